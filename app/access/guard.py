@@ -1,0 +1,88 @@
+"""Letting a request pass: the ``Authorization`` header, the key behind it, its role.
+
+Nothing is remembered between requests, so a revocation is in force for the next one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import request
+
+from app.access.principal import Principal, admit
+from app.access.roles import Role
+from app.access.store import load_key
+from app.access.tokens import hash_token, is_well_formed
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import Unauthorized
+from app.web.wiring import service
+
+_SCHEME = "accesskey"
+
+
+def presented_token_hash() -> str:
+    """Return the hash of the token that the request presents.
+
+    Raises:
+        Unauthorized: there is none, or it is damaged.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != _SCHEME or not is_well_formed(token):
+        raise Unauthorized
+    return hash_token(token)
+
+
+def authenticate(database: Database, token_hash: str, wanted: Role, now: datetime) -> Principal:
+    """Look the key up and admit it.
+
+    Raises:
+        Unauthorized, Forbidden: as `app.access.principal.admit`.
+        ServiceUnavailable: the database cannot be reached.
+    """
+    with database.reading() as connection:
+        key = load_key(connection, token_hash)
+    return admit(key, wanted, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """Guard of a route that takes an access key of at least this role."""
+
+    role: Role
+
+    @property
+    def rule(self) -> str:
+        """Name the role."""
+        return self.role.value
+
+    def __call__(self) -> Principal:
+        """Return the admitted key."""
+        now = service(Clock).now()
+        return authenticate(service(Database), presented_token_hash(), self.role, now)
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresLater:
+    """Guard of the send: its key is checked by the one statement that reads all it needs."""
+
+    role: Role
+
+    @property
+    def rule(self) -> str:
+        """Name the role."""
+        return self.role.value
+
+    def __call__(self) -> str:
+        """Return the hash of the presented token; whoever gets it must call `admit`."""
+        return presented_token_hash()
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Guard of a route that anyone may call, with the reason."""
+
+    rule: str
+
+    def __call__(self) -> None:
+        """Let everyone pass."""

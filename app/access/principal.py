@@ -1,0 +1,50 @@
+"""Who asks: an access key, its role and its reach; and the pure rule that admits it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.access.roles import Role
+from app.kernel.errors import Forbidden, Unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An admitted key. Without a workspace it reaches every workspace of its organization."""
+
+    key_id: UUID
+    key_name: str
+    organization_id: UUID
+    workspace_id: UUID | None
+    role: Role
+
+    def reaches(self, organization_id: UUID, workspace_id: UUID) -> bool:
+        """Say whether an object of a workspace exists for this principal."""
+        if self.organization_id != organization_id:
+            return False
+        return self.workspace_id is None or self.workspace_id == workspace_id
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """An access key as found in the database, not yet admitted."""
+
+    principal: Principal
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
+    """Admit a key that is live and whose role permits what is wanted.
+
+    Raises:
+        Unauthorized: there is no such key, or it is expired or revoked.
+        Forbidden: the role is too small.
+    """
+    if key is None or key.revoked_at is not None:
+        raise Unauthorized
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Unauthorized
+    if not key.principal.role.permits(wanted):
+        raise Forbidden(f"This takes the role {wanted}; the access key has {key.principal.role}.")
+    return key.principal

@@ -1,0 +1,123 @@
+"""SQL of access keys and workspaces; decides nothing."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
+
+from app.access.principal import Principal, StoredKey
+from app.access.roles import Role
+from app.access.tables import access_keys, organizations, workspaces
+from app.db.rows import AnyRow
+
+KEY_COLUMNS = (
+    access_keys.c.id.label("key_id"),
+    access_keys.c.name.label("key_name"),
+    access_keys.c.organization_id.label("key_organization_id"),
+    access_keys.c.workspace_id.label("key_workspace_id"),
+    access_keys.c.role.label("key_role"),
+    access_keys.c.expires_at.label("key_expires_at"),
+    access_keys.c.revoked_at.label("key_revoked_at"),
+)
+
+_BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("token_hash"))
+
+
+def key_from(row: AnyRow) -> StoredKey | None:
+    """Read a key out of a row with `KEY_COLUMNS`; None where the key side is empty."""
+    if row.key_id is None:
+        return None
+    principal = Principal(
+        key_id=row.key_id,
+        key_name=row.key_name,
+        organization_id=row.key_organization_id,
+        workspace_id=row.key_workspace_id,
+        role=Role(row.key_role),
+    )
+    return StoredKey(principal, row.key_expires_at, row.key_revoked_at)
+
+
+def load_key(connection: Connection, token_hash: str) -> StoredKey | None:
+    """Load the key whose token has this hash."""
+    row = connection.execute(_BY_HASH, {"token_hash": token_hash}).one_or_none()
+    return None if row is None else key_from(row)
+
+
+def load_keys(
+    connection: Connection, organization_id: UUID | None, workspace_id: UUID | None
+) -> list[AnyRow]:
+    """List keys, oldest first, of one organization and workspace where they are named."""
+    query: Select[*tuple[Any, ...]] = (
+        select(access_keys, organizations.c.name.label("organization_name"))
+        .add_columns(workspaces.c.name.label("workspace_name"))
+        .join_from(access_keys, organizations)
+        .outerjoin(workspaces, workspaces.c.id == access_keys.c.workspace_id)
+        .order_by(access_keys.c.id)
+    )
+    if organization_id is not None:
+        query = query.where(access_keys.c.organization_id == organization_id)
+    if workspace_id is not None:
+        query = query.where(access_keys.c.workspace_id == workspace_id)
+    return list(connection.execute(query))
+
+
+def insert_key(
+    connection: Connection,
+    *,
+    key_id: UUID,
+    organization_id: UUID,
+    workspace_id: UUID | None,
+    name: str,
+    role: Role,
+    token_hash: str,
+    created_at: datetime,
+    expires_at: datetime | None = None,
+) -> None:
+    """Store a new key by the hash of its token."""
+    connection.execute(
+        insert(access_keys).values(
+            id=key_id,
+            organization_id=organization_id,
+            workspace_id=workspace_id,
+            name=name,
+            role=role,
+            token_hash=token_hash,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+    )
+
+
+def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
+    """Mark a live key as revoked; say whether there was one."""
+    done = connection.execute(
+        update(access_keys)
+        .where(access_keys.c.id == key_id, access_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return done.rowcount == 1
+
+
+def find_workspaces(connection: Connection, name_or_id: str | UUID) -> list[AnyRow]:
+    """Find workspaces by id or by name; a name may stand in several organizations."""
+    column = workspaces.c.id if isinstance(name_or_id, UUID) else workspaces.c.name
+    query = select(workspaces, organizations.c.name.label("organization_name"))
+    return list(connection.execute(query.join(organizations).where(column == name_or_id)))
+
+
+def find_organizations(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
+    """Find organizations by id or name, or all of them."""
+    query = select(organizations).order_by(organizations.c.id)
+    if isinstance(name_or_id, UUID):
+        query = query.where(organizations.c.id == name_or_id)
+    elif name_or_id is not None:
+        query = query.where(organizations.c.name == name_or_id)
+    return list(connection.execute(query))
+
+
+def load_workspace(connection: Connection, workspace_id: UUID) -> AnyRow | None:
+    """Load one workspace."""
+    return connection.execute(
+        select(workspaces).where(workspaces.c.id == workspace_id)
+    ).one_or_none()

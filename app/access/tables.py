@@ -1,0 +1,75 @@
+"""Tables of organizations, workspaces, provider accounts and access keys."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+from app.db.metadata import metadata
+from app.db.types import UtcDateTime
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("denied_destinations", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+# One row per Twilio (sub)account, whichever workspaces use it: the signatures of its callbacks
+# are checked with these tokens. They are sealed (see app.db.vault); `next` counts during rotation.
+provider_accounts = Table(
+    "provider_accounts",
+    metadata,
+    Column("sid", String(34), primary_key=True),
+    Column("auth_token", Text, nullable=False),
+    Column("next_auth_token", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("home_country", String(2), nullable=False),
+    Column("parent_id", ForeignKey("workspaces.id")),
+    Column("inherits_destinations", Boolean, nullable=False),
+    Column("account_sid", ForeignKey("provider_accounts.sid")),
+    Column("frozen_at", UtcDateTime),
+    Column("frozen_reason", Text),
+    Column("body_retention_days", Integer, nullable=False),
+    Column("number_retention_days", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("organization_id", "name"),
+    Index(None, "parent_id"),
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("workspace_id", ForeignKey("workspaces.id")),
+    Column("name", String(200), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "organization_id", "workspace_id"),
+)

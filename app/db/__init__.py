@@ -1,0 +1,1 @@
+"""Storage: engines, transactions, column types and migrations. Knows no feature."""

@@ -1,0 +1,178 @@
+"""Connections and transactions: the only module that knows how the two engines differ here.
+
+SQLite: WAL, ``synchronous=FULL``, writers begin ``IMMEDIATE`` (a deferred transaction that turns
+into a writer fails at once under load) and queue on a lock of their process, so that the busy
+timeout is left for other processes. PostgreSQL: short timeouts, because a caller that waits is a
+status callback that is lost.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.kernel.errors import ServiceUnavailable
+
+_WAIT_SECONDS = 2
+# The schema is older than the program: a state of the installation, as an absent database is.
+_NOT_MIGRATED = {"42P01", "42703"}
+_POSTGRES_OPTIONS = "-c statement_timeout=20000 -c lock_timeout=2000 -c timezone=UTC"
+
+
+class Database:
+    """One database as seen by one process; the engine is made at first use, after a fork."""
+
+    def __init__(self, url: str, *, pool_size: int = 32) -> None:
+        self._url = make_url(url)
+        self._pool_size = pool_size
+        self._engine: Engine | None = None
+        self._owner = 0
+        self._making = threading.Lock()
+        self._writing = threading.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Say whether this is the embedded engine."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def engine(self) -> Engine:
+        """Return this process's engine."""
+        if self._engine is None or self._owner != os.getpid():
+            with self._making:
+                if self._engine is None or self._owner != os.getpid():
+                    self._writing = threading.Lock()
+                    self._engine = self._make_engine()
+                    self._owner = os.getpid()
+        return self._engine
+
+    def close(self) -> None:
+        """Close every connection of this process."""
+        if self._engine is not None and self._owner == os.getpid():
+            self._engine.dispose()
+        self._engine = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection whose statements only read; each sees the newest commits.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached.
+        """
+        with _unavailable_as_public(), self._autocommitting() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Lend a connection inside one transaction, committed at the end unless an error escapes.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached, is locked, or cannot commit.
+        """
+        with _unavailable_as_public(), self._turn(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing_once(self) -> Iterator[Connection]:
+        """Lend a connection for a single writing statement: one round trip on PostgreSQL.
+
+        On SQLite the statements inside are one transaction, as in `writing`.
+        """
+        if self.is_sqlite:
+            with self.writing() as connection:
+                yield connection
+        else:
+            with _unavailable_as_public(), self._autocommitting() as connection:
+                yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """Lend a connection in one transaction that no other process migrates beside."""
+        with self.writing() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7077)")
+            yield connection
+
+    @contextmanager
+    def _autocommitting(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                yield connection.execution_options(borderpost_reads=True)
+            else:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        _ = self.engine
+        lock = self._writing
+        if not lock.acquire(timeout=_WAIT_SECONDS):
+            raise ServiceUnavailable
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _make_engine(self) -> Engine:
+        if self.is_sqlite:
+            return _make_sqlite_engine(self._url.render_as_string(), self._pool_size)
+        arguments = {"connect_timeout": _WAIT_SECONDS, "options": _POSTGRES_OPTIONS}
+        given = {name: value for name, value in self._url.query.items() if name in arguments}
+        return create_engine(
+            self._url,
+            connect_args=arguments | given,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_timeout=_WAIT_SECONDS,
+            pool_use_lifo=True,
+            hide_parameters=True,
+        )
+
+
+def _make_sqlite_engine(url: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"timeout": _WAIT_SECONDS, "check_same_thread": False},
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_WAIT_SECONDS,
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("borderpost_reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _unavailable_as_public() -> Iterator[None]:
+    """Turn what says 'the database is not there' into the public error; defects pass through."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
+        raise ServiceUnavailable from problem
+    except DBAPIError as problem:
+        if problem.connection_invalidated or _sqlstate(problem) in _NOT_MIGRATED:
+            raise ServiceUnavailable from problem
+        raise
+
+
+def _sqlstate(problem: DBAPIError) -> str | None:
+    return getattr(problem.orig, "sqlstate", None)

@@ -1,0 +1,7 @@
+"""The type of a row whose columns the code names itself."""
+
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]

@@ -1,0 +1,44 @@
+"""Bringing a database to the schema of this program, and saying whether it is there."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from app.db.engine import Database
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Run every migration that is missing; two processes that try at once take turns."""
+    config = _config()
+    with database.migrating() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def latest_revision() -> str:
+    """Return the revision that this program was written for."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("the program ships no migrations")
+    return head
+
+
+def current_revision(database: Database) -> str | None:
+    """Return the revision that the database is at; None before the first migration.
+
+    Raises:
+        ServiceUnavailable: the database cannot be reached.
+    """
+    with database.reading() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config

@@ -1,0 +1,46 @@
+"""Column types that mean the same on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_ISO_LENGTH = 24
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC with milliseconds.
+
+    PostgreSQL stores ``timestamptz``; SQLite a text of fixed width that sorts as the times do.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
+        """Choose the column type of the engine."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(_ISO_LENGTH))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        """Refuse a time without zone; write SQLite's text."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs its zone")
+        at = value.astimezone(UTC)
+        if dialect.name == "sqlite":
+            return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return at
+
+    def process_result_value(
+        self,
+        value: datetime | str | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
+        """Give back an aware time in UTC."""
+        if value is None:
+            return None
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return at.astimezone(UTC)

@@ -1,0 +1,44 @@
+"""Secrets at rest: encrypted with the first key, readable with any of them.
+
+The owner's name is sealed inside the ciphertext, so that a value copied to another row is refused.
+"""
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+_BETWEEN = "\x00"
+
+
+class SealBroken(Exception):
+    """The stored value belongs to another row, or none of our keys opens it."""
+
+
+class Vault:
+    """Seals and opens short secrets."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, owner: str, secret: str) -> str:
+        """Encrypt a secret for the row that ``owner`` names."""
+        return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
+
+    def open(self, owner: str, sealed: str) -> str:
+        """Decrypt a secret of the row that ``owner`` names.
+
+        Raises:
+            SealBroken: no key opens it, or it was sealed for another row.
+        """
+        try:
+            found_owner, _, secret = (
+                self._fernet.decrypt(sealed.encode("ascii")).decode().partition(_BETWEEN)
+            )
+        except InvalidToken as problem:
+            raise SealBroken(
+                f"the secret of {owner} cannot be decrypted: is the key it was sealed with "
+                "missing from BORDERPOST_ENCRYPTION_KEYS?"
+            ) from problem
+        if found_owner != owner:
+            raise SealBroken(f"the secret stored for {owner} was sealed for another row")
+        return secret

@@ -1,0 +1,36 @@
+"""SQL that finds whose policy a workspace follows: its own, or its nearest ancestor's with one."""
+
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, Integer, literal, select
+
+from app.access.tables import workspaces
+
+_MAX_DEPTH = 32  # a chain longer than this is a loop; it then finds no policy and blocks all
+
+
+def lineage(workspace_id: ColumnElement[UUID]) -> CTE:
+    """Walk up from a workspace as long as it inherits.
+
+    The row with ``inherits_destinations`` false is the workspace whose policy counts.
+    """
+    walk = (
+        select(
+            workspaces.c.id,
+            workspaces.c.parent_id,
+            workspaces.c.inherits_destinations,
+            literal(0, Integer).label("depth"),
+        )
+        .where(workspaces.c.id == workspace_id)
+        .cte("lineage", recursive=True)
+    )
+    above = workspaces.alias("above")
+    return walk.union_all(
+        select(
+            above.c.id, above.c.parent_id, above.c.inherits_destinations, walk.c.depth + 1
+        ).where(
+            above.c.id == walk.c.parent_id,
+            walk.c.inherits_destinations,
+            walk.c.depth < _MAX_DEPTH,
+        )
+    )

@@ -1,0 +1,119 @@
+"""Which numbers a send may reach: a pure decision over the layers of a policy.
+
+Layers only tighten: the organization's floor, then the workspace (its own policy or the one it
+inherits), then the use case. Inside the workspace the most specific live rule decides: the exact
+number, the longest prefix, a country rule, the country map. Knows nothing of storage or HTTP.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from app.kernel.phone import Destination
+
+
+class Access(StrEnum):
+    """What a policy says of a country or a rule of its numbers."""
+
+    ALLOWED = "allowed"
+    BLOCKED = "blocked"
+
+
+class RuleKind(StrEnum):
+    """Which kind of rule decided."""
+
+    COUNTRY = "country"
+    PREFIX = "prefix"
+    NUMBER = "number"
+    NO_COUNTRY = "no_country"
+    PROVIDER = "provider"
+
+
+class Scope(StrEnum):
+    """Which layer decided."""
+
+    ORGANIZATION = "organization"
+    WORKSPACE = "workspace"
+    USE_CASE = "use_case"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule finer than the country map; ``value`` is a number, a prefix or a country code."""
+
+    rule_id: UUID
+    kind: RuleKind
+    value: str
+    action: Access
+    expires_at: datetime | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """Say whether the rule still holds."""
+        return self.expires_at is None or self.expires_at > now
+
+    def covers(self, destination: Destination) -> bool:
+        """Say whether the rule speaks of this number."""
+        if self.kind is RuleKind.COUNTRY:
+            return destination.country == self.value
+        if self.kind is RuleKind.PREFIX:
+            return destination.number.startswith(self.value)
+        return destination.number == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything that decides for one workspace and use case, at one revision."""
+
+    revision: int
+    destinations: Mapping[str, str]
+    floor: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    use_case_countries: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The policy's answer for one number, with the rule and the layer that decided."""
+
+    allowed: bool
+    country: str | None
+    rule: RuleKind
+    scope: Scope
+    revision: int
+
+
+def decide(policy: Policy, destination: Destination, now: datetime) -> Verdict:
+    """Decide whether a real number may be reached."""
+    country = destination.country
+    if country is None:
+        return Verdict(False, None, RuleKind.NO_COUNTRY, Scope.WORKSPACE, policy.revision)
+    if country in policy.floor:
+        return Verdict(False, country, RuleKind.COUNTRY, Scope.ORGANIZATION, policy.revision)
+    kind, access = _decide_in_workspace(policy, destination, country, now)
+    if access is not Access.ALLOWED:
+        return Verdict(False, country, kind, Scope.WORKSPACE, policy.revision)
+    if policy.use_case_countries is not None and country not in policy.use_case_countries:
+        return Verdict(False, country, RuleKind.COUNTRY, Scope.USE_CASE, policy.revision)
+    return Verdict(True, country, kind, Scope.WORKSPACE, policy.revision)
+
+
+def _decide_in_workspace(
+    policy: Policy, destination: Destination, country: str, now: datetime
+) -> tuple[RuleKind, Access]:
+    speaking = [r for r in policy.rules if r.is_live(now) and r.covers(destination)]
+    if speaking:
+        decisive = max(speaking, key=_precedence)
+        return decisive.kind, decisive.action
+    named = policy.destinations.get(country, Access.BLOCKED)
+    return RuleKind.COUNTRY, Access(named)
+
+
+_SPECIFICITY = {RuleKind.COUNTRY: 0, RuleKind.PREFIX: 1, RuleKind.NUMBER: 2}
+
+
+def _precedence(rule: Rule) -> tuple[int, int, bool]:
+    # Of two rules that speak of exactly the same numbers the blocking one decides.
+    return _SPECIFICITY[rule.kind], len(rule.value), rule.action is Access.BLOCKED

@@ -1,0 +1,114 @@
+"""Decides who calls: which account a pair of Basic credentials stands for.
+
+An account that was not declared is learnt at its first use. It must not know HTTP.
+"""
+
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from app.emulator.errors import TwilioError
+from app.emulator.geo_table import HIGH_RISK, UNSUPPORTED
+
+ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
+KEY_SID: Final = re.compile(r"SK[0-9a-fA-F]{32}")
+
+
+class BrandStatus(StrEnum):
+    """Twilio's closed set of brand registration statuses."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    FAILED = "FAILED"
+    IN_REVIEW = "IN_REVIEW"
+    DELETION_PENDING = "DELETION_PENDING"
+    DELETION_FAILED = "DELETION_FAILED"
+    SUSPENDED = "SUSPENDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account: its credentials, its geo permissions and its A2P registrations.
+
+    `auth_token` is null until it is known; `campaign_status` is null for no campaign at all.
+    """
+
+    sid: str
+    auth_token: str | None = field(default=None, repr=False)
+    api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    closed_regions: frozenset[str] = HIGH_RISK
+    brand_status: BrandStatus = BrandStatus.APPROVED
+    campaign_status: str | None = "VERIFIED"
+
+    def reaches(self, region: str | None) -> bool:
+        """Whether the geo permissions let a message into this region; null is no region."""
+        closed = self.closed_regions | UNSUPPORTED
+        return region is not None and region not in closed
+
+
+class AccountBook:
+    """Every account that the emulator knows, safe to use from many threads."""
+
+    def __init__(self, declared: Iterable[Account] = ()) -> None:
+        self._lock = threading.Lock()
+        self._declared = tuple(declared)
+        self._accounts = {account.sid: account for account in self._declared}
+
+    def authenticate(self, user: str, secret: str, path_sid: str | None) -> Account:
+        """The account of these credentials, on whose path the call must be.
+
+        `path_sid` is null on hosts whose paths name no account. Raises `TwilioError` 20003 for
+        wrong credentials, 20404 for another account's path.
+        """
+        with self._lock:
+            account = self._identified(user, secret, path_sid)
+            if path_sid not in (None, account.sid):
+                raise TwilioError(20404)
+            self._accounts[account.sid] = account
+            return account
+
+    def _identified(self, user: str, secret: str, path_sid: str | None) -> Account:
+        if secret and ACCOUNT_SID.fullmatch(user):
+            account = self._accounts.get(user, Account(user))
+            if account.auth_token in (None, secret):
+                return replace(account, auth_token=secret)
+        if secret and KEY_SID.fullmatch(user):
+            return self._owner_of_key(user, secret, path_sid)
+        raise TwilioError(20003)
+
+    def _owner_of_key(self, key: str, secret: str, path_sid: str | None) -> Account:
+        for account in self._accounts.values():
+            if key in account.api_keys:
+                if account.api_keys[key] == secret:
+                    return account
+                raise TwilioError(20003)
+        if path_sid is None or not ACCOUNT_SID.fullmatch(path_sid):
+            raise TwilioError(20003)
+        owner = self._accounts.get(path_sid, Account(path_sid))
+        return replace(owner, api_keys={**owner.api_keys, key: secret})
+
+    def find(self, sid: str) -> Account | None:
+        """The account with this sid, if it is known."""
+        with self._lock:
+            return self._accounts.get(sid)
+
+    def put(self, account: Account) -> None:
+        """Keeps this account in place of any of the same sid."""
+        with self._lock:
+            self._accounts[account.sid] = account
+
+    def set_regions(self, sid: str, permissions: Mapping[str, bool]) -> None:
+        """Opens (true) or closes (false) regions of a known account."""
+        with self._lock:
+            account = self._accounts[sid]
+            opened = {region for region, enabled in permissions.items() if enabled}
+            closed = (account.closed_regions | set(permissions)) - opened
+            self._accounts[sid] = replace(account, closed_regions=closed)
+
+    def reset(self) -> None:
+        """Forgets what was learnt and keeps what was declared."""
+        with self._lock:
+            self._accounts = {account.sid: account for account in self._declared}

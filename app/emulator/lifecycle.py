@@ -1,0 +1,90 @@
+"""Decides which statuses a message runs through, and which callbacks tell of them and when.
+
+Pure. It must not know threads, HTTP or where messages are kept.
+Source: Twilio's page on outbound message statuses in status callbacks.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.emulator.records import Message, Stage, Status
+from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
+from app.emulator.segments import count_segments
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """After a pause the message reaches a stage, or the receiver is told of it, or both."""
+
+    stage: Stage
+    pause_seconds: float
+    advances: bool
+    notifies: bool
+
+
+def stages_of(message: Message, scenario: Scenario) -> tuple[Stage, ...]:
+    """The stages that follow the answer to the create call, in their true order."""
+    opening = (Stage(Status.QUEUED),) if message.status is Status.ACCEPTED else ()
+    sent = Stage(Status.SENT)
+    match scenario.final:
+        case FinalStatus.DELIVERED:
+            return (*opening, sent, Stage(Status.DELIVERED))
+        case FinalStatus.UNDELIVERED:
+            return (*opening, sent, Stage(Status.UNDELIVERED, scenario.error_code))
+        case FinalStatus.FAILED:
+            return (*opening, Stage(Status.FAILED, scenario.error_code))
+        case FinalStatus.SENT_ONLY:
+            return (*opening, sent)
+
+
+def steps_of(message: Message, scenario: Scenario, usual_pace_seconds: float) -> tuple[Step, ...]:
+    """Everything that will happen to an accepted message, in order."""
+    pace = usual_pace_seconds if scenario.pace_seconds is None else scenario.pace_seconds
+    stages = stages_of(message, scenario)
+    match scenario.callbacks:
+        case CallbackMode.IN_ORDER | CallbackMode.WRONGLY_SIGNED:
+            return tuple(_advance(stages, pace, notifies=True))
+        case CallbackMode.BEFORE_ANSWER:
+            return tuple(_advance(stages, 0, notifies=True))
+        case CallbackMode.DUPLICATED:
+            told = _advance(stages, pace, notifies=True)
+            return tuple(step for first in told for step in (first, *_notify([first.stage], 0)))
+        case CallbackMode.LOST:
+            return tuple(_advance(stages, pace, notifies=False))
+        case CallbackMode.REVERSED:
+            return (*_advance(stages, pace, notifies=False), *_notify(reversed(stages), pace))
+        case CallbackMode.DELAYED:
+            late, *rest = _notify(stages, pace)
+            late = replace(late, pause_seconds=scenario.delay_seconds)
+            return (*_advance(stages, pace, notifies=False), late, *rest)
+
+
+def _advance(stages: Iterable[Stage], pace: float, *, notifies: bool) -> Iterator[Step]:
+    for stage in stages:
+        yield Step(stage, pace, advances=True, notifies=notifies)
+
+
+def _notify(stages: Iterable[Stage], pace: float) -> Iterator[Step]:
+    for stage in stages:
+        yield Step(stage, pace, advances=False, notifies=True)
+
+
+def advanced(message: Message, stage: Stage, at: datetime) -> Message:
+    """The message once it has reached this stage: its sender is known and its segments counted."""
+    return replace(
+        message,
+        status=stage.status,
+        error_code=stage.error_code,
+        sender=message.sender or chosen_sender(message.messaging_service_sid or ""),
+        num_segments=message.num_segments or count_segments(message.body),
+        updated_at=at,
+        sent_at=message.sent_at or (None if stage.status is not Status.SENT else at),
+    )
+
+
+def chosen_sender(messaging_service_sid: str) -> str:
+    """The one fictitious long code in the pool of a Messaging Service."""
+    place = int.from_bytes(hashlib.sha256(messaging_service_sid.encode()).digest()[:4])
+    return f"+1202555{100 + place % 100:04d}"

@@ -1,0 +1,51 @@
+"""The instance folder: what belongs to one installation, and the secrets generated for it.
+
+Secrets are written once, readable by their owner alone, and never changed by a later start.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+SECRETS_FILE = "secrets.env"
+
+
+def load_secrets(instance: Path) -> dict[str, str]:
+    """Read the generated secrets by name, without the ``BORDERPOST_`` prefix; {} before `init`."""
+    try:
+        lines = (instance / SECRETS_FILE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name.removeprefix("BORDERPOST_"): value for name, value in pairs}
+
+
+def create_instance(instance: Path) -> bool:
+    """Make the folder and its secrets where they are missing; say whether secrets were made.
+
+    The file appears whole or not at all, so that two processes that start at once agree.
+    """
+    instance.mkdir(parents=True, exist_ok=True)
+    path = instance / SECRETS_FILE
+    if path.exists():
+        return False
+    draft = instance / f".{SECRETS_FILE}.{os.getpid()}"
+    text = (
+        "# Generated at the first start. Whoever has this file can read the stored provider\n"
+        "# tokens: keep it secret, and keep a copy, for without it they cannot be read.\n"
+        f"BORDERPOST_SECRET_KEY={secrets.token_urlsafe(48)}\n"
+        f"BORDERPOST_ENCRYPTION_KEYS={Fernet.generate_key().decode()}\n"
+    )
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True

@@ -1,0 +1,1 @@
+"""The ground floor: time, ids, countries, phone numbers and the public errors. Knows nobody."""

@@ -1,0 +1,212 @@
+"""The public catalogue of errors: every ``code`` a client can meet, and nothing of HTTP.
+
+Rules and operations raise these; ``app.web.errors`` maps each to its status. The texts follow
+SPEC section 4 and must never hold a phone number, a body or a secret.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+
+class PublicError(Exception):
+    """An error that a client may read; a class is named as its public ``code``."""
+
+    message: ClassVar[str] = "The request could not be processed."
+    retry_after_seconds: int | None = None
+
+    def __init__(
+        self, message: str | None = None, *, details: Mapping[str, Any] | None = None
+    ) -> None:
+        self.text = message or self.message
+        self.details = dict(details) if details is not None else None
+        super().__init__(self.text)
+
+    @property
+    def code(self) -> str:
+        """Return the public code, which is the name of the class."""
+        return type(self).__name__
+
+
+class BadRequest(PublicError):
+    """The request is malformed before any field is looked at."""
+
+    message = "The request is malformed."
+
+
+class Unauthorized(PublicError):
+    """No key, a wrong one, an expired or a revoked one."""
+
+    message = "A valid access key is required: Authorization: AccessKey <token>."
+
+
+class Forbidden(PublicError):
+    """The key is good, its role may not do this."""
+
+    message = "The role of this access key does not permit this."
+
+
+class WorkspaceSuspended(PublicError):
+    """The workspace is frozen: nothing is sent until it is thawed."""
+
+    message = "The workspace is suspended and cannot send messages."
+
+
+class NotFound(PublicError):
+    """Absent, deleted, or another tenant's: the three answer alike."""
+
+    message = "There is no such resource."
+
+
+class UseCaseNotFound(PublicError):
+    """The use case is absent, deleted, or another tenant's."""
+
+    message = "There is no such use case."
+
+
+class MethodNotAllowed(PublicError):
+    """The path exists, not with this method."""
+
+    message = "This method is not allowed here."
+
+
+class PayloadTooLarge(PublicError):
+    """The body is larger than 64 KiB."""
+
+    message = "The request body is too large: 64 KiB at most."
+
+
+class UnsupportedMediaType(PublicError):
+    """The body is of another type than the path takes."""
+
+    message = "The content type is not supported here."
+
+
+class IdempotencyConflict(PublicError):
+    """The first request with this idempotency key still runs."""
+
+    message = "The first request with this Idempotency-Key is still being processed."
+    retry_after_seconds = 1
+
+
+class DestinationsInherited(PublicError):
+    """The policy belongs to the parent workspace."""
+
+    message = "The destinations of this workspace are inherited from its parent."
+
+
+class RevisionMismatch(PublicError):
+    """``If-Match`` is not the current revision."""
+
+    message = "The destinations were changed since the revision in If-Match."
+
+
+class ValidationFailed(PublicError):
+    """Problems per field: ``details`` maps JSON paths to lists of messages."""
+
+    message = "The request has invalid fields."
+
+    def __init__(self, problems: Mapping[str, list[str]]) -> None:
+        super().__init__(details=problems)
+
+
+class UseCaseInactive(PublicError):
+    """The use case exists and is switched off."""
+
+    message = "The use case is not active."
+
+
+class NoSenderNumber(PublicError):
+    """The sender pool is empty, or cannot reach the destination."""
+
+    message = "No phone number is assigned to the use case that can send this message."
+
+
+class CampaignNotVerified(PublicError):
+    """A US long code in the pool needs a verified A2P 10DLC campaign."""
+
+    message = "A US long code needs a verified A2P 10DLC campaign."
+
+
+class BrandSuspended(PublicError):
+    """The brand registration behind the use case is suspended."""
+
+    message = "The brand registration behind the use case is suspended."
+
+
+class InvalidDestination(PublicError):
+    """Not a real number, or of a kind that cannot receive SMS."""
+
+    message = "The destination phone number is not valid or cannot receive SMS."
+
+
+class DestinationBlocked(PublicError):
+    """Our policy, or the provider's geo permissions, do not let this number be reached."""
+
+    message = "The destination is blocked and cannot receive messages."
+
+
+class RecipientOptedOut(PublicError):
+    """The recipient does not want messages from this use case."""
+
+    message = "The recipient has opted out of receiving messages."
+
+
+class MessageRejected(PublicError):
+    """Any other definite refusal by the provider; ``details.provider_code``."""
+
+    message = "The provider rejected the message."
+
+
+class IdempotencyKeyReused(PublicError):
+    """The key was used with another body."""
+
+    message = "This Idempotency-Key was used with a different request body."
+
+
+class RateLimited(PublicError):
+    """Too many sends wait for the provider; nothing was processed."""
+
+    message = "Too many messages are being sent at once. Nothing was sent; try again."
+    retry_after_seconds = 1
+
+
+class ProviderUnavailable(PublicError):
+    """The provider never processed the send."""
+
+    message = "The provider cannot be reached at the moment. Nothing was sent; try again."
+
+    def __init__(self, retry_after_seconds: int = 5) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ProviderMisconfigured(PublicError):
+    """Our credentials or Messaging Service are wrong: the owner must act."""
+
+    message = "The provider refused our configuration: check the account and Messaging Service."
+
+
+class ServiceUnavailable(PublicError):
+    """Our own database cannot be reached or cannot commit."""
+
+    message = "The service is not available at the moment; try again."
+    retry_after_seconds = 2
+
+
+class SubmissionUnconfirmed(PublicError):
+    """The provider may have the message; it is never sent again by itself."""
+
+    message = (
+        "The provider did not confirm the message. It may have been sent and is never sent "
+        "again automatically: follow its status by its id."
+    )
+
+    def __init__(self, message_id: UUID) -> None:
+        super().__init__(details={"id": str(message_id)})
+
+
+class InternalError(PublicError):
+    """A defect of ours; the request id finds it in the log."""
+
+    message = "An internal error occurred."

@@ -1,0 +1,25 @@
+"""Identifiers: UUIDv7 (RFC 9562) where we mint them, so that a newer row has a larger id."""
+
+from datetime import datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+
+def new_id() -> UUID:
+    """Mint a time-ordered identifier."""
+    return uuid7()
+
+
+def first_id_at(at: datetime) -> UUID:
+    """Return the smallest UUIDv7 of a millisecond, the lower bound for a range of ids."""
+    return UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (0b10 << 62))
+
+
+def parse_id(text: str) -> UUID | None:
+    """Read a UUID in its usual form with hyphens, or return None."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text.lower() else None

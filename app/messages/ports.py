@@ -1,0 +1,79 @@
+"""What a provider must be able to do, and the words in which it answers. No vendor is named here.
+
+An outcome says what is known of one attempt to create a message: nothing more is ever assumed.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A provider account with its secret, as sealed in the database."""
+
+    sid: str
+    sealed_auth_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One message to create; its id travels in the callback URL."""
+
+    message_id: UUID
+    account: Account
+    messaging_service_sid: str
+    to_number: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has the message."""
+
+    message_sid: str
+    from_number: str | None
+
+
+class RefusalKind(StrEnum):
+    """What a definite refusal means to the client; named as the public code."""
+
+    INVALID_DESTINATION = "InvalidDestination"
+    DESTINATION_BLOCKED = "DestinationBlocked"
+    RECIPIENT_OPTED_OUT = "RecipientOptedOut"
+    NO_SENDER_NUMBER = "NoSenderNumber"
+    MESSAGE_REJECTED = "MessageRejected"
+    PROVIDER_MISCONFIGURED = "ProviderMisconfigured"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider answered that it will not send the message, with its code."""
+
+    kind: RefusalKind
+    provider_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeverProcessed:
+    """The provider was not reached, or turned the call away unread: safe to try again."""
+
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """The provider may or may not have the message; ``why`` is for the log."""
+
+    why: str
+
+
+Outcome = Accepted | Refused | NeverProcessed | Unconfirmed
+
+
+class SmsProvider(Protocol):
+    """Creates messages at a provider."""
+
+    def create(self, outbound: Outbound) -> Outcome:
+        """Try once to create a message; never raises for what the provider or network does."""

@@ -1,0 +1,33 @@
+"""The states of a submission and which of them make it a message: pure.
+
+A submission is written before the provider is called. It is a message, visible to its owner, once
+the provider accepted it or may have; what the provider definitely refused never becomes one.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+# No call lasts longer: connecting again and again ends after 3 s, one answer is awaited for 10 s.
+CALL_LIMIT = timedelta(seconds=30)
+
+
+class Submission(StrEnum):
+    """How far the provider call of a submission came."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    UNCONFIRMED = "unconfirmed"
+    REFUSED = "refused"
+    NEVER_PROCESSED = "never_processed"
+
+
+ALWAYS_VISIBLE = (Submission.ACCEPTED, Submission.UNCONFIRMED)
+MAY_HAVE_REACHED_PROVIDER = (*ALWAYS_VISIBLE, Submission.OPEN)
+
+
+def open_is_visible_before(now: datetime) -> datetime:
+    """Return the time of creation before which an open submission counts as unconfirmed.
+
+    Its process is gone, or its outcome could not be written: the provider may have the message.
+    """
+    return now - CALL_LIMIT

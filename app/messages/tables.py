@@ -1,0 +1,84 @@
+"""Tables of submissions and messages, their events, and idempotency keys.
+
+A submission and its message are one row: `submission` says how far the provider call came, and only
+some of its values make the row a message that anyone may see (see app.messages.submission).
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from app.db.metadata import metadata
+from app.db.types import UtcDateTime
+
+_UNSETTLED = text("submission IN ('open', 'unconfirmed')")
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("use_case_id", ForeignKey("use_cases.id"), nullable=False),
+    Column("account_sid", String(34), nullable=False),
+    Column("submission", String(16), nullable=False),
+    Column("provider_code", Integer),
+    Column("to_number", String(16), nullable=False),
+    Column("country", String(2)),
+    Column("body", Text),
+    # What the body needs by our own count; `num_segments` stays null until the carrier hand-off.
+    Column("counted_segments", Integer, nullable=False),
+    Column("policy_revision", Integer),
+    Column("message_sid", String(34)),
+    Column("from_number", String(16)),
+    Column("status", String(16), nullable=False),
+    Column("num_segments", Integer),
+    Column("handed_off_at", UtcDateTime),
+    Column("delivered_at", UtcDateTime),
+    Column("errored_at", UtcDateTime),
+    Column("error_code", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "workspace_id", "id"),
+    Index(None, "message_sid"),
+    Index(
+        "ix_messages_unsettled",
+        "id",
+        sqlite_where=_UNSETTLED,
+        postgresql_where=_UNSETTLED,
+    ),
+)
+
+message_events = Table(
+    "message_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("message_id", Uuid, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("provider_status", String(40)),
+    Column("error_code", Integer),
+    Column("applied", Boolean, nullable=False),
+    Column("reason", String(16)),
+    Index(None, "message_id", "id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id"), primary_key=True),
+    Column("key_hash", String(64), primary_key=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("message_id", Uuid, nullable=False),
+    Column("answer", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "created_at"),
+)

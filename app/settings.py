@@ -1,0 +1,193 @@
+"""Every setting, read once: from the environment, then ``instance/config.toml``.
+
+All problems are found before any is reported. Knows files and names, nothing of what uses them.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.instance import load_secrets
+
+PREFIX = "BORDERPOST_"
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
+NGROK = "ngrok"
+_DIALECTS = ("sqlite", "postgresql+psycopg")
+_MIN_SECRET_CHARS = 32
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; ``problems`` names each, with its remedy."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decided."""
+
+    instance: Path
+    database_url: str = field(repr=False)
+    public_url: str
+    twilio_url: str | None
+    secret_key: str = field(repr=False)
+    encryption_keys: tuple[str, ...] = field(repr=False)
+    metrics_token: str | None = field(repr=False, default=None)
+    threads: int = 32
+
+    @property
+    def is_embedded(self) -> bool:
+        """Say whether the database is a file that this program makes by itself."""
+        return self.database_url.startswith("sqlite")
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, instance: Path | None = None
+) -> Settings:
+    """Read and check all settings.
+
+    Raises:
+        SettingsError: with every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    instance = instance or default_instance(environ)
+    reader = _Reader(environ, instance)
+    settings = Settings(
+        instance=instance,
+        database_url=reader.database_url(),
+        public_url=reader.public_url(),
+        twilio_url=reader.url("TWILIO_URL"),
+        secret_key=reader.secret_key(),
+        encryption_keys=reader.encryption_keys(),
+        metrics_token=reader.get("METRICS_TOKEN"),
+        threads=reader.threads(),
+    )
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+def default_instance(environ: Mapping[str, str]) -> Path:
+    """Return the instance folder: ``BORDERPOST_INSTANCE``, or ``instance`` beside ``app``."""
+    named = environ.get(PREFIX + "INSTANCE")
+    return Path(named) if named else Path(__file__).resolve().parent.parent / "instance"
+
+
+class _Reader:
+    """Reads one setting at a time and keeps the problems."""
+
+    def __init__(self, environ: Mapping[str, str], instance: Path) -> None:
+        self._environ = environ
+        self._instance = instance
+        self.problems: list[str] = []
+        self._file = self._read_file()
+        self._generated = load_secrets(instance)
+
+    def _read_file(self) -> dict[str, str]:
+        path = self._instance / "config.toml"
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as problem:
+            self.problems.append(f"{path}: cannot be read: {problem}")
+            return {}
+        known = {name.lower() for name in _NAMES}
+        for name, value in found.items():
+            if name not in known:
+                self.problems.append(f"{path}: {name}: no such setting")
+            elif not isinstance(value, str | int) or isinstance(value, bool):
+                self.problems.append(f"{path}: {name}: must be a text or a number")
+        return {name.upper(): str(value) for name, value in found.items()}
+
+    def get(self, name: str) -> str | None:
+        return self._environ.get(PREFIX + name) or self._file.get(name) or None
+
+    def _problem(self, name: str, text: str) -> None:
+        self.problems.append(f"{PREFIX}{name}: {text}")
+
+    def database_url(self) -> str:
+        given = self.get("DATABASE_URL") or f"sqlite:///{self._instance / 'borderpost.db'}"
+        try:
+            url = make_url(given)
+        except ArgumentError:
+            self._problem("DATABASE_URL", "is not a database URL")
+            return given
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        if url.drivername not in _DIALECTS:
+            self._problem("DATABASE_URL", f"must start with one of {', '.join(_DIALECTS)}")
+        if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
+            self._problem("DATABASE_URL", "SQLite needs a file, for example sqlite:////data/sms.db")
+        return url.render_as_string(hide_password=False)
+
+    def public_url(self) -> str:
+        if self.get("PUBLIC_URL") == NGROK:
+            return NGROK
+        return self.url("PUBLIC_URL") or DEFAULT_PUBLIC_URL
+
+    def url(self, name: str) -> str | None:
+        given = self.get(name)
+        if given is None:
+            return None
+        try:
+            parts = urlsplit(given)
+            is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            is_usable = False
+        if not is_usable:
+            self._problem(name, "must be an http or https URL with a host")
+        elif parts.query or parts.fragment or parts.username or not given.isascii():
+            self._problem(name, "must be plain: no user, query, fragment or non-ASCII character")
+        return given.rstrip("/")
+
+    def secret_key(self) -> str:
+        given = self.get("SECRET_KEY") or self._generated.get("SECRET_KEY")
+        if given is None:
+            self._problem("SECRET_KEY", "is not set: run `borderpost init`, or set it")
+        elif len(given) < _MIN_SECRET_CHARS:
+            self._problem("SECRET_KEY", f"needs at least {_MIN_SECRET_CHARS} characters")
+        return given or ""
+
+    def encryption_keys(self) -> tuple[str, ...]:
+        given = self.get("ENCRYPTION_KEYS") or self._generated.get("ENCRYPTION_KEYS")
+        if given is None:
+            self._problem("ENCRYPTION_KEYS", "is not set: run `borderpost init`, or set it")
+            return ()
+        keys = tuple(key.strip() for key in given.split(",") if key.strip())
+        for place, key in enumerate(keys, start=1):
+            try:
+                Fernet(key)
+            except ValueError:
+                self._problem("ENCRYPTION_KEYS", f"key {place} is not a Fernet key")
+        if not keys:
+            self._problem("ENCRYPTION_KEYS", "names no key")
+        return keys
+
+    def threads(self) -> int:
+        given = self.get("THREADS") or "32"
+        if not given.isdecimal() or not 1 <= int(given) <= 512:  # noqa: PLR2004
+            self._problem("THREADS", "must be a whole number from 1 to 512")
+            return 32
+        return int(given)
+
+
+_NAMES = (
+    "DATABASE_URL",
+    "PUBLIC_URL",
+    "TWILIO_URL",
+    "SECRET_KEY",
+    "ENCRYPTION_KEYS",
+    "METRICS_TOKEN",
+    "THREADS",
+)

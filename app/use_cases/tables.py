@@ -1,0 +1,77 @@
+"""Tables of use cases, their senders, and the opt-out list."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from app.db.metadata import metadata
+from app.db.types import UtcDateTime
+
+use_cases = Table(
+    "use_cases",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("messaging_service_sid", String(34), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("brand_sid", String(34)),
+    Column("brand_status", String(40)),
+    Column("campaign_sid", String(34)),
+    Column("campaign_status", String(40)),
+    Column("allowed_destinations", JSON),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+    Index(None, "workspace_id", "id"),
+    Index(None, "messaging_service_sid"),
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("use_case_id", ForeignKey("use_cases.id"), nullable=False),
+    Column("number", String(16), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("country", String(2)),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("use_case_id", "number"),
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("use_case_id", ForeignKey("use_cases.id")),
+    Column("to_number", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(
+        "uq_opt_outs_use_case",
+        "workspace_id",
+        "to_number",
+        "use_case_id",
+        unique=True,
+        sqlite_where=text("use_case_id IS NOT NULL"),
+        postgresql_where=text("use_case_id IS NOT NULL"),
+    ),
+    Index(
+        "uq_opt_outs_workspace",
+        "workspace_id",
+        "to_number",
+        unique=True,
+        sqlite_where=text("use_case_id IS NULL"),
+        postgresql_where=text("use_case_id IS NULL"),
+    ),
+)

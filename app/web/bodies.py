@@ -1,0 +1,122 @@
+"""Reading what a client sends: JSON bodies and query parameters, checked by their schemas.
+
+Every problem of a request is reported at once, under the JSON path of its field.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from flask import request
+from marshmallow import Schema
+from marshmallow import ValidationError as SchemaError
+
+from app.kernel.errors import BadRequest, UnsupportedMediaType, ValidationFailed
+
+T = TypeVar("T")
+MAX_BODY_BYTES = 64 * 1024
+_ROOT = "$"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBody(Generic[T]):
+    """A JSON request body: its schema, whose ``post_load`` makes a ``T``."""
+
+    schema: type[Schema]
+
+    def read(self) -> T:
+        """Read the body of the current request.
+
+        Raises:
+            UnsupportedMediaType: the content type is not JSON.
+            BadRequest: not JSON in UTF-8, or an object with a key twice.
+            ValidationFailed: fields are missing, unknown or wrong.
+        """
+        return cast("T", load(self.schema(), read_json()))
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Generic[T]):
+    """The query parameters of a request: their schema, whose ``post_load`` makes a ``T``."""
+
+    schema: type[Schema]
+
+    def read(self) -> T:
+        """Read the query of the current request.
+
+        Raises:
+            ValidationFailed: a parameter is unknown, repeated or wrong.
+        """
+        given = request.args.to_dict(flat=False)
+        repeated = {
+            f"{_ROOT}.{name}": ["Given more than once."] for name in given if len(given[name]) > 1
+        }
+        if repeated:
+            raise ValidationFailed(repeated)
+        return cast("T", load(self.schema(), {name: values[0] for name, values in given.items()}))
+
+
+def read_json() -> Any:
+    """Parse the request body as JSON, refusing what other parsers would read differently."""
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
+    raw = request.get_data()
+    try:
+        return json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except UnicodeDecodeError as problem:
+        raise BadRequest("The body is not valid UTF-8.") from problem
+    except RecursionError as problem:
+        raise BadRequest("The body is nested too deeply.") from problem
+    except ValueError as problem:
+        if isinstance(problem, _Refused):
+            raise BadRequest(str(problem)) from problem
+        raise BadRequest("The body is not valid JSON.") from problem
+
+
+class _Refused(ValueError):
+    """JSON that we refuse although Python reads it; the text is safe to show."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Refused("An object in the body has the same key twice.")
+    return found
+
+
+def _no_constant(_name: str) -> Any:
+    raise _Refused("The body holds NaN or Infinity, which is not JSON.")
+
+
+def load(schema: Schema, value: Any) -> Any:
+    """Load a value with a schema.
+
+    Raises:
+        ValidationFailed: with every problem under its JSON path.
+    """
+    try:
+        return schema.load(value)
+    except SchemaError as problem:
+        raise ValidationFailed(flatten(problem.messages)) from problem
+
+
+def flatten(messages: Any, path: str = _ROOT) -> dict[str, list[str]]:
+    """Turn marshmallow's tree of messages into ``{JSON path: [messages]}``."""
+    if isinstance(messages, list):
+        return {path: [str(message) for message in messages]}
+    if not isinstance(messages, Mapping):
+        return {path: [str(messages)]}
+    found: dict[str, list[str]] = {}
+    for key, inner in messages.items():
+        for place, texts in flatten(inner, _step(path, key)).items():
+            found.setdefault(place, []).extend(texts)
+    return found
+
+
+def _step(path: str, key: object) -> str:
+    if key == "_schema":
+        return path
+    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"

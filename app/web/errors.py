@@ -1,0 +1,85 @@
+"""The one table from public errors to HTTP, and the handlers that write them."""
+
+import structlog
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+
+from app.kernel import errors as e
+
+_log = structlog.get_logger(__name__)
+
+HTTP_STATUS: dict[type[e.PublicError], int] = {
+    e.BadRequest: 400,
+    e.Unauthorized: 401,
+    e.Forbidden: 403,
+    e.WorkspaceSuspended: 403,
+    e.NotFound: 404,
+    e.UseCaseNotFound: 404,
+    e.MethodNotAllowed: 405,
+    e.IdempotencyConflict: 409,
+    e.DestinationsInherited: 409,
+    e.RevisionMismatch: 412,
+    e.PayloadTooLarge: 413,
+    e.UnsupportedMediaType: 415,
+    e.ValidationFailed: 422,
+    e.UseCaseInactive: 422,
+    e.NoSenderNumber: 422,
+    e.CampaignNotVerified: 422,
+    e.BrandSuspended: 422,
+    e.InvalidDestination: 422,
+    e.DestinationBlocked: 422,
+    e.RecipientOptedOut: 422,
+    e.MessageRejected: 422,
+    e.IdempotencyKeyReused: 422,
+    e.RateLimited: 429,
+    e.InternalError: 500,
+    e.ProviderMisconfigured: 502,
+    e.ProviderUnavailable: 503,
+    e.ServiceUnavailable: 503,
+    e.SubmissionUnconfirmed: 504,
+}
+
+_OF_WERKZEUG: dict[int, type[e.PublicError]] = {
+    404: e.NotFound,
+    405: e.MethodNotAllowed,
+    413: e.PayloadTooLarge,
+    415: e.UnsupportedMediaType,
+}
+
+
+def error_answer(error: e.PublicError) -> Response:
+    """Write a public error as ``{"code", "message", "details"?}`` with its status."""
+    body: dict[str, object] = {"code": error.code, "message": error.text}
+    if error.details is not None:
+        body["details"] = error.details
+    answer = Response(
+        json.dumps(body), status=HTTP_STATUS[type(error)], mimetype="application/json"
+    )
+    if error.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, e.Unauthorized):
+        answer.headers["WWW-Authenticate"] = "AccessKey"
+    return answer
+
+
+def install_error_handlers(app: Flask) -> None:
+    """Make every error of the app, foreseen or not, answer in the public form."""
+    app.register_error_handler(e.PublicError, error_answer)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _defect)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code is not None and error.code >= 500:  # noqa: PLR2004
+        return _defect(error)
+    public = _OF_WERKZEUG.get(error.code or 400, e.BadRequest)
+    answer = error_answer(public())
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            answer.headers[name] = value
+    return answer
+
+
+def _defect(error: Exception) -> Response:
+    _log.error("request_failed", exc_info=error)
+    return error_answer(e.InternalError())

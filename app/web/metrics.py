@@ -1,0 +1,30 @@
+"""What is counted, for Prometheus; labels hold ids and codes, never numbers or texts."""
+
+import os
+
+from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+REQUEST_SECONDS = Histogram(
+    "borderpost_request_seconds", "Time to answer a request.", ["method", "route", "status"]
+)
+SENDS = Counter("borderpost_sends", "Sends by their end: accepted, or the code answered.", ["end"])
+PROVIDER_SECONDS = Histogram(
+    "borderpost_provider_seconds", "Time of one call that creates a message.", ["outcome"]
+)
+CALLBACKS = Counter("borderpost_callbacks", "Status callbacks by what became of them.", ["end"])
+
+
+def exposition() -> bytes:
+    """Write the counters of all processes of this gateway in Prometheus' text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(PROCESS_REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

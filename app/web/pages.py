@@ -1,0 +1,55 @@
+"""Lists: keyset pages that are stable under inserts, never an offset and never a count."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from marshmallow import Schema, fields, validate
+from marshmallow import ValidationError as SchemaError
+
+T = TypeVar("T")
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+
+class PageToken(fields.Field[UUID]):
+    """An opaque position in a list: the id of the last row shown."""
+
+    def _deserialize(
+        self,
+        value: Any,
+        attr: str | None,  # noqa: ARG002
+        data: Any,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> UUID:
+        try:
+            return UUID(bytes=base64.urlsafe_b64decode(f"{value}=="))
+        except (ValueError, binascii.Error) as problem:
+            raise SchemaError("Not a page token of this list.") from problem
+
+
+class PageQuery(Schema):
+    """Query parameters that every list takes."""
+
+    limit = fields.Integer(
+        load_default=DEFAULT_LIMIT, validate=validate.Range(min=1, max=MAX_LIMIT)
+    )
+    page_token = PageToken(load_default=None)
+
+
+def page(
+    rows: Sequence[T], limit: int, identify: Callable[[T], UUID], render: Callable[[T], Any]
+) -> dict[str, Any]:
+    """Render up to ``limit`` of the rows; one row more than that says that a next page exists."""
+    shown = rows[:limit]
+    has_more = len(rows) > limit
+    return {
+        "items": [render(row) for row in shown],
+        "next_page_token": _token(identify(shown[-1])) if has_more else None,
+    }
+
+
+def _token(last: UUID) -> str:
+    return base64.urlsafe_b64encode(last.bytes).rstrip(b"=").decode("ascii")

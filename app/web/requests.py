@@ -1,0 +1,62 @@
+"""What happens around every request: its id, its log line, its security headers, its limits."""
+
+import re
+import time
+import uuid
+
+import structlog
+from flask import Flask, Response, g, request
+
+from app.web.bodies import MAX_BODY_BYTES
+from app.web.metrics import REQUEST_SECONDS
+
+_log = structlog.get_logger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+API_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def install_request_handling(app: Flask, *, is_https: bool) -> None:
+    """Add the request id, the log line, the headers and the body limit to an app."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
+    app.before_request(_begin)
+    app.after_request(_finish_for(is_https=is_https))
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    g.started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _finish_for(*, is_https: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def finish(answer: Response) -> Response:
+        answer.headers["X-Request-Id"] = g.request_id
+        for name, value in API_HEADERS.items():
+            answer.headers.setdefault(name, value)
+        if is_https:
+            answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        seconds = time.perf_counter() - g.started
+        route = request.url_rule.rule if request.url_rule else "unmatched"
+        REQUEST_SECONDS.labels(request.method, route, answer.status_code).observe(seconds)
+        # The query is left out on purpose: it may hold numbers.
+        _log.info(
+            "request",
+            method=request.method,
+            route=route,
+            status=answer.status_code,
+            milliseconds=round(seconds * 1000, 1),
+        )
+        return answer
+
+    return finish

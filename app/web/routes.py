@@ -1,0 +1,143 @@
+"""How a route is declared: its access rule, its shapes and its errors, in one place.
+
+The declaration serves the request, the API description and the tests that guard the architecture.
+A route without an access rule cannot be written.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Protocol
+from uuid import UUID
+
+from flask import Blueprint, Response, json, make_response
+from marshmallow import Schema
+
+from app.kernel.errors import BadRequest, PublicError
+from app.kernel.ids import parse_id
+from app.web.bodies import JsonBody, Query
+
+Answer = Response
+
+
+class Guard(Protocol):
+    """Decides whether a request may pass, and says who asks."""
+
+    @property
+    def rule(self) -> str:
+        """Name the access rule: a role, or why none is needed."""
+
+    def __call__(self) -> object:
+        """Return who asks, or raise the public error that refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One route as declared."""
+
+    method: str
+    path: str
+    guard: Guard
+    tag: str
+    summary: str
+    view: Callable[..., Any]
+    body: JsonBody[Any] | None = None
+    query: Query[Any] | None = None
+    form: bool = False
+    answers: Mapping[int, type[Schema] | str | None] = field(default_factory=dict)
+    errors: tuple[type[PublicError], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Routes:
+    """The routes of one feature."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.endpoints: list[Endpoint] = []
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        guard: Guard,
+        body: JsonBody[Any] | None = None,
+        query: Query[Any] | None = None,
+        form: bool = False,
+        answers: Mapping[int, type[Schema] | str | None],
+        errors: tuple[type[PublicError], ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare a route; the view gets what the guard returned, then the ids of the path."""
+
+        def declare(view: Callable[..., Any]) -> Callable[..., Any]:
+            summary = (view.__doc__ or view.__name__).strip().splitlines()[0]
+            self.endpoints.append(
+                Endpoint(
+                    method=method,
+                    path=path,
+                    guard=guard,
+                    tag=self.tag,
+                    summary=summary,
+                    view=view,
+                    body=body,
+                    query=query,
+                    form=form,
+                    answers=answers,
+                    errors=errors,
+                    headers=headers or {},
+                )
+            )
+            return view
+
+        return declare
+
+    def blueprint(self) -> Blueprint:
+        """Make the Flask blueprint that serves these routes."""
+        blueprint = Blueprint(self.tag, __name__)
+        for place, endpoint in enumerate(self.endpoints):
+            rule = endpoint.path.replace("{", "<").replace("}", ">")
+            blueprint.add_url_rule(
+                rule,
+                endpoint=f"{endpoint.view.__name__}_{place}",
+                view_func=_guarded(endpoint),
+                methods=[endpoint.method],
+                provide_automatic_options=False,
+            )
+        return blueprint
+
+
+def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
+    @wraps(endpoint.view)
+    def serve(**path: str) -> Response:
+        caller = endpoint.guard()
+        ids = {name: _path_value(name, value) for name, value in path.items()}
+        return make_response(endpoint.view(caller, **ids))
+
+    return serve
+
+
+def _path_value(name: str, value: str) -> UUID | str:
+    if not name.endswith("_id"):
+        return value
+    found = parse_id(value)
+    if found is None:
+        raise BadRequest(f"{name} in the path is not a UUID.")
+    return found
+
+
+def json_answer(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a JSON document."""
+    return json_text_answer(json.dumps(value), status, headers)
+
+
+def json_text_answer(
+    text: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a JSON document that is already written."""
+    answer = Response(text, status=status, mimetype="application/json")
+    answer.headers.update(headers or {})
+    return answer
