@@ -76,13 +76,3 @@ class RequiresLater:
     def __call__(self) -> str:
         """Return the hash of the presented token; whoever gets it must call `admit`."""
         return presented_token_hash()
-
-
-@dataclass(frozen=True, slots=True)
-class Public:
-    """Guard of a route that anyone may call, with the reason."""
-
-    rule: str
-
-    def __call__(self) -> None:
-        """Let everyone pass."""

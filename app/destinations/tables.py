@@ -9,7 +9,7 @@ from app.db.types import UtcDateTime
 destination_policies = Table(
     "destination_policies",
     metadata,
-    Column("workspace_id", ForeignKey("workspaces.id"), primary_key=True),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("destinations", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -20,7 +20,7 @@ refusals = Table(
     "refusals",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("workspace_id", ForeignKey("workspaces.id"), nullable=False),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("use_case_id", Uuid),
     Column("at", UtcDateTime, nullable=False),
     Column("code", String(40), nullable=False),

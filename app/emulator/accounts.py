@@ -5,7 +5,7 @@ An account that was not declared is learnt at its first use. It must not know HT
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -47,6 +47,11 @@ class Account:
         """Whether the geo permissions let a message into this region; null is no region."""
         closed = self.closed_regions | UNSUPPORTED
         return region is not None and region not in closed
+
+    def with_regions(self, permissions: Mapping[str, bool]) -> "Account":
+        """The account with these regions opened (true) or closed (false)."""
+        opened = {region for region, enabled in permissions.items() if enabled}
+        return replace(self, closed_regions=(self.closed_regions | set(permissions)) - opened)
 
 
 class AccountBook:
@@ -95,18 +100,12 @@ class AccountBook:
         with self._lock:
             return self._accounts.get(sid)
 
-    def put(self, account: Account) -> None:
-        """Keeps this account in place of any of the same sid."""
+    def change(self, sid: str, change: Callable[[Account], Account]) -> Account:
+        """Replaces an account, made anew when it was unknown, by what `change` makes of it."""
         with self._lock:
-            self._accounts[account.sid] = account
-
-    def set_regions(self, sid: str, permissions: Mapping[str, bool]) -> None:
-        """Opens (true) or closes (false) regions of a known account."""
-        with self._lock:
-            account = self._accounts[sid]
-            opened = {region for region, enabled in permissions.items() if enabled}
-            closed = (account.closed_regions | set(permissions)) - opened
-            self._accounts[sid] = replace(account, closed_regions=closed)
+            account = change(self._accounts.get(sid, Account(sid)))
+            self._accounts[sid] = account
+            return account
 
     def reset(self) -> None:
         """Forgets what was learnt and keeps what was declared."""

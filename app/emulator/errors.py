@@ -6,6 +6,9 @@ Source: Twilio's error dictionary and captured answers. It must not know why a c
 from collections.abc import Mapping
 from typing import Final
 
+_REGION_CLOSED: Final = (
+    "Permission to send an SMS has not been enabled for the region indicated by the 'To' number"
+)
 # code: (HTTP status, message)
 _WORDING: Final[Mapping[int, tuple[int, str]]] = {
     20001: (400, "Invalid parameter"),
@@ -19,10 +22,7 @@ _WORDING: Final[Mapping[int, tuple[int, str]]] = {
     21212: (400, "Invalid 'From' Phone Number"),
     21265: (400, "The 'To' number cannot be a Short Code"),
     21266: (400, "'To' and 'From' number cannot be the same"),
-    21408: (
-        400,
-        "Permission to send an SMS has not been enabled for the region indicated by the 'To' number",
-    ),
+    21408: (400, _REGION_CLOSED),
     21602: (400, "Message body is required."),
     21603: (400, "A 'From' phone number is required."),
     21604: (400, "A 'To' phone number is required."),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.emulator.records import Message, Stage, Status
+from app.emulator.records import HANDED_OFF, Message, Stage, Status
 from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
 from app.emulator.segments import count_segments
 
@@ -80,7 +80,7 @@ def advanced(message: Message, stage: Stage, at: datetime) -> Message:
         sender=message.sender or chosen_sender(message.messaging_service_sid or ""),
         num_segments=message.num_segments or count_segments(message.body),
         updated_at=at,
-        sent_at=message.sent_at or (None if stage.status is not Status.SENT else at),
+        sent_at=message.sent_at or (at if stage.status in HANDED_OFF else None),
     )
 
 

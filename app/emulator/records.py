@@ -6,7 +6,10 @@ Values only: it must not know how they are kept, sent or shown.
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
+
+API_VERSION: Final = "2010-04-01"
 
 
 class Status(StrEnum):
@@ -27,7 +30,8 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
-UNFINISHED = frozenset({Status.ACCEPTED, Status.SCHEDULED, Status.QUEUED, Status.SENDING})
+UNFINISHED: Final = frozenset({Status.ACCEPTED, Status.SCHEDULED, Status.QUEUED, Status.SENDING})
+HANDED_OFF: Final = frozenset({Status.SENT, Status.DELIVERED, Status.UNDELIVERED, Status.READ})
 
 
 @dataclass(frozen=True, slots=True)

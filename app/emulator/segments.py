@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 _GSM_BASIC: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"  # noqa: RUF001
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _GSM_ESCAPED: Final = frozenset("\f^{}\\[~]|€")
@@ -20,7 +20,9 @@ def count_segments(body: str) -> int:
     """The number of segments; a body without any character takes one."""
     if all(char in _GSM_BASIC or char in _GSM_ESCAPED for char in body):
         return _fill((1 + (char in _GSM_ESCAPED) for char in body), _GSM_SINGLE, _GSM_PART)
-    return _fill((1 + (ord(char) > _LAST_OF_BASIC_PLANE) for char in body), _UCS2_SINGLE, _UCS2_PART)
+    return _fill(
+        (1 + (ord(char) > _LAST_OF_BASIC_PLANE) for char in body), _UCS2_SINGLE, _UCS2_PART
+    )
 
 
 def _fill(widths: Iterable[int], single: int, part: int) -> int:

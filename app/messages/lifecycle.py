@@ -65,40 +65,43 @@ def status_of(provider_status: str) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a report does to a message that has a given status."""
+    """What a report does to a message that has a given status.
+
+    ``adds_facts``: its times, segments and error code fill what is still null.
+    """
 
     applied: bool
     reason: Reason | None
+    adds_facts: bool
 
 
 def follow(current: Status, reported: Status) -> Decision:
     """Decide what a reported status does to a message in the current one."""
     if reported.rank > current.rank:
-        return Decision(applied=True, reason=None)
+        return Decision(applied=True, reason=None, adds_facts=True)
     if reported is Status.PENDING and current is Status.PENDING:
-        return Decision(applied=False, reason=None)
+        return Decision(applied=False, reason=None, adds_facts=False)
     if reported is current:
-        return Decision(applied=False, reason=Reason.DUPLICATE)
+        return Decision(applied=False, reason=Reason.DUPLICATE, adds_facts=True)
     if reported.is_terminal:
-        return Decision(applied=False, reason=Reason.CONFLICT)
-    return Decision(applied=False, reason=Reason.REGRESSION)
+        return Decision(applied=False, reason=Reason.CONFLICT, adds_facts=False)
+    # A late `sent` still tells when the carrier took the message.
+    return Decision(applied=False, reason=Reason.REGRESSION, adds_facts=reported is Status.SENT)
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """Which facts a report may add to a message, each only where it is still null."""
+class Facts:
+    """Which facts come with a reported status."""
 
-    handed_off: bool
-    delivered: bool
-    errored: bool
-    keeps_error_code: bool
+    hand_off: bool
+    delivery: bool
+    error: bool
 
 
-def marks_of(reported: Status) -> Marks:
-    """Say which facts come with a status; those of a terminal count only when it is applied."""
-    return Marks(
-        handed_off=reported in {Status.SENT, Status.DELIVERED, Status.UNDELIVERED},
-        delivered=reported is Status.DELIVERED,
-        errored=reported in {Status.UNDELIVERED, Status.FAILED},
-        keeps_error_code=reported in {Status.UNDELIVERED, Status.FAILED},
+def facts_of(reported: Status) -> Facts:
+    """Say which facts come with a status: hand-off with segments, delivery, error with its code."""
+    return Facts(
+        hand_off=reported in {Status.SENT, Status.DELIVERED, Status.UNDELIVERED},
+        delivery=reported is Status.DELIVERED,
+        error=reported in {Status.UNDELIVERED, Status.FAILED},
     )

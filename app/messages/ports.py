@@ -49,10 +49,10 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider answered that it will not send the message, with its code."""
+    """The message will not be sent; the provider's code, where it was the provider who said so."""
 
     kind: RefusalKind
-    provider_code: int
+    provider_code: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""May this use case send at all? Seed 004's preconditions as a pure rule, in the order of SPEC 5."""
+"""May this use case send at all? Seed 004's preconditions, in the order of SPEC section 5: pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum

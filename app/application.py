@@ -1,0 +1,53 @@
+"""Putting the application together: routes, services, handlers. No feature imports it."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from app.bootstrap import Services
+from app.messages.api import routes as messages_routes
+from app.providers.twilio.inbound import routes as inbound_routes
+from app.providers.twilio.webhook import routes as webhook_routes
+from app.use_cases.api import routes as use_case_routes
+from app.use_cases.opt_outs_api import routes as opt_out_routes
+from app.web.errors import install_error_handlers
+from app.web.health import routes as health_routes
+from app.web.openapi import describe, openapi_routes
+from app.web.prefix import PrefixMiddleware
+from app.web.requests import install_request_handling
+from app.web.routes import Endpoint
+from app.web.wiring import provide
+
+ROUTES = (
+    messages_routes,
+    use_case_routes,
+    opt_out_routes,
+    webhook_routes,
+    inbound_routes,
+    health_routes,
+)
+
+
+def declared_endpoints() -> list[Endpoint]:
+    """List every route of the API, in the order of its description."""
+    return [endpoint for routes in ROUTES for endpoint in routes.endpoints]
+
+
+def create_app(services: Services) -> Flask:
+    """Make the WSGI application that serves the given services."""
+    app = Flask("borderpost", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.secret_key = services.settings.secret_key
+    for service in services.all():
+        provide(app, service)
+    public_url = services.settings.public_url
+    description = openapi_routes(lambda: describe(declared_endpoints(), public_url))
+    for place, routes in enumerate((*ROUTES, description)):
+        app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
+    install_error_handlers(app)
+    install_request_handling(app, is_https=public_url.startswith("https://"))
+    prefix = urlsplit(public_url).path.rstrip("/")
+    app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,122 @@
+"""The one place that wires settings to engines, providers and clocks."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from app.db.engine import Database
+from app.db.schema import current_revision, upgrade
+from app.db.vault import Vault
+from app.instance import create_instance
+from app.kernel.clock import Clock
+from app.messages.ports import SmsProvider
+from app.messages.send import SendMessage
+from app.messages.submit import InFlight
+from app.messages.track import TrackDelivery
+from app.providers.ngrok import public_url_of_agent
+from app.providers.twilio.accounts import AccountTokens
+from app.providers.twilio.callback_url import CallbackUrl
+from app.providers.twilio.client import TwilioProvider
+from app.providers.twilio.transport import TwilioTransport
+from app.settings import NGROK, Settings, default_instance, load_settings
+from app.web.health import MetricsToken
+
+# Threads that sends never take, so that status callbacks are served while the provider is slow.
+_FOR_CALLBACKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that requests are served with."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    send: SendMessage
+    track: TrackDelivery
+    tokens: AccountTokens
+    callback_url: CallbackUrl
+    metrics_token: MetricsToken
+
+    def all(self) -> tuple[object, ...]:
+        """List the services that views ask for by type."""
+        return (
+            self.settings,
+            self.database,
+            self.clock,
+            self.send,
+            self.track,
+            self.tokens,
+            self.callback_url,
+            self.metrics_token,
+        )
+
+
+def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; the secrets of a first start are made where none were given.
+
+    Raises:
+        SettingsError: with every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    instance = default_instance(environ)
+    create_instance(instance)
+    return load_settings(environ, instance)
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database; nothing is connected yet."""
+    return Database(settings.database_url, pool_size=settings.threads)
+
+
+def open_vault(settings: Settings) -> Vault:
+    """Return the vault of provider tokens."""
+    return Vault(settings.encryption_keys)
+
+
+def open_services(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    provider: SmsProvider | None = None,
+    vault: Vault | None = None,
+    database: Database | None = None,
+) -> Services:
+    """Wire everything that requests are served with; nothing is connected yet."""
+    clock = clock or Clock()
+    database = database or open_database(settings)
+    vault = vault or open_vault(settings)
+    callback_url = CallbackUrl(settings.public_url)
+    if provider is None:
+        transport = TwilioTransport(settings.twilio_url, pool_size=settings.threads)
+        provider = TwilioProvider(transport, vault, callback_url)
+    in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
+    return Services(
+        settings=settings,
+        database=database,
+        clock=clock,
+        send=SendMessage(database, provider, clock, in_flight),
+        track=TrackDelivery(database, clock),
+        tokens=AccountTokens(database, vault, clock),
+        callback_url=callback_url,
+        metrics_token=MetricsToken(settings.metrics_token),
+    )
+
+
+def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
+    """Make ready what a start needs: settings, the public URL, and the embedded database.
+
+    A server database is never migrated by a start: `borderpost db upgrade` is the owner's step.
+
+    Raises:
+        SettingsError: with every problem found.
+    """
+    settings = open_settings(environ)
+    if settings.public_url == NGROK:
+        settings = replace(settings, public_url=public_url_of_agent())
+    if settings.is_embedded:
+        database = open_database(settings)
+        if current_revision(database) is None:
+            upgrade(database)
+        database.close()
+    return settings

@@ -1,0 +1,31 @@
+"""The command line: `borderpost`, and the same commands under `flask --app wsgi`."""
+
+import click
+
+from app.cli.apply import apply_command
+from app.cli.emulator import emulator_command
+from app.cli.group import Group
+from app.cli.keys import keys_group
+from app.cli.setup import check_config_command, db_group, init_command
+
+COMMANDS: list[click.Command] = [
+    init_command,
+    check_config_command,
+    db_group,
+    apply_command,
+    keys_group,
+    emulator_command,
+]
+
+_BORDERPOST = Group(
+    name="borderpost",
+    help="A self-hosted SMS gateway over Twilio that lets nothing cross a border it should not.",
+    epilog="Exit codes: 0 done, 1 failed, 2 where a command says so, 64 wrong usage.",
+    commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; never returns."""
+    _BORDERPOST(prog_name="borderpost")

@@ -1,0 +1,75 @@
+"""`apply`: making the database match a file, or printing what would change."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from app.bootstrap import open_settings, open_vault
+from app.cli.group import Command, Failure, echo_json
+from app.cli.opening import ready_database
+from app.kernel.clock import utc_now
+from app.provisioning.apply import Result, apply, plan
+from app.provisioning.change import Change
+from app.provisioning.file import parse
+
+_DIFFERS = 2
+_STANDARD_INPUT = "-"
+
+
+@click.command("apply", cls=Command)
+@click.argument("file")
+@click.option(
+    "--plan",
+    "is_plan",
+    is_flag=True,
+    help="Print the difference and change nothing. Exits 0 if there is none, 2 if there is some.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, with ids.")
+def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
+    """Make the database match FILE (TOML or JSON; - reads standard input).
+
+    Everything is applied or, if there is any mistake, nothing. What FILE leaves out is left alone.
+    The tokens of new access keys are printed once.
+    """
+    data = parse(_read(file))
+    settings = open_settings()
+    vault = open_vault(settings)
+    with ready_database(settings) as database:
+        if is_plan:
+            changes = plan(database, vault, data, environ=os.environ, now=utc_now())
+        else:
+            result = apply(database, vault, data, environ=os.environ, now=utc_now())
+    if is_plan:
+        _echo_plan(changes, as_json=as_json)
+        sys.exit(_DIFFERS if changes else 0)
+    if as_json:
+        echo_json(result.as_json())
+    else:
+        _echo_result(result)
+
+
+def _read(file: str) -> bytes:
+    if file == _STANDARD_INPUT:
+        return click.get_binary_stream("stdin").read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as problem:
+        raise Failure(f"{file}: cannot be read: {problem.strerror}") from problem
+
+
+def _echo_plan(changes: tuple[Change, ...], *, as_json: bool) -> None:
+    if as_json:
+        echo_json({"changes": [change.as_json() for change in changes]})
+        return
+    for change in changes:
+        click.echo(str(change))
+    if not changes:
+        click.echo("nothing to change")
+
+
+def _echo_result(result: Result) -> None:
+    _echo_plan(result.changes, as_json=False)
+    for scope, name, token in result.new_tokens():
+        click.echo(f"access key {name} of {scope}, shown this once: {token}")

@@ -1,0 +1,93 @@
+"""How every command ends: 0 done, 1 failed, 64 wrong usage; and what it prints then.
+
+The commands behave so under ``borderpost`` and under ``flask`` alike. Failures that are foreseen
+print ``error:`` lines; a defect of ours keeps its traceback.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from app.kernel.errors import PublicError, ServiceUnavailable
+from app.provisioning.mistakes import FileRefused
+from app.settings import SettingsError
+
+FAILED = 1
+WRONG_USAGE = 64
+
+
+class Failure(click.ClickException):
+    """The command could not do what it was asked to; each line says one reason."""
+
+    exit_code = FAILED
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+    def show(self, file: Any = None) -> None:
+        """Print the lines on standard error."""
+        for line in self.lines:
+            click.echo(f"error: {line}", file=file, err=file is None)
+
+
+class Command(click.Command):
+    """A command whose foreseen failures exit 1 and whose wrong usage exits 64."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments."""
+        with _exit_codes():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _exit_codes():
+            return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """A group of such commands; what is wrong with the name of one is wrong usage too."""
+
+    command_class = Command
+    group_class = type
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments."""
+        with _exit_codes():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is named."""
+        with _exit_codes():
+            return super().invoke(ctx)
+
+
+def echo_json(value: object) -> None:
+    """Print a value for programs."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as problem:
+        problem.exit_code = WRONG_USAGE
+        raise
+    except SettingsError as problem:
+        raise Failure(*problem.problems) from problem
+    except FileRefused as problem:
+        raise Failure(*map(str, problem.mistakes)) from problem
+    except ServiceUnavailable as problem:
+        raise Failure(_about_the_database(problem)) from problem
+    except PublicError as problem:
+        raise Failure(problem.text) from problem
+
+
+def _about_the_database(problem: ServiceUnavailable) -> str:
+    said = str(getattr(problem.__cause__, "orig", None) or "").strip()
+    text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
+    return f"{text} ({said.splitlines()[0]})" if said else text

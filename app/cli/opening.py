@@ -1,0 +1,37 @@
+"""What a command works on: the settings, and a database that is ready for this program."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.bootstrap import open_database, open_settings
+from app.cli.group import Failure
+from app.db.engine import Database
+from app.db.schema import current_revision, latest_revision
+from app.settings import Settings
+
+
+@contextmanager
+def opened_database(settings: Settings | None = None) -> Iterator[Database]:
+    """Lend the database, closed at the end; whether it is migrated is not asked."""
+    database = open_database(settings or open_settings())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def ready_database(settings: Settings | None = None) -> Iterator[Database]:
+    """Lend the database if its migrations are those of this program.
+
+    Raises:
+        Failure: migrations are missing, or made by another version of the program.
+    """
+    with opened_database(settings) as database:
+        found, wanted = current_revision(database), latest_revision()
+        if found != wanted:
+            raise Failure(
+                f"the database is at revision {found or 'none'} and this program needs {wanted}: "
+                "run `borderpost db upgrade`"
+            )
+        yield database

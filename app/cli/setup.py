@@ -1,0 +1,81 @@
+"""`init`, `check-config` and `db`: getting an installation ready and saying whether it is."""
+
+import os
+
+import click
+from sqlalchemy import make_url
+
+from app.cli.group import Command, Group, echo_json
+from app.cli.opening import opened_database
+from app.db.engine import Database
+from app.db.schema import current_revision, upgrade
+from app.instance import create_instance
+from app.settings import Settings, default_instance, load_settings
+
+_HIDDEN = "(set, hidden)"
+
+
+@click.command("init", cls=Command)
+def init_command() -> None:
+    """Make the instance folder with its secrets, and the database.
+
+    What exists already is left as it is.
+    """
+    instance = default_instance(os.environ)
+    made = create_instance(instance)
+    said = "generated" if made else "there already, left as they are"
+    click.echo(f"instance folder: {instance}")
+    click.echo(f"secrets:         {said}")
+    settings = load_settings(os.environ, instance)
+    with opened_database(settings) as database:
+        click.echo(f"database:        {_upgraded(database)}")
+
+
+@click.command("check-config", cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print the settings as JSON.")
+def check_config_command(as_json: bool) -> None:
+    """Check every setting and print them, secrets hidden.
+
+    Exits 1 with every problem at once.
+    """
+    shown = _shown(load_settings())
+    if as_json:
+        echo_json(shown)
+        return
+    for name, value in shown.items():
+        click.echo(f"{name}: {'(not set)' if value is None else value}")
+
+
+@click.group("db", cls=Group)
+def db_group() -> None:
+    """The database and its migrations."""
+
+
+@db_group.command("upgrade")
+def upgrade_command() -> None:
+    """Run every migration that is missing."""
+    with opened_database() as database:
+        click.echo(f"database: {_upgraded(database)}")
+
+
+def _upgraded(database: Database) -> str:
+    before = current_revision(database)
+    upgrade(database)
+    after = current_revision(database)
+    if before == after:
+        return f"at revision {after} already"
+    return f"upgraded from {before or 'none'} to {after}"
+
+
+def _shown(settings: Settings) -> dict[str, object]:
+    url = make_url(settings.database_url)
+    return {
+        "instance": str(settings.instance),
+        "database_url": url.render_as_string(hide_password=True),
+        "public_url": settings.public_url,
+        "twilio_url": settings.twilio_url,
+        "secret_key": _HIDDEN,
+        "encryption_keys": f"{len(settings.encryption_keys)} {_HIDDEN}",
+        "metrics_token": _HIDDEN if settings.metrics_token else None,
+        "threads": settings.threads,
+    }

@@ -1,0 +1,42 @@
+"""Decides which routes an emulator serves and how it words every failure.
+
+Assembly only: the routes stand in their own modules.
+"""
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from app.emulator import compliance, control, geo, lookups, messages, messaging_services
+from app.emulator.caller import EXTENSION
+from app.emulator.config import DEFAULT_CONFIG, EmulatorConfig
+from app.emulator.emulator import Emulator
+from app.emulator.errors import TwilioError
+
+_CODE_OF_STATUS = {404: 20404, 405: 20004}
+
+
+def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
+    """An emulator as a WSGI application; its state is `emulator_of(application)`."""
+    application = Flask(__name__, static_folder=None)
+    application.config["MAX_CONTENT_LENGTH"] = 1_000_000
+    application.extensions[EXTENSION] = Emulator(config)
+    for room in (messages, geo, lookups, compliance, messaging_services, control):
+        application.register_blueprint(room.blueprint)
+    application.register_error_handler(TwilioError, _refusal)
+    application.register_error_handler(HTTPException, _failure)
+    return application
+
+
+def _refusal(error: TwilioError) -> Response:
+    answer = jsonify(error.body())
+    answer.status_code = error.status
+    answer.headers.extend(error.headers)
+    if error.status == 401:  # noqa: PLR2004
+        answer.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+    return answer
+
+
+def _failure(error: HTTPException) -> Response:
+    status = error.code or 500
+    fallback = 20001 if status < 500 else 20500  # noqa: PLR2004
+    return _refusal(TwilioError(_CODE_OF_STATUS.get(status, fallback), status=status))

@@ -1,0 +1,78 @@
+"""Decides what a callback URL says: whether it is one, whether it may be called, and how.
+
+Source: Twilio's pages on StatusCallback and on connection overrides. It must not open connections.
+"""
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from app.emulator.config import ANY_HOST
+from app.emulator.outcome import Outcome
+
+_POLICIES: Final[Mapping[str, frozenset[Outcome]]] = {
+    "4xx": frozenset({Outcome.CLIENT_ERROR}),
+    "5xx": frozenset({Outcome.SERVER_ERROR}),
+    "ct": frozenset({Outcome.NO_CONNECTION}),
+    "rt": frozenset({Outcome.NO_ANSWER_IN_TIME}),
+    # Twilio does not say which policy covers a connection that breaks half-way: only this one.
+    "all": frozenset(set(Outcome) - {Outcome.ANSWERED, Outcome.NOT_PERMITTED}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOverrides:
+    """How a URL wants to be called; Twilio's defaults where its fragment is silent."""
+
+    connect_seconds: float = 5
+    read_seconds: float = 15
+    total_seconds: float = 15
+    retries: int = 1
+    retried: frozenset[Outcome] = _POLICIES["ct"]
+
+
+def is_valid(url: str) -> bool:
+    """Whether Twilio would take this as a callback URL: a web address without odd characters."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return parts.scheme in ("http", "https") and bool(host) and "_" not in host
+
+
+def is_permitted(url: str, allowed_hosts: Collection[str]) -> bool:
+    """Whether this emulator may call the URL: loopback always, other hosts only where allowed."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host in allowed_hosts or ANY_HOST in allowed_hosts:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def connection_overrides(url: str) -> ConnectionOverrides:
+    """What the fragment of the URL asks for; what it says wrongly counts as not said."""
+    said = dict(parse_qsl(urlsplit(url).fragment))
+    usual = ConnectionOverrides()
+    policies = said.get("rp", "ct").split(",")
+    known = [_POLICIES[policy] for policy in policies if policy in _POLICIES]
+    return ConnectionOverrides(
+        connect_seconds=_number(said, "ct", 100, 10_000, 5_000) / 1000,
+        read_seconds=_number(said, "rt", 100, 15_000, 15_000) / 1000,
+        total_seconds=_number(said, "tt", 100, 15_000, 15_000) / 1000,
+        retries=_number(said, "rc", 0, 5, usual.retries),
+        retried=frozenset[Outcome]().union(*known) if known else usual.retried,
+    )
+
+
+def _number(said: Mapping[str, str], key: str, low: int, high: int, default: int) -> int:
+    text = said.get(key, "")
+    value = int(text) if text.isascii() and text.isdigit() else default
+    return value if low <= value <= high else default

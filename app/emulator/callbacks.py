@@ -1,0 +1,141 @@
+"""Decides how a message's plan is carried out: its statuses change and its receiver is told.
+
+It must not know HTTP requests that come in, nor how a webhook travels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from app.emulator.accounts import AccountBook
+from app.emulator.config import EmulatorConfig
+from app.emulator.lifecycle import Step, advanced, steps_of
+from app.emulator.outcome import Answer
+from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, Status
+from app.emulator.scenarios import CallbackMode, Scenario
+from app.emulator.scheduler import Scheduler
+from app.emulator.state import CallbackLog, MessageBook
+from app.emulator.webhooks import WebhookPoster
+
+_WITH_ERROR_CODE: Final = frozenset({Status.FAILED, Status.UNDELIVERED})
+_WITH_RECEIPT_TIME: Final = frozenset({Status.DELIVERED, Status.UNDELIVERED})
+
+
+class CallbackSender:
+    """Moves messages along and calls their status callbacks."""
+
+    def __init__(
+        self,
+        config: EmulatorConfig,
+        *,
+        accounts: AccountBook,
+        messages: MessageBook,
+        log: CallbackLog,
+        scheduler: Scheduler,
+        poster: WebhookPoster,
+    ) -> None:
+        self._config = config
+        self._accounts = accounts
+        self._messages = messages
+        self._log = log
+        self._scheduler = scheduler
+        self._poster = poster
+
+    def begin(self, message: Message, scenario: Scenario) -> None:
+        """Starts the life of a message; returns at once unless callbacks come before the answer."""
+        steps = steps_of(message, scenario, self._config.status_pace_seconds)
+        is_genuine = scenario.callbacks is not CallbackMode.WRONGLY_SIGNED
+        if scenario.callbacks is CallbackMode.BEFORE_ANSWER:
+            for step in steps:
+                self._take(step, message.sid, is_genuine=is_genuine)
+        else:
+            self._schedule(iter(steps), message.sid, is_genuine=is_genuine)
+
+    def force(self, sid: str, stage: Stage, *, notifies: bool) -> CallbackAttempt | None:
+        """Sets a status out of turn and tells the receiver; what was planned no longer happens.
+
+        Answers the last attempt of the callback, null without one.
+        """
+        at = self._config.now()
+        message = self._messages.change(
+            sid, lambda now: replace(advanced(now, stage, at), forced=True)
+        )
+        return self._notify(message, stage, is_genuine=True) if message and notifies else None
+
+    def _schedule(self, steps: Iterator[Step], sid: str, *, is_genuine: bool) -> None:
+        step = next(steps, None)
+        if step is not None:
+            job = partial(self._take_and_go_on, step, steps, sid, is_genuine=is_genuine)
+            self._scheduler.submit(step.pause_seconds, job)
+
+    def _take_and_go_on(
+        self, step: Step, rest: Iterator[Step], sid: str, *, is_genuine: bool
+    ) -> None:
+        if self._take(step, sid, is_genuine=is_genuine):
+            self._schedule(rest, sid, is_genuine=is_genuine)
+
+    def _take(self, step: Step, sid: str, *, is_genuine: bool) -> bool:
+        """Carries out one step; false when the rest of the plan is void."""
+        at = self._config.now()
+
+        def change(message: Message) -> Message:
+            moves = step.advances and not message.forced
+            return advanced(message, step.stage, at) if moves else message
+
+        message = self._messages.change(sid, change)
+        if message is None or message.forced:
+            return False
+        if step.notifies:
+            self._notify(message, step.stage, is_genuine=is_genuine)
+        return True
+
+    def _notify(
+        self, message: Message, stage: Stage, *, is_genuine: bool
+    ) -> CallbackAttempt | None:
+        account = self._accounts.find(message.account_sid)
+        if message.status_callback is None:
+            return None
+        if account is None or account.auth_token is None:
+            return self._record(message, stage, 1, None)
+        key = account.auth_token if is_genuine else f"not {account.auth_token}"
+        params = self._params(message, stage)
+        last = None
+        answers = self._poster.attempts(message.status_callback, params, key)
+        for attempt, answer in enumerate(answers, 1):
+            last = self._record(message, stage, attempt, answer)
+        return last
+
+    def _record(
+        self, message: Message, stage: Stage, attempt: int, answer: Answer | None
+    ) -> CallbackAttempt:
+        record = CallbackAttempt(
+            at=self._config.now(),
+            message_sid=message.sid,
+            message_id=message.message_id,
+            status=stage.status,
+            attempt=attempt,
+            http_status=answer.http_status if answer else None,
+            failure=answer.failure if answer else "the account's auth token is not known",
+        )
+        self._log.add(record)
+        return record
+
+    def _params(self, message: Message, stage: Stage) -> dict[str, str]:
+        params = {
+            "AccountSid": message.account_sid,
+            "MessageSid": message.sid,
+            "SmsSid": message.sid,
+            "MessageStatus": stage.status.value,
+            "SmsStatus": stage.status.value,
+            "From": message.sender or "",
+            "To": message.to,
+            "ApiVersion": API_VERSION,
+        }
+        if message.messaging_service_sid is not None:
+            params["MessagingServiceSid"] = message.messaging_service_sid
+        if stage.status in _WITH_ERROR_CODE and stage.error_code is not None:
+            params["ErrorCode"] = str(stage.error_code)
+        if stage.status in _WITH_RECEIPT_TIME:
+            params["RawDlrDoneDate"] = self._config.now().strftime("%y%m%d%H%M")
+        return params

@@ -1,0 +1,35 @@
+"""Decides which emulator and which account the present request belongs to.
+
+It must not know what the request asks for.
+"""
+
+from typing import Final, cast
+
+from flask import Flask, current_app, request
+
+from app.emulator.accounts import Account
+from app.emulator.emulator import Emulator
+
+EXTENSION: Final = "borderpost-emulator"
+
+
+def emulator_of(application: Flask) -> Emulator:
+    """The state behind an application that `create_emulator` made."""
+    return cast("Emulator", application.extensions[EXTENSION])
+
+
+def current_emulator() -> Emulator:
+    """The emulator that serves the present request."""
+    return emulator_of(current_app)
+
+
+def calling_account(path_sid: str | None = None) -> Account:
+    """The account that calls; `path_sid` where the path names one.
+
+    Raises `TwilioError` 20003 without valid credentials, 20404 on another account's path.
+    """
+    given = request.authorization
+    is_basic = given is not None and given.type == "basic"
+    user = (given.username or "") if given and is_basic else ""
+    secret = (given.password or "") if given and is_basic else ""
+    return current_emulator().accounts.authenticate(user, secret, path_sid)

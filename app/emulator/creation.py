@@ -1,0 +1,108 @@
+"""Decides whether a create call is in order, and what message it makes.
+
+It must not know scenarios, HTTP answers or how messages are kept.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import phonenumbers
+
+from app.emulator import callback_url
+from app.emulator.accounts import Account
+from app.emulator.errors import TwilioError
+from app.emulator.geo_table import region_of
+from app.emulator.magic import MAGIC_FROM, MAGIC_TO
+from app.emulator.records import Message, Status
+from app.emulator.segments import count_segments
+
+_SERVICE_SID: Final = re.compile(r"MG[0-9a-fA-F]{32}")
+_SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
+_ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}")
+_LONGEST_BODY: Final = 1600
+_LONGEST_VALIDITY: Final = 36_000
+
+
+def check(form: Mapping[str, str], account: Account) -> None:
+    """Raises `TwilioError` with the code that Twilio would give for this form."""
+    _check_presence(form)
+    _check_parameters(form)
+    if form.get("From"):
+        _check_sender(form["From"])
+    _check_recipient(form["To"], form.get("From"))
+    if not account.reaches(region_of(form["To"])):
+        raise TwilioError(21408, _masked(form["To"]))
+
+
+def _check_presence(form: Mapping[str, str]) -> None:
+    if not form.get("To"):
+        raise TwilioError(21604)
+    if not form.get("From") and not form.get("MessagingServiceSid"):
+        raise TwilioError(21603)
+    if not any(form.get(name) for name in ("Body", "MediaUrl", "ContentSid")):
+        raise TwilioError(21602)
+
+
+def _check_parameters(form: Mapping[str, str]) -> None:
+    if len(form.get("Body", "")) > _LONGEST_BODY:
+        raise TwilioError(21617)
+    service = form.get("MessagingServiceSid")
+    if service and not _SERVICE_SID.fullmatch(service):
+        raise TwilioError(21705)
+    if form.get("StatusCallback") and not callback_url.is_valid(form["StatusCallback"]):
+        raise TwilioError(21609)
+    validity = form.get("ValidityPeriod", "1")
+    if not validity.isdecimal() or not 1 <= int(validity) <= _LONGEST_VALIDITY:
+        raise TwilioError(21624)
+
+
+def _check_sender(sender: str) -> None:
+    if sender in MAGIC_FROM:
+        raise TwilioError(MAGIC_FROM[sender])
+    named = _SHORT_CODE.fullmatch(sender) or _ALPHANUMERIC.fullmatch(sender)
+    if not named and not _is_number(sender):
+        raise TwilioError(21212, _masked(sender))
+
+
+def _check_recipient(to: str, sender: str | None) -> None:
+    if to in MAGIC_TO:
+        raise TwilioError(MAGIC_TO[to], _masked(to))
+    if _SHORT_CODE.fullmatch(to):
+        raise TwilioError(21265)
+    if not _is_number(to):
+        raise TwilioError(21211, _masked(to))
+    if to == sender:
+        raise TwilioError(21266)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(text, None))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _masked(number: str) -> str:
+    return f"{number[:-4]}XXXX"
+
+
+def new_message(form: Mapping[str, str], account: Account, at: datetime) -> Message:
+    """The message of a form that was checked: queued, or accepted while a sender is chosen."""
+    sender = form.get("From") or None
+    body = form.get("Body", "")
+    return Message(
+        sid=f"SM{secrets.token_hex(16)}",
+        account_sid=account.sid,
+        to=form["To"],
+        body=body,
+        sender=sender,
+        messaging_service_sid=form.get("MessagingServiceSid") or None,
+        status_callback=form.get("StatusCallback") or None,
+        status=Status.ACCEPTED if form.get("MessagingServiceSid") else Status.QUEUED,
+        num_segments=0 if form.get("MessagingServiceSid") else count_segments(body),
+        created_at=at,
+        updated_at=at,
+    )

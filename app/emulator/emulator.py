@@ -1,0 +1,58 @@
+"""Decides what one emulator is made of, and how it begins anew and ends.
+
+It must not know the web framework.
+"""
+
+import threading
+
+from app.emulator.accounts import AccountBook
+from app.emulator.callbacks import CallbackSender
+from app.emulator.config import EmulatorConfig
+from app.emulator.scenarios import ScenarioBook
+from app.emulator.scheduler import Scheduler
+from app.emulator.state import CallbackLog, MessageBook
+from app.emulator.webhooks import WebhookPoster
+
+
+class Emulator:
+    """The state of one emulated Twilio, and the threads that send its callbacks."""
+
+    def __init__(self, config: EmulatorConfig) -> None:
+        self.config = config
+        self.accounts = AccountBook(config.accounts)
+        self.messages = MessageBook()
+        self.scenarios = ScenarioBook()
+        self.callbacks = CallbackLog()
+        self.poster = WebhookPoster(config.callback_hosts, config.retry_pause_seconds)
+        self._scheduler = Scheduler(config.callback_workers)
+        self._closed = threading.Event()
+        self.sender = CallbackSender(
+            config,
+            accounts=self.accounts,
+            messages=self.messages,
+            log=self.callbacks,
+            scheduler=self._scheduler,
+            poster=self.poster,
+        )
+
+    def hold(self, seconds: float) -> None:
+        """Waits, but not beyond `close`."""
+        self._closed.wait(seconds)
+
+    def wait_until_quiet(self, timeout_seconds: float = 10) -> bool:
+        """Waits until every planned status and callback is done; false when that took too long."""
+        return self._scheduler.wait_until_idle(timeout_seconds)
+
+    def reset(self) -> None:
+        """Forgets messages, callbacks, scenarios and every account that was not declared."""
+        self._scheduler.clear()
+        self.messages.reset()
+        self.callbacks.reset()
+        self.scenarios.clear()
+        self.accounts.reset()
+
+    def close(self) -> None:
+        """Breaks off what is under way and joins the threads; safe to call twice."""
+        self._closed.set()
+        self.poster.close()
+        self._scheduler.close()

@@ -1,0 +1,116 @@
+"""Decides how the Message resource is created, read, redacted and deleted over HTTP.
+
+It must not know how statuses move on or how callbacks travel.
+"""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from flask import Blueprint, Response, jsonify, request
+
+from app.emulator import creation
+from app.emulator.caller import calling_account, current_emulator
+from app.emulator.emulator import Emulator
+from app.emulator.errors import TwilioError
+from app.emulator.hangup import hang_up
+from app.emulator.listing import list_page
+from app.emulator.message_json import message_json
+from app.emulator.records import UNFINISHED, Message
+from app.emulator.scenarios import CreateAnswer, Scenario
+
+blueprint = Blueprint("messages", __name__, url_prefix="/2010-04-01/Accounts/<account_sid>")
+_MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
+
+
+@blueprint.post("/Messages.json")
+def create(account_sid: str) -> Response:
+    """Creates a message, unless the form or the scenario speaks against it."""
+    account = calling_account(account_sid)
+    emulator = current_emulator()
+    emulator.messages.count_attempt()
+    scenario = emulator.scenarios.take(request.form.get("To", ""))
+    if scenario.create is CreateAnswer.DROP_CONNECTION:
+        return hang_up()
+    _refuse(scenario)
+    creation.check(request.form, account)
+    message = creation.new_message(request.form, account, emulator.config.now())
+    emulator.messages.add(message)
+    emulator.sender.begin(message, scenario)
+    return _answer(emulator, message, scenario)
+
+
+def _refuse(scenario: Scenario) -> None:
+    if scenario.create is CreateAnswer.THROTTLE_429:
+        raise TwilioError(20429, headers={"Retry-After": str(scenario.retry_after_seconds)})
+    if scenario.create is CreateAnswer.REJECT:
+        raise TwilioError(scenario.reject_code, status=scenario.reject_status)
+
+
+def _answer(emulator: Emulator, message: Message, scenario: Scenario) -> Response:
+    answer = jsonify(message_json(message))
+    answer.status_code = 201
+    match scenario.create:
+        case CreateAnswer.TIMEOUT_AFTER_ACCEPTING:
+            emulator.hold(scenario.hold_seconds)
+        case CreateAnswer.ERROR_500_AFTER_ACCEPTING:
+            raise TwilioError(20500)
+        case CreateAnswer.RESET_AFTER_ACCEPTING:
+            return hang_up()
+        case CreateAnswer.NONSENSE_AFTER_ACCEPTING:
+            return Response("<html><body>It works!</body></html>", mimetype="text/html")
+        case _:
+            pass
+    return answer
+
+
+@blueprint.get("/Messages.json")
+def list_messages(account_sid: str) -> Response:
+    """Lists the messages of an account, the newest first."""
+    account = calling_account(account_sid)
+    own = [
+        message
+        for message in current_emulator().messages.newest_first()
+        if message.account_sid == account.sid
+    ]
+    return jsonify(list_page(own, request.path, request.args))
+
+
+@blueprint.get("/Messages/<sid>.json")
+def fetch(account_sid: str, sid: str) -> Response:
+    """Reads one message."""
+    return jsonify(message_json(_own_message(account_sid, sid)))
+
+
+@blueprint.post("/Messages/<sid>.json")
+def update(account_sid: str, sid: str) -> Response:
+    """Redacts the body of a message; nothing here can be canceled, for nothing is scheduled."""
+    message = _own_message(account_sid, sid)
+    if "Status" in request.form:
+        raise TwilioError(30409)
+    if request.form.get("Body") != "":
+        raise TwilioError(20001, "Body must be empty")
+    _require_finished(message)
+    redacted = current_emulator().messages.change(sid, lambda now: replace(now, body=""))
+    return jsonify(message_json(redacted or message))
+
+
+@blueprint.delete("/Messages/<sid>.json")
+def delete(account_sid: str, sid: str) -> Response:
+    """Deletes one message."""
+    _require_finished(_own_message(account_sid, sid))
+    current_emulator().messages.delete(sid)
+    return Response(status=204)
+
+
+def _own_message(account_sid: str, sid: str) -> Message:
+    account = calling_account(account_sid)
+    message = current_emulator().messages.find(sid) if _MESSAGE_SID.fullmatch(sid) else None
+    if message is None or message.account_sid != account.sid:
+        raise TwilioError(20404)
+    return message
+
+
+def _require_finished(message: Message) -> None:
+    if message.status in UNFINISHED:
+        raise TwilioError(20009)

@@ -1,0 +1,51 @@
+"""Decides how an attempt to call a webhook is classed.
+
+It must not know how the attempt is made.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How an attempt ended; the values of retry policies are Twilio's own words."""
+
+    ANSWERED = "answered"
+    CLIENT_ERROR = "4xx"
+    SERVER_ERROR = "5xx"
+    NO_CONNECTION = "ct"
+    NO_ANSWER_IN_TIME = "rt"
+    BROKEN_OFF = "broken off"
+    NOT_PERMITTED = "not permitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one attempt; `http_status` is null when there was no answer."""
+
+    outcome: Outcome
+    http_status: int | None = None
+    content_type: str = ""
+    body: str = ""
+
+    @property
+    def failure(self) -> str | None:
+        """Why there was no answer, or null when there was one."""
+        if self.http_status is not None:
+            return None
+        return {
+            Outcome.NOT_PERMITTED: "the host is not loopback and not allowed by the configuration",
+            Outcome.NO_CONNECTION: "no connection",
+            Outcome.NO_ANSWER_IN_TIME: "no answer in time",
+        }.get(self.outcome, "the connection broke")
+
+
+def outcome_of(http_status: int) -> Outcome:
+    """The class of an answer; everything below 400 is one."""
+    match http_status // 100:
+        case 4:
+            return Outcome.CLIENT_ERROR
+        case 5:
+            return Outcome.SERVER_ERROR
+        case _:
+            return Outcome.ANSWERED

@@ -1,0 +1,39 @@
+"""Decides what the emulator's made-up A2P and Messaging Service resources have in common.
+
+They are derived from their sids alone, so that the same sid always shows the same resource.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+from app.emulator.errors import TwilioError
+
+HOST: Final = "https://messaging.twilio.com"
+MADE_AT: Final = "2024-01-01T00:00:00Z"
+
+
+def require_sid(prefix: str, sid: str) -> str:
+    """The sid itself; raises `TwilioError` 20404 when it is none of this kind."""
+    if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", sid):
+        raise TwilioError(20404)
+    return sid
+
+
+def derived_sid(prefix: str, origin: str) -> str:
+    """A sid that always belongs to this origin, another resource's sid."""
+    return prefix + hashlib.sha256(f"{prefix}/{origin}".encode()).hexdigest()[:32]
+
+
+def page_meta(key: str, url: str) -> dict[str, object]:
+    """The envelope of a list whose first page holds everything."""
+    first = f"{url}?PageSize=50&Page=0"
+    return {
+        "page": 0,
+        "page_size": 50,
+        "first_page_url": first,
+        "previous_page_url": None,
+        "next_page_url": None,
+        "url": first,
+        "key": key,
+    }

@@ -1,0 +1,125 @@
+"""Decides how an emulator is served: werkzeug's threaded server, on loopback unless told otherwise.
+
+It must not know what is served.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self
+
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+from app.emulator.application import create_emulator
+from app.emulator.caller import emulator_of
+from app.emulator.config import DEFAULT_CONFIG, EmulatorConfig
+
+_POLL_SECONDS: Final = 0.02
+_BACKLOG: Final = 128
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Logs no requests: their addresses hold phone numbers."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Says nothing."""
+
+
+class _Server(ThreadedWSGIServer):
+    """Ends with its threads: on close, idle connections are let go and handlers joined."""
+
+    daemon_threads = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        super().__init__(*args, **kwargs)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        with self._lock:
+            for connection in self._connections:
+                # A handler that still waits for a request sees the end; an answer can go out.
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)
+        super().server_close()
+
+
+class EmulatorServer:
+    """A running emulator as a context manager; `emulator` is its state, `url` its base URL."""
+
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, config: EmulatorConfig = DEFAULT_CONFIG
+    ) -> None:
+        self._address = (host, port)
+        self._application = create_emulator(config)
+        self.emulator = emulator_of(self._application)
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL without a trailing slash; the port is known once the server runs."""
+        host, port = self._address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self) -> None:
+        """Binds and serves from a thread; raises `OSError` when the address is taken."""
+        host, port = self._address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listener:
+            self._address = (host, listener.getsockname()[1])
+            self._server = _Server(
+                host, self._address[1], self._application, _QuietHandler, fd=listener.fileno()
+            )
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="emulator-server"
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops callbacks and server and joins their threads; safe to call twice."""
+        self.emulator.close()
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server = self._thread = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 4010,
+    config: EmulatorConfig = DEFAULT_CONFIG,
+    announce: Callable[[str], object] | None = None,
+) -> None:
+    """Serves until interrupted; raises `OSError` when the address is taken.
+
+    `announce` is told the base URL once it answers.
+    """
+    with EmulatorServer(host, port, config) as server, suppress(KeyboardInterrupt):
+        if announce is not None:
+            announce(server.url)
+        threading.Event().wait()

@@ -1,0 +1,263 @@
+"""SQL of one delivery report: the guarded update of the message and the row of its event.
+
+One statement on PostgreSQL; one immediate transaction on SQLite. `app.messages.lifecycle.follow`
+decides; here its answers for all five statuses are bound and the database picks by the status that
+the locked row really has.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Select,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from app.db.types import UtcDateTime
+from app.kernel.ids import new_id
+from app.messages.lifecycle import Reason, Status, facts_of, follow
+from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, Submission
+from app.messages.tables import message_events, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A delivery report in our words; ``at`` is when it reached us."""
+
+    account_sid: str
+    message_sid: str
+    message_id: UUID | None
+    status: Status
+    provider_status: str
+    error_code: int | None
+    from_number: str | None
+    num_segments: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """The message that a report met, and what the report did to it."""
+
+    message_id: UUID
+    workspace_id: UUID
+    use_case_id: UUID
+    to_number: str
+    country: str | None
+    status: Status
+    applied: bool
+    reason: Reason | None
+
+
+def _bind(name: str, type_: Any) -> Any:
+    # Not the column's own name, which an UPDATE keeps for its automatic parameters.
+    return bindparam(f"given_{name}", type_=type_)
+
+
+def _by_status(name: str, type_: Any, current: ColumnElement[Any]) -> Any:
+    """Pick the bound decision for the status that the row has."""
+    return case(
+        {status.value: _bind(f"{name}_{status}", type_) for status in Status},
+        value=current,
+    )
+
+
+_SID = _bind("message_sid", String())
+_other = messages.alias("other")
+_FITS = and_(
+    messages.c.account_sid == _bind("account_sid", String()),
+    messages.c.submission.in_([state.value for state in MAY_HAVE_REACHED_PROVIDER]),
+    or_(
+        messages.c.message_sid == _SID,
+        and_(
+            messages.c.message_sid.is_(None),
+            ~exists().where(_other.c.message_sid == _SID, _other.c.id != messages.c.id),
+        ),
+    ),
+)
+_BY_ID = and_(messages.c.id == _bind("message_id", Uuid()), _FITS)
+_BY_SID = and_(messages.c.message_sid == _SID, _FITS)
+
+
+def _event_of(found: FromClause) -> Select[*tuple[Any, ...]]:
+    return select(
+        _bind("event_id", Uuid()),
+        found.c.id,
+        _bind("at", UtcDateTime()),
+        _bind("status", String()),
+        _bind("provider_status", String()),
+        _bind("error_code", Integer()),
+        _by_status("applied", Boolean(), found.c.status),
+        _by_status("reason", String(), found.c.status),
+    ).select_from(found)
+
+
+_EVENT_COLUMNS = [
+    message_events.c[name]
+    for name in (
+        "id",
+        "message_id",
+        "at",
+        "status",
+        "provider_status",
+        "error_code",
+        "applied",
+        "reason",
+    )
+]
+
+
+def _changes(found: FromClause) -> dict[str, Any]:
+    """The new values of a message, from its row as found."""
+    applied = _by_status("applied", Boolean(), found.c.status)
+    adds = _by_status("adds", Boolean(), found.c.status)
+    at = _bind("at", UtcDateTime())
+
+    def filled(column: str, given: Any, flag: str) -> Any:
+        wanted = case((and_(adds, _bind(flag, Boolean())), given), else_=null())
+        return func.coalesce(found.c[column], wanted)
+
+    segments = func.coalesce(_bind("num_segments", Integer()), found.c.counted_segments)
+    new = {
+        "message_sid": func.coalesce(found.c.message_sid, _SID),
+        "from_number": func.coalesce(found.c.from_number, _bind("from_number", String())),
+        "handed_off_at": filled("handed_off_at", at, "hands_off"),
+        "num_segments": filled("num_segments", segments, "hands_off"),
+        "delivered_at": filled("delivered_at", at, "delivers"),
+        "errored_at": filled("errored_at", at, "errs"),
+        "error_code": filled("error_code", _bind("error_code", Integer()), "errs"),
+    }
+    changed = or_(applied, *(new[name].is_distinct_from(found.c[name]) for name in new))
+    return new | {
+        "submission": Submission.ACCEPTED.value,
+        "status": case((applied, _bind("status", String())), else_=found.c.status),
+        "updated_at": case((changed, at), else_=found.c.updated_at),
+    }
+
+
+def _postgres(where: ColumnElement[bool]) -> Any:
+    found = select(messages).where(where).with_for_update().cte("found")
+    moved = (
+        update(messages)
+        .where(messages.c.id == found.c.id)
+        .values(_changes(found))
+        .returning(messages.c.id, messages.c.status)
+        .cte("moved")
+    )
+    noted = (
+        insert(message_events)
+        .from_select(_EVENT_COLUMNS, _event_of(found))
+        .returning(message_events.c.applied, message_events.c.reason)
+        .cte("noted")
+    )
+    return select(
+        found.c.id,
+        found.c.workspace_id,
+        found.c.use_case_id,
+        found.c.to_number,
+        found.c.country,
+        moved.c.status,
+        noted.c.applied,
+        noted.c.reason,
+    ).select_from(
+        found.join(moved, moved.c.id == found.c.id).join(noted, noted.c.applied.isnot(None))
+    )
+
+
+def _sqlite_event(where: ColumnElement[bool]) -> Any:
+    found = select(messages).where(where).cte("found")
+    return (
+        insert(message_events)
+        .from_select(_EVENT_COLUMNS, _event_of(found))
+        .returning(message_events.c.message_id, message_events.c.applied, message_events.c.reason)
+    )
+
+
+def _sqlite_update() -> Any:
+    return (
+        update(messages)
+        .where(messages.c.id == _bind("found_id", Uuid()))
+        .values(_changes(messages))
+        .returning(
+            messages.c.id,
+            messages.c.workspace_id,
+            messages.c.use_case_id,
+            messages.c.to_number,
+            messages.c.country,
+            messages.c.status,
+        )
+    )
+
+
+_ON_POSTGRES = {True: _postgres(_BY_ID), False: _postgres(_BY_SID)}
+_ON_SQLITE = {True: _sqlite_event(_BY_ID), False: _sqlite_event(_BY_SID)}
+_SQLITE_UPDATE = _sqlite_update()
+
+
+def advance_message(connection: Connection, report: Report) -> Advanced | None:
+    """Apply a report to the message it names; None where none of that account fits."""
+    values = _values(report)
+    has_id = report.message_id is not None
+    if connection.dialect.name == "postgresql":
+        row = connection.execute(_ON_POSTGRES[has_id], values).one_or_none()
+        return None if row is None else _advanced(row, row)
+    event = connection.execute(_ON_SQLITE[has_id], values).one_or_none()
+    if event is None:
+        return None
+    moved = connection.execute(_SQLITE_UPDATE, values | {"given_found_id": event.message_id}).one()
+    return _advanced(moved, event)
+
+
+def _advanced(row: Any, event: Any) -> Advanced:
+    return Advanced(
+        message_id=row.id,
+        workspace_id=row.workspace_id,
+        use_case_id=row.use_case_id,
+        to_number=row.to_number,
+        country=row.country,
+        status=Status(row.status),
+        applied=bool(event.applied),
+        reason=None if event.reason is None else Reason(event.reason),
+    )
+
+
+def _values(report: Report) -> dict[str, Any]:
+    decisions = {status: follow(status, report.status) for status in Status}
+    facts = facts_of(report.status)
+    given = {
+        "account_sid": report.account_sid,
+        "message_sid": report.message_sid,
+        "message_id": report.message_id,
+        "event_id": new_id(),
+        "at": report.at,
+        "status": report.status.value,
+        "provider_status": report.provider_status,
+        "error_code": report.error_code,
+        "from_number": report.from_number,
+        "num_segments": report.num_segments,
+        "hands_off": facts.hand_off,
+        "delivers": facts.delivery,
+        "errs": facts.error,
+        **{f"applied_{status}": decisions[status].applied for status in Status},
+        **{f"reason_{status}": decisions[status].reason for status in Status},
+        **{f"adds_{status}": decisions[status].adds_facts for status in Status},
+    }
+    return {f"given_{name}": value for name, value in given.items()}

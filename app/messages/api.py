@@ -1,0 +1,129 @@
+"""Routes of sending and reading messages: from the wire to the operations and back."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import request
+
+from app.access.guard import Requires, RequiresLater, authenticate
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel import errors as e
+from app.kernel.clock import Clock, rfc3339
+from app.messages.idempotency import IdempotentRequest, identify
+from app.messages.read import MessageFilter, load_events, load_message, load_messages
+from app.messages.record import render
+from app.messages.request import SendCall, SendRequest
+from app.messages.schemas import EventList, MessageListQuery, MessagePage, MessageView, SendBody
+from app.messages.send import SendMessage
+from app.web.bodies import JsonBody, Query, read_json
+from app.web.pages import page
+from app.web.routes import Answer, Routes, json_answer, json_text_answer
+from app.web.wiring import service
+
+routes = Routes("SMS")
+_SEND: JsonBody[SendRequest] = JsonBody(SendBody)
+_LIST: Query[MessageFilter] = Query(MessageListQuery)
+
+
+@routes.add(
+    "POST",
+    "/v1/sms",
+    guard=RequiresLater(Role.SENDER),
+    body=_SEND,
+    headers={"Idempotency-Key": "1 to 255 printable characters; a repeat gets the first answer"},
+    answers={201: MessageView},
+    errors=(
+        e.WorkspaceSuspended,
+        e.UseCaseNotFound,
+        e.IdempotencyConflict,
+        e.UseCaseInactive,
+        e.BrandSuspended,
+        e.NoSenderNumber,
+        e.CampaignNotVerified,
+        e.InvalidDestination,
+        e.DestinationBlocked,
+        e.RecipientOptedOut,
+        e.MessageRejected,
+        e.IdempotencyKeyReused,
+        e.RateLimited,
+        e.ProviderMisconfigured,
+        e.ProviderUnavailable,
+        e.SubmissionUnconfirmed,
+    ),
+)
+def send_sms(token_hash: str) -> Answer:
+    """Send one message through a use case."""
+    try:
+        wanted = _SEND.read()
+        idempotent = _idempotent_request()
+    except e.PublicError:
+        # A key that may not send is told so before its body is.
+        now = service(Clock).now()
+        authenticate(service(Database), token_hash, Role.SENDER, now)
+        raise
+    sent = service(SendMessage)(SendCall(token_hash, wanted, idempotent))
+    headers = {"Idempotent-Replayed": "true"} if sent.replayed else {}
+    return json_text_answer(sent.answer, 201, headers)
+
+
+def _idempotent_request() -> IdempotentRequest | None:
+    key = request.headers.get("Idempotency-Key")
+    return None if key is None else identify(key, read_json())
+
+
+@routes.add("GET", "/v1/sms", guard=Requires(Role.VIEWER), query=_LIST, answers={200: MessagePage})
+def list_sms(principal: Principal) -> Answer:
+    """List messages, newest first."""
+    wanted = _LIST.read()
+    with service(Database).reading() as connection:
+        found = load_messages(connection, principal, wanted, service(Clock).now())
+    return json_answer(page(found, wanted.limit, lambda message: message.id, render))
+
+
+@routes.add(
+    "GET",
+    "/v1/sms/{message_id}",
+    guard=Requires(Role.VIEWER),
+    answers={200: MessageView},
+    errors=(e.NotFound,),
+)
+def get_sms(principal: Principal, message_id: UUID) -> Answer:
+    """Fetch one message."""
+    with service(Database).reading() as connection:
+        found = load_message(connection, principal, message_id, service(Clock).now())
+    if found is None:
+        raise e.NotFound
+    return json_answer(render(found))
+
+
+@routes.add(
+    "GET",
+    "/v1/sms/{message_id}/events",
+    guard=Requires(Role.VIEWER),
+    answers={200: EventList},
+    errors=(e.NotFound,),
+)
+def list_sms_events(principal: Principal, message_id: UUID) -> Answer:
+    """List everything that was reported of a message, oldest first."""
+    with service(Database).reading() as connection:
+        found = load_message(connection, principal, message_id, service(Clock).now())
+        events = load_events(connection, message_id)
+    if found is None:
+        raise e.NotFound
+    return json_answer(
+        {"items": [_render_event(event) for event in events], "next_page_token": None}
+    )
+
+
+def _render_event(event: AnyRow) -> dict[str, Any]:
+    return {
+        "at": rfc3339(event.at),
+        "status": event.status,
+        "provider_status": event.provider_status,
+        "error_code": event.error_code,
+        "applied": event.applied,
+        "reason": event.reason,
+    }

@@ -1,0 +1,79 @@
+"""Idempotency keys: what a request with a key that was seen before gets. Pure.
+
+Scope of a key: the workspace. Same key and same body: the first answer again for 24 hours; another
+body: refused; the first request still runs: try again; it ended unconfirmed: the same 504 and id.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.kernel.errors import (
+    BadRequest,
+    IdempotencyConflict,
+    IdempotencyKeyReused,
+    SubmissionUnconfirmed,
+)
+from app.messages.record import MessageRecord
+from app.messages.submission import Submission, open_is_visible_before
+
+LIFETIME = timedelta(hours=24)
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentRequest:
+    """A key and the request it stands for, both as hashes: a key may hold personal data."""
+
+    key_hash: str
+    request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What an earlier request with the same key left; ``answer`` is the text it got."""
+
+    request_hash: str
+    answer: str | None
+    submission: Submission
+    message: MessageRecord
+
+
+def identify(key: str, body: Any) -> IdempotentRequest:
+    """Make the identity of a request from its ``Idempotency-Key`` and its parsed body.
+
+    Raises:
+        BadRequest: the key is empty, too long or not printable.
+    """
+    if not _PRINTABLE.fullmatch(key):
+        raise BadRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.")
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return IdempotentRequest(_sha256(key), _sha256(canonical))
+
+
+def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str | None:
+    """Return the text of the first answer; None where the send was settled without one.
+
+    Raises:
+        IdempotencyKeyReused: the key stands for another body.
+        IdempotencyConflict: the first request still runs.
+        SubmissionUnconfirmed: the first request ended so and is not settled yet.
+    """
+    if prior.request_hash != request.request_hash:
+        raise IdempotencyKeyReused
+    if prior.answer is not None:
+        return prior.answer
+    if prior.submission is Submission.ACCEPTED:
+        return None
+    if prior.submission is Submission.OPEN and prior.message.created_at >= open_is_visible_before(
+        now
+    ):
+        raise IdempotencyConflict
+    raise SubmissionUnconfirmed(prior.message.id)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

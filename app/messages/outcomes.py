@@ -1,0 +1,222 @@
+"""SQL of the submission protocol: written before the provider call, settled after it.
+
+Opening and accepting are one statement on PostgreSQL and one immediate transaction on SQLite. None
+of these functions decides what an outcome means.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.db.types import UtcDateTime
+from app.messages.idempotency import LIFETIME, IdempotentRequest
+from app.messages.lifecycle import Status
+from app.messages.ports import Accepted
+from app.messages.submission import Submission
+from app.messages.tables import idempotency_keys, messages
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubmission:
+    """A send that passed every check and is about to be handed to the provider."""
+
+    message_id: UUID
+    workspace_id: UUID
+    use_case_id: UUID
+    account_sid: str
+    to_number: str
+    country: str
+    body: str
+    counted_segments: int
+    policy_revision: int
+    created_at: datetime
+
+
+_NEW = {
+    name: bindparam(name, type_=messages.c["id" if name == "message_id" else name].type)
+    for name in NewSubmission.__slots__
+}
+_VALUES: dict[Any, ColumnElement[Any]] = {
+    **{messages.c["id" if name == "message_id" else name]: bind for name, bind in _NEW.items()},
+    messages.c.submission: literal(Submission.OPEN.value),
+    messages.c.status: literal(Status.PENDING.value),
+    messages.c.updated_at: bindparam("created_at", type_=UtcDateTime()),
+}
+
+
+def _claim(dialect: Any) -> Any:
+    """Take an idempotency key that is free, or was taken more than its lifetime ago."""
+    wanted = dialect.insert(idempotency_keys).values(
+        workspace_id=_NEW["workspace_id"],
+        key_hash=bindparam("key_hash"),
+        request_hash=bindparam("request_hash"),
+        message_id=_NEW["message_id"],
+        created_at=_NEW["created_at"],
+    )
+    renewed = {name: wanted.excluded[name] for name in ("request_hash", "message_id", "created_at")}
+    return wanted.on_conflict_do_update(
+        index_elements=[idempotency_keys.c.workspace_id, idempotency_keys.c.key_hash],
+        set_={**renewed, "answer": None},
+        where=idempotency_keys.c.created_at <= bindparam("keys_live_since", type_=UtcDateTime()),
+    ).returning(idempotency_keys.c.message_id)
+
+
+_INSERT = insert(messages).values(_VALUES)
+_CLAIM_SQLITE = _claim(sqlite)
+_CLAIM_POSTGRES = _claim(postgresql).cte("claim")
+_CLAIM_AND_INSERT = (
+    insert(messages)
+    .from_select(list(_VALUES), select(*_VALUES.values()).select_from(_CLAIM_POSTGRES))
+    .returning(messages.c.id)
+)
+
+
+def open_submission(
+    connection: Connection, new: NewSubmission, idempotent: IdempotentRequest | None
+) -> bool:
+    """Write a submission; False where its idempotency key was taken by another send meanwhile."""
+    values: dict[str, Any] = {name: getattr(new, name) for name in NewSubmission.__slots__}
+    if idempotent is None:
+        connection.execute(_INSERT, values)
+        return True
+    claim = {
+        "key_hash": idempotent.key_hash,
+        "request_hash": idempotent.request_hash,
+        "keys_live_since": new.created_at - LIFETIME,
+    }
+    if connection.dialect.name == "postgresql":
+        return connection.execute(_CLAIM_AND_INSERT, values | claim).one_or_none() is not None
+    if connection.execute(_CLAIM_SQLITE, values | claim).one_or_none() is None:
+        return False
+    connection.execute(_INSERT, values)
+    return True
+
+
+_ACCEPT = (
+    update(messages)
+    .where(messages.c.id == bindparam("submission_id", type_=Uuid()))
+    .values(
+        submission=Submission.ACCEPTED,
+        # A callback may have been here first: what it wrote stays.
+        message_sid=func.coalesce(messages.c.message_sid, bindparam("sid", type_=String())),
+        from_number=func.coalesce(messages.c.from_number, bindparam("sender", type_=String())),
+        updated_at=case(
+            (messages.c.status == Status.PENDING, bindparam("now", type_=UtcDateTime())),
+            else_=messages.c.updated_at,
+        ),
+    )
+    .returning(messages.c.id)
+)
+_KEEP_ANSWER = (
+    update(idempotency_keys)
+    .where(
+        idempotency_keys.c.workspace_id == bindparam("workspace", type_=Uuid()),
+        idempotency_keys.c.key_hash == bindparam("hash_of_key", type_=String()),
+        idempotency_keys.c.message_id == bindparam("submission_id", type_=Uuid()),
+    )
+    .values(
+        answer=func.coalesce(idempotency_keys.c.answer, bindparam("first_answer", type_=Text()))
+    )
+    .returning(idempotency_keys.c.answer)
+)
+_ACCEPT_AND_KEEP = select(_ACCEPT.cte("accepted")).add_cte(_KEEP_ANSWER.cte("kept"))
+
+
+def accept_submission(
+    connection: Connection,
+    submission: NewSubmission,
+    accepted: Accepted,
+    *,
+    idempotent: IdempotentRequest | None,
+    first_answer: str,
+    now: datetime,
+) -> bool:
+    """Note that the provider has the message, and the answer that replays get; False if gone."""
+    values = {
+        "submission_id": submission.message_id,
+        "sid": accepted.message_sid,
+        "sender": accepted.from_number,
+        "now": now,
+    }
+    if idempotent is None:
+        return connection.execute(_ACCEPT, values).one_or_none() is not None
+    kept = {
+        "submission_id": submission.message_id,
+        "workspace": submission.workspace_id,
+        "hash_of_key": idempotent.key_hash,
+        "first_answer": first_answer,
+    }
+    if connection.dialect.name == "postgresql":
+        return connection.execute(_ACCEPT_AND_KEEP, values | kept).one_or_none() is not None
+    connection.execute(_KEEP_ANSWER, kept)
+    return connection.execute(_ACCEPT, values).one_or_none() is not None
+
+
+def keep_answer(
+    connection: Connection,
+    workspace_id: UUID,
+    idempotent: IdempotentRequest,
+    message_id: UUID,
+    first_answer: str,
+) -> str:
+    """Fix the answer of a send that was settled without one; return the one that is kept."""
+    kept: str | None = connection.execute(
+        _KEEP_ANSWER,
+        {
+            "workspace": workspace_id,
+            "hash_of_key": idempotent.key_hash,
+            "submission_id": message_id,
+            "first_answer": first_answer,
+        },
+    ).scalar_one_or_none()
+    return first_answer if kept is None else kept
+
+
+def close_submission(
+    connection: Connection,
+    message_id: UUID,
+    submission: Submission,
+    *,
+    provider_code: int | None,
+    now: datetime,
+) -> None:
+    """End a submission that never becomes a message: its text goes, its idempotency key is free.
+
+    A submission that a callback has made a message meanwhile stays one.
+    """
+    closed = connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)
+        .values(submission=submission, provider_code=provider_code, body=None, updated_at=now)
+    )
+    if closed.rowcount:
+        connection.execute(
+            delete(idempotency_keys).where(idempotency_keys.c.message_id == message_id)
+        )
+
+
+def mark_unconfirmed(connection: Connection, message_id: UUID, now: datetime) -> None:
+    """Note that the provider may have the message, unless a callback has settled it meanwhile."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)
+        .values(submission=Submission.UNCONFIRMED, updated_at=now)
+    )

@@ -1,0 +1,51 @@
+"""A message as its owner sees it, and how it is written on the wire (seed 004's fields)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.db.rows import AnyRow
+from app.kernel.clock import rfc3339
+from app.messages.lifecycle import Status
+from app.messages.tables import messages
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One outbound message."""
+
+    id: UUID
+    use_case_id: UUID
+    message_sid: str | None
+    from_number: str | None
+    to_number: str
+    body: str | None
+    num_segments: int | None
+    status: Status
+    handed_off_at: datetime | None
+    delivered_at: datetime | None
+    errored_at: datetime | None
+    error_code: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+RECORD_COLUMNS = tuple(messages.c[name] for name in MessageRecord.__slots__)
+
+
+def record_from(row: AnyRow) -> MessageRecord:
+    """Read a message out of a row that has `RECORD_COLUMNS`."""
+    values = {name: getattr(row, name) for name in MessageRecord.__slots__}
+    return MessageRecord(**values | {"status": Status(row.status)})
+
+
+def render(message: MessageRecord) -> dict[str, Any]:
+    """Write a message with exactly the fields of seed 004."""
+    shown: dict[str, Any] = {}
+    for name in MessageRecord.__slots__:
+        value = getattr(message, name)
+        if isinstance(value, datetime):
+            value = rfc3339(value)
+        shown[name] = str(value) if isinstance(value, UUID) else value
+    return shown

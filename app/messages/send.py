@@ -1,0 +1,188 @@
+"""Sending one message: the submission protocol, from the key to the answer.
+
+One statement reads, one writes the submission, the provider is called with no connection held, one
+writes the outcome. Whatever dies in between leaves a submission that a callback or the worker
+settles; nothing is ever sent a second time by itself.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from app.access.principal import Principal, admit
+from app.access.roles import Role
+from app.db.engine import Database
+from app.destinations.policy import RuleKind, Scope, Verdict
+from app.destinations.refusal import Refusal, Source, insert_refusal
+from app.kernel.clock import Clock
+from app.kernel.errors import IdempotencyConflict, PublicError, ServiceUnavailable
+from app.kernel.ids import new_id
+from app.kernel.phone import Destination, resolve
+from app.messages.admission import check_admission, reachable_use_case
+from app.messages.context import SendContext, UseCase, load_send_context
+from app.messages.idempotency import IdempotentRequest, Prior, first_answer
+from app.messages.outcomes import NewSubmission, keep_answer, open_submission
+from app.messages.ports import Account, Outbound, SmsProvider
+from app.messages.record import render
+from app.messages.request import SendCall, SendRequest
+from app.messages.segments import count_segments
+from app.messages.settle import Settling
+from app.messages.submit import InFlight, Pace, submit
+from app.web.metrics import SENDS
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The text of the 201 answer, and whether it is the answer of an earlier request."""
+
+    answer: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """The operation behind ``POST /v1/sms``."""
+
+    database: Database
+    provider: SmsProvider
+    clock: Clock
+    in_flight: InFlight
+    pace: Pace = field(default_factory=Pace)
+
+    def __call__(self, call: SendCall) -> Sent:
+        """Send a message, or give the answer that the same request got before.
+
+        Raises:
+            PublicError: each of SPEC section 5, in its order of checks.
+        """
+        try:
+            sent = self._send(call)
+        except PublicError as refused:
+            SENDS.labels(refused.code).inc()
+            raise
+        SENDS.labels("replayed" if sent.replayed else "accepted").inc()
+        return sent
+
+    def _send(self, call: SendCall) -> Sent:
+        now = self.clock.now()
+        context = self._read(call, now)
+        principal = admit(context.key, Role.SENDER, now)
+        if call.idempotent is not None and context.prior is not None:
+            return self._replay(context, principal, context.prior, call.idempotent, now)
+        use_case = reachable_use_case(context, principal)
+        destination = resolve(call.request.to_phone_number)
+        account, verdict = self._admit(use_case, context, destination, call.request, now)
+        with self.in_flight.turn():
+            new = _new_submission(use_case, account, verdict, call.request, self.clock.now())
+            with self.database.writing_once() as connection:
+                is_ours = open_submission(connection, new, call.idempotent)
+            if not is_ours:
+                return self._after_another(call)
+            outbound = Outbound(
+                message_id=new.message_id,
+                account=account,
+                messaging_service_sid=use_case.messaging_service_sid,
+                to_number=new.to_number,
+                body=new.body,
+            )
+            outcome = submit(self.provider, outbound, self.pace)
+        settling = Settling(self.database, self.clock)
+        return Sent(settling.settle(new, verdict, outcome, call.idempotent), replayed=False)
+
+    def _read(self, call: SendCall, now: datetime) -> SendContext:
+        with self.database.reading() as connection:
+            return load_send_context(
+                connection,
+                token_hash=call.token_hash,
+                use_case_id=call.request.use_case_id,
+                to_number=call.request.to_phone_number,
+                idempotent=call.idempotent,
+                now=now,
+            )
+
+    def _after_another(self, call: SendCall) -> Sent:
+        """Answer a request whose key another one took between our reading and our writing."""
+        now = self.clock.now()
+        context = self._read(call, now)
+        principal = admit(context.key, Role.SENDER, now)
+        if call.idempotent is None or context.prior is None:
+            raise IdempotencyConflict
+        return self._replay(context, principal, context.prior, call.idempotent, now)
+
+    def _replay(
+        self,
+        context: SendContext,
+        principal: Principal,
+        prior: Prior,
+        idempotent: IdempotentRequest,
+        now: datetime,
+    ) -> Sent:
+        # A key of the organization has no workspace of its own: the use case names the scope.
+        scope = principal.workspace_id or reachable_use_case(context, principal).workspace_id
+        answer = first_answer(prior, idempotent, now)
+        if answer is None:
+            answer = json.dumps(render(prior.message))
+            with self.database.writing_once() as connection:
+                answer = keep_answer(connection, scope, idempotent, prior.message.id, answer)
+        return Sent(answer, replayed=True)
+
+    def _admit(
+        self,
+        use_case: UseCase,
+        context: SendContext,
+        destination: Destination,
+        request: SendRequest,
+        now: datetime,
+    ) -> tuple[Account, Verdict]:
+        try:
+            return check_admission(use_case, context, destination, now)
+        except PublicError as refused:
+            self._note_refusal(_refusal(refused, use_case, destination, request), now)
+            raise
+
+    def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
+        try:
+            with self.database.writing_once() as connection:
+                insert_refusal(connection, refusal, now)
+        except ServiceUnavailable:
+            # The refusal is true whether or not its row could be written.
+            _log.warning("refusal_not_noted", code=refusal.code)
+
+
+def _new_submission(
+    use_case: UseCase, account: Account, verdict: Verdict, request: SendRequest, now: datetime
+) -> NewSubmission:
+    return NewSubmission(
+        message_id=new_id(),
+        workspace_id=use_case.workspace_id,
+        use_case_id=use_case.use_case_id,
+        account_sid=account.sid,
+        to_number=request.to_phone_number,
+        country=verdict.country or "",
+        body=request.message,
+        counted_segments=count_segments(request.message),
+        policy_revision=verdict.revision,
+        created_at=now,
+    )
+
+
+def _refusal(
+    refused: PublicError, use_case: UseCase, destination: Destination, request: SendRequest
+) -> Refusal:
+    details = refused.details or {}
+    return Refusal(
+        workspace_id=use_case.workspace_id,
+        use_case_id=use_case.use_case_id,
+        code=refused.code,
+        number=destination.number,
+        country=destination.country,
+        segments=count_segments(request.message),
+        source=Source.POLICY,
+        rule=RuleKind(details["rule"]) if "rule" in details else None,
+        scope=Scope(details["scope"]) if "scope" in details else None,
+        revision=details.get("revision"),
+    )

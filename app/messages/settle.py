@@ -1,0 +1,209 @@
+"""What an outcome of the provider call means: what is written of it, and what the client reads.
+
+From here on the provider may have the message, so a failure of ours answers 504 and never an
+invitation to send again.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+import structlog
+
+from app.db.engine import Database
+from app.destinations.policy import RuleKind, Scope, Verdict
+from app.destinations.refusal import Refusal, Source, insert_refusal
+from app.kernel import errors as e
+from app.kernel.clock import Clock
+from app.messages.idempotency import IdempotentRequest
+from app.messages.lifecycle import Status
+from app.messages.outcomes import (
+    NewSubmission,
+    accept_submission,
+    close_submission,
+    mark_unconfirmed,
+)
+from app.messages.ports import (
+    Accepted,
+    NeverProcessed,
+    Outcome,
+    RefusalKind,
+    Refused,
+    Unconfirmed,
+)
+from app.messages.record import MessageRecord, render
+from app.messages.submission import Submission
+from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Writes outcomes and gives the client its answer."""
+
+    database: Database
+    clock: Clock
+
+    def settle(
+        self,
+        new: NewSubmission,
+        verdict: Verdict,
+        outcome: Outcome,
+        idempotent: IdempotentRequest | None,
+    ) -> str:
+        """Write the outcome of a provider call and return the text of the 201 answer.
+
+        Raises:
+            PublicError: the code that the outcome means.
+        """
+        try:
+            written = self._write(new, verdict, outcome, idempotent)
+        except Exception as problem:
+            _log.exception("outcome_not_written", message_id=str(new.message_id))
+            raise e.SubmissionUnconfirmed(new.message_id) from problem
+        if isinstance(written, e.PublicError):
+            raise written
+        return written
+
+    def _write(
+        self,
+        new: NewSubmission,
+        verdict: Verdict,
+        outcome: Outcome,
+        idempotent: IdempotentRequest | None,
+    ) -> str | e.PublicError:
+        match outcome:
+            case Accepted():
+                return self._accept(new, outcome, idempotent)
+            case Refused():
+                return self._refuse(new, verdict, outcome)
+            case NeverProcessed():
+                return self._give_back(new, outcome)
+            case Unconfirmed():
+                return self._leave_open(new, outcome)
+
+    def _accept(
+        self, new: NewSubmission, accepted: Accepted, idempotent: IdempotentRequest | None
+    ) -> str | e.PublicError:
+        now = self.clock.now()
+        answer = json.dumps(render(_as_accepted(new, accepted, now)))
+        with self.database.writing_once() as connection:
+            written = accept_submission(
+                connection,
+                new,
+                accepted,
+                idempotent=idempotent,
+                first_answer=answer,
+                now=now,
+            )
+        if not written:
+            _log.error("submission_gone", message_id=str(new.message_id))
+            return e.SubmissionUnconfirmed(new.message_id)
+        return answer
+
+    def _refuse(self, new: NewSubmission, verdict: Verdict, refused: Refused) -> e.PublicError:
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            close_submission(
+                connection,
+                new.message_id,
+                Submission.REFUSED,
+                provider_code=refused.provider_code,
+                now=now,
+            )
+            insert_refusal(connection, _provider_refusal(new, verdict, refused), now)
+            if refused.kind is RefusalKind.RECIPIENT_OPTED_OUT:
+                opt_out = OptOut(
+                    workspace_id=new.workspace_id,
+                    use_case_id=new.use_case_id,
+                    to_number=new.to_number,
+                    source=OptOutSource.PROVIDER,
+                )
+                add_opt_out(connection, opt_out, now)
+        return _public_error(verdict, refused)
+
+    def _give_back(self, new: NewSubmission, never: NeverProcessed) -> e.PublicError:
+        with self.database.writing() as connection:
+            close_submission(
+                connection,
+                new.message_id,
+                Submission.NEVER_PROCESSED,
+                provider_code=None,
+                now=self.clock.now(),
+            )
+        wait = never.retry_after_seconds
+        return (
+            e.ProviderUnavailable() if wait is None else e.ProviderUnavailable(max(1, ceil(wait)))
+        )
+
+    def _leave_open(self, new: NewSubmission, unconfirmed: Unconfirmed) -> e.PublicError:
+        _log.warning("unconfirmed", message_id=str(new.message_id), why=unconfirmed.why)
+        with self.database.writing_once() as connection:
+            mark_unconfirmed(connection, new.message_id, self.clock.now())
+        return e.SubmissionUnconfirmed(new.message_id)
+
+
+def _as_accepted(new: NewSubmission, accepted: Accepted, now: datetime) -> MessageRecord:
+    """The first answer: the message as the provider took it, whatever a callback says already."""
+    return MessageRecord(
+        id=new.message_id,
+        use_case_id=new.use_case_id,
+        message_sid=accepted.message_sid,
+        from_number=accepted.from_number,
+        to_number=new.to_number,
+        body=new.body,
+        num_segments=None,
+        status=Status.PENDING,
+        handed_off_at=None,
+        delivered_at=None,
+        errored_at=None,
+        error_code=None,
+        created_at=new.created_at,
+        updated_at=now,
+    )
+
+
+def _provider_refusal(new: NewSubmission, verdict: Verdict, refused: Refused) -> Refusal:
+    blocked = refused.kind is RefusalKind.DESTINATION_BLOCKED
+    return Refusal(
+        workspace_id=new.workspace_id,
+        use_case_id=new.use_case_id,
+        code=refused.kind.value,
+        number=new.to_number,
+        country=new.country,
+        segments=new.counted_segments,
+        source=Source.PROVIDER,
+        rule=RuleKind.PROVIDER if blocked else None,
+        scope=Scope.PROVIDER if blocked else None,
+        revision=verdict.revision,
+        provider_code=refused.provider_code,
+    )
+
+
+def _public_error(verdict: Verdict, refused: Refused) -> e.PublicError:
+    code = None if refused.provider_code is None else {"provider_code": refused.provider_code}
+    match refused.kind:
+        case RefusalKind.DESTINATION_BLOCKED:
+            return e.DestinationBlocked(
+                details={
+                    "source": Source.PROVIDER,
+                    "country": verdict.country,
+                    "rule": RuleKind.PROVIDER,
+                    "scope": Scope.PROVIDER,
+                    "revision": verdict.revision,
+                    "provider_code": refused.provider_code,
+                    "retryable": False,
+                }
+            )
+        case RefusalKind.INVALID_DESTINATION:
+            return e.InvalidDestination(details=code)
+        case RefusalKind.RECIPIENT_OPTED_OUT:
+            return e.RecipientOptedOut(details=code)
+        case RefusalKind.NO_SENDER_NUMBER:
+            return e.NoSenderNumber(details=code)
+        case RefusalKind.PROVIDER_MISCONFIGURED:
+            return e.ProviderMisconfigured(details=code)
+        case RefusalKind.MESSAGE_REJECTED:
+            return e.MessageRejected(details=code)

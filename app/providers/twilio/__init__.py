@@ -1,0 +1,1 @@
+"""Twilio: its codes as tables, its calls, its signed callbacks."""

@@ -1,0 +1,90 @@
+"""Creating messages at Twilio through its SDK, and reading the answer as an outcome.
+
+Source: Twilio's Message resource. With a Messaging Service the sender is chosen later. An answer
+counts only with Twilio's own JSON: a proxy's page says nothing about what Twilio did.
+"""
+
+import json
+from functools import lru_cache
+
+import structlog
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.rest import Client
+
+from app.db.vault import SealBroken, Vault
+from app.messages.ports import (
+    Accepted,
+    NeverProcessed,
+    Outbound,
+    Outcome,
+    RefusalKind,
+    Refused,
+    Unconfirmed,
+)
+from app.providers.twilio.callback_url import CallbackUrl
+from app.providers.twilio.codes import refusal_kind
+from app.providers.twilio.transport import (
+    NotConfirmed,
+    NotConnected,
+    Throttled,
+    TwilioTransport,
+)
+
+_log = structlog.get_logger(__name__)
+# Twilio's codes have five digits or more; the SDK puts the HTTP status where one is missing.
+_SMALLEST_CODE = 10_000
+_FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDecodeError)
+
+
+class TwilioProvider:
+    """The port `app.messages.ports.SmsProvider` over Twilio."""
+
+    def __init__(self, transport: TwilioTransport, vault: Vault, callback_url: CallbackUrl) -> None:
+        self._transport = transport
+        self._vault = vault
+        self._callback_url = callback_url
+        self._client = lru_cache(maxsize=1024)(self._make_client)
+
+    def create(self, outbound: Outbound) -> Outcome:
+        """Try once to create a message."""
+        try:
+            client = self._client(outbound.account.sid, outbound.account.sealed_auth_token)
+        except SealBroken as problem:
+            _log.error("auth_token_unreadable", account_sid=outbound.account.sid, why=str(problem))
+            return Refused(RefusalKind.PROVIDER_MISCONFIGURED, None)
+        try:
+            message = client.api.v2010.account.messages.create(
+                to=outbound.to_number,
+                messaging_service_sid=outbound.messaging_service_sid,
+                body=outbound.body,
+                status_callback=self._callback_url.of(outbound.message_id),
+            )
+        except _FAILURES as failure:
+            return _outcome_of(failure)
+        if not isinstance(message.sid, str) or not message.sid:
+            return Unconfirmed("an answer without a message SID")
+        return Accepted(message.sid, message.from_ or None)
+
+    def _make_client(self, account_sid: str, sealed_auth_token: str) -> Client:
+        token = self._vault.open(account_sid, sealed_auth_token)
+        return Client(account_sid, token, http_client=self._transport)
+
+
+def _outcome_of(failure: Exception) -> Outcome:
+    match failure:
+        case NotConnected():
+            return NeverProcessed()
+        case Throttled():
+            return NeverProcessed(failure.retry_after_seconds)
+        case TwilioRestException() | TwilioServiceException():
+            return _refusal(failure.status, failure.code)
+        case _:
+            return Unconfirmed(type(failure).__name__)
+
+
+def _refusal(status: object, code: object) -> Outcome:
+    """Read an error answer: only a 4xx with a code of Twilio's is a definite refusal."""
+    is_refusal = isinstance(status, int) and 400 <= status < 500  # noqa: PLR2004
+    if is_refusal and isinstance(code, int) and code >= _SMALLEST_CODE:
+        return Refused(refusal_kind(code), code)
+    return Unconfirmed(f"HTTP {status} without a definite refusal")

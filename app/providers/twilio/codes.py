@@ -1,0 +1,59 @@
+"""Twilio's error codes as data: what a definite refusal means to the client.
+
+Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors), one page a code. Twilio
+splits codes and asks not to rely on their texts, so an unknown code is a general refusal whose
+number is kept.
+"""
+
+from app.messages.ports import RefusalKind
+
+_MEANINGS: dict[RefusalKind, tuple[int, ...]] = {
+    RefusalKind.INVALID_DESTINATION: (
+        21211,  # invalid 'To' number
+        21265,  # 'To' is a short code
+        21268,  # 'To' is a premium number
+        21614,  # 'To' is not a mobile number
+        21635,  # 'To' is a landline
+    ),
+    RefusalKind.DESTINATION_BLOCKED: (
+        21408,  # region not enabled in Messaging Geographic Permissions, or unsupported
+    ),
+    RefusalKind.RECIPIENT_OPTED_OUT: (
+        21610,  # recipient replied STOP
+    ),
+    RefusalKind.NO_SENDER_NUMBER: (
+        21703,  # no number of the pool can reach the destination
+        21704,  # the Messaging Service has no senders
+    ),
+    RefusalKind.PROVIDER_MISCONFIGURED: (
+        20003,  # authentication failed; account suspended or closed
+        20005,  # account not active
+        20006,  # access denied
+        20008,  # test credentials on a live resource
+        20010,  # action disabled for this account
+        20404,  # resource not found: the account in the path is not ours
+        21212,  # invalid 'From'
+        21267,  # alphanumeric sender on a trial account
+        21601,  # 'From' is not SMS-capable
+        21602,  # no body
+        21603,  # no sender
+        21604,  # no 'To'
+        21606,  # 'From' is not ours
+        21608,  # trial account, or no approved compliance profile
+        21609,  # invalid status callback URL
+        21624,  # invalid validity period
+        21659,  # 'From' is not a Twilio number
+        21660,  # 'From' belongs to another account
+        21661,  # 'From' is not SMS-capable
+        21701,  # Messaging Service does not exist
+        21702,  # Messaging Service is not available
+        21705,  # Messaging Service SID is invalid
+    ),
+}
+
+_BY_CODE = {code: kind for kind, codes in _MEANINGS.items() for code in codes}
+
+
+def refusal_kind(code: int) -> RefusalKind:
+    """Say what a code means; one that is not in the table is a general refusal."""
+    return _BY_CODE.get(code, RefusalKind.MESSAGE_REJECTED)

@@ -1,0 +1,59 @@
+"""``POST /v1/webhook/twilio/sms-inbound``: what recipients answer, as far as it is their consent.
+
+Source: Twilio's default opt-out keywords (Advanced Opt-Out). The whole text must be the keyword.
+Twilio answers the recipient by itself, so the answer here is empty TwiML.
+"""
+
+import structlog
+from flask import Response
+
+from app.db.engine import Database
+from app.kernel import errors as e
+from app.kernel.clock import Clock
+from app.kernel.phone import is_e164
+from app.providers.twilio.callback_url import INBOUND_PATH
+from app.providers.twilio.signed_form import SignedByTwilio, SignedForm
+from app.use_cases.consent import Consent, record_consent
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+_log = structlog.get_logger(__name__)
+_STOP = frozenset(["STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"])
+_START = frozenset(["START", "UNSTOP", "YES"])
+
+routes = Routes("Twilio webhooks")
+
+
+@routes.add(
+    "POST",
+    INBOUND_PATH,
+    guard=SignedByTwilio(),
+    form=True,
+    answers={200: "text/xml"},
+    errors=(e.UnsupportedMediaType, e.Forbidden, e.PayloadTooLarge, e.ServiceUnavailable),
+)
+def sms_inbound(signed: SignedForm) -> Answer:
+    """Take an inbound message: STOP and START keep the opt-out list."""
+    number = signed.text("From") or ""
+    wants = wanted_messages(signed)
+    if wants is not None and is_e164(number):
+        consent = Consent(
+            account_sid=signed.account_sid,
+            messaging_service_sid=signed.text("MessagingServiceSid"),
+            sender=signed.text("To"),
+            recipient=number,
+            wants_messages=wants,
+        )
+        with service(Database).writing() as connection:
+            changed = record_consent(connection, consent, service(Clock).now())
+        _log.info("consent", wants_messages=wants, lists_changed=changed)
+    return Response('<?xml version="1.0" encoding="UTF-8"?><Response/>', mimetype="text/xml")
+
+
+def wanted_messages(signed: SignedForm) -> bool | None:
+    """Say whether the recipient wants messages; None where the text is no keyword."""
+    word = signed.text("OptOutType") or signed.text("Body", limit=1600) or ""
+    word = word.strip().upper()
+    if word in _STOP:
+        return False
+    return True if word in _START else None

@@ -1,0 +1,54 @@
+"""One difference between what is stored and what should be, for people and for programs. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+CHANGED = "changed"  # stands for a secret that is another than before
+
+
+class Action(StrEnum):
+    """What happens."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+_SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference; without a field it is the whole thing at this place."""
+
+    place: str
+    action: Action
+    field: str | None = None
+    before: Any = None
+    after: Any = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the change as it is printed for programs; what does not apply is left out."""
+        wire = {"field": self.field, "from": self.before, "to": self.after}
+        given = {name: value for name, value in wire.items() if value is not None}
+        if self.action is Action.CHANGE and self.after != CHANGED:
+            given = wire
+        return {"place": self.place, "action": self.action.value} | given
+
+    def __str__(self) -> str:
+        """Return the change as one line for people."""
+        at = self.place if self.field is None else f"{self.place}.{self.field}"
+        if self.action is Action.CHANGE and self.after != CHANGED:
+            value = f"{_said(self.before)} -> {_said(self.after)}"
+        else:
+            value = _said(self.before if self.action is Action.REMOVE else self.after)
+        return f"{_SIGNS[self.action]} {at}: {value}"
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(value) or "none" if isinstance(value, list) else str(value)

@@ -1,0 +1,48 @@
+"""From the text of a file to plain data: TOML, or JSON with the same shape.
+
+Refuses what two readers could read differently. Must not know which fields there are.
+"""
+
+import json
+import tomllib
+from typing import Any
+
+from app.provisioning.mistakes import THE_FILE, FileRefused, Mistake
+
+
+def parse(content: bytes) -> Any:
+    """Read a file's content; what begins with a brace is JSON, for no TOML does.
+
+    Raises:
+        FileRefused: it is not UTF-8, or neither JSON nor TOML, or has a key twice.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        if text.lstrip().startswith("{"):
+            return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return tomllib.loads(text)
+    except UnicodeDecodeError as problem:
+        raise _refused("Is not a text in UTF-8.") from problem
+    except json.JSONDecodeError as problem:
+        raise _refused(f"Is not JSON: {problem}.") from problem
+    except tomllib.TOMLDecodeError as problem:
+        raise _refused(f"Is not TOML: {problem}.") from problem
+    except RecursionError as problem:
+        raise _refused("Is nested too deeply.") from problem
+
+
+def _refused(text: str) -> FileRefused:
+    return FileRefused(Mistake(THE_FILE, text))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _refused(f"An object has the key {key!r} twice.")
+        found[key] = value
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise _refused(f"Is not JSON: {name} is not a JSON number.")

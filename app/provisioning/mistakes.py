@@ -1,0 +1,83 @@
+"""What is wrong with a file, each thing with its place; all of it is found before any is told.
+
+Knows places and texts, nothing of what the fields mean. Texts never hold a secret.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+THE_FILE = "the file"
+_STEPS = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake; the place is written like ``workspaces[0].use_cases[0].name``."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+class FileRefused(Exception):
+    """The file has mistakes and nothing of it was applied."""
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+
+
+class Mistakes:
+    """Keeps what was found wrong so far."""
+
+    def __init__(self) -> None:
+        self._found: list[Mistake] = []
+
+    def add(self, place: str, text: str) -> None:
+        """Note a mistake."""
+        self._found.append(Mistake(place, text))
+
+    def add_tree(self, place: str, tree: Any) -> None:
+        """Note marshmallow's tree of messages under the place of what it loaded."""
+        if isinstance(tree, Mapping):
+            for key, inner in tree.items():
+                self.add_tree(step(place, key), inner)
+        else:
+            for text in tree if isinstance(tree, list) else [tree]:
+                self.add(place or THE_FILE, str(text))
+
+    def require(self, value: object, place: str, text: str) -> None:
+        """Note what is missing, unless it is missing because a mistake stands there already."""
+        if value is None and not any(known.place == place for known in self._found):
+            self.add(place, text)
+
+    def has_any(self, *places: str) -> bool:
+        """Say whether a mistake stands at one of these places."""
+        return any(known.place in places for known in self._found)
+
+    def refuse(self) -> None:
+        """Stop here if there is any.
+
+        Raises:
+            FileRefused: with every mistake, in the order of their places.
+        """
+        if self._found:
+            raise FileRefused(*sorted(self._found, key=lambda found: place_order(found.place)))
+
+
+def step(place: str, key: object) -> str:
+    """Return the place one step further in: an index, or the name of a field."""
+    if isinstance(key, int):
+        return f"{place}[{key}]"
+    if key == "_schema":
+        return place
+    return f"{place}.{key}" if place else str(key)
+
+
+def place_order(place: str) -> list[tuple[int, str]]:
+    """Return what sorts places as they stand in a file, ``[2]`` before ``[10]``."""
+    return [(int(index or 0), name) for index, name in _STEPS.findall(place)]

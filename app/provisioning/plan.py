@@ -1,0 +1,110 @@
+"""What changes on the way to a goal, told in words and values. Pure; secrets are never shown."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from app.kernel.clock import rfc3339
+from app.kernel.masking import mask_numbers_in
+from app.provisioning.change import CHANGED, Action, Change
+from app.provisioning.mistakes import place_order
+from app.provisioning.records import (
+    AccountRecord,
+    Goal,
+    PolicyRecord,
+    SenderRecord,
+    Step,
+    changed_fields,
+)
+
+_IN_THE_FILE = {
+    "parent_id": "parent",
+    "account_sid": "twilio.account_sid",
+    "brand_sid": "brand.sid",
+    "brand_status": "brand.status",
+    "campaign_sid": "campaign.sid",
+    "campaign_status": "campaign.status",
+    "deleted_at": "deleted",
+}
+
+
+def list_changes(goal: Goal) -> tuple[Change, ...]:
+    """List every difference between what is stored and the goal, in the order of the places."""
+    return tuple(sorted(_changes(goal), key=lambda change: place_order(change.place)))
+
+
+def _changes(goal: Goal) -> Iterator[Change]:
+    names = goal.workspace_names
+    yield from _differences(goal.organization, names)
+    for account in goal.accounts:
+        yield from _account(account)
+    for workspace in goal.workspaces:
+        yield from _differences(workspace, names)
+    for policy in goal.policies:
+        yield from _policy(policy)
+    for use_case in goal.use_cases:
+        yield from _differences(use_case, names)
+    for sender in goal.senders:
+        yield from _sender(sender)
+    for key in goal.keys:
+        yield from _differences(key, names)
+
+
+def _differences(step: Step[Any], names: Mapping[UUID, str]) -> Iterator[Change]:
+    if step.before is None:
+        yield Change(step.place, Action.ADD, after=step.after.name)
+        return
+    for name in changed_fields(step.before, step.after):
+        before = _wire(name, getattr(step.before, name), names)
+        after = _wire(name, getattr(step.after, name), names)
+        if name == "deleted_at" and after:
+            yield Change(step.place, Action.REMOVE, before=step.before.name)
+        else:
+            yield Change(step.place, Action.CHANGE, _IN_THE_FILE.get(name, name), before, after)
+
+
+def _account(step: Step[AccountRecord]) -> Iterator[Change]:
+    if step.before is None:
+        yield Change(step.place, Action.ADD, after=step.after.sid)
+        return
+    for name, token in changed_fields(step.before, step.after).items():
+        if token is None:
+            yield Change(step.place, Action.REMOVE, name)
+        else:
+            yield Change(step.place, Action.CHANGE, name, after=CHANGED)
+
+
+def _policy(step: Step[PolicyRecord]) -> Iterator[Change]:
+    before: Mapping[str, str] = step.before.destinations if step.before else {}
+    after = step.after.destinations
+    for country in sorted({*before, *after}):
+        pair = before.get(country), after.get(country)
+        if pair[0] != pair[1]:
+            yield Change(step.place, _action(*pair), f"destinations.{country}", *pair)
+
+
+def _sender(step: Step[SenderRecord]) -> Iterator[Change]:
+    number = mask_numbers_in(step.after.number)
+    if step.is_removal:
+        yield Change(step.place, Action.REMOVE, before=number)
+    elif step.before is None:
+        yield Change(step.place, Action.ADD, after=number)
+    else:
+        for name, after in changed_fields(step.before, step.after).items():
+            yield Change(step.place, Action.CHANGE, name, getattr(step.before, name), after)
+
+
+def _action(before: object, after: object) -> Action:
+    if before is None:
+        return Action.ADD
+    return Action.REMOVE if after is None else Action.CHANGE
+
+
+def _wire(name: str, value: Any, names: Mapping[UUID, str]) -> Any:
+    if name == "deleted_at":
+        return value is not None
+    if name == "expires_at" and value is not None:
+        return rfc3339(value)
+    if isinstance(value, UUID):
+        return names.get(value, str(value))
+    return list(value) if isinstance(value, tuple) else value

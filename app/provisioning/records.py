@@ -1,0 +1,141 @@
+"""What is stored and what should be, in the same frozen values, so that they can be compared.
+
+The fields are named as the columns. Must not know how they are read or written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+R = TypeVar("R")
+
+UNREADABLE = ""  # a token that is stored and that none of our keys opens
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationRecord:
+    """An organization."""
+
+    id: UUID
+    name: str
+    denied_destinations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """A provider account with its tokens opened."""
+
+    sid: str
+    auth_token: str = field(default=UNREADABLE, repr=False)
+    next_auth_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRecord:
+    """A workspace."""
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    home_country: str
+    parent_id: UUID | None = None
+    inherits_destinations: bool = False
+    account_sid: str | None = None
+    body_retention_days: int = 7
+    number_retention_days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """The country map that a workspace has of its own."""
+
+    workspace_id: UUID
+    destinations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UseCaseRecord:
+    """A use case."""
+
+    id: UUID
+    workspace_id: UUID
+    name: str
+    messaging_service_sid: str
+    active: bool = True
+    brand_sid: str | None = None
+    brand_status: str | None = None
+    campaign_sid: str | None = None
+    campaign_status: str | None = None
+    allowed_destinations: tuple[str, ...] | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRecord:
+    """One sender of a use case's pool."""
+
+    id: UUID
+    use_case_id: UUID
+    number: str
+    type: str
+    country: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A live access key; `id` is None for one that is still to be made."""
+
+    id: UUID | None
+    organization_id: UUID
+    workspace_id: UUID | None
+    name: str
+    role: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database holds; accounts only as far as the file names them, keys only live ones."""
+
+    organizations: Mapping[UUID, OrganizationRecord] = field(default_factory=dict)
+    accounts: Mapping[str, AccountRecord] = field(default_factory=dict)
+    workspaces: Mapping[UUID, WorkspaceRecord] = field(default_factory=dict)
+    policies: Mapping[UUID, PolicyRecord] = field(default_factory=dict)
+    use_cases: Mapping[UUID, UseCaseRecord] = field(default_factory=dict)
+    senders: tuple[SenderRecord, ...] = ()
+    keys: tuple[KeyRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[R]):
+    """One thing on its way to what it should be; without ``before`` it is to be made."""
+
+    place: str
+    before: R | None
+    after: R
+    is_removal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Everything that the file speaks of, unchanged things included, in the file's order."""
+
+    organization: Step[OrganizationRecord]
+    accounts: tuple[Step[AccountRecord], ...] = ()
+    workspaces: tuple[Step[WorkspaceRecord], ...] = ()
+    policies: tuple[Step[PolicyRecord], ...] = ()
+    use_cases: tuple[Step[UseCaseRecord], ...] = ()
+    senders: tuple[Step[SenderRecord], ...] = ()
+    keys: tuple[Step[KeyRecord], ...] = ()
+    workspace_names: Mapping[UUID, str] = field(default_factory=dict)
+
+
+def changed_fields(before: Any, after: Any) -> dict[str, Any]:
+    """Return the fields in which two records of a kind differ, with the values of the second."""
+    return {
+        field.name: getattr(after, field.name)
+        for field in fields(after)
+        if getattr(before, field.name) != getattr(after, field.name)
+    }

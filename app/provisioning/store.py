@@ -1,0 +1,152 @@
+"""SQL that carries the steps of a goal out; decides nothing, writes only what differs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, delete, insert, null, update
+
+from app.access.keys import create_key
+from app.access.roles import Role
+from app.access.tables import access_keys, organizations, provider_accounts, workspaces
+from app.db.vault import Vault
+from app.destinations.tables import destination_policies
+from app.provisioning.records import (
+    AccountRecord,
+    Goal,
+    KeyRecord,
+    SenderRecord,
+    Step,
+    WorkspaceRecord,
+    changed_fields,
+)
+from app.use_cases.tables import senders, use_cases
+
+NewTokens = Mapping[tuple[UUID | None, str], str]
+
+
+def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -> NewTokens:
+    """Write what differs; return the tokens of new keys by workspace and name."""
+    _write_all(connection, organizations, [goal.organization], now)
+    for account in goal.accounts:
+        _write_account(connection, account, vault, now)
+    _write_workspaces(connection, goal.workspaces, now)
+    for policy in goal.policies:
+        if policy.before != policy.after:
+            after = policy.after
+            write_destinations(connection, after.workspace_id, after.destinations, now)
+    _write_all(connection, use_cases, goal.use_cases, now)
+    for sender in goal.senders:
+        _write_sender(connection, sender, now)
+    return _write_keys(connection, goal.keys, now)
+
+
+def write_destinations(
+    connection: Connection, workspace_id: UUID, destinations: Mapping[str, str], now: datetime
+) -> None:
+    """Store the country map of a workspace; its revision starts at 1 and rises by one."""
+    table = destination_policies
+    done = connection.execute(
+        update(table)
+        .where(table.c.workspace_id == workspace_id)
+        .values(destinations=dict(destinations), revision=table.c.revision + 1, updated_at=now)
+    )
+    if done.rowcount == 0:
+        connection.execute(
+            insert(table).values(
+                workspace_id=workspace_id,
+                revision=1,
+                destinations=dict(destinations),
+                created_at=now,
+                updated_at=now,
+            )
+        )
+
+
+def _write_all(
+    connection: Connection, table: Table, steps: Iterable[Step[Any]], now: datetime
+) -> None:
+    for step in steps:
+        if step.before is None:
+            _insert(connection, table, asdict(step.after), now)
+        else:
+            _update(connection, table, step.after.id, changed_fields(step.before, step.after), now)
+
+
+def _write_workspaces(
+    connection: Connection, steps: Iterable[Step[WorkspaceRecord]], now: datetime
+) -> None:
+    # New ones start without a parent, for theirs may come later in the file.
+    starts = [(step.before or replace(step.after, parent_id=None), step) for step in steps]
+    for start, step in starts:
+        if step.before is None:
+            _insert(connection, workspaces, asdict(start), now)
+    for start, step in starts:
+        _update(connection, workspaces, start.id, changed_fields(start, step.after), now)
+
+
+def _write_account(
+    connection: Connection, step: Step[AccountRecord], vault: Vault, now: datetime
+) -> None:
+    sid = step.after.sid
+    table = provider_accounts
+    is_new = step.before is None
+    changed = asdict(step.after) if is_new else changed_fields(step.before, step.after)
+    for name in ("auth_token", "next_auth_token"):
+        if changed.get(name) is not None:
+            changed[name] = vault.seal(sid, changed[name])
+    if is_new:
+        _insert(connection, table, changed, now)
+    elif changed:
+        statement = update(table).where(table.c.sid == sid)
+        connection.execute(statement.values(**changed, updated_at=now))
+
+
+def _write_sender(connection: Connection, step: Step[SenderRecord], now: datetime) -> None:
+    by_id = senders.c.id == step.after.id
+    if step.is_removal:
+        connection.execute(delete(senders).where(by_id))
+    elif step.before is None:
+        connection.execute(insert(senders).values(**asdict(step.after), created_at=now))
+    elif step.before != step.after:
+        changed = changed_fields(step.before, step.after)
+        connection.execute(update(senders).where(by_id).values(**changed))
+
+
+def _write_keys(
+    connection: Connection, steps: Iterable[Step[KeyRecord]], now: datetime
+) -> NewTokens:
+    tokens: dict[tuple[UUID | None, str], str] = {}
+    for step in steps:
+        key = step.after
+        if step.before is None:
+            tokens[key.workspace_id, key.name] = create_key(
+                connection,
+                organization_id=key.organization_id,
+                workspace_id=key.workspace_id,
+                name=key.name,
+                role=Role(key.role),
+                now=now,
+                expires_at=key.expires_at,
+            ).token
+        elif step.before != key:
+            changed = changed_fields(step.before, key)
+            by_id = access_keys.c.id == key.id
+            connection.execute(update(access_keys).where(by_id).values(**changed))
+    return tokens
+
+
+def _insert(connection: Connection, table: Table, values: dict[str, Any], now: datetime) -> None:
+    row = {name: null() if value is None else value for name, value in values.items()}
+    connection.execute(insert(table).values(**row, created_at=now, updated_at=now))
+
+
+def _update(
+    connection: Connection, table: Table, row_id: UUID, changed: dict[str, Any], now: datetime
+) -> None:
+    if changed:
+        row = {name: null() if value is None else value for name, value in changed.items()}
+        by_id = table.c.id == row_id
+        connection.execute(update(table).where(by_id).values(**row, updated_at=now))

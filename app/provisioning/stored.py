@@ -1,0 +1,99 @@
+"""SQL that reads what is stored, as records; decides nothing."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, or_, select
+
+from app.access.tables import access_keys, organizations, provider_accounts, workspaces
+from app.db.rows import AnyRow
+from app.db.vault import SealBroken, Vault
+from app.destinations.tables import destination_policies
+from app.provisioning.records import (
+    UNREADABLE,
+    AccountRecord,
+    KeyRecord,
+    OrganizationRecord,
+    PolicyRecord,
+    SenderRecord,
+    Stored,
+    UseCaseRecord,
+    WorkspaceRecord,
+)
+from app.use_cases.tables import senders, use_cases
+
+R = TypeVar("R")
+
+
+def lock_for_applying(connection: Connection) -> None:
+    """Let one apply at a time go on where organizations exist, until its transaction ends."""
+    query = select(organizations.c.id).order_by(organizations.c.id)
+    connection.execute(query.with_for_update(key_share=True)).all()
+
+
+def load_stored(
+    connection: Connection, vault: Vault, account_sids: Collection[str], now: datetime
+) -> Stored:
+    """Load everything that a file may speak of, and of accounts those that it names.
+
+    All of this is configuration, a few rows for each workspace, so it is read as a whole.
+    """
+    named = provider_accounts.c.sid.in_(sorted(account_sids))
+    accounts = connection.execute(select(provider_accounts).where(named))
+    policies = connection.execute(select(destination_policies))
+    return Stored(
+        organizations=_by_id(connection, organizations, OrganizationRecord),
+        accounts={row.sid: _account(row, vault) for row in accounts},
+        workspaces=_by_id(connection, workspaces, WorkspaceRecord),
+        policies={row.workspace_id: _record(PolicyRecord, row) for row in policies},
+        use_cases=_by_id(connection, use_cases, UseCaseRecord),
+        senders=_ordered(connection, senders, SenderRecord),
+        keys=_live_keys(connection, now),
+    )
+
+
+def _by_id(connection: Connection, table: Table, kind: type[R]) -> dict[UUID, R]:
+    query = select(table).order_by(table.c.id)
+    return {row.id: _record(kind, row) for row in connection.execute(query)}
+
+
+def _ordered(connection: Connection, table: Table, kind: type[R]) -> tuple[R, ...]:
+    rows = connection.execute(select(table).order_by(table.c.id))
+    return tuple(_record(kind, row) for row in rows)
+
+
+def _live_keys(connection: Connection, now: datetime) -> tuple[KeyRecord, ...]:
+    keys = access_keys.c
+    query = select(access_keys).where(
+        keys.revoked_at.is_(None), or_(keys.expires_at.is_(None), keys.expires_at > now)
+    )
+    rows = connection.execute(query.order_by(keys.id))
+    return tuple(_record(KeyRecord, row) for row in rows)
+
+
+def _record(kind: type[R], row: AnyRow) -> R:
+    names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
+    return kind(**{name: _value(getattr(row, name)) for name in names})
+
+
+def _value(value: Any) -> Any:
+    # The only lists stored are sets of countries: their order means nothing.
+    return tuple(sorted(value)) if isinstance(value, list) else value
+
+
+def _account(row: AnyRow, vault: Vault) -> AccountRecord:
+    following = row.next_auth_token
+    return AccountRecord(
+        sid=row.sid,
+        auth_token=_opened(vault, row.sid, row.auth_token),
+        next_auth_token=None if following is None else _opened(vault, row.sid, following),
+    )
+
+
+def _opened(vault: Vault, sid: str, sealed: str) -> str:
+    with suppress(SealBroken):
+        return vault.open(sid, sealed)
+    return UNREADABLE

@@ -1,0 +1,27 @@
+"""Starting to serve: a wrong setting stops the start with all problems named."""
+
+import sys
+
+from flask import Flask
+
+from app.application import create_app
+from app.bootstrap import open_services, prepare_start
+from app.cli import COMMANDS
+from app.settings import SettingsError
+from app.web.logs import configure_logs
+
+_STARTED_BY_GUNICORN_AND_NOT_AGAIN = 4  # gunicorn's own "the application failed to load"
+
+
+def serve() -> Flask:
+    """Make the application from the environment and ``instance/``."""
+    configure_logs()
+    try:
+        app = create_app(open_services(prepare_start()))
+    except SettingsError as wrong:
+        for problem in wrong.problems:
+            print(f"error: {problem}", file=sys.stderr)  # noqa: T201
+        sys.exit(_STARTED_BY_GUNICORN_AND_NOT_AGAIN)
+    for command in COMMANDS:
+        app.cli.add_command(command)
+    return app

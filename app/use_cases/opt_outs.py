@@ -1,0 +1,128 @@
+"""The opt-out list: who does not want messages from a use case, or from a whole workspace."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.kernel.ids import new_id
+from app.use_cases.tables import opt_outs
+
+
+class OptOutSource(StrEnum):
+    """How an opt-out came to us; an owner who enters one may name another source."""
+
+    API = "api"
+    KEYWORD = "keyword"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A recipient's no; without a use case it holds for the whole workspace."""
+
+    workspace_id: UUID
+    use_case_id: UUID | None
+    to_number: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewOptOut:
+    """An opt-out that an owner enters by hand."""
+
+    to_number: str
+    use_case_id: UUID | None = None
+    workspace_id: UUID | None = None
+    source: str = OptOutSource.API
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutFilter:
+    """Which opt-outs a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+    workspace_id: UUID | None = None
+    use_case_id: UUID | None = None
+    to_number: str | None = None
+
+
+_SCOPED = text("use_case_id IS NOT NULL")
+_WHOLE = text("use_case_id IS NULL")
+
+
+def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID | None:
+    """Put a number on the list; None where it was on it already."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    scoped = opt_out.use_case_id is not None
+    columns = ["workspace_id", "to_number", *(["use_case_id"] if scoped else [])]
+    statement = (
+        dialect.insert(opt_outs)
+        .values(
+            id=new_id(),
+            workspace_id=opt_out.workspace_id,
+            use_case_id=opt_out.use_case_id,
+            to_number=opt_out.to_number,
+            source=opt_out.source,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=columns, index_where=_SCOPED if scoped else _WHOLE)
+        .returning(opt_outs.c.id)
+    )
+    found: UUID | None = connection.execute(statement).scalar_one_or_none()
+    return found
+
+
+def find_opt_out(connection: Connection, opt_out: OptOut) -> AnyRow:
+    """Load the row that `add_opt_out` made or found."""
+    same_use_case = (
+        opt_outs.c.use_case_id.is_(None)
+        if opt_out.use_case_id is None
+        else opt_outs.c.use_case_id == opt_out.use_case_id
+    )
+    return connection.execute(
+        select(opt_outs).where(
+            opt_outs.c.workspace_id == opt_out.workspace_id,
+            opt_outs.c.to_number == opt_out.to_number,
+            same_use_case,
+        )
+    ).one()
+
+
+def load_opt_outs(
+    connection: Connection, principal: Principal, wanted: OptOutFilter
+) -> list[AnyRow]:
+    """Load a page, newest first, and one more where a next page exists."""
+    columns = opt_outs.c
+    conditions = given(
+        (wanted.page_token, columns.id.__lt__),
+        (wanted.workspace_id, columns.workspace_id.__eq__),
+        (wanted.use_case_id, columns.use_case_id.__eq__),
+        (wanted.to_number, columns.to_number.__eq__),
+    )
+    query = (
+        select(opt_outs)
+        .where(within_reach(principal, columns.workspace_id), *conditions)
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> bool:
+    """Take a row off the list; say whether it was there for this principal."""
+    removed = connection.execute(
+        delete(opt_outs).where(
+            opt_outs.c.id == opt_out_id, within_reach(principal, opt_outs.c.workspace_id)
+        )
+    )
+    return removed.rowcount == 1

@@ -1,0 +1,76 @@
+"""Reading use cases with their sender pools."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.use_cases.tables import senders, use_cases
+
+
+@dataclass(frozen=True, slots=True)
+class UseCaseFilter:
+    """Which use cases a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+    workspace_id: UUID | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UseCaseRecord:
+    """A use case as stored, and its pool."""
+
+    row: AnyRow
+    senders: Sequence[AnyRow]
+
+    @property
+    def use_case_id(self) -> UUID:
+        """Return its id."""
+        found: UUID = self.row.id
+        return found
+
+
+def load_use_case(
+    connection: Connection, principal: Principal, use_case_id: UUID
+) -> UseCaseRecord | None:
+    """Load one use case; None where it is absent, deleted or another tenant's."""
+    row = connection.execute(
+        select(use_cases).where(use_cases.c.id == use_case_id, *_exists_for(principal))
+    ).one_or_none()
+    return None if row is None else _with_pools(connection, [row])[0]
+
+
+def load_use_cases(
+    connection: Connection, principal: Principal, wanted: UseCaseFilter
+) -> list[UseCaseRecord]:
+    """Load a page, oldest first, and one more where a next page exists."""
+    conditions = given(
+        (wanted.page_token, use_cases.c.id.__gt__),
+        (wanted.workspace_id, use_cases.c.workspace_id.__eq__),
+        (wanted.active, use_cases.c.active.__eq__),
+    )
+    query = select(use_cases).where(*_exists_for(principal), *conditions)
+    rows = connection.execute(query.order_by(use_cases.c.id).limit(wanted.limit + 1)).all()
+    return _with_pools(connection, rows)
+
+
+def _exists_for(principal: Principal) -> tuple[Any, ...]:
+    return (within_reach(principal, use_cases.c.workspace_id), use_cases.c.deleted_at.is_(None))
+
+
+def _with_pools(connection: Connection, rows: Sequence[AnyRow]) -> list[UseCaseRecord]:
+    pools: dict[UUID, list[AnyRow]] = defaultdict(list)
+    ids = [row.id for row in rows]
+    found = select(senders).where(senders.c.use_case_id.in_(ids)).order_by(senders.c.id)
+    for sender in connection.execute(found):
+        pools[sender.use_case_id].append(sender)
+    return [UseCaseRecord(row, pools[row.id]) for row in rows]

@@ -1,0 +1,104 @@
+"""The wire shapes of use cases and opt-outs."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from app.use_cases.eligibility import SenderType
+from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource
+from app.use_cases.read import UseCaseFilter
+from app.web.fields import PhoneNumber, StrictSchema, Text, one_of
+from app.web.pages import PageQuery
+
+
+class UseCaseListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/use-cases``."""
+
+    workspace_id = fields.UUID()
+    active = fields.Boolean()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> UseCaseFilter:
+        return UseCaseFilter(**data)
+
+
+class SenderView(Schema):
+    """A sender of the pool."""
+
+    id = fields.UUID(required=True)
+    number = fields.String(required=True)
+    type = fields.String(required=True, validate=one_of(SenderType))
+    country = fields.String(required=True, allow_none=True)
+
+
+class RegistrationView(Schema):
+    """A brand or campaign as last read from the provider; the status is the provider's word."""
+
+    sid = fields.String(required=True)
+    status = fields.String(required=True, allow_none=True)
+
+
+class UseCaseView(Schema):
+    """What messages are for, and what they are sent with."""
+
+    id = fields.UUID(required=True)
+    workspace_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    messaging_service_sid = fields.String(required=True)
+    active = fields.Boolean(required=True)
+    allowed_destinations = fields.List(fields.String(), required=True, allow_none=True)
+    senders = fields.List(fields.Nested(SenderView), required=True)
+    brand = fields.Nested(RegistrationView, required=True, allow_none=True)
+    campaign = fields.Nested(RegistrationView, required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class UseCasePage(Schema):
+    """A page of use cases, oldest first."""
+
+    items = fields.List(fields.Nested(UseCaseView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+
+
+class OptOutBody(StrictSchema):
+    """Body of ``POST /v1/opt-outs``; without a use case it holds for the whole workspace."""
+
+    to_number = PhoneNumber(required=True)
+    use_case_id = fields.UUID(load_default=None, allow_none=True)
+    workspace_id = fields.UUID(load_default=None, allow_none=True)
+    source = Text(load_default=OptOutSource.API.value, validate=validate.Length(min=1, max=40))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewOptOut:
+        return NewOptOut(**data)
+
+
+class OptOutListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/opt-outs``."""
+
+    workspace_id = fields.UUID()
+    use_case_id = fields.UUID()
+    to_number = PhoneNumber()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> OptOutFilter:
+        return OptOutFilter(**data)
+
+
+class OptOutView(Schema):
+    """A recipient who does not want messages."""
+
+    id = fields.UUID(required=True)
+    workspace_id = fields.UUID(required=True)
+    use_case_id = fields.UUID(required=True, allow_none=True)
+    to_number = fields.String(required=True)
+    source = fields.String(required=True)
+    created_at = fields.DateTime(required=True)
+
+
+class OptOutPage(Schema):
+    """A page of opt-outs, newest first."""
+
+    items = fields.List(fields.Nested(OptOutView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)

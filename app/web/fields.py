@@ -1,0 +1,81 @@
+"""Field types and bases of the wire's schemas, shared by the features."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import ValidationError as SchemaError
+
+from app.kernel.clock import parse_rfc3339
+from app.kernel.countries import is_country
+from app.kernel.phone import is_e164
+
+
+class StrictSchema(Schema):
+    """A request body or query: unknown fields are refused by name."""
+
+    class Meta:
+        """Marshmallow's options."""
+
+        unknown = RAISE
+
+    error_messages = {  # noqa: RUF012
+        "unknown": "Unknown field.",
+        "type": "Must be a JSON object.",
+    }
+
+
+class Text(fields.String):
+    """A text that can be stored: no NUL and no half of a surrogate pair."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+            raise SchemaError("Holds a character that cannot be sent.")
+        return text
+
+
+class PhoneNumber(Text):
+    """A number in E.164 form; whether it is real is decided later, under its own code."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        number = super()._deserialize(value, attr, data, **kwargs)
+        if not is_e164(number):
+            raise SchemaError("Must be in E.164 form, for example +12025550123.")
+        return number
+
+
+class Country(Text):
+    """A country code that a destination policy may name."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        code = super()._deserialize(value, attr, data, **kwargs)
+        if not is_country(code):
+            raise SchemaError("Must be an ISO 3166-1 alpha-2 country code in upper case.")
+        return code
+
+
+class Timestamp(fields.Field[datetime]):
+    """A time in RFC 3339."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        del attr, data, kwargs
+        try:
+            return parse_rfc3339(value)
+        except (TypeError, ValueError) as problem:
+            raise SchemaError("Must be a time in RFC 3339 with an offset.") from problem
+
+
+def one_of(values: Any) -> validate.OneOf:
+    """Accept the values of a closed set, and name them where another is given."""
+    names = [str(value) for value in values]
+    return validate.OneOf(names, error=f"Must be one of: {', '.join(names)}.")

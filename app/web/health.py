@@ -1,0 +1,121 @@
+"""Pages that machines ask: alive, ready, which version, how much of what."""
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from flask import Response, request
+
+from app.db.engine import Database
+from app.db.schema import current_revision, latest_revision
+from app.kernel import errors as e
+from app.web.metrics import exposition
+from app.web.routes import Answer, Routes, json_answer
+from app.web.schemas import Health, Readiness, Version
+from app.web.wiring import service
+
+routes = Routes("Operations")
+
+
+@dataclass(frozen=True, slots=True)
+class Anyone:
+    """Guard of a page that anyone may ask for, with the reason."""
+
+    rule: str
+
+    def __call__(self) -> None:
+        """Let everyone pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsToken:
+    """The token that ``/metrics`` takes from elsewhere than loopback; None: loopback only."""
+
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FromLoopbackOrToken:
+    """Guard of ``/metrics``."""
+
+    rule: str = "loopback, or the metrics token"
+
+    def __call__(self) -> None:
+        """Let loopback and bearers of the token pass.
+
+        Raises:
+            Unauthorized: neither.
+        """
+        if _is_from_this_machine():
+            return
+        wanted = service(MetricsToken).token
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = token.strip().encode()
+        if wanted is None or scheme.lower() != "bearer":
+            raise e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")
+        if not hmac.compare_digest(given, wanted.encode()):
+            raise e.Unauthorized("The bearer token is wrong.")
+
+
+def _is_from_this_machine() -> bool:
+    # A proxy on this machine has a loopback address too; it says so by these headers.
+    if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip")):
+        return False
+    try:
+        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
+
+
+@routes.add("GET", "/healthz", guard=Anyone("tells only that it is alive"), answers={200: Health})
+def healthz(_: None) -> Answer:
+    """Say that the process is alive; asks nothing of the database."""
+    return json_answer({"status": "ok"})
+
+
+@routes.add(
+    "GET",
+    "/readyz",
+    guard=Anyone("tells only whether it is ready"),
+    answers={200: Readiness, 503: Readiness},
+)
+def readyz(_: None) -> Answer:
+    """Say whether the database and its migrations are ready."""
+    wanted = latest_revision()
+    try:
+        found = current_revision(service(Database))
+    except e.ServiceUnavailable:
+        return _readiness("unreachable", None, wanted)
+    return _readiness("ok" if found == wanted else "migrations missing", found, wanted)
+
+
+def _readiness(database: str, found: str | None, wanted: str) -> Answer:
+    ready = database == "ok"
+    return json_answer(
+        {
+            "status": "ready" if ready else "not ready",
+            "database": database,
+            "schema": {"found": found, "wanted": wanted},
+            "worker": {"heartbeat_at": None},
+        },
+        200 if ready else 503,
+    )
+
+
+@routes.add("GET", "/version", guard=Anyone("the version is no secret"), answers={200: Version})
+def get_version(_: None) -> Answer:
+    """Say which version this is."""
+    return json_answer({"name": "borderpost", "version": version("borderpost")})
+
+
+@routes.add(
+    "GET",
+    "/metrics",
+    guard=FromLoopbackOrToken(),
+    answers={200: "text/plain"},
+    errors=(e.Unauthorized,),
+)
+def metrics(_: None) -> Answer:
+    """Show the counters in Prometheus' text format."""
+    return Response(exposition(), mimetype="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,21 @@
+"""A path prefix of the public URL that a proxy may or may not have taken off."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+class PrefixMiddleware:
+    """Serves the same paths with and without the prefix, and remembers which it was."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Take the prefix off where the request has it."""
+        path = environ.get("PATH_INFO", "")
+        if self._prefix and path.startswith(self._prefix + "/"):
+            environ["PATH_INFO"] = path[len(self._prefix) :]
+            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self._prefix
+            environ["borderpost.stripped_prefix"] = self._prefix
+        return self._app(environ, start_response)
