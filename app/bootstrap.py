@@ -17,6 +17,7 @@ from app.providers.ngrok import public_url_of_agent
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.client import TwilioProvider
+from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, default_instance, load_settings
 from app.web.health import MetricsToken
@@ -74,6 +75,11 @@ def open_vault(settings: Settings) -> Vault:
     return Vault(settings.encryption_keys)
 
 
+def open_twilio(settings: Settings, vault: Vault) -> TwilioClients:
+    """Return the clients of all accounts; nothing is connected yet."""
+    return TwilioClients(TwilioTransport(settings.twilio_url, pool_size=settings.threads), vault)
+
+
 def open_services(
     settings: Settings,
     *,
@@ -88,8 +94,7 @@ def open_services(
     vault = vault or open_vault(settings)
     callback_url = CallbackUrl(settings.public_url)
     if provider is None:
-        transport = TwilioTransport(settings.twilio_url, pool_size=settings.threads)
-        provider = TwilioProvider(transport, vault, callback_url)
+        provider = TwilioProvider(open_twilio(settings, vault), callback_url)
     in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
     return Services(
         settings=settings,
@@ -114,9 +119,13 @@ def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
     settings = open_settings(environ)
     if settings.public_url == NGROK:
         settings = replace(settings, public_url=public_url_of_agent())
-    if settings.is_embedded:
-        database = open_database(settings)
-        if current_revision(database) is None:
-            upgrade(database)
-        database.close()
+    database = open_database(settings)
+    migrate_if_new(settings, database)
+    database.close()
     return settings
+
+
+def migrate_if_new(settings: Settings, database: Database) -> None:
+    """Make the tables of an embedded database that has none; a server database is left alone."""
+    if settings.is_embedded and current_revision(database) is None:
+        upgrade(database)

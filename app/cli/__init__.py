@@ -6,7 +6,9 @@ from app.cli.apply import apply_command
 from app.cli.emulator import emulator_command
 from app.cli.group import Group
 from app.cli.keys import keys_group
+from app.cli.run import run_command
 from app.cli.setup import check_config_command, db_group, init_command
+from app.cli.use_cases import use_cases_group
 
 COMMANDS: list[click.Command] = [
     init_command,
@@ -14,10 +16,12 @@ COMMANDS: list[click.Command] = [
     db_group,
     apply_command,
     keys_group,
+    use_cases_group,
     emulator_command,
+    run_command,
 ]
 
-_BORDERPOST = Group(
+borderpost = Group(
     name="borderpost",
     help="A self-hosted SMS gateway over Twilio that lets nothing cross a border it should not.",
     epilog="Exit codes: 0 done, 1 failed, 2 where a command says so, 64 wrong usage.",
@@ -28,4 +32,4 @@ _BORDERPOST = Group(
 
 def main() -> None:
     """Run the command line; never returns."""
-    _BORDERPOST(prog_name="borderpost")
+    borderpost(prog_name="borderpost")

@@ -43,7 +43,7 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
             result = apply(database, vault, data, environ=os.environ, now=utc_now())
     if is_plan:
         _echo_plan(changes, as_json=as_json)
-        sys.exit(_DIFFERS if changes else 0)
+        click.get_current_context().exit(_DIFFERS if changes else 0)
     if as_json:
         echo_json(result.as_json())
     else:
@@ -52,7 +52,7 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
 
 def _read(file: str) -> bytes:
     if file == _STANDARD_INPUT:
-        return click.get_binary_stream("stdin").read()
+        return sys.stdin.buffer.read()
     try:
         return Path(file).read_bytes()
     except OSError as problem:

@@ -75,7 +75,7 @@ def _exit_codes() -> Iterator[None]:
     try:
         yield
     except click.UsageError as problem:
-        problem.exit_code = WRONG_USAGE
+        problem.exit_code = WRONG_USAGE  # type: ignore[misc]  # click reads it from here
         raise
     except SettingsError as problem:
         raise Failure(*problem.problems) from problem

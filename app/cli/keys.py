@@ -1,15 +1,134 @@
 """`keys`: making, listing and revoking access keys. A token is printed once, when it is made."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import click
+from sqlalchemy import Connection
 
-from app.access.keys import NewKey, create_key
+from app.access.keys import create_key
 from app.access.roles import Role
 from app.access.store import load_keys, revoke_key
-from app.cli.group import Failure, Group, echo_json
-from app.cli.key_rows import Scope, render, scope_of, state_of
+from app.cli.group import Group, echo_json
+from app.cli.key_lines import key_as_json, key_line
 from app.cli.opening import ready_database
-from app.cli.scopes import find_keys_to_revoke, find_scope
-from app.cli.times import expiry
-from app.kernel.clock import rfc3339, utc_now
+from app.cli.scopes import find_organization, find_workspace, only_one
+from app.cli.times import Duration, Moment, expiry
+from app.kernel.clock import utc_now
+from app.kernel.ids import parse_id
+from app.provisioning.names import mistake_in_name
+
+_workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
+_organization = click.option(
+    "--organization",
+    metavar="NAME|ID",
+    help="The organization; may be left out where there is one.",
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("keys", cls=Group)
+def keys_group() -> None:
+    """Access keys of organizations and workspaces."""
+
+
+@keys_group.command("create")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@_workspace
+@_organization
+@click.option("--expires-at", type=Moment(), help="When the key ends.")
+@click.option("--expires-in", type=Duration(), help="After how long the key ends, as 90d.")
+@_as_json
+def create_command(
+    *,
+    name: str,
+    role: str,
+    workspace: str | None,
+    organization: str | None,
+    expires_at: datetime | None,
+    expires_in: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Make a key of a workspace, or of an organization and all its workspaces.
+
+    The token is printed now and never again.
+    """
+    wrong = mistake_in_name(name)
+    if wrong is not None:
+        raise click.BadParameter(wrong, param_hint="--name")
+    now = utc_now()
+    ends_at = expiry(now, expires_at, expires_in)
+    with ready_database() as database, database.writing() as connection:
+        workspace_id, organization_id = _scope_ids(connection, workspace, organization)
+        made = create_key(
+            connection,
+            organization_id=organization_id,
+            workspace_id=workspace_id,
+            name=name,
+            role=Role(role),
+            now=now,
+            expires_at=ends_at,
+        )
+        stored = load_keys(connection, organization_id, workspace_id)
+        row = next(row for row in stored if row.id == made.key_id)
+    if as_json:
+        echo_json(key_as_json(row, now) | {"token": made.token})
+    else:
+        click.echo(key_line(row, now))
+        click.echo(f"token, shown this once: {made.token}")
+
+
+@keys_group.command("list")
+@_workspace
+@_organization
+@_as_json
+def list_command(workspace: str | None, organization: str | None, as_json: bool) -> None:
+    """List keys, the oldest first, with what each may do and whether it is still good."""
+    now = utc_now()
+    with ready_database() as database, database.reading() as connection:
+        workspace_id = organization_id = None
+        if workspace is not None or organization is not None:
+            workspace_id, organization_id = _scope_ids(connection, workspace, organization)
+        rows = load_keys(connection, organization_id, workspace_id)
+    if as_json:
+        echo_json({"access_keys": [key_as_json(row, now) for row in rows]})
+        return
+    for row in rows:
+        click.echo(key_line(row, now))
+
+
+@keys_group.command("revoke")
+@click.argument("key", metavar="ID|NAME")
+@_workspace
+@_as_json
+def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
+    """Revoke a key, from the next request on. A name must mean one key that is not revoked yet."""
+    now = utc_now()
+    with ready_database() as database, database.writing() as connection:
+        workspace_id = None
+        if workspace is not None:
+            workspace_id = find_workspace(connection, workspace, None).id
+        rows = load_keys(connection, None, workspace_id)
+        key_id = parse_id(key)
+        if key_id is not None:
+            named = [row for row in rows if row.id == key_id]
+        else:
+            named = [row for row in rows if row.name == key and row.revoked_at is None]
+        found = only_one(named, "access key", key)
+        is_new = revoke_key(connection, found.id, now)
+    if as_json:
+        echo_json({"id": str(found.id), "name": found.name, "revoked": is_new})
+    else:
+        click.echo(f"{found.id}  {found.name}: {'revoked' if is_new else 'was revoked already'}")
+
+
+def _scope_ids(
+    connection: Connection, workspace: str | None, organization: str | None
+) -> tuple[UUID | None, UUID]:
+    """Return the ids of the workspace, None where only the organization counts, and of that."""
+    if workspace is None:
+        return None, find_organization(connection, organization).id
+    within = None if organization is None else find_organization(connection, organization).id
+    found = find_workspace(connection, workspace, within)
+    return found.id, found.organization_id

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.bootstrap import open_database, open_settings
+from app.bootstrap import migrate_if_new, open_database, open_settings
 from app.cli.group import Failure
 from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
@@ -22,12 +22,14 @@ def opened_database(settings: Settings | None = None) -> Iterator[Database]:
 
 @contextmanager
 def ready_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Lend the database if its migrations are those of this program.
+    """Lend the database if its migrations are those of this program; a new SQLite file gets them.
 
     Raises:
         Failure: migrations are missing, or made by another version of the program.
     """
+    settings = settings or open_settings()
     with opened_database(settings) as database:
+        migrate_if_new(settings, database)
         found, wanted = current_revision(database), latest_revision()
         if found != wanted:
             raise Failure(

@@ -111,7 +111,7 @@ class EmulatorServer:
 
 def serve(
     host: str = "127.0.0.1",
-    port: int = 4010,
+    port: int = 8010,
     config: EmulatorConfig = DEFAULT_CONFIG,
     announce: Callable[[str], object] | None = None,
 ) -> None:

@@ -6,6 +6,7 @@ Each check has its own public code; the first that fails decides.
 from datetime import datetime
 
 from app.access.principal import Principal
+from app.access.provider_account import ProviderAccount
 from app.destinations.policy import Policy, Verdict, decide
 from app.destinations.refusal import Source
 from app.kernel.errors import (
@@ -18,7 +19,6 @@ from app.kernel.errors import (
 )
 from app.kernel.phone import Destination
 from app.messages.context import SendContext, UseCase
-from app.messages.ports import Account
 from app.use_cases.eligibility import check_eligibility
 
 
@@ -36,7 +36,7 @@ def reachable_use_case(context: SendContext, principal: Principal) -> UseCase:
 
 def check_admission(
     use_case: UseCase, context: SendContext, destination: Destination, now: datetime
-) -> tuple[Account, Verdict]:
+) -> tuple[ProviderAccount, Verdict]:
     """Let a message pass to the provider, or say why not.
 
     Raises:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from app.access.principal import StoredKey
+from app.access.provider_account import ProviderAccount
 from app.access.store import KEY_COLUMNS, key_from
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.db.rows import AnyRow
@@ -36,7 +37,6 @@ from app.destinations.policy import Policy
 from app.destinations.tables import destination_policies
 from app.messages.idempotency import LIFETIME, IdempotentRequest, Prior
 from app.messages.lifecycle import Status
-from app.messages.ports import Account
 from app.messages.record import RECORD_COLUMNS, MessageRecord
 from app.messages.submission import Submission
 from app.messages.tables import idempotency_keys, messages
@@ -54,7 +54,7 @@ class UseCase:
     messaging_service_sid: str
     standing: Standing
     is_frozen: bool
-    account: Account | None
+    account: ProviderAccount | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _use_case(row: AnyRow) -> UseCase | None:
         return None
     account = None
     if row.account_sid is not None:
-        account = Account(sid=row.account_sid, sealed_auth_token=row.auth_token)
+        account = ProviderAccount(sid=row.account_sid, sealed_auth_token=row.auth_token)
     return UseCase(
         use_case_id=row.found_use_case_id,
         workspace_id=row.workspace_id,

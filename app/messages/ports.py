@@ -8,13 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A provider account with its secret, as sealed in the database."""
-
-    sid: str
-    sealed_auth_token: str
+from app.access.provider_account import ProviderAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +16,7 @@ class Outbound:
     """One message to create; its id travels in the callback URL."""
 
     message_id: UUID
-    account: Account
+    account: ProviderAccount
     messaging_service_sid: str
     to_number: str
     body: str

@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from app.access.principal import Principal, admit
+from app.access.provider_account import ProviderAccount
 from app.access.roles import Role
 from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
@@ -24,7 +25,7 @@ from app.messages.admission import check_admission, reachable_use_case
 from app.messages.context import SendContext, UseCase, load_send_context
 from app.messages.idempotency import IdempotentRequest, Prior, first_answer
 from app.messages.outcomes import NewSubmission, keep_answer, open_submission
-from app.messages.ports import Account, Outbound, SmsProvider
+from app.messages.ports import Outbound, SmsProvider
 from app.messages.record import render
 from app.messages.request import SendCall, SendRequest
 from app.messages.segments import count_segments
@@ -137,7 +138,7 @@ class SendMessage:
         destination: Destination,
         request: SendRequest,
         now: datetime,
-    ) -> tuple[Account, Verdict]:
+    ) -> tuple[ProviderAccount, Verdict]:
         try:
             return check_admission(use_case, context, destination, now)
         except PublicError as refused:
@@ -154,7 +155,11 @@ class SendMessage:
 
 
 def _new_submission(
-    use_case: UseCase, account: Account, verdict: Verdict, request: SendRequest, now: datetime
+    use_case: UseCase,
+    account: ProviderAccount,
+    verdict: Verdict,
+    request: SendRequest,
+    now: datetime,
 ) -> NewSubmission:
     return NewSubmission(
         message_id=new_id(),

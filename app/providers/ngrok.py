@@ -9,6 +9,10 @@ import urllib3
 
 from app.settings import SettingsError
 
+_NO_AGENT = (
+    "BORDERPOST_PUBLIC_URL: is 'ngrok', but no ngrok agent answers on this machine: "
+    "start it with `ngrok http 8000`, or set the URL itself"
+)
 AGENT_URL = "http://127.0.0.1:4040/api/tunnels"
 
 
@@ -23,12 +27,7 @@ def public_url_of_agent(agent_url: str = AGENT_URL) -> str:
         tunnels = json.loads(answer.data)["tunnels"]
         addresses = [str(tunnel["public_url"]) for tunnel in tunnels]
     except urllib3.exceptions.HTTPError as problem:
-        raise SettingsError(
-            [
-                "BORDERPOST_PUBLIC_URL: is 'ngrok', but no ngrok agent answers on this machine: start "
-                 "it with `ngrok http 8000`, or set the URL itself"
-            ]
-        ) from problem
+        raise SettingsError([_NO_AGENT]) from problem
     except (ValueError, KeyError, TypeError) as problem:
         raise SettingsError(
             ["BORDERPOST_PUBLIC_URL: what answers as the ngrok agent is not one"]

@@ -1,7 +1,7 @@
 """What the file makes of access keys: found by name among the live ones of their scope. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,36 +10,37 @@ from app.provisioning.mistakes import Mistakes, step
 from app.provisioning.records import KeyRecord, Step, Stored
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where keys belong: to an organization, or to one of its workspaces."""
+
+    organization_id: UUID
+    workspace_id: UUID | None
+
+
 def aim_keys(
-    desired: Iterable[DesiredKey],
-    stored: Stored,
-    mistakes: Mistakes,
-    *,
-    organization_id: UUID,
-    workspace_id: UUID | None,
-    now: datetime,
+    desired: Iterable[DesiredKey], stored: Stored, scope: Scope, mistakes: Mistakes, now: datetime
 ) -> list[Step[KeyRecord]]:
     """Find each key or make it; a key without a workspace is the organization's."""
-    scope = [
-        known
-        for known in stored.keys
-        if (known.organization_id, known.workspace_id) == (organization_id, workspace_id)
-    ]
     steps = []
     for key in desired:
         if key.expires_at is not None and key.expires_at <= now:
             mistakes.add(step(key.place, "expires_at"), "Has passed already.")
-        named = [known for known in scope if known.name == key.name]
         fresh = KeyRecord(
             id=None,
-            organization_id=organization_id,
-            workspace_id=workspace_id,
+            organization_id=scope.organization_id,
+            workspace_id=scope.workspace_id,
             name=key.name,
             role=key.role.value,
             expires_at=key.expires_at,
         )
+        named = [known for known in stored.keys if _identity(known) == _identity(fresh)]
         steps.append(_aim(key, fresh, named, mistakes))
     return steps
+
+
+def _identity(key: KeyRecord) -> tuple[UUID, UUID | None, str]:
+    return key.organization_id, key.workspace_id, key.name
 
 
 def _aim(

@@ -30,6 +30,14 @@ class Result:
     tokens: NewTokens = field(repr=False)
     changes: tuple[Change, ...]
 
+    def new_tokens(self) -> list[tuple[str, str, str]]:
+        """Return scope, name and token of each key that was made."""
+        names = self.goal.workspace_names
+        return [
+            (names[where] if where else self.goal.organization.after.name, name, token)
+            for (where, name), token in self.tokens.items()
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """Return ids, names and new tokens as SPEC section 3 prints them."""
         owner = self.goal.organization.after

@@ -11,8 +11,7 @@ from marshmallow import ValidationError, fields, validate
 
 from app.kernel.clock import parse_rfc3339
 from app.kernel.ids import parse_id
-
-_MAX_NAME = 200
+from app.provisioning.names import mistake_in_name
 
 
 class Id(fields.Field[UUID]):
@@ -47,16 +46,13 @@ class Flag(fields.Field[bool]):
 
 
 class Name(fields.String):
-    """A name: 1 to 200 characters of one line that could not be taken for an id."""
+    """A name: one line that could not be taken for an id."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         name = super()._deserialize(value, *args, **kwargs)
-        if not 0 < len(name) <= _MAX_NAME or name != name.strip() or not name.isprintable():
-            raise ValidationError(
-                f"Must have 1 to {_MAX_NAME} characters on one line, with no space around them."
-            )
-        if parse_id(name) is not None:
-            raise ValidationError("Must not look like an id.")
+        wrong = mistake_in_name(name)
+        if wrong is not None:
+            raise ValidationError(wrong)
         return name
 
 

@@ -1,12 +1,11 @@
 """From what a file asks for and what is stored to the steps between them. Pure."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from app.provisioning.access_keys import aim_keys
+from app.provisioning.access_keys import Scope, aim_keys
 from app.provisioning.accounts import aim_accounts
-from app.provisioning.desired import Desired, DesiredKey
+from app.provisioning.desired import Desired
 from app.provisioning.mistakes import Mistakes
 from app.provisioning.organization import aim_organization
 from app.provisioning.records import (
@@ -38,10 +37,8 @@ def make_goal(desired: Desired, stored: Stored, mistakes: Mistakes, now: datetim
     owner = organization.after
     found = find_workspaces(desired.workspaces, stored, owner.id, mistakes)
     workspaces = aim_workspaces(found, stored, owner, mistakes)
-    scopes: list[tuple[UUID | None, tuple[DesiredKey, ...]]]
-    scopes = [(None, desired.organization.access_keys)]
-    scopes += [(each.id, each.entry.access_keys) for each in found]
     use_cases, senders = _aim_use_cases(found, owner, stored, mistakes, now)
+    keys = _aim_keys(desired, found, owner.id, stored=stored, mistakes=mistakes, now=now)
     goal = Goal(
         organization=organization,
         accounts=tuple(accounts),
@@ -49,7 +46,7 @@ def make_goal(desired: Desired, stored: Stored, mistakes: Mistakes, now: datetim
         policies=tuple(workspaces.policies),
         use_cases=tuple(use_cases),
         senders=tuple(senders),
-        keys=tuple(_aim_keys(scopes, owner.id, stored, mistakes, now)),
+        keys=tuple(keys),
         workspace_names=workspaces.names,
     )
     mistakes.refuse()
@@ -74,20 +71,18 @@ def _aim_use_cases(
 
 
 def _aim_keys(
-    scopes: Iterable[tuple[UUID | None, tuple[DesiredKey, ...]]],
+    desired: Desired,
+    found: list[Found],
     organization_id: UUID,
+    *,
     stored: Stored,
     mistakes: Mistakes,
     now: datetime,
 ) -> list[Step[KeyRecord]]:
-    steps: list[Step[KeyRecord]] = []
-    for workspace_id, keys in scopes:
-        steps += aim_keys(
-            keys,
-            stored,
-            mistakes,
-            organization_id=organization_id,
-            workspace_id=workspace_id,
-            now=now,
-        )
-    return steps
+    keys_of = {Scope(organization_id, None): desired.organization.access_keys}
+    keys_of |= {Scope(organization_id, each.id): each.entry.access_keys for each in found}
+    return [
+        aim
+        for scope, keys in keys_of.items()
+        for aim in aim_keys(keys, stored, scope, mistakes, now)
+    ]

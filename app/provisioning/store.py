@@ -91,16 +91,15 @@ def _write_account(
     connection: Connection, step: Step[AccountRecord], vault: Vault, now: datetime
 ) -> None:
     sid = step.after.sid
-    table = provider_accounts
     is_new = step.before is None
     changed = asdict(step.after) if is_new else changed_fields(step.before, step.after)
     for name in ("auth_token", "next_auth_token"):
         if changed.get(name) is not None:
             changed[name] = vault.seal(sid, changed[name])
     if is_new:
-        _insert(connection, table, changed, now)
+        _insert(connection, provider_accounts, changed, now)
     elif changed:
-        statement = update(table).where(table.c.sid == sid)
+        statement = update(provider_accounts).where(provider_accounts.c.sid == sid)
         connection.execute(statement.values(**changed, updated_at=now))
 
 

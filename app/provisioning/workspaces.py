@@ -96,28 +96,25 @@ def _aim_workspace(
         mistakes.require(entry.name, step(entry.place, "name"), text)
         mistakes.require(entry.home_country, step(entry.place, "home_country"), text)
         inherits = parent_id is not None
-        before_or_new = WorkspaceRecord(found.id, organization_id, "", "")
+        start = WorkspaceRecord(found.id, organization_id, "", "", inherits_destinations=inherits)
     else:
-        inherits = before.inherits_destinations
-        before_or_new = before
-    given: dict[str, Any] = {
-        "name": entry.name,
-        "home_country": entry.home_country,
-        "inherits_destinations": inherits and entry.destinations is None,
-        "body_retention_days": entry.body_retention_days,
-        "number_retention_days": entry.number_retention_days,
-    }
-    after = replace(
-        before_or_new,
-        parent_id=parent_id,
-        **{name: value for name, value in given.items() if value is not None},
-    )
-    if entry.twilio is not None:
-        after = replace(after, account_sid=entry.twilio.account_sid or None)
+        start = before
+    after = replace(start, parent_id=parent_id, **_given(entry))
     if after.inherits_destinations and parent_id is None and entry.parent == "":
         text = "The workspace inherits its destinations: give it destinations of its own."
         mistakes.add(step(entry.place, "parent"), text)
     return Step(entry.place, before, after)
+
+
+def _given(entry: DesiredWorkspace) -> dict[str, Any]:
+    names = ("name", "home_country", "body_retention_days", "number_retention_days")
+    plain = {name: getattr(entry, name) for name in names}
+    given = {name: value for name, value in plain.items() if value is not None}
+    if entry.destinations is not None:
+        given["inherits_destinations"] = False
+    if entry.twilio is not None:
+        given["account_sid"] = entry.twilio.account_sid or None
+    return given
 
 
 def _aim_policy(

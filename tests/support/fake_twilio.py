@@ -26,13 +26,29 @@ Answer = Response | Exception | Callable[[Call], Response]
 
 def accepted(number: int = 1, **fields: Any) -> Response:
     """Twilio's answer to a create through a Messaging Service."""
-    body = {"sid": f"SM{number:032x}", "status": "accepted", "from": None, "num_segments": "0", "error_code": None}
+    body = {
+        "sid": f"SM{number:032x}",
+        "status": "accepted",
+        "from": None,
+        "num_segments": "0",
+        "error_code": None,
+    }
     return Response(201, json.dumps(body | fields))
 
 
 def refused(code: int, status: int = 400) -> Response:
     """Twilio's error body; its message holds a number, as the real one may."""
-    return Response(status, json.dumps({"code": code, "message": "about +12025550123", "more_info": f"https://www.twilio.com/docs/errors/{code}", "status": status}))
+    return Response(
+        status,
+        json.dumps(
+            {
+                "code": code,
+                "message": "about +12025550123",
+                "more_info": f"https://www.twilio.com/docs/errors/{code}",
+                "status": status,
+            }
+        ),
+    )
 
 
 @dataclass
@@ -45,7 +61,17 @@ class FakeTwilio(HttpClient):
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
 
-    def request(self, method: str, uri: str, params: Any = None, data: Any = None, headers: Any = None, auth: Any = None, timeout: Any = None, allow_redirects: bool = False) -> Response:
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        auth: Any = None,
+        timeout: Any = None,
+        allow_redirects: bool = False,
+    ) -> Response:
         call = Call(method, uri, params, dict(data or {}), auth)
         with self._lock:
             self.calls.append(call)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
-from support.fake_twilio import FakeTwilio
 
 from app.access.keys import create_key
 from app.access.roles import Role
@@ -22,9 +21,11 @@ from app.kernel.clock import Clock, utc_now
 from app.kernel.ids import new_id
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.client import TwilioProvider
+from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.signature import sign
 from app.settings import Settings
 from app.use_cases.tables import senders, use_cases
+from support.fake_twilio import FakeTwilio
 
 PUBLIC_URL = "https://sms.example.com"
 ACCOUNT = "AC" + "a" * 32
@@ -57,13 +58,28 @@ class World:
     def organization(self, name: str = "Acme", denied: tuple[str, ...] = ()) -> UUID:
         organization_id = new_id()
         with self.database.writing() as c:
-            c.execute(insert(organizations).values(id=organization_id, name=name, denied_destinations=list(denied), created_at=self.now, updated_at=self.now))
+            c.execute(
+                insert(organizations).values(
+                    id=organization_id,
+                    name=name,
+                    denied_destinations=list(denied),
+                    created_at=self.now,
+                    updated_at=self.now,
+                )
+            )
         return organization_id
 
     def keys(self, organization_id: UUID, workspace_id: UUID | None) -> dict[Role, str]:
         with self.database.writing() as c:
             return {
-                role: create_key(c, organization_id=organization_id, workspace_id=workspace_id, name=f"{role} key", role=role, now=self.now).token
+                role: create_key(
+                    c,
+                    organization_id=organization_id,
+                    workspace_id=workspace_id,
+                    name=f"{role} key",
+                    role=role,
+                    now=self.now,
+                ).token
                 for role in Role
             }
 
@@ -80,34 +96,84 @@ class World:
     ) -> Tenant:
         workspace_id = new_id()
         with self.database.writing() as c:
-            if c.execute(select(provider_accounts).where(provider_accounts.c.sid == account_sid)).one_or_none() is None:
-                c.execute(insert(provider_accounts).values(sid=account_sid, auth_token=self.vault.seal(account_sid, auth_token), created_at=self.now, updated_at=self.now))
+            if (
+                c.execute(
+                    select(provider_accounts).where(provider_accounts.c.sid == account_sid)
+                ).one_or_none()
+                is None
+            ):
+                c.execute(
+                    insert(provider_accounts).values(
+                        sid=account_sid,
+                        auth_token=self.vault.seal(account_sid, auth_token),
+                        created_at=self.now,
+                        updated_at=self.now,
+                    )
+                )
             c.execute(
                 insert(workspaces).values(
-                    id=workspace_id, organization_id=organization_id, name=name, home_country="US", parent_id=parent_id, inherits_destinations=inherits,
-                    account_sid=account_sid, body_retention_days=7, number_retention_days=90, created_at=self.now, updated_at=self.now,
+                    id=workspace_id,
+                    organization_id=organization_id,
+                    name=name,
+                    home_country="US",
+                    parent_id=parent_id,
+                    inherits_destinations=inherits,
+                    account_sid=account_sid,
+                    body_retention_days=7,
+                    number_retention_days=90,
+                    created_at=self.now,
+                    updated_at=self.now,
                 )
             )
             if not inherits:
                 c.execute(
                     insert(destination_policies).values(
-                        workspace_id=workspace_id, revision=1, destinations={"US": "allowed"} if destinations is None else destinations, created_at=self.now, updated_at=self.now
+                        workspace_id=workspace_id,
+                        revision=1,
+                        destinations={"US": "allowed"} if destinations is None else destinations,
+                        created_at=self.now,
+                        updated_at=self.now,
                     )
                 )
         use_case_id = self.use_case(workspace_id)
-        return Tenant(organization_id, workspace_id, use_case_id, account_sid, self.keys(organization_id, workspace_id))
+        return Tenant(
+            organization_id,
+            workspace_id,
+            use_case_id,
+            account_sid,
+            self.keys(organization_id, workspace_id),
+        )
 
-    def use_case(self, workspace_id: UUID, *, sender: str | None = "+12025550100", **values: Any) -> UUID:
+    def use_case(
+        self, workspace_id: UUID, *, sender: str | None = "+12025550100", **values: Any
+    ) -> UUID:
         use_case_id = new_id()
         row = {
-            "id": use_case_id, "workspace_id": workspace_id, "name": f"use case {use_case_id}", "messaging_service_sid": SERVICE_SID, "active": True,
-            "brand_sid": "BN" + "d" * 32, "brand_status": "APPROVED", "campaign_sid": "QE" + "e" * 32, "campaign_status": "VERIFIED",
-            "created_at": self.now, "updated_at": self.now,
+            "id": use_case_id,
+            "workspace_id": workspace_id,
+            "name": f"use case {use_case_id}",
+            "messaging_service_sid": SERVICE_SID,
+            "active": True,
+            "brand_sid": "BN" + "d" * 32,
+            "brand_status": "APPROVED",
+            "campaign_sid": "QE" + "e" * 32,
+            "campaign_status": "VERIFIED",
+            "created_at": self.now,
+            "updated_at": self.now,
         }
         with self.database.writing() as c:
             c.execute(insert(use_cases).values(**row | values))
             if sender is not None:
-                c.execute(insert(senders).values(id=new_id(), use_case_id=use_case_id, number=sender, type="long_code", country="US", created_at=self.now))
+                c.execute(
+                    insert(senders).values(
+                        id=new_id(),
+                        use_case_id=use_case_id,
+                        number=sender,
+                        type="long_code",
+                        country="US",
+                        created_at=self.now,
+                    )
+                )
         return use_case_id
 
     def set(self, table: Any, row_id: UUID, **values: Any) -> None:
@@ -136,16 +202,42 @@ class Gateway:
     def delete(self, path: str, *, key: str | None = None) -> Any:
         return self.client.delete(path, headers=_headers(key, {}))
 
-    def send(self, tenant: Tenant, *, to: str = US_NUMBER, message: str = "Your code is 1234", role: Role = Role.SENDER, **headers: str) -> Any:
+    def send(
+        self,
+        tenant: Tenant,
+        *,
+        to: str = US_NUMBER,
+        message: str = "Your code is 1234",
+        role: Role = Role.SENDER,
+        **headers: str,
+    ) -> Any:
         body = {"use_case_id": str(tenant.use_case_id), "to_phone_number": to, "message": message}
         return self.post("/v1/sms", body, key=tenant.keys[role], **headers)
 
     def callback(
-        self, message_id: str | None, message_sid: str, status: str, *, account_sid: str = ACCOUNT, token: str = AUTH_TOKEN, path: str = "/v1/webhook/twilio/sms-status", **extra: str
+        self,
+        message_id: str | None,
+        message_sid: str,
+        status: str,
+        *,
+        account_sid: str = ACCOUNT,
+        token: str = AUTH_TOKEN,
+        path: str = "/v1/webhook/twilio/sms-status",
+        **extra: str,
     ) -> Any:
-        form = {"AccountSid": account_sid, "MessageSid": message_sid, "SmsSid": message_sid, "MessageStatus": status, "SmsStatus": status, "From": "+12025550100", "To": US_NUMBER} | extra
+        form = {
+            "AccountSid": account_sid,
+            "MessageSid": message_sid,
+            "SmsSid": message_sid,
+            "MessageStatus": status,
+            "SmsStatus": status,
+            "From": "+12025550100",
+            "To": US_NUMBER,
+        } | extra
         target = path + (f"?message_id={message_id}" if message_id else "")
-        signature = sign(token, PUBLIC_URL + target, {name: [value] for name, value in form.items()})
+        signature = sign(
+            token, PUBLIC_URL + target, {name: [value] for name, value in form.items()}
+        )
         return self.client.post(target, data=form, headers={"X-Twilio-Signature": signature})
 
 
@@ -154,15 +246,33 @@ def _headers(key: str | None, headers: dict[str, str]) -> dict[str, str]:
     return found if key is None else found | {"Authorization": f"AccessKey {key}"}
 
 
-def open_gateway(database: Database, vault: Vault, instance: Path, *, clock: Clock | None = None, public_url: str = PUBLIC_URL, threads: int = 8, **settings: Any) -> Gateway:
+def open_gateway(
+    database: Database,
+    vault: Vault,
+    instance: Path,
+    *,
+    clock: Clock | None = None,
+    public_url: str = PUBLIC_URL,
+    threads: int = 8,
+    **settings: Any,
+) -> Gateway:
     """Wire a gateway to a database and a fake Twilio."""
     twilio = FakeTwilio()
-    provider = TwilioProvider(twilio, vault, CallbackUrl(public_url))
+    provider = TwilioProvider(TwilioClients(twilio, vault), CallbackUrl(public_url))
     services = open_services(
         Settings(
-            instance=instance, database_url=database.engine.url.render_as_string(hide_password=False), public_url=public_url, twilio_url=None,
-            secret_key="s" * 32, encryption_keys=(Settings.__name__,), threads=threads, **settings,
+            instance=instance,
+            database_url=database.engine.url.render_as_string(hide_password=False),
+            public_url=public_url,
+            twilio_url=None,
+            secret_key="s" * 32,
+            encryption_keys=(Settings.__name__,),
+            threads=threads,
+            **settings,
         ),
-        clock=clock, provider=provider, vault=vault, database=database,
+        clock=clock,
+        provider=provider,
+        vault=vault,
+        database=database,
     )
     return Gateway(services, twilio, create_app(services).test_client())

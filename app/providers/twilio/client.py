@@ -5,13 +5,11 @@ counts only with Twilio's own JSON: a proxy's page says nothing about what Twili
 """
 
 import json
-from functools import lru_cache
 
 import structlog
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
-from twilio.rest import Client
 
-from app.db.vault import SealBroken, Vault
+from app.db.vault import SealBroken
 from app.messages.ports import (
     Accepted,
     NeverProcessed,
@@ -22,12 +20,12 @@ from app.messages.ports import (
     Unconfirmed,
 )
 from app.providers.twilio.callback_url import CallbackUrl
+from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.transport import (
     NotConfirmed,
     NotConnected,
     Throttled,
-    TwilioTransport,
 )
 
 _log = structlog.get_logger(__name__)
@@ -39,16 +37,14 @@ _FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDe
 class TwilioProvider:
     """The port `app.messages.ports.SmsProvider` over Twilio."""
 
-    def __init__(self, transport: TwilioTransport, vault: Vault, callback_url: CallbackUrl) -> None:
-        self._transport = transport
-        self._vault = vault
+    def __init__(self, clients: TwilioClients, callback_url: CallbackUrl) -> None:
+        self._clients = clients
         self._callback_url = callback_url
-        self._client = lru_cache(maxsize=1024)(self._make_client)
 
     def create(self, outbound: Outbound) -> Outcome:
         """Try once to create a message."""
         try:
-            client = self._client(outbound.account.sid, outbound.account.sealed_auth_token)
+            client = self._clients.of(outbound.account)
         except SealBroken as problem:
             _log.error("auth_token_unreadable", account_sid=outbound.account.sid, why=str(problem))
             return Refused(RefusalKind.PROVIDER_MISCONFIGURED, None)
@@ -64,10 +60,6 @@ class TwilioProvider:
         if not isinstance(message.sid, str) or not message.sid:
             return Unconfirmed("an answer without a message SID")
         return Accepted(message.sid, message.from_ or None)
-
-    def _make_client(self, account_sid: str, sealed_auth_token: str) -> Client:
-        token = self._vault.open(account_sid, sealed_auth_token)
-        return Client(account_sid, token, http_client=self._transport)
 
 
 def _outcome_of(failure: Exception) -> Outcome:

@@ -1,0 +1,52 @@
+"""Which organization or workspace a name or an id on the command line means."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.store import find_organizations, find_workspaces
+from app.cli.group import Failure
+from app.db.rows import AnyRow
+from app.kernel.ids import parse_id
+
+
+def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
+    """Return the organization that is named, or the only one where none is.
+
+    Raises:
+        Failure: there is no such organization, or several and none was named.
+    """
+    given = None if name_or_id is None else parse_id(name_or_id) or name_or_id
+    found = find_organizations(connection, given)
+    if len(found) > 1:
+        raise Failure("there are several organizations: name one with --organization")
+    if not found and name_or_id is None:
+        raise Failure("there is no organization yet: make one with `borderpost apply`")
+    return only_one(found, "organization", name_or_id or "")
+
+
+def find_workspace(connection: Connection, name_or_id: str, organization_id: UUID | None) -> AnyRow:
+    """Return the workspace that is named, in one organization or in any.
+
+    Raises:
+        Failure: there is no such workspace, or several have this name.
+    """
+    found = find_workspaces(connection, parse_id(name_or_id) or name_or_id)
+    if organization_id is not None:
+        found = [row for row in found if row.organization_id == organization_id]
+    return only_one(found, "workspace", name_or_id)
+
+
+def only_one(found: Sequence[AnyRow], kind: str, name_or_id: str) -> AnyRow:
+    """Return the only row that was found.
+
+    Raises:
+        Failure: there is none, or there are several.
+    """
+    if not found:
+        raise Failure(f"there is no {kind} {name_or_id}")
+    if len(found) > 1:
+        ids = ", ".join(str(row.id) for row in found)
+        raise Failure(f"several {kind}s are named {name_or_id}: give the id, one of {ids}")
+    return found[0]

@@ -1,0 +1,54 @@
+"""Times on the command line: a moment as in RFC 3339, or how long from now."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from app.kernel.clock import parse_rfc3339, to_milliseconds
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.ASCII)
+
+
+class Moment(click.ParamType[datetime]):
+    """An aware time."""
+
+    name = "RFC3339"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """Read the time."""
+        try:
+            return value if isinstance(value, datetime) else parse_rfc3339(value)
+        except ValueError:
+            self.fail("must be a time with its offset, as 2030-01-31T12:00:00Z", param, ctx)
+
+
+class Duration(click.ParamType[timedelta]):
+    """A whole number of minutes, hours, days or weeks: ``90d``."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        """Read the duration."""
+        if isinstance(value, timedelta):
+            return value
+        found = _DURATION.fullmatch(value)
+        if found is None:
+            self.fail("must be a number and one of m, h, d, w: 90d", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def expiry(now: datetime, at: datetime | None, after: timedelta | None) -> datetime | None:
+    """Return when something made now ends; None for never.
+
+    Raises:
+        click.UsageError: both are given, or the time has passed.
+    """
+    if at is not None and after is not None:
+        raise click.UsageError("--expires-at and --expires-in exclude each other.")
+    ends_at = to_milliseconds(now + after) if after is not None else at
+    if ends_at is not None and ends_at <= now:
+        raise click.UsageError("--expires-at has passed already.")
+    return ends_at

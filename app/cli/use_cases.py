@@ -1,0 +1,60 @@
+"""`use-cases`: what the provider says of brands and campaigns."""
+
+import sys
+
+import click
+
+from app.bootstrap import open_settings, open_twilio, open_vault
+from app.cli.group import FAILED, Group, echo_json
+from app.cli.opening import ready_database
+from app.cli.scopes import find_workspace
+from app.kernel.clock import Clock
+from app.providers.twilio.registrations import TwilioRegistrations
+from app.use_cases.refresh import Refreshed, RefreshRegistrations
+
+
+@click.group("use-cases", cls=Group)
+def use_cases_group() -> None:
+    """Use cases and their registrations at the provider."""
+
+
+@use_cases_group.command("refresh")
+@click.option("--workspace", metavar="NAME|ID", help="Only this workspace's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def refresh_command(workspace: str | None, as_json: bool) -> None:
+    """Read brand and campaign states from Twilio; exits 1 where it could not be asked."""
+    settings = open_settings()
+    clients = open_twilio(settings, open_vault(settings))
+    with ready_database(settings) as database:
+        workspace_id = None
+        if workspace is not None:
+            with database.reading() as connection:
+                workspace_id = find_workspace(connection, workspace, None).id
+        refresh = RefreshRegistrations(database, TwilioRegistrations(clients), Clock())
+        found = refresh(workspace_id)
+    if as_json:
+        echo_json({"use_cases": [_rendered(one) for one in found]})
+    else:
+        for one in found:
+            click.echo(_line(one))
+        if not found:
+            click.echo("no use case has a brand or a campaign")
+    sys.exit(FAILED if any(one.problem for one in found) else 0)
+
+
+def _rendered(one: Refreshed) -> dict[str, object]:
+    return {
+        "id": str(one.use_case_id),
+        "name": one.name,
+        "brand_status": one.brand_status,
+        "campaign_status": one.campaign_status,
+        "changed": one.changed,
+        "problem": one.problem,
+    }
+
+
+def _line(one: Refreshed) -> str:
+    mark = "~" if one.changed else "="
+    states = f"brand {one.brand_status or '-'}, campaign {one.campaign_status or '-'}"
+    problem = f" (could not be asked: {one.problem})" if one.problem else ""
+    return f"{mark} {one.name}: {states}{problem}"

@@ -1,0 +1,94 @@
+"""The demo's tenant: made once, found again, with its secrets in the instance folder."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.access.store import load_key
+from app.access.tokens import hash_token
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.kernel.clock import utc_now
+from app.provisioning.apply import apply
+
+_FILE = "demo.env"
+_ORGANIZATION = "Borderpost demo"
+_KEY_NAME = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoTenant:
+    """What a client of the demo needs."""
+
+    access_key: str
+    workspace_id: str
+    use_case_id: str
+
+
+def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTenant:
+    """Make the demo workspace where it is missing, and a key where its token is not known."""
+    path = instance / _FILE
+    known = _read(path)
+    auth_token = known.get("AUTH_TOKEN") or secrets.token_hex(16)
+    account_sid = known.get("ACCOUNT_SID") or f"AC{secrets.token_hex(16)}"
+    service_sid = known.get("SERVICE_SID") or f"MG{secrets.token_hex(16)}"
+    access_key = known.get("ACCESS_KEY", "")
+    # The token of a key is shown once: where the note of it is lost, another key is made.
+    key_name = known.get("KEY_NAME") or _KEY_NAME
+    if not access_key or not _is_live(database, access_key):
+        key_name = f"{_KEY_NAME} {secrets.token_hex(2)}"
+    wanted = _wanted(account_sid, auth_token, service_sid, key_name)
+    result = apply(database, vault, wanted, environ={}, now=utc_now()).as_json()
+    workspace = result["workspaces"][0]
+    access_key = workspace["access_keys"][0]["token"] or access_key
+    _write(
+        path,
+        {
+            "ACCOUNT_SID": account_sid,
+            "AUTH_TOKEN": auth_token,
+            "SERVICE_SID": service_sid,
+            "KEY_NAME": key_name,
+            "ACCESS_KEY": access_key,
+        },
+    )
+    return DemoTenant(access_key, workspace["id"], workspace["use_cases"][0]["id"])
+
+
+def _wanted(account_sid: str, auth_token: str, service_sid: str, key_name: str) -> dict[str, Any]:
+    use_case = {
+        "name": "one-time passwords",
+        "messaging_service_sid": service_sid,
+        "senders": [{"number": "+12025550100", "type": "long_code"}],
+        "brand": {"sid": f"BN{'0' * 32}", "status": "APPROVED"},
+        "campaign": {"sid": f"QE{'0' * 32}", "status": "VERIFIED"},
+    }
+    workspace = {
+        "name": "Demo",
+        "home_country": "US",
+        "twilio": {"account_sid": account_sid, "auth_token": auth_token},
+        "access_keys": [{"name": key_name, "role": "admin"}],
+        "use_cases": [use_case],
+    }
+    return {"organization": {"name": _ORGANIZATION}, "workspaces": [workspace]}
+
+
+def _is_live(database: Database, access_key: str) -> bool:
+    with database.reading() as connection:
+        key = load_key(connection, hash_token(access_key))
+    return key is not None and key.revoked_at is None
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
+    text = "".join(f"{name}={value}\n" for name, value in values.items())
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)

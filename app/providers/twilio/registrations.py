@@ -1,0 +1,66 @@
+"""Reading brand and A2P campaign states from Twilio, each with its own account's credentials.
+
+Source: Twilio's BrandRegistrations and Usa2p resources. Hosts other than api.twilio.com act on the
+account that authenticates, so a subaccount is asked with its own token.
+"""
+
+import json
+
+from twilio.base.exceptions import TwilioException
+
+from app.access.provider_account import ProviderAccount
+from app.db.vault import SealBroken
+from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+from app.use_cases.refresh import RegistrationsUnknown
+
+UNREADABLE = (
+    NotConnected,
+    NotConfirmed,
+    Throttled,
+    TwilioException,
+    SealBroken,
+    json.JSONDecodeError,
+)
+
+
+class TwilioRegistrations:
+    """The port `app.use_cases.refresh.RegistrationSource` over Twilio."""
+
+    def __init__(self, clients: TwilioClients) -> None:
+        self._clients = clients
+
+    def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
+        """Return a brand's status in Twilio's word.
+
+        Raises:
+            RegistrationsUnknown: Twilio could not be asked.
+        """
+        try:
+            brand = self._clients.of(account).messaging.v1.brand_registrations(brand_sid).fetch()
+        except UNREADABLE as problem:
+            raise RegistrationsUnknown(_why(problem)) from problem
+        return str(brand.status)
+
+    def campaign_status(
+        self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
+    ) -> str:
+        """Return a campaign's status in Twilio's word.
+
+        Raises:
+            RegistrationsUnknown: Twilio could not be asked, or lists no such campaign.
+        """
+        try:
+            service = self._clients.of(account).messaging.v1.services(messaging_service_sid)
+            listed = service.us_app_to_person.list(limit=100)
+        except UNREADABLE as problem:
+            raise RegistrationsUnknown(_why(problem)) from problem
+        for campaign in listed:
+            if campaign.sid == campaign_sid:
+                return str(campaign.campaign_status)
+        raise RegistrationsUnknown("the Messaging Service lists no such campaign")
+
+
+def _why(problem: Exception) -> str:
+    code = getattr(problem, "code", None)
+    return type(problem).__name__ if code is None else f"Twilio answered {code}"

@@ -1,0 +1,14 @@
+"""What a name may be: one line that could not be taken for an id. Pure."""
+
+from app.kernel.ids import parse_id
+
+MAX_CHARS = 200
+
+
+def mistake_in_name(name: str) -> str | None:
+    """Say what is wrong with the name of an organization, workspace, use case or key, or None."""
+    if not 0 < len(name) <= MAX_CHARS or name != name.strip() or not name.isprintable():
+        return f"Must have 1 to {MAX_CHARS} characters on one line, with no space around them."
+    if parse_id(name) is not None:
+        return "Must not look like an id."
+    return None

@@ -1,0 +1,38 @@
+"""A file is read in one way only, or refused."""
+
+import pytest
+
+from app.provisioning.file import parse
+from app.provisioning.mistakes import FileRefused
+
+
+def test_toml_and_json_of_the_same_shape_are_the_same_data() -> None:
+    toml = b'[organization]\nname = "Acme"\n[[workspaces]]\nname = "Retail"\n'
+    json = b' {"organization": {"name": "Acme"}, "workspaces": [{"name": "Retail"}]}'
+    assert parse(toml) == parse(json) == {
+        "organization": {"name": "Acme"},
+        "workspaces": [{"name": "Retail"}],
+    }
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
+    assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"a": 1, "a": 2}', "the file: An object has the key 'a' twice."),
+        (b'{"a": {"b": 1, "b": 1}}', "the file: An object has the key 'b' twice."),
+        (b'{"a": NaN}', "the file: Is not JSON: NaN is not a JSON number."),
+        (b'{"a": ', "the file: Is not JSON: Expecting value: line 1 column 7 (char 6)."),
+        (b"a = 1\na = 2", "the file: Is not TOML: Cannot overwrite a value"),
+        (b"name", "the file: Is not TOML: Expected '='"),
+        (b"a = '\xff'", "the file: Is not a text in UTF-8."),
+        (b'{"a": ' + b"[" * 100_000, "the file: Is nested too deeply."),
+    ],
+)
+def test_what_two_readers_could_read_differently_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(FileRefused) as refused:
+        parse(content)
+    assert str(refused.value).startswith(said)
