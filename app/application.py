@@ -4,7 +4,11 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
+from app.destinations.api import routes as destination_routes
+from app.destinations.api_policy import routes as policy_routes
+from app.destinations.api_traffic import routes as destination_traffic_routes
 from app.messages.api import routes as messages_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
@@ -20,6 +24,10 @@ from app.web.wiring import provide
 
 ROUTES = (
     messages_routes,
+    destination_routes,
+    policy_routes,
+    destination_traffic_routes,
+    workspace_routes,
     use_case_routes,
     opt_out_routes,
     webhook_routes,

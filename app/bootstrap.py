@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from app.db.engine import Database
 from app.db.schema import current_revision, upgrade
 from app.db.vault import Vault
+from app.destinations.manage import ManageDestinations
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.messages.ports import SmsProvider
 from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
+from app.messages.traffic import MessageTraffic
 from app.providers.ngrok import public_url_of_agent
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
@@ -35,6 +37,7 @@ class Services:
     clock: Clock
     send: SendMessage
     track: TrackDelivery
+    destinations: ManageDestinations
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
@@ -47,6 +50,7 @@ class Services:
             self.clock,
             self.send,
             self.track,
+            self.destinations,
             self.tokens,
             self.callback_url,
             self.metrics_token,
@@ -102,6 +106,7 @@ def open_services(
         clock=clock,
         send=SendMessage(database, provider, clock, in_flight),
         track=TrackDelivery(database, clock),
+        destinations=ManageDestinations(database, clock, MessageTraffic()),
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),

@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
-from support.world import Gateway, Tenant, World, open_gateway
 
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.db.vault import Vault
+from support.world import Gateway, Tenant, World, open_gateway
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -114,6 +114,28 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url, pool_size=32)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def module_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A migrated database that the tests of a module share, once on each engine."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("module") / "borderpost.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        database = Database(f"sqlite:///{path}", pool_size=8)
+        yield database
+        database.close()
+        return
+    socket = request.getfixturevalue("postgres_socket")
+    template = request.getfixturevalue("postgres_template")
+    name = f"module_{uuid.uuid4().hex}"
+    _execute(socket, f"CREATE DATABASE {name} TEMPLATE {template}")
+    database = Database(postgres_url(socket, name), pool_size=8)
+    yield database
+    database.close()
+    _execute(socket, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
 )
 
 from app.db.metadata import metadata
@@ -49,6 +50,7 @@ workspaces = Table(
     Column("parent_id", Uuid, ForeignKey("workspaces.id")),
     Column("inherits_destinations", Boolean, nullable=False),
     Column("account_sid", String(34), ForeignKey("provider_accounts.sid")),
+    Column("acknowledges_high_risk", Boolean, nullable=False, server_default=false()),
     Column("frozen_at", UtcDateTime),
     Column("frozen_reason", Text),
     Column("body_retention_days", Integer, nullable=False),
@@ -72,4 +74,21 @@ access_keys = Table(
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Index(None, "organization_id", "workspace_id"),
+)
+
+# Who did what to which object, written in the transaction that did it.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor_id", Uuid),
+    Column("actor_name", String(200), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("target", String(200)),
+    Column("reason", Text),
+    Index(None, "organization_id", "id"),
 )

@@ -49,6 +49,8 @@ class Rule:
     value: str
     action: Access
     expires_at: datetime | None = None
+    reason: str | None = None
+    created_at: datetime | None = None
 
     def is_live(self, now: datetime) -> bool:
         """Say whether the rule still holds."""

@@ -1,16 +1,26 @@
-"""What is kept of a send that was turned away; never the number itself."""
+"""What is kept of a send that was turned away; never the number itself.
+
+Bounded, so that an attack cannot fill the disk: at most `LISTED_PER_MINUTE` rows a minute and
+workspace, the rest is only counted, and rows leave after `KEPT`.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.destinations.policy import RuleKind, Scope
-from app.destinations.tables import refusals
-from app.kernel.ids import new_id
+from app.destinations.tables import refusal_counts, refusals
+from app.kernel.ids import first_id_at, new_id
 from app.kernel.masking import mask_number
+
+LISTED_PER_MINUTE = 120
+KEPT = timedelta(days=90)
+_SWEPT_AT_ONCE = 10
 
 
 class Source(StrEnum):
@@ -37,26 +47,71 @@ class Refusal:
     provider_code: int | None = None
 
 
-_INSERT = insert(refusals).values({c.name: bindparam(c.name) for c in refusals.c})
+_INSERT = insert(refusals).values({c.name: bindparam(c.name, type_=c.type) for c in refusals.c})
 
 
 def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> None:
-    """Store a refusal with its number masked."""
-    connection.execute(
-        _INSERT,
-        {
-            "id": new_id(),
-            "workspace_id": refusal.workspace_id,
-            "use_case_id": refusal.use_case_id,
-            "at": now,
-            "code": refusal.code,
-            "source": refusal.source,
-            "country": refusal.country,
-            "rule": refusal.rule,
-            "scope": refusal.scope,
-            "revision": refusal.revision,
-            "provider_code": refusal.provider_code,
-            "masked_number": mask_number(refusal.number),
-            "segments": refusal.segments,
-        },
+    """Count a refusal, list it if the minute has room, and sweep a few that are too old."""
+    listed = _listed_this_minute(connection, refusal.workspace_id, now) < LISTED_PER_MINUTE
+    _count(connection, refusal, now, listed=listed)
+    if listed:
+        connection.execute(_INSERT, _row(refusal, now))
+        _sweep(connection, refusal.workspace_id, now)
+
+
+def _row(refusal: Refusal, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "workspace_id": refusal.workspace_id,
+        "use_case_id": refusal.use_case_id,
+        "at": now,
+        "code": refusal.code,
+        "source": refusal.source,
+        "country": refusal.country,
+        "rule": refusal.rule,
+        "scope": refusal.scope,
+        "revision": refusal.revision,
+        "provider_code": refusal.provider_code,
+        "masked_number": mask_number(refusal.number),
+        "segments": refusal.segments,
+    }
+
+
+def _listed_this_minute(connection: Connection, workspace_id: UUID, now: datetime) -> int:
+    minute = first_id_at(now.replace(second=0, microsecond=0))
+    of_minute = (
+        select(refusals.c.id)
+        .where(refusals.c.workspace_id == workspace_id, refusals.c.id >= minute)
+        .limit(LISTED_PER_MINUTE)
     )
+    return connection.execute(select(func.count()).select_from(of_minute.subquery())).scalar_one()
+
+
+def _count(connection: Connection, refusal: Refusal, now: datetime, *, listed: bool) -> None:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    columns = refusal_counts.c
+    unlisted = 0 if listed else 1
+    statement = dialect.insert(refusal_counts).values(
+        workspace_id=refusal.workspace_id,
+        day=now.date(),
+        country=refusal.country or "",
+        code=refusal.code,
+        source=refusal.source,
+        refusals=1,
+        unlisted=unlisted,
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[c.name for c in refusal_counts.primary_key],
+            set_={"refusals": columns.refusals + 1, "unlisted": columns.unlisted + unlisted},
+        )
+    )
+
+
+def _sweep(connection: Connection, workspace_id: UUID, now: datetime) -> None:
+    old = (
+        select(refusals.c.id)
+        .where(refusals.c.workspace_id == workspace_id, refusals.c.id < first_id_at(now - KEPT))
+        .limit(_SWEPT_AT_ONCE)
+    )
+    connection.execute(delete(refusals).where(refusals.c.id.in_(old)))

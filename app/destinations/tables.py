@@ -1,11 +1,25 @@
-"""Tables of destination policies and of what they turned away."""
+"""Tables of destination policies, their history, and of what they turned away."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Uuid
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 
-# A workspace that inherits has no row: its policy is its nearest ancestor's that does not inherit.
+# While a workspace inherits, its row (if it ever had its own policy) rests and only keeps count of
+# its revisions: the policy is its nearest ancestor's that does not inherit.
 destination_policies = Table(
     "destination_policies",
     metadata,
@@ -14,6 +28,42 @@ destination_policies = Table(
     Column("destinations", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+)
+
+destination_rules = Table(
+    "destination_rules",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("value", String(16), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("reason", Text),
+    Column("expires_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "workspace_id", "value"),
+)
+
+# One row for each change that changed something, with the whole policy as it was after it.
+destination_revisions = Table(
+    "destination_revisions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("from_revision", Integer),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor_id", Uuid),
+    Column("actor_name", String(200), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("reason", Text),
+    Column("inherits", Boolean, nullable=False),
+    Column("destinations", JSON, nullable=False),
+    Column("rules", JSON, nullable=False),
+    Column("changes", JSON, nullable=False),
+    UniqueConstraint("workspace_id", "revision"),
+    Index(None, "workspace_id", "id"),
 )
 
 refusals = Table(
@@ -33,4 +83,37 @@ refusals = Table(
     Column("masked_number", String(16), nullable=False),
     Column("segments", Integer, nullable=False),
     Index(None, "workspace_id", "id"),
+)
+
+# Kept as refusals happen, so that nothing has to be counted later; `unlisted` are those that the
+# cap per minute left out of `refusals`. A number of no country counts under ''.
+refusal_counts = Table(
+    "refusal_counts",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("country", String(2), primary_key=True),
+    Column("code", String(40), primary_key=True),
+    Column("source", String(16), primary_key=True),
+    Column("refusals", Integer, nullable=False),
+    Column("unlisted", Integer, nullable=False),
+)
+
+# What a provider account's geo permissions were when last asked, and what a 21408 told since.
+provider_permissions = Table(
+    "provider_permissions",
+    metadata,
+    Column("account_sid", String(34), ForeignKey("provider_accounts.sid"), primary_key=True),
+    Column("country", String(2), primary_key=True),
+    Column("is_open", Boolean, nullable=False),
+    Column("is_high_risk", Boolean, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+    Column("noted_by", String(16), nullable=False),
+)
+
+provider_checks = Table(
+    "provider_checks",
+    metadata,
+    Column("account_sid", String(34), ForeignKey("provider_accounts.sid"), primary_key=True),
+    Column("checked_at", UtcDateTime, nullable=False),
 )

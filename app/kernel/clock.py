@@ -1,8 +1,13 @@
 """The one place that asks the system for the time, and how a time is written on the wire."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 
 
 def utc_now() -> datetime:
@@ -28,8 +33,10 @@ def rfc3339(at: datetime) -> str:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Read an RFC 3339 time; a time without an offset is a ``ValueError``."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time needs its offset, for example 2026-01-31T12:00:00Z")
-    return to_milliseconds(at.astimezone(UTC))
+    """Read an RFC 3339 time; anything else, a time without an offset too, is a ``ValueError``."""
+    if not _RFC3339.fullmatch(text):
+        raise ValueError("not a time with its offset, for example 2026-01-31T12:00:00Z")
+    try:
+        return to_milliseconds(datetime.fromisoformat(text.upper()).astimezone(UTC))
+    except OverflowError as problem:
+        raise ValueError("out of the range of years 1 to 9999 in UTC") from problem

@@ -1,9 +1,11 @@
 """Identifiers: UUIDv7 (RFC 9562) where we mint them, so that a newer row has a larger id."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> UUID:
@@ -13,7 +15,8 @@ def new_id() -> UUID:
 
 def first_id_at(at: datetime) -> UUID:
     """Return the smallest UUIDv7 of a millisecond, the lower bound for a range of ids."""
-    return UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (0b10 << 62))
+    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
+    return UUID(int=(milliseconds << 80) | (7 << 76) | (0b10 << 62))
 
 
 def parse_id(text: str) -> UUID | None:

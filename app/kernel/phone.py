@@ -61,12 +61,12 @@ def is_e164(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def resolve(number: str) -> Destination:
-    """Resolve an E.164 number to its region and kind.
+    """Resolve an E.164 number to its region and kind; any other text is not a real number.
 
     The answer depends on the number and the installed metadata alone, so it may be kept.
     """
     try:
-        parsed = phonenumbers.parse(number)
+        parsed = phonenumbers.parse(number if is_e164(number) else "")
     except phonenumbers.NumberParseException:
         return Destination(number, False, None, NumberKind.UNKNOWN, False)
     region = phonenumbers.region_code_for_number(parsed)

@@ -7,11 +7,9 @@ from datetime import datetime
 
 from app.access.principal import Principal
 from app.access.provider_account import ProviderAccount
-from app.destinations.policy import Policy, Verdict, decide
-from app.destinations.refusal import Source
+from app.destinations.judge import check_destination
+from app.destinations.policy import Verdict
 from app.kernel.errors import (
-    DestinationBlocked,
-    InvalidDestination,
     ProviderMisconfigured,
     RecipientOptedOut,
     UseCaseNotFound,
@@ -53,38 +51,3 @@ def check_admission(
     if use_case.account is None:
         raise ProviderMisconfigured("The workspace has no provider account.")
     return use_case.account, verdict
-
-
-def check_destination(policy: Policy, destination: Destination, now: datetime) -> Verdict:
-    """Return the verdict for a number that may be reached.
-
-    Raises:
-        InvalidDestination: not a real number, or of a kind that cannot receive SMS.
-        DestinationBlocked: the policy does not let it be reached; ``details`` say which rule.
-    """
-    if not destination.is_real:
-        raise InvalidDestination(details={"reason": "not_a_real_number"})
-    if destination.country is not None and not destination.receives_sms:
-        raise InvalidDestination(
-            details={
-                "reason": "cannot_receive_sms",
-                "kind": destination.kind,
-                "country": destination.country,
-            }
-        )
-    verdict = decide(policy, destination, now)
-    if not verdict.allowed:
-        raise DestinationBlocked(details=blocked_details(verdict))
-    return verdict
-
-
-def blocked_details(verdict: Verdict) -> dict[str, object]:
-    """Say which rule of our own policy blocked a number."""
-    return {
-        "source": Source.POLICY,
-        "country": verdict.country,
-        "rule": verdict.rule,
-        "scope": verdict.scope,
-        "revision": verdict.revision,
-        "retryable": False,
-    }

@@ -34,7 +34,9 @@ from app.db.rows import AnyRow
 from app.db.types import UtcDateTime
 from app.destinations.lineage import lineage
 from app.destinations.policy import Policy
+from app.destinations.rules_of_number import read_rules, rules_of_number
 from app.destinations.tables import destination_policies
+from app.kernel.phone import Destination
 from app.messages.idempotency import LIFETIME, IdempotentRequest, Prior
 from app.messages.lifecycle import Status
 from app.messages.record import RECORD_COLUMNS, MessageRecord
@@ -73,7 +75,7 @@ def load_send_context(
     *,
     token_hash: str,
     use_case_id: UUID,
-    to_number: str,
+    to: Destination,
     idempotent: IdempotentRequest | None,
     now: datetime,
 ) -> SendContext:
@@ -83,7 +85,8 @@ def load_send_context(
         {
             "token_hash": token_hash,
             "use_case_id": use_case_id,
-            "to_number": to_number,
+            "to_number": to.number,
+            "country": to.country,
             "key_hash": idempotent.key_hash if idempotent else None,
             "keys_live_since": now - LIFETIME,
         },
@@ -95,6 +98,9 @@ def load_send_context(
         policy=_policy(row),
         has_opted_out=bool(row.has_opted_out),
     )
+
+
+_COUNTRY: Any = bindparam("country", type_=String())
 
 
 def _statement() -> Select[*tuple[Any, ...]]:
@@ -109,6 +115,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
         opt_outs.c.to_number == bindparam("to_number", type_=String()),
         or_(opt_outs.c.use_case_id.is_(None), opt_outs.c.use_case_id == use_cases.c.id),
     )
+    rules = rules_of_number(walk.c.id, bindparam("to_number", type_=String()), _COUNTRY)
     key_scope = func.coalesce(access_keys.c.workspace_id, use_cases.c.workspace_id)
     same_key = and_(
         idempotency_keys.c.workspace_id == key_scope,
@@ -137,6 +144,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             provider_accounts.c.auth_token,
             cast(destination_policies.c.destinations, String).label("destinations"),
             destination_policies.c.revision,
+            rules.label("rules"),
             exists().where(pool).label("has_sender"),
             exists().where(us_long_code).label("has_us_long_code"),
             exists().where(opted_out).label("has_opted_out"),
@@ -197,6 +205,7 @@ def _policy(row: AnyRow) -> Policy:
         revision=row.revision or 0,
         destinations=_parsed(row.destinations) or {},
         floor=frozenset(_parsed(row.floor) or ()),
+        rules=read_rules(row.rules),
         use_case_countries=_countries(row.use_case_countries),
     )
 

@@ -100,7 +100,7 @@ class SendMessage:
                 connection,
                 token_hash=call.token_hash,
                 use_case_id=call.request.use_case_id,
-                to_number=call.request.to_phone_number,
+                to=resolve(call.request.to_phone_number),
                 idempotent=call.idempotent,
                 now=now,
             )
@@ -147,7 +147,7 @@ class SendMessage:
 
     def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
         try:
-            with self.database.writing_once() as connection:
+            with self.database.writing() as connection:
                 insert_refusal(connection, refusal, now)
         except ServiceUnavailable:
             # The refusal is true whether or not its row could be written.

@@ -49,6 +49,24 @@ messages = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "id"),
     Index(None, "message_sid"),
+    # What a change of policy would have done is summed up from these two alone.
+    Index(
+        "ix_messages_country_traffic",
+        "workspace_id",
+        "country",
+        "id",
+        "submission",
+        "counted_segments",
+    ),
+    Index(
+        "ix_messages_number_traffic",
+        "workspace_id",
+        "to_number",
+        "id",
+        "submission",
+        "country",
+        "counted_segments",
+    ),
     Index(
         "ix_messages_unsettled",
         "id",

@@ -39,11 +39,11 @@ class Change:
     def __str__(self) -> str:
         """Return the change as one line for people."""
         at = self.place if self.field is None else f"{self.place}.{self.field}"
+        value = self.before if self.action is Action.REMOVE else self.after
+        said = "" if value is None else f": {_said(value)}"
         if self.action is Action.CHANGE and self.after != CHANGED:
-            value = f"{_said(self.before)} -> {_said(self.after)}"
-        else:
-            value = _said(self.before if self.action is Action.REMOVE else self.after)
-        return f"{_SIGNS[self.action]} {at}: {value}"
+            said = f": {_said(self.before)} -> {_said(self.after)}"
+        return f"{_SIGNS[self.action]} {at}{said}"
 
 
 def _said(value: Any) -> str:

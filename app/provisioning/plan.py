@@ -7,6 +7,7 @@ from uuid import UUID
 from app.kernel.clock import rfc3339
 from app.kernel.masking import mask_numbers_in
 from app.provisioning.change import CHANGED, Action, Change
+from app.provisioning.desired import ANY_DESTINATION
 from app.provisioning.mistakes import place_order
 from app.provisioning.records import (
     AccountRecord,
@@ -103,6 +104,8 @@ def _action(before: object, after: object) -> Action:
 def _wire(name: str, value: Any, names: Mapping[UUID, str]) -> Any:
     if name == "deleted_at":
         return value is not None
+    if name == "allowed_destinations" and value is None:
+        return ANY_DESTINATION
     if name == "expires_at" and value is not None:
         return rfc3339(value)
     if isinstance(value, UUID):

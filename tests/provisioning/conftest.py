@@ -93,7 +93,9 @@ def rows(database: Database) -> Callable[..., Any]:
     def read(table: str | None = None) -> Any:
         with database.reading() as connection:
             found = {
-                t.name: [row._asdict() for row in connection.execute(select(t).order_by(*t.primary_key))]
+                t.name: [
+                    row._asdict() for row in connection.execute(select(t).order_by(*t.primary_key))
+                ]
                 for t in metadata.sorted_tables
             }
         return found if table is None else found[table]

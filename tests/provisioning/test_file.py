@@ -9,10 +9,14 @@ from app.provisioning.mistakes import FileRefused
 def test_toml_and_json_of_the_same_shape_are_the_same_data() -> None:
     toml = b'[organization]\nname = "Acme"\n[[workspaces]]\nname = "Retail"\n'
     json = b' {"organization": {"name": "Acme"}, "workspaces": [{"name": "Retail"}]}'
-    assert parse(toml) == parse(json) == {
-        "organization": {"name": "Acme"},
-        "workspaces": [{"name": "Retail"}],
-    }
+    assert (
+        parse(toml)
+        == parse(json)
+        == {
+            "organization": {"name": "Acme"},
+            "workspaces": [{"name": "Retail"}],
+        }
+    )
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file() -> None:

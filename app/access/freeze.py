@@ -1,0 +1,55 @@
+"""Freezing a workspace: nothing is sent from its next request on, until it is thawed."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, update
+
+from app.access.actor import Actor
+from app.access.audit import Deed, note_deed
+from app.access.store import load_workspace
+from app.access.tables import workspaces
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound
+
+
+def set_frozen(
+    connection: Connection,
+    workspace_id: UUID,
+    *,
+    frozen: bool,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> AnyRow:
+    """Freeze or thaw a workspace and note who did; the same again changes nothing.
+
+    Raises:
+        NotFound: there is no such workspace.
+    """
+    row = load_workspace(connection, workspace_id)
+    if row is None:
+        raise NotFound
+    if (row.frozen_at is not None) == frozen:
+        return row
+    connection.execute(
+        update(workspaces)
+        .where(workspaces.c.id == workspace_id)
+        .values(
+            frozen_at=now if frozen else None,
+            frozen_reason=reason if frozen else None,
+            updated_at=now,
+        )
+    )
+    deed = Deed(
+        organization_id=row.organization_id,
+        workspace_id=workspace_id,
+        action="workspace.frozen" if frozen else "workspace.thawed",
+        target=str(workspace_id),
+        reason=reason,
+    )
+    note_deed(connection, actor, deed, now)
+    changed = load_workspace(connection, workspace_id)
+    if changed is None:
+        raise NotFound
+    return changed

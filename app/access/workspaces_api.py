@@ -1,0 +1,115 @@
+"""Routes of workspaces: freezing and thawing."""
+
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema, fields, post_load, validate
+
+from app.access.actor import actor_of
+from app.access.freeze import set_frozen
+from app.access.guard import Requires
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.access.scope import require_workspace
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel import errors as e
+from app.kernel.clock import Clock, rfc3339
+from app.web.bodies import JsonBody
+from app.web.fields import StrictSchema, Text
+from app.web.routes import Answer, Routes, json_answer
+from app.web.wiring import service
+
+routes = Routes("Workspaces")
+_MAX_REASON = 500
+
+
+class ReasonBody(StrictSchema):
+    """Body of a freeze or thaw."""
+
+    reason = Text(required=True, validate=validate.Length(min=1, max=_MAX_REASON))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> str:
+        return str(data["reason"])
+
+
+class WorkspaceView(Schema):
+    """One tenant."""
+
+    id = fields.UUID(required=True)
+    organization_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    home_country = fields.String(required=True)
+    parent_id = fields.UUID(required=True, allow_none=True)
+    account_sid = fields.String(required=True, allow_none=True)
+    frozen = fields.Boolean(required=True)
+    frozen_at = fields.DateTime(required=True, allow_none=True)
+    frozen_reason = fields.String(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+_REASON: JsonBody[str] = JsonBody(ReasonBody)
+
+
+@routes.add(
+    "POST",
+    "/v1/workspaces/{workspace_id}/freeze",
+    guard=Requires(Role.ADMIN),
+    body=_REASON,
+    answers={200: WorkspaceView},
+    errors=(e.NotFound,),
+)
+def freeze_workspace(principal: Principal, workspace_id: UUID) -> Answer:
+    """Stop all sends of a workspace from the next request on."""
+    return _set(principal, workspace_id, frozen=True)
+
+
+@routes.add(
+    "POST",
+    "/v1/workspaces/{workspace_id}/thaw",
+    guard=Requires(Role.ADMIN),
+    body=_REASON,
+    answers={200: WorkspaceView},
+    errors=(e.NotFound,),
+)
+def thaw_workspace(principal: Principal, workspace_id: UUID) -> Answer:
+    """Let a frozen workspace send again."""
+    return _set(principal, workspace_id, frozen=False)
+
+
+def _set(principal: Principal, workspace_id: UUID, *, frozen: bool) -> Answer:
+    reason = _REASON.read()
+    with service(Database).writing() as connection:
+        require_workspace(connection, principal, workspace_id)
+        row = set_frozen(
+            connection,
+            workspace_id,
+            frozen=frozen,
+            reason=reason,
+            actor=actor_of(principal),
+            now=service(Clock).now(),
+        )
+    return json_answer(render(row))
+
+
+def render(row: AnyRow) -> dict[str, Any]:
+    """Write one workspace."""
+
+    def text(value: UUID | None) -> str | None:
+        return None if value is None else str(value)
+
+    return {
+        "id": str(row.id),
+        "organization_id": str(row.organization_id),
+        "name": row.name,
+        "home_country": row.home_country,
+        "parent_id": text(row.parent_id),
+        "account_sid": row.account_sid,
+        "frozen": row.frozen_at is not None,
+        "frozen_at": None if row.frozen_at is None else rfc3339(row.frozen_at),
+        "frozen_reason": row.frozen_reason,
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+    }

@@ -1,0 +1,199 @@
+"""Routes below a policy: its finer rules, its inheritance, its history."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from app.access.guard import Requires
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.db.engine import Database
+from app.destinations import changes
+from app.destinations.history import HistoryFilter, load_history, render_revision, write_csv
+from app.destinations.load import Effective
+from app.destinations.policy import Rule
+from app.destinations.schemas import (
+    DestinationManagement,
+    HistoryQuery,
+    InheritanceBody,
+    InheritanceView,
+    RevisionPage,
+    RuleBody,
+    RulePage,
+    RuleView,
+    WantedRule,
+)
+from app.destinations.store import rule_json
+from app.destinations.wire import (
+    CHANGE_ERRORS,
+    CHANGE_HEADERS,
+    DRY_RUN,
+    PATH,
+    check_capability,
+    configuration_answer,
+    dry_run_answer,
+    make_change,
+    open_workspace,
+    policy_answer,
+)
+from app.kernel import errors as e
+from app.kernel.clock import Clock
+from app.kernel.ids import new_id
+from app.web.bodies import JsonBody, Query
+from app.web.pages import page
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+routes = Routes("Destination management")
+_RULE: JsonBody[WantedRule] = JsonBody(RuleBody)
+_INHERIT: JsonBody[bool] = JsonBody(InheritanceBody)
+_HISTORY: Query[HistoryFilter] = Query(HistoryQuery)
+
+
+@routes.add(
+    "GET",
+    PATH + "/rules",
+    guard=Requires(Role.VIEWER),
+    answers={200: RulePage},
+    errors=(e.NotFound,),
+)
+def list_rules(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+    """List the rules finer than the country map, oldest first."""
+    with service(Database).reading() as connection:
+        effective = open_workspace(connection, principal, workspace_id, capability)
+    items = [rule_json(rule) for rule in effective.state.rules]
+    return policy_answer(effective, {"items": items, "next_page_token": None})
+
+
+@routes.add(
+    "POST",
+    PATH + "/rules",
+    guard=Requires(Role.ADMIN),
+    body=_RULE,
+    query=DRY_RUN,
+    headers=CHANGE_HEADERS,
+    answers={201: RuleView},
+    errors=CHANGE_ERRORS,
+)
+def create_rule(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+    """Add a rule; one of the same kind and value takes the place of the older."""
+    check_capability(capability)
+    wanted = _RULE.read()
+    now = service(Clock).now()
+    rule = Rule(
+        rule_id=new_id(),
+        kind=wanted.kind,
+        value=wanted.value,
+        action=wanted.action,
+        expires_at=wanted.expires_at,
+        reason=wanted.reason,
+        created_at=now,
+    )
+    change = changes.add_rule(rule, now)
+    changed, dry_run = make_change(principal, workspace_id, capability, change)
+    if dry_run:
+        return dry_run_answer(changed)
+    return policy_answer(changed.effective, rule_json(rule), 201)
+
+
+@routes.add(
+    "DELETE",
+    PATH + "/rules/{rule_id}",
+    guard=Requires(Role.ADMIN),
+    query=DRY_RUN,
+    headers=CHANGE_HEADERS,
+    answers={204: None},
+    errors=CHANGE_ERRORS,
+)
+def delete_rule(principal: Principal, workspace_id: UUID, capability: str, rule_id: UUID) -> Answer:
+    """Take a rule away."""
+    change = changes.drop_rule(rule_id)
+    changed, dry_run = make_change(principal, workspace_id, capability, change)
+    if dry_run:
+        return dry_run_answer(changed)
+    return Response(status=204, headers={"ETag": f'"{changed.effective.revision}"'})
+
+
+@routes.add(
+    "GET",
+    PATH + "/inheritance",
+    guard=Requires(Role.VIEWER),
+    answers={200: InheritanceView},
+    errors=(e.NotFound,),
+)
+def get_inheritance(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+    """Say whether the workspace follows its parent, and whose policy counts."""
+    with service(Database).reading() as connection:
+        effective = open_workspace(connection, principal, workspace_id, capability)
+    return policy_answer(effective, _inheritance(effective))
+
+
+@routes.add(
+    "PUT",
+    PATH + "/inheritance",
+    guard=Requires(Role.ADMIN),
+    body=_INHERIT,
+    query=DRY_RUN,
+    headers=CHANGE_HEADERS,
+    answers={200: InheritanceView},
+    errors=CHANGE_ERRORS,
+)
+def set_inheritance(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+    """Follow the parent, or leave it and start from a copy of its policy."""
+    check_capability(capability)
+    change = changes.set_inheritance(inherit=_INHERIT.read())
+    changed, dry_run = make_change(principal, workspace_id, capability, change)
+    if dry_run:
+        return dry_run_answer(changed)
+    return policy_answer(changed.effective, _inheritance(changed.effective))
+
+
+def _inheritance(effective: Effective) -> dict[str, Any]:
+    parent = effective.parent_id
+    return {
+        "inherit": effective.inherits,
+        "parent_workspace_id": None if parent is None else str(parent),
+        "owner_workspace_id": str(effective.owner_id),
+    }
+
+
+@routes.add(
+    "GET",
+    PATH + "/history",
+    guard=Requires(Role.VIEWER),
+    query=_HISTORY,
+    answers={200: RevisionPage},
+    errors=(e.NotFound,),
+)
+def list_history(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+    """List who changed what, when, from which revision and why, newest first; JSON or CSV."""
+    wanted = _HISTORY.read()
+    with service(Database).reading() as connection:
+        effective = open_workspace(connection, principal, workspace_id, capability)
+        rows = load_history(connection, workspace_id, wanted)
+    if wanted.as_csv:
+        text = write_csv(rows[: wanted.limit])
+        return Response(text, mimetype="text/csv", headers={"ETag": f'"{effective.revision}"'})
+    body = page(rows, wanted.limit, lambda row: row.id, render_revision)
+    return policy_answer(effective, body)
+
+
+@routes.add(
+    "POST",
+    PATH + "/history/{revision}/restore",
+    guard=Requires(Role.ADMIN),
+    query=DRY_RUN,
+    headers=CHANGE_HEADERS,
+    answers={200: DestinationManagement},
+    errors=(e.BadRequest, *CHANGE_ERRORS),
+)
+def restore_revision(
+    principal: Principal, workspace_id: UUID, capability: str, revision: str
+) -> Answer:
+    """Go back to how the policy was after a revision; this is a revision of its own."""
+    if not (revision.isascii() and revision.isdecimal() and len(revision) <= 9):  # noqa: PLR2004
+        raise e.BadRequest("revision in the path is not a number.")
+    change = changes.restore_revision(int(revision), service(Clock).now())
+    changed, dry_run = make_change(principal, workspace_id, capability, change)
+    return configuration_answer(changed, dry_run=dry_run)

@@ -1,0 +1,95 @@
+"""Reading the history of a policy: as the API shows it, and as CSV."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.destinations.tables import destination_revisions
+from app.kernel.clock import rfc3339
+
+_CSV_COLUMNS = (
+    "revision",
+    "from_revision",
+    "at",
+    "actor_kind",
+    "actor_name",
+    "action",
+    "reason",
+    "country",
+    "from",
+    "to",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which page of a history is wanted, and in which form."""
+
+    limit: int
+    page_token: UUID | None = None
+    as_csv: bool = False
+
+
+def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
+    """Load a page of revisions, newest first, and one more where a next page exists."""
+    columns = destination_revisions.c
+    query = (
+        select(destination_revisions)
+        .where(columns.workspace_id == workspace_id)
+        .where(*given((wanted.page_token, columns.id.__lt__)))
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def render_revision(row: AnyRow) -> dict[str, Any]:
+    """Write one revision as the API shows it."""
+    return {
+        "revision": row.revision,
+        "from_revision": row.from_revision,
+        "at": rfc3339(row.at),
+        "actor": {
+            "kind": row.actor_kind,
+            "id": None if row.actor_id is None else str(row.actor_id),
+            "name": row.actor_name,
+        },
+        "action": row.action,
+        "reason": row.reason,
+        "changes": row.changes,
+        "inherit": row.inherits,
+        "destinations": row.destinations,
+        "rules": row.rules,
+    }
+
+
+def write_csv(rows: Iterable[AnyRow]) -> str:
+    """Write revisions as CSV, a line for each country that changed, or one where none did."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _CSV_COLUMNS)
+    writer.writeheader()
+    for row in rows:
+        line = {
+            "revision": row.revision,
+            "from_revision": row.from_revision,
+            "at": rfc3339(row.at),
+            "actor_kind": row.actor_kind,
+            "actor_name": _inert(row.actor_name),
+            "action": row.action,
+            "reason": _inert(row.reason or ""),
+        }
+        for change in row.changes or [{}]:
+            writer.writerow(line | change)
+    return text.getvalue()
+
+
+def _inert(text: str) -> str:
+    # A spreadsheet takes such a cell for a formula.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

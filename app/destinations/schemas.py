@@ -1,0 +1,316 @@
+"""The wire shapes of destination management: seed 001's, and what stands below its path."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from app.destinations.history import HistoryFilter
+from app.destinations.policy import Access, RuleKind
+from app.destinations.refused import RefusalFilter
+from app.kernel.countries import is_country
+from app.kernel.phone import is_e164
+from app.web.fields import Country, StrictSchema, Text, Timestamp, one_of
+from app.web.pages import PageQuery
+
+MAX_NUMBERS = 1000
+_RULE_KINDS = (RuleKind.COUNTRY, RuleKind.PREFIX, RuleKind.NUMBER)
+_MAX_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class WantedMap:
+    """A whole country map."""
+
+    destinations: dict[str, str]
+    acknowledge_high_risk: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCountries:
+    """Countries to allow or block."""
+
+    destinations: list[str]
+    acknowledge_high_risk: list[str]
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRule:
+    """A rule to add."""
+
+    kind: RuleKind
+    value: str
+    action: Access
+    reason: str | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCheck:
+    """Numbers to judge, as a use case of the workspace would reach them where one is named."""
+
+    numbers: list[str]
+    use_case_id: UUID | None
+
+
+class DryRunQuery(StrictSchema):
+    """Query of every change: ``dry_run=true`` validates and changes nothing."""
+
+    dry_run = fields.Boolean(load_default=False)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> bool:
+        return bool(data["dry_run"])
+
+
+class MapBody(StrictSchema):
+    """Body of ``PUT``: the whole country map; what is absent is blocked."""
+
+    destinations = fields.Dict(keys=Text(), values=Text(), required=True)
+    acknowledge_high_risk = fields.List(Country(), load_default=list)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedMap:
+        return WantedMap(**data)
+
+
+class BlockBody(StrictSchema):
+    """Body of ``POST …/block``."""
+
+    destinations = fields.List(Text(), required=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
+        return WantedCountries(data["destinations"], [])
+
+
+class AllowBody(StrictSchema):
+    """Body of ``POST …/allow``; ``until`` makes it an allowance that ends by itself."""
+
+    destinations = fields.List(Text(), required=True)
+    until = Timestamp(load_default=None, allow_none=True)
+    acknowledge_high_risk = fields.List(Country(), load_default=list)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
+        return WantedCountries(**data)
+
+
+class RuleBody(StrictSchema):
+    """Body of ``POST …/rules``."""
+
+    kind = fields.String(required=True, validate=one_of(_RULE_KINDS))
+    value = Text(required=True)
+    action = fields.String(required=True, validate=one_of(Access))
+    reason = Text(load_default=None, allow_none=True, validate=validate.Length(max=_MAX_REASON))
+    expires_at = Timestamp(load_default=None, allow_none=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_value(self, data: dict[str, Any], **_: Any) -> None:
+        kind, value = data["kind"], data["value"]
+        if kind == RuleKind.COUNTRY and not is_country(value):
+            text = "Must be an ISO 3166-1 alpha-2 country code in upper case."
+        elif kind == RuleKind.NUMBER and not is_e164(value):
+            text = "Must be a number in E.164 form, for example +12025550123."
+        elif kind == RuleKind.PREFIX and not (is_e164(value) or value in _ONE_DIGIT_PREFIXES):
+            text = "Must be the beginning of E.164 numbers, for example +23276."
+        else:
+            return
+        raise ValidationError({"value": [text]})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedRule:
+        kind, action = RuleKind(data.pop("kind")), Access(data.pop("action"))
+        return WantedRule(kind=kind, action=action, **data)
+
+
+_ONE_DIGIT_PREFIXES = frozenset(f"+{digit}" for digit in range(1, 10))
+
+
+class InheritanceBody(StrictSchema):
+    """Body of ``PUT …/inheritance``."""
+
+    inherit = fields.Boolean(required=True, truthy={True}, falsy={False})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> bool:
+        return bool(data["inherit"])
+
+
+class CheckBody(StrictSchema):
+    """Body of ``POST …/check``."""
+
+    numbers = fields.List(
+        Text(validate=validate.Length(max=64)),
+        required=True,
+        validate=validate.Length(min=1, max=MAX_NUMBERS),
+    )
+    use_case_id = fields.UUID(load_default=None, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedCheck:
+        return WantedCheck(**data)
+
+
+class RefusalQuery(PageQuery, StrictSchema):
+    """Query of ``GET …/refusals``."""
+
+    country = Country()
+    code = fields.String()
+    use_case_id = fields.UUID()
+    after = Timestamp()
+    before = Timestamp()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RefusalFilter:
+        return RefusalFilter(**data)
+
+
+class HistoryQuery(PageQuery, StrictSchema):
+    """Query of ``GET …/history``."""
+
+    format = fields.String(load_default="json", validate=one_of(("json", "csv")))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> HistoryFilter:
+        return HistoryFilter(data["limit"], data["page_token"], data["format"] == "csv")
+
+
+class DestinationManagement(Schema):
+    """The configuration of a workspace and capability (seed 001)."""
+
+    organizationId = fields.UUID(required=True)  # noqa: N815
+    workspaceId = fields.UUID(required=True)  # noqa: N815
+    capabilityName = fields.String(required=True)  # noqa: N815
+    destinations = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    createdAt = fields.DateTime(required=True)  # noqa: N815
+    updatedAt = fields.DateTime(required=True)  # noqa: N815
+
+
+class DestinationManagementBlockResponse(Schema):
+    """The configuration after a block, with the seed's sentence."""
+
+    message = fields.String(required=True)
+    configuration = fields.Nested(DestinationManagement, required=True)
+
+
+class RuleView(Schema):
+    """A rule finer than the country map."""
+
+    id = fields.UUID(required=True)
+    kind = fields.String(required=True, validate=one_of(_RULE_KINDS))
+    value = fields.String(required=True)
+    action = fields.String(required=True, validate=one_of(Access))
+    reason = fields.String(required=True, allow_none=True)
+    expires_at = fields.DateTime(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True, allow_none=True)
+
+
+class RulePage(Schema):
+    """The rules of a policy, oldest first."""
+
+    items = fields.List(fields.Nested(RuleView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+
+
+class InheritanceView(Schema):
+    """Whether a workspace follows its parent, and whose policy counts for it."""
+
+    inherit = fields.Boolean(required=True)
+    parent_workspace_id = fields.UUID(required=True, allow_none=True)
+    owner_workspace_id = fields.UUID(required=True)
+
+
+class ActorView(Schema):
+    """Who made a change."""
+
+    kind = fields.String(required=True)
+    id = fields.UUID(required=True, allow_none=True)
+    name = fields.String(required=True)
+
+
+class CountryChangeView(Schema):
+    """What changed for one country; null: the policy does not name it."""
+
+    country = fields.String(required=True)
+    before = fields.String(data_key="from", required=True, allow_none=True)
+    after = fields.String(data_key="to", required=True, allow_none=True)
+
+
+class RevisionView(Schema):
+    """One change of a policy, with the policy as it was after it."""
+
+    revision = fields.Integer(required=True)
+    from_revision = fields.Integer(required=True, allow_none=True)
+    at = fields.DateTime(required=True)
+    actor = fields.Nested(ActorView, required=True)
+    action = fields.String(required=True)
+    reason = fields.String(required=True, allow_none=True)
+    changes = fields.List(fields.Nested(CountryChangeView), required=True)
+    inherit = fields.Boolean(required=True)
+    destinations = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    rules = fields.List(fields.Nested(RuleView), required=True)
+
+
+class RevisionPage(Schema):
+    """The history of a policy, newest first."""
+
+    items = fields.List(fields.Nested(RevisionView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+
+
+class VerdictView(Schema):
+    """The answer for one number."""
+
+    number = fields.String(required=True)
+    allowed = fields.Boolean(required=True)
+    code = fields.String(required=True, allow_none=True)
+    country = fields.String(required=True, allow_none=True)
+    rule = fields.String(required=True, allow_none=True)
+    scope = fields.String(required=True, allow_none=True)
+    source = fields.String(required=True, allow_none=True)
+    revision = fields.Integer(required=True)
+    provider_closed = fields.Boolean(required=True, allow_none=True)
+
+
+class VerdictList(Schema):
+    """The answers in the order asked."""
+
+    verdicts = fields.List(fields.Nested(VerdictView), required=True)
+
+
+class RefusalView(Schema):
+    """A send that was turned away."""
+
+    id = fields.UUID(required=True)
+    at = fields.DateTime(required=True)
+    number = fields.String(required=True, metadata={"description": "Masked."})
+    country = fields.String(required=True, allow_none=True)
+    code = fields.String(required=True)
+    source = fields.String(required=True, allow_none=True)
+    rule = fields.String(required=True, allow_none=True)
+    scope = fields.String(required=True, allow_none=True)
+    revision = fields.Integer(required=True, allow_none=True)
+    provider_code = fields.Integer(required=True, allow_none=True)
+    use_case_id = fields.UUID(required=True, allow_none=True)
+
+
+class RefusalCountView(Schema):
+    """How many sends were turned away on one day (UTC)."""
+
+    day = fields.Date(required=True)
+    country = fields.String(required=True, allow_none=True)
+    code = fields.String(required=True)
+    refusals = fields.Integer(required=True)
+    unlisted = fields.Integer(required=True)
+
+
+class RefusalPage(Schema):
+    """What was turned away, newest first, and the counts of the last 30 days."""
+
+    items = fields.List(fields.Nested(RefusalView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+    counts = fields.List(fields.Nested(RefusalCountView), required=True)

@@ -1,0 +1,121 @@
+"""A workspace's own policy and every change that can be made to it: pure.
+
+An edit takes a state and gives a state. A country-level edit (`allow`, `block`, `replace`) is meant
+to hold for the whole country, so it removes country rules that say otherwise; rules on prefixes and
+numbers stay.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.destinations.policy import Access, Rule, RuleKind
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """What a workspace decides by itself, or that it leaves the decision to its parent."""
+
+    destinations: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    inherits: bool = False
+
+
+Edit = Callable[[PolicyState], PolicyState]
+
+
+def replace_map(wanted: Mapping[str, str]) -> Edit:
+    """Overwrite the whole country map; what is absent is blocked."""
+
+    def edit(state: PolicyState) -> PolicyState:
+        kept = [r for r in state.rules if not _contradicts(r, wanted.get(r.value, Access.BLOCKED))]
+        return replace(state, destinations=dict(wanted), rules=tuple(kept))
+
+    return edit
+
+
+def set_countries(codes: Iterable[str], access: Access) -> Edit:
+    """Allow or block countries and leave the rest of the map alone."""
+    wanted = dict.fromkeys(codes, access.value)
+
+    def edit(state: PolicyState) -> PolicyState:
+        kept = [r for r in state.rules if r.value not in wanted or not _contradicts(r, access)]
+        return replace(state, destinations={**state.destinations, **wanted}, rules=tuple(kept))
+
+    return edit
+
+
+def add_rules(rules: Iterable[Rule]) -> Edit:
+    """Add rules; one of the same kind and value takes the place of the older."""
+    new = tuple(rules)
+    said = {(rule.kind, rule.value) for rule in new}
+
+    def edit(state: PolicyState) -> PolicyState:
+        kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in said)
+        return replace(state, rules=kept + new)
+
+    return edit
+
+
+def remove_rule(rule_id: UUID) -> Edit:
+    """Take a rule away."""
+
+    def edit(state: PolicyState) -> PolicyState:
+        return replace(state, rules=tuple(r for r in state.rules if r.rule_id != rule_id))
+
+    return edit
+
+
+def follow_parent() -> Edit:
+    """Leave every decision to the parent; the own policy rests."""
+    return lambda state: replace(state, inherits=True)
+
+
+def start_from(copied: PolicyState) -> Edit:
+    """Decide by itself again, beginning with a copy of what the parent decides."""
+    return lambda _: replace(copied, inherits=False)
+
+
+def restore(snapshot: PolicyState, now: datetime) -> Edit:
+    """Go back to an earlier state; rules that have expired since stay away."""
+    live = tuple(rule for rule in snapshot.rules if rule.is_live(now))
+    return lambda _: replace(snapshot, rules=live)
+
+
+def _contradicts(rule: Rule, access: str) -> bool:
+    return rule.kind is RuleKind.COUNTRY and rule.action != access
+
+
+def country_accesses(state: PolicyState, now: datetime) -> dict[str, str]:
+    """Say what holds for each country that the state names, its live country rules included."""
+    found = dict(state.destinations)
+    for rule in state.rules:
+        if rule.kind is RuleKind.COUNTRY and rule.is_live(now):
+            found[rule.value] = rule.action.value
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class CountryChange:
+    """What changes for one country; None: the policy does not name it, which blocks it."""
+
+    country: str
+    before: str | None
+    after: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the change in the words of the API."""
+        return {"country": self.country, "from": self.before, "to": self.after}
+
+
+def country_changes(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[CountryChange, ...]:
+    """List the countries that differ between two country maps, in the order of their codes."""
+    return tuple(
+        CountryChange(code, before.get(code), after.get(code))
+        for code in sorted(before.keys() | after.keys())
+        if before.get(code) != after.get(code)
+    )

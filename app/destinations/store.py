@@ -1,0 +1,171 @@
+"""SQL that writes a policy and its history; decides nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from app.access.actor import Actor
+from app.access.tables import workspaces
+from app.db.rows import AnyRow
+from app.destinations.policy import Access, Rule, RuleKind
+from app.destinations.state import CountryChange, PolicyState
+from app.destinations.tables import (
+    destination_policies,
+    destination_revisions,
+    destination_rules,
+)
+from app.kernel.clock import parse_rfc3339, rfc3339
+from app.kernel.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What is written of one change beside the policy itself."""
+
+    action: str
+    actor: Actor
+    reason: str | None
+    changes: tuple[CountryChange, ...]
+    at: datetime
+
+
+def lock_policy(connection: Connection, workspace_id: UUID) -> None:
+    """Make changes of one workspace's policy take turns; SQLite's writers do so anyway."""
+    connection.execute(
+        select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update()
+    )
+
+
+def write_state(
+    connection: Connection, workspace_id: UUID, state: PolicyState, revision: Revision
+) -> int:
+    """Write a workspace's own policy as its next revision, and return that revision's number."""
+    from_revision = _last_revision(connection, workspace_id)
+    number = (from_revision or 0) + 1
+    _write_policy(connection, workspace_id, state, number, revision.at)
+    _write_rules(connection, workspace_id, state.rules, revision.at)
+    connection.execute(
+        update(workspaces)
+        .where(workspaces.c.id == workspace_id)
+        .values(inherits_destinations=state.inherits)
+    )
+    connection.execute(
+        insert(destination_revisions).values(
+            id=new_id(),
+            workspace_id=workspace_id,
+            revision=number,
+            from_revision=from_revision,
+            at=revision.at,
+            actor_kind=revision.actor.kind,
+            actor_id=revision.actor.actor_id,
+            actor_name=revision.actor.name,
+            action=revision.action,
+            reason=revision.reason,
+            inherits=state.inherits,
+            destinations=dict(state.destinations),
+            rules=[rule_json(rule) for rule in state.rules],
+            changes=[change.as_json() for change in revision.changes],
+        )
+    )
+    return number
+
+
+def load_own_state(connection: Connection, workspace_id: UUID) -> PolicyState | None:
+    """Load the policy that a workspace has, or had before it began to inherit."""
+    row = connection.execute(
+        select(destination_policies.c.destinations).where(
+            destination_policies.c.workspace_id == workspace_id
+        )
+    ).one_or_none()
+    return None if row is None else PolicyState(row.destinations)
+
+
+def state_of_revision(row: AnyRow) -> PolicyState:
+    """Read the policy as it was after a change."""
+    return PolicyState(
+        destinations=row.destinations,
+        rules=tuple(_rule_from_json(rule) for rule in row.rules),
+        inherits=row.inherits,
+    )
+
+
+def rule_json(rule: Rule) -> dict[str, Any]:
+    """Write a rule as the API shows it and the history keeps it."""
+    return {
+        "id": str(rule.rule_id),
+        "kind": rule.kind.value,
+        "value": rule.value,
+        "action": rule.action.value,
+        "reason": rule.reason,
+        "expires_at": None if rule.expires_at is None else rfc3339(rule.expires_at),
+        "created_at": None if rule.created_at is None else rfc3339(rule.created_at),
+    }
+
+
+def _rule_from_json(found: dict[str, Any]) -> Rule:
+    def time(name: str) -> datetime | None:
+        return None if found[name] is None else parse_rfc3339(found[name])
+
+    return Rule(
+        rule_id=UUID(found["id"]),
+        kind=RuleKind(found["kind"]),
+        value=found["value"],
+        action=Access(found["action"]),
+        expires_at=time("expires_at"),
+        reason=found["reason"],
+        created_at=time("created_at"),
+    )
+
+
+def _last_revision(connection: Connection, workspace_id: UUID) -> int | None:
+    query = select(func.max(destination_policies.c.revision)).where(
+        destination_policies.c.workspace_id == workspace_id
+    )
+    found: int | None = connection.execute(query).scalar_one()
+    return found
+
+
+def _write_policy(
+    connection: Connection, workspace_id: UUID, state: PolicyState, number: int, now: datetime
+) -> None:
+    table = destination_policies
+    values = {"revision": number, "destinations": dict(state.destinations), "updated_at": now}
+    done = connection.execute(
+        update(table).where(table.c.workspace_id == workspace_id).values(**values)
+    )
+    if done.rowcount == 0:
+        connection.execute(
+            insert(table).values(workspace_id=workspace_id, created_at=now, **values)
+        )
+
+
+def _write_rules(
+    connection: Connection, workspace_id: UUID, rules: tuple[Rule, ...], now: datetime
+) -> None:
+    table = destination_rules
+    own = table.c.workspace_id == workspace_id
+    stored = set(connection.execute(select(table.c.id).where(own)).scalars())
+    kept = {rule.rule_id for rule in rules}
+    if stored - kept:
+        connection.execute(delete(table).where(own, table.c.id.in_(stored - kept)))
+    new = [rule for rule in rules if rule.rule_id not in stored]
+    if new:
+        connection.execute(
+            insert(table),
+            [
+                {
+                    "id": rule.rule_id,
+                    "workspace_id": workspace_id,
+                    "kind": rule.kind.value,
+                    "value": rule.value,
+                    "action": rule.action.value,
+                    "reason": rule.reason,
+                    "expires_at": rule.expires_at,
+                    "created_at": rule.created_at or now,
+                }
+                for rule in new
+            ],
+        )

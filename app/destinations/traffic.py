@@ -1,0 +1,101 @@
+"""What a change of a policy would have done to the traffic of the last 30 days.
+
+The sums come from the tables of messages and refusals, never from a full scan; which of them are
+touched is decided by the same pure rule as a send.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select
+
+from app.destinations.refusal import Source
+from app.destinations.shift import Shift
+from app.destinations.tables import refusal_counts
+
+DAYS = 30
+_BLOCKED = "DestinationBlocked"
+
+
+@dataclass(frozen=True, slots=True)
+class SentTraffic:
+    """Messages that went out to one country, or to one number of it."""
+
+    country: str
+    messages: int
+    segments: int
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which messages a sum is asked for: of these workspaces, from a time on, to these places."""
+
+    workspace_ids: Collection[UUID]
+    since: datetime
+    countries: Collection[str]
+    prefixes: Collection[str] = ()
+
+
+class TrafficSource(Protocol):
+    """Who knows what was sent."""
+
+    def by_country(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
+        """Sum up messages by country."""
+
+    def by_number(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
+        """Sum up messages by number: those of the countries, and those with a prefix."""
+
+
+def impact(
+    connection: Connection, source: TrafficSource, workspace_ids: Collection[UUID], shift: Shift
+) -> dict[str, Any]:
+    """Say what a change would have blocked and released, in the words of the API."""
+    since = shift.now - timedelta(days=DAYS)
+    wanted = Wanted(workspace_ids, since, shift.countries, shift.prefixes)
+    if shift.has_finer_rules:
+        sent = source.by_number(connection, wanted)
+    else:
+        sent = source.by_country(connection, wanted)
+    return {
+        "days": DAYS,
+        "would_block": _blocked([one for one in sent if shift.blocks(one.country, one.number)]),
+        "would_release": [
+            {"country": country, "refusals": refusals}
+            for country, refusals in _refused(connection, wanted)
+            if shift.releases(country)
+        ],
+    }
+
+
+def _blocked(sent: list[SentTraffic]) -> list[dict[str, Any]]:
+    messages: Counter[str] = Counter()
+    segments: Counter[str] = Counter()
+    for one in sent:
+        messages[one.country] += one.messages
+        segments[one.country] += one.segments
+    return [
+        {"country": code, "messages": messages[code], "segments": segments[code]}
+        for code in sorted(messages)
+    ]
+
+
+def _refused(connection: Connection, wanted: Wanted) -> list[tuple[str, int]]:
+    columns = refusal_counts.c
+    query = (
+        select(columns.country, func.sum(columns.refusals))
+        .where(
+            columns.workspace_id.in_(wanted.workspace_ids),
+            columns.day >= wanted.since.date(),
+            columns.country.in_(wanted.countries),
+            columns.code == _BLOCKED,
+            columns.source == Source.POLICY,
+        )
+        .group_by(columns.country)
+        .order_by(columns.country)
+    )
+    return [(country, int(refusals)) for country, refusals in connection.execute(query)]

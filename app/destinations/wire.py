@@ -1,0 +1,121 @@
+"""What every route of destination management shares: its path, its conditions, its answers."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from sqlalchemy import Connection
+
+from app.access.actor import actor_of
+from app.access.principal import Principal
+from app.access.scope import require_workspace
+from app.db.engine import Database
+from app.destinations.load import Effective, load_effective
+from app.destinations.manage import Asked, Change, Changed, ManageDestinations
+from app.destinations.schemas import DryRunQuery
+from app.kernel import errors as e
+from app.kernel.clock import rfc3339
+from app.web.bodies import Query
+from app.web.routes import Answer, json_answer
+from app.web.wiring import service
+
+PATH = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
+CAPABILITY = "sms"
+DRY_RUN: Query[bool] = Query(DryRunQuery)
+CHANGE_HEADERS = {
+    "If-Match": "The revision that the change is meant for, quoted; another answers 412",
+    "X-Change-Reason": "Why, for the history",
+}
+CHANGE_ERRORS = (e.NotFound, e.DestinationsInherited, e.RevisionMismatch, e.ValidationFailed)
+_MAX_REASON = 500
+_REVISIONS = re.compile(r'\s*"(\d{1,9})"\s*', re.ASCII)
+
+
+def open_workspace(
+    connection: Connection, principal: Principal, workspace_id: UUID, capability: str
+) -> Effective:
+    """Load the policy that counts for a workspace of the principal.
+
+    Raises:
+        BadRequest: the capability is not one that has destinations.
+        NotFound: the workspace is absent or another tenant's.
+    """
+    check_capability(capability)
+    require_workspace(connection, principal, workspace_id)
+    return load_effective(connection, workspace_id)
+
+
+def check_capability(capability: str) -> None:
+    """Refuse any capability but ``sms``."""
+    if capability != CAPABILITY:
+        raise e.BadRequest(f"There is no capability of this name; there is {CAPABILITY!r}.")
+
+
+def make_change(
+    principal: Principal, workspace_id: UUID, capability: str, change: Change
+) -> tuple[Changed, bool]:
+    """Make a change as the request asks for it; the flag says that it was a dry run."""
+    dry_run = DRY_RUN.read()
+    with service(Database).reading() as connection:
+        open_workspace(connection, principal, workspace_id, capability)
+    asked = Asked(actor_of(principal), _reason(), _if_match(), dry_run)
+    return service(ManageDestinations)(workspace_id, change, asked), dry_run
+
+
+def describe(effective: Effective) -> dict[str, Any]:
+    """Write a configuration field for field as seed 001 does."""
+    return {
+        "organizationId": str(effective.organization_id),
+        "workspaceId": str(effective.workspace_id),
+        "capabilityName": CAPABILITY,
+        "destinations": dict(effective.state.destinations),
+        "createdAt": rfc3339(effective.created_at),
+        "updatedAt": rfc3339(effective.updated_at),
+    }
+
+
+def policy_answer(effective: Effective, body: Any, status: int = 200) -> Answer:
+    """Answer about a policy: its revision is the strong ``ETag``."""
+    return json_answer(body, status, {"ETag": f'"{effective.revision}"'})
+
+
+def dry_run_answer(changed: Changed) -> Answer:
+    """Answer what a change would do."""
+    return policy_answer(
+        changed.effective,
+        {
+            "dry_run": True,
+            "revision": changed.effective.revision,
+            "configuration": describe(changed.effective),
+            "changes": [change.as_json() for change in changed.changes],
+            "impact": changed.impact,
+        },
+    )
+
+
+def configuration_answer(changed: Changed, *, dry_run: bool) -> Answer:
+    """Answer with the configuration after a change, or with what the change would do."""
+    if dry_run:
+        return dry_run_answer(changed)
+    return policy_answer(changed.effective, describe(changed.effective))
+
+
+def change_reason() -> str | None:
+    """Return the reason that the request gives, for the history."""
+    return _reason()
+
+
+def _reason() -> str | None:
+    given = request.headers.get("X-Change-Reason", "").strip()
+    text = given.encode("latin-1", "replace").decode("utf-8", "replace")
+    return text[:_MAX_REASON] or None
+
+
+def _if_match() -> frozenset[int] | None:
+    """Read ``If-Match``; None where it sets no condition. What is no revision matches none."""
+    given = request.headers.get("If-Match")
+    if given is None or given.strip() == "*":
+        return None
+    found = (_REVISIONS.fullmatch(one) for one in given.split(","))
+    return frozenset(int(one.group(1)) for one in found if one is not None)

@@ -1,0 +1,145 @@
+"""`keys`: a token is printed once; names and ids name what is meant, or the command says so."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from freezegun import freeze_time
+
+from app.access.store import load_key
+from app.access.tokens import hash_token
+from app.db.engine import Database
+
+Run = Callable[..., Any]
+NOW = "2030-01-01T00:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _acme(run: Run, acme: Path) -> Any:
+    """The organization Acme with its workspace Retail, at a fixed time."""
+    with freeze_time(NOW):
+        run("apply", str(acme))
+        yield
+
+
+def create(run: Run, *arguments: str) -> Any:
+    result = run("keys", "create", "--name", "ci", *arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def listed(run: Run, *arguments: str) -> dict[str, Any]:
+    found = json.loads(run("keys", "list", "--json", *arguments).stdout)["access_keys"]
+    return {key["name"]: key for key in found}
+
+
+def test_the_token_works_and_is_printed_once(run: Run, database: Database) -> None:
+    made = create(run, "--role", "sender", "--workspace", "Retail", "--expires-in", "90d")
+    token = made.pop("token")
+    with database.reading() as connection:
+        stored = load_key(connection, hash_token(token))
+    assert stored is not None
+    assert str(stored.principal.key_id) == made["id"]
+    assert listed(run)["ci"] == made
+    assert made["expires_at"] == "2030-04-01T00:00:00.000Z"
+    assert token not in run("keys", "list").output
+    assert token not in run("keys", "list", "--json").output
+
+
+def test_a_key_of_the_only_organization_needs_no_name_of_it(run: Run) -> None:
+    made = create(run, "--role", "admin")
+    assert (made["organization"]["name"], made["workspace"]) == ("Acme", None)
+    with_id = create(run, "--role", "admin", "--organization", made["organization"]["id"])
+    assert with_id["organization"] == made["organization"]
+
+
+def test_of_several_organizations_one_must_be_named(run: Run) -> None:
+    other = {
+        "organization": {"name": "Other"},
+        "workspaces": [{"name": "Retail", "home_country": "GB"}],
+    }
+    result = json.loads(run("apply", "-", "--json", stdin=json.dumps(other)).stdout)
+    workspace = result["workspaces"][0]["id"]
+    assert run("keys", "create", "--name", "x", "--role", "viewer").stderr == (
+        "error: there are several organizations: name one with --organization\n"
+    )
+    ambiguous = run("keys", "create", "--name", "x", "--role", "viewer", "--workspace", "Retail")
+    assert ambiguous.exit_code == 1
+    assert ambiguous.stderr.startswith(
+        "error: several workspaces are named Retail: give the id, one of "
+    )
+    narrowed = create(run, "--role", "viewer", "--workspace", "Retail", "--organization", "Other")
+    assert narrowed["workspace"]["id"] == workspace
+    by_id = create(run, "--role", "viewer", "--workspace", workspace)
+    assert by_id["workspace"] == narrowed["workspace"]
+    assert create(run, "--role", "viewer", "--organization", "Other")["workspace"] is None
+
+
+@pytest.mark.parametrize("option", ["--workspace", "--organization"])
+def test_an_unknown_scope_is_told(run: Run, option: str) -> None:
+    for command in (["create", "--name", "x", "--role", "viewer"], ["list"]):
+        result = run("keys", *command, option, "Nowhere")
+        assert (result.exit_code, result.stderr) == (
+            1,
+            f"error: there is no {option[2:]} Nowhere\n",
+        )
+
+
+def test_before_the_first_apply_there_is_no_organization(run: Run, database: Database) -> None:
+    with database.writing() as connection:
+        for table in (
+            "senders",
+            "use_cases",
+            "destination_policies",
+            "access_keys",
+            "workspaces",
+            "organizations",
+        ):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    assert run("keys", "create", "--name", "x", "--role", "owner").stderr == (
+        "error: there is no organization yet: make one with `borderpost apply`\n"
+    )
+
+
+def test_a_list_tells_the_state_of_each_key(run: Run) -> None:
+    create(run, "--role", "viewer", "--expires-at", "2030-01-02T00:00:00+01:00")
+    run("keys", "revoke", "backend")
+    states = {name: key["state"] for name, key in listed(run).items()}
+    assert states == {"platform": "live", "backend": "revoked", "ci": "live"}
+    with freeze_time("2030-01-01T23:00:00Z"):
+        assert listed(run)["ci"]["state"] == "expired"
+        lines = run("keys", "list").stdout.splitlines()
+    assert [line.split("  ", 1)[1] for line in lines] == [
+        "owner   live     platform (Acme)",
+        "sender  revoked  backend (Acme / Retail)",
+        "viewer  expired  ci (Acme, until 2030-01-01T23:00:00.000Z)",
+    ]
+
+
+def test_a_list_keeps_to_its_scope(run: Run) -> None:
+    assert set(listed(run)) == {"platform", "backend"}
+    assert set(listed(run, "--workspace", "Retail")) == {"backend"}
+    assert set(listed(run, "--organization", "Acme")) == {"platform", "backend"}
+
+
+def test_a_key_is_revoked_by_name_or_id(run: Run) -> None:
+    by_name = run("keys", "revoke", "backend", "--json")
+    key_id = listed(run)["backend"]["id"]
+    assert json.loads(by_name.stdout) == {"id": key_id, "name": "backend", "revoked": True}
+    assert listed(run)["backend"]["revoked_at"] == "2030-01-01T00:00:00.000Z"
+    again = run("keys", "revoke", key_id)
+    assert (again.exit_code, again.stdout) == (0, f"{key_id}  backend: was revoked already\n")
+    assert run("keys", "revoke", "backend").stderr == "error: there is no access key backend\n"
+
+
+def test_an_ambiguous_name_is_told_and_revokes_nothing(run: Run) -> None:
+    create(run, "--role", "viewer")
+    create(run, "--role", "viewer", "--workspace", "Retail")
+    result = run("keys", "revoke", "ci")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: several access keys are named ci: give the id, one of ")
+    assert listed(run)["ci"]["state"] == "live"
+    assert run("keys", "revoke", "ci", "--workspace", "Retail").exit_code == 0
+    assert run("keys", "revoke", "ci").exit_code == 0

@@ -1,0 +1,116 @@
+"""Getting an installation ready, and saying whether it is."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.db.engine import Database
+from app.db.schema import current_revision, latest_revision
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Path:
+    """An instance folder that does not exist yet."""
+    return tmp_path / "fresh"
+
+
+@pytest.fixture
+def database_url(instance: Path) -> str:
+    """The embedded database of that folder."""
+    return f"sqlite:///{instance / 'borderpost.db'}"
+
+
+def test_init_makes_what_is_missing_and_nothing_twice(
+    run: Run, instance: Path, database_url: str
+) -> None:
+    first = run("init")
+    assert first.exit_code == 0
+    assert first.stdout == (
+        f"instance folder: {instance}\n"
+        "secrets:         generated\n"
+        f"database:        upgraded from none to {latest_revision()}\n"
+    )
+    secrets = (instance / "secrets.env").read_text()
+    assert (instance / "secrets.env").stat().st_mode & 0o777 == 0o600
+    second = run("init")
+    assert second.exit_code == 0
+    assert second.stdout == (
+        f"instance folder: {instance}\n"
+        "secrets:         there already, left as they are\n"
+        f"database:        at revision {latest_revision()} already\n"
+    )
+    assert (instance / "secrets.env").read_text() == secrets
+    database = Database(database_url)
+    assert current_revision(database) == latest_revision()
+    database.close()
+
+
+def test_no_command_prints_a_secret(run: Run, instance: Path) -> None:
+    said = run("init").output
+    for arguments in (["check-config"], ["check-config", "--json"], ["db", "upgrade"]):
+        said += run(*arguments).output
+    secrets = [
+        line.split("=", 1)[1]
+        for line in (instance / "secrets.env").read_text().splitlines()
+        if "=" in line
+    ]
+    assert len(secrets) == 2
+    assert not [secret for secret in secrets if secret in said]
+
+
+def test_check_config_tells_every_problem_and_makes_nothing(
+    run: Run, instance: Path, environ: dict[str, str | None]
+) -> None:
+    environ["BORDERPOST_PUBLIC_URL"] = "ftp://example"
+    result = run("check-config")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: BORDERPOST_PUBLIC_URL: must be an http or https URL with a host\n"
+        "error: BORDERPOST_SECRET_KEY: is not set: run `borderpost init`, or set it\n"
+        "error: BORDERPOST_ENCRYPTION_KEYS: is not set: run `borderpost init`, or set it\n"
+    )
+    assert not instance.exists()
+
+
+def test_check_config_shows_the_settings_without_secrets(
+    run: Run, instance: Path, environ: dict[str, str | None]
+) -> None:
+    run("init")
+    environ["BORDERPOST_DATABASE_URL"] = "postgresql+psycopg://me:hidden1@db/sms?password=hidden2"
+    environ["BORDERPOST_METRICS_TOKEN"] = "hidden3"
+    as_json = run("check-config", "--json")
+    assert as_json.exit_code == 0
+    shown = json.loads(as_json.stdout)
+    assert shown == {
+        "instance": str(instance),
+        "database_url": "postgresql+psycopg://me:***@db/sms?password=***",
+        "public_url": "http://127.0.0.1:8000",
+        "twilio_url": None,
+        "secret_key": "(set, hidden)",
+        "encryption_keys": "1 (set, hidden)",
+        "metrics_token": "(set, hidden)",
+        "threads": 32,
+    }
+    for_people = run("check-config").stdout
+    assert "twilio_url: (not set)\n" in for_people
+    assert "hidden1" not in for_people
+    assert "hidden2" not in for_people
+    assert "hidden3" not in for_people
+
+
+def test_a_database_without_migrations_is_told_with_its_remedy(run: Run) -> None:
+    asked = run("keys", "list")
+    assert asked.exit_code == 1
+    assert asked.stderr == (
+        f"error: the database is at revision none and this program needs {latest_revision()}: "
+        "run `borderpost db upgrade`\n"
+    )
+    upgraded = run("db", "upgrade")
+    assert upgraded.stdout == f"database: upgraded from none to {latest_revision()}\n"
+    assert run("db", "upgrade").stdout == f"database: at revision {latest_revision()} already\n"
+    assert run("keys", "list").exit_code == 0

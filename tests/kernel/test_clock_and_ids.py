@@ -1,0 +1,133 @@
+"""Times as they are written and read, and identifiers that sort by their time."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from freezegun import freeze_time
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.kernel.clock import Clock, parse_rfc3339, rfc3339, to_milliseconds, utc_now
+from app.kernel.ids import first_id_at, new_id, parse_id
+
+AT = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+ANY_TIME = st.datetimes(timezones=st.just(UTC))
+
+
+@freeze_time("2026-01-31T12:00:00.123999Z")
+def test_the_clock_tells_utc_in_milliseconds() -> None:
+    assert utc_now() == datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
+    assert Clock().now() == utc_now()
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (AT, "2026-01-31T12:00:00.123Z"),
+        (datetime(2026, 1, 31, tzinfo=UTC), "2026-01-31T00:00:00.000Z"),
+        (
+            datetime(2026, 1, 31, 1, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+            "2026-01-30T19:30:00.000Z",
+        ),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00.000Z"),
+    ],
+)
+def test_times_are_written_in_utc_with_z(at: datetime, text: str) -> None:
+    assert rfc3339(at) == text
+
+
+@given(ANY_TIME)
+def test_what_is_written_is_read_again(at: datetime) -> None:
+    assert parse_rfc3339(rfc3339(at)) == to_milliseconds(at)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-01-31T12:00:00Z", AT.replace(microsecond=0)),
+        ("2026-01-31t12:00:00z", AT.replace(microsecond=0)),
+        ("2026-01-31T14:00:00.5+02:00", AT.replace(microsecond=500000)),
+        ("2026-01-31T12:00:00.123456789Z", AT.replace(microsecond=123000)),
+        ("2026-01-31T12:00:00-00:00", AT.replace(microsecond=0)),
+    ],
+)
+def test_times_with_any_offset_are_read(text: str, at: datetime) -> None:
+    assert parse_rfc3339(text) == at
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-01-31T12:00Z",
+        "2026-02-30T12:00:00Z",
+        "2026-01-31T24:00:01Z",
+        "2026-01-31T12:00:00+25:00",
+        "2026-W05-6T12:00:00Z",
+        "20260131T120000Z",
+        "2026-01-31T12:00:00 Z",
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-01:00",
+        "\u0662\u0660\u0662\u0666-01-31T12:00:00Z",
+        "1767225600",
+    ],
+)
+def test_what_is_not_rfc_3339_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_rfc3339(text)
+
+
+def test_ids_are_uuids_of_version_7_and_each_is_larger_than_the_one_before() -> None:
+    minted = [new_id() for _ in range(5000)]
+    assert {found.version for found in minted} == {7}
+    assert {found.variant for found in minted} == {"specified in RFC 4122"}
+    assert all(type(found) is UUID for found in minted)
+    assert minted == sorted(minted)
+    assert [found.hex for found in minted] == sorted(found.hex for found in minted)
+    assert len(set(minted)) == len(minted)
+
+
+def test_the_first_id_of_a_millisecond_lies_between_the_ids_before_and_after_it() -> None:
+    before = to_milliseconds(datetime.now(UTC))
+    minted = new_id()
+    after = to_milliseconds(datetime.now(UTC))
+    assert first_id_at(before) <= minted
+    assert minted < first_id_at(after + timedelta(milliseconds=1))
+
+
+@given(st.integers(min_value=0, max_value=2**47 - 1))
+def test_the_first_id_of_a_millisecond_is_the_smallest_uuid_7_of_it(milliseconds: int) -> None:
+    found = first_id_at(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds))
+    assert found.version == 7
+    assert found.variant == "specified in RFC 4122"
+    assert found.int >> 80 == milliseconds
+    assert found.int & ((1 << 76) - 1) == 0b10 << 62
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0190b6a4-7c1e-7f00-8000-000000000000", "0190B6A4-7C1E-7F00-8000-00000000000F"],
+)
+def test_an_id_is_read_in_its_usual_form_whatever_the_case(text: str) -> None:
+    assert parse_id(text) == UUID(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "0190b6a47c1e7f008000000000000000",
+        "{0190b6a4-7c1e-7f00-8000-000000000000}",
+        "urn:uuid:0190b6a4-7c1e-7f00-8000-000000000000",
+        "0190b6a4-7c1e-7f00-8000-00000000000g",
+        "0190b6a4-7c1e-7f00-8000-000000000000 ",
+        "\u0660190b6a4-7c1e-7f00-8000-000000000000",
+    ],
+)
+def test_no_other_form_of_an_id_is_read(text: str) -> None:
+    assert parse_id(text) is None

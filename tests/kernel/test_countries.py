@@ -1,0 +1,49 @@
+"""The codes that a destination policy may name, and their names for people."""
+
+import pytest
+from phonenumbers import SUPPORTED_REGIONS
+
+from app.kernel.countries import BESIDE_ISO, COUNTRIES, ISO_CODES, country_name, is_country
+
+
+def test_there_are_249_codes_of_iso_3166_and_three_beside_them() -> None:
+    assert len(ISO_CODES) == 249
+    assert sorted(BESIDE_ISO) == ["AC", "TA", "XK"]
+    assert not ISO_CODES & BESIDE_ISO
+    assert COUNTRIES == ISO_CODES | BESIDE_ISO
+
+
+@pytest.mark.parametrize("code", ["XK", "AC", "TA", "US", "AX", "SS", "CW", "BQ", "SX"])
+def test_a_policy_may_name_it(code: str) -> None:
+    assert is_country(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["us", "Us", "USA", "", "U", "UK", "EU", "AN", "YU", "ZZ", "001", "CS", "U\u0405", "US "],
+)
+def test_a_policy_may_not_name_it(code: str) -> None:
+    assert not is_country(code)
+
+
+def test_every_region_of_a_number_can_be_named_by_a_policy() -> None:
+    assert SUPPORTED_REGIONS <= COUNTRIES
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "pt", "ja", "ar"])
+def test_every_code_has_a_name_of_its_own_in_every_language(language: str) -> None:
+    names = {code: country_name(code, language) for code in COUNTRIES}
+    assert [code for code, name in names.items() if not name.strip() or name == code] == []
+    assert len(set(names.values())) == len(names)
+
+
+def test_the_codes_beside_iso_have_their_usual_names() -> None:
+    assert [country_name(code) for code in ("XK", "AC", "TA")] == [
+        "Kosovo",
+        "Ascension Island",
+        "Tristan da Cunha",
+    ]
+
+
+def test_an_unknown_code_is_its_own_name() -> None:
+    assert country_name("ZQ") == "ZQ"

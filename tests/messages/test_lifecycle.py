@@ -1,0 +1,81 @@
+"""The whole table of a message's life, and every word that Twilio has for it."""
+
+import pytest
+
+from app.messages.lifecycle import Decision, Facts, Reason, Status, facts_of, follow, status_of
+
+APPLIED = Decision(applied=True, reason=None, adds_facts=True)
+NOTHING = Decision(applied=False, reason=None, adds_facts=False)
+DUPLICATE = Decision(applied=False, reason=Reason.DUPLICATE, adds_facts=True)
+REGRESSION = Decision(applied=False, reason=Reason.REGRESSION, adds_facts=False)
+LATE_SENT = Decision(applied=False, reason=Reason.REGRESSION, adds_facts=True)
+CONFLICT = Decision(applied=False, reason=Reason.CONFLICT, adds_facts=False)
+
+# Rows: the status that a message has. Columns: the reported one, in the order of `Status`.
+TABLE = {
+    Status.PENDING: (NOTHING, APPLIED, APPLIED, APPLIED, APPLIED),
+    Status.SENT: (REGRESSION, DUPLICATE, APPLIED, APPLIED, APPLIED),
+    Status.DELIVERED: (REGRESSION, LATE_SENT, DUPLICATE, CONFLICT, CONFLICT),
+    Status.UNDELIVERED: (REGRESSION, LATE_SENT, CONFLICT, DUPLICATE, CONFLICT),
+    Status.FAILED: (REGRESSION, LATE_SENT, CONFLICT, CONFLICT, DUPLICATE),
+}
+CELLS = [
+    pytest.param(current, reported, expected, id=f"{current}-{reported}")
+    for current, row in TABLE.items()
+    for reported, expected in zip(Status, row, strict=True)
+]
+
+WORDS = {
+    "accepted": Status.PENDING,
+    "scheduled": Status.PENDING,
+    "queued": Status.PENDING,
+    "sending": Status.PENDING,
+    "receiving": Status.PENDING,
+    "received": Status.PENDING,
+    "sent": Status.SENT,
+    "delivered": Status.DELIVERED,
+    "read": Status.DELIVERED,
+    "partially_delivered": Status.DELIVERED,
+    "undelivered": Status.UNDELIVERED,
+    "failed": Status.FAILED,
+    "canceled": Status.FAILED,
+    "a word of tomorrow": Status.PENDING,
+    "": Status.PENDING,
+    "DELIVERED": Status.DELIVERED,
+}
+
+
+def test_the_table_has_every_pair_of_statuses() -> None:
+    assert len(CELLS) == 25
+
+
+@pytest.mark.parametrize(("current", "reported", "expected"), CELLS)
+def test_what_a_report_does_depends_on_both_statuses(
+    current: Status, reported: Status, expected: Decision
+) -> None:
+    assert follow(current, reported) == expected
+
+
+def test_a_status_is_applied_only_upward() -> None:
+    moves = {(c, r) for c in Status for r in Status if follow(c, r).applied}
+    assert moves == {(c, r) for c in Status for r in Status if r.rank > c.rank}
+    assert [status for status in Status if status.is_terminal] == [
+        Status.DELIVERED,
+        Status.UNDELIVERED,
+        Status.FAILED,
+    ]
+
+
+@pytest.mark.parametrize(("word", "expected"), WORDS.items())
+def test_each_word_of_twilio_has_one_meaning(word: str, expected: Status) -> None:
+    assert status_of(word) is expected
+
+
+def test_facts_come_with_the_status_that_tells_them() -> None:
+    assert {status: facts_of(status) for status in Status} == {
+        Status.PENDING: Facts(hand_off=False, delivery=False, error=False),
+        Status.SENT: Facts(hand_off=True, delivery=False, error=False),
+        Status.DELIVERED: Facts(hand_off=True, delivery=True, error=False),
+        Status.UNDELIVERED: Facts(hand_off=True, delivery=False, error=True),
+        Status.FAILED: Facts(hand_off=False, delivery=False, error=True),
+    }

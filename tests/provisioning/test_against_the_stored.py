@@ -1,0 +1,259 @@
+"""What a file says is compared with what is stored: by id, else by name; clashes are mistakes."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from app.access.keys import create_key
+from app.access.roles import Role
+from app.access.tables import access_keys
+from app.provisioning.mistakes import FileRefused
+from app.use_cases.tables import use_cases
+
+OTHER = "00000000-0000-4000-8000-000000000001"
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+Apply = Callable[..., Any]
+
+
+@pytest.fixture
+def engine_name() -> str:
+    """These rules are pure: one engine is enough."""
+    return "sqlite"
+
+
+def refusal(applied: Apply, data: Any, **options: Any) -> list[str]:
+    with pytest.raises(FileRefused) as refused:
+        applied(data, **options)
+    return [str(mistake) for mistake in refused.value.mistakes]
+
+
+def other_organization(file: dict[str, Any]) -> dict[str, Any]:
+    return {"organization": {"name": "Other"}, "workspaces": file["workspaces"]}
+
+
+def minimal(**workspace: Any) -> dict[str, Any]:
+    return {"organization": {"name": "Acme"}, "workspaces": [workspace]}
+
+
+def test_an_id_of_another_organization_is_refused(file: dict[str, Any], applied: Apply) -> None:
+    applied(file)
+    said = refusal(applied, other_organization(file))
+    assert "workspaces[0].id: Is the id of a workspace of another organization." in said
+
+
+def test_a_use_case_id_of_another_workspace_is_refused(
+    file: dict[str, Any], applied: Apply
+) -> None:
+    applied(file)
+    moved = file["workspaces"][0]["use_cases"]
+    assert refusal(applied, minimal(name="Outlet", use_cases=moved)) == [
+        "workspaces[0].use_cases[0].id: Is the id of a use case of another workspace."
+    ]
+
+
+def test_a_name_that_stands_under_another_id_is_refused(
+    file: dict[str, Any], applied: Apply
+) -> None:
+    applied(file)
+    organization = file["organization"]["id"]
+    workspace, use_case = file["workspaces"][0]["id"], file["workspaces"][0]["use_cases"][0]["id"]
+    file["workspaces"][0]["id"] = OTHER
+    assert f"workspaces[0].name: Is the name of another workspace, whose id is {workspace}." in (
+        refusal(applied, file)
+    )
+    file["workspaces"][0]["id"] = workspace
+    file["workspaces"][0]["use_cases"][0]["id"] = OTHER
+    assert refusal(applied, file) == [
+        f"workspaces[0].use_cases[0].name: Is the name of another use case, whose id is {use_case}."
+    ]
+    file["organization"]["id"] = OTHER
+    assert refusal(applied, file) == [
+        f"organization.name: Is the name of another organization, whose id is {organization}."
+    ]
+
+
+def test_a_workspace_may_not_be_renamed_to_a_name_that_is_taken(
+    file: dict[str, Any], applied: Apply
+) -> None:
+    outlet = applied(file).as_json()["workspaces"][1]["id"]
+    file["workspaces"] = [{"id": file["workspaces"][0]["id"], "name": "Outlet"}]
+    assert refusal(applied, file) == [
+        f"workspaces[0].name: Is the name of another workspace, whose id is {outlet}."
+    ]
+
+
+def test_what_is_named_by_id_is_renamed(file: dict[str, Any], applied: Apply) -> None:
+    first = applied(file).as_json()
+    file["organization"]["name"] = "Acme Inc"
+    file["workspaces"][0]["name"] = "Shop"
+    file["workspaces"][0]["use_cases"][0]["name"] = "codes"
+    file["workspaces"][1]["parent"] = "Shop"
+    second = applied(file).as_json()
+    assert second["organization"]["id"] == first["organization"]["id"]
+    assert (second["organization"]["name"], second["workspaces"][0]["name"]) == ("Acme Inc", "Shop")
+    assert second["workspaces"][0]["use_cases"] == [
+        first["workspaces"][0]["use_cases"][0] | {"name": "codes"}
+    ]
+
+
+def test_without_ids_everything_is_found_by_name(file: dict[str, Any], applied: Apply) -> None:
+    first = applied(file).as_json()
+    for part in (
+        file["organization"],
+        file["workspaces"][0],
+        file["workspaces"][0]["use_cases"][0],
+    ):
+        del part["id"]
+    second = applied(file)
+    assert second.changes == ()
+    assert second.as_json()["workspaces"][0]["id"] == first["workspaces"][0]["id"]
+    assert second.as_json()["workspaces"][0]["use_cases"] == first["workspaces"][0]["use_cases"]
+
+
+def test_a_parent_may_be_stored_already(file: dict[str, Any], applied: Apply, rows: Any) -> None:
+    applied(file)
+    applied(minimal(name="Third", home_country="GB", parent="Outlet"))
+    fourth = minimal(name="Fourth", home_country="GB", parent=file["workspaces"][0]["id"])
+    applied(fourth)
+    ids = {row["name"]: row["id"] for row in rows("workspaces")}
+    parents = {row["name"]: row["parent_id"] for row in rows("workspaces")}
+    assert parents["Third"] == ids["Outlet"]
+    assert parents["Fourth"] == ids["Retail"]
+
+
+def test_a_loop_through_a_stored_workspace_is_refused(file: dict[str, Any], applied: Apply) -> None:
+    applied(file)
+    assert refusal(applied, minimal(name="Retail", parent="Outlet")) == [
+        "workspaces[0].parent: Makes the workspace its own ancestor."
+    ]
+
+
+def test_a_parent_in_another_organization_does_not_exist(
+    file: dict[str, Any], applied: Apply
+) -> None:
+    applied(file)
+    data = {
+        "organization": {"name": "Other"},
+        "workspaces": [{"name": "New", "home_country": "US", "parent": "Retail"}],
+    }
+    assert refusal(applied, data) == ["workspaces[0].parent: There is no such workspace."]
+
+
+def test_who_inherits_may_not_lose_its_parent_without_a_policy(
+    file: dict[str, Any], applied: Apply, rows: Any
+) -> None:
+    applied(file)
+    assert refusal(applied, minimal(name="Outlet", parent="")) == [
+        "workspaces[0].parent: The workspace inherits its destinations: give it destinations of its own."
+    ]
+    applied(minimal(name="Outlet", parent="", destinations={"CA": "allowed"}))
+    outlet = next(row for row in rows("workspaces") if row["name"] == "Outlet")
+    assert (outlet["parent_id"], outlet["inherits_destinations"]) == (None, False)
+
+
+def test_the_stored_floor_counts_where_the_file_leaves_it_out(
+    file: dict[str, Any], applied: Apply
+) -> None:
+    applied(file)
+    assert refusal(applied, minimal(name="Retail", destinations={"KP": "allowed"})) == [
+        "workspaces[0].destinations.KP: The organization denies this destination."
+    ]
+
+
+def test_a_known_account_needs_no_token(file: dict[str, Any], applied: Apply) -> None:
+    applied(file)
+    account = file["workspaces"][0]["twilio"]["account_sid"]
+    assert applied(minimal(name="Outlet", twilio={"account_sid": account})).changes
+    assert refusal(applied, minimal(name="Outlet", twilio={"account_sid": "AC" + "b" * 32})) == [
+        "workspaces[0].twilio.auth_token: Is needed for an account that is new."
+    ]
+
+
+def test_a_deleted_use_case_is_brought_back_only_on_purpose(
+    file: dict[str, Any], applied: Apply, rows: Any
+) -> None:
+    applied(file)
+    use_case = file["workspaces"][0]["use_cases"][0]
+    use_case["deleted"] = True
+    applied(file)
+    del use_case["deleted"]
+    assert refusal(applied, file) == [
+        "workspaces[0].use_cases[0].id: Is the id of a deleted use case: say deleted = false to bring it back, or true."
+    ]
+    use_case["deleted"] = False
+    assert [str(change) for change in applied(file).changes] == [
+        "~ workspaces[0].use_cases[0].deleted: true -> false"
+    ]
+    assert [row["deleted_at"] for row in rows("use_cases")] == [None]
+
+
+def test_two_stored_use_cases_of_one_name_need_the_id(
+    file: dict[str, Any], applied: Apply, database: Any
+) -> None:
+    applied(file)
+    use_case = file["workspaces"][0]["use_cases"][0]
+    with database.writing() as connection:
+        row = connection.execute(select(use_cases)).one()._asdict()
+        connection.execute(insert(use_cases).values(row | {"id": uuid.UUID(OTHER)}))
+    del use_case["id"]
+    assert refusal(applied, file) == [
+        "workspaces[0].use_cases[0].name: Several use cases have this name: give the id."
+    ]
+    use_case |= {"id": OTHER, "name": "another name"}
+    applied(file)
+
+
+def test_a_key_that_expired_is_made_anew(file: dict[str, Any], applied: Apply, rows: Any) -> None:
+    applied(file)
+    file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "sender"}]
+    again = applied(file, at=NOW.replace(year=2032)).as_json()
+    assert again["workspaces"][0]["access_keys"][0]["token"] is not None
+    assert [row["name"] for row in rows("access_keys")].count("backend") == 2
+
+
+def test_a_key_that_was_revoked_is_made_anew(
+    file: dict[str, Any], applied: Apply, database: Any
+) -> None:
+    applied(file)
+    with database.writing() as connection:
+        connection.execute(update(access_keys).values(revoked_at=NOW))
+    (platform,) = applied(file).as_json()["organization"]["access_keys"]
+    assert platform["token"] is not None
+
+
+def test_the_role_and_end_of_a_live_key_follow_the_file(
+    file: dict[str, Any], applied: Apply, rows: Any
+) -> None:
+    applied(file)
+    key = {"name": "backend", "role": "viewer", "expires_at": "2031-06-01T00:00:00Z"}
+    file["workspaces"][0]["access_keys"] = [key]
+    assert [str(change) for change in applied(file).changes] == [
+        "~ workspaces[0].access_keys[0].role: sender -> viewer",
+        "~ workspaces[0].access_keys[0].expires_at: 2031-01-01T00:00:00.000Z -> 2031-06-01T00:00:00.000Z",
+    ]
+    file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "viewer"}]
+    assert applied(file).changes == ()
+
+
+def test_of_several_live_keys_with_a_name_one_must_be_as_written(
+    file: dict[str, Any], applied: Apply, database: Any
+) -> None:
+    organization = applied(file).goal.organization.after.id
+    with database.writing() as connection:
+        create_key(
+            connection,
+            organization_id=organization,
+            workspace_id=None,
+            name="platform",
+            role=Role.VIEWER,
+            now=NOW,
+        )
+    assert applied(file).changes == ()
+    file["organization"]["access_keys"] = [{"name": "platform", "role": "admin"}]
+    assert refusal(applied, file) == [
+        "organization.access_keys[0].name: Several live keys have this name and none is as written here: revoke all but one."
+    ]

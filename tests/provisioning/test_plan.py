@@ -1,0 +1,127 @@
+"""The difference is told in the file's words; secrets and whole numbers never."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.provisioning.apply import plan
+
+Apply = Callable[..., Any]
+
+
+@pytest.fixture
+def engine_name() -> str:
+    """What is told does not depend on the engine."""
+    return "sqlite"
+
+
+@pytest.fixture
+def planned(database: Database, vault: Vault, now: Any) -> Callable[..., Any]:
+    """Plans data against this test's database."""
+
+    def run(data: object, **environ: str) -> Any:
+        return plan(database, vault, data, environ={"RETAIL_TOKEN": "token"} | environ, now=now)
+
+    return run
+
+
+def test_what_is_new_has_a_plus(file: dict[str, Any], planned: Callable[..., Any]) -> None:
+    assert [str(change) for change in planned(file)] == [
+        "+ organization: Acme",
+        "+ organization.access_keys[0]: platform",
+        "+ workspaces[0]: Retail",
+        "+ workspaces[0].destinations.BR: blocked",
+        "+ workspaces[0].destinations.CA: allowed",
+        "+ workspaces[0].destinations.US: allowed",
+        "+ workspaces[0].access_keys[0]: backend",
+        "+ workspaces[0].twilio: AC" + "a" * 32,
+        "+ workspaces[0].use_cases[0]: one-time passwords",
+        "+ workspaces[0].use_cases[0].senders[0]: +12*******00",
+        "+ workspaces[0].use_cases[0].senders[1]: ACME",
+        "+ workspaces[1]: Outlet",
+    ]
+
+
+def test_what_differs_has_both_values(
+    file: dict[str, Any], applied: Apply, planned: Callable[..., Any]
+) -> None:
+    file["workspaces"][0]["twilio"]["next_auth_token"] = "next"
+    applied(file)
+    retail, outlet = file["workspaces"]
+    file["organization"]["denied_destinations"] = []
+    retail["destinations"] = {"US": "blocked", "CA": "allowed", "MX": "allowed"}
+    retail["twilio"]["next_auth_token"] = ""
+    retail["use_cases"][0] |= {"active": False, "allowed_destinations": "any"}
+    retail["use_cases"][0]["senders"] = [{"number": "ACME", "type": "alphanumeric"}]
+    retail["use_cases"][0]["brand"]["status"] = "SUSPENDED"
+    outlet |= {"parent": "", "destinations": {}}
+    assert [str(change) for change in planned(file, RETAIL_TOKEN="another")] == [
+        "~ organization.denied_destinations: KP -> none",
+        "- workspaces[0].destinations.BR: blocked",
+        "+ workspaces[0].destinations.MX: allowed",
+        "~ workspaces[0].destinations.US: allowed -> blocked",
+        "~ workspaces[0].twilio.auth_token: changed",
+        "- workspaces[0].twilio.next_auth_token",
+        "~ workspaces[0].use_cases[0].active: true -> false",
+        "~ workspaces[0].use_cases[0].brand.status: APPROVED -> SUSPENDED",
+        "~ workspaces[0].use_cases[0].allowed_destinations: CA, US -> any",
+        "- workspaces[0].use_cases[0].senders: +12*******00",
+        "~ workspaces[1].parent: Retail -> nothing",
+        "~ workspaces[1].inherits_destinations: true -> false",
+    ]
+
+
+def test_programs_read_the_place_the_action_and_the_values(
+    file: dict[str, Any], applied: Apply, planned: Callable[..., Any]
+) -> None:
+    applied(file)
+    retail = file["workspaces"][0]
+    retail["home_country"] = "CA"
+    retail["twilio"]["next_auth_token"] = "next"
+    retail["use_cases"] = [{"name": "one-time passwords", "deleted": True}]
+    file["workspaces"][1]["parent"] = ""
+    file["workspaces"][1]["destinations"] = {"CA": "allowed"}
+    found = [change.as_json() for change in planned(file, RETAIL_TOKEN="0123456789abcdef" * 2)]
+    assert found == [
+        {
+            "place": "workspaces[0]",
+            "action": "change",
+            "field": "home_country",
+            "from": "US",
+            "to": "CA",
+        },
+        {
+            "place": "workspaces[0].twilio",
+            "action": "change",
+            "field": "next_auth_token",
+            "to": "changed",
+        },
+        {
+            "place": "workspaces[0].use_cases[0]",
+            "action": "remove",
+            "from": "one-time passwords",
+        },
+        {
+            "place": "workspaces[1]",
+            "action": "change",
+            "field": "parent",
+            "from": "Retail",
+            "to": None,
+        },
+        {
+            "place": "workspaces[1]",
+            "action": "change",
+            "field": "inherits_destinations",
+            "from": True,
+            "to": False,
+        },
+        {
+            "place": "workspaces[1]",
+            "action": "add",
+            "field": "destinations.CA",
+            "to": "allowed",
+        },
+    ]

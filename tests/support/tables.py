@@ -1,0 +1,66 @@
+"""Looking at everything that a database holds."""
+
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from app.access.tables import provider_accounts
+from app.db.engine import Database
+from app.db.metadata import metadata
+from app.kernel.clock import utc_now
+from app.kernel.ids import new_id
+from app.use_cases.tables import opt_outs, senders
+from support.world import World
+
+
+def snapshot(database: Database) -> dict[str, list[str]]:
+    """Every row of every table, in an order that depends on the rows alone."""
+    with database.reading() as c:
+        return {
+            table.name: sorted(repr(tuple(row)) for row in c.execute(select(table)))
+            for table in metadata.sorted_tables
+        }
+
+
+def add_sender(world: World, use_case_id: Any, number: str, kind: str, country: str | None) -> None:
+    with world.database.writing() as c:
+        c.execute(
+            insert(senders).values(
+                id=new_id(),
+                use_case_id=use_case_id,
+                number=number,
+                type=kind,
+                country=country,
+                created_at=world.now,
+            )
+        )
+
+
+def add_opt_out_row(
+    world: World, workspace_id: Any, number: str, source: str = "api", use_case_id: Any = None
+) -> None:
+    with world.database.writing() as c:
+        c.execute(
+            insert(opt_outs).values(
+                id=new_id(),
+                workspace_id=workspace_id,
+                use_case_id=use_case_id,
+                to_number=number,
+                source=source,
+                created_at=utc_now(),
+            )
+        )
+
+
+def set_tokens(world: World, account_sid: str, current: str, following: str | None = None) -> None:
+    """Store the tokens of an account, as a rotation in another process does."""
+    sealed = {
+        "auth_token": world.vault.seal(account_sid, current),
+        "next_auth_token": None if following is None else world.vault.seal(account_sid, following),
+    }
+    with world.database.writing() as c:
+        c.execute(
+            provider_accounts.update()
+            .where(provider_accounts.c.sid == account_sid)
+            .values(**sealed)
+        )

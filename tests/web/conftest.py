@@ -1,0 +1,19 @@
+"""Fixtures of the tests about HTTP."""
+
+import pytest
+
+from app.db.engine import Database
+from app.db.vault import Vault
+from support.served import Served
+from support.world import World, open_gateway
+
+
+@pytest.fixture(scope="module")
+def served(
+    module_database: Database, vault: Vault, tmp_path_factory: pytest.TempPathFactory
+) -> Served:
+    """A gateway with one tenant, made once for a module and engine."""
+    world = World(module_database, vault)
+    tenant = world.tenant(world.organization())
+    gateway = open_gateway(module_database, vault, tmp_path_factory.mktemp("instance"))
+    return Served(gateway, world, tenant)
