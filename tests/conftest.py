@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from cryptography.fernet import Fernet
 
 from app.db.engine import Database
@@ -20,6 +21,18 @@ from app.db.vault import Vault
 from support.world import Gateway, Tenant, World, open_gateway
 
 ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Log lines without structlog's drawn tracebacks, which cost more than the tests."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -36,14 +36,14 @@ def emulator_command(host: str, port: int, scenario: str | None) -> None:
             if order is not None:
                 _give(server.url, order)
             click.echo(f"Twilio emulator on {server.url}: set BORDERPOST_TWILIO_URL to it")
-            _wait_until_interrupted()
+            with suppress(KeyboardInterrupt):
+                _wait()
     except OSError as problem:
         raise Failure(f"cannot listen on {host} port {port}: {problem.strerror}") from problem
 
 
-def _wait_until_interrupted() -> None:
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+def _wait() -> None:
+    threading.Event().wait()
 
 
 def _read(file: str) -> bytes:

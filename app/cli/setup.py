@@ -3,9 +3,10 @@
 import os
 
 import click
+from alembic.util import CommandError
 from sqlalchemy import make_url
 
-from app.cli.group import Command, Group, echo_json
+from app.cli.group import Command, Failure, Group, echo_json
 from app.cli.opening import opened_database
 from app.db.engine import Database
 from app.db.schema import current_revision, upgrade
@@ -60,7 +61,13 @@ def upgrade_command() -> None:
 
 def _upgraded(database: Database) -> str:
     before = current_revision(database)
-    upgrade(database)
+    try:
+        upgrade(database)
+    except CommandError as problem:
+        raise Failure(
+            f"the database is at revision {before}, which this program does not know: "
+            "was it upgraded by a newer version?"
+        ) from problem
     after = current_revision(database)
     if before == after:
         return f"at revision {after} already"
@@ -70,7 +77,7 @@ def _upgraded(database: Database) -> str:
 def _shown(settings: Settings) -> dict[str, object]:
     url = make_url(settings.database_url)
     if "password" in url.query:
-        url = url.update_query_dict({"password": "***"})
+        url = url.update_query_dict({"password": "hidden"})
     return {
         "instance": str(settings.instance),
         "database_url": url.render_as_string(hide_password=True),

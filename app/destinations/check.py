@@ -36,7 +36,7 @@ def load_gates(connection: Connection, workspace_id: UUID) -> ProviderGates:
         .join(workspaces, workspaces.c.account_sid == provider_permissions.c.account_sid)
         .where(workspaces.c.id == workspace_id)
     )
-    return ProviderGates(dict(connection.execute(query).tuples().all()))
+    return ProviderGates({row.country: row.is_open for row in connection.execute(query)})
 
 
 def judge_all(

@@ -12,6 +12,8 @@ from app.web.metrics import REQUEST_SECONDS
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+# A client may make up methods; each label value would be kept for ever.
+_COUNTED_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 API_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -48,11 +50,12 @@ def _finish_for(*, is_https: bool):  # type: ignore[no-untyped-def]  # noqa: ANN
             answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "unmatched"
-        REQUEST_SECONDS.labels(request.method, route, answer.status_code).observe(seconds)
+        method = request.method if request.method in _COUNTED_METHODS else "other"
+        REQUEST_SECONDS.labels(method, route, answer.status_code).observe(seconds)
         # The query is left out on purpose: it may hold numbers.
         _log.info(
             "request",
-            method=request.method,
+            method=method,
             route=route,
             status=answer.status_code,
             milliseconds=round(seconds * 1000, 1),

@@ -6,22 +6,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from freezegun import freeze_time
 
 from app.access.store import load_key
 from app.access.tokens import hash_token
 from app.db.engine import Database
+from app.kernel.clock import parse_rfc3339
 
 Run = Callable[..., Any]
 NOW = "2030-01-01T00:00:00Z"
 
 
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets the time at which commands run."""
+
+    def run_at(text: str) -> None:
+        for command in ("apply", "keys"):
+            monkeypatch.setattr(f"app.cli.{command}.utc_now", lambda: parse_rfc3339(text))
+
+    return run_at
+
+
 @pytest.fixture(autouse=True)
-def _acme(run: Run, acme: Path) -> Any:
+def _acme(run: Run, acme: Path, at: Callable[[str], None]) -> None:
     """The organization Acme with its workspace Retail, at a fixed time."""
-    with freeze_time(NOW):
-        run("apply", str(acme))
-        yield
+    at(NOW)
+    run("apply", str(acme))
 
 
 def create(run: Run, *arguments: str) -> Any:
@@ -103,14 +113,14 @@ def test_before_the_first_apply_there_is_no_organization(run: Run, database: Dat
     )
 
 
-def test_a_list_tells_the_state_of_each_key(run: Run) -> None:
+def test_a_list_tells_the_state_of_each_key(run: Run, at: Callable[[str], None]) -> None:
     create(run, "--role", "viewer", "--expires-at", "2030-01-02T00:00:00+01:00")
     run("keys", "revoke", "backend")
     states = {name: key["state"] for name, key in listed(run).items()}
     assert states == {"platform": "live", "backend": "revoked", "ci": "live"}
-    with freeze_time("2030-01-01T23:00:00Z"):
-        assert listed(run)["ci"]["state"] == "expired"
-        lines = run("keys", "list").stdout.splitlines()
+    at("2030-01-01T23:00:00Z")
+    assert listed(run)["ci"]["state"] == "expired"
+    lines = run("keys", "list").stdout.splitlines()
     assert [line.split("  ", 1)[1] for line in lines] == [
         "owner   live     platform (Acme)",
         "sender  revoked  backend (Acme / Retail)",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from app.db.engine import Database
@@ -88,7 +89,7 @@ def test_check_config_shows_the_settings_without_secrets(
     shown = json.loads(as_json.stdout)
     assert shown == {
         "instance": str(instance),
-        "database_url": "postgresql+psycopg://me:***@db/sms?password=***",
+        "database_url": "postgresql+psycopg://me:***@db/sms?password=hidden",
         "public_url": "http://127.0.0.1:8000",
         "twilio_url": None,
         "secret_key": "(set, hidden)",
@@ -103,14 +104,43 @@ def test_check_config_shows_the_settings_without_secrets(
     assert "hidden3" not in for_people
 
 
-def test_a_database_without_migrations_is_told_with_its_remedy(run: Run) -> None:
+def test_a_new_embedded_database_gets_its_tables_by_itself(run: Run) -> None:
+    assert (run("keys", "list").exit_code, run("keys", "list").stdout) == (0, "")
+    assert run("db", "upgrade").stdout == f"database: at revision {latest_revision()} already\n"
+
+
+def test_a_database_of_another_version_is_told_with_its_remedy(run: Run, database_url: str) -> None:
+    assert run("init").exit_code == 0
+    database = Database(database_url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
     asked = run("keys", "list")
     assert asked.exit_code == 1
     assert asked.stderr == (
-        f"error: the database is at revision none and this program needs {latest_revision()}: "
+        f"error: the database is at revision 9999 and this program needs {latest_revision()}: "
         "run `borderpost db upgrade`\n"
     )
     upgraded = run("db", "upgrade")
-    assert upgraded.stdout == f"database: upgraded from none to {latest_revision()}\n"
-    assert run("db", "upgrade").stdout == f"database: at revision {latest_revision()} already\n"
+    assert upgraded.exit_code == 1
+    assert upgraded.stderr == (
+        "error: the database is at revision 9999, which this program does not know: "
+        "was it upgraded by a newer version?\n"
+    )
+
+
+def test_a_server_database_is_upgraded_only_when_asked(
+    run: Run, postgres_socket: str, environ: dict[str, str | None]
+) -> None:
+    with psycopg.connect(host=postgres_socket, user="postgres", autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS unmigrated")
+        connection.execute("CREATE DATABASE unmigrated")
+    environ["BORDERPOST_DATABASE_URL"] = (
+        f"postgresql+psycopg://postgres@/unmigrated?host={postgres_socket}"
+    )
+    assert run("keys", "list").stderr == (
+        f"error: the database is at revision none and this program needs {latest_revision()}: "
+        "run `borderpost db upgrade`\n"
+    )
+    assert run("db", "upgrade").stdout == f"database: upgraded from none to {latest_revision()}\n"
     assert run("keys", "list").exit_code == 0

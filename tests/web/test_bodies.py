@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
@@ -277,6 +277,8 @@ def test_whatever_stands_in_the_fields_the_answer_is_no_5xx(
     ),
     signature=st.text(alphabet=st.characters(max_codepoint=255, exclude_categories=["Cc"])),
 )
+@example(fields={"AccountSid": "AC\x00"}, signature="x")
+@example(fields={"AccountSid": "AC" * 5000}, signature="x")
 def test_whatever_an_unsigned_callback_holds_it_is_forbidden(
     served: Served, path: str, fields: dict[str, str], signature: str
 ) -> None:
