@@ -16,7 +16,8 @@ from app.use_cases.api import routes as use_case_routes
 from app.use_cases.opt_outs_api import routes as opt_out_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
-from app.web.openapi import describe, openapi_routes
+from app.web.openapi import Description
+from app.web.openapi import routes as openapi_routes
 from app.web.prefix import PrefixMiddleware
 from app.web.requests import install_request_handling
 from app.web.routes import Endpoint
@@ -33,6 +34,7 @@ ROUTES = (
     webhook_routes,
     inbound_routes,
     health_routes,
+    openapi_routes,
 )
 
 
@@ -51,8 +53,8 @@ def create_app(services: Services) -> Flask:
     for service in services.all():
         provide(app, service)
     public_url = services.settings.public_url
-    description = openapi_routes(lambda: describe(declared_endpoints(), public_url))
-    for place, routes in enumerate((*ROUTES, description)):
+    provide(app, Description(declared_endpoints(), public_url))
+    for place, routes in enumerate(ROUTES):
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
     install_error_handlers(app)
     install_request_handling(app, is_https=public_url.startswith("https://"))

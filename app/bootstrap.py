@@ -10,7 +10,9 @@ from app.db.vault import Vault
 from app.destinations.manage import ManageDestinations
 from app.instance import create_instance
 from app.kernel.clock import Clock
+from app.messages.follow_up import FollowUp
 from app.messages.ports import SmsProvider
+from app.messages.purge import Purge
 from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
@@ -20,6 +22,7 @@ from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.client import TwilioProvider
 from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, default_instance, load_settings
 from app.web.health import MetricsToken
@@ -110,6 +113,28 @@ def open_services(
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Everything that runs beside the web processes."""
+
+    clock: Clock
+    follow_up: FollowUp
+    purge: Purge
+
+
+def open_background(
+    settings: Settings, database: Database, *, clock: Clock | None = None
+) -> Background:
+    """Wire what runs beside the web processes; nothing is connected yet."""
+    clock = clock or Clock()
+    source = TwilioMessages(open_twilio(settings, open_vault(settings)))
+    return Background(
+        clock=clock,
+        follow_up=FollowUp(database, source, TrackDelivery(database, clock), clock),
+        purge=Purge(database, clock, settings.secret_key),
     )
 
 

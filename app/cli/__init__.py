@@ -9,6 +9,7 @@ from app.cli.keys import keys_group
 from app.cli.run import run_command
 from app.cli.setup import check_config_command, db_group, init_command
 from app.cli.use_cases import use_cases_group
+from app.cli.worker import purge_command, reconcile_command, worker_command
 
 COMMANDS: list[click.Command] = [
     init_command,
@@ -18,6 +19,9 @@ COMMANDS: list[click.Command] = [
     keys_group,
     use_cases_group,
     emulator_command,
+    worker_command,
+    reconcile_command,
+    purge_command,
     run_command,
 ]
 

@@ -10,7 +10,7 @@ import click
 from app.bootstrap import open_database, open_settings, open_vault
 from app.cli.group import Command, Failure
 from app.db.schema import upgrade
-from app.demo.processes import DemoFailed, require_free_port, running_gateway
+from app.demo.processes import DemoFailed, require_free_port, running_gateway, running_worker
 from app.demo.story import ALLOWED_NUMBER, Story
 from app.demo.tenant import DemoTenant, make_demo_tenant
 from app.emulator.server import EmulatorServer
@@ -47,6 +47,7 @@ def _run(port: int) -> None:
             click.echo(f"Twilio emulator   {emulator.url}  (nothing leaves this machine)")
         log = settings.instance / "gateway.log"
         url = stack.enter_context(running_gateway(port, environ, log))
+        stack.enter_context(running_worker(environ, settings.instance / "worker.log"))
         click.echo(f"Gateway           {url}  (log: {os.path.relpath(log)})")
         Story(url, tenant, click.echo)()
         click.echo(_try_it(url, tenant))

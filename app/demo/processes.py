@@ -45,10 +45,27 @@ def running_gateway(port: int, environ: Mapping[str, str], log: Path) -> Iterato
     Raises:
         DemoFailed: it ended at once, or was not ready in time.
     """
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    command = ["gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    with _running(command, environ, log) as gateway:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(gateway, url, log)
+        yield url
+
+
+@contextmanager
+def running_worker(environ: Mapping[str, str], log: Path) -> Iterator[None]:
+    """Run the worker until the block ends."""
+    with _running(["app.cli", "worker"], environ, log):
+        yield
+
+
+@contextmanager
+def _running(
+    module: list[str], environ: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
-        gateway = subprocess.Popen(  # noqa: S603
-            command,
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", *module],
             cwd=ROOT,
             env=os.environ | dict(environ),
             stdout=output,
@@ -56,11 +73,9 @@ def running_gateway(port: int, environ: Mapping[str, str], log: Path) -> Iterato
             start_new_session=True,
         )
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(gateway, url, log)
-        yield url
+        yield process
     finally:
-        _stop(gateway)
+        _stop(process)
 
 
 def _wait_until_ready(gateway: subprocess.Popen[bytes], url: str, log: Path) -> None:

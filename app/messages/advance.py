@@ -33,8 +33,9 @@ from sqlalchemy import (
 
 from app.db.types import UtcDateTime
 from app.kernel.ids import new_id
+from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.lifecycle import Reason, Status, facts_of, follow
-from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, Submission
+from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, UNSETTLED, Submission
 from app.messages.tables import message_events, messages
 
 
@@ -150,6 +151,14 @@ def _changes(found: FromClause) -> dict[str, Any]:
         "submission": Submission.ACCEPTED.value,
         "status": case((applied, _bind("status", String())), else_=found.c.status),
         "updated_at": case((changed, at), else_=found.c.updated_at),
+        "check_at": case(
+            (and_(applied, _bind("ends", Boolean())), null()),
+            (
+                found.c.submission.in_([state.value for state in UNSETTLED]),
+                _bind("next_check_at", UtcDateTime()),
+            ),
+            else_=found.c.check_at,
+        ),
     }
 
 
@@ -253,6 +262,8 @@ def _values(report: Report) -> dict[str, Any]:
         "error_code": report.error_code,
         "from_number": report.from_number,
         "num_segments": report.num_segments,
+        "next_check_at": report.at + ACCEPTED_CHECKS[0],
+        "ends": report.status.is_terminal,
         "hands_off": facts.hand_off,
         "delivers": facts.delivery,
         "errs": facts.error,

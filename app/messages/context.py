@@ -18,6 +18,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     cast,
     exists,
     func,
@@ -116,7 +117,9 @@ def _statement() -> Select[*tuple[Any, ...]]:
         or_(opt_outs.c.use_case_id.is_(None), opt_outs.c.use_case_id == use_cases.c.id),
     )
     rules = rules_of_number(walk.c.id, bindparam("to_number", type_=String()), _COUNTRY)
-    key_scope = func.coalesce(access_keys.c.workspace_id, use_cases.c.workspace_id)
+    # A key of the organization has no workspace of its own: the use case names the scope.
+    is_own = workspaces.c.organization_id == access_keys.c.organization_id
+    key_scope = func.coalesce(access_keys.c.workspace_id, case((is_own, use_cases.c.workspace_id)))
     same_key = and_(
         idempotency_keys.c.workspace_id == key_scope,
         idempotency_keys.c.key_hash == bindparam("key_hash", type_=String()),
@@ -127,6 +130,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             *KEY_COLUMNS,
             *(column.label(f"message_{column.name}") for column in RECORD_COLUMNS),
             messages.c.submission.label("prior_submission"),
+            idempotency_keys.c.workspace_id.label("prior_workspace_id"),
             idempotency_keys.c.request_hash.label("prior_request_hash"),
             idempotency_keys.c.answer.label("prior_answer"),
             use_cases.c.id.label("found_use_case_id"),
@@ -170,6 +174,7 @@ def _prior(row: AnyRow) -> Prior | None:
         return None
     values = {name: getattr(row, f"message_{name}") for name in MessageRecord.__slots__}
     return Prior(
+        workspace_id=row.prior_workspace_id,
         request_hash=row.prior_request_hash,
         answer=row.prior_answer,
         submission=Submission(row.prior_submission),

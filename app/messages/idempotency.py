@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from app.kernel.errors import (
     BadRequest,
@@ -36,6 +37,7 @@ class IdempotentRequest:
 class Prior:
     """What an earlier request with the same key left; ``answer`` is the text it got."""
 
+    workspace_id: UUID
     request_hash: str
     answer: str | None
     submission: Submission
@@ -66,7 +68,7 @@ def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str
         raise IdempotencyKeyReused
     if prior.answer is not None:
         return prior.answer
-    if prior.submission is Submission.ACCEPTED:
+    if prior.submission in {Submission.ACCEPTED, Submission.NOT_CONFIRMED}:
         return None
     if prior.submission is Submission.OPEN and prior.message.created_at >= open_is_visible_before(
         now

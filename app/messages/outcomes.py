@@ -22,11 +22,13 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.types import UtcDateTime
+from app.messages.check_times import ACCEPTED_CHECKS, UNSETTLED_CHECKS_BEGIN
 from app.messages.idempotency import LIFETIME, IdempotentRequest
 from app.messages.lifecycle import Status
 from app.messages.ports import Accepted
@@ -59,6 +61,7 @@ _VALUES: dict[Any, ColumnElement[Any]] = {
     messages.c.submission: literal(Submission.OPEN.value),
     messages.c.status: literal(Status.PENDING.value),
     messages.c.updated_at: bindparam("created_at", type_=UtcDateTime()),
+    messages.c.check_at: bindparam("first_check_at", type_=UtcDateTime()),
 }
 
 
@@ -94,6 +97,7 @@ def open_submission(
 ) -> bool:
     """Write a submission; False where its idempotency key was taken by another send meanwhile."""
     values: dict[str, Any] = {name: getattr(new, name) for name in NewSubmission.__slots__}
+    values["first_check_at"] = new.created_at + UNSETTLED_CHECKS_BEGIN
     if idempotent is None:
         connection.execute(_INSERT, values)
         return True
@@ -122,6 +126,10 @@ _ACCEPT = (
             (messages.c.status == Status.PENDING, bindparam("now", type_=UtcDateTime())),
             else_=messages.c.updated_at,
         ),
+        check_at=case(
+            (messages.c.status == Status.PENDING, bindparam("next_check_at", type_=UtcDateTime())),
+            else_=messages.c.check_at,
+        ),
     )
     .returning(messages.c.id)
 )
@@ -137,7 +145,8 @@ _KEEP_ANSWER = (
     )
     .returning(idempotency_keys.c.answer)
 )
-_ACCEPT_AND_KEEP = select(_ACCEPT.cte("accepted")).add_cte(_KEEP_ANSWER.cte("kept"))
+_ACCEPTED, _KEPT = _ACCEPT.cte("accepted"), _KEEP_ANSWER.cte("kept")
+_ACCEPT_AND_KEEP = select(_KEPT.c.answer).select_from(_ACCEPTED.outerjoin(_KEPT, true()))
 
 
 def accept_submission(
@@ -148,16 +157,22 @@ def accept_submission(
     idempotent: IdempotentRequest | None,
     first_answer: str,
     now: datetime,
-) -> bool:
-    """Note that the provider has the message, and the answer that replays get; False if gone."""
+) -> str | None:
+    """Note that the provider has the message; return the answer, or None if it is gone.
+
+    A callback may have settled the send, and another request with its key may have been answered
+    meanwhile: then that answer is the first.
+    """
     values = {
         "submission_id": submission.message_id,
         "sid": accepted.message_sid,
         "sender": accepted.from_number,
         "now": now,
+        "next_check_at": now + ACCEPTED_CHECKS[0],
     }
     if idempotent is None:
-        return connection.execute(_ACCEPT, values).one_or_none() is not None
+        found = connection.execute(_ACCEPT, values).one_or_none()
+        return None if found is None else first_answer
     kept = {
         "submission_id": submission.message_id,
         "workspace": submission.workspace_id,
@@ -165,9 +180,11 @@ def accept_submission(
         "first_answer": first_answer,
     }
     if connection.dialect.name == "postgresql":
-        return connection.execute(_ACCEPT_AND_KEEP, values | kept).one_or_none() is not None
-    connection.execute(_KEEP_ANSWER, kept)
-    return connection.execute(_ACCEPT, values).one_or_none() is not None
+        row = connection.execute(_ACCEPT_AND_KEEP, values | kept).one_or_none()
+        return None if row is None else row.answer or first_answer
+    answer = connection.execute(_KEEP_ANSWER, kept).scalar_one_or_none()
+    found = connection.execute(_ACCEPT, values).one_or_none()
+    return None if found is None else answer or first_answer
 
 
 def keep_answer(
@@ -205,7 +222,13 @@ def close_submission(
     closed = connection.execute(
         update(messages)
         .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)
-        .values(submission=submission, provider_code=provider_code, body=None, updated_at=now)
+        .values(
+            submission=submission,
+            provider_code=provider_code,
+            body=None,
+            check_at=None,
+            updated_at=now,
+        )
     )
     if closed.rowcount:
         connection.execute(

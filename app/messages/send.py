@@ -11,7 +11,7 @@ from datetime import datetime
 
 import structlog
 
-from app.access.principal import Principal, admit
+from app.access.principal import admit
 from app.access.provider_account import ProviderAccount
 from app.access.roles import Role
 from app.db.engine import Database
@@ -73,7 +73,7 @@ class SendMessage:
         context = self._read(call, now)
         principal = admit(context.key, Role.SENDER, now)
         if call.idempotent is not None and context.prior is not None:
-            return self._replay(context, principal, context.prior, call.idempotent, now)
+            return self._replay(context.prior, call.idempotent, now)
         use_case = reachable_use_case(context, principal)
         destination = resolve(call.request.to_phone_number)
         account, verdict = self._admit(use_case, context, destination, call.request, now)
@@ -109,26 +109,19 @@ class SendMessage:
         """Answer a request whose key another one took between our reading and our writing."""
         now = self.clock.now()
         context = self._read(call, now)
-        principal = admit(context.key, Role.SENDER, now)
+        admit(context.key, Role.SENDER, now)
         if call.idempotent is None or context.prior is None:
             raise IdempotencyConflict
-        return self._replay(context, principal, context.prior, call.idempotent, now)
+        return self._replay(context.prior, call.idempotent, now)
 
-    def _replay(
-        self,
-        context: SendContext,
-        principal: Principal,
-        prior: Prior,
-        idempotent: IdempotentRequest,
-        now: datetime,
-    ) -> Sent:
-        # A key of the organization has no workspace of its own: the use case names the scope.
-        scope = principal.workspace_id or reachable_use_case(context, principal).workspace_id
+    def _replay(self, prior: Prior, idempotent: IdempotentRequest, now: datetime) -> Sent:
         answer = first_answer(prior, idempotent, now)
         if answer is None:
             answer = json.dumps(render(prior.message))
             with self.database.writing_once() as connection:
-                answer = keep_answer(connection, scope, idempotent, prior.message.id, answer)
+                answer = keep_answer(
+                    connection, prior.workspace_id, idempotent, prior.message.id, answer
+                )
         return Sent(answer, replayed=True)
 
     def _admit(

@@ -90,7 +90,7 @@ class Settling:
         now = self.clock.now()
         answer = json.dumps(render(_as_accepted(new, accepted, now)))
         with self.database.writing_once() as connection:
-            written = accept_submission(
+            kept = accept_submission(
                 connection,
                 new,
                 accepted,
@@ -98,10 +98,10 @@ class Settling:
                 first_answer=answer,
                 now=now,
             )
-        if not written:
+        if kept is None:
             _log.error("submission_gone", message_id=str(new.message_id))
             return e.SubmissionUnconfirmed(new.message_id)
-        return answer
+        return kept
 
     def _refuse(self, new: NewSubmission, verdict: Verdict, refused: Refused) -> e.PublicError:
         now = self.clock.now()

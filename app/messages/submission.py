@@ -19,9 +19,11 @@ class Submission(StrEnum):
     UNCONFIRMED = "unconfirmed"
     REFUSED = "refused"
     NEVER_PROCESSED = "never_processed"
+    NOT_CONFIRMED = "not_confirmed"
 
 
-ALWAYS_VISIBLE = (Submission.ACCEPTED, Submission.UNCONFIRMED)
+UNSETTLED = (Submission.OPEN, Submission.UNCONFIRMED)
+ALWAYS_VISIBLE = (Submission.ACCEPTED, Submission.UNCONFIRMED, Submission.NOT_CONFIRMED)
 MAY_HAVE_REACHED_PROVIDER = (*ALWAYS_VISIBLE, Submission.OPEN)
 
 

@@ -20,7 +20,9 @@ from sqlalchemy import (
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 
-_UNSETTLED = text("submission IN ('open', 'unconfirmed')")
+_DUE = text("check_at IS NOT NULL")
+_HAS_BODY = text("body IS NOT NULL")
+_HAS_NUMBER = text("to_number LIKE '+%'")
 
 messages = Table(
     "messages",
@@ -45,6 +47,12 @@ messages = Table(
     Column("delivered_at", UtcDateTime),
     Column("errored_at", UtcDateTime),
     Column("error_code", Integer),
+    Column("price", String(20)),
+    Column("price_unit", String(3)),
+    # When the worker asks the provider about it next; null once nothing is left to ask. While a
+    # worker asks, it lies ahead by the length of a lease.
+    Column("check_at", UtcDateTime),
+    Column("checks", Integer, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "id"),
@@ -67,11 +75,20 @@ messages = Table(
         "country",
         "counted_segments",
     ),
+    Index("ix_messages_due", "check_at", sqlite_where=_DUE, postgresql_where=_DUE),
     Index(
-        "ix_messages_unsettled",
+        "ix_messages_bodies",
+        "workspace_id",
         "id",
-        sqlite_where=_UNSETTLED,
-        postgresql_where=_UNSETTLED,
+        sqlite_where=_HAS_BODY,
+        postgresql_where=_HAS_BODY,
+    ),
+    Index(
+        "ix_messages_numbers",
+        "workspace_id",
+        "id",
+        sqlite_where=_HAS_NUMBER,
+        postgresql_where=_HAS_NUMBER,
     ),
 )
 

@@ -51,8 +51,9 @@ class Mistakes:
                 self.add(place or THE_FILE, str(text))
 
     def require(self, value: object, place: str, text: str) -> None:
-        """Note what is missing, unless it is missing because a mistake stands there already."""
-        if value is None and not any(known.place == place for known in self._found):
+        """Note what is missing, unless a mistake at its place or around it explains that."""
+        explained = any(f"{place}.".startswith(f"{known.place}.") for known in self._found)
+        if value is None and not explained:
             self.add(place, text)
 
     def has_any(self, *places: str) -> bool:
@@ -73,8 +74,6 @@ def step(place: str, key: object) -> str:
     """Return the place one step further in: an index, or the name of a field."""
     if isinstance(key, int):
         return f"{place}[{key}]"
-    if key == "_schema":
-        return place
     return f"{place}.{key}" if place else str(key)
 
 

@@ -111,7 +111,7 @@ def _write_sender(connection: Connection, step: Step[SenderRecord], now: datetim
         connection.execute(insert(senders).values(**asdict(step.after), created_at=now))
     elif step.before != step.after:
         changed = changed_fields(step.before, step.after)
-        connection.execute(update(senders).where(by_id).values(**changed))
+        connection.execute(update(senders).where(by_id).values(changed))
 
 
 def _write_keys(
@@ -131,9 +131,8 @@ def _write_keys(
                 expires_at=key.expires_at,
             ).token
         elif step.before != key:
-            changed = changed_fields(step.before, key)
-            by_id = access_keys.c.id == key.id
-            connection.execute(update(access_keys).where(by_id).values(**changed))
+            statement = update(access_keys).where(access_keys.c.id == key.id)
+            connection.execute(statement.values(changed_fields(step.before, key)))
     return tokens
 
 

@@ -125,7 +125,9 @@ def _aim_policy(
     mistakes: Mistakes,
 ) -> Step[PolicyRecord] | None:
     entry, floor = found.entry, organization.denied_destinations
-    before = stored.policies.get(found.id)
+    # While a workspace inherits, a map that it had once rests and says nothing.
+    is_resting = found.before is not None and found.before.inherits_destinations
+    before = None if is_resting else stored.policies.get(found.id)
     if entry.destinations is not None:
         for country, access in entry.destinations.items():
             if country in floor and access == Access.ALLOWED:

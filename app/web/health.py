@@ -3,13 +3,16 @@
 import hmac
 import ipaddress
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 
 from flask import Response, request
 
 from app.db.engine import Database
+from app.db.heartbeats import last_beat
 from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
+from app.kernel.clock import rfc3339
 from app.web.metrics import exposition
 from app.web.routes import Answer, Routes, json_answer
 from app.web.schemas import Health, Readiness, Version
@@ -83,21 +86,25 @@ def healthz(_: None) -> Answer:
 def readyz(_: None) -> Answer:
     """Say whether the database and its migrations are ready."""
     wanted = latest_revision()
+    beat = None
     try:
         found = current_revision(service(Database))
+        if found == wanted:
+            with service(Database).reading() as connection:
+                beat = last_beat(connection)
     except e.ServiceUnavailable:
-        return _readiness("unreachable", None, wanted)
-    return _readiness("ok" if found == wanted else "migrations missing", found, wanted)
+        return _readiness("unreachable", None, wanted, beat)
+    return _readiness("ok" if found == wanted else "migrations missing", found, wanted, beat)
 
 
-def _readiness(database: str, found: str | None, wanted: str) -> Answer:
+def _readiness(database: str, found: str | None, wanted: str, beat: datetime | None) -> Answer:
     ready = database == "ok"
     return json_answer(
         {
             "status": "ready" if ready else "not ready",
             "database": database,
             "schema": {"found": found, "wanted": wanted},
-            "worker": {"heartbeat_at": None},
+            "worker": {"heartbeat_at": None if beat is None else rfc3339(beat)},
         },
         200 if ready else 503,
     )

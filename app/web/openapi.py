@@ -1,8 +1,8 @@
 """The description of the API, made from the declared routes, so that it cannot drift from them."""
 
 import re
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Iterable
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +15,9 @@ from app.web.errors import HTTP_STATUS
 from app.web.health import Anyone
 from app.web.routes import Answer, Endpoint, Routes, json_answer
 from app.web.schemas import Error
+from app.web.wiring import service
 
+routes = Routes("Operations")
 _ID = re.compile(r"\{(\w+)\}")
 _KEYED = ("viewer", "sender", "admin", "owner")
 _OF_KEYS = (e.Unauthorized, e.Forbidden)
@@ -131,19 +133,25 @@ def _name(schema: Any) -> str:
     return str(found.__name__)
 
 
-def openapi_routes(make: Callable[[], dict[str, Any]]) -> Routes:
-    """Make the route that shows the description; it is written once, at the first request."""
-    routes = Routes("Operations")
-    once = cache(make)
+class Description:
+    """The description of one application, written at the first request for it."""
 
-    @routes.add(
-        "GET",
-        "/openapi.json",
-        guard=Anyone("the description is no secret"),
-        answers={200: "application/json"},
-    )
-    def openapi(_: None) -> Answer:
-        """Show the OpenAPI description of this API."""
-        return json_answer(once())
+    def __init__(self, endpoints: Iterable[Endpoint], server: str) -> None:
+        self._endpoints = endpoints
+        self._server = server
 
-    return routes
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        return describe(self._endpoints, self._server)
+
+
+@routes.add(
+    "GET",
+    "/openapi.json",
+    guard=Anyone("the description is no secret"),
+    answers={200: "application/json"},
+)
+def openapi(_: None) -> Answer:
+    """Show the OpenAPI description of this API."""
+    return json_answer(service(Description).document)

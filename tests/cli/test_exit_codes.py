@@ -9,6 +9,7 @@ from flask import Flask
 
 from app.cli import COMMANDS, borderpost
 from app.cli.group import Command, Group
+from app.kernel.errors import WorkspaceSuspended
 
 Run = Callable[..., Any]
 
@@ -132,6 +133,16 @@ def test_a_database_that_is_not_there_is_told_without_a_traceback(
         "error: the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL "
         "(unable to open database file)\n"
     )
+
+
+def test_a_public_error_is_told_in_its_own_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise WorkspaceSuspended
+
+    monkeypatch.setattr("app.cli.keys.load_keys", refuse)
+    result = run("keys", "list")
+    assert result.exit_code == 1
+    assert result.stderr == "error: The workspace is suspended and cannot send messages.\n"
 
 
 def test_a_defect_is_no_failure_that_was_foreseen(

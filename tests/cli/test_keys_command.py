@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.access.store import load_key
-from app.access.tokens import hash_token
+from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import parse_rfc3339
 
@@ -56,6 +56,13 @@ def test_the_token_works_and_is_printed_once(run: Run, database: Database) -> No
     assert made["expires_at"] == "2030-04-01T00:00:00.000Z"
     assert token not in run("keys", "list").output
     assert token not in run("keys", "list", "--json").output
+
+
+def test_people_see_the_key_and_its_token(run: Run) -> None:
+    result = run("keys", "create", "--name", "ci", "--role", "viewer", "--workspace", "Retail")
+    line, token = result.stdout.splitlines()
+    assert line == f"{listed(run)['ci']['id']}  viewer  live     ci (Acme / Retail)"
+    assert is_well_formed(token.removeprefix("token, shown this once: "))
 
 
 def test_a_key_of_the_only_organization_needs_no_name_of_it(run: Run) -> None:

@@ -4,6 +4,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import app.access.tables
+import app.db.heartbeats
 import app.destinations.tables
 import app.messages.tables
 import app.use_cases.tables  # noqa: F401

@@ -9,6 +9,7 @@ from support.tables import add_opt_out_row, snapshot
 from support.world import BR_NUMBER, US_NUMBER, Gateway, Tenant, World
 
 SATELLITE = "+881612345678"
+NOTED = {"refusals", "refusal_counts"}  # the row, and its count for the day
 
 
 def _changed(before: dict[str, list[str]], after: dict[str, list[str]]) -> set[str]:
@@ -35,7 +36,7 @@ def test_a_blocked_country_changes_no_table_but_the_refusals(
             "retryable": False,
         },
     }
-    assert _changed(before, snapshot(world.database)) == {"refusals"}
+    assert _changed(before, snapshot(world.database)) == NOTED
     assert gateway.twilio.calls == []
     (row,) = world.rows(refusals)
     assert (row["code"], row["source"], row["country"]) == ("DestinationBlocked", "policy", "BR")
@@ -89,7 +90,7 @@ def test_every_other_local_refusal_is_noted_with_its_code_alone(
     assert codes == ["RecipientOptedOut", "InvalidDestination", "InvalidDestination"]
     assert sorted(row["code"] for row in world.rows(refusals)) == sorted(codes)
     assert {row["rule"] for row in world.rows(refusals)} == {None}
-    assert _changed(before, snapshot(world.database)) == {"refusals"}
+    assert _changed(before, snapshot(world.database)) == NOTED
     assert gateway.twilio.calls == []
 
 

@@ -104,12 +104,12 @@ def test_a_callback_before_a_lost_answer_settles_the_message_all_the_same(
     assert (row["submission"], row["status"], row["message_sid"]) == ("accepted", "delivered", sid)
 
 
-def _not_reachable(*_: object, **__: object) -> bool:
+def _not_reachable(*_: object, **__: object) -> None:
     raise ConnectionError("the database went away")
 
 
-def _never_written(*_: object, **__: object) -> bool:
-    return False
+def _never_written(*_: object, **__: object) -> None:
+    return None
 
 
 @pytest.mark.parametrize("accept", [_not_reachable, _never_written])
@@ -117,7 +117,7 @@ def test_an_outcome_that_cannot_be_written_is_unconfirmed_and_its_callback_lands
     timed_gateway: Gateway,
     tenant: Tenant,
     monkeypatch: pytest.MonkeyPatch,
-    accept: Callable[..., bool],
+    accept: Callable[..., None],
 ) -> None:
     monkeypatch.setattr("app.messages.settle.accept_submission", accept)
 

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from app.access.roles import Role
 from app.access.store import load_key
+from app.access.tables import workspaces
 from app.access.tokens import hash_token
 from app.db.engine import Database
 from app.db.vault import Vault
@@ -230,6 +232,20 @@ def test_destinations_of_its_own_end_the_inheritance(
     assert outlet["parent_id"] is not None
     assert policies[outlet["id"]]["revision"] == 1
     assert policies[outlet["id"]]["destinations"] == {"CA": "allowed"}
+
+
+def test_a_map_that_rests_counts_its_revisions_on(
+    file: dict[str, Any], applied: Apply, rows: Rows, database: Database
+) -> None:
+    applied(file)
+    by_name = workspaces.c.name == "Retail"
+    with database.writing() as connection:
+        connection.execute(update(workspaces).where(by_name).values(inherits_destinations=True))
+    result = applied(retail(destinations=file["workspaces"][0]["destinations"]))
+    assert len(result.changes) == 4
+    (policy,) = rows("destination_policies")
+    assert policy["revision"] == 2
+    assert not any(r["inherits_destinations"] for r in rows("workspaces") if r["name"] == "Retail")
 
 
 def test_a_list_of_senders_replaces_the_pool(

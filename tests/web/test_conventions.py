@@ -14,7 +14,7 @@ from app.db.vault import Vault
 from app.kernel.ids import new_id
 from app.web.metrics import REQUEST_SECONDS
 from support.served import Served
-from support.world import Gateway, Tenant, open_gateway
+from support.world import Gateway, open_gateway
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -123,15 +123,16 @@ def test_with_and_without_a_trailing_slash_it_is_the_same_resource(
 
 
 def test_a_defect_answers_500_in_the_public_shape_and_tells_nothing(
-    gateway: Gateway, tenant: Tenant, engine_name: str
+    vault: Vault, tmp_path: Path
 ) -> None:
+    gateway = open_gateway(Database(f"sqlite:///{tmp_path}/unused.db"), vault, tmp_path)
     app = gateway.client.application
 
     def fail(**_: Any) -> None:
         raise RuntimeError("what it says is nobody's business")
 
     app.view_functions = dict.fromkeys(app.view_functions, fail)
-    answer = gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER], X_Request_Id="find-me")
+    answer = gateway.get("/v1/sms", X_Request_Id="find-me")
     assert answer.status_code == 500
     assert answer.get_json() == {
         "code": "InternalError",
@@ -151,8 +152,9 @@ def test_made_up_methods_do_not_make_new_metrics(served: Served, method: str) ->
 
 
 @pytest.fixture
-def prefixed(database: Database, vault: Vault, tmp_path: Path) -> Gateway:
-    """A gateway whose public URL has a path prefix and no TLS."""
+def prefixed(vault: Vault, tmp_path: Path) -> Gateway:
+    """A gateway whose public URL has a path prefix and no TLS; its database is not asked."""
+    database = Database(f"sqlite:///{tmp_path}/unused.db")
     return open_gateway(database, vault, tmp_path, public_url="http://sms.example.com/hooks/sms")
 
 

@@ -1,0 +1,84 @@
+"""`worker`, `reconcile` and `purge`: what runs beside the web processes, and by hand."""
+
+import os
+import signal
+import socket
+import threading
+from datetime import timedelta
+
+import click
+
+from app.bootstrap import open_background, open_settings
+from app.cli.group import Command, echo_json
+from app.cli.opening import ready_database
+from app.cli.times import Duration
+from app.kernel.clock import utc_now
+from app.messages.due import hasten
+from app.web.logs import configure_logs
+from app.worker.housekeeping import BEAT_SECONDS, PURGE_SECONDS, Heartbeat, HourlyPurge
+from app.worker.loop import Task, run_tasks
+
+_POLL_SECONDS = 1.0
+
+
+@click.command("worker", cls=Command)
+def worker_command() -> None:
+    """Settle unconfirmed sends, repair lost statuses, keep house. One or many may run."""
+    configure_logs()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    settings = open_settings()
+    with ready_database(settings) as database:
+        background = open_background(settings, database)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        run_tasks(
+            [
+                Task("follow-up", background.follow_up.run_once, _POLL_SECONDS),
+                Task(
+                    "heartbeat",
+                    Heartbeat(database, background.clock, name).run_once,
+                    BEAT_SECONDS,
+                ),
+                Task("purge", HourlyPurge(background.purge).run_once, PURGE_SECONDS),
+            ],
+            stop,
+        )
+
+
+@click.command("reconcile", cls=Command)
+@click.option(
+    "--since", type=Duration(), default="72h", show_default=True, help="How old messages may be."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def reconcile_command(since: timedelta, as_json: bool) -> None:
+    """Ask Twilio now about every message that no callback has ended."""
+    settings = open_settings()
+    with ready_database(settings) as database:
+        background = open_background(settings, database)
+        now = utc_now()
+        with database.writing() as connection:
+            wanted = hasten(connection, now - since, now)
+        asked = 0
+        with click.progressbar(length=wanted, label="asking Twilio", file=None) as bar:
+            while asked < wanted and (found := background.follow_up.run_once()):
+                asked += found
+                bar.update(found)
+    if as_json:
+        echo_json({"asked": asked})
+    else:
+        click.echo(f"asked about {asked} messages")
+
+
+@click.command("purge", cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def purge_command(as_json: bool) -> None:
+    """Erase bodies, pseudonymise numbers and drop answers that are past their time."""
+    settings = open_settings()
+    with ready_database(settings) as database:
+        purged = open_background(settings, database).purge()
+    found = {"bodies": purged.bodies, "numbers": purged.numbers, "answers": purged.answers}
+    if as_json:
+        echo_json(found)
+    else:
+        click.echo(", ".join(f"{count} {name}" for name, count in found.items()) + " erased")

@@ -1,0 +1,36 @@
+"""Signs of life of the processes that run beside the web."""
+
+from datetime import datetime
+
+from sqlalchemy import Column, Connection, String, Table, delete, func, insert, select, update
+
+from app.db.metadata import metadata
+from app.db.types import UtcDateTime
+
+worker_heartbeats = Table(
+    "worker_heartbeats",
+    metadata,
+    Column("worker", String(100), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+
+def beat(connection: Connection, worker: str, now: datetime) -> None:
+    """Note that a worker is alive."""
+    table = worker_heartbeats
+    done = connection.execute(update(table).where(table.c.worker == worker).values(at=now))
+    if done.rowcount == 0:
+        connection.execute(insert(table).values(worker=worker, at=now))
+
+
+def last_beat(connection: Connection) -> datetime | None:
+    """Return when any worker was last heard of."""
+    found: datetime | None = connection.execute(
+        select(func.max(worker_heartbeats.c.at, type_=UtcDateTime()))
+    ).scalar_one()
+    return found
+
+
+def forget(connection: Connection, before: datetime) -> None:
+    """Forget workers that were not heard of for long."""
+    connection.execute(delete(worker_heartbeats).where(worker_heartbeats.c.at < before))

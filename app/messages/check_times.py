@@ -1,0 +1,38 @@
+"""When the provider is asked about a message that no callback has ended: pure.
+
+What is unsettled is asked about from 60 s on, often at first, and given up after 15 minutes. What
+was accepted is asked about at 15 min, 1 h, 6 h, 24 h and 72 h; on routes without delivery receipts
+it then rests at `sent`, by design.
+"""
+
+from datetime import datetime, timedelta
+
+UNSETTLED_CHECKS_BEGIN = timedelta(seconds=60)
+UNSETTLED_GIVEN_UP = timedelta(minutes=15)
+_OFTEN_UNTIL = timedelta(minutes=3)
+_OFTEN = timedelta(seconds=15)
+_SELDOM = timedelta(seconds=60)
+
+ACCEPTED_CHECKS = (
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(hours=24),
+    timedelta(hours=72),
+)
+
+
+def is_given_up(created_at: datetime, now: datetime) -> bool:
+    """Say whether an unsettled submission has been looked for long enough."""
+    return now - created_at >= UNSETTLED_GIVEN_UP
+
+
+def next_unsettled_check(created_at: datetime, now: datetime) -> datetime:
+    """Return when to look again for an unsettled submission; the last look is at its end."""
+    pause = _OFTEN if now - created_at < _OFTEN_UNTIL else _SELDOM
+    return min(now + pause, max(created_at + UNSETTLED_GIVEN_UP, now + _OFTEN))
+
+
+def next_accepted_check(created_at: datetime, now: datetime) -> datetime | None:
+    """Return when to ask again about an accepted message; None after the last time."""
+    return next((created_at + age for age in ACCEPTED_CHECKS if created_at + age > now), None)

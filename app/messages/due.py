@@ -1,0 +1,158 @@
+"""SQL of the messages that the worker asks the provider about.
+
+A message is claimed by moving its `check_at` ahead by a lease: a worker that dies lets the lease
+run out, and another takes over. The lease's end is also what proves, at the next write, that the
+claim still holds.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, insert, select, update
+
+from app.access.provider_account import ProviderAccount
+from app.access.tables import provider_accounts
+from app.kernel.ids import first_id_at, new_id
+from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
+from app.messages.lifecycle import Reason, Status
+from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, UNSETTLED, Submission
+from app.messages.tables import message_events, messages
+from app.use_cases.tables import use_cases
+
+LEASE = timedelta(seconds=45)
+
+
+@dataclass(frozen=True, slots=True)
+class DueMessage:
+    """A claimed message and what is needed to ask the provider about it."""
+
+    message_id: UUID
+    account: ProviderAccount
+    messaging_service_sid: str
+    submission: Submission
+    status: Status
+    message_sid: str | None
+    to_number: str
+    body: str | None
+    created_at: datetime
+    leased_until: datetime
+
+
+def claim_due(connection: Connection, now: datetime, limit: int) -> list[DueMessage]:
+    """Claim messages whose time has come, the most overdue first."""
+    leased_until = now + LEASE
+    due = (
+        select(messages.c.id)
+        .where(messages.c.check_at <= now)
+        .order_by(messages.c.check_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = connection.execute(
+        update(messages)
+        .where(messages.c.id.in_(due.scalar_subquery()))
+        .values(check_at=leased_until)
+        .returning(messages.c.id)
+    )
+    ids = list(claimed.scalars())
+    query = (
+        select(messages, provider_accounts.c.auth_token, use_cases.c.messaging_service_sid)
+        .join(provider_accounts, provider_accounts.c.sid == messages.c.account_sid)
+        .join(use_cases, use_cases.c.id == messages.c.use_case_id)
+        .where(messages.c.id.in_(ids))
+        .order_by(messages.c.id)
+    )
+    return [
+        DueMessage(
+            message_id=row.id,
+            account=ProviderAccount(row.account_sid, row.auth_token),
+            messaging_service_sid=row.messaging_service_sid,
+            submission=Submission(row.submission),
+            status=Status(row.status),
+            message_sid=row.message_sid,
+            to_number=row.to_number,
+            body=row.body,
+            created_at=row.created_at,
+            leased_until=leased_until,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _still_ours(due: DueMessage) -> Any:
+    return and_(messages.c.id == due.message_id, messages.c.check_at == due.leased_until)
+
+
+def schedule(connection: Connection, due: DueMessage, check_at: datetime | None) -> None:
+    """Give a message back with its next time; what a callback has changed meanwhile stays."""
+    connection.execute(
+        update(messages)
+        .where(_still_ours(due))
+        .values(check_at=check_at, checks=messages.c.checks + 1)
+    )
+
+
+def note_billing(
+    connection: Connection,
+    message_id: UUID,
+    *,
+    num_segments: int | None,
+    price: str | None,
+    price_unit: str | None,
+) -> None:
+    """Store what only the provider knows: its own count of segments, and the price."""
+    known = {"num_segments": num_segments, "price": price, "price_unit": price_unit}
+    values = {name: value for name, value in known.items() if value is not None}
+    if values:
+        connection.execute(update(messages).where(messages.c.id == message_id).values(**values))
+
+
+def known_sids(connection: Connection, sids: list[str]) -> set[str]:
+    """Return those of the provider's messages that belong to messages of ours already."""
+    query = select(messages.c.message_sid).where(messages.c.message_sid.in_(sids))
+    return set(connection.execute(query).scalars())
+
+
+def end_not_confirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:
+    """End a submission that left no trace, with one event; False if it was settled meanwhile."""
+    ended = connection.execute(
+        update(messages)
+        .where(_still_ours(due), messages.c.submission.in_([state.value for state in UNSETTLED]))
+        .values(
+            submission=Submission.NOT_CONFIRMED,
+            status=Status.FAILED,
+            errored_at=now,
+            updated_at=now,
+            check_at=None,
+        )
+    )
+    if ended.rowcount == 0:
+        return False
+    connection.execute(
+        insert(message_events).values(
+            id=new_id(),
+            message_id=due.message_id,
+            at=now,
+            status=Status.FAILED,
+            applied=True,
+            reason=Reason.NOT_CONFIRMED,
+        )
+    )
+    return True
+
+
+def hasten(connection: Connection, since: datetime, now: datetime) -> int:
+    """Make every message that nothing has ended due now; return how many there are."""
+    hastened = connection.execute(
+        update(messages)
+        .where(
+            messages.c.id >= first_id_at(since),
+            messages.c.status.in_([Status.PENDING.value, Status.SENT.value]),
+            messages.c.submission.in_([state.value for state in MAY_HAVE_REACHED_PROVIDER]),
+            messages.c.created_at < now - UNSETTLED_CHECKS_BEGIN,
+        )
+        .values(check_at=now)
+    )
+    return hastened.rowcount

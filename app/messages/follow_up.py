@@ -1,0 +1,165 @@
+"""Following up what no callback has ended: settling unconfirmed sends, repairing lost statuses.
+
+The provider is only ever asked, never told to send again. An unsettled submission is looked for
+among the messages to its number; exactly one that fits settles it. An accepted message is fetched
+by its SID and what it says is applied as any other report.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from app.access.provider_account import ProviderAccount
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.messages.check_times import is_given_up, next_accepted_check, next_unsettled_check
+from app.messages.due import (
+    DueMessage,
+    claim_due,
+    end_not_confirmed,
+    known_sids,
+    note_billing,
+    schedule,
+)
+from app.messages.lifecycle import Status, status_of
+from app.messages.ports import RefusalKind
+from app.messages.submission import UNSETTLED
+from app.messages.track import DeliveryReport, TrackDelivery
+
+_log = structlog.get_logger(__name__)
+_BATCH = 20
+# The provider writes whole seconds, and its clock may differ a little from ours.
+_CLOCKS_DIFFER = timedelta(seconds=5)
+_CALL_LASTS = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderMessage:
+    """A message as the provider has it."""
+
+    message_sid: str
+    messaging_service_sid: str | None
+    to_number: str
+    body: str
+    status: str
+    created_at: datetime | None
+    error_code: int | None = None
+    meaning: RefusalKind | None = None
+    from_number: str | None = None
+    num_segments: int | None = None
+    price: str | None = None
+    price_unit: str | None = None
+
+
+class ProviderUnknown(Exception):
+    """The provider could not be asked; the text says why and holds no number."""
+
+
+class MessageSource(Protocol):
+    """A provider that can be asked about messages."""
+
+    def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
+        """Fetch one message; None where there is none; raises `ProviderUnknown`."""
+
+    def list_to(self, account: ProviderAccount, to_number: str) -> list[ProviderMessage]:
+        """List the newest messages to a number; raises `ProviderUnknown`."""
+
+
+def matching(due: DueMessage, candidates: list[ProviderMessage]) -> list[ProviderMessage]:
+    """Return the provider's messages that may be this submission: pure."""
+    earliest, latest = due.created_at - _CLOCKS_DIFFER, due.created_at + _CALL_LASTS
+    return [
+        one
+        for one in candidates
+        if one.to_number == due.to_number
+        and one.body == due.body
+        and one.messaging_service_sid == due.messaging_service_sid
+        and one.created_at is not None
+        and earliest <= one.created_at <= latest
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """One round of the worker over the messages that are due."""
+
+    database: Database
+    source: MessageSource
+    track: TrackDelivery
+    clock: Clock
+
+    def run_once(self) -> int:
+        """Follow up a batch and return how many messages it had."""
+        with self.database.writing() as connection:
+            claimed = claim_due(connection, self.clock.now(), _BATCH)
+        for due in claimed:
+            self._follow(due)
+        return len(claimed)
+
+    def _follow(self, due: DueMessage) -> None:
+        try:
+            if due.submission in UNSETTLED:
+                self._settle(due)
+            else:
+                self._repair(due)
+        except ProviderUnknown as problem:
+            # Who could not be asked has not said that there is no trace.
+            _log.warning("follow_up_failed", message_id=str(due.message_id), why=str(problem))
+            self._again(due, asked=False)
+
+    def _settle(self, due: DueMessage) -> None:
+        found = matching(due, self.source.list_to(due.account, due.to_number))
+        with self.database.reading() as connection:
+            taken = known_sids(connection, [one.message_sid for one in found])
+        free = [one for one in found if one.message_sid not in taken]
+        if len(free) == 1:
+            self._report(due, free[0])
+            _log.info("settled", message_id=str(due.message_id), by="list")
+        else:
+            self._again(due)
+
+    def _repair(self, due: DueMessage) -> None:
+        found = None
+        if due.message_sid is not None:
+            found = self.source.fetch(due.account, due.message_sid)
+        if found is None:
+            self._again(due)
+            return
+        if status_of(found.status) not in {due.status, Status.PENDING}:
+            self._report(due, found)
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            note_billing(
+                connection,
+                due.message_id,
+                num_segments=found.num_segments if due.status is not Status.PENDING else None,
+                price=found.price,
+                price_unit=found.price_unit,
+            )
+            schedule(connection, due, next_accepted_check(due.created_at, now))
+
+    def _report(self, due: DueMessage, found: ProviderMessage) -> None:
+        self.track(
+            DeliveryReport(
+                account_sid=due.account.sid,
+                message_sid=found.message_sid,
+                message_id=due.message_id,
+                provider_status=found.status,
+                error_code=found.error_code,
+                from_number=found.from_number,
+                num_segments=found.num_segments,
+                meaning=found.meaning,
+            )
+        )
+
+    def _again(self, due: DueMessage, *, asked: bool = True) -> None:
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            if due.submission not in UNSETTLED:
+                schedule(connection, due, next_accepted_check(due.created_at, now))
+            elif not (asked and is_given_up(due.created_at, now)):
+                schedule(connection, due, next_unsettled_check(due.created_at, now))
+            elif end_not_confirmed(connection, due, now):
+                _log.warning("not_confirmed", message_id=str(due.message_id))

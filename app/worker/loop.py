@@ -1,0 +1,59 @@
+"""Running tasks until told to stop: each in a thread of its own, none ended by its own failure.
+
+Knows nothing of what the tasks do. Any number of workers may run; that no job runs twice at once is
+the tasks' business, by claims with leases.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from app.kernel.errors import ServiceUnavailable
+
+_log = structlog.get_logger(__name__)
+_LONGEST_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do again and again; ``run_once`` says how much it found to do."""
+
+    name: str
+    run_once: Callable[[], int]
+    pause_seconds: float
+
+
+def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
+    """Run tasks until the event is set, then wait for each to end what it has begun."""
+    threads = [threading.Thread(target=_run, args=(task, stop), name=task.name) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _run(task: Task, stop: threading.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        try:
+            found = task.run_once()
+            failures = 0
+        except ServiceUnavailable:
+            failures += 1
+            found = 0
+            _log.warning("task_without_database", task=task.name)
+        except Exception:  # noqa: BLE001
+            failures += 1
+            found = 0
+            _log.exception("task_failed", task=task.name)
+        if not found:
+            stop.wait(pause_after(task.pause_seconds, failures, random.random()))  # noqa: S311
+
+
+def pause_after(pause_seconds: float, failures: int, chance: float) -> float:
+    """Return how long to wait: longer after each failure, and never the same for two workers."""
+    longer = min(pause_seconds * 2.0 ** min(failures, 10), _LONGEST_PAUSE_SECONDS)
+    return max(pause_seconds, longer) * (0.75 + chance / 2)

@@ -1,0 +1,146 @@
+"""What a send and a callback cost the database: counted on the wire of PostgreSQL.
+
+psycopg prepares a statement on its fifth use by a connection, once and with a round trip of its own;
+what is counted is what every later request costs.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from twilio.http.response import Response
+
+from app.db.engine import Database
+from app.db.vault import Vault
+from support.fake_twilio import Call, accepted, refused
+from support.round_trips import RoundTrips, counting_round_trips
+from support.world import Gateway, Tenant, World, open_gateway
+
+UNTIL_PREPARED = 7
+
+
+@pytest.fixture
+def served(
+    fresh_postgres_url: str, vault: Vault, tmp_path: Path
+) -> Iterator[tuple[Gateway, Tenant]]:
+    """A gateway on PostgreSQL with one connection, and a tenant in it."""
+    database = Database(fresh_postgres_url, pool_size=1)
+    world = World(database, vault)
+    yield open_gateway(database, vault, tmp_path), world.tenant(world.organization())
+    database.close()
+
+
+@pytest.fixture
+def trips(served: tuple[Gateway, Tenant]) -> Iterator[RoundTrips]:
+    """The round trips of that gateway."""
+    with counting_round_trips(served[0].services.database) as found:
+        yield found
+
+
+def test_the_counter_sees_the_begin_and_the_commit_of_a_transaction(
+    served: tuple[Gateway, Tenant], trips: RoundTrips
+) -> None:
+    database = served[0].services.database
+    with database.writing() as connection:
+        connection.execute(text("SELECT 1"))
+    assert trips.take() == 3
+    with database.reading() as connection:
+        connection.execute(text("SELECT 1"))
+        connection.execute(text("SELECT :two"), {"two": 2})
+    assert trips.take() == 2
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+def test_a_send_makes_three_round_trips(
+    served: tuple[Gateway, Tenant], trips: RoundTrips, with_key: bool
+) -> None:
+    gateway, tenant = served
+    found = []
+    for place in range(UNTIL_PREPARED + 3):
+        headers = {"Idempotency_Key": f"key {place}"} if with_key else {}
+        assert gateway.send(tenant, **headers).status_code == 201
+        found.append(trips.take())
+    assert found[UNTIL_PREPARED:] == [3, 3, 3]
+    assert found[1:3] == [3, 3]
+
+
+def test_a_replay_makes_one_round_trip(served: tuple[Gateway, Tenant], trips: RoundTrips) -> None:
+    gateway, tenant = served
+    for _ in range(UNTIL_PREPARED):
+        gateway.send(tenant, Idempotency_Key="k")
+    trips.take()
+    assert gateway.send(tenant, Idempotency_Key="k").headers["Idempotent-Replayed"] == "true"
+    assert trips.take() == 1
+
+
+def test_a_callback_makes_one_round_trip_once_the_tokens_of_its_account_are_kept(
+    served: tuple[Gateway, Tenant], trips: RoundTrips
+) -> None:
+    gateway, tenant = served
+    sent = gateway.send(tenant).json
+    trips.take()
+    words = ["queued", "sent", "delivered", "sent", "failed", "delivered", "delivered", "queued"]
+    found = []
+    for word in words * 2:
+        assert gateway.callback(sent["id"], sent["message_sid"], word).status_code == 204
+        found.append(trips.take())
+    assert found[0] == 2  # the tokens, then the report
+    assert found[1:4] == [1, 1, 1]
+    assert found[UNTIL_PREPARED:] == [1] * (len(found) - UNTIL_PREPARED)
+
+
+def test_a_callback_that_names_no_id_makes_one_round_trip_too(
+    served: tuple[Gateway, Tenant], trips: RoundTrips
+) -> None:
+    gateway, tenant = served
+    sent = gateway.send(tenant).json
+    found = []
+    for _ in range(UNTIL_PREPARED + 2):
+        trips.take()
+        assert gateway.callback(None, sent["message_sid"], "sent").status_code == 204
+        found.append(trips.take())
+    assert found[UNTIL_PREPARED:] == [1, 1]
+
+
+@pytest.mark.parametrize("answer", [accepted(), refused(21408), Response(500, "")])
+def test_no_connection_is_held_during_the_provider_call(
+    gateway: Gateway, tenant: Tenant, world: World, answer: Response
+) -> None:
+    pool: Any = world.database.engine.pool
+    held = []
+
+    def create(_call: Call) -> Response:
+        held.append(pool.checkedout())
+        return answer
+
+    gateway.twilio.script.append(create)
+    gateway.send(tenant, Idempotency_Key="k")
+    assert held == [0]
+
+
+def test_no_transaction_is_open_during_the_provider_call(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    seen: list[str] = []
+    engine = world.database.engine
+    names = ("begin", "commit", "rollback")
+
+    def note(name: str) -> Any:
+        return lambda *_: seen.append(name)
+
+    listeners = {name: note(name) for name in names}
+    for name in names:
+        event.listen(engine, name, listeners[name])
+
+    def create(_call: Call) -> Response:
+        seen.append("call")
+        return accepted()
+
+    gateway.twilio.script.append(create)
+    gateway.send(tenant)
+    for name in names:
+        event.remove(engine, name, listeners[name])
+    before = seen[: seen.index("call")]
+    assert before.count("begin") == before.count("commit") + before.count("rollback")

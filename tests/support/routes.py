@@ -1,0 +1,133 @@
+"""How each declared route is asked for an object: its path, its body, what it answers.
+
+A route that is declared without an entry here fails the tests of access: add it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.access.roles import Role
+from app.kernel.ids import new_id
+from support.world import US_NUMBER, Gateway, Tenant
+
+Ids = dict[str, str]
+_DESTINATIONS = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to use a route that succeeds for the owner of the objects that `prepare` makes.
+
+    ``absent`` is the status for an object that does not exist; None where the route names none.
+    """
+
+    status: int
+    absent: int | None = None
+    body: Callable[[Ids], Any] = lambda _: None
+    prepare: Callable[[Gateway, Tenant], Ids] = lambda _gateway, _tenant: {}
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def ids_of(tenant: Tenant) -> Ids:
+    """The ids that every path and body may need; none of them names an object below these."""
+    return {
+        "workspace_id": str(tenant.workspace_id),
+        "use_case_id": str(tenant.use_case_id),
+        "capability": "sms",
+        "revision": "1",
+    } | {name: str(new_id()) for name in ("message_id", "opt_out_id", "rule_id")}
+
+
+def absent_ids() -> Ids:
+    """Ids of nothing."""
+    return ids_of(Tenant(new_id(), new_id(), new_id(), "", {}))
+
+
+def fill(path: str, ids: Ids) -> str:
+    """A declared path with its ids filled in."""
+    return path.format(**ids)
+
+
+def _message(gateway: Gateway, tenant: Tenant) -> Ids:
+    return {"message_id": gateway.send(tenant).get_json()["id"]}
+
+
+def _opt_out(gateway: Gateway, tenant: Tenant) -> Ids:
+    body = {"to_number": US_NUMBER}
+    made = gateway.post("/v1/opt-outs", body, key=tenant.keys[Role.OWNER])
+    return {"opt_out_id": made.get_json()["id"]}
+
+
+def _rule(gateway: Gateway, tenant: Tenant) -> Ids:
+    path = fill(_DESTINATIONS, ids_of(tenant)) + "/rules"
+    made = gateway.post(path, _rule_body({}), key=tenant.keys[Role.OWNER])
+    return {"rule_id": made.get_json()["id"]}
+
+
+def _revision(gateway: Gateway, tenant: Tenant) -> Ids:
+    """A revision that can be gone back to."""
+    _rule(gateway, tenant)
+    path = fill(_DESTINATIONS, ids_of(tenant)) + "/history"
+    page = gateway.get(path, key=tenant.keys[Role.OWNER]).get_json()
+    return {"revision": str(page["items"][0]["revision"])}
+
+
+def _send_body(ids: Ids) -> Any:
+    use_case_id = ids["use_case_id"]
+    return {"use_case_id": use_case_id, "to_phone_number": US_NUMBER, "message": "hello"}
+
+
+def _opt_out_body(ids: Ids) -> Any:
+    return {"to_number": US_NUMBER, "use_case_id": ids["use_case_id"]}
+
+
+def _rule_body(_: Ids) -> Any:
+    return {"kind": "prefix", "value": "+23276", "action": "blocked"}
+
+
+def _reason(_: Ids) -> Any:
+    return {"reason": "because"}
+
+
+def _countries(_: Ids) -> Any:
+    return {"destinations": ["US", "CA"]}
+
+
+def _map(_: Ids) -> Any:
+    return {"destinations": {"US": "allowed"}}
+
+
+RECIPES: dict[tuple[str, str], Recipe] = {
+    ("POST", "/v1/sms"): Recipe(201, 404, _send_body),
+    ("GET", "/v1/sms"): Recipe(200, prepare=_message),
+    ("GET", "/v1/sms/{message_id}"): Recipe(200, 404, prepare=_message),
+    ("GET", "/v1/sms/{message_id}/events"): Recipe(200, 404, prepare=_message),
+    ("GET", "/v1/use-cases"): Recipe(200),
+    ("GET", "/v1/use-cases/{use_case_id}"): Recipe(200, 404),
+    ("GET", "/v1/opt-outs"): Recipe(200, prepare=_opt_out),
+    ("POST", "/v1/opt-outs"): Recipe(201, 422, _opt_out_body),
+    ("DELETE", "/v1/opt-outs/{opt_out_id}"): Recipe(204, 404, prepare=_opt_out),
+    ("POST", "/v1/workspaces/{workspace_id}/freeze"): Recipe(200, 404, _reason),
+    ("POST", "/v1/workspaces/{workspace_id}/thaw"): Recipe(200, 404, _reason),
+    ("GET", _DESTINATIONS): Recipe(200, 404),
+    ("PUT", _DESTINATIONS): Recipe(200, 404, _map),
+    ("POST", _DESTINATIONS + "/allow"): Recipe(200, 404, _countries),
+    ("POST", _DESTINATIONS + "/block"): Recipe(200, 404, _countries),
+    ("GET", _DESTINATIONS + "/rules"): Recipe(200, 404, prepare=_rule),
+    ("POST", _DESTINATIONS + "/rules"): Recipe(201, 404, _rule_body),
+    ("DELETE", _DESTINATIONS + "/rules/{rule_id}"): Recipe(204, 404, prepare=_rule),
+    ("GET", _DESTINATIONS + "/inheritance"): Recipe(200, 404),
+    ("PUT", _DESTINATIONS + "/inheritance"): Recipe(200, 404, lambda _: {"inherit": False}),
+    ("GET", _DESTINATIONS + "/history"): Recipe(200, 404, prepare=_rule),
+    ("POST", _DESTINATIONS + "/history/{revision}/restore"): Recipe(200, 404, prepare=_revision),
+    ("POST", _DESTINATIONS + "/check"): Recipe(200, 404, lambda _: {"numbers": [US_NUMBER]}),
+    ("GET", _DESTINATIONS + "/refusals"): Recipe(200, 404),
+    ("POST", "/v1/webhook/twilio/sms-status"): Recipe(415),
+    ("POST", "/v1/webhook/twilio/sms-inbound"): Recipe(415),
+    ("GET", "/healthz"): Recipe(200),
+    ("GET", "/readyz"): Recipe(200),
+    ("GET", "/version"): Recipe(200),
+    ("GET", "/metrics"): Recipe(200),
+    ("GET", "/openapi.json"): Recipe(200),
+}
