@@ -115,6 +115,15 @@ def fresh_postgres_url(postgres_socket: str, postgres_template: str) -> Iterator
 
 
 @pytest.fixture
+def empty_postgres_url(postgres_socket: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database without any table."""
+    name = f"test_{uuid.uuid4().hex}"
+    _execute(postgres_socket, f"CREATE DATABASE {name}")
+    yield postgres_url(postgres_socket, name)
+    _execute(postgres_socket, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def database_url(engine_name: str, request: pytest.FixtureRequest) -> str:
     """The URL of a migrated, empty database, once on each engine."""
     name = "sqlite_url" if engine_name == "sqlite" else "fresh_postgres_url"

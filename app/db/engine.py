@@ -92,11 +92,28 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """Lend a connection in one transaction that no other process migrates beside."""
-        with self.writing() as connection:
-            if not self.is_sqlite:
+        """Lend a connection in one transaction that no other process migrates beside.
+
+        SQLite changes a table by making it anew, which its foreign keys must not see; they are
+        checked as a whole before the commit.
+        """
+        if not self.is_sqlite:
+            with self.writing() as connection:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7077)")
-            yield connection
+                yield connection
+            return
+        with _unavailable_as_public(), self._turn(), self.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            if driver is None:
+                raise ServiceUnavailable
+            driver.execute("PRAGMA foreign_keys=OFF").close()
+            try:
+                with connection.begin():
+                    yield connection
+                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                        raise RuntimeError("a migration has broken a foreign key; nothing is done")
+            finally:
+                driver.execute("PRAGMA foreign_keys=ON").close()
 
     @contextmanager
     def _autocommitting(self) -> Iterator[Connection]:

@@ -7,12 +7,12 @@ from importlib.metadata import version
 from typing import Any
 
 from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from app.kernel import errors as e
 from app.web.errors import HTTP_STATUS
 from app.web.health import Anyone
+from app.web.openapi_shapes import SchemaPlugin
 from app.web.routes import Answer, Endpoint, Routes, json_answer
 from app.web.schemas import Error
 from app.web.wiring import service
@@ -31,7 +31,7 @@ def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
         title="Borderpost",
         version=version("borderpost"),
         openapi_version="3.0.3",
-        plugins=[MarshmallowPlugin(schema_name_resolver=_name)],
+        plugins=[SchemaPlugin(schema_name_resolver=_name)],
         info={"description": "A self-hosted SMS gateway over Twilio with destination policies."},
         servers=[{"url": server}],
     )
@@ -118,7 +118,8 @@ def _content(shape: type[Schema] | str | None) -> dict[str, Any]:
     if shape is None:
         return {}
     if isinstance(shape, str):
-        return {"content": {shape: {"schema": {"type": "string"}}}}
+        kind = "object" if shape == "application/json" else "string"
+        return {"content": {shape: {"schema": {"type": kind}}}}
     return {"content": {"application/json": {"schema": shape}}}
 
 

@@ -59,11 +59,11 @@ def test_of_contradicting_callbacks_at_once_exactly_one_is_applied(
         _check_one_end(gateway, tenant, sent["id"], THREADS)
 
 
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_callbacks_that_waited_for_the_same_row_see_each_others_writes(
-    gateway: Gateway, tenant: Tenant, world: World, engine_name: str
+    gateway: Gateway, tenant: Tenant, world: World
 ) -> None:
-    if engine_name == "sqlite":
-        pytest.skip("SQLite has one writer at a time: no row is waited for")
+    # On SQLite there is one writer at a time: no row is waited for.
     sent = gateway.send(tenant).json
     words = [*TERMINALS, "delivered"]
     threads = [

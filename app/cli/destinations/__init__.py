@@ -1,0 +1,37 @@
+"""`destinations`: the policy of a workspace, by hand."""
+
+import click
+
+from app.cli.destinations.countries import allow_command, block_command
+from app.cli.destinations.files import diff_command, export_command, import_command, set_command
+from app.cli.destinations.freezing import freeze_command, thaw_command
+from app.cli.destinations.numbers import check_command, refusals_command
+from app.cli.destinations.rules import rule_group
+from app.cli.destinations.show import history_command, list_command
+from app.cli.destinations.whole import inherit_command, restore_command
+from app.cli.group import Group
+
+
+@click.group("destinations", cls=Group)
+def destinations_group() -> None:
+    """Which countries and numbers a workspace may reach."""
+
+
+for _command in (
+    list_command,
+    check_command,
+    refusals_command,
+    history_command,
+    allow_command,
+    block_command,
+    rule_group,
+    set_command,
+    diff_command,
+    export_command,
+    import_command,
+    restore_command,
+    inherit_command,
+    freeze_command,
+    thaw_command,
+):
+    destinations_group.add_command(_command)

@@ -1,0 +1,100 @@
+"""Making a change, or trying it, and saying what came of it; what is right is decided elsewhere."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from app.cli.actor import command_line_actor
+from app.cli.destinations.lines import change_lines, impact_lines, rule_lines
+from app.cli.destinations.options import How
+from app.cli.destinations.workspace import OpenedWorkspace
+from app.cli.group import Failure, echo_json
+from app.destinations.load import Effective
+from app.destinations.manage import Asked, Change, Changed
+from app.destinations.state import RulesDifference, rules_difference
+from app.destinations.store import rule_json
+from app.destinations.wire import describe
+from app.kernel.errors import DestinationsInherited, RevisionMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A policy before and after a change, or as it would be after it."""
+
+    before: Effective
+    changed: Changed
+    dry_run: bool
+
+    @property
+    def is_new(self) -> bool:
+        """Say whether anything was changed, or would be."""
+        one, other = self.before, self.changed.effective
+        if self.dry_run:
+            return (one.state, one.inherits) != (other.state, other.inherits)
+        return (one.revision, one.inherits) != (other.revision, other.inherits)
+
+    @property
+    def rules(self) -> RulesDifference:
+        """Return which rules came and went."""
+        return rules_difference(self.before.state, self.changed.effective.state)
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the outcome as the API writes a dry run, with the rules beside."""
+        effective, rules = self.changed.effective, self.rules
+        return {
+            "dry_run": self.dry_run,
+            "revision": effective.revision,
+            "inherit": effective.inherits,
+            "configuration": describe(effective),
+            "changes": [change.as_json() for change in self.changed.changes],
+            "rules": {
+                "added": [rule_json(rule) for rule in rules.added],
+                "removed": [rule_json(rule) for rule in rules.removed],
+            },
+            "impact": self.changed.impact,
+        }
+
+
+def make(opened: OpenedWorkspace, change: Change, how: How) -> Outcome:
+    """Make a change in the name of the user of this machine.
+
+    Raises:
+        Failure: the condition does not hold, or the policy is the parent's.
+        ValidationFailed: the change is not possible.
+    """
+    if_match = None if how.if_match is None else frozenset({how.if_match})
+    asked = Asked(command_line_actor(), how.reason, if_match, how.dry_run)
+    before = opened.effective()
+    try:
+        changed = opened.manage(opened.workspace_id, change, asked)
+    except RevisionMismatch as problem:
+        found = (problem.details or {}).get("revision")
+        text = f"the current revision is {found}, not {how.if_match}: nothing was changed"
+        raise Failure(text) from problem
+    except DestinationsInherited as problem:
+        remedy = "`borderpost destinations inherit off` leaves it, with a copy of that policy"
+        raise Failure(problem.text, remedy) from problem
+    return Outcome(before, changed, how.dry_run)
+
+
+def echo_outcome(
+    opened: OpenedWorkspace, outcome: Outcome, how: How, *, beside: dict[str, Any] | None = None
+) -> None:
+    """Print what was changed, or what would be; ``beside`` is added to the JSON."""
+    if how.as_json:
+        echo_json(outcome.as_json() | (beside or {}))
+        return
+    revision = outcome.changed.effective.revision
+    if not outcome.is_new:
+        click.echo(f"{opened.name}: nothing to change, revision {revision}")
+        return
+    if outcome.dry_run:
+        click.echo(f"{opened.name}: dry run, nothing was changed, revision {revision}")
+    else:
+        click.echo(f"{opened.name}: revision {revision}")
+    for line in (*change_lines(outcome.changed.changes), *rule_lines(outcome.rules)):
+        click.echo(line)
+    if outcome.changed.impact is not None:
+        for line in impact_lines(outcome.changed.impact):
+            click.echo(line)

@@ -1,0 +1,106 @@
+"""What every change can be told on the command line: why, on which condition, and only to try."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+
+import click
+
+from app.cli.destinations.workspace import json_option, workspace_option
+from app.cli.times import Duration, Moment
+from app.kernel.clock import to_milliseconds
+
+MAX_REVISION = 2**31 - 1
+_MAX_REASON = 500
+
+
+class Text(click.ParamType[str]):
+    """A text that can be stored, of up to 500 characters."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Read the text."""
+        text = str(value).strip()
+        if not 0 < len(text) <= _MAX_REASON or any("\ud800" <= c <= "\udfff" for c in text):
+            self.fail(f"must have 1 to {_MAX_REASON} characters", param, ctx)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a change is to be made."""
+
+    workspace: str | None
+    dry_run: bool
+    reason: str | None
+    if_match: int | None
+    as_json: bool
+
+
+_OPTIONS = (
+    workspace_option,
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Change nothing: print the difference, and what it would have done to the last "
+        "30 days of traffic.",
+    ),
+    click.option("--reason", type=Text(), help="Why, for the history."),
+    click.option(
+        "--if-match",
+        metavar="REVISION",
+        type=click.IntRange(0, MAX_REVISION),
+        help="Change only if this is still the current revision.",
+    ),
+    json_option,
+)
+acknowledge_option = click.option(
+    "--acknowledge-high-risk",
+    "acknowledged",
+    metavar="CODE",
+    multiple=True,
+    help="Allow this country although Twilio calls it high-risk; may be given several times.",
+)
+
+
+def change_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of every change, gathered in its argument ``how``."""
+
+    @wraps(command)
+    def gathered(
+        *,
+        workspace: str | None,
+        dry_run: bool,
+        reason: str | None,
+        if_match: int | None,
+        as_json: bool,
+        **others: Any,
+    ) -> None:
+        command(how=How(workspace, dry_run, reason, if_match, as_json), **others)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered
+
+
+def ending_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--until`` and ``--for``."""
+    lasting = click.option(
+        "--for", "lasting", type=Duration(), help="After how long it ends by itself, as 2h."
+    )
+    until = click.option("--until", type=Moment(), help="When it ends by itself.")
+    return until(lasting(command))
+
+
+def ending(now: datetime, until: datetime | None, lasting: timedelta | None) -> datetime | None:
+    """Return when something ends by itself; None for never.
+
+    Raises:
+        click.UsageError: both options are given.
+    """
+    if until is not None and lasting is not None:
+        raise click.UsageError("--until and --for exclude each other.")
+    return until if lasting is None else to_milliseconds(now + lasting)

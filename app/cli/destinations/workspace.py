@@ -1,0 +1,69 @@
+"""The workspace that a command is about, with the operations on its policy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import click
+from sqlalchemy import Connection
+
+from app.bootstrap import open_services, open_settings
+from app.cli.opening import ready_database
+from app.cli.scopes import find_workspace_or_only
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.destinations.load import Effective, load_effective
+from app.destinations.manage import ManageDestinations
+from app.kernel.clock import Clock, utc_now
+
+workspace_option = click.option(
+    "--workspace",
+    metavar="NAME|ID",
+    help="Whose destinations; may be left out where there is one workspace.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedWorkspace:
+    """A workspace as it was found, and what can be done with it."""
+
+    row: AnyRow
+    database: Database
+    manage: ManageDestinations
+    now: datetime
+
+    @property
+    def workspace_id(self) -> UUID:
+        """Return the id."""
+        found: UUID = self.row.id
+        return found
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+        return str(self.row.name)
+
+    def effective(self, connection: Connection | None = None) -> Effective:
+        """Load the policy that counts for it."""
+        if connection is not None:
+            return load_effective(connection, self.workspace_id)
+        with self.database.reading() as own:
+            return load_effective(own, self.workspace_id)
+
+
+@contextmanager
+def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
+    """Lend the workspace that is named, or the only one; everything is closed at the end.
+
+    Raises:
+        Failure: there is no such workspace, or several.
+    """
+    settings = open_settings()
+    with ready_database(settings) as database:
+        services = open_services(settings, clock=Clock(utc_now), database=database)
+        with database.reading() as connection:
+            row = find_workspace_or_only(connection, name_or_id)
+        yield OpenedWorkspace(row, database, services.destinations, services.clock.now())

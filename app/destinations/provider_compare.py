@@ -1,0 +1,62 @@
+"""Where a policy and the provider's geo permissions disagree: pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import phonenumbers
+
+from app.destinations.policy import Policy, decide
+from app.destinations.provider_gates import UNSUPPORTED, ProviderGates
+from app.kernel.countries import COUNTRIES
+from app.kernel.phone import Destination, NumberKind
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Country codes, each list sorted; what SPEC section 7 calls the four disagreements."""
+
+    allowed_here_closed_there: tuple[str, ...] = ()
+    closed_here_open_there: tuple[str, ...] = ()
+    high_risk: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Say whether one gate is open where the other is shut."""
+        return bool(self.allowed_here_closed_there or self.closed_here_open_there)
+
+    def as_json(self) -> dict[str, list[str]]:
+        """Write the lists in the words of the API."""
+        return {name: list(getattr(self, name)) for name in self.__slots__}
+
+
+def compare(allowed: Collection[str], gates: ProviderGates) -> Comparison:
+    """Compare the countries that a policy allows with the provider's gates.
+
+    What the provider refuses for everybody counts as closed there. Where nothing at all is known
+    of the provider, there is nothing to compare.
+    """
+    if not gates.entries:
+        return Comparison()
+    closed = {country: gates.is_closed(country) for country in sorted(COUNTRIES)}
+    return Comparison(
+        allowed_here_closed_there=tuple(c for c in closed if closed[c] is True and c in allowed),
+        closed_here_open_there=tuple(c for c in closed if closed[c] is False and c not in allowed),
+        high_risk=tuple(
+            c for c in closed if gates.is_high_risk(c) and (c in allowed or closed[c] is False)
+        ),
+        unsupported=tuple(c for c in closed if c in UNSUPPORTED and c in allowed),
+    )
+
+
+def allowed_countries(policy: Policy, now: datetime) -> frozenset[str]:
+    """Return the countries that a policy allows at large."""
+    return frozenset(c for c in COUNTRIES if decide(policy, at_large(c), now).allowed)
+
+
+def at_large(country: str) -> Destination:
+    """Return a country as a destination: of its numbers only what all of them begin with."""
+    calling_code = phonenumbers.country_code_for_region(country)
+    beginning = f"+{calling_code}" if calling_code else ""
+    return Destination(beginning, True, country, NumberKind.MOBILE, True)
