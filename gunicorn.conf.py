@@ -12,6 +12,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 from prometheus_client import multiprocess  # noqa: E402
 
 from app.bootstrap import open_settings  # noqa: E402
+from app.destinations.start_check import check_beside_serving  # noqa: E402
 from app.settings import SettingsError  # noqa: E402
 
 try:
@@ -37,6 +38,12 @@ def when_ready(server):  # type: ignore[no-untyped-def]
     """Keep the loaded program out of the garbage collector, and its memory shared."""
     gc.collect()
     gc.freeze()
+
+
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    """Once a start: say in the log where Twilio's geo permissions and the policies differ."""
+    if worker.age == 1:
+        check_beside_serving(worker.wsgi)
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]

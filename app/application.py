@@ -8,6 +8,7 @@ from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
 from app.destinations.api import routes as destination_routes
 from app.destinations.api_policy import routes as policy_routes
+from app.destinations.api_provider import routes as destination_provider_routes
 from app.destinations.api_traffic import routes as destination_traffic_routes
 from app.messages.api import routes as messages_routes
 from app.providers.twilio.inbound import routes as inbound_routes
@@ -28,6 +29,7 @@ ROUTES = (
     destination_routes,
     policy_routes,
     destination_traffic_routes,
+    destination_provider_routes,
     workspace_routes,
     use_case_routes,
     opt_out_routes,

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from app.db.engine import Database
 from app.db.schema import current_revision, upgrade
 from app.db.vault import Vault
+from app.destinations.geo_source import GeoPermissionSource
 from app.destinations.manage import ManageDestinations
+from app.destinations.provider_check import CheckProvider
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.messages.follow_up import FollowUp
@@ -22,6 +24,7 @@ from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.client import TwilioProvider
 from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, default_instance, load_settings
@@ -41,6 +44,7 @@ class Services:
     send: SendMessage
     track: TrackDelivery
     destinations: ManageDestinations
+    check_provider: CheckProvider
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
@@ -54,6 +58,7 @@ class Services:
             self.send,
             self.track,
             self.destinations,
+            self.check_provider,
             self.tokens,
             self.callback_url,
             self.metrics_token,
@@ -92,6 +97,7 @@ def open_services(
     *,
     clock: Clock | None = None,
     provider: SmsProvider | None = None,
+    geo: GeoPermissionSource | None = None,
     vault: Vault | None = None,
     database: Database | None = None,
 ) -> Services:
@@ -100,8 +106,8 @@ def open_services(
     database = database or open_database(settings)
     vault = vault or open_vault(settings)
     callback_url = CallbackUrl(settings.public_url)
-    if provider is None:
-        provider = TwilioProvider(open_twilio(settings, vault), callback_url)
+    clients = open_twilio(settings, vault)
+    provider = provider or TwilioProvider(clients, callback_url)
     in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
     return Services(
         settings=settings,
@@ -110,6 +116,7 @@ def open_services(
         send=SendMessage(database, provider, clock, in_flight),
         track=TrackDelivery(database, clock),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
+        check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),

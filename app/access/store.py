@@ -99,11 +99,14 @@ def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
     return done.rowcount == 1
 
 
-def find_workspaces(connection: Connection, name_or_id: str | UUID) -> list[AnyRow]:
-    """Find workspaces by id or by name; a name may stand in several organizations."""
-    column = workspaces.c.id if isinstance(name_or_id, UUID) else workspaces.c.name
+def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
+    """Find workspaces by id, by name (which several organizations may use), or all of them."""
     query = select(workspaces, organizations.c.name.label("organization_name"))
-    return list(connection.execute(query.join(organizations).where(column == name_or_id)))
+    query = query.join(organizations).order_by(workspaces.c.id)
+    if name_or_id is not None:
+        column = workspaces.c.id if isinstance(name_or_id, UUID) else workspaces.c.name
+        query = query.where(column == name_or_id)
+    return list(connection.execute(query))
 
 
 def find_organizations(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:

@@ -3,7 +3,9 @@
 import click
 
 from app.cli.apply import apply_command
+from app.cli.destinations import destinations_group
 from app.cli.emulator import emulator_command
+from app.cli.geo import geo_group
 from app.cli.group import Group
 from app.cli.keys import keys_group
 from app.cli.run import run_command
@@ -18,6 +20,8 @@ COMMANDS: list[click.Command] = [
     apply_command,
     keys_group,
     use_cases_group,
+    geo_group,
+    destinations_group,
     emulator_command,
     worker_command,
     reconcile_command,

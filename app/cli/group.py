@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from app.kernel.errors import PublicError, ServiceUnavailable
+from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
 from app.provisioning.mistakes import FileRefused
 from app.settings import SettingsError
 
@@ -83,8 +83,15 @@ def _exit_codes() -> Iterator[None]:
         raise Failure(*map(str, problem.mistakes)) from problem
     except ServiceUnavailable as problem:
         raise Failure(_about_the_database(problem)) from problem
+    except ValidationFailed as problem:
+        raise Failure(*_problems(problem)) from problem
     except PublicError as problem:
         raise Failure(problem.text) from problem
+
+
+def _problems(failed: ValidationFailed) -> list[str]:
+    found = failed.details or {}
+    return [f"{path}: {text}" for path, texts in found.items() for text in texts]
 
 
 def _about_the_database(problem: ServiceUnavailable) -> str:

@@ -38,6 +38,22 @@ def find_workspace(connection: Connection, name_or_id: str, organization_id: UUI
     return only_one(found, "workspace", name_or_id)
 
 
+def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> AnyRow:
+    """Return the workspace that is named, or the only one where none is.
+
+    Raises:
+        Failure: there is no such workspace, or several and none was named.
+    """
+    if name_or_id is not None:
+        return find_workspace(connection, name_or_id, None)
+    found = find_workspaces(connection, None)
+    if len(found) > 1:
+        raise Failure("there are several workspaces: name one with --workspace")
+    if not found:
+        raise Failure("there is no workspace yet: make one with `borderpost apply`")
+    return found[0]
+
+
 def only_one(found: Sequence[AnyRow], kind: str, name_or_id: str) -> AnyRow:
     """Return the only row that was found.
 

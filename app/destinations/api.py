@@ -16,6 +16,7 @@ from app.destinations.schemas import (
     WantedCountries,
     WantedMap,
 )
+from app.destinations.trial import DryRunView
 from app.destinations.wire import (
     CHANGE_ERRORS,
     CHANGE_HEADERS,
@@ -69,7 +70,7 @@ def get_destinations(principal: Principal, workspace_id: UUID, capability: str) 
     body=_MAP,
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={200: DestinationManagement},
+    answers={200: (DestinationManagement, DryRunView)},
     errors=CHANGE_ERRORS,
 )
 def replace_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
@@ -88,7 +89,7 @@ def replace_destinations(principal: Principal, workspace_id: UUID, capability: s
     body=_ALLOW,
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={200: DestinationManagement},
+    answers={200: (DestinationManagement, DryRunView)},
     errors=CHANGE_ERRORS,
 )
 def allow_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
@@ -117,7 +118,7 @@ def allow_destinations(principal: Principal, workspace_id: UUID, capability: str
     body=_BLOCK,
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={200: DestinationManagementBlockResponse},
+    answers={200: (DestinationManagementBlockResponse, DryRunView)},
     errors=CHANGE_ERRORS,
 )
 def block_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:

@@ -25,6 +25,7 @@ from app.destinations.schemas import (
     WantedRule,
 )
 from app.destinations.store import rule_json
+from app.destinations.trial import DryRunView
 from app.destinations.wire import (
     CHANGE_ERRORS,
     CHANGE_HEADERS,
@@ -73,7 +74,7 @@ def list_rules(principal: Principal, workspace_id: UUID, capability: str) -> Ans
     body=_RULE,
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={201: RuleView},
+    answers={201: RuleView, 200: DryRunView},
     errors=CHANGE_ERRORS,
 )
 def create_rule(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
@@ -103,7 +104,7 @@ def create_rule(principal: Principal, workspace_id: UUID, capability: str) -> An
     guard=Requires(Role.ADMIN),
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={204: None},
+    answers={204: None, 200: DryRunView},
     errors=CHANGE_ERRORS,
 )
 def delete_rule(principal: Principal, workspace_id: UUID, capability: str, rule_id: UUID) -> Answer:
@@ -136,7 +137,7 @@ def get_inheritance(principal: Principal, workspace_id: UUID, capability: str) -
     body=_INHERIT,
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={200: InheritanceView},
+    answers={200: (InheritanceView, DryRunView)},
     errors=CHANGE_ERRORS,
 )
 def set_inheritance(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
@@ -163,7 +164,7 @@ def _inheritance(effective: Effective) -> dict[str, Any]:
     PATH + "/history",
     guard=Requires(Role.VIEWER),
     query=_HISTORY,
-    answers={200: RevisionPage},
+    answers={200: (RevisionPage, "text/csv")},
     errors=(e.NotFound,),
 )
 def list_history(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
@@ -185,7 +186,7 @@ def list_history(principal: Principal, workspace_id: UUID, capability: str) -> A
     guard=Requires(Role.ADMIN),
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={200: DestinationManagement},
+    answers={200: (DestinationManagement, DryRunView)},
     errors=(e.BadRequest, *CHANGE_ERRORS),
 )
 def restore_revision(

@@ -1,7 +1,6 @@
 """Judging numbers without sending: the same code path as a send, for up to a thousand at once."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,32 +10,24 @@ from sqlalchemy import Connection, select
 from app.access.tables import workspaces
 from app.destinations.judge import check_destination
 from app.destinations.policy import Policy
+from app.destinations.provider_gates import Gate, ProviderGates
 from app.destinations.refusal import Source
 from app.destinations.tables import provider_permissions
 from app.kernel.errors import DestinationBlocked, InvalidDestination
 from app.kernel.phone import resolve
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderGates:
-    """What is known of the provider's geo permissions; countries it never spoke of are absent."""
-
-    is_open: Mapping[str, bool]
-
-    def is_closed(self, country: str | None) -> bool | None:
-        """Say whether the provider is known to block a country; None where nothing is known."""
-        found = self.is_open.get(country or "")
-        return None if found is None else not found
-
-
 def load_gates(connection: Connection, workspace_id: UUID) -> ProviderGates:
     """Load what is known of the geo permissions of a workspace's provider account."""
+    known = provider_permissions.c
     query = (
-        select(provider_permissions.c.country, provider_permissions.c.is_open)
-        .join(workspaces, workspaces.c.account_sid == provider_permissions.c.account_sid)
+        select(known.country, known.is_open, known.is_high_risk)
+        .join(workspaces, workspaces.c.account_sid == known.account_sid)
         .where(workspaces.c.id == workspace_id)
     )
-    return ProviderGates({row.country: row.is_open for row in connection.execute(query)})
+    return ProviderGates(
+        {row.country: Gate(row.is_open, row.is_high_risk) for row in connection.execute(query)}
+    )
 
 
 def judge_all(

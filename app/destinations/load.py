@@ -58,7 +58,7 @@ def load_effective(connection: Connection, workspace_id: UUID) -> Effective:
             workspaces.c.inherits_destinations,
             workspaces.c.created_at.label("workspace_created_at"),
             organizations.c.denied_destinations,
-            destination_policies.c.workspace_id.label("owner_id"),
+            owner.label("owner_id"),
             destination_policies.c.revision,
             destination_policies.c.destinations,
             destination_policies.c.created_at,
@@ -70,15 +70,16 @@ def load_effective(connection: Connection, workspace_id: UUID) -> Effective:
     ).one_or_none()
     if row is None:
         raise NotFound
-    owner_id = row.owner_id or workspace_id
+    # Who inherits from nobody has no rules either: its own rest.
+    rules = () if row.owner_id is None else load_rules(connection, row.owner_id)
     return Effective(
         workspace_id=row.id,
         organization_id=row.organization_id,
         parent_id=row.parent_id,
-        owner_id=owner_id,
+        owner_id=row.owner_id or workspace_id,
         inherits=row.inherits_destinations,
         revision=row.revision or 0,
-        state=PolicyState(row.destinations or {}, load_rules(connection, owner_id)),
+        state=PolicyState(row.destinations or {}, rules),
         floor=frozenset(row.denied_destinations),
         created_at=row.created_at or row.workspace_created_at,
         updated_at=row.updated_at or row.workspace_created_at,

@@ -39,6 +39,24 @@ def problems_of_list(codes: Iterable[str], access: Access, floor: frozenset[str]
     return found | _too_many(len(given))
 
 
+def wrong_entries(given: object) -> dict[str | int, list[str]]:
+    """Check the entries of a country map or list as it came, as far as no policy is asked.
+
+    The key of each is its own: a code of the map, a place in the list.
+    """
+    found: dict[str | int, list[str]] = {}
+    if isinstance(given, Mapping):
+        for code, access in given.items():
+            found[code] = _problems_of_code(code, access, frozenset())
+            if isinstance(access, str) and access not in set(Access):
+                found[code].append(_STATUSES)
+    elif isinstance(given, list):
+        for place, code in enumerate(given):
+            if isinstance(code, str):
+                found[place] = _problems_of_code(code, "", frozenset())
+    return {key: messages for key, messages in found.items() if messages}
+
+
 def problems_of_rule(rule: Rule, floor: frozenset[str], now: datetime) -> Problems:
     """Check a rule whose value has the right form."""
     found: Problems = {}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.provider_account import ProviderAccount
@@ -15,6 +15,7 @@ from app.destinations.tables import provider_checks, provider_permissions
 
 BY_CHECK = "check"
 BY_REFUSAL = "21408"
+_NOTE = ["is_open", "noted_at", "noted_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,7 @@ def load_asked(
     elif workspace_id is not None:
         query = query.where(workspaces.c.id == workspace_id)
     return [
-        Asked(
-            row.id, row.name, row.frozen_at is not None, ProviderAccount(row.sid, row.auth_token)
-        )
+        Asked(row.id, row.name, row.frozen_at is not None, ProviderAccount(row.sid, row.auth_token))
         for row in connection.execute(query)
     ]
 
@@ -73,39 +72,49 @@ def replace_permissions(
             known.account_sid == account_sid, known.country.notin_(list(gates.entries))
         )
     )
-    for country, gate in sorted(gates.entries.items()):
-        values = {
+    rows = [
+        {
+            "account_sid": account_sid,
+            "country": country,
             "is_open": gate.is_open,
             "is_high_risk": gate.is_high_risk,
             "noted_at": now,
             "noted_by": BY_CHECK,
         }
-        key = {"account_sid": account_sid, "country": country}
-        _put(connection, provider_permissions, key | values, values)
-    _put(
-        connection,
-        provider_checks,
-        {"account_sid": account_sid, "checked_at": now},
-        {"checked_at": now},
-    )
+        for country, gate in sorted(gates.entries.items())
+    ]
+    _put(connection, provider_permissions, rows, [*_NOTE, "is_high_risk"])
+    checked = {"account_sid": account_sid, "checked_at": now}
+    _put(connection, provider_checks, [checked], ["checked_at"])
 
 
 def note_closed(
     connection: Connection, account_sid: str, country: str | None, now: datetime
 ) -> None:
-    """Keep that the provider refused a country (21408), until the next check; None is no country."""
+    """Keep until the next check that the provider refused a country (21408); None is none."""
     if country is None:
         return
-    changes = {"is_open": False, "noted_at": now, "noted_by": BY_REFUSAL}
-    key = {"account_sid": account_sid, "country": country, "is_high_risk": False}
-    _put(connection, provider_permissions, key | changes, changes)
+    row = {
+        "account_sid": account_sid,
+        "country": country,
+        "is_open": False,
+        "is_high_risk": False,
+        "noted_at": now,
+        "noted_by": BY_REFUSAL,
+    }
+    _put(connection, provider_permissions, [row], _NOTE)
 
 
 def _put(
-    connection: Connection, table: Any, row: dict[str, Any], changes: dict[str, Any]
+    connection: Connection, table: Table, rows: list[dict[str, Any]], changed: list[str]
 ) -> None:
-    """Insert a row, or change the one with its primary key."""
+    """Insert rows; of one that exists by its primary key, change the named columns."""
+    if not rows:
+        return
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    key = [column.name for column in table.primary_key]
-    statement = dialect.insert(table).values(**row)
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changes))
+    wanted = dialect.insert(table)
+    put = wanted.on_conflict_do_update(
+        index_elements=[column.name for column in table.primary_key],
+        set_={name: wanted.excluded[name] for name in changed},
+    )
+    connection.execute(put, rows)

@@ -9,15 +9,17 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 
 from app.destinations.history import HistoryFilter
 from app.destinations.policy import Access, RuleKind
+from app.destinations.problems import wrong_entries
 from app.destinations.refused import RefusalFilter
 from app.kernel.countries import is_country
 from app.kernel.phone import is_e164
-from app.web.fields import Country, StrictSchema, Text, Timestamp, one_of
+from app.web.fields import Country, StrictSchema, Text, TextMap, Timestamp, one_of
 from app.web.pages import PageQuery
 
 MAX_NUMBERS = 1000
 _RULE_KINDS = (RuleKind.COUNTRY, RuleKind.PREFIX, RuleKind.NUMBER)
 _MAX_REASON = 500
+_COUNTRY = {"format": "iso3166-1"}  # as seed 001 says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,24 @@ class DryRunQuery(StrictSchema):
         return bool(data["dry_run"])
 
 
-class MapBody(StrictSchema):
+class CountriesBody(StrictSchema):
+    """A body with countries: where another field is wrong, wrong countries are named all the same."""
+
+    def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
+        """Add what is wrong with the countries to what else is wrong."""
+        told = error.normalized_messages()
+        given = data.get("destinations") if isinstance(data, dict) else None
+        entries = told.setdefault("destinations", {})
+        if isinstance(entries, dict):
+            for key, messages in wrong_entries(given).items():
+                entries[key] = [*entries.get(key, []), *messages]
+        error.messages = told
+
+
+class MapBody(CountriesBody):
     """Body of ``PUT``: the whole country map; what is absent is blocked."""
 
-    destinations = fields.Dict(keys=Text(), values=Text(), required=True)
+    destinations = TextMap(required=True)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
 
     @post_load
@@ -77,20 +93,20 @@ class MapBody(StrictSchema):
         return WantedMap(**data)
 
 
-class BlockBody(StrictSchema):
+class BlockBody(CountriesBody):
     """Body of ``POST …/block``."""
 
-    destinations = fields.List(Text(), required=True)
+    destinations = fields.List(Text(metadata=_COUNTRY), required=True)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
         return WantedCountries(data["destinations"], [])
 
 
-class AllowBody(StrictSchema):
+class AllowBody(CountriesBody):
     """Body of ``POST …/allow``; ``until`` makes it an allowance that ends by itself."""
 
-    destinations = fields.List(Text(), required=True)
+    destinations = fields.List(Text(metadata=_COUNTRY), required=True)
     until = Timestamp(load_default=None, allow_none=True)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
 
@@ -159,7 +175,7 @@ class RefusalQuery(PageQuery, StrictSchema):
     """Query of ``GET …/refusals``."""
 
     country = Country()
-    code = fields.String()
+    code = Text()
     use_case_id = fields.UUID()
     after = Timestamp()
     before = Timestamp()

@@ -29,7 +29,7 @@ CHANGE_HEADERS = {
 }
 CHANGE_ERRORS = (e.NotFound, e.DestinationsInherited, e.RevisionMismatch, e.ValidationFailed)
 _MAX_REASON = 500
-_REVISIONS = re.compile(r'\s*"(\d{1,9})"\s*', re.ASCII)
+_REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def open_workspace(

@@ -13,6 +13,7 @@ import structlog
 
 from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
+from app.destinations.provider_store import note_closed
 from app.destinations.refusal import Refusal, Source, insert_refusal
 from app.kernel import errors as e
 from app.kernel.clock import Clock
@@ -122,6 +123,8 @@ class Settling:
                     source=OptOutSource.PROVIDER,
                 )
                 add_opt_out(connection, opt_out, now)
+            if refused.kind is RefusalKind.DESTINATION_BLOCKED:
+                note_closed(connection, new.account_sid, new.country, now)
         return _public_error(verdict, refused)
 
     def _give_back(self, new: NewSubmission, never: NeverProcessed) -> e.PublicError:

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from app.db.engine import Database
+from app.destinations.provider_store import note_closed
 from app.kernel.clock import Clock
 from app.messages.advance import Advanced, Report, advance_message
 from app.messages.lifecycle import status_of
@@ -67,6 +68,9 @@ class TrackDelivery:
             advanced = advance_message(connection, report)
         if advanced is not None and delivery.meaning is RefusalKind.RECIPIENT_OPTED_OUT:
             self._opt_out(advanced, now)
+        if advanced is not None and delivery.meaning is RefusalKind.DESTINATION_BLOCKED:
+            with self.database.writing_once() as connection:
+                note_closed(connection, delivery.account_sid, advanced.country, now)
         return advanced
 
     def _opt_out(self, advanced: Advanced, now: datetime) -> None:

@@ -62,7 +62,28 @@ class Country(Text):
         return code
 
 
-class Timestamp(fields.Field[datetime]):
+class TextMap(fields.Dict):
+    """A map of texts; what is wrong with an entry is told under its key."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=Text(), values=Text(), **kwargs)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except SchemaError as problem:
+            if not isinstance(problem.messages, dict):
+                raise
+            told = {
+                key: [text for texts in of_entry.values() for text in texts]
+                for key, of_entry in problem.messages.items()
+            }
+            raise SchemaError(told) from problem
+
+
+class Timestamp(fields.AwareDateTime):
     """A time in RFC 3339."""
 
     def _deserialize(

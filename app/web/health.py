@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from flask import Response, request
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
@@ -125,4 +126,4 @@ def get_version(_: None) -> Answer:
 )
 def metrics(_: None) -> Answer:
     """Show the counters in Prometheus' text format."""
-    return Response(exposition(), mimetype="text/plain; version=0.0.4; charset=utf-8")
+    return Response(exposition(), content_type=CONTENT_TYPE_LATEST)

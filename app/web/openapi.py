@@ -7,13 +7,12 @@ from importlib.metadata import version
 from typing import Any
 
 from apispec import APISpec
-from marshmallow import Schema
 
 from app.kernel import errors as e
 from app.web.errors import HTTP_STATUS
 from app.web.health import Anyone
 from app.web.openapi_shapes import SchemaPlugin
-from app.web.routes import Answer, Endpoint, Routes, json_answer
+from app.web.routes import Answer, Endpoint, Routes, Shape, json_answer
 from app.web.schemas import Error
 from app.web.wiring import service
 
@@ -114,18 +113,25 @@ def _answers(endpoint: Endpoint) -> dict[str, Any]:
     return found
 
 
-def _content(shape: type[Schema] | str | None) -> dict[str, Any]:
-    if shape is None:
-        return {}
-    if isinstance(shape, str):
-        kind = "object" if shape == "application/json" else "string"
-        return {"content": {shape: {"schema": {"type": kind}}}}
-    return {"content": {"application/json": {"schema": shape}}}
+def _content(shape: Shape) -> dict[str, Any]:
+    shapes = shape if isinstance(shape, tuple) else () if shape is None else (shape,)
+    found: dict[str, Any] = {
+        kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}
+        for kind in shapes
+        if isinstance(kind, str)
+    }
+    documents = [one for one in shapes if not isinstance(one, str)]
+    if documents:
+        schema = documents[0] if len(documents) == 1 else {"anyOf": documents}
+        found["application/json"] = {"schema": schema}
+    return {"content": found} if found else {}
 
 
-def _description(shape: type[Schema] | str | None) -> str:
+def _description(shape: Shape) -> str:
     if shape is None:
         return "Done."
+    if isinstance(shape, tuple):
+        return " Or: ".join(map(_description, shape))
     return shape if isinstance(shape, str) else (shape.__doc__ or "").strip()
 
 

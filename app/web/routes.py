@@ -7,7 +7,7 @@ A route without an access rule cannot be written.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from flask import Blueprint, Response, json, make_response
@@ -18,6 +18,8 @@ from app.kernel.ids import parse_id
 from app.web.bodies import JsonBody, Query
 
 Answer = Response
+# What an answer holds: a JSON document, a media type, nothing, or one of several.
+Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
 
 class Guard(Protocol):
@@ -44,7 +46,7 @@ class Endpoint:
     body: JsonBody[Any] | None = None
     query: Query[Any] | None = None
     form: bool = False
-    answers: Mapping[int, type[Schema] | str | None] = field(default_factory=dict)
+    answers: Mapping[int, Shape] = field(default_factory=dict)
     errors: tuple[type[PublicError], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,7 +67,7 @@ class Routes:
         body: JsonBody[Any] | None = None,
         query: Query[Any] | None = None,
         form: bool = False,
-        answers: Mapping[int, type[Schema] | str | None],
+        answers: Mapping[int, Shape],
         errors: tuple[type[PublicError], ...] = (),
         headers: Mapping[str, str] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

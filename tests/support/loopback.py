@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 PATIENCE_SECONDS = 20
 
@@ -69,7 +70,7 @@ class Loopback:
     tls: ssl.SSLContext | None = None
     closing: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> "Loopback":
+    def __enter__(self) -> Self:
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)

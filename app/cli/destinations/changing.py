@@ -6,14 +6,13 @@ from typing import Any
 import click
 
 from app.cli.actor import command_line_actor
+from app.cli.destinations.difference import RulesDifference, rules_difference
 from app.cli.destinations.lines import change_lines, impact_lines, rule_lines
 from app.cli.destinations.options import How
 from app.cli.destinations.workspace import OpenedWorkspace
 from app.cli.group import Failure, echo_json
 from app.destinations.load import Effective
 from app.destinations.manage import Asked, Change, Changed
-from app.destinations.state import RulesDifference, rules_difference
-from app.destinations.store import rule_json
 from app.destinations.wire import describe
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
 
@@ -41,17 +40,14 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """Write the outcome as the API writes a dry run, with the rules beside."""
-        effective, rules = self.changed.effective, self.rules
+        effective = self.changed.effective
         return {
             "dry_run": self.dry_run,
             "revision": effective.revision,
             "inherit": effective.inherits,
             "configuration": describe(effective),
             "changes": [change.as_json() for change in self.changed.changes],
-            "rules": {
-                "added": [rule_json(rule) for rule in rules.added],
-                "removed": [rule_json(rule) for rule in rules.removed],
-            },
+            "rules": self.rules.as_json(),
             "impact": self.changed.impact,
         }
 

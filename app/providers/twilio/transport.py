@@ -6,6 +6,7 @@ fails before a connection stands is `NotConnected`; every later failure is `NotC
 
 import logging
 from collections.abc import Mapping
+from math import isfinite
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -140,6 +141,7 @@ def _pairs(values: Mapping[str, object]) -> list[tuple[str, object]]:
 
 def _seconds(header: str | None) -> float | None:
     try:
-        return None if header is None else max(0.0, float(header))
+        seconds = float(header or "")
     except ValueError:
         return None
+    return max(0.0, seconds) if isfinite(seconds) else None

@@ -31,13 +31,6 @@ URL = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json"
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    """A server on loopback."""
-    with Loopback() as found:
-        yield found
-
-
-@pytest.fixture
 def transport(server: Loopback) -> Iterator[TwilioTransport]:
     """A transport to that server, with short patience."""
     found = TwilioTransport(server.url, connect_seconds=0.5, read_seconds=0.3)
@@ -54,7 +47,11 @@ def test_a_refused_port_is_not_connected() -> None:
         transport.close()
 
 
-def test_a_name_that_does_not_resolve_is_not_connected() -> None:
+def test_a_name_that_does_not_resolve_is_not_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", fail)
     transport = TwilioTransport("http://no-such-host.invalid")
     with pytest.raises(NotConnected):
         transport.request("POST", URL, data={"To": "+1"})

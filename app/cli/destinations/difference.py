@@ -1,0 +1,38 @@
+"""Which rules differ between two policies: pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.destinations.document import content_of
+from app.destinations.policy import Rule
+from app.destinations.state import PolicyState
+from app.destinations.store import rule_json
+
+
+@dataclass(frozen=True, slots=True)
+class RulesDifference:
+    """Rules that came and went; one that says the same as before did neither."""
+
+    added: tuple[Rule, ...]
+    removed: tuple[Rule, ...]
+
+    def __bool__(self) -> bool:
+        """Say whether there is any."""
+        return bool(self.added or self.removed)
+
+    def as_json(self) -> dict[str, Any]:
+        """Write both lists in the words of the API."""
+        return {
+            "added": [rule_json(rule) for rule in self.added],
+            "removed": [rule_json(rule) for rule in self.removed],
+        }
+
+
+def rules_difference(before: PolicyState, after: PolicyState) -> RulesDifference:
+    """Compare the rules of two policies by what they say."""
+    old = {content_of(rule) for rule in before.rules}
+    new = {content_of(rule) for rule in after.rules}
+    return RulesDifference(
+        added=tuple(rule for rule in after.rules if content_of(rule) not in old),
+        removed=tuple(rule for rule in before.rules if content_of(rule) not in new),
+    )

@@ -1,0 +1,83 @@
+"""Policies as files: what JSON, TOML and CSV look like. Pure; what they may say is decided later.
+
+All three hold the country map; rules stand in JSON (or TOML) beside it.
+"""
+
+import csv
+import io
+import json
+from enum import StrEnum
+from typing import Any
+
+from app.provisioning.file import parse
+from app.provisioning.mistakes import THE_FILE, FileRefused, Mistake
+
+_COLUMNS = ("code", "status")
+
+
+class Format(StrEnum):
+    """How a policy is written down."""
+
+    JSON = "json"
+    CSV = "csv"
+    TOML = "toml"
+
+
+def write_document(document: dict[str, Any], form: Format) -> str:
+    """Write a policy; only JSON holds its rules."""
+    if form is Format.JSON:
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    destinations = document["destinations"]
+    if form is Format.TOML:
+        lines = (f'{code} = "{status}"\n' for code, status in destinations.items())
+        return "[destinations]\n" + "".join(lines)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(destinations.items())
+    return text.getvalue()
+
+
+def read_document(content: bytes) -> Any:
+    """Read a file in any of the three forms; what it is shows in its first line.
+
+    Raises:
+        FileRefused: it is none of them, or says one thing twice.
+    """
+    first = _first_line(content)
+    if not first:
+        # To block everything is too much to be meant by nothing at all.
+        raise FileRefused(Mistake(THE_FILE, "Is empty."))
+    if first.startswith("{") or "," not in first or "=" in first:
+        return parse(content)
+    try:
+        return {"destinations": _read_csv(content.decode("utf-8-sig"))}
+    except UnicodeDecodeError as problem:
+        raise FileRefused(Mistake(THE_FILE, "Is not a text in UTF-8.")) from problem
+    except csv.Error as problem:
+        raise FileRefused(Mistake(THE_FILE, f"Is not CSV: {problem}.")) from problem
+
+
+def _first_line(content: bytes) -> str:
+    text = content.decode("utf-8-sig", errors="replace")
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _read_csv(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    rows = csv.reader(io.StringIO(text), strict=True)
+    is_first = True
+    for cells in rows:
+        row = tuple(map(str.strip, cells))
+        if not any(row):
+            continue
+        is_header, is_first = is_first and row == _COLUMNS, False
+        if is_header:
+            continue
+        at = f"line {rows.line_num}"
+        if len(row) != len(_COLUMNS):
+            raise FileRefused(Mistake(at, f"Must be {','.join(_COLUMNS)}."))
+        code, status = row
+        if found.setdefault(code, status) != status:
+            raise FileRefused(Mistake(at, f"{code} stands twice, with another status."))
+    return found

@@ -1,0 +1,99 @@
+"""`destinations set`, `diff`, `export` and `import`: the policy as a file."""
+
+import click
+
+from app.cli.destinations.changing import echo_outcome, make
+from app.cli.destinations.difference import rules_difference
+from app.cli.destinations.documents import Format, read_document, write_document
+from app.cli.destinations.lines import change_lines, rule_lines
+from app.cli.destinations.options import How, acknowledge_option, change_options
+from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
+from app.cli.group import Command, echo_json
+from app.cli.input import read_input
+from app.destinations import changes
+from app.destinations.document import PolicyDocument, WantedPolicy, document_of
+from app.destinations.exchange import compare, take_document
+from app.destinations.schemas import MapBody, WantedMap
+from app.web.bodies import load
+
+_DIFFERS = 2
+_file = click.argument("file")
+
+
+@click.command("set", cls=Command)
+@_file
+@acknowledge_option
+@change_options
+def set_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
+    """Overwrite the whole country map with FILE; what is absent is blocked.
+
+    FILE is JSON, {"destinations": {"US": "allowed"}}, or the same in TOML, or CSV with a line
+    US,allowed for each country; - reads standard input. Rules for a whole country that say
+    otherwise go; rules on prefixes and numbers stay.
+    """
+    wanted: WantedMap = load(MapBody(), read_document(read_input(file)))
+    risks = {*acknowledged, *wanted.acknowledge_high_risk}
+    with opened_workspace(how.workspace) as opened:
+        outcome = make(opened, changes.replace_all(wanted.destinations, risks), how)
+    echo_outcome(opened, outcome, how)
+
+
+@click.command("import", cls=Command)
+@_file
+@acknowledge_option
+@change_options
+def import_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
+    """Make the policy what FILE says, as `export` wrote it; - reads standard input.
+
+    With rules in FILE (JSON) these are all the rules afterwards; without, as `set`.
+    """
+    wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
+    with opened_workspace(how.workspace) as opened:
+        change = take_document(wanted, opened.now, acknowledged)
+        outcome = make(opened, change, how)
+    echo_outcome(opened, outcome, how)
+
+
+@click.command("diff", cls=Command)
+@_file
+@workspace_option
+@json_option
+def diff_command(*, file: str, workspace: str | None, as_json: bool) -> None:
+    """Print what `import FILE` would change: exits 0 if nothing, 2 if something.
+
+    Works while the workspace inherits, too: then it compares with the inherited policy.
+    """
+    wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
+    with opened_workspace(workspace) as opened, opened.database.reading() as connection:
+        effective = opened.effective(connection)
+        difference = compare(connection, effective, wanted, opened.now)
+    rules = rules_difference(effective.state, difference.after)
+    if as_json:
+        changed = [change.as_json() for change in difference.changes]
+        echo_json({"revision": effective.revision, "changes": changed, "rules": rules.as_json()})
+    else:
+        for line in (*change_lines(difference.changes), *rule_lines(rules)):
+            click.echo(line)
+    click.get_current_context().exit(_DIFFERS if difference.changes or rules else 0)
+
+
+@click.command("export", cls=Command)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([form.value for form in Format]),
+    default=Format.JSON.value,
+    show_default=True,
+    help="Only JSON holds the rules.",
+)
+@workspace_option
+def export_command(*, form: str, workspace: str | None) -> None:
+    """Print the policy that counts, for `import`, `set` and `diff`.
+
+    The same policy always gives the same text.
+    """
+    with opened_workspace(workspace) as opened:
+        document = document_of(opened.effective().state, opened.now)
+    click.echo(write_document(document, Format(form)), nl=False)
+    if document["rules"] and form != Format.JSON:
+        click.echo(f"{len(document['rules'])} rules are left out: JSON has them", err=True)

@@ -1,0 +1,50 @@
+"""`destinations freeze` and `thaw`: stopping every send of a workspace, and letting it go on."""
+
+import click
+
+from app.access.freeze import set_frozen
+from app.access.workspaces_api import render
+from app.cli.actor import command_line_actor
+from app.cli.destinations.options import Text
+from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
+from app.cli.group import Command, echo_json
+
+_reason = click.option("--reason", required=True, type=Text(), help="Why, for the audit.")
+
+
+@click.command("freeze", cls=Command)
+@_reason
+@workspace_option
+@json_option
+def freeze_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+    """Stop all sends of a workspace, from the next request on."""
+    _set(workspace, frozen=True, reason=reason, as_json=as_json)
+
+
+@click.command("thaw", cls=Command)
+@_reason
+@workspace_option
+@json_option
+def thaw_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+    """Let a frozen workspace send again."""
+    _set(workspace, frozen=False, reason=reason, as_json=as_json)
+
+
+def _set(workspace: str | None, *, frozen: bool, reason: str, as_json: bool) -> None:
+    with opened_workspace(workspace) as opened, opened.database.writing() as connection:
+        row = set_frozen(
+            connection,
+            opened.workspace_id,
+            frozen=frozen,
+            reason=reason,
+            actor=command_line_actor(),
+            now=opened.now,
+        )
+    if as_json:
+        echo_json(render(row))
+        return
+    already = " already" if (opened.row.frozen_at is not None) == frozen else ""
+    if frozen:
+        click.echo(f"{opened.name} is frozen{already}: nothing is sent until it is thawed")
+    else:
+        click.echo(f"{opened.name} is not frozen{already and ', nothing to thaw'}")

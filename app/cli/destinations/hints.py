@@ -1,0 +1,73 @@
+"""What to know about countries that are being allowed, beside that the policy lets them be reached.
+
+Territories with codes of their own stay blocked; some codes no number has; and Twilio has a gate
+of its own, of which only what was asked last is known here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.cli.destinations.lines import country
+from app.destinations.check import load_gates
+from app.destinations.load import Effective
+from app.destinations.policy import Access
+from app.destinations.provider_gates import UNSUPPORTED
+from app.destinations.state import country_accesses
+from app.destinations.territories import has_numbers, hints_for
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Codes to know about; ``separate`` by the country that was allowed."""
+
+    separate: dict[str, tuple[str, ...]]
+    without_numbers: tuple[str, ...]
+    unsupported: tuple[str, ...]
+    closed_at_provider: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Write them for programs."""
+        return {
+            "separate": {code: list(codes) for code, codes in self.separate.items()},
+            "without_numbers": list(self.without_numbers),
+            "unsupported": list(self.unsupported),
+            "closed_at_provider": list(self.closed_at_provider),
+        }
+
+    def lines(self, *, dry_run: bool) -> Iterator[str]:
+        """Tell them to people."""
+        allowed = "would be allowed" if dry_run else "is allowed"
+        for code, codes in self.separate.items():
+            are, them = ("is", "it") if len(codes) == 1 else ("are", "them")
+            yield f"{code} {allowed}; {', '.join(codes)} {are} separate: allow {them} by name"
+        for code in self.without_numbers:
+            yield f"{country(code)} has no phone numbers: nothing can be sent there"
+        for code in self.unsupported:
+            yield f"{country(code)}: Twilio delivers nothing there, for anybody"
+        for code in self.closed_at_provider:
+            yield f"{country(code)} is closed at Twilio, as last known: see `borderpost geo check`"
+
+
+def hints_about(
+    connection: Connection, codes: Sequence[str], effective: Effective, now: datetime
+) -> Hints:
+    """Say what to know about countries that were allowed in a policy."""
+    gates = load_gates(connection, effective.workspace_id)
+    named = country_accesses(effective.state, now)
+    separate = {
+        code: tuple(one for one in others if named.get(one) != Access.ALLOWED)
+        for code, others in hints_for(codes).items()
+    }
+    once = list(dict.fromkeys(codes))
+    return Hints(
+        separate={code: others for code, others in separate.items() if others},
+        without_numbers=tuple(code for code in once if not has_numbers(code)),
+        unsupported=tuple(code for code in once if code in UNSUPPORTED),
+        closed_at_provider=tuple(
+            code for code in once if code not in UNSUPPORTED and gates.is_closed(code)
+        ),
+    )

@@ -1,0 +1,148 @@
+"""`destinations check` and `refusals`: may these numbers be reached, and what was turned away.
+
+Prints whole only the numbers that the user gave; refusals are stored masked.
+"""
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+
+from app.cli.destinations.lines import country, printable, table
+from app.cli.destinations.workspace import (
+    OpenedWorkspace,
+    json_option,
+    opened_workspace,
+    workspace_option,
+)
+from app.cli.group import Command, Failure, echo_json
+from app.cli.times import Moment
+from app.destinations.check import judge_all, load_gates
+from app.destinations.load import load_use_case_countries
+from app.destinations.refused import RefusalFilter, load_counts, load_refusals, render_refusal
+from app.kernel.errors import InvalidDestination, NotFound
+
+_STANDARD_INPUT = "-"
+_MAX_LISTED = 10_000
+
+
+@click.command("check", cls=Command)
+@click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
+@click.option("--use-case", type=click.UUID, help="As this use case would reach them.")
+@workspace_option
+@json_option
+def check_command(
+    *, numbers: tuple[str, ...], use_case: Any, workspace: str | None, as_json: bool
+) -> None:
+    """Say of each NUMBER whether it may be reached, and which rule says so; sends nothing.
+
+    Numbers are in E.164 form, as +12025550123; - reads them from standard input, one a line.
+    """
+    with opened_workspace(workspace) as opened:
+        verdicts = _judge(opened, list(_given(numbers)), use_case)
+    if as_json:
+        echo_json({"verdicts": verdicts})
+        return
+    if opened.row.frozen_at is not None:
+        click.echo(f"{opened.name} is frozen: nothing is sent until it is thawed", err=True)
+    for line in table(map(_verdict_row, verdicts)):
+        click.echo(line)
+
+
+def _given(numbers: tuple[str, ...]) -> Iterator[str]:
+    for number in numbers:
+        if number == _STANDARD_INPUT:
+            lines = map(str.strip, sys.stdin)
+            yield from filter(None, lines)
+        else:
+            yield number.encode(errors="replace").decode()
+
+
+def _judge(opened: OpenedWorkspace, numbers: list[str], use_case: Any) -> list[dict[str, Any]]:
+    countries = None
+    with opened.database.reading() as connection:
+        effective = opened.effective(connection)
+        gates = load_gates(connection, opened.workspace_id)
+        if use_case is not None:
+            try:
+                countries = load_use_case_countries(connection, opened.workspace_id, use_case)
+            except NotFound as problem:
+                raise Failure(f"{opened.name} has no use case {use_case}") from problem
+    return judge_all(numbers, effective.policy(countries), gates, opened.now)
+
+
+def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
+    where = "" if verdict["country"] is None else country(verdict["country"])
+    if verdict["code"] == InvalidDestination.__name__:
+        why = "not a number that can receive SMS"
+    else:
+        why = f"by {verdict['rule']} of {verdict['scope']}, revision {verdict['revision']}"
+    if verdict["provider_closed"]:
+        why += "; closed at Twilio"
+    said = "allowed" if verdict["allowed"] else verdict["code"]
+    return printable(verdict["number"]), said, where, why
+
+
+@click.command("refusals", cls=Command)
+@click.option("--country", metavar="CODE", help="Only sends to this country.")
+@click.option("--code", help="Only with this code, as DestinationBlocked.")
+@click.option("--after", type=Moment(), help="Only after this time.")
+@click.option("--before", type=Moment(), help="Only before this time.")
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, _MAX_LISTED),
+    help="How many are listed, the newest first.",
+)
+@workspace_option
+@json_option
+def refusals_command(
+    *,
+    country: str | None,
+    code: str | None,
+    after: datetime | None,
+    before: datetime | None,
+    limit: int,
+    workspace: str | None,
+    as_json: bool,
+) -> None:
+    """List sends that were turned away, numbers masked, with the counts of the last 30 days."""
+    wanted = RefusalFilter(limit, country=country, code=code, after=after, before=before)
+    with opened_workspace(workspace) as opened, opened.database.reading() as connection:
+        rows = load_refusals(connection, opened.workspace_id, wanted)[:limit]
+        counts = load_counts(connection, opened.workspace_id, opened.now)
+    items = [render_refusal(row) for row in rows]
+    if as_json:
+        echo_json({"items": items, "counts": counts})
+        return
+    for line in _refusal_lines(items, counts):
+        click.echo(line)
+
+
+def _refusal_lines(items: list[dict[str, Any]], counts: list[dict[str, Any]]) -> Iterator[str]:
+    if not counts and not items:
+        yield "nothing was turned away"
+        return
+    yield "by day, country and code, of the last 30 days:"
+    yield from (f"  {line}" for line in table(map(_count_row, counts)))
+    yield "the newest:"
+    yield from (f"  {line}" for line in table(map(_refusal_row, items)))
+
+
+def _count_row(count: dict[str, Any]) -> tuple[str, ...]:
+    where = "no country" if count["country"] is None else country(count["country"])
+    unlisted = f"{count['unlisted']} of them not listed" if count["unlisted"] else ""
+    return count["day"], where, count["code"], str(count["refusals"]), unlisted
+
+
+def _refusal_row(item: dict[str, Any]) -> tuple[str, ...]:
+    why = item["source"] or ""
+    if item["rule"] is not None:
+        why += f": {item['rule']} of {item['scope']}, revision {item['revision']}"
+    if item["provider_code"] is not None:
+        why += f" {item['provider_code']}"
+    where = item["country"] or "-"
+    return item["at"], item["number"], where, item["code"], why, item["use_case_id"] or ""

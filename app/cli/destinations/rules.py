@@ -1,0 +1,106 @@
+"""`destinations rule`: rules finer than a country, for numbers, prefixes and for a time."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import click
+
+from app.cli.destinations.changing import echo_outcome, make
+from app.cli.destinations.lines import rule_row, table
+from app.cli.destinations.options import How, change_options, ending, ending_options
+from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
+from app.cli.group import Failure, Group, echo_json
+from app.destinations import changes
+from app.destinations.policy import Access, Rule, RuleKind
+from app.destinations.schemas import RuleBody, WantedRule
+from app.destinations.store import rule_json
+from app.kernel.clock import rfc3339
+from app.kernel.errors import NotFound
+from app.kernel.ids import new_id, parse_id
+from app.web.bodies import load
+
+_KINDS = [kind.value for kind in (RuleKind.NUMBER, RuleKind.PREFIX, RuleKind.COUNTRY)]
+
+
+@click.group("rule", cls=Group)
+def rule_group() -> None:
+    """Rules for numbers, prefixes and countries: the most specific that is live decides."""
+
+
+@rule_group.command("add")
+@click.argument("kind", metavar=f"[{'|'.join(_KINDS)}]", type=click.Choice(_KINDS))
+@click.argument("value")
+@click.argument("action", metavar="[allowed|blocked]", type=click.Choice([*map(str, Access)]))
+@ending_options
+@change_options
+def add_command(
+    *,
+    kind: str,
+    value: str,
+    action: str,
+    until: datetime | None,
+    lasting: timedelta | None,
+    how: How,
+) -> None:
+    """Add a rule, as `rule add prefix +23276 blocked`.
+
+    One of the same kind and value takes the place of the older.
+    """
+    with opened_workspace(how.workspace) as opened:
+        ends_at = ending(opened.now, until, lasting)
+        body = {"kind": kind, "value": value, "action": action, "reason": how.reason}
+        if ends_at is not None:
+            body["expires_at"] = rfc3339(ends_at)
+        wanted: WantedRule = load(RuleBody(), body)
+        rule = Rule(
+            rule_id=new_id(),
+            kind=wanted.kind,
+            value=wanted.value,
+            action=wanted.action,
+            expires_at=wanted.expires_at,
+            reason=wanted.reason,
+            created_at=opened.now,
+        )
+        outcome = make(opened, changes.add_rule(rule, opened.now), how)
+    echo_outcome(opened, outcome, how, beside={"rule": rule_json(rule)})
+
+
+@rule_group.command("list")
+@workspace_option
+@json_option
+def list_command(*, workspace: str | None, as_json: bool) -> None:
+    """List the rules, the oldest first; those that have expired decide nothing any more."""
+    with opened_workspace(workspace) as opened:
+        effective = opened.effective()
+    rules = effective.state.rules
+    if as_json:
+        echo_json({"revision": effective.revision, "items": [rule_json(rule) for rule in rules]})
+        return
+    for line in table(rule_row(rule, opened.now) for rule in rules):
+        click.echo(line)
+    if not rules:
+        click.echo("no rules")
+
+
+@rule_group.command("remove")
+@click.argument("rule", metavar="ID|VALUE")
+@change_options
+def remove_command(*, rule: str, how: How) -> None:
+    """Take a rule away, named by its id, or by its value where one rule alone has it."""
+    with opened_workspace(how.workspace) as opened:
+        rule_id = parse_id(rule) or _rule_of_value(opened.effective().state.rules, rule)
+        try:
+            outcome = make(opened, changes.drop_rule(rule_id), how)
+        except NotFound as problem:
+            raise Failure(f"there is no rule {rule}") from problem
+    echo_outcome(opened, outcome, how)
+
+
+def _rule_of_value(rules: tuple[Rule, ...], value: str) -> UUID:
+    found = [rule.rule_id for rule in rules if rule.value == value]
+    if not found:
+        raise Failure(f"there is no rule {value}")
+    if len(found) > 1:
+        ids = ", ".join(map(str, found))
+        raise Failure(f"several rules are about {value}: give the id, one of {ids}")
+    return found[0]

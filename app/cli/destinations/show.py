@@ -1,0 +1,140 @@
+"""`destinations list` and `history`: who may be reached, and who changed it, when and why."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from app.access.store import load_workspace
+from app.cli.destinations.difference import rules_difference
+from app.cli.destinations.lines import (
+    country,
+    printable,
+    revision_lines,
+    rule_lines,
+    rule_row,
+    table,
+)
+from app.cli.destinations.workspace import (
+    OpenedWorkspace,
+    json_option,
+    opened_workspace,
+    workspace_option,
+)
+from app.cli.group import Command, echo_json
+from app.db.rows import AnyRow
+from app.destinations.history import HistoryFilter, load_history, render_revision, write_csv
+from app.destinations.load import Effective
+from app.destinations.policy import Access
+from app.destinations.state import PolicyState, country_accesses
+from app.destinations.store import rule_json, state_of_revision
+from app.destinations.territories import has_numbers
+from app.kernel.clock import rfc3339
+
+_MAX_LISTED = 100_000
+
+
+@click.command("list", cls=Command)
+@workspace_option
+@json_option
+def list_command(*, workspace: str | None, as_json: bool) -> None:
+    """Show which countries a workspace may reach, its rules, and whose policy it is."""
+    with opened_workspace(workspace) as opened, opened.database.reading() as connection:
+        effective = opened.effective(connection)
+        owner = load_workspace(connection, effective.owner_id)
+    accesses = _accesses(effective, opened)
+    if as_json:
+        echo_json(_policy_json(opened, effective, owner, accesses))
+        return
+    for line in _policy_lines(opened, effective, owner, accesses):
+        click.echo(line)
+
+
+def _accesses(effective: Effective, opened: OpenedWorkspace) -> dict[str, str]:
+    """Say what holds for each country that is named anywhere: map, live rules and floor."""
+    denied = dict.fromkeys(effective.floor, Access.BLOCKED.value)
+    return dict(sorted((country_accesses(effective.state, opened.now) | denied).items()))
+
+
+def _policy_json(
+    opened: OpenedWorkspace, effective: Effective, owner: AnyRow | None, accesses: dict[str, str]
+) -> dict[str, Any]:
+    frozen_at = opened.row.frozen_at
+    return {
+        "workspace": {"id": str(opened.workspace_id), "name": opened.name},
+        "revision": effective.revision,
+        "updated_at": rfc3339(effective.updated_at),
+        "inherit": effective.inherits,
+        "owner": {"id": str(effective.owner_id), "name": owner.name if owner else None},
+        "frozen": frozen_at is not None,
+        "frozen_reason": opened.row.frozen_reason,
+        "denied_by_organization": sorted(effective.floor),
+        "reachable": [code for code, access in accesses.items() if access == Access.ALLOWED],
+        "destinations": dict(sorted(effective.state.destinations.items())),
+        "rules": [rule_json(rule) for rule in effective.state.rules],
+    }
+
+
+def _policy_lines(
+    opened: OpenedWorkspace, effective: Effective, owner: AnyRow | None, accesses: dict[str, str]
+) -> Iterator[str]:
+    whose = f"inherited from {owner.name if owner else 'nobody'}" if effective.inherits else "own"
+    changed = rfc3339(effective.updated_at)
+    yield f"{opened.name}: {whose} policy, revision {effective.revision}, changed {changed}"
+    if opened.row.frozen_at is not None:
+        reason = printable(opened.row.frozen_reason or "")
+        yield f"frozen since {rfc3339(opened.row.frozen_at)}, nothing is sent: {reason}"
+    rows = [(country(code), said, _why(code, said, effective)) for code, said in accesses.items()]
+    yield from table(rows)
+    yield "every other country: blocked" if rows else "every country: blocked"
+    if effective.state.rules:
+        yield "rules, of which the most specific decides:"
+        rules = (rule_row(rule, opened.now) for rule in effective.state.rules)
+        yield from (f"  {line}" for line in table(rules))
+
+
+def _why(code: str, access: str, effective: Effective) -> str:
+    if code in effective.floor:
+        return "denied by the organization"
+    if not has_numbers(code):
+        return "no number belongs to it"
+    return "" if effective.state.destinations.get(code) == access else "by a rule"
+
+
+@click.command("history", cls=Command)
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, _MAX_LISTED),
+    help="How many revisions, the newest first.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each country changed.")
+@workspace_option
+@json_option
+def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json: bool) -> None:
+    """Show who changed the destinations, when, from which revision and why, newest first."""
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other.")
+    with opened_workspace(workspace) as opened, opened.database.reading() as connection:
+        rows = load_history(connection, opened.workspace_id, HistoryFilter(limit))
+    shown = rows[:limit]
+    if as_csv:
+        click.echo(write_csv(shown), nl=False)
+    elif as_json:
+        echo_json({"items": [render_revision(row) for row in shown]})
+    else:
+        for line in _history_lines(rows, limit):
+            click.echo(line)
+    if len(rows) > limit:
+        click.echo(f"older revisions are left out: --limit is {limit}", err=True)
+
+
+def _history_lines(rows: list[AnyRow], limit: int) -> Iterator[str]:
+    states = [*map(state_of_revision, rows), PolicyState()]
+    for place, row in enumerate(rows[:limit]):
+        yield from revision_lines(render_revision(row))
+        rules = rules_difference(states[place + 1], states[place])
+        yield from (f"    {line}" for line in rule_lines(rules))
+    if not rows:
+        yield "nothing was changed yet"

@@ -1,0 +1,38 @@
+"""`destinations inherit` and `restore`: the policy as a whole, the parent's or an earlier one."""
+
+import click
+
+from app.cli.destinations.changing import echo_outcome, make
+from app.cli.destinations.options import MAX_REVISION, How, change_options
+from app.cli.destinations.workspace import opened_workspace
+from app.cli.group import Command, Failure
+from app.destinations import changes
+from app.kernel.errors import NotFound
+
+
+@click.command("inherit", cls=Command)
+@click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
+@change_options
+def inherit_command(*, switch: str, how: How) -> None:
+    """Follow the parent workspace, or decide alone beginning with a copy of its policy."""
+    with opened_workspace(how.workspace) as opened:
+        change = changes.set_inheritance(inherit=switch == "on")
+        outcome = make(opened, change, how)
+    echo_outcome(opened, outcome, how)
+
+
+@click.command("restore", cls=Command)
+@click.argument("revision", type=click.IntRange(1, MAX_REVISION))
+@change_options
+def restore_command(*, revision: int, how: How) -> None:
+    """Go back to how the policy was after REVISION; this is a revision of its own.
+
+    What the organization denies stays denied, and rules that have expired since stay away.
+    """
+    with opened_workspace(how.workspace) as opened:
+        change = changes.restore_revision(revision, opened.now)
+        try:
+            outcome = make(opened, change, how)
+        except NotFound as problem:
+            raise Failure(f"{opened.name} has no revision {revision}") from problem
+    echo_outcome(opened, outcome, how)

@@ -1,0 +1,138 @@
+"""`geo`: does Twilio's own gate agree with the policies, and may we send there today?"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID
+
+import click
+
+from app.bootstrap import open_settings, open_twilio, open_vault
+from app.cli.geo_lines import check_lines, check_row
+from app.cli.geo_plans import push_lines, push_row, ready_lines, ready_row
+from app.cli.group import FAILED, Failure, Group, echo_json
+from app.cli.opening import ready_database
+from app.cli.scopes import find_workspace
+from app.destinations.provider_check import Checked, CheckProvider
+from app.destinations.provider_push import PushToProvider
+from app.destinations.readiness import Gatekeeper, ShutGate, shut_gates
+from app.kernel.clock import Clock
+from app.kernel.countries import is_country
+from app.providers.twilio.geo import TwilioGeoPermissions
+
+_DIFFERS = 2
+_NO_ACCOUNT = "no workspace has a Twilio account"
+
+_workspace = click.option("--workspace", metavar="NAME|ID", help="Only this workspace.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("geo", cls=Group)
+def geo_group() -> None:
+    """Twilio's geo permissions: the second gate, beside the policies here."""
+
+
+@geo_group.command("check")
+@_workspace
+@_as_json
+def check_command(workspace: str | None, as_json: bool) -> None:
+    """Ask Twilio, and compare its geo permissions with the policy of each workspace.
+
+    Exits 0 where they agree, 2 where one gate is open and the other shut, 1 where Twilio could not
+    be asked for some workspace. Each is asked with its own credentials. Changes nothing at Twilio.
+    """
+    with _opened(workspace) as (check, workspace_id):
+        checked = check(workspace_id)
+    if as_json:
+        echo_json({"workspaces": [check_row(one) for one in checked]})
+    else:
+        _echo(line for one in checked for line in check_lines(one))
+        if not checked:
+            click.echo(_NO_ACCOUNT)
+    differs = any(one.view.comparison.differs for one in checked)
+    sys.exit(_exit_code(checked, otherwise=_DIFFERS if differs else 0))
+
+
+@geo_group.command("ready")
+@click.argument("countries", nargs=-1, required=True, metavar="COUNTRY...")
+@_workspace
+@_as_json
+def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+    """Can we send to each COUNTRY today, and if not, whose gate is shut? Asks Twilio.
+
+    Exits 0 where all are ready, 2 where one is not, 1 where Twilio could not be asked.
+    """
+    wrong = [code for code in countries if not is_country(code)]
+    if wrong:
+        text = "must be ISO 3166-1 alpha-2 codes in upper case, not"
+        raise click.BadParameter(f"{text} {', '.join(wrong)}", param_hint="COUNTRY")
+    with _opened(workspace) as (check, workspace_id):
+        now = check.clock.now()
+        found = [
+            (code, one, _shut(one, code, now))
+            for one in check(workspace_id)
+            for code in dict.fromkeys(countries)
+        ]
+    if not found:
+        raise Failure(_NO_ACCOUNT)
+    if as_json:
+        echo_json({"countries": [ready_row(*one) for one in found]})
+    else:
+        _echo(line for one in found for line in ready_lines(*one))
+    is_ready = not any(shut for _, _, shut in found)
+    sys.exit(_exit_code([one for _, one, _ in found], otherwise=0 if is_ready else _DIFFERS))
+
+
+@geo_group.command("push")
+@_workspace
+@click.option("--yes", is_flag=True, help="Change Twilio. Without it, changes are only proposed.")
+@_as_json
+def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
+    """Propose, item by item, what would bring Twilio's geo permissions in line; --yes does it.
+
+    Opens what is allowed here and closed there; closes what no workspace of the account allows.
+    Exits 1 where Twilio could not be asked or refused an item.
+    """
+    with _opened(workspace) as (check, workspace_id):
+        pushed = PushToProvider(check)(workspace_id, apply=yes)
+    if as_json:
+        echo_json({"applied": yes, "accounts": [push_row(one) for one in pushed]})
+    else:
+        _echo(line for one in pushed for line in push_lines(one, is_applied=yes))
+        if not pushed:
+            click.echo(_NO_ACCOUNT)
+    sys.exit(0 if all(one.is_done for one in pushed) else FAILED)
+
+
+@contextmanager
+def _opened(workspace: str | None) -> Iterator[tuple[CheckProvider, UUID | None]]:
+    settings = open_settings()
+    clients = open_twilio(settings, open_vault(settings))
+    with ready_database(settings) as database:
+        workspace_id = None
+        if workspace is not None:
+            with database.reading() as connection:
+                row = find_workspace(connection, workspace, None)
+            if row.account_sid is None:
+                raise Failure(f"workspace {row.name} has no Twilio account")
+            workspace_id = row.id
+        yield CheckProvider(database, TwilioGeoPermissions(clients), Clock()), workspace_id
+
+
+def _shut(checked: Checked, country: str, now: datetime) -> list[ShutGate]:
+    """List the shut gates; Twilio's only as it says today, not as it said at an earlier check."""
+    gates, is_frozen = checked.view.gates, checked.asked.is_frozen
+    found = shut_gates(checked.effective, gates, country, now, is_frozen=is_frozen)
+    if checked.problem is None:
+        return found
+    return [gate for gate in found if gate.gatekeeper is not Gatekeeper.PROVIDER]
+
+
+def _exit_code(checked: list[Checked], *, otherwise: int) -> int:
+    return FAILED if any(one.problem is not None for one in checked) else otherwise
+
+
+def _echo(lines: Iterator[str]) -> None:
+    for line in lines:
+        click.echo("".join(char if char.isprintable() else "?" for char in line))

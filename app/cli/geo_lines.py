@@ -1,0 +1,80 @@
+"""How the comparison with Twilio's geo permissions is shown to people, and what to do about it."""
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from app.destinations.provider_check import Checked
+from app.destinations.provider_gates import UNSUPPORTED, ProviderGates
+from app.kernel.clock import rfc3339
+from app.kernel.countries import country_name
+
+CONSOLE = "Twilio's Console (Messaging > Settings > Geo permissions, Owner or Admin)"
+_WIDTH = 100
+_FEW = 12  # above this, codes stand without names
+
+
+def check_row(checked: Checked) -> dict[str, Any]:
+    """Return one workspace for programs; with a problem the lists are those of the last check."""
+    problem = None if checked.problem is None else str(checked.problem)
+    asked = checked.asked
+    head = {"id": str(asked.workspace_id), "name": asked.name}
+    return {**head, **checked.view.as_json(), "problem": problem}
+
+
+def check_lines(checked: Checked) -> Iterator[str]:
+    """Show one workspace to people, with what to do about each disagreement."""
+    name, view = checked.asked.name, checked.view
+    if checked.problem is not None:
+        last = "never checked" if view.checked_at is None else f"last {rfc3339(view.checked_at)}"
+        yield f"{name}: could not be asked: {checked.problem} ({last})"
+        return
+    found = view.comparison
+    yield f"{name}: {'Twilio and the policy differ' if found.differs else 'Twilio agrees'}"
+    if found.allowed_here_closed_there:
+        yield "  allowed here, closed at Twilio: messages will fail with 21408"
+        yield from _grouped(found.allowed_here_closed_there, lambda c: _to_open(c, view.gates))
+    if found.closed_here_open_there:
+        yield "  closed here, open at Twilio: exposed if a Twilio key leaks"
+        yield from _grouped(
+            found.closed_here_open_there, lambda c: _to_close(c, view.gates, view.allowed)
+        )
+    if found.high_risk:
+        yield "  high-risk, says Twilio, and open on at least one side"
+        yield from _grouped(found.high_risk, lambda _: "keep them only if you need them")
+
+
+def _to_open(country: str, gates: ProviderGates) -> str:
+    if country in UNSUPPORTED:
+        return "Twilio refuses these for everybody: block them here"
+    if gates.is_high_risk(country):
+        return f"high-risk: open them in {CONSOLE}, or block them here"
+    return "open them with `borderpost geo push --yes`, or block them here"
+
+
+def _to_close(country: str, gates: ProviderGates, allowed: frozenset[str]) -> str:
+    entry = gates.entry_of(country)
+    if entry is not None and entry != country and entry in allowed:
+        return f"Twilio has one permission for these and {entry}: allow them here, or leave it so"
+    if gates.is_high_risk(country):
+        return f"high-risk: close them in {CONSOLE}, or allow them here"
+    return "close them with `borderpost geo push --yes`, or allow them here"
+
+
+def _grouped(countries: Iterable[str], remedy: Callable[[str], str]) -> Iterator[str]:
+    """Show countries under what is to be done about them."""
+    by_remedy: dict[str, list[str]] = {}
+    for country in countries:
+        by_remedy.setdefault(remedy(country), []).append(country)
+    for wanted, together in by_remedy.items():
+        yield f"    {wanted}"
+        yield from textwrap.wrap(
+            named(together), _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+
+
+def named(countries: list[str]) -> str:
+    """Return codes with their names where they are few, else the codes alone."""
+    if len(countries) > _FEW:
+        return " ".join(countries)
+    return ", ".join(f"{country} {country_name(country)}" for country in countries)

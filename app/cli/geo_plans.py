@@ -1,0 +1,97 @@
+"""How readiness and proposed changes of Twilio's geo permissions are shown."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from app.cli.geo_lines import CONSOLE, named
+from app.destinations.geo_source import ItemOutcome, WantedPermission
+from app.destinations.provider_check import Checked
+from app.destinations.provider_push import Pushed
+from app.destinations.readiness import Gatekeeper, ShutGate
+from app.kernel.countries import country_name
+
+_WHO = {
+    Gatekeeper.NO_NUMBERS: "nobody",
+    Gatekeeper.UNSUPPORTED: "Twilio",
+    Gatekeeper.ORGANIZATION: "the organization",
+    Gatekeeper.WORKSPACE: "the workspace",
+    Gatekeeper.PROVIDER: "Twilio",
+}
+_REMEDY = {
+    Gatekeeper.ORGANIZATION: "see denied_destinations in the file of `borderpost apply`",
+    Gatekeeper.WORKSPACE: "see `borderpost destinations`",
+    Gatekeeper.PROVIDER: "`borderpost geo push` says how to open it",
+}
+
+
+def ready_row(country: str, checked: Checked, shut: Sequence[ShutGate]) -> dict[str, Any]:
+    """Return one answer for programs; null where only Twilio, which was not reached, could tell."""
+    unknown = checked.problem is not None and not shut
+    return {
+        "country": country,
+        "workspace": {"id": str(checked.asked.workspace_id), "name": checked.asked.name},
+        "ready": None if unknown else not shut,
+        "shut": [{"gate": gate.gatekeeper.value, "why": gate.why} for gate in shut],
+        "problem": None if checked.problem is None else str(checked.problem),
+    }
+
+
+def ready_lines(country: str, checked: Checked, shut: Sequence[ShutGate]) -> Iterator[str]:
+    """Show one answer to people."""
+    at_least = "ready" if checked.problem is None else "not known"
+    answer = "not ready" if shut else at_least
+    yield f"{country} {country_name(country)}, {checked.asked.name}: {answer}"
+    for gate in shut:
+        remedy = _REMEDY.get(gate.gatekeeper)
+        see = "" if remedy is None else f" ({remedy})"
+        yield f"  {_WHO[gate.gatekeeper]}: {gate.why}{see}"
+    if checked.problem is not None:
+        yield f"  Twilio could not be asked: {checked.problem}"
+
+
+def push_row(pushed: Pushed) -> dict[str, Any]:
+    """Return one account's plan for programs, with what became of each change."""
+    plan = pushed.plan
+    if pushed.outcomes is None:
+        changes = [_item(wanted) for wanted in plan.changes]
+    else:
+        changes = [_outcome(one) for one in pushed.outcomes]
+    return {
+        "account_sid": pushed.account_sid,
+        "workspaces": list(pushed.workspaces),
+        "changes": changes,
+        "console_only": [_item(wanted) for wanted in plan.console_only],
+        "unsupported": list(plan.unsupported),
+        "problem": pushed.problem,
+    }
+
+
+def _item(wanted: WantedPermission) -> dict[str, Any]:
+    return {"country_code": wanted.country, "type": "country", "enabled": wanted.is_open}
+
+
+def _outcome(one: ItemOutcome) -> dict[str, Any]:
+    return {**_item(one.wanted), "applied": one.problem is None, "problem": one.problem}
+
+
+def push_lines(pushed: Pushed, *, is_applied: bool) -> Iterator[str]:
+    """Show one account's plan to people, with what became of each change."""
+    plan = pushed.plan
+    yield f"{pushed.account_sid} ({', '.join(pushed.workspaces)})"
+    if pushed.problem is not None:
+        yield f"  could not be asked: {pushed.problem}"
+    for one in pushed.outcomes or [ItemOutcome(wanted) for wanted in plan.changes]:
+        done = f": {one.problem or 'done'}" if pushed.outcomes is not None else ""
+        yield f"  {_verb(one.wanted)} {named([one.wanted.country])}{done}"
+    for wanted in plan.console_only:
+        yield f"  {_verb(wanted)} {named([wanted.country])}: high-risk, only in {CONSOLE}"
+    for country in plan.unsupported:
+        yield f"  {named([country])}: Twilio refuses it for everybody: block it here"
+    if not (pushed.problem or plan.changes):
+        yield "  nothing to change through Twilio's API"
+    elif plan.changes and not is_applied:
+        yield "  nothing was changed: `borderpost geo push --yes` asks Twilio for it"
+
+
+def _verb(wanted: WantedPermission) -> str:
+    return "open " if wanted.is_open else "close"

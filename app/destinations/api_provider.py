@@ -1,0 +1,63 @@
+"""Routes about the provider's own gate: does it agree with the policy, as last asked and now."""
+
+from uuid import UUID
+
+from marshmallow import Schema, fields
+
+from app.access.guard import Requires
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.db.engine import Database
+from app.destinations.provider_check import CheckProvider, load_view
+from app.destinations.wire import PATH, open_workspace, policy_answer
+from app.kernel import errors as e
+from app.kernel.clock import Clock
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+routes = Routes("Destination management")
+
+
+class ProviderView(Schema):
+    """The policy compared with the provider's geo permissions; country codes, sorted."""
+
+    allowed_here_closed_there = fields.List(fields.String(), required=True)
+    closed_here_open_there = fields.List(fields.String(), required=True)
+    high_risk = fields.List(fields.String(), required=True)
+    unsupported = fields.List(fields.String(), required=True)
+    checked_at = fields.DateTime(required=True, allow_none=True)
+
+
+@routes.add(
+    "GET",
+    PATH + "/provider",
+    guard=Requires(Role.VIEWER),
+    answers={200: ProviderView},
+    errors=(e.NotFound,),
+)
+def get_provider(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+    """Compare the policy with what Twilio's geo permissions were when last asked."""
+    with service(Database).reading() as connection:
+        effective = open_workspace(connection, principal, workspace_id, capability)
+        view = load_view(connection, effective, service(Clock).now())
+    return policy_answer(effective, view.as_json())
+
+
+@routes.add(
+    "POST",
+    PATH + "/provider",
+    guard=Requires(Role.ADMIN),
+    answers={200: ProviderView},
+    errors=(e.NotFound, e.ProviderMisconfigured, e.ProviderUnavailable),
+)
+def check_provider(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+    """Ask Twilio for the workspace's geo permissions now, and compare the policy with them."""
+    with service(Database).reading() as connection:
+        open_workspace(connection, principal, workspace_id, capability)
+    checked = service(CheckProvider)(workspace_id)
+    if not checked:
+        raise e.ProviderMisconfigured("This workspace has no account at the provider.")
+    (one,) = checked
+    if one.problem is not None:
+        raise e.ProviderMisconfigured if one.problem.is_misconfigured else e.ProviderUnavailable
+    return policy_answer(one.effective, one.view.as_json())

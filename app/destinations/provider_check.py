@@ -1,0 +1,103 @@
+"""Asking the provider for its geo permissions, each account once, and comparing them with policies.
+
+What the provider cannot say stays as it was. The network is asked with no connection held.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.provider_account import ProviderAccount
+from app.db.engine import Database
+from app.destinations.check import load_gates
+from app.destinations.geo_source import GeoPermissionSource, GeoUnknown
+from app.destinations.load import Effective, load_effective
+from app.destinations.provider_compare import Comparison, allowed_countries, compare
+from app.destinations.provider_gates import ProviderGates, gates_from
+from app.destinations.provider_store import (
+    Asked,
+    load_asked,
+    load_checked_at,
+    replace_permissions,
+)
+from app.kernel.clock import Clock, rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """What is stored of the provider's gates, compared with the policy that counts now.
+
+    ``allowed`` are the countries that the policy allows at large; ``checked_at`` is null before the
+    first check.
+    """
+
+    allowed: frozenset[str]
+    gates: ProviderGates
+    comparison: Comparison
+    checked_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the view in the words of the API."""
+        at = None if self.checked_at is None else rfc3339(self.checked_at)
+        return {**self.comparison.as_json(), "checked_at": at}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One workspace after a check; with a ``problem`` the view is of what was known before."""
+
+    asked: Asked
+    effective: Effective
+    view: ProviderView
+    problem: GeoUnknown | None = None
+
+
+def load_view(connection: Connection, effective: Effective, now: datetime) -> ProviderView:
+    """Compare what is stored of a workspace's account with its policy as it is now."""
+    gates = load_gates(connection, effective.workspace_id)
+    allowed = allowed_countries(effective.policy(), now)
+    return ProviderView(
+        allowed=allowed,
+        gates=gates,
+        comparison=compare(allowed, gates),
+        checked_at=load_checked_at(connection, effective.workspace_id),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProvider:
+    """The operation behind every check: of the API, the command line and the start."""
+
+    database: Database
+    source: GeoPermissionSource
+    clock: Clock
+
+    def __call__(
+        self, workspace_id: UUID | None = None, *, whole_account: bool = False
+    ) -> list[Checked]:
+        """Check workspaces that have an account, as `load_asked` chooses them."""
+        with self.database.reading() as connection:
+            asked = load_asked(connection, workspace_id, whole_account=whole_account)
+        accounts = {one.account.sid: one.account for one in asked}
+        problems = {sid: self._renew(account) for sid, account in accounts.items()}
+        with self.database.reading() as connection:
+            return [self._view(connection, one, problems[one.account.sid]) for one in asked]
+
+    def _renew(self, account: ProviderAccount) -> GeoUnknown | None:
+        try:
+            gates = gates_from(self.source.fetch(account))
+        except GeoUnknown as unknown:
+            return unknown
+        if not gates.entries:
+            return GeoUnknown("the answer names no country")
+        with self.database.writing() as connection:
+            replace_permissions(connection, account.sid, gates, self.clock.now())
+        return None
+
+    def _view(self, connection: Connection, asked: Asked, problem: GeoUnknown | None) -> Checked:
+        effective = load_effective(connection, asked.workspace_id)
+        view = load_view(connection, effective, self.clock.now())
+        return Checked(asked, effective, view, problem)

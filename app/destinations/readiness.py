@@ -1,0 +1,87 @@
+"""Can a workspace send to a country today, and if not, whose gate is shut: pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from app.destinations.load import Effective
+from app.destinations.policy import Access, Policy, Rule, RuleKind, decide
+from app.destinations.provider_compare import at_large
+from app.destinations.provider_gates import UNSUPPORTED, ProviderGates
+from app.destinations.territories import has_numbers
+from app.kernel.clock import rfc3339
+from app.kernel.phone import Destination
+
+
+class Gatekeeper(StrEnum):
+    """Who can shut a gate."""
+
+    NO_NUMBERS = "no_numbers"
+    UNSUPPORTED = "unsupported"
+    ORGANIZATION = "organization"
+    WORKSPACE = "workspace"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class ShutGate:
+    """One gate that is shut, and why, for people."""
+
+    gatekeeper: Gatekeeper
+    why: str
+
+
+def shut_gates(
+    effective: Effective, gates: ProviderGates, country: str, now: datetime, *, is_frozen: bool
+) -> list[ShutGate]:
+    """List every gate that keeps messages from a country; none where it can be sent to."""
+    found = []
+    if not has_numbers(country):
+        found.append(ShutGate(Gatekeeper.NO_NUMBERS, "no phone number belongs to it"))
+    if country in UNSUPPORTED:
+        found.append(ShutGate(Gatekeeper.UNSUPPORTED, "the provider refuses it for everybody"))
+    if country in effective.floor:
+        found.append(ShutGate(Gatekeeper.ORGANIZATION, "the organization denies it"))
+    if is_frozen:
+        found.append(ShutGate(Gatekeeper.WORKSPACE, "the workspace is frozen"))
+    why = _shut_by_policy(replace(effective.policy(), floor=frozenset()), at_large(country), now)
+    if why is not None:
+        owner = " (inherited from its parent)" if effective.inherits else ""
+        found.append(ShutGate(Gatekeeper.WORKSPACE, why + owner))
+    if country not in UNSUPPORTED and has_numbers(country):
+        found += _shut_by_provider(gates, country)
+    return found
+
+
+def _shut_by_policy(policy: Policy, destination: Destination, now: datetime) -> str | None:
+    if decide(policy, destination, now).allowed:
+        return None
+    blocking = [
+        rule
+        for rule in policy.rules
+        if rule.is_live(now) and rule.covers(destination) and rule.action is Access.BLOCKED
+    ]
+    if blocking:
+        return _rule_text(max(blocking, key=lambda r: (r.kind is RuleKind.PREFIX, len(r.value))))
+    if destination.country in policy.destinations:
+        return "its country map blocks it"
+    return "its country map does not name it"
+
+
+def _rule_text(rule: Rule) -> str:
+    until = "" if rule.expires_at is None else f" until {rfc3339(rule.expires_at)}"
+    reason = "" if rule.reason is None else f": {rule.reason}"
+    return f"its rule {rule.rule_id} blocks {rule.kind} {rule.value}{until}{reason}"
+
+
+def _shut_by_provider(gates: ProviderGates, country: str) -> list[ShutGate]:
+    is_closed = gates.is_closed(country)
+    if is_closed is False:
+        return []
+    if is_closed is None:
+        why = "the provider lists no permission for it"
+    elif gates.is_high_risk(country):
+        why = "closed at the provider, as high-risk: only its console can open it"
+    else:
+        why = "closed at the provider"
+    return [ShutGate(Gatekeeper.PROVIDER, why)]

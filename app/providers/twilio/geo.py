@@ -1,0 +1,134 @@
+"""Twilio's messaging geo permissions, read and changed as the account itself.
+
+Source: Twilio's GeoPermissions resource (accounts.twilio.com) and its page of error 30649. No path
+names an account, so a subaccount is asked with its own token. A change that is refused is refused
+item by item inside a 200. Texts of Twilio's are not passed on.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from twilio.base.exceptions import TwilioException
+
+from app.access.provider_account import ProviderAccount
+from app.db.vault import SealBroken
+from app.destinations.geo_source import (
+    GeoPermission,
+    GeoUnknown,
+    ItemOutcome,
+    WantedPermission,
+)
+from app.kernel.countries import is_country
+from app.messages.ports import RefusalKind
+from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.codes import refusal_kind
+from app.providers.twilio.registrations import UNREADABLE
+from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+
+_COUNTRY = "country"
+_HIGH_RISK = "high risk"
+_ONLY_IN_CONSOLE = 30649
+# JSON that is no object makes the SDK stumble.
+_FAILURES = (*UNREADABLE, AttributeError, TypeError)
+_UNAUTHORIZED = (401, 403)
+
+
+class TwilioGeoPermissions:
+    """The port `app.destinations.geo_source.GeoPermissionSource` over Twilio."""
+
+    def __init__(self, clients: TwilioClients) -> None:
+        self._clients = clients
+
+    def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
+        """Return every entry that Twilio lists for an account.
+
+        Raises:
+            GeoUnknown: Twilio could not be asked, or its answer is no list of permissions.
+        """
+        try:
+            answer = self._clients.of(account).accounts.v1.messaging_geopermissions.fetch()
+        except _FAILURES as problem:
+            raise _unknown(problem) from problem
+        found = (_read(entry) for entry in _entries(answer.permissions))
+        return [permission for permission in found if permission is not None]
+
+    def update(
+        self, account: ProviderAccount, wanted: Sequence[WantedPermission]
+    ) -> list[ItemOutcome]:
+        """Ask Twilio to open or close countries, and return what became of each.
+
+        Raises:
+            GeoUnknown: Twilio could not be asked; whether anything was applied is not known.
+        """
+        items = [
+            {"country_code": one.country, "type": _COUNTRY, "enabled": one.is_open}
+            for one in wanted
+        ]
+        try:
+            geo = self._clients.of(account).accounts.v1.messaging_geopermissions
+            answer = geo.update(permissions=items)
+        except _FAILURES as problem:
+            raise _unknown(problem) from problem
+        codes = {
+            entry.get("country_code"): entry.get("error_code")
+            for entry in _entries(answer.permissions)
+            if isinstance(entry.get("country_code"), str)
+        }
+        return [ItemOutcome(one, _problem(codes.get(one.country))) for one in wanted]
+
+
+def _entries(permissions: object) -> list[dict[str, Any]]:
+    if not isinstance(permissions, list):
+        raise GeoUnknown("Twilio's answer holds no list of permissions")
+    return [entry for entry in permissions if isinstance(entry, dict)]
+
+
+def _read(entry: dict[str, Any]) -> GeoPermission | None:
+    """Read one entry; None for what speaks of no country of ours."""
+    country, enabled = entry.get("country_code"), entry.get("enabled")
+    if entry.get("type", _COUNTRY) != _COUNTRY or not isinstance(country, str):
+        return None
+    if not is_country(country):
+        return None
+    if not isinstance(enabled, bool):
+        raise GeoUnknown(f"Twilio's answer does not say whether {country} is enabled")
+    message = str(entry.get("message") or "")
+    return GeoPermission(
+        country=country,
+        is_open=enabled,
+        is_high_risk=_HIGH_RISK in message.lower().replace("-", " "),
+        prefix=str(entry.get("prefix") or ""),
+        message=message,
+    )
+
+
+def _problem(error_code: object) -> str | None:
+    if not isinstance(error_code, int) or isinstance(error_code, bool):
+        return "Twilio's answer does not say what became of it"
+    if error_code == _ONLY_IN_CONSOLE:
+        return f"Twilio refused it ({error_code}): only its Console can change this country"
+    return None if error_code == 0 else f"Twilio refused it ({error_code})"
+
+
+def _unknown(problem: Exception) -> GeoUnknown:
+    match problem:
+        case NotConnected():
+            return GeoUnknown("Twilio cannot be reached")
+        case NotConfirmed():
+            return GeoUnknown("Twilio did not answer")
+        case Throttled():
+            return GeoUnknown("Twilio answered 429: too many requests at once")
+        case SealBroken():
+            return GeoUnknown("the stored auth token cannot be decrypted", is_misconfigured=True)
+        case TwilioException():
+            return _refused(getattr(problem, "status", None), getattr(problem, "code", None))
+        case _:
+            return GeoUnknown("Twilio's answer cannot be read")
+
+
+def _refused(status: object, code: object) -> GeoUnknown:
+    is_misconfigured = status in _UNAUTHORIZED or (
+        isinstance(code, int) and refusal_kind(code) is RefusalKind.PROVIDER_MISCONFIGURED
+    )
+    said = code if isinstance(code, int) else "with an error"
+    return GeoUnknown(f"Twilio answered {said}", is_misconfigured=is_misconfigured)

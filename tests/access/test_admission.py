@@ -1,0 +1,180 @@
+"""Who is admitted: the pure rule over keys and roles, and the header that presents a key."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from app.access.principal import Principal, StoredKey, admit
+from app.access.roles import Role
+from app.access.store import revoke_key
+from app.access.tables import access_keys
+from app.access.tokens import hash_token
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.kernel.errors import Forbidden, Unauthorized
+from app.kernel.ids import new_id
+from support.family import Family
+from support.time import ManualClock
+from support.world import Tenant, World, open_gateway
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BEFORE, AFTER = NOW - timedelta(milliseconds=1), NOW + timedelta(milliseconds=1)
+ORGANIZATION, WORKSPACE, OTHER = new_id(), new_id(), new_id()
+
+
+def key(
+    role: Role, expires_at: datetime | None = None, revoked_at: datetime | None = None
+) -> StoredKey:
+    principal = Principal(new_id(), "a key", ORGANIZATION, WORKSPACE, role)
+    return StoredKey(principal, expires_at, revoked_at)
+
+
+# may[role] = what the role permits
+MAY = {
+    Role.VIEWER: {Role.VIEWER},
+    Role.SENDER: {Role.VIEWER, Role.SENDER},
+    Role.ADMIN: {Role.VIEWER, Role.SENDER, Role.ADMIN},
+    Role.OWNER: set(Role),
+}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("wanted", Role)
+def test_each_role_may_what_those_before_it_may(role: Role, wanted: Role) -> None:
+    assert role.permits(wanted) == (wanted in MAY[role])
+    if wanted in MAY[role]:
+        assert admit(key(role), wanted, NOW).role is role
+    else:
+        with pytest.raises(Forbidden):
+            admit(key(role), wanted, NOW)
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "revoked_at", "is_live"),
+    [
+        (None, None, True),
+        (AFTER, None, True),
+        (NOW, None, False),
+        (BEFORE, None, False),
+        (None, BEFORE, False),
+        (None, AFTER, False),
+        (AFTER, BEFORE, False),
+    ],
+)
+def test_a_key_is_good_until_it_expires_or_is_revoked(
+    expires_at: datetime | None, revoked_at: datetime | None, is_live: bool
+) -> None:
+    found = key(Role.OWNER, expires_at, revoked_at)
+    if is_live:
+        assert admit(found, Role.OWNER, NOW)
+    else:
+        with pytest.raises(Unauthorized):
+            admit(found, Role.VIEWER, NOW)
+
+
+def test_a_dead_key_is_unauthorized_even_where_its_role_would_not_do() -> None:
+    with pytest.raises(Unauthorized):
+        admit(key(Role.VIEWER, expires_at=BEFORE), Role.OWNER, NOW)
+    with pytest.raises(Unauthorized):
+        admit(None, Role.VIEWER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("workspace_id", "organization", "workspace", "reaches"),
+    [
+        (WORKSPACE, ORGANIZATION, WORKSPACE, True),
+        (WORKSPACE, ORGANIZATION, OTHER, False),
+        (WORKSPACE, OTHER, WORKSPACE, False),
+        (None, ORGANIZATION, WORKSPACE, True),
+        (None, ORGANIZATION, OTHER, True),
+        (None, OTHER, WORKSPACE, False),
+    ],
+)
+def test_a_key_reaches_its_workspace_or_all_of_its_organization(
+    workspace_id: UUID | None, organization: UUID, workspace: UUID, reaches: bool
+) -> None:
+    principal = Principal(new_id(), "a key", ORGANIZATION, workspace_id, Role.OWNER)
+    assert principal.reaches(organization, workspace) is reaches
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ("AccessKey {}", 200),
+        ("accesskey {}", 200),
+        ("ACCESSKEY {}", 200),
+        ("AccessKey   {}  ", 200),
+        ("AccessKey{}", 401),
+        ("AccessKey", 401),
+        ("AccessKey ", 401),
+        ("{}", 401),
+        ("Bearer {}", 401),
+        ("Basic {}", 401),
+        ("AccessKey {} {}", 401),
+        ("AccessKey {},", 401),
+        ("AccessKey \u00e9{}", 401),
+        ("AccessKey {}\u00e9", 401),
+        ('AccessKey "{}"', 401),
+        ("AccessKey token={}", 401),
+    ],
+)
+def test_the_header_that_presents_a_key(family: Family, form: str, status: int) -> None:
+    header = form.replace("{}", family.own.keys[Role.VIEWER])
+    answer = family.gateway.client.get("/v1/sms", headers={"Authorization": header})
+    assert answer.status_code == status
+
+
+def test_no_other_place_presents_a_key(family: Family) -> None:
+    token = family.own.keys[Role.OWNER]
+    family.gateway.client.set_cookie("Authorization", f"AccessKey {token}")
+    for path in (f"/v1/sms?access_key={token}", f"/v1/sms?Authorization=AccessKey%20{token}"):
+        assert family.gateway.client.get(path).status_code == 401
+    header = {"X-Api-Key": token, "X-Authorization": f"AccessKey {token}"}
+    assert family.gateway.client.get("/v1/sms", headers=header).status_code == 401
+
+
+def _key_id(world: World, token: str) -> UUID:
+    found: UUID = next(
+        row["id"] for row in world.rows(access_keys) if row["token_hash"] == hash_token(token)
+    )
+    return found
+
+
+def test_a_revocation_is_in_force_for_the_next_request(family: Family) -> None:
+    """Sends read the key by another statement than the other routes: both are tried."""
+    token = family.own.keys[Role.SENDER]
+    assert family.gateway.send(family.own).status_code == 201
+    assert family.gateway.get("/v1/sms", key=token).status_code == 200
+    with family.world.database.writing() as c:
+        assert revoke_key(c, _key_id(family.world, token), family.world.now)
+        assert not revoke_key(c, _key_id(family.world, token), family.world.now)
+    assert family.gateway.send(family.own).status_code == 401
+    assert family.gateway.get("/v1/sms", key=token).status_code == 401
+    assert len(family.gateway.twilio.calls) == 1
+    # Several keys live side by side: the others go on.
+    assert family.gateway.send(family.own, role=Role.ADMIN).status_code == 201
+
+
+def test_a_key_ends_at_the_instant_that_it_expires(
+    database: Database, vault: Vault, world: World, tenant: Tenant, tmp_path: Path
+) -> None:
+    time = ManualClock()
+    gateway = open_gateway(database, vault, tmp_path, clock=time.clock())
+    token = tenant.keys[Role.SENDER]
+    ends_at = time.at + timedelta(seconds=10)
+    world.set(access_keys, _key_id(world, token), expires_at=ends_at)
+    time.advance(9.999)
+    assert gateway.send(tenant).status_code == 201
+    assert gateway.get("/v1/sms", key=token).status_code == 200
+    time.advance(0.001)
+    assert gateway.send(tenant).status_code == 401
+    assert gateway.get("/v1/sms", key=token).status_code == 401
+
+
+def test_a_key_is_one_row_and_never_the_same_twice(world: World) -> None:
+    organization_id = world.organization()
+    first, second = (world.keys(organization_id, None) for _ in range(2))
+    assert not set(first.values()) & set(second.values())
+    assert len(world.rows(access_keys)) == 8

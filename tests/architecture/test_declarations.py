@@ -1,0 +1,89 @@
+"""What every route and every error must have, checked on the declarations themselves."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from app.access.guard import Requires, RequiresLater
+from app.access.roles import Role
+from app.application import declared_endpoints
+from app.kernel import errors
+from app.kernel.errors import PublicError
+from app.providers.twilio.signed_form import SignedByTwilio
+from app.web.errors import HTTP_STATUS
+from app.web.health import Anyone, FromLoopbackOrToken
+from app.web.routes import Endpoint
+
+ENDPOINTS = declared_endpoints()
+ERRORS = [
+    found
+    for found in vars(errors).values()
+    if isinstance(found, type) and issubclass(found, PublicError) and found is not PublicError
+]
+TABLE_TEST = Path(__file__).parents[1] / "web" / "test_error_table.py"
+
+# Routes that anyone may ask for; each says why in its rule.
+OPEN = {"/healthz", "/readyz", "/version", "/openapi.json"}
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name)
+def test_every_route_has_an_access_rule_and_a_docstring(endpoint: Endpoint) -> None:
+    assert endpoint.guard.rule.strip()
+    docstring = endpoint.view.__doc__
+    assert docstring
+    assert endpoint.summary == docstring.strip().splitlines()[0]
+    assert endpoint.summary.endswith(".")
+    match endpoint.guard:
+        case Requires() | RequiresLater():
+            assert endpoint.guard.rule == endpoint.guard.role.value
+            changes = endpoint.method != "GET" and not endpoint.path.endswith("/check")
+            assert not changes or endpoint.guard.role is not Role.VIEWER
+        case Anyone():
+            assert endpoint.path in OPEN
+            assert len(endpoint.guard.rule.split()) > 2
+        case SignedByTwilio():
+            assert endpoint.path.startswith("/v1/webhook/twilio/")
+            assert endpoint.form
+        case FromLoopbackOrToken():
+            assert endpoint.path == "/metrics"
+        case _:
+            pytest.fail(f"an access rule of a new kind: {endpoint.guard}; add it here")
+
+
+def test_no_route_is_declared_twice() -> None:
+    assert len({name(endpoint) for endpoint in ENDPOINTS}) == len(ENDPOINTS)
+    assert len({endpoint.view.__name__ for endpoint in ENDPOINTS}) == len(ENDPOINTS)
+
+
+def test_a_key_of_a_send_is_checked_later_and_of_nothing_else() -> None:
+    later = [name(e) for e in ENDPOINTS if isinstance(e.guard, RequiresLater)]
+    assert later == ["POST /v1/sms"]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_public_error_has_its_row_its_text_and_its_test(error: type[PublicError]) -> None:
+    assert 400 <= HTTP_STATUS[error] < 600
+    assert error.message != PublicError.message
+    assert error.message.endswith(".")
+    assert error.__doc__
+    strings = {
+        node.value
+        for node in ast.walk(ast.parse(TABLE_TEST.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert error.__name__ in strings, f"{TABLE_TEST.name} provokes it through HTTP"
+
+
+def test_the_table_maps_the_public_errors_and_nothing_else() -> None:
+    assert set(HTTP_STATUS) == set(ERRORS)
+
+
+def test_the_text_of_a_block_is_the_one_that_was_promised() -> None:
+    assert errors.DestinationBlocked.message == (
+        "The destination is blocked and cannot receive messages."
+    )

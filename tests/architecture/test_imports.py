@@ -1,0 +1,79 @@
+"""Who knows whom: the contracts of import-linter hold, and HTTP stays at the edge."""
+
+from fnmatch import fnmatch
+from graphlib import TopologicalSorter
+
+import grimp
+import pytest
+from click.testing import CliRunner
+from importlinter.cli import lint_imports_command
+
+# The modules that may speak HTTP; every other one gets values and returns values.
+SPEAKS_HTTP = (
+    "app.application",
+    "app.serving",
+    "app.web",
+    "app.web.*",
+    "app.emulator.*",
+    "app.*.api",
+    "app.*.*_api",
+    "app.*.api_*",
+    "app.access.guard",
+    "app.destinations.wire",
+    "app.destinations.start_check",
+    "app.providers.twilio.signed_form",
+    "app.providers.twilio.webhook",
+    "app.providers.twilio.inbound",
+)
+# The modules that may read what a client sent by a schema of marshmallow.
+READS_WIRE = (
+    *SPEAKS_HTTP,
+    "app.*.schemas",
+    "app.destinations.document",
+    "app.destinations.trial",
+    "app.provisioning.*",
+)
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("app", include_external_packages=True, cache_dir=None)
+
+
+def ours(graph: grimp.ImportGraph) -> list[str]:
+    return sorted(name for name in graph.modules if name == "app" or name.startswith("app."))
+
+
+def test_the_contracts_of_import_linter_hold() -> None:
+    result = CliRunner().invoke(lint_imports_command, ["--no-cache"])
+    assert result.exit_code == 0, result.output
+    assert "0 broken" in result.output
+
+
+def test_no_module_imports_itself_by_any_way_round(graph: grimp.ImportGraph) -> None:
+    imports = {
+        name: {of for of in graph.find_modules_directly_imported_by(name) if of.startswith("app")}
+        for name in ours(graph)
+    }
+    order = list(TopologicalSorter(imports).static_order())
+    assert len(order) == len(imports)
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [("flask", SPEAKS_HTTP), ("werkzeug", SPEAKS_HTTP), ("marshmallow", READS_WIRE)],
+)
+def test_only_the_edge_speaks_http(
+    graph: grimp.ImportGraph, package: str, allowed: tuple[str, ...]
+) -> None:
+    importers = graph.find_modules_that_directly_import(package)
+    strangers = {
+        name for name in importers if not any(fnmatch(name, pattern) for pattern in allowed)
+    }
+    assert strangers == set()
+
+
+def test_nothing_imports_the_assembly_but_the_ways_to_start_it(graph: grimp.ImportGraph) -> None:
+    assert graph.find_modules_that_directly_import("app.application") == {"app.serving"}
+    assert graph.find_modules_that_directly_import("app.serving") == set()
+    assert graph.find_modules_that_directly_import("app") - {"app"} <= {"app.cli.destinations"}

@@ -1,0 +1,46 @@
+"""Fixtures of the tests about the Twilio adapter."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.providers.twilio.callback_url import CallbackUrl
+from app.providers.twilio.client import TwilioProvider
+from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.transport import TwilioTransport
+from support.loopback import Loopback
+from support.rewire import rewire
+from support.time import FakePace, ManualClock
+from support.world import PUBLIC_URL, Gateway, open_gateway
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """The time of `timed_gateway`; it stands until a test moves it."""
+    return ManualClock()
+
+
+@pytest.fixture
+def timed_gateway(database: Database, vault: Vault, tmp_path: Path, clock: ManualClock) -> Gateway:
+    """A gateway whose time the test moves, on each engine."""
+    return open_gateway(database, vault, tmp_path, clock=clock.clock())
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    """A server on loopback."""
+    with Loopback() as found:
+        yield found
+
+
+@pytest.fixture
+def wired_gateway(gateway: Gateway, vault: Vault, server: Loopback) -> Iterator[Gateway]:
+    """A gateway with the real SDK and the real transport, over that server."""
+    transport = TwilioTransport(server.url, connect_seconds=0.5, read_seconds=0.3)
+    provider = TwilioProvider(TwilioClients(transport, vault), CallbackUrl(PUBLIC_URL))
+    rewire(gateway, provider=provider, pace=FakePace().pace())
+    yield gateway
+    transport.close()

@@ -1,0 +1,295 @@
+"""The worker settles what is unsettled and repairs what no callback has told."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from twilio.http.response import Response
+
+from app.access.roles import Role
+from app.messages.due import LEASE, claim_due
+from app.messages.follow_up import FollowUp
+from app.messages.tables import messages
+from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.messages import TwilioMessages
+from app.providers.twilio.transport import NotConfirmed, NotConnected
+from support.fake_twilio import refused
+from support.time import ManualClock
+from support.world import SERVICE_SID, Gateway, Tenant, World, open_gateway
+
+SID = "SM" + "1" * 32
+
+
+@dataclass
+class Bench:
+    """A gateway whose time stands still, and the follow-up over the same fake Twilio."""
+
+    gateway: Gateway
+    tenant: Tenant
+    world: World
+    clock: ManualClock
+    follow_up: FollowUp
+
+    def unconfirmed(self, **headers: str) -> str:
+        """Send a message whose answer never came; its id."""
+        self.gateway.twilio.script = [NotConfirmed("cut")]
+        answer = self.gateway.send(self.tenant, **headers)
+        assert answer.status_code == 504
+        return str(answer.json["details"]["id"])
+
+    def message(self, message_id: str) -> dict[str, Any]:
+        answer = self.gateway.get(f"/v1/sms/{message_id}", key=self.tenant.keys[Role.VIEWER])
+        assert answer.status_code == 200
+        return dict(answer.json)
+
+    def events(self, message_id: str) -> list[dict[str, Any]]:
+        path = f"/v1/sms/{message_id}/events"
+        return list(self.gateway.get(path, key=self.tenant.keys[Role.VIEWER]).json["items"])
+
+    def round(self, *answers: Any) -> int:
+        """One round of the worker, with Twilio's answers."""
+        self.gateway.twilio.script = list(answers)
+        return self.follow_up.run_once()
+
+    def twilios(self, **fields: Any) -> dict[str, Any]:
+        """A message as Twilio has it."""
+        return {
+            "sid": SID,
+            "status": "delivered",
+            "to": "+12025550123",
+            "from": "+12025550100",
+            "body": "Your code is 1234",
+            "messaging_service_sid": SERVICE_SID,
+            "direction": "outbound-api",
+            "date_created": format_datetime(self.clock.at),
+            "num_segments": "2",
+            "error_code": None,
+            "price": "-0.0079",
+            "price_unit": "USD",
+            "account_sid": self.tenant.account_sid,
+        } | fields
+
+
+@pytest.fixture
+def bench(world: World, tenant: Tenant, tmp_path: Path) -> Bench:
+    clock = ManualClock()
+    gateway = open_gateway(world.database, world.vault, tmp_path, clock=clock.clock())
+    source = TwilioMessages(TwilioClients(gateway.twilio, world.vault))
+    follow_up = FollowUp(world.database, source, gateway.services.track, clock.clock())
+    return Bench(gateway, tenant, world, clock, follow_up)
+
+
+def listed(*found: dict[str, Any]) -> Response:
+    return Response(200, json.dumps({"messages": list(found), "next_page_uri": None}))
+
+
+def fetched(found: dict[str, Any]) -> Response:
+    return Response(200, json.dumps(found))
+
+
+def test_an_unconfirmed_send_is_looked_for_from_sixty_seconds_on(bench: Bench) -> None:
+    message_id = bench.unconfirmed()
+    found = bench.twilios()
+    bench.clock.advance(59)
+    assert bench.round(listed(found)) == 0
+    bench.clock.advance(1)
+    assert bench.round(listed(found)) == 1
+    settled = bench.message(message_id)
+    assert (settled["status"], settled["message_sid"]) == ("delivered", SID)
+    assert settled["num_segments"] == 2
+    assert [event["status"] for event in bench.events(message_id)] == ["delivered"]
+
+
+def test_settling_never_creates_a_message(bench: Bench) -> None:
+    bench.unconfirmed()
+    bench.clock.advance(60)
+    bench.round(listed(bench.twilios()))
+    creates = [call for call in bench.gateway.twilio.calls if call.method == "POST"]
+    assert len(creates) == 1
+
+
+def test_a_submission_whose_process_died_is_settled_alike(bench: Bench) -> None:
+    def die(_: Any) -> Response:
+        raise SystemExit
+
+    bench.gateway.twilio.script = [die]
+    with pytest.raises(SystemExit):
+        bench.gateway.send(bench.tenant)
+    bench.clock.advance(60)
+    assert bench.round(listed(bench.twilios(status="sent"))) == 1
+    (row,) = bench.world.rows(messages)
+    assert (row["submission"], row["status"], row["message_sid"]) == ("accepted", "sent", SID)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"body": "Another text"},
+        {"messaging_service_sid": "MG" + "0" * 32},
+        {"direction": "inbound"},
+        {"to": "+12025550124"},
+        {"date_created": "Sat, 31 Jan 2026 11:59:30 +0000"},
+        {"date_created": "Sat, 31 Jan 2026 12:01:30 +0000"},
+    ],
+)
+def test_only_a_message_that_fits_in_everything_settles(
+    bench: Bench, other: dict[str, Any]
+) -> None:
+    message_id = bench.unconfirmed()
+    bench.clock.advance(60)
+    bench.round(listed(bench.twilios(**other)))
+    assert bench.message(message_id)["message_sid"] is None
+
+
+def test_two_candidates_settle_nothing(bench: Bench) -> None:
+    message_id = bench.unconfirmed()
+    bench.clock.advance(60)
+    bench.round(listed(bench.twilios(), bench.twilios(sid="SM" + "2" * 32)))
+    assert bench.message(message_id)["message_sid"] is None
+
+
+def test_a_candidate_that_is_another_message_of_ours_is_no_candidate(bench: Bench) -> None:
+    first = bench.gateway.send(bench.tenant).json
+    message_id = bench.unconfirmed()
+    bench.clock.advance(60)
+    bench.round(listed(bench.twilios(sid=first["message_sid"]), bench.twilios()))
+    assert bench.message(message_id)["message_sid"] == SID
+
+
+def test_without_a_trace_it_ends_as_failed_after_fifteen_minutes_with_one_event(
+    bench: Bench,
+) -> None:
+    message_id = bench.unconfirmed(Idempotency_Key="k")
+    for _ in range(60):
+        bench.clock.advance(15)
+        bench.round(listed())
+    ended = bench.message(message_id)
+    assert (ended["status"], ended["error_code"], ended["message_sid"]) == ("failed", None, None)
+    assert [(e["status"], e["reason"], e["applied"]) for e in bench.events(message_id)] == [
+        ("failed", "not_confirmed", True)
+    ]
+    again = bench.gateway.send(bench.tenant, Idempotency_Key="k")
+    assert (again.status_code, again.json["status"]) == (201, "failed")
+    bench.clock.advance(3600)
+    assert bench.round(listed()) == 0
+
+
+def test_a_provider_that_cannot_be_asked_has_not_said_that_there_is_no_trace(bench: Bench) -> None:
+    message_id = bench.unconfirmed()
+    bench.clock.advance(3600)
+    assert bench.round(NotConnected("down")) == 1
+    assert bench.message(message_id)["status"] == "pending"
+    bench.clock.advance(60)
+    bench.round(listed(bench.twilios(date_created="Sat, 31 Jan 2026 12:00:01 +0000")))
+    assert bench.message(message_id)["status"] == "delivered"
+
+
+def test_a_callback_settles_first_and_the_worker_then_leaves_it_alone(bench: Bench) -> None:
+    message_id = bench.unconfirmed()
+    assert bench.gateway.callback(message_id, SID, "delivered").status_code == 204
+    bench.clock.advance(3600)
+    assert bench.round(listed(bench.twilios(status="failed"))) == 0
+    assert bench.message(message_id)["status"] == "delivered"
+
+
+def test_a_lost_status_is_repaired_at_the_times_of_the_specification(bench: Bench) -> None:
+    sent = bench.gateway.send(bench.tenant).json
+    asked: list[float] = []
+    start = bench.clock.at
+    while bench.clock.at - start < timedelta(hours=80):
+        bench.clock.advance(300)
+        if bench.round(fetched(bench.twilios(sid=sent["message_sid"], status="sent"))):
+            asked.append((bench.clock.at - start) / timedelta(minutes=1))
+    assert asked == [15, 60, 360, 1440, 4320]
+    rests = bench.message(sent["id"])
+    assert rests["status"] == "sent"
+    assert rests["num_segments"] == 2
+    assert len(bench.events(sent["id"])) == 1
+    (row,) = bench.world.rows(messages)
+    assert (row["price"], row["price_unit"], row["check_at"]) == ("-0.0079", "USD", None)
+
+
+def test_a_delivered_status_found_at_the_provider_ends_the_message(bench: Bench) -> None:
+    sent = bench.gateway.send(bench.tenant).json
+    bench.clock.advance(900)
+    bench.round(
+        fetched(bench.twilios(sid=sent["message_sid"], status="undelivered", error_code=30003))
+    )
+    found = bench.message(sent["id"])
+    assert (found["status"], found["error_code"]) == ("undelivered", 30003)
+    bench.clock.advance(86400)
+    assert bench.round() == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [refused(20404, 404), refused(20003, 401), Response(500, "<html>"), NotConfirmed("cut")],
+)
+def test_what_the_provider_cannot_say_changes_nothing_and_is_asked_again(
+    bench: Bench, answer: Any
+) -> None:
+    sent = bench.gateway.send(bench.tenant).json
+    bench.clock.advance(900)
+    assert bench.round(answer) == 1
+    assert bench.message(sent["id"])["status"] == "pending"
+    bench.clock.advance(2700)
+    assert bench.round(fetched(bench.twilios(sid=sent["message_sid"]))) == 1
+    assert bench.message(sent["id"])["status"] == "delivered"
+
+
+def test_a_message_is_claimed_by_one_worker_and_taken_over_when_its_lease_ends(
+    bench: Bench,
+) -> None:
+    bench.unconfirmed()
+    bench.clock.advance(60)
+
+    def claim() -> int:
+        with bench.world.database.writing() as connection:
+            return len(claim_due(connection, bench.clock.at, 20))
+
+    assert [claim(), claim()] == [1, 0]
+    assert timedelta(seconds=60) > LEASE
+    bench.clock.at += LEASE
+    assert claim() == 1
+
+
+def test_a_worker_that_lost_its_lease_cannot_end_the_message(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = bench.unconfirmed()
+    bench.clock.advance(900)
+    overtaken: list[int] = []
+
+    def slow(_: Any) -> Response:
+        bench.clock.at += LEASE
+        with bench.world.database.writing() as connection:
+            overtaken.append(len(claim_due(connection, bench.clock.at, 20)))
+        return listed()
+
+    bench.round(slow)
+    assert overtaken == [1]
+    assert bench.message(message_id)["status"] == "pending"
+
+
+def test_workers_that_race_for_due_messages_never_share_one(
+    bench: Bench, run_at_once: Callable[..., list[Any]]
+) -> None:
+    for _ in range(12):
+        bench.unconfirmed()
+    bench.clock.advance(60)
+
+    def claim() -> list[Any]:
+        with bench.world.database.writing() as connection:
+            return [due.message_id for due in claim_due(connection, bench.clock.at, 3)]
+
+    claimed = [one for found in run_at_once(claim, 8) for one in found]
+    with bench.world.database.reading() as connection:
+        everything = set(connection.execute(select(messages.c.id)).scalars())
+    assert len(claimed) == len(set(claimed))
+    assert set(claimed) == everything

@@ -1,0 +1,62 @@
+"""Tasks run until they are stopped, whatever befalls them."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.kernel.errors import ServiceUnavailable
+from app.worker.loop import Task, pause_after, run_tasks
+
+
+def test_a_task_outlives_its_own_failures() -> None:
+    stop = threading.Event()
+    script: list[Exception | int] = [ServiceUnavailable(), ValueError("defect"), 1, 0]
+
+    def run_once() -> int:
+        step = script.pop(0)
+        if not script:
+            stop.set()
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    run_tasks([Task("one", run_once, 0.001)], stop)
+    assert script == []
+
+
+def test_stopping_waits_for_what_was_begun() -> None:
+    stop, begun, released = threading.Event(), threading.Event(), threading.Event()
+    finished: list[bool] = []
+
+    def run_once() -> int:
+        begun.set()
+        released.wait(10)
+        finished.append(True)
+        return 0
+
+    runner = threading.Thread(target=run_tasks, args=([Task("slow", run_once, 60.0)], stop))
+    runner.start()
+    assert begun.wait(10)
+    stop.set()
+    released.set()
+    runner.join(10)
+    assert finished == [True]
+    assert not runner.is_alive()
+
+
+@given(st.floats(0.1, 3600), st.integers(0, 100), st.floats(0, 1))
+def test_a_pause_grows_with_failures_and_stays_bounded(
+    pause: float, failures: int, chance: float
+) -> None:
+    found = pause_after(pause, failures, chance)
+    assert 0.75 * pause <= found <= 1.25 * max(pause, 60.0)
+    assert pause_after(pause, failures + 1, chance) >= found - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(0, 1.0), (1, 2.0), (5, 32.0), (6, 60.0), (50, 60.0)]
+)
+def test_the_pause_doubles_up_to_a_minute(failures: int, seconds: float) -> None:
+    assert pause_after(1.0, failures, 0.5) == seconds
