@@ -22,6 +22,24 @@ def load_secrets(instance: Path) -> dict[str, str]:
     return {name.removeprefix("BORDERPOST_"): value for name, value in pairs}
 
 
+def add_encryption_key(instance: Path) -> bool:
+    """Put a new key before the generated ones; False where the keys do not come from the file."""
+    path = instance / SECRETS_FILE
+    name = "BORDERPOST_ENCRYPTION_KEYS="
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    if not any(line.startswith(name) for line in lines):
+        return False
+    key = Fernet.generate_key().decode()
+    changed = [
+        f"{name}{key},{line.removeprefix(name)}" if line.startswith(name) else line
+        for line in lines
+    ]
+    draft = instance / f".{SECRETS_FILE}.{os.getpid()}"
+    _write_private(draft, "".join(f"{line}\n" for line in changed))
+    draft.replace(path)
+    return True
+
+
 def create_instance(instance: Path) -> bool:
     """Make the folder and its secrets where they are missing; say whether secrets were made.
 
@@ -38,10 +56,7 @@ def create_instance(instance: Path) -> bool:
         f"BORDERPOST_SECRET_KEY={secrets.token_urlsafe(48)}\n"
         f"BORDERPOST_ENCRYPTION_KEYS={Fernet.generate_key().decode()}\n"
     )
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    _write_private(draft, text)
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -49,3 +64,10 @@ def create_instance(instance: Path) -> bool:
     finally:
         draft.unlink()
     return True
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

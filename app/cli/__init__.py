@@ -4,14 +4,16 @@ import click
 
 from app.cli.apply import apply_command
 from app.cli.destinations import destinations_group
+from app.cli.doctor import doctor_command
 from app.cli.emulator import emulator_command
 from app.cli.geo import geo_group
 from app.cli.group import Group
 from app.cli.keys import keys_group
 from app.cli.run import run_command
+from app.cli.secrets import secrets_group
 from app.cli.setup import check_config_command, db_group, init_command
 from app.cli.use_cases import use_cases_group
-from app.cli.worker import purge_command, reconcile_command, worker_command
+from app.cli.worker import erase_command, purge_command, reconcile_command, worker_command
 
 COMMANDS: list[click.Command] = [
     init_command,
@@ -26,6 +28,9 @@ COMMANDS: list[click.Command] = [
     worker_command,
     reconcile_command,
     purge_command,
+    erase_command,
+    secrets_group,
+    doctor_command,
     run_command,
 ]
 

@@ -1,4 +1,4 @@
-"""`worker`, `reconcile` and `purge`: what runs beside the web processes, and by hand."""
+"""`worker`, `reconcile`, `purge` and `erase`: what runs beside the web processes, and by hand."""
 
 import os
 import signal
@@ -13,7 +13,9 @@ from app.cli.group import Command, echo_json
 from app.cli.opening import ready_database
 from app.cli.times import Duration
 from app.kernel.clock import utc_now
+from app.kernel.phone import is_e164
 from app.messages.due import hasten
+from app.messages.erase import Erase
 from app.web.logs import configure_logs
 from app.worker.housekeeping import BEAT_SECONDS, PURGE_SECONDS, Heartbeat, HourlyPurge
 from app.worker.loop import Task, run_tasks
@@ -68,6 +70,22 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
         echo_json({"asked": asked})
     else:
         click.echo(f"asked about {asked} messages")
+
+
+@click.command("erase", cls=Command)
+@click.argument("number")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def erase_command(number: str, as_json: bool) -> None:
+    """Forget NUMBER (E.164): its bodies, and the number itself. Opt-outs stay."""
+    if not is_e164(number):
+        raise click.UsageError("NUMBER must be in E.164 form, for example +12025550123.")
+    settings = open_settings()
+    with ready_database(settings) as database:
+        erased = Erase(database, open_background(settings, database).purge)(number)
+    if as_json:
+        echo_json({"messages": erased})
+    else:
+        click.echo(f"erased from {erased} messages")
 
 
 @click.command("purge", cls=Command)

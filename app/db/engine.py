@@ -162,9 +162,20 @@ def _make_sqlite_engine(url: str, pool_size: int) -> Engine:
         pool_timeout=_WAIT_SECONDS,
         hide_parameters=True,
     )
+    _make_private(engine.url.database)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: str | None) -> None:
+    """Make a missing file readable by its owner alone: it will hold numbers and bodies."""
+    if path is None:
+        return
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError:  # it is there, or cannot be made: connecting will tell
+        return
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -18,11 +18,20 @@ class Vault:
     """Seals and opens short secrets."""
 
     def __init__(self, keys: Sequence[str]) -> None:
+        self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def seal(self, owner: str, secret: str) -> str:
         """Encrypt a secret for the row that ``owner`` names."""
         return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
+
+    def is_current(self, sealed: str) -> bool:
+        """Say whether a value was sealed with the first key."""
+        try:
+            self._first.decrypt(sealed.encode("ascii"))
+        except InvalidToken:
+            return False
+        return True
 
     def open(self, owner: str, sealed: str) -> str:
         """Decrypt a secret of the row that ``owner`` names.

@@ -69,17 +69,16 @@ class DryRunQuery(StrictSchema):
 
 
 class CountriesBody(StrictSchema):
-    """A body with countries: where another field is wrong, wrong countries are named all the same."""
+    """A body with countries: those that are wrong are named, whatever else is wrong."""
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
         """Add what is wrong with the countries to what else is wrong."""
-        told = error.normalized_messages()
+        told = error.messages_dict
         given = data.get("destinations") if isinstance(data, dict) else None
         entries = told.setdefault("destinations", {})
         if isinstance(entries, dict):
             for key, messages in wrong_entries(given).items():
                 entries[key] = [*entries.get(key, []), *messages]
-        error.messages = told
 
 
 class MapBody(CountriesBody):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from app.destinations.traffic import SentTraffic, Wanted
 from app.kernel.ids import first_id_at
@@ -31,8 +31,9 @@ class MessageTraffic:
     def by_number(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
         """Sum up messages by number: those of the countries, and those with a prefix."""
         columns = messages.c
-        places = [columns.country.in_(wanted.countries)] if wanted.countries else []
-        places += [columns.to_number.between(prefix, prefix + "~") for prefix in wanted.prefixes]
+        places = [_starts_with(prefix) for prefix in wanted.prefixes]
+        if wanted.countries:
+            places.append(columns.country.in_(wanted.countries))
         if not places:
             return []
         query = (
@@ -44,6 +45,18 @@ class MessageTraffic:
             SentTraffic(country, count, segments, number)
             for country, number, count, segments in connection.execute(query)
         ]
+
+
+def _starts_with(prefix: str) -> ColumnElement[bool]:
+    # Numbers are compared with numbers alone: where others stand is the collation's business.
+    number, above = messages.c.to_number, next_prefix(prefix)
+    return number >= prefix if above is None else and_(number >= prefix, number < above)
+
+
+def next_prefix(prefix: str) -> str | None:
+    """Return the smallest prefix above all numbers that begin with this one, if there is any."""
+    kept = prefix.rstrip("9")
+    return None if kept == "+" else f"{kept[:-1]}{int(kept[-1]) + 1}"
 
 
 def _sums(wanted: Wanted, *keys: Any) -> Select[*tuple[Any, ...]]:

@@ -1,0 +1,1 @@
+"""Migrations, run by app.db.schema."""

@@ -4,7 +4,7 @@ What is signed is the configured public URL with the path and query as they came
 never the Host header: a proxy may change that, and anyone may forge it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -12,7 +12,8 @@ import structlog
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from app.kernel.errors import Forbidden, UnsupportedMediaType
+from app.db.vault import SealBroken
+from app.kernel.errors import Forbidden, ServiceUnavailable, UnsupportedMediaType
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.signature import is_signed_by
@@ -61,7 +62,7 @@ class SignedByTwilio:
         Raises:
             UnsupportedMediaType: it is not a form.
             Forbidden: the signature is missing or wrong, or the account is not ours.
-            ServiceUnavailable: the database cannot be asked for the account.
+            ServiceUnavailable: the account's tokens cannot be read; Twilio tries again.
         """
         if request.mimetype != _FORM:
             raise UnsupportedMediaType(f"Callbacks are {_FORM}.")
@@ -69,13 +70,13 @@ class SignedByTwilio:
         account_sid = form.get("AccountSid", "")
         signature = request.headers.get("X-Twilio-Signature", "")
         tokens = service(AccountTokens)
-        known = tokens.kept(account_sid) if signature else ()
+        known = _read(tokens.kept, account_sid) if signature else ()
         if not known:
             raise _refused("unknown_account" if signature else "signature_missing")
         url = service(CallbackUrl).public_url + raw_target()
         parameters = {name: form.getlist(name) for name in form}
         if not is_signed_by(known, url, parameters, signature):
-            known = tokens.fresh(account_sid)
+            known = _read(tokens.fresh, account_sid)
             if not is_signed_by(known, url, parameters, signature):
                 _diagnose(known, parameters, signature)
                 raise _refused("signature_wrong")
@@ -92,6 +93,14 @@ def raw_target() -> str:
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     prefix = request.environ.get("borderpost.stripped_prefix", "")
     return str(raw).removeprefix(prefix).encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _read(look_up: Callable[[str], tuple[str, ...]], account_sid: str) -> tuple[str, ...]:
+    try:
+        return look_up(account_sid)
+    except SealBroken as problem:
+        _log.error("auth_token_unreadable", account_sid=account_sid, why=str(problem))
+        raise ServiceUnavailable from problem
 
 
 def _refused(why: str) -> Forbidden:

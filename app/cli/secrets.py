@@ -1,0 +1,45 @@
+"""`secrets`: rotating the keys that provider tokens are encrypted with."""
+
+import os
+
+import click
+
+from app.access.resealing import reseal_accounts
+from app.bootstrap import open_settings, open_vault
+from app.cli.group import Failure, Group, echo_json
+from app.cli.opening import ready_database
+from app.db.vault import SealBroken
+from app.instance import add_encryption_key
+from app.settings import default_instance
+
+
+@click.group("secrets", cls=Group)
+def secrets_group() -> None:
+    """Keys that secrets are encrypted with at rest."""
+
+
+@secrets_group.command("rotate")
+@click.option("--new-key", is_flag=True, help="First put a new key before the generated ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def rotate_command(new_key: bool, as_json: bool) -> None:
+    """Encrypt every stored secret anew with the first of BORDERPOST_ENCRYPTION_KEYS.
+
+    In three steps, so that no process meets a secret that it cannot read: add the new key before
+    the old one and restart everything; run this; remove the old key and restart. Stopping it
+    half-way loses nothing.
+    """
+    if new_key:
+        if not add_encryption_key(default_instance(os.environ)):
+            raise Failure("the keys do not come from secrets.env: put the new key first yourself")
+        click.echo("new key added: restart every process, then run `borderpost secrets rotate`")
+        return
+    settings = open_settings()
+    with ready_database(settings) as database:
+        try:
+            done = reseal_accounts(database, open_vault(settings))
+        except SealBroken as problem:
+            raise Failure(str(problem)) from problem
+    if as_json:
+        echo_json({"resealed": done.changed, "current": done.current})
+    else:
+        click.echo(f"{done.changed} sealed anew, {done.current} had the first key already")

@@ -1,0 +1,38 @@
+"""Forgetting one number on request: its bodies, its number, the answers that quote them.
+
+What is left counts as before: messages keep their status and country under a pseudonym. Opt-outs
+stay, because forgetting them would mean sending again.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+
+from app.access.tables import workspaces
+from app.db.engine import Database
+from app.messages.purge import Purge
+from app.messages.tables import idempotency_keys, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """The operation behind ``borderpost erase``."""
+
+    database: Database
+    purge: Purge
+
+    def __call__(self, number: str) -> int:
+        """Erase a number everywhere, in one transaction; return how many messages had it."""
+        with self.database.writing() as connection:
+            every = select(workspaces.c.id)
+            of_number = (messages.c.workspace_id.in_(every), messages.c.to_number == number)
+            ids = select(messages.c.id).where(*of_number)
+            connection.execute(
+                delete(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
+            )
+            erased = connection.execute(
+                update(messages)
+                .where(*of_number)
+                .values(body=None, to_number=self.purge.pseudonym(number))
+            )
+        return erased.rowcount

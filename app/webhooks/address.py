@@ -1,0 +1,102 @@
+"""Where a webhook may go: the form of its URL, and the network addresses behind it. Pure.
+
+The ranges are those that microsoft-antissrf recommends to refuse, and beyond them every IPv6
+address that is not global unicast. Of that package only this list is used: its session drops the
+port from the Host header, tries one address only and has no limit for a whole exchange.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from AntiSSRF import IPAddressRanges
+
+MAX_URL_CHARS = 2000
+_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_REFUSED = [ipaddress.ip_network(network) for network in IPAddressRanges.recommended_latest]
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_LOCALHOST = "localhost"
+
+_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL taken apart."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def is_tls(self) -> bool:
+        """Say whether the exchange is encrypted."""
+        return self.scheme == "https"
+
+    @property
+    def authority(self) -> str:
+        """Return what the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+class UrlRefused(ValueError):
+    """The URL may not be an endpoint's; the text says why."""
+
+
+def read_url(url: str, *, allow_loopback: bool) -> Target:
+    """Take a URL apart.
+
+    Raises:
+        UrlRefused: it is no URL that events may be sent to.
+    """
+    if not _PRINTABLE.fullmatch(url) or len(url) > MAX_URL_CHARS:
+        raise UrlRefused(f"Must be a URL of 1 to {MAX_URL_CHARS} ASCII characters without spaces.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as problem:
+        raise UrlRefused("Must be a URL with a host and, at most, a port.") from problem
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
+        raise UrlRefused("Must be an https URL with a host.")
+    if "@" in parts.netloc or "#" in url:
+        raise UrlRefused("Must hold no user, password or fragment.")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = Target(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], path)
+    _check_host(target, allow_loopback=allow_loopback)
+    return target
+
+
+def _check_host(target: Target, *, allow_loopback: bool) -> None:
+    literal = _ip(target.host)
+    is_loopback = target.host == _LOCALHOST if literal is None else literal.is_loopback
+    if not target.is_tls and not (allow_loopback and is_loopback):
+        raise UrlRefused("Must be an https URL.")
+    if literal is not None and not may_reach(target.host, target, allow_loopback=allow_loopback):
+        raise UrlRefused("Must not name a private, local or reserved address.")
+
+
+def may_reach(address: str, target: Target, *, allow_loopback: bool) -> bool:
+    """Say whether a connection to an address that a host resolved to is permitted."""
+    found = _ip(address)
+    if found is None:
+        return False
+    if found.is_loopback:
+        return allow_loopback
+    if not target.is_tls:
+        return False
+    if found.version == _GLOBAL_UNICAST.version and found not in _GLOBAL_UNICAST:
+        return False
+    return not any(found in network for network in _REFUSED)
+
+
+def _ip(text: str) -> _Ip | None:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found

@@ -1,0 +1,79 @@
+"""What one attempt to deliver came to, and how the parts that make it talk to each other: pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+_GONE = 410
+
+
+class DeliveryState(StrEnum):
+    """How far the delivery of one event to one endpoint has come."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Failure(StrEnum):
+    """Why an attempt got no answer."""
+
+    TIMEOUT = "timeout"
+    ADDRESS_REFUSED = "address_refused"
+    NAME_NOT_FOUND = "name_not_found"
+    NOT_CONNECTED = "not_connected"
+    TLS = "tls"
+    BROKEN_ANSWER = "broken_answer"
+    INTERNAL = "internal"
+
+
+class NotDelivered(Exception):
+    """No answer came."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered; its body is nobody's business."""
+
+    status: int
+    retry_after: str | None = None
+
+
+class Sender(Protocol):
+    """Posts one request, within a time limit and to a permitted address."""
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Return the answer, whatever its status; raises `NotDelivered` where none came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt: the status of its answer, or why there was none."""
+
+    at: datetime
+    milliseconds: int
+    status: int | None = None
+    failure: Failure | None = None
+    retry_after: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Say whether the receiver took the event."""
+        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004
+
+    @property
+    def is_goodbye(self) -> bool:
+        """Say whether the receiver wants to hear no more (410 Gone)."""
+        return self.status == _GONE
+
+    @property
+    def is_our_fault(self) -> bool:
+        """Say whether it tells nothing about the receiver."""
+        return self.failure is Failure.INTERNAL

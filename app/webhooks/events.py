@@ -1,0 +1,25 @@
+"""What customers can be told of, and the body that tells it: pure."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from app.kernel.clock import rfc3339
+
+
+class EventType(StrEnum):
+    """The closed set of events; an endpoint names those that it wants."""
+
+    SMS_SENT = "sms.sent"
+    SMS_DELIVERED = "sms.delivered"
+    SMS_UNDELIVERED = "sms.undelivered"
+    SMS_FAILED = "sms.failed"
+    DESTINATION_CHANGED = "destination.changed"
+    DESTINATION_DRIFT = "destination.drift"
+
+
+def message_text(event_type: str, at: datetime, data: str) -> str:
+    """Write the body of an event: the envelope of Standard Webhooks around its JSON data.
+
+    The data is taken as it was stored, so that every attempt sends the same bytes.
+    """
+    return f'{{"type":"{event_type}","timestamp":"{rfc3339(at)}","data":{data}}}'

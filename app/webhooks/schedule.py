@@ -1,0 +1,70 @@
+"""When an event is tried again, and when an endpoint is given up: pure.
+
+The delays are those of the Standard Webhooks specification, each counted from the attempt before.
+"""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+DELAYS = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+MAX_ATTEMPTS = len(DELAYS) + 1
+DISABLED_AFTER = timedelta(days=5)
+LONGEST_ASKED = timedelta(hours=24)
+# Longer without an attempt than any delay lasts: failures before such a pause prove nothing.
+_QUIET = timedelta(hours=48)
+_JITTER = 0.1
+_MAX_DIGITS = 9
+
+
+def next_attempt_at(
+    attempts: int, now: datetime, chance: float, asked: timedelta | None = None
+) -> datetime | None:
+    """Return when to try again after so many attempts; None once all are used up.
+
+    ``chance``, from 0 to 1, spreads the delay by a tenth to either side. ``asked`` is the
+    receiver's Retry-After: it is never undercut, and followed for a day at most.
+    """
+    if attempts >= MAX_ATTEMPTS:
+        return None
+    delay = DELAYS[attempts - 1] * (1 - _JITTER + 2 * _JITTER * chance)
+    if asked is not None:
+        delay = max(delay, min(asked, LONGEST_ASKED))
+    return now + delay
+
+
+def asked_delay(retry_after: str | None, now: datetime) -> timedelta | None:
+    """Read a Retry-After header, seconds or a date; None where there is nothing to follow."""
+    given = (retry_after or "").strip()
+    if given.isascii() and given.isdecimal():
+        return timedelta(seconds=int(given[:_MAX_DIGITS]))
+    try:
+        until = parsedate_to_datetime(given)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(until - now, timedelta(0))
+
+
+def failing_since(
+    first_failed_at: datetime | None, last_failed_at: datetime | None, now: datetime
+) -> datetime:
+    """Return since when an endpoint that fails now has only failed."""
+    if first_failed_at is None or last_failed_at is None or now - last_failed_at > _QUIET:
+        return now
+    return first_failed_at
+
+
+def is_given_up(since: datetime, now: datetime) -> bool:
+    """Say whether an endpoint has failed for so long that it is disabled."""
+    return now - since >= DISABLED_AFTER

@@ -1,0 +1,85 @@
+"""Posting one event over HTTP: no redirects, no proxies, one deadline, and no body kept."""
+
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from http.client import HTTPConnection, HTTPException
+from typing import Any, cast
+
+from app.webhooks.address import Target, UrlRefused, read_url
+from app.webhooks.attempt import Failure, NotDelivered, Reply
+from app.webhooks.connection import (
+    Deadline,
+    Resolve,
+    TimedSocket,
+    connect,
+    look_up,
+    permitted_addresses,
+)
+
+SECONDS = 10.0
+_BODY_SECONDS = 1.0
+_BODY_BYTES = 1024
+
+
+class HttpSender:
+    """The sender of production; nothing is connected until something is posted."""
+
+    def __init__(
+        self,
+        *,
+        allow_loopback: bool = False,
+        seconds: float = SECONDS,
+        resolve: Resolve = look_up,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allow_loopback = allow_loopback
+        self._seconds = seconds
+        self._resolve = resolve
+        self._given_tls = tls
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._given_tls or ssl.create_default_context()
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Post to a URL and return the answer, a redirect too.
+
+        Raises:
+            NotDelivered: no answer came.
+        """
+        deadline = Deadline(self._seconds)
+        try:
+            target = read_url(url, allow_loopback=self._allow_loopback)
+            addresses = permitted_addresses(
+                target, self._resolve, deadline, allow_loopback=self._allow_loopback
+            )
+            opened = connect(target, addresses, deadline, self._tls)
+            return _exchange(opened, target, body, headers, deadline)
+        except UrlRefused as problem:
+            raise NotDelivered(Failure.ADDRESS_REFUSED) from problem
+        except TimeoutError as problem:
+            raise NotDelivered(Failure.TIMEOUT) from problem
+        except (OSError, HTTPException, ValueError) as problem:
+            raise NotDelivered(Failure.BROKEN_ANSWER) from problem
+
+
+def _exchange(
+    opened: TimedSocket, target: Target, body: bytes, headers: Mapping[str, str], deadline: Deadline
+) -> Reply:
+    connection = HTTPConnection(target.host, target.port)
+    connection.sock = cast("Any", opened)
+    try:
+        sent = {**headers, "Host": target.authority, "Connection": "close"}
+        connection.request("POST", target.path, body=body, headers=sent)
+        answer = connection.getresponse()
+        # The status counts; a little of the body is taken only so that the receiver ends in peace.
+        deadline.shorten(_BODY_SECONDS)
+        with suppress(OSError, HTTPException, ValueError):
+            answer.read(_BODY_BYTES)
+        reply = Reply(answer.status, answer.headers.get("Retry-After"))
+        answer.close()
+        return reply
+    finally:
+        connection.close()

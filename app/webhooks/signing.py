@@ -1,0 +1,35 @@
+"""Secrets of endpoints and the signatures made with them, as Standard Webhooks has it."""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from standardwebhooks import Webhook
+
+_PREFIX = "whsec_"
+_SECRET_BYTES = 32
+
+
+def mint_secret() -> str:
+    """Make a new signing secret; it is shown once and stored sealed."""
+    return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
+
+
+def secret_owner(endpoint_id: UUID) -> str:
+    """Name the row that a secret is sealed for (see app.db.vault)."""
+    return f"webhook_endpoint:{endpoint_id}"
+
+
+def signed_headers(
+    signing_secrets: Sequence[str], event_id: UUID, at: datetime, text: str
+) -> dict[str, str]:
+    """Write the headers of one attempt at ``at`` (UTC), with a signature by each live secret."""
+    message_id = str(event_id)
+    signatures = [Webhook(secret).sign(message_id, at, text) for secret in signing_secrets]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }

@@ -1,0 +1,99 @@
+"""Tables of webhook endpoints, the outbox of events, their deliveries and each attempt.
+
+`webhook_events.payload` is the JSON text of the event's data; it holds phone numbers and is deleted
+with its event (see app.webhooks.purge). An attempt keeps a status or the kind of a failure alone.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from app.db.metadata import metadata
+from app.db.types import UtcDateTime
+
+_WAITS = text("fanned_out_at IS NULL")
+_DUE = text("due_at IS NOT NULL")
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
+    Column("url", String(2000), nullable=False),
+    Column("events", JSON, nullable=False),
+    # Both are sealed (see app.db.vault); the previous one also signs until its time is over.
+    Column("secret", Text, nullable=False),
+    Column("previous_secret", Text),
+    Column("previous_secret_until", UtcDateTime),
+    Column("active", Boolean, nullable=False),
+    Column("disabled_at", UtcDateTime),
+    Column("disabled_reason", String(200)),
+    # Since when every attempt has failed, and when the last one did; null after a success.
+    Column("first_failed_at", UtcDateTime),
+    Column("last_failed_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "workspace_id", "id"),
+)
+
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("fanned_out_at", UtcDateTime),
+    Index(None, "workspace_id", "id"),
+    Index("ix_webhook_events_waiting", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("event_id", Uuid, ForeignKey("webhook_events.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "endpoint_id", Uuid, ForeignKey("webhook_endpoints.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # When it is sent next; null once nothing is left to do. While a worker has it, it lies ahead
+    # by the length of a lease.
+    Column("due_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "event_id"),
+    Index(None, "endpoint_id", "id"),
+    Index(
+        "ix_webhook_deliveries_due",
+        "endpoint_id",
+        "due_at",
+        sqlite_where=_DUE,
+        postgresql_where=_DUE,
+    ),
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column(
+        "delivery_id", Uuid, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("at", UtcDateTime, nullable=False),
+    Column("status", Integer),
+    Column("failure", String(32)),
+    Column("milliseconds", Integer, nullable=False),
+    Index(None, "delivery_id", "id"),
+)

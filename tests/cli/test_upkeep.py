@@ -1,0 +1,147 @@
+"""`secrets rotate`, `erase` and `doctor`: keeping an installation well."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import insert, select
+
+from app.access.tables import provider_accounts
+from app.db.engine import Database
+from app.db.heartbeats import beat
+from app.db.vault import SealBroken, Vault
+from app.instance import load_secrets
+from app.kernel.clock import utc_now
+from app.kernel.ids import new_id
+from app.messages.tables import idempotency_keys, messages
+from support.world import US_NUMBER, World
+
+Run = Callable[..., Any]
+SID = "AC" + "a" * 32
+
+
+def sealed_token(database: Database) -> str:
+    with database.reading() as connection:
+        return str(connection.execute(select(provider_accounts.c.auth_token)).scalar_one())
+
+
+def test_rotation_seals_every_token_with_the_first_key(
+    run: Run, acme: Path, database: Database, instance: Path, environ: dict[str, str | None]
+) -> None:
+    run("apply", str(acme))
+    old = load_secrets(instance)["ENCRYPTION_KEYS"]
+    before = sealed_token(database)
+    assert run("secrets", "rotate", "--new-key").exit_code == 0
+    assert sealed_token(database) == before
+    keys = load_secrets(instance)["ENCRYPTION_KEYS"].split(",")
+    assert keys[1] == old
+    assert json.loads(run("secrets", "rotate", "--json").stdout) == {"resealed": 1, "current": 0}
+    assert Vault(keys[:1]).open(SID, sealed_token(database)) == "token-of-retail"
+    with pytest.raises(SealBroken):
+        Vault([old]).open(SID, sealed_token(database))
+    assert json.loads(run("secrets", "rotate", "--json").stdout) == {"resealed": 0, "current": 1}
+
+
+def test_a_token_that_no_key_opens_stops_the_rotation_with_its_name(
+    run: Run, acme: Path, environ: dict[str, str | None]
+) -> None:
+    run("apply", str(acme))
+    environ["BORDERPOST_ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
+    result = run("secrets", "rotate")
+    assert result.exit_code == 1
+    assert SID in result.stderr
+
+
+def test_a_new_key_is_not_written_where_the_keys_are_given_otherwise(
+    run: Run, instance: Path
+) -> None:
+    (instance / "secrets.env").write_text("BORDERPOST_SECRET_KEY=" + "s" * 40 + "\n")
+    result = run("secrets", "rotate", "--new-key")
+    assert result.exit_code == 1
+    assert "secrets.env" in result.stderr
+
+
+def test_the_secrets_file_stays_private_when_a_key_is_added(run: Run, instance: Path) -> None:
+    run("secrets", "rotate", "--new-key")
+    assert (instance / "secrets.env").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in instance.iterdir()) == ["secrets.env"]
+
+
+def test_erase_forgets_a_number_and_what_quotes_it(run: Run, world: World) -> None:
+    tenant = world.tenant(world.organization())
+    for number in (US_NUMBER, "+12025550199"):
+        message_id = new_id()
+        row = {
+            "id": message_id,
+            "workspace_id": tenant.workspace_id,
+            "use_case_id": tenant.use_case_id,
+            "account_sid": tenant.account_sid,
+            "submission": "accepted",
+            "to_number": number,
+            "country": "US",
+            "body": "secret",
+            "counted_segments": 1,
+            "status": "sent",
+            "created_at": world.now,
+            "updated_at": world.now,
+        }
+        with world.database.writing() as connection:
+            connection.execute(insert(messages).values(**row))
+            connection.execute(
+                insert(idempotency_keys).values(
+                    workspace_id=tenant.workspace_id,
+                    key_hash=number,
+                    request_hash="r",
+                    message_id=message_id,
+                    answer=f"to {number}",
+                    created_at=world.now,
+                )
+            )
+    assert json.loads(run("erase", US_NUMBER, "--json").stdout) == {"messages": 1}
+    assert US_NUMBER not in str(world.rows(messages) + world.rows(idempotency_keys))
+    kept = [row for row in world.rows(messages) if row["to_number"] == "+12025550199"]
+    assert [row["body"] for row in kept] == ["secret"]
+    assert len(world.rows(idempotency_keys)) == 1
+
+
+def test_erase_takes_a_number_in_e164_form(run: Run) -> None:
+    assert run("erase", "12025550123").exit_code == 64
+
+
+def findings(run: Run) -> tuple[int, dict[str, bool]]:
+    result = run("doctor", "--json")
+    return result.exit_code, {f["name"]: f["well"] for f in json.loads(result.stdout)["findings"]}
+
+
+def test_the_doctor_finds_nothing_wrong_where_nothing_is(
+    run: Run, acme: Path, database: Database, environ: dict[str, str | None]
+) -> None:
+    environ["BORDERPOST_PUBLIC_URL"] = "https://sms.example.com"
+    run("apply", str(acme))
+    with database.writing() as connection:
+        beat(connection, "host:1", utc_now())
+    code, found = findings(run)
+    assert code == 0
+    assert found == dict.fromkeys(
+        ("settings", "public URL", "database", "worker", "provider tokens"), True
+    )
+
+
+def test_the_doctor_names_what_is_not_well(
+    run: Run, acme: Path, database: Database, environ: dict[str, str | None]
+) -> None:
+    run("apply", str(acme))
+    with database.writing() as connection:
+        beat(connection, "host:1", utc_now() - timedelta(minutes=5))
+    environ["BORDERPOST_ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
+    code, found = findings(run)
+    assert code == 1
+    assert [name for name, well in found.items() if not well] == [
+        "public URL",
+        "worker",
+        "provider tokens",
+    ]

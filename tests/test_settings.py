@@ -1,0 +1,264 @@
+"""Settings: where they come from, what is checked, and that every problem is told at once."""
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.settings import Settings, SettingsError, default_instance, load_settings
+
+SECRET = "s" * 32
+KEY, OLDER_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+ENOUGH = {"BORDERPOST_SECRET_KEY": SECRET, "BORDERPOST_ENCRYPTION_KEYS": KEY}
+
+
+def load(instance: Path, **given: str) -> Settings:
+    environ = ENOUGH | {f"BORDERPOST_{name}": value for name, value in given.items()}
+    return load_settings(environ, instance)
+
+
+def problems(instance: Path, **given: str) -> list[str]:
+    with pytest.raises(SettingsError) as wrong:
+        load(instance, **given)
+    return wrong.value.problems
+
+
+def test_with_secrets_nothing_else_need_be_set(tmp_path: Path) -> None:
+    assert load(tmp_path) == Settings(
+        instance=tmp_path,
+        database_url=f"sqlite:///{tmp_path}/borderpost.db",
+        public_url="http://127.0.0.1:8000",
+        twilio_url=None,
+        secret_key=SECRET,
+        encryption_keys=(KEY,),
+        metrics_token=None,
+        threads=32,
+    )
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        'public_url = "https://from.file.example/hooks/"\n'
+        'twilio_url = "http://127.0.0.1:8010"\n'
+        'database_url = "postgresql+psycopg://db.example/from_file"\n'
+        'metrics_token = "from the file"\n'
+        "threads = 8\n"
+    )
+    from_file = load(tmp_path)
+    assert from_file.public_url == "https://from.file.example/hooks"
+    assert from_file.twilio_url == "http://127.0.0.1:8010"
+    assert from_file.database_url == "postgresql+psycopg://db.example/from_file"
+    assert (from_file.metrics_token, from_file.threads) == ("from the file", 8)
+    assert not from_file.is_embedded
+    given = {"PUBLIC_URL": "https://env.example", "THREADS": "4", "TWILIO_URL": ""}
+    assert load(tmp_path, **given) == replace(
+        from_file, public_url="https://env.example", threads=4
+    )
+
+
+def test_the_secrets_may_stand_in_the_environment_the_file_or_be_the_generated_ones(
+    tmp_path: Path,
+) -> None:
+    generated = f"# a comment\nBORDERPOST_SECRET_KEY={'g' * 40}\nBORDERPOST_ENCRYPTION_KEYS={KEY}\n"
+    (tmp_path / "secrets.env").write_text(generated)
+    assert load_settings({}, tmp_path).secret_key == "g" * 40
+    assert load_settings({}, tmp_path).encryption_keys == (KEY,)
+    (tmp_path / "config.toml").write_text(
+        f'secret_key = "{"f" * 40}"\nencryption_keys = "{OLDER_KEY}, {KEY}"\n'
+    )
+    assert load_settings({}, tmp_path).secret_key == "f" * 40
+    assert load_settings({}, tmp_path).encryption_keys == (OLDER_KEY, KEY)
+    assert load(tmp_path).secret_key == SECRET
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://sms.example.com", "https://sms.example.com"),
+        ("https://sms.example.com/", "https://sms.example.com"),
+        ("https://sms.example.com/hooks/sms/", "https://sms.example.com/hooks/sms"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("ngrok", "ngrok"),
+        ("", "http://127.0.0.1:8000"),
+    ],
+)
+def test_a_public_url_is_kept_without_its_trailing_slash(
+    tmp_path: Path, given: str, kept: str
+) -> None:
+    assert load(tmp_path, PUBLIC_URL=given).public_url == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("postgresql://db/sms", "postgresql+psycopg://db/sms"),
+        ("postgresql+psycopg://u:p%40@db:5433/sms?sslmode=require", None),
+        ("sqlite:////data/sms.db", None),
+        ("sqlite:///relative.db", None),
+    ],
+)
+def test_a_database_url_is_kept_with_its_password(
+    tmp_path: Path, given: str, kept: str | None
+) -> None:
+    assert load(tmp_path, DATABASE_URL=given).database_url == (kept or given)
+
+
+NOT_A_URL = "must be an http or https URL with a host"
+NOT_PLAIN = "must be plain: no user, query, fragment or non-ASCII character"
+NOT_A_DATABASE = "is not a database URL"
+NOT_A_DIALECT = "must start with one of sqlite, postgresql+psycopg"
+NO_FILE = "SQLite needs a file, for example sqlite:////data/sms.db"
+NOT_A_NUMBER = "must be a whole number from 1 to 512"
+
+WRONG = [
+    ("PUBLIC_URL", "sms.example.com", NOT_A_URL),
+    ("PUBLIC_URL", "ftp://sms.example.com", NOT_A_URL),
+    ("PUBLIC_URL", "https://", NOT_A_URL),
+    ("PUBLIC_URL", "https:///path", NOT_A_URL),
+    ("PUBLIC_URL", "https://host:port", NOT_A_URL),
+    ("PUBLIC_URL", "https://host:99999", NOT_A_URL),
+    ("PUBLIC_URL", "https://[::1", NOT_A_URL),
+    ("PUBLIC_URL", "NGROK", NOT_A_URL),
+    ("PUBLIC_URL", "https://host?x=1", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host?", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host#x", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host/#", NOT_PLAIN),
+    ("PUBLIC_URL", "https://user@host", NOT_PLAIN),
+    ("PUBLIC_URL", "https://:secret@host", NOT_PLAIN),
+    ("PUBLIC_URL", "https://h\u00f6st", NOT_PLAIN),
+    ("PUBLIC_URL", "https://ho st", NOT_PLAIN),
+    ("TWILIO_URL", "127.0.0.1:8010", NOT_A_URL),
+    ("TWILIO_URL", "http://127.0.0.1:8010?x", NOT_PLAIN),
+    ("TWILIO_URL", "ngrok", NOT_A_URL),
+    ("DATABASE_URL", "borderpost.db", NOT_A_DATABASE),
+    ("DATABASE_URL", "postgresql://host:port/name", NOT_A_DATABASE),
+    ("DATABASE_URL", "mysql://host/name", NOT_A_DIALECT),
+    ("DATABASE_URL", "postgresql+psycopg2://host/name", NOT_A_DIALECT),
+    ("DATABASE_URL", "sqlite+aiosqlite:///a.db", NOT_A_DIALECT),
+    ("DATABASE_URL", "sqlite://", NO_FILE),
+    ("DATABASE_URL", "sqlite:///:memory:", NO_FILE),
+    ("SECRET_KEY", "short", "needs at least 32 characters"),
+    ("ENCRYPTION_KEYS", "nonsense", "key 1 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", f"{KEY},n\u00f6", "key 2 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", f"{KEY},{KEY[:-2]}", "key 2 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", " , ", "names no key"),
+    ("THREADS", "0", NOT_A_NUMBER),
+    ("THREADS", "513", NOT_A_NUMBER),
+    ("THREADS", "-1", NOT_A_NUMBER),
+    ("THREADS", "many", NOT_A_NUMBER),
+    ("THREADS", "1.5", NOT_A_NUMBER),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "problem"), WRONG)
+def test_a_wrong_setting_is_told_with_its_name(
+    tmp_path: Path, name: str, value: str, problem: str
+) -> None:
+    assert problems(tmp_path, **{name: value}) == [f"BORDERPOST_{name}: {problem}"]
+
+
+def test_a_secret_that_is_missing_is_told_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        load_settings({}, tmp_path)
+    assert wrong.value.problems == [
+        "BORDERPOST_SECRET_KEY: is not set: run `borderpost init`, or set it",
+        "BORDERPOST_ENCRYPTION_KEYS: is not set: run `borderpost init`, or set it",
+    ]
+
+
+def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        'colour = "red"\nPUBLIC_URL = "https://x"\nthreads = [8]\nmetrics_token = true\n'
+        'twilio_url = "nowhere"\n'
+    )
+    wrong = {
+        name: value for name, value, _ in reversed(WRONG) if name not in {"TWILIO_URL", "THREADS"}
+    }
+    found = problems(tmp_path, THREADS="0", **wrong)
+    places = [problem.rsplit(": ", 1)[0] for problem in found]
+    assert sorted(place.removeprefix(f"{tmp_path}/") for place in places) == sorted(
+        [
+            "BORDERPOST_DATABASE_URL",
+            "BORDERPOST_ENCRYPTION_KEYS",
+            "BORDERPOST_PUBLIC_URL",
+            "BORDERPOST_SECRET_KEY",
+            "BORDERPOST_THREADS",
+            "BORDERPOST_TWILIO_URL",
+            "config.toml: PUBLIC_URL",
+            "config.toml: colour",
+            "config.toml: metrics_token",
+            "config.toml: threads",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b"public_url = ", b"\xff\xfe", b"threads = 1\nthreads = 2\n", b"[x\n"]
+)
+def test_a_file_that_cannot_be_read_is_a_problem_beside_the_others(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    found = problems(tmp_path, THREADS="0")
+    assert len(found) == 2
+    assert found[0].startswith(f"{tmp_path}/config.toml: cannot be read: ")
+
+
+def test_a_secrets_file_that_cannot_be_read_is_a_problem_beside_the_others(tmp_path: Path) -> None:
+    (tmp_path / "secrets.env").write_bytes(b"BORDERPOST_SECRET_KEY=\xff\n")
+    found = problems(tmp_path, THREADS="0")
+    assert len(found) == 2
+    assert found[0].startswith(f"{tmp_path}/secrets.env: cannot be read: ")
+
+
+def test_no_problem_repeats_a_secret(tmp_path: Path) -> None:
+    told = problems(
+        tmp_path,
+        SECRET_KEY="planted-secret",
+        ENCRYPTION_KEYS="planted-key",
+        DATABASE_URL="mysql://user:planted-password@host/name",
+        PUBLIC_URL="https://user:planted-password@host",
+    )
+    assert "planted" not in "".join(told)
+
+
+def test_what_is_shown_of_the_settings_holds_no_secret(tmp_path: Path) -> None:
+    database_url = "postgresql+psycopg://user:planted-password@host/name"
+    found = load(tmp_path, DATABASE_URL=database_url, METRICS_TOKEN="planted-token")
+    for secret in (SECRET, KEY, "planted"):
+        assert secret not in repr(found)
+        assert secret not in str(found)
+
+
+def test_the_instance_folder_is_the_one_that_is_named_or_stands_beside_the_program() -> None:
+    assert default_instance({"BORDERPOST_INSTANCE": "/srv/sms"}) == Path("/srv/sms")
+    assert default_instance({}) == Path(__file__).parents[1] / "instance"
+
+
+def test_the_example_names_every_setting_and_nothing_else(tmp_path: Path) -> None:
+    example = Path(__file__).parents[1] / "instance" / "config.example.toml"
+    text = example.read_text(encoding="utf-8")
+    switched_on = "\n".join(
+        line.removeprefix("# ")
+        for line in text.splitlines()
+        if line.startswith("# ") and " = " in line
+    )
+    assert stat.S_ISREG(example.stat().st_mode)
+    (tmp_path / "config.toml").write_text(switched_on)
+    names = {line.partition(" = ")[0] for line in switched_on.splitlines()}
+    assert names == {
+        "database_url",
+        "public_url",
+        "twilio_url",
+        "secret_key",
+        "encryption_keys",
+        "metrics_token",
+        "threads",
+    }
+    try:
+        load(tmp_path)
+    except SettingsError as wrong:
+        pytest.fail("\n".join(wrong.problems))
