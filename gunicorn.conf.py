@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
+from typing import Any
 
 # Before anything imports the metrics: they choose then how processes share them.
 _metrics = tempfile.mkdtemp(prefix="borderpost-metrics-")
@@ -40,7 +41,7 @@ def when_ready(server):  # type: ignore[no-untyped-def]
     gc.freeze()
 
 
-def post_worker_init(worker):  # type: ignore[no-untyped-def]
+def post_worker_init(worker: Any) -> None:
     """Once a start: say in the log where Twilio's geo permissions and the policies differ."""
     if worker.age == 1:
         check_beside_serving(worker.wsgi)

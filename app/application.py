@@ -23,6 +23,8 @@ from app.web.prefix import PrefixMiddleware
 from app.web.requests import install_request_handling
 from app.web.routes import Endpoint
 from app.web.wiring import provide
+from app.webhooks.api import routes as webhook_endpoint_routes
+from app.webhooks.deliveries_api import routes as webhook_delivery_routes
 
 ROUTES = (
     messages_routes,
@@ -33,6 +35,8 @@ ROUTES = (
     workspace_routes,
     use_case_routes,
     opt_out_routes,
+    webhook_endpoint_routes,
+    webhook_delivery_routes,
     webhook_routes,
     inbound_routes,
     health_routes,

@@ -27,8 +27,9 @@ from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
-from app.settings import NGROK, Settings, default_instance, load_settings
+from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
 from app.web.health import MetricsToken
+from app.webhooks.manage import ManageEndpoints
 
 # Threads that sends never take, so that status callbacks are served while the provider is slow.
 _FOR_CALLBACKS = 4
@@ -45,6 +46,7 @@ class Services:
     track: TrackDelivery
     destinations: ManageDestinations
     check_provider: CheckProvider
+    webhook_endpoints: ManageEndpoints
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
@@ -59,6 +61,7 @@ class Services:
             self.track,
             self.destinations,
             self.check_provider,
+            self.webhook_endpoints,
             self.tokens,
             self.callback_url,
             self.metrics_token,
@@ -73,7 +76,14 @@ def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     instance = default_instance(environ)
-    create_instance(instance)
+    try:
+        create_instance(instance)
+    except OSError as unwritable:  # no problem where every secret is given
+        try:
+            return load_settings(environ, instance)
+        except SettingsError as wrong:
+            first = f"{instance}: cannot be written: {unwritable.strerror}"
+            raise SettingsError([first, *wrong.problems]) from unwritable
     return load_settings(environ, instance)
 
 
@@ -117,6 +127,7 @@ def open_services(
         track=TrackDelivery(database, clock),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
+        webhook_endpoints=ManageEndpoints(database, vault, clock, settings.webhook_allow_loopback),
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),

@@ -34,7 +34,7 @@ def add_encryption_key(instance: Path) -> bool:
         f"{name}{key},{line.removeprefix(name)}" if line.startswith(name) else line
         for line in lines
     ]
-    draft = instance / f".{SECRETS_FILE}.{os.getpid()}"
+    draft = instance / f".{SECRETS_FILE}.{secrets.token_hex(8)}"
     _write_private(draft, "".join(f"{line}\n" for line in changed))
     draft.replace(path)
     return True
@@ -49,7 +49,7 @@ def create_instance(instance: Path) -> bool:
     path = instance / SECRETS_FILE
     if path.exists():
         return False
-    draft = instance / f".{SECRETS_FILE}.{os.getpid()}"
+    draft = instance / f".{SECRETS_FILE}.{secrets.token_hex(8)}"
     text = (
         "# Generated at the first start. Whoever has this file can read the stored provider\n"
         "# tokens: keep it secret, and keep a copy, for without it they cannot be read.\n"

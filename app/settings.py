@@ -14,13 +14,14 @@ from cryptography.fernet import Fernet
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.instance import load_secrets
+from app.instance import SECRETS_FILE, load_secrets
 
 PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 NGROK = "ngrok"
 _DIALECTS = ("sqlite", "postgresql+psycopg")
 _MIN_SECRET_CHARS = 32
+_NOT_IN_URLS = frozenset("@?#\\ ")
 
 
 class SettingsError(Exception):
@@ -43,6 +44,7 @@ class Settings:
     encryption_keys: tuple[str, ...] = field(repr=False)
     metrics_token: str | None = field(repr=False, default=None)
     threads: int = 32
+    webhook_allow_loopback: bool = False
 
     @property
     def is_embedded(self) -> bool:
@@ -70,6 +72,7 @@ def load_settings(
         encryption_keys=reader.encryption_keys(),
         metrics_token=reader.get("METRICS_TOKEN"),
         threads=reader.threads(),
+        webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -90,7 +93,14 @@ class _Reader:
         self._instance = instance
         self.problems: list[str] = []
         self._file = self._read_file()
-        self._generated = load_secrets(instance)
+        self._generated = self._read_secrets()
+
+    def _read_secrets(self) -> dict[str, str]:
+        try:
+            return load_secrets(self._instance)
+        except (OSError, ValueError) as problem:
+            self.problems.append(f"{self._instance / SECRETS_FILE}: cannot be read: {problem}")
+            return {}
 
     def _read_file(self) -> dict[str, str]:
         path = self._instance / "config.toml"
@@ -105,7 +115,9 @@ class _Reader:
         for name, value in found.items():
             if name not in known:
                 self.problems.append(f"{path}: {name}: no such setting")
-            elif not isinstance(value, str | int) or isinstance(value, bool):
+            elif not isinstance(value, str | int) or (
+                isinstance(value, bool) and name not in _FLAGS
+            ):
                 self.problems.append(f"{path}: {name}: must be a text or a number")
         return {name.upper(): str(value) for name, value in found.items()}
 
@@ -119,7 +131,7 @@ class _Reader:
         given = self.get("DATABASE_URL") or f"sqlite:///{self._instance / 'borderpost.db'}"
         try:
             url = make_url(given)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             self._problem("DATABASE_URL", "is not a database URL")
             return given
         if url.drivername == "postgresql":
@@ -147,8 +159,10 @@ class _Reader:
             is_usable = False
         if not is_usable:
             self._problem(name, "must be an http or https URL with a host")
-        elif parts.query or parts.fragment or parts.username or not given.isascii():
-            self._problem(name, "must be plain: no user, query, fragment or non-ASCII character")
+        elif not (given.isascii() and given.isprintable()) or _NOT_IN_URLS & set(given):
+            self._problem(
+                name, "must be plain: no user, query, fragment, space or non-ASCII character"
+            )
         return given.rstrip("/")
 
     def secret_key(self) -> str:
@@ -181,6 +195,12 @@ class _Reader:
             return 32
         return int(given)
 
+    def flag(self, name: str) -> bool:
+        given = (self.get(name) or "false").lower()
+        if given not in {"true", "false"}:
+            self._problem(name, "must be true or false")
+        return given == "true"
+
 
 _NAMES = (
     "DATABASE_URL",
@@ -190,4 +210,6 @@ _NAMES = (
     "ENCRYPTION_KEYS",
     "METRICS_TOKEN",
     "THREADS",
+    "WEBHOOK_ALLOW_LOOPBACK",
 )
+_FLAGS = frozenset({"webhook_allow_loopback"})

@@ -7,10 +7,12 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cryptography.fernet import Fernet
 
+from app import bootstrap
 from app.bootstrap import open_settings, prepare_start
 from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
@@ -43,17 +45,20 @@ def test_a_start_with_a_wrong_setting_stops_with_all_problems_named(tmp_path: Pa
 
 def test_a_start_does_not_migrate_a_server_database(tmp_path: Path) -> None:
     """Nor does it even ask for it: this one cannot be reached."""
-    nowhere = f"postgresql+psycopg://postgres@/borderpost?host={tmp_path}/nowhere"
+    nowhere = f"postgresql+psycopg://postgres@/borderpost?host={quote(str(tmp_path), safe='')}"
     environ = {"BORDERPOST_INSTANCE": str(tmp_path), "BORDERPOST_DATABASE_URL": nowhere}
     assert prepare_start(environ).database_url == nowhere
 
 
-def test_where_the_secrets_are_given_the_folder_need_not_be_writable(tmp_path: Path) -> None:
-    blocked = tmp_path / "a file where the folder should be"
-    blocked.write_text("")
+def test_where_the_secrets_are_given_the_folder_need_not_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(bootstrap, "create_instance", refuse)
     environ = {
-        "BORDERPOST_INSTANCE": str(blocked),
-        "BORDERPOST_DATABASE_URL": "postgresql+psycopg://db/sms",
+        "BORDERPOST_INSTANCE": str(tmp_path),
         "BORDERPOST_SECRET_KEY": "s" * 32,
         "BORDERPOST_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
     }
@@ -61,7 +66,17 @@ def test_where_the_secrets_are_given_the_folder_need_not_be_writable(tmp_path: P
     del environ["BORDERPOST_SECRET_KEY"]
     with pytest.raises(SettingsError) as wrong:
         open_settings(environ)
-    assert wrong.value.problems[0].startswith(f"{blocked}: ")
+    assert wrong.value.problems == [
+        f"{tmp_path}: cannot be written: Permission denied",
+        "BORDERPOST_SECRET_KEY: is not set: run `borderpost init`, or set it",
+    ]
+
+
+def test_a_file_where_the_folder_should_be_is_a_problem_that_is_told(tmp_path: Path) -> None:
+    (tmp_path / "instance").write_text("")
+    with pytest.raises(SettingsError) as wrong:
+        open_settings({"BORDERPOST_INSTANCE": str(tmp_path / "instance")})
+    assert wrong.value.problems[0].startswith(f"{tmp_path}/instance: cannot be written: ")
 
 
 def test_the_secrets_are_readable_by_their_owner_alone(tmp_path: Path) -> None:

@@ -100,8 +100,10 @@ def test_where_no_agent_runs_the_start_says_so_clearly(
     with pytest.raises(SettingsError) as wrong:
         prepare_start(environ)
     assert wrong.value.problems == [
-        "BORDERPOST_PUBLIC_URL: is 'ngrok', but no ngrok agent answers on this machine: "
-        "start it with `ngrok http 8000`, or set the URL itself"
+        (
+            "BORDERPOST_PUBLIC_URL: is 'ngrok', but no ngrok agent answers on this machine: "
+            "start it with `ngrok http 8000`, or set the URL itself"
+        )
     ]
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
-from app.settings import Settings, SettingsError, default_instance, load_settings
+from app.settings import _NAMES, Settings, SettingsError, default_instance, load_settings
 
 SECRET = "s" * 32
-KEY, OLDER_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+# Two Fernet keys, written down: what a test is named by must be the same in every process.
+KEY, OLDER_KEY = "a" * 43 + "=", "b" * 42 + "A="
 ENOUGH = {"BORDERPOST_SECRET_KEY": SECRET, "BORDERPOST_ENCRYPTION_KEYS": KEY}
 
 
@@ -56,6 +56,25 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_p
     assert load(tmp_path, **given) == replace(
         from_file, public_url="https://env.example", threads=4
     )
+
+
+@pytest.mark.parametrize(
+    ("in_file", "in_environment", "found"),
+    [
+        (None, None, False),
+        ("true", None, True),
+        ('"true"', None, True),
+        ("false", "True", True),
+        ("true", "false", False),
+    ],
+)
+def test_a_setting_that_is_true_or_false(
+    tmp_path: Path, in_file: str | None, in_environment: str | None, found: bool
+) -> None:
+    if in_file is not None:
+        (tmp_path / "config.toml").write_text(f"webhook_allow_loopback = {in_file}\n")
+    given = {} if in_environment is None else {"WEBHOOK_ALLOW_LOOPBACK": in_environment}
+    assert load(tmp_path, **given).webhook_allow_loopback is found
 
 
 def test_the_secrets_may_stand_in_the_environment_the_file_or_be_the_generated_ones(
@@ -107,7 +126,7 @@ def test_a_database_url_is_kept_with_its_password(
 
 
 NOT_A_URL = "must be an http or https URL with a host"
-NOT_PLAIN = "must be plain: no user, query, fragment or non-ASCII character"
+NOT_PLAIN = "must be plain: no user, query, fragment, space or non-ASCII character"
 NOT_A_DATABASE = "is not a database URL"
 NOT_A_DIALECT = "must start with one of sqlite, postgresql+psycopg"
 NO_FILE = "SQLite needs a file, for example sqlite:////data/sms.db"
@@ -130,6 +149,8 @@ WRONG = [
     ("PUBLIC_URL", "https://:secret@host", NOT_PLAIN),
     ("PUBLIC_URL", "https://h\u00f6st", NOT_PLAIN),
     ("PUBLIC_URL", "https://ho st", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host/\t", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host\\@other", NOT_PLAIN),
     ("TWILIO_URL", "127.0.0.1:8010", NOT_A_URL),
     ("TWILIO_URL", "http://127.0.0.1:8010?x", NOT_PLAIN),
     ("TWILIO_URL", "ngrok", NOT_A_URL),
@@ -150,7 +171,13 @@ WRONG = [
     ("THREADS", "-1", NOT_A_NUMBER),
     ("THREADS", "many", NOT_A_NUMBER),
     ("THREADS", "1.5", NOT_A_NUMBER),
+    ("WEBHOOK_ALLOW_LOOPBACK", "yes", "must be true or false"),
 ]
+ANYTHING_GOES = {"METRICS_TOKEN"}
+
+
+def test_every_setting_is_tried_with_a_wrong_value() -> None:
+    assert {name for name, _, _ in WRONG} | ANYTHING_GOES == set(_NAMES)
 
 
 @pytest.mark.parametrize(("name", "value", "problem"), WRONG)
@@ -187,6 +214,7 @@ def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> 
             "BORDERPOST_SECRET_KEY",
             "BORDERPOST_THREADS",
             "BORDERPOST_TWILIO_URL",
+            "BORDERPOST_WEBHOOK_ALLOW_LOOPBACK",
             "config.toml: PUBLIC_URL",
             "config.toml: colour",
             "config.toml: metrics_token",
@@ -249,15 +277,7 @@ def test_the_example_names_every_setting_and_nothing_else(tmp_path: Path) -> Non
     assert stat.S_ISREG(example.stat().st_mode)
     (tmp_path / "config.toml").write_text(switched_on)
     names = {line.partition(" = ")[0] for line in switched_on.splitlines()}
-    assert names == {
-        "database_url",
-        "public_url",
-        "twilio_url",
-        "secret_key",
-        "encryption_keys",
-        "metrics_token",
-        "threads",
-    }
+    assert names == {name.lower() for name in _NAMES}
     try:
         load(tmp_path)
     except SettingsError as wrong:

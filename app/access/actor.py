@@ -13,6 +13,7 @@ class ActorKind(StrEnum):
     ACCESS_KEY = "access_key"
     COMMAND_LINE = "command_line"
     PROVISIONING = "provisioning"
+    SYSTEM = "system"
     USER = "user"
 
 

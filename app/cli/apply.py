@@ -1,13 +1,12 @@
 """`apply`: making the database match a file, or printing what would change."""
 
 import os
-import sys
-from pathlib import Path
 
 import click
 
 from app.bootstrap import open_settings, open_vault
-from app.cli.group import Command, Failure, echo_json
+from app.cli.group import Command, echo_json
+from app.cli.input import read_input
 from app.cli.opening import ready_database
 from app.kernel.clock import utc_now
 from app.provisioning.apply import Result, apply, plan
@@ -15,7 +14,6 @@ from app.provisioning.change import Change
 from app.provisioning.file import parse
 
 _DIFFERS = 2
-_STANDARD_INPUT = "-"
 
 
 @click.command("apply", cls=Command)
@@ -33,7 +31,7 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
     Everything is applied or, if there is any mistake, nothing. What FILE leaves out is left alone.
     The tokens of new access keys are printed once.
     """
-    data = parse(_read(file))
+    data = parse(read_input(file))
     settings = open_settings()
     vault = open_vault(settings)
     with ready_database(settings) as database:
@@ -48,15 +46,6 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
         echo_json(result.as_json())
     else:
         _echo_result(result)
-
-
-def _read(file: str) -> bytes:
-    if file == _STANDARD_INPUT:
-        return sys.stdin.buffer.read()
-    try:
-        return Path(file).read_bytes()
-    except OSError as problem:
-        raise Failure(f"{file}: cannot be read: {problem.strerror}") from problem
 
 
 def _echo_plan(changes: tuple[Change, ...], *, as_json: bool) -> None:

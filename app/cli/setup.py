@@ -87,4 +87,5 @@ def _shown(settings: Settings) -> dict[str, object]:
         "encryption_keys": f"{len(settings.encryption_keys)} {_HIDDEN}",
         "metrics_token": _HIDDEN if settings.metrics_token else None,
         "threads": settings.threads,
+        "webhook_allow_loopback": settings.webhook_allow_loopback,
     }

@@ -48,6 +48,28 @@ def load_effective(connection: Connection, workspace_id: UUID) -> Effective:
     Raises:
         NotFound: there is no such workspace.
     """
+    while True:
+        row = _load_row(connection, workspace_id)
+        # Who inherits from nobody has no rules either: its own rest.
+        rules = () if row.owner_id is None else load_rules(connection, row.owner_id)
+        if _load_revision(connection, row.owner_id) == row.revision:
+            break
+        # A change came in between: the map and the rules must be of one revision.
+    return Effective(
+        workspace_id=row.id,
+        organization_id=row.organization_id,
+        parent_id=row.parent_id,
+        owner_id=row.owner_id or workspace_id,
+        inherits=row.inherits_destinations,
+        revision=row.revision or 0,
+        state=PolicyState(row.destinations or {}, rules),
+        floor=frozenset(row.denied_destinations),
+        created_at=row.created_at or row.workspace_created_at,
+        updated_at=row.updated_at or row.workspace_created_at,
+    )
+
+
+def _load_row(connection: Connection, workspace_id: UUID) -> AnyRow:
     walk = lineage(literal(workspace_id, workspaces.c.id.type))
     owner = select(walk.c.id).where(~walk.c.inherits_destinations).scalar_subquery()
     row = connection.execute(
@@ -70,20 +92,13 @@ def load_effective(connection: Connection, workspace_id: UUID) -> Effective:
     ).one_or_none()
     if row is None:
         raise NotFound
-    # Who inherits from nobody has no rules either: its own rest.
-    rules = () if row.owner_id is None else load_rules(connection, row.owner_id)
-    return Effective(
-        workspace_id=row.id,
-        organization_id=row.organization_id,
-        parent_id=row.parent_id,
-        owner_id=row.owner_id or workspace_id,
-        inherits=row.inherits_destinations,
-        revision=row.revision or 0,
-        state=PolicyState(row.destinations or {}, rules),
-        floor=frozenset(row.denied_destinations),
-        created_at=row.created_at or row.workspace_created_at,
-        updated_at=row.updated_at or row.workspace_created_at,
-    )
+    return row
+
+
+def _load_revision(connection: Connection, owner_id: UUID | None) -> int | None:
+    columns = destination_policies.c
+    query = select(columns.revision).where(columns.workspace_id == owner_id)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def load_rules(connection: Connection, workspace_id: UUID) -> tuple[Rule, ...]:

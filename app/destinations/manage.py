@@ -102,7 +102,9 @@ class ManageDestinations:
             return Changed(after, changes, impact(connection, self.traffic, touched, shift))
         if state == replace(before.state, inherits=before.inherits):
             return Changed(before, ())
-        revision = Revision(change.action, asked.actor, asked.reason, changes, now)
+        revision = Revision(
+            change.action, asked.actor, asked.reason, changes, now, counted=before.revision
+        )
         write_state(connection, workspace_id, state, revision)
         return Changed(load_effective(connection, workspace_id), changes)
 

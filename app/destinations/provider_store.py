@@ -109,8 +109,6 @@ def _put(
     connection: Connection, table: Table, rows: list[dict[str, Any]], changed: list[str]
 ) -> None:
     """Insert rows; of one that exists by its primary key, change the named columns."""
-    if not rows:
-        return
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     wanted = dialect.insert(table)
     put = wanted.on_conflict_do_update(

@@ -23,20 +23,25 @@ from app.kernel.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What is written of one change beside the policy itself."""
+    """What is written of one change beside the policy itself.
+
+    ``counted`` is the revision that counted before, an inherited one too: a condition that was
+    meant for it must not fit what follows.
+    """
 
     action: str
     actor: Actor
     reason: str | None
     changes: tuple[CountryChange, ...]
     at: datetime
+    counted: int = 0
 
 
 def lock_policy(connection: Connection, workspace_id: UUID) -> None:
     """Make changes of one workspace's policy take turns; SQLite's writers do so anyway."""
-    connection.execute(
-        select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update()
-    )
+    query = select(workspaces.c.id).where(workspaces.c.id == workspace_id)
+    # Without the key: sends of the workspace refer to its row and must not wait.
+    connection.execute(query.with_for_update(key_share=True))
 
 
 def write_state(
@@ -44,7 +49,7 @@ def write_state(
 ) -> int:
     """Write a workspace's own policy as its next revision, and return that revision's number."""
     from_revision = _last_revision(connection, workspace_id)
-    number = (from_revision or 0) + 1
+    number = max(from_revision or 0, revision.counted) + 1
     _write_policy(connection, workspace_id, state, number, revision.at)
     _write_rules(connection, workspace_id, state.rules, revision.at)
     connection.execute(

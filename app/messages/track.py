@@ -15,7 +15,7 @@ from app.db.engine import Database
 from app.destinations.provider_store import note_closed
 from app.kernel.clock import Clock
 from app.messages.advance import Advanced, Report, advance_message
-from app.messages.lifecycle import status_of
+from app.messages.lifecycle import facts_of, status_of
 from app.messages.ports import RefusalKind
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 
@@ -66,19 +66,21 @@ class TrackDelivery:
         )
         with self.database.writing_once() as connection:
             advanced = advance_message(connection, report)
-        if advanced is not None and delivery.meaning is RefusalKind.RECIPIENT_OPTED_OUT:
-            self._opt_out(advanced, now)
-        if advanced is not None and delivery.meaning is RefusalKind.DESTINATION_BLOCKED:
-            with self.database.writing_once() as connection:
-                note_closed(connection, delivery.account_sid, advanced.country, now)
+        if advanced is not None and facts_of(report.status).error:
+            self._learn(delivery, advanced, now)
         return advanced
 
-    def _opt_out(self, advanced: Advanced, now: datetime) -> None:
-        opt_out = OptOut(
-            workspace_id=advanced.workspace_id,
-            use_case_id=advanced.use_case_id,
-            to_number=advanced.to_number,
-            source=OptOutSource.PROVIDER,
-        )
-        with self.database.writing_once() as connection:
-            add_opt_out(connection, opt_out, now)
+    def _learn(self, delivery: DeliveryReport, advanced: Advanced, now: datetime) -> None:
+        """Keep what an error tells beyond its message; told again, it changes nothing."""
+        if delivery.meaning is RefusalKind.RECIPIENT_OPTED_OUT:
+            opt_out = OptOut(
+                workspace_id=advanced.workspace_id,
+                use_case_id=advanced.use_case_id,
+                to_number=advanced.to_number,
+                source=OptOutSource.PROVIDER,
+            )
+            with self.database.writing_once() as connection:
+                add_opt_out(connection, opt_out, now)
+        elif delivery.meaning is RefusalKind.DESTINATION_BLOCKED:
+            with self.database.writing_once() as connection:
+                note_closed(connection, delivery.account_sid, advanced.country, now)

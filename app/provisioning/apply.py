@@ -13,13 +13,14 @@ from app.db.engine import Database
 from app.db.vault import Vault
 from app.provisioning.change import Change
 from app.provisioning.checks import check_nothing_twice
+from app.provisioning.desired import Desired
 from app.provisioning.goal import make_goal
 from app.provisioning.mistakes import THE_FILE, FileRefused, Mistake, Mistakes
 from app.provisioning.plan import list_changes
 from app.provisioning.records import Goal
 from app.provisioning.shape import shape
 from app.provisioning.store import NewTokens, carry_out
-from app.provisioning.stored import load_stored, lock_for_applying
+from app.provisioning.stored import Named, load_stored, lock_for_applying
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def apply(
     except IntegrityError as problem:
         text = "The database was changed from elsewhere meanwhile: apply the file again."
         raise FileRefused(Mistake(THE_FILE, text)) from problem
-    return Result(goal, tokens, list_changes(goal))
+    return Result(goal, tokens, list_changes(goal, now))
 
 
 def plan(
@@ -113,7 +114,7 @@ def plan(
         ServiceUnavailable: the database cannot be reached.
     """
     with database.reading() as connection:
-        return list_changes(_goal(connection, vault, data, environ, now))
+        return list_changes(_goal(connection, vault, data, environ, now), now)
 
 
 def _goal(
@@ -126,6 +127,13 @@ def _goal(
     mistakes = Mistakes()
     desired = shape(data, environ, mistakes)
     check_nothing_twice(desired, mistakes)
+    return make_goal(desired, load_stored(connection, vault, _named(desired), now), mistakes, now)
+
+
+def _named(desired: Desired) -> Named:
     accounts = (workspace.twilio for workspace in desired.workspaces)
-    sids = {account.account_sid for account in accounts if account is not None}
-    return make_goal(desired, load_stored(connection, vault, sids, now), mistakes, now)
+    with_map = [each for each in desired.workspaces if each.destinations is not None]
+    return Named(
+        account_sids=frozenset(account.account_sid for account in accounts if account is not None),
+        with_map=frozenset(known_by for each in with_map for known_by in (each.id, each.name)),
+    )

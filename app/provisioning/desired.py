@@ -79,6 +79,7 @@ class DesiredWorkspace:
     parent: str | None = None
     twilio: DesiredAccount | None = None
     destinations: Mapping[str, str] | None = None
+    acknowledge_high_risk: bool | None = None
     body_retention_days: int | None = None
     number_retention_days: int | None = None
     access_keys: tuple[DesiredKey, ...] = ()

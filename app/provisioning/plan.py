@@ -1,9 +1,11 @@
 """What changes on the way to a goal, told in words and values. Pure; secrets are never shown."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.destinations.state import PolicyState, country_accesses, country_changes
 from app.kernel.clock import rfc3339
 from app.kernel.masking import mask_numbers_in
 from app.provisioning.change import CHANGED, Action, Change
@@ -20,6 +22,7 @@ from app.provisioning.records import (
 
 _IN_THE_FILE = {
     "parent_id": "parent",
+    "acknowledges_high_risk": "acknowledge_high_risk",
     "account_sid": "twilio.account_sid",
     "brand_sid": "brand.sid",
     "brand_status": "brand.status",
@@ -29,12 +32,12 @@ _IN_THE_FILE = {
 }
 
 
-def list_changes(goal: Goal) -> tuple[Change, ...]:
+def list_changes(goal: Goal, now: datetime) -> tuple[Change, ...]:
     """List every difference between what is stored and the goal, in the order of the places."""
-    return tuple(sorted(_changes(goal), key=lambda change: place_order(change.place)))
+    return tuple(sorted(_changes(goal, now), key=lambda change: place_order(change.place)))
 
 
-def _changes(goal: Goal) -> Iterator[Change]:
+def _changes(goal: Goal, now: datetime) -> Iterator[Change]:
     names = goal.workspace_names
     yield from _differences(goal.organization, names)
     for account in goal.accounts:
@@ -42,7 +45,7 @@ def _changes(goal: Goal) -> Iterator[Change]:
     for workspace in goal.workspaces:
         yield from _differences(workspace, names)
     for policy in goal.policies:
-        yield from _policy(policy)
+        yield from _policy(policy, now)
     for use_case in goal.use_cases:
         yield from _differences(use_case, names)
     for sender in goal.senders:
@@ -75,13 +78,15 @@ def _account(step: Step[AccountRecord]) -> Iterator[Change]:
             yield Change(step.place, Action.CHANGE, name, after=CHANGED)
 
 
-def _policy(step: Step[PolicyRecord]) -> Iterator[Change]:
-    before: Mapping[str, str] = step.before.destinations if step.before else {}
-    after = step.after.destinations
-    for country in sorted({*before, *after}):
-        pair = before.get(country), after.get(country)
-        if pair[0] != pair[1]:
-            yield Change(step.place, _action(*pair), f"destinations.{country}", *pair)
+def _policy(step: Step[PolicyRecord], now: datetime) -> Iterator[Change]:
+    before = step.before.state if step.before else PolicyState()
+    after = step.after.state
+    mapped = country_changes(before.destinations, after.destinations)
+    # What holds for a country may change with a rule as well, and not change with the map.
+    held = country_changes(country_accesses(before, now), country_accesses(after, now))
+    for country, one in sorted({one.country: one for one in (*mapped, *held)}.items()):
+        pair = one.before, one.after
+        yield Change(step.place, _action(*pair), f"destinations.{country}", *pair)
 
 
 def _sender(step: Step[SenderRecord]) -> Iterator[Change]:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from app.destinations.state import PolicyState
+
 R = TypeVar("R")
 
 UNREADABLE = ""  # a token that is stored and that none of our keys opens
@@ -43,16 +45,20 @@ class WorkspaceRecord:
     parent_id: UUID | None = None
     inherits_destinations: bool = False
     account_sid: str | None = None
+    acknowledges_high_risk: bool = False
     body_retention_days: int = 7
     number_retention_days: int = 90
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRecord:
-    """The country map that a workspace has of its own."""
+    """The policy that counts for a workspace: its own, or the one that it inherits.
+
+    Rules that have expired are no part of it.
+    """
 
     workspace_id: UUID
-    destinations: Mapping[str, str]
+    state: PolicyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database holds; accounts only as far as the file names them, keys only live ones."""
+    """What the database holds; of accounts, policies and keys what `load_stored` says."""
 
     organizations: Mapping[UUID, OrganizationRecord] = field(default_factory=dict)
     accounts: Mapping[str, AccountRecord] = field(default_factory=dict)

@@ -44,6 +44,7 @@ class WorkspaceSchema(Schema):
     parent = fields.String()
     twilio = fields.Raw()
     destinations = Destinations()
+    acknowledge_high_risk = Flag()
     body_retention_days = days()
     number_retention_days = days()
     access_keys = items()

@@ -8,11 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, delete, insert, null, update
 
+from app.access.actor import Actor, ActorKind
 from app.access.keys import create_key
 from app.access.roles import Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.db.vault import Vault
-from app.destinations.tables import destination_policies
+from app.destinations.load import load_effective
+from app.destinations.state import country_accesses, country_changes
+from app.destinations.store import Revision, lock_policy, write_state
+from app.provisioning.policies import own_policy
 from app.provisioning.records import (
     AccountRecord,
     Goal,
@@ -25,6 +29,7 @@ from app.provisioning.records import (
 from app.use_cases.tables import senders, use_cases
 
 NewTokens = Mapping[tuple[UUID | None, str], str]
+_ACTOR = Actor(ActorKind.PROVISIONING, "borderpost apply")
 
 
 def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -> NewTokens:
@@ -32,11 +37,12 @@ def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -
     _write_all(connection, organizations, [goal.organization], now)
     for account in goal.accounts:
         _write_account(connection, account, vault, now)
-    _write_workspaces(connection, goal.workspaces, now)
+    _insert_workspaces(connection, goal.workspaces, now)
     for policy in goal.policies:
         if policy.before != policy.after:
             after = policy.after
-            write_destinations(connection, after.workspace_id, after.destinations, now)
+            write_destinations(connection, after.workspace_id, after.state.destinations, now)
+    _update_workspaces(connection, goal.workspaces, now)
     _write_all(connection, use_cases, goal.use_cases, now)
     for sender in goal.senders:
         _write_sender(connection, sender, now)
@@ -46,23 +52,13 @@ def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -
 def write_destinations(
     connection: Connection, workspace_id: UUID, destinations: Mapping[str, str], now: datetime
 ) -> None:
-    """Store the country map of a workspace; its revision starts at 1 and rises by one."""
-    table = destination_policies
-    done = connection.execute(
-        update(table)
-        .where(table.c.workspace_id == workspace_id)
-        .values(destinations=dict(destinations), revision=table.c.revision + 1, updated_at=now)
-    )
-    if done.rowcount == 0:
-        connection.execute(
-            insert(table).values(
-                workspace_id=workspace_id,
-                revision=1,
-                destinations=dict(destinations),
-                created_at=now,
-                updated_at=now,
-            )
-        )
+    """Make a country map the policy that a workspace has of its own, as its next revision."""
+    lock_policy(connection, workspace_id)
+    before = load_effective(connection, workspace_id)
+    state = own_policy(replace(before.state, inherits=before.inherits), destinations)
+    changes = country_changes(country_accesses(before.state, now), country_accesses(state, now))
+    revision = Revision("provisioned", _ACTOR, None, changes, now, counted=before.revision)
+    write_state(connection, workspace_id, state, revision)
 
 
 def _write_all(
@@ -75,16 +71,28 @@ def _write_all(
             _update(connection, table, step.after.id, changed_fields(step.before, step.after), now)
 
 
-def _write_workspaces(
+def _insert_workspaces(
     connection: Connection, steps: Iterable[Step[WorkspaceRecord]], now: datetime
 ) -> None:
-    # New ones start without a parent, for theirs may come later in the file.
-    starts = [(step.before or replace(step.after, parent_id=None), step) for step in steps]
-    for start, step in starts:
+    for step in steps:
         if step.before is None:
-            _insert(connection, workspaces, asdict(start), now)
-    for start, step in starts:
-        _update(connection, workspaces, start.id, changed_fields(start, step.after), now)
+            _insert(connection, workspaces, asdict(_start(step)), now)
+
+
+def _update_workspaces(
+    connection: Connection, steps: Iterable[Step[WorkspaceRecord]], now: datetime
+) -> None:
+    for step in steps:
+        changed = changed_fields(_start(step), step.after)
+        _update(connection, workspaces, step.after.id, changed, now)
+
+
+def _start(step: Step[WorkspaceRecord]) -> WorkspaceRecord:
+    if step.before is None:
+        # The parent may come later in the file.
+        return replace(step.after, parent_id=None)
+    # Whether it inherits is written with its policy.
+    return replace(step.before, inherits_destinations=step.after.inherits_destinations)
 
 
 def _write_account(

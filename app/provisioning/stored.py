@@ -1,7 +1,7 @@
 """SQL that reads what is stored, as records; decides nothing."""
 
-from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, or_, select
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.db.rows import AnyRow
 from app.db.vault import SealBroken, Vault
-from app.destinations.tables import destination_policies
+from app.destinations.load import load_effective
 from app.provisioning.records import (
     UNREADABLE,
     AccountRecord,
@@ -34,25 +34,42 @@ def lock_for_applying(connection: Connection) -> None:
     connection.execute(query.with_for_update(key_share=True)).all()
 
 
-def load_stored(
-    connection: Connection, vault: Vault, account_sids: Collection[str], now: datetime
-) -> Stored:
-    """Load everything that a file may speak of, and of accounts those that it names.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a file names: accounts, and by id or name the workspaces that it gives a map."""
+
+    account_sids: frozenset[str]
+    with_map: frozenset[UUID | str | None]
+
+
+def load_stored(connection: Connection, vault: Vault, named: Named, now: datetime) -> Stored:
+    """Load everything that a file may speak of; accounts and policies as it names them, live keys.
 
     All of this is configuration, a few rows for each workspace, so it is read as a whole.
     """
-    named = provider_accounts.c.sid.in_(sorted(account_sids))
-    accounts = connection.execute(select(provider_accounts).where(named))
-    policies = connection.execute(select(destination_policies))
+    by_sid = provider_accounts.c.sid.in_(sorted(named.account_sids))
+    accounts = connection.execute(select(provider_accounts).where(by_sid))
+    stored_workspaces = _by_id(connection, workspaces, WorkspaceRecord)
     return Stored(
         organizations=_by_id(connection, organizations, OrganizationRecord),
         accounts={row.sid: _account(row, vault) for row in accounts},
-        workspaces=_by_id(connection, workspaces, WorkspaceRecord),
-        policies={row.workspace_id: _record(PolicyRecord, row) for row in policies},
+        workspaces=stored_workspaces,
+        policies={
+            known.id: _policy(connection, known.id, now)
+            for known in stored_workspaces.values()
+            if not named.with_map.isdisjoint((known.id, known.name))
+        },
         use_cases=_by_id(connection, use_cases, UseCaseRecord),
         senders=_ordered(connection, senders, SenderRecord),
         keys=_live_keys(connection, now),
     )
+
+
+def _policy(connection: Connection, workspace_id: UUID, now: datetime) -> PolicyRecord:
+    effective = load_effective(connection, workspace_id)
+    live = tuple(rule for rule in effective.state.rules if rule.is_live(now))
+    state = replace(effective.state, rules=live, inherits=effective.inherits)
+    return PolicyRecord(workspace_id, state)
 
 
 def _by_id(connection: Connection, table: Table, kind: type[R]) -> dict[UUID, R]:

@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from app.destinations.policy import Access
+from app.destinations.state import PolicyState
 from app.kernel.ids import new_id
 from app.provisioning.desired import DesiredWorkspace
 from app.provisioning.mistakes import Mistakes, step
 from app.provisioning.parents import resolve_parents
+from app.provisioning.policies import own_policy
 from app.provisioning.records import OrganizationRecord, PolicyRecord, Step, Stored, WorkspaceRecord
 
 _IN_ANOTHER_ORGANIZATION = "Is the id of a workspace of another organization."
@@ -110,6 +112,8 @@ def _given(entry: DesiredWorkspace) -> dict[str, Any]:
     names = ("name", "home_country", "body_retention_days", "number_retention_days")
     plain = {name: getattr(entry, name) for name in names}
     given = {name: value for name, value in plain.items() if value is not None}
+    if entry.acknowledge_high_risk is not None:
+        given["acknowledges_high_risk"] = entry.acknowledge_high_risk
     if entry.destinations is not None:
         given["inherits_destinations"] = False
     if entry.twilio is not None:
@@ -125,19 +129,21 @@ def _aim_policy(
     mistakes: Mistakes,
 ) -> Step[PolicyRecord] | None:
     entry, floor = found.entry, organization.denied_destinations
-    # While a workspace inherits, a map that it had once rests and says nothing.
-    is_resting = found.before is not None and found.before.inherits_destinations
-    before = None if is_resting else stored.policies.get(found.id)
+    before = stored.policies.get(found.id)
+    start = before.state if before else PolicyState()
     if entry.destinations is not None:
         for country, access in entry.destinations.items():
             if country in floor and access == Access.ALLOWED:
                 at = step(step(entry.place, "destinations"), country)
                 mistakes.add(at, "The organization denies this destination.")
-        return Step(entry.place, before, PolicyRecord(found.id, entry.destinations))
+        return Step(
+            entry.place, before, PolicyRecord(found.id, own_policy(start, entry.destinations))
+        )
     if found.before is not None or after.inherits_destinations:
         return None
     home = after.home_country
     if home in floor:
         text = "The organization denies this destination: say which are allowed instead."
         mistakes.add(step(entry.place, "home_country"), text)
-    return Step(entry.place, before, PolicyRecord(found.id, {home: Access.ALLOWED.value}))
+    only_home = {home: Access.ALLOWED.value}
+    return Step(entry.place, before, PolicyRecord(found.id, own_policy(start, only_home)))

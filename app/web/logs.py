@@ -8,16 +8,21 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, TextIO
+from uuid import UUID
 
 import structlog
 
 from app.kernel.masking import mask_numbers_in
+from app.web.tracebacks import describe_exception
 
 _SECRET_FIELDS = {
     "auth_token",
     "authorization",
     "body",
+    "message",
     "message_body",
     "password",
     "secret",
@@ -25,8 +30,16 @@ _SECRET_FIELDS = {
     "text",
     "token",
 }
-_TOKENS = re.compile(r"bp_[0-9A-Za-z]{38}|\b[0-9a-f]{32}\b|(?<=://)[^/@\s]+@", re.ASCII)
+_TOKENS = re.compile(
+    r"bp_[0-9A-Za-z]{38}"  # access keys
+    r"|\b[0-9a-f]{32}\b"  # provider tokens
+    r"|(?<=://)[^/@\s]+@"  # users and passwords in URLs
+    r"|(?<=Basic )\S+"
+    r"|\b[\w-]{43}=|\bgAAAA[\w=-]{20,}",  # Fernet keys and what they sealed
+    re.ASCII,
+)
 _LEFT_OUT = "[left out]"
+_OWN_LOGGERS = ("app.", "gunicorn.")
 
 
 def mask_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:
@@ -42,13 +55,23 @@ def mask_text(text: str) -> str:
 def _masked(name: str, value: Any) -> Any:
     if name.lower() in _SECRET_FIELDS:
         return _LEFT_OUT
-    if isinstance(value, str):
-        return mask_text(value)
-    if isinstance(value, dict):
-        return {key: _masked(str(key), inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(name, inner) for inner in value]
-    return value
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str() | bytes() | UUID() | date() | timedelta() | Path():
+            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            return mask_text(text)
+        case dict():
+            return {mask_text(str(key)): _masked(str(key), inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(name, inner) for inner in value]
+        case _:  # what it says of itself may be anything
+            return f"<{type(value).__qualname__}>"
+
+
+def _passes(record: logging.LogRecord) -> bool:
+    # Below a warning, libraries tell what they work with: rows, URLs, requests.
+    return record.levelno >= logging.WARNING or record.name.startswith(_OWN_LOGGERS)
 
 
 def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> None:
@@ -66,12 +89,13 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_passes)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(lambda info: describe_exception(info[1])),
                 mask_line,
                 structlog.processors.JSONRenderer(),
             ],
@@ -80,5 +104,5 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("twilio", "app.providers.twilio.transport", "urllib3", "alembic", "werkzeug"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # A line that cannot be written is lost: Python would show it on standard error, unmasked.
+    logging.raiseExceptions = False

@@ -1,5 +1,4 @@
-"""A connection to a checked address: resolve, refuse what may not be reached, connect to what was
-checked.
+"""A connection to a checked address: resolve, refuse what may not be reached, connect to the rest.
 
 The name is looked up once, and the socket is opened to an address of that answer, so that a DNS
 that changes its mind changes nothing. One deadline covers the look-up, the connection, TLS and
@@ -7,42 +6,17 @@ every byte of the answer, so that no receiver holds a worker by being slow. No p
 would choose the address.
 """
 
-import io
 import queue
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
-from typing import Any
 
 from app.webhooks.address import Target, may_reach
 from app.webhooks.attempt import Failure, NotDelivered
+from app.webhooks.deadline import Deadline, TimedSocket
 
 Resolve = Callable[[str, int], list[str]]
-
-
-class Deadline:
-    """The time that one exchange may take in all."""
-
-    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._end = monotonic() + seconds
-
-    def remaining(self) -> float:
-        """Return the seconds that are left.
-
-        Raises:
-            TimeoutError: none are.
-        """
-        left = self._end - self._monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def shorten(self, seconds: float) -> None:
-        """Leave at most so many seconds from now."""
-        self._end = min(self._end, self._monotonic() + seconds)
 
 
 def look_up(host: str, port: int) -> list[str]:
@@ -95,7 +69,7 @@ def _in_time(work: Callable[[], list[str]], deadline: Deadline) -> list[str]:
 
 def connect(
     target: Target, addresses: list[str], deadline: Deadline, tls: ssl.SSLContext
-) -> "TimedSocket":
+) -> TimedSocket:
     """Open a socket to the first address that answers; TLS is made for the name, not for it.
 
     Raises:
@@ -116,45 +90,14 @@ def connect(
 
 
 def _first(addresses: list[str], port: int, deadline: Deadline) -> socket.socket:
-    for address in addresses:
+    last = OSError()
+    for place, address in enumerate(addresses):
+        # One that is silent must not use up the time of those after it.
+        patience = deadline.remaining() / (len(addresses) - place)
         try:
-            return socket.create_connection((address, port), timeout=deadline.remaining())
-        except TimeoutError:
-            raise
-        except OSError:
-            continue
-    raise NotDelivered(Failure.NOT_CONNECTED)
-
-
-class TimedSocket:
-    """The part of a socket that `http.client` uses, with a deadline instead of a timeout."""
-
-    def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
-        self._opened = opened
-        self._deadline = deadline
-
-    def sendall(self, data: Any) -> None:
-        """Send all of it in time."""
-        self._opened.settimeout(self._deadline.remaining())
-        self._opened.sendall(data)
-
-    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        """Return a reader that reads little ahead, and in time."""
-        return io.BufferedReader(_TimedReader(self._opened, self._deadline), buffer_size=1024)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._opened.close()
-
-
-class _TimedReader(io.RawIOBase):
-    def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
-        self._opened = opened
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._opened.settimeout(self._deadline.remaining())
-        return self._opened.recv_into(buffer)
+            return socket.create_connection((address, port), timeout=patience)
+        except OSError as problem:
+            last = problem
+    if isinstance(last, TimeoutError):
+        raise last
+    raise NotDelivered(Failure.NOT_CONNECTED) from last

@@ -49,7 +49,7 @@ def asked_delay(retry_after: str | None, now: datetime) -> timedelta | None:
         return timedelta(seconds=int(given[:_MAX_DIGITS]))
     try:
         until = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, IndexError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -9,14 +9,8 @@ from typing import Any, cast
 
 from app.webhooks.address import Target, UrlRefused, read_url
 from app.webhooks.attempt import Failure, NotDelivered, Reply
-from app.webhooks.connection import (
-    Deadline,
-    Resolve,
-    TimedSocket,
-    connect,
-    look_up,
-    permitted_addresses,
-)
+from app.webhooks.connection import Resolve, connect, look_up, permitted_addresses
+from app.webhooks.deadline import Deadline, TimedSocket
 
 SECONDS = 10.0
 _BODY_SECONDS = 1.0

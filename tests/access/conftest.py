@@ -1,4 +1,4 @@
-"""A family of tenants that look at each other's objects."""
+"""Fixtures of the tests about access."""
 
 from pathlib import Path
 
@@ -7,23 +7,31 @@ import pytest
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.kernel.ids import new_id
-from support.family import Family
+from support.family import Family, Relatives
+from support.routes import answer_checks
 from support.world import World, open_gateway
 
 
-@pytest.fixture
-def family(module_database: Database, vault: Vault, tmp_path: Path) -> Family:
-    """Two organizations of this test's own, in a database that the module shares."""
+@pytest.fixture(scope="module")
+def relatives(module_database: Database, vault: Vault) -> Relatives:
+    """Tenants that a module's tests look from; nothing of theirs is ever changed."""
     world = World(module_database, vault)
-    acme, other = (world.organization(f"{name} {new_id()}") for name in ("Acme", "Other"))
-    parent = world.tenant(acme, "Parent")
-    return Family(
-        gateway=open_gateway(module_database, vault, tmp_path),
-        world=world,
-        parent=parent,
-        own=world.tenant(acme, "Own", parent_id=parent.workspace_id),
+    acme, other = (world.organization(name) for name in ("Acme", "Other"))
+    return Relatives(
+        parent=world.tenant(acme, "Parent"),
         sibling=world.tenant(acme, "Sibling"),
         stranger=world.tenant(other, "Stranger"),
         organization_keys=world.keys(acme, None),
         strange_organization_keys=world.keys(other, None),
     )
+
+
+@pytest.fixture
+def family(module_database: Database, vault: Vault, tmp_path: Path, relatives: Relatives) -> Family:
+    """A tenant of this test's own, among its relatives."""
+    world = World(module_database, vault)
+    parent = relatives.parent
+    own = world.tenant(parent.organization_id, f"Own {new_id()}", parent_id=parent.workspace_id)
+    gateway = open_gateway(module_database, vault, tmp_path)
+    answer_checks(gateway)
+    return Family(gateway, world, own, relatives)

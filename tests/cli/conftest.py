@@ -8,6 +8,8 @@ from click.testing import CliRunner, Result
 
 from app.cli import borderpost
 from app.instance import create_instance
+from app.kernel.clock import parse_rfc3339
+from support.commands import Commands
 
 Run = Callable[..., Result]
 
@@ -70,3 +72,19 @@ def acme(tmp_path: Path) -> Path:
     path = tmp_path / "acme.toml"
     path.write_text(ACME)
     return path
+
+
+@pytest.fixture
+def destinations(run: Run) -> Commands:
+    """The commands under `destinations`."""
+    return Commands(run)
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets the time at which the commands under `destinations` run."""
+
+    def run_at(text: str) -> None:
+        monkeypatch.setattr("app.cli.destinations.workspace.utc_now", lambda: parse_rfc3339(text))
+
+    return run_at

@@ -109,6 +109,7 @@ def test_before_the_first_apply_there_is_no_organization(run: Run, database: Dat
         for table in (
             "senders",
             "use_cases",
+            "destination_revisions",
             "destination_policies",
             "access_keys",
             "workspaces",

@@ -96,6 +96,7 @@ def test_check_config_shows_the_settings_without_secrets(
         "encryption_keys": "1 (set, hidden)",
         "metrics_token": "(set, hidden)",
         "threads": 32,
+        "webhook_allow_loopback": False,
     }
     for_people = run("check-config").stdout
     assert "twilio_url: (not set)\n" in for_people

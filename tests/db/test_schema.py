@@ -11,7 +11,8 @@ import app.access.tables
 import app.db.heartbeats
 import app.destinations.tables
 import app.messages.tables
-import app.use_cases.tables  # noqa: F401
+import app.use_cases.tables
+import app.webhooks.tables  # noqa: F401
 from app.db.engine import Database
 from app.db.metadata import metadata
 from app.db.schema import current_revision, latest_revision, upgrade

@@ -17,8 +17,10 @@ from app.destinations.provider_store import note_closed
 from app.destinations.tables import provider_checks, provider_permissions
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock
+from app.kernel.countries import COUNTRIES
 from support.geo import FakeGeo, over_the_wire, permits
 from support.tables import snapshot
+from support.threads import together
 from support.time import ManualClock
 from support.world import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Tenant, World
 
@@ -170,12 +172,12 @@ def test_a_refusal_keeps_what_is_known_of_a_countrys_risk(
 @pytest.mark.parametrize("answer", [GeoUnknown("Twilio cannot be reached"), []])
 def test_an_account_that_cannot_be_asked_keeps_all_that_was_known_and_the_others_go_on(
     world: World,
-    tenant: Tenant,
     check: CheckProvider,
     geo: FakeGeo,
     clock: ManualClock,
     answer: GeoUnknown | list[GeoPermission],
 ) -> None:
+    tenant = world.tenant(world.organization())
     _other(world, tenant, destinations={"BR": "allowed"})
     check()
     before = snapshot(world.database)
@@ -192,6 +194,28 @@ def test_an_account_that_cannot_be_asked_keeps_all_that_was_known_and_the_others
     clock.at = first
     check(tenant.workspace_id)
     assert snapshot(world.database) == before
+
+
+def test_checks_and_refusals_at_the_same_time_do_not_disturb_each_other(
+    world: World, tenant: Tenant, check: CheckProvider, geo: FakeGeo
+) -> None:
+    codes = sorted(COUNTRIES)
+    geo.permits[ACCOUNT] = permits(**dict.fromkeys(codes[:-30], True))
+
+    def ask() -> None:
+        for _ in range(5):
+            assert check()[0].problem is None
+
+    def note() -> None:
+        for code in reversed(codes):
+            with world.database.writing_once() as c:
+                note_closed(c, ACCOUNT, code, world.now)
+
+    together([ask, note, ask, note])
+
+    check()
+    rows = world.rows(provider_permissions)
+    assert {(row["country"], row["is_open"]) for row in rows} == {(c, True) for c in codes[:-30]}
 
 
 @pytest.fixture
@@ -244,13 +268,13 @@ def _unsealed(world: World, server: EmulatorServer) -> None:
 )
 def test_a_real_failure_says_why_and_touches_nothing(
     world: World,
-    tenant: Tenant,
     emulated: tuple[EmulatorServer, CheckProvider],
     breaks: Callable[[World, EmulatorServer], None],
     why: str,
     is_misconfigured: bool,
 ) -> None:
     server, check = emulated
+    world.tenant(world.organization())
     check()
     breaks(world, server)
     before = snapshot(world.database)

@@ -28,9 +28,10 @@ def test_every_separate_code_is_a_country_of_its_own_that_numbers_belong_to() ->
     assert len(named) == len(set(named))
     assert set(named) | set(SEPARATE) <= COUNTRIES
     assert all(has_numbers(code) for code in named)
-    for code in named:
-        example = phonenumbers.example_number(code)
-        assert phonenumbers.region_code_for_number(example) == code
+    examples = {code: phonenumbers.example_number(code) for code in named}
+    strayed = {c: phonenumbers.region_code_for_number(examples[c]) for c in named}
+    # libphonenumber cannot tell the numbers of Saint Martin from its neighbours'.
+    assert {c: region for c, region in strayed.items() if region != c} == {"MF": "BL"}
 
 
 def test_the_countries_without_numbers_are_those_without_an_example_number() -> None:

@@ -99,6 +99,7 @@ def test_a_key_may_have_255_characters(gateway: Gateway, tenant: Tenant) -> None
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "ä", "a\tb", "\x7f"])
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_a_malformed_key_is_refused(gateway: Gateway, tenant: Tenant, key: str) -> None:
     answer = gateway.send(tenant, Idempotency_Key=key)
     assert (answer.status_code, answer.json["code"]) == (400, "BadRequest")

@@ -230,7 +230,7 @@ def test_destinations_of_its_own_end_the_inheritance(
     policies = {row["workspace_id"]: row for row in rows("destination_policies")}
     assert outlet["inherits_destinations"] is False
     assert outlet["parent_id"] is not None
-    assert policies[outlet["id"]]["revision"] == 1
+    assert policies[outlet["id"]]["revision"] == 2
     assert policies[outlet["id"]]["destinations"] == {"CA": "allowed"}
 
 

@@ -71,6 +71,9 @@ def test_what_differs_has_both_values(
         "- workspaces[0].use_cases[0].senders: +12*******00",
         "~ workspaces[1].parent: Retail -> nothing",
         "~ workspaces[1].inherits_destinations: true -> false",
+        "- workspaces[1].destinations.BR: blocked",
+        "- workspaces[1].destinations.CA: allowed",
+        "- workspaces[1].destinations.US: allowed",
     ]
 
 
@@ -120,8 +123,14 @@ def test_programs_read_the_place_the_action_and_the_values(
         },
         {
             "place": "workspaces[1]",
-            "action": "add",
-            "field": "destinations.CA",
-            "to": "allowed",
+            "action": "remove",
+            "field": "destinations.BR",
+            "from": "blocked",
+        },
+        {
+            "place": "workspaces[1]",
+            "action": "remove",
+            "field": "destinations.US",
+            "from": "allowed",
         },
     ]

@@ -1,5 +1,6 @@
 """Asking about and changing the destinations of one workspace over HTTP, as its owner does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -103,9 +104,17 @@ class Desk:
     def block(self, *codes: Any, **headers: str) -> Any:
         return self.ask("POST", "/block", {"destinations": list(codes)}, **headers)
 
-    def add_rule(self, kind: str, value: str, action: str, **fields: Any) -> Any:
+    def add_rule(
+        self,
+        kind: str,
+        value: str,
+        action: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **fields: Any,
+    ) -> Any:
         body = {"kind": kind, "value": value, "action": action} | fields
-        return self.ask("POST", "/rules", body)
+        return self.ask("POST", "/rules", body, **(headers or {}))
 
     def drop_rule(self, rule_id: str, **headers: str) -> Any:
         return self.ask("DELETE", f"/rules/{rule_id}", **headers)
@@ -135,6 +144,30 @@ class Desk:
         if answer.status_code == 422:
             assert answer.json["code"] == verdict["code"]
         return bool(verdict["allowed"])
+
+
+# Each change as a request, on a desk with a parent; each would change what `prepared` left.
+CHANGES: dict[str, Callable[..., Any]] = {
+    "put": lambda desk, **headers: desk.put({"CA": "allowed"}, **headers),
+    "allow": lambda desk, **headers: desk.allow("FR", **headers),
+    "allow until": lambda desk, **headers: desk.allow_until(FAR, "FR", **headers),
+    "block": lambda desk, **headers: desk.block("US", **headers),
+    "add a rule": lambda desk, **headers: desk.add_rule("prefix", "+1", "blocked", headers=headers),
+    "drop a rule": lambda desk, **headers: desk.drop_rule(
+        desk.get("/rules")["items"][0]["id"], **headers
+    ),
+    "inherit": lambda desk, **headers: desk.inherit(True, **headers),
+    "restore": lambda desk, **headers: desk.restore(2, **headers),
+}
+
+
+def prepared(desk: Desk) -> Desk:
+    """A workspace with a parent, at revision 3, with a rule: every one of `CHANGES` changes it."""
+    found = desk.a_colleague(parent_id=desk.tenant.workspace_id)
+    found.allow("GB")
+    found.add_rule("prefix", "+447911", "blocked")
+    assert found.revision == 3
+    return found
 
 
 def revision_of(answer: Any) -> int:

@@ -8,10 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.access.roles import Role
+from app.destinations.provider_check import CheckProvider
 from app.kernel.ids import new_id
-from support.world import US_NUMBER, Gateway, Tenant
+from app.web.wiring import provide
+from app.webhooks.events import EventType
+from app.webhooks.fan_out import fan_out
+from app.webhooks.outbox import add_event
+from support.geo import FakeGeo, permits
+from support.world import ACCOUNT, US_NUMBER, Gateway, Tenant
 
 Ids = dict[str, str]
+_ENDPOINTS = "/v1/webhook-endpoints"
 _DESTINATIONS = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
 
 
@@ -29,6 +36,12 @@ class Recipe:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+def answer_checks(gateway: Gateway) -> None:
+    """Let the provider be asked for its geo permissions, any number of times."""
+    services, geo = gateway.services, FakeGeo({ACCOUNT: permits(US=True)})
+    provide(gateway.client.application, CheckProvider(services.database, geo, services.clock))
+
+
 def ids_of(tenant: Tenant) -> Ids:
     """The ids that every path and body may need; none of them names an object below these."""
     return {
@@ -36,7 +49,10 @@ def ids_of(tenant: Tenant) -> Ids:
         "use_case_id": str(tenant.use_case_id),
         "capability": "sms",
         "revision": "1",
-    } | {name: str(new_id()) for name in ("message_id", "opt_out_id", "rule_id")}
+    } | {
+        name: str(new_id())
+        for name in ("message_id", "opt_out_id", "rule_id", "endpoint_id", "delivery_id")
+    }
 
 
 def absent_ids() -> Ids:
@@ -65,6 +81,24 @@ def _rule(gateway: Gateway, tenant: Tenant) -> Ids:
     return {"rule_id": made.get_json()["id"]}
 
 
+def _endpoint(gateway: Gateway, tenant: Tenant) -> Ids:
+    made = gateway.post(_ENDPOINTS, _endpoint_body({}), key=tenant.keys[Role.OWNER])
+    return {"endpoint_id": made.get_json()["id"]}
+
+
+def _delivery(gateway: Gateway, tenant: Tenant) -> Ids:
+    """One delivery that waits, and the endpoint that it is for."""
+    ids = _endpoint(gateway, tenant)
+    now = gateway.services.clock.now()
+    with gateway.services.database.writing() as c:
+        add_event(c, tenant.workspace_id, EventType.SMS_SENT, {"id": str(new_id())}, now)
+    with gateway.services.database.writing() as c:
+        fan_out(c, now)
+    path = f"{_ENDPOINTS}/{ids['endpoint_id']}/deliveries"
+    page = gateway.get(path, key=tenant.keys[Role.OWNER]).get_json()
+    return ids | {"delivery_id": page["items"][0]["id"]}
+
+
 def _revision(gateway: Gateway, tenant: Tenant) -> Ids:
     """A revision that can be gone back to."""
     _rule(gateway, tenant)
@@ -80,6 +114,11 @@ def _send_body(ids: Ids) -> Any:
 
 def _opt_out_body(ids: Ids) -> Any:
     return {"to_number": US_NUMBER, "use_case_id": ids["use_case_id"]}
+
+
+def _endpoint_body(ids: Ids) -> Any:
+    body = {"url": "https://hooks.example.com/sms", "events": ["sms.sent"]}
+    return body | {name: ids[name] for name in ("workspace_id",) if name in ids}
 
 
 def _rule_body(_: Ids) -> Any:
@@ -108,6 +147,16 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/opt-outs"): Recipe(200, prepare=_opt_out),
     ("POST", "/v1/opt-outs"): Recipe(201, 422, _opt_out_body),
     ("DELETE", "/v1/opt-outs/{opt_out_id}"): Recipe(204, 404, prepare=_opt_out),
+    ("GET", _ENDPOINTS): Recipe(200, prepare=_endpoint),
+    ("POST", _ENDPOINTS): Recipe(201, 422, _endpoint_body),
+    ("GET", _ENDPOINTS + "/{endpoint_id}"): Recipe(200, 404, prepare=_endpoint),
+    ("PATCH", _ENDPOINTS + "/{endpoint_id}"): Recipe(
+        200, 404, lambda _: {"active": False}, prepare=_endpoint
+    ),
+    ("DELETE", _ENDPOINTS + "/{endpoint_id}"): Recipe(204, 404, prepare=_endpoint),
+    ("POST", _ENDPOINTS + "/{endpoint_id}/rotate-secret"): Recipe(200, 404, prepare=_endpoint),
+    ("GET", _ENDPOINTS + "/{endpoint_id}/deliveries"): Recipe(200, 404, prepare=_delivery),
+    ("POST", "/v1/webhook-deliveries/{delivery_id}/replay"): Recipe(201, 404, prepare=_delivery),
     ("POST", "/v1/workspaces/{workspace_id}/freeze"): Recipe(200, 404, _reason),
     ("POST", "/v1/workspaces/{workspace_id}/thaw"): Recipe(200, 404, _reason),
     ("GET", _DESTINATIONS): Recipe(200, 404),
@@ -123,6 +172,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", _DESTINATIONS + "/history/{revision}/restore"): Recipe(200, 404, prepare=_revision),
     ("POST", _DESTINATIONS + "/check"): Recipe(200, 404, lambda _: {"numbers": [US_NUMBER]}),
     ("GET", _DESTINATIONS + "/refusals"): Recipe(200, 404),
+    ("GET", _DESTINATIONS + "/provider"): Recipe(200, 404),
+    ("POST", _DESTINATIONS + "/provider"): Recipe(200, 404),
     ("POST", "/v1/webhook/twilio/sms-status"): Recipe(415),
     ("POST", "/v1/webhook/twilio/sms-inbound"): Recipe(415),
     ("GET", "/healthz"): Recipe(200),

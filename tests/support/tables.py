@@ -1,5 +1,7 @@
 """Looking at everything that a database holds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -20,6 +22,15 @@ def snapshot(database: Database) -> dict[str, list[str]]:
             table.name: sorted(repr(tuple(row)) for row in c.execute(select(table)))
             for table in metadata.sorted_tables
         }
+
+
+@contextmanager
+def unchanged(database: Database, *but: str) -> Iterator[None]:
+    """What happens inside changes no row of any table but the named ones, and those it does."""
+    before = snapshot(database)
+    yield
+    after = snapshot(database)
+    assert {name for name in before if before[name] != after[name]} == set(but)
 
 
 def add_sender(world: World, use_case_id: Any, number: str, kind: str, country: str | None) -> None:

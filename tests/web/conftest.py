@@ -4,6 +4,7 @@ import pytest
 
 from app.db.engine import Database
 from app.db.vault import Vault
+from support.routes import answer_checks
 from support.served import Served
 from support.world import World, open_gateway
 
@@ -16,4 +17,5 @@ def served(
     world = World(module_database, vault)
     tenant = world.tenant(world.organization())
     gateway = open_gateway(module_database, vault, tmp_path_factory.mktemp("instance"))
+    answer_checks(gateway)
     return Served(gateway, world, tenant)

@@ -26,6 +26,7 @@ from app.db.rows import AnyRow
 from app.destinations.history import HistoryFilter, load_history, render_revision, write_csv
 from app.destinations.load import Effective
 from app.destinations.policy import Access
+from app.destinations.provider_compare import allowed_countries
 from app.destinations.state import PolicyState, country_accesses
 from app.destinations.store import rule_json, state_of_revision
 from app.destinations.territories import has_numbers
@@ -51,9 +52,13 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
 
 
 def _accesses(effective: Effective, opened: OpenedWorkspace) -> dict[str, str]:
-    """Say what holds for each country that is named anywhere: map, live rules and floor."""
-    denied = dict.fromkeys(effective.floor, Access.BLOCKED.value)
-    return dict(sorted((country_accesses(effective.state, opened.now) | denied).items()))
+    """Say what holds at large for each country that is named anywhere, or that a rule opens."""
+    named = country_accesses(effective.state, opened.now).keys() | effective.floor
+    allowed = allowed_countries(effective.policy(), opened.now)
+    return {
+        code: (Access.ALLOWED if code in allowed else Access.BLOCKED).value
+        for code in sorted(named | allowed)
+    }
 
 
 def _policy_json(

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.access.roles import Role
 from app.messages.tables import message_events, messages
 from app.use_cases.tables import opt_outs
@@ -53,16 +51,14 @@ def test_an_error_code_on_sent_stays_in_the_event(gateway: Gateway, tenant: Tena
     assert [event["error_code"] for event in _events(gateway, tenant, sent)] == [30007, 30007]
 
 
-@pytest.mark.parametrize("later", ["undelivered", "failed", "delivered", "sent", "queued"])
-def test_a_later_callback_never_erases_an_error_code(
-    gateway: Gateway, tenant: Tenant, later: str
-) -> None:
-    sent = gateway.send(tenant).json
-    _report(gateway, sent, "undelivered", ErrorCode="30003")
-    _report(gateway, sent, later)
-    _report(gateway, sent, later, ErrorCode="30008")
-    found = _message(gateway, tenant, sent)
-    assert (found["status"], found["error_code"]) == ("undelivered", 30003)
+def test_a_later_callback_never_erases_an_error_code(gateway: Gateway, tenant: Tenant) -> None:
+    for later in ("undelivered", "failed", "delivered", "sent", "queued"):
+        sent = gateway.send(tenant).json
+        _report(gateway, sent, "undelivered", ErrorCode="30003")
+        _report(gateway, sent, later)
+        _report(gateway, sent, later, ErrorCode="30008")
+        found = _message(gateway, tenant, sent)
+        assert (later, found["status"], found["error_code"]) == (later, "undelivered", 30003)
 
 
 def test_a_repeat_may_bring_the_error_code_that_the_first_lacked(

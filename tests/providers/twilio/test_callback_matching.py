@@ -1,6 +1,5 @@
 """A callback changes the one message that its account, its id and its SID agree on, or nothing."""
 
-import pytest
 from twilio.http.response import Response
 
 from app.access.roles import Role
@@ -65,25 +64,25 @@ def test_a_sid_of_one_message_cannot_settle_another_that_has_none(
     assert snapshot(world.database) == before
 
 
-@pytest.mark.parametrize(
-    ("message_id", "sid"),
-    [
-        (None, "SM" + "0" * 32),
-        ("01a2052d-48c8-736d-a01c-39e5470ee528", "SM" + "0" * 32),
-        ("not-a-uuid", "SM" + "0" * 32),
-        ("", ""),
-        (None, "CA" + "0" * 32),
-        (None, "SM" + "0" * 31),
-        (None, "SM" + "g" * 32),
-    ],
-)
+NOT_OURS = [
+    (None, "SM" + "0" * 32),
+    ("01a2052d-48c8-736d-a01c-39e5470ee528", "SM" + "0" * 32),
+    ("not-a-uuid", "SM" + "0" * 32),
+    ("", ""),
+    (None, "CA" + "0" * 32),
+    (None, "SM" + "0" * 31),
+    (None, "SM" + "g" * 32),
+]
+
+
 def test_what_names_no_message_of_ours_is_acknowledged(
-    gateway: Gateway, tenant: Tenant, world: World, message_id: str | None, sid: str
+    gateway: Gateway, tenant: Tenant, world: World
 ) -> None:
     gateway.send(tenant)
     before = snapshot(world.database)
-    answer = gateway.callback(message_id, sid, "delivered")
-    assert (answer.status_code, answer.data) == (204, b"")
+    for message_id, sid in NOT_OURS:
+        answer = gateway.callback(message_id, sid, "delivered")
+        assert (sid, answer.status_code, answer.data) == (sid, 204, b"")
     assert snapshot(world.database) == before
 
 

@@ -39,14 +39,13 @@ def test_a_missing_or_wrong_signature_is_forbidden(
         assert answer.json["code"] == "Forbidden"
 
 
-@pytest.mark.parametrize(
-    "account", [OTHER_ACCOUNT, "", "AC", "AC\x00", "x" * 5000, "é", "\U0001f600", "AC" + "A" * 32]
-)
-def test_an_unknown_account_is_forbidden(gateway: Gateway, tenant: Tenant, account: str) -> None:
-    fields = FIELDS | {"AccountSid": account}
-    answer = _post(gateway, form_of(fields), _signed(fields))
-    assert answer.status_code == 403
-    fields.pop("AccountSid")
+def test_an_unknown_account_is_forbidden(gateway: Gateway, tenant: Tenant) -> None:
+    odd = ["", "AC", "AC\x00", "x" * 5000, "é", "\U0001f600", "AC" + "A" * 32]
+    for account in [OTHER_ACCOUNT, *odd]:
+        fields = FIELDS | {"AccountSid": account}
+        answer = _post(gateway, form_of(fields), _signed(fields))
+        assert (account, answer.status_code) == (account, 403)
+    fields = {name: value for name, value in FIELDS.items() if name != "AccountSid"}
     assert _post(gateway, form_of(fields), _signed(fields)).status_code == 403
 
 

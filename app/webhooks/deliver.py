@@ -1,0 +1,126 @@
+"""Delivering: one round of the worker over the outbox and the deliveries that are due.
+
+No connection to the database is held while a receiver is waited for. What was posted and could not
+be written down is posted again: at least once, with the same `webhook-id`.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+
+import structlog
+
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.webhooks.attempt import Attempt, Failure, NotDelivered, Reply, Sender
+from app.webhooks.claims import DueDelivery, Lane, claim_due, is_due
+from app.webhooks.events import message_text
+from app.webhooks.fan_out import fan_out, is_waiting
+from app.webhooks.note_attempt import note_attempt
+from app.webhooks.signing import secret_owner, signed_headers
+
+_log = structlog.get_logger(__name__)
+# As many as are posted at once, so that none waits in a claim for its turn: an exchange ends long
+# before the lease.
+BATCH = 16
+_FIXED_HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": f"Borderpost/{version('borderpost')}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverWebhooks:
+    """The operation that a worker repeats; any number may run at once, in any process."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    sender: Sender
+    lane: Lane = Lane.EVERY
+    chance: Callable[[], float] = random.random
+    monotonic: Callable[[], float] = time.monotonic
+
+    def run_once(self) -> int:
+        """Fan out what waits, deliver what is due, and return how much there was of both."""
+        found = 0
+        if self.lane is not Lane.FAILING:
+            found = self._fan_out()
+        claimed = self._claim()
+        if claimed:
+            self._deliver(claimed)
+        return found + len(claimed)
+
+    def _fan_out(self) -> int:
+        with self.database.reading() as connection:
+            if not is_waiting(connection):
+                return 0
+        with self.database.writing() as connection:
+            return fan_out(connection, self.clock.now())
+
+    def _claim(self) -> list[DueDelivery]:
+        now = self.clock.now()
+        with self.database.reading() as connection:
+            if not is_due(connection, now, self.lane):
+                return []
+        with self.database.writing() as connection:
+            return claim_due(connection, now, BATCH, self.lane)
+
+    def _deliver(self, claimed: list[DueDelivery]) -> None:
+        unwritten: ServiceUnavailable | None = None
+        with ThreadPoolExecutor(len(claimed), thread_name_prefix="webhook") as pool:
+            posted = {pool.submit(self._attempt, due): due for due in claimed}
+            for future in as_completed(posted):
+                try:
+                    self._note(posted[future], future.result())
+                except ServiceUnavailable as problem:
+                    unwritten = problem
+        if unwritten is not None:
+            raise unwritten
+
+    def _attempt(self, due: DueDelivery) -> Attempt:
+        at, started = self.clock.now(), self.monotonic()
+        reply, failure = None, None
+        try:
+            reply = self._post(due, at)
+        except NotDelivered as problem:
+            failure = problem.failure
+        except Exception as problem:  # noqa: BLE001
+            # The text may hold what was sent; the kind of a defect of ours finds it.
+            failure = Failure.INTERNAL
+            _log.error(
+                "webhook_not_sent", delivery_id=str(due.delivery_id), why=type(problem).__name__
+            )
+        return Attempt(
+            at=at,
+            milliseconds=round((self.monotonic() - started) * 1000),
+            status=reply.status if reply else None,
+            failure=failure,
+            retry_after=reply.retry_after if reply else None,
+        )
+
+    def _post(self, due: DueDelivery, at: datetime) -> Reply:
+        text = message_text(due.event_type, due.event_at, due.data)
+        owner = secret_owner(due.endpoint_id)
+        secrets = [self.vault.open(owner, sealed) for sealed in due.sealed_secrets]
+        headers = signed_headers(secrets, due.event_id, at, text)
+        return self.sender.post(due.url, text.encode(), _FIXED_HEADERS | headers)
+
+    def _note(self, due: DueDelivery, attempt: Attempt) -> None:
+        with self.database.writing() as connection:
+            note_attempt(connection, due, attempt, self.clock.now(), self.chance())
+        if not attempt.is_success:
+            _log.info(
+                "webhook_attempt_failed",
+                delivery_id=str(due.delivery_id),
+                endpoint_id=str(due.endpoint_id),
+                status=attempt.status,
+                failure=attempt.failure,
+                milliseconds=attempt.milliseconds,
+            )

@@ -1,0 +1,122 @@
+"""What became of the events of an endpoint: a page of deliveries with their attempts; replay."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, insert, select
+
+from app.access.actor import actor_of
+from app.access.audit import Deed, note_deed
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.access.tables import workspaces
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.ids import new_id
+from app.webhooks.attempt import DeliveryState
+from app.webhooks.tables import (
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_events,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+    state: str | None = None
+
+
+_DELIVERY: Select[*tuple[Any, ...]] = (
+    select(
+        webhook_deliveries,
+        webhook_events.c.type,
+        webhook_endpoints.c.workspace_id,
+        webhook_endpoints.c.active,
+    )
+    .join_from(webhook_deliveries, webhook_events)
+    .join(webhook_endpoints, webhook_endpoints.c.id == webhook_deliveries.c.endpoint_id)
+)
+
+
+def load_deliveries(
+    connection: Connection, endpoint_id: UUID, wanted: DeliveryFilter
+) -> list[AnyRow]:
+    """Load a page of an endpoint's deliveries, newest first, and one more where one follows."""
+    columns = webhook_deliveries.c
+    conditions = given((wanted.page_token, columns.id.__lt__), (wanted.state, columns.state.__eq__))
+    query = (
+        _DELIVERY.where(columns.endpoint_id == endpoint_id, *conditions)
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[UUID, list[AnyRow]]:
+    """Load the attempts of deliveries, oldest first."""
+    columns = webhook_attempts.c
+    query = (
+        select(webhook_attempts)
+        .where(columns.delivery_id.in_(list(delivery_ids)))
+        .order_by(columns.id)
+    )
+    found: defaultdict[UUID, list[AnyRow]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.delivery_id].append(row)
+    return found
+
+
+def replay_delivery(
+    connection: Connection, principal: Principal, delivery_id: UUID, now: datetime
+) -> AnyRow:
+    """Deliver the event of a delivery once more, as a new delivery with a schedule of its own.
+
+    Raises:
+        NotFound: the delivery is absent or another tenant's.
+        ValidationFailed: its endpoint is disabled.
+    """
+    old = connection.execute(
+        _DELIVERY.where(
+            webhook_deliveries.c.id == delivery_id,
+            within_reach(principal, webhook_endpoints.c.workspace_id),
+        ).with_for_update(of=[webhook_endpoints, webhook_events], read=True, key_share=True)
+    ).one_or_none()
+    if old is None:
+        raise NotFound
+    if not old.active:
+        raise ValidationFailed({"$": ["The endpoint is disabled: enable it first."]})
+    again_id = new_id()
+    connection.execute(
+        insert(webhook_deliveries).values(
+            id=again_id,
+            event_id=old.event_id,
+            endpoint_id=old.endpoint_id,
+            state=DeliveryState.PENDING,
+            attempts=0,
+            due_at=now,
+            created_at=now,
+        )
+    )
+    _note(connection, principal, old, now)
+    return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again_id)).one()
+
+
+def _note(connection: Connection, principal: Principal, old: AnyRow, now: datetime) -> None:
+    of_workspace = select(workspaces.c.organization_id).where(workspaces.c.id == old.workspace_id)
+    deed = Deed(
+        organization_id=connection.execute(of_workspace).scalar_one(),
+        workspace_id=old.workspace_id,
+        action="webhook_delivery.replayed",
+        target=str(old.id),
+    )
+    note_deed(connection, actor_of(principal), deed, now)

@@ -1,0 +1,86 @@
+"""Routes of deliveries: what became of events, and sending one once more."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.access.guard import Requires
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel import errors as e
+from app.kernel.clock import Clock, rfc3339
+from app.web.bodies import Query
+from app.web.pages import page
+from app.web.routes import Answer, Routes, json_answer
+from app.web.wiring import service
+from app.webhooks.deliveries import (
+    DeliveryFilter,
+    load_attempts,
+    load_deliveries,
+    replay_delivery,
+)
+from app.webhooks.endpoints import load_endpoint
+from app.webhooks.schemas import DeliveryListQuery, DeliveryPage, DeliveryView
+
+routes = Routes("Webhooks")
+_LIST: Query[DeliveryFilter] = Query(DeliveryListQuery)
+
+
+@routes.add(
+    "GET",
+    "/v1/webhook-endpoints/{endpoint_id}/deliveries",
+    guard=Requires(Role.VIEWER),
+    query=_LIST,
+    answers={200: DeliveryPage},
+    errors=(e.NotFound,),
+)
+def list_webhook_deliveries(principal: Principal, endpoint_id: UUID) -> Answer:
+    """List what was or will be sent to an endpoint, with every attempt, newest first."""
+    wanted = _LIST.read()
+    with service(Database).reading() as connection:
+        load_endpoint(connection, principal, endpoint_id)
+        found = load_deliveries(connection, endpoint_id, wanted)
+        attempts = load_attempts(connection, [row.id for row in found])
+
+    def shown(row: AnyRow) -> dict[str, Any]:
+        return render(row, attempts.get(row.id, ()))
+
+    return json_answer(page(found, wanted.limit, lambda row: row.id, shown))
+
+
+@routes.add(
+    "POST",
+    "/v1/webhook-deliveries/{delivery_id}/replay",
+    guard=Requires(Role.ADMIN),
+    answers={201: DeliveryView},
+    errors=(e.NotFound, e.ValidationFailed),
+)
+def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Answer:
+    """Send an event to its endpoint once more, as a new delivery with the same `webhook-id`."""
+    with service(Database).writing() as connection:
+        row = replay_delivery(connection, principal, delivery_id, service(Clock).now())
+    return json_answer(render(row, ()), 201)
+
+
+def render(row: AnyRow, attempts: Sequence[AnyRow]) -> dict[str, Any]:
+    """Write one delivery with its attempts."""
+    return {
+        "id": str(row.id),
+        "endpoint_id": str(row.endpoint_id),
+        "event_id": str(row.event_id),
+        "type": row.type,
+        "state": row.state,
+        "next_attempt_at": None if row.due_at is None else rfc3339(row.due_at),
+        "attempts": [
+            {
+                "at": rfc3339(attempt.at),
+                "status": attempt.status,
+                "failure": attempt.failure,
+                "milliseconds": attempt.milliseconds,
+            }
+            for attempt in attempts
+        ],
+        "created_at": rfc3339(row.created_at),
+    }

@@ -1,0 +1,55 @@
+"""Switching an endpoint off: nothing is sent to it any more, and the audit says why."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from app.access.actor import Actor
+from app.access.audit import Deed, note_deed
+from app.access.tables import workspaces
+from app.db.rows import AnyRow
+from app.webhooks.attempt import DeliveryState
+from app.webhooks.tables import webhook_deliveries, webhook_endpoints
+
+
+def disable_endpoint(
+    connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
+) -> None:
+    """Disable an endpoint whose row the caller has locked; deliveries that wait are stopped."""
+    connection.execute(
+        update(webhook_endpoints)
+        .where(webhook_endpoints.c.id == endpoint.id)
+        .values(active=False, disabled_at=now, disabled_reason=reason, updated_at=now)
+    )
+    connection.execute(
+        update(webhook_deliveries)
+        .where(
+            webhook_deliveries.c.endpoint_id == endpoint.id,
+            webhook_deliveries.c.due_at.isnot(None),
+        )
+        .values(state=DeliveryState.STOPPED, due_at=None)
+    )
+    note_endpoint_deed(connection, endpoint, "disabled", actor, now, reason=reason)
+
+
+def note_endpoint_deed(
+    connection: Connection,
+    endpoint: AnyRow,
+    verb: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    reason: str | None = None,
+) -> None:
+    """Write the audit row of what was done to an endpoint."""
+    of_workspace = select(workspaces.c.organization_id).where(
+        workspaces.c.id == endpoint.workspace_id
+    )
+    deed = Deed(
+        organization_id=connection.execute(of_workspace).scalar_one(),
+        workspace_id=endpoint.workspace_id,
+        action=f"webhook_endpoint.{verb}",
+        target=str(endpoint.id),
+        reason=reason,
+    )
+    note_deed(connection, actor, deed, now)

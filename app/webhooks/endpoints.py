@@ -1,0 +1,68 @@
+"""SQL of the endpoints that a principal may see; decides nothing."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select
+
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound
+from app.webhooks.tables import webhook_endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFilter:
+    """Which endpoints a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+    workspace_id: UUID | None = None
+    active: bool | None = None
+
+
+def load_endpoints(
+    connection: Connection, principal: Principal, wanted: EndpointFilter
+) -> list[AnyRow]:
+    """Load a page, newest first, and one more where a next page exists."""
+    columns = webhook_endpoints.c
+    conditions = given(
+        (wanted.page_token, columns.id.__lt__),
+        (wanted.workspace_id, columns.workspace_id.__eq__),
+        (wanted.active, columns.active.is_),
+    )
+    query = (
+        select(webhook_endpoints)
+        .where(within_reach(principal, columns.workspace_id), *conditions)
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def load_endpoint(
+    connection: Connection, principal: Principal, endpoint_id: UUID, *, to_change: bool = False
+) -> AnyRow:
+    """Load one endpoint, locked where it is to be changed.
+
+    Raises:
+        NotFound: it is absent or another tenant's.
+    """
+    columns = webhook_endpoints.c
+    query = select(webhook_endpoints).where(
+        columns.id == endpoint_id, within_reach(principal, columns.workspace_id)
+    )
+    if to_change:
+        query = query.with_for_update()
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def count_endpoints(connection: Connection, workspace_id: UUID) -> int:
+    """Count the endpoints of a workspace."""
+    query = select(func.count()).where(webhook_endpoints.c.workspace_id == workspace_id)
+    return connection.execute(query).scalar_one()

@@ -1,0 +1,138 @@
+"""The wire shapes of webhook endpoints and deliveries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+from marshmallow import ValidationError as SchemaError
+
+from app.web.fields import StrictSchema, Text, one_of
+from app.web.pages import PageQuery
+from app.web.wiring import service
+from app.webhooks.address import MAX_URL_CHARS
+from app.webhooks.attempt import DeliveryState, Failure
+from app.webhooks.deliveries import DeliveryFilter
+from app.webhooks.endpoints import EndpointFilter
+from app.webhooks.events import EventType
+from app.webhooks.manage import ManageEndpoints, NewEndpoint
+
+
+class EndpointUrl(Text):
+    """A URL that events may be sent to, by the settings of this gateway."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(min=1, max=MAX_URL_CHARS), **kwargs)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        problem = service(ManageEndpoints).problem_of(url)
+        if problem is not None:
+            raise SchemaError(problem)
+        return url
+
+
+def _events(**kwargs: Any) -> fields.List[str]:
+    return fields.List(
+        Text(validate=one_of(EventType)), validate=validate.Length(min=1, max=100), **kwargs
+    )
+
+
+class EndpointBody(StrictSchema):
+    """Body of ``POST /v1/webhook-endpoints``."""
+
+    url = EndpointUrl(required=True)
+    events = _events(required=True)
+    workspace_id = fields.UUID(load_default=None, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewEndpoint:
+        return NewEndpoint(**data)
+
+
+class EndpointChange(StrictSchema):
+    """Body of ``PATCH /v1/webhook-endpoints/{endpoint_id}``; what is left out stays."""
+
+    url = EndpointUrl()
+    events = _events()
+    active = fields.Boolean(truthy={True}, falsy={False})
+
+
+class EndpointListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/webhook-endpoints``."""
+
+    workspace_id = fields.UUID()
+    active = fields.Boolean()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> EndpointFilter:
+        return EndpointFilter(**data)
+
+
+class EndpointView(Schema):
+    """Where events of a workspace are sent."""
+
+    id = fields.UUID(required=True)
+    workspace_id = fields.UUID(required=True)
+    url = fields.String(required=True)
+    events = fields.List(fields.String(validate=one_of(EventType)), required=True)
+    active = fields.Boolean(required=True)
+    disabled_at = fields.DateTime(required=True, allow_none=True)
+    disabled_reason = fields.String(required=True, allow_none=True)
+    failing_since = fields.DateTime(required=True, allow_none=True)
+    previous_secret_until = fields.DateTime(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class EndpointSecretView(EndpointView):
+    """An endpoint with the secret just made, which is never shown again."""
+
+    secret = fields.String(required=True)
+
+
+class EndpointPage(Schema):
+    """A page of endpoints, newest first."""
+
+    items = fields.List(fields.Nested(EndpointView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+
+
+class DeliveryListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/webhook-endpoints/{endpoint_id}/deliveries``."""
+
+    state = fields.String(validate=one_of(DeliveryState))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> DeliveryFilter:
+        return DeliveryFilter(**data)
+
+
+class AttemptView(Schema):
+    """One attempt: the status of the answer, or why there was none."""
+
+    at = fields.DateTime(required=True)
+    status = fields.Integer(required=True, allow_none=True)
+    failure = fields.String(required=True, allow_none=True, validate=one_of(Failure))
+    milliseconds = fields.Integer(required=True)
+
+
+class DeliveryView(Schema):
+    """What became of one event at one endpoint."""
+
+    id = fields.UUID(required=True)
+    endpoint_id = fields.UUID(required=True)
+    event_id = fields.UUID(required=True)
+    type = fields.String(required=True, validate=one_of(EventType))
+    state = fields.String(required=True, validate=one_of(DeliveryState))
+    next_attempt_at = fields.DateTime(required=True, allow_none=True)
+    attempts = fields.List(fields.Nested(AttemptView), required=True)
+    created_at = fields.DateTime(required=True)
+
+
+class DeliveryPage(Schema):
+    """A page of deliveries, newest first."""
+
+    items = fields.List(fields.Nested(DeliveryView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)

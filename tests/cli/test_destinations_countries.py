@@ -1,0 +1,392 @@
+"""`destinations allow` and `block`: what they change, what they say, and what they refuse."""
+
+import os
+import pwd
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from app.access.tables import organizations, workspaces
+from app.db.engine import Database
+from app.destinations.tables import destination_revisions, destination_rules, provider_permissions
+from support.commands import Commands
+from support.tables import snapshot
+from support.world import ACCOUNT, Gateway, Tenant, World
+
+NOW = "2030-01-01T00:00:00.000Z"
+Run = Callable[..., Any]
+
+
+def policy(destinations: Commands) -> Any:
+    return destinations.json("list")
+
+
+def test_allowed_and_blocked_countries_stand_in_the_map(
+    destinations: Commands, tenant: Tenant
+) -> None:
+    assert destinations.lines("allow", "CA", "MX") == [
+        "Retail: revision 2",
+        "+ CA Canada: allowed",
+        "+ MX Mexico: allowed",
+    ]
+    assert destinations.lines("block", "CA", "BR") == [
+        "Retail: revision 3",
+        "+ BR Brazil: blocked",
+        "~ CA Canada: allowed -> blocked",
+    ]
+    found = policy(destinations)
+    expected = {"BR": "blocked", "CA": "blocked", "MX": "allowed", "US": "allowed"}
+    assert (found["destinations"], found["reachable"]) == (expected, ["MX", "US"])
+
+
+def test_a_change_is_in_force_for_the_next_send(
+    destinations: Commands, gateway: Gateway, tenant: Tenant
+) -> None:
+    assert gateway.send(tenant).status_code == 201
+    destinations("block", "US")
+    assert gateway.send(tenant).json["code"] == "DestinationBlocked"
+    destinations("allow", "US")
+    assert gateway.send(tenant).status_code == 201
+
+
+def test_what_changes_nothing_makes_no_revision(
+    destinations: Commands, tenant: Tenant, database: Database
+) -> None:
+    before = snapshot(database)
+    assert destinations.lines("block", "BR", "--if-match", "1")[0] == "Retail: revision 2"
+    assert destinations.lines("block", "BR") == ["Retail: nothing to change, revision 2"]
+    assert destinations.json("block", "BR")["changes"] == []
+    assert snapshot(database)["destination_revisions"] != before["destination_revisions"]
+    assert policy(destinations)["revision"] == 2
+
+
+def test_the_history_names_the_user_of_this_machine_and_the_reason(
+    destinations: Commands, tenant: Tenant, world: World
+) -> None:
+    destinations("allow", "CA", "--reason", "  Grüße aus Köln ")
+    (row,) = world.rows(destination_revisions)
+    assert (row["actor_kind"], row["actor_id"]) == ("command_line", None)
+    assert row["actor_name"] == pwd.getpwuid(os.getuid()).pw_name
+    assert (row["action"], row["reason"]) == ("allowed", "Grüße aus Köln")
+
+
+def test_a_user_without_a_name_is_the_command_line(
+    destinations: Commands, tenant: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(_: int) -> Any:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    destinations("allow", "CA")
+    assert world.rows(destination_revisions)[0]["actor_name"] == "command line"
+
+
+def test_a_change_for_programs_has_the_shape_of_the_api(
+    destinations: Commands, tenant: Tenant
+) -> None:
+    found = destinations.json("block", "US", "--reason", "over")
+    configuration = found.pop("configuration")
+    assert configuration.pop("createdAt") < configuration.pop("updatedAt")
+    assert configuration == {
+        "organizationId": str(tenant.organization_id),
+        "workspaceId": str(tenant.workspace_id),
+        "capabilityName": "sms",
+        "destinations": {"US": "blocked"},
+    }
+    assert found == {
+        "dry_run": False,
+        "revision": 2,
+        "inherit": False,
+        "changes": [{"country": "US", "from": "allowed", "to": "blocked"}],
+        "rules": {"added": [], "removed": []},
+        "impact": None,
+    }
+
+
+DRY_RUNS = [
+    ["allow", "FR"],
+    ["allow", "FR", "--for", "2h"],
+    ["block", "US"],
+    ["rule", "add", "prefix", "+1202", "blocked"],
+    ["rule", "remove", "+44"],
+    ["inherit", "on"],
+    ["restore", "2"],
+    ["set", "-"],
+    ["import", "-"],
+]
+
+
+@pytest.fixture
+def with_parent(world: World, tenant: Tenant, destinations: Commands) -> Tenant:
+    """A workspace with a parent and a rule, at revision 3."""
+    world.set(workspaces, tenant.workspace_id, name="Parent")
+    child = world.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id)
+    destinations("allow", "CA", "--workspace", "Child")
+    destinations("rule", "add", "prefix", "+44", "blocked", "--workspace", "Child")
+    return child
+
+
+@pytest.mark.parametrize("arguments", DRY_RUNS, ids=" ".join)
+def test_a_dry_run_writes_nothing(
+    destinations: Commands, with_parent: Tenant, database: Database, arguments: list[str]
+) -> None:
+    before = snapshot(database)
+    options = ["--workspace", "Child", "--if-match", "3", "--reason", "why"]
+    stdin = '{"destinations": {"FR": "allowed"}}'
+    (told, *_) = destinations.lines(*arguments, "--dry-run", *options, stdin=stdin)
+    assert told.startswith("Child: dry run, nothing was changed, revision")
+    found = destinations.json(*arguments, "--dry-run", *options, stdin=stdin)
+    assert found["dry_run"] is True
+    assert snapshot(database) == before
+    done = destinations.json(*arguments, *options, stdin=stdin)
+    assert snapshot(database) != before
+    assert {**done, "dry_run": True}.keys() == found.keys()
+    assert (done["changes"], done["inherit"]) == (found["changes"], found["inherit"])
+
+
+def test_a_dry_run_tells_what_it_would_have_done_to_the_traffic(
+    destinations: Commands, gateway: Gateway, tenant: Tenant
+) -> None:
+    for _ in range(3):
+        assert gateway.send(tenant, message="x" * 200).status_code == 201
+    for _ in range(2):
+        assert gateway.send(tenant, to="+16135550123").status_code == 422
+    assert destinations.lines("block", "US", "--dry-run") == [
+        "Retail: dry run, nothing was changed, revision 1",
+        "~ US United States: allowed -> blocked",
+        "of the last 30 days:",
+        "  would have been blocked: US United States, 3 messages (6 segments)",
+    ]
+    assert destinations.lines("allow", "CA", "--dry-run")[2:] == [
+        "of the last 30 days:",
+        "  would have gone out: CA Canada, 2 refused sends",
+    ]
+    assert destinations.lines("allow", "MX", "--dry-run")[-1] == (
+        "  nothing would have fared otherwise"
+    )
+    found = destinations.json("block", "US", "--dry-run")
+    assert (found["dry_run"], found["revision"]) == (True, 1)
+    assert found["impact"] == {
+        "days": 30,
+        "would_block": [{"country": "US", "messages": 3, "segments": 6}],
+        "would_release": [],
+    }
+
+
+def test_a_stale_revision_changes_nothing(
+    destinations: Commands, tenant: Tenant, database: Database
+) -> None:
+    destinations("allow", "CA", "--if-match", "1")
+    before = snapshot(database)
+    assert destinations.errors("allow", "MX", "--if-match", "1") == [
+        "error: the current revision is 2, not 1: nothing was changed"
+    ]
+    assert snapshot(database) == before
+
+
+def test_every_problem_is_told_with_its_path_and_nothing_is_changed(
+    destinations: Commands, tenant: Tenant, world: World, database: Database
+) -> None:
+    world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
+    before = snapshot(database)
+    wrong = "Must be an ISO 3166-1 alpha-2 country code in upper case."
+    denied = "The organization denies this destination; a workspace cannot allow it."
+    assert destinations.errors("allow", "us", "CA", "KP", "--until", "2001-01-01T00:00:00Z") == [
+        "error: $.until: Has already passed.",
+        f"error: $.destinations[0]: {wrong}",
+        f"error: $.destinations[2]: {denied}",
+    ]
+    assert destinations.errors("block", "ZZ") == [f"error: $.destinations[0]: {wrong}"]
+    assert snapshot(database) == before
+
+
+def test_an_allowance_for_a_time_is_a_rule_that_ends_by_itself(
+    destinations: Commands, tenant: Tenant, world: World, at: Callable[[str], None]
+) -> None:
+    at(NOW)
+    assert destinations.lines("allow", "MX", "--for", "2h", "--reason", "trade fair") == [
+        "Retail: revision 2",
+        "+ MX Mexico: allowed",
+        "+ rule: country MX allowed until 2030-01-01T02:00:00.000Z (trade fair)",
+    ]
+    destinations("allow", "CA", "--until", "2030-01-01T12:00:00+01:00")
+    assert policy(destinations)["reachable"] == ["CA", "MX", "US"]
+    assert policy(destinations)["destinations"] == {"US": "allowed"}
+    at("2030-01-01T02:00:00Z")
+    assert policy(destinations)["reachable"] == ["CA", "US"]
+    rules = {row["value"]: row["reason"] for row in world.rows(destination_rules)}
+    assert rules == {"MX": "trade fair", "CA": None}
+
+
+def test_a_block_ends_a_temporary_allowance(
+    destinations: Commands, tenant: Tenant, at: Callable[[str], None]
+) -> None:
+    at(NOW)
+    destinations("allow", "MX", "--for", "2h")
+    assert destinations.lines("block", "MX") == [
+        "Retail: revision 3",
+        "~ MX Mexico: allowed -> blocked",
+        "- rule: country MX allowed until 2030-01-01T02:00:00.000Z",
+    ]
+    assert policy(destinations)["rules"] == []
+
+
+def test_allowing_says_which_territories_are_separate(
+    destinations: Commands, tenant: Tenant
+) -> None:
+    assert destinations.lines("allow", "US", "NO", "PR", "AQ")[-3:] == [
+        "US is allowed; GU, VI, AS, MP are separate: allow them by name",
+        "NO is allowed; SJ is separate: allow it by name",
+        "AQ Antarctica has no phone numbers: nothing can be sent there",
+    ]
+    assert destinations.lines("allow", "US", "SJ", "--dry-run")[-1] == (
+        "US would be allowed; GU, VI, AS, MP are separate: allow them by name"
+    )
+    found = destinations.json("allow", "US", "AQ", "CU")
+    assert found["separate"] == {"US": ["GU", "VI", "AS", "MP"]}
+    assert (found["without_numbers"], found["unsupported"]) == (["AQ"], ["CU"])
+
+
+def permit(world: World, country: str, *, is_open: bool, is_high_risk: bool = False) -> None:
+    with world.database.writing() as connection:
+        connection.execute(
+            insert(provider_permissions).values(
+                account_sid=ACCOUNT,
+                country=country,
+                is_open=is_open,
+                is_high_risk=is_high_risk,
+                noted_at=world.now,
+                noted_by="check",
+            )
+        )
+
+
+def test_allowing_says_what_twilio_is_known_to_block(
+    destinations: Commands, tenant: Tenant, world: World
+) -> None:
+    permit(world, "MX", is_open=False)
+    permit(world, "CA", is_open=True)
+    assert destinations.lines("allow", "MX", "CA", "CU")[-2:] == [
+        "CU Cuba: Twilio delivers nothing there, for anybody",
+        "MX Mexico is closed at Twilio, as last known: see `borderpost geo check`",
+    ]
+    assert destinations.json("allow", "MX", "CA", "CU")["closed_at_provider"] == ["MX"]
+
+
+def test_a_high_risk_country_wants_an_acknowledgement_by_name(
+    destinations: Commands, tenant: Tenant, world: World, database: Database
+) -> None:
+    permit(world, "PK", is_open=False, is_high_risk=True)
+    permit(world, "LK", is_open=True, is_high_risk=True)
+    world.set(workspaces, tenant.workspace_id, acknowledges_high_risk=True)
+    before = snapshot(database)
+    wanted = "The provider calls this country high-risk: name it in acknowledge_high_risk."
+    risky = ("allow", "CA", "PK", "LK")
+    assert destinations.errors(*risky, "--acknowledge-high-risk", "LK") == [
+        f"error: $.destinations[1]: {wanted}"
+    ]
+    assert destinations.errors("allow", "PK", "--for", "1h") == [
+        f"error: $.destinations[0]: {wanted}"
+    ]
+    stdin = '{"destinations": {"PK": "allowed"}}'
+    for command in ("set", "import"):
+        assert destinations.errors(command, "-", stdin=stdin) == [
+            f"error: $.destinations.PK: {wanted}"
+        ]
+    assert snapshot(database) == before
+    acknowledged = ("--acknowledge-high-risk", "LK", "--acknowledge-high-risk", "PK")
+    destinations(*risky, *acknowledged)
+    assert policy(destinations)["reachable"] == ["CA", "LK", "PK", "US"]
+
+
+def test_an_inherited_policy_is_changed_at_its_owner(
+    destinations: Commands, tenant: Tenant, world: World, database: Database
+) -> None:
+    world.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id, inherits=True)
+    before = snapshot(database)
+    inherited = (
+        "The destinations of this workspace are inherited from its parent: change them there, "
+        "or leave the inheritance first."
+    )
+    assert destinations.errors("allow", "CA", "--workspace", "Child") == [
+        f"error: {inherited}",
+        "error: `borderpost destinations inherit off` leaves it, with a copy of that policy",
+    ]
+    assert snapshot(database) == before
+
+
+def test_of_several_workspaces_one_must_be_named(
+    destinations: Commands, tenant: Tenant, world: World
+) -> None:
+    other = world.tenant(world.organization("Other"), "Retail")
+    world.tenant(tenant.organization_id, "Wholesale")
+    for command in (["list"], ["allow", "CA"], ["export"], ["freeze", "--reason", "x"]):
+        assert destinations.errors(*command) == [
+            "error: there are several workspaces: name one with --workspace"
+        ]
+    assert destinations.errors("list", "--workspace", "Nowhere") == [
+        "error: there is no workspace Nowhere"
+    ]
+    (ambiguous,) = destinations.errors("block", "US", "--workspace", "Retail")
+    assert ambiguous.startswith("error: several workspaces are named Retail: give the id, one of ")
+    destinations("block", "US", "--workspace", str(other.workspace_id))
+    found = destinations.json("list", "--workspace", str(tenant.workspace_id))
+    assert found["reachable"] == ["US"]
+
+
+def test_before_the_first_apply_there_is_no_workspace(destinations: Commands) -> None:
+    assert destinations.errors("list") == [
+        "error: there is no workspace yet: make one with `borderpost apply`"
+    ]
+
+
+WRONG_USAGE = [
+    [],
+    ["forget"],
+    ["allow"],
+    ["block"],
+    ["allow", "CA", "--for", "soon"],
+    ["allow", "CA", "--until", "2030-01-01"],
+    ["allow", "CA", "--until", "2030-01-01T00:00:00Z", "--for", "1h"],
+    ["allow", "CA", "--if-match", "x"],
+    ["allow", "CA", "--if-match", "-1"],
+    ["allow", "CA", "--reason", ""],
+    ["allow", "CA", "--reason", "x" * 501],
+    ["allow", "CA", "--reason", "\udcff"],
+    ["block", "CA", "--for", "2h"],
+    ["rule"],
+    ["rule", "add", "prefix", "+44"],
+    ["rule", "add", "area", "+44", "blocked"],
+    ["rule", "add", "prefix", "+44", "shut"],
+    ["rule", "remove"],
+    ["set"],
+    ["import"],
+    ["diff"],
+    ["export", "--format", "xml"],
+    ["restore"],
+    ["restore", "0"],
+    ["restore", "9999999999"],
+    ["inherit"],
+    ["inherit", "maybe"],
+    ["check"],
+    ["check", "+44", "--use-case", "x"],
+    ["history", "--csv", "--json"],
+    ["history", "--limit", "0"],
+    ["refusals", "--limit", "0"],
+    ["freeze"],
+    ["freeze", "--reason", " "],
+    ["thaw"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG_USAGE, ids=lambda a: " ".join(a)[:40])
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_wrong_usage_exits_64(
+    destinations: Commands, tenant: Tenant, database: Database, arguments: list[str]
+) -> None:
+    before = snapshot(database)
+    assert any("Usage:" in line for line in destinations.errors(*arguments, exits=64))
+    assert snapshot(database) == before

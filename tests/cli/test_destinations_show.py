@@ -1,0 +1,280 @@
+"""`destinations list`, `history`, `check`, `refusals`, `freeze` and `thaw`."""
+
+import csv
+import io
+import os
+import pwd
+from collections.abc import Callable
+
+import pytest
+
+from app.access.tables import audit_events, organizations
+from app.db.engine import Database
+from support.commands import Commands
+from support.tables import snapshot
+from support.world import BR_NUMBER, US_NUMBER, Gateway, Tenant, World
+
+NOW = "2030-01-01T00:00:00.000Z"
+LATER = "2030-01-01T01:00:00.000Z"
+USER = pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_people_see_who_may_be_reached_and_why(
+    destinations: Commands, tenant: Tenant, world: World, at: Callable[[str], None]
+) -> None:
+    at(NOW)
+    world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
+    destinations("allow", "AQ", "CA")
+    destinations("block", "BR")
+    destinations("rule", "add", "prefix", "+1204", "blocked", "--reason", "incident\n7")
+    destinations("allow", "MX", "--for", "1h")
+    first, *rest = destinations.lines("list")
+    assert first == f"Retail: own policy, revision 5, changed {NOW}"
+    assert rest[:-2] == [
+        "AQ Antarctica     allowed  no number belongs to it",
+        "BR Brazil         blocked",
+        "CA Canada         allowed",
+        "KP North Korea    blocked  denied by the organization",
+        "MX Mexico         allowed  by a rule",
+        "US United States  allowed",
+        "every other country: blocked",
+        "rules, of which the most specific decides:",
+    ]
+    assert [line[40:] for line in rest[-2:]] == [
+        "prefix   +1204  blocked                                  incident?7",
+        f"country  MX     allowed  until {LATER}",
+    ]
+
+
+def test_a_rule_against_the_map_and_the_floor_are_told(
+    destinations: Commands, tenant: Tenant, world: World
+) -> None:
+    destinations("allow", "CA", "MX")
+    destinations("rule", "add", "country", "CA", "blocked")
+    world.set(organizations, tenant.organization_id, denied_destinations=["MX"])
+    assert destinations.lines("list")[1:4] == [
+        "CA Canada         blocked  by a rule",
+        "MX Mexico         blocked  denied by the organization",
+        "US United States  allowed",
+    ]
+    found = destinations.json("list")
+    assert (found["reachable"], found["denied_by_organization"]) == (["US"], ["MX"])
+    assert found["destinations"] == {"CA": "allowed", "MX": "allowed", "US": "allowed"}
+
+
+def test_a_rule_for_a_whole_calling_code_opens_its_countries(
+    destinations: Commands, tenant: Tenant
+) -> None:
+    destinations("rule", "add", "prefix", "+31", "allowed")
+    destinations("rule", "add", "prefix", "+4479", "allowed")
+    assert destinations.lines("list")[1:3] == [
+        "NL Netherlands    allowed  by a rule",
+        "US United States  allowed",
+    ]
+    assert destinations.json("list")["reachable"] == ["NL", "US"]
+
+
+def test_programs_see_the_same(destinations: Commands, tenant: Tenant) -> None:
+    found = destinations.json("list")
+    assert found.pop("updated_at").endswith("Z")
+    assert found == {
+        "workspace": {"id": str(tenant.workspace_id), "name": "Retail"},
+        "revision": 1,
+        "inherit": False,
+        "owner": {"id": str(tenant.workspace_id), "name": "Retail"},
+        "frozen": False,
+        "frozen_reason": None,
+        "denied_by_organization": [],
+        "reachable": ["US"],
+        "destinations": {"US": "allowed"},
+        "rules": [],
+    }
+
+
+def test_a_policy_that_allows_nothing_says_so(destinations: Commands, tenant: Tenant) -> None:
+    destinations("set", "-", stdin="code,status\n")
+    assert destinations.lines("list")[1:] == ["every country: blocked"]
+
+
+@pytest.fixture
+def changed(destinations: Commands, tenant: Tenant, at: Callable[[str], None]) -> Commands:
+    """A workspace at revision 4."""
+    at(NOW)
+    destinations("allow", "CA", "--reason", "=launch")
+    at(LATER)
+    destinations("rule", "add", "prefix", "+1204", "blocked")
+    destinations("block", "BR", "CA")
+    return destinations
+
+
+def test_the_history_tells_who_when_why_and_what(changed: Commands) -> None:
+    assert changed.lines("history") == [
+        f"4  {LATER}  blocked by {USER} (command_line)",
+        "    + BR Brazil: blocked",
+        "    ~ CA Canada: allowed -> blocked",
+        f"3  {LATER}  rule_added by {USER} (command_line)",
+        "    + rule: prefix +1204 blocked",
+        f"2  {NOW}  allowed by {USER} (command_line): =launch",
+        "    + CA Canada: allowed",
+    ]
+    newest, *_, oldest = changed.json("history")["items"]
+    assert (newest["revision"], newest["from_revision"], newest["at"]) == (4, 3, LATER)
+    assert newest["actor"] == {"kind": "command_line", "id": None, "name": USER}
+    assert oldest["reason"] == "=launch"
+
+
+def test_the_history_as_csv_has_a_line_for_each_country(changed: Commands) -> None:
+    rows = list(csv.DictReader(io.StringIO(changed("history", "--csv").stdout)))
+    assert [(r["revision"], r["country"], r["from"], r["to"]) for r in rows] == [
+        ("4", "BR", "", "blocked"),
+        ("4", "CA", "allowed", "blocked"),
+        ("3", "", "", ""),
+        ("2", "CA", "", "allowed"),
+    ]
+    assert rows[-1]["reason"] == "'=launch"
+
+
+def test_a_cut_history_says_so(changed: Commands) -> None:
+    for form in ([], ["--csv"], ["--json"]):
+        result = changed("history", "--limit", "2", *form)
+        assert result.stderr == "older revisions are left out: --limit is 2\n"
+        assert changed("history", "--limit", "3", *form).stderr == ""
+    assert len(changed.json("history", "--limit", "2")["items"]) == 2
+    assert changed.lines("history", "--limit", "1") == changed.lines("history")[:3]
+
+
+def test_without_a_change_the_history_is_empty(destinations: Commands, tenant: Tenant) -> None:
+    assert destinations.lines("history") == ["nothing was changed yet"]
+    assert destinations.json("history") == {"items": []}
+
+
+NUMBERS = [US_NUMBER, BR_NUMBER, "+12045550123", "+870773111632", "nonsense"]
+
+
+def test_a_check_tells_the_verdict_and_the_rule(
+    destinations: Commands, tenant: Tenant, database: Database
+) -> None:
+    destinations("allow", "CA")
+    destinations("rule", "add", "prefix", "+1204", "blocked")
+    before = snapshot(database)
+    assert destinations.lines("check", *NUMBERS) == [
+        "+12025550123    allowed             US United States  by country of workspace, revision 3",
+        "+5511961234567  DestinationBlocked  BR Brazil         by country of workspace, revision 3",
+        "+12045550123    DestinationBlocked  CA Canada         by prefix of workspace, revision 3",
+        "+870773111632   DestinationBlocked                    by no_country of workspace, revision 3",
+        "nonsense        InvalidDestination                    not a number that can receive SMS",
+    ]
+    assert snapshot(database) == before
+
+
+def test_a_check_agrees_with_the_api(
+    destinations: Commands, gateway: Gateway, tenant: Tenant
+) -> None:
+    path = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms/check"
+    (key,) = (key for role, key in tenant.keys.items() if role == "viewer")
+    answer = gateway.post(path, {"numbers": NUMBERS}, key=key)
+    assert destinations.json("check", *NUMBERS) == answer.json
+
+
+def test_numbers_are_read_from_standard_input(destinations: Commands, tenant: Tenant) -> None:
+    stdin = f"\n{US_NUMBER} \r\n\n{BR_NUMBER}\n"
+    found = destinations.json("check", "nonsense", "-", stdin=stdin)["verdicts"]
+    assert [verdict["number"] for verdict in found] == ["nonsense", US_NUMBER, BR_NUMBER]
+    assert destinations.json("check", "-", stdin="") == {"verdicts": []}
+    assert destinations.lines("check", "-", stdin="") == []
+
+
+def test_a_check_can_be_made_for_a_use_case(
+    destinations: Commands, tenant: Tenant, world: World
+) -> None:
+    limited = world.use_case(tenant.workspace_id, allowed_destinations=["CA"])
+    (verdict,) = destinations.json("check", US_NUMBER, "--use-case", str(limited))["verdicts"]
+    assert (verdict["code"], verdict["scope"]) == ("DestinationBlocked", "use_case")
+    elsewhere = world.tenant(world.organization("Other"), "Other").use_case_id
+    own = ("--workspace", str(tenant.workspace_id))
+    assert destinations.errors("check", US_NUMBER, "--use-case", str(elsewhere), *own) == [
+        f"error: Retail has no use case {elsewhere}"
+    ]
+
+
+def test_what_cannot_be_printed_is_no_number(destinations: Commands, tenant: Tenant) -> None:
+    (line,) = destinations.lines("check", "+1202\x1b[2J\udcff")
+    assert line.startswith("+1202?[2J?  InvalidDestination")
+
+
+def test_refusals_are_listed_masked_and_counted(
+    destinations: Commands, gateway: Gateway, tenant: Tenant
+) -> None:
+    assert destinations.lines("refusals") == ["nothing was turned away"]
+    for number in (BR_NUMBER, BR_NUMBER, "+16135550123"):
+        gateway.send(tenant, to=number)
+    result = destinations("refusals")
+    day = destinations.json("refusals")["counts"][0]["day"]
+    head, brazil, canada, newest, *listed = result.stdout.splitlines()
+    assert head == "by day, country and code, of the last 30 days:"
+    assert brazil == f"  {day}  BR Brazil  DestinationBlocked  2"
+    assert canada == f"  {day}  CA Canada  DestinationBlocked  1"
+    assert newest == "the newest:"
+    assert [line.split()[1:4] for line in listed] == [
+        ["+16*******23", "CA", "DestinationBlocked"],
+        ["+55*********67", "BR", "DestinationBlocked"],
+        ["+55*********67", "BR", "DestinationBlocked"],
+    ]
+    for number in (BR_NUMBER, "+16135550123"):
+        assert number not in result.output
+
+
+def test_refusals_are_filtered_and_cut(
+    destinations: Commands, gateway: Gateway, tenant: Tenant
+) -> None:
+    for number in (BR_NUMBER, "+16135550123", "nonsense"):
+        gateway.send(tenant, to=number)
+    found = destinations.json("refusals", "--country", "BR")
+    (item,) = found["items"]
+    assert (item["number"], item["rule"], item["scope"]) == (
+        "+55*********67",
+        "country",
+        "workspace",
+    )
+    assert item["use_case_id"] == str(tenant.use_case_id)
+    assert len(found["counts"]) == 2
+    assert len(destinations.json("refusals", "--limit", "1")["items"]) == 1
+    assert destinations.json("refusals", "--after", "2999-01-01T00:00:00Z")["items"] == []
+    assert destinations.json("refusals", "--before", "2001-01-01T00:00:00Z")["items"] == []
+    assert destinations.json("refusals", "--code", "InvalidDestination")["items"] == []
+
+
+def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
+    destinations: Commands, gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    assert destinations.lines("freeze", "--reason", "a key leaked") == [
+        "Retail is frozen: nothing is sent until it is thawed"
+    ]
+    assert gateway.send(tenant).json["code"] == "WorkspaceSuspended"
+    assert destinations.lines("list")[1].endswith("nothing is sent: a key leaked")
+    assert destinations.json("list")["frozen_reason"] == "a key leaked"
+    checked = destinations("check", US_NUMBER)
+    assert checked.stderr == "Retail is frozen: nothing is sent until it is thawed\n"
+    assert destinations.lines("freeze", "--reason", "again") == [
+        "Retail is frozen already: nothing is sent until it is thawed"
+    ]
+    assert destinations.lines("thaw", "--reason", "revoked") == ["Retail is not frozen"]
+    assert destinations.lines("thaw", "--reason", "revoked") == [
+        "Retail is not frozen, nothing to thaw"
+    ]
+    assert gateway.send(tenant).status_code == 201
+    deeds = sorted(world.rows(audit_events), key=lambda row: row["id"])
+    assert [(d["action"], d["reason"], d["actor_kind"], d["actor_name"]) for d in deeds] == [
+        ("workspace.frozen", "a key leaked", "command_line", USER),
+        ("workspace.thawed", "revoked", "command_line", USER),
+    ]
+
+
+def test_programs_see_the_workspace_as_the_api_shows_it(
+    destinations: Commands, tenant: Tenant, at: Callable[[str], None]
+) -> None:
+    at(NOW)
+    frozen = destinations.json("freeze", "--reason", "leak")
+    assert frozen["id"] == str(tenant.workspace_id)
+    assert (frozen["frozen"], frozen["frozen_at"], frozen["frozen_reason"]) == (True, NOW, "leak")
+    assert destinations.json("thaw", "--reason", "over")["frozen"] is False

@@ -1,0 +1,199 @@
+"""Whatever is wrong with a request: it is named by its path, and nothing at all is changed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.access.roles import Role
+from app.kernel.countries import COUNTRIES
+from app.kernel.ids import new_id
+from support.destinations import CHANGES, Desk, path_of, prepared
+from support.tables import unchanged
+
+ALL = "$.destinations"
+FIRST, OF_US = f"{ALL}[0]", f"{ALL}.US"
+NOT_CODES = ["us", "Us", "ZZ", "UK", "EU", "EN", "USA", "U", "", " US", "US ", "001", "ＵＳ", "U\x00"]
+
+BAD_LISTS: list[tuple[Any, set[str]]] = [
+    *(({"destinations": [code]}, {FIRST}) for code in NOT_CODES),
+    *(({"destinations": [value]}, {FIRST}) for value in (None, 5, True, 1.5, ["US"], {"US": "allowed"})),
+    *(({"destinations": value}, {ALL}) for value in (None, "US", 5, {"US": "allowed"})),
+    ({"destinations": ["CA"] * 301}, {ALL}),
+    ({"destinations": ["US", "us", 5, "ZZ"]}, {f"{ALL}[{place}]" for place in (1, 2, 3)}),
+    ({}, {ALL}),
+    ({"destination": ["US"]}, {ALL, "$.destination"}),
+    ({"destinations": ["US", "us"], "country": 1}, {f"{ALL}[1]", "$.country"}),
+    ([], {"$"}),
+    ("US", {"$"}),
+    (5, {"$"}),
+]
+BAD_MAPS: list[tuple[Any, set[str]]] = [
+    *(({"destinations": {code: "blocked"}}, {f"{ALL}.{code}"}) for code in NOT_CODES),
+    *(
+        ({"destinations": {"US": access}}, {OF_US})
+        for access in ("Allowed", "", "allowed ", "deny", None, 5, True, ["allowed"], {"a": "allowed"})
+    ),
+    *(({"destinations": value}, {ALL}) for value in (None, "US", 5, ["US"])),
+    ({"destinations": {"US": 5, "us": "maybe", "CA": "allowed"}}, {OF_US, f"{ALL}.us"}),
+    ({"destinations": {"us": "allowed"}, "until": None}, {f"{ALL}.us", "$.until"}),
+    ({}, {ALL}),
+    ([], {"$"}),
+]
+BAD_ALLOWANCES: list[tuple[Any, set[str]]] = [
+    *(
+        ({"destinations": ["CA"], "until": until}, {"$.until"})
+        for until in ("soon", "2999-01-01", "2999-01-01T00:00:00", "2020-01-01T00:00:00Z", 5, {})
+    ),
+    ({"destinations": ["us"], "until": "2020-01-01T00:00:00Z"}, {FIRST, "$.until"}),
+    ({"destinations": ["CA"], "acknowledge_high_risk": ["pk", 5]}, {f"$.acknowledge_high_risk[{n}]" for n in (0, 1)}),
+]
+CASES = [
+    *(("POST", "/allow", *case) for case in BAD_LISTS),
+    *(("POST", "/block", *case) for case in BAD_LISTS),
+    *(("PUT", "", *case) for case in BAD_MAPS),
+    *(("POST", "/allow", *case) for case in BAD_ALLOWANCES),
+    *(
+        ("PUT", "/inheritance", body, {"$.inherit"})
+        for body in ({}, {"inherit": None}, {"inherit": "true"}, {"inherit": 1}, {"inherit": []})
+    ),
+]
+
+
+def test_each_mistake_is_named_by_its_path_and_changes_nothing(desk: Desk) -> None:
+    with unchanged(desk.world.database):
+        for method, below, body, paths in CASES:
+            answer = desk.ask(method, below, body)
+            told = (method, below, body, answer.text)
+            assert answer.status_code == 422, told
+            assert answer.json["code"] == "ValidationFailed", told
+            assert set(answer.json["details"]) == paths, told
+            assert all(messages for messages in answer.json["details"].values()), told
+
+
+def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(desk: Desk) -> None:
+    assert desk.allow(*["CA"] * 300).status_code == 200
+    assert desk.block(*["FR", "DE"] * 150).status_code == 200
+    assert desk.destinations == {"US": "allowed", "CA": "allowed", "FR": "blocked", "DE": "blocked"}
+    assert desk.revision == 3
+    with unchanged(desk.world.database):
+        too_many = {code: "allowed" for code in COUNTRIES} | {f"{n:03}": "allowed" for n in range(49)}
+        assert len(too_many) == 301
+        answer = desk.put(too_many)
+        assert answer.status_code == 422
+        assert answer.json["details"][ALL] == ["At most 300 entries."]
+        assert desk.allow(*["CA"] * 301).json["details"] == {ALL: ["At most 300 entries."]}
+
+
+def test_a_country_named_twice_with_two_answers_is_refused(desk: Desk) -> None:
+    raw = '{"destinations": {"US": "allowed", "US": "blocked"}}'
+    headers = {"Authorization": f"AccessKey {desk.tenant.keys[Role.ADMIN]}"}
+    with unchanged(desk.world.database):
+        answer = desk.gateway.client.put(
+            desk.path, data=raw, headers=headers, content_type="application/json"
+        )
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "BadRequest")
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "status"),
+    [
+        ("{", "application/json", 400),
+        ("\xff", "application/json", 400),
+        ('{"destinations": [NaN]}', "application/json", 400),
+        ("[" * 60000, "application/json", 400),
+        ("null", "application/json", 422),
+        ('{"destinations": ["US"]}', "text/plain", 415),
+        (json.dumps({"destinations": ["US"], "x": "y" * 65536}), "application/json", 413),
+    ],
+)
+def test_what_is_no_json_document_is_refused_before_its_fields(
+    desk: Desk, data: str, content_type: str, status: int
+) -> None:
+    headers = {"Authorization": f"AccessKey {desk.tenant.keys[Role.ADMIN]}"}
+    with unchanged(desk.world.database):
+        for method, below in (("PUT", ""), ("POST", "/allow"), ("POST", "/block"), ("POST", "/rules")):
+            answer = desk.gateway.client.open(
+                desk.path + below,
+                method=method,
+                data=data.encode("latin-1"),
+                headers=headers,
+                content_type=content_type,
+            )
+            assert answer.status_code == status, (method, below)
+
+
+def test_allowing_what_the_floor_denies_is_refused_by_every_way_of_allowing(desk: Desk) -> None:
+    strict = desk.a_stranger(denied=("KP", "RU"))
+    with unchanged(desk.world.database):
+        for answer, paths in [
+            (strict.put({"US": "allowed", "KP": "allowed", "RU": "blocked"}), {f"{ALL}.KP"}),
+            (strict.allow("US", "RU", "KP"), {f"{ALL}[1]", f"{ALL}[2]"}),
+            (strict.allow_until("2999-01-01T00:00:00Z", "KP"), {FIRST}),
+            (strict.add_rule("country", "KP", "allowed"), {"$.value"}),
+            (strict.add_rule("number", "+79123456789", "allowed"), {"$.value"}),
+            (strict.trying.allow("KP"), {FIRST}),
+        ]:
+            assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed")
+            assert set(answer.json["details"]) == paths
+    assert strict.block("KP", "RU").status_code == 200
+    assert strict.add_rule("country", "KP", "blocked").status_code == 201
+
+
+def _routes(desk: Desk, path: str) -> list[tuple[int, bytes]]:
+    """What every route answers below a path, asked by the owner of `desk`."""
+    key = desk.tenant.keys[Role.OWNER]
+    asked = [
+        ("GET", "", None),
+        ("PUT", "", {"destinations": {"US": "allowed"}}),
+        ("POST", "/allow", {"destinations": ["US"]}),
+        ("POST", "/block", {"destinations": ["US"]}),
+        ("GET", "/rules", None),
+        ("POST", "/rules", {"kind": "country", "value": "US", "action": "blocked"}),
+        ("DELETE", f"/rules/{new_id()}", None),
+        ("GET", "/inheritance", None),
+        ("PUT", "/inheritance", {"inherit": False}),
+        ("GET", "/history", None),
+        ("POST", "/history/1/restore", None),
+        ("POST", "/check", {"numbers": ["+12025550123"]}),
+        ("GET", "/refusals", None),
+    ]
+    answers = [
+        desk.gateway.client.open(
+            path + below, method=method, json=body, headers={"Authorization": f"AccessKey {key}"}
+        )
+        for method, below, body in asked
+    ]
+    return [(answer.status_code, answer.data) for answer in answers]
+
+
+def test_another_tenants_workspace_answers_byte_for_byte_as_an_absent_one(desk: Desk) -> None:
+    stranger, colleague = desk.a_stranger(), desk.a_colleague()
+    with unchanged(desk.world.database):
+        absent = _routes(desk, path_of(new_id()))
+        assert {status for status, _ in absent} == {404}
+        assert _routes(desk, stranger.path) == absent
+        assert _routes(desk, colleague.path) == absent
+
+
+@pytest.mark.parametrize("capability", ["mms", "SMS", "sms%20", "whatsapp", "%00"])
+def test_another_capability_is_a_bad_request_everywhere(desk: Desk, capability: str) -> None:
+    with unchanged(desk.world.database):
+        for status, _ in _routes(desk, path_of(desk.tenant.workspace_id, capability)):
+            assert status == 400
+
+
+@pytest.mark.parametrize("malformed", ["x", "1", "e9d00796afb3458ead8564a1bdefe3aa", "%7Bx%7D"])
+def test_a_malformed_id_is_a_bad_request_everywhere(desk: Desk, malformed: str) -> None:
+    with unchanged(desk.world.database):
+        for status, _ in _routes(desk, path_of(malformed)):
+            assert status == 400
+        assert desk.drop_rule(malformed).status_code == 400
+
+
+def test_a_change_without_its_workspaces_role_changes_nothing(desk: Desk) -> None:
+    found = prepared(desk)
+    with unchanged(desk.world.database):
+        for role in (Role.VIEWER, Role.SENDER):
+            for change in CHANGES.values():
+                assert change(Desk(desk.gateway, found.tenant, desk.world, role)).status_code == 403

@@ -1,0 +1,201 @@
+"""What the check says of a number is what a send of it meets, to the last field."""
+
+from typing import Any
+
+import phonenumbers
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from sqlalchemy import insert
+
+from app.destinations.tables import provider_permissions
+from app.kernel.ids import new_id
+from app.kernel.phone import NumberKind, is_e164
+from app.use_cases.tables import use_cases
+from support.destinations import Desk
+from support.layers import NUMBERS, Stack, bounded, lay, stacks
+from support.served import Served
+from support.tables import unchanged
+from support.world import ACCOUNT, US_NUMBER
+
+KEYS = {
+    *("number", "allowed", "code", "country", "rule", "scope", "source", "revision"),
+    "provider_closed",
+}
+
+
+def _examples() -> list[str]:
+    """An example of every kind of number of every region, and of what belongs to none."""
+    kinds = [getattr(PhoneNumberType, kind.name) for kind in NumberKind]
+    found = [
+        phonenumbers.example_number_for_type(region, kind)
+        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        for kind in kinds
+    ]
+    found += [
+        phonenumbers.example_number_for_non_geo_entity(code)
+        for code in sorted(phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS)
+    ]
+    texts = {phonenumbers.format_number(one, PhoneNumberFormat.E164) for one in found if one}
+    return sorted(texts)
+
+
+EXAMPLES = _examples()
+_numbers = st.one_of(
+    st.sampled_from(EXAMPLES),
+    st.sampled_from(list(NUMBERS.values())),
+    st.from_regex(r"\A\+[1-9][0-9]{1,14}\Z"),
+    st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+)
+
+
+def _as_sent(desk: Desk, number: str) -> dict[str, Any]:
+    """What a send meets, in the words of a verdict; what a refusal does not tell is left out."""
+    answer = desk.gateway.send(desk.tenant, to=number)
+    if answer.status_code == 201:
+        return {"allowed": True, "code": None}
+    assert answer.status_code == 422, answer.text
+    if answer.json["code"] == "ValidationFailed":
+        # A send takes E.164 alone; of any other text the check can only say that it is no number.
+        assert set(answer.json["details"]) == {"$.to_phone_number"}
+        assert not is_e164(number)
+        return {"allowed": False, "code": "InvalidDestination", "country": None, "rule": None}
+    details = answer.json["details"]
+    told = ("country", "rule", "scope", "source", "revision")
+    found = {name: details[name] for name in told if name in details}
+    return {"allowed": False, "code": answer.json["code"]} | found
+
+
+def _agree(desk: Desk, numbers: list[str]) -> set[str | None]:
+    """Compare the verdicts with sends and return which codes there were."""
+    revision = desk.revision
+    verdicts = desk.check(*numbers)
+    assert [verdict["number"] for verdict in verdicts] == numbers
+    for verdict in verdicts:
+        assert set(verdict) == KEYS
+        assert verdict["revision"] == revision
+        sent = _as_sent(desk, verdict["number"])
+        assert {name: verdict[name] for name in sent} == sent, verdict
+    return {verdict["code"] for verdict in verdicts}
+
+
+@pytest.fixture(scope="module")
+def pair(served: Served) -> tuple[Desk, Desk]:
+    """A workspace and its parent, for every example of this module."""
+    organization_id = served.world.organization("check")
+    parent = served.world.tenant(organization_id, "parent")
+    own = served.world.tenant(organization_id, "own", parent_id=parent.workspace_id)
+    desk = Desk(served.gateway, own, served.world)
+    return desk, desk.of(parent)
+
+
+@settings(bounded, max_examples=40)
+@given(stack=stacks, numbers=st.lists(_numbers, min_size=1, max_size=5))
+def test_verdicts_and_sends_agree_under_any_policy(
+    pair: tuple[Desk, Desk], stack: Stack, numbers: list[str]
+) -> None:
+    desk, parent = pair
+    # A check that names no use case is about the workspace: the subset of a use case is tested below.
+    lay(desk, parent, Stack(**{**_fields(stack), "use_case": None}))
+    _agree(desk, [*numbers, stack.number])
+
+
+def _fields(stack: Stack) -> dict[str, Any]:
+    return {name: getattr(stack, name) for name in Stack.__dataclass_fields__}
+
+
+@bounded
+@given(stack=stacks)
+def test_a_check_for_a_use_case_agrees_with_its_sends(
+    pair: tuple[Desk, Desk], stack: Stack
+) -> None:
+    desk, parent = pair
+    lay(desk, parent, stack)
+    body = {"numbers": [stack.number], "use_case_id": str(desk.tenant.use_case_id)}
+    (verdict,) = desk.ask("POST", "/check", body).json["verdicts"]
+    sent = _as_sent(desk, stack.number)
+    assert {name: verdict[name] for name in sent} == sent
+
+
+def test_verdicts_and_sends_agree_for_every_kind_of_number_of_every_region(desk: Desk) -> None:
+    allowed = sorted({phonenumbers.region_code_for_number(phonenumbers.parse(n)) or "" for n in EXAMPLES[::3]})
+    desk.put({code: "allowed" for code in allowed if len(code) == 2 and code.isalpha()})
+    desk.add_rule("prefix", "+4", "blocked")
+    desk.add_rule("prefix", "+44", "allowed")
+    desk.add_rule("number", EXAMPLES[7], "blocked")
+    codes: set[str | None] = set()
+    for start in range(0, len(EXAMPLES), 500):
+        codes |= _agree(desk, EXAMPLES[start : start + 500])
+    assert codes == {None, "DestinationBlocked", "InvalidDestination"}
+
+
+def test_a_thousand_numbers_are_judged_in_the_order_asked_and_one_more_is_refused(
+    desk: Desk,
+) -> None:
+    numbers = [f"+1202555{n:04d}" for n in range(0, 1998, 2)] + ["+12025550000"]
+    desk.add_rule("prefix", "+12025551", "blocked")
+    with unchanged(desk.world.database):
+        verdicts = desk.check(*reversed(numbers))
+        assert [verdict["number"] for verdict in verdicts] == numbers[::-1]
+        assert [v["allowed"] for v in verdicts] == [n[8] == "0" for n in numbers[::-1]]
+        longest = ["+" + "9" * 15] * 1000
+        assert len(desk.check(*longest)) == 1000
+        for wrong, path in [
+            ([*numbers, US_NUMBER], "$.numbers"),
+            ([], "$.numbers"),
+            (None, "$.numbers"),
+            (US_NUMBER, "$.numbers"),
+            ([US_NUMBER, 5], "$.numbers[1]"),
+            ([None], "$.numbers[0]"),
+            (["+" * 65], "$.numbers[0]"),
+            (["\x00"], "$.numbers[0]"),
+        ]:
+            answer = desk.ask("POST", "/check", {"numbers": wrong})
+            assert (answer.status_code, set(answer.json["details"])) == (422, {path})
+    assert desk.gateway.twilio.calls == []
+
+
+def test_an_unknown_use_case_of_a_check_is_named_whoever_has_it(desk: Desk) -> None:
+    colleague = desk.a_colleague()
+    deleted = desk.world.use_case(desk.tenant.workspace_id, deleted_at=desk.world.now)
+    answers = {
+        desk.ask("POST", "/check", {"numbers": [US_NUMBER], "use_case_id": str(use_case_id)}).data
+        for use_case_id in (new_id(), colleague.tenant.use_case_id, deleted)
+    }
+    (only,) = answers
+    assert b'"$.use_case_id"' in only
+
+
+def test_a_use_case_without_a_subset_adds_nothing_and_an_empty_one_blocks_all(desk: Desk) -> None:
+    def verdict() -> dict[str, Any]:
+        body = {"numbers": [US_NUMBER], "use_case_id": str(desk.tenant.use_case_id)}
+        found: dict[str, Any] = desk.ask("POST", "/check", body).json["verdicts"][0]
+        return found
+
+    assert verdict()["allowed"] is True
+    desk.world.set(use_cases, desk.tenant.use_case_id, allowed_destinations=[])
+    assert (verdict()["allowed"], verdict()["scope"]) == (False, "use_case")
+    assert desk.check(US_NUMBER)[0]["allowed"] is True
+
+
+def test_it_tells_whether_the_provider_is_known_to_block_the_country(desk: Desk) -> None:
+    sid = "AC" + new_id().hex
+    found = desk.a_colleague(account_sid=sid, destinations={"US": "allowed", "BR": "blocked"})
+    with desk.world.database.writing() as c:
+        for country, is_open in (("US", False), ("BR", True)):
+            c.execute(
+                insert(provider_permissions).values(
+                    account_sid=sid,
+                    country=country,
+                    is_open=is_open,
+                    is_high_risk=False,
+                    noted_at=desk.world.now,
+                    noted_by="check",
+                )
+            )
+    verdicts = found.check(US_NUMBER, NUMBERS["BR"], NUMBERS["GG"], "+881612345678", "junk")
+    assert [v["provider_closed"] for v in verdicts] == [True, False, None, None, None]
+    assert [v["allowed"] for v in verdicts] == [True, False, False, False, False]
+    assert desk.tenant.account_sid == ACCOUNT
+    assert desk.check(US_NUMBER)[0]["provider_closed"] is None

@@ -1,0 +1,248 @@
+"""Every change that changes something is a revision: who, when, why, from which, and what."""
+
+import csv
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.access.roles import Role
+from app.access.tables import access_keys
+from app.destinations.tables import destination_revisions
+from support.destinations import CHANGES, FAR, Desk, prepared, revision_of
+from support.tables import unchanged
+from support.time import ManualClock
+
+KEYS = {
+    *("revision", "from_revision", "at", "actor", "action", "reason", "changes"),
+    *("inherit", "destinations", "rules"),
+}
+ACTIONS = {
+    "put": "replaced",
+    "allow": "allowed",
+    "allow until": "allowed_until",
+    "block": "blocked",
+    "add a rule": "rule_added",
+    "drop a rule": "rule_removed",
+    "inherit": "inheritance_on",
+    "restore": "restored",
+}
+
+
+def test_a_change_that_changes_nothing_is_no_revision(desk: Desk) -> None:
+    desk.put({"US": "allowed", "BR": "blocked"})
+    desk.add_rule("prefix", "+1", "blocked")
+    with unchanged(desk.world.database):
+        for answer in (
+            desk.put({"BR": "blocked", "US": "allowed"}),
+            desk.allow("US", "US"),
+            desk.block("BR"),
+            desk.allow(),
+            desk.inherit(False),
+            desk.restore(3),
+        ):
+            assert (answer.status_code, revision_of(answer)) == (200, 3)
+
+
+def test_every_change_is_one_revision_that_tells_all_about_it(
+    timed_desk: Desk, clock: ManualClock
+) -> None:
+    (key,) = [
+        row
+        for row in timed_desk.world.rows(access_keys)
+        if row["workspace_id"] == timed_desk.tenant.workspace_id and row["role"] == Role.ADMIN
+    ]
+    timed_desk.put({"CA": "allowed", "BR": "blocked"}, X_Change_Reason="the new contract")
+    clock.advance(1.5)
+    timed_desk.block("CA", "BR", "FR")
+    one, other = timed_desk.history()
+    assert set(one) == set(other) == KEYS
+    assert other == {
+        "revision": 2,
+        "from_revision": 1,
+        "at": "2026-01-31T12:00:00.000Z",
+        "actor": {"kind": "access_key", "id": str(key["id"]), "name": "admin key"},
+        "action": "replaced",
+        "reason": "the new contract",
+        "changes": [
+            {"country": "BR", "from": None, "to": "blocked"},
+            {"country": "CA", "from": None, "to": "allowed"},
+            {"country": "US", "from": "allowed", "to": None},
+        ],
+        "inherit": False,
+        "destinations": {"CA": "allowed", "BR": "blocked"},
+        "rules": [],
+    }
+    assert (one["revision"], one["from_revision"], one["reason"]) == (3, 2, None)
+    assert (one["action"], one["at"]) == ("blocked", "2026-01-31T12:00:01.500Z")
+    assert one["changes"] == [
+        {"country": "CA", "from": "allowed", "to": "blocked"},
+        {"country": "FR", "from": None, "to": "blocked"},
+    ]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_kind_of_change_has_its_name_its_reason_and_its_revision(
+    desk: Desk, name: str
+) -> None:
+    found = prepared(desk)
+    assert CHANGES[name](found, X_Change_Reason="because").status_code < 300
+    newest = found.history()[0]
+    assert (newest["action"], newest["reason"]) == (ACTIONS[name], "because")
+    assert (newest["revision"], newest["from_revision"]) == (4, 3)
+    assert newest["inherit"] == (name == "inherit")
+
+
+def test_a_live_country_rule_shows_in_the_changes_and_the_snapshot_holds_the_rules(
+    desk: Desk,
+) -> None:
+    desk.allow_until(FAR, "CA", X_Change_Reason="the fair")
+    desk.add_rule("number", "+12025550123", "blocked")
+    newest, older = desk.history()
+    assert older["changes"] == [{"country": "CA", "from": None, "to": "allowed"}]
+    assert older["destinations"] == {"US": "allowed"}
+    (rule,) = older["rules"]
+    assert (rule["kind"], rule["value"], rule["reason"]) == ("country", "CA", "the fair")
+    assert rule["expires_at"] == FAR
+    assert newest["changes"] == []
+    assert newest["rules"] == desk.get("/rules")["items"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("fraud at +232", "fraud at +232"),
+        ("  ждём ответа от 运营商 🛑  ", "ждём ответа от 运营商 🛑"),
+        ("", None),
+        ("   ", None),
+        ("x" * 600, "x" * 500),
+        ("ж" * 600, "ж" * 500),
+    ],
+)
+def test_a_reason_is_kept_as_it_was_written(desk: Desk, given: str, kept: str | None) -> None:
+    desk.allow("CA", X_Change_Reason=given)
+    assert desk.history()[0]["reason"] == kept
+
+
+def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_can_be_read(desk: Desk) -> None:
+    headers = {
+        "Authorization": f"AccessKey {desk.tenant.keys[Role.ADMIN]}",
+        "X-Change-Reason": "caf\xe9",
+    }
+    body = {"destinations": ["CA"]}
+    assert desk.gateway.client.post(desk.path + "/allow", json=body, headers=headers).status_code == 200
+    assert desk.history()[0]["reason"] == "caf\ufffd"
+
+
+def test_the_history_comes_in_pages_that_inserts_do_not_shift(desk: Desk) -> None:
+    for place in range(25):
+        (desk.block if place % 2 else desk.allow)("CA")
+    seen: list[int] = []
+    token: str | None = ""
+    while token is not None:
+        page = desk.get("/history?limit=10" + (f"&page_token={token}" if token else ""))
+        seen += [row["revision"] for row in page["items"]]
+        token = page["next_page_token"]
+        desk.put({"US": "allowed", "CA": "allowed", "FR": "blocked" if len(seen) % 20 else "allowed"})
+    assert seen == list(range(26, 1, -1))
+    assert len(desk.get("/history")["items"]) == 20
+    assert len(desk.get("/history?limit=100")["items"]) > 25
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("limit=0", "$.limit"),
+        ("limit=101", "$.limit"),
+        ("limit=x", "$.limit"),
+        ("page_token=x", "$.page_token"),
+        ("page_token=AAAA", "$.page_token"),
+        ("format=xml", "$.format"),
+        ("size=5", "$.size"),
+        ("limit=5&limit=6", "$.limit"),
+        ("dry_run=true", "$.dry_run"),
+    ],
+)
+def test_a_wrong_query_is_named(desk: Desk, query: str, path: str) -> None:
+    answer = desk.ask("GET", f"/history?{query}")
+    assert (answer.status_code, set(answer.json["details"])) == (422, {path})
+
+
+def test_a_history_is_its_workspaces_alone(desk: Desk) -> None:
+    colleague = desk.a_colleague()
+    colleague.allow("CA")
+    assert desk.history() == []
+    assert len(colleague.history()) == 1
+    assert desk.restore(2).status_code == 404
+
+
+def _csv(desk: Desk) -> tuple[Any, list[dict[str, str]]]:
+    answer = desk.ask("GET", "/history?format=csv&limit=100")
+    return answer, list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_the_csv_has_a_line_for_each_country_that_changed(timed_desk: Desk) -> None:
+    timed_desk.put({"CA": "allowed"}, X_Change_Reason='moved, "north"')
+    timed_desk.add_rule("prefix", "+1", "blocked")
+    answer, lines = _csv(timed_desk)
+    assert answer.mimetype == "text/csv"
+    assert revision_of(answer) == 3
+    common = {"at": "2026-01-31T12:00:00.000Z", "actor_kind": "access_key", "actor_name": "admin key"}
+    of_put = common | {"revision": "2", "from_revision": "1", "action": "replaced", "reason": 'moved, "north"'}
+    assert lines == [
+        common
+        | {"revision": "3", "from_revision": "2", "action": "rule_added", "reason": ""}
+        | {"country": "", "from": "", "to": ""},
+        of_put | {"country": "CA", "from": "", "to": "allowed"},
+        of_put | {"country": "US", "from": "allowed", "to": ""},
+    ]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_no_cell_of_the_csv_is_a_formula(desk: Desk, start: str) -> None:
+    desk.world.set(
+        access_keys,
+        next(
+            row["id"]
+            for row in desk.world.rows(access_keys)
+            if row["workspace_id"] == desk.tenant.workspace_id and row["role"] == Role.ADMIN
+        ),
+        name=f"{start}1+1",
+    )
+    desk.allow("CA", X_Change_Reason=f'{start}HYPERLINK("https://example.com")')
+    _, (line,) = _csv(desk)
+    assert line["reason"] == f'\'{start}HYPERLINK("https://example.com")'
+    assert line["actor_name"] == f"'{start}1+1"
+
+
+def test_a_history_row_is_written_with_its_change_or_not_at_all(desk: Desk) -> None:
+    desk.allow("CA")
+    before = desk.get()
+    other = desk.a_colleague()
+    with desk.world.database.writing() as c:
+        # Another revision 3 of this workspace is there already, so the row cannot be written.
+        row = c.execute(
+            destination_revisions.select().where(
+                destination_revisions.c.workspace_id == desk.tenant.workspace_id
+            )
+        ).one()
+        blocking = dict(row._mapping) | {"id": other.tenant.workspace_id, "revision": 3}
+        c.execute(destination_revisions.insert().values(**blocking))
+    with unchanged(desk.world.database):
+        assert desk.block("US").status_code == 500
+    assert desk.get() == before
+
+
+def test_organization_keys_are_named_in_the_history_too(desk: Desk) -> None:
+    keys = desk.world.keys(desk.tenant.organization_id, None)
+    desk.of(replace(desk.tenant, keys=keys)).allow("CA")
+    (newest,) = desk.history()
+    (key,) = [
+        row
+        for row in desk.world.rows(access_keys)
+        if row["organization_id"] == desk.tenant.organization_id
+        and row["workspace_id"] is None
+        and row["role"] == Role.ADMIN
+    ]
+    assert newest["actor"] == {"kind": "access_key", "id": str(key["id"]), "name": "admin key"}

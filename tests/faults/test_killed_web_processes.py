@@ -1,0 +1,97 @@
+"""Web processes die at any moment, and clients that try again notice nothing but a pause."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from app.db.engine import Database
+from support.history import Told, judge
+from support.stage import Stage, number, staged
+
+CLIENTS, KILLS, SENDS = 8, 30, 800
+LONGEST_SECONDS = 240
+TRIES = 8
+ANSWERED = {201, 504}
+
+
+def test_nothing_is_lost_or_doubled_while_web_processes_are_killed(
+    database: Database, tmp_path: Path
+) -> None:
+    """Every send ends once, whenever its process dies.
+
+    Break: in `app/messages/send.py`, `_send`, call `open_submission` with None in place of
+    `call.idempotent`: keys are then sent twice. Or in `app/messages/follow_up.py`, `_settle`, leave
+    out `self._report`: what a killed process had handed over is then never accepted.
+    """
+    with staged(database, tmp_path) as stage:
+        told = _under_fire(stage)
+        assert stage.emulator.wait_until_quiet(60)
+        stage.follow_up()
+        keys = sorted({one.key for one in told})
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            again = list(pool.map(stage.send, keys, map(_number, keys)))
+    verdict = judge(told + again, stage.created(), stage.held())
+    assert verdict.faults == ()
+    assert verdict.recovered
+    assert {one.status for one in again} == {201}
+    assert {row.status for row in stage.held() if row.submission == "accepted"} == {"delivered"}
+
+
+def _under_fire(stage: Stage) -> list[Told]:
+    """Let clients send while web processes are killed, until there was enough of both."""
+    killed: list[int] = []
+    sent: list[str] = []
+    end = threading.Event()
+
+    def is_enough() -> bool:
+        return end.is_set() or (len(killed) >= KILLS and len(sent) >= SENDS)
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(_client, stage, place, sent, is_enough) for place in range(CLIENTS)]
+        try:
+            _kill_at_random(stage, killed, is_enough)
+        finally:
+            end.set()
+    assert len(killed) >= KILLS
+    assert len(sent) >= SENDS
+    return [one for client in clients for one in client.result()]
+
+
+def _client(stage: Stage, place: int, sent: list[str], is_enough: Callable[[], bool]) -> list[Told]:
+    told: list[Told] = []
+    while not is_enough():
+        key = f"{place}-{len(told)}"
+        sent.append(key)
+        told += _send_until_answered(stage, key)
+    return told
+
+
+def _number(key: str) -> str:
+    return number(int(key.rpartition("-")[2]))
+
+
+def _send_until_answered(stage: Stage, key: str) -> list[Told]:
+    """Try again with the same key; a send that stays in conflict is left to the end."""
+    told: list[Told] = []
+    while len(told) < TRIES and not (told and told[-1].status in ANSWERED):
+        told.append(stage.send(key, _number(key)))
+        if told[-1].status in {409, 429, 503}:
+            time.sleep(0.05)
+    return told
+
+
+def _kill_at_random(stage: Stage, killed: list[int], is_enough: Callable[[], bool]) -> None:
+    chance = random.Random(4)
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while not is_enough() and time.monotonic() < deadline:
+        time.sleep(chance.uniform(0.3, 0.8))
+        alive = stage.web.children()
+        if alive:
+            victim = chance.choice(alive)
+            os.kill(victim, signal.SIGKILL)
+            killed.append(victim)

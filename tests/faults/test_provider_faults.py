@@ -1,0 +1,72 @@
+"""The provider accepts and then does not say so: told as unconfirmed, created once, settled."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from app.db.engine import Database
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
+from support.history import Told, judge
+from support.patience import eventually
+from support.stage import Stage, number, staged
+
+AFTER_ACCEPTING = (
+    CreateAnswer.TIMEOUT_AFTER_ACCEPTING,
+    CreateAnswer.ERROR_500_AFTER_ACCEPTING,
+    CreateAnswer.RESET_AFTER_ACCEPTING,
+    CreateAnswer.NONSENSE_AFTER_ACCEPTING,
+)
+# Longer than the gateway waits for an answer.
+HANGS_SECONDS = 13
+
+
+def test_what_the_provider_took_without_saying_so_is_created_once_and_settled(
+    database: Database, tmp_path: Path
+) -> None:
+    """Each kind of silence answers 504; callbacks settle, and where there are none, the list does.
+
+    Break: in `app/messages/submit.py`, `submit`, try again what is `Unconfirmed` too; or in
+    `app/messages/follow_up.py`, `_settle`, leave out `self._report`.
+    """
+    cases = {
+        f"{create} {callbacks}": Scenario(
+            create=create, callbacks=callbacks, hold_seconds=HANGS_SECONDS
+        )
+        for create in AFTER_ACCEPTING
+        for callbacks in (CallbackMode.IN_ORDER, CallbackMode.LOST)
+    }
+    with staged(database, tmp_path) as stage:
+        numbers = {key: number(place) for place, key in enumerate(cases)}
+        for key, scenario in cases.items():
+            stage.emulator.scenarios.for_number(numbers[key], scenario)
+        told = _all(stage, numbers)
+        assert {one.key: (one.status, one.code) for one in told} == dict.fromkeys(
+            cases, (504, "SubmissionUnconfirmed")
+        )
+        ids = {one.key: one.message_id or "" for one in told}
+        called_back = {ids[key] for key in cases if key.endswith(CallbackMode.IN_ORDER)}
+        eventually(lambda: _ended(stage) == called_back)
+        waiting = _all(
+            stage, {key: to for key, to in numbers.items() if ids[key] not in called_back}
+        )
+        assert {(one.status, one.message_id) for one in waiting} == {
+            (504, ids[one.key]) for one in waiting
+        }
+        stage.follow_up()
+        again = _all(stage, numbers)
+    verdict = judge(told + waiting + again, stage.created(), stage.held())
+    assert verdict.faults == ()
+    assert verdict.recovered == tuple(sorted(cases))
+    assert stage.emulator.messages.attempted == len(cases)
+    assert {one.key: (one.status, one.message_id) for one in again} == {
+        key: (201, ids[key]) for key in cases
+    }
+    assert {row.status for row in stage.held()} == {"delivered"}
+
+
+def _all(stage: Stage, numbers: dict[str, str]) -> list[Told]:
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        return list(pool.map(stage.send, numbers.keys(), numbers.values()))
+
+
+def _ended(stage: Stage) -> set[str]:
+    return {row.message_id for row in stage.held() if row.status == "delivered"}

@@ -1,0 +1,231 @@
+"""What recipients answer: STOP and START keep the opt-out list, everything else is taken in silence."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from app.providers.twilio.inbound import wanted_messages
+from app.providers.twilio.signature import sign
+from app.providers.twilio.signed_form import SignedForm
+from app.use_cases.tables import opt_outs, use_cases
+from support.tables import add_opt_out_row, add_sender, snapshot
+from support.wire import form_of, post_raw
+from support.world import (
+    ACCOUNT,
+    AUTH_TOKEN,
+    OTHER_ACCOUNT,
+    PUBLIC_URL,
+    SERVICE_SID,
+    US_NUMBER,
+    Gateway,
+    Tenant,
+    World,
+)
+
+PATH = "/v1/webhook/twilio/sms-inbound"
+SENDER = "+12025550100"
+OTHER_SERVICE = "MG" + "9" * 32
+EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+STOP_WORDS = ["STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"]
+START_WORDS = ["START", "UNSTOP", "YES"]
+
+
+def _inbound(gateway: Gateway, text: str | None = "STOP", **changes: str | None) -> Any:
+    fields = {
+        "AccountSid": ACCOUNT,
+        "MessageSid": "SM" + "3" * 32,
+        "SmsStatus": "received",
+        "From": US_NUMBER,
+        "To": SENDER,
+        "Body": text,
+        "MessagingServiceSid": SERVICE_SID,
+    } | changes
+    given = {name: value for name, value in fields.items() if value is not None}
+    signature = sign(AUTH_TOKEN, PUBLIC_URL + PATH, {n: [v] for n, v in given.items()})
+    app = gateway.client.application
+    answer = post_raw(app, PATH, form_of(given), signature=signature)
+    assert (answer.status_code, answer.data) == (200, EMPTY_TWIML)
+    assert answer.mimetype == "text/xml"
+    return answer
+
+
+def _list(world: World) -> set[tuple[UUID, UUID | None, str, str]]:
+    return {
+        (row["workspace_id"], row["use_case_id"], row["to_number"], row["source"])
+        for row in world.rows(opt_outs)
+    }
+
+
+@dataclass
+class Words:
+    """A form with a text and, where Advanced Opt-Out is on, Twilio's own reading of it."""
+
+    text: str
+    type: str | None = None
+
+    def form(self) -> SignedForm:
+        given = {"Body": self.text} | ({} if self.type is None else {"OptOutType": self.type})
+        return SignedForm(ACCOUNT, MultiDict(given))
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        *((Words(word), False) for word in STOP_WORDS),
+        *((Words(word), True) for word in START_WORDS),
+        (Words("stop"), False),
+        (Words(" Stop\n"), False),
+        (Words("sToPaLl"), False),
+        (Words("stop it"), None),
+        (Words("STOP."), None),
+        (Words("please STOP"), None),
+        (Words("HELP"), None),
+        (Words("INFO"), None),
+        (Words(""), None),
+        (Words("  "), None),
+        (Words("STOP" + "x" * 2000), None),
+        (Words("no more of this", "STOP"), False),
+        (Words("I am back", "START"), True),
+        (Words("STOP", "HELP"), None),
+        (Words("STOP", "START"), True),
+        (Words("STOP", ""), False),
+        (Words("STOP", "a word of tomorrow"), None),
+    ],
+)
+def test_a_text_is_a_wish_only_if_all_of_it_is_the_keyword(
+    words: Words, wanted: bool | None
+) -> None:
+    assert wanted_messages(words.form()) is wanted
+
+
+def test_stop_blocks_the_use_case_of_the_service_and_start_lifts_it(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    other = world.use_case(tenant.workspace_id, messaging_service_sid=OTHER_SERVICE)
+    for _ in range(2):
+        _inbound(gateway, "Stop")
+    assert _list(world) == {(tenant.workspace_id, tenant.use_case_id, US_NUMBER, "keyword")}
+    assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
+    beside = Tenant(tenant.organization_id, tenant.workspace_id, other, ACCOUNT, tenant.keys)
+    assert gateway.send(beside).status_code == 201
+
+    _inbound(gateway, "START")
+    assert _list(world) == set()
+    assert gateway.send(tenant).status_code == 201
+
+
+def test_without_a_service_the_number_that_was_written_to_names_the_use_case(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    other = world.use_case(tenant.workspace_id, sender=None)
+    add_sender(world, other, "+12025550177", "long_code", "US")
+    _inbound(gateway, MessagingServiceSid=None, To="+12025550177")
+    assert _list(world) == {(tenant.workspace_id, other, US_NUMBER, "keyword")}
+    _inbound(gateway, MessagingServiceSid="", To=SENDER)
+    assert len(_list(world)) == 2
+
+
+def test_the_service_counts_before_the_number(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    other = world.use_case(
+        tenant.workspace_id, sender="+12025550177", messaging_service_sid=OTHER_SERVICE
+    )
+    _inbound(gateway, MessagingServiceSid=OTHER_SERVICE, To=SENDER)
+    assert _list(world) == {(tenant.workspace_id, other, US_NUMBER, "keyword")}
+
+
+def test_a_service_that_several_use_cases_share_speaks_of_each(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    other = world.use_case(tenant.workspace_id)
+    deleted = world.use_case(tenant.workspace_id)
+    world.set(use_cases, deleted, deleted_at=world.now)
+    _inbound(gateway)
+    assert {row[1] for row in _list(world)} == {tenant.use_case_id, other}
+
+
+def test_a_sender_that_nobody_knows_speaks_of_every_workspace_of_the_account(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    stranger = world.tenant(tenant.organization_id, "stranger", account_sid=OTHER_ACCOUNT)
+    _inbound(gateway, MessagingServiceSid=OTHER_SERVICE, To="+12025550188")
+    assert _list(world) == {
+        (tenant.workspace_id, None, US_NUMBER, "keyword"),
+        (sibling.workspace_id, None, US_NUMBER, "keyword"),
+    }
+    assert gateway.send(sibling).json["code"] == "RecipientOptedOut"
+    assert gateway.send(stranger).status_code == 201
+    _inbound(gateway, "START", MessagingServiceSid=OTHER_SERVICE, To="+12025550188")
+    assert _list(world) == set()
+
+
+def test_another_account_never_speaks_of_our_use_cases(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    stranger = world.tenant(
+        world.organization("Stranger"), account_sid=OTHER_ACCOUNT, auth_token=AUTH_TOKEN
+    )
+    world.set(use_cases, stranger.use_case_id, messaging_service_sid=OTHER_SERVICE)
+    _inbound(gateway, AccountSid=OTHER_ACCOUNT)  # names our service and our sender
+    assert {row[0] for row in _list(world)} == {stranger.workspace_id}
+
+
+def test_start_lifts_what_a_keyword_or_the_provider_entered_and_nothing_else(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    workspace_id, use_case_id = tenant.workspace_id, tenant.use_case_id
+    other_use_case = world.use_case(workspace_id, messaging_service_sid=OTHER_SERVICE)
+    rows = [
+        (US_NUMBER, "keyword", None, True),
+        (US_NUMBER, "provider", use_case_id, True),
+        (US_NUMBER, "keyword", other_use_case, False),
+        ("+12025550124", "keyword", use_case_id, False),
+        ("+12025550124", "keyword", None, False),
+    ]
+    for number, source, of_use_case, _ in rows:
+        add_opt_out_row(world, workspace_id, number, source, of_use_case)
+    _inbound(gateway, "START")
+    kept = {(workspace_id, of, number, source) for number, source, of, lifted in rows if not lifted}
+    assert _list(world) == kept
+
+
+@pytest.mark.parametrize("source", ["api", "complaint", "import 2026"])
+def test_start_does_not_lift_what_an_owner_entered(
+    gateway: Gateway, tenant: Tenant, world: World, source: str
+) -> None:
+    add_opt_out_row(world, tenant.workspace_id, US_NUMBER, source)
+    add_opt_out_row(world, tenant.workspace_id, US_NUMBER, source, tenant.use_case_id)
+    before = _list(world)
+    _inbound(gateway, "STOP")
+    _inbound(gateway, "START")
+    _inbound(gateway, "hello", OptOutType="START")
+    assert _list(world) == before
+    assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
+
+
+IN_VAIN: list[dict[str, str | None]] = [
+    {"text": "Thank you!"},
+    {"text": "HELP"},
+    {"text": None},
+    {"From": None},
+    {"From": "12345"},
+    {"From": "SHOPNAME"},
+    {"From": "whatsapp:+12025550123"},
+    {"From": "+1\x002025550123x"},
+    {"From": "+" + "1" * 5000},
+]
+
+
+def test_everything_else_changes_nothing_and_is_answered_in_silence(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    before = snapshot(world.database)
+    for changes in IN_VAIN:
+        _inbound(gateway, **changes)
+        assert (changes, snapshot(world.database)) == (changes, before)
+    assert gateway.twilio.calls == []

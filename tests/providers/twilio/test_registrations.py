@@ -1,0 +1,100 @@
+"""Reading brands and campaigns: the call, its account, and what cannot be read."""
+
+import json
+
+import pytest
+from twilio.http.response import Response
+
+from app.access.provider_account import ProviderAccount
+from app.db.vault import Vault
+from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.registrations import TwilioRegistrations
+from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+from app.use_cases.refresh import RegistrationsUnknown
+from support.fake_twilio import Answer, FakeTwilio, refused
+from support.world import ACCOUNT, AUTH_TOKEN, SERVICE_SID
+
+BRAND, CAMPAIGN = "BN" + "d" * 32, "QE" + "e" * 32
+
+
+@pytest.fixture
+def twilio() -> FakeTwilio:
+    """The HTTP client under the SDK."""
+    return FakeTwilio()
+
+
+@pytest.fixture
+def registrations(twilio: FakeTwilio, vault: Vault) -> TwilioRegistrations:
+    """The adapter over it."""
+    return TwilioRegistrations(TwilioClients(twilio, vault))
+
+
+@pytest.fixture
+def account(vault: Vault) -> ProviderAccount:
+    """An account with its own token."""
+    return ProviderAccount(ACCOUNT, vault.seal(ACCOUNT, AUTH_TOKEN))
+
+
+def _campaigns(*pairs: tuple[str, str]) -> Response:
+    listed = [{"sid": sid, "campaign_status": status} for sid, status in pairs]
+    meta = {"key": "compliance", "next_page_url": None}
+    return Response(200, json.dumps({"compliance": listed, "meta": meta}))
+
+
+def test_a_brand_is_asked_with_its_own_accounts_credentials(
+    registrations: TwilioRegistrations, twilio: FakeTwilio, account: ProviderAccount
+) -> None:
+    twilio.script.append(Response(200, json.dumps({"sid": BRAND, "status": "SUSPENDED"})))
+    assert registrations.brand_status(account, BRAND) == "SUSPENDED"
+    (call,) = twilio.calls
+    assert call.uri == f"https://messaging.twilio.com/v1/a2p/BrandRegistrations/{BRAND}"
+    assert (call.method.upper(), call.auth) == ("GET", (ACCOUNT, AUTH_TOKEN))
+
+
+def test_a_campaign_is_found_by_its_sid_among_those_of_the_service(
+    registrations: TwilioRegistrations, twilio: FakeTwilio, account: ProviderAccount
+) -> None:
+    twilio.script.append(_campaigns(("QE" + "0" * 32, "FAILED"), (CAMPAIGN, "VERIFIED")))
+    assert registrations.campaign_status(account, SERVICE_SID, CAMPAIGN) == "VERIFIED"
+    assert f"/v1/Services/{SERVICE_SID}/Compliance/Usa2p" in twilio.calls[0].uri
+
+
+def test_a_campaign_that_is_not_listed_is_unknown(
+    registrations: TwilioRegistrations, twilio: FakeTwilio, account: ProviderAccount
+) -> None:
+    twilio.script.append(_campaigns(("QE" + "0" * 32, "VERIFIED")))
+    with pytest.raises(RegistrationsUnknown, match="lists no such campaign"):
+        registrations.campaign_status(account, SERVICE_SID, CAMPAIGN)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(20404, 404),
+        refused(20003, 401),
+        Response(500, "<html>"),
+        Response(200, "<html>"),
+        NotConnected(),
+        NotConfirmed(),
+        Throttled(1.0),
+    ],
+)
+def test_what_cannot_be_read_is_unknown_and_says_no_number(
+    registrations: TwilioRegistrations,
+    twilio: FakeTwilio,
+    account: ProviderAccount,
+    answer: Answer,
+) -> None:
+    for ask in (
+        lambda: registrations.brand_status(account, BRAND),
+        lambda: registrations.campaign_status(account, SERVICE_SID, CAMPAIGN),
+    ):
+        twilio.script.append(answer)
+        with pytest.raises(RegistrationsUnknown) as unknown:
+            ask()
+        assert "+1202" not in str(unknown.value)
+
+
+def test_a_token_that_cannot_be_decrypted_is_unknown(registrations: TwilioRegistrations) -> None:
+    with pytest.raises(RegistrationsUnknown):
+        registrations.brand_status(ProviderAccount(ACCOUNT, "not sealed"), BRAND)

@@ -1,0 +1,152 @@
+"""A worker of webhooks whose receivers, time and jitter a test decides."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from app.access.actor import ActorKind
+from app.access.tables import audit_events
+from app.kernel.ids import new_id
+from app.webhooks.attempt import NotDelivered, Reply, Sender
+from app.webhooks.claims import Lane
+from app.webhooks.deliver import DeliverWebhooks
+from app.webhooks.events import EventType
+from app.webhooks.outbox import add_event
+from app.webhooks.signing import mint_secret, secret_owner
+from app.webhooks.tables import (
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_events,
+)
+from support.time import ManualClock
+from support.world import World
+
+HOOK = "https://hooks.example.com/sms"
+Deed = Reply | NotDelivered | Exception | Callable[[], Reply]
+
+
+@dataclass
+class Posted:
+    """One request that was sent."""
+
+    url: str
+    body: str
+    headers: dict[str, str]
+
+    @property
+    def event_id(self) -> UUID:
+        return UUID(self.headers["webhook-id"])
+
+
+@dataclass
+class FakeSender:
+    """Does what its script says for each request; after that, or without one, `otherwise`."""
+
+    script: list[Deed] = field(default_factory=list)
+    otherwise: Deed = field(default_factory=lambda: Reply(204))
+    by_url: dict[str, Deed] = field(default_factory=dict)
+    posted: list[Posted] = field(default_factory=list)
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        with self._lock:
+            self.posted.append(Posted(url, body.decode(), dict(headers)))
+            deed = self.script.pop(0) if self.script else self.by_url.get(url, self.otherwise)
+        if isinstance(deed, Exception):
+            raise deed
+        return deed if isinstance(deed, Reply) else deed()
+
+
+@dataclass
+class Hooks:
+    """A database with endpoints and events, and the worker over them."""
+
+    world: World
+    clock: ManualClock
+    sender: FakeSender = field(default_factory=FakeSender)
+
+    def worker(self, lane: Lane = Lane.EVERY, sender: Sender | None = None) -> DeliverWebhooks:
+        return DeliverWebhooks(
+            self.world.database,
+            self.world.vault,
+            self.clock.clock(),
+            sender or self.sender,
+            lane,
+            chance=lambda: 0.5,
+        )
+
+    def run(self, lane: Lane = Lane.EVERY) -> int:
+        return self.worker(lane).run_once()
+
+    def drain(self) -> None:
+        """Run until nothing is due at this instant."""
+        while self.run():
+            pass
+
+    def endpoint(self, workspace_id: UUID, **values: Any) -> UUID:
+        """Store an active endpoint that wants everything, unless told otherwise."""
+        endpoint_id = new_id()
+        row = {
+            "id": endpoint_id,
+            "workspace_id": workspace_id,
+            "url": HOOK,
+            "events": [event.value for event in EventType],
+            "secret": self.world.vault.seal(secret_owner(endpoint_id), mint_secret()),
+            "active": True,
+            "created_at": self.clock.at,
+            "updated_at": self.clock.at,
+        }
+        with self.world.database.writing() as c:
+            c.execute(insert(webhook_endpoints).values(**row | values))
+        return endpoint_id
+
+    def event(
+        self,
+        workspace_id: UUID,
+        event_type: EventType = EventType.SMS_DELIVERED,
+        **data: Any,
+    ) -> bool:
+        with self.world.database.writing() as c:
+            return add_event(c, workspace_id, event_type, data or {"n": 1}, self.clock.at)
+
+    def endpoint_row(self, endpoint_id: UUID) -> dict[str, Any]:
+        return next(row for row in self.world.rows(webhook_endpoints) if row["id"] == endpoint_id)
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        rows = self.world.rows(webhook_deliveries)
+        return sorted(rows, key=lambda row: row["id"])
+
+    def delivery(self) -> dict[str, Any]:
+        (only,) = self.deliveries()
+        return only
+
+    def events(self) -> list[dict[str, Any]]:
+        return self.world.rows(webhook_events)
+
+    def attempts(self) -> list[dict[str, Any]]:
+        return sorted(self.world.rows(webhook_attempts), key=lambda row: row["id"])
+
+    def deeds_of_the_system(self) -> list[tuple[str, str, str | None]]:
+        """What the worker itself has noted in the audit: action, target, reason."""
+        rows = sorted(self.world.rows(audit_events), key=lambda row: row["id"])
+        return [
+            (row["action"], row["target"], row["reason"])
+            for row in rows
+            if row["actor_kind"] == ActorKind.SYSTEM
+        ]
+
+    def move_to(self, at: datetime) -> None:
+        self.clock.at = at
+
+
+def told(posted: Posted) -> dict[str, Any]:
+    """The body of a request, parsed."""
+    found: dict[str, Any] = json.loads(posted.body)
+    return found

@@ -1,0 +1,55 @@
+"""May a use case send at all: every state of it, in the order of the checks."""
+
+from itertools import product
+
+import pytest
+
+from app.kernel.errors import (
+    BrandSuspended,
+    CampaignNotVerified,
+    NoSenderNumber,
+    PublicError,
+    UseCaseInactive,
+)
+from app.use_cases.eligibility import Standing, check_eligibility
+
+BRANDS = [
+    None,
+    *("PENDING", "APPROVED", "FAILED", "IN_REVIEW", "DELETION_PENDING", "DELETION_FAILED"),
+    "SUSPENDED",
+]
+CAMPAIGNS = [None, "PENDING", "IN_PROGRESS", "VERIFIED", "FAILED", "SUSPENDED", "verified", ""]
+
+
+def _first(standing: Standing) -> type[PublicError] | None:
+    if not standing.active:
+        return UseCaseInactive
+    if standing.brand_status == "SUSPENDED":
+        return BrandSuspended
+    if not standing.has_sender:
+        return NoSenderNumber
+    needs_campaign = standing.has_us_long_code
+    return (
+        CampaignNotVerified if needs_campaign and standing.campaign_status != "VERIFIED" else None
+    )
+
+
+def test_every_state_of_a_use_case_has_its_answer() -> None:
+    seen = set()
+    states = product([True, False], BRANDS, CAMPAIGNS, [True, False], [True, False])
+    for active, brand, campaign, has_sender, has_us_long_code in states:
+        standing = Standing(
+            active=active,
+            brand_status=brand,
+            campaign_status=campaign,
+            has_sender=has_sender,
+            has_us_long_code=has_us_long_code,
+        )
+        expected = _first(standing)
+        seen.add(expected)
+        if expected is None:
+            check_eligibility(standing)
+        else:
+            with pytest.raises(expected):
+                check_eligibility(standing)
+    assert len(seen) == 5

@@ -1,0 +1,193 @@
+"""The opt-out list: who enters, who sees, who lifts, and what a send makes of it."""
+
+from typing import Any
+
+import pytest
+
+from app.access.roles import Role
+from app.kernel.ids import new_id
+from app.use_cases.tables import opt_outs, use_cases
+from support.tables import add_opt_out_row, snapshot
+from support.world import OTHER_ACCOUNT, US_NUMBER, Gateway, Tenant, World
+
+OTHER_NUMBER = "+12025550124"
+
+
+def _add(gateway: Gateway, tenant: Tenant, role: Role = Role.ADMIN, **body: Any) -> Any:
+    return gateway.post("/v1/opt-outs", {"to_number": US_NUMBER} | body, key=tenant.keys[role])
+
+
+def _get(gateway: Gateway, tenant: Tenant, query: str = "") -> Any:
+    return gateway.get(f"/v1/opt-outs{query}", key=tenant.keys[Role.VIEWER])
+
+
+def test_an_opt_out_of_a_use_case_has_its_documented_shape(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    answer = _add(gateway, tenant, use_case_id=str(tenant.use_case_id), source="complaint")
+    assert answer.status_code == 201
+    (row,) = world.rows(opt_outs)
+    assert answer.json == {
+        "id": str(row["id"]),
+        "workspace_id": str(tenant.workspace_id),
+        "use_case_id": str(tenant.use_case_id),
+        "to_number": US_NUMBER,
+        "source": "complaint",
+        "created_at": row["created_at"].isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    assert _get(gateway, tenant).json == {"items": [answer.json], "next_page_token": None}
+
+
+def test_without_a_use_case_it_holds_for_the_whole_workspace(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    other = world.use_case(tenant.workspace_id)
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    answer = _add(gateway, tenant)
+    assert (answer.json["use_case_id"], answer.json["source"]) == (None, "api")
+    assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
+    assert gateway.send(tenant, to=OTHER_NUMBER).status_code == 201
+    assert gateway.send(sibling).status_code == 201
+    tenant.use_case_id = other
+    assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
+
+
+def test_with_a_use_case_it_holds_for_that_one_alone(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    _add(gateway, tenant, use_case_id=str(tenant.use_case_id))
+    assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
+    tenant.use_case_id = world.use_case(tenant.workspace_id)
+    assert gateway.send(tenant).status_code == 201
+
+
+def test_lifting_it_lets_the_next_send_pass(gateway: Gateway, tenant: Tenant) -> None:
+    opt_out_id = _add(gateway, tenant).json["id"]
+    answer = gateway.delete(f"/v1/opt-outs/{opt_out_id}", key=tenant.keys[Role.ADMIN])
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert gateway.send(tenant).status_code == 201
+    again = gateway.delete(f"/v1/opt-outs/{opt_out_id}", key=tenant.keys[Role.ADMIN])
+    assert (again.status_code, again.json["code"]) == (404, "NotFound")
+
+
+def test_the_same_number_twice_is_one_row_that_stays_as_it_was(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    for use_case_id in (None, str(tenant.use_case_id)):
+        first = _add(gateway, tenant, use_case_id=use_case_id, source="first")
+        second = _add(gateway, tenant, use_case_id=use_case_id, source="second")
+        assert (second.status_code, second.json) == (201, first.json)
+    assert len(world.rows(opt_outs)) == 2
+
+
+def test_only_an_admin_enters_and_lifts(gateway: Gateway, tenant: Tenant, world: World) -> None:
+    for role in (Role.VIEWER, Role.SENDER):
+        assert _add(gateway, tenant, role).status_code == 403
+    opt_out_id = _add(gateway, tenant, Role.OWNER).json["id"]
+    for role in (Role.VIEWER, Role.SENDER):
+        answer = gateway.delete(f"/v1/opt-outs/{opt_out_id}", key=tenant.keys[role])
+        assert answer.status_code == 403
+    assert len(world.rows(opt_outs)) == 1
+
+
+def test_a_key_of_the_organization_names_the_workspace(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    stranger = world.tenant(world.organization("Stranger"), account_sid=OTHER_ACCOUNT)
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    tenant.keys = world.keys(tenant.organization_id, None)
+    none = _add(gateway, tenant)
+    assert (none.status_code, list(none.json["details"])) == (422, ["$.workspace_id"])
+    named = _add(gateway, tenant, workspace_id=str(sibling.workspace_id))
+    assert named.json["workspace_id"] == str(sibling.workspace_id)
+    by_use_case = _add(gateway, tenant, use_case_id=str(tenant.use_case_id))
+    assert by_use_case.json["workspace_id"] == str(tenant.workspace_id)
+    for foreign in (str(stranger.workspace_id), str(new_id())):
+        answer = _add(gateway, tenant, workspace_id=foreign)
+        assert answer.json["details"] == {"$.workspace_id": ["There is no such workspace."]}
+
+
+def test_a_use_case_that_does_not_exist_for_the_key_is_named(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    deleted = world.use_case(tenant.workspace_id)
+    world.set(use_cases, deleted, deleted_at=world.now)
+    before = snapshot(world.database)
+    absent = _add(gateway, tenant, use_case_id=str(new_id()))
+    assert (absent.status_code, list(absent.json["details"])) == (422, ["$.use_case_id"])
+    for use_case_id in (sibling.use_case_id, deleted):
+        assert _add(gateway, tenant, use_case_id=str(use_case_id)).data == absent.data
+    mismatch = _add(
+        gateway,
+        tenant,
+        use_case_id=str(tenant.use_case_id),
+        workspace_id=str(sibling.workspace_id),
+    )
+    assert mismatch.data == absent.data
+    assert snapshot(world.database) == before
+
+
+def test_an_opt_out_of_another_tenant_can_be_neither_seen_nor_lifted(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    foreign = _add(gateway, sibling).json["id"]
+    assert _get(gateway, tenant).json["items"] == []
+    admin = tenant.keys[Role.ADMIN]
+    absent = gateway.delete(f"/v1/opt-outs/{new_id()}", key=admin)
+    answer = gateway.delete(f"/v1/opt-outs/{foreign}", key=admin)
+    assert (answer.status_code, answer.data) == (404, absent.data)
+    assert len(world.rows(opt_outs)) == 1
+
+
+def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, world: World) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    workspace_id, use_case_id = tenant.workspace_id, tenant.use_case_id
+    add_opt_out_row(world, workspace_id, US_NUMBER)
+    add_opt_out_row(world, workspace_id, OTHER_NUMBER, "keyword", use_case_id)
+    add_opt_out_row(world, sibling.workspace_id, US_NUMBER, "provider")
+    tenant.keys = world.keys(tenant.organization_id, None)
+
+    def found(query: str) -> list[str]:
+        return [item["source"] for item in _get(gateway, tenant, query).json["items"]]
+
+    assert found("") == ["provider", "keyword", "api"]
+    assert found("?to_number=%2B12025550123") == ["provider", "api"]
+    assert found(f"?workspace_id={workspace_id}") == ["keyword", "api"]
+    assert found(f"?use_case_id={use_case_id}") == ["keyword"]
+    assert found(f"?workspace_id={sibling.workspace_id}&use_case_id={use_case_id}") == []
+
+
+def test_pages_go_from_the_newest_to_the_oldest(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    numbers = [f"+1202555{place:04d}" for place in range(130, 135)]
+    for number in numbers:
+        add_opt_out_row(world, tenant.workspace_id, number)
+    found, query = [], "?limit=2"
+    while query:
+        page = _get(gateway, tenant, query).json
+        found += [item["to_number"] for item in page["items"]]
+        token = page["next_page_token"]
+        query = f"?limit=2&page_token={token}" if token else ""
+    assert found == numbers[::-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ({"to_number": "2025550123"}, ["$.to_number"]),
+        ({"to_number": None, "source": ""}, ["$.source", "$.to_number"]),
+        ({"source": "x" * 41}, ["$.source"]),
+        ({"use_case_id": "1", "workspace_id": 2}, ["$.use_case_id", "$.workspace_id"]),
+        ({"reason": "none"}, ["$.reason"]),
+    ],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_wrong_fields_are_named_at_once(
+    gateway: Gateway, tenant: Tenant, body: dict[str, Any], places: list[str]
+) -> None:
+    answer = _add(gateway, tenant, **body)
+    assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed")
+    assert sorted(answer.json["details"]) == places

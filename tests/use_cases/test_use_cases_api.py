@@ -1,0 +1,156 @@
+"""Reading use cases: their shape, filters and pages, and what does not exist for a key."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.access.roles import Role
+from app.kernel.ids import new_id
+from app.use_cases.tables import use_cases
+from support.tables import add_sender
+from support.world import OTHER_ACCOUNT, SERVICE_SID, Gateway, Tenant, World
+
+
+def _get(gateway: Gateway, tenant: Tenant, path: str = "") -> Any:
+    return gateway.get(f"/v1/use-cases{path}", key=tenant.keys[Role.VIEWER])
+
+
+def _ids(answer: Any) -> list[UUID]:
+    return [UUID(item["id"]) for item in answer.json["items"]]
+
+
+def test_a_use_case_is_shown_with_its_pool_and_registrations(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    add_sender(world, tenant.use_case_id, "ACME", "alphanumeric", None)
+
+    answer = _get(gateway, tenant, f"/{tenant.use_case_id}")
+
+    assert answer.status_code == 200
+    found = answer.json
+    at = world.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert [UUID(sender.pop("id")).version for sender in found["senders"]] == [7, 7]
+    assert found == {
+        "id": str(tenant.use_case_id),
+        "workspace_id": str(tenant.workspace_id),
+        "name": f"use case {tenant.use_case_id}",
+        "messaging_service_sid": SERVICE_SID,
+        "active": True,
+        "allowed_destinations": None,
+        "senders": [
+            {"number": "+12025550100", "type": "long_code", "country": "US"},
+            {"number": "ACME", "type": "alphanumeric", "country": None},
+        ],
+        "brand": {"sid": "BN" + "d" * 32, "status": "APPROVED"},
+        "campaign": {"sid": "QE" + "e" * 32, "status": "VERIFIED"},
+        "created_at": at,
+        "updated_at": at,
+    }
+
+
+def test_what_a_use_case_has_not_is_null_or_empty(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    bare = world.use_case(
+        tenant.workspace_id,
+        sender=None,
+        brand_sid=None,
+        brand_status=None,
+        campaign_sid="QE1",
+        campaign_status=None,
+        allowed_destinations=["US", "CA"],
+    )
+    found = _get(gateway, tenant, f"/{bare}").json
+    assert (found["senders"], found["brand"]) == ([], None)
+    assert found["campaign"] == {"sid": "QE1", "status": None}
+    assert found["allowed_destinations"] == ["US", "CA"]
+
+
+def test_a_list_holds_what_a_fetch_shows_oldest_first(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    more = [world.use_case(tenant.workspace_id) for _ in range(2)]
+    answer = _get(gateway, tenant)
+    assert _ids(answer) == [tenant.use_case_id, *more]
+    assert answer.json["next_page_token"] is None
+    assert answer.json["items"] == [
+        _get(gateway, tenant, f"/{use_case_id}").json for use_case_id in _ids(answer)
+    ]
+
+
+def test_a_deleted_use_case_is_nowhere(gateway: Gateway, tenant: Tenant, world: World) -> None:
+    world.set(use_cases, tenant.use_case_id, deleted_at=world.now)
+    answer = _get(gateway, tenant, f"/{tenant.use_case_id}")
+    assert (answer.status_code, answer.json["code"]) == (404, "UseCaseNotFound")
+    assert _ids(_get(gateway, tenant)) == []
+
+
+def test_what_exists_for_others_answers_as_what_exists_for_nobody(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    stranger = world.tenant(world.organization("Stranger"), account_sid=OTHER_ACCOUNT)
+    deleted = world.use_case(tenant.workspace_id)
+    world.set(use_cases, deleted, deleted_at=world.now)
+    absent = _get(gateway, tenant, f"/{new_id()}")
+    assert absent.status_code == 404
+    for use_case_id in (sibling.use_case_id, stranger.use_case_id, deleted):
+        answer = _get(gateway, tenant, f"/{use_case_id}")
+        assert (answer.status_code, answer.data) == (404, absent.data)
+        sent = gateway.send(
+            Tenant(tenant.organization_id, tenant.workspace_id, use_case_id, "", tenant.keys)
+        )
+        assert (sent.status_code, sent.data) == (404, absent.data)
+    assert _ids(_get(gateway, tenant)) == [tenant.use_case_id]
+
+
+def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, world: World) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    stranger = world.tenant(world.organization("Stranger"), account_sid=OTHER_ACCOUNT)
+    off = world.use_case(sibling.workspace_id, active=False)
+    tenant.keys = world.keys(tenant.organization_id, None)
+    everything = [tenant.use_case_id, sibling.use_case_id, off]
+    assert _ids(_get(gateway, tenant)) == everything
+    assert _ids(_get(gateway, tenant, "?active=false")) == [off]
+    assert _ids(_get(gateway, tenant, "?active=true")) == everything[:2]
+    of_sibling = f"?workspace_id={sibling.workspace_id}"
+    assert _ids(_get(gateway, tenant, of_sibling)) == everything[1:]
+    assert _ids(_get(gateway, tenant, of_sibling + "&active=true")) == [sibling.use_case_id]
+    assert _ids(_get(gateway, tenant, f"?workspace_id={stranger.workspace_id}")) == []
+
+
+def test_pages_follow_each_other_and_stay_stable_under_inserts(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    expected = [tenant.use_case_id] + [world.use_case(tenant.workspace_id) for _ in range(4)]
+    found, path = [], "?limit=2"
+    for _ in range(4):
+        answer = _get(gateway, tenant, path)
+        found += _ids(answer)
+        token = answer.json["next_page_token"]
+        if token is None:
+            break
+        if len(found) == 2:
+            expected.append(world.use_case(tenant.workspace_id))
+        path = f"?limit=2&page_token={token}"
+    assert found == expected
+    assert _get(gateway, tenant, "?limit=6").json["next_page_token"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ("active=maybe&limit=0", ["$.active", "$.limit"]),
+        ("workspace_id=1", ["$.workspace_id"]),
+        ("name=x", ["$.name"]),
+        ("page_token=%21", ["$.page_token"]),
+    ],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_wrong_filters_are_named(
+    gateway: Gateway, tenant: Tenant, query: str, places: list[str]
+) -> None:
+    answer = _get(gateway, tenant, f"?{query}")
+    assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed")
+    assert sorted(answer.json["details"]) == places

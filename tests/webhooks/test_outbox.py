@@ -1,0 +1,167 @@
+"""The outbox: written in the caller's transaction, for workspaces that want to be told."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Select, String, Text, Uuid, bindparam, func, insert, literal, select, update
+
+from app.db.engine import Database
+from app.db.types import UtcDateTime
+from app.kernel.clock import rfc3339
+from app.kernel.ids import new_id
+from app.messages.tables import messages
+from app.webhooks.events import EventType
+from app.webhooks.outbox import add_event, event_row, outbox_insert
+from app.webhooks.sms_data import SMS_FIELDS, sms_data, sms_json
+from app.webhooks.tables import webhook_events
+from support.time import ManualClock
+from support.webhooks import Hooks
+from support.world import ACCOUNT, US_NUMBER, Tenant, World
+
+TEXT = "Your code is 1234"
+
+
+def add_message(hooks: Hooks, tenant: Tenant, **values: Any) -> UUID:
+    message_id = new_id()
+    row = {
+        "id": message_id,
+        "workspace_id": tenant.workspace_id,
+        "use_case_id": tenant.use_case_id,
+        "account_sid": ACCOUNT,
+        "submission": "accepted",
+        "to_number": US_NUMBER,
+        "body": TEXT,
+        "counted_segments": 1,
+        "status": "pending",
+        "created_at": hooks.clock.at,
+        "updated_at": hooks.clock.at,
+    }
+    with hooks.world.database.writing() as c:
+        c.execute(insert(messages).values(**row | values))
+    return message_id
+
+
+def test_an_event_is_stored_with_its_data_and_its_time(hooks: Hooks, tenant: Tenant) -> None:
+    hooks.endpoint(tenant.workspace_id)
+    assert hooks.event(tenant.workspace_id, EventType.SMS_SENT, id="1", text="\u00fc")
+    (row,) = hooks.events()
+    assert (row["workspace_id"], row["type"]) == (tenant.workspace_id, "sms.sent")
+    assert row["payload"] == '{"id":"1","text":"\u00fc"}'
+    assert (row["created_at"], row["fanned_out_at"]) == (hooks.clock.at, None)
+    assert row["id"].version == 7
+
+
+def test_a_workspace_without_an_active_endpoint_gets_no_event(hooks: Hooks, tenant: Tenant) -> None:
+    """Breaks when the condition is left out of `outbox_insert`."""
+    sibling = hooks.world.tenant(tenant.organization_id, "Sibling")
+    hooks.endpoint(sibling.workspace_id)
+    hooks.endpoint(tenant.workspace_id, active=False)
+    assert not hooks.event(tenant.workspace_id)
+    assert hooks.events() == []
+
+
+def test_two_endpoints_make_one_event(hooks: Hooks, tenant: Tenant) -> None:
+    for _ in range(2):
+        hooks.endpoint(tenant.workspace_id)
+    hooks.event(tenant.workspace_id)
+    assert len(hooks.events()) == 1
+
+
+def test_an_event_goes_with_the_transaction_of_its_change(hooks: Hooks, tenant: Tenant) -> None:
+    hooks.endpoint(tenant.workspace_id)
+    with pytest.raises(RuntimeError), hooks.world.database.writing() as c:
+        add_event(c, tenant.workspace_id, EventType.DESTINATION_CHANGED, {}, hooks.clock.at)
+        raise RuntimeError
+    assert hooks.events() == []
+
+
+def test_a_row_can_be_written_by_hand(hooks: Hooks, tenant: Tenant) -> None:
+    values = event_row(tenant.workspace_id, EventType.DESTINATION_DRIFT, {"a": 1}, hooks.clock.at)
+    with hooks.world.database.writing() as c:
+        c.execute(insert(webhook_events).values(**values))
+    (row,) = hooks.events()
+    assert (row["type"], row["payload"]) == ("destination.drift", '{"a":1}')
+
+
+def _told(found: Any, dialect: str) -> Select[*tuple[Any, ...]]:
+    """What a status callback may select: one event for each message that it has changed."""
+    return select(
+        bindparam("event_id", type_=Uuid()).label("event_id"),
+        found.c.workspace_id,
+        literal("sms.", String()).concat(found.c.status).label("type"),
+        sms_json(found, dialect).label("payload"),
+        bindparam("at", type_=UtcDateTime()).label("at"),
+    ).select_from(found)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"status": "sent", "from_number": "+12025550100", "num_segments": 2, "handed_off_at": True},
+        {"status": "delivered", "handed_off_at": True, "delivered_at": True},
+        {"status": "undelivered", "error_code": 30003, "errored_at": True},
+        {"status": "failed", "from_number": 'odd "name"\\ \u00fc'},
+    ],
+    ids=lambda facts: facts.get("status", "pending"),
+)
+def test_a_statement_says_of_a_message_what_a_row_says(
+    hooks: Hooks, tenant: Tenant, facts: dict[str, Any]
+) -> None:
+    """The same fields, values and forms on both engines, and never the text of the message."""
+    hooks.endpoint(tenant.workspace_id)
+    at = hooks.clock.at + timedelta(milliseconds=70)
+    add_message(hooks, tenant, **{n: at if v is True else v for n, v in facts.items()})
+    with hooks.world.database.writing() as c:
+        told = outbox_insert(_told(messages, c.dialect.name))
+        c.execute(told, {"event_id": new_id(), "at": at})
+        row = c.execute(select(messages)).one()
+    (event,) = hooks.events()
+    data = json.loads(event["payload"])
+    assert data == sms_data(row)
+    assert list(data) == list(SMS_FIELDS)
+    assert TEXT not in event["payload"]
+    assert data["id"] == str(row.id)
+    assert data["delivered_at"] == (rfc3339(at) if "delivered_at" in facts else None)
+    assert event["type"] == f"sms.{row.status}"
+    assert event["created_at"] == at
+
+
+def test_a_statement_tells_nothing_for_a_workspace_without_endpoints(
+    hooks: Hooks, tenant: Tenant
+) -> None:
+    add_message(hooks, tenant, status="sent")
+    with hooks.world.database.writing() as c:
+        told = outbox_insert(_told(messages, c.dialect.name))
+        assert c.execute(told, {"event_id": new_id(), "at": hooks.clock.at}).rowcount == 0
+    assert hooks.events() == []
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_on_postgresql_it_is_part_of_the_one_statement_of_a_callback(
+    fresh_postgres_url: str, vault: Any, wanted: bool
+) -> None:
+    database = Database(fresh_postgres_url, pool_size=2)
+    hooks = Hooks(World(database, vault), ManualClock())
+    tenant = hooks.world.tenant(hooks.world.organization())
+    if wanted:
+        hooks.endpoint(tenant.workspace_id)
+    message_id = add_message(hooks, tenant)
+    found = select(messages).where(messages.c.id == message_id).with_for_update().cte("found")
+    moved = (
+        update(messages)
+        .where(messages.c.id == found.c.id)
+        .values(status="delivered", delivered_at=bindparam("at", type_=UtcDateTime()))
+        .returning(*(messages.c[name] for name in SMS_FIELDS))
+        .cte("moved")
+    )
+    told = outbox_insert(_told(moved, "postgresql")).cte("told")
+    statement = select(moved.c.id, func.now().cast(Text)).select_from(moved).add_cte(told)
+    with database.writing_once() as c:
+        assert c.execute(statement, {"event_id": new_id(), "at": hooks.clock.at}).one().id
+    kept = [(row["type"], json.loads(row["payload"])["status"]) for row in hooks.events()]
+    assert kept == ([("sms.delivered", "delivered")] if wanted else [])
+    database.close()
