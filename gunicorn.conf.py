@@ -2,6 +2,7 @@
 
 import gc
 import os
+import select
 import shutil
 import tempfile
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 _metrics = tempfile.mkdtemp(prefix="borderpost-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # noqa: E402
 from prometheus_client import multiprocess  # noqa: E402
 
 from app.bootstrap import open_settings  # noqa: E402
@@ -22,10 +24,31 @@ try:
 except SettingsError:  # wsgi.py names the problems
     _threads, _embedded = 32, True
 
+
+class StoppingWorker(ThreadWorker):  # type: ignore[misc]
+    """Asked to stop, it serves who has connected already and lets all others be refused.
+
+    gunicorn's own keeps its listeners until the slowest send has ended: whoever connects meanwhile
+    waits unserved and is then cut off.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept or not; once it is for good, close the listeners."""
+        super().set_accept_enabled(enabled)
+        if self.alive or enabled:
+            return
+        for listener in self.sockets:
+            for _ in range(self.worker_connections):
+                if not select.select([listener], [], [], 0)[0]:
+                    break
+                self.accept(listener)
+            listener.close()
+
+
 bind = os.environ.get("BORDERPOST_BIND", f"127.0.0.1:{os.environ.get('PORT', '8000')}")
 # One process writes to an SQLite file best; PostgreSQL takes as many as the machine has cores.
 workers = int(os.environ.get("WEB_CONCURRENCY", "1" if _embedded else str(os.cpu_count() or 2)))
-worker_class = "gthread"
+worker_class = StoppingWorker
 threads = _threads
 preload_app = True
 graceful_timeout = 25
@@ -35,7 +58,7 @@ control_socket_disable = True
 accesslog = None
 
 
-def when_ready(server):  # type: ignore[no-untyped-def]
+def when_ready(_server: Any) -> None:
     """Keep the loaded program out of the garbage collector, and its memory shared."""
     gc.collect()
     gc.freeze()
@@ -47,11 +70,11 @@ def post_worker_init(worker: Any) -> None:
         check_beside_serving(worker.wsgi)
 
 
-def child_exit(server, worker):  # type: ignore[no-untyped-def]
+def child_exit(_server: Any, worker: Any) -> None:
     """Forget the live gauges of a process that is gone."""
-    multiprocess.mark_process_dead(worker.pid)
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
-def on_exit(server):  # type: ignore[no-untyped-def]
+def on_exit(_server: Any) -> None:
     """Leave nothing behind."""
     shutil.rmtree(_metrics, ignore_errors=True)

@@ -27,20 +27,24 @@ def set_frozen(
     Raises:
         NotFound: there is no such workspace.
     """
-    row = load_workspace(connection, workspace_id)
-    if row is None:
-        raise NotFound
-    if (row.frozen_at is not None) == frozen:
-        return row
-    connection.execute(
+    other_state = (
+        workspaces.c.frozen_at.is_(None) if frozen else workspaces.c.frozen_at.is_not(None)
+    )
+    done = connection.execute(
         update(workspaces)
-        .where(workspaces.c.id == workspace_id)
+        .where(workspaces.c.id == workspace_id, other_state)
         .values(
             frozen_at=now if frozen else None,
             frozen_reason=reason if frozen else None,
             updated_at=now,
         )
     )
+    row = load_workspace(connection, workspace_id)
+    if row is None:
+        raise NotFound
+    # Of several at once only the first does it; the others find it done.
+    if done.rowcount == 0:
+        return row
     deed = Deed(
         organization_id=row.organization_id,
         workspace_id=workspace_id,
@@ -49,7 +53,4 @@ def set_frozen(
         reason=reason,
     )
     note_deed(connection, actor, deed, now)
-    changed = load_workspace(connection, workspace_id)
-    if changed is None:
-        raise NotFound
-    return changed
+    return row

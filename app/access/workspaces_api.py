@@ -27,7 +27,13 @@ _MAX_REASON = 500
 class ReasonBody(StrictSchema):
     """Body of a freeze or thaw."""
 
-    reason = Text(required=True, validate=validate.Length(min=1, max=_MAX_REASON))
+    reason = Text(
+        required=True,
+        validate=[
+            validate.Predicate("strip", error="Must say why."),
+            validate.Length(max=_MAX_REASON),
+        ],
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> str:

@@ -1,19 +1,20 @@
 """Connections and transactions: the only module that knows how the two engines differ here.
 
 SQLite: WAL, ``synchronous=FULL``, writers begin ``IMMEDIATE`` (a deferred transaction that turns
-into a writer fails at once under load) and queue on a lock of their process, so that the busy
-timeout is left for other processes. PostgreSQL: short timeouts, because a caller that waits is a
-status callback that is lost.
+into a writer fails at once under load) and queue on a lock of their process first; what is left of
+their time is the busy timeout, for other processes. PostgreSQL: short timeouts, because a caller
+that waits is a status callback that is lost.
 """
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.kernel.errors import ServiceUnavailable
@@ -74,8 +75,10 @@ class Database:
         Raises:
             ServiceUnavailable: the database cannot be reached, is locked, or cannot commit.
         """
-        with _unavailable_as_public(), self._turn(), self.engine.begin() as connection:
-            yield connection
+        with _unavailable_as_public(), self._turn() as left, self.engine.connect() as connection:
+            connection.execution_options(borderpost_wait_seconds=left)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing_once(self) -> Iterator[Connection]:
@@ -124,16 +127,18 @@ class Database:
                 yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self) -> Iterator[float]:
+        """Wait for this process's turn to write; lends the seconds left for other processes."""
         if not self.is_sqlite:
-            yield
+            yield _WAIT_SECONDS
             return
         _ = self.engine
         lock = self._writing
+        began = time.monotonic()
         if not lock.acquire(timeout=_WAIT_SECONDS):
             raise ServiceUnavailable
         try:
-            yield
+            yield max(0.0, began + _WAIT_SECONDS - time.monotonic())
         finally:
             lock.release()
 
@@ -185,7 +190,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("borderpost_reads", False)
+    options = connection.get_execution_options()
+    reads = options.get("borderpost_reads", False)
+    wait_seconds = options.get("borderpost_wait_seconds", _WAIT_SECONDS)
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout={int(wait_seconds * 1000)}").close()
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
@@ -197,7 +206,10 @@ def _unavailable_as_public() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
         raise ServiceUnavailable from problem
     except DBAPIError as problem:
-        if problem.connection_invalidated or _sqlstate(problem) in _NOT_MIGRATED:
+        # SQLite's plain `DatabaseError`: the file is damaged, or is no database.
+        if problem.connection_invalidated or type(problem) is DatabaseError:
+            raise ServiceUnavailable from problem
+        if _sqlstate(problem) in _NOT_MIGRATED:
             raise ServiceUnavailable from problem
         raise
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.destinations.policy import Policy, RuleKind, decide
+from app.destinations.policy import Policy, Rule, RuleKind, decide
 from app.kernel.phone import Destination, NumberKind
 
 
@@ -32,10 +32,10 @@ class Shift:
         )
 
     @property
-    def has_finer_rules(self) -> bool:
-        """Say whether a country's numbers may fare differently from each other."""
+    def finer_rules(self) -> tuple[Rule, ...]:
+        """Return the rules for which a country's numbers may fare differently from each other."""
         rules = (*self.before.rules, *self.after.rules)
-        return any(rule.kind is not RuleKind.COUNTRY for rule in rules)
+        return tuple(rule for rule in rules if rule.kind is not RuleKind.COUNTRY)
 
     @property
     def prefixes(self) -> frozenset[str]:
@@ -50,6 +50,30 @@ class Shift:
         mapped = {code for code in one.keys() | other.keys() if one.get(code) != other.get(code)}
         differing = set(self.before.rules) ^ set(self.after.rules)
         return frozenset(mapped | {r.value for r in differing if r.kind is RuleKind.COUNTRY})
+
+
+class CutOff:
+    """Says of very many numbers whether they would be cut off, however many rules there are.
+
+    Numbers of one country of which the same finer rules speak fare alike: one of them is judged.
+    """
+
+    def __init__(self, shift: Shift) -> None:
+        self._shift = shift
+        rules = shift.finer_rules
+        self._values = frozenset(rule.value for rule in rules)
+        self._numbers = frozenset(r.value for r in rules if r.kind is RuleKind.NUMBER)
+        self._lengths = sorted(set(map(len, self._values)))
+        self._known: dict[tuple[object, ...], bool] = {}
+
+    def __call__(self, country: str, number: str = "") -> bool:
+        """Say whether a number (or, without one, its country at large) would be cut off."""
+        heads = [number[:length] for length in self._lengths]
+        speaking = [head for head in heads if head in self._values]
+        alike = (country, number in self._numbers, *speaking)
+        if alike not in self._known:
+            self._known[alike] = self._shift.blocks(country, number)
+        return self._known[alike]
 
 
 def _destination(country: str, number: str) -> Destination:

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from app.destinations.refusal import Source
-from app.destinations.shift import Shift
+from app.destinations.shift import CutOff, Shift
 from app.destinations.tables import refusal_counts
 
 DAYS = 30
@@ -57,13 +57,14 @@ def impact(
     """Say what a change would have blocked and released, in the words of the API."""
     since = shift.now - timedelta(days=DAYS)
     wanted = Wanted(workspace_ids, since, shift.countries, shift.prefixes)
-    if shift.has_finer_rules:
+    if shift.finer_rules:
         sent = source.by_number(connection, wanted)
     else:
         sent = source.by_country(connection, wanted)
+    is_cut_off = CutOff(shift)
     return {
         "days": DAYS,
-        "would_block": _blocked([one for one in sent if shift.blocks(one.country, one.number)]),
+        "would_block": _blocked([one for one in sent if is_cut_off(one.country, one.number)]),
         "would_release": [
             {"country": country, "refusals": refusals}
             for country, refusals in _refused(connection, wanted)

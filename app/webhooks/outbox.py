@@ -53,7 +53,7 @@ _ONE = outbox_insert(
         bindparam("event_payload", type_=Text()).label("payload"),
         bindparam("event_at", type_=UtcDateTime()).label("created_at"),
     )
-)
+).returning(webhook_events.c.id)
 
 
 def event_row(
@@ -85,4 +85,4 @@ def add_event(
         "event_payload": row["payload"],
         "event_at": row["created_at"],
     }
-    return connection.execute(_ONE, values).rowcount == 1
+    return connection.execute(_ONE, values).one_or_none() is not None

@@ -1,7 +1,5 @@
 """Fixtures of the tests about access."""
 
-from pathlib import Path
-
 import pytest
 
 from app.db.engine import Database
@@ -9,7 +7,7 @@ from app.db.vault import Vault
 from app.kernel.ids import new_id
 from support.family import Family, Relatives
 from support.routes import answer_checks
-from support.world import World, open_gateway
+from support.world import Gateway, World, open_gateway
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +24,23 @@ def relatives(module_database: Database, vault: Vault) -> Relatives:
     )
 
 
+@pytest.fixture(scope="module")
+def shared_gateway(
+    module_database: Database, vault: Vault, tmp_path_factory: pytest.TempPathFactory
+) -> Gateway:
+    """The gateway of a module's tests."""
+    gateway = open_gateway(module_database, vault, tmp_path_factory.mktemp("instance"))
+    answer_checks(gateway)
+    return gateway
+
+
 @pytest.fixture
-def family(module_database: Database, vault: Vault, tmp_path: Path, relatives: Relatives) -> Family:
+def family(
+    module_database: Database, vault: Vault, shared_gateway: Gateway, relatives: Relatives
+) -> Family:
     """A tenant of this test's own, among its relatives."""
     world = World(module_database, vault)
     parent = relatives.parent
     own = world.tenant(parent.organization_id, f"Own {new_id()}", parent_id=parent.workspace_id)
-    gateway = open_gateway(module_database, vault, tmp_path)
-    answer_checks(gateway)
-    return Family(gateway, world, own, relatives)
+    shared_gateway.twilio.calls.clear()
+    return Family(shared_gateway, world, own, relatives)

@@ -22,3 +22,10 @@ def test_the_page_names_every_command() -> None:
     paths = _paths(borderpost)
     assert "keys create" in paths
     assert [path for path in paths if f"| `{path}" not in page] == []
+
+
+def test_the_page_about_destinations_names_every_command_of_theirs() -> None:
+    page = PAGE.with_name("destinations.md").read_text(encoding="utf-8")
+    paths = [path for path in _paths(borderpost) if path.startswith("destinations ")]
+    assert "destinations rule add" in paths
+    assert [path for path in paths if f"borderpost {path}" not in page] == []

@@ -63,9 +63,16 @@ def test_a_broken_rule_of_a_table_is_a_defect_and_not_an_absent_database(
     for _ in range(2):
         with pytest.raises(IntegrityError), database.writing() as c:
             c.execute(insert(organizations).values([row("a"), row("a")]))
+    of_nobody = {
+        "id": new_id(),
+        "organization_id": new_id(),
+        "name": "key",
+        "role": "owner",
+        "token_hash": "hash",
+        "created_at": utc_now(),
+    }
     with pytest.raises(IntegrityError), database.writing() as c:
-        key = {"name": "k", "role": "owner", "token_hash": "x", "created_at": utc_now()}
-        c.execute(insert(access_keys).values(id=new_id(), organization_id=new_id(), **key))
+        c.execute(insert(access_keys).values(of_nobody))
     assert names(database) == []
 
 

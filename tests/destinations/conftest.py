@@ -1,23 +1,16 @@
 """Fixtures of the tests about destinations: a database for a module, tenants for each test."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event
-
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.kernel.ids import new_id
 from support.destinations import Desk
+from support.disk import do_not_wait_for_the_disk
 from support.served import Served
 from support.time import ManualClock
 from support.world import Tenant, World, open_gateway
-
-
-def _do_not_wait_for_the_disk(connection: Any, _record: object) -> None:
-    # As the PostgreSQL of the tests; what is written is read by running processes alone.
-    connection.execute("PRAGMA synchronous=OFF").close()
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +18,7 @@ def served(
     module_database: Database, vault: Vault, tmp_path_factory: pytest.TempPathFactory
 ) -> Served:
     """A gateway with one tenant, made once for a module and engine."""
-    if module_database.is_sqlite:
-        event.listen(module_database.engine, "connect", _do_not_wait_for_the_disk)
+    do_not_wait_for_the_disk(module_database)
     world = World(module_database, vault)
     tenant = world.tenant(world.organization())
     gateway = open_gateway(module_database, vault, tmp_path_factory.mktemp("instance"))

@@ -13,11 +13,29 @@ from support.tables import unchanged
 
 ALL = "$.destinations"
 FIRST, OF_US = f"{ALL}[0]", f"{ALL}.US"
-NOT_CODES = ["us", "Us", "ZZ", "UK", "EU", "EN", "USA", "U", "", " US", "US ", "001", "ＵＳ", "U\x00"]
+NOT_CODES = [
+    "us",
+    "Us",
+    "ZZ",
+    "UK",
+    "EU",
+    "EN",
+    "USA",
+    "U",
+    "",
+    " US",
+    "US ",
+    "001",
+    "ＵＳ",
+    "U\x00",
+]
 
 BAD_LISTS: list[tuple[Any, set[str]]] = [
     *(({"destinations": [code]}, {FIRST}) for code in NOT_CODES),
-    *(({"destinations": [value]}, {FIRST}) for value in (None, 5, True, 1.5, ["US"], {"US": "allowed"})),
+    *(
+        ({"destinations": [value]}, {FIRST})
+        for value in (None, 5, True, 1.5, ["US"], {"US": "allowed"})
+    ),
     *(({"destinations": value}, {ALL}) for value in (None, "US", 5, {"US": "allowed"})),
     ({"destinations": ["CA"] * 301}, {ALL}),
     ({"destinations": ["US", "us", 5, "ZZ"]}, {f"{ALL}[{place}]" for place in (1, 2, 3)}),
@@ -32,7 +50,17 @@ BAD_MAPS: list[tuple[Any, set[str]]] = [
     *(({"destinations": {code: "blocked"}}, {f"{ALL}.{code}"}) for code in NOT_CODES),
     *(
         ({"destinations": {"US": access}}, {OF_US})
-        for access in ("Allowed", "", "allowed ", "deny", None, 5, True, ["allowed"], {"a": "allowed"})
+        for access in (
+            "Allowed",
+            "",
+            "allowed ",
+            "deny",
+            None,
+            5,
+            True,
+            ["allowed"],
+            {"a": "allowed"},
+        )
     ),
     *(({"destinations": value}, {ALL}) for value in (None, "US", 5, ["US"])),
     ({"destinations": {"US": 5, "us": "maybe", "CA": "allowed"}}, {OF_US, f"{ALL}.us"}),
@@ -46,7 +74,10 @@ BAD_ALLOWANCES: list[tuple[Any, set[str]]] = [
         for until in ("soon", "2999-01-01", "2999-01-01T00:00:00", "2020-01-01T00:00:00Z", 5, {})
     ),
     ({"destinations": ["us"], "until": "2020-01-01T00:00:00Z"}, {FIRST, "$.until"}),
-    ({"destinations": ["CA"], "acknowledge_high_risk": ["pk", 5]}, {f"$.acknowledge_high_risk[{n}]" for n in (0, 1)}),
+    (
+        {"destinations": ["CA"], "acknowledge_high_risk": ["pk", 5]},
+        {f"$.acknowledge_high_risk[{n}]" for n in (0, 1)},
+    ),
 ]
 CASES = [
     *(("POST", "/allow", *case) for case in BAD_LISTS),
@@ -77,7 +108,9 @@ def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(desk: Desk
     assert desk.destinations == {"US": "allowed", "CA": "allowed", "FR": "blocked", "DE": "blocked"}
     assert desk.revision == 3
     with unchanged(desk.world.database):
-        too_many = {code: "allowed" for code in COUNTRIES} | {f"{n:03}": "allowed" for n in range(49)}
+        too_many = {code: "allowed" for code in COUNTRIES} | {
+            f"{n:03}": "allowed" for n in range(49)
+        }
         assert len(too_many) == 301
         answer = desk.put(too_many)
         assert answer.status_code == 422
@@ -112,7 +145,12 @@ def test_what_is_no_json_document_is_refused_before_its_fields(
 ) -> None:
     headers = {"Authorization": f"AccessKey {desk.tenant.keys[Role.ADMIN]}"}
     with unchanged(desk.world.database):
-        for method, below in (("PUT", ""), ("POST", "/allow"), ("POST", "/block"), ("POST", "/rules")):
+        for method, below in (
+            ("PUT", ""),
+            ("POST", "/allow"),
+            ("POST", "/block"),
+            ("POST", "/rules"),
+        ):
             answer = desk.gateway.client.open(
                 desk.path + below,
                 method=method,

@@ -16,8 +16,28 @@ from support.world import US_NUMBER
 VALUE = {"$.value"}
 BAD_VALUES = {
     "country": ["us", "ZZ", "USA", "", "+1", "U\x00"],
-    "prefix": ["", "+", "1202", "+0", "+01", "+1 202", "+1202*", "US", "+1234567890123456", "++1", "+１"],
-    "number": ["", "+", "12025550123", "+0123456789", "+1 202 555 0123", "+1234567890123456", "+1202x"],
+    "prefix": [
+        "",
+        "+",
+        "1202",
+        "+0",
+        "+01",
+        "+1 202",
+        "+1202*",
+        "US",
+        "+1234567890123456",
+        "++1",
+        "+１",
+    ],
+    "number": [
+        "",
+        "+",
+        "12025550123",
+        "+0123456789",
+        "+1 202 555 0123",
+        "+1234567890123456",
+        "+1202x",
+    ],
 }
 PREFIX: dict[str, Any] = {"kind": "prefix", "value": "+23276", "action": "blocked"}
 BAD_BODIES: list[tuple[Any, set[str]]] = [
@@ -31,7 +51,10 @@ BAD_BODIES: list[tuple[Any, set[str]]] = [
         (PREFIX | {"kind": kind}, {"$.kind"})
         for kind in ("Prefix", "no_country", "provider", "", None, 5, ["prefix"])
     ),
-    *((PREFIX | {"action": action}, {"$.action"}) for action in ("allow", "", None, True, ["blocked"])),
+    *(
+        (PREFIX | {"action": action}, {"$.action"})
+        for action in ("allow", "", None, True, ["blocked"])
+    ),
     *((PREFIX | {"reason": reason}, {"$.reason"}) for reason in ("x" * 501, 5, [], "a\x00b")),
     *(
         (PREFIX | {"expires_at": at}, {"$.expires_at"})

@@ -46,7 +46,9 @@ _numbers = st.one_of(
     st.sampled_from(EXAMPLES),
     st.sampled_from(list(NUMBERS.values())),
     st.from_regex(r"\A\+[1-9][0-9]{1,14}\Z"),
-    st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+    st.text(
+        max_size=20, alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+    ),
 )
 
 
@@ -119,7 +121,9 @@ def test_a_check_for_a_use_case_agrees_with_its_sends(
 
 
 def test_verdicts_and_sends_agree_for_every_kind_of_number_of_every_region(desk: Desk) -> None:
-    allowed = sorted({phonenumbers.region_code_for_number(phonenumbers.parse(n)) or "" for n in EXAMPLES[::3]})
+    allowed = sorted(
+        {phonenumbers.region_code_for_number(phonenumbers.parse(n)) or "" for n in EXAMPLES[::3]}
+    )
     desk.put({code: "allowed" for code in allowed if len(code) == 2 and code.isalpha()})
     desk.add_rule("prefix", "+4", "blocked")
     desk.add_rule("prefix", "+44", "allowed")

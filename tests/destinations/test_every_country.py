@@ -36,7 +36,9 @@ def test_the_examples_are_what_this_module_says_of_them() -> None:
     assert len(ISO_CODES) == 249
     assert COUNTRIES - ISO_CODES == BESIDE_ISO == {"XK", "AC", "TA"}
     assert {code for code, number in EXAMPLES.items() if number is None} == WITHOUT_NUMBERS
-    textless = {code for code, number in EXAMPLES.items() if number and not resolve(number).receives_sms}
+    textless = {
+        code for code, number in EXAMPLES.items() if number and not resolve(number).receives_sms
+    }
     assert textless == WITHOUT_TEXTS
 
 

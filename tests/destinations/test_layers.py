@@ -72,7 +72,10 @@ def test_the_answer_over_http_is_the_decision_and_no_role_changes_it(
 
 
 @bounded
-@given(stack=stacks.filter(lambda stack: stack.is_forbidden_by_a_stricter_layer), extra=st.sampled_from(FIELDS))
+@given(
+    stack=stacks.filter(lambda stack: stack.is_forbidden_by_a_stricter_layer),
+    extra=st.sampled_from(FIELDS),
+)
 def test_no_field_of_a_request_lifts_a_stricter_layer(
     served: Served, pair: tuple[Desk, Desk], stack: Stack, extra: dict[str, Any]
 ) -> None:

@@ -131,7 +131,10 @@ def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_can_be_read(desk: Desk) 
         "X-Change-Reason": "caf\xe9",
     }
     body = {"destinations": ["CA"]}
-    assert desk.gateway.client.post(desk.path + "/allow", json=body, headers=headers).status_code == 200
+    assert (
+        desk.gateway.client.post(desk.path + "/allow", json=body, headers=headers).status_code
+        == 200
+    )
     assert desk.history()[0]["reason"] == "caf\ufffd"
 
 
@@ -144,7 +147,9 @@ def test_the_history_comes_in_pages_that_inserts_do_not_shift(desk: Desk) -> Non
         page = desk.get("/history?limit=10" + (f"&page_token={token}" if token else ""))
         seen += [row["revision"] for row in page["items"]]
         token = page["next_page_token"]
-        desk.put({"US": "allowed", "CA": "allowed", "FR": "blocked" if len(seen) % 20 else "allowed"})
+        desk.put(
+            {"US": "allowed", "CA": "allowed", "FR": "blocked" if len(seen) % 20 else "allowed"}
+        )
     assert seen == list(range(26, 1, -1))
     assert len(desk.get("/history")["items"]) == 20
     assert len(desk.get("/history?limit=100")["items"]) > 25
@@ -188,8 +193,17 @@ def test_the_csv_has_a_line_for_each_country_that_changed(timed_desk: Desk) -> N
     answer, lines = _csv(timed_desk)
     assert answer.mimetype == "text/csv"
     assert revision_of(answer) == 3
-    common = {"at": "2026-01-31T12:00:00.000Z", "actor_kind": "access_key", "actor_name": "admin key"}
-    of_put = common | {"revision": "2", "from_revision": "1", "action": "replaced", "reason": 'moved, "north"'}
+    common = {
+        "at": "2026-01-31T12:00:00.000Z",
+        "actor_kind": "access_key",
+        "actor_name": "admin key",
+    }
+    of_put = common | {
+        "revision": "2",
+        "from_revision": "1",
+        "action": "replaced",
+        "reason": 'moved, "north"',
+    }
     assert lines == [
         common
         | {"revision": "3", "from_revision": "2", "action": "rule_added", "reason": ""}

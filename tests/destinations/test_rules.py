@@ -12,7 +12,13 @@ from support.world import BR_NUMBER, US_NUMBER
 NEIGHBOUR = "+12025550124"
 PR_NUMBER = "+17875550123"
 # From the least to the most specific of what speaks of US_NUMBER.
-LADDER = [("country", "US"), ("prefix", "+1"), ("prefix", "+1202"), ("prefix", "+12025550"), ("number", US_NUMBER)]
+LADDER = [
+    ("country", "US"),
+    ("prefix", "+1"),
+    ("prefix", "+1202"),
+    ("prefix", "+12025550"),
+    ("number", US_NUMBER),
+]
 
 
 def _verdict(desk: Desk, number: str) -> tuple[bool, str]:

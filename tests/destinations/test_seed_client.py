@@ -156,7 +156,12 @@ def test_a_key_comes_as_the_seed_says_and_no_other_way(desk: Desk) -> None:
 
 
 def test_reading_takes_a_viewer_and_changing_an_admin(desk: Desk) -> None:
-    for role, status in {Role.VIEWER: 403, Role.SENDER: 403, Role.ADMIN: 200, Role.OWNER: 200}.items():
+    for role, status in {
+        Role.VIEWER: 403,
+        Role.SENDER: 403,
+        Role.ADMIN: 200,
+        Role.OWNER: 200,
+    }.items():
         asked = replace(desk, role=role)
         assert asked.ask("GET").status_code == 200
         assert asked.put({"US": "allowed"}).status_code == status

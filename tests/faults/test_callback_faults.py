@@ -55,7 +55,7 @@ def test_callbacks_in_any_order_and_number_lead_to_the_same_end(
     """
     cases = {f"{mode} {end}": Scenario(callbacks=mode, final=end) for mode in MODES for end in ENDS}
     with staged(database, tmp_path) as stage:
-        for place, (key, scenario) in enumerate(cases.items()):
+        for place, scenario in enumerate(cases.values()):
             stage.emulator.scenarios.for_number(number(place), scenario)
         with ThreadPoolExecutor(len(cases)) as pool:
             told = list(pool.map(stage.send, cases, map(number, range(len(cases)))))

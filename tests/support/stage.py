@@ -71,14 +71,17 @@ class Stage:
     def request(
         self, method: str, path: str, body: str | None, headers: dict[str, str]
     ) -> Answer | None:
-        """Ask over a connection of its own; None where it broke."""
+        """Ask over a connection of its own; None where it broke, an error where none was made."""
         started = time.monotonic()
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
         with closing(link):
             try:
+                link.connect()
                 link.request(method, path, body, headers)
                 with link.getresponse() as response:
                     text = response.read()
+            except ConnectionRefusedError:
+                raise
             except (OSError, http.client.HTTPException):
                 return None
         found = json.loads(text) if text else None

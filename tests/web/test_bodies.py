@@ -11,7 +11,10 @@ from werkzeug.test import TestResponse
 
 from app.access.roles import Role
 from app.access.tokens import mint_token
+from app.application import declared_endpoints
 from app.kernel.ids import new_id
+from app.web.routes import Endpoint
+from support.routes import RECIPES, Recipe, fill, ids_of
 from support.served import Served
 from support.world import US_NUMBER
 
@@ -224,7 +227,7 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 ANY_BODY = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -261,6 +264,30 @@ def test_whatever_stands_in_the_fields_the_answer_is_no_5xx(
         "/v1/opt-outs": {"to_number": US_NUMBER},
     }
     answer = post(served, path, json.dumps(good[path] | values).encode())
+    assert answer.status_code < 500, answer.text
+
+
+WITH_BODY = [endpoint for endpoint in declared_endpoints() if endpoint.body is not None]
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda of: f"{of.method} {of.path}")
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_stands_in_the_fields_of_any_body_the_answer_is_no_5xx(
+    served: Served, endpoint: Endpoint, data: st.DataObject
+) -> None:
+    ids = ids_of(served.tenant)
+    recipe = RECIPES.get((endpoint.method, endpoint.path), Recipe(0))
+    names = list(endpoint.body.schema().fields) if endpoint.body else []
+    wrong = data.draw(st.dictionaries(st.sampled_from(names), _JSON, max_size=3))
+    answer = served.gateway.client.open(
+        fill(endpoint.path, ids),
+        method=endpoint.method,
+        json=(recipe.body(ids) or {}) | wrong,
+        headers={"Authorization": f"AccessKey {served.tenant.keys[Role.OWNER]}"},
+    )
     assert answer.status_code < 500, answer.text
 
 

@@ -82,10 +82,10 @@ class Run:
 
 
 @pytest.fixture
-def run(log: StringIO, database: Database, vault: Vault, tmp_path: Path) -> Run:
-    world = World(database, vault)
-    tenant = world.tenant(world.organization(), auth_token=AUTH_TOKEN)
-    return Run(open_gateway(database, vault, tmp_path), tenant, log)
+def run(log: StringIO, module_database: Database, vault: Vault, tmp_path: Path) -> Run:
+    world = World(module_database, vault)
+    tenant = world.tenant(world.organization(f"Acme {uuid4()}"), auth_token=AUTH_TOKEN)
+    return Run(open_gateway(module_database, vault, tmp_path), tenant, log)
 
 
 def make_views_fail(run: Run, problem: Any) -> None:

@@ -107,7 +107,7 @@ _NAMES = st.sampled_from(
 
 @pytest.mark.parametrize("path", LISTS)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     pairs=st.lists(

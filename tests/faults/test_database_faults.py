@@ -1,0 +1,155 @@
+"""The database is gone, locked or full: a clear 503, nothing half done, and on it goes after."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from app.db.engine import Database
+from app.db.schema import upgrade
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
+from support.history import Told, judge
+from support.locks import holding_messages
+from support.own_postgres import own_postgres
+from support.patience import eventually
+from support.stage import Answer, Stage, number, staged
+
+AT_ONCE = 8
+CALLBACKS_WITHIN_SECONDS = 3.0
+SILENT, SLOW = number(90), number(91)
+MOST_UNTIL_FULL = 400
+
+
+def test_while_postgresql_is_down_nothing_is_half_done(tmp_path: Path) -> None:
+    """The server breaks off everything and is away for a while.
+
+    Break: in `app/db/engine.py`, `_unavailable_as_public`, let errors pass; or in
+    `app/messages/settle.py`, `settle`, let `problem` pass.
+    """
+    with own_postgres() as postgres:
+        database = Database(postgres.url, pool_size=8)
+        upgrade(database)
+        with staged(database, tmp_path) as stage:
+            _outlives(stage, postgres.stopped)
+        database.close()
+
+
+def test_while_the_sqlite_file_is_locked_nothing_is_half_done(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Another process writes for longer than anyone waits.
+
+    Break: in `app/db/engine.py`, `_turn`, lend `_WAIT_SECONDS` whatever the wait was; or in
+    `app/messages/settle.py`, `settle`, let `problem` pass.
+    """
+    database = Database(sqlite_url, pool_size=8)
+    with staged(database, tmp_path) as stage:
+        _outlives(stage, lambda: holding_messages(database))
+    database.close()
+
+
+def _outlives(stage: Stage, outage: Callable[[], AbstractContextManager[None]]) -> None:
+    """Send and call back before, while and after the database is away."""
+    web = stage.web.children()
+    scenarios = stage.emulator.scenarios
+    scenarios.for_number(SILENT, Scenario(callbacks=CallbackMode.LOST))
+    slow = Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=3)
+    scenarios.for_number(SLOW, slow)
+    keys = [f"while away {place}" for place in range(AT_ONCE)]
+    silent = stage.send("silent", SILENT)
+    sid = str(stage.rows()[silent.message_id or ""]["message_sid"])
+    with ThreadPoolExecutor(2 * AT_ONCE) as pool:
+        in_flight = pool.submit(stage.send, "in flight", SLOW)
+        eventually(lambda: stage.emulator.messages.attempted == 2)
+        with outage():
+            calls = [
+                pool.submit(_callbacks, stage, silent.message_id, sid, place / AT_ONCE)
+                for place in range(AT_ONCE)
+            ]
+            sends = list(pool.map(stage.send, keys, [SILENT] * AT_ONCE))
+            told = [silent, in_flight.result(), *sends]
+            _are_turned_away_in_time([answer for call in calls for answer in call.result()])
+    assert {(one.status, one.code) for one in sends} == {(503, "ServiceUnavailable")}
+    assert (told[1].status, told[1].code) == (504, "SubmissionUnconfirmed")
+    assert stage.emulator.messages.attempted == 2
+    stage.database.close()
+    _goes_on(stage, told, keys)
+    assert stage.callback(silent.message_id, sid, "delivered").status == 204
+    _ends_well(stage, told, AT_ONCE + 3)
+    assert stage.web.children() == web
+
+
+def _callbacks(
+    stage: Stage, message_id: str | None, sid: str, after_seconds: float
+) -> list[Answer]:
+    """Call back three times, out of step with the others."""
+    time.sleep(after_seconds)
+    return [stage.callback(message_id, sid, "delivered") for _ in range(3)]
+
+
+def _are_turned_away_in_time(answers: list[Answer]) -> None:
+    assert {answer.status for answer in answers} == {503}
+    assert max(answer.seconds for answer in answers) < CALLBACKS_WITHIN_SECONDS
+
+
+def _goes_on(stage: Stage, told: list[Told], keys: list[str]) -> None:
+    """The same processes serve again, and the same keys are sent."""
+
+    def serves() -> bool:
+        told.append(stage.send("after"))
+        return told[-1].status == 201
+
+    eventually(serves)
+    for key in keys:
+        eventually(lambda key=key: _again(stage, told, key))  # type: ignore[misc]
+
+
+def _again(stage: Stage, told: list[Told], key: str) -> bool:
+    told.append(stage.send(key, SILENT))
+    return told[-1].status == 201
+
+
+def _ends_well(stage: Stage, told: list[Told], sends: int) -> None:
+    assert stage.emulator.wait_until_quiet(60)
+    stage.follow_up()
+    verdict = judge(told, stage.created(), stage.held())
+    assert verdict.faults == ()
+    assert len(stage.created()) == sends
+    assert {row.status for row in stage.held() if row.submission == "accepted"} == {"delivered"}
+
+
+def test_while_the_disk_is_full_nothing_is_half_done(sqlite_url: str, tmp_path: Path) -> None:
+    """Writing fails at any statement of a send or a callback; what failed leaves no trace.
+
+    Break: in `app/db/engine.py`, `_begin_sqlite`, leave out the last line, so that each statement
+    commits by itself; or in `_unavailable_as_public` let errors pass.
+    """
+    database = Database(sqlite_url, pool_size=8)
+    switch = tmp_path / "full"
+    environ = {
+        "DISK_IS_FULL_WHILE_THERE_IS": str(switch),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    with staged(database, tmp_path, "support.small_disk:app", **environ) as stage:
+        web = stage.web.children()
+        stage.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))
+        told = [stage.send("before")]
+        switch.touch()
+        while told[-1].status == 201:
+            assert len(told) < MOST_UNTIL_FULL
+            told.append(stage.send(f"{len(told)} {'x' * 200}"))
+        assert told[-1].status in {503, 504}
+        first = stage.rows()[told[0].message_id or ""]
+        answers = [204]
+        while answers[-1] == 204:
+            assert len(answers) < MOST_UNTIL_FULL
+            called = stage.callback(str(first["id"]), first["message_sid"], "delivered")
+            answers.append(called.status)
+        assert answers[-1] == 503
+        switch.unlink()
+        told.append(stage.send("after"))
+        assert told[-1].status == 201
+        _ends_well(stage, told, len(stage.created()))
+        assert stage.web.children() == web
+    database.close()

@@ -1,0 +1,126 @@
+"""A worker dies in the middle of its batch, or two work side by side: every job is done once."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from sqlalchemy import update
+
+from app.db.engine import Database
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
+from app.kernel.clock import utc_now
+from app.messages.tables import messages
+from support.history import Told, judge
+from support.patience import eventually
+from support.processes import Process, running_worker
+from support.stage import Stage, number, staged
+
+PATIENCE_SECONDS = 60
+
+
+class Listing:
+    """The provider's list of messages: who is asked for, and when the answers go out."""
+
+    def __init__(self, stage: Stage, answered_at_once: int) -> None:
+        application = stage.twilio._application
+        self._inner: Callable[..., Iterable[bytes]] = application.wsgi_app
+        application.wsgi_app = self  # type: ignore[method-assign]
+        self._lock = threading.Lock()
+        self._answered_at_once = answered_at_once
+        self._under_way: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
+        self.at_once_for_one = 0
+        self.go_on = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        asked = parse_qs(environ["QUERY_STRING"]).get("To")
+        if asked is None:  # another page than the list
+            return self._inner(environ, start_response)
+        to = asked[0]
+        with self._lock:
+            self.asked[to] += 1
+            self._under_way[to] += 1
+            self.at_once_for_one = max(self.at_once_for_one, self._under_way[to])
+            waits = self.asked.total() > self._answered_at_once
+        if waits:
+            self.go_on.wait(PATIENCE_SECONDS)
+        try:
+            return self._inner(environ, start_response)
+        finally:
+            with self._lock:
+                self._under_way[to] -= 1
+
+
+def test_what_a_killed_worker_had_claimed_is_taken_over(database: Database, tmp_path: Path) -> None:
+    """The lease of a dead worker runs out, and the next one asks for what it had not settled.
+
+    Break: in `app/messages/due.py`, `claim_due`, set `check_at` to None in place of the lease.
+    """
+    with staged(database, tmp_path) as stage:
+        listing = Listing(stage, answered_at_once=5)
+        told = _unconfirmed(stage, 40)
+        with _worker(stage, "first") as first:
+            eventually(lambda: listing.asked.total() == 6)
+            first.kill()
+        listing.go_on.set()
+        assert _settled(stage) == 5
+        with _worker(stage, "second"):
+            eventually(lambda: _settled(stage) == 25)
+            _make_unsettled_due(stage)
+            eventually(lambda: _settled(stage) == 40)
+    verdict = judge(told, stage.created(), stage.held())
+    assert verdict.faults == ()
+    assert len(verdict.recovered) == len(stage.created()) == 40
+    assert sorted(listing.asked.values()) == [1] * 39 + [2]
+
+
+def test_two_workers_never_do_one_job_twice(database: Database, tmp_path: Path) -> None:
+    """Both are in the middle of a batch at once, and none of their messages is the same.
+
+    Break: in `app/messages/due.py`, `claim_due`, set `check_at` to `now` in place of the lease.
+    """
+    with staged(database, tmp_path) as stage:
+        listing = Listing(stage, answered_at_once=0)
+        told = _unconfirmed(stage, 60)
+        with _worker(stage, "first"), _worker(stage, "second"):
+            eventually(lambda: listing.asked.total() == 2)
+            listing.go_on.set()
+            eventually(lambda: _settled(stage) == 60)
+    verdict = judge(told, stage.created(), stage.held())
+    assert verdict.faults == ()
+    assert len(stage.created()) == 60
+    assert set(listing.asked.values()) == {1}
+    assert listing.at_once_for_one == 1
+
+
+def _unconfirmed(stage: Stage, count: int) -> list[Told]:
+    """Sends to numbers of their own that only the provider's list can settle, all due now."""
+    create = CreateAnswer.ERROR_500_AFTER_ACCEPTING
+    stage.emulator.scenarios.set_default(Scenario(create=create, callbacks=CallbackMode.LOST))
+    places = range(count)
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(stage.send, map(str, places), map(number, places)))
+    assert {one.status for one in told} == {504}
+    assert stage.emulator.wait_until_quiet(PATIENCE_SECONDS)
+    _make_unsettled_due(stage)
+    return told
+
+
+def _make_unsettled_due(stage: Stage) -> None:
+    """Let the time pass until the next look, or until a lease has run out."""
+    due = update(messages).where(messages.c.submission != "accepted").values(check_at=utc_now())
+    with stage.database.writing() as connection:
+        connection.execute(due)
+
+
+def _settled(stage: Stage) -> int:
+    return sum(row.submission == "accepted" for row in stage.held())
+
+
+def _worker(stage: Stage, name: str) -> AbstractContextManager[Process]:
+    return running_worker(stage.environ, stage.folder / f"{name}.log")

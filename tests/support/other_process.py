@@ -1,0 +1,86 @@
+"""A gateway of its own in another process, on the same database, asked over a pipe."""
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.db.engine import Database
+from app.db.vault import Vault
+from support.disk import do_not_wait_for_the_disk
+from support.world import open_gateway
+
+_PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request to make, and who makes it."""
+
+    method: str
+    path: str
+    body: Any
+    token: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back."""
+
+    status: int
+    json: Any
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class OtherProcess:
+    """A process that makes one request at a time."""
+
+    pipe: Connection
+
+    def __call__(self, method: str, path: str, body: Any, token: str) -> Answered:
+        self.pipe.send(Asked(method, path, body, token))
+        assert self.pipe.poll(_PATIENCE_SECONDS), "the other process does not answer"
+        found: Answered = self.pipe.recv()
+        return found
+
+
+@contextmanager
+def other_process(database: Database, vault_key: str, instance: Path) -> Iterator[OtherProcess]:
+    """Start a process with nothing of this one in it, and end it."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    url = database.engine.url.render_as_string(hide_password=False)
+    process = context.Process(target=_serve, args=(theirs, url, vault_key, instance), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield OtherProcess(ours)
+    finally:
+        ours.send(None)
+        process.join(_PATIENCE_SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        ours.close()
+        process.close()
+
+
+def _serve(pipe: Connection, url: str, vault_key: str, instance: Path) -> None:
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    database = Database(url, pool_size=2)
+    do_not_wait_for_the_disk(database)
+    client = open_gateway(database, Vault([vault_key]), instance).client
+    while (asked := pipe.recv()) is not None:
+        headers = {"Authorization": f"AccessKey {asked.token}"}
+        answer = client.open(asked.path, method=asked.method, json=asked.body, headers=headers)
+        answered = Answered(
+            answer.status_code, answer.get_json(silent=True), answer.headers.get("ETag")
+        )
+        pipe.send(answered)
+    database.close()

@@ -1,0 +1,176 @@
+"""Workers that die, workers that are late, two workers at once: delivered once or again, never lost."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.db.engine import Database
+from app.webhooks.attempt import Attempt, DeliveryState
+from app.webhooks.claims import LEASE, DueDelivery, claim_due
+from app.webhooks.deliver import BATCH
+from app.webhooks.fan_out import fan_out
+from app.webhooks.note_attempt import note_attempt
+from app.webhooks.sender import SECONDS, HttpSender
+from app.webhooks.tables import webhook_endpoints
+from support.loopback import Loopback, answer
+from support.threads import together
+from support.webhooks import Hooks
+from support.world import Tenant
+
+MOMENT = timedelta(milliseconds=1)
+
+
+@pytest.fixture
+def waiting(hooks: Hooks, tenant: Tenant) -> Hooks:
+    """One event that waits to be sent to one endpoint."""
+    hooks.endpoint(tenant.workspace_id)
+    hooks.event(tenant.workspace_id)
+    hooks.worker()._fan_out()
+    return hooks
+
+
+def claim(hooks: Hooks, limit: int = BATCH) -> list[DueDelivery]:
+    with hooks.world.database.writing() as c:
+        return claim_due(c, hooks.clock.at, limit)
+
+
+def note(hooks: Hooks, due: DueDelivery, status: int) -> None:
+    at = hooks.clock.at
+    with hooks.world.database.writing() as c:
+        note_attempt(c, due, Attempt(at, 1, status), at, 0.5)
+
+
+def test_an_exchange_and_its_note_fit_into_a_lease_and_a_lease_into_a_minute() -> None:
+    assert 3 * timedelta(seconds=SECONDS) <= LEASE < timedelta(seconds=60)
+
+
+def test_a_worker_that_dies_before_it_posts_leaves_the_delivery_to_another(waiting: Hooks) -> None:
+    """Breaks when a claim takes `due_at` away instead of moving it ahead."""
+    (due,) = claim(waiting)
+    start = waiting.clock.at
+    waiting.move_to(start + LEASE - MOMENT)
+    assert waiting.run() == 0
+    waiting.move_to(start + LEASE)
+    waiting.drain()
+    assert [posted.event_id for posted in waiting.sender.posted] == [due.event_id]
+    assert waiting.delivery()["state"] == DeliveryState.DELIVERED
+
+
+def test_a_worker_that_dies_after_it_posted_makes_it_twice_under_one_id(waiting: Hooks) -> None:
+    (due,) = claim(waiting)
+    waiting.worker()._post(due, waiting.clock.at)
+    waiting.clock.at += LEASE
+    waiting.drain()
+    assert [posted.event_id for posted in waiting.sender.posted] == [due.event_id] * 2
+    assert waiting.delivery()["state"] == DeliveryState.DELIVERED
+
+
+def test_a_worker_that_dies_in_the_fan_out_leaves_the_event(hooks: Hooks, tenant: Tenant) -> None:
+    hooks.endpoint(tenant.workspace_id)
+    hooks.event(tenant.workspace_id)
+
+    def dies() -> None:
+        with hooks.world.database.writing() as c:
+            assert fan_out(c, hooks.clock.at) == 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dies()
+    assert hooks.deliveries() == []
+    hooks.drain()
+    assert len(hooks.sender.posted) == 1
+
+
+def test_a_failure_that_comes_too_late_does_not_undo_anothers_success(waiting: Hooks) -> None:
+    """Breaks when `note_attempt` does not look whether the claim still holds."""
+    (late,) = claim(waiting)
+    waiting.clock.at += LEASE
+    waiting.drain()
+    note(waiting, late, 500)
+    delivery = waiting.delivery()
+    assert (delivery["state"], delivery["due_at"]) == (DeliveryState.DELIVERED, None)
+    assert sorted(row["status"] for row in waiting.attempts()) == [204, 500]
+
+
+def test_a_success_that_comes_too_late_is_still_a_success(waiting: Hooks) -> None:
+    (late,) = claim(waiting)
+    waiting.clock.at += LEASE
+    (again,) = claim(waiting)
+    note(waiting, late, 200)
+    note(waiting, again, 500)
+    assert waiting.delivery()["state"] == DeliveryState.DELIVERED
+    waiting.clock.advance(86400)
+    assert waiting.run() == 0
+
+
+def test_a_late_failure_leaves_the_claim_of_another_alone(waiting: Hooks) -> None:
+    (late,) = claim(waiting)
+    waiting.clock.at += LEASE
+    (again,) = claim(waiting)
+    note(waiting, late, 500)
+    assert waiting.delivery()["due_at"] == again.leased_until
+
+
+def test_what_was_deleted_meanwhile_is_not_written_to(waiting: Hooks) -> None:
+    (due,) = claim(waiting)
+    with waiting.world.database.writing() as c:
+        c.execute(webhook_endpoints.delete())
+    note(waiting, due, 200)
+    assert waiting.deliveries() == []
+    assert waiting.attempts() == []
+
+
+def test_what_is_claimed_is_nobody_elses(waiting: Hooks) -> None:
+    assert len(claim(waiting)) == 1
+    assert claim(waiting) == []
+
+
+def test_two_workers_at_once_never_take_the_same(hooks: Hooks, tenant: Tenant) -> None:
+    """Breaks when a claim does not check again that the delivery is due, once it has the lock."""
+    hooks.endpoint(tenant.workspace_id)
+    for _ in range(40):
+        hooks.event(tenant.workspace_id)
+    hooks.worker()._fan_out()
+    url = hooks.world.database.engine.url.render_as_string(hide_password=False)
+    others = [Database(url, pool_size=2) for _ in range(3)]
+    start = hooks.clock.at
+
+    def take(database: Database) -> list[object]:
+        with database.writing() as c:
+            return [due.delivery_id for due in claim_due(c, start, 10)]
+
+    taken = together([lambda database=database: take(database) for database in others])
+    for database in others:
+        database.close()
+    ids = [one for some in taken for one in some]
+    assert len(ids) == len(set(ids))
+    assert ids
+    leased = [row for row in hooks.deliveries() if row["due_at"] == start + LEASE]
+    assert {row["id"] for row in leased} == set(ids)
+
+
+def test_two_workers_that_run_deliver_everything_once(hooks: Hooks, tenant: Tenant) -> None:
+    hooks.endpoint(tenant.workspace_id)
+    for _ in range(30):
+        hooks.event(tenant.workspace_id)
+    together([hooks.drain, hooks.drain])
+    hooks.drain()
+    ids = [posted.event_id for posted in hooks.sender.posted]
+    assert len(ids) == len(set(ids)) == 30
+    assert {row["state"] for row in hooks.deliveries()} == {DeliveryState.DELIVERED}
+
+
+def test_over_real_sockets_an_event_arrives_and_is_noted(hooks: Hooks, tenant: Tenant) -> None:
+    with Loopback(script=[answer(500, "no"), answer(200, "yes")]) as receiver:
+        hooks.endpoint(tenant.workspace_id, url=f"{receiver.url}/hook")
+        hooks.event(tenant.workspace_id, id="1")
+        worker = hooks.worker(sender=HttpSender(allow_loopback=True))
+        while worker.run_once():
+            pass
+        hooks.clock.advance(5)
+        worker.run_once()
+        bodies = [request.body for request in receiver.requests]
+    assert len(bodies) == 2
+    assert len(set(bodies)) == 1
+    assert [row["status"] for row in hooks.attempts()] == [500, 200]
+    assert hooks.delivery()["state"] == DeliveryState.DELIVERED

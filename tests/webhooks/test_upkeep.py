@@ -1,0 +1,121 @@
+"""Forgetting events in time and on request, and sealing secrets anew."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import insert
+
+from app.access.tables import workspaces
+from app.db.vault import Vault
+from app.kernel.ids import first_id_at
+from app.webhooks.erase import erase_events
+from app.webhooks.events import EventType
+from app.webhooks.outbox import event_row
+from app.webhooks.purge import BATCH, PurgeWebhooks
+from app.webhooks.resealing import reseal_endpoints
+from app.webhooks.signing import mint_secret, secret_owner
+from app.webhooks.tables import webhook_attempts, webhook_endpoints, webhook_events
+from support.webhooks import Hooks
+from support.world import US_NUMBER, Tenant
+
+
+def old_event(hooks: Hooks, tenant: Tenant, age: timedelta, place: int = 0) -> None:
+    """An event as it was stored long ago: its id tells the time."""
+    at = hooks.clock.at - age
+    row = event_row(tenant.workspace_id, EventType.SMS_SENT, {"to_number": US_NUMBER}, at)
+    row["id"] = UUID(int=first_id_at(at).int + place)
+    with hooks.world.database.writing() as c:
+        c.execute(insert(webhook_events).values(**row))
+
+
+def purge(hooks: Hooks) -> int:
+    return PurgeWebhooks(hooks.world.database, hooks.clock.clock())()
+
+
+@pytest.mark.parametrize(("kept_days", "gone_after"), [(90, 30), (30, 30), (7, 7), (1, 1)])
+def test_events_are_kept_a_month_and_no_longer_than_numbers(
+    hooks: Hooks, tenant: Tenant, kept_days: int, gone_after: int
+) -> None:
+    hooks.world.set(workspaces, tenant.workspace_id, number_retention_days=kept_days)
+    hooks.endpoint(tenant.workspace_id, created_at=hooks.clock.at - timedelta(days=100))
+    moment = timedelta(milliseconds=1)
+    old_event(hooks, tenant, timedelta(days=gone_after) + moment)
+    old_event(hooks, tenant, timedelta(days=gone_after) - moment)
+    hooks.drain()
+    assert len(hooks.attempts()) == 2
+    assert purge(hooks) == 1
+    (left,) = hooks.events()
+    assert left["created_at"] == hooks.clock.at - timedelta(days=gone_after) + moment
+    assert [row["event_id"] for row in hooks.deliveries()] == [left["id"]]
+    assert len(hooks.world.rows(webhook_attempts)) == 1
+
+
+def test_a_long_past_goes_in_batches(hooks: Hooks, tenant: Tenant) -> None:
+    for place in range(BATCH + 1):
+        old_event(hooks, tenant, timedelta(days=40), place)
+    assert purge(hooks) == BATCH + 1
+    assert hooks.events() == []
+
+
+def test_a_secret_whose_day_is_over_is_forgotten(hooks: Hooks, tenant: Tenant) -> None:
+    now = hooks.clock.at
+    over = hooks.endpoint(tenant.workspace_id, previous_secret="x", previous_secret_until=now)
+    live = hooks.endpoint(
+        tenant.workspace_id, previous_secret="y", previous_secret_until=now + timedelta(seconds=1)
+    )
+    purge(hooks)
+    assert hooks.endpoint_row(over)["previous_secret"] is None
+    assert hooks.endpoint_row(live)["previous_secret"] == "y"
+
+
+def test_a_number_is_forgotten_on_request_with_all_that_names_it(
+    hooks: Hooks, tenant: Tenant
+) -> None:
+    hooks.endpoint(tenant.workspace_id)
+    hooks.event(tenant.workspace_id, to_number=US_NUMBER)
+    hooks.event(tenant.workspace_id, to_number=US_NUMBER + "4")
+    hooks.drain()
+    with hooks.world.database.writing() as c:
+        assert erase_events(c, US_NUMBER) == 1
+    assert US_NUMBER + '"' not in str(hooks.events())
+    assert len(hooks.deliveries()) == len(hooks.attempts()) == 1
+
+
+@pytest.fixture
+def keys() -> tuple[str, str]:
+    """An old key and a new one."""
+    return Fernet.generate_key().decode(), Fernet.generate_key().decode()
+
+
+def sealed_with(vault: Vault, hooks: Hooks, tenant: Tenant, **more: Any) -> tuple[Any, str]:
+    endpoint_id, secret = hooks.endpoint(tenant.workspace_id, **more), mint_secret()
+    owner = secret_owner(endpoint_id)
+    hooks.world.set(webhook_endpoints, endpoint_id, secret=vault.seal(owner, secret))
+    return endpoint_id, secret
+
+
+def test_every_secret_is_sealed_anew_with_the_first_key(
+    hooks: Hooks, tenant: Tenant, keys: tuple[str, str]
+) -> None:
+    old, new = keys
+    endpoint_id, secret = sealed_with(Vault([old]), hooks, tenant)
+    owner = secret_owner(endpoint_id)
+    previous = mint_secret()
+    hooks.world.set(
+        webhook_endpoints,
+        endpoint_id,
+        previous_secret=Vault([old]).seal(owner, previous),
+        previous_secret_until=hooks.clock.at,
+    )
+    sealed_with(Vault([new]), hooks, tenant)
+    both = Vault([new, old])
+    done = reseal_endpoints(hooks.world.database, both)
+    assert (done.changed, done.current) == (2, 1)
+    row = hooks.endpoint_row(endpoint_id)
+    assert Vault([new]).open(owner, row["secret"]) == secret
+    assert Vault([new]).open(owner, row["previous_secret"]) == previous
+    again = reseal_endpoints(hooks.world.database, both)
+    assert (again.changed, again.current) == (0, 3)
