@@ -91,7 +91,7 @@ def create_rule(principal: Principal, workspace_id: UUID, capability: str) -> An
         reason=wanted.reason,
         created_at=now,
     )
-    change = changes.add_rule(rule, now)
+    change = changes.add_rule(rule, now, wanted.acknowledge_high_risk)
     changed, dry_run = make_change(principal, workspace_id, capability, change)
     if dry_run:
         return dry_run_answer(changed)

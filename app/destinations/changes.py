@@ -100,13 +100,17 @@ def _problems_of_allowing(
     return problems
 
 
-def add_rule(rule: Rule, now: datetime) -> Change:
-    """Add a rule for a number, a prefix or a country."""
-    return Change(
-        action="rule_added",
-        edit=lambda *_: add_rules([rule]),
-        problems=lambda _, before: problems_of_rule(rule, before.floor, now),
-    )
+def add_rule(rule: Rule, now: datetime, acknowledged: Collection[str] = ()) -> Change:
+    """Add a rule for a number, a prefix or a country; a high-risk country as in `allow`."""
+
+    def problems(connection: Connection, before: Effective) -> Problems:
+        opens = rule.kind is RuleKind.COUNTRY and rule.action is Access.ALLOWED
+        codes = [rule.value] if opens else []
+        risky = unacknowledged(connection, before, codes, acknowledged)
+        risks: Problems = {"$.value": [HIGH_RISK]} if risky else {}
+        return merged(risks, problems_of_rule(rule, before.floor, now))
+
+    return Change(action="rule_added", edit=lambda *_: add_rules([rule]), problems=problems)
 
 
 def drop_rule(rule_id: UUID) -> Change:

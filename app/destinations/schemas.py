@@ -48,6 +48,7 @@ class WantedRule:
     action: Access
     reason: str | None
     expires_at: datetime | None
+    acknowledge_high_risk: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class RuleBody(StrictSchema):
     action = fields.String(required=True, validate=one_of(Access))
     reason = Text(load_default=None, allow_none=True, validate=validate.Length(max=_MAX_REASON))
     expires_at = Timestamp(load_default=None, allow_none=True)
+    acknowledge_high_risk = fields.List(Country(), load_default=list)
 
     @validates_schema(skip_on_field_errors=True)
     def _check_value(self, data: dict[str, Any], **_: Any) -> None:

@@ -78,16 +78,6 @@ def write_state(
     return number
 
 
-def load_own_state(connection: Connection, workspace_id: UUID) -> PolicyState | None:
-    """Load the policy that a workspace has, or had before it began to inherit."""
-    row = connection.execute(
-        select(destination_policies.c.destinations).where(
-            destination_policies.c.workspace_id == workspace_id
-        )
-    ).one_or_none()
-    return None if row is None else PolicyState(row.destinations)
-
-
 def state_of_revision(row: AnyRow) -> PolicyState:
     """Read the policy as it was after a change."""
     return PolicyState(

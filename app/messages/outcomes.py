@@ -209,8 +209,9 @@ def keep_answer(
 
 def close_submission(
     connection: Connection,
-    message_id: UUID,
+    new: NewSubmission,
     submission: Submission,
+    idempotent: IdempotentRequest | None,
     *,
     provider_code: int | None,
     now: datetime,
@@ -221,7 +222,7 @@ def close_submission(
     """
     closed = connection.execute(
         update(messages)
-        .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)
+        .where(messages.c.id == new.message_id, messages.c.submission == Submission.OPEN)
         .values(
             submission=submission,
             provider_code=provider_code,
@@ -230,9 +231,13 @@ def close_submission(
             updated_at=now,
         )
     )
-    if closed.rowcount:
+    if closed.rowcount and idempotent is not None:
         connection.execute(
-            delete(idempotency_keys).where(idempotency_keys.c.message_id == message_id)
+            delete(idempotency_keys).where(
+                idempotency_keys.c.workspace_id == new.workspace_id,
+                idempotency_keys.c.key_hash == idempotent.key_hash,
+                idempotency_keys.c.message_id == new.message_id,
+            )
         )
 
 

@@ -79,9 +79,9 @@ class Settling:
             case Accepted():
                 return self._accept(new, outcome, idempotent)
             case Refused():
-                return self._refuse(new, verdict, outcome)
+                return self._refuse(new, verdict, outcome, idempotent)
             case NeverProcessed():
-                return self._give_back(new, outcome)
+                return self._give_back(new, outcome, idempotent)
             case Unconfirmed():
                 return self._leave_open(new, outcome)
 
@@ -104,13 +104,20 @@ class Settling:
             return e.SubmissionUnconfirmed(new.message_id)
         return kept
 
-    def _refuse(self, new: NewSubmission, verdict: Verdict, refused: Refused) -> e.PublicError:
+    def _refuse(
+        self,
+        new: NewSubmission,
+        verdict: Verdict,
+        refused: Refused,
+        idempotent: IdempotentRequest | None,
+    ) -> e.PublicError:
         now = self.clock.now()
         with self.database.writing() as connection:
             close_submission(
                 connection,
-                new.message_id,
+                new,
                 Submission.REFUSED,
+                idempotent,
                 provider_code=refused.provider_code,
                 now=now,
             )
@@ -127,12 +134,15 @@ class Settling:
                 note_closed(connection, new.account_sid, new.country, now)
         return _public_error(verdict, refused)
 
-    def _give_back(self, new: NewSubmission, never: NeverProcessed) -> e.PublicError:
+    def _give_back(
+        self, new: NewSubmission, never: NeverProcessed, idempotent: IdempotentRequest | None
+    ) -> e.PublicError:
         with self.database.writing() as connection:
             close_submission(
                 connection,
-                new.message_id,
+                new,
                 Submission.NEVER_PROCESSED,
+                idempotent,
                 provider_code=None,
                 now=self.clock.now(),
             )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.kernel.ids import new_id

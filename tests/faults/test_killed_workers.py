@@ -113,9 +113,9 @@ def _unconfirmed(stage: Stage, count: int) -> list[Told]:
 
 def _make_unsettled_due(stage: Stage) -> None:
     """Let the time pass until the next look, or until a lease has run out."""
-    due = update(messages).where(messages.c.submission != "accepted").values(check_at=utc_now())
+    waits = (messages.c.submission != "accepted", messages.c.check_at.is_not(None))
     with stage.database.writing() as connection:
-        connection.execute(due)
+        connection.execute(update(messages).where(*waits).values(check_at=utc_now()))
 
 
 def _settled(stage: Stage) -> int:

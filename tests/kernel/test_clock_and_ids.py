@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 from freezegun import freeze_time
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.kernel.clock import Clock, parse_rfc3339, rfc3339, to_milliseconds, utc_now
@@ -100,6 +100,7 @@ def test_the_first_id_of_a_millisecond_lies_between_the_ids_before_and_after_it(
 
 
 @given(st.integers(min_value=0, max_value=2**47 - 1))
+@example(17179869183)  # no float holds this many milliseconds as seconds
 def test_the_first_id_of_a_millisecond_is_the_smallest_uuid_7_of_it(milliseconds: int) -> None:
     found = first_id_at(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds))
     assert found.version == 7

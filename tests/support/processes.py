@@ -80,7 +80,8 @@ def running_gateway(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
     with running(["gunicorn", "--bind", bind, wsgi], environ, log, (listener.fileno(),)) as process:
         listener.close()
-        eventually(lambda: _is_ready(process, url))
+        web = int(environ["WEB_CONCURRENCY"])
+        eventually(lambda: _is_ready(process, url) and len(process.children()) == web)
         yield process
 
 

@@ -89,7 +89,9 @@ def test_a_receiver_that_trickles_does_not_get_more_time(receiver: Loopback) -> 
 
     def trickle(server: Loopback, peer: socket.socket, _request: Received) -> bool:
         peer.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        while not server.closing.wait(SHORT / 8):
+        for _ in range(40):
+            if server.closing.wait(SHORT / 8):
+                break
             peer.sendall(b"a")
         return False
 

@@ -7,7 +7,13 @@ import click
 
 from app.cli.destinations.changing import echo_outcome, make
 from app.cli.destinations.lines import rule_row, table
-from app.cli.destinations.options import How, change_options, ending, ending_options
+from app.cli.destinations.options import (
+    How,
+    acknowledge_option,
+    change_options,
+    ending,
+    ending_options,
+)
 from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
 from app.cli.group import Failure, Group, echo_json
 from app.destinations import changes
@@ -32,6 +38,7 @@ def rule_group() -> None:
 @click.argument("value")
 @click.argument("action", metavar="[allowed|blocked]", type=click.Choice([*map(str, Access)]))
 @ending_options
+@acknowledge_option
 @change_options
 def add_command(
     *,
@@ -40,6 +47,7 @@ def add_command(
     action: str,
     until: datetime | None,
     lasting: timedelta | None,
+    acknowledged: tuple[str, ...],
     how: How,
 ) -> None:
     """Add a rule, as `rule add prefix +23276 blocked`.
@@ -61,7 +69,7 @@ def add_command(
             reason=wanted.reason,
             created_at=opened.now,
         )
-        outcome = make(opened, changes.add_rule(rule, opened.now), how)
+        outcome = make(opened, changes.add_rule(rule, opened.now, acknowledged), how)
     echo_outcome(opened, outcome, how, beside={"rule": rule_json(rule)})
 
 
