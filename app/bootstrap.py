@@ -29,7 +29,11 @@ from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
 from app.web.health import MetricsToken
+from app.webhooks.claims import Lane
+from app.webhooks.deliver import DeliverWebhooks
 from app.webhooks.manage import ManageEndpoints
+from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.sender import HttpSender
 
 # Threads that sends never take, so that status callbacks are served while the provider is slow.
 _FOR_CALLBACKS = 4
@@ -141,6 +145,9 @@ class Background:
     clock: Clock
     follow_up: FollowUp
     purge: Purge
+    purge_webhooks: PurgeWebhooks
+    deliver: DeliverWebhooks
+    deliver_again: DeliverWebhooks
 
 
 def open_background(
@@ -148,11 +155,23 @@ def open_background(
 ) -> Background:
     """Wire what runs beside the web processes; nothing is connected yet."""
     clock = clock or Clock()
-    source = TwilioMessages(open_twilio(settings, open_vault(settings)))
+    vault = open_vault(settings)
+    source = TwilioMessages(open_twilio(settings, vault))
+    deliver = DeliverWebhooks(
+        database=database,
+        vault=vault,
+        clock=clock,
+        sender=HttpSender(allow_loopback=settings.webhook_allow_loopback),
+        lane=Lane.HEALTHY,
+    )
     return Background(
         clock=clock,
         follow_up=FollowUp(database, source, TrackDelivery(database, clock), clock),
         purge=Purge(database, clock, settings.secret_key),
+        purge_webhooks=PurgeWebhooks(database, clock),
+        deliver=deliver,
+        # Receivers that fail wait in a lane of their own, so that they hold up nobody else.
+        deliver_again=replace(deliver, lane=Lane.FAILING),
     )
 
 

@@ -11,6 +11,7 @@ from app.cli.opening import ready_database
 from app.db.vault import SealBroken
 from app.instance import add_encryption_key
 from app.settings import default_instance
+from app.webhooks.resealing import reseal_endpoints
 
 
 @click.group("secrets", cls=Group)
@@ -36,10 +37,12 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
     settings = open_settings()
     with ready_database(settings) as database:
         try:
-            done = reseal_accounts(database, open_vault(settings))
+            vault = open_vault(settings)
+            done = [reseal_accounts(database, vault), reseal_endpoints(database, vault)]
         except SealBroken as problem:
             raise Failure(str(problem)) from problem
+    changed, current = sum(one.changed for one in done), sum(one.current for one in done)
     if as_json:
-        echo_json({"resealed": done.changed, "current": done.current})
+        echo_json({"resealed": changed, "current": current})
     else:
-        click.echo(f"{done.changed} sealed anew, {done.current} had the first key already")
+        click.echo(f"{changed} sealed anew, {current} had the first key already")

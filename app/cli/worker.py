@@ -25,7 +25,7 @@ _POLL_SECONDS = 1.0
 
 @click.command("worker", cls=Command)
 def worker_command() -> None:
-    """Settle unconfirmed sends, repair lost statuses, keep house. One or many may run."""
+    """Settle unconfirmed sends, repair lost statuses, call webhooks, keep house. One or many."""
     configure_logs()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,7 +42,13 @@ def worker_command() -> None:
                     Heartbeat(database, background.clock, name).run_once,
                     BEAT_SECONDS,
                 ),
-                Task("purge", HourlyPurge(background.purge).run_once, PURGE_SECONDS),
+                Task("webhooks", background.deliver.run_once, _POLL_SECONDS),
+                Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
+                Task(
+                    "purge",
+                    HourlyPurge(background.purge, background.purge_webhooks).run_once,
+                    PURGE_SECONDS,
+                ),
             ],
             stop,
         )
@@ -94,8 +100,14 @@ def purge_command(as_json: bool) -> None:
     """Erase bodies, pseudonymise numbers and drop answers that are past their time."""
     settings = open_settings()
     with ready_database(settings) as database:
-        purged = open_background(settings, database).purge()
-    found = {"bodies": purged.bodies, "numbers": purged.numbers, "answers": purged.answers}
+        background = open_background(settings, database)
+        purged, events = background.purge(), background.purge_webhooks()
+    found = {
+        "bodies": purged.bodies,
+        "numbers": purged.numbers,
+        "answers": purged.answers,
+        "events": events,
+    }
     if as_json:
         echo_json(found)
     else:

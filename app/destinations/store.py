@@ -19,6 +19,8 @@ from app.destinations.tables import (
 )
 from app.kernel.clock import parse_rfc3339, rfc3339
 from app.kernel.ids import new_id
+from app.webhooks.events import EventType
+from app.webhooks.outbox import add_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,20 @@ def write_state(
             changes=[change.as_json() for change in revision.changes],
         )
     )
+    _tell(connection, workspace_id, number, revision)
     return number
+
+
+def _tell(connection: Connection, workspace_id: UUID, number: int, revision: Revision) -> None:
+    data = {
+        "workspace_id": str(workspace_id),
+        "revision": number,
+        "action": revision.action,
+        "actor": {"kind": revision.actor.kind.value, "name": revision.actor.name},
+        "reason": revision.reason,
+        "changes": [change.as_json() for change in revision.changes],
+    }
+    add_event(connection, workspace_id, EventType.DESTINATION_CHANGED, data, revision.at)
 
 
 def state_of_revision(row: AnyRow) -> PolicyState:

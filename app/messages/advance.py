@@ -25,6 +25,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     null,
     or_,
     select,
@@ -37,6 +38,9 @@ from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.lifecycle import Reason, Status, facts_of, follow
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, UNSETTLED, Submission
 from app.messages.tables import message_events, messages
+from app.webhooks.events import EventType
+from app.webhooks.outbox import add_event, outbox_insert
+from app.webhooks.sms_data import SMS_FIELDS, sms_data, sms_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +166,41 @@ def _changes(found: FromClause) -> dict[str, Any]:
     }
 
 
+# What the answer needs of the message after the report, and what customers are told of it.
+_MOVED = [messages.c[name] for name in (*SMS_FIELDS, "country")]
+
+
 def _postgres(where: ColumnElement[bool]) -> Any:
     found = select(messages).where(where).with_for_update().cte("found")
     moved = (
         update(messages)
         .where(messages.c.id == found.c.id)
         .values(_changes(found))
-        .returning(messages.c.id, messages.c.status)
+        .returning(*_MOVED)
         .cte("moved")
     )
     noted = (
         insert(message_events)
         .from_select(_EVENT_COLUMNS, _event_of(found))
-        .returning(message_events.c.applied, message_events.c.reason)
+        .returning(message_events.c.message_id, message_events.c.applied, message_events.c.reason)
         .cte("noted")
     )
-    return select(
-        found.c.id,
-        found.c.workspace_id,
-        found.c.use_case_id,
-        found.c.to_number,
-        found.c.country,
-        moved.c.status,
-        noted.c.applied,
-        noted.c.reason,
-    ).select_from(
-        found.join(moved, moved.c.id == found.c.id).join(noted, noted.c.applied.isnot(None))
+    both = moved.join(noted, noted.c.message_id == moved.c.id)
+    told = outbox_insert(
+        select(
+            _bind("told_id", Uuid()).label("id"),
+            moved.c.workspace_id,
+            literal("sms.", String()).concat(moved.c.status).label("type"),
+            sms_json(moved, "postgresql").label("payload"),
+            _bind("at", UtcDateTime()).label("created_at"),
+        )
+        .select_from(both)
+        .where(noted.c.applied)
+    )
+    return (
+        select(*(moved.c[column.name] for column in _MOVED), noted.c.applied, noted.c.reason)
+        .select_from(both)
+        .add_cte(told.cte("told"))
     )
 
 
@@ -205,14 +218,7 @@ def _sqlite_update() -> Any:
         update(messages)
         .where(messages.c.id == _bind("found_id", Uuid()))
         .values(_changes(messages))
-        .returning(
-            messages.c.id,
-            messages.c.workspace_id,
-            messages.c.use_case_id,
-            messages.c.to_number,
-            messages.c.country,
-            messages.c.status,
-        )
+        .returning(*_MOVED)
     )
 
 
@@ -232,7 +238,15 @@ def advance_message(connection: Connection, report: Report) -> Advanced | None:
     if event is None:
         return None
     moved = connection.execute(_SQLITE_UPDATE, values | {"given_found_id": event.message_id}).one()
+    if event.applied:
+        tell_customer(connection, moved, report.at)
     return _advanced(moved, event)
+
+
+def tell_customer(connection: Connection, moved: Any, at: datetime) -> None:
+    """Write the event that tells a customer's systems what has become of a message."""
+    event_type = EventType(f"sms.{moved.status}")
+    add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
 
 
 def _advanced(row: Any, event: Any) -> Advanced:
@@ -256,6 +270,7 @@ def _values(report: Report) -> dict[str, Any]:
         "message_sid": report.message_sid,
         "message_id": report.message_id,
         "event_id": new_id(),
+        "told_id": new_id(),
         "at": report.at,
         "status": report.status.value,
         "provider_status": report.provider_status,

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, insert, select, update
 from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts
 from app.kernel.ids import first_id_at, new_id
+from app.messages.advance import tell_customer
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
 from app.messages.lifecycle import Reason, Status
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, UNSETTLED, Submission
@@ -127,8 +128,9 @@ def end_not_confirmed(connection: Connection, due: DueMessage, now: datetime) ->
             updated_at=now,
             check_at=None,
         )
-    )
-    if ended.rowcount == 0:
+        .returning(messages)
+    ).one_or_none()
+    if ended is None:
         return False
     connection.execute(
         insert(message_events).values(
@@ -140,6 +142,7 @@ def end_not_confirmed(connection: Connection, due: DueMessage, now: datetime) ->
             reason=Reason.NOT_CONFIRMED,
         )
     )
+    tell_customer(connection, ended, now)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Forgetting one number on request: its bodies, its number, the answers that quote them.
+"""Forgetting one number on request: its bodies, its number, the answers and events that quote it.
 
 What is left counts as before: messages keep their status and country under a pseudonym. Opt-outs
 stay, because forgetting them would mean sending again.
@@ -12,6 +12,7 @@ from app.access.tables import workspaces
 from app.db.engine import Database
 from app.messages.purge import Purge
 from app.messages.tables import idempotency_keys, messages
+from app.webhooks.erase import erase_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Erase:
     def __call__(self, number: str) -> int:
         """Erase a number everywhere, in one transaction; return how many messages had it."""
         with self.database.writing() as connection:
+            erase_events(connection, number)
             every = select(workspaces.c.id)
             of_number = (messages.c.workspace_id.in_(every), messages.c.to_number == number)
             ids = select(messages.c.id).where(*of_number)

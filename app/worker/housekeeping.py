@@ -7,6 +7,7 @@ from app.db.engine import Database
 from app.db.heartbeats import beat, forget
 from app.kernel.clock import Clock
 from app.messages.purge import Purge
+from app.webhooks.purge import PurgeWebhooks
 
 BEAT_SECONDS = 10.0
 PURGE_SECONDS = 3600.0
@@ -35,8 +36,10 @@ class HourlyPurge:
     """Erases what is past its time, a bounded bit at a time."""
 
     purge: Purge
+    purge_webhooks: PurgeWebhooks
 
     def run_once(self) -> int:
         """Purge everything that is due now."""
         self.purge()
+        self.purge_webhooks()
         return 0

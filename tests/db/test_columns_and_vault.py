@@ -55,6 +55,17 @@ def test_times_come_back_in_utc_and_are_sorted_as_they_are(
     assert all(at <= min(times) for at in before)
 
 
+def test_times_within_a_second_are_sorted_as_they_are(database: Database) -> None:
+    whole = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    times = [whole + timedelta(milliseconds=more) for more in (0, 1, 10, 123, 999, 1000)]
+    store(database, *reversed(times))
+    column = organizations.c.created_at
+    with database.reading() as c:
+        assert list(c.execute(select(column).order_by(column)).scalars()) == times
+        late = select(column).where(column > whole).order_by(column)
+        assert list(c.execute(late).scalars()) == times[1:]
+
+
 def test_a_time_without_a_zone_cannot_be_stored(database: Database) -> None:
     with pytest.raises((ValueError, StatementError)):
         store(database, datetime(2026, 1, 31))  # noqa: DTZ001

@@ -46,10 +46,18 @@ def test_a_database_with_rows_goes_from_the_first_revision_to_the_last(
         ids = [one.replace("-", "") for one in ids]
     organization, workspace, use_case, message = ids
     with database.writing() as c:
-        c.exec_driver_sql(f"INSERT INTO organizations (id, name, denied_destinations, created_at, updated_at) VALUES ('{organization}', 'Acme', '[]', '{now}', '{now}')")
-        c.exec_driver_sql(f"INSERT INTO workspaces (id, organization_id, name, home_country, inherits_destinations, body_retention_days, number_retention_days, created_at, updated_at) VALUES ('{workspace}', '{organization}', 'Retail', 'US', false, 7, 90, '{now}', '{now}')")
-        c.exec_driver_sql(f"INSERT INTO use_cases (id, workspace_id, name, messaging_service_sid, active, created_at, updated_at) VALUES ('{use_case}', '{workspace}', 'otp', 'MG', true, '{now}', '{now}')")
-        c.exec_driver_sql(f"INSERT INTO messages (id, workspace_id, use_case_id, account_sid, submission, to_number, counted_segments, status, created_at, updated_at) VALUES ('{message}', '{workspace}', '{use_case}', 'AC', 'accepted', '+12025550123', 1, 'sent', '{now}', '{now}')")
+        c.exec_driver_sql(
+            f"INSERT INTO organizations (id, name, denied_destinations, created_at, updated_at) VALUES ('{organization}', 'Acme', '[]', '{now}', '{now}')"
+        )
+        c.exec_driver_sql(
+            f"INSERT INTO workspaces (id, organization_id, name, home_country, inherits_destinations, body_retention_days, number_retention_days, created_at, updated_at) VALUES ('{workspace}', '{organization}', 'Retail', 'US', false, 7, 90, '{now}', '{now}')"
+        )
+        c.exec_driver_sql(
+            f"INSERT INTO use_cases (id, workspace_id, name, messaging_service_sid, active, created_at, updated_at) VALUES ('{use_case}', '{workspace}', 'otp', 'MG', true, '{now}', '{now}')"
+        )
+        c.exec_driver_sql(
+            f"INSERT INTO messages (id, workspace_id, use_case_id, account_sid, submission, to_number, counted_segments, status, created_at, updated_at) VALUES ('{message}', '{workspace}', '{use_case}', 'AC', 'accepted', '+12025550123', 1, 'sent', '{now}', '{now}')"
+        )
     upgrade(database)
     with database.reading() as c:
         assert c.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 1

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert
-from support.world import ACCOUNT, Gateway, Tenant, World
 
 from app.access.roles import Role
 from app.access.tables import workspaces
 from app.destinations.high_risk import HIGH_RISK
 from app.destinations.tables import destination_revisions, provider_permissions
+from support.world import ACCOUNT, Gateway, Tenant, World
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ CHANGES = [
 
 @pytest.mark.usefixtures("asks")
 @pytest.mark.parametrize(("method", "path", "body", "place"), CHANGES)
-def test_without_the_acknowledgement_nothing_changes(
+def test_without_the_acknowledgement_nothing_changes(  # noqa: PLR0917
     gateway: Gateway, world: World, tenant: Tenant, method: str, path: str, body: Any, place: str
 ) -> None:
     answer = change(gateway, tenant, method, path, body)
@@ -61,7 +61,7 @@ def test_without_the_acknowledgement_nothing_changes(
 
 @pytest.mark.usefixtures("asks")
 @pytest.mark.parametrize(("method", "path", "body", "place"), CHANGES)
-def test_with_it_the_country_is_allowed(
+def test_with_it_the_country_is_allowed(  # noqa: PLR0917
     gateway: Gateway, world: World, tenant: Tenant, method: str, path: str, body: Any, place: str
 ) -> None:
     answer = change(gateway, tenant, method, path, body | {"acknowledge_high_risk": ["PK"]})

@@ -126,7 +126,7 @@ def test_what_is_claimed_is_nobody_elses(waiting: Hooks) -> None:
 
 
 def test_two_workers_at_once_never_take_the_same(hooks: Hooks, tenant: Tenant) -> None:
-    """Breaks when a claim does not check again that the delivery is due, once it has the lock."""
+    """Breaks on PostgreSQL without `with_for_update` in `claim_due`."""
     hooks.endpoint(tenant.workspace_id)
     for _ in range(40):
         hooks.event(tenant.workspace_id)

@@ -1,0 +1,75 @@
+"""From the status callback and the policy change to the event that a customer is told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.access.roles import Role
+from app.webhooks.tables import webhook_events
+from support.world import BR_NUMBER, Gateway, Tenant, World
+
+
+@pytest.fixture
+def endpoint(gateway: Gateway, tenant: Tenant) -> str:
+    """An endpoint that wants every event; its secret."""
+    body = {
+        "url": "https://customer.example.com/hooks",
+        "events": [
+            "sms.sent",
+            "sms.delivered",
+            "sms.undelivered",
+            "sms.failed",
+            "destination.changed",
+        ],
+    }
+    answer = gateway.post("/v1/webhook-endpoints", body, key=tenant.keys[Role.ADMIN])
+    assert answer.status_code == 201, answer.text
+    return str(answer.json["secret"])
+
+
+def told(world: World) -> list[tuple[str, dict[str, Any]]]:
+    return [(row["type"], json.loads(row["payload"])) for row in world.rows(webhook_events)]
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_each_status_that_is_applied_is_told_once(
+    gateway: Gateway, world: World, tenant: Tenant
+) -> None:
+    sent = gateway.send(tenant).json
+    for status in ("queued", "sent", "sent", "delivered", "sent", "failed", "delivered"):
+        assert gateway.callback(sent["id"], sent["message_sid"], status).status_code == 204
+    found = told(world)
+    assert [event_type for event_type, _ in found] == ["sms.sent", "sms.delivered"]
+    data = found[1][1]
+    assert (data["id"], data["status"], data["num_segments"]) == (sent["id"], "delivered", 1)
+    assert "body" not in data
+    message = gateway.get(f"/v1/sms/{sent['id']}", key=tenant.keys[Role.VIEWER]).json
+    assert data["delivered_at"] == message["delivered_at"]
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_blocked_send_tells_nothing(gateway: Gateway, world: World, tenant: Tenant) -> None:
+    assert gateway.send(tenant, to=BR_NUMBER).status_code == 422
+    assert told(world) == []
+
+
+def test_without_an_endpoint_nothing_is_written(
+    gateway: Gateway, world: World, tenant: Tenant
+) -> None:
+    sent = gateway.send(tenant).json
+    gateway.callback(sent["id"], sent["message_sid"], "delivered")
+    assert told(world) == []
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_change_of_policy_is_told_with_its_revision(
+    gateway: Gateway, world: World, tenant: Tenant
+) -> None:
+    path = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms/allow"
+    for _ in range(2):
+        gateway.post(path, {"destinations": ["BR"]}, key=tenant.keys[Role.ADMIN])
+    ((event_type, data),) = told(world)
+    assert event_type == "destination.changed"
+    assert data["changes"] == [{"country": "BR", "from": None, "to": "allowed"}]
+    assert (data["revision"], data["workspace_id"]) == (2, str(tenant.workspace_id))
