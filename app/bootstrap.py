@@ -29,7 +29,7 @@ from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
 from app.web.health import MetricsToken
-from app.webhooks.claims import Lane
+from app.webhooks.choice import Lane
 from app.webhooks.deliver import DeliverWebhooks
 from app.webhooks.manage import ManageEndpoints
 from app.webhooks.purge import PurgeWebhooks

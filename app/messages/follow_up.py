@@ -63,13 +63,19 @@ class MessageSource(Protocol):
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
         """Fetch one message; None where there is none; raises `ProviderUnknown`."""
 
-    def list_to(self, account: ProviderAccount, to_number: str) -> list[ProviderMessage]:
-        """List the newest messages to a number; raises `ProviderUnknown`."""
+    def list_to(
+        self, account: ProviderAccount, to_number: str, since: datetime
+    ) -> list[ProviderMessage]:
+        """List the messages to a number that are not older; raises `ProviderUnknown`."""
+
+
+def _earliest(due: DueMessage) -> datetime:
+    return due.created_at - _CLOCKS_DIFFER
 
 
 def matching(due: DueMessage, candidates: list[ProviderMessage]) -> list[ProviderMessage]:
     """Return the provider's messages that may be this submission: pure."""
-    earliest, latest = due.created_at - _CLOCKS_DIFFER, due.created_at + _CALL_LASTS
+    earliest, latest = _earliest(due), due.created_at + _CALL_LASTS
     return [
         one
         for one in candidates
@@ -110,7 +116,8 @@ class FollowUp:
             self._again(due, asked=False)
 
     def _settle(self, due: DueMessage) -> None:
-        found = matching(due, self.source.list_to(due.account, due.to_number))
+        listed = self.source.list_to(due.account, due.to_number, _earliest(due))
+        found = matching(due, listed)
         with self.database.reading() as connection:
             taken = known_sids(connection, [one.message_sid for one in found])
         free = [one for one in found if one.message_sid not in taken]

@@ -19,7 +19,8 @@ from app.db.vault import Vault
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.webhooks.attempt import Attempt, Failure, NotDelivered, Reply, Sender
-from app.webhooks.claims import DueDelivery, Lane, claim_due, is_due
+from app.webhooks.choice import Lane, choose_due
+from app.webhooks.claims import DueDelivery, claim_chosen
 from app.webhooks.events import message_text
 from app.webhooks.fan_out import fan_out, is_waiting
 from app.webhooks.note_attempt import note_attempt
@@ -29,6 +30,8 @@ _log = structlog.get_logger(__name__)
 # As many as are posted at once, so that none waits in a claim for its turn: an exchange ends long
 # before the lease.
 BATCH = 16
+# Another worker may have claimed the first ones meanwhile.
+_CHOICES = 4
 _FIXED_HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"Borderpost/{version('borderpost')}",
@@ -67,10 +70,13 @@ class DeliverWebhooks:
     def _claim(self) -> list[DueDelivery]:
         now = self.clock.now()
         with self.database.reading() as connection:
-            if not is_due(connection, now, self.lane):
-                return []
-        with self.database.writing() as connection:
-            return claim_due(connection, now, BATCH, self.lane)
+            chosen = choose_due(connection, now, _CHOICES * BATCH, self.lane)
+        for start in range(0, len(chosen), BATCH):
+            with self.database.writing() as connection:
+                claimed = claim_chosen(connection, chosen[start : start + BATCH], now)
+            if claimed:
+                return claimed
+        return []
 
     def _deliver(self, claimed: list[DueDelivery]) -> None:
         unwritten: ServiceUnavailable | None = None

@@ -19,7 +19,7 @@ AT_ONCE = 8
 CALLBACKS_WITHIN_SECONDS = 3.0
 SILENT, SLOW = number(90), number(91)
 MOST_UNTIL_FULL = 400
-FULL_SENDS = 10
+BEFORE_FULL, ROUNDS = 60, 10
 
 
 def test_while_postgresql_is_down_nothing_is_half_done(tmp_path: Path) -> None:
@@ -135,25 +135,27 @@ def test_while_the_disk_is_full_nothing_is_half_done(sqlite_url: str, tmp_path: 
     with staged(database, tmp_path, "support.small_disk:app", **environ) as stage:
         web = stage.web.children()
         stage.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))
-        told = [stage.send("before")]
-        switch.touch()
-        while told[-1].status != 503:
-            assert len(told) < MOST_UNTIL_FULL
-            told.append(stage.send(f"{len(told)} {'x' * 200}"))
-        told += [stage.send(f"{place} {'y' * 200}") for place in range(FULL_SENDS)]
-        assert {one.status for one in told} <= {201, 503, 504}
-        assert {one.code for one in told if one.status == 503} <= {"ServiceUnavailable"}
-        turned_away = [one.key for one in told if one.status == 503]
+        told = [stage.send(f"before {place}") for place in range(BEFORE_FULL)]
         sids = {one.message_id: one.sid for one in stage.created()}
-        called = [(one, stage.callback(one, sid, "delivered").status) for one, sid in sids.items()]
-        assert {status for _, status in called} == {204, 503}
+        switch.touch()
+        called = {one: stage.callback(one, sid, "delivered").status for one, sid in sids.items()}
         switch.unlink()
-        after = [stage.send(key) for key in ["after", *turned_away]]
-        assert {one.status for one in after} == {201}
-        again = [
-            stage.callback(one, sids[one], "delivered") for one, status in called if status == 503
-        ]
-        assert {answer.status for answer in again} == {204}
-        _ends_well(stage, told + after, len(stage.created()))
+        for place in range(ROUNDS):
+            told.append(stage.send(f"room {place} {'x' * 200}"))
+            switch.touch()
+            while told[-1].status != 503:
+                assert len(told) < MOST_UNTIL_FULL
+                told.append(stage.send(f"{len(told)} {'x' * 200}"))
+            switch.unlink()
+        assert set(called.values()) == {204, 503}
+        assert {one.code for one in told if one.status == 503} == {"ServiceUnavailable"}
+        assert {one.status for one in told} <= {201, 503, 504}
+        again = [stage.send(one.key) for one in told if one.status == 503]
+        assert {one.status for one in again} == {201}
+        told += again
+        turned_away = [one for one, status in called.items() if status == 503]
+        answers = [stage.callback(one, sids[one], "delivered") for one in turned_away]
+        assert {answer.status for answer in answers} == {204}
+        _ends_well(stage, told, len(stage.created()))
         assert stage.web.children() == web
     database.close()

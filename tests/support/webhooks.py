@@ -14,8 +14,9 @@ from app.access.actor import ActorKind
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.webhooks.attempt import NotDelivered, Reply, Sender
-from app.webhooks.claims import Lane
-from app.webhooks.deliver import DeliverWebhooks
+from app.webhooks.choice import Lane, choose_due
+from app.webhooks.claims import DueDelivery, claim_chosen
+from app.webhooks.deliver import BATCH, DeliverWebhooks
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event
 from app.webhooks.signing import mint_secret, secret_owner
@@ -89,6 +90,11 @@ class Hooks:
         """Run until nothing is due at this instant."""
         while self.run():
             pass
+
+    def claim(self, limit: int = BATCH, lane: Lane = Lane.EVERY) -> list[DueDelivery]:
+        """Claim as a worker does that dies right after."""
+        with self.world.database.writing() as c:
+            return claim_chosen(c, choose_due(c, self.clock.at, limit, lane), self.clock.at)
 
     def endpoint(self, workspace_id: UUID, **values: Any) -> UUID:
         """Store an active endpoint that wants everything, unless told otherwise."""

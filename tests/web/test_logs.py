@@ -1,7 +1,5 @@
 """What a whole run logs: lines of JSON in which no number, no text and no token is whole."""
 
-import base64
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,11 +22,8 @@ from app.providers.twilio.transport import NotConfirmed
 from app.web.logs import configure_logs
 from app.web.wiring import service
 from support.fake_twilio import refused
-from support.world import ACCOUNT, PUBLIC_URL, SERVICE_SID, Gateway, Tenant, World, open_gateway
-
-NUMBER, BLOCKED, STRANGER = "+12025550187", "+5511961234587", "+447911123487"
-BODY, REPLY = "planted text 918273", "planted reply 645362"
-AUTH_TOKEN = "feedbeef0123456789abcdef01234567"
+from support.logged import AUTH_TOKEN, BLOCKED, BODY, NUMBER, REPLY, STRANGER, Run
+from support.world import ACCOUNT, PUBLIC_URL, SERVICE_SID, World, open_gateway
 
 
 @pytest.fixture
@@ -52,33 +47,6 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
     root.handlers, root.level = handlers, level
     for name in root.manager.loggerDict:
         logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
-
-
-@dataclass
-class Run:
-    """A gateway whose every line is kept, and one tenant."""
-
-    gateway: Gateway
-    tenant: Tenant
-    log: StringIO
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
-
-    def events(self) -> set[str]:
-        return {str(line["event"]) for line in self.lines()}
-
-    def secrets(self) -> list[str]:
-        """Whatever must not be found, in the forms in which it travels."""
-        numbers = [NUMBER, BLOCKED, STRANGER]
-        basic = base64.b64encode(f"{ACCOUNT}:{AUTH_TOKEN}".encode()).decode()
-        return [
-            *[number[1:] for number in numbers],
-            *[BODY, BODY.replace(" ", "+"), BODY.replace(" ", "%20"), "918273"],
-            *[REPLY, "645362"],
-            *self.tenant.keys.values(),
-            *[AUTH_TOKEN, basic, "AccessKey bp_"],
-        ]
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from app.db.engine import Database
 from app.webhooks.attempt import Attempt, DeliveryState
-from app.webhooks.claims import LEASE, DueDelivery, claim_due
-from app.webhooks.deliver import BATCH
+from app.webhooks.choice import choose_due
+from app.webhooks.claims import LEASE, DueDelivery, claim_chosen
 from app.webhooks.fan_out import fan_out
 from app.webhooks.note_attempt import note_attempt
 from app.webhooks.sender import SECONDS, HttpSender
@@ -29,11 +29,6 @@ def waiting(hooks: Hooks, tenant: Tenant) -> Hooks:
     return hooks
 
 
-def claim(hooks: Hooks, limit: int = BATCH) -> list[DueDelivery]:
-    with hooks.world.database.writing() as c:
-        return claim_due(c, hooks.clock.at, limit)
-
-
 def note(hooks: Hooks, due: DueDelivery, status: int) -> None:
     at = hooks.clock.at
     with hooks.world.database.writing() as c:
@@ -46,7 +41,7 @@ def test_an_exchange_and_its_note_fit_into_a_lease_and_a_lease_into_a_minute() -
 
 def test_a_worker_that_dies_before_it_posts_leaves_the_delivery_to_another(waiting: Hooks) -> None:
     """Breaks when a claim takes `due_at` away instead of moving it ahead."""
-    (due,) = claim(waiting)
+    (due,) = waiting.claim()
     start = waiting.clock.at
     waiting.move_to(start + LEASE - MOMENT)
     assert waiting.run() == 0
@@ -57,7 +52,7 @@ def test_a_worker_that_dies_before_it_posts_leaves_the_delivery_to_another(waiti
 
 
 def test_a_worker_that_dies_after_it_posted_makes_it_twice_under_one_id(waiting: Hooks) -> None:
-    (due,) = claim(waiting)
+    (due,) = waiting.claim()
     waiting.worker()._post(due, waiting.clock.at)
     waiting.clock.at += LEASE
     waiting.drain()
@@ -83,7 +78,7 @@ def test_a_worker_that_dies_in_the_fan_out_leaves_the_event(hooks: Hooks, tenant
 
 def test_a_failure_that_comes_too_late_does_not_undo_anothers_success(waiting: Hooks) -> None:
     """Breaks when `note_attempt` does not look whether the claim still holds."""
-    (late,) = claim(waiting)
+    (late,) = waiting.claim()
     waiting.clock.at += LEASE
     waiting.drain()
     note(waiting, late, 500)
@@ -93,9 +88,9 @@ def test_a_failure_that_comes_too_late_does_not_undo_anothers_success(waiting: H
 
 
 def test_a_success_that_comes_too_late_is_still_a_success(waiting: Hooks) -> None:
-    (late,) = claim(waiting)
+    (late,) = waiting.claim()
     waiting.clock.at += LEASE
-    (again,) = claim(waiting)
+    (again,) = waiting.claim()
     note(waiting, late, 200)
     note(waiting, again, 500)
     assert waiting.delivery()["state"] == DeliveryState.DELIVERED
@@ -104,15 +99,15 @@ def test_a_success_that_comes_too_late_is_still_a_success(waiting: Hooks) -> Non
 
 
 def test_a_late_failure_leaves_the_claim_of_another_alone(waiting: Hooks) -> None:
-    (late,) = claim(waiting)
+    (late,) = waiting.claim()
     waiting.clock.at += LEASE
-    (again,) = claim(waiting)
+    (again,) = waiting.claim()
     note(waiting, late, 500)
     assert waiting.delivery()["due_at"] == again.leased_until
 
 
 def test_what_was_deleted_meanwhile_is_not_written_to(waiting: Hooks) -> None:
-    (due,) = claim(waiting)
+    (due,) = waiting.claim()
     with waiting.world.database.writing() as c:
         c.execute(webhook_endpoints.delete())
     note(waiting, due, 200)
@@ -121,32 +116,47 @@ def test_what_was_deleted_meanwhile_is_not_written_to(waiting: Hooks) -> None:
 
 
 def test_what_is_claimed_is_nobody_elses(waiting: Hooks) -> None:
-    assert len(claim(waiting)) == 1
-    assert claim(waiting) == []
+    assert len(waiting.claim()) == 1
+    assert waiting.claim() == []
 
 
-def test_two_workers_at_once_never_take_the_same(hooks: Hooks, tenant: Tenant) -> None:
-    """Breaks on PostgreSQL without `with_for_update` in `claim_due`."""
+def test_of_two_workers_that_chose_the_same_one_gets_it(hooks: Hooks, tenant: Tenant) -> None:
+    """Breaks when a claim does not look again whether what was chosen is still due."""
     hooks.endpoint(tenant.workspace_id)
-    for _ in range(40):
+    for _ in range(5):
+        hooks.event(tenant.workspace_id)
+    hooks.worker()._fan_out()
+    database, now = hooks.world.database, hooks.clock.at
+    with database.reading() as c:
+        chosen = choose_due(c, now, 5)
+    assert len(chosen) == 5
+    with database.writing() as c:
+        first = {due.delivery_id for due in claim_chosen(c, chosen[:3], now)}
+    with database.writing() as c:
+        second = {due.delivery_id for due in claim_chosen(c, chosen, now)}
+    assert (first, second) == (set(chosen[:3]), set(chosen[3:]))
+
+
+def test_workers_that_claim_in_the_same_instant_share(hooks: Hooks, tenant: Tenant) -> None:
+    hooks.endpoint(tenant.workspace_id)
+    for _ in range(12):
         hooks.event(tenant.workspace_id)
     hooks.worker()._fan_out()
     url = hooks.world.database.engine.url.render_as_string(hide_password=False)
     others = [Database(url, pool_size=2) for _ in range(3)]
-    start = hooks.clock.at
+    now = hooks.clock.at
+    with hooks.world.database.reading() as c:
+        chosen = choose_due(c, now, 12)
 
     def take(database: Database) -> list[object]:
         with database.writing() as c:
-            return [due.delivery_id for due in claim_due(c, start, 10)]
+            return [due.delivery_id for due in claim_chosen(c, chosen, now)]
 
     taken = together([lambda database=database: take(database) for database in others])
     for database in others:
         database.close()
     ids = [one for some in taken for one in some]
-    assert len(ids) == len(set(ids))
-    assert ids
-    leased = [row for row in hooks.deliveries() if row["due_at"] == start + LEASE]
-    assert {row["id"] for row in leased} == set(ids)
+    assert sorted(ids) == sorted(chosen)
 
 
 def test_two_workers_that_run_deliver_everything_once(hooks: Hooks, tenant: Tenant) -> None:

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
-from app.webhooks.claims import Lane, claim_due
+from app.kernel.ids import new_id
+from app.webhooks.attempt import Attempt, DeliveryState, Failure, NotDelivered, Reply
+from app.webhooks.choice import Lane, in_turn
 from app.webhooks.deliver import BATCH
-from app.webhooks.note_attempt import GIVEN_UP, GONE
+from app.webhooks.note_attempt import GIVEN_UP, GONE, note_attempt
 from app.webhooks.tables import webhook_endpoints
 from support.webhooks import Hooks
 from support.world import Tenant
@@ -123,13 +124,19 @@ def queue(hooks: Hooks, tenant: Tenant, url: str, events: int, **values: object)
     hooks.clock.advance(0.001)
 
 
-def urls_of_a_claim(hooks: Hooks, lane: Lane = Lane.EVERY) -> list[str]:
-    with hooks.world.database.writing() as c:
-        return sorted(due.url for due in claim_due(c, hooks.clock.at, BATCH, lane))
+def urls_of_a_claim(hooks: Hooks, lane: Lane = Lane.EVERY, limit: int = BATCH) -> list[str]:
+    return sorted(due.url for due in hooks.claim(limit, lane))
+
+
+def test_every_queue_has_its_turn() -> None:
+    a, b, c, d = (new_id() for _ in range(4))
+    assert in_turn([[a, b], [c], [d]], 10) == [a, c, d, b]
+    assert in_turn([[a, b], [c], [d]], 2) == [a, c]
+    assert in_turn([], 10) == []
 
 
 def test_nobody_waits_behind_the_long_queue_of_another(hooks: Hooks, tenant: Tenant) -> None:
-    """Breaks when a claim takes the oldest first, whosever they are."""
+    """Breaks when the oldest are chosen first, whosever they are."""
     queue(hooks, tenant, DEAD, 3 * BATCH)
     queue(hooks, tenant, ALIVE, 1)
     assert urls_of_a_claim(hooks) == [ALIVE] + [DEAD] * (BATCH - 1)
@@ -139,6 +146,23 @@ def test_one_that_fails_is_tried_with_one_delivery_at_a_time(hooks: Hooks, tenan
     queue(hooks, tenant, DEAD, 5, first_failed_at=hooks.clock.at, last_failed_at=hooks.clock.at)
     queue(hooks, tenant, ALIVE, 3)
     assert urls_of_a_claim(hooks) == [ALIVE] * 3 + [DEAD]
+
+
+def test_those_that_fail_take_turns_however_long_their_queues(hooks: Hooks, tenant: Tenant) -> None:
+    """Breaks when the oldest delivery goes first: then the same ones are tried for ever."""
+    start = hooks.clock.at
+    for place in range(4):
+        failed = {"first_failed_at": start, "last_failed_at": start + timedelta(seconds=place)}
+        queue(hooks, tenant, f"https://{place}.example.com/", 3, **failed)
+    hooks.sender.otherwise = Reply(500)
+    tried = []
+    for _ in range(4):
+        hooks.clock.advance(0.5)
+        (due,) = hooks.claim(1, Lane.FAILING)
+        with hooks.world.database.writing() as c:
+            note_attempt(c, due, Attempt(hooks.clock.at, 1, 500), hooks.clock.at, 0.5)
+        tried.append(due.url)
+    assert tried == [f"https://{place}.example.com/" for place in range(4)]
 
 
 def test_each_lane_takes_its_own(hooks: Hooks, tenant: Tenant) -> None:

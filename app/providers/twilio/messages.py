@@ -1,10 +1,11 @@
-"""Asking Twilio about messages that exist: one by its SID, or the newest to a number.
+"""Asking Twilio about messages that exist: one by its SID, or those to a number since a time.
 
-Source: Twilio's Message resource. The list is by number and without a date, because messages that
-were not sent yet have none; its dates are RFC 2822, its segments and prices are texts.
+Source: Twilio's Message resource. The list is by number, newest first and without a date, because
+messages that were not sent yet have none; its dates are RFC 2822, its segments and prices texts.
 """
 
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from twilio.base.exceptions import TwilioRestException
@@ -15,7 +16,9 @@ from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.registrations import UNREADABLE
 
-_LISTED = 20
+_PAGE = 50
+# A number that got more than this since then is beyond asking page by page.
+_MOST_LISTED = 1000
 _NOT_FOUND = 404
 
 
@@ -39,18 +42,25 @@ class TwilioMessages:
             raise ProviderUnknown(_why(problem)) from problem
         return _read(found)
 
-    def list_to(self, account: ProviderAccount, to_number: str) -> list[ProviderMessage]:
-        """List the newest outbound messages to a number.
+    def list_to(
+        self, account: ProviderAccount, to_number: str, since: datetime
+    ) -> list[ProviderMessage]:
+        """List the outbound messages to a number that are not older than ``since``.
 
         Raises:
             ProviderUnknown: Twilio could not be asked.
         """
         try:
             messages = self._clients.of(account).api.v2010.account.messages
-            found = messages.list(to=to_number, limit=_LISTED, page_size=_LISTED)
+            newest_first = messages.stream(to=to_number, limit=_MOST_LISTED, page_size=_PAGE)
+            found = list(takewhile(lambda one: _is_since(one, since), newest_first))
         except UNREADABLE as problem:
             raise ProviderUnknown(_why(problem)) from problem
         return [_read(one) for one in found if str(one.direction).startswith("outbound")]
+
+
+def _is_since(one: Any, since: datetime) -> bool:
+    return not isinstance(one.date_created, datetime) or one.date_created >= since
 
 
 def _read(found: Any) -> ProviderMessage:

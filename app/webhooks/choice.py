@@ -1,0 +1,88 @@
+"""Choosing whose deliveries come next: reads alone, so that a long queue keeps no writer waiting.
+
+Every endpoint gets its first delivery before any gets its second, whoever waited longest first, and
+one that fails gets only one at a time: a dead receiver with a long queue costs the others nothing
+but that one attempt. Lanes go further: with one worker task for each, the healthy never wait for a
+receiver that does not answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from itertools import zip_longest
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, func, select, true
+
+from app.db.rows import AnyRow
+from app.webhooks.tables import webhook_deliveries, webhook_endpoints
+
+
+class Lane(StrEnum):
+    """Which endpoints' deliveries are taken: by how their last attempt went."""
+
+    EVERY = "every"
+    HEALTHY = "healthy"
+    FAILING = "failing"
+
+
+def choose_due(
+    connection: Connection, now: datetime, limit: int, lane: Lane = Lane.EVERY
+) -> list[UUID]:
+    """Return up to ``limit`` deliveries whose time has come, in the order of their turn."""
+    queues = [
+        _oldest(connection, endpoint.id, now, limit if endpoint.first_failed_at is None else 1)
+        for endpoint in _waiting(connection, now, limit, lane)
+    ]
+    return in_turn(queues, limit)
+
+
+def in_turn(queues: Iterable[Sequence[UUID]], limit: int) -> list[UUID]:
+    """Take the first of every queue, then the second of every queue, and so on: pure."""
+    rounds = zip_longest(*queues)
+    return [one for each in rounds for one in each if one is not None][:limit]
+
+
+def _waiting(connection: Connection, now: datetime, limit: int, lane: Lane) -> Sequence[AnyRow]:
+    """The endpoints that have something due. One that fails waits since its last attempt."""
+    endpoints, deliveries = webhook_endpoints.c, webhook_deliveries.c
+    oldest = (
+        select(func.min(deliveries.due_at, type_=deliveries.due_at.type))
+        .where(deliveries.endpoint_id == endpoints.id, deliveries.due_at <= now)
+        .scalar_subquery()
+    )
+    found = (
+        select(endpoints.id, endpoints.first_failed_at, endpoints.last_failed_at)
+        .add_columns(oldest.label("oldest"))
+        .where(endpoints.active, _in(lane))
+        .subquery()
+    )
+    query = (
+        select(found.c.id, found.c.first_failed_at)
+        .where(found.c.oldest.isnot(None))
+        .order_by(func.coalesce(found.c.last_failed_at, found.c.oldest), found.c.id)
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+def _oldest(connection: Connection, endpoint_id: UUID, now: datetime, limit: int) -> Sequence[UUID]:
+    deliveries = webhook_deliveries.c
+    query = (
+        select(deliveries.id)
+        .where(deliveries.endpoint_id == endpoint_id, deliveries.due_at <= now)
+        .order_by(deliveries.due_at)
+        .limit(limit)
+    )
+    return connection.execute(query).scalars().all()
+
+
+def _in(lane: Lane) -> ColumnElement[bool]:
+    first_failed_at = webhook_endpoints.c.first_failed_at
+    match lane:
+        case Lane.EVERY:
+            return true()
+        case Lane.HEALTHY:
+            return first_failed_at.is_(None)
+        case Lane.FAILING:
+            return first_failed_at.isnot(None)

@@ -1,0 +1,151 @@
+"""Wrong settings: each is told with its name, all at once, and no secret is repeated."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import _NAMES, Settings, SettingsError, load_settings
+
+SECRET = "s" * 32
+# Two Fernet keys, written down: what a test is named by must be the same in every process.
+KEY, OLDER_KEY = "a" * 43 + "=", "b" * 42 + "A="
+ENOUGH = {"BORDERPOST_SECRET_KEY": SECRET, "BORDERPOST_ENCRYPTION_KEYS": KEY}
+
+
+def load(instance: Path, **given: str) -> Settings:
+    environ = ENOUGH | {f"BORDERPOST_{name}": value for name, value in given.items()}
+    return load_settings(environ, instance)
+
+
+def problems(instance: Path, **given: str) -> list[str]:
+    with pytest.raises(SettingsError) as wrong:
+        load(instance, **given)
+    return wrong.value.problems
+
+
+NOT_A_URL = "must be an http or https URL with a host"
+NOT_PLAIN = "must be plain: no user, query, fragment, space or non-ASCII character"
+NOT_A_DATABASE = "is not a database URL"
+NOT_A_DIALECT = "must start with one of sqlite, postgresql+psycopg"
+NO_FILE = "SQLite needs a file, for example sqlite:////data/sms.db"
+NOT_A_NUMBER = "must be a whole number from 1 to 512"
+
+WRONG = [
+    ("PUBLIC_URL", "sms.example.com", NOT_A_URL),
+    ("PUBLIC_URL", "ftp://sms.example.com", NOT_A_URL),
+    ("PUBLIC_URL", "https://", NOT_A_URL),
+    ("PUBLIC_URL", "https:///path", NOT_A_URL),
+    ("PUBLIC_URL", "https://host:port", NOT_A_URL),
+    ("PUBLIC_URL", "https://host:99999", NOT_A_URL),
+    ("PUBLIC_URL", "https://[::1", NOT_A_URL),
+    ("PUBLIC_URL", "NGROK", NOT_A_URL),
+    ("PUBLIC_URL", "https://host?x=1", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host?", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host#x", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host/#", NOT_PLAIN),
+    ("PUBLIC_URL", "https://user@host", NOT_PLAIN),
+    ("PUBLIC_URL", "https://:secret@host", NOT_PLAIN),
+    ("PUBLIC_URL", "https://h\u00f6st", NOT_PLAIN),
+    ("PUBLIC_URL", "https://ho st", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host/\t", NOT_PLAIN),
+    ("PUBLIC_URL", "https://host\\@other", NOT_PLAIN),
+    ("TWILIO_URL", "127.0.0.1:8010", NOT_A_URL),
+    ("TWILIO_URL", "http://127.0.0.1:8010?x", NOT_PLAIN),
+    ("TWILIO_URL", "ngrok", NOT_A_URL),
+    ("DATABASE_URL", "borderpost.db", NOT_A_DATABASE),
+    ("DATABASE_URL", "postgresql://host:port/name", NOT_A_DATABASE),
+    ("DATABASE_URL", "mysql://host/name", NOT_A_DIALECT),
+    ("DATABASE_URL", "postgresql+psycopg2://host/name", NOT_A_DIALECT),
+    ("DATABASE_URL", "sqlite+aiosqlite:///a.db", NOT_A_DIALECT),
+    ("DATABASE_URL", "sqlite://", NO_FILE),
+    ("DATABASE_URL", "sqlite:///:memory:", NO_FILE),
+    ("SECRET_KEY", "short", "needs at least 32 characters"),
+    ("ENCRYPTION_KEYS", "nonsense", "key 1 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", f"{KEY},n\u00f6", "key 2 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", f"{KEY},{KEY[:-2]}", "key 2 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", " , ", "names no key"),
+    ("THREADS", "0", NOT_A_NUMBER),
+    ("THREADS", "513", NOT_A_NUMBER),
+    ("THREADS", "-1", NOT_A_NUMBER),
+    ("THREADS", "many", NOT_A_NUMBER),
+    ("THREADS", "1.5", NOT_A_NUMBER),
+    ("WEBHOOK_ALLOW_LOOPBACK", "yes", "must be true or false"),
+]
+ANYTHING_GOES = {"METRICS_TOKEN"}
+
+
+def test_every_setting_is_tried_with_a_wrong_value() -> None:
+    assert {name for name, _, _ in WRONG} | ANYTHING_GOES == set(_NAMES)
+
+
+@pytest.mark.parametrize(("name", "value", "problem"), WRONG)
+def test_a_wrong_setting_is_told_with_its_name(
+    tmp_path: Path, name: str, value: str, problem: str
+) -> None:
+    assert problems(tmp_path, **{name: value}) == [f"BORDERPOST_{name}: {problem}"]
+
+
+def test_a_secret_that_is_missing_is_told_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        load_settings({}, tmp_path)
+    assert wrong.value.problems == [
+        "BORDERPOST_SECRET_KEY: is not set: run `borderpost init`, or set it",
+        "BORDERPOST_ENCRYPTION_KEYS: is not set: run `borderpost init`, or set it",
+    ]
+
+
+def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        'colour = "red"\nPUBLIC_URL = "https://x"\nthreads = [8]\nmetrics_token = true\n'
+        'twilio_url = "nowhere"\n'
+    )
+    wrong = {
+        name: value for name, value, _ in reversed(WRONG) if name not in {"TWILIO_URL", "THREADS"}
+    }
+    found = problems(tmp_path, THREADS="0", **wrong)
+    places = [problem.rsplit(": ", 1)[0] for problem in found]
+    assert sorted(place.removeprefix(f"{tmp_path}/") for place in places) == sorted(
+        [
+            "BORDERPOST_DATABASE_URL",
+            "BORDERPOST_ENCRYPTION_KEYS",
+            "BORDERPOST_PUBLIC_URL",
+            "BORDERPOST_SECRET_KEY",
+            "BORDERPOST_THREADS",
+            "BORDERPOST_TWILIO_URL",
+            "BORDERPOST_WEBHOOK_ALLOW_LOOPBACK",
+            "config.toml: PUBLIC_URL",
+            "config.toml: colour",
+            "config.toml: metrics_token",
+            "config.toml: threads",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b"public_url = ", b"\xff\xfe", b"threads = 1\nthreads = 2\n", b"[x\n"]
+)
+def test_a_file_that_cannot_be_read_is_a_problem_beside_the_others(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    found = problems(tmp_path, THREADS="0")
+    assert len(found) == 2
+    assert found[0].startswith(f"{tmp_path}/config.toml: cannot be read: ")
+
+
+def test_a_secrets_file_that_cannot_be_read_is_a_problem_beside_the_others(tmp_path: Path) -> None:
+    (tmp_path / "secrets.env").write_bytes(b"BORDERPOST_SECRET_KEY=\xff\n")
+    found = problems(tmp_path, THREADS="0")
+    assert len(found) == 2
+    assert found[0].startswith(f"{tmp_path}/secrets.env: cannot be read: ")
+
+
+def test_no_problem_repeats_a_secret(tmp_path: Path) -> None:
+    told = problems(
+        tmp_path,
+        SECRET_KEY="planted-secret",
+        ENCRYPTION_KEYS="planted-key",
+        DATABASE_URL="mysql://user:planted-password@host/name",
+        PUBLIC_URL="https://user:planted-password@host",
+    )
+    assert "planted" not in "".join(told)
