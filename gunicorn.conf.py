@@ -56,6 +56,16 @@ timeout = 60
 keepalive = 30
 control_socket_disable = True
 accesslog = None
+# Its own lines go the way of all others, through the masking of the application's handler: an error
+# line of gunicorn's holds the query, which may hold a number.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
+        "gunicorn.access": {"level": "INFO", "handlers": [], "propagate": False},
+    },
+}
 
 
 def when_ready(_server: Any) -> None:

@@ -24,6 +24,8 @@ from app.destinations.provider_store import (
     replace_permissions,
 )
 from app.kernel.clock import Clock, rfc3339
+from app.webhooks.events import EventType
+from app.webhooks.outbox import add_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,30 @@ class CheckProvider:
         """Check workspaces that have an account, as `load_asked` chooses them."""
         with self.database.reading() as connection:
             asked = load_asked(connection, workspace_id, whole_account=whole_account)
+            before = [self._view(connection, one, None) for one in asked]
         accounts = {one.account.sid: one.account for one in asked}
         problems = {sid: self._renew(account) for sid, account in accounts.items()}
         with self.database.reading() as connection:
-            return [self._view(connection, one, problems[one.account.sid]) for one in asked]
+            after = [self._view(connection, one, problems[one.account.sid]) for one in asked]
+        for old, new in zip(before, after, strict=True):
+            self._tell_of_drift(old.view, new)
+        return after
+
+    def _tell_of_drift(self, before: ProviderView, after: Checked) -> None:
+        """Tell the owner's systems of differences, once for each time that they change."""
+        found = after.view.comparison
+        if not found.differs or found == before.comparison:
+            return
+        data = {
+            "workspace_id": str(after.effective.workspace_id),
+            "allowed_here_closed_there": list(found.allowed_here_closed_there),
+            "closed_here_open_there": list(found.closed_here_open_there),
+            "checked_at": after.view.as_json()["checked_at"],
+        }
+        with self.database.writing() as connection:
+            workspace_id = after.effective.workspace_id
+            now = self.clock.now()
+            add_event(connection, workspace_id, EventType.DESTINATION_DRIFT, data, now)
 
     def _renew(self, account: ProviderAccount) -> GeoUnknown | None:
         try:

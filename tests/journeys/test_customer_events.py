@@ -1,11 +1,15 @@
 """From the status callback and the policy change to the event that a customer is told."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from app.access.provider_account import ProviderAccount
 from app.access.roles import Role
+from app.destinations.geo_source import GeoPermission
+from app.destinations.provider_check import CheckProvider
 from app.webhooks.tables import webhook_events
 from support.world import BR_NUMBER, Gateway, Tenant, World
 
@@ -21,6 +25,7 @@ def endpoint(gateway: Gateway, tenant: Tenant) -> str:
             "sms.undelivered",
             "sms.failed",
             "destination.changed",
+            "destination.drift",
         ],
     }
     answer = gateway.post("/v1/webhook-endpoints", body, key=tenant.keys[Role.ADMIN])
@@ -73,3 +78,37 @@ def test_a_change_of_policy_is_told_with_its_revision(
     assert event_type == "destination.changed"
     assert data["changes"] == [{"country": "BR", "from": None, "to": "allowed"}]
     assert (data["revision"], data["workspace_id"]) == (2, str(tenant.workspace_id))
+
+
+@dataclass
+class Gates:
+    """A provider whose gates the test opens and shuts."""
+
+    is_open: dict[str, bool]
+
+    def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
+        return [
+            GeoPermission(code, is_open, False, "+1", "") for code, is_open in self.is_open.items()
+        ]
+
+    def update(self, account: ProviderAccount, wanted: Any) -> list[Any]:
+        raise NotImplementedError
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_difference_to_the_provider_is_told_once_each_time_it_changes(
+    gateway: Gateway, world: World, tenant: Tenant
+) -> None:
+    gates = Gates({"US": True, "CA": False})
+    check = CheckProvider(world.database, gates, gateway.services.clock)
+    check()
+    assert told(world) == []
+    gates.is_open["CA"] = True
+    for _ in range(2):
+        check()
+    ((event_type, data),) = told(world)
+    assert event_type == "destination.drift"
+    assert (data["allowed_here_closed_there"], data["closed_here_open_there"]) == ([], ["CA"])
+    gates.is_open["CA"] = False
+    check()
+    assert len(told(world)) == 1

@@ -152,7 +152,7 @@ def test_those_that_fail_take_turns_however_long_their_queues(hooks: Hooks, tena
     """Breaks when the oldest delivery goes first: then the same ones are tried for ever."""
     start = hooks.clock.at
     for place in range(4):
-        failed = {"first_failed_at": start, "last_failed_at": start + timedelta(seconds=place)}
+        failed = {"first_failed_at": start, "last_failed_at": start - timedelta(seconds=9 - place)}
         queue(hooks, tenant, f"https://{place}.example.com/", 3, **failed)
     hooks.sender.otherwise = Reply(500)
     tried = []
