@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from app.kernel.errors import ServiceUnavailable
 
 _WAIT_SECONDS = 2
+_MIGRATION_SECONDS = 60
 # The schema is older than the program: a state of the installation, as an absent database is.
 _NOT_MIGRATED = {"42P01", "42703"}
 _POSTGRES_OPTIONS = "-c statement_timeout=20000 -c lock_timeout=2000 -c timezone=UTC"
@@ -102,6 +103,9 @@ class Database:
         """
         if not self.is_sqlite:
             with self.writing() as connection:
+                # Another start may be migrating, and a table may take its time.
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION_SECONDS}s'")
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7077)")
                 yield connection
             return
@@ -110,6 +114,7 @@ class Database:
             if driver is None:
                 raise ServiceUnavailable
             driver.execute("PRAGMA foreign_keys=OFF").close()
+            connection.execution_options(borderpost_wait_seconds=_MIGRATION_SECONDS)
             try:
                 with connection.begin():
                     yield connection

@@ -13,7 +13,6 @@ from app.destinations.policy import Policy, decide
 from app.destinations.refusal import Source
 from app.kernel.phone import resolve
 from app.messages.tables import messages
-from app.messages.traffic import next_prefix
 from support.destinations import Desk
 from support.layers import COUNTRIES, NUMBERS, Stack, bounded, lay, maps, stacks
 from support.time import ManualClock
@@ -248,13 +247,3 @@ def test_the_sums_are_those_of_judging_each_message_by_itself(
         assert {one["country"]: [one["messages"], one["segments"]] for one in found} == sums
 
     holds()
-
-
-@given(st.from_regex(r"\A\+[1-9][0-9]{0,14}\Z"), st.from_regex(r"\A\+[1-9][0-9]{1,14}\Z"))
-def test_the_range_of_a_prefix_holds_its_numbers_whatever_the_collation(
-    prefix: str, number: str
-) -> None:
-    """Only numbers are compared with each other: a text like '+1~' stands elsewhere in each language."""
-    above = next_prefix(prefix)
-    assert (number >= prefix and (above is None or number < above)) == number.startswith(prefix)
-    assert above is None or above[1:].isdecimal()

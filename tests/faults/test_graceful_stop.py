@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.db.engine import Database
-from app.emulator.scenarios import CreateAnswer, Scenario
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from support.history import Told, judge
 from support.patience import eventually
 from support.stage import Stage, number, staged
@@ -21,8 +21,11 @@ def test_no_request_fails_when_the_gateway_is_asked_to_stop(
 
     Break: in `gunicorn.conf.py`, set `graceful_timeout` to 1; or leave out `listener.close()`.
     """
-    slow = Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=HELD_SECONDS)
+    lost = CallbackMode.LOST  # who would call back finds nobody there
+    create = CreateAnswer.TIMEOUT_AFTER_ACCEPTING
+    slow = Scenario(create=create, hold_seconds=HELD_SECONDS, callbacks=lost)
     with staged(database, tmp_path) as stage:
+        stage.emulator.scenarios.set_default(Scenario(callbacks=lost))
         for place in range(SLOW):
             stage.emulator.scenarios.for_number(number(place), slow)
         with ThreadPoolExecutor(SLOW + QUICK_CLIENTS) as pool:

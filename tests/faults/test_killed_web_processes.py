@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.db.engine import Database
+from app.emulator.scenarios import CallbackMode, Scenario
 from support.history import Told, judge
 from support.stage import Stage, number, staged
 
 CLIENTS, KILLS, SENDS = 8, 30, 800
+WITHOUT_CALLBACKS = 4  # every fourth number
 LONGEST_SECONDS = 240
 TRIES = 8
 ANSWERED = {201, 504}
@@ -29,6 +31,9 @@ def test_nothing_is_lost_or_doubled_while_web_processes_are_killed(
     out `self._report`: what a killed process had handed over is then never accepted.
     """
     with staged(database, tmp_path) as stage:
+        for place in range(0, 100, WITHOUT_CALLBACKS):
+            lost = Scenario(callbacks=CallbackMode.LOST)
+            stage.emulator.scenarios.for_number(number(place), lost)
         told = _under_fire(stage)
         assert stage.emulator.wait_until_quiet(60)
         stage.follow_up()

@@ -17,6 +17,7 @@ AFTER_ACCEPTING = (
 )
 # Longer than the gateway waits for an answer.
 HANGS_SECONDS = 13
+MANY = 120
 
 
 def test_what_the_provider_took_without_saying_so_is_created_once_and_settled(
@@ -24,8 +25,8 @@ def test_what_the_provider_took_without_saying_so_is_created_once_and_settled(
 ) -> None:
     """Each kind of silence answers 504; callbacks settle, and where there are none, the list does.
 
-    Break: in `app/messages/submit.py`, `submit`, try again what is `Unconfirmed` too; or in
-    `app/messages/follow_up.py`, `_settle`, leave out `self._report`.
+    Break: in `app/providers/twilio/client.py`, `_outcome_of`, return `NeverProcessed()` in the last
+    case; or in `app/messages/follow_up.py`, `_settle`, leave out `self._report`.
     """
     cases = {
         f"{create} {callbacks}": Scenario(
@@ -61,6 +62,27 @@ def test_what_the_provider_took_without_saying_so_is_created_once_and_settled(
         key: (201, ids[key]) for key in cases
     }
     assert {row.status for row in stage.held()} == {"delivered"}
+
+
+def test_many_sends_to_one_number_are_each_found_by_the_list(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """However many came after it, a message is told from the others by its text.
+
+    Break: in `app/providers/twilio/messages.py`, set `_MOST_LISTED` to 20.
+    """
+    create = CreateAnswer.ERROR_500_AFTER_ACCEPTING
+    database = Database(sqlite_url, pool_size=8)
+    with staged(database, tmp_path) as stage:
+        stage.emulator.scenarios.set_default(Scenario(create=create, callbacks=CallbackMode.LOST))
+        with ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(stage.send, map(str, range(MANY))))
+        assert stage.emulator.wait_until_quiet(60)
+        stage.follow_up()
+    verdict = judge(told, stage.created(), stage.held())
+    assert verdict.faults == ()
+    assert len(verdict.recovered) == MANY
+    database.close()
 
 
 def _all(stage: Stage, numbers: dict[str, str]) -> list[Told]:
