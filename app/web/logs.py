@@ -33,6 +33,7 @@ _SECRET_FIELDS = {
 _TOKENS = re.compile(
     r"bp_[0-9A-Za-z]{38}"  # access keys
     r"|\b[0-9a-f]{32}\b"  # provider tokens
+    r"|\bwhsec_[\w+/=-]+"  # secrets of webhook endpoints
     r"|(?<=://)[^/@\s]+@"  # users and passwords in URLs
     r"|(?<=Basic )\S+"
     r"|\b[\w-]{43}=|\bgAAAA[\w=-]{20,}",  # Fernet keys and what they sealed
