@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from app.access.access_keys_api import routes as access_key_routes
+from app.access.audit_api import routes as audit_routes
 from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
 from app.destinations.api import routes as destination_routes
@@ -13,8 +15,10 @@ from app.destinations.api_traffic import routes as destination_traffic_routes
 from app.messages.api import routes as messages_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
+from app.tenancy.api import routes as tenancy_routes
 from app.use_cases.api import routes as use_case_routes
 from app.use_cases.opt_outs_api import routes as opt_out_routes
+from app.use_cases.senders_api import routes as sender_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
 from app.web.openapi import Description
@@ -32,11 +36,15 @@ ROUTES = (
     policy_routes,
     destination_traffic_routes,
     destination_provider_routes,
+    tenancy_routes,
     workspace_routes,
     use_case_routes,
+    sender_routes,
     opt_out_routes,
     webhook_endpoint_routes,
     webhook_delivery_routes,
+    access_key_routes,
+    audit_routes,
     webhook_routes,
     inbound_routes,
     health_routes,

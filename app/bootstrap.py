@@ -45,6 +45,7 @@ class Services:
 
     settings: Settings
     database: Database
+    vault: Vault
     clock: Clock
     send: SendMessage
     track: TrackDelivery
@@ -60,6 +61,7 @@ class Services:
         return (
             self.settings,
             self.database,
+            self.vault,
             self.clock,
             self.send,
             self.track,
@@ -126,6 +128,7 @@ def open_services(
     return Services(
         settings=settings,
         database=database,
+        vault=vault,
         clock=clock,
         send=SendMessage(database, provider, clock, in_flight),
         track=TrackDelivery(database, clock),

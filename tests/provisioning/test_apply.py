@@ -174,7 +174,7 @@ def test_a_failure_in_the_middle_changes_nothing(
         written.append(connection.exec_driver_sql("SELECT count(*) FROM use_cases").scalar())
         raise RuntimeError("the power is gone")
 
-    monkeypatch.setattr(store, "create_key", fail)
+    monkeypatch.setattr(store, "issue_key", fail)
     with pytest.raises(RuntimeError):
         applied(file)
     assert written == [1]
