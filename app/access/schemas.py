@@ -82,7 +82,7 @@ class AuditListQuery(PageQuery, StrictSchema):
         return AuditFilter(**data, actor_kind=None if kind is None else ActorKind(kind))
 
 
-class ActorView(Schema):
+class AuditActorView(Schema):
     """Who did it, and through which door."""
 
     kind = fields.String(required=True, validate=one_of(ActorKind))
@@ -96,7 +96,7 @@ class AuditEventView(Schema):
     id = fields.UUID(required=True)
     at = fields.DateTime(required=True)
     workspace_id = fields.UUID(required=True, allow_none=True)
-    actor = fields.Nested(ActorView, required=True)
+    actor = fields.Nested(AuditActorView, required=True)
     action = fields.String(required=True)
     target = fields.String(required=True, allow_none=True)
     reason = fields.String(required=True, allow_none=True)

@@ -21,13 +21,26 @@ class Name(fields.String):
         return name
 
 
+class Form(validate.Regexp):
+    """The whole value has a form; the expression means the same to JavaScript, for the API."""
+
+    def __init__(self, expression: str, error: str) -> None:
+        super().__init__(f"^{expression}$", error=error)
+
+    def __call__(self, value: Any) -> Any:
+        """Refuse what merely begins with the form, a line break at the end too."""
+        if self.regex.fullmatch(value) is None:
+            raise ValidationError(self._format_error(value))
+        return value
+
+
 def sid(prefixes: str, *, may_be_empty: bool = False, required: bool = True) -> fields.String:
     """Return a field for Twilio's identifiers: ``(QE|CM)`` and 32 hexadecimal digits."""
     said = " or ".join(prefixes.strip("()").split("|"))
-    pattern, error = rf"{prefixes}[0-9a-fA-F]{{32}}\Z", f"Must be {said} and 32 hexadecimal digits"
+    form, error = f"{prefixes}[0-9a-fA-F]{{32}}", f"Must be {said} and 32 hexadecimal digits"
     if may_be_empty:
-        pattern, error = rf"{pattern}|\Z", f"{error}, or empty"
-    return fields.String(required=required, validate=validate.Regexp(pattern, error=f"{error}."))
+        form, error = f"({form})?", f"{error}, or empty"
+    return fields.String(required=required, validate=Form(form, f"{error}."))
 
 
 def days(**kwargs: Any) -> fields.Integer:
@@ -40,8 +53,4 @@ def status(choices: tuple[str, ...] = ()) -> fields.String:
     """Return a field for a status in Twilio's words: one of a closed set, or any of its form."""
     if choices:
         return fields.String(validate=validate.OneOf(choices, error="Must be one of: {choices}."))
-    return fields.String(
-        validate=validate.Regexp(
-            r"[A-Z_]{1,40}\Z", error="Must be a word in capitals, as Twilio's."
-        )
-    )
+    return fields.String(validate=Form("[A-Z_]{1,40}", "Must be a word in capitals, as Twilio's."))

@@ -107,6 +107,7 @@ def test_an_unknown_scope_is_told(run: Run, option: str) -> None:
 def test_before_the_first_apply_there_is_no_organization(run: Run, database: Database) -> None:
     with database.writing() as connection:
         for table in (
+            "audit_events",
             "senders",
             "use_cases",
             "destination_revisions",
