@@ -121,11 +121,12 @@ def _access_key(gateway: Gateway, tenant: Tenant) -> Ids:
 
 
 def _revision(gateway: Gateway, tenant: Tenant) -> Ids:
-    """A revision that can be gone back to."""
-    _rule(gateway, tenant)
+    """A revision that can be gone back to: one that is not the current."""
+    for _ in range(2):
+        _rule(gateway, tenant)
     path = fill(_DESTINATIONS, ids_of(tenant)) + "/history"
     page = gateway.get(path, key=tenant.keys[Role.OWNER]).get_json()
-    return {"revision": str(page["items"][0]["revision"])}
+    return {"revision": str(page["items"][1]["revision"])}
 
 
 def _send_body(ids: Ids) -> Any:
