@@ -9,6 +9,7 @@ from app.access.roles import Role
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
+from support.threads import together
 from support.world import SERVICE_SID, US_NUMBER, Gateway, Tenant, World
 
 PATH = "/v1/use-cases"
@@ -142,6 +143,18 @@ def test_a_name_is_taken_once_in_each_workspace(admin: Admin) -> None:
     sibling = admin.world.tenant(admin.tenant.organization_id, "sibling")
     admin.tenant = sibling
     assert admin.make().status_code == 201
+
+
+def test_of_several_at_once_one_gets_the_name(admin: Admin) -> None:
+    application = admin.gateway.client.application
+    key = admin.tenant.keys[Role.ADMIN]
+    body = {"name": "alerts", "messaging_service_sid": SERVICE_SID}
+
+    def make() -> int:
+        headers = {"Authorization": f"AccessKey {key}"}
+        return application.test_client().post(PATH, json=body, headers=headers).status_code
+
+    assert sorted(together([make] * 4)) == [201, 422, 422, 422]
 
 
 def test_a_destination_that_the_organization_denies_is_named(admin: Admin) -> None:
