@@ -15,6 +15,8 @@ from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
 from app.use_cases.api import routes as use_case_routes
 from app.use_cases.opt_outs_api import routes as opt_out_routes
+from app.web.assets import VENDORED, install_assets
+from app.web.assets import routes as asset_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
 from app.web.openapi import Description
@@ -41,11 +43,13 @@ ROUTES = (
     inbound_routes,
     health_routes,
     openapi_routes,
+    asset_routes,
 )
+ASSET_FOLDERS = (VENDORED,)
 
 
 def declared_endpoints() -> list[Endpoint]:
-    """List every route of the API, in the order of its description."""
+    """List every route, in the order of the API's description."""
     return [endpoint for routes in ROUTES for endpoint in routes.endpoints]
 
 
@@ -62,8 +66,9 @@ def create_app(services: Services) -> Flask:
     provide(app, Description(declared_endpoints(), public_url))
     for place, routes in enumerate(ROUTES):
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
+    prefix = urlsplit(public_url).path.rstrip("/")
+    install_assets(app, ASSET_FOLDERS, prefix)
     install_error_handlers(app)
     install_request_handling(app, is_https=public_url.startswith("https://"))
-    prefix = urlsplit(public_url).path.rstrip("/")
     app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]
     return app

@@ -43,7 +43,7 @@ def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
         },
     )
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in endpoints:
+    for endpoint in (one for one in endpoints if one.described):
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     for path, operations in paths.items():
         spec.path(path=path, operations=operations)
