@@ -6,6 +6,8 @@ from flask import Flask
 
 from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
+from app.console.cookies import cookie_scope
+from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
 from app.destinations.api import routes as destination_routes
 from app.destinations.api_policy import routes as policy_routes
 from app.destinations.api_provider import routes as destination_provider_routes
@@ -45,12 +47,12 @@ ROUTES = (
     openapi_routes,
     asset_routes,
 )
-ASSET_FOLDERS = (VENDORED,)
+ASSET_FOLDERS = (VENDORED, CONSOLE_ASSETS)
 
 
 def declared_endpoints() -> list[Endpoint]:
     """List every route, in the order of the API's description."""
-    return [endpoint for routes in ROUTES for endpoint in routes.endpoints]
+    return [endpoint for routes in (*ROUTES, *CONSOLE_ROUTES) for endpoint in routes.endpoints]
 
 
 def create_app(services: Services) -> Flask:
@@ -68,6 +70,7 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
     prefix = urlsplit(public_url).path.rstrip("/")
     install_assets(app, ASSET_FOLDERS, prefix)
+    install_console(app, cookie_scope(public_url))
     install_error_handlers(app)
     install_request_handling(app, is_https=public_url.startswith("https://"))
     app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]

@@ -19,6 +19,7 @@ from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
 from app.messages.traffic import MessageTraffic
+from app.people.sign_in import SignIn
 from app.providers.ngrok import public_url_of_agent
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
@@ -54,6 +55,7 @@ class Services:
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
+    sign_in: SignIn
 
     def all(self) -> tuple[object, ...]:
         """List the services that views ask for by type."""
@@ -69,6 +71,7 @@ class Services:
             self.tokens,
             self.callback_url,
             self.metrics_token,
+            self.sign_in,
         )
 
 
@@ -135,6 +138,7 @@ def open_services(
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
+        sign_in=SignIn(database, vault, clock),
     )
 
 

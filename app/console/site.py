@@ -1,0 +1,39 @@
+"""The console as a whole: its pages, its files, its cookies."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from app.console.cookies import CookieScope
+from app.console.failures import install_failure_pages
+from app.console.guard import csrf
+from app.console.overview import routes as overview_routes
+from app.console.sign_in_page import routes as sign_in_routes
+from app.web.wiring import provide
+
+CONSOLE_ROUTES = (
+    sign_in_routes,
+    overview_routes,
+)
+CONSOLE_ASSETS = Path(__file__).parent / "assets"
+
+
+def install_console(app: Flask, scope: CookieScope) -> None:
+    """Serve the console's pages."""
+    provide(app, scope)
+    app.config.update(
+        # Flask's own cookie holds the forms' token and what a page tells the next one.
+        SESSION_COOKIE_NAME="borderpost_form",
+        SESSION_COOKIE_PATH=scope.path,
+        SESSION_COOKIE_SECURE=scope.is_https,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_CHECK_DEFAULT=False,  # the guards of the pages check; the API has no cookies
+        WTF_CSRF_TIME_LIMIT=None,
+        # A proxy may change the Host header that the strict check compares with.
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    csrf.init_app(app)
+    for place, routes in enumerate(CONSOLE_ROUTES):
+        blueprint = routes.blueprint()
+        install_failure_pages(blueprint)
+        app.register_blueprint(blueprint, name=f"console_{place}")
