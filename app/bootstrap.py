@@ -56,6 +56,7 @@ class Services:
     callback_url: CallbackUrl
     metrics_token: MetricsToken
     sign_in: SignIn
+    vault: Vault
 
     def all(self) -> tuple[object, ...]:
         """List the services that views ask for by type."""
@@ -72,6 +73,7 @@ class Services:
             self.callback_url,
             self.metrics_token,
             self.sign_in,
+            self.vault,
         )
 
 
@@ -139,6 +141,7 @@ def open_services(
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
         sign_in=SignIn(database, vault, clock),
+        vault=vault,
     )
 
 

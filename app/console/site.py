@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from app.console.account_page import routes as account_routes
 from app.console.cookies import CookieScope
 from app.console.failures import install_failure_pages
 from app.console.guard import csrf
@@ -14,6 +15,7 @@ from app.web.wiring import provide
 CONSOLE_ROUTES = (
     sign_in_routes,
     overview_routes,
+    account_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 
