@@ -6,7 +6,6 @@ from flask import Flask
 
 from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
-from app.console.cookies import cookie_scope
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
 from app.destinations.api import routes as destination_routes
 from app.destinations.api_policy import routes as policy_routes
@@ -70,7 +69,7 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
     prefix = urlsplit(public_url).path.rstrip("/")
     install_assets(app, ASSET_FOLDERS, prefix)
-    install_console(app, cookie_scope(public_url))
+    install_console(app, services.settings)
     install_error_handlers(app)
     install_request_handling(app, is_https=public_url.startswith("https://"))
     app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]

@@ -33,6 +33,15 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityProviderSettings:
+    """An OpenID Connect provider that people may sign in at."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator decided."""
 
@@ -45,6 +54,7 @@ class Settings:
     metrics_token: str | None = field(repr=False, default=None)
     threads: int = 32
     webhook_allow_loopback: bool = False
+    identity_provider: IdentityProviderSettings | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -73,6 +83,7 @@ def load_settings(
         metrics_token=reader.get("METRICS_TOKEN"),
         threads=reader.threads(),
         webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
+        identity_provider=reader.identity_provider(),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -201,7 +212,18 @@ class _Reader:
             self._problem(name, "must be true or false")
         return given == "true"
 
+    def identity_provider(self) -> IdentityProviderSettings | None:
+        given = {name: self.get(name) for name in _OIDC}
+        if not any(given.values()):
+            return None
+        for name, value in given.items():
+            if value is None:
+                self._problem(name, f"is not set: {', '.join(_OIDC)} go together")
+        issuer = self.url(_OIDC[0]) or ""
+        return IdentityProviderSettings(issuer, given[_OIDC[1]] or "", given[_OIDC[2]] or "")
 
+
+_OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 _NAMES = (
     "DATABASE_URL",
     "PUBLIC_URL",
@@ -211,5 +233,6 @@ _NAMES = (
     "METRICS_TOKEN",
     "THREADS",
     "WEBHOOK_ALLOW_LOOPBACK",
+    *_OIDC,
 )
 _FLAGS = frozenset({"webhook_allow_loopback"})

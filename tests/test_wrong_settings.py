@@ -72,10 +72,25 @@ WRONG = [
     ("WEBHOOK_ALLOW_LOOPBACK", "yes", "must be true or false"),
 ]
 ANYTHING_GOES = {"METRICS_TOKEN"}
+GO_TOGETHER = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 
 
 def test_every_setting_is_tried_with_a_wrong_value() -> None:
-    assert {name for name, _, _ in WRONG} | ANYTHING_GOES == set(_NAMES)
+    assert {name for name, _, _ in WRONG} | ANYTHING_GOES | set(GO_TOGETHER) == set(_NAMES)
+
+
+@pytest.mark.parametrize("alone", GO_TOGETHER)
+def test_an_identity_provider_needs_all_three_settings(tmp_path: Path, alone: str) -> None:
+    assert problems(tmp_path, **{alone: "https://id.example.com"}) == [
+        f"BORDERPOST_{name}: is not set: {', '.join(GO_TOGETHER)} go together"
+        for name in GO_TOGETHER
+        if name != alone
+    ]
+
+
+def test_an_issuer_that_is_no_url_is_told(tmp_path: Path) -> None:
+    given = dict.fromkeys(GO_TOGETHER, "id.example.com")
+    assert problems(tmp_path, **given) == [f"BORDERPOST_OIDC_ISSUER: {NOT_A_URL}"]
 
 
 @pytest.mark.parametrize(("name", "value", "problem"), WRONG)

@@ -97,6 +97,9 @@ def test_check_config_shows_the_settings_without_secrets(
         "metrics_token": "(set, hidden)",
         "threads": 32,
         "webhook_allow_loopback": False,
+        "oidc_issuer": None,
+        "oidc_client_id": None,
+        "oidc_client_secret": None,
     }
     for_people = run("check-config").stdout
     assert "twilio_url: (not set)\n" in for_people
