@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.console.account_page import routes as account_routes
 from app.console.cookies import cookie_scope
-from app.console.failures import install_failure_pages
+from app.console.failures import install_failure_pages, install_lost_page
 from app.console.guard import csrf
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
@@ -40,6 +40,7 @@ def install_console(app: Flask, settings: Settings) -> None:
         WTF_CSRF_SSL_STRICT=False,
     )
     csrf.init_app(app)
+    install_lost_page(app, "/console")
     install_identity_provider(app, settings)
     for place, routes in enumerate(CONSOLE_ROUTES):
         blueprint = routes.blueprint()

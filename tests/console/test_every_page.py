@@ -86,3 +86,9 @@ def test_what_is_not_there_is_not_found(
     path = path_of(endpoint)
     answer = window.get(path) if endpoint.method == "GET" else window.post(path, on="/console")
     assert answer.status_code in {404, 422}, answer.text[-600:]
+
+
+def test_a_path_that_leads_nowhere_is_a_page_below_the_console_only(gateway: Gateway) -> None:
+    lost = gateway.get("/console/nowhere")
+    assert (lost.status_code, lost.mimetype) == (404, "text/html")
+    assert gateway.get("/nowhere").get_json()["code"] == "NotFound"
