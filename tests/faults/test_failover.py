@@ -21,7 +21,7 @@ from support.replicated_postgres import ReplicatedPostgres, replicated_postgres
 from support.stage import Stage, number, staged
 
 CLIENTS = 6
-BEFORE, AFTER = 60, 120
+BEFORE, AFTER = 40, 80
 CONFLICTS = 8
 CALLBACK_WITHIN_SECONDS = 3.0
 SILENT, SLOW = number(90), number(91)
@@ -59,11 +59,11 @@ class Clients:
             return len({one.key.partition("-")[0] for one in self.told if one.status == 503})
 
     def _send_until_answered(self, key: str, to: str) -> None:
-        """Try again with the same key; a send that stays in conflict is left to the end."""
-        seen: Counter[int | None] = Counter()
-        while not seen.keys() & ANSWERED and seen[409] < CONFLICTS:
+        """Try again with the same key; what stays in conflict is left to the end."""
+        tries: Counter[int | None] = Counter()
+        while not (tries.keys() & ANSWERED or tries[409] == CONFLICTS or self._stop.is_set()):
             one = self._stage.send(key, to)
-            seen[one.status] += 1
+            tries[one.status] += 1
             with self._lock:
                 self.told.append(one)
             if one.status not in ANSWERED:
