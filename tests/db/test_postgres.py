@@ -82,10 +82,14 @@ def test_one_lost_connection_is_enough_to_leave_them_all(database: Database) -> 
     assert not server_processes(database) & before
 
 
-def test_other_errors_leave_the_connections_as_they_are(database: Database) -> None:
+@pytest.mark.parametrize("sqlstate", ["42P01", "53100", "53300", "55P03", "57014"])
+def test_a_server_that_only_cannot_now_is_unavailable_and_kept(
+    database: Database, sqlstate: str
+) -> None:
+    """Not migrated, a full disk, too many connections, a lock, a statement that took too long."""
     before = server_processes(database)
-    with pytest.raises(ServiceUnavailable), database.reading() as c:
-        c.exec_driver_sql("SELECT * FROM there_is_no_such_table")
+    with pytest.raises(ServiceUnavailable), database.writing() as c:
+        c.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
     assert server_processes(database) == before
 
 
