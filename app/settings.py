@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.instance import SECRETS_FILE, load_secrets
@@ -20,6 +20,7 @@ PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 NGROK = "ngrok"
 _DIALECTS = ("sqlite", "postgresql+psycopg")
+_HOSTS = "write ?host=a:5432&host=b:5432, or ?host=a,b&port=5432,5432"
 _MIN_SECRET_CHARS = 32
 _NOT_IN_URLS = frozenset("@?#\\ ")
 
@@ -149,6 +150,8 @@ class _Reader:
             url = url.set(drivername="postgresql+psycopg")
         if url.drivername not in _DIALECTS:
             self._problem("DATABASE_URL", f"must start with one of {', '.join(_DIALECTS)}")
+        elif not _says_hosts_clearly(url):
+            self._problem("DATABASE_URL", f"names its hosts and ports in no known way: {_HOSTS}")
         if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
             self._problem("DATABASE_URL", "SQLite needs a file, for example sqlite:////data/sms.db")
         return url.render_as_string(hide_password=False)
@@ -221,6 +224,15 @@ class _Reader:
                 self._problem(name, f"is not set: {', '.join(_OIDC)} go together")
         issuer = self.url(_OIDC[0]) or ""
         return IdentityProviderSettings(issuer, given[_OIDC[1]] or "", given[_OIDC[2]] or "")
+
+
+def _says_hosts_clearly(url: URL) -> bool:
+    """Say whether the driver makes sense of the hosts and ports; it is not asked to connect."""
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        return False
+    return True
 
 
 _OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")

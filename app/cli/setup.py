@@ -76,8 +76,8 @@ def _upgraded(database: Database) -> str:
 
 def _shown(settings: Settings) -> dict[str, object]:
     url = make_url(settings.database_url)
-    if "password" in url.query:
-        url = url.update_query_dict({"password": "hidden"})
+    hidden = {name: "hidden" for name in ("password", "sslpassword") if name in url.query}
+    url = url.update_query_dict(hidden)
     provider = settings.identity_provider
     return {
         "instance": str(settings.instance),
