@@ -19,6 +19,7 @@ from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
 from app.messages.traffic import MessageTraffic
+from app.people.sign_in import SignIn
 from app.providers.ngrok import public_url_of_agent
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
@@ -45,7 +46,6 @@ class Services:
 
     settings: Settings
     database: Database
-    vault: Vault
     clock: Clock
     send: SendMessage
     track: TrackDelivery
@@ -55,13 +55,14 @@ class Services:
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
+    sign_in: SignIn
+    vault: Vault
 
     def all(self) -> tuple[object, ...]:
         """List the services that views ask for by type."""
         return (
             self.settings,
             self.database,
-            self.vault,
             self.clock,
             self.send,
             self.track,
@@ -71,6 +72,8 @@ class Services:
             self.tokens,
             self.callback_url,
             self.metrics_token,
+            self.sign_in,
+            self.vault,
         )
 
 
@@ -128,7 +131,6 @@ def open_services(
     return Services(
         settings=settings,
         database=database,
-        vault=vault,
         clock=clock,
         send=SendMessage(database, provider, clock, in_flight),
         track=TrackDelivery(database, clock),
@@ -138,6 +140,8 @@ def open_services(
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
+        sign_in=SignIn(database, vault, clock),
+        vault=vault,
     )
 
 

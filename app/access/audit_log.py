@@ -6,8 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from app.access.actor import ActorKind
-from app.access.principal import Principal
+from app.access.principal import ActorKind, Principal
 from app.access.tables import audit_events
 from app.db.filters import given
 from app.db.rows import AnyRow

@@ -4,11 +4,11 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from app.access.actor import ActorKind
 from app.access.audit_log import AuditFilter
 from app.access.key_rules import KeyState
 from app.access.key_store import KeyFilter
 from app.access.manage_keys import NewAccessKey
+from app.access.principal import ActorKind
 from app.access.roles import Role
 from app.web.fields import StrictSchema, Text, Timestamp, one_of
 from app.web.pages import PageQuery

@@ -76,8 +76,9 @@ def _upgraded(database: Database) -> str:
 
 def _shown(settings: Settings) -> dict[str, object]:
     url = make_url(settings.database_url)
-    if "password" in url.query:
-        url = url.update_query_dict({"password": "hidden"})
+    hidden = {name: "hidden" for name in ("password", "sslpassword") if name in url.query}
+    url = url.update_query_dict(hidden)
+    provider = settings.identity_provider
     return {
         "instance": str(settings.instance),
         "database_url": url.render_as_string(hide_password=True),
@@ -88,4 +89,7 @@ def _shown(settings: Settings) -> dict[str, object]:
         "metrics_token": _HIDDEN if settings.metrics_token else None,
         "threads": settings.threads,
         "webhook_allow_loopback": settings.webhook_allow_loopback,
+        "oidc_issuer": None if provider is None else provider.issuer,
+        "oidc_client_id": None if provider is None else provider.client_id,
+        "oidc_client_secret": None if provider is None else _HIDDEN,
     }

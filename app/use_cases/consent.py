@@ -12,8 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, or_, select
 
-from app.access.actor import Actor, ActorKind
+from app.access.actor import Actor
 from app.access.audit import note_in_workspace
+from app.access.principal import ActorKind
 from app.access.tables import workspaces
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases

@@ -43,7 +43,7 @@ def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
         },
     )
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in endpoints:
+    for endpoint in (one for one in endpoints if one.described):
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     for path, operations in paths.items():
         spec.path(path=path, operations=operations)
@@ -66,7 +66,7 @@ def errors_of(endpoint: Endpoint) -> list[type[e.PublicError]]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": endpoint.view.__name__,
+        "operationId": _camel(endpoint.view.__name__),
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "description": f"Access: {endpoint.guard.rule}.",
@@ -133,6 +133,11 @@ def _description(shape: Shape) -> str:
     if isinstance(shape, tuple):
         return " Or: ".join(map(_description, shape))
     return shape if isinstance(shape, str) else (shape.__doc__ or "").strip()
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
 
 
 def _name(schema: Any) -> str:

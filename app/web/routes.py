@@ -49,13 +49,15 @@ class Endpoint:
     answers: Mapping[int, Shape] = field(default_factory=dict)
     errors: tuple[type[PublicError], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    described: bool = True
 
 
 class Routes:
-    """The routes of one feature."""
+    """The routes of one feature; pages for people are not part of the API's description."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, *, described: bool = True) -> None:
         self.tag = tag
+        self.described = described
         self.endpoints: list[Endpoint] = []
 
     def add(
@@ -89,6 +91,7 @@ class Routes:
                     answers=answers,
                     errors=errors,
                     headers=headers or {},
+                    described=self.described,
                 )
             )
             return view

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from app.access.actor import ActorKind
 from app.access.key_rules import KeyState
+from app.access.principal import ActorKind
 from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.application import declared_endpoints
 

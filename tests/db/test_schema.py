@@ -11,6 +11,7 @@ import app.access.tables
 import app.db.heartbeats
 import app.destinations.tables
 import app.messages.tables
+import app.people.tables
 import app.use_cases.tables
 import app.webhooks.tables  # noqa: F401
 from app.db.engine import Database

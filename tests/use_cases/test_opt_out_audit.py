@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.access.actor import ActorKind
+from app.access.principal import ActorKind
 from app.access.roles import Role
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
