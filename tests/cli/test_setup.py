@@ -97,6 +97,7 @@ def test_check_config_shows_the_settings_without_secrets(
         "metrics_token": "(set, hidden)",
         "threads": 32,
         "webhook_allow_loopback": False,
+        "message_retention_days": 400,
     }
     for_people = run("check-config").stdout
     assert "twilio_url: (not set)\n" in for_people
