@@ -29,8 +29,10 @@ from app.providers.twilio.client import TwilioProvider
 from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
+from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
+from app.use_cases.refresh import RefreshRegistrations, RegistrationSource
 from app.web.health import MetricsToken
 from app.webhooks.choice import Lane
 from app.webhooks.deliver import DeliverWebhooks
@@ -54,6 +56,7 @@ class Services:
     destinations: ManageDestinations
     check_provider: CheckProvider
     webhook_endpoints: ManageEndpoints
+    refresh_registrations: RefreshRegistrations
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
@@ -71,6 +74,7 @@ class Services:
             self.destinations,
             self.check_provider,
             self.webhook_endpoints,
+            self.refresh_registrations,
             self.tokens,
             self.callback_url,
             self.metrics_token,
@@ -119,6 +123,7 @@ def open_services(
     clock: Clock | None = None,
     provider: SmsProvider | None = None,
     geo: GeoPermissionSource | None = None,
+    registrations: RegistrationSource | None = None,
     vault: Vault | None = None,
     database: Database | None = None,
 ) -> Services:
@@ -139,6 +144,9 @@ def open_services(
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
         webhook_endpoints=ManageEndpoints(database, vault, clock, settings.webhook_allow_loopback),
+        refresh_registrations=RefreshRegistrations(
+            database, registrations or TwilioRegistrations(clients), clock
+        ),
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),

@@ -5,6 +5,7 @@ import sys
 import click
 
 from app.bootstrap import open_settings, open_twilio, open_vault
+from app.cli.actor import command_line_actor
 from app.cli.group import FAILED, Group, echo_json
 from app.cli.opening import ready_database
 from app.cli.scopes import find_workspace
@@ -31,7 +32,7 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
             with database.reading() as connection:
                 workspace_id = find_workspace(connection, workspace, None).id
         refresh = RefreshRegistrations(database, TwilioRegistrations(clients), Clock())
-        found = refresh(workspace_id)
+        found = refresh(command_line_actor(), workspace_id)
     if as_json:
         echo_json({"use_cases": [_rendered(one) for one in found]})
     else:

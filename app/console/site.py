@@ -10,8 +10,15 @@ from app.console.failures import install_failure_pages, install_lost_page
 from app.console.guard import csrf
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
+from app.console.opt_outs_page import routes as opt_outs_routes
 from app.console.overview import routes as overview_routes
 from app.console.sign_in_page import routes as sign_in_routes
+from app.console.use_cases.one import routes as use_case_routes
+from app.console.use_cases.page import routes as use_cases_routes
+from app.console.use_cases.senders import routes as senders_routes
+from app.console.webhooks.change import routes as webhook_change_routes
+from app.console.webhooks.one import routes as webhook_routes
+from app.console.webhooks.page import routes as webhooks_routes
 from app.settings import Settings
 from app.web.wiring import provide
 
@@ -20,6 +27,13 @@ CONSOLE_ROUTES = (
     identity_provider_routes,
     overview_routes,
     account_routes,
+    use_cases_routes,
+    use_case_routes,
+    senders_routes,
+    opt_outs_routes,
+    webhooks_routes,
+    webhook_routes,
+    webhook_change_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 

@@ -1,5 +1,6 @@
 """May this use case send at all? Seed 004's preconditions, in the order of SPEC section 5: pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -7,6 +8,7 @@ from app.kernel.errors import (
     BrandSuspended,
     CampaignNotVerified,
     NoSenderNumber,
+    PublicError,
     UseCaseInactive,
 )
 
@@ -52,11 +54,17 @@ def check_eligibility(standing: Standing) -> None:
     Raises:
         UseCaseInactive, BrandSuspended, NoSenderNumber, CampaignNotVerified: the first that holds.
     """
+    for obstacle in obstacles(standing):
+        raise obstacle
+
+
+def obstacles(standing: Standing) -> Iterator[type[PublicError]]:
+    """Tell everything that stops a use case from sending, in the order of the checks."""
     if not standing.active:
-        raise UseCaseInactive
+        yield UseCaseInactive
     if standing.brand_status == SUSPENDED:
-        raise BrandSuspended
+        yield BrandSuspended
     if not standing.has_sender:
-        raise NoSenderNumber
+        yield NoSenderNumber
     if standing.has_us_long_code and standing.campaign_status != VERIFIED:
-        raise CampaignNotVerified
+        yield CampaignNotVerified

@@ -21,6 +21,7 @@ class OptOutSource(StrEnum):
     """How an opt-out came to us; an owner who enters one may name another source."""
 
     API = "api"
+    CONSOLE = "console"
     KEYWORD = "keyword"
     PROVIDER = "provider"
 

@@ -12,6 +12,7 @@ from app.access.principal import Principal
 from app.access.scope import within_reach
 from app.db.filters import given
 from app.db.rows import AnyRow
+from app.use_cases.eligibility import SenderType, Standing
 from app.use_cases.tables import senders, use_cases
 
 
@@ -37,6 +38,20 @@ class UseCaseRecord:
         """Return its id."""
         found: UUID = self.row.id
         return found
+
+    @property
+    def standing(self) -> Standing:
+        """Return what decides whether it may send."""
+        us_long_codes = (
+            one for one in self.senders if (one.type, one.country) == (SenderType.LONG_CODE, "US")
+        )
+        return Standing(
+            active=self.row.active,
+            brand_status=self.row.brand_status,
+            campaign_status=self.row.campaign_status,
+            has_sender=bool(self.senders),
+            has_us_long_code=any(us_long_codes),
+        )
 
 
 def load_use_case(

@@ -1,15 +1,17 @@
 """Refreshing what the provider says of brands and campaigns; what it cannot say stays as it was."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
 from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
+from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.use_cases.tables import use_cases
@@ -45,19 +47,21 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class RefreshRegistrations:
-    """The operation behind ``borderpost use-cases refresh``."""
+    """The operation behind ``borderpost use-cases refresh`` and the console's "read again"."""
 
     database: Database
     source: RegistrationSource
     clock: Clock
 
-    def __call__(self, workspace_id: UUID | None = None) -> list[Refreshed]:
+    def __call__(
+        self, actor: Actor, workspace_id: UUID | None = None, use_case_id: UUID | None = None
+    ) -> list[Refreshed]:
         """Ask for every use case with a brand or a campaign; no connection is held meanwhile."""
         with self.database.reading() as connection:
-            rows = connection.execute(_registered(workspace_id)).all()
-        return [self._refresh(row) for row in rows]
+            rows = connection.execute(_registered(workspace_id, use_case_id)).all()
+        return [self._refresh(row, actor) for row in rows]
 
-    def _refresh(self, row: AnyRow) -> Refreshed:
+    def _refresh(self, row: AnyRow, actor: Actor) -> Refreshed:
         account = ProviderAccount(row.sid, row.auth_token)
         brand, campaign = row.brand_status, row.campaign_status
         problem = None
@@ -70,29 +74,35 @@ class RefreshRegistrations:
                 )
         except RegistrationsUnknown as unknown:
             problem = str(unknown)
-        changed = (brand, campaign) != (row.brand_status, row.campaign_status)
+        read = {"brand_status": brand, "campaign_status": campaign}
+        changed = {name: status for name, status in read.items() if status != getattr(row, name)}
         if changed:
-            self._store(row.id, brand, campaign, self.clock.now())
-        return Refreshed(row.id, row.name, brand, campaign, changed, problem)
+            self._store(row, changed, actor)
+        return Refreshed(row.id, row.name, brand, campaign, bool(changed), problem)
 
-    def _store(
-        self, use_case_id: UUID, brand: str | None, campaign: str | None, now: datetime
-    ) -> None:
+    def _store(self, row: AnyRow, changed: dict[str, str | None], actor: Actor) -> None:
+        now = self.clock.now()
+        # Whoever gave it another brand or campaign meanwhile was not asked about.
+        still = (
+            use_cases.c.id == row.id,
+            use_cases.c.brand_sid.is_not_distinct_from(row.brand_sid),
+            use_cases.c.campaign_sid.is_not_distinct_from(row.campaign_sid),
+        )
+        statement = update(use_cases).where(*still).values(**changed, updated_at=now)
         with self.database.writing() as connection:
-            connection.execute(
-                update(use_cases)
-                .where(use_cases.c.id == use_case_id)
-                .values(brand_status=brand, campaign_status=campaign, updated_at=now)
-            )
+            if connection.execute(statement).rowcount:
+                of_row = row.workspace_id, "use_case.refreshed", now
+                said = ", ".join(f"{name} {status}" for name, status in changed.items())
+                note_in_workspace(connection, actor, *of_row, target=row.id, reason=said)
 
 
-def _registered(workspace_id: UUID | None) -> Select[*tuple[Any, ...]]:
-    query: Select[*tuple[Any, ...]] = (
+def _registered(workspace_id: UUID | None, use_case_id: UUID | None) -> Select[*tuple[Any, ...]]:
+    narrower = given((workspace_id, workspaces.c.id.__eq__), (use_case_id, use_cases.c.id.__eq__))
+    return (
         select(use_cases, provider_accounts.c.sid, provider_accounts.c.auth_token)
         .join(workspaces, workspaces.c.id == use_cases.c.workspace_id)
         .join(provider_accounts, provider_accounts.c.sid == workspaces.c.account_sid)
-        .where(use_cases.c.deleted_at.is_(None))
+        .where(use_cases.c.deleted_at.is_(None), *narrower)
         .where(use_cases.c.brand_sid.isnot(None) | use_cases.c.campaign_sid.isnot(None))
         .order_by(use_cases.c.id)
     )
-    return query if workspace_id is None else query.where(workspaces.c.id == workspace_id)

@@ -11,7 +11,7 @@ from app.kernel.errors import (
     PublicError,
     UseCaseInactive,
 )
-from app.use_cases.eligibility import Standing, check_eligibility
+from app.use_cases.eligibility import Standing, check_eligibility, obstacles
 
 BRANDS = [
     None,
@@ -53,3 +53,14 @@ def test_every_state_of_a_use_case_has_its_answer() -> None:
             with pytest.raises(expected):
                 check_eligibility(standing)
     assert len(seen) == 5
+
+
+def test_everything_that_stops_a_use_case_is_told_in_the_order_of_the_checks() -> None:
+    standing = Standing(
+        active=False,
+        brand_status="SUSPENDED",
+        campaign_status=None,
+        has_sender=True,
+        has_us_long_code=True,
+    )
+    assert list(obstacles(standing)) == [UseCaseInactive, BrandSuspended, CampaignNotVerified]

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from app.access.actor import Actor
+from app.access.principal import ActorKind
 from app.access.provider_account import ProviderAccount
-from app.access.tables import workspaces
+from app.access.tables import audit_events, workspaces
 from app.kernel.clock import Clock
 from app.use_cases.refresh import RefreshRegistrations, RegistrationsUnknown
 from app.use_cases.tables import use_cases
 from support.world import ACCOUNT, OTHER_ACCOUNT, SERVICE_SID, Gateway, Tenant, World
+
+ACTOR = Actor(ActorKind.SYSTEM, "test")
 
 
 @dataclass
@@ -42,26 +46,55 @@ def test_changed_states_are_stored_and_decide_about_the_next_send(
     gateway: Gateway, tenant: Tenant, world: World
 ) -> None:
     registrar = Registrar(brand="SUSPENDED", campaign="FAILED")
-    (found,) = _refresh(world, registrar)()
+    (found,) = _refresh(world, registrar)(ACTOR)
     assert (found.use_case_id, found.changed, found.problem) == (tenant.use_case_id, True, None)
     assert gateway.send(tenant).json["code"] == "BrandSuspended"
     registrar.brand = "APPROVED"
-    _refresh(world, registrar)()
+    _refresh(world, registrar)(ACTOR)
     assert gateway.send(tenant).json["code"] == "CampaignNotVerified"
     registrar.campaign = "VERIFIED"
-    _refresh(world, registrar)()
+    _refresh(world, registrar)(ACTOR)
     assert gateway.send(tenant).status_code == 201
 
 
 def test_the_same_states_change_nothing(tenant: Tenant, world: World) -> None:
     before = world.rows(use_cases)
-    (found,) = _refresh(world, Registrar())()
+    (found,) = _refresh(world, Registrar())(ACTOR)
     assert not found.changed
     assert world.rows(use_cases) == before
+    assert world.rows(audit_events) == []
+
+
+def test_what_changed_is_in_the_audit_with_who_asked(tenant: Tenant, world: World) -> None:
+    _refresh(world, Registrar(brand="SUSPENDED"))(ACTOR)
+    (deed,) = world.rows(audit_events)
+    assert (deed["action"], deed["target"]) == ("use_case.refreshed", str(tenant.use_case_id))
+    assert (deed["actor_name"], deed["reason"]) == ("test", "brand_status SUSPENDED")
+    assert deed["workspace_id"] == tenant.workspace_id
+
+
+def test_only_the_use_case_wanted_is_asked_about(tenant: Tenant, world: World) -> None:
+    world.use_case(tenant.workspace_id)
+    (found,) = _refresh(world, Registrar())(ACTOR, use_case_id=tenant.use_case_id)
+    assert found.use_case_id == tenant.use_case_id
+
+
+def test_a_brand_given_meanwhile_does_not_get_the_status_of_the_one_before(
+    tenant: Tenant, world: World
+) -> None:
+    class Slow(Registrar):
+        def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
+            world.set(use_cases, tenant.use_case_id, brand_sid="BN" + "9" * 32, brand_status=None)
+            return "SUSPENDED"
+
+    _refresh(world, Slow())(ACTOR)
+    (row,) = world.rows(use_cases)
+    assert row["brand_status"] is None
+    assert world.rows(audit_events) == []
 
 
 def test_what_cannot_be_asked_stays_and_is_told(tenant: Tenant, world: World) -> None:
-    (found,) = _refresh(world, Registrar(brand="SUSPENDED", campaign=None))()
+    (found,) = _refresh(world, Registrar(brand="SUSPENDED", campaign=None))(ACTOR)
     assert found.problem == "not reachable"
     (row,) = world.rows(use_cases)
     assert (row["brand_status"], row["campaign_status"]) == ("SUSPENDED", "VERIFIED")
@@ -78,7 +111,7 @@ def test_each_use_case_is_asked_with_the_account_of_its_workspace(
     world.set(workspaces, without_account.workspace_id, account_sid=None)
 
     registrar = Registrar()
-    found = _refresh(world, registrar)()
+    found = _refresh(world, registrar)(ACTOR)
     assert [one.use_case_id for one in found] == [tenant.use_case_id, other.use_case_id]
     brand, campaign = "BN" + "d" * 32, "QE" + "e" * 32
     assert registrar.asked == [
@@ -87,5 +120,5 @@ def test_each_use_case_is_asked_with_the_account_of_its_workspace(
         (OTHER_ACCOUNT, brand),
         (OTHER_ACCOUNT, SERVICE_SID, campaign),
     ]
-    (only,) = _refresh(world, registrar)(other.workspace_id)
+    (only,) = _refresh(world, registrar)(ACTOR, other.workspace_id)
     assert only.use_case_id == other.use_case_id

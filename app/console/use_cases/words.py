@@ -1,0 +1,50 @@
+"""What stops a use case from sending, in words, and what to do about it; decides nothing."""
+
+from dataclasses import dataclass
+
+from app.kernel.errors import (
+    BrandSuspended,
+    CampaignNotVerified,
+    NoSenderNumber,
+    PublicError,
+    UseCaseInactive,
+)
+from app.use_cases.eligibility import SenderType, obstacles
+from app.use_cases.read import UseCaseRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One thing that stops every send: its name, and what helps."""
+
+    label: str
+    advice: str
+
+
+STOPS: dict[type[PublicError], Stop] = {
+    UseCaseInactive: Stop("switched off", "It is switched off: switch it on under Settings."),
+    BrandSuspended: Stop(
+        "brand suspended",
+        "Twilio has suspended its brand: settle that with Twilio, then read the brand again.",
+    ),
+    NoSenderNumber: Stop(
+        "no sender",
+        "Its sender pool is empty: add a sender that its Messaging Service at Twilio has too.",
+    ),
+    CampaignNotVerified: Stop(
+        "campaign not verified",
+        "A US long code is in its pool, and that takes an A2P campaign that Twilio has verified: "
+        "name the campaign under Settings, or read it again once Twilio has verified it.",
+    ),
+}
+SENDER_TYPES = {
+    SenderType.LONG_CODE: "long code",
+    SenderType.TOLL_FREE: "toll-free number",
+    SenderType.SHORT_CODE: "short code",
+    SenderType.ALPHANUMERIC: "alphanumeric sender",
+}
+
+
+def stops_of(record: UseCaseRecord) -> list[Stop]:
+    """Tell everything that stops a use case, in the order of the checks."""
+    return [STOPS[obstacle] for obstacle in obstacles(record.standing)]

@@ -1,0 +1,36 @@
+"""When endpoints last took an event: what tells a receiver that is well from one never tried."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.webhooks.attempt import DeliveryState
+from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
+
+
+def load_last_successes(
+    connection: Connection, endpoint_ids: Sequence[UUID]
+) -> dict[UUID, datetime]:
+    """Load when the newest event that each endpoint has was taken; those without are left out."""
+    deliveries, attempts = webhook_deliveries.c, webhook_attempts.c
+    newest = (
+        select(deliveries.id)
+        .where(
+            deliveries.endpoint_id == webhook_endpoints.c.id,
+            deliveries.state == DeliveryState.DELIVERED,
+        )
+        .order_by(deliveries.id.desc())
+        .limit(1)
+        .correlate(webhook_endpoints)
+        .scalar_subquery()
+    )
+    taken = attempts.status.between(200, 299)
+    query = (
+        select(webhook_endpoints.c.id, attempts.at)
+        .join(webhook_attempts, (attempts.delivery_id == newest) & taken)
+        .where(webhook_endpoints.c.id.in_(list(endpoint_ids)))
+        .order_by(attempts.id)
+    )
+    return {row.id: row.at for row in connection.execute(query)}
