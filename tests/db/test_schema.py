@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 
 import app.access.tables
 import app.db.heartbeats
+import app.db.turns
 import app.destinations.tables
 import app.messages.tables
 import app.use_cases.tables
