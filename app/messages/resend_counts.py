@@ -27,7 +27,6 @@ def count_resend(connection: Connection, due: DueMessage, now: datetime) -> DueM
         update(messages)
         .where(
             still_ours(due),
-            messages.c.resends == due.resends,
             messages.c.submission.in_([state.value for state in UNSETTLED]),
             messages.c.body.isnot(None),
             messages.c.use_case_id.in_(asks_for_it),

@@ -43,7 +43,7 @@ def test_it_is_repeated_daily_however_often_the_task_looks(
     daily: DailyCheck, geo: FakeGeo, clock: ManualClock
 ) -> None:
     for times in (1, 2, 3):
-        for _ in range(3):
+        for _ in range(9):
             assert daily.run_once() == 0
             assert len(geo.asked) == times
             clock.advance(600)

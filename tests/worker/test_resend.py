@@ -12,7 +12,7 @@ from twilio.http.response import Response
 from app.access.roles import Role
 from app.access.tables import provider_accounts, workspaces
 from app.destinations.tables import destination_policies, provider_permissions
-from app.messages.due import LEASE
+from app.messages.due import LEASE, claim_due
 from app.messages.erase import Erase
 from app.messages.purge import Purge
 from app.messages.tables import message_events, messages
@@ -384,17 +384,31 @@ def test_a_worker_that_dies_in_the_middle_has_tried_and_no_other_does_the_same_a
 def test_a_worker_that_lost_its_lease_does_not_resend(bench: Bench) -> None:
     bench.unconfirmed()
     bench.clock.advance(120)
-    second = another_follow_up(bench.world, bench.gateway, bench.clock)
-    resent: list[int] = []
+    overtaken: list[int] = []
 
     def slow(_: Call) -> Response:
         bench.clock.at += LEASE
-        bench.gateway.twilio.script = [listed(), accepted(sid=SID)]
-        resent.append(second.run_once())
+        with bench.world.database.writing() as connection:
+            overtaken.append(len(claim_due(connection, bench.clock.at, 20)))
         return listed()
 
     bench.round(slow)
-    assert resent == [1]
+    assert overtaken == [1]
+    assert (len(bench.creates), row(bench)["resends"]) == (1, 0)
+
+
+def test_of_two_workers_that_look_at_once_one_resends(bench: Bench) -> None:
+    bench.unconfirmed()
+    bench.clock.advance(120)
+    second = another_follow_up(bench.world, bench.gateway, bench.clock)
+
+    def slow(_: Call) -> Response:
+        bench.clock.at += LEASE
+        bench.gateway.twilio.script = [listed(), NotConfirmed("cut")]
+        assert second.run_once() == 1
+        return listed()
+
+    bench.round(slow)
     assert (len(bench.creates), row(bench)["resends"]) == (2, 1)
 
 
