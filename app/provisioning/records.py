@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from app.destinations.state import PolicyState
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 R = TypeVar("R")
 
@@ -75,6 +76,7 @@ class UseCaseRecord:
     campaign_sid: str | None = None
     campaign_status: str | None = None
     allowed_destinations: tuple[str, ...] | None = None
+    on_unconfirmed: str = OnUnconfirmed.WAIT.value
     deleted_at: datetime | None = None
 
 

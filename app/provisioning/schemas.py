@@ -6,6 +6,7 @@ from app.access.roles import Role
 from app.provisioning.country_fields import Countries, Country, Destinations, Restriction
 from app.provisioning.fields import Flag, Id, Name, Time, days, items, sid, status
 from app.use_cases.eligibility import SenderType
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 # Source: Twilio's BrandRegistrations resource, a closed set there. A campaign's is a free text.
 _BRAND_STATUSES = (
@@ -79,6 +80,7 @@ class UseCaseSchema(Schema):
     brand = fields.Raw()
     campaign = fields.Raw()
     allowed_destinations = Restriction()
+    on_unconfirmed = fields.Enum(OnUnconfirmed, by_value=True)
 
 
 class BrandSchema(Schema):

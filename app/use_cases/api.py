@@ -57,6 +57,7 @@ def render(record: UseCaseRecord) -> dict[str, Any]:
         "messaging_service_sid": row.messaging_service_sid,
         "active": row.active,
         "allowed_destinations": row.allowed_destinations,
+        "on_unconfirmed": row.on_unconfirmed,
         "senders": [
             {
                 "id": str(sender.id),

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, post_load, validate
 from app.use_cases.eligibility import SenderType
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource
 from app.use_cases.read import UseCaseFilter
+from app.use_cases.unconfirmed import OnUnconfirmed
 from app.web.fields import PhoneNumber, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 
@@ -48,6 +49,9 @@ class UseCaseView(Schema):
     active = fields.Boolean(required=True)
     allowed_destinations = fields.List(
         fields.String(), required=True, allow_none=True, metadata={"example": None}
+    )
+    on_unconfirmed = fields.String(
+        required=True, validate=one_of(OnUnconfirmed), metadata={"example": OnUnconfirmed.WAIT}
     )
     senders = fields.List(fields.Nested(SenderView), required=True)
     brand = fields.Nested(RegistrationView, required=True, allow_none=True)
