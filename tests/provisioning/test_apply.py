@@ -176,7 +176,7 @@ def test_a_failure_in_the_middle_changes_nothing(
         written.append(connection.exec_driver_sql("SELECT count(*) FROM use_cases").scalar())
         raise RuntimeError("the power is gone")
 
-    monkeypatch.setattr(store, "create_key", fail)
+    monkeypatch.setattr(store, "issue_key", fail)
     with pytest.raises(RuntimeError):
         applied(file)
     assert written == [1]
@@ -201,6 +201,9 @@ def test_only_what_differs_is_touched(file: dict[str, Any], applied: Apply, rows
     after = rows()
     changed = {row["id"]: row for row in after.pop("workspaces")}
     unchanged = {row["id"]: row for row in before.pop("workspaces")}
+    known = before.pop("audit_events")
+    (deed,) = [row for row in after.pop("audit_events") if row not in known]
+    assert (deed["action"], deed["reason"]) == ("workspace.changed", "body_retention_days")
     assert after == before
     for row_id, row in changed.items():
         expected = (
