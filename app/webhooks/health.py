@@ -29,8 +29,8 @@ def load_last_successes(
     taken = attempts.status.between(200, 299)
     query = (
         select(webhook_endpoints.c.id, attempts.at)
-        .join(webhook_attempts, (attempts.delivery_id == newest) & taken)
-        .where(webhook_endpoints.c.id.in_(list(endpoint_ids)))
+        .join_from(webhook_endpoints, webhook_attempts, attempts.delivery_id == newest)
+        .where(webhook_endpoints.c.id.in_(list(endpoint_ids)), taken)
         .order_by(attempts.id)
     )
     return {row.id: row.at for row in connection.execute(query)}

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from app.access.actor import Actor
 from app.access.principal import ActorKind
 from app.access.roles import Role
+from app.access.tables import audit_events
 from app.people.manage import NewUser, create_user
 from support.world import PUBLIC_URL, Gateway, World
 
@@ -65,6 +66,13 @@ class Window:
 
     def sign_in_by_key(self, key: str) -> TestResponse:
         return self.post("/console/sign-in", {"access_key": key})
+
+
+def deeds_of_pages(world: World) -> list[tuple[str, str | None]]:
+    """What visitors did, in order: action and reason; that they signed in is left out."""
+    rows = sorted(world.rows(audit_events), key=lambda row: row["id"])
+    told = [(row["action"], row["reason"]) for row in rows if row["actor_id"] is not None]
+    return [one for one in told if one[0] != "console.signed_in"]
 
 
 def open_window(gateway: Gateway) -> Window:

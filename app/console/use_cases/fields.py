@@ -31,6 +31,7 @@ def form_of(row: AnyRow) -> Form:
             _DESTINATIONS: ", ".join(some or ()),
             "brand": row.brand_sid or "",
             "campaign": row.campaign_sid or "",
+            "on_unconfirmed": row.on_unconfirmed,
         }
     )
 
@@ -52,6 +53,8 @@ def read_use_case(schema: type[Schema]) -> Any:
     # Neither word: as it was. Nothing may become wider by what a form leaves out.
     if given.get("reach") in {EVERYWHERE, SOME}:
         body[_DESTINATIONS] = _codes(given) if given["reach"] == SOME else None
+    if given.get("on_unconfirmed"):
+        body["on_unconfirmed"] = given["on_unconfirmed"]
     return load(schema(), body)
 
 

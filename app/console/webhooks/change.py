@@ -6,7 +6,7 @@ from flask import request
 
 from app.access.actor import actor_of
 from app.access.roles import Role
-from app.console.forms import read_form, refilled
+from app.console.forms import Form, read_form, refilled
 from app.console.guard import Visits
 from app.console.pages import go_to, page_answer
 from app.console.webhooks.one import WEBHOOK, draw_webhook
@@ -23,6 +23,7 @@ from app.webhooks.schemas import EndpointBody
 
 routes = Routes("Console", described=False)
 _ADMIN = Visits(Role.ADMIN)
+_SWITCH = {"true": True, "false": False}
 
 
 @routes.add("POST", WEBHOOK, guard=_ADMIN, answers={303: None}, errors=(NotFound,))
@@ -42,7 +43,11 @@ def save_endpoint(visitor: Visitor, endpoint_id: UUID) -> Answer:
 def switch_endpoint(visitor: Visitor, endpoint_id: UUID) -> Answer:
     """Disable or enable an endpoint, as the button says that was pressed."""
     principal = visitor.principal
-    wanted = {"active": request.form.get("active") == "true"}
+    given = request.form.get("active")
+    if given not in _SWITCH:
+        problem = Form({}, {"": ["Say whether it shall be active."]})
+        return draw_webhook(visitor, endpoint_id, status=422, switching=problem)
+    wanted = {"active": _SWITCH[given]}
     row = service(ManageEndpoints).change(principal, endpoint_id, wanted, actor_of(principal))
     told = "It is active: new events are sent to it." if row.active else "It is disabled."
     return go_to(f"{WEBHOOKS}/{endpoint_id}", told)

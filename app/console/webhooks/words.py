@@ -16,7 +16,7 @@ STATES = {
     DeliveryState.PENDING: "waits for its next attempt",
     DeliveryState.DELIVERED: "the receiver took it",
     DeliveryState.FAILED: "given up",
-    DeliveryState.STOPPED: "stopped, as the endpoint was disabled",
+    DeliveryState.STOPPED: "the endpoint was disabled",
 }
 FAILURES = {
     Failure.TIMEOUT: "no answer in time",

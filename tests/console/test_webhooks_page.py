@@ -1,0 +1,228 @@
+"""The pages of webhooks: health, secrets shown once, deliveries with their attempts, replay."""
+
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.access.roles import Role
+from app.console.webhooks.words import EVENTS, FAILURES, STATES
+from app.kernel.ids import new_id
+from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
+from app.webhooks.events import EventType
+from app.webhooks.tables import webhook_deliveries, webhook_endpoints
+from support.console import Window, deeds_of_pages, signed_in
+from support.time import ManualClock
+from support.webhooks import HOOK, Hooks
+from support.world import Gateway, Tenant, World
+
+PATH = "/console/webhooks"
+INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
+_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
+
+
+@pytest.fixture
+def window(gateway: Gateway, tenant: Tenant) -> Window:
+    """An admin of the tenant."""
+    return signed_in(gateway, tenant.keys[Role.ADMIN])
+
+
+@pytest.fixture
+def hooks(world: World, tenant: Tenant) -> Hooks:
+    """The worker that delivers."""
+    return Hooks(world, ManualClock())
+
+
+@pytest.fixture
+def endpoint_id(hooks: Hooks, tenant: Tenant) -> UUID:
+    """An endpoint of the tenant's that wants everything."""
+    return hooks.endpoint(tenant.workspace_id)
+
+
+@pytest.fixture
+def path(endpoint_id: UUID) -> str:
+    """Its page."""
+    return f"{PATH}/{endpoint_id}"
+
+
+def deeds(world: World) -> list[str]:
+    return [action for action, _ in deeds_of_pages(world)]
+
+
+def only_row(world: World) -> dict[str, Any]:
+    (row,) = world.rows(webhook_endpoints)
+    return row
+
+
+def test_every_word_of_webhooks_is_explained() -> None:
+    assert (set(EVENTS), set(STATES), set(FAILURES)) == (
+        set(EventType),
+        set(DeliveryState),
+        set(Failure),
+    )
+
+
+def test_an_admin_makes_an_endpoint_and_sees_its_secret_once(window: Window, world: World) -> None:
+    assert "No endpoints yet" in window.get(PATH).text
+    form = {"url": HOOK, "events": ["sms.failed", "sms.delivered"]}
+    answer = window.post(PATH, form)
+    (secret,) = _SECRET.findall(answer.text)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert 'data-copies="secret"' in answer.text
+    row = only_row(world)
+    assert (row["url"], row["events"]) == (HOOK, ["sms.delivered", "sms.failed"])
+    assert secret not in row["secret"]
+    for page in (window.get(PATH).text, window.get(f"{PATH}/{row['id']}").text):
+        assert "whsec_" not in page
+    assert deeds(world) == ["webhook_endpoint.created"]
+
+
+def test_what_is_wrong_stands_beside_its_field_and_ticks_are_kept(
+    window: Window, world: World
+) -> None:
+    answer = window.post(PATH, {"url": "https://10.0.0.1/x", "events": ["sms.sent", "sms.failed"]})
+    assert (answer.status_code, 'id="url-problem"' in answer.text) == (422, True)
+    assert answer.text.count(" checked") == 2
+    none = window.post(PATH, {"url": HOOK})
+    assert (none.status_code, 'id="events-problem"' in none.text) == (422, True)
+    assert f'value="{HOOK}"' in none.text
+    assert world.rows(webhook_endpoints) == []
+
+
+def test_the_list_tells_the_health_of_each(
+    window: Window, world: World, hooks: Hooks, endpoint_id: UUID, tenant: Tenant
+) -> None:
+    page = window.get(PATH).text
+    assert ("status-active" in page, ">never<" in page) == (True, True)
+    hooks.event(tenant.workspace_id)
+    hooks.sender.script = [Reply(204), Reply(500), Reply(410)]
+    hooks.drain()
+    taken_at = hooks.attempts()[0]["at"]
+    page = window.get(PATH).text
+    assert taken_at.strftime("%Y-%m-%d %H:%M:%S UTC") in page
+    hooks.event(tenant.workspace_id)
+    hooks.drain()
+    assert "status-failing" in window.get(PATH).text
+    hooks.move_to(hooks.clock.at + timedelta(minutes=1))
+    hooks.drain()
+    page = window.get(f"{PATH}/{endpoint_id}").text
+    assert "status-disabled" in page
+    assert "The receiver answered 410 Gone." in page
+    assert taken_at.strftime("%Y-%m-%d %H:%M:%S UTC") in page
+    assert "Enable it" in page
+
+
+def test_each_attempt_of_a_delivery_is_told_with_its_status_or_why_none(
+    window: Window, hooks: Hooks, tenant: Tenant, path: str
+) -> None:
+    assert "No deliveries yet" in window.get(path).text
+    hooks.event(tenant.workspace_id)
+    hooks.sender.script = [NotDelivered(Failure.TLS), Reply(503)]
+    hooks.drain()
+    hooks.move_to(hooks.clock.at + timedelta(minutes=1))
+    hooks.drain()
+    page = window.get(path).text
+    assert "no secure connection: look at the certificate" in page
+    assert "answered 503" in page
+    assert "next attempt" in page
+    assert str(hooks.events()[0]["id"]) in page
+    assert "Nothing fits" in window.get(f"{path}?state=delivered").text
+    assert "answered 503" in window.get(f"{path}?state=pending").text
+
+
+def test_a_delivery_is_sent_once_more_by_hand(
+    window: Window, world: World, hooks: Hooks, tenant: Tenant, path: str
+) -> None:
+    hooks.event(tenant.workspace_id)
+    hooks.drain()
+    replay = f"{path}/deliveries/{hooks.delivery()['id']}/replay"
+    assert window.post(replay, on=path).headers["Location"] == path
+    hooks.move_to(world.now + timedelta(minutes=1))
+    hooks.drain()
+    assert len({posted.event_id for posted in hooks.sender.posted}) == 1
+    assert len(hooks.sender.posted) == 2
+    assert deeds(world) == ["webhook_delivery.replayed"]
+    window.post(f"{path}/switch", {"active": "false"}, on=path)
+    refused = window.post(replay, on=path)
+    assert refused.status_code == 422
+    assert "The endpoint is disabled: enable it first." in refused.text
+    assert len(world.rows(webhook_deliveries)) == 2
+
+
+def test_an_endpoint_is_changed_switched_and_deleted(
+    window: Window, world: World, path: str
+) -> None:
+    form = {"url": HOOK + "/2", "events": ["sms.sent"]}
+    assert window.post(path, form).status_code == 303
+    assert (only_row(world)["url"], only_row(world)["events"]) == (HOOK + "/2", ["sms.sent"])
+    assert window.post(path, {"url": "ftp://x", "events": ["sms.sent"]}).status_code == 422
+    window.post(f"{path}/switch", {"active": "false"}, on=path)
+    assert not only_row(world)["active"]
+    assert "Disabled by hand." in window.get(path).text
+    window.post(f"{path}/switch", {"active": "true"}, on=path)
+    assert only_row(world)["active"]
+    assert window.post(f"{path}/delete", on=path).headers["Location"] == PATH
+    assert world.rows(webhook_endpoints) == []
+    verbs = [action.partition(".")[2] for action in deeds(world)]
+    assert verbs == ["changed", "disabled", "enabled", "deleted"]
+
+
+def test_a_switch_that_does_not_say_where_to_changes_nothing(
+    window: Window, world: World, path: str
+) -> None:
+    answer = window.post(f"{path}/switch", {"active": "perhaps"}, on=path)
+    assert answer.status_code == 422
+    assert only_row(world)["active"]
+    assert deeds(world) == []
+
+
+def test_a_rotated_secret_is_shown_once_and_the_one_before_signs_for_a_day(
+    window: Window, world: World, path: str
+) -> None:
+    before = only_row(world)["secret"]
+    answer = window.post(f"{path}/rotate", on=path)
+    assert len(_SECRET.findall(answer.text)) == 1
+    assert "The secret before it signs as well until" in answer.text
+    assert only_row(world)["previous_secret"] == before
+    page = window.get(path).text
+    assert ("whsec_" in page, "two sign until" in page) == (False, True)
+    assert deeds(world) == ["webhook_endpoint.secret_rotated"]
+
+
+def test_whoever_only_looks_changes_nothing(
+    gateway: Gateway, world: World, tenant: Tenant, hooks: Hooks, path: str
+) -> None:
+    hooks.event(tenant.workspace_id)
+    hooks.drain()
+    viewer = signed_in(gateway, tenant.keys[Role.VIEWER])
+    assert f'method="post" action="{PATH}' not in viewer.get(PATH).text + viewer.get(path).text
+    assert "answered 204" in viewer.get(path).text
+    replay = f"/deliveries/{hooks.delivery()['id']}/replay"
+    for deed in ("", "/switch", "/rotate", "/delete", replay):
+        assert viewer.post(path + deed, {"url": HOOK}, on="/console").status_code == 403
+    assert deeds(world) == []
+
+
+def test_another_tenants_endpoint_is_not_found(
+    window: Window, world: World, hooks: Hooks, tenant: Tenant
+) -> None:
+    other = world.tenant(world.organization("other"), "other")
+    theirs = f"{PATH}/{hooks.endpoint(other.workspace_id)}"
+    form = {"url": HOOK, "events": ["sms.sent"], "active": "false"}
+    assert window.get(theirs).status_code == 404
+    for deed in ("", "/switch", "/rotate", "/delete", f"/deliveries/{new_id()}/replay"):
+        assert window.post(theirs + deed, form, on=PATH).status_code == 404
+    assert deeds(world) == []
+
+
+def test_stored_markup_stays_text(window: Window, world: World, path: str) -> None:
+    row = only_row(world)
+    world.set(webhook_endpoints, row["id"], url=INERT, active=False, disabled_reason=INERT)
+    refused = window.post(path, {"url": INERT, "events": [INERT]})
+    rotated = window.post(f"{path}/rotate", on=path)
+    for page in (window.get(PATH).text, window.get(path).text, refused.text, rotated.text):
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert "&lt;script&gt;alert(1)" in page
