@@ -1,0 +1,58 @@
+"""What the pages of use cases, opt-outs and webhooks cost PostgreSQL: three round trips and one a panel."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.access.roles import Role
+from app.db.engine import Database
+from app.db.vault import Vault
+from support.console import signed_in
+from support.round_trips import counting_round_trips
+from support.time import ManualClock
+from support.webhooks import Hooks
+from support.world import Gateway, Tenant, World, open_gateway
+
+UNTIL_PREPARED = 7
+BASE = 3
+
+
+@pytest.fixture
+def served(
+    fresh_postgres_url: str, vault: Vault, tmp_path: Path
+) -> Iterator[tuple[Gateway, World, Tenant]]:
+    """A gateway on PostgreSQL with one connection, and a tenant in it."""
+    database = Database(fresh_postgres_url, pool_size=1)
+    world = World(database, vault)
+    yield open_gateway(database, vault, tmp_path), world, world.tenant(world.organization())
+    database.close()
+
+
+def test_a_page_costs_three_round_trips_and_one_for_each_panel(
+    served: tuple[Gateway, World, Tenant],
+) -> None:
+    gateway, world, tenant = served
+    hooks = Hooks(world, ManualClock())
+    endpoint_id = hooks.endpoint(tenant.workspace_id)
+    for _ in range(30):
+        hooks.event(tenant.workspace_id)
+    hooks.drain()
+    hooks.move_to(hooks.clock.at + timedelta(minutes=1))
+    window = signed_in(gateway, tenant.keys[Role.ADMIN])
+    pages = {
+        "/console/use-cases": 1,  # the list
+        f"/console/use-cases/{tenant.use_case_id}": 2,  # what it is, its senders
+        "/console/opt-outs": 2,  # the search with its use cases, the list
+        "/console/webhooks": 2,  # the list, the health of each
+        f"/console/webhooks/{endpoint_id}": 3,  # its health, its deliveries, their attempts
+    }
+    with counting_round_trips(world.database) as trips:
+        for path, panels in pages.items():
+            for _ in range(UNTIL_PREPARED):
+                assert window.get(path).status_code == 200
+            trips.take()
+            page = window.get(path)
+            assert trips.take() <= BASE + panels, path
+            assert len(page.data) < 40_000, path
