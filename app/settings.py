@@ -79,6 +79,21 @@ def load_settings(
     return settings
 
 
+def read_database_url(given: str) -> str:
+    """Return a database URL with its driver named; a wrong one is a ``ValueError`` without it."""
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise ValueError("is not a database URL") from None
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in _DIALECTS:
+        raise ValueError(f"must start with one of {', '.join(_DIALECTS)}")
+    if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ValueError("SQLite needs a file, for example sqlite:////data/sms.db")
+    return url.render_as_string(hide_password=False)
+
+
 def default_instance(environ: Mapping[str, str]) -> Path:
     """Return the instance folder: ``BORDERPOST_INSTANCE``, or ``instance`` beside ``app``."""
     named = environ.get(PREFIX + "INSTANCE")
@@ -130,17 +145,10 @@ class _Reader:
     def database_url(self) -> str:
         given = self.get("DATABASE_URL") or f"sqlite:///{self._instance / 'borderpost.db'}"
         try:
-            url = make_url(given)
-        except (ArgumentError, ValueError):
-            self._problem("DATABASE_URL", "is not a database URL")
+            return read_database_url(given)
+        except ValueError as problem:
+            self._problem("DATABASE_URL", str(problem))
             return given
-        if url.drivername == "postgresql":
-            url = url.set(drivername="postgresql+psycopg")
-        if url.drivername not in _DIALECTS:
-            self._problem("DATABASE_URL", f"must start with one of {', '.join(_DIALECTS)}")
-        if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
-            self._problem("DATABASE_URL", "SQLite needs a file, for example sqlite:////data/sms.db")
-        return url.render_as_string(hide_password=False)
 
     def public_url(self) -> str:
         if self.get("PUBLIC_URL") == NGROK:
