@@ -36,35 +36,34 @@ def take_fingerprints(database: Database, note: Callable[[int], None]) -> list[F
 
 
 def _fingerprint(connection: Connection, table: Table, note: Callable[[int], None]) -> Fingerprint:
-    json_columns = {column.name for column in table.c if isinstance(column.type, JSON)}
     digest = hashlib.sha256()
     count = 0
     with closing(read_rows(connection, table)) as batches:
         for rows in batches:
-            for row in rows:
-                digest.update(_canonical(row, json_columns))
+            digest.update(_canonical(table, rows))
             count += len(rows)
             note(len(rows))
     return Fingerprint(table.name, count, digest.hexdigest())
 
 
-def _canonical(row: StoredRow, json_columns: set[str]) -> bytes:
-    """Write a row as one line that is the same on both engines.
+def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
+    """Write rows so that the same ones make the same text on both engines, in batches of any size.
 
     A JSON value stands in a list of its own: its ``null`` is not the absence of a value.
     """
-    values = {
-        name: [value] if name in json_columns and not isinstance(value, Null) else value
-        for name, value in row.items()
-    }
-    text = json.dumps(values, default=_plain, sort_keys=True, separators=(",", ":"))
-    return text.encode("ascii") + b"\n"
+    columns = [(column.name, isinstance(column.type, JSON)) for column in table.c]
+    values = [
+        [_boxed(row[name]) if is_json else row[name] for name, is_json in columns] for row in rows
+    ]
+    return _encode(values)[1:-1].encode("ascii") + b","
 
 
-def _plain(value: Any) -> str | None:
+def _boxed(value: Any) -> list[Any] | None:
+    return None if isinstance(value, Null) else [value]
+
+
+def _plain(value: Any) -> str:
     match value:
-        case Null():
-            return None
         case UUID():
             return value.hex
         case datetime():
@@ -73,3 +72,6 @@ def _plain(value: Any) -> str | None:
             return value.isoformat()
         case _:
             raise TypeError(f"no canonical form of {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(default=_plain, sort_keys=True, separators=(",", ":")).encode
