@@ -12,13 +12,16 @@ from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
 from app.instance import create_instance
 from app.kernel.clock import Clock
+from app.messages.expire import ExpireMessages
 from app.messages.follow_up import FollowUp
+from app.messages.make_months import MakeMonths
 from app.messages.ports import SmsProvider
 from app.messages.purge import Purge
 from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
 from app.messages.traffic import MessageTraffic
+from app.people.sign_in import SignIn
 from app.providers.ngrok import public_url_of_agent
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
@@ -54,6 +57,8 @@ class Services:
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
+    sign_in: SignIn
+    vault: Vault
 
     def all(self) -> tuple[object, ...]:
         """List the services that views ask for by type."""
@@ -69,6 +74,8 @@ class Services:
             self.tokens,
             self.callback_url,
             self.metrics_token,
+            self.sign_in,
+            self.vault,
         )
 
 
@@ -135,6 +142,8 @@ def open_services(
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
+        sign_in=SignIn(database, vault, clock),
+        vault=vault,
     )
 
 
@@ -146,6 +155,8 @@ class Background:
     follow_up: FollowUp
     purge: Purge
     purge_webhooks: PurgeWebhooks
+    expire: ExpireMessages
+    make_months: MakeMonths
     deliver: DeliverWebhooks
     deliver_again: DeliverWebhooks
 
@@ -169,6 +180,8 @@ def open_background(
         follow_up=FollowUp(database, source, TrackDelivery(database, clock), clock),
         purge=Purge(database, clock, settings.secret_key),
         purge_webhooks=PurgeWebhooks(database, clock),
+        expire=ExpireMessages(database, clock, settings.message_retention_days),
+        make_months=MakeMonths(database, clock),
         deliver=deliver,
         # Receivers that fail wait in a lane of their own, so that they hold up nobody else.
         deliver_again=replace(deliver, lane=Lane.FAILING),

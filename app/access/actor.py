@@ -1,20 +1,9 @@
 """Who makes a change, for histories and audits."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
-from app.access.principal import Principal
-
-
-class ActorKind(StrEnum):
-    """By which door a change came in."""
-
-    ACCESS_KEY = "access_key"
-    COMMAND_LINE = "command_line"
-    PROVISIONING = "provisioning"
-    SYSTEM = "system"
-    USER = "user"
+from app.access.principal import ActorKind, Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +16,5 @@ class Actor:
 
 
 def actor_of(principal: Principal) -> Actor:
-    """Name the access key that asks."""
-    return Actor(ActorKind.ACCESS_KEY, principal.key_name, principal.key_id)
+    """Name the access key or the person that asks."""
+    return Actor(principal.kind, principal.key_name, principal.key_id)

@@ -1,22 +1,37 @@
-"""Who asks: an access key, its role and its reach; and the pure rule that admits it."""
+"""Who asks: an access key or a person, the role and the reach; and the rule that admits a key."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from app.access.roles import Role
 from app.kernel.errors import Forbidden, Unauthorized
 
 
+class ActorKind(StrEnum):
+    """By which door someone comes in."""
+
+    ACCESS_KEY = "access_key"
+    COMMAND_LINE = "command_line"
+    PROVISIONING = "provisioning"
+    SYSTEM = "system"
+    USER = "user"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An admitted key. Without a workspace it reaches every workspace of its organization."""
+    """An admitted key or a signed-in person, by id and name.
+
+    Without a workspace it reaches every workspace of its organization.
+    """
 
     key_id: UUID
     key_name: str
     organization_id: UUID
     workspace_id: UUID | None
     role: Role
+    kind: ActorKind = ActorKind.ACCESS_KEY
 
     def reaches(self, organization_id: UUID, workspace_id: UUID) -> bool:
         """Say whether an object of a workspace exists for this principal."""

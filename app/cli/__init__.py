@@ -13,6 +13,7 @@ from app.cli.run import run_command
 from app.cli.secrets import secrets_group
 from app.cli.setup import check_config_command, db_group, init_command
 from app.cli.use_cases import use_cases_group
+from app.cli.users import users_group
 from app.cli.worker import erase_command, purge_command, reconcile_command, worker_command
 
 COMMANDS: list[click.Command] = [
@@ -21,6 +22,7 @@ COMMANDS: list[click.Command] = [
     db_group,
     apply_command,
     keys_group,
+    users_group,
     use_cases_group,
     geo_group,
     destinations_group,

@@ -3,7 +3,8 @@
 import os
 import pwd
 
-from app.access.actor import Actor, ActorKind
+from app.access.actor import Actor
+from app.access.principal import ActorKind
 
 _NAMELESS = "command line"
 

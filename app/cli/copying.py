@@ -9,6 +9,7 @@ import click
 
 from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import opened_database
+from app.database_url import read_database_url
 from app.db.copy import CopyRefused, Note, copy_rows
 from app.db.copy_target import (
     migrate_target,
@@ -21,9 +22,9 @@ from app.db.copy_target import (
 from app.db.engine import Database
 from app.db.fingerprint import Fingerprint, take_fingerprints
 from app.db.stored_rows import count_rows, stored_tables
-from app.kernel.clock import utc_now
+from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import ServiceUnavailable
-from app.settings import read_database_url
+from app.messages.make_months import MakeMonths
 
 
 class DatabaseUrl(click.ParamType[str]):
@@ -59,6 +60,7 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
                 require_revision(target, "target")
             else:
                 migrate_target(target)
+                MakeMonths(target, Clock())()
             for database, name in ((source, "configured database"), (target, "target")):
                 require_stopped(database, name, utc_now())
             if not verify_only:

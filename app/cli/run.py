@@ -70,8 +70,10 @@ def _try_it(url: str, tenant: DemoTenant) -> str:
         '"message": "Hello"}'
     )
     return (
-        f"\nAccess key        {tenant.access_key}  (role admin)\n"
-        f"API description   {url}/openapi.json\n\n"
+        f"\nConsole           {url}/console\n"
+        f"  sign in with    {tenant.email}  {tenant.password}\n"
+        f"Access key        {tenant.access_key}  (role admin)\n"
+        f"API reference     {url}/docs\n\n"
         "Try it:\n"
         f"  curl -s {url}/v1/sms -H 'Authorization: AccessKey {tenant.access_key}' \\\n"
         f"    -H 'Content-Type: application/json' -d '{body}'\n\n"

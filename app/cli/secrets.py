@@ -10,6 +10,7 @@ from app.cli.group import Failure, Group, echo_json
 from app.cli.opening import ready_database
 from app.db.vault import SealBroken
 from app.instance import add_encryption_key
+from app.people.resealing import reseal_second_factors
 from app.settings import default_instance
 from app.webhooks.resealing import reseal_endpoints
 
@@ -38,7 +39,10 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
     with ready_database(settings) as database:
         try:
             vault = open_vault(settings)
-            done = [reseal_accounts(database, vault), reseal_endpoints(database, vault)]
+            done = [
+                reseal(database, vault)
+                for reseal in (reseal_accounts, reseal_endpoints, reseal_second_factors)
+            ]
         except SealBroken as problem:
             raise Failure(str(problem)) from problem
     changed, current = sum(one.changed for one in done), sum(one.current for one in done)

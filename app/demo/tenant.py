@@ -5,17 +5,25 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from app.access.actor import Actor
+from app.access.principal import ActorKind
+from app.access.roles import Role
 from app.access.store import load_key
 from app.access.tokens import hash_token
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.kernel.clock import utc_now
+from app.people.manage import NewUser, create_user, reset_user
+from app.people.passwords import generate_password, is_password
+from app.people.store import find_user
 from app.provisioning.apply import apply
 
 _FILE = "demo.env"
 _ORGANIZATION = "Borderpost demo"
 _KEY_NAME = "demo"
+_EMAIL = "owner@demo.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,8 @@ class DemoTenant:
     access_key: str
     workspace_id: str
     use_case_id: str
+    email: str
+    password: str
 
 
 def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTenant:
@@ -43,6 +53,8 @@ def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTe
     result = apply(database, vault, wanted, environ={}, now=utc_now()).as_json()
     workspace = result["workspaces"][0]
     access_key = workspace["access_keys"][0]["token"] or access_key
+    password = known.get("PASSWORD") or generate_password()
+    _make_user(database, UUID(result["organization"]["id"]), password)
     _write(
         path,
         {
@@ -51,9 +63,24 @@ def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTe
             "SERVICE_SID": service_sid,
             "KEY_NAME": key_name,
             "ACCESS_KEY": access_key,
+            "PASSWORD": password,
         },
     )
-    return DemoTenant(access_key, workspace["id"], workspace["use_cases"][0]["id"])
+    use_case_id = workspace["use_cases"][0]["id"]
+    return DemoTenant(access_key, workspace["id"], use_case_id, _EMAIL, password)
+
+
+def _make_user(database: Database, organization_id: UUID, password: str) -> None:
+    """Make the demo's owner, or give a known one the password that the note has."""
+    now = utc_now()
+    actor = Actor(ActorKind.SYSTEM, "demo")
+    new = NewUser(organization_id, _EMAIL, "Demo owner", {None: Role.OWNER}, password)
+    with database.writing() as connection:
+        found = find_user(connection, _EMAIL)
+        if found is None:
+            create_user(connection, new, actor, now)
+        elif not is_password(found.password_hash, password):
+            reset_user(connection, found, password, actor, now)
 
 
 def _wanted(account_sid: str, auth_token: str, service_sid: str, key_name: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, delete, insert, null, update
 
-from app.access.actor import Actor, ActorKind
+from app.access.actor import Actor
 from app.access.keys import create_key
+from app.access.principal import ActorKind
 from app.access.roles import Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.db.vault import Vault

@@ -65,15 +65,23 @@ def error_answer(error: e.PublicError) -> Response:
 def install_error_handlers(app: Flask) -> None:
     """Make every error of the app, foreseen or not, answer in the public form."""
     app.register_error_handler(e.PublicError, error_answer)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error_answer)
     app.register_error_handler(Exception, _defect)
 
 
-def _http_error(error: HTTPException) -> Response:
+def public_of(error: HTTPException) -> e.PublicError | None:
+    """Return the public error that an error of the framework stands for; None for a defect."""
     if error.code is not None and error.code >= 500:  # noqa: PLR2004
+        return None
+    return _OF_WERKZEUG.get(error.code or 400, e.BadRequest)()
+
+
+def http_error_answer(error: HTTPException) -> Response:
+    """Write an error of the framework in the public form."""
+    public = public_of(error)
+    if public is None:
         return _defect(error)
-    public = _OF_WERKZEUG.get(error.code or 400, e.BadRequest)
-    answer = error_answer(public())
+    answer = error_answer(public)
     for name, value in error.get_headers():
         if name.lower() == "allow":
             answer.headers[name] = value

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.access.actor import Actor, ActorKind
+from app.access.actor import Actor
+from app.access.principal import ActorKind
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.webhooks.attempt import Attempt, DeliveryState

@@ -8,6 +8,7 @@ import pytest
 from app.access.guard import Requires, RequiresLater
 from app.access.roles import Role
 from app.application import declared_endpoints
+from app.console.guard import Stranger, Visits, VisitsOrganization
 from app.destinations.wire import PATH
 from app.kernel import errors
 from app.kernel.errors import PublicError
@@ -31,7 +32,7 @@ OTHER_ROLES = {
 }
 
 # Routes that anyone may ask for; each says why in its rule.
-OPEN = {"/healthz", "/readyz", "/version", "/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/version", "/openapi.json", "/docs", "/assets/{version}/{name}"}
 
 
 def name(endpoint: Endpoint) -> str:
@@ -58,6 +59,10 @@ def test_every_route_has_an_access_rule_and_a_docstring(endpoint: Endpoint) -> N
             assert endpoint.form
         case FromLoopbackOrToken():
             assert endpoint.path == "/metrics"
+        case Visits() | VisitsOrganization():
+            assert endpoint.path.startswith("/console")
+        case Stranger():
+            assert endpoint.path.startswith(("/console/sign-in", "/console/sign-out"))
         case _:
             pytest.fail(f"an access rule of a new kind: {endpoint.guard}; add it here")
 

@@ -20,6 +20,7 @@ SPEAKS_HTTP = (
     "app.*.*_api",
     "app.*.api_*",
     "app.access.guard",
+    "app.console.*",
     "app.destinations.wire",
     "app.destinations.start_check",
     "app.providers.twilio.signed_form",

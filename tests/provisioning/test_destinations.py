@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert
 
-from app.access.actor import Actor, ActorKind
+from app.access.actor import Actor
+from app.access.principal import ActorKind
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.destinations import changes

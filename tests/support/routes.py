@@ -10,7 +10,8 @@ from typing import Any
 from app.access.roles import Role
 from app.destinations.provider_check import CheckProvider
 from app.kernel.ids import new_id
-from app.web.wiring import provide
+from app.web.assets import Assets
+from app.web.wiring import provide, service
 from app.webhooks.events import EventType
 from app.webhooks.fan_out import fan_out
 from app.webhooks.outbox import add_event
@@ -49,6 +50,8 @@ def ids_of(tenant: Tenant) -> Ids:
         "use_case_id": str(tenant.use_case_id),
         "capability": "sms",
         "revision": "1",
+        "version": "0" * 16,
+        "name": "none.css",
     } | {
         name: str(new_id())
         for name in ("message_id", "opt_out_id", "rule_id", "endpoint_id", "delivery_id")
@@ -105,6 +108,12 @@ def _revision(gateway: Gateway, tenant: Tenant) -> Ids:
     path = fill(_DESTINATIONS, ids_of(tenant)) + "/history"
     page = gateway.get(path, key=tenant.keys[Role.OWNER]).get_json()
     return {"revision": str(page["items"][0]["revision"])}
+
+
+def _asset(gateway: Gateway, _: Tenant) -> Ids:
+    with gateway.client.application.app_context():
+        url = service(Assets).url("pico.min.css")
+    return dict(zip(("version", "name"), url.split("/")[-2:], strict=True))
 
 
 def _send_body(ids: Ids) -> Any:
@@ -181,4 +190,6 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/version"): Recipe(200),
     ("GET", "/metrics"): Recipe(200),
     ("GET", "/openapi.json"): Recipe(200),
+    ("GET", "/docs"): Recipe(200),
+    ("GET", "/assets/{version}/{name}"): Recipe(200, 404, prepare=_asset),
 }

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from app.access.actor import ActorKind
+from app.access.principal import ActorKind
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.webhooks.attempt import NotDelivered, Reply, Sender

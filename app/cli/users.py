@@ -1,0 +1,180 @@
+"""`users`: people who sign in to the console. A generated password is printed once."""
+
+import sys
+from uuid import UUID
+
+import click
+from sqlalchemy import Connection
+
+from app.access.roles import Role
+from app.cli.actor import command_line_actor
+from app.cli.group import Failure, Group, echo_json
+from app.cli.opening import ready_database
+from app.cli.scopes import find_organization, find_workspace
+from app.cli.user_lines import user_as_json, user_line
+from app.db.rows import AnyRow
+from app.kernel.clock import utc_now
+from app.kernel.errors import ValidationFailed
+from app.people.manage import NewUser, create_user, disable_user, reset_user
+from app.people.passwords import generate_password
+from app.people.store import find_user, load_memberships, load_users
+
+_organization = click.option(
+    "--organization",
+    metavar="NAME|ID",
+    help="The organization; may be left out where there is one.",
+)
+_from_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("users", cls=Group)
+def users_group() -> None:
+    """People who sign in to the console."""
+
+
+@users_group.command("create")
+@click.option("--email", required=True, help="The address to sign in with.")
+@click.option("--name", help="How the person is called; the address where it is left out.")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option(
+    "--workspace",
+    "workspaces",
+    multiple=True,
+    metavar="NAME|ID",
+    help="A workspace to belong to; may be repeated. Without one: the whole organization.",
+)
+@_organization
+@_from_stdin
+@click.option("--no-password", is_flag=True, help="Sign in at the identity provider only.")
+@_as_json
+def create_command(
+    *,
+    email: str,
+    name: str | None,
+    role: str,
+    workspaces: tuple[str, ...],
+    organization: str | None,
+    password_stdin: bool,
+    no_password: bool,
+    as_json: bool,
+) -> None:
+    """Make a person's account; without --password-stdin its password is generated and printed."""
+    if no_password and password_stdin:
+        raise click.UsageError("--no-password and --password-stdin exclude each other.")
+    password = None if no_password else _password(from_stdin=password_stdin)
+    with ready_database() as database, database.writing() as connection:
+        organization_id, ids = _scope(connection, workspaces, organization)
+        new = NewUser(
+            organization_id=organization_id,
+            email=email,
+            name=name or email.strip(),
+            roles=dict.fromkeys(ids, Role(role)),
+            password=password,
+        )
+        try:
+            create_user(connection, new, command_line_actor(), utc_now())
+        except ValidationFailed as wrong:
+            raise _failure(wrong) from wrong
+        user = _user(connection, email)
+        shown = user_as_json(user, load_memberships(connection, [user.id]))
+    _tell(shown, None if password_stdin else password, as_json=as_json)
+
+
+@users_group.command("list")
+@_organization
+@_as_json
+def list_command(organization: str | None, as_json: bool) -> None:
+    """List people, the oldest first, with their roles and whether they may sign in."""
+    with ready_database() as database, database.reading() as connection:
+        organization_id = None
+        if organization is not None:
+            organization_id = find_organization(connection, organization).id
+        people = load_users(connection, organization_id)
+        belong = load_memberships(connection, [user.id for user in people])
+    shown = [user_as_json(user, belong) for user in people]
+    if as_json:
+        echo_json({"users": shown})
+        return
+    for one in shown:
+        click.echo(user_line(one))
+
+
+@users_group.command("disable")
+@click.argument("email")
+@_as_json
+def disable_command(email: str, as_json: bool) -> None:
+    """Bar a person from the next request on; their sessions end."""
+    with ready_database() as database, database.writing() as connection:
+        user = _user(connection, email)
+        is_new = disable_user(connection, user, command_line_actor(), utc_now())
+    if as_json:
+        echo_json({"id": str(user.id), "email": user.email, "disabled": is_new})
+    else:
+        click.echo(f"{user.email}: {'disabled' if is_new else 'was disabled already'}")
+
+
+@users_group.command("reset")
+@click.argument("email")
+@_from_stdin
+@_as_json
+def reset_command(email: str, password_stdin: bool, as_json: bool) -> None:
+    """Give a person a new password and a fresh start.
+
+    No second factor, no pause after wrong passwords, no sessions; a disabled person may sign in
+    again.
+    """
+    password = _password(from_stdin=password_stdin)
+    with ready_database() as database, database.writing() as connection:
+        user = _user(connection, email)
+        try:
+            reset_user(connection, user, password, command_line_actor(), utc_now())
+        except ValidationFailed as wrong:
+            raise _failure(wrong) from wrong
+        shown = user_as_json(_user(connection, email), load_memberships(connection, [user.id]))
+    _tell(shown, None if password_stdin else password, as_json=as_json)
+
+
+def _password(*, from_stdin: bool) -> str:
+    return sys.stdin.readline().rstrip("\r\n") if from_stdin else generate_password()
+
+
+def _scope(
+    connection: Connection, workspaces: tuple[str, ...], organization: str | None
+) -> tuple[UUID, list[UUID | None]]:
+    """Return the organization, and the workspaces to belong to: None stands for all of them."""
+    if not workspaces:
+        return find_organization(connection, organization).id, [None]
+    within = None if organization is None else find_organization(connection, organization).id
+    found = [find_workspace(connection, one, within) for one in workspaces]
+    if len({row.organization_id for row in found}) > 1:
+        raise Failure("the workspaces belong to several organizations: make an account in each")
+    return found[0].organization_id, [row.id for row in found]
+
+
+def _user(connection: Connection, email: str) -> AnyRow:
+    found = find_user(connection, email)
+    if found is None:
+        raise Failure(f"there is no user {email}")
+    return found
+
+
+def _failure(wrong: ValidationFailed) -> Failure:
+    return Failure(
+        *(
+            f"{place.removeprefix('$.')}: {text}"
+            for place, texts in (wrong.details or {}).items()
+            for text in texts
+        )
+    )
+
+
+def _tell(shown: dict[str, object], password: str | None, *, as_json: bool) -> None:
+    if as_json:
+        echo_json(shown | {"password": password})
+        return
+    click.echo(user_line(shown))
+    if password is not None:
+        click.echo(f"password, shown this once: {password}")

@@ -1,0 +1,59 @@
+"""Forms: read by the same schemas as the API's bodies, with each problem beside its field."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import request
+from marshmallow import Schema, fields
+
+from app.kernel.errors import ValidationFailed
+from app.web.bodies import load
+
+_STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a form shows: the values that were given, and what is wrong with each."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def value(self, name: str, default: object = "") -> Any:
+        """Return what was typed into a field."""
+        return self.values.get(name, default)
+
+    def errors_of(self, name: str) -> list[str]:
+        """Return what is wrong with a field; the empty name stands for the form as a whole."""
+        return self.errors.get(name, [])
+
+
+def read_form(schema: type[Schema], **more: object) -> Any:
+    """Load the submitted form with a schema; an empty field counts as left out.
+
+    Args:
+        schema: the schema of the API's body of the same meaning.
+        more: values that do not come from the form.
+
+    Raises:
+        ValidationFailed: with every problem, as for the API.
+    """
+    made = schema()
+    given: dict[str, Any] = {}
+    for name, one in made.fields.items():
+        if isinstance(one, fields.List):
+            given[name] = [text for text in request.form.getlist(name) if text]
+        elif request.form.get(name):
+            given[name] = request.form[name]
+    return load(made, given | more)
+
+
+def refilled(problem: ValidationFailed) -> Form:
+    """Return the submitted form again, with the problems at their fields."""
+    errors: dict[str, list[str]] = {}
+    for path, texts in (problem.details or {}).items():
+        found = _STEP.match(path)
+        errors.setdefault(found.group(1) if found else "", []).extend(texts)
+    return Form(request.form.to_dict(), errors)

@@ -1,0 +1,96 @@
+"""Drawing a page: the templates, what they may ask for, and the answer around them."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Response, flash, get_flashed_messages, request
+from flask_wtf.csrf import generate_csrf
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.access.roles import Role
+from app.console.language import visitor_language
+from app.console.navigation import menu_lines
+from app.kernel.clock import Clock, rfc3339
+from app.kernel.countries import country_name
+from app.kernel.masking import mask_number
+from app.people.visitor import Visitor
+from app.web.assets import asset_url
+from app.web.html import html_answer
+from app.web.wiring import service
+
+# Who may send to a number may see it; who only looks may not.
+SEES_NUMBERS = Role.SENDER
+
+
+def link(path: str) -> str:
+    """Return the address of a page of ours, whatever prefix a proxy has put before it."""
+    return request.script_root + path
+
+
+def _country(code: str | None) -> str:
+    return "no country" if not code else country_name(code, visitor_language())
+
+
+def _utc(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("app.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
+    made.globals.update(
+        link=link,
+        asset_url=asset_url,
+        csrf_token=generate_csrf,
+        flashed=lambda: get_flashed_messages(with_categories=True),
+        here=lambda: request.path,
+        script_root=lambda: request.script_root,
+        Role=Role,
+    )
+    made.filters.update(country=_country, utc=_utc, rfc3339=rfc3339)
+    return made
+
+
+_TEMPLATES = _environment()
+
+
+def shown_number(visitor: Visitor, number: str) -> str:
+    """Return a number as this visitor may see it."""
+    return number if visitor.permits(SEES_NUMBERS) else mask_number(number)
+
+
+def draw(template: str, **values: Any) -> str:
+    """Draw a template."""
+    return _TEMPLATES.get_template(template).render(now=service(Clock).now(), **values)
+
+
+def page_answer(visitor: Visitor, template: str, status: int = 200, **values: Any) -> Response:
+    """Answer with a whole page, or with a part of one where the template is one."""
+    text = draw(
+        template,
+        visitor=visitor,
+        menu=list(menu_lines(visitor, request.path)),
+        number=lambda number: shown_number(visitor, number),
+        **values,
+    )
+    return page_around(html_answer(text, status))
+
+
+def page_around(answer: Response) -> Response:
+    """Give an answer the headers of pages."""
+    # Forms are checked by their origin too, which this policy keeps.
+    answer.headers["Referrer-Policy"] = "same-origin"
+    return answer
+
+
+def go_to(path: str, told: str | None = None) -> Response:
+    """Go on to another page after a change, and tell there what was done."""
+    if told is not None:
+        flash(told, "done")
+    return Response(status=303, headers={"Location": link(path)})

@@ -1,0 +1,48 @@
+"""The console as a whole: its pages, its files, its cookies."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from app.console.account_page import routes as account_routes
+from app.console.cookies import cookie_scope
+from app.console.failures import install_failure_pages, install_lost_page
+from app.console.guard import csrf
+from app.console.identity_provider import install_identity_provider
+from app.console.identity_provider import routes as identity_provider_routes
+from app.console.overview import routes as overview_routes
+from app.console.sign_in_page import routes as sign_in_routes
+from app.settings import Settings
+from app.web.wiring import provide
+
+CONSOLE_ROUTES = (
+    sign_in_routes,
+    identity_provider_routes,
+    overview_routes,
+    account_routes,
+)
+CONSOLE_ASSETS = Path(__file__).parent / "assets"
+
+
+def install_console(app: Flask, settings: Settings) -> None:
+    """Serve the console's pages."""
+    scope = cookie_scope(settings.public_url)
+    provide(app, scope)
+    app.config.update(
+        # Flask's own cookie holds the forms' token and what a page tells the next one.
+        SESSION_COOKIE_NAME="borderpost_form",
+        SESSION_COOKIE_PATH=scope.path,
+        SESSION_COOKIE_SECURE=scope.is_https,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_CHECK_DEFAULT=False,  # the guards of the pages check; the API has no cookies
+        WTF_CSRF_TIME_LIMIT=None,
+        # A proxy may change the Host header that the strict check compares with.
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    csrf.init_app(app)
+    install_lost_page(app, "/console")
+    install_identity_provider(app, settings)
+    for place, routes in enumerate(CONSOLE_ROUTES):
+        blueprint = routes.blueprint()
+        install_failure_pages(blueprint)
+        app.register_blueprint(blueprint, name=f"console_{place}")

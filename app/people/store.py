@@ -1,0 +1,76 @@
+"""SQL of people and of the workspaces they belong to; decides nothing."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from app.access.roles import Role
+from app.access.tables import workspaces
+from app.db.rows import AnyRow
+from app.kernel.ids import new_id
+from app.people.tables import memberships, users
+
+
+def normal_email(email: str) -> str:
+    """Return an address as it is stored and compared: without case, without space around it."""
+    return email.strip().casefold()
+
+
+def find_user(connection: Connection, email: str) -> AnyRow | None:
+    """Find a person by address; the row is locked where the engine locks rows."""
+    return connection.execute(
+        select(users).where(users.c.email == normal_email(email)).with_for_update()
+    ).one_or_none()
+
+
+def load_user(connection: Connection, user_id: UUID) -> AnyRow | None:
+    """Load a person by id; the row is locked where the engine locks rows."""
+    return connection.execute(
+        select(users).where(users.c.id == user_id).with_for_update()
+    ).one_or_none()
+
+
+def load_users(connection: Connection, organization_id: UUID | None) -> list[AnyRow]:
+    """List people, the oldest first, of one organization where it is named."""
+    query = select(users).order_by(users.c.id)
+    if organization_id is not None:
+        query = query.where(users.c.organization_id == organization_id)
+    return list(connection.execute(query))
+
+
+def load_memberships(connection: Connection, user_ids: list[UUID]) -> list[AnyRow]:
+    """List which roles people have where, with the names of the workspaces."""
+    return list(
+        connection.execute(
+            select(memberships, workspaces.c.name.label("workspace_name"))
+            .outerjoin(workspaces, workspaces.c.id == memberships.c.workspace_id)
+            .where(memberships.c.user_id.in_(user_ids))
+            .order_by(workspaces.c.name)
+        )
+    )
+
+
+def insert_user(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> None:
+    """Store a new person."""
+    connection.execute(insert(users).values(id=user_id, **values))
+
+
+def update_user(connection: Connection, user_id: UUID, now: datetime, **values: Any) -> None:
+    """Change a person."""
+    connection.execute(update(users).where(users.c.id == user_id).values(updated_at=now, **values))
+
+
+def replace_memberships(
+    connection: Connection, user_id: UUID, roles: Mapping[UUID | None, Role]
+) -> None:
+    """Make a person belong to exactly these workspaces; None stands for the organization."""
+    connection.execute(delete(memberships).where(memberships.c.user_id == user_id))
+    rows = [
+        {"id": new_id(), "user_id": user_id, "workspace_id": workspace_id, "role": role.value}
+        for workspace_id, role in roles.items()
+    ]
+    if rows:
+        connection.execute(insert(memberships), rows)

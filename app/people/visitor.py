@@ -1,0 +1,73 @@
+"""Who looks at the console: a person or an access key, where they are, and what they may there."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.access.principal import ActorKind, Principal
+from app.access.roles import Role
+from app.people.reach import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A workspace that the visitor may look at, with the role there."""
+
+    workspace_id: UUID
+    name: str
+    role: Role
+    is_frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A signed-in person or access key; ``place`` is the workspace that the pages show."""
+
+    session_id: UUID
+    kind: ActorKind
+    visitor_id: UUID
+    name: str
+    organization_id: UUID
+    organization_name: str
+    reach: Reach
+    place: Place | None
+    places: tuple[Place, ...]
+
+    @property
+    def is_person(self) -> bool:
+        """Say whether this is a person with an account, not an access key."""
+        return self.kind is ActorKind.USER
+
+    @property
+    def role(self) -> Role:
+        """Return the role in the workspace shown; without one, that in the organization."""
+        return (self.place.role if self.place else self.reach.everywhere) or Role.VIEWER
+
+    @property
+    def organization_role(self) -> Role | None:
+        """Return the role in the whole organization, or None."""
+        return self.reach.everywhere
+
+    def permits(self, wanted: Role) -> bool:
+        """Say whether the role in the workspace shown may do what takes the wanted one."""
+        return self.role.permits(wanted)
+
+    @property
+    def principal(self) -> Principal:
+        """Ask as this visitor, within the workspace shown."""
+        return self._principal(self.place.workspace_id if self.place else None, self.role)
+
+    @property
+    def organization_principal(self) -> Principal | None:
+        """Ask as this visitor in the whole organization; None where the reach is smaller."""
+        everywhere = self.reach.everywhere
+        return None if everywhere is None else self._principal(None, everywhere)
+
+    def _principal(self, workspace_id: UUID | None, role: Role) -> Principal:
+        return Principal(
+            key_id=self.visitor_id,
+            key_name=self.name,
+            organization_id=self.organization_id,
+            workspace_id=workspace_id,
+            role=role,
+            kind=self.kind,
+        )

@@ -1,0 +1,101 @@
+"""Files of the pages: styles, scripts and images under addresses that change with their content.
+
+A browser may keep such a file for ever; a file that changes is another address. Folders are flat
+and a name stands for one file of the whole application.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache, cached_property
+from pathlib import Path
+
+from flask import Flask
+
+from app.kernel import errors as e
+from app.web.health import Anyone
+from app.web.packed import Packed, packed_answer
+from app.web.routes import Answer, Routes
+from app.web.wiring import provide, service
+
+VENDORED = Path(__file__).parent / "vendored"
+# What a folder may hold for the browser; licences and check sums beside it are not served.
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+_VERSION_LENGTH = 16
+
+routes = Routes("Assets", described=False)
+
+
+class Asset:
+    """One file, read once for a process."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self.packed = Packed(path.read_bytes(), MEDIA_TYPES[path.suffix])
+
+    @cached_property
+    def version(self) -> str:
+        """Return what changes with the content."""
+        return hashlib.sha256(self.packed.content).hexdigest()[:_VERSION_LENGTH]
+
+
+class Assets:
+    """All files that one application serves."""
+
+    def __init__(self, folders: Iterable[Path], prefix: str = "") -> None:
+        self._prefix = prefix
+        self._by_name: dict[str, Asset] = {}
+        for asset in (one for folder in folders for one in _read(folder)):
+            if asset.name in self._by_name:
+                raise ValueError(f"two files are named {asset.name}")
+            self._by_name[asset.name] = asset
+
+    def url(self, name: str) -> str:
+        """Return the address of a file, with the prefix of the public URL; KeyError: no such."""
+        return f"{self._prefix}/assets/{self._by_name[name].version}/{name}"
+
+    def find(self, version: str, name: str) -> Asset:
+        """Return the file of this very version.
+
+        Raises:
+            NotFound: there is none; what is at hand must not be kept under another's address.
+        """
+        asset = self._by_name.get(name)
+        if asset is None or asset.version != version:
+            raise e.NotFound
+        return asset
+
+
+@cache
+def _read(folder: Path) -> tuple[Asset, ...]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix in MEDIA_TYPES)
+    return tuple(map(Asset, paths))
+
+
+def install_assets(app: Flask, folders: Iterable[Path], prefix: str) -> None:
+    """Serve the files of these folders, and give templates ``asset_url``."""
+    provide(app, Assets(folders, prefix))
+    app.jinja_env.globals["asset_url"] = asset_url
+
+
+def asset_url(name: str) -> str:
+    """Return the address of a file of the running application; KeyError: there is none."""
+    return service(Assets).url(name)
+
+
+@routes.add(
+    "GET",
+    "/assets/{version}/{name}",
+    guard=Anyone("styles and scripts are no secret"),
+    answers={200: tuple(kind.partition(";")[0] for kind in MEDIA_TYPES.values())},
+    errors=(e.NotFound,),
+)
+def asset(_: None, version: str, name: str) -> Answer:
+    """Serve a file of the pages."""
+    found = service(Assets).find(version, name)
+    return packed_answer(found.packed, cache=_FOR_EVER)

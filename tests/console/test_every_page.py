@@ -1,0 +1,95 @@
+"""Every page of the console: who sees it, and that no form works without its token."""
+
+import re
+
+import pytest
+
+from app.access.roles import Role
+from app.application import declared_endpoints
+from app.console.guard import SIGN_IN, Stranger, Visits, VisitsOrganization
+from app.console.site import CONSOLE_ROUTES
+from app.kernel.ids import new_id
+from app.web.html import CONTENT_SECURITY_POLICY
+from app.web.routes import Endpoint
+from support.console import open_window, signed_in
+from support.world import Gateway, Tenant, World
+
+ENDPOINTS = [endpoint for routes in CONSOLE_ROUTES for endpoint in routes.endpoints]
+# The way to an identity provider is none where none is set: test_identity_provider.py goes it.
+PAGES = [e for e in ENDPOINTS if e.method == "GET" and "{" not in e.path and "/oidc" not in e.path]
+GUARDED = [e for e in ENDPOINTS if not isinstance(e.guard, Stranger)]
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def path_of(endpoint: Endpoint) -> str:
+    return re.sub(r"\{\w+\}", lambda _: str(new_id()), endpoint.path)
+
+
+def test_every_page_is_declared_below_the_console() -> None:
+    assert all(endpoint.path.startswith("/console") for endpoint in ENDPOINTS)
+    assert {id(e) for e in ENDPOINTS} <= {id(e) for e in declared_endpoints()}
+
+
+def test_pages_change_nothing_when_they_are_only_looked_at() -> None:
+    assert {endpoint.method for endpoint in ENDPOINTS} == {"GET", "POST"}
+
+
+@pytest.mark.parametrize("endpoint", GUARDED, ids=name)
+def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) -> None:
+    window = open_window(gateway)
+    path = path_of(endpoint)
+    answer = window.get(path) if endpoint.method == "GET" else window.post(path, on=SIGN_IN)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(SIGN_IN)
+
+
+@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.method == "POST"], ids=name)
+def test_a_form_without_its_token_does_nothing(
+    gateway: Gateway, tenant: Tenant, endpoint: Endpoint
+) -> None:
+    window = signed_in(gateway, tenant.keys[Role.OWNER])
+    answer = window.post_without_token(path_of(endpoint))
+    assert answer.status_code == 400
+    assert "The form was open for too long" in answer.text
+
+
+@pytest.mark.parametrize("endpoint", PAGES, ids=name)
+def test_a_page_is_shown_to_its_roles_and_to_no_other(
+    gateway: Gateway, world: World, tenant: Tenant, endpoint: Endpoint
+) -> None:
+    everywhere = world.keys(tenant.organization_id, None)
+    for keys in (tenant.keys, everywhere):
+        for role in Role:
+            match endpoint.guard:
+                case Visits(wanted):
+                    is_shown = role.permits(wanted)
+                case VisitsOrganization(wanted):
+                    is_shown = keys is everywhere and role.permits(wanted)
+                case _:
+                    is_shown = True
+            answer = signed_in(gateway, keys[role]).get(endpoint.path)
+            assert answer.status_code == (200 if is_shown else 403), (role, answer.text[-600:])
+            assert answer.mimetype == "text/html"
+            assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert "style=" not in answer.text
+            assert not re.search(r"<script(?![^>]* src=)|\son\w+=", answer.text)
+
+
+@pytest.mark.parametrize("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
+def test_what_is_not_there_is_not_found(
+    gateway: Gateway, world: World, tenant: Tenant, endpoint: Endpoint
+) -> None:
+    window = signed_in(gateway, world.keys(tenant.organization_id, None)[Role.OWNER])
+    path = path_of(endpoint)
+    answer = window.get(path) if endpoint.method == "GET" else window.post(path, on="/console")
+    assert answer.status_code in {404, 422}, answer.text[-600:]
+
+
+def test_a_path_that_leads_nowhere_is_a_page_below_the_console_only(gateway: Gateway) -> None:
+    lost = gateway.get("/console/nowhere")
+    assert (lost.status_code, lost.mimetype) == (404, "text/html")
+    assert gateway.get("/nowhere").get_json()["code"] == "NotFound"

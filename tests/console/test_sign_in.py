@@ -1,0 +1,238 @@
+"""Signing in and out: who gets in, what is told, how long a session lasts."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pyotp
+import pytest
+
+from app.access.roles import Role
+from app.access.store import revoke_key
+from app.access.tables import access_keys, audit_events
+from app.application import create_app
+from app.console.cookies import NAME
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.people.manage import disable_user
+from app.people.second_factor import totp_owner
+from app.people.store import find_user
+from app.people.tables import sessions, users
+from support.console import ACTOR, PASSWORD, Window, make_person, open_window, signed_in
+from support.time import ManualClock
+from support.world import PUBLIC_URL, Gateway, Tenant, World, open_gateway
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """The gateway's clock, moved by hand."""
+    return ManualClock()
+
+
+@pytest.fixture
+def gateway(database: Database, vault: Vault, tmp_path: Path, clock: ManualClock) -> Gateway:
+    return open_gateway(database, vault, tmp_path, clock=clock.clock())
+
+
+@pytest.fixture
+def person(world: World, tenant: Tenant) -> str:
+    """Somebody who is admin of the tenant."""
+    make_person(world, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
+    return "ada@example.com"
+
+
+@pytest.fixture
+def window(gateway: Gateway) -> Window:
+    return open_window(gateway)
+
+
+def is_in(window: Window) -> bool:
+    return window.get("/console").status_code == 200
+
+
+def test_the_right_password_lets_in_and_is_audited(
+    world: World, window: Window, person: str
+) -> None:
+    answer = window.sign_in(person.upper() + " ")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/console")
+    assert is_in(window)
+    deeds = [row for row in world.rows(audit_events) if row["action"] == "console.signed_in"]
+    assert [(row["actor_kind"], row["actor_name"]) for row in deeds] == [("user", "Ada Example")]
+
+
+def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(
+    window: Window, person: str
+) -> None:
+    cookies = window.sign_in(person).headers.getlist("Set-Cookie")
+    [ours] = [cookie for cookie in cookies if cookie.startswith(NAME)]
+    for wanted in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/console"):
+        assert wanted in ours
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [("ada@example.com", "wrong horse battery"), ("nobody@example.com", PASSWORD), ("", "")],
+)
+def test_anything_else_is_refused_in_the_same_words(
+    window: Window, person: str, email: str, password: str
+) -> None:
+    answer = window.sign_in(email, password)
+    assert answer.status_code == 403
+    assert "That did not let you in." in answer.text
+    assert not is_in(window)
+
+
+def test_after_five_wrong_passwords_even_the_right_one_waits(
+    window: Window, person: str, clock: ManualClock
+) -> None:
+    for _ in range(5):
+        assert window.sign_in(person, "wrong horse battery").status_code == 403
+    assert window.sign_in(person).status_code == 403
+    clock.advance(59)
+    assert window.sign_in(person).status_code == 403
+    clock.advance(1)
+    assert window.sign_in(person).status_code == 303
+
+
+def test_a_disabled_person_is_out_at_the_next_request_and_cannot_come_back(
+    world: World, window: Window, person: str
+) -> None:
+    window.sign_in(person)
+    with world.database.writing() as c:
+        user = find_user(c, person)
+        assert user is not None
+        assert disable_user(c, user, ACTOR, world.now)
+    assert not is_in(window)
+    assert window.sign_in(person).status_code == 403
+
+
+def test_an_access_key_lets_in_with_its_role_until_it_is_revoked(
+    gateway: Gateway, world: World, tenant: Tenant
+) -> None:
+    window = signed_in(gateway, tenant.keys[Role.VIEWER])
+    assert "viewer, by access key" in window.get("/console").text
+    key_id = next(
+        row["id"]
+        for row in world.rows(access_keys)
+        if row["workspace_id"] == tenant.workspace_id and row["role"] == "viewer"
+    )
+    with world.database.writing() as c:
+        revoke_key(c, key_id, world.now)
+    assert not is_in(window)
+
+
+def test_a_damaged_access_key_is_refused(window: Window, tenant: Tenant) -> None:
+    answer = window.sign_in_by_key(tenant.keys[Role.OWNER][:-1] + "!")
+    assert answer.status_code == 403
+
+
+def test_signing_in_again_ends_the_session_before(
+    world: World, window: Window, person: str
+) -> None:
+    window.sign_in(person)
+    window.sign_in(person)
+    ended = [row["ended_at"] is not None for row in world.rows(sessions)]
+    assert sorted(ended) == [False, True]
+
+
+def test_signing_out_ends_the_session_itself(gateway: Gateway, window: Window, person: str) -> None:
+    window.sign_in(person)
+    kept = window.client.get_cookie(NAME, domain="sms.example.com", path="/console")
+    assert kept is not None
+    assert window.post("/console/sign-out", on="/console").status_code == 303
+    thief = open_window(gateway)
+    thief.client.set_cookie(NAME, kept.value, domain="sms.example.com", path="/console")
+    assert not is_in(thief)
+
+
+@pytest.mark.parametrize(
+    ("steps", "still_in"),
+    [([timedelta(hours=2)], False), ([timedelta(hours=1, minutes=59)] * 6, True)],
+)
+def test_a_session_ends_when_nobody_looked_for_two_hours(
+    window: Window, person: str, clock: ManualClock, steps: list[timedelta], still_in: bool
+) -> None:
+    window.sign_in(person)
+    for step in steps:
+        clock.advance(step.total_seconds())
+        assert is_in(window) is still_in
+
+
+def test_a_session_ends_after_twelve_hours_however_busy(
+    window: Window, person: str, clock: ManualClock
+) -> None:
+    window.sign_in(person)
+    for _ in range(11):
+        clock.advance(3600)
+        assert is_in(window)
+    clock.advance(3600)
+    assert not is_in(window)
+
+
+def test_the_second_factor_is_asked_for_and_each_code_counts_once(
+    world: World, vault: Vault, gateway: Gateway, person: str, clock: ManualClock
+) -> None:
+    secret = pyotp.random_base32()
+    user_id = world.rows(users)[0]["id"]
+    world.set(users, user_id, totp_secret=vault.seal(totp_owner(user_id), secret))
+    window = open_window(gateway)
+    assert window.sign_in(person).headers["Location"] == "/console/sign-in/code"
+    assert not is_in(window)
+    code = pyotp.TOTP(secret).at(clock.at)
+    wrong = window.post("/console/sign-in/code", {"code": "000000" if code != "000000" else "1"})
+    assert wrong.status_code == 403
+    assert window.post("/console/sign-in/code", {"code": code}).status_code == 303
+    assert is_in(window)
+    other = open_window(gateway)
+    other.sign_in(person)
+    assert other.post("/console/sign-in/code", {"code": code}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("wanted", "location"),
+    [
+        ("/console/messages?status=failed", "/console/messages?status=failed"),
+        ("https://evil.example/console", "/console"),
+        ("//evil.example/console", "/console"),
+        ("/\\evil.example/console", "/console"),
+        ("/v1/sms", "/console"),
+    ],
+)
+def test_who_signs_in_goes_on_to_the_page_wanted_and_never_elsewhere(
+    window: Window, person: str, wanted: str, location: str
+) -> None:
+    form = {"email": person, "password": PASSWORD, "next": wanted}
+    assert window.post("/console/sign-in", form).headers["Location"] == location
+
+
+def test_a_person_moves_only_to_workspaces_of_theirs(
+    gateway: Gateway, world: World, tenant: Tenant
+) -> None:
+    other = world.tenant(tenant.organization_id, "Wholesale")
+    strange = world.tenant(tenant.organization_id, "Secret")
+    make_person(
+        world,
+        tenant.organization_id,
+        {tenant.workspace_id: Role.VIEWER, other.workspace_id: Role.ADMIN},
+    )
+    window = open_window(gateway)
+    window.sign_in()
+    form = {"workspace_id": str(other.workspace_id)}
+    assert window.post("/console/move", form, on="/console").status_code == 303
+    page = window.get("/console").text
+    assert f'value="{other.workspace_id}" selected' in page
+    assert "<small>admin</small>" in page
+    form = {"workspace_id": str(strange.workspace_id)}
+    assert window.post("/console/move", form, on="/console").status_code == 404
+    assert "Secret" not in page
+
+
+def test_the_pages_stand_below_the_prefix_of_the_public_url(
+    database: Database, gateway: Gateway, tenant: Tenant
+) -> None:
+    settings = replace(gateway.services.settings, public_url=PUBLIC_URL + "/gw")
+    client = create_app(replace(gateway.services, settings=settings)).test_client()
+    window = Window(client)
+    answer = window.post("/gw/console/sign-in", {"access_key": tenant.keys[Role.OWNER]})
+    assert answer.headers["Location"] == "/gw/console"
+    assert 'href="/gw/console/messages"' in window.get("/gw/console").text

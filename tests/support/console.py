@@ -1,0 +1,79 @@
+"""A visitor of the console without a browser: signs in, reads pages, submits their forms."""
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+from uuid import UUID
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.access.actor import Actor
+from app.access.principal import ActorKind
+from app.access.roles import Role
+from app.people.manage import NewUser, create_user
+from support.world import PUBLIC_URL, Gateway, World
+
+PASSWORD = "correct horse battery"
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+ACTOR = Actor(ActorKind.SYSTEM, "test")
+
+
+def make_person(
+    world: World,
+    organization_id: UUID,
+    roles: dict[UUID | None, Role],
+    email: str = "ada@example.com",
+    password: str | None = PASSWORD,
+) -> UUID:
+    """Make an account."""
+    new = NewUser(organization_id, email, "Ada Example", roles, password)
+    with world.database.writing() as connection:
+        return create_user(connection, new, ACTOR, world.now)
+
+
+@dataclass
+class Window:
+    """A browser's window, cookies included."""
+
+    client: FlaskClient
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.get(path, base_url=PUBLIC_URL, headers=named)
+
+    def post(
+        self, path: str, form: dict[str, Any] | None = None, *, on: str | None = None
+    ) -> TestResponse:
+        """Submit a form that stands on a page: that of the same path where none is named."""
+        return self.client.post(
+            path, base_url=PUBLIC_URL, data={"csrf_token": self.token(on or path), **(form or {})}
+        )
+
+    def post_without_token(self, path: str, form: dict[str, Any] | None = None) -> TestResponse:
+        return self.client.post(path, base_url=PUBLIC_URL, data=form or {})
+
+    def token(self, path: str) -> str:
+        page = self.get(path)
+        found = _TOKEN.search(page.text)
+        assert found is not None, (path, page.status_code, page.text[:300])
+        return unescape(found.group(1))
+
+    def sign_in(self, email: str = "ada@example.com", password: str = PASSWORD) -> TestResponse:
+        return self.post("/console/sign-in", {"email": email, "password": password})
+
+    def sign_in_by_key(self, key: str) -> TestResponse:
+        return self.post("/console/sign-in", {"access_key": key})
+
+
+def open_window(gateway: Gateway) -> Window:
+    """Open a window that nobody has signed in with."""
+    return Window(gateway.client.application.test_client())
+
+
+def signed_in(gateway: Gateway, key: str) -> Window:
+    """Open a window that is signed in by access key."""
+    window = open_window(gateway)
+    assert window.sign_in_by_key(key).status_code == 303
+    return window
