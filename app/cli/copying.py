@@ -1,6 +1,5 @@
 """`db copy`: moving to another database, and the proof that everything arrived."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +8,9 @@ import click
 
 from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import opened_database
+from app.cli.progress import progress
 from app.database_url import read_database_url
-from app.db.copy import CopyRefused, Note, copy_rows
+from app.db.copy import CopyRefused, copy_rows
 from app.db.copy_target import (
     migrate_target,
     require_no_strangers,
@@ -75,7 +75,7 @@ def _copy(source: Database, target: Database) -> None:
     require_no_strangers(source, target)
     wanted = _rows(source) - _rows(target)
     try:
-        with _bar("copying", wanted) as note:
+        with progress("copying", wanted) as note:
             copy_rows(source, target, note)
     except ServiceUnavailable as problem:
         raise Failure(
@@ -84,7 +84,7 @@ def _copy(source: Database, target: Database) -> None:
 
 
 def _verified(source: Database, target: Database) -> list[Fingerprint]:
-    with _bar("comparing", _rows(source) + _rows(target)) as note:
+    with progress("comparing", _rows(source) + _rows(target)) as note:
         pairs = [
             (ours, theirs)
             for ours, theirs in zip(
@@ -111,14 +111,6 @@ def _difference(ours: Fingerprint, theirs: Fingerprint) -> str:
 def _rows(database: Database) -> int:
     with database.snapshot() as connection:
         return sum(count_rows(connection, table) for table in stored_tables())
-
-
-@contextmanager
-def _bar(label: str, length: int) -> Iterator[Note]:
-    """Show progress to a terminal; standard output is the result's alone."""
-    is_seen = sys.stderr.isatty()
-    with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not is_seen) as bar:
-        yield bar.update
 
 
 @contextmanager
