@@ -11,6 +11,7 @@ import click
 from app.bootstrap import open_background, open_settings, with_public_url
 from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import ready_database
+from app.cli.progress import progress
 from app.cli.times import Duration
 from app.kernel.clock import utc_now
 from app.kernel.phone import is_e164
@@ -85,10 +86,10 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
         with database.writing() as connection:
             wanted = hasten(connection, now - since, now)
         asked = 0
-        with click.progressbar(length=wanted, label="asking Twilio", file=None) as bar:
+        with progress("asking Twilio", wanted) as note:
             while asked < wanted and (found := background.follow_up.run_once()):
                 asked += found
-                bar.update(found)
+                note(found)
     if as_json:
         echo_json({"asked": asked})
     else:
