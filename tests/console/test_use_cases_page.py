@@ -207,12 +207,14 @@ def test_another_tenants_use_case_is_not_found(
 
 
 def test_stored_markup_stays_text(window: Window, world: World, path: str) -> None:
-    marked = {"name": INERT, "brand_status": INERT, "messaging_service_sid": INERT}
+    short = '"><b onclick=x>'
+    marked = {"name": INERT, "brand_status": short, "messaging_service_sid": short}
     world.set(use_cases, only_row(world)["id"], **marked)
     refused = window.post(path, filled(name=INERT + "\n", brand=INERT, allowed_destinations=INERT))
     for page in (window.get(PATH).text, window.get(path).text, refused.text):
         assert "<script>alert" not in page
         assert "<img src=x" not in page
+        assert "<b onclick" not in page
         assert "&lt;script&gt;alert(1)" in page
 
 

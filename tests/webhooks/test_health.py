@@ -1,0 +1,48 @@
+"""When an endpoint last took an event: attempts that failed never count."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from app.kernel.ids import new_id
+from app.webhooks.attempt import Reply
+from app.webhooks.health import load_last_successes
+from app.webhooks.tables import webhook_attempts
+from support.webhooks import HOOK, Hooks
+
+
+def successes(hooks: Hooks, *endpoint_ids: UUID) -> dict[UUID, datetime]:
+    with hooks.world.database.reading() as connection:
+        return load_last_successes(connection, endpoint_ids)
+
+
+def test_the_last_event_taken_counts_for_its_endpoint_alone(hooks: Hooks) -> None:
+    tenant = hooks.world.tenant(hooks.world.organization())
+    good = hooks.endpoint(tenant.workspace_id)
+    bad = hooks.endpoint(tenant.workspace_id, url=HOOK + "/bad")
+    assert successes(hooks, good, bad) == {}
+    hooks.sender.by_url[HOOK + "/bad"] = Reply(500)
+    for _ in range(2):
+        hooks.event(tenant.workspace_id)
+        hooks.drain()
+        hooks.move_to(hooks.clock.at + timedelta(seconds=1))
+    last = max(one["at"] for one in hooks.attempts() if one["status"] == 204)
+    assert successes(hooks, good, bad) == {good: last}
+    assert successes(hooks, bad) == {}
+
+
+def test_failures_after_it_do_not_count(hooks: Hooks) -> None:
+    tenant = hooks.world.tenant(hooks.world.organization())
+    endpoint_id = hooks.endpoint(tenant.workspace_id)
+    hooks.event(tenant.workspace_id)
+    hooks.drain()
+    taken = hooks.attempts()[0]
+    # A second worker, that had the same delivery, was told no.
+    late = {**taken, "id": new_id(), "at": hooks.clock.at + timedelta(hours=1), "status": 500}
+    with hooks.world.database.writing() as c:
+        c.execute(insert(webhook_attempts).values(**late))
+    hooks.sender.otherwise = Reply(500)
+    hooks.event(tenant.workspace_id)
+    hooks.drain()
+    assert successes(hooks, endpoint_id) == {endpoint_id: taken["at"]}
