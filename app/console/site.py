@@ -7,13 +7,17 @@ from flask import Flask
 from app.console.cookies import CookieScope
 from app.console.failures import install_failure_pages
 from app.console.guard import csrf
+from app.console.messages_page import routes as messages_routes
 from app.console.overview import routes as overview_routes
+from app.console.refusals_page import routes as refusals_routes
 from app.console.sign_in_page import routes as sign_in_routes
 from app.web.wiring import provide
 
 CONSOLE_ROUTES = (
     sign_in_routes,
     overview_routes,
+    messages_routes,
+    refusals_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 

@@ -23,6 +23,12 @@ from app.db.types import UtcDateTime
 _DUE = text("check_at IS NOT NULL")
 _HAS_BODY = text("body IS NOT NULL")
 _HAS_NUMBER = text("to_number LIKE '+%'")
+# What a `sent` changes is in neither condition: that update stays within its page.
+_ERRED = text("errored_at IS NOT NULL")
+UNFINISHED = text(
+    "delivered_at IS NULL AND errored_at IS NULL"
+    " AND submission NOT IN ('refused', 'never_processed')"
+)
 
 messages = Table(
     "messages",
@@ -89,6 +95,21 @@ messages = Table(
         "id",
         sqlite_where=_HAS_NUMBER,
         postgresql_where=_HAS_NUMBER,
+    ),
+    # What people look for: what went wrong, and what has not ended.
+    Index(
+        "ix_messages_erred",
+        "workspace_id",
+        "id",
+        sqlite_where=_ERRED,
+        postgresql_where=_ERRED,
+    ),
+    Index(
+        "ix_messages_unfinished",
+        "workspace_id",
+        "id",
+        sqlite_where=UNFINISHED,
+        postgresql_where=UNFINISHED,
     ),
 )
 
