@@ -21,6 +21,13 @@ class _Search(StrictSchema):
     until = fields.Date(error_messages={"invalid": "Must be a day: 2026-01-31."})
 
 
+class NumberSearch(StrictSchema):
+    """Query of the page that tries a number."""
+
+    number = TypedNumber(load_default=None)
+    use_case_id = fields.UUID(load_default=None)
+
+
 class MessageSearch(_Search):
     """Query of the page of messages."""
 

@@ -11,6 +11,7 @@ from app.console.messages_page import routes as messages_routes
 from app.console.overview import routes as overview_routes
 from app.console.refusals_page import routes as refusals_routes
 from app.console.sign_in_page import routes as sign_in_routes
+from app.console.try_page import routes as try_routes
 from app.web.wiring import provide
 
 CONSOLE_ROUTES = (
@@ -18,6 +19,7 @@ CONSOLE_ROUTES = (
     overview_routes,
     messages_routes,
     refusals_routes,
+    try_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 

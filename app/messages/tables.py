@@ -96,7 +96,8 @@ messages = Table(
         sqlite_where=_HAS_NUMBER,
         postgresql_where=_HAS_NUMBER,
     ),
-    # What people look for: what went wrong, and what has not ended.
+    # What people look for: what a use case sent, what went wrong, and what has not ended.
+    Index(None, "use_case_id", "id"),
     Index(
         "ix_messages_erred",
         "workspace_id",

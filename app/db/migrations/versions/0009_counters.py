@@ -16,3 +16,4 @@ _UNFINISHED = sa.text("delivered_at IS NULL AND errored_at IS NULL AND submissio
 def upgrade() -> None:
     op.create_index('ix_messages_erred', 'messages', ['workspace_id', 'id'], unique=False, sqlite_where=_ERRED, postgresql_where=_ERRED)
     op.create_index('ix_messages_unfinished', 'messages', ['workspace_id', 'id'], unique=False, sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED)
+    op.create_index(op.f('ix_messages_use_case_id_id'), 'messages', ['use_case_id', 'id'], unique=False)
