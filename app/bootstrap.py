@@ -12,6 +12,7 @@ from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
 from app.instance import create_instance
 from app.kernel.clock import Clock
+from app.messages.count import CountMessages
 from app.messages.follow_up import FollowUp
 from app.messages.ports import SmsProvider
 from app.messages.purge import Purge
@@ -148,6 +149,7 @@ class Background:
 
     clock: Clock
     follow_up: FollowUp
+    count: CountMessages
     purge: Purge
     purge_webhooks: PurgeWebhooks
     deliver: DeliverWebhooks
@@ -171,6 +173,7 @@ def open_background(
     return Background(
         clock=clock,
         follow_up=FollowUp(database, source, TrackDelivery(database, clock), clock),
+        count=CountMessages(database, clock),
         purge=Purge(database, clock, settings.secret_key),
         purge_webhooks=PurgeWebhooks(database, clock),
         deliver=deliver,

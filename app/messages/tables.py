@@ -7,6 +7,7 @@ some of its values make the row a message that anyone may see (see app.messages.
 from sqlalchemy import (
     Boolean,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -138,4 +139,30 @@ idempotency_keys = Table(
     Column("answer", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
+)
+
+# What was sent in each hour (UTC), counted by the worker, always a whole hour anew.
+# `sends` less those that ended are still on their way. A number of no country counts under ''.
+message_counts = Table(
+    "message_counts",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("country", String(2), primary_key=True),
+    Column("sends", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("undelivered", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Index(None, "day", "hour"),
+)
+
+# How far the counting came, and until when it is one worker's.
+message_counting = Table(
+    "message_counting",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("counted_until", UtcDateTime, nullable=False),
+    Column("leased_until", UtcDateTime),
 )
