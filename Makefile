@@ -29,10 +29,15 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# The pages are tested in the system's Chromium. Where none can be had, those tests say so and are
+# skipped, and the next call tries again.
+$(VENV)/.browser: $(BIN)/python
+	@sh .ci/browser && touch $@ || true
+
 run: setup ## start the demo: emulator, gateway, one message's life, one blocked send
 	@$(BIN)/borderpost run --port $(PORT)
 
-test: setup-dev ## run the tests (PostgreSQL comes from a wheel)
+test: setup-dev $(VENV)/.browser ## run the tests (PostgreSQL from a wheel, Chromium from the system)
 	$(BIN)/python -m pytest
 
 check: setup-dev ## what CI runs: format, lint, types, import contracts, tests

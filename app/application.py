@@ -3,10 +3,10 @@
 from urllib.parse import urlsplit
 
 from flask import Flask
+from jinja2 import ChoiceLoader, PackageLoader
 
 from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
-from app.console.cookies import cookie_scope
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
 from app.destinations.api import routes as destination_routes
 from app.destinations.api_policy import routes as policy_routes
@@ -19,11 +19,13 @@ from app.use_cases.api import routes as use_case_routes
 from app.use_cases.opt_outs_api import routes as opt_out_routes
 from app.web.assets import VENDORED, install_assets
 from app.web.assets import routes as asset_routes
+from app.web.docs import STATIC as DOCS
+from app.web.docs import routes as docs_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
 from app.web.openapi import Description
 from app.web.openapi import routes as openapi_routes
-from app.web.prefix import PrefixMiddleware
+from app.web.prefix import PrefixMiddleware, PublicPrefix
 from app.web.requests import install_request_handling
 from app.web.routes import Endpoint
 from app.web.wiring import provide
@@ -45,9 +47,11 @@ ROUTES = (
     inbound_routes,
     health_routes,
     openapi_routes,
+    docs_routes,
     asset_routes,
 )
-ASSET_FOLDERS = (VENDORED, CONSOLE_ASSETS)
+ASSET_FOLDERS = (VENDORED, DOCS, CONSOLE_ASSETS)
+TEMPLATES = ("app.web",)
 
 
 def declared_endpoints() -> list[Endpoint]:
@@ -69,8 +73,10 @@ def create_app(services: Services) -> Flask:
     for place, routes in enumerate(ROUTES):
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
     prefix = urlsplit(public_url).path.rstrip("/")
+    provide(app, PublicPrefix(prefix))
     install_assets(app, ASSET_FOLDERS, prefix)
-    install_console(app, cookie_scope(public_url))
+    app.jinja_loader = ChoiceLoader([PackageLoader(package) for package in TEMPLATES])
+    install_console(app, services.settings)
     install_error_handlers(app)
     install_request_handling(app, is_https=public_url.startswith("https://"))
     app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]

@@ -13,7 +13,9 @@ from app.destinations.provider_check import CheckProvider
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.messages.count import CountMessages
+from app.messages.expire import ExpireMessages
 from app.messages.follow_up import FollowUp
+from app.messages.make_months import MakeMonths
 from app.messages.ports import SmsProvider
 from app.messages.purge import Purge
 from app.messages.send import SendMessage
@@ -57,6 +59,7 @@ class Services:
     callback_url: CallbackUrl
     metrics_token: MetricsToken
     sign_in: SignIn
+    vault: Vault
 
     def all(self) -> tuple[object, ...]:
         """List the services that views ask for by type."""
@@ -73,6 +76,7 @@ class Services:
             self.callback_url,
             self.metrics_token,
             self.sign_in,
+            self.vault,
         )
 
 
@@ -140,6 +144,7 @@ def open_services(
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
         sign_in=SignIn(database, vault, clock),
+        vault=vault,
     )
 
 
@@ -152,6 +157,8 @@ class Background:
     count: CountMessages
     purge: Purge
     purge_webhooks: PurgeWebhooks
+    expire: ExpireMessages
+    make_months: MakeMonths
     deliver: DeliverWebhooks
     deliver_again: DeliverWebhooks
 
@@ -176,6 +183,8 @@ def open_background(
         count=CountMessages(database, clock),
         purge=Purge(database, clock, settings.secret_key),
         purge_webhooks=PurgeWebhooks(database, clock),
+        expire=ExpireMessages(database, clock, settings.message_retention_days),
+        make_months=MakeMonths(database, clock),
         deliver=deliver,
         # Receivers that fail wait in a lane of their own, so that they hold up nobody else.
         deliver_again=replace(deliver, lane=Lane.FAILING),

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.instance import SECRETS_FILE, load_secrets
@@ -20,6 +20,7 @@ PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 NGROK = "ngrok"
 _DIALECTS = ("sqlite", "postgresql+psycopg")
+_HOSTS = "write ?host=a:5432&host=b:5432, or ?host=a,b&port=5432,5432"
 _MIN_SECRET_CHARS = 32
 _NOT_IN_URLS = frozenset("@?#\\ ")
 
@@ -30,6 +31,15 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProviderSettings:
+    """An OpenID Connect provider that people may sign in at."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,8 @@ class Settings:
     metrics_token: str | None = field(repr=False, default=None)
     threads: int = 32
     webhook_allow_loopback: bool = False
+    identity_provider: IdentityProviderSettings | None = None
+    message_retention_days: int = 400
 
     @property
     def is_embedded(self) -> bool:
@@ -73,6 +85,8 @@ def load_settings(
         metrics_token=reader.get("METRICS_TOKEN"),
         threads=reader.threads(),
         webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
+        identity_provider=reader.identity_provider(),
+        message_retention_days=reader.message_retention_days(),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -138,6 +152,8 @@ class _Reader:
             url = url.set(drivername="postgresql+psycopg")
         if url.drivername not in _DIALECTS:
             self._problem("DATABASE_URL", f"must start with one of {', '.join(_DIALECTS)}")
+        elif not _says_hosts_clearly(url):
+            self._problem("DATABASE_URL", f"names its hosts and ports in no known way: {_HOSTS}")
         if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
             self._problem("DATABASE_URL", "SQLite needs a file, for example sqlite:////data/sms.db")
         return url.render_as_string(hide_password=False)
@@ -195,13 +211,40 @@ class _Reader:
             return 32
         return int(given)
 
+    def message_retention_days(self) -> int:
+        given = self.get("MESSAGE_RETENTION_DAYS") or "400"
+        if not given.isdecimal() or not 90 <= int(given) <= 3650:  # noqa: PLR2004
+            self._problem("MESSAGE_RETENTION_DAYS", "must be a whole number from 90 to 3650")
+            return 400
+        return int(given)
+
     def flag(self, name: str) -> bool:
         given = (self.get(name) or "false").lower()
         if given not in {"true", "false"}:
             self._problem(name, "must be true or false")
         return given == "true"
 
+    def identity_provider(self) -> IdentityProviderSettings | None:
+        given = {name: self.get(name) for name in _OIDC}
+        if not any(given.values()):
+            return None
+        for name, value in given.items():
+            if value is None:
+                self._problem(name, f"is not set: {', '.join(_OIDC)} go together")
+        issuer = self.url(_OIDC[0]) or ""
+        return IdentityProviderSettings(issuer, given[_OIDC[1]] or "", given[_OIDC[2]] or "")
 
+
+def _says_hosts_clearly(url: URL) -> bool:
+    """Say whether the driver makes sense of the hosts and ports; it is not asked to connect."""
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        return False
+    return True
+
+
+_OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 _NAMES = (
     "DATABASE_URL",
     "PUBLIC_URL",
@@ -211,5 +254,7 @@ _NAMES = (
     "METRICS_TOKEN",
     "THREADS",
     "WEBHOOK_ALLOW_LOOPBACK",
+    *_OIDC,
+    "MESSAGE_RETENTION_DAYS",
 )
 _FLAGS = frozenset({"webhook_allow_loopback"})

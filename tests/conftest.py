@@ -14,12 +14,16 @@ from typing import Any
 import psycopg
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 from sqlalchemy import event
 
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.db.vault import Vault
+from app.kernel.clock import Clock
+from app.messages.make_months import MakeMonths
+from app.people import passwords
 from support.world import Gateway, Tenant, World, open_gateway
 
 ENGINES = ("sqlite", "postgresql")
@@ -72,6 +76,7 @@ def postgres_template(postgres_socket: str) -> str:
     _execute(postgres_socket, "CREATE DATABASE template_borderpost")
     database = Database(postgres_url(postgres_socket, "template_borderpost"), pool_size=1)
     upgrade(database)
+    MakeMonths(database, Clock())()
     database.close()
     return "template_borderpost"
 
@@ -86,6 +91,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.exec_driver_sql("SELECT 1")
     database.close()
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Hashes that cost nearly nothing: what the real ones cost is the point of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", cheap)
+        yield
 
 
 def _execute(socket: str, statement: str) -> None:

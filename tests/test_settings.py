@@ -35,6 +35,7 @@ def test_with_secrets_nothing_else_need_be_set(tmp_path: Path) -> None:
         encryption_keys=(KEY,),
         metrics_token=None,
         threads=32,
+        message_retention_days=400,
     )
 
 
@@ -115,6 +116,10 @@ def test_a_public_url_is_kept_without_its_trailing_slash(
     [
         ("postgresql://db/sms", "postgresql+psycopg://db/sms"),
         ("postgresql+psycopg://u:p%40@db:5433/sms?sslmode=require", None),
+        ("postgresql+psycopg://u:p@/sms?host=a%3A5432&host=b%3A5433", None),
+        ("postgresql+psycopg://u:p@/sms?host=a%2Cb&port=1%2C2", None),
+        ("postgresql+psycopg://u:p@a,b/sms", None),
+        ("postgresql+psycopg://u@/sms?host=%2Frun%2Fa%3A5432&host=%2Frun%2Fb%3A5432", None),
         ("sqlite:////data/sms.db", None),
         ("sqlite:///relative.db", None),
     ],

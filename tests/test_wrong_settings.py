@@ -27,8 +27,13 @@ NOT_A_URL = "must be an http or https URL with a host"
 NOT_PLAIN = "must be plain: no user, query, fragment, space or non-ASCII character"
 NOT_A_DATABASE = "is not a database URL"
 NOT_A_DIALECT = "must start with one of sqlite, postgresql+psycopg"
+NO_HOSTS = (
+    "names its hosts and ports in no known way: "
+    "write ?host=a:5432&host=b:5432, or ?host=a,b&port=5432,5432"
+)
 NO_FILE = "SQLite needs a file, for example sqlite:////data/sms.db"
 NOT_A_NUMBER = "must be a whole number from 1 to 512"
+NOT_DAYS = "must be a whole number from 90 to 3650"
 
 WRONG = [
     ("PUBLIC_URL", "sms.example.com", NOT_A_URL),
@@ -57,6 +62,11 @@ WRONG = [
     ("DATABASE_URL", "mysql://host/name", NOT_A_DIALECT),
     ("DATABASE_URL", "postgresql+psycopg2://host/name", NOT_A_DIALECT),
     ("DATABASE_URL", "sqlite+aiosqlite:///a.db", NOT_A_DIALECT),
+    ("DATABASE_URL", "postgresql://a:5432,b:5432/name", NOT_A_DATABASE),
+    ("DATABASE_URL", "postgresql:///name?host=a:5432&host=b&port=5432", NO_HOSTS),
+    ("DATABASE_URL", "postgresql:///name?host=a,b,c&port=5432,5433", NO_HOSTS),
+    ("DATABASE_URL", "postgresql:///name?host=a:port&host=b:port", NO_HOSTS),
+    ("DATABASE_URL", "postgresql:///name?host=::1&host=::2", NO_HOSTS),
     ("DATABASE_URL", "sqlite://", NO_FILE),
     ("DATABASE_URL", "sqlite:///:memory:", NO_FILE),
     ("SECRET_KEY", "short", "needs at least 32 characters"),
@@ -70,12 +80,30 @@ WRONG = [
     ("THREADS", "many", NOT_A_NUMBER),
     ("THREADS", "1.5", NOT_A_NUMBER),
     ("WEBHOOK_ALLOW_LOOPBACK", "yes", "must be true or false"),
+    ("MESSAGE_RETENTION_DAYS", "89", NOT_DAYS),
+    ("MESSAGE_RETENTION_DAYS", "3651", NOT_DAYS),
+    ("MESSAGE_RETENTION_DAYS", "a year", NOT_DAYS),
 ]
 ANYTHING_GOES = {"METRICS_TOKEN"}
+GO_TOGETHER = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 
 
 def test_every_setting_is_tried_with_a_wrong_value() -> None:
-    assert {name for name, _, _ in WRONG} | ANYTHING_GOES == set(_NAMES)
+    assert {name for name, _, _ in WRONG} | ANYTHING_GOES | set(GO_TOGETHER) == set(_NAMES)
+
+
+@pytest.mark.parametrize("alone", GO_TOGETHER)
+def test_an_identity_provider_needs_all_three_settings(tmp_path: Path, alone: str) -> None:
+    assert problems(tmp_path, **{alone: "https://id.example.com"}) == [
+        f"BORDERPOST_{name}: is not set: {', '.join(GO_TOGETHER)} go together"
+        for name in GO_TOGETHER
+        if name != alone
+    ]
+
+
+def test_an_issuer_that_is_no_url_is_told(tmp_path: Path) -> None:
+    given = dict.fromkeys(GO_TOGETHER, "id.example.com")
+    assert problems(tmp_path, **given) == [f"BORDERPOST_OIDC_ISSUER: {NOT_A_URL}"]
 
 
 @pytest.mark.parametrize(("name", "value", "problem"), WRONG)
@@ -108,6 +136,7 @@ def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> 
         [
             "BORDERPOST_DATABASE_URL",
             "BORDERPOST_ENCRYPTION_KEYS",
+            "BORDERPOST_MESSAGE_RETENTION_DAYS",
             "BORDERPOST_PUBLIC_URL",
             "BORDERPOST_SECRET_KEY",
             "BORDERPOST_THREADS",

@@ -49,7 +49,7 @@ class WorkspaceView(Schema):
     home_country = fields.String(required=True)
     parent_id = fields.UUID(required=True, allow_none=True)
     account_sid = fields.String(required=True, allow_none=True)
-    frozen = fields.Boolean(required=True)
+    frozen = fields.Boolean(required=True, metadata={"example": False})
     frozen_at = fields.DateTime(required=True, allow_none=True)
     frozen_reason = fields.String(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)

@@ -11,6 +11,8 @@ from app.cli.opening import opened_database
 from app.db.engine import Database
 from app.db.schema import current_revision, upgrade
 from app.instance import create_instance
+from app.kernel.clock import Clock
+from app.messages.make_months import MakeMonths
 from app.settings import Settings, default_instance, load_settings
 
 _HIDDEN = "(set, hidden)"
@@ -68,6 +70,7 @@ def _upgraded(database: Database) -> str:
             f"the database is at revision {before}, which this program does not know: "
             "was it upgraded by a newer version?"
         ) from problem
+    MakeMonths(database, Clock())()
     after = current_revision(database)
     if before == after:
         return f"at revision {after} already"
@@ -76,8 +79,9 @@ def _upgraded(database: Database) -> str:
 
 def _shown(settings: Settings) -> dict[str, object]:
     url = make_url(settings.database_url)
-    if "password" in url.query:
-        url = url.update_query_dict({"password": "hidden"})
+    hidden = {name: "hidden" for name in ("password", "sslpassword") if name in url.query}
+    url = url.update_query_dict(hidden)
+    provider = settings.identity_provider
     return {
         "instance": str(settings.instance),
         "database_url": url.render_as_string(hide_password=True),
@@ -88,4 +92,8 @@ def _shown(settings: Settings) -> dict[str, object]:
         "metrics_token": _HIDDEN if settings.metrics_token else None,
         "threads": settings.threads,
         "webhook_allow_loopback": settings.webhook_allow_loopback,
+        "oidc_issuer": None if provider is None else provider.issuer,
+        "oidc_client_id": None if provider is None else provider.client_id,
+        "oidc_client_secret": None if provider is None else _HIDDEN,
+        "message_retention_days": settings.message_retention_days,
     }

@@ -1,13 +1,13 @@
 """What a visitor sees when a page cannot be shown: the public error, as a page."""
 
 import structlog
-from flask import Blueprint, Response, g
+from flask import Blueprint, Flask, Response, g, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from app.console.pages import draw, page_around
 from app.kernel import errors as e
-from app.web.errors import HTTP_STATUS, public_of
+from app.web.errors import HTTP_STATUS, http_error_answer, public_of
 from app.web.html import html_answer
 
 _log = structlog.get_logger(__name__)
@@ -19,6 +19,16 @@ def install_failure_pages(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(CSRFError, _stale_form)
     blueprint.register_error_handler(HTTPException, _http_error)
     blueprint.register_error_handler(Exception, _defect)
+
+
+def install_lost_page(app: Flask, below: str) -> None:
+    """Make a path that leads nowhere a page too, where it looks like one of ours."""
+
+    def lost(error: NotFound) -> Response:
+        is_ours = request.path.startswith(below + "/")
+        return failure_page(e.NotFound()) if is_ours else http_error_answer(error)
+
+    app.register_error_handler(NotFound, lost)
 
 
 def failure_page(error: e.PublicError) -> Response:

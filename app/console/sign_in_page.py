@@ -1,6 +1,6 @@
 """Pages of signing in and out, and of moving to another workspace."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from flask import Response, request
@@ -32,13 +32,20 @@ _REFUSED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class OffersProvider:
+    """Whether people may sign in at an identity provider too."""
+
+    is_offered: bool
+
+
 @routes.add("GET", SIGN_IN, guard=Stranger(), answers={200: "text/html"})
 def sign_in_page(_: None) -> Answer:
     """Show the ways to sign in."""
     return _page("sign_in.html")
 
 
-@routes.add("POST", SIGN_IN, guard=Stranger(), form=True, answers={303: None, 403: "text/html"})
+@routes.add("POST", SIGN_IN, guard=Stranger(), answers={303: None, 403: "text/html"})
 def sign_in(_: None) -> Answer:
     """Sign in by password or by access key."""
     given = request.form
@@ -52,7 +59,7 @@ def sign_in(_: None) -> Answer:
     except SignInRefused:
         form = Form({"email": given.get("email", "")}, {"": [_REFUSED]})
         return _page("sign_in.html", 403, form=form)
-    return _welcome(signed_in)
+    return welcome(signed_in)
 
 
 @routes.add("GET", _BY_CODE, guard=Stranger(), answers={200: "text/html"})
@@ -61,17 +68,17 @@ def second_factor_page(_: None) -> Answer:
     return _page("sign_in_code.html")
 
 
-@routes.add("POST", _BY_CODE, guard=Stranger(), form=True, answers={303: None, 403: "text/html"})
+@routes.add("POST", _BY_CODE, guard=Stranger(), answers={303: None, 403: "text/html"})
 def sign_in_by_code(_: None) -> Answer:
     """Complete a sign-in by the code of the authenticator app."""
     try:
         signed_in = service(SignIn).by_code(presented_token() or "", request.form.get("code", ""))
     except SignInRefused:
         return _page("sign_in_code.html", 403, form=Form({}, {"code": [_REFUSED]}))
-    return _welcome(signed_in)
+    return welcome(signed_in)
 
 
-@routes.add("POST", "/console/sign-out", guard=Stranger(), form=True, answers={303: None})
+@routes.add("POST", "/console/sign-out", guard=Stranger(), answers={303: None})
 def sign_out(_: None) -> Answer:
     """End the session."""
     token = presented_token()
@@ -83,7 +90,7 @@ def sign_out(_: None) -> Answer:
     return answer
 
 
-@routes.add("POST", "/console/move", guard=Visits(Role.VIEWER), form=True, answers={303: None})
+@routes.add("POST", "/console/move", guard=Visits(Role.VIEWER), answers={303: None})
 def move_to_workspace(visitor: Visitor) -> Answer:
     """Show another workspace from now on."""
     wanted = parse_id(request.form.get("workspace_id", ""))
@@ -97,11 +104,18 @@ def move_to_workspace(visitor: Visitor) -> Answer:
 
 
 def _page(template: str, status: int = 200, form: Form | None = None) -> Response:
-    text = draw(template, form=form or Form(), wanted=_wanted())
+    offers_provider = service(OffersProvider).is_offered
+    text = draw(template, form=form or Form(), wanted=_wanted(), offers_provider=offers_provider)
     return page_around(html_answer(text, status))
 
 
-def _welcome(signed_in: SignedIn) -> Response:
+def refused_page(why: str, status: int = 403) -> Response:
+    """Show the ways to sign in again, and why the one tried did not work."""
+    return _page("sign_in.html", status, form=Form({}, {"": [why]}))
+
+
+def welcome(signed_in: SignedIn) -> Response:
+    """Go on to the page wanted, or to the second factor, with the new session's token."""
     answer = go_to(_BY_CODE if signed_in.awaits_second_factor else _wanted())
     keep_token(answer, signed_in.token)
     return answer

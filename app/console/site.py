@@ -4,28 +4,35 @@ from pathlib import Path
 
 from flask import Flask
 
-from app.console.cookies import CookieScope
-from app.console.failures import install_failure_pages
+from app.console.account_page import routes as account_routes
+from app.console.cookies import cookie_scope
+from app.console.failures import install_failure_pages, install_lost_page
 from app.console.guard import csrf
+from app.console.identity_provider import install_identity_provider
+from app.console.identity_provider import routes as identity_provider_routes
 from app.console.messages_page import routes as messages_routes
 from app.console.overview import routes as overview_routes
 from app.console.refusals_page import routes as refusals_routes
 from app.console.sign_in_page import routes as sign_in_routes
 from app.console.try_page import routes as try_routes
+from app.settings import Settings
 from app.web.wiring import provide
 
 CONSOLE_ROUTES = (
     sign_in_routes,
+    identity_provider_routes,
     overview_routes,
     messages_routes,
     refusals_routes,
     try_routes,
+    account_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 
 
-def install_console(app: Flask, scope: CookieScope) -> None:
+def install_console(app: Flask, settings: Settings) -> None:
     """Serve the console's pages."""
+    scope = cookie_scope(settings.public_url)
     provide(app, scope)
     app.config.update(
         # Flask's own cookie holds the forms' token and what a page tells the next one.
@@ -39,6 +46,8 @@ def install_console(app: Flask, scope: CookieScope) -> None:
         WTF_CSRF_SSL_STRICT=False,
     )
     csrf.init_app(app)
+    install_lost_page(app, "/console")
+    install_identity_provider(app, settings)
     for place, routes in enumerate(CONSOLE_ROUTES):
         blueprint = routes.blueprint()
         install_failure_pages(blueprint)

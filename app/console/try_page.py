@@ -83,7 +83,6 @@ def _judge(visitor: Visitor, number: str | None, use_case_id: UUID | None) -> Tr
     "POST",
     TRY,
     guard=Visits(Role.SENDER),
-    form=True,
     answers={303: None, 422: "text/html"},
     errors=(e.UseCaseNotFound,),
 )

@@ -1,4 +1,4 @@
-"""Connections and transactions: the only module that knows how the two engines differ here.
+"""Connections and transactions: how the two engines differ in them is known here.
 
 SQLite: WAL, ``synchronous=FULL``, writers begin ``IMMEDIATE`` (a deferred transaction that turns
 into a writer fails at once under load) and queue on a lock of their process first; what is left of
@@ -17,13 +17,13 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from app.db.postgres import make_postgres_engine
 from app.kernel.errors import ServiceUnavailable
 
 _WAIT_SECONDS = 2
 _MIGRATION_SECONDS = 60
 # The schema is older than the program: a state of the installation, as an absent database is.
 _NOT_MIGRATED = {"42P01", "42703"}
-_POSTGRES_OPTIONS = "-c statement_timeout=20000 -c lock_timeout=2000 -c timezone=UTC"
 
 
 class Database:
@@ -150,17 +150,7 @@ class Database:
     def _make_engine(self) -> Engine:
         if self.is_sqlite:
             return _make_sqlite_engine(self._url.render_as_string(), self._pool_size)
-        arguments = {"connect_timeout": _WAIT_SECONDS, "options": _POSTGRES_OPTIONS}
-        given = {name: value for name, value in self._url.query.items() if name in arguments}
-        return create_engine(
-            self._url,
-            connect_args=arguments | given,
-            pool_size=self._pool_size,
-            max_overflow=0,
-            pool_timeout=_WAIT_SECONDS,
-            pool_use_lifo=True,
-            hide_parameters=True,
-        )
+        return make_postgres_engine(self._url, self._pool_size, _WAIT_SECONDS)
 
 
 def _make_sqlite_engine(url: str, pool_size: int) -> Engine:

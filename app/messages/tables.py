@@ -2,6 +2,9 @@
 
 A submission and its message are one row: `submission` says how far the provider call came, and only
 some of its values make the row a message that anyone may see (see app.messages.submission).
+
+On PostgreSQL messages and events are partitioned by ranges of ids, which are ranges of times: a
+month is dropped as a whole (see app.messages.months).
 """
 
 from sqlalchemy import (
@@ -30,6 +33,7 @@ UNFINISHED = text(
     "delivered_at IS NULL AND errored_at IS NULL"
     " AND submission NOT IN ('refused', 'never_processed')"
 )
+_BY_TIME = "RANGE (id)"
 
 messages = Table(
     "messages",
@@ -113,6 +117,7 @@ messages = Table(
         sqlite_where=UNFINISHED,
         postgresql_where=UNFINISHED,
     ),
+    postgresql_partition_by=_BY_TIME,
 )
 
 message_events = Table(
@@ -127,6 +132,7 @@ message_events = Table(
     Column("applied", Boolean, nullable=False),
     Column("reason", String(16)),
     Index(None, "message_id", "id"),
+    postgresql_partition_by=_BY_TIME,
 )
 
 idempotency_keys = Table(

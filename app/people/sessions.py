@@ -135,6 +135,17 @@ def _place(row: AnyRow, reach: Reach) -> Place:
     return Place(row.id, row.name, role, row.frozen_at is not None)
 
 
+def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> list[AnyRow]:
+    """List the sessions of a person that are not over, the newest first."""
+    query = (
+        select(sessions)
+        .where(sessions.c.user_id == user_id, ~sessions.c.awaits_second_factor)
+        .order_by(sessions.c.id.desc())
+    )
+    rows = connection.execute(query).all()
+    return [row for row in rows if not is_over(row.seen_at, row.ends_at, row.ended_at, now)]
+
+
 def insert_session(
     connection: Connection,
     *,

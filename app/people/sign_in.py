@@ -118,6 +118,18 @@ class SignIn:
         secret = self.vault.open(totp_owner(user.id), user.totp_secret)
         return step_of_code(secret, code, user.totp_step, now)
 
+    def by_verified_email(self, email: str, earlier_token: str | None) -> SignedIn:
+        """Let a person in whom an identity provider vouches for; it asks for its own factors.
+
+        Raises:
+            SignInRefused: nobody has this address, or they are disabled.
+        """
+        with self.database.writing() as connection:
+            user = find_user(connection, email)
+            if user is None or user.disabled_at is not None:
+                raise SignInRefused
+            return start_session(connection, user, earlier_token, self.clock.now())
+
     def by_key(self, token: str, earlier_token: str | None) -> SignedIn:
         """Let an access key in; its role counts.
 

@@ -65,7 +65,7 @@ def error_answer(error: e.PublicError) -> Response:
 def install_error_handlers(app: Flask) -> None:
     """Make every error of the app, foreseen or not, answer in the public form."""
     app.register_error_handler(e.PublicError, error_answer)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error_answer)
     app.register_error_handler(Exception, _defect)
 
 
@@ -76,7 +76,8 @@ def public_of(error: HTTPException) -> e.PublicError | None:
     return _OF_WERKZEUG.get(error.code or 400, e.BadRequest)()
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error_answer(error: HTTPException) -> Response:
+    """Write an error of the framework in the public form."""
     public = public_of(error)
     if public is None:
         return _defect(error)

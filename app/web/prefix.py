@@ -1,6 +1,7 @@
 """A path prefix of the public URL that a proxy may or may not have taken off."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -19,3 +20,14 @@ class PrefixMiddleware:
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self._prefix
             environ["borderpost.stripped_prefix"] = self._prefix
         return self._app(environ, start_response)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicPrefix:
+    """The path of the public URL, without a slash at its end."""
+
+    text: str
+
+    def path(self, path: str) -> str:
+        """Return where a browser finds a path of ours, behind the proxy and without one."""
+        return self.text + path

@@ -32,7 +32,7 @@ OTHER_ROLES = {
 }
 
 # Routes that anyone may ask for; each says why in its rule.
-OPEN = {"/healthz", "/readyz", "/version", "/openapi.json", "/assets/{version}/{name}"}
+OPEN = {"/healthz", "/readyz", "/version", "/openapi.json", "/docs", "/assets/{version}/{name}"}
 
 
 def name(endpoint: Endpoint) -> str:

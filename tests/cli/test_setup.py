@@ -82,14 +82,17 @@ def test_check_config_shows_the_settings_without_secrets(
     run: Run, instance: Path, environ: dict[str, str | None]
 ) -> None:
     run("init")
-    environ["BORDERPOST_DATABASE_URL"] = "postgresql+psycopg://me:hidden1@db/sms?password=hidden2"
+    environ["BORDERPOST_DATABASE_URL"] = (
+        "postgresql+psycopg://me:hidden1@/sms?host=a:1&host=b:2&password=hidden2&sslpassword=hidden4"
+    )
     environ["BORDERPOST_METRICS_TOKEN"] = "hidden3"
     as_json = run("check-config", "--json")
     assert as_json.exit_code == 0
     shown = json.loads(as_json.stdout)
     assert shown == {
         "instance": str(instance),
-        "database_url": "postgresql+psycopg://me:***@db/sms?password=hidden",
+        "database_url": "postgresql+psycopg://me:***@/sms"
+        "?host=a%3A1&host=b%3A2&password=hidden&sslpassword=hidden",
         "public_url": "http://127.0.0.1:8000",
         "twilio_url": None,
         "secret_key": "(set, hidden)",
@@ -97,12 +100,17 @@ def test_check_config_shows_the_settings_without_secrets(
         "metrics_token": "(set, hidden)",
         "threads": 32,
         "webhook_allow_loopback": False,
+        "oidc_issuer": None,
+        "oidc_client_id": None,
+        "oidc_client_secret": None,
+        "message_retention_days": 400,
     }
     for_people = run("check-config").stdout
     assert "twilio_url: (not set)\n" in for_people
     assert "hidden1" not in for_people
     assert "hidden2" not in for_people
     assert "hidden3" not in for_people
+    assert "hidden4" not in for_people
 
 
 def test_a_new_embedded_database_gets_its_tables_by_itself(run: Run) -> None:

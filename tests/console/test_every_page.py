@@ -15,7 +15,8 @@ from support.console import open_window, signed_in
 from support.world import Gateway, Tenant, World
 
 ENDPOINTS = [endpoint for routes in CONSOLE_ROUTES for endpoint in routes.endpoints]
-PAGES = [e for e in ENDPOINTS if e.method == "GET" and "{" not in e.path]
+# The way to an identity provider is none where none is set: test_identity_provider.py goes it.
+PAGES = [e for e in ENDPOINTS if e.method == "GET" and "{" not in e.path and "/oidc" not in e.path]
 GUARDED = [e for e in ENDPOINTS if not isinstance(e.guard, Stranger)]
 
 
@@ -86,3 +87,9 @@ def test_what_is_not_there_is_not_found(
     path = path_of(endpoint)
     answer = window.get(path) if endpoint.method == "GET" else window.post(path, on="/console")
     assert answer.status_code in {404, 422}, answer.text[-600:]
+
+
+def test_a_path_that_leads_nowhere_is_a_page_below_the_console_only(gateway: Gateway) -> None:
+    lost = gateway.get("/console/nowhere")
+    assert (lost.status_code, lost.mimetype) == (404, "text/html")
+    assert gateway.get("/nowhere").get_json()["code"] == "NotFound"

@@ -17,6 +17,7 @@ from support.stage import Answer, Stage, number, staged
 
 AT_ONCE = 8
 CALLBACKS_WITHIN_SECONDS = 3.0
+AWAY_SECONDS = (1, 5, 10)
 SILENT, SLOW = number(90), number(91)
 MOST_UNTIL_FULL = 400
 BEFORE_FULL, ROUNDS = 60, 10
@@ -36,18 +37,55 @@ def test_while_postgresql_is_down_nothing_is_half_done(tmp_path: Path) -> None:
         database.close()
 
 
-def test_while_the_sqlite_file_is_locked_nothing_is_half_done(
-    sqlite_url: str, tmp_path: Path
+def test_postgresql_may_be_away_for_longer(tmp_path: Path) -> None:
+    """However long it lasts, everyone is turned away at once and served after, by who served before.
+
+    Break: in `app/db/engine.py`, `_unavailable_as_public`, let errors pass.
+    """
+    with own_postgres() as postgres:
+        database = Database(postgres.url, pool_size=8)
+        upgrade(database)
+        with staged(database, tmp_path) as stage:
+            web = stage.web.children()
+            told = [stage.send("before")]
+            sends = 2  # the first, and the one that asks whether it serves again
+            for seconds in AWAY_SECONDS:
+                with postgres.stopped():
+                    away = _while_away(stage, told[0], seconds)
+                database.close()
+                _goes_on(stage, told, [one.key for one in away], number(0))
+                sends += len(away)
+            _ends_well(stage, told, sends)
+            assert stage.web.children() == web
+        database.close()
+
+
+def _while_away(stage: Stage, told: Told, seconds: float) -> list[Told]:
+    """Send and call back until so much time is over."""
+    sid = stage.created()[0].sid
+    until = time.monotonic() + seconds
+    sends: list[Told] = []
+    answers: list[Answer] = []
+    while time.monotonic() < until:
+        sends.append(stage.send(f"away {seconds} {len(sends)}", number(0)))
+        answers.append(stage.callback(told.message_id, sid, "delivered"))
+        time.sleep(0.1)
+    assert {(one.status, one.code) for one in sends} == {(503, "ServiceUnavailable")}
+    _are_turned_away_in_time(answers)
+    return sends
+
+
+def test_while_the_database_is_locked_nothing_is_half_done(
+    database: Database, tmp_path: Path
 ) -> None:
     """Another process writes for longer than anyone waits.
 
     Break: in `app/db/engine.py`, `_turn`, lend `_WAIT_SECONDS` whatever the wait was; or in
-    `app/messages/settle.py`, `settle`, let `problem` pass.
+    `app/db/postgres.py`, leave `lock_timeout` out of `_OPTIONS`; or in `app/messages/settle.py`,
+    `settle`, let `problem` pass.
     """
-    database = Database(sqlite_url, pool_size=8)
     with staged(database, tmp_path) as stage:
         _outlives(stage, lambda: holding_messages(database))
-    database.close()
 
 
 def _outlives(stage: Stage, outage: Callable[[], AbstractContextManager[None]]) -> None:
@@ -75,7 +113,7 @@ def _outlives(stage: Stage, outage: Callable[[], AbstractContextManager[None]]) 
     assert (told[1].status, told[1].code) == (504, "SubmissionUnconfirmed")
     assert stage.emulator.messages.attempted == 2
     stage.database.close()
-    _goes_on(stage, told, keys)
+    _goes_on(stage, told, keys, SILENT)
     assert stage.callback(silent.message_id, sid, "delivered").status == 204
     _ends_well(stage, told, AT_ONCE + 3)
     assert stage.web.children() == web
@@ -94,7 +132,7 @@ def _are_turned_away_in_time(answers: list[Answer]) -> None:
     assert max(answer.seconds for answer in answers) < CALLBACKS_WITHIN_SECONDS
 
 
-def _goes_on(stage: Stage, told: list[Told], keys: list[str]) -> None:
+def _goes_on(stage: Stage, told: list[Told], keys: list[str], to: str) -> None:
     """The same processes serve again, and the same keys are sent."""
 
     def serves() -> bool:
@@ -103,11 +141,11 @@ def _goes_on(stage: Stage, told: list[Told], keys: list[str]) -> None:
 
     eventually(serves)
     for key in keys:
-        eventually(lambda key=key: _again(stage, told, key))  # type: ignore[misc]
+        eventually(lambda key=key: _again(stage, told, key, to))  # type: ignore[misc]
 
 
-def _again(stage: Stage, told: list[Told], key: str) -> bool:
-    told.append(stage.send(key, SILENT))
+def _again(stage: Stage, told: list[Told], key: str, to: str) -> bool:
+    told.append(stage.send(key, to))
     return told[-1].status == 201
 
 

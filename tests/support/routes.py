@@ -190,5 +190,6 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/version"): Recipe(200),
     ("GET", "/metrics"): Recipe(200),
     ("GET", "/openapi.json"): Recipe(200),
+    ("GET", "/docs"): Recipe(200),
     ("GET", "/assets/{version}/{name}"): Recipe(200, 404, prepare=_asset),
 }

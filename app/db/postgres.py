@@ -1,0 +1,70 @@
+"""How PostgreSQL is connected to, and when a connection to it is worth nothing any more.
+
+A fail-over needs no restart: with several hosts in the URL the one that takes writes is looked for
+at each connect, a peer that is silent is given up within seconds, and one server that is going away
+or takes no writes makes the whole pool connect anew.
+"""
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+
+_OPTIONS = (
+    "-c statement_timeout=20000 -c lock_timeout=2000 -c timezone=UTC"
+    # A statement over partitions would be planned anew for each call, which costs more than it.
+    " -c plan_cache_mode=force_generic_plan"
+)
+# Without them a thread waits for a host that lost its power as long as TCP does: a quarter of an
+# hour. They mean nothing on a socket file.
+_SILENCE = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5000,
+}
+# Takes no writes: it was the primary; is going away; has crashed; starts or recovers.
+_NOT_THE_PRIMARY = frozenset({"25006", "57P01", "57P02", "57P03"})
+
+
+def make_postgres_engine(url: URL, pool_size: int, wait_seconds: float) -> Engine:
+    """Make an engine whose connections are opened as they are needed, up to a number."""
+    engine = create_engine(
+        url,
+        connect_args=connect_arguments(url, wait_seconds),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=wait_seconds,
+        pool_use_lifo=True,
+        hide_parameters=True,
+    )
+    event.listen(engine, "handle_error", _leave_what_is_not_the_primary)
+    return engine
+
+
+def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | float]:
+    """Return what a connect needs beside the URL; what the URL says itself is left out.
+
+    The wait is for each host.
+    """
+    arguments: dict[str, str | int | float] = {
+        "connect_timeout": wait_seconds,
+        "options": _OPTIONS,
+        **_SILENCE,
+    }
+    if _names_several_hosts(url):
+        arguments["target_session_attrs"] = "read-write"
+    return {name: value for name, value in arguments.items() if name not in url.query}
+
+
+def _names_several_hosts(url: URL) -> bool:
+    """Say so for each form that libpq and SQLAlchemy have for it."""
+    hosts = url.query.get("host", url.host or "")
+    return not isinstance(hosts, str) or "," in hosts
+
+
+def _leave_what_is_not_the_primary(context: ExceptionContext) -> None:
+    """Take such an error for a lost connection: no connection of the pool is then used again.
+
+    A primary that became read-only keeps its connections, and would serve old data over them.
+    """
+    if getattr(context.original_exception, "sqlstate", None) in _NOT_THE_PRIMARY:
+        context.is_disconnect = True

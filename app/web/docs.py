@@ -1,0 +1,61 @@
+"""The API reference for people: an index of the operations, which Swagger UI opens.
+
+Both are made from the description that ``/openapi.json`` shows. Swagger UI is far larger than the
+rest of the page and is loaded by the page's script when an operation is opened.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from flask import render_template
+
+from app.web.health import Anyone
+from app.web.html import html_answer
+from app.web.openapi import Description
+from app.web.prefix import PublicPrefix
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+STATIC = Path(__file__).parent / "static"
+routes = Routes("Operations")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One operation in the index."""
+
+    tag: str
+    method: str
+    path: str
+    summary: str
+    anchor: str
+
+
+def lines_of(document: dict[str, Any]) -> Iterator[Line]:
+    """List the operations of a description, each with its anchor in Swagger UI."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            tag = operation["tags"][0]
+            anchor = f"#/{quote(tag)}/{operation['operationId']}"
+            yield Line(tag, method.upper(), path, operation["summary"], anchor)
+
+
+@routes.add("GET", "/docs", guard=Anyone("the reference is no secret"), answers={200: "text/html"})
+def docs(_: None) -> Answer:
+    """Show the API reference for people."""
+    document = service(Description).document
+    sections: dict[str, list[Line]] = {}
+    for line in lines_of(document):
+        sections.setdefault(line.tag, []).append(line)
+    prefix = service(PublicPrefix)
+    page = render_template(
+        "docs.html",
+        info=document["info"],
+        sections=sections,
+        description=prefix.path("/openapi.json"),
+        base=prefix.path("/"),
+    )
+    return html_answer(page)

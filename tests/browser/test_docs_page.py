@@ -1,0 +1,96 @@
+"""The API reference in a browser: what it shows, what it loads, and that it can be used."""
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from app.access.roles import Role
+from app.application import declared_endpoints
+from support.accessibility import axe_clean
+from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
+from support.site import Site
+
+OPERATIONS = [one for one in declared_endpoints() if one.described]
+FIRST_VIEW_BYTES = 100_000
+EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+
+
+def open_operation(page: Page, name: str) -> None:
+    """Open one operation of the index in Swagger UI."""
+    page.goto("/docs")
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.locator(".opblock.is-open .opblock-body")).to_be_visible()
+
+
+@EACH_SIZE
+def test_the_first_view_lists_every_operation_and_is_light(
+    page: Page, viewport: ViewportSize
+) -> None:
+    assert transferred_bytes(page, "/docs") < FIRST_VIEW_BYTES
+    links = page.locator("#index li a")
+    expect(links).to_have_count(len(OPERATIONS))
+    told = {" ".join(text.split()) for text in links.all_inner_texts()}
+    assert told == {f"{one.method} {one.path}" for one in OPERATIONS}
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    axe_clean(page)
+
+
+@EACH_SIZE
+def test_an_operation_of_the_index_opens_in_swagger_ui(page: Page, viewport: ViewportSize) -> None:
+    open_operation(page, "POST /v1/sms")
+    expect(page.locator(".opblock.is-open .opblock-summary-path")).to_have_text("/v1/sms")
+    expect(page.locator(".opblock")).to_have_count(len(OPERATIONS))
+    expect(page.locator("#index")).to_be_hidden()
+    axe_clean(page)
+
+
+def test_every_operation_opens_from_its_address(page: Page) -> None:
+    page.goto("/docs")
+    anchors = [link.get_attribute("href") for link in page.locator("#index li a").all()]
+    page.goto(f"/docs{anchors[0]}")
+    page.reload()  # only the fragment differs: that alone loads nothing
+    expect(page.locator(".opblock.is-open")).to_have_count(1)
+    ids = page.locator(".opblock").evaluate_all("all => all.map(one => one.id)")
+    wanted = [anchor.removeprefix("#/").replace("/", "-") for anchor in anchors if anchor]
+    assert sorted(one.removeprefix("operations-") for one in ids) == sorted(
+        one.replace("%20", "_") for one in wanted
+    )
+
+
+def test_a_request_can_be_tried_out_with_a_key(page: Page, site: Site) -> None:
+    open_operation(page, "GET /v1/use-cases")
+    page.get_by_role("button", name="Authorize", exact=True).click()
+    axe_clean(page)
+    page.locator(".auth-container input").fill(site.tenant.keys[Role.VIEWER])
+    page.get_by_role("button", name="Apply credentials").click()
+    page.get_by_role("button", name="Close").last.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    answer = page.locator(".live-responses-table .response").first
+    expect(answer.locator(".response-col_status")).to_contain_text("200")
+    expect(answer).to_contain_text(str(site.tenant.use_case_id))
+    axe_clean(page)
+
+
+def test_each_code_of_a_status_shows_what_it_looks_like(page: Page) -> None:
+    open_operation(page, "POST /v1/sms")
+    answer = page.locator(".responses-wrapper tr.response").filter(has_text="DestinationBlocked")
+    answer.locator(".examples-select select").select_option("DestinationBlocked")
+    expect(answer.locator("pre.example")).to_contain_text('"rule": "country"')
+    expect(answer).to_contain_text("RecipientOptedOut")
+
+
+def test_a_body_can_be_written_by_who_does_not_see_it(page: Page) -> None:
+    open_operation(page, "POST /v1/sms")
+    page.get_by_role("button", name="Try it out").click()
+    expect(page.get_by_role("textbox", name="Request body")).to_be_visible()
+    axe_clean(page)
+
+
+def test_it_says_so_when_the_description_cannot_be_had(page: Page, complaints: Complaints) -> None:
+    page.route("**/openapi.json", lambda route: route.fulfill(status=503, body="{}"))
+    page.goto("/docs")
+    page.get_by_role("link", name="POST /v1/sms", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("openapi.json answered 503")
+    expect(page.locator("#index")).to_be_visible()
+    assert len(complaints.found) == 1
+    complaints.found.clear()

@@ -1,0 +1,25 @@
+"""What axe finds on a page: the rules of WCAG 2.2 AA and of good practice."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_AXE = Axe()
+_OPTIONS = {"resultTypes": ["violations"]}
+
+
+def violations(page: Page, *, besides: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """Each rule that is broken, with the elements that break it; ``besides`` are left out."""
+    context: dict[str, Any] | None = {"exclude": [[one] for one in besides]} if besides else None
+    found = _AXE.run(page, context=context, options=_OPTIONS).response["violations"]
+    return {
+        f"{rule['id']} ({rule['impact']}): {rule['help']}": [node["html"] for node in rule["nodes"]]
+        for rule in found
+    }
+
+
+def axe_clean(page: Page, *, besides: tuple[str, ...] = ()) -> None:
+    """Make sure that axe finds nothing."""
+    found = violations(page, besides=besides)
+    assert not found, "\n".join(f"{rule} {elements[:3]}" for rule, elements in found.items())

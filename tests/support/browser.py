@@ -1,0 +1,67 @@
+"""A real browser: where it is found, what it complains about, and how much a page makes it load."""
+
+import shutil
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+
+# The names under which distributions install it; `.ci/browser` looks for the same.
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# A browser that is nobody's: it runs as root in a container and asks no host on its own.
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740}
+
+_TELL_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+});
+"""
+
+
+def chromium() -> str | None:
+    """The path of this machine's Chromium, if it has one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Complaints:
+    """What a browser had to complain about: its console, broken scripts, foreign hosts."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.found: list[str] = []
+        self._host = urlsplit(url).netloc
+        context.add_init_script(_TELL_VIOLATIONS)
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.found.append(f"script: {error.error}"))
+        context.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning", "assert"}:
+            self.found.append(f"{message.type}: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        to = urlsplit(request.url)
+        if to.scheme not in {"data", "blob"} and to.netloc != self._host:
+            self.found.append(f"foreign: {request.url}")
+
+
+def transferred_bytes(page: Page, path: str) -> int:
+    """Open a page and tell what came over the wire for it, heads included, until all is quiet."""
+    session = page.context.new_cdp_session(page)
+    sizes: list[float] = []
+    session.on("Network.loadingFinished", lambda end: sizes.append(end["encodedDataLength"]))
+    session.send("Network.enable")
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+    session.detach()
+    assert sizes
+    return round(sum(sizes))

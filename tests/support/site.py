@@ -1,0 +1,52 @@
+"""A gateway that a browser can reach: on loopback, over SQLite and a fake Twilio."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from app.db.engine import Database
+from app.db.vault import Vault
+from support.world import Gateway, Tenant, World, open_gateway
+
+
+@dataclass
+class Site:
+    """What the pages of a test are served by, and whose they are."""
+
+    url: str
+    gateway: Gateway
+    world: World
+    tenant: Tenant
+
+
+class _Silent(WSGIRequestHandler):
+    def log_request(self, *_: object) -> None:
+        """The gateway logs its requests itself."""
+
+
+@contextmanager
+def served_site(database: Database, vault: Vault, folder: Path, prefix: str = "") -> Iterator[Site]:
+    """Serve until the block ends; ``prefix`` is the path of the public URL."""
+    world = World(database, vault)
+    tenant = world.tenant(world.organization())
+    server = make_server("127.0.0.1", 0, _later, threaded=True, request_handler=_Silent)
+    url = f"http://127.0.0.1:{server.server_port}{prefix}"
+    gateway = open_gateway(database, vault, folder, public_url=url)
+    server.app = gateway.client.application
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield Site(url, gateway, world, tenant)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _later(*_: object) -> list[bytes]:
+    """Stands in until the port, which the application must know, is known."""
+    raise AssertionError
