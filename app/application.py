@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 from flask import Flask
 from jinja2 import ChoiceLoader, PackageLoader
 
+from app.access.access_keys_api import routes as access_key_routes
+from app.access.audit_api import routes as audit_routes
 from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
@@ -15,8 +17,10 @@ from app.destinations.api_traffic import routes as destination_traffic_routes
 from app.messages.api import routes as messages_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
+from app.tenancy.api import routes as tenancy_routes
 from app.use_cases.api import routes as use_case_routes
 from app.use_cases.opt_outs_api import routes as opt_out_routes
+from app.use_cases.senders_api import routes as sender_routes
 from app.web.assets import VENDORED, install_assets
 from app.web.assets import routes as asset_routes
 from app.web.docs import STATIC as DOCS
@@ -38,11 +42,15 @@ ROUTES = (
     policy_routes,
     destination_traffic_routes,
     destination_provider_routes,
+    tenancy_routes,
     workspace_routes,
     use_case_routes,
+    sender_routes,
     opt_out_routes,
     webhook_endpoint_routes,
     webhook_delivery_routes,
+    access_key_routes,
+    audit_routes,
     webhook_routes,
     inbound_routes,
     health_routes,

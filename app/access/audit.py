@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from app.access.actor import Actor
-from app.access.tables import audit_events
+from app.access.tables import audit_events, workspaces
 from app.kernel.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What was done; ``target`` names the object by its id."""
+    """What was done; ``target`` names the object by its id, ``reason`` says why or what of it."""
 
     organization_id: UUID
     workspace_id: UUID | None
@@ -38,3 +38,19 @@ def note_deed(connection: Connection, actor: Actor, deed: Deed, now: datetime) -
             reason=deed.reason,
         )
     )
+
+
+def note_in_workspace(
+    connection: Connection,
+    actor: Actor,
+    workspace_id: UUID,
+    action: str,
+    now: datetime,
+    *,
+    target: object,
+    reason: str | None = None,
+) -> None:
+    """Write the audit row of what was done in a workspace."""
+    query = select(workspaces.c.organization_id).where(workspaces.c.id == workspace_id)
+    owner = connection.execute(query).scalar_one()
+    note_deed(connection, actor, Deed(owner, workspace_id, action, str(target), reason), now)

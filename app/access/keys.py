@@ -1,14 +1,20 @@
-"""Creating and revoking access keys."""
+"""Issuing and ending access keys, each with its audit row: what every door goes through.
 
-from dataclasses import dataclass
+Who may do it is decided by `app.access.manage_keys`, or by whose machine it is.
+"""
+
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.access.actor import Actor
+from app.access.audit import Deed, note_deed
 from app.access.roles import Role
-from app.access.store import insert_key
+from app.access.store import insert_key, revoke_key
 from app.access.tokens import hash_token, mint_token
+from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 
 
@@ -19,7 +25,44 @@ class NewKey:
     key_id: UUID
     name: str
     role: Role
-    token: str
+    token: str = field(repr=False)
+
+
+def issue_key(
+    connection: Connection,
+    *,
+    organization_id: UUID,
+    workspace_id: UUID | None,
+    name: str,
+    role: Role,
+    actor: Actor,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """Make a key and note who did, inside the caller's transaction."""
+    key = create_key(
+        connection,
+        organization_id=organization_id,
+        workspace_id=workspace_id,
+        name=name,
+        role=role,
+        now=now,
+        expires_at=expires_at,
+    )
+    said = f"{name} ({role})"
+    deed = Deed(organization_id, workspace_id, "access_key.created", str(key.key_id), said)
+    note_deed(connection, actor, deed, now)
+    return key
+
+
+def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) -> bool:
+    """Revoke a key, in force for its next request; say whether it was not revoked before."""
+    if not revoke_key(connection, key.id, now):
+        return False
+    said = f"{key.name} ({key.role})"
+    deed = Deed(key.organization_id, key.workspace_id, "access_key.revoked", str(key.id), said)
+    note_deed(connection, actor, deed, now)
+    return True
 
 
 def create_key(
@@ -32,7 +75,7 @@ def create_key(
     now: datetime,
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """Make a key, inside the caller's transaction."""
+    """Make a key, inside the caller's transaction; notes nothing: see `issue_key`."""
     token = mint_token()
     key = NewKey(key_id=new_id(), name=name, role=role, token=token)
     insert_key(

@@ -1,5 +1,6 @@
-"""A provider account of a workspace, as the database holds it."""
+"""A provider account of a workspace, as the database holds it, and the form of its tokens."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -9,3 +10,11 @@ class ProviderAccount:
 
     sid: str
     sealed_auth_token: str
+
+
+_TOKEN = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+
+def mistake_in_token(token: str) -> str | None:
+    """Say what is wrong with the form of an auth token, or None; never repeats it."""
+    return None if _TOKEN.fullmatch(token) else "Must have 1 to 255 visible ASCII characters"

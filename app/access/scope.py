@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, select
 
 from app.access.principal import Principal
-from app.access.tables import workspaces
+from app.access.tables import organizations, workspaces
 from app.kernel.errors import NotFound, ValidationFailed
 
 
@@ -28,6 +28,13 @@ def require_workspace(connection: Connection, principal: Principal, workspace_id
     )
     if connection.execute(query).one_or_none() is None:
         raise NotFound
+
+
+def lock_organization(connection: Connection, organization_id: UUID) -> None:
+    """Make changes of what an organization is set up with take turns, so that names stay unique."""
+    query = select(organizations.c.id).where(organizations.c.id == organization_id)
+    # Without the key: rows that refer to the organization, as those of the audit, do not wait.
+    connection.execute(query.with_for_update(key_share=True)).all()
 
 
 def chosen_workspace(

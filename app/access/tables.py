@@ -91,4 +91,5 @@ audit_events = Table(
     Column("target", String(200)),
     Column("reason", Text),
     Index(None, "organization_id", "id"),
+    Index(None, "workspace_id", "id"),
 )

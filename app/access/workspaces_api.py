@@ -48,7 +48,11 @@ class WorkspaceView(Schema):
     name = fields.String(required=True)
     home_country = fields.String(required=True)
     parent_id = fields.UUID(required=True, allow_none=True)
+    inherits = fields.Boolean(required=True)
     account_sid = fields.String(required=True, allow_none=True)
+    acknowledges_high_risk = fields.Boolean(required=True)
+    body_retention_days = fields.Integer(required=True)
+    number_retention_days = fields.Integer(required=True)
     frozen = fields.Boolean(required=True, metadata={"example": False})
     frozen_at = fields.DateTime(required=True, allow_none=True)
     frozen_reason = fields.String(required=True, allow_none=True)
@@ -112,7 +116,11 @@ def render(row: AnyRow) -> dict[str, Any]:
         "name": row.name,
         "home_country": row.home_country,
         "parent_id": text(row.parent_id),
+        "inherits": row.inherits_destinations,
         "account_sid": row.account_sid,
+        "acknowledges_high_risk": row.acknowledges_high_risk,
+        "body_retention_days": row.body_retention_days,
+        "number_retention_days": row.number_retention_days,
         "frozen": row.frozen_at is not None,
         "frozen_at": None if row.frozen_at is None else rfc3339(row.frozen_at),
         "frozen_reason": row.frozen_reason,

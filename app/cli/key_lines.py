@@ -1,28 +1,16 @@
 """How an access key is shown on the command line; its token is no part of it."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from app.access.key_rules import KeyState, state_of
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
 
 
-class KeyState(StrEnum):
-    """Whether a key is still good."""
-
-    LIVE = "live"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-
-
-def state_of(key: AnyRow, now: datetime) -> KeyState:
+def state_of_row(key: AnyRow, now: datetime) -> KeyState:
     """Say whether a stored key is still good."""
-    if key.revoked_at is not None:
-        return KeyState.REVOKED
-    if key.expires_at is not None and key.expires_at <= now:
-        return KeyState.EXPIRED
-    return KeyState.LIVE
+    return state_of(key.revoked_at, key.expires_at, now)
 
 
 def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
@@ -36,7 +24,7 @@ def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
         "role": key.role,
         "organization": {"id": str(key.organization_id), "name": key.organization_name},
         "workspace": workspace,
-        "state": state_of(key, now).value,
+        "state": state_of_row(key, now).value,
         "created_at": _time(key.created_at),
         "expires_at": _time(key.expires_at),
         "revoked_at": _time(key.revoked_at),
@@ -49,7 +37,7 @@ def key_line(key: AnyRow, now: datetime) -> str:
     if key.workspace_id is not None:
         scope += f" / {key.workspace_name}"
     ends = f", until {_time(key.expires_at)}" if key.expires_at is not None else ""
-    return f"{key.id}  {key.role:<6}  {state_of(key, now):<7}  {key.name} ({scope}{ends})"
+    return f"{key.id}  {key.role:<6}  {state_of_row(key, now):<7}  {key.name} ({scope}{ends})"
 
 
 def _time(at: datetime | None) -> str | None:

@@ -6,9 +6,10 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from app.access.keys import create_key
+from app.access.keys import end_key, issue_key
 from app.access.roles import Role
-from app.access.store import load_keys, revoke_key
+from app.access.store import load_keys
+from app.cli.actor import command_line_actor
 from app.cli.group import Group, echo_json
 from app.cli.key_lines import key_as_json, key_line
 from app.cli.opening import ready_database
@@ -16,7 +17,7 @@ from app.cli.scopes import find_organization, find_workspace, only_one
 from app.cli.times import Duration, Moment, expiry
 from app.kernel.clock import utc_now
 from app.kernel.ids import parse_id
-from app.provisioning.names import mistake_in_name
+from app.kernel.names import mistake_in_name
 
 _workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
 _organization = click.option(
@@ -61,12 +62,13 @@ def create_command(
     ends_at = expiry(now, expires_at, expires_in)
     with ready_database() as database, database.writing() as connection:
         workspace_id, organization_id = _scope_ids(connection, workspace, organization)
-        made = create_key(
+        made = issue_key(
             connection,
             organization_id=organization_id,
             workspace_id=workspace_id,
             name=name,
             role=Role(role),
+            actor=command_line_actor(),
             now=now,
             expires_at=ends_at,
         )
@@ -116,7 +118,7 @@ def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
         else:
             named = [row for row in rows if row.name == key and row.revoked_at is None]
         found = only_one(named, "access key", key)
-        is_new = revoke_key(connection, found.id, now)
+        is_new = end_key(connection, found, command_line_actor(), now)
     if as_json:
         echo_json({"id": str(found.id), "name": found.name, "revoked": is_new})
     else:

@@ -15,8 +15,9 @@ _SUBMISSIONS = {
     Submission.OPEN: "Not confirmed: the process that handed it to Twilio ended before it heard "
     "the answer. Twilio may have it. The worker asks Twilio and settles it.",
     Submission.UNCONFIRMED: "Not confirmed: Twilio did not say that it has the message, and may "
-    "have it. The worker asks Twilio from a minute on; without a trace after 15 minutes the "
-    "message ends as failed. To send it again is your decision: then it may arrive twice.",
+    "have it. The worker asks Twilio from a minute on. Without a trace the message ends as "
+    "failed after 15 minutes, or is created again before, where its use case wants that. To send "
+    "it again by hand is your decision: then it may arrive twice.",
     Submission.NOT_CONFIRMED: "Not confirmed: Twilio had no trace of it for 15 minutes, so it most "
     "likely was never sent.",
 }

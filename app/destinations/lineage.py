@@ -4,9 +4,8 @@ from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Integer, literal, select
 
+from app.access.parents import MAX_DEPTH
 from app.access.tables import workspaces
-
-_MAX_DEPTH = 32  # a chain longer than this is a loop; it then finds no policy and blocks all
 
 
 def lineage(workspace_id: ColumnElement[UUID]) -> CTE:
@@ -31,6 +30,6 @@ def lineage(workspace_id: ColumnElement[UUID]) -> CTE:
         ).where(
             above.c.id == walk.c.parent_id,
             walk.c.inherits_destinations,
-            walk.c.depth < _MAX_DEPTH,
+            walk.c.depth < MAX_DEPTH,  # a longer chain finds no policy, which blocks all
         )
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.access.actor import Actor
+from app.access.audit import note_in_workspace
 from app.access.tables import workspaces
 from app.db.rows import AnyRow
 from app.destinations.policy import Access, Rule, RuleKind
@@ -76,6 +77,15 @@ def write_state(
             rules=[rule_json(rule) for rule in state.rules],
             changes=[change.as_json() for change in revision.changes],
         )
+    )
+    note_in_workspace(
+        connection,
+        revision.actor,
+        workspace_id,
+        f"destinations.{revision.action}",
+        revision.at,
+        target=number,
+        reason=revision.reason,
     )
     _tell(connection, workspace_id, number, revision)
     return number

@@ -36,6 +36,8 @@ class Inspected:
     price: str | None
     price_unit: str | None
     check_at: datetime | None
+    resends: int
+    resent_at: datetime | None
 
 
 _BESIDE = tuple(name for name in Inspected.__slots__ if name != "message")

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields
 
 from app.kernel.clock import parse_rfc3339
 from app.kernel.ids import parse_id
-from app.provisioning.names import mistake_in_name
 
 
 class Id(fields.Field[UUID]):
@@ -43,43 +42,6 @@ class Flag(fields.Field[bool]):
         if not isinstance(value, bool):
             raise ValidationError("Must be true or false.")
         return value
-
-
-class Name(fields.String):
-    """A name: one line that could not be taken for an id."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        name = super()._deserialize(value, *args, **kwargs)
-        wrong = mistake_in_name(name)
-        if wrong is not None:
-            raise ValidationError(wrong)
-        return name
-
-
-def sid(prefixes: str, *, may_be_empty: bool = False, required: bool = True) -> fields.String:
-    """Return a field for Twilio's identifiers: ``(QE|CM)`` and 32 hexadecimal digits."""
-    said = " or ".join(prefixes.strip("()").split("|"))
-    pattern, error = rf"{prefixes}[0-9a-fA-F]{{32}}\Z", f"Must be {said} and 32 hexadecimal digits"
-    if may_be_empty:
-        pattern, error = rf"{pattern}|\Z", f"{error}, or empty"
-    return fields.String(required=required, validate=validate.Regexp(pattern, error=f"{error}."))
-
-
-def days() -> fields.Integer:
-    """Return a field for a number of days that something is kept."""
-    bounds = validate.Range(min=1, max=3650, error="Must be from {min} to {max} days.")
-    return fields.Integer(strict=True, validate=bounds)
-
-
-def status(choices: tuple[str, ...] = ()) -> fields.String:
-    """Return a field for a status in Twilio's words: one of a closed set, or any of its form."""
-    if choices:
-        return fields.String(validate=validate.OneOf(choices, error="Must be one of: {choices}."))
-    return fields.String(
-        validate=validate.Regexp(
-            r"[A-Z_]{1,40}\Z", error="Must be a word in capitals, as Twilio's."
-        )
-    )
 
 
 def items() -> fields.List[Any]:

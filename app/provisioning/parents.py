@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from app.access.parents import mistake_in_chain
 from app.kernel.ids import parse_id
 from app.provisioning.desired import DesiredWorkspace
 from app.provisioning.mistakes import Mistakes, step
 from app.provisioning.records import WorkspaceRecord
-
-MAX_DEPTH = 32  # the send follows a chain of parents this far and no further
 
 
 def resolve_parents(
@@ -30,7 +29,7 @@ def resolve_parents(
             parents[workspace_id] = found
     for workspace_id, entry in entries:
         if entry.parent:
-            wrong = _mistake_in_chain(workspace_id, parents)
+            wrong = mistake_in_chain(workspace_id, parents)
             if wrong:
                 mistakes.add(step(entry.place, "parent"), wrong)
     return parents
@@ -41,17 +40,3 @@ def _find(parent: str, names: Mapping[UUID, str], by_name: Mapping[str, UUID]) -
     if as_id is not None:
         return as_id if as_id in names else None
     return by_name.get(parent)
-
-
-def _mistake_in_chain(start: UUID, parents: Mapping[UUID, UUID | None]) -> str | None:
-    seen: set[UUID] = set()
-    at = parents[start]
-    while at is not None and at not in seen:
-        if at == start:
-            return "Makes the workspace its own ancestor."
-        seen.add(at)
-        at = parents.get(at)
-    # A loop that the chain only leads into is told where it closes.
-    if at is None and len(seen) > MAX_DEPTH:
-        return f"Makes a chain of more than {MAX_DEPTH} parents."
-    return None

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.destinations.state import PolicyState
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 R = TypeVar("R")
 
@@ -46,8 +48,8 @@ class WorkspaceRecord:
     inherits_destinations: bool = False
     account_sid: str | None = None
     acknowledges_high_risk: bool = False
-    body_retention_days: int = 7
-    number_retention_days: int = 90
+    body_retention_days: int = BODY_RETENTION_DAYS
+    number_retention_days: int = NUMBER_RETENTION_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class UseCaseRecord:
     campaign_sid: str | None = None
     campaign_status: str | None = None
     allowed_destinations: tuple[str, ...] | None = None
+    on_unconfirmed: str = OnUnconfirmed.WAIT.value
     deleted_at: datetime | None = None
 
 

@@ -4,19 +4,10 @@ from marshmallow import Schema, fields
 
 from app.access.roles import Role
 from app.provisioning.country_fields import Countries, Country, Destinations, Restriction
-from app.provisioning.fields import Flag, Id, Name, Time, days, items, sid, status
-from app.use_cases.eligibility import SenderType
-
-# Source: Twilio's BrandRegistrations resource, a closed set there. A campaign's is a free text.
-_BRAND_STATUSES = (
-    "PENDING",
-    "APPROVED",
-    "FAILED",
-    "IN_REVIEW",
-    "DELETION_PENDING",
-    "DELETION_FAILED",
-    "SUSPENDED",
-)
+from app.provisioning.fields import Flag, Id, Time, items
+from app.use_cases.eligibility import BRAND_STATUSES, SenderType
+from app.use_cases.unconfirmed import OnUnconfirmed
+from app.web.setting_fields import Name, days, sid, status
 
 
 class FileSchema(Schema):
@@ -79,13 +70,14 @@ class UseCaseSchema(Schema):
     brand = fields.Raw()
     campaign = fields.Raw()
     allowed_destinations = Restriction()
+    on_unconfirmed = fields.Enum(OnUnconfirmed, by_value=True)
 
 
 class BrandSchema(Schema):
     """`brand` of a use case."""
 
     sid = sid("BN", may_be_empty=True)
-    status = status(_BRAND_STATUSES)
+    status = status(BRAND_STATUSES)
 
 
 class CampaignSchema(Schema):

@@ -13,8 +13,8 @@ from marshmallow import ValidationError as SchemaError
 from app.provisioning import desired as d
 from app.provisioning import schemas
 from app.provisioning.mistakes import Mistakes, step
-from app.provisioning.senders import mistake_in_number
 from app.provisioning.tokens import read_token
+from app.use_cases.sender_numbers import mistake_in_number
 
 T = TypeVar("T")
 

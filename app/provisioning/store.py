@@ -9,15 +9,14 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, delete, insert, null, update
 
 from app.access.actor import Actor
-from app.access.keys import create_key
+from app.access.audit import note_deed
+from app.access.keys import issue_key
 from app.access.principal import ActorKind
 from app.access.roles import Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.db.vault import Vault
-from app.destinations.load import load_effective
-from app.destinations.state import country_accesses, country_changes
-from app.destinations.store import Revision, lock_policy, write_state
-from app.provisioning.policies import own_policy
+from app.destinations.own_map import write_own_map
+from app.provisioning.deeds import list_deeds
 from app.provisioning.records import (
     AccountRecord,
     Goal,
@@ -42,24 +41,15 @@ def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -
     for policy in goal.policies:
         if policy.before != policy.after:
             after = policy.after
-            write_destinations(connection, after.workspace_id, after.state.destinations, now)
+            destinations = after.state.destinations
+            write_own_map(connection, after.workspace_id, destinations, _ACTOR, now)
     _update_workspaces(connection, goal.workspaces, now)
     _write_all(connection, use_cases, goal.use_cases, now)
     for sender in goal.senders:
         _write_sender(connection, sender, now)
+    for deed in list_deeds(goal):
+        note_deed(connection, _ACTOR, deed, now)
     return _write_keys(connection, goal.keys, now)
-
-
-def write_destinations(
-    connection: Connection, workspace_id: UUID, destinations: Mapping[str, str], now: datetime
-) -> None:
-    """Make a country map the policy that a workspace has of its own, as its next revision."""
-    lock_policy(connection, workspace_id)
-    before = load_effective(connection, workspace_id)
-    state = own_policy(replace(before.state, inherits=before.inherits), destinations)
-    changes = country_changes(country_accesses(before.state, now), country_accesses(state, now))
-    revision = Revision("provisioned", _ACTOR, None, changes, now, counted=before.revision)
-    write_state(connection, workspace_id, state, revision)
 
 
 def _write_all(
@@ -130,12 +120,13 @@ def _write_keys(
     for step in steps:
         key = step.after
         if step.before is None:
-            tokens[key.workspace_id, key.name] = create_key(
+            tokens[key.workspace_id, key.name] = issue_key(
                 connection,
                 organization_id=key.organization_id,
                 workspace_id=key.workspace_id,
                 name=key.name,
                 role=Role(key.role),
+                actor=_ACTOR,
                 now=now,
                 expires_at=key.expires_at,
             ).token

@@ -3,13 +3,12 @@
 A token is never part of a text.
 """
 
-import re
 from collections.abc import Mapping
 
+from app.access.provider_account import mistake_in_token
 from app.provisioning.mistakes import Mistakes
 
 _FROM_ENVIRONMENT = "env:"
-_FORM = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
 def read_token(
@@ -23,7 +22,8 @@ def read_token(
         if not token:
             mistakes.add(place, f"The environment variable {name} is not set.")
             return None
-    if not _FORM.fullmatch(token):
-        mistakes.add(place, f"Must have 1 to 255 visible ASCII characters{said}.")
+    wrong = mistake_in_token(token)
+    if wrong is not None:
+        mistakes.add(place, f"{wrong}{said}.")
         return None
     return token

@@ -1,6 +1,6 @@
 """What the file makes of use cases and their sender pools. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,8 @@ from app.provisioning.desired import (
 from app.provisioning.mistakes import Mistakes, step
 from app.provisioning.records import SenderRecord, Step, Stored, UseCaseRecord
 from app.provisioning.senders import aim_senders
+from app.use_cases.manage import DENIED
+from app.use_cases.registration import Registration, registration_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,14 @@ class UseCaseAims:
             "name": entry.name,
             "messaging_service_sid": entry.messaging_service_sid,
             "active": entry.active,
+            "on_unconfirmed": entry.on_unconfirmed and entry.on_unconfirmed.value,
         }
         given: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
         given["deleted_at"] = None
-        stored = {} if before is None else _registrations(before)
         for kind, registration in (("brand", entry.brand), ("campaign", entry.campaign)):
             if registration is not None:
-                given |= _registration(kind, registration, stored.get(kind, (None, None)))
+                wanted, stored = _wanted(registration), _stored(before, kind)
+                given |= registration_columns(kind, wanted, stored)
         if entry.allowed_destinations == ANY_DESTINATION:
             given["allowed_destinations"] = None
         elif entry.allowed_destinations is not None:
@@ -123,7 +126,7 @@ class UseCaseAims:
         for index, country in enumerate(entry.allowed_destinations or ()):
             if country in self._floor:
                 at = step(step(entry.place, "allowed_destinations"), index)
-                self._mistakes.add(at, "The organization denies this destination.")
+                self._mistakes.add(at, DENIED)
 
     def _aim_pool(self, entry: DesiredUseCase, use_case_id: UUID) -> list[Step[SenderRecord]]:
         if entry.senders is None:
@@ -132,17 +135,10 @@ class UseCaseAims:
         return aim_senders(entry.senders, pool, use_case_id, step(entry.place, "senders"))
 
 
-def _registrations(known: UseCaseRecord) -> Mapping[str, tuple[str | None, str | None]]:
-    return {
-        "brand": (known.brand_sid, known.brand_status),
-        "campaign": (known.campaign_sid, known.campaign_status),
-    }
+def _stored(before: UseCaseRecord | None, kind: str) -> Registration | None:
+    sid = None if before is None else getattr(before, f"{kind}_sid")
+    return None if sid is None else Registration(sid, getattr(before, f"{kind}_status"))
 
 
-def _registration(
-    kind: str, given: DesiredRegistration, stored: tuple[str | None, str | None]
-) -> dict[str, str | None]:
-    known_sid, known_status = stored
-    # The status of one registration says nothing about another.
-    kept = known_status if given.sid == known_sid else None
-    return {f"{kind}_sid": given.sid or None, f"{kind}_status": given.status or kept}
+def _wanted(given: DesiredRegistration) -> Registration | None:
+    return Registration(given.sid, given.status) if given.sid else None

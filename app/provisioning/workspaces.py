@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from app.destinations.own_map import own_policy
 from app.destinations.policy import Access
 from app.destinations.state import PolicyState
 from app.kernel.ids import new_id
 from app.provisioning.desired import DesiredWorkspace
 from app.provisioning.mistakes import Mistakes, step
 from app.provisioning.parents import resolve_parents
-from app.provisioning.policies import own_policy
 from app.provisioning.records import OrganizationRecord, PolicyRecord, Step, Stored, WorkspaceRecord
 
 _IN_ANOTHER_ORGANIZATION = "Is the id of a workspace of another organization."

@@ -3,26 +3,44 @@
 from typing import Any
 from uuid import UUID
 
+from flask import Response
+
+from app.access.actor import actor_of
 from app.access.guard import Requires
 from app.access.principal import Principal
 from app.access.roles import Role
 from app.db.engine import Database
+from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import rfc3339
-from app.use_cases.read import UseCaseFilter, UseCaseRecord, load_use_case, load_use_cases
-from app.use_cases.schemas import UseCaseListQuery, UseCasePage, UseCaseView
-from app.web.bodies import Query
+from app.kernel.clock import Clock, rfc3339
+from app.use_cases.manage import (
+    NewUseCase,
+    change_use_case,
+    create_use_case,
+    delete_use_case,
+    require_use_case,
+)
+from app.use_cases.read import UseCaseFilter, UseCaseRecord, load_use_cases
+from app.use_cases.schemas import (
+    UseCaseBody,
+    UseCaseChange,
+    UseCaseListQuery,
+    UseCasePage,
+    UseCaseView,
+)
+from app.web.bodies import JsonBody, Query
 from app.web.pages import page
 from app.web.routes import Answer, Routes, json_answer
 from app.web.wiring import service
 
 routes = Routes("Use cases")
+PATH = "/v1/use-cases"
+_ADD: JsonBody[NewUseCase] = JsonBody(UseCaseBody)
+_CHANGE: JsonBody[dict[str, Any]] = JsonBody(UseCaseChange)
 _LIST: Query[UseCaseFilter] = Query(UseCaseListQuery)
 
 
-@routes.add(
-    "GET", "/v1/use-cases", guard=Requires(Role.VIEWER), query=_LIST, answers={200: UseCasePage}
-)
+@routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: UseCasePage})
 def list_use_cases(principal: Principal) -> Answer:
     """List use cases, oldest first."""
     wanted = _LIST.read()
@@ -33,7 +51,7 @@ def list_use_cases(principal: Principal) -> Answer:
 
 @routes.add(
     "GET",
-    "/v1/use-cases/{use_case_id}",
+    PATH + "/{use_case_id}",
     guard=Requires(Role.VIEWER),
     answers={200: UseCaseView},
     errors=(e.UseCaseNotFound,),
@@ -41,10 +59,47 @@ def list_use_cases(principal: Principal) -> Answer:
 def get_use_case(principal: Principal, use_case_id: UUID) -> Answer:
     """Fetch one use case."""
     with service(Database).reading() as connection:
-        found = load_use_case(connection, principal, use_case_id)
-    if found is None:
-        raise e.UseCaseNotFound
+        return json_answer(render(require_use_case(connection, principal, use_case_id)))
+
+
+@routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: UseCaseView})
+def post_use_case(principal: Principal) -> Answer:
+    """Make a use case with an empty sender pool."""
+    wanted, actor, now = _ADD.read(), actor_of(principal), service(Clock).now()
+    with service(Database).writing() as connection:
+        made = create_use_case(connection, principal, wanted, actor=actor, now=now)
+    return json_answer(render(made), 201)
+
+
+@routes.add(
+    "PATCH",
+    PATH + "/{use_case_id}",
+    guard=Requires(Role.ADMIN),
+    body=_CHANGE,
+    answers={200: UseCaseView},
+    errors=(e.UseCaseNotFound,),
+)
+def patch_use_case(principal: Principal, use_case_id: UUID) -> Answer:
+    """Change a use case; what is left out stays."""
+    wanted, actor, now = _CHANGE.read(), actor_of(principal), service(Clock).now()
+    with service(Database).writing() as connection:
+        found = change_use_case(connection, principal, use_case_id, wanted, actor=actor, now=now)
     return json_answer(render(found))
+
+
+@routes.add(
+    "DELETE",
+    PATH + "/{use_case_id}",
+    guard=Requires(Role.ADMIN),
+    answers={204: None},
+    errors=(e.UseCaseNotFound,),
+)
+def remove_use_case(principal: Principal, use_case_id: UUID) -> Answer:
+    """Delete a use case; its messages stay."""
+    actor, now = actor_of(principal), service(Clock).now()
+    with service(Database).writing() as connection:
+        delete_use_case(connection, principal, use_case_id, actor=actor, now=now)
+    return Response(status=204)
 
 
 def render(record: UseCaseRecord) -> dict[str, Any]:
@@ -57,20 +112,18 @@ def render(record: UseCaseRecord) -> dict[str, Any]:
         "messaging_service_sid": row.messaging_service_sid,
         "active": row.active,
         "allowed_destinations": row.allowed_destinations,
-        "senders": [
-            {
-                "id": str(sender.id),
-                "number": sender.number,
-                "type": sender.type,
-                "country": sender.country,
-            }
-            for sender in record.senders
-        ],
+        "on_unconfirmed": row.on_unconfirmed,
+        "senders": [render_sender(sender) for sender in record.senders],
         "brand": _registration(row.brand_sid, row.brand_status),
         "campaign": _registration(row.campaign_sid, row.campaign_status),
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
     }
+
+
+def render_sender(row: AnyRow) -> dict[str, Any]:
+    """Write a sender of a pool."""
+    return {"id": str(row.id), "number": row.number, "type": row.type, "country": row.country}
 
 
 def _registration(sid: str | None, status: str | None) -> dict[str, str | None] | None:

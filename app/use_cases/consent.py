@@ -7,13 +7,21 @@ owner entered.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, or_, select
 
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
+from app.access.principal import ActorKind
 from app.access.tables import workspaces
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
+
+# A workspace, and the use case of it where the word speaks of one.
+Scope: TypeAlias = tuple[UUID, UUID | None]
+_RECIPIENT = Actor(ActorKind.SYSTEM, "recipient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +37,12 @@ class Consent:
 
 def record_consent(connection: Connection, consent: Consent, now: datetime) -> int:
     """Change every list that the word speaks of; return how many changed."""
+    change = _lift if consent.wants_messages else _enter
     scopes = _scopes(connection, consent)
-    if consent.wants_messages:
-        return sum(_lift(connection, scope, consent.recipient) for scope in scopes)
-    added = [
-        add_opt_out(
-            connection,
-            OptOut(workspace_id, use_case_id, consent.recipient, OptOutSource.KEYWORD),
-            now,
-        )
-        for workspace_id, use_case_id in scopes
-    ]
-    return sum(opt_out_id is not None for opt_out_id in added)
+    return sum(change(connection, scope, consent.recipient, now) for scope in scopes)
 
 
-def _scopes(connection: Connection, consent: Consent) -> list[tuple[UUID, UUID | None]]:
+def _scopes(connection: Connection, consent: Consent) -> list[Scope]:
     of_account = workspaces.c.account_sid == consent.account_sid
     found = (
         select(use_cases.c.workspace_id, use_cases.c.id)
@@ -62,14 +61,31 @@ def _scopes(connection: Connection, consent: Consent) -> list[tuple[UUID, UUID |
     return [(row.id, None) for row in whole]
 
 
-def _lift(connection: Connection, scope: tuple[UUID, UUID | None], recipient: str) -> int:
+def _enter(connection: Connection, scope: Scope, recipient: str, now: datetime) -> int:
     workspace_id, use_case_id = scope
-    lifted = connection.execute(
-        delete(opt_outs).where(
+    opt_out = OptOut(workspace_id, use_case_id, recipient, OptOutSource.KEYWORD)
+    added = add_opt_out(connection, opt_out, now)
+    if added is None:
+        return 0
+    of_list = workspace_id, "opt_out.added", now
+    note_in_workspace(connection, _RECIPIENT, *of_list, target=added, reason=OptOutSource.KEYWORD)
+    return 1
+
+
+def _lift(connection: Connection, scope: Scope, recipient: str, now: datetime) -> int:
+    workspace_id, use_case_id = scope
+    found = connection.execute(
+        delete(opt_outs)
+        .where(
             opt_outs.c.workspace_id == workspace_id,
             or_(opt_outs.c.use_case_id.is_(None), opt_outs.c.use_case_id == use_case_id),
             opt_outs.c.to_number == recipient,
             opt_outs.c.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]),
         )
+        .returning(opt_outs.c.id)
     )
-    return lifted.rowcount
+    lifted = list(found.scalars())
+    of_list = workspace_id, "opt_out.removed", now
+    for one in lifted:
+        note_in_workspace(connection, _RECIPIENT, *of_list, target=one, reason=OptOutSource.KEYWORD)
+    return len(lifted)

@@ -31,9 +31,18 @@ class Standing:
     has_us_long_code: bool
 
 
-# Source: Twilio's BrandRegistrations and Usa2p resources. A campaign's status is a free text
-# there: only this one means that it may be used.
+# Source: Twilio's BrandRegistrations and Usa2p resources. A brand's statuses are a closed set,
+# a campaign's is a free text: only this one means that it may be used.
 SUSPENDED = "SUSPENDED"
+BRAND_STATUSES = (
+    "PENDING",
+    "APPROVED",
+    "FAILED",
+    "IN_REVIEW",
+    "DELETION_PENDING",
+    "DELETION_FAILED",
+    SUSPENDED,
+)
 VERIFIED = "VERIFIED"
 
 

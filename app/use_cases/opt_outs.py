@@ -118,11 +118,12 @@ def load_opt_outs(
     return list(connection.execute(query))
 
 
-def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> bool:
-    """Take a row off the list; say whether it was there for this principal."""
-    removed = connection.execute(
-        delete(opt_outs).where(
-            opt_outs.c.id == opt_out_id, within_reach(principal, opt_outs.c.workspace_id)
-        )
-    )
-    return removed.rowcount == 1
+def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> UUID | None:
+    """Take a row off the list; return its workspace, None where no row was there."""
+    columns = opt_outs.c
+    found: UUID | None = connection.execute(
+        delete(opt_outs)
+        .where(columns.id == opt_out_id, within_reach(principal, columns.workspace_id))
+        .returning(columns.workspace_id)
+    ).scalar_one_or_none()
+    return found

@@ -5,24 +5,16 @@ from uuid import UUID
 
 from flask import Response
 
+from app.access.actor import actor_of
 from app.access.guard import Requires
 from app.access.principal import Principal
 from app.access.roles import Role
-from app.access.scope import chosen_workspace
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
-from app.use_cases.opt_outs import (
-    NewOptOut,
-    OptOut,
-    OptOutFilter,
-    add_opt_out,
-    find_opt_out,
-    load_opt_outs,
-    remove_opt_out,
-)
-from app.use_cases.read import load_use_case
+from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
+from app.use_cases.opt_outs import NewOptOut, OptOutFilter, load_opt_outs
 from app.use_cases.schemas import OptOutBody, OptOutListQuery, OptOutPage, OptOutView
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
@@ -50,20 +42,9 @@ def list_opt_outs(principal: Principal) -> Answer:
 )
 def create_opt_out(principal: Principal) -> Answer:
     """Put a number on the opt-out list; the same number twice is one row."""
-    wanted = _ADD.read()
+    wanted, now = _ADD.read(), service(Clock).now()
     with service(Database).writing() as connection:
-        if wanted.use_case_id is None:
-            workspace_id = chosen_workspace(
-                connection, principal, wanted.workspace_id, "$.workspace_id"
-            )
-        else:
-            use_case = load_use_case(connection, principal, wanted.use_case_id)
-            if use_case is None or wanted.workspace_id not in {None, use_case.row.workspace_id}:
-                raise e.ValidationFailed({"$.use_case_id": ["There is no such use case."]})
-            workspace_id = use_case.row.workspace_id
-        opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
-        add_opt_out(connection, opt_out, service(Clock).now())
-        row = find_opt_out(connection, opt_out)
+        row = enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
     return json_answer(render(row), 201)
 
 
@@ -76,9 +57,9 @@ def create_opt_out(principal: Principal) -> Answer:
 )
 def delete_opt_out(principal: Principal, opt_out_id: UUID) -> Answer:
     """Take a number off the opt-out list."""
+    actor, now = actor_of(principal), service(Clock).now()
     with service(Database).writing() as connection:
-        if not remove_opt_out(connection, principal, opt_out_id):
-            raise e.NotFound
+        lift_opt_out(connection, principal, opt_out_id, actor=actor, now=now)
     return Response(status=204)
 
 

@@ -2,13 +2,22 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError as SchemaError
 
-from app.use_cases.eligibility import SenderType
+from app.use_cases.eligibility import BRAND_STATUSES, SenderType
+from app.use_cases.manage import NewUseCase
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource
 from app.use_cases.read import UseCaseFilter
-from app.web.fields import PhoneNumber, StrictSchema, Text, one_of
+from app.use_cases.registration import Registration
+from app.use_cases.sender_numbers import mistake_in_number
+from app.use_cases.sender_pool import NewSender, SenderFilter
+from app.use_cases.unconfirmed import OnUnconfirmed
+from app.web.fields import Country, PhoneNumber, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
+from app.web.setting_fields import Name, sid, status
+
+_MAX_COUNTRIES = 300
 
 
 class UseCaseListQuery(PageQuery, StrictSchema):
@@ -49,11 +58,94 @@ class UseCaseView(Schema):
     allowed_destinations = fields.List(
         fields.String(), required=True, allow_none=True, metadata={"example": None}
     )
+    on_unconfirmed = fields.String(
+        required=True,
+        validate=one_of(OnUnconfirmed),
+        metadata={"example": OnUnconfirmed.WAIT.value},
+    )
     senders = fields.List(fields.Nested(SenderView), required=True)
     brand = fields.Nested(RegistrationView, required=True, allow_none=True)
     campaign = fields.Nested(RegistrationView, required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
+
+
+class BrandBody(StrictSchema):
+    """``brand`` of a use case; without a status what was known of the same one stays."""
+
+    sid = sid("BN")
+    status = status(BRAND_STATUSES)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Registration:
+        return Registration(**data)
+
+
+class CampaignBody(BrandBody):
+    """``campaign`` of a use case; without a status what was known of the same one stays."""
+
+    sid = sid("(QE|CM)")
+    status = status()
+
+
+class UseCaseChange(StrictSchema):
+    """Body of ``PATCH /v1/use-cases/{use_case_id}``; what is left out stays."""
+
+    name = Name()
+    messaging_service_sid = sid("MG", required=False)
+    active = fields.Boolean(truthy={True}, falsy={False})
+    allowed_destinations = fields.List(
+        Country(), allow_none=True, validate=validate.Length(max=_MAX_COUNTRIES)
+    )
+    brand = fields.Nested(BrandBody, allow_none=True)
+    campaign = fields.Nested(CampaignBody, allow_none=True)
+    on_unconfirmed = fields.String(
+        validate=one_of(OnUnconfirmed), metadata={"example": OnUnconfirmed.WAIT.value}
+    )
+
+
+class UseCaseBody(UseCaseChange):
+    """Body of ``POST /v1/use-cases``."""
+
+    name = Name(required=True)
+    messaging_service_sid = sid("MG")
+    workspace_id = fields.UUID(load_default=None, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewUseCase:
+        return NewUseCase(**data)
+
+
+class SenderBody(StrictSchema):
+    """Body of ``POST /v1/use-cases/{use_case_id}/senders``."""
+
+    number = Text(required=True)
+    type = fields.String(required=True, validate=one_of(SenderType))
+
+    @validates_schema
+    def _check_number(self, data: dict[str, Any], **_: Any) -> None:
+        wrong = mistake_in_number(data["number"], SenderType(data["type"]))
+        if wrong is not None:
+            raise SchemaError(wrong, "number")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewSender:
+        return NewSender(data["number"], SenderType(data["type"]))
+
+
+class SenderListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/use-cases/{use_case_id}/senders``."""
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> SenderFilter:
+        return SenderFilter(**data)
+
+
+class SenderPage(Schema):
+    """A page of a sender pool, oldest first."""
+
+    items = fields.List(fields.Nested(SenderView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
 
 
 class UseCasePage(Schema):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import Response
 
+from app.access.actor import actor_of
 from app.access.guard import Requires
 from app.access.principal import Principal
 from app.access.roles import Role
@@ -47,7 +48,8 @@ def list_webhook_endpoints(principal: Principal) -> Answer:
 @routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: EndpointSecretView})
 def create_webhook_endpoint(principal: Principal) -> Answer:
     """Make an endpoint; its signing secret is shown in this answer and never again."""
-    return json_answer(_with_secret(service(ManageEndpoints).create(principal, _ADD.read())), 201)
+    made = service(ManageEndpoints).create(principal, _ADD.read(), actor_of(principal))
+    return json_answer(_with_secret(made), 201)
 
 
 @routes.add(
@@ -73,8 +75,9 @@ def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
 )
 def change_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     """Change the URL or the events of an endpoint, or switch it off or on."""
+    wanted, actor = _CHANGE.read(), actor_of(principal)
     return json_answer(
-        render(service(ManageEndpoints).change(principal, endpoint_id, _CHANGE.read()))
+        render(service(ManageEndpoints).change(principal, endpoint_id, wanted, actor))
     )
 
 
@@ -87,7 +90,7 @@ def change_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
 )
 def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     """Delete an endpoint with what is kept of its deliveries."""
-    service(ManageEndpoints).delete(principal, endpoint_id)
+    service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
     return Response(status=204)
 
 
@@ -100,7 +103,8 @@ def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
 )
 def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Answer:
     """Give an endpoint a new signing secret; for 24 hours the one before signs as well."""
-    return json_answer(_with_secret(service(ManageEndpoints).rotate(principal, endpoint_id)))
+    made = service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
+    return json_answer(_with_secret(made))
 
 
 def _with_secret(made: EndpointSecret) -> dict[str, Any]:

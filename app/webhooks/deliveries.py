@@ -9,11 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, insert, select
 
-from app.access.actor import actor_of
-from app.access.audit import Deed, note_deed
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
 from app.access.principal import Principal
 from app.access.scope import within_reach
-from app.access.tables import workspaces
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
@@ -77,7 +76,7 @@ def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[
 
 
 def replay_delivery(
-    connection: Connection, principal: Principal, delivery_id: UUID, now: datetime
+    connection: Connection, principal: Principal, delivery_id: UUID, actor: Actor, now: datetime
 ) -> AnyRow:
     """Deliver the event of a delivery once more, as a new delivery with a schedule of its own.
 
@@ -107,16 +106,6 @@ def replay_delivery(
             created_at=now,
         )
     )
-    _note(connection, principal, old, now)
+    action = "webhook_delivery.replayed"
+    note_in_workspace(connection, actor, old.workspace_id, action, now, target=old.id)
     return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again_id)).one()
-
-
-def _note(connection: Connection, principal: Principal, old: AnyRow, now: datetime) -> None:
-    of_workspace = select(workspaces.c.organization_id).where(workspaces.c.id == old.workspace_id)
-    deed = Deed(
-        organization_id=connection.execute(of_workspace).scalar_one(),
-        workspace_id=old.workspace_id,
-        action="webhook_delivery.replayed",
-        target=str(old.id),
-    )
-    note_deed(connection, actor_of(principal), deed, now)

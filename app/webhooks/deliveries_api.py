@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from app.access.actor import actor_of
 from app.access.guard import Requires
 from app.access.principal import Principal
 from app.access.roles import Role
@@ -59,8 +60,9 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID) -> Answer:
 )
 def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Answer:
     """Send an event to its endpoint once more, as a new delivery with the same `webhook-id`."""
+    actor, now = actor_of(principal), service(Clock).now()
     with service(Database).writing() as connection:
-        row = replay_delivery(connection, principal, delivery_id, service(Clock).now())
+        row = replay_delivery(connection, principal, delivery_id, actor, now)
     return json_answer(render(row, ()), 201)
 
 

@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from app.access.actor import Actor
-from app.access.audit import Deed, note_deed
-from app.access.tables import workspaces
+from app.access.audit import note_in_workspace
 from app.db.rows import AnyRow
 from app.webhooks.attempt import DeliveryState
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints
@@ -42,14 +41,6 @@ def note_endpoint_deed(
     reason: str | None = None,
 ) -> None:
     """Write the audit row of what was done to an endpoint."""
-    of_workspace = select(workspaces.c.organization_id).where(
-        workspaces.c.id == endpoint.workspace_id
-    )
-    deed = Deed(
-        organization_id=connection.execute(of_workspace).scalar_one(),
-        workspace_id=endpoint.workspace_id,
-        action=f"webhook_endpoint.{verb}",
-        target=str(endpoint.id),
-        reason=reason,
-    )
-    note_deed(connection, actor, deed, now)
+    action = f"webhook_endpoint.{verb}"
+    of_endpoint = endpoint.workspace_id, action, now
+    note_in_workspace(connection, actor, *of_endpoint, target=endpoint.id, reason=reason)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert
 
-from app.access.actor import actor_of
+from app.access.actor import Actor
 from app.access.principal import Principal
 from app.access.scope import chosen_workspace
 from app.db.engine import Database
@@ -66,7 +66,7 @@ class ManageEndpoints:
             return str(problem)
         return None
 
-    def create(self, principal: Principal, wanted: NewEndpoint) -> EndpointSecret:
+    def create(self, principal: Principal, wanted: NewEndpoint, actor: Actor) -> EndpointSecret:
         """Make an active endpoint.
 
         Raises:
@@ -87,16 +87,18 @@ class ManageEndpoints:
             values["workspace_id"] = _workspace(connection, principal, wanted.workspace_id)
             connection.execute(insert(webhook_endpoints).values(**values))
             row = load_endpoint(connection, principal, endpoint_id)
-            note_endpoint_deed(connection, row, "created", actor_of(principal), now)
+            note_endpoint_deed(connection, row, "created", actor, now)
         return EndpointSecret(row, secret)
 
-    def change(self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any]) -> AnyRow:
+    def change(
+        self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any], actor: Actor
+    ) -> AnyRow:
         """Change ``url``, ``events`` or ``active``; what is so already changes nothing.
 
         Raises:
             NotFound: the endpoint is absent or another tenant's.
         """
-        now, actor = self.clock.now(), actor_of(principal)
+        now = self.clock.now()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)
             change_fields(connection, row, wanted, actor, now)
@@ -104,7 +106,7 @@ class ManageEndpoints:
                 switch(connection, row, actor, now)
             return load_endpoint(connection, principal, endpoint_id)
 
-    def delete(self, principal: Principal, endpoint_id: UUID) -> None:
+    def delete(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> None:
         """Delete an endpoint with its deliveries.
 
         Raises:
@@ -116,9 +118,9 @@ class ManageEndpoints:
             connection.execute(
                 delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
             )
-            note_endpoint_deed(connection, row, "deleted", actor_of(principal), now)
+            note_endpoint_deed(connection, row, "deleted", actor, now)
 
-    def rotate(self, principal: Principal, endpoint_id: UUID) -> EndpointSecret:
+    def rotate(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> EndpointSecret:
         """Give an endpoint a new secret; the one before also signs for a day.
 
         Raises:
@@ -135,7 +137,7 @@ class ManageEndpoints:
                 previous_secret_until=now + OVERLAP,
                 updated_at=now,
             )
-            note_endpoint_deed(connection, row, "secret_rotated", actor_of(principal), now)
+            note_endpoint_deed(connection, row, "secret_rotated", actor, now)
             return EndpointSecret(load_endpoint(connection, principal, endpoint_id), secret)
 
 

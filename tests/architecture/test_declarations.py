@@ -29,6 +29,9 @@ TABLE_TEST = Path(__file__).parents[1] / "web" / "test_error_table.py"
 OTHER_ROLES = {
     "POST /v1/sms": Role.SENDER,
     f"POST {PATH}/check": Role.VIEWER,
+    "GET /v1/audit-events": Role.ADMIN,
+    "POST /v1/workspaces": Role.OWNER,
+    "PATCH /v1/workspaces/{workspace_id}": Role.OWNER,
 }
 
 # Routes that anyone may ask for; each says why in its rule.

@@ -1,19 +1,24 @@
 """`keys`: a token is printed once; names and ids name what is meant, or the command says so."""
 
 import json
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.access.store import load_key
+from app.access.tables import audit_events
 from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import parse_rfc3339
 
 Run = Callable[..., Any]
 NOW = "2030-01-01T00:00:00Z"
+USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 @pytest.fixture
@@ -107,6 +112,7 @@ def test_an_unknown_scope_is_told(run: Run, option: str) -> None:
 def test_before_the_first_apply_there_is_no_organization(run: Run, database: Database) -> None:
     with database.writing() as connection:
         for table in (
+            "audit_events",
             "senders",
             "use_cases",
             "destination_revisions",
@@ -161,3 +167,18 @@ def test_an_ambiguous_name_is_told_and_revokes_nothing(run: Run) -> None:
     assert listed(run)["ci"]["state"] == "live"
     assert run("keys", "revoke", "ci", "--workspace", "Retail").exit_code == 0
     assert run("keys", "revoke", "ci").exit_code == 0
+
+
+def test_the_audit_names_the_user_who_made_and_revoked_a_key(run: Run, database: Database) -> None:
+    made = create(run, "--role", "viewer", "--workspace", "Retail")
+    for _ in range(2):
+        assert run("keys", "revoke", made["id"]).exit_code == 0
+    with database.reading() as connection:
+        rows = connection.execute(select(audit_events).order_by(audit_events.c.id)).all()
+    found = [
+        (r.action, r.reason, r.actor_kind, r.actor_name) for r in rows if r.target == made["id"]
+    ]
+    assert found == [
+        ("access_key.created", "ci (viewer)", "command_line", USER),
+        ("access_key.revoked", "ci (viewer)", "command_line", USER),
+    ]

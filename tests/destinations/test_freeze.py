@@ -17,6 +17,7 @@ from support.time import ManualClock
 
 KEYS = {
     *("id", "organization_id", "name", "home_country", "parent_id", "account_sid"),
+    *("inherits", "acknowledges_high_risk", "body_retention_days", "number_retention_days"),
     *("frozen", "frozen_at", "frozen_reason", "created_at", "updated_at"),
 }
 

@@ -16,10 +16,13 @@ from app.webhooks.events import EventType
 from app.webhooks.fan_out import fan_out
 from app.webhooks.outbox import add_event
 from support.geo import FakeGeo, permits
-from support.world import ACCOUNT, US_NUMBER, Gateway, Tenant
+from support.world import ACCOUNT, SERVICE_SID, US_NUMBER, Gateway, Tenant
 
 Ids = dict[str, str]
 _ENDPOINTS = "/v1/webhook-endpoints"
+_USE_CASES = "/v1/use-cases"
+_KEYS = "/v1/access-keys"
+_WORKSPACES = "/v1/workspaces"
 _DESTINATIONS = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
 
 
@@ -28,6 +31,7 @@ class Recipe:
     """One way to use a route that succeeds for the owner of the objects that `prepare` makes.
 
     ``absent`` is the status for an object that does not exist; None where the route names none.
+    ``of_organization`` says that it takes a key of the organization: others answer 403.
     """
 
     status: int
@@ -35,6 +39,7 @@ class Recipe:
     body: Callable[[Ids], Any] = lambda _: None
     prepare: Callable[[Gateway, Tenant], Ids] = lambda _gateway, _tenant: {}
     headers: dict[str, str] = field(default_factory=dict)
+    of_organization: bool = False
 
 
 def answer_checks(gateway: Gateway) -> None:
@@ -54,7 +59,10 @@ def ids_of(tenant: Tenant) -> Ids:
         "name": "none.css",
     } | {
         name: str(new_id())
-        for name in ("message_id", "opt_out_id", "rule_id", "endpoint_id", "delivery_id")
+        for name in (
+            *("message_id", "opt_out_id", "rule_id", "endpoint_id", "delivery_id"),
+            *("sender_id", "access_key_id"),
+        )
     }
 
 
@@ -102,12 +110,26 @@ def _delivery(gateway: Gateway, tenant: Tenant) -> Ids:
     return ids | {"delivery_id": page["items"][0]["id"]}
 
 
+def _use_case(gateway: Gateway, tenant: Tenant) -> Ids:
+    """A use case of its own, with one sender."""
+    owner = tenant.keys[Role.OWNER]
+    made = gateway.post(_USE_CASES, _use_case_body({}), key=owner).get_json()
+    sender = gateway.post(f"{_USE_CASES}/{made['id']}/senders", _sender_body({}), key=owner)
+    return {"use_case_id": made["id"], "sender_id": sender.get_json()["id"]}
+
+
+def _access_key(gateway: Gateway, tenant: Tenant) -> Ids:
+    made = gateway.post(_KEYS, _access_key_body({}), key=tenant.keys[Role.OWNER])
+    return {"access_key_id": made.get_json()["id"]}
+
+
 def _revision(gateway: Gateway, tenant: Tenant) -> Ids:
-    """A revision that can be gone back to."""
-    _rule(gateway, tenant)
+    """A revision that can be gone back to: one that is not the current."""
+    for _ in range(2):
+        _rule(gateway, tenant)
     path = fill(_DESTINATIONS, ids_of(tenant)) + "/history"
     page = gateway.get(path, key=tenant.keys[Role.OWNER]).get_json()
-    return {"revision": str(page["items"][0]["revision"])}
+    return {"revision": str(page["items"][1]["revision"])}
 
 
 def _asset(gateway: Gateway, _: Tenant) -> Ids:
@@ -123,6 +145,24 @@ def _send_body(ids: Ids) -> Any:
 
 def _opt_out_body(ids: Ids) -> Any:
     return {"to_number": US_NUMBER, "use_case_id": ids["use_case_id"]}
+
+
+def _use_case_body(ids: Ids) -> Any:
+    body = {"name": f"use case {new_id()}", "messaging_service_sid": SERVICE_SID}
+    return body | {name: ids[name] for name in ("workspace_id",) if name in ids}
+
+
+def _sender_body(_: Ids) -> Any:
+    return {"number": f"+1202555{new_id().int % 10000:04d}", "type": "long_code"}
+
+
+def _access_key_body(ids: Ids) -> Any:
+    body = {"name": "backend", "role": "sender"}
+    return body | {name: ids[name] for name in ("workspace_id",) if name in ids}
+
+
+def _workspace_body(_: Ids) -> Any:
+    return {"name": f"workspace {new_id()}", "home_country": "CA"}
 
 
 def _endpoint_body(ids: Ids) -> Any:
@@ -151,8 +191,29 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/sms"): Recipe(200, prepare=_message),
     ("GET", "/v1/sms/{message_id}"): Recipe(200, 404, prepare=_message),
     ("GET", "/v1/sms/{message_id}/events"): Recipe(200, 404, prepare=_message),
-    ("GET", "/v1/use-cases"): Recipe(200),
-    ("GET", "/v1/use-cases/{use_case_id}"): Recipe(200, 404),
+    ("GET", _USE_CASES): Recipe(200),
+    ("GET", _USE_CASES + "/{use_case_id}"): Recipe(200, 404),
+    ("POST", _USE_CASES): Recipe(201, 422, _use_case_body),
+    ("PATCH", _USE_CASES + "/{use_case_id}"): Recipe(200, 404, lambda _: {"active": False}),
+    ("DELETE", _USE_CASES + "/{use_case_id}"): Recipe(204, 404, prepare=_use_case),
+    ("GET", _USE_CASES + "/{use_case_id}/senders"): Recipe(200, 404),
+    ("POST", _USE_CASES + "/{use_case_id}/senders"): Recipe(
+        201, 404, _sender_body, prepare=_use_case
+    ),
+    ("DELETE", _USE_CASES + "/{use_case_id}/senders/{sender_id}"): Recipe(
+        204, 404, prepare=_use_case
+    ),
+    ("GET", _KEYS): Recipe(200, prepare=_access_key),
+    ("POST", _KEYS): Recipe(201, 422, _access_key_body),
+    ("GET", _KEYS + "/{access_key_id}"): Recipe(200, 404, prepare=_access_key),
+    ("DELETE", _KEYS + "/{access_key_id}"): Recipe(204, 404, prepare=_access_key),
+    ("GET", "/v1/audit-events"): Recipe(200, prepare=_access_key),
+    ("GET", _WORKSPACES): Recipe(200),
+    ("POST", _WORKSPACES): Recipe(201, body=_workspace_body, of_organization=True),
+    ("GET", _WORKSPACES + "/{workspace_id}"): Recipe(200, 404),
+    ("PATCH", _WORKSPACES + "/{workspace_id}"): Recipe(
+        200, 404, lambda _: {"body_retention_days": 3}
+    ),
     ("GET", "/v1/opt-outs"): Recipe(200, prepare=_opt_out),
     ("POST", "/v1/opt-outs"): Recipe(201, 422, _opt_out_body),
     ("DELETE", "/v1/opt-outs/{opt_out_id}"): Recipe(204, 404, prepare=_opt_out),
@@ -166,8 +227,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", _ENDPOINTS + "/{endpoint_id}/rotate-secret"): Recipe(200, 404, prepare=_endpoint),
     ("GET", _ENDPOINTS + "/{endpoint_id}/deliveries"): Recipe(200, 404, prepare=_delivery),
     ("POST", "/v1/webhook-deliveries/{delivery_id}/replay"): Recipe(201, 404, prepare=_delivery),
-    ("POST", "/v1/workspaces/{workspace_id}/freeze"): Recipe(200, 404, _reason),
-    ("POST", "/v1/workspaces/{workspace_id}/thaw"): Recipe(200, 404, _reason),
+    ("POST", _WORKSPACES + "/{workspace_id}/freeze"): Recipe(200, 404, _reason),
+    ("POST", _WORKSPACES + "/{workspace_id}/thaw"): Recipe(200, 404, _reason),
     ("GET", _DESTINATIONS): Recipe(200, 404),
     ("PUT", _DESTINATIONS): Recipe(200, 404, _map),
     ("POST", _DESTINATIONS + "/allow"): Recipe(200, 404, _countries),

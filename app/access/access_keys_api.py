@@ -1,0 +1,101 @@
+"""Routes of access keys."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from app.access.actor import actor_of
+from app.access.guard import Requires
+from app.access.key_rules import state_of
+from app.access.key_store import KeyFilter, load_access_key, load_access_keys
+from app.access.manage_keys import NewAccessKey, create_access_key, revoke_access_key
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.access.schemas import (
+    AccessKeyBody,
+    AccessKeyListQuery,
+    AccessKeyPage,
+    AccessKeyView,
+    IssuedAccessKeyView,
+)
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel import errors as e
+from app.kernel.clock import Clock, rfc3339
+from app.web.bodies import JsonBody, Query
+from app.web.pages import page
+from app.web.routes import Answer, Routes, json_answer
+from app.web.wiring import service
+
+routes = Routes("Access keys")
+PATH = "/v1/access-keys"
+_ADD: JsonBody[NewAccessKey] = JsonBody(AccessKeyBody)
+_LIST: Query[KeyFilter] = Query(AccessKeyListQuery)
+
+
+@routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: AccessKeyPage})
+def list_access_keys(principal: Principal) -> Answer:
+    """List access keys, newest first; tokens are never shown."""
+    wanted, now = _LIST.read(), service(Clock).now()
+    with service(Database).reading() as connection:
+        found = load_access_keys(connection, principal, wanted, now)
+    return json_answer(page(found, wanted.limit, lambda row: row.id, lambda row: render(row, now)))
+
+
+@routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: IssuedAccessKeyView})
+def post_access_key(principal: Principal) -> Answer:
+    """Make an access key; its token is shown in this answer and never again."""
+    wanted, actor, now = _ADD.read(), actor_of(principal), service(Clock).now()
+    with service(Database).writing() as connection:
+        made = create_access_key(connection, principal, wanted, actor=actor, now=now)
+    return json_answer(render(made.row, now) | {"token": made.token}, 201)
+
+
+@routes.add(
+    "GET",
+    PATH + "/{access_key_id}",
+    guard=Requires(Role.VIEWER),
+    answers={200: AccessKeyView},
+    errors=(e.NotFound,),
+)
+def get_access_key(principal: Principal, access_key_id: UUID) -> Answer:
+    """Show one access key."""
+    with service(Database).reading() as connection:
+        row = load_access_key(connection, principal, access_key_id)
+    return json_answer(render(row, service(Clock).now()))
+
+
+@routes.add(
+    "DELETE",
+    PATH + "/{access_key_id}",
+    guard=Requires(Role.ADMIN),
+    answers={204: None},
+    errors=(e.NotFound,),
+)
+def delete_access_key(principal: Principal, access_key_id: UUID) -> Answer:
+    """Revoke an access key, in force for its next request; it stays in the list."""
+    actor, now = actor_of(principal), service(Clock).now()
+    with service(Database).writing() as connection:
+        revoke_access_key(connection, principal, access_key_id, actor=actor, now=now)
+    return Response(status=204)
+
+
+def render(row: AnyRow, now: datetime) -> dict[str, Any]:
+    """Write one access key."""
+
+    def time(value: datetime | None) -> str | None:
+        return None if value is None else rfc3339(value)
+
+    return {
+        "id": str(row.id),
+        "organization_id": str(row.organization_id),
+        "workspace_id": None if row.workspace_id is None else str(row.workspace_id),
+        "name": row.name,
+        "role": row.role,
+        "state": state_of(row.revoked_at, row.expires_at, now).value,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": time(row.expires_at),
+        "revoked_at": time(row.revoked_at),
+    }

@@ -1,0 +1,43 @@
+"""Who may manage which access keys, and whether a key is still good: pure rules."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.kernel.errors import Forbidden
+
+# The sender keys of SPEC section 4: those that an admin makes and revokes.
+SENDER_KEYS = frozenset({Role.VIEWER, Role.SENDER})
+
+
+class KeyState(StrEnum):
+    """Whether a key is still good."""
+
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> KeyState:
+    """Say whether a stored key is still good."""
+    if revoked_at is not None:
+        return KeyState.REVOKED
+    if expires_at is not None and expires_at <= now:
+        return KeyState.EXPIRED
+    return KeyState.LIVE
+
+
+def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> None:
+    """Let a principal manage a key of a role within its reach; None: of the whole organization.
+
+    Raises:
+        Forbidden: this takes an owner.
+    """
+    if principal.role is Role.OWNER:
+        return
+    if workspace_id is None:
+        raise Forbidden("Access keys of the whole organization take the role owner.")
+    if role not in SENDER_KEYS or not principal.role.permits(Role.ADMIN):
+        raise Forbidden(f"Access keys of the role {role} take the role owner.")

@@ -1,0 +1,89 @@
+"""SQL of the access keys that a principal may see; decides nothing and never reads a token."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
+
+from app.access.key_rules import KeyState
+from app.access.principal import Principal
+from app.access.tables import access_keys
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound
+
+_KEY = access_keys.c
+_SHOWN = (
+    _KEY.id,
+    _KEY.organization_id,
+    _KEY.workspace_id,
+    _KEY.name,
+    _KEY.role,
+    _KEY.created_at,
+    _KEY.expires_at,
+    _KEY.revoked_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which access keys a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+    workspace_id: UUID | None = None
+    state: KeyState | None = None
+
+
+def load_access_keys(
+    connection: Connection, principal: Principal, wanted: KeyFilter, now: datetime
+) -> list[AnyRow]:
+    """Load a page, newest first, and one more where a next page exists."""
+    conditions = given(
+        (wanted.page_token, _KEY.id.__lt__),
+        (wanted.workspace_id, _KEY.workspace_id.__eq__),
+        (wanted.state, lambda state: _is_in(state, now)),
+    )
+    query = (
+        select(*_SHOWN)
+        .where(*_seen_by(principal), *conditions)
+        .order_by(_KEY.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def load_access_key(
+    connection: Connection, principal: Principal, key_id: UUID, *, to_change: bool = False
+) -> AnyRow:
+    """Load one access key, locked where it is to be changed.
+
+    Raises:
+        NotFound: it is absent, or of another tenant or a wider scope than the principal's.
+    """
+    query = select(*_SHOWN).where(_KEY.id == key_id, *_seen_by(principal))
+    if to_change:
+        query = query.with_for_update()
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:
+    own = [_KEY.organization_id == principal.organization_id]
+    if principal.workspace_id is not None:
+        own.append(_KEY.workspace_id == principal.workspace_id)
+    return own
+
+
+def _is_in(state: KeyState, now: datetime) -> ColumnElement[bool]:
+    is_revoked = _KEY.revoked_at.is_not(None)
+    match state:
+        case KeyState.REVOKED:
+            return is_revoked
+        case KeyState.EXPIRED:
+            return and_(~is_revoked, _KEY.expires_at <= now)
+        case KeyState.LIVE:
+            return and_(~is_revoked, or_(_KEY.expires_at.is_(None), _KEY.expires_at > now))

@@ -1,0 +1,85 @@
+"""Managing access keys for a principal: a key never gets more than the one who makes it may."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.actor import Actor
+from app.access.key_rules import check_may_manage
+from app.access.key_store import load_access_key
+from app.access.keys import end_key, issue_key
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.access.scope import chosen_workspace
+from app.db.rows import AnyRow
+from app.kernel.problems import Problems
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccessKey:
+    """A key to be. Without a workspace: of the maker's own, or of the maker's organization."""
+
+    name: str
+    role: Role
+    workspace_id: UUID | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key as stored, with its token; this is the only time that it is known."""
+
+    row: AnyRow
+    token: str = field(repr=False)
+
+
+def create_access_key(
+    connection: Connection,
+    principal: Principal,
+    wanted: NewAccessKey,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> IssuedKey:
+    """Make an access key.
+
+    Raises:
+        Forbidden: the role of the principal makes no such key.
+        ValidationFailed: there is no such workspace, or the end has passed; both at once.
+    """
+    problems = Problems()
+    workspace_id = wanted.workspace_id or principal.workspace_id
+    if workspace_id is not None:
+        given = workspace_id
+        problems.catch(lambda: chosen_workspace(connection, principal, given, "$.workspace_id"))
+    if wanted.expires_at is not None and wanted.expires_at <= now:
+        problems.add("$.expires_at", "Has already passed.")
+    check_may_manage(principal, wanted.role, workspace_id)
+    problems.refuse()
+    made = issue_key(
+        connection,
+        organization_id=principal.organization_id,
+        workspace_id=workspace_id,
+        name=wanted.name,
+        role=wanted.role,
+        actor=actor,
+        now=now,
+        expires_at=wanted.expires_at,
+    )
+    return IssuedKey(load_access_key(connection, principal, made.key_id), made.token)
+
+
+def revoke_access_key(
+    connection: Connection, principal: Principal, key_id: UUID, *, actor: Actor, now: datetime
+) -> None:
+    """Revoke an access key, in force for its next request; the same again changes nothing.
+
+    Raises:
+        NotFound: it is absent, or of another tenant or a wider scope than the principal's.
+        Forbidden: the role of the principal may not.
+    """
+    key = load_access_key(connection, principal, key_id, to_change=True)
+    check_may_manage(principal, Role(key.role), key.workspace_id)
+    end_key(connection, key, actor, now)

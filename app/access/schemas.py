@@ -1,0 +1,109 @@
+"""The wire shapes of access keys and the audit."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from app.access.audit_log import AuditFilter
+from app.access.key_rules import KeyState
+from app.access.key_store import KeyFilter
+from app.access.manage_keys import NewAccessKey
+from app.access.principal import ActorKind
+from app.access.roles import Role
+from app.web.fields import StrictSchema, Text, Timestamp, one_of
+from app.web.pages import PageQuery
+from app.web.setting_fields import Name
+
+
+class AccessKeyBody(StrictSchema):
+    """Body of ``POST /v1/access-keys``."""
+
+    name = Name(required=True)
+    role = fields.String(required=True, validate=one_of(Role))
+    workspace_id = fields.UUID(load_default=None, allow_none=True)
+    expires_at = Timestamp(load_default=None, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewAccessKey:
+        return NewAccessKey(**data | {"role": Role(data["role"])})
+
+
+class AccessKeyListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/access-keys``."""
+
+    workspace_id = fields.UUID()
+    state = fields.String(validate=one_of(KeyState))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> KeyFilter:
+        state = data.pop("state", None)
+        return KeyFilter(**data, state=None if state is None else KeyState(state))
+
+
+class AccessKeyView(Schema):
+    """An access key; its token is shown when it is made and never again."""
+
+    id = fields.UUID(required=True)
+    organization_id = fields.UUID(required=True)
+    workspace_id = fields.UUID(required=True, allow_none=True)
+    name = fields.String(required=True)
+    role = fields.String(required=True, validate=one_of(Role))
+    state = fields.String(required=True, validate=one_of(KeyState))
+    created_at = fields.DateTime(required=True)
+    expires_at = fields.DateTime(required=True, allow_none=True)
+    revoked_at = fields.DateTime(required=True, allow_none=True)
+
+
+class IssuedAccessKeyView(AccessKeyView):
+    """An access key just made, with its token, which is never shown again."""
+
+    token = fields.String(required=True, metadata={"example": f"bp_{'0' * 38}"})
+
+
+class AccessKeyPage(Schema):
+    """A page of access keys, newest first."""
+
+    items = fields.List(fields.Nested(AccessKeyView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+
+
+class AuditListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/audit-events``."""
+
+    workspace_id = fields.UUID()
+    action = Text(validate=validate.Length(min=1, max=60))
+    actor_kind = fields.String(validate=one_of(ActorKind))
+    created_after = Timestamp()
+    created_before = Timestamp()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> AuditFilter:
+        kind = data.pop("actor_kind", None)
+        return AuditFilter(**data, actor_kind=None if kind is None else ActorKind(kind))
+
+
+class AuditActorView(Schema):
+    """Who did it, and through which door."""
+
+    kind = fields.String(required=True, validate=one_of(ActorKind))
+    id = fields.UUID(required=True, allow_none=True)
+    name = fields.String(required=True)
+
+
+class AuditEventView(Schema):
+    """Who did what to which object, when, and why or what of it."""
+
+    id = fields.UUID(required=True)
+    at = fields.DateTime(required=True)
+    workspace_id = fields.UUID(required=True, allow_none=True)
+    actor = fields.Nested(AuditActorView, required=True)
+    action = fields.String(required=True)
+    target = fields.String(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True)
+
+
+class AuditPage(Schema):
+    """A page of the audit, newest first."""
+
+    items = fields.List(fields.Nested(AuditEventView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)

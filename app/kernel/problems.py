@@ -1,0 +1,37 @@
+"""Collecting what is wrong with a request, so that all of it is told at once."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from app.kernel.errors import ValidationFailed
+
+T = TypeVar("T")
+
+
+class Problems:
+    """What was found wrong so far, by JSON path."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[str]] = {}
+
+    def add(self, path: str, text: str) -> None:
+        """Note a problem."""
+        self._found.setdefault(path, []).append(text)
+
+    def catch(self, check: Callable[[], T]) -> T | None:
+        """Return what a check returns; None, with its problems noted, where it fails."""
+        try:
+            return check()
+        except ValidationFailed as problem:
+            for path, texts in (problem.details or {}).items():
+                self._found.setdefault(path, []).extend(texts)
+        return None
+
+    def refuse(self) -> None:
+        """Stop here if there is any.
+
+        Raises:
+            ValidationFailed: with every problem.
+        """
+        if self._found:
+            raise ValidationFailed(self._found)

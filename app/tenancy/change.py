@@ -1,0 +1,80 @@
+"""Changing a workspace. Who may be reached is changed as its policy, never here."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, update
+
+from app.access.accounts import PATH, AccountPlan, note_account, plan_account, write_account
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
+from app.access.principal import Principal
+from app.access.scope import lock_organization
+from app.access.tables import workspaces
+from app.db.rows import AnyRow
+from app.db.vault import Vault
+from app.kernel.problems import Problems
+from app.tenancy.create import TAKEN
+from app.tenancy.read import is_taken, require_own_workspace
+
+_PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days")
+
+
+def change_workspace(
+    connection: Connection,
+    vault: Vault,
+    principal: Principal,
+    workspace_id: UUID,
+    wanted: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> AnyRow:
+    """Change what is named: plain fields, or ``twilio``, where None leaves it without an account.
+
+    Raises:
+        NotFound: it is absent or another tenant's.
+        ValidationFailed: the name is taken, or the provider account may not be used so.
+    """
+    lock_organization(connection, principal.organization_id)
+    row = require_own_workspace(connection, principal, workspace_id)
+    account = _check(connection, vault, principal, row, wanted)
+    values = {name: wanted[name] for name in _PLAIN if name in wanted}
+    if "twilio" in wanted:
+        values["account_sid"] = None if account is None else account.sid
+    if account is not None:
+        write_account(connection, vault, account, now)
+        note_account(connection, account, workspace_id, actor, now)
+    changed = {name: value for name, value in values.items() if value != getattr(row, name)}
+    if changed:
+        statement = update(workspaces).where(workspaces.c.id == workspace_id)
+        connection.execute(statement.values(**changed, updated_at=now))
+        of_it, names = (workspace_id, "workspace.changed", now), ", ".join(sorted(changed))
+        note_in_workspace(connection, actor, *of_it, target=workspace_id, reason=names)
+    return require_own_workspace(connection, principal, workspace_id)
+
+
+def _check(
+    connection: Connection,
+    vault: Vault,
+    principal: Principal,
+    row: AnyRow,
+    wanted: Mapping[str, Any],
+) -> AccountPlan | None:
+    """Return what is to be written of its account, or raise every problem."""
+    problems = Problems()
+    name = wanted.get("name", row.name)
+    if name != row.name and is_taken(connection, row.organization_id, name):
+        problems.add("$.name", TAKEN)
+    account, twilio = None, wanted.get("twilio")
+    if twilio is not None:
+        given = replace(twilio, account_sid=twilio.account_sid or row.account_sid or "")
+        if given.account_sid:
+            account = problems.catch(lambda: plan_account(connection, vault, principal, given))
+        else:
+            problems.add(f"{PATH}.account_sid", "Is needed: the workspace has no account.")
+    problems.refuse()
+    return account

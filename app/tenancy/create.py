@@ -1,0 +1,132 @@
+"""Making a workspace with its first policy: its home country alone, or its parent's."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select
+
+from app.access.accounts import (
+    AccountPlan,
+    WantedAccount,
+    note_account,
+    plan_account,
+    write_account,
+)
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
+from app.access.parents import mistake_in_chain
+from app.access.principal import Principal
+from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
+from app.access.scope import lock_organization
+from app.access.tables import organizations, workspaces
+from app.db.rows import AnyRow
+from app.db.vault import Vault
+from app.destinations.own_map import write_own_map
+from app.destinations.policy import Access
+from app.destinations.problems import DENIED
+from app.kernel.errors import Forbidden
+from app.kernel.ids import new_id
+from app.kernel.problems import Problems
+from app.tenancy.read import is_taken, load_parents, require_own_workspace
+
+TAKEN = "Is the name of another workspace of this organization."
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """A workspace to be; with a parent it inherits its policy unless ``inherits`` is False."""
+
+    name: str
+    home_country: str
+    parent_id: UUID | None = None
+    inherits: bool | None = None
+    twilio: WantedAccount | None = None
+    body_retention_days: int = BODY_RETENTION_DAYS
+    number_retention_days: int = NUMBER_RETENTION_DAYS
+
+    @property
+    def is_to_inherit(self) -> bool:
+        """Say whether it follows its parent's policy."""
+        return self.parent_id is not None if self.inherits is None else self.inherits
+
+
+def create_workspace(
+    connection: Connection,
+    vault: Vault,
+    principal: Principal,
+    wanted: NewWorkspace,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> AnyRow:
+    """Make a workspace of the principal's organization.
+
+    Raises:
+        Forbidden: the principal is of one workspace alone.
+        ValidationFailed: the name is taken, the parent is not there, the home country is denied, or
+            the provider account may not be used; every problem at once.
+    """
+    if principal.workspace_id is not None:
+        raise Forbidden("New workspaces take an access key of the organization.")
+    lock_organization(connection, principal.organization_id)
+    workspace_id = new_id()
+    account = _check(connection, vault, principal, workspace_id, wanted)
+    if account is not None:
+        write_account(connection, vault, account, now)
+    values = {
+        "id": workspace_id,
+        "organization_id": principal.organization_id,
+        "name": wanted.name,
+        "home_country": wanted.home_country,
+        "parent_id": wanted.parent_id,
+        "inherits_destinations": wanted.is_to_inherit,
+        "account_sid": None if account is None else account.sid,
+        "body_retention_days": wanted.body_retention_days,
+        "number_retention_days": wanted.number_retention_days,
+    }
+    connection.execute(insert(workspaces).values(**values, created_at=now, updated_at=now))
+    of_new = workspace_id, "workspace.created", now
+    note_in_workspace(connection, actor, *of_new, target=workspace_id, reason=wanted.name)
+    if account is not None:
+        note_account(connection, account, workspace_id, actor, now)
+    if not wanted.is_to_inherit:
+        only_home = {wanted.home_country: Access.ALLOWED.value}
+        write_own_map(connection, workspace_id, only_home, actor, now)
+    return require_own_workspace(connection, principal, workspace_id)
+
+
+def _check(
+    connection: Connection,
+    vault: Vault,
+    principal: Principal,
+    workspace_id: UUID,
+    wanted: NewWorkspace,
+) -> AccountPlan | None:
+    """Return what is to be written of its account, or raise every problem."""
+    problems, organization_id = Problems(), principal.organization_id
+    if is_taken(connection, organization_id, wanted.name):
+        problems.add("$.name", TAKEN)
+    if wanted.parent_id is not None:
+        parents = load_parents(connection, organization_id)
+        wrong = mistake_in_chain(workspace_id, parents | {workspace_id: wanted.parent_id})
+        if wanted.parent_id not in parents:
+            wrong = "There is no such workspace."
+        if wrong is not None:
+            problems.add("$.parent_id", wrong)
+    elif wanted.inherits:
+        problems.add("$.inherits", "This workspace has no parent to inherit from.")
+    if not wanted.is_to_inherit and wanted.home_country in _floor(connection, organization_id):
+        problems.add("$.home_country", DENIED)
+    account = None
+    if wanted.twilio is not None:
+        twilio = wanted.twilio
+        account = problems.catch(lambda: plan_account(connection, vault, principal, twilio))
+    problems.refuse()
+    return account
+
+
+def _floor(connection: Connection, organization_id: UUID) -> list[str]:
+    columns = organizations.c
+    query = select(columns.denied_destinations).where(columns.id == organization_id)
+    return list(connection.execute(query).scalar_one())

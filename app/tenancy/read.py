@@ -1,0 +1,76 @@
+"""SQL of the workspaces that a principal may see; decides nothing."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.access.tables import workspaces
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceFilter:
+    """Which workspaces a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+    workspace_id: UUID | None = None
+    parent_id: UUID | None = None
+
+
+def load_workspaces(
+    connection: Connection, principal: Principal, wanted: WorkspaceFilter
+) -> list[AnyRow]:
+    """Load a page, oldest first, and one more where a next page exists."""
+    columns = workspaces.c
+    conditions = given(
+        (wanted.page_token, columns.id.__gt__),
+        (wanted.workspace_id, columns.id.__eq__),
+        (wanted.parent_id, columns.parent_id.__eq__),
+    )
+    query = (
+        select(workspaces)
+        .where(within_reach(principal, columns.id), *conditions)
+        .order_by(columns.id)
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def require_own_workspace(
+    connection: Connection, principal: Principal, workspace_id: UUID
+) -> AnyRow:
+    """Load one workspace.
+
+    Raises:
+        NotFound: it is absent or another tenant's.
+    """
+    columns = workspaces.c
+    query = select(workspaces).where(
+        columns.id == workspace_id, within_reach(principal, columns.id)
+    )
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def is_taken(connection: Connection, organization_id: UUID, name: str) -> bool:
+    """Say whether a workspace of an organization has this name."""
+    columns = workspaces.c
+    query = select(columns.id).where(
+        columns.organization_id == organization_id, columns.name == name
+    )
+    return connection.execute(query).one_or_none() is not None
+
+
+def load_parents(connection: Connection, organization_id: UUID) -> dict[UUID, UUID | None]:
+    """Load the parent of each workspace of an organization."""
+    columns = workspaces.c
+    query = select(columns.id, columns.parent_id).where(columns.organization_id == organization_id)
+    return {row.id: row.parent_id for row in connection.execute(query)}

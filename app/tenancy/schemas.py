@@ -1,0 +1,86 @@
+"""The wire shapes of workspaces."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load
+from marshmallow import ValidationError as SchemaError
+
+from app.access.accounts import WantedAccount
+from app.access.provider_account import mistake_in_token
+from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
+from app.access.workspaces_api import WorkspaceView
+from app.tenancy.create import NewWorkspace
+from app.tenancy.read import WorkspaceFilter
+from app.web.fields import Country, StrictSchema, Text
+from app.web.pages import PageQuery
+from app.web.setting_fields import Name, days, sid
+
+
+def _check_token(token: str) -> None:
+    wrong = mistake_in_token(token)
+    if wrong is not None:
+        raise SchemaError(f"{wrong}.")
+
+
+class AccountBody(StrictSchema):
+    """``twilio`` of a new workspace; tokens are stored sealed and never shown."""
+
+    account_sid = sid("AC")
+    auth_token = Text(validate=_check_token)
+    next_auth_token = Text(validate=_check_token, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedAccount:
+        if "next_auth_token" in data and data["next_auth_token"] is None:
+            data["next_auth_token"] = ""
+        return WantedAccount(**{"account_sid": ""} | data)
+
+
+class AccountChange(AccountBody):
+    """``twilio`` of a workspace; without ``account_sid`` it speaks of the account it has."""
+
+    account_sid = sid("AC", required=False)
+
+
+class WorkspaceBody(StrictSchema):
+    """Body of ``POST /v1/workspaces``."""
+
+    name = Name(required=True)
+    home_country = Country(required=True)
+    parent_id = fields.UUID(load_default=None, allow_none=True)
+    inherits = fields.Boolean(truthy={True}, falsy={False})
+    twilio = fields.Nested(AccountBody, allow_none=True)
+    body_retention_days = days(load_default=BODY_RETENTION_DAYS)
+    number_retention_days = days(load_default=NUMBER_RETENTION_DAYS)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewWorkspace:
+        return NewWorkspace(**data)
+
+
+class WorkspaceChange(StrictSchema):
+    """Body of ``PATCH /v1/workspaces/{workspace_id}``; what is left out stays."""
+
+    name = Name(metadata={"example": "Retail"})
+    home_country = Country()
+    twilio = fields.Nested(AccountChange, allow_none=True)
+    body_retention_days = days()
+    number_retention_days = days()
+
+
+class WorkspaceListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/workspaces``."""
+
+    workspace_id = fields.UUID()
+    parent_id = fields.UUID()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WorkspaceFilter:
+        return WorkspaceFilter(**data)
+
+
+class WorkspacePage(Schema):
+    """A page of workspaces, oldest first."""
+
+    items = fields.List(fields.Nested(WorkspaceView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)

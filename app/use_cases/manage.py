@@ -1,0 +1,180 @@
+"""Managing use cases: each change in the caller's transaction, with its audit row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, null, select, update
+
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
+from app.access.principal import Principal
+from app.access.scope import chosen_workspace, lock_organization
+from app.access.tables import organizations
+from app.db.rows import AnyRow
+from app.kernel.errors import UseCaseNotFound
+from app.kernel.ids import new_id
+from app.kernel.problems import Problems
+from app.use_cases.read import UseCaseRecord, load_use_case
+from app.use_cases.registration import Registration, registration_columns
+from app.use_cases.tables import use_cases
+from app.use_cases.unconfirmed import OnUnconfirmed
+
+TAKEN = "Is the name of another use case of this workspace."
+DENIED = "The organization denies this destination."
+_PLAIN = ("name", "messaging_service_sid", "active", "on_unconfirmed")
+_REGISTRATIONS = ("brand", "campaign")
+
+
+@dataclass(frozen=True, slots=True)
+class NewUseCase:
+    """A use case to be; ``allowed_destinations`` of None: what its workspace allows."""
+
+    name: str
+    messaging_service_sid: str
+    workspace_id: UUID | None = None
+    active: bool = True
+    allowed_destinations: list[str] | None = None
+    brand: Registration | None = None
+    campaign: Registration | None = None
+    on_unconfirmed: str = OnUnconfirmed.WAIT.value
+
+
+def create_use_case(
+    connection: Connection, principal: Principal, wanted: NewUseCase, *, actor: Actor, now: datetime
+) -> UseCaseRecord:
+    """Make a use case with an empty sender pool.
+
+    Raises:
+        ValidationFailed: there is no such workspace, the name is taken, or a destination is denied.
+    """
+    lock_organization(connection, principal.organization_id)
+    problems = Problems()
+    workspace_id = problems.catch(
+        lambda: chosen_workspace(connection, principal, wanted.workspace_id, "$.workspace_id")
+    )
+    _check_destinations(connection, principal, wanted.allowed_destinations, problems)
+    if workspace_id is not None:
+        _check_name(connection, workspace_id, wanted.name, problems)
+    problems.refuse()
+    use_case_id = new_id()
+    given = {name: getattr(wanted, name) for name in (*_PLAIN, *_REGISTRATIONS)}
+    values = _columns(given | {"allowed_destinations": wanted.allowed_destinations}, None)
+    own = {"id": use_case_id, "workspace_id": workspace_id, "created_at": now, "updated_at": now}
+    connection.execute(insert(use_cases).values(**own, **_sql(values)))
+    made = require_use_case(connection, principal, use_case_id)
+    _note(connection, made.row, "created", actor, now, reason=wanted.name)
+    return made
+
+
+def change_use_case(
+    connection: Connection,
+    principal: Principal,
+    use_case_id: UUID,
+    wanted: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> UseCaseRecord:
+    """Change the fields of `NewUseCase` that are named, but the workspace.
+
+    Raises:
+        UseCaseNotFound: it is absent, deleted or another tenant's.
+        ValidationFailed: the name is taken, or a destination is denied.
+    """
+    lock_organization(connection, principal.organization_id)
+    row = require_use_case(connection, principal, use_case_id).row
+    problems = Problems()
+    _check_destinations(connection, principal, wanted.get("allowed_destinations"), problems)
+    if wanted.get("name", row.name) != row.name:
+        _check_name(connection, row.workspace_id, wanted["name"], problems)
+    problems.refuse()
+    values = _columns(wanted, row)
+    changed = {name: value for name, value in values.items() if value != getattr(row, name)}
+    if changed:
+        _update(connection, use_case_id, **_sql(changed), updated_at=now)
+        _note(connection, row, "changed", actor, now, reason=", ".join(sorted(changed)))
+    return require_use_case(connection, principal, use_case_id)
+
+
+def delete_use_case(
+    connection: Connection, principal: Principal, use_case_id: UUID, *, actor: Actor, now: datetime
+) -> None:
+    """Delete a use case: nothing is sent for it any more; its messages stay.
+
+    Raises:
+        UseCaseNotFound: it is absent, deleted or another tenant's.
+    """
+    lock_organization(connection, principal.organization_id)
+    row = require_use_case(connection, principal, use_case_id).row
+    _update(connection, use_case_id, deleted_at=now, updated_at=now)
+    _note(connection, row, "deleted", actor, now, reason=row.name)
+
+
+def require_use_case(
+    connection: Connection, principal: Principal, use_case_id: UUID
+) -> UseCaseRecord:
+    """Load a use case.
+
+    Raises:
+        UseCaseNotFound: it is absent, deleted or another tenant's.
+    """
+    found = load_use_case(connection, principal, use_case_id)
+    if found is None:
+        raise UseCaseNotFound
+    return found
+
+
+def _check_name(connection: Connection, workspace_id: UUID, name: str, problems: Problems) -> None:
+    columns = use_cases.c
+    same = (columns.workspace_id == workspace_id, columns.name == name)
+    query = select(columns.id).where(*same, columns.deleted_at.is_(None)).limit(1)
+    if connection.execute(query).one_or_none() is not None:
+        problems.add("$.name", TAKEN)
+
+
+def _check_destinations(
+    connection: Connection, principal: Principal, wanted: list[str] | None, problems: Problems
+) -> None:
+    columns = organizations.c
+    query = select(columns.denied_destinations).where(columns.id == principal.organization_id)
+    floor = connection.execute(query).scalar_one()
+    for place, country in enumerate(wanted or ()):
+        if country in floor:
+            problems.add(f"$.allowed_destinations[{place}]", DENIED)
+
+
+def _columns(wanted: Mapping[str, Any], stored: AnyRow | None) -> dict[str, Any]:
+    values = {name: wanted[name] for name in _PLAIN if name in wanted}
+    if "allowed_destinations" in wanted:
+        countries = wanted["allowed_destinations"]
+        values["allowed_destinations"] = None if countries is None else sorted(set(countries))
+    for kind in _REGISTRATIONS:
+        if kind in wanted:
+            values |= registration_columns(kind, wanted[kind], _known(stored, kind))
+    return values
+
+
+def _known(stored: AnyRow | None, kind: str) -> Registration | None:
+    sid = None if stored is None else getattr(stored, f"{kind}_sid")
+    return None if sid is None else Registration(sid, getattr(stored, f"{kind}_status"))
+
+
+def _sql(values: Mapping[str, Any]) -> dict[str, Any]:
+    # A column of JSON would keep None as JSON's null.
+    return {name: null() if value is None else value for name, value in values.items()}
+
+
+def _update(connection: Connection, use_case_id: UUID, **values: Any) -> None:
+    connection.execute(update(use_cases).where(use_cases.c.id == use_case_id).values(**values))
+
+
+def _note(
+    connection: Connection, row: AnyRow, verb: str, actor: Actor, now: datetime, *, reason: str
+) -> None:
+    action = f"use_case.{verb}"
+    note_in_workspace(
+        connection, actor, row.workspace_id, action, now, target=row.id, reason=reason
+    )

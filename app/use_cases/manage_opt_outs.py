@@ -1,0 +1,65 @@
+"""Entering and lifting opt-outs by hand: each with its audit row, which never holds the number."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
+from app.access.principal import Principal
+from app.access.scope import chosen_workspace
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound, ValidationFailed
+from app.use_cases.opt_outs import (
+    NewOptOut,
+    OptOut,
+    add_opt_out,
+    find_opt_out,
+    remove_opt_out,
+)
+from app.use_cases.read import load_use_case
+
+
+def enter_opt_out(
+    connection: Connection, principal: Principal, wanted: NewOptOut, *, actor: Actor, now: datetime
+) -> AnyRow:
+    """Put a number on the list; one that is on it already stays as it is.
+
+    Raises:
+        ValidationFailed: there is no such workspace or use case.
+    """
+    workspace_id = _scope(connection, principal, wanted)
+    opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
+    added = add_opt_out(connection, opt_out, now)
+    if added is not None:
+        action = "opt_out.added"
+        note_in_workspace(
+            connection, actor, workspace_id, action, now, target=added, reason=wanted.source
+        )
+    return find_opt_out(connection, opt_out)
+
+
+def lift_opt_out(
+    connection: Connection, principal: Principal, opt_out_id: UUID, *, actor: Actor, now: datetime
+) -> None:
+    """Take a number off the list.
+
+    Raises:
+        NotFound: it is absent or another tenant's.
+    """
+    workspace_id = remove_opt_out(connection, principal, opt_out_id)
+    if workspace_id is None:
+        raise NotFound
+    action = "opt_out.removed"
+    note_in_workspace(connection, actor, workspace_id, action, now, target=opt_out_id)
+
+
+def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:
+    if wanted.use_case_id is None:
+        return chosen_workspace(connection, principal, wanted.workspace_id, "$.workspace_id")
+    use_case = load_use_case(connection, principal, wanted.use_case_id)
+    if use_case is None or wanted.workspace_id not in {None, use_case.row.workspace_id}:
+        raise ValidationFailed({"$.use_case_id": ["There is no such use case."]})
+    workspace_id: UUID = use_case.row.workspace_id
+    return workspace_id

@@ -1,0 +1,27 @@
+"""What a sender of each type may look like, and which country it is of: pure."""
+
+import re
+
+from app.kernel.phone import is_e164, resolve
+from app.use_cases.eligibility import SenderType
+
+_SHORT_CODE = re.compile(r"[0-9]{3,8}", re.ASCII)
+# Source: Twilio, "Alphanumeric Sender ID".
+_ALPHANUMERIC = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9+\-_& ]{1,11}", re.ASCII)
+_NUMBERED = {SenderType.LONG_CODE, SenderType.TOLL_FREE}
+
+
+def mistake_in_number(number: str, kind: SenderType) -> str | None:
+    """Say what is wrong with a sender of this type, or None; never repeats the number."""
+    if kind in _NUMBERED:
+        return None if is_e164(number) else "Must be in E.164 form, for example +12025550100."
+    if kind is SenderType.SHORT_CODE:
+        return None if _SHORT_CODE.fullmatch(number) else "Must have 3 to 8 digits."
+    if _ALPHANUMERIC.fullmatch(number) and number == number.strip():
+        return None
+    return "Must have 1 to 11 letters, digits or any of + - _ & and space, with a letter."
+
+
+def sender_country(number: str, kind: SenderType) -> str | None:
+    """Return the country that a sender is of; None for one that is no whole number."""
+    return resolve(number).country if kind in _NUMBERED else None

@@ -1,0 +1,124 @@
+"""Managing the sender pool of a use case: each change with its audit row."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, select
+
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
+from app.access.principal import Principal
+from app.access.scope import lock_organization
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.ids import new_id
+from app.kernel.masking import mask_numbers_in
+from app.use_cases.eligibility import SenderType
+from app.use_cases.manage import require_use_case
+from app.use_cases.sender_numbers import sender_country
+from app.use_cases.tables import senders
+
+TAKEN = "Is in the pool of this use case already."
+
+
+@dataclass(frozen=True, slots=True)
+class NewSender:
+    """A sender to be; the number has the form of its type."""
+
+    number: str
+    type: SenderType
+
+
+@dataclass(frozen=True, slots=True)
+class SenderFilter:
+    """Which senders of a pool a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+
+
+def load_senders(
+    connection: Connection, principal: Principal, use_case_id: UUID, wanted: SenderFilter
+) -> list[AnyRow]:
+    """Load a page, oldest first, and one more where a next page exists.
+
+    Raises:
+        UseCaseNotFound: the use case is absent, deleted or another tenant's.
+    """
+    require_use_case(connection, principal, use_case_id)
+    columns = senders.c
+    conditions = given((wanted.page_token, columns.id.__gt__))
+    query = select(senders).where(columns.use_case_id == use_case_id, *conditions)
+    return list(connection.execute(query.order_by(columns.id).limit(wanted.limit + 1)))
+
+
+def add_sender(
+    connection: Connection,
+    principal: Principal,
+    use_case_id: UUID,
+    wanted: NewSender,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> AnyRow:
+    """Put a sender into the pool.
+
+    Raises:
+        UseCaseNotFound: the use case is absent, deleted or another tenant's.
+        ValidationFailed: it is in the pool already.
+    """
+    lock_organization(connection, principal.organization_id)
+    use_case = require_use_case(connection, principal, use_case_id)
+    if any(known.number == wanted.number for known in use_case.senders):
+        raise ValidationFailed({"$.number": [TAKEN]})
+    values = {
+        "id": new_id(),
+        "use_case_id": use_case_id,
+        "number": wanted.number,
+        "type": wanted.type.value,
+        "country": sender_country(wanted.number, wanted.type),
+        "created_at": now,
+    }
+    row = connection.execute(insert(senders).values(**values).returning(senders)).one()
+    _note(connection, use_case.row, row, "added", actor=actor, now=now)
+    return row
+
+
+def remove_sender(
+    connection: Connection,
+    principal: Principal,
+    use_case_id: UUID,
+    sender_id: UUID,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Take a sender out of the pool.
+
+    Raises:
+        UseCaseNotFound: the use case is absent, deleted or another tenant's.
+        NotFound: its pool has no such sender.
+    """
+    lock_organization(connection, principal.organization_id)
+    use_case = require_use_case(connection, principal, use_case_id)
+    row = next((known for known in use_case.senders if known.id == sender_id), None)
+    if row is None:
+        raise NotFound
+    connection.execute(delete(senders).where(senders.c.id == sender_id))
+    _note(connection, use_case.row, row, "removed", actor=actor, now=now)
+
+
+def _note(
+    connection: Connection,
+    use_case: AnyRow,
+    sender: AnyRow,
+    verb: str,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    said = mask_numbers_in(sender.number)
+    of_sender = use_case.workspace_id, f"sender.{verb}", now
+    note_in_workspace(connection, actor, *of_sender, target=sender.id, reason=said)

@@ -1,0 +1,56 @@
+"""Fields of what a tenant is set up with, by file or through the API: names, Twilio's ids, days.
+
+The texts never repeat a value that could be a secret or a phone number.
+"""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from app.kernel.names import mistake_in_name
+
+
+class Name(fields.String):
+    """A name: one line that could not be taken for an id."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, *args, **kwargs)
+        wrong = mistake_in_name(name)
+        if wrong is not None:
+            raise ValidationError(wrong)
+        return name
+
+
+class Form(validate.Regexp):
+    """The whole value has a form; the expression means the same to JavaScript, for the API."""
+
+    def __init__(self, expression: str, error: str) -> None:
+        super().__init__(f"^{expression}$", error=error)
+
+    def __call__(self, value: Any) -> Any:
+        """Refuse what merely begins with the form, a line break at the end too."""
+        if self.regex.fullmatch(value) is None:
+            raise ValidationError(self._format_error(value))
+        return value
+
+
+def sid(prefixes: str, *, may_be_empty: bool = False, required: bool = True) -> fields.String:
+    """Return a field for Twilio's identifiers: ``(QE|CM)`` and 32 hexadecimal digits."""
+    said = " or ".join(prefixes.strip("()").split("|"))
+    form, error = f"{prefixes}[0-9a-fA-F]{{32}}", f"Must be {said} and 32 hexadecimal digits"
+    if may_be_empty:
+        form, error = f"({form})?", f"{error}, or empty"
+    return fields.String(required=required, validate=Form(form, f"{error}."))
+
+
+def days(**kwargs: Any) -> fields.Integer:
+    """Return a field for a number of days that something is kept."""
+    bounds = validate.Range(min=1, max=3650, error="Must be from {min} to {max} days.")
+    return fields.Integer(strict=True, validate=bounds, **kwargs)
+
+
+def status(choices: tuple[str, ...] = ()) -> fields.String:
+    """Return a field for a status in Twilio's words: one of a closed set, or any of its form."""
+    if choices:
+        return fields.String(validate=validate.OneOf(choices, error="Must be one of: {choices}."))
+    return fields.String(validate=Form("[A-Z_]{1,40}", "Must be a word in capitals, as Twilio's."))
