@@ -27,6 +27,7 @@ from app.messages.lifecycle import Status
 from app.messages.read import visible
 from app.messages.tables import message_counting, message_counts, message_events, messages
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LEASE = timedelta(seconds=60)
 _ONLY = 1
@@ -115,7 +116,7 @@ def hours_touched(connection: Connection, since: datetime, until: datetime) -> s
 
 
 def _hour_at(milliseconds: int) -> datetime:
-    return hour_of(datetime.fromtimestamp(milliseconds / 1000, UTC))
+    return hour_of(_EPOCH + timedelta(milliseconds=milliseconds))
 
 
 def hour_of(at: datetime) -> datetime:
