@@ -216,7 +216,7 @@ def test_a_viewer_sees_the_map_and_can_change_nothing(page: Page, desk: Desk) ->
 
 
 @EACH_SIZE
-@pytest.mark.parametrize("below", ["rules", "inheritance", "history", "history/2", "refusals"])
+@pytest.mark.parametrize("below", ["rules", "inheritance", "history", "history/2"])
 def test_the_pages_beside_it_are_accessible_and_fit(
     opened: Page, desk: Desk, viewport: ViewportSize, below: str
 ) -> None:

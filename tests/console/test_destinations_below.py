@@ -1,4 +1,4 @@
-"""The pages beside the list: rules, inheritance, history with restore, refusals."""
+"""The pages beside the list: rules, inheritance, history with restore."""
 
 import pytest
 
@@ -216,20 +216,3 @@ def test_while_inheriting_nothing_can_be_changed_here(desk: Desk) -> None:
     assert window.post(RULES, sent).status_code == 409
     answer = window.post(f"{HISTORY}/2/restore", {"shown": "restore 2", "revision": "2"}, on=PAGE)
     assert answer.status_code in {409, 412}
-
-
-def test_refusals_are_counted_by_country_and_listed_masked(desk: Desk, window: Window) -> None:
-    page = f"{PAGE}/refusals"
-    assert "Nothing was refused" in window.get(page).text
-    for number in (BR_NUMBER, BR_NUMBER, "+33612345678"):
-        desk.gateway.send(desk.tenant, to=number)
-    html = window.get(page).text
-    row = (
-        '<a href="?country=BR">Brazil</a></th><td>DestinationBlocked</td><td class="number">2</td>'
-    )
-    assert row in html
-    assert BR_NUMBER not in html
-    assert html.count("Brazil") == 3
-    assert window.get(f"{page}?country=FR").text.count("Brazil") == 1
-    older = window.get(f"{page}?country=BR&limit=1").text.partition('rel="next" href="')[2]
-    assert older.startswith(f"{page}?country=BR&amp;limit=1&amp;page_token=")
