@@ -6,13 +6,22 @@ from flask import Flask
 
 from app.console.account_page import routes as account_routes
 from app.console.cookies import cookie_scope
+from app.console.destinations.freezing import routes as freezing_routes
+from app.console.destinations.history import routes as history_routes
+from app.console.destinations.inheritance import routes as inheritance_routes
+from app.console.destinations.page import routes as destinations_routes
+from app.console.destinations.rules import routes as rules_routes
 from app.console.failures import install_failure_pages, install_lost_page
 from app.console.guard import csrf
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
+from app.console.messages_page import routes as messages_routes
 from app.console.opt_outs_page import routes as opt_outs_routes
 from app.console.overview import routes as overview_routes
+from app.console.provider_page import routes as provider_routes
+from app.console.refusals_page import routes as refusals_routes
 from app.console.sign_in_page import routes as sign_in_routes
+from app.console.try_page import routes as try_routes
 from app.console.use_cases.one import routes as use_case_routes
 from app.console.use_cases.page import routes as use_cases_routes
 from app.console.use_cases.senders import routes as senders_routes
@@ -26,7 +35,16 @@ CONSOLE_ROUTES = (
     sign_in_routes,
     identity_provider_routes,
     overview_routes,
+    messages_routes,
+    refusals_routes,
+    try_routes,
     account_routes,
+    destinations_routes,
+    freezing_routes,
+    rules_routes,
+    inheritance_routes,
+    history_routes,
+    provider_routes,
     use_cases_routes,
     use_case_routes,
     senders_routes,
