@@ -12,7 +12,9 @@ from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
 from app.instance import create_instance
 from app.kernel.clock import Clock
+from app.messages.expire import ExpireMessages
 from app.messages.follow_up import FollowUp
+from app.messages.make_months import MakeMonths
 from app.messages.ports import SmsProvider
 from app.messages.purge import Purge
 from app.messages.send import SendMessage
@@ -153,6 +155,8 @@ class Background:
     follow_up: FollowUp
     purge: Purge
     purge_webhooks: PurgeWebhooks
+    expire: ExpireMessages
+    make_months: MakeMonths
     deliver: DeliverWebhooks
     deliver_again: DeliverWebhooks
 
@@ -176,6 +180,8 @@ def open_background(
         follow_up=FollowUp(database, source, TrackDelivery(database, clock), clock),
         purge=Purge(database, clock, settings.secret_key),
         purge_webhooks=PurgeWebhooks(database, clock),
+        expire=ExpireMessages(database, clock, settings.message_retention_days),
+        make_months=MakeMonths(database, clock),
         deliver=deliver,
         # Receivers that fail wait in a lane of their own, so that they hold up nobody else.
         deliver_again=replace(deliver, lane=Lane.FAILING),

@@ -56,6 +56,7 @@ class Settings:
     threads: int = 32
     webhook_allow_loopback: bool = False
     identity_provider: IdentityProviderSettings | None = None
+    message_retention_days: int = 400
 
     @property
     def is_embedded(self) -> bool:
@@ -85,6 +86,7 @@ def load_settings(
         threads=reader.threads(),
         webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
         identity_provider=reader.identity_provider(),
+        message_retention_days=reader.message_retention_days(),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -209,6 +211,13 @@ class _Reader:
             return 32
         return int(given)
 
+    def message_retention_days(self) -> int:
+        given = self.get("MESSAGE_RETENTION_DAYS") or "400"
+        if not given.isdecimal() or not 90 <= int(given) <= 3650:  # noqa: PLR2004
+            self._problem("MESSAGE_RETENTION_DAYS", "must be a whole number from 90 to 3650")
+            return 400
+        return int(given)
+
     def flag(self, name: str) -> bool:
         given = (self.get(name) or "false").lower()
         if given not in {"true", "false"}:
@@ -246,5 +255,6 @@ _NAMES = (
     "THREADS",
     "WEBHOOK_ALLOW_LOOPBACK",
     *_OIDC,
+    "MESSAGE_RETENTION_DAYS",
 )
 _FLAGS = frozenset({"webhook_allow_loopback"})

@@ -21,6 +21,8 @@ from sqlalchemy import event
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.db.vault import Vault
+from app.kernel.clock import Clock
+from app.messages.make_months import MakeMonths
 from app.people import passwords
 from support.world import Gateway, Tenant, World, open_gateway
 
@@ -74,6 +76,7 @@ def postgres_template(postgres_socket: str) -> str:
     _execute(postgres_socket, "CREATE DATABASE template_borderpost")
     database = Database(postgres_url(postgres_socket, "template_borderpost"), pool_size=1)
     upgrade(database)
+    MakeMonths(database, Clock())()
     database.close()
     return "template_borderpost"
 

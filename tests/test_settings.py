@@ -35,6 +35,7 @@ def test_with_secrets_nothing_else_need_be_set(tmp_path: Path) -> None:
         encryption_keys=(KEY,),
         metrics_token=None,
         threads=32,
+        message_retention_days=400,
     )
 
 

@@ -33,6 +33,7 @@ NO_HOSTS = (
 )
 NO_FILE = "SQLite needs a file, for example sqlite:////data/sms.db"
 NOT_A_NUMBER = "must be a whole number from 1 to 512"
+NOT_DAYS = "must be a whole number from 90 to 3650"
 
 WRONG = [
     ("PUBLIC_URL", "sms.example.com", NOT_A_URL),
@@ -79,6 +80,9 @@ WRONG = [
     ("THREADS", "many", NOT_A_NUMBER),
     ("THREADS", "1.5", NOT_A_NUMBER),
     ("WEBHOOK_ALLOW_LOOPBACK", "yes", "must be true or false"),
+    ("MESSAGE_RETENTION_DAYS", "89", NOT_DAYS),
+    ("MESSAGE_RETENTION_DAYS", "3651", NOT_DAYS),
+    ("MESSAGE_RETENTION_DAYS", "a year", NOT_DAYS),
 ]
 ANYTHING_GOES = {"METRICS_TOKEN"}
 GO_TOGETHER = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
@@ -132,6 +136,7 @@ def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> 
         [
             "BORDERPOST_DATABASE_URL",
             "BORDERPOST_ENCRYPTION_KEYS",
+            "BORDERPOST_MESSAGE_RETENTION_DAYS",
             "BORDERPOST_PUBLIC_URL",
             "BORDERPOST_SECRET_KEY",
             "BORDERPOST_THREADS",

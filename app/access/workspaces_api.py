@@ -53,7 +53,7 @@ class WorkspaceView(Schema):
     acknowledges_high_risk = fields.Boolean(required=True)
     body_retention_days = fields.Integer(required=True)
     number_retention_days = fields.Integer(required=True)
-    frozen = fields.Boolean(required=True)
+    frozen = fields.Boolean(required=True, metadata={"example": False})
     frozen_at = fields.DateTime(required=True, allow_none=True)
     frozen_reason = fields.String(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)

@@ -11,6 +11,8 @@ from app.cli.opening import opened_database
 from app.db.engine import Database
 from app.db.schema import current_revision, upgrade
 from app.instance import create_instance
+from app.kernel.clock import Clock
+from app.messages.make_months import MakeMonths
 from app.settings import Settings, default_instance, load_settings
 
 _HIDDEN = "(set, hidden)"
@@ -68,6 +70,7 @@ def _upgraded(database: Database) -> str:
             f"the database is at revision {before}, which this program does not know: "
             "was it upgraded by a newer version?"
         ) from problem
+    MakeMonths(database, Clock())()
     after = current_revision(database)
     if before == after:
         return f"at revision {after} already"
@@ -92,4 +95,5 @@ def _shown(settings: Settings) -> dict[str, object]:
         "oidc_issuer": None if provider is None else provider.issuer,
         "oidc_client_id": None if provider is None else provider.client_id,
         "oidc_client_secret": None if provider is None else _HIDDEN,
+        "message_retention_days": settings.message_retention_days,
     }

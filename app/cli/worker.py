@@ -9,7 +9,7 @@ from datetime import timedelta
 import click
 
 from app.bootstrap import open_background, open_settings
-from app.cli.group import Command, echo_json
+from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import ready_database
 from app.cli.times import Duration
 from app.kernel.clock import utc_now
@@ -17,7 +17,14 @@ from app.kernel.phone import is_e164
 from app.messages.due import hasten
 from app.messages.erase import Erase
 from app.web.logs import configure_logs
-from app.worker.housekeeping import BEAT_SECONDS, PURGE_SECONDS, Heartbeat, HourlyPurge
+from app.worker.housekeeping import (
+    BEAT_SECONDS,
+    MONTHS_SECONDS,
+    PURGE_SECONDS,
+    Heartbeat,
+    HourlyMonths,
+    HourlyPurge,
+)
 from app.worker.loop import Task, run_tasks
 
 _POLL_SECONDS = 1.0
@@ -46,9 +53,12 @@ def worker_command() -> None:
                 Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
                 Task(
                     "purge",
-                    HourlyPurge(background.purge, background.purge_webhooks).run_once,
+                    HourlyPurge(
+                        background.purge, background.purge_webhooks, background.expire
+                    ).run_once,
                     PURGE_SECONDS,
                 ),
+                Task("months", HourlyMonths(background.make_months).run_once, MONTHS_SECONDS),
             ],
             stop,
         )
@@ -97,18 +107,24 @@ def erase_command(number: str, as_json: bool) -> None:
 @click.command("purge", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def purge_command(as_json: bool) -> None:
-    """Erase bodies, pseudonymise numbers and drop answers that are past their time."""
+    """Erase bodies, numbers, answers and whole messages that are past their time."""
     settings = open_settings()
     with ready_database(settings) as database:
         background = open_background(settings, database)
         purged, events = background.purge(), background.purge_webhooks()
+        expired = background.expire()
     found = {
         "bodies": purged.bodies,
         "numbers": purged.numbers,
         "answers": purged.answers,
         "events": events,
+        "messages": expired.messages,
     }
     if as_json:
-        echo_json(found)
+        echo_json(found | {"partitions": list(expired.partitions)})
     else:
         click.echo(", ".join(f"{count} {name}" for name, count in found.items()) + " erased")
+        for partition in expired.partitions:
+            click.echo(f"dropped {partition}")
+    if expired.busy:
+        raise Failure(*(f"{table}: in use, try again" for table in expired.busy))

@@ -55,7 +55,7 @@ def account_page(visitor: Visitor) -> Answer:
     return _page(visitor)
 
 
-@routes.add("POST", PATH + "/password", guard=Visits(Role.VIEWER), form=True, answers={303: None})
+@routes.add("POST", PATH + "/password", guard=Visits(Role.VIEWER), answers={303: None})
 def save_password(visitor: Visitor) -> Answer:
     """Change the own password; the other sessions end."""
     _require_person(visitor)
@@ -76,16 +76,14 @@ def save_password(visitor: Visitor) -> Answer:
     return go_to(PATH, "The password is changed. Your other sessions have ended.")
 
 
-@routes.add(
-    "POST", _FACTOR + "/start", guard=Visits(Role.VIEWER), form=True, answers={200: "text/html"}
-)
+@routes.add("POST", _FACTOR + "/start", guard=Visits(Role.VIEWER), answers={200: "text/html"})
 def start_second_factor(visitor: Visitor) -> Answer:
     """Show a new secret for the authenticator app; nothing is stored yet."""
     _require_person(visitor)
     return _secret_page(visitor, mint_totp_secret(), Form(), 200)
 
 
-@routes.add("POST", _FACTOR, guard=Visits(Role.VIEWER), form=True, answers={303: None})
+@routes.add("POST", _FACTOR, guard=Visits(Role.VIEWER), answers={303: None})
 def save_second_factor(visitor: Visitor) -> Answer:
     """Switch the second factor on, once the app shows the right code."""
     _require_person(visitor)
@@ -106,7 +104,7 @@ def save_second_factor(visitor: Visitor) -> Answer:
     return go_to(PATH, "The second factor is on: the next sign-in asks for a code.")
 
 
-@routes.add("POST", _FACTOR + "/remove", guard=Visits(Role.VIEWER), form=True, answers={303: None})
+@routes.add("POST", _FACTOR + "/remove", guard=Visits(Role.VIEWER), answers={303: None})
 def drop_second_factor(visitor: Visitor) -> Answer:
     """Switch the second factor off."""
     _require_person(visitor)
@@ -125,9 +123,7 @@ def drop_second_factor(visitor: Visitor) -> Answer:
     return go_to(PATH, "The second factor is off.")
 
 
-@routes.add(
-    "POST", PATH + "/sessions/end", guard=Visits(Role.VIEWER), form=True, answers={303: None}
-)
+@routes.add("POST", PATH + "/sessions/end", guard=Visits(Role.VIEWER), answers={303: None})
 def end_other_sessions(visitor: Visitor) -> Answer:
     """End the visitor's other sessions."""
     _require_person(visitor)

@@ -45,7 +45,7 @@ def sign_in_page(_: None) -> Answer:
     return _page("sign_in.html")
 
 
-@routes.add("POST", SIGN_IN, guard=Stranger(), form=True, answers={303: None, 403: "text/html"})
+@routes.add("POST", SIGN_IN, guard=Stranger(), answers={303: None, 403: "text/html"})
 def sign_in(_: None) -> Answer:
     """Sign in by password or by access key."""
     given = request.form
@@ -68,7 +68,7 @@ def second_factor_page(_: None) -> Answer:
     return _page("sign_in_code.html")
 
 
-@routes.add("POST", _BY_CODE, guard=Stranger(), form=True, answers={303: None, 403: "text/html"})
+@routes.add("POST", _BY_CODE, guard=Stranger(), answers={303: None, 403: "text/html"})
 def sign_in_by_code(_: None) -> Answer:
     """Complete a sign-in by the code of the authenticator app."""
     try:
@@ -78,7 +78,7 @@ def sign_in_by_code(_: None) -> Answer:
     return welcome(signed_in)
 
 
-@routes.add("POST", "/console/sign-out", guard=Stranger(), form=True, answers={303: None})
+@routes.add("POST", "/console/sign-out", guard=Stranger(), answers={303: None})
 def sign_out(_: None) -> Answer:
     """End the session."""
     token = presented_token()
@@ -90,7 +90,7 @@ def sign_out(_: None) -> Answer:
     return answer
 
 
-@routes.add("POST", "/console/move", guard=Visits(Role.VIEWER), form=True, answers={303: None})
+@routes.add("POST", "/console/move", guard=Visits(Role.VIEWER), answers={303: None})
 def move_to_workspace(visitor: Visitor) -> Answer:
     """Show another workspace from now on."""
     wanted = parse_id(request.form.get("workspace_id", ""))

@@ -18,6 +18,7 @@ from app.destinations.schemas import (
 )
 from app.destinations.trial import DryRunView
 from app.destinations.wire import (
+    ANSWER_HEADERS,
     CHANGE_ERRORS,
     CHANGE_HEADERS,
     DRY_RUN,
@@ -37,7 +38,7 @@ from app.web.bodies import JsonBody
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
-routes = Routes("Destination management")
+routes = Routes("Destination management", answer_headers=ANSWER_HEADERS)
 _MAP: JsonBody[WantedMap] = JsonBody(MapBody)
 _ALLOW: JsonBody[WantedCountries] = JsonBody(AllowBody)
 _BLOCK: JsonBody[WantedCountries] = JsonBody(BlockBody)

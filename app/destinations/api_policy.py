@@ -27,6 +27,7 @@ from app.destinations.schemas import (
 from app.destinations.store import rule_json
 from app.destinations.trial import DryRunView
 from app.destinations.wire import (
+    ANSWER_HEADERS,
     CHANGE_ERRORS,
     CHANGE_HEADERS,
     DRY_RUN,
@@ -46,7 +47,7 @@ from app.web.pages import page
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
-routes = Routes("Destination management")
+routes = Routes("Destination management", answer_headers=ANSWER_HEADERS)
 _RULE: JsonBody[WantedRule] = JsonBody(RuleBody)
 _INHERIT: JsonBody[bool] = JsonBody(InheritanceBody)
 _HISTORY: Query[HistoryFilter] = Query(HistoryQuery)

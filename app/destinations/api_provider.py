@@ -9,22 +9,26 @@ from app.access.principal import Principal
 from app.access.roles import Role
 from app.db.engine import Database
 from app.destinations.provider_check import CheckProvider, load_view
-from app.destinations.wire import PATH, open_workspace, policy_answer
+from app.destinations.wire import ANSWER_HEADERS, PATH, open_workspace, policy_answer
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
-routes = Routes("Destination management")
+routes = Routes("Destination management", answer_headers=ANSWER_HEADERS)
 
 
 class ProviderView(Schema):
     """The policy compared with the provider's geo permissions; country codes, sorted."""
 
-    allowed_here_closed_there = fields.List(fields.String(), required=True)
-    closed_here_open_there = fields.List(fields.String(), required=True)
-    high_risk = fields.List(fields.String(), required=True)
-    unsupported = fields.List(fields.String(), required=True)
+    allowed_here_closed_there = fields.List(
+        fields.String(), required=True, metadata={"example": ["CA"]}
+    )
+    closed_here_open_there = fields.List(
+        fields.String(), required=True, metadata={"example": ["BR"]}
+    )
+    high_risk = fields.List(fields.String(), required=True, metadata={"example": ["BR"]})
+    unsupported = fields.List(fields.String(), required=True, metadata={"example": []})
     checked_at = fields.DateTime(required=True, allow_none=True)
 
 

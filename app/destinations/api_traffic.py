@@ -16,7 +16,13 @@ from app.destinations.schemas import (
     VerdictList,
     WantedCheck,
 )
-from app.destinations.wire import PATH, check_capability, open_workspace, policy_answer
+from app.destinations.wire import (
+    ANSWER_HEADERS,
+    PATH,
+    check_capability,
+    open_workspace,
+    policy_answer,
+)
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.web.bodies import JsonBody, Query
@@ -24,7 +30,7 @@ from app.web.pages import page
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
-routes = Routes("Destination management")
+routes = Routes("Destination management", answer_headers=ANSWER_HEADERS)
 _CHECK: JsonBody[WantedCheck] = JsonBody(CheckBody)
 _REFUSALS: Query[RefusalFilter] = Query(RefusalQuery)
 

@@ -20,6 +20,10 @@ MAX_NUMBERS = 1000
 _RULE_KINDS = (RuleKind.COUNTRY, RuleKind.PREFIX, RuleKind.NUMBER)
 _MAX_REASON = 500
 _COUNTRY = {"format": "iso3166-1"}  # as seed 001 says it
+_KIND, _VALUE, _ACTION = {"example": "prefix"}, {"example": "+23276"}, {"example": "blocked"}
+_CODE = {"example": "DestinationBlocked"}
+_COUNTRIES = {"example": ["US", "CA"]}
+_MAP = {"example": {"US": "allowed", "BR": "blocked"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,10 @@ class WantedCheck:
 class DryRunQuery(StrictSchema):
     """Query of every change: ``dry_run=true`` validates and changes nothing."""
 
-    dry_run = fields.Boolean(load_default=False)
+    dry_run = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Only tell what the change would do; change nothing"},
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> bool:
@@ -85,7 +92,7 @@ class CountriesBody(StrictSchema):
 class MapBody(CountriesBody):
     """Body of ``PUT``: the whole country map; what is absent is blocked."""
 
-    destinations = TextMap(required=True)
+    destinations = TextMap(required=True, metadata=_MAP)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
 
     @post_load
@@ -96,7 +103,7 @@ class MapBody(CountriesBody):
 class BlockBody(CountriesBody):
     """Body of ``POST …/block``."""
 
-    destinations = fields.List(Text(metadata=_COUNTRY), required=True)
+    destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
@@ -106,7 +113,7 @@ class BlockBody(CountriesBody):
 class AllowBody(CountriesBody):
     """Body of ``POST …/allow``; ``until`` makes it an allowance that ends by itself."""
 
-    destinations = fields.List(Text(metadata=_COUNTRY), required=True)
+    destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
     until = Timestamp(load_default=None, allow_none=True)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
 
@@ -118,9 +125,9 @@ class AllowBody(CountriesBody):
 class RuleBody(StrictSchema):
     """Body of ``POST …/rules``."""
 
-    kind = fields.String(required=True, validate=one_of(_RULE_KINDS))
-    value = Text(required=True)
-    action = fields.String(required=True, validate=one_of(Access))
+    kind = fields.String(required=True, validate=one_of(_RULE_KINDS), metadata=_KIND)
+    value = Text(required=True, metadata=_VALUE)
+    action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
     reason = Text(load_default=None, allow_none=True, validate=validate.Length(max=_MAX_REASON))
     expires_at = Timestamp(load_default=None, allow_none=True)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
@@ -164,6 +171,7 @@ class CheckBody(StrictSchema):
         Text(validate=validate.Length(max=64)),
         required=True,
         validate=validate.Length(min=1, max=MAX_NUMBERS),
+        metadata={"example": ["+12025550123", "+442079460123"]},
     )
     use_case_id = fields.UUID(load_default=None, allow_none=True)
 
@@ -197,20 +205,22 @@ class HistoryQuery(PageQuery, StrictSchema):
 
 
 class DestinationManagement(Schema):
-    """The configuration of a workspace and capability (seed 001)."""
+    """The destination configuration of a workspace and capability."""
 
     organizationId = fields.UUID(required=True)  # noqa: N815
     workspaceId = fields.UUID(required=True)  # noqa: N815
     capabilityName = fields.String(required=True)  # noqa: N815
-    destinations = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    destinations = fields.Dict(
+        keys=fields.String(), values=fields.String(), required=True, metadata=_MAP
+    )
     createdAt = fields.DateTime(required=True)  # noqa: N815
     updatedAt = fields.DateTime(required=True)  # noqa: N815
 
 
 class DestinationManagementBlockResponse(Schema):
-    """The configuration after a block, with the seed's sentence."""
+    """The configuration after a block, and what else to think of."""
 
-    message = fields.String(required=True)
+    message = fields.String(required=True, metadata={"example": "Destinations have been blocked."})
     configuration = fields.Nested(DestinationManagement, required=True)
 
 
@@ -218,9 +228,9 @@ class RuleView(Schema):
     """A rule finer than the country map."""
 
     id = fields.UUID(required=True)
-    kind = fields.String(required=True, validate=one_of(_RULE_KINDS))
-    value = fields.String(required=True)
-    action = fields.String(required=True, validate=one_of(Access))
+    kind = fields.String(required=True, validate=one_of(_RULE_KINDS), metadata=_KIND)
+    value = fields.String(required=True, metadata=_VALUE)
+    action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
     reason = fields.String(required=True, allow_none=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     created_at = fields.DateTime(required=True, allow_none=True)
@@ -244,17 +254,21 @@ class InheritanceView(Schema):
 class ActorView(Schema):
     """Who made a change."""
 
-    kind = fields.String(required=True)
+    kind = fields.String(required=True, metadata={"example": "access_key"})
     id = fields.UUID(required=True, allow_none=True)
-    name = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "backend"})
 
 
 class CountryChangeView(Schema):
     """What changed for one country; null: the policy does not name it."""
 
     country = fields.String(required=True)
-    before = fields.String(data_key="from", required=True, allow_none=True)
-    after = fields.String(data_key="to", required=True, allow_none=True)
+    before = fields.String(
+        data_key="from", required=True, allow_none=True, metadata={"example": "blocked"}
+    )
+    after = fields.String(
+        data_key="to", required=True, allow_none=True, metadata={"example": "allowed"}
+    )
 
 
 class RevisionView(Schema):
@@ -264,11 +278,13 @@ class RevisionView(Schema):
     from_revision = fields.Integer(required=True, allow_none=True)
     at = fields.DateTime(required=True)
     actor = fields.Nested(ActorView, required=True)
-    action = fields.String(required=True)
+    action = fields.String(required=True, metadata={"example": "allowed"})
     reason = fields.String(required=True, allow_none=True)
     changes = fields.List(fields.Nested(CountryChangeView), required=True)
     inherit = fields.Boolean(required=True)
-    destinations = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    destinations = fields.Dict(
+        keys=fields.String(), values=fields.String(), required=True, metadata=_MAP
+    )
     rules = fields.List(fields.Nested(RuleView), required=True)
 
 
@@ -304,9 +320,11 @@ class RefusalView(Schema):
 
     id = fields.UUID(required=True)
     at = fields.DateTime(required=True)
-    number = fields.String(required=True, metadata={"description": "Masked."})
+    number = fields.String(
+        required=True, metadata={"description": "Masked.", "example": "+55*********67"}
+    )
     country = fields.String(required=True, allow_none=True)
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata=_CODE)
     source = fields.String(required=True, allow_none=True)
     rule = fields.String(required=True, allow_none=True)
     scope = fields.String(required=True, allow_none=True)
@@ -320,7 +338,7 @@ class RefusalCountView(Schema):
 
     day = fields.Date(required=True)
     country = fields.String(required=True, allow_none=True)
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata=_CODE)
     refusals = fields.Integer(required=True)
     unlisted = fields.Integer(required=True)
 

@@ -23,7 +23,7 @@ class ReleasedTrafficView(Schema):
 class ImpactView(Schema):
     """What a change would have done to the traffic of the last days."""
 
-    days = fields.Integer(required=True)
+    days = fields.Integer(required=True, metadata={"example": 30})
     would_block = fields.List(fields.Nested(BlockedTrafficView), required=True)
     would_release = fields.List(fields.Nested(ReleasedTrafficView), required=True)
 

@@ -27,6 +27,7 @@ CHANGE_HEADERS = {
     "If-Match": "The revision that the change is meant for, quoted; another answers 412",
     "X-Change-Reason": "Why, for the history",
 }
+ANSWER_HEADERS = {"ETag": "The revision of the policy, quoted; give it back in If-Match"}
 CHANGE_ERRORS = (e.NotFound, e.DestinationsInherited, e.RevisionMismatch, e.ValidationFailed)
 _MAX_REASON = 500
 _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)

@@ -176,6 +176,8 @@ class ProviderUnavailable(PublicError):
 
     message = "The provider cannot be reached at the moment. Nothing was sent; try again."
 
+    retry_after_seconds: int | None = 5
+
     def __init__(self, retry_after_seconds: int = 5) -> None:
         super().__init__()
         self.retry_after_seconds = retry_after_seconds

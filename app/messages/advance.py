@@ -98,7 +98,8 @@ _FITS = and_(
         ),
     ),
 )
-_BY_ID = and_(messages.c.id == _bind("message_id", Uuid()), _FITS)
+_HAS_ID = messages.c.id == _bind("message_id", Uuid())
+_BY_ID = and_(_HAS_ID, _FITS)
 _BY_SID = and_(messages.c.message_sid == _SID, _FITS)
 
 
@@ -170,11 +171,12 @@ def _changes(found: FromClause) -> dict[str, Any]:
 _MOVED = [messages.c[name] for name in (*SMS_FIELDS, "country")]
 
 
-def _postgres(where: ColumnElement[bool]) -> Any:
+def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
+    """Build the statement; by ``place`` the server knows the partition to update at once."""
     found = select(messages).where(where).with_for_update().cte("found")
     moved = (
         update(messages)
-        .where(messages.c.id == found.c.id)
+        .where(messages.c.id == found.c.id, *place)
         .values(_changes(found))
         .returning(*_MOVED)
         .cte("moved")
@@ -222,7 +224,7 @@ def _sqlite_update() -> Any:
     )
 
 
-_ON_POSTGRES = {True: _postgres(_BY_ID), False: _postgres(_BY_SID)}
+_ON_POSTGRES = {True: _postgres(_BY_ID, _HAS_ID), False: _postgres(_BY_SID)}
 _ON_SQLITE = {True: _sqlite_event(_BY_ID), False: _sqlite_event(_BY_SID)}
 _SQLITE_UPDATE = _sqlite_update()
 

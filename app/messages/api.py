@@ -35,6 +35,7 @@ _LIST: Query[MessageFilter] = Query(MessageListQuery)
     body=_SEND,
     headers={"Idempotency-Key": "1 to 255 printable characters; a repeat gets the first answer"},
     answers={201: MessageView},
+    answer_headers={"Idempotent-Replayed": "true: this is the first answer to that key again"},
     errors=(
         e.WorkspaceSuspended,
         e.UseCaseNotFound,

@@ -26,7 +26,10 @@ class SendBody(StrictSchema):
     message = Text(
         required=True,
         validate=validate.Length(min=1, max=MAX_CHARACTERS),
-        metadata={"description": "Message body, 1 to 1600 characters"},
+        metadata={
+            "description": "Message body, 1 to 1600 characters",
+            "example": "Your code is 4711",
+        },
     )
 
     @post_load
@@ -37,13 +40,17 @@ class SendBody(StrictSchema):
 class MessageListQuery(PageQuery, StrictSchema):
     """Query of ``GET /v1/sms``."""
 
-    status = fields.String(validate=one_of(Status))
-    country = Country()
-    use_case_id = fields.UUID()
-    workspace_id = fields.UUID()
-    to_number = PhoneNumber()
-    created_after = Timestamp()
-    created_before = Timestamp()
+    status = fields.String(
+        validate=one_of(Status), metadata={"description": "Only messages of this status"}
+    )
+    country = Country(metadata={"description": "Only destinations in this country"})
+    use_case_id = fields.UUID(metadata={"description": "Only messages of this use case"})
+    workspace_id = fields.UUID(
+        metadata={"description": "Only messages of this workspace; for keys of the organization"}
+    )
+    to_number = PhoneNumber(metadata={"description": "Only messages to this number"})
+    created_after = Timestamp(metadata={"description": "Only messages made after this time"})
+    created_before = Timestamp(metadata={"description": "Only messages made before this time"})
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> MessageFilter:
@@ -53,20 +60,65 @@ class MessageListQuery(PageQuery, StrictSchema):
 class MessageView(Schema):
     """One outbound message."""
 
-    id = fields.UUID(required=True)
-    use_case_id = fields.UUID(required=True)
-    message_sid = fields.String(required=True, allow_none=True)
-    from_number = fields.String(required=True, allow_none=True)
-    to_number = fields.String(required=True)
-    body = fields.String(required=True, allow_none=True)
-    num_segments = fields.Integer(required=True, allow_none=True)
-    status = fields.String(required=True, validate=one_of(Status))
-    handed_off_at = fields.DateTime(required=True, allow_none=True)
-    delivered_at = fields.DateTime(required=True, allow_none=True)
-    errored_at = fields.DateTime(required=True, allow_none=True)
-    error_code = fields.Integer(required=True, allow_none=True)
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
+    id = fields.UUID(
+        required=True, metadata={"description": "Ours; it is also in the callback's address"}
+    )
+    use_case_id = fields.UUID(
+        required=True, metadata={"description": "The use case that it was sent through"}
+    )
+    message_sid = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The provider's id; null while it has not confirmed the message"},
+    )
+    from_number = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The sender; null until the provider has chosen one from the pool"
+        },
+    )
+    to_number = fields.String(
+        required=True, metadata={"description": "The destination, in E.164 form"}
+    )
+    body = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The text as sent; null once it is erased",
+            "example": "Your code is 4711",
+        },
+    )
+    num_segments = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Segments that the text takes; null until the carrier has it"},
+    )
+    status = fields.String(
+        required=True,
+        validate=one_of(Status),
+        metadata={"description": "How far it got; delivered, undelivered and failed are ends"},
+    )
+    handed_off_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "When the carrier took it"}
+    )
+    delivered_at = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the carrier confirmed it; stays null without receipts"},
+    )
+    errored_at = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it ended as failed or undelivered"},
+    )
+    error_code = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "The provider's code for that end"}
+    )
+    created_at = fields.DateTime(
+        required=True, metadata={"description": "When it was accepted here"}
+    )
+    updated_at = fields.DateTime(required=True, metadata={"description": "When it last changed"})
 
 
 class MessagePage(Schema):
@@ -79,12 +131,31 @@ class MessagePage(Schema):
 class EventView(Schema):
     """One report about a message, whether or not it changed anything."""
 
-    at = fields.DateTime(required=True)
-    status = fields.String(required=True, validate=one_of(Status))
-    provider_status = fields.String(required=True, allow_none=True)
-    error_code = fields.Integer(required=True, allow_none=True)
-    applied = fields.Boolean(required=True)
-    reason = fields.String(required=True, allow_none=True, validate=one_of(Reason))
+    at = fields.DateTime(required=True, metadata={"description": "When the report came in"})
+    status = fields.String(
+        required=True,
+        validate=one_of(Status),
+        metadata={"description": "The status that the report means"},
+    )
+    provider_status = fields.String(
+        required=True, allow_none=True, metadata={"description": "The provider's own word"}
+    )
+    error_code = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The provider's code, if the report had one"},
+    )
+    applied = fields.Boolean(
+        required=True, metadata={"description": "Whether the message changed by it"}
+    )
+    reason = fields.String(
+        required=True,
+        allow_none=True,
+        validate=one_of(Reason),
+        metadata={
+            "description": "Why nothing changed: it came twice, too late, or after another end"
+        },
+    )
 
 
 class EventList(Schema):

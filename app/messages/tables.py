@@ -2,6 +2,9 @@
 
 A submission and its message are one row: `submission` says how far the provider call came, and only
 some of its values make the row a message that anyone may see (see app.messages.submission).
+
+On PostgreSQL messages and events are partitioned by ranges of ids, which are ranges of times: a
+month is dropped as a whole (see app.messages.months).
 """
 
 from sqlalchemy import (
@@ -23,6 +26,7 @@ from app.db.types import UtcDateTime
 _DUE = text("check_at IS NOT NULL")
 _HAS_BODY = text("body IS NOT NULL")
 _HAS_NUMBER = text("to_number LIKE '+%'")
+_BY_TIME = "RANGE (id)"
 
 messages = Table(
     "messages",
@@ -90,6 +94,7 @@ messages = Table(
         sqlite_where=_HAS_NUMBER,
         postgresql_where=_HAS_NUMBER,
     ),
+    postgresql_partition_by=_BY_TIME,
 )
 
 message_events = Table(
@@ -104,6 +109,7 @@ message_events = Table(
     Column("applied", Boolean, nullable=False),
     Column("reason", String(16)),
     Index(None, "message_id", "id"),
+    postgresql_partition_by=_BY_TIME,
 )
 
 idempotency_keys = Table(

@@ -34,7 +34,7 @@ class SenderView(Schema):
     """A sender of the pool."""
 
     id = fields.UUID(required=True)
-    number = fields.String(required=True)
+    number = fields.String(required=True, metadata={"example": "+12025550100"})
     type = fields.String(required=True, validate=one_of(SenderType))
     country = fields.String(required=True, allow_none=True)
 
@@ -42,8 +42,8 @@ class SenderView(Schema):
 class RegistrationView(Schema):
     """A brand or campaign as last read from the provider; the status is the provider's word."""
 
-    sid = fields.String(required=True)
-    status = fields.String(required=True, allow_none=True)
+    sid = fields.String(required=True, metadata={"example": "BN" + "0" * 32})
+    status = fields.String(required=True, allow_none=True, metadata={"example": "APPROVED"})
 
 
 class UseCaseView(Schema):
@@ -51,10 +51,12 @@ class UseCaseView(Schema):
 
     id = fields.UUID(required=True)
     workspace_id = fields.UUID(required=True)
-    name = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "one-time passwords"})
     messaging_service_sid = fields.String(required=True)
     active = fields.Boolean(required=True)
-    allowed_destinations = fields.List(fields.String(), required=True, allow_none=True)
+    allowed_destinations = fields.List(
+        fields.String(), required=True, allow_none=True, metadata={"example": None}
+    )
     senders = fields.List(fields.Nested(SenderView), required=True)
     brand = fields.Nested(RegistrationView, required=True, allow_none=True)
     campaign = fields.Nested(RegistrationView, required=True, allow_none=True)
@@ -176,7 +178,7 @@ class OptOutView(Schema):
     workspace_id = fields.UUID(required=True)
     use_case_id = fields.UUID(required=True, allow_none=True)
     to_number = fields.String(required=True)
-    source = fields.String(required=True)
+    source = fields.String(required=True, metadata={"example": "api"})
     created_at = fields.DateTime(required=True)
 
 

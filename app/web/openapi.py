@@ -1,5 +1,6 @@
 """The description of the API, made from the declared routes, so that it cannot drift from them."""
 
+import json
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -11,9 +12,13 @@ from apispec import APISpec
 from app.kernel import errors as e
 from app.web.errors import HTTP_STATUS
 from app.web.health import Anyone
+from app.web.openapi_bodies import content_of, either, meaning_of
+from app.web.openapi_errors import error_answers, error_examples
+from app.web.openapi_examples import parameter_example
+from app.web.openapi_headers import COMMON_HEADERS, success_headers
 from app.web.openapi_shapes import SchemaPlugin
-from app.web.routes import Answer, Endpoint, Routes, Shape, json_answer
-from app.web.schemas import Error
+from app.web.packed import Packed, packed_answer
+from app.web.routes import Answer, Endpoint, Routes
 from app.web.wiring import service
 
 routes = Routes("Operations")
@@ -42,6 +47,10 @@ def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
             "description": "Authorization: AccessKey <token>",
         },
     )
+    for name, header in COMMON_HEADERS.items():
+        spec.components.header(name, header)
+    for name, example in error_examples().items():
+        spec.components.example(name, example)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in (one for one in endpoints if one.described):
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -74,24 +83,32 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "responses": _answers(endpoint),
     }
     operation["security"] = [{"accessKey": []}] if endpoint.guard.rule in _KEYED else []
-    if endpoint.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": endpoint.body.schema}},
-        }
-    if endpoint.form:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
-        }
+    content = _body(endpoint)
+    if content is not None:
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _body(endpoint: Endpoint) -> dict[str, Any] | None:
+    if endpoint.body is not None:
+        return content_of(endpoint.body.schema)["content"]  # type: ignore[no-any-return]
+    if endpoint.form is None:
+        return None
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in endpoint.form},
+    }
+    form = {"schema": schema, "example": dict(endpoint.form)}
+    return {"application/x-www-form-urlencoded": form}
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in _ID.findall(endpoint.path):
         schema = {"type": "string"} | ({"format": "uuid"} if name.endswith("_id") else {})
-        found.append({"name": name, "in": "path", "required": True, "schema": schema})
+        parameter = {"name": name, "in": "path", "required": True, "schema": schema}
+        example = parameter_example(name)
+        found.append(parameter if example is None else parameter | {"example": str(example)})
     for name, text in endpoint.headers.items():
         schema = {"type": "string"}
         found.append({"name": name, "in": "header", "description": text, "schema": schema})
@@ -101,38 +118,17 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _answers(endpoint: Endpoint) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for status, shape in endpoint.answers.items():
-        found[str(status)] = {"description": _description(shape)} | _content(shape)
-    by_status: dict[int, list[str]] = {}
-    for error in errors_of(endpoint):
-        by_status.setdefault(HTTP_STATUS[error], []).append(error.__name__)
-    for status, codes in by_status.items():
-        if str(status) not in found:
-            found[str(status)] = {"description": ", ".join(codes)} | _content(Error)
-    return found
-
-
-def _content(shape: Shape) -> dict[str, Any]:
-    shapes = shape if isinstance(shape, tuple) else () if shape is None else (shape,)
     found: dict[str, Any] = {
-        kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}
-        for kind in shapes
-        if isinstance(kind, str)
+        str(status): {
+            "description": meaning_of(shape),
+            "headers": success_headers(endpoint.answer_headers),
+        }
+        | content_of(shape)
+        for status, shape in endpoint.answers.items()
     }
-    documents = [one for one in shapes if not isinstance(one, str)]
-    if documents:
-        schema = documents[0] if len(documents) == 1 else {"anyOf": documents}
-        found["application/json"] = {"schema": schema}
-    return {"content": found} if found else {}
-
-
-def _description(shape: Shape) -> str:
-    if shape is None:
-        return "Done."
-    if isinstance(shape, tuple):
-        return " Or: ".join(map(_description, shape))
-    return shape if isinstance(shape, str) else (shape.__doc__ or "").strip()
+    for status, answer in error_answers(endpoint, errors_of(endpoint)).items():
+        found[status] = either(found[status], answer) if status in found else answer
+    return found
 
 
 def _camel(name: str) -> str:
@@ -157,13 +153,19 @@ class Description:
         """Return the OpenAPI document."""
         return describe(self._endpoints, self._server)
 
+    @cached_property
+    def packed(self) -> Packed:
+        """Return the document as JSON."""
+        return Packed(json.dumps(self.document).encode(), "application/json")
+
 
 @routes.add(
     "GET",
     "/openapi.json",
     guard=Anyone("the description is no secret"),
     answers={200: "application/json"},
+    answer_headers={"ETag": "Changes with the description"},
 )
 def openapi(_: None) -> Answer:
     """Show the OpenAPI description of this API."""
-    return json_answer(service(Description).document)
+    return packed_answer(service(Description).packed, cache="no-store")

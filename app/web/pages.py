@@ -34,9 +34,13 @@ class PageQuery(Schema):
     """Query parameters that every list takes."""
 
     limit = fields.Integer(
-        load_default=DEFAULT_LIMIT, validate=validate.Range(min=1, max=MAX_LIMIT)
+        load_default=DEFAULT_LIMIT,
+        validate=validate.Range(min=1, max=MAX_LIMIT),
+        metadata={"description": "How many items at most"},
     )
-    page_token = PageToken(load_default=None)
+    page_token = PageToken(
+        load_default=None, metadata={"description": "next_page_token of the page before"}
+    )
 
 
 def page(

@@ -35,7 +35,11 @@ class Guard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One route as declared."""
+    """One route as declared.
+
+    ``form`` maps the fields of a form to examples, ``headers`` those of requests and
+    ``answer_headers`` those of answers that are no errors to what they mean.
+    """
 
     method: str
     path: str
@@ -45,19 +49,27 @@ class Endpoint:
     view: Callable[..., Any]
     body: JsonBody[Any] | None = None
     query: Query[Any] | None = None
-    form: bool = False
+    form: Mapping[str, str] | None = None
     answers: Mapping[int, Shape] = field(default_factory=dict)
     errors: tuple[type[PublicError], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
     described: bool = True
 
 
 class Routes:
     """The routes of one feature; pages for people are not part of the API's description."""
 
-    def __init__(self, tag: str, *, described: bool = True) -> None:
+    def __init__(
+        self,
+        tag: str,
+        *,
+        described: bool = True,
+        answer_headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.tag = tag
         self.described = described
+        self.answer_headers = answer_headers or {}
         self.endpoints: list[Endpoint] = []
 
     def add(
@@ -68,10 +80,11 @@ class Routes:
         guard: Guard,
         body: JsonBody[Any] | None = None,
         query: Query[Any] | None = None,
-        form: bool = False,
+        form: Mapping[str, str] | None = None,
         answers: Mapping[int, Shape],
         errors: tuple[type[PublicError], ...] = (),
         headers: Mapping[str, str] | None = None,
+        answer_headers: Mapping[str, str] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a route; the view gets what the guard returned, then the ids of the path."""
 
@@ -91,6 +104,7 @@ class Routes:
                     answers=answers,
                     errors=errors,
                     headers=headers or {},
+                    answer_headers={**self.answer_headers, **(answer_headers or {})},
                     described=self.described,
                 )
             )

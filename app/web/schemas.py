@@ -6,22 +6,33 @@ from marshmallow import Schema, fields
 class Error(Schema):
     """Every error of the API."""
 
-    code = fields.String(required=True)
-    message = fields.String(required=True)
-    details = fields.Dict()
+    code = fields.String(
+        required=True,
+        metadata={"description": "Names the error; programs decide by it", "example": "NotFound"},
+    )
+    message = fields.String(
+        required=True,
+        metadata={"description": "Says it to people", "example": "There is no such resource."},
+    )
+    details = fields.Dict(
+        metadata={
+            "description": "What else is known. Of ValidationFailed: JSON paths, each with a list "
+            "of messages"
+        }
+    )
 
 
 class Health(Schema):
     """The process is alive."""
 
-    status = fields.String(required=True)
+    status = fields.String(required=True, metadata={"example": "ok"})
 
 
 class SchemaState(Schema):
     """The migration that the database is at, and the one that the program wants."""
 
-    found = fields.String(required=True, allow_none=True)
-    wanted = fields.String(required=True)
+    found = fields.String(required=True, allow_none=True, metadata={"example": "0007"})
+    wanted = fields.String(required=True, metadata={"example": "0007"})
 
 
 class WorkerState(Schema):
@@ -33,8 +44,8 @@ class WorkerState(Schema):
 class Readiness(Schema):
     """Whether requests can be served."""
 
-    status = fields.String(required=True)
-    database = fields.String(required=True)
+    status = fields.String(required=True, metadata={"example": "ready"})
+    database = fields.String(required=True, metadata={"example": "ok"})
     schema = fields.Nested(SchemaState, required=True)
     worker = fields.Nested(WorkerState, required=True)
 
@@ -42,5 +53,5 @@ class Readiness(Schema):
 class Version(Schema):
     """Which program this is."""
 
-    name = fields.String(required=True)
-    version = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "borderpost"})
+    version = fields.String(required=True, metadata={"example": "0.1.0"})

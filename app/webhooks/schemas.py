@@ -56,7 +56,7 @@ class EndpointChange(StrictSchema):
 
     url = EndpointUrl()
     events = _events()
-    active = fields.Boolean(truthy={True}, falsy={False})
+    active = fields.Boolean(truthy={True}, falsy={False}, metadata={"example": False})
 
 
 class EndpointListQuery(PageQuery, StrictSchema):
@@ -89,7 +89,7 @@ class EndpointView(Schema):
 class EndpointSecretView(EndpointView):
     """An endpoint with the secret just made, which is never shown again."""
 
-    secret = fields.String(required=True)
+    secret = fields.String(required=True, metadata={"example": "whsec_" + "A" * 43 + "="})
 
 
 class EndpointPage(Schema):
@@ -113,7 +113,7 @@ class AttemptView(Schema):
     """One attempt: the status of the answer, or why there was none."""
 
     at = fields.DateTime(required=True)
-    status = fields.Integer(required=True, allow_none=True)
+    status = fields.Integer(required=True, allow_none=True, metadata={"example": 204})
     failure = fields.String(required=True, allow_none=True, validate=one_of(Failure))
     milliseconds = fields.Integer(required=True)
 

@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
 from app.db.engine import Database
 from app.db.heartbeats import beat, forget
 from app.kernel.clock import Clock
+from app.messages.expire import ExpireMessages
+from app.messages.make_months import MakeMonths
 from app.messages.purge import Purge
 from app.webhooks.purge import PurgeWebhooks
 
 BEAT_SECONDS = 10.0
 PURGE_SECONDS = 3600.0
+MONTHS_SECONDS = 3600.0
+_log = structlog.get_logger(__name__)
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -37,9 +43,31 @@ class HourlyPurge:
 
     purge: Purge
     purge_webhooks: PurgeWebhooks
+    expire: ExpireMessages
 
     def run_once(self) -> int:
         """Purge everything that is due now."""
         self.purge()
         self.purge_webhooks()
+        expired = self.expire()
+        for partition in expired.partitions:
+            _log.info("month_dropped", partition=partition)
+        for table in expired.busy:
+            _log.warning("month_not_dropped", table=table, why="in use; tried again in an hour")
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyMonths:
+    """Makes the partitions of the months to come."""
+
+    make_months: MakeMonths
+
+    def run_once(self) -> int:
+        """Make the months that are missing."""
+        made = self.make_months()
+        for partition in made.partitions:
+            _log.info("month_made", partition=partition)
+        for table in made.busy:
+            _log.warning("month_not_made", table=table, why="in use; tried again in an hour")
         return 0

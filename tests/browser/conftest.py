@@ -50,15 +50,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(
-    vault: Vault, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+    vault: Vault, prefix: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A gateway that the tests of a module share, with one tenant."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(sqlite_template, folder / "borderpost.db")
     database = Database(f"sqlite:///{folder}/borderpost.db", pool_size=16)
-    with served_site(database, vault, folder) as site:
+    with served_site(database, vault, folder, prefix) as site:
         yield site
     database.close()
+
+
+@pytest.fixture(scope="module")
+def prefix() -> str:
+    """The path of the public URL; a module may have another."""
+    return ""
 
 
 @pytest.fixture

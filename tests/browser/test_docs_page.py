@@ -71,6 +71,14 @@ def test_a_request_can_be_tried_out_with_a_key(page: Page, site: Site) -> None:
     axe_clean(page)
 
 
+def test_each_code_of_a_status_shows_what_it_looks_like(page: Page) -> None:
+    open_operation(page, "POST /v1/sms")
+    answer = page.locator(".responses-wrapper tr.response").filter(has_text="DestinationBlocked")
+    answer.locator(".examples-select select").select_option("DestinationBlocked")
+    expect(answer.locator("pre.example")).to_contain_text('"rule": "country"')
+    expect(answer).to_contain_text("RecipientOptedOut")
+
+
 def test_a_body_can_be_written_by_who_does_not_see_it(page: Page) -> None:
     open_operation(page, "POST /v1/sms")
     page.get_by_role("button", name="Try it out").click()

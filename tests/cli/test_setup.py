@@ -103,6 +103,7 @@ def test_check_config_shows_the_settings_without_secrets(
         "oidc_issuer": None,
         "oidc_client_id": None,
         "oidc_client_secret": None,
+        "message_retention_days": 400,
     }
     for_people = run("check-config").stdout
     assert "twilio_url: (not set)\n" in for_people

@@ -17,7 +17,9 @@ from app.db.vault import SealBroken, Vault
 from app.instance import load_secrets
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
+from app.messages.expire import Expired
 from app.messages.tables import idempotency_keys, messages
+from support.months import make_months, partitions, write_message
 from support.world import US_NUMBER, World
 
 Run = Callable[..., Any]
@@ -110,6 +112,45 @@ def test_erase_forgets_a_number_and_what_quotes_it(run: Run, world: World) -> No
 
 def test_erase_takes_a_number_in_e164_form(run: Run) -> None:
     assert run("erase", "12025550123").exit_code == 64
+
+
+def test_purge_tells_what_went_and_which_partitions(
+    run: Run, world: World, environ: dict[str, str | None]
+) -> None:
+    tenant = world.tenant(world.organization())
+    write_message(world.database, tenant, world.now - timedelta(days=150))
+    write_message(world.database, tenant, world.now - timedelta(days=440))
+    purged = json.loads(run("purge", "--json").stdout)
+    assert (purged["messages"], purged["partitions"]) == (1, [])
+    environ["BORDERPOST_MESSAGE_RETENTION_DAYS"] = "100"
+    assert ", 1 messages erased" in run("purge").stdout
+    assert world.rows(messages) == []
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_purge_names_the_partitions_it_dropped_and_what_was_in_use(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "app.messages.expire.ExpireMessages.__call__",
+        lambda _: Expired(3, ("messages_2026_01",), ("message_events",)),
+    )
+    result = run("purge")
+    assert result.exit_code == 1
+    assert result.stdout.endswith("3 messages erased\ndropped messages_2026_01\n")
+    assert result.stderr == "error: message_events: in use, try again\n"
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_upgrade_makes_the_months_to_come(
+    run: Run, environ: dict[str, str | None], empty_postgres_url: str
+) -> None:
+    environ["BORDERPOST_DATABASE_URL"] = empty_postgres_url
+    assert run("db", "upgrade").exit_code == 0
+    database = Database(empty_postgres_url, pool_size=1)
+    assert len(partitions(database)) == 5
+    assert make_months(database, utc_now()).partitions == ()
+    database.close()
 
 
 def findings(run: Run) -> tuple[int, dict[str, bool]]:

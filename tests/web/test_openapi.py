@@ -1,5 +1,7 @@
 """The description of the API is valid, complete, and what the answers are really like."""
 
+import gzip
+import json
 import re
 from typing import Any
 
@@ -61,6 +63,7 @@ def check(document: dict[str, Any], endpoint: Endpoint, answer: TestResponse) ->
     """Make sure that an answer is one that the description tells of."""
     described = operation_of(document, endpoint)["responses"]
     assert str(answer.status_code) in described, (name(endpoint), answer.status_code, answer.text)
+    check_headers(document, described[str(answer.status_code)], answer)
     content = described[str(answer.status_code)].get("content")
     if content is None:
         assert answer.data == b""
@@ -75,10 +78,32 @@ def check(document: dict[str, Any], endpoint: Endpoint, answer: TestResponse) ->
     OAS30Validator(schema, format_checker=oas30_format_checker).validate(answer.get_json())
 
 
+TOLD_HEADERS = {"ETag", "Retry-After", "WWW-Authenticate", "Idempotent-Replayed", "X-Request-Id"}
+
+
+def check_headers(
+    document: dict[str, Any], described: dict[str, Any], answer: TestResponse
+) -> None:
+    """Make sure that the headers that matter are told, and come where they always do."""
+    told = described["headers"]
+    assert TOLD_HEADERS & set(answer.headers.keys()) <= told.keys()
+    common = document["components"]["headers"]
+    required = {name for name in told if common.get(name, {}).get("required") or name == "ETag"}
+    assert required <= set(answer.headers.keys())
+
+
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.0.")
     assert [str(problem) for problem in OpenAPIV30SpecValidator(document).iter_errors()] == []
     assert document["servers"] == [{"url": PUBLIC_URL}]
+
+
+def test_it_is_sent_compressed_and_not_again_to_whom_has_it(served: Served) -> None:
+    answer = served.gateway.get("/openapi.json", Accept_Encoding="gzip")
+    assert json.loads(gzip.decompress(answer.data))["openapi"] == "3.0.3"
+    tag = answer.headers["ETag"]
+    again = served.gateway.get("/openapi.json", Accept_Encoding="gzip", If_None_Match=tag)
+    assert (again.status_code, again.data) == (304, b"")
 
 
 def test_every_route_but_pages_is_described_and_nothing_else(
@@ -121,7 +146,7 @@ def test_every_operation_tells_its_key_its_parameters_its_body_and_its_errors(
     assert operation["security"] == ([{"accessKey": []}] if keyed else [])
     in_path = {of["name"] for of in operation["parameters"] if of["in"] == "path"}
     assert in_path == set(re.findall(r"\{(\w+)\}", endpoint.path))
-    assert ("requestBody" in operation) == (endpoint.body is not None or endpoint.form)
+    assert ("requestBody" in operation) == (endpoint.body is not None or endpoint.form is not None)
     in_query = {of["name"] for of in operation["parameters"] if of["in"] == "query"}
     assert bool(in_query) == (endpoint.query is not None)
     statuses = {str(HTTP_STATUS[error]) for error in errors_of(endpoint)}

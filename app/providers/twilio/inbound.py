@@ -12,7 +12,7 @@ from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.phone import is_e164
 from app.providers.twilio.callback_url import INBOUND_PATH
-from app.providers.twilio.signed_form import SignedByTwilio, SignedForm
+from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
 from app.use_cases.consent import Consent, record_consent
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
@@ -20,6 +20,13 @@ from app.web.wiring import service
 _log = structlog.get_logger(__name__)
 _STOP = frozenset(["STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"])
 _START = frozenset(["START", "UNSTOP", "YES"])
+_EXAMPLE = {
+    "AccountSid": "AC" + "0" * 32,
+    "MessagingServiceSid": "MG" + "0" * 32,
+    "From": "+12025550123",
+    "Body": "STOP",
+    "OptOutType": "STOP",
+}
 
 routes = Routes("Twilio webhooks")
 
@@ -28,7 +35,8 @@ routes = Routes("Twilio webhooks")
     "POST",
     INBOUND_PATH,
     guard=SignedByTwilio(),
-    form=True,
+    form=_EXAMPLE,
+    headers=SIGNATURE_HEADER,
     answers={200: "text/xml"},
     errors=(e.UnsupportedMediaType, e.Forbidden, e.PayloadTooLarge, e.ServiceUnavailable),
 )

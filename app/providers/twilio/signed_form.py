@@ -21,6 +21,10 @@ from app.web.metrics import CALLBACKS
 from app.web.wiring import service
 
 _log = structlog.get_logger(__name__)
+SIGNATURE_HEADER = {
+    "X-Twilio-Signature": "Twilio's signature over the public URL and the form, made with the "
+    "auth token of the account"
+}
 _FORM = "application/x-www-form-urlencoded"
 # Signing with a shared key (SHA-256, a beta of Twilio's) is announced by this header. Its key is
 # not one that we were given, so it is refused by name rather than as a puzzle.

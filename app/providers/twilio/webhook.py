@@ -13,13 +13,20 @@ from app.kernel.ids import parse_id
 from app.messages.track import DeliveryReport, TrackDelivery
 from app.providers.twilio.callback_url import STATUS_PATH
 from app.providers.twilio.codes import refusal_kind
-from app.providers.twilio.signed_form import SignedByTwilio, SignedForm
+from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
 from app.web.metrics import CALLBACKS
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
 _log = structlog.get_logger(__name__)
 _SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}", re.ASCII)
+_EXAMPLE = {
+    "AccountSid": "AC" + "0" * 32,
+    "MessageSid": "SM" + "0" * 32,
+    "MessageStatus": "undelivered",
+    "ErrorCode": "30005",
+    "From": "+12025550100",
+}
 
 routes = Routes("Twilio webhooks")
 
@@ -28,7 +35,8 @@ routes = Routes("Twilio webhooks")
     "POST",
     STATUS_PATH,
     guard=SignedByTwilio(),
-    form=True,
+    form=_EXAMPLE,
+    headers=SIGNATURE_HEADER,
     answers={204: None},
     errors=(e.UnsupportedMediaType, e.Forbidden, e.PayloadTooLarge, e.ServiceUnavailable),
 )

@@ -46,6 +46,7 @@ const ours = () => ({
 // What Swagger UI draws without a name or out of the keyboard's reach.
 const NAMES = {
   "textarea.body-param__text": { "aria-label": "Request body" },
+  "select.examples-select-element": { "aria-label": "Example" },
   "button.close-modal": { "aria-label": "Close" },
   "pre.microlight": { tabindex: "0" },
   ".modal-ux": { role: "dialog", "aria-label": "Authorize" },

@@ -1,0 +1,56 @@
+"""Making the partitions of the months to come, on PostgreSQL; elsewhere there is nothing to make.
+
+Run by `borderpost db upgrade` and by every worker each hour. Where a month cannot be begun without
+holding up sends, it is tried again the next time: until then its rows go to the newest partition.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Table
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.messages.month import Month, month_of
+from app.messages.months import begin_month, load_partitions, take_turn
+from app.messages.tables import message_events, messages
+
+MONTHS_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The partitions that were begun, and the tables that could not be changed just now."""
+
+    partitions: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MakeMonths:
+    """Gives this month and the next three partitions of their own."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self) -> Made:
+        """Begin every month that is missing, each in a short transaction."""
+        partitions: list[str] = []
+        busy: list[str] = []
+        if not self.database.is_sqlite:
+            this_month = month_of(self.clock.now())
+            beginnings = [this_month.later(months) for months in range(1, MONTHS_AHEAD + 2)]
+            for table in (messages, message_events):
+                try:
+                    partitions += filter(None, [self._begin(table, one) for one in beginnings])
+                except ServiceUnavailable:
+                    busy.append(table.name)
+        return Made(tuple(partitions), tuple(busy))
+
+    def _begin(self, table: Table, month: Month) -> str | None:
+        with self.database.writing() as connection:
+            take_turn(connection)
+            newest = load_partitions(connection, table)[-1]
+            if newest.first is not None and newest.first >= month.first_id:
+                return None
+            return begin_month(connection, table, newest, month)

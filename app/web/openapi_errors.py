@@ -1,0 +1,85 @@
+"""How errors stand in the description: by status, each code with what it means and an example."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from marshmallow import fields
+
+from app.kernel import errors as e
+from app.web.errors import HTTP_STATUS
+from app.web.openapi_examples import parameter_example
+from app.web.openapi_headers import error_headers
+from app.web.routes import Endpoint
+from app.web.schemas import Error
+
+Errors = Iterable[type[e.PublicError]]
+
+_DETAILS: dict[type[e.PublicError], Mapping[str, Any]] = {
+    e.DestinationBlocked: {
+        "source": "policy",
+        "country": "BR",
+        "rule": "country",
+        "scope": "workspace",
+        "revision": 7,
+        "retryable": False,
+    },
+    e.MessageRejected: {"provider_code": 21612},
+    e.SubmissionUnconfirmed: {"id": parameter_example("id")},
+}
+
+
+def error_examples() -> dict[str, dict[str, Any]]:
+    """Return the example of every error whose details do not depend on the route."""
+    return {
+        error.__name__: _example(error, _DETAILS.get(error))
+        for error in HTTP_STATUS
+        if error is not e.ValidationFailed
+    }
+
+
+def error_answers(endpoint: Endpoint, errors: Errors) -> dict[str, dict[str, Any]]:
+    """Describe the errors of a route by their status."""
+    by_status: dict[int, list[type[e.PublicError]]] = {}
+    for error in errors:
+        by_status.setdefault(HTTP_STATUS[error], []).append(error)
+    return {
+        str(status): {
+            "description": "\n".join(f"- `{one.__name__}`: {_meaning(one)}" for one in of_status),
+            "headers": error_headers(of_status),
+            "content": {
+                "application/json": {
+                    "schema": Error,
+                    "examples": {one.__name__: _shown(endpoint, one) for one in of_status},
+                }
+            },
+        }
+        for status, of_status in by_status.items()
+    }
+
+
+def _meaning(error: type[e.PublicError]) -> str:
+    return " ".join((error.__doc__ or "").split()).replace("``", "`")
+
+
+def _shown(endpoint: Endpoint, error: type[e.PublicError]) -> dict[str, Any]:
+    if error is e.ValidationFailed:
+        return _example(error, _problems(endpoint))
+    return {"$ref": f"#/components/examples/{error.__name__}"}
+
+
+def _example(error: type[e.PublicError], details: Mapping[str, Any] | None) -> dict[str, Any]:
+    value: dict[str, Any] = {"code": error.__name__, "message": error.message}
+    if details is not None:
+        value["details"] = dict(details)
+    return {"summary": _meaning(error), "value": value}
+
+
+def _problems(endpoint: Endpoint) -> dict[str, list[str]]:
+    """Return problems that this route finds: those of its body, or else of its query."""
+    if endpoint.body is not None:
+        for name, field in endpoint.body.schema().fields.items():
+            if field.required:
+                return {f"$.{name}": [str(fields.Field.default_error_messages["required"])]}
+    if endpoint.body is not None or endpoint.query is not None:
+        return {"$.unknown": ["Unknown field."]}
+    return {"$": ["This cannot be done as things stand."]}

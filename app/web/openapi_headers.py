@@ -1,0 +1,49 @@
+"""The headers of answers in the description."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.kernel import errors as e
+
+_REQUEST_ID = "X-Request-Id"
+_RETRY = "Retry-After"
+_CHALLENGE = "WWW-Authenticate"
+
+COMMON_HEADERS: dict[str, dict[str, Any]] = {
+    _REQUEST_ID: {
+        "description": "Finds the request in the log: yours if it had one, or else ours.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    _RETRY: {
+        "description": "Seconds to wait before asking again.",
+        "schema": {"type": "integer"},
+    },
+    _CHALLENGE: {
+        "description": "The scheme that is wanted.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
+
+
+def success_headers(own: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Describe the headers of an answer that is no error."""
+    described = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in own.items()
+    }
+    return {_REQUEST_ID: _reference(_REQUEST_ID)} | described
+
+
+def error_headers(errors: Sequence[type[e.PublicError]]) -> dict[str, dict[str, Any]]:
+    """Describe the headers of the errors of one status."""
+    names = [_REQUEST_ID]
+    if any(error.retry_after_seconds is not None for error in errors):
+        names.append(_RETRY)
+    if e.Unauthorized in errors:
+        names.append(_CHALLENGE)
+    return {name: _reference(name) for name in names}
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/headers/{name}"}

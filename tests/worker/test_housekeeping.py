@@ -1,0 +1,58 @@
+"""What the worker sweeps and makes each hour is told in its log."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.messages.expire import ExpireMessages
+from app.messages.make_months import MakeMonths
+from app.messages.purge import Purge
+from app.webhooks.purge import PurgeWebhooks
+from app.worker.housekeeping import HourlyMonths, HourlyPurge
+from support.locks import holding_messages
+from support.months import write_message
+from support.world import Tenant
+
+NOW = datetime(2040, 1, 31, 12, tzinfo=UTC)
+
+
+def sweep(database: Database, now: datetime) -> list[tuple[str, str]]:
+    clock = Clock(lambda: now)
+    months = HourlyMonths(MakeMonths(database, clock))
+    purge = HourlyPurge(
+        Purge(database, clock, "k" * 32),
+        PurgeWebhooks(database, clock),
+        ExpireMessages(database, clock, 400),
+    )
+    with capture_logs() as lines:
+        assert (months.run_once(), purge.run_once()) == (0, 0)
+    return [(line["event"], line.get("partition") or line["table"]) for line in lines]
+
+
+def test_an_hour_makes_the_months_and_takes_away_what_is_over(
+    database: Database, tenant: Tenant
+) -> None:
+    write_message(database, tenant, NOW)
+    told = sweep(database, NOW + timedelta(days=500))
+    with database.reading() as c:
+        assert c.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 0
+    if not database.is_sqlite:
+        assert ("month_made", "messages_2041_07") in told
+        assert ("month_dropped", "messages_before") in told
+    assert sweep(database, NOW + timedelta(days=500)) == []
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_a_table_in_use_is_told_and_left_for_the_next_hour(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Purge, "__call__", lambda _: None)
+    sweep(database, NOW)
+    with holding_messages(database):
+        told = sweep(database, NOW + timedelta(days=600))
+    assert ("month_not_made", "messages") in told
+    assert ("month_not_dropped", "messages") in told
+    assert ("month_dropped", "messages_2040_02") in sweep(database, NOW + timedelta(days=600))
