@@ -50,10 +50,20 @@ def read_form(schema: type[Schema], **more: object) -> Any:
     return load(made, given | more)
 
 
+def read_search(schema: type[Schema]) -> Any:
+    """Load the search form that the address holds; an empty field counts as left out.
+
+    Raises:
+        ValidationFailed: with every problem, as for the API.
+    """
+    return load(schema(), {name: text for name, text in request.args.items() if text})
+
+
 def refilled(problem: ValidationFailed) -> Form:
     """Return the submitted form again, with the problems at their fields."""
     errors: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():
         found = _STEP.match(path)
         errors.setdefault(found.group(1) if found else "", []).extend(texts)
-    return Form(request.form.to_dict(), errors)
+    given = request.args if request.method == "GET" else request.form
+    return Form(given.to_dict(), errors)

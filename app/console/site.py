@@ -4,14 +4,20 @@ from pathlib import Path
 
 from flask import Flask
 
+from app.console.access_keys_page import routes as access_keys_routes
 from app.console.account_page import routes as account_routes
+from app.console.audit_page import routes as audit_routes
 from app.console.cookies import cookie_scope
 from app.console.failures import install_failure_pages, install_lost_page
 from app.console.guard import csrf
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
 from app.console.overview import routes as overview_routes
+from app.console.people_page import routes as people_routes
+from app.console.person_page import routes as person_routes
 from app.console.sign_in_page import routes as sign_in_routes
+from app.console.workspace_page import routes as workspace_routes
+from app.console.workspaces_page import routes as workspaces_routes
 from app.settings import Settings
 from app.web.wiring import provide
 
@@ -20,6 +26,12 @@ CONSOLE_ROUTES = (
     identity_provider_routes,
     overview_routes,
     account_routes,
+    access_keys_routes,
+    workspaces_routes,
+    workspace_routes,
+    people_routes,
+    person_routes,
+    audit_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 
