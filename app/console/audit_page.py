@@ -26,7 +26,7 @@ from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 PATH = "/console/audit"
-_SHOWN = 50
+_SHOWN = 40
 _WRONG_DAY: dict[str, Any] = {"invalid": "Must be a day: 2026-01-31."}
 
 
