@@ -225,6 +225,7 @@ def test_a_change_that_cannot_be_noted_is_not_made(
     world: World,
     window: Window,
     bo: UUID,
+    *,
     path: str,
     form: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
