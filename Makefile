@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check fmt lock clean
+.PHONY: help setup setup-dev run test bench check fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ run: setup ## start the demo: emulator, gateway, one message's life, one blocked
 
 test: setup-dev $(VENV)/.browser ## run the tests (PostgreSQL from a wheel, Chromium from the system)
 	$(BIN)/python -m pytest
+
+bench: setup-dev ## measure what this machine carries, in about three minutes
+	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 check: setup-dev ## what CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

@@ -17,6 +17,7 @@ from app.messages.follow_up import FollowUp
 from app.messages.make_months import MakeMonths
 from app.messages.ports import SmsProvider
 from app.messages.purge import Purge
+from app.messages.resend import Resend
 from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
@@ -153,6 +154,7 @@ class Background:
 
     clock: Clock
     follow_up: FollowUp
+    check_provider: CheckProvider
     purge: Purge
     purge_webhooks: PurgeWebhooks
     expire: ExpireMessages
@@ -167,7 +169,8 @@ def open_background(
     """Wire what runs beside the web processes; nothing is connected yet."""
     clock = clock or Clock()
     vault = open_vault(settings)
-    source = TwilioMessages(open_twilio(settings, vault))
+    clients = open_twilio(settings, vault)
+    provider = TwilioProvider(clients, CallbackUrl(settings.public_url))
     deliver = DeliverWebhooks(
         database=database,
         vault=vault,
@@ -177,7 +180,14 @@ def open_background(
     )
     return Background(
         clock=clock,
-        follow_up=FollowUp(database, source, TrackDelivery(database, clock), clock),
+        follow_up=FollowUp(
+            database=database,
+            source=TwilioMessages(clients),
+            track=TrackDelivery(database, clock),
+            resend=Resend(database, provider, clock),
+            clock=clock,
+        ),
+        check_provider=CheckProvider(database, TwilioGeoPermissions(clients), clock),
         purge=Purge(database, clock, settings.secret_key),
         purge_webhooks=PurgeWebhooks(database, clock),
         expire=ExpireMessages(database, clock, settings.message_retention_days),
@@ -196,13 +206,22 @@ def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingsError: with every problem found.
     """
-    settings = open_settings(environ)
-    if settings.public_url == NGROK:
-        settings = replace(settings, public_url=public_url_of_agent())
+    settings = with_public_url(open_settings(environ))
     database = open_database(settings)
     migrate_if_new(settings, database)
     database.close()
     return settings
+
+
+def with_public_url(settings: Settings) -> Settings:
+    """Return the settings with the address that callbacks come to, asked of ngrok where it is so.
+
+    Raises:
+        SettingsError: no ngrok agent answers, or it has no https tunnel.
+    """
+    if settings.public_url != NGROK:
+        return settings
+    return replace(settings, public_url=public_url_of_agent())
 
 
 def migrate_if_new(settings: Settings, database: Database) -> None:

@@ -11,16 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
+from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
 
 PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 NGROK = "ngrok"
-_DIALECTS = ("sqlite", "postgresql+psycopg")
-_HOSTS = "write ?host=a:5432&host=b:5432, or ?host=a,b&port=5432,5432"
 _MIN_SECRET_CHARS = 32
 _NOT_IN_URLS = frozenset("@?#\\ ")
 
@@ -144,19 +141,10 @@ class _Reader:
     def database_url(self) -> str:
         given = self.get("DATABASE_URL") or f"sqlite:///{self._instance / 'borderpost.db'}"
         try:
-            url = make_url(given)
-        except (ArgumentError, ValueError):
-            self._problem("DATABASE_URL", "is not a database URL")
+            return read_database_url(given)
+        except ValueError as problem:
+            self._problem("DATABASE_URL", str(problem))
             return given
-        if url.drivername == "postgresql":
-            url = url.set(drivername="postgresql+psycopg")
-        if url.drivername not in _DIALECTS:
-            self._problem("DATABASE_URL", f"must start with one of {', '.join(_DIALECTS)}")
-        elif not _says_hosts_clearly(url):
-            self._problem("DATABASE_URL", f"names its hosts and ports in no known way: {_HOSTS}")
-        if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
-            self._problem("DATABASE_URL", "SQLite needs a file, for example sqlite:////data/sms.db")
-        return url.render_as_string(hide_password=False)
 
     def public_url(self) -> str:
         if self.get("PUBLIC_URL") == NGROK:
@@ -233,15 +221,6 @@ class _Reader:
                 self._problem(name, f"is not set: {', '.join(_OIDC)} go together")
         issuer = self.url(_OIDC[0]) or ""
         return IdentityProviderSettings(issuer, given[_OIDC[1]] or "", given[_OIDC[2]] or "")
-
-
-def _says_hosts_clearly(url: URL) -> bool:
-    """Say whether the driver makes sense of the hosts and ports; it is not asked to connect."""
-    try:
-        url.get_dialect()().create_connect_args(url)
-    except (ArgumentError, ValueError):
-        return False
-    return True
 
 
 _OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")

@@ -57,7 +57,7 @@ class AccessKeyView(Schema):
 class IssuedAccessKeyView(AccessKeyView):
     """An access key just made, with its token, which is never shown again."""
 
-    token = fields.String(required=True)
+    token = fields.String(required=True, metadata={"example": f"bp_{'0' * 38}"})
 
 
 class AccessKeyPage(Schema):

@@ -6,6 +6,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy import make_url
 
+from app.cli.copying import copy_command
 from app.cli.group import Command, Failure, Group, echo_json
 from app.cli.opening import opened_database
 from app.db.engine import Database
@@ -59,6 +60,9 @@ def upgrade_command() -> None:
     """Run every migration that is missing."""
     with opened_database() as database:
         click.echo(f"database: {_upgraded(database)}")
+
+
+db_group.add_command(copy_command)
 
 
 def _upgraded(database: Database) -> str:

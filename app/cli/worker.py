@@ -8,15 +8,18 @@ from datetime import timedelta
 
 import click
 
-from app.bootstrap import open_background, open_settings
+from app.bootstrap import open_background, open_settings, with_public_url
 from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import ready_database
+from app.cli.progress import progress
 from app.cli.times import Duration
 from app.kernel.clock import utc_now
 from app.kernel.phone import is_e164
 from app.messages.due import hasten
 from app.messages.erase import Erase
 from app.web.logs import configure_logs
+from app.worker.daily_check import POLL_SECONDS as CHECK_POLL_SECONDS
+from app.worker.daily_check import DailyCheck
 from app.worker.housekeeping import (
     BEAT_SECONDS,
     MONTHS_SECONDS,
@@ -37,7 +40,7 @@ def worker_command() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    settings = open_settings()
+    settings = with_public_url(open_settings())
     with ready_database(settings) as database:
         background = open_background(settings, database)
         name = f"{socket.gethostname()}:{os.getpid()}"
@@ -59,6 +62,11 @@ def worker_command() -> None:
                     PURGE_SECONDS,
                 ),
                 Task("months", HourlyMonths(background.make_months).run_once, MONTHS_SECONDS),
+                Task(
+                    "geo-check",
+                    DailyCheck(database, background.clock, background.check_provider).run_once,
+                    CHECK_POLL_SECONDS,
+                ),
             ],
             stop,
         )
@@ -71,17 +79,17 @@ def worker_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reconcile_command(since: timedelta, as_json: bool) -> None:
     """Ask Twilio now about every message that no callback has ended."""
-    settings = open_settings()
+    settings = with_public_url(open_settings())
     with ready_database(settings) as database:
         background = open_background(settings, database)
         now = utc_now()
         with database.writing() as connection:
             wanted = hasten(connection, now - since, now)
         asked = 0
-        with click.progressbar(length=wanted, label="asking Twilio", file=None) as bar:
+        with progress("asking Twilio", wanted) as note:
             while asked < wanted and (found := background.follow_up.run_once()):
                 asked += found
-                bar.update(found)
+                note(found)
     if as_json:
         echo_json({"asked": asked})
     else:

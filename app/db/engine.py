@@ -70,6 +70,22 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Lend a connection that reads the database as it is at one moment, however long it takes.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached.
+        """
+        with _unavailable_as_public(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                yield connection.execution_options(borderpost_reads=True)
+                return
+            connection.execution_options(isolation_level="REPEATABLE READ")
+            connection.execution_options(postgresql_readonly=True)
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Lend a connection inside one transaction, committed at the end unless an error escapes.
 

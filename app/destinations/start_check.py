@@ -8,7 +8,8 @@ import threading
 import structlog
 from flask import Flask
 
-from app.destinations.provider_check import Checked, CheckProvider
+from app.destinations.drift_log import log_checked
+from app.destinations.provider_check import CheckProvider
 from app.kernel.errors import ServiceUnavailable
 from app.web.wiring import service
 
@@ -30,25 +31,8 @@ def _check(app: Flask) -> None:
         with app.app_context():
             checked = service(CheckProvider)()
         for one in checked:
-            _tell(one)
+            log_checked(one)
     except ServiceUnavailable:
         _log.warning("geo_permissions_unknown", why="the database is not ready")
     except Exception:  # noqa: BLE001
         _log.exception("geo_permissions_unknown", why="a defect of ours")
-
-
-def _tell(checked: Checked) -> None:
-    workspace_id = str(checked.asked.workspace_id)
-    comparison = checked.view.comparison
-    if checked.problem is not None:
-        why = str(checked.problem)
-        _log.warning("geo_permissions_unknown", workspace_id=workspace_id, why=why)
-    elif comparison.differs:
-        _log.warning(
-            "geo_permissions_differ",
-            workspace_id=workspace_id,
-            allowed_here_closed_there=list(comparison.allowed_here_closed_there),
-            closed_here_open_there=list(comparison.closed_here_open_there),
-        )
-    else:
-        _log.info("geo_permissions_agree", workspace_id=workspace_id)

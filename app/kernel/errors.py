@@ -197,11 +197,11 @@ class ServiceUnavailable(PublicError):
 
 
 class SubmissionUnconfirmed(PublicError):
-    """The provider may have the message; it is never sent again by itself."""
+    """The provider may have the message: whoever sends it again may send it twice."""
 
     message = (
-        "The provider did not confirm the message. It may have been sent and is never sent "
-        "again automatically: follow its status by its id."
+        "The provider did not confirm the message. It may have been sent, and is sent again "
+        "only if its use case says so: follow its status by its id."
     )
 
     def __init__(self, message_id: UUID) -> None:

@@ -2,7 +2,8 @@
 
 What is unsettled is asked about from 60 s on, often at first, and given up after 15 minutes. What
 was accepted is asked about at 15 min, 1 h, 6 h, 24 h and 72 h; on routes without delivery receipts
-it then rests at `sent`, by design.
+it then rests at `sent`, by design. What may be sent again and left no trace is created once more 2,
+then 3, then 5 minutes after the time before, and never so late that no time is left to look for it.
 """
 
 from datetime import datetime, timedelta
@@ -21,6 +22,10 @@ ACCEPTED_CHECKS = (
     timedelta(hours=72),
 )
 
+# How long after the last creation nothing may be found before the next; there are no more.
+RESEND_PAUSES = (timedelta(seconds=120), timedelta(seconds=180), timedelta(seconds=300))
+_RESENDS_END = UNSETTLED_GIVEN_UP - RESEND_PAUSES[0]
+
 
 def is_given_up(created_at: datetime, now: datetime) -> bool:
     """Say whether an unsettled submission has been looked for long enough."""
@@ -31,6 +36,15 @@ def next_unsettled_check(created_at: datetime, now: datetime) -> datetime:
     """Return when to look again for an unsettled submission; the last look is at its end."""
     pause = _OFTEN if now - created_at < _OFTEN_UNTIL else _SELDOM
     return min(now + pause, max(created_at + UNSETTLED_GIVEN_UP, now + _OFTEN))
+
+
+def may_resend(
+    created_at: datetime, resent_at: datetime | None, resends: int, asked_at: datetime
+) -> bool:
+    """Say whether what the provider had no trace of when asked may be created once more."""
+    if resends >= len(RESEND_PAUSES) or asked_at - created_at > _RESENDS_END:
+        return False
+    return asked_at - (resent_at or created_at) >= RESEND_PAUSES[resends]
 
 
 def next_accepted_check(created_at: datetime, now: datetime) -> datetime | None:

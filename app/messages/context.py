@@ -74,13 +74,13 @@ class SendContext:
 def load_send_context(
     connection: Connection,
     *,
-    token_hash: str,
+    token_hash: str | None,
     use_case_id: UUID,
     to: Destination,
     idempotent: IdempotentRequest | None,
     now: datetime,
 ) -> SendContext:
-    """Read everything that decides about one send, in one round trip."""
+    """Read everything that decides about one send, in one round trip; a key where one is given."""
     row = connection.execute(
         _STATEMENT,
         {

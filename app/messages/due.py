@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts
-from app.kernel.ids import first_id_at, new_id
-from app.messages.advance import tell_customer
+from app.kernel.ids import first_id_at
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
-from app.messages.lifecycle import Reason, Status
-from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, UNSETTLED, Submission
-from app.messages.tables import message_events, messages
+from app.messages.lifecycle import Status
+from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, Submission
+from app.messages.tables import messages
 from app.use_cases.tables import use_cases
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 LEASE = timedelta(seconds=45)
 
@@ -30,15 +30,26 @@ class DueMessage:
     """A claimed message and what is needed to ask the provider about it."""
 
     message_id: UUID
+    workspace_id: UUID
+    use_case_id: UUID
     account: ProviderAccount
     messaging_service_sid: str
     submission: Submission
     status: Status
     message_sid: str | None
     to_number: str
+    country: str | None
     body: str | None
+    on_unconfirmed: OnUnconfirmed
+    resends: int
+    resent_at: datetime | None
     created_at: datetime
     leased_until: datetime
+
+    @property
+    def tried_at(self) -> tuple[datetime, ...]:
+        """Return when it was first and, if ever, last created once more."""
+        return (self.created_at,) if self.resent_at is None else (self.created_at, self.resent_at)
 
 
 def claim_due(connection: Connection, now: datetime, limit: int) -> list[DueMessage]:
@@ -59,7 +70,8 @@ def claim_due(connection: Connection, now: datetime, limit: int) -> list[DueMess
     )
     ids = list(claimed.scalars())
     query = (
-        select(messages, provider_accounts.c.auth_token, use_cases.c.messaging_service_sid)
+        select(messages, provider_accounts.c.auth_token)
+        .add_columns(use_cases.c.messaging_service_sid, use_cases.c.on_unconfirmed)
         .join(provider_accounts, provider_accounts.c.sid == messages.c.account_sid)
         .join(use_cases, use_cases.c.id == messages.c.use_case_id)
         .where(messages.c.id.in_(ids))
@@ -68,13 +80,19 @@ def claim_due(connection: Connection, now: datetime, limit: int) -> list[DueMess
     return [
         DueMessage(
             message_id=row.id,
+            workspace_id=row.workspace_id,
+            use_case_id=row.use_case_id,
             account=ProviderAccount(row.account_sid, row.auth_token),
             messaging_service_sid=row.messaging_service_sid,
             submission=Submission(row.submission),
             status=Status(row.status),
             message_sid=row.message_sid,
             to_number=row.to_number,
+            country=row.country,
             body=row.body,
+            on_unconfirmed=OnUnconfirmed(row.on_unconfirmed),
+            resends=row.resends,
+            resent_at=row.resent_at,
             created_at=row.created_at,
             leased_until=leased_until,
         )
@@ -82,7 +100,8 @@ def claim_due(connection: Connection, now: datetime, limit: int) -> list[DueMess
     ]
 
 
-def _still_ours(due: DueMessage) -> Any:
+def still_ours(due: DueMessage) -> Any:
+    """Return the condition that a claim still holds."""
     return and_(messages.c.id == due.message_id, messages.c.check_at == due.leased_until)
 
 
@@ -90,7 +109,7 @@ def schedule(connection: Connection, due: DueMessage, check_at: datetime | None)
     """Give a message back with its next time; what a callback has changed meanwhile stays."""
     connection.execute(
         update(messages)
-        .where(_still_ours(due))
+        .where(still_ours(due))
         .values(check_at=check_at, checks=messages.c.checks + 1)
     )
 
@@ -114,36 +133,6 @@ def known_sids(connection: Connection, sids: list[str]) -> set[str]:
     """Return those of the provider's messages that belong to messages of ours already."""
     query = select(messages.c.message_sid).where(messages.c.message_sid.in_(sids))
     return set(connection.execute(query).scalars())
-
-
-def end_not_confirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:
-    """End a submission that left no trace, with one event; False if it was settled meanwhile."""
-    ended = connection.execute(
-        update(messages)
-        .where(_still_ours(due), messages.c.submission.in_([state.value for state in UNSETTLED]))
-        .values(
-            submission=Submission.NOT_CONFIRMED,
-            status=Status.FAILED,
-            errored_at=now,
-            updated_at=now,
-            check_at=None,
-        )
-        .returning(messages)
-    ).one_or_none()
-    if ended is None:
-        return False
-    connection.execute(
-        insert(message_events).values(
-            id=new_id(),
-            message_id=due.message_id,
-            at=now,
-            status=Status.FAILED,
-            applied=True,
-            reason=Reason.NOT_CONFIRMED,
-        )
-    )
-    tell_customer(connection, ended, now)
-    return True
 
 
 def hasten(connection: Connection, since: datetime, now: datetime) -> int:

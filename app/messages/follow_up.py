@@ -1,8 +1,9 @@
 """Following up what no callback has ended: settling unconfirmed sends, repairing lost statuses.
 
-The provider is only ever asked, never told to send again. An unsettled submission is looked for
-among the messages to its number; exactly one that fits settles it. An accepted message is fetched
-by its SID and what it says is applied as any other report.
+An unsettled submission is looked for among the messages to its number; exactly one that fits
+settles it. The provider is only ever asked, unless the use case wants what left no trace at all to
+be created once more. An accepted message is fetched by its SID and what it says is applied as any
+other report.
 """
 
 from dataclasses import dataclass
@@ -14,19 +15,26 @@ import structlog
 from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.messages.check_times import is_given_up, next_accepted_check, next_unsettled_check
+from app.messages.check_times import (
+    is_given_up,
+    may_resend,
+    next_accepted_check,
+    next_unsettled_check,
+)
 from app.messages.due import (
     DueMessage,
     claim_due,
-    end_not_confirmed,
     known_sids,
     note_billing,
     schedule,
 )
+from app.messages.endings import end_not_confirmed
 from app.messages.lifecycle import Status, status_of
 from app.messages.ports import RefusalKind
+from app.messages.resend import Resend
 from app.messages.submission import UNSETTLED
 from app.messages.track import DeliveryReport, TrackDelivery
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 _log = structlog.get_logger(__name__)
 _BATCH = 20
@@ -73,18 +81,33 @@ def _earliest(due: DueMessage) -> datetime:
     return due.created_at - _CLOCKS_DIFFER
 
 
-def matching(due: DueMessage, candidates: list[ProviderMessage]) -> list[ProviderMessage]:
-    """Return the provider's messages that may be this submission: pure."""
-    earliest, latest = _earliest(due), due.created_at + _CALL_LASTS
+def traces(due: DueMessage, candidates: list[ProviderMessage]) -> list[ProviderMessage]:
+    """Return the provider's messages that this submission could have left, whatever the text: pure.
+
+    The provider may have changed it: a trial account's prefix, characters encoded otherwise.
+    """
     return [
         one
         for one in candidates
-        if one.to_number == due.to_number
-        and one.body == due.body
+        if one.to_number == due.to_number and _is_of_a_try(due, one.created_at)
+    ]
+
+
+def matching(due: DueMessage, candidates: list[ProviderMessage]) -> list[ProviderMessage]:
+    """Return the provider's messages that may be this submission: pure."""
+    return [
+        one
+        for one in traces(due, candidates)
+        if one.body == due.body
         and one.messaging_service_sid == due.messaging_service_sid
         and one.created_at is not None
-        and earliest <= one.created_at <= latest
     ]
+
+
+def _is_of_a_try(due: DueMessage, created_at: datetime | None) -> bool:
+    if created_at is None:
+        return True
+    return any(at - _CLOCKS_DIFFER <= created_at <= at + _CALL_LASTS for at in due.tried_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +117,7 @@ class FollowUp:
     database: Database
     source: MessageSource
     track: TrackDelivery
+    resend: Resend
     clock: Clock
 
     def run_once(self) -> int:
@@ -116,16 +140,26 @@ class FollowUp:
             self._again(due, asked=False)
 
     def _settle(self, due: DueMessage) -> None:
+        asked_at = self.clock.now()
         listed = self.source.list_to(due.account, due.to_number, _earliest(due))
-        found = matching(due, listed)
+        left = traces(due, listed)
         with self.database.reading() as connection:
-            taken = known_sids(connection, [one.message_sid for one in found])
-        free = [one for one in found if one.message_sid not in taken]
-        if len(free) == 1:
-            self._report(due, free[0])
+            taken = known_sids(connection, [one.message_sid for one in left])
+        free = [one for one in left if one.message_sid not in taken]
+        fitting = matching(due, free)
+        if len(fitting) == 1:
+            self._report(due, fitting[0])
             _log.info("settled", message_id=str(due.message_id), by="list")
-        else:
+        elif free or not self._resends(due, asked_at):
             self._again(due)
+
+    def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
+        """Create what left no trace once more, where that is wanted and its time has come."""
+        return (
+            due.on_unconfirmed is OnUnconfirmed.RESEND
+            and may_resend(due.created_at, due.resent_at, due.resends, asked_at)
+            and self.resend(due)
+        )
 
     def _repair(self, due: DueMessage) -> None:
         found = None

@@ -163,16 +163,10 @@ def accept_submission(
     A callback may have settled the send, and another request with its key may have been answered
     meanwhile: then that answer is the first.
     """
-    values = {
-        "submission_id": submission.message_id,
-        "sid": accepted.message_sid,
-        "sender": accepted.from_number,
-        "now": now,
-        "next_check_at": now + ACCEPTED_CHECKS[0],
-    }
     if idempotent is None:
-        found = connection.execute(_ACCEPT, values).one_or_none()
-        return None if found is None else first_answer
+        is_there = accept_message(connection, submission.message_id, accepted, now)
+        return first_answer if is_there else None
+    values = _acceptance(submission.message_id, accepted, now)
     kept = {
         "submission_id": submission.message_id,
         "workspace": submission.workspace_id,
@@ -185,6 +179,24 @@ def accept_submission(
     answer = connection.execute(_KEEP_ANSWER, kept).scalar_one_or_none()
     found = connection.execute(_ACCEPT, values).one_or_none()
     return None if found is None else answer or first_answer
+
+
+def accept_message(
+    connection: Connection, message_id: UUID, accepted: Accepted, now: datetime
+) -> bool:
+    """Note that the provider has the message, by whichever creation; False if it is gone."""
+    values = _acceptance(message_id, accepted, now)
+    return connection.execute(_ACCEPT, values).one_or_none() is not None
+
+
+def _acceptance(message_id: UUID, accepted: Accepted, now: datetime) -> dict[str, Any]:
+    return {
+        "submission_id": message_id,
+        "sid": accepted.message_sid,
+        "sender": accepted.from_number,
+        "now": now,
+        "next_check_at": now + ACCEPTED_CHECKS[0],
+    }
 
 
 def keep_answer(

@@ -2,7 +2,7 @@
 
 One statement reads, one writes the submission, the provider is called with no connection held, one
 writes the outcome. Whatever dies in between leaves a submission that a callback or the worker
-settles; nothing is ever sent a second time by itself.
+settles; nothing is ever sent a second time from here.
 """
 
 import json

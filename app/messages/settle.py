@@ -13,11 +13,11 @@ import structlog
 
 from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
-from app.destinations.provider_store import note_closed
 from app.destinations.refusal import Refusal, Source, insert_refusal
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.messages.idempotency import IdempotentRequest
+from app.messages.learn import Recipient, learn
 from app.messages.lifecycle import Status
 from app.messages.outcomes import (
     NewSubmission,
@@ -35,7 +35,6 @@ from app.messages.ports import (
 )
 from app.messages.record import MessageRecord, render
 from app.messages.submission import Submission
-from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 
 _log = structlog.get_logger(__name__)
 
@@ -122,16 +121,14 @@ class Settling:
                 now=now,
             )
             insert_refusal(connection, _provider_refusal(new, verdict, refused), now)
-            if refused.kind is RefusalKind.RECIPIENT_OPTED_OUT:
-                opt_out = OptOut(
-                    workspace_id=new.workspace_id,
-                    use_case_id=new.use_case_id,
-                    to_number=new.to_number,
-                    source=OptOutSource.PROVIDER,
-                )
-                add_opt_out(connection, opt_out, now)
-            if refused.kind is RefusalKind.DESTINATION_BLOCKED:
-                note_closed(connection, new.account_sid, new.country, now)
+            recipient = Recipient(
+                workspace_id=new.workspace_id,
+                use_case_id=new.use_case_id,
+                account_sid=new.account_sid,
+                to_number=new.to_number,
+                country=new.country,
+            )
+            learn(connection, refused.kind, recipient, now)
         return _public_error(verdict, refused)
 
     def _give_back(

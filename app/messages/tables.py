@@ -57,6 +57,9 @@ messages = Table(
     # worker asks, it lies ahead by the length of a lease.
     Column("check_at", UtcDateTime),
     Column("checks", Integer, nullable=False, server_default="0"),
+    # How often it was created once more because nothing was known of it, and when last.
+    Column("resends", Integer, nullable=False, server_default="0"),
+    Column("resent_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "id"),

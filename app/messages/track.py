@@ -12,12 +12,11 @@ from uuid import UUID
 import structlog
 
 from app.db.engine import Database
-from app.destinations.provider_store import note_closed
 from app.kernel.clock import Clock
 from app.messages.advance import Advanced, Report, advance_message
+from app.messages.learn import TEACHES, Recipient, learn
 from app.messages.lifecycle import facts_of, status_of
 from app.messages.ports import RefusalKind
-from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 
 _log = structlog.get_logger(__name__)
 
@@ -72,15 +71,14 @@ class TrackDelivery:
 
     def _learn(self, delivery: DeliveryReport, advanced: Advanced, now: datetime) -> None:
         """Keep what an error tells beyond its message; told again, it changes nothing."""
-        if delivery.meaning is RefusalKind.RECIPIENT_OPTED_OUT:
-            opt_out = OptOut(
-                workspace_id=advanced.workspace_id,
-                use_case_id=advanced.use_case_id,
-                to_number=advanced.to_number,
-                source=OptOutSource.PROVIDER,
-            )
-            with self.database.writing_once() as connection:
-                add_opt_out(connection, opt_out, now)
-        elif delivery.meaning is RefusalKind.DESTINATION_BLOCKED:
-            with self.database.writing_once() as connection:
-                note_closed(connection, delivery.account_sid, advanced.country, now)
+        if delivery.meaning not in TEACHES:
+            return
+        recipient = Recipient(
+            workspace_id=advanced.workspace_id,
+            use_case_id=advanced.use_case_id,
+            account_sid=delivery.account_sid,
+            to_number=advanced.to_number,
+            country=advanced.country,
+        )
+        with self.database.writing_once() as connection:
+            learn(connection, delivery.meaning, recipient, now)

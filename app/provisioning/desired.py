@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.access.roles import Role
 from app.use_cases.eligibility import SenderType
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 ANY_DESTINATION = "any"
 
@@ -66,6 +67,7 @@ class DesiredUseCase:
     brand: DesiredRegistration | None = None
     campaign: DesiredRegistration | None = None
     allowed_destinations: tuple[str, ...] | str | None = None
+    on_unconfirmed: OnUnconfirmed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

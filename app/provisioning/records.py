@@ -11,6 +11,7 @@ from uuid import UUID
 
 from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.destinations.state import PolicyState
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 R = TypeVar("R")
 
@@ -76,6 +77,7 @@ class UseCaseRecord:
     campaign_sid: str | None = None
     campaign_status: str | None = None
     allowed_destinations: tuple[str, ...] | None = None
+    on_unconfirmed: str = OnUnconfirmed.WAIT.value
     deleted_at: datetime | None = None
 
 

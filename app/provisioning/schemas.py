@@ -6,6 +6,7 @@ from app.access.roles import Role
 from app.provisioning.country_fields import Countries, Country, Destinations, Restriction
 from app.provisioning.fields import Flag, Id, Time, items
 from app.use_cases.eligibility import BRAND_STATUSES, SenderType
+from app.use_cases.unconfirmed import OnUnconfirmed
 from app.web.setting_fields import Name, days, sid, status
 
 
@@ -69,6 +70,7 @@ class UseCaseSchema(Schema):
     brand = fields.Raw()
     campaign = fields.Raw()
     allowed_destinations = Restriction()
+    on_unconfirmed = fields.Enum(OnUnconfirmed, by_value=True)
 
 
 class BrandSchema(Schema):

@@ -107,6 +107,7 @@ class UseCaseAims:
             "name": entry.name,
             "messaging_service_sid": entry.messaging_service_sid,
             "active": entry.active,
+            "on_unconfirmed": entry.on_unconfirmed and entry.on_unconfirmed.value,
         }
         given: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
         given["deleted_at"] = None

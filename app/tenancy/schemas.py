@@ -61,7 +61,7 @@ class WorkspaceBody(StrictSchema):
 class WorkspaceChange(StrictSchema):
     """Body of ``PATCH /v1/workspaces/{workspace_id}``; what is left out stays."""
 
-    name = Name()
+    name = Name(metadata={"example": "Retail"})
     home_country = Country()
     twilio = fields.Nested(AccountChange, allow_none=True)
     body_retention_days = days()

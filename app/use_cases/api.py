@@ -112,6 +112,7 @@ def render(record: UseCaseRecord) -> dict[str, Any]:
         "messaging_service_sid": row.messaging_service_sid,
         "active": row.active,
         "allowed_destinations": row.allowed_destinations,
+        "on_unconfirmed": row.on_unconfirmed,
         "senders": [render_sender(sender) for sender in record.senders],
         "brand": _registration(row.brand_sid, row.brand_status),
         "campaign": _registration(row.campaign_sid, row.campaign_status),

@@ -20,10 +20,11 @@ from app.kernel.problems import Problems
 from app.use_cases.read import UseCaseRecord, load_use_case
 from app.use_cases.registration import Registration, registration_columns
 from app.use_cases.tables import use_cases
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 TAKEN = "Is the name of another use case of this workspace."
 DENIED = "The organization denies this destination."
-_PLAIN = ("name", "messaging_service_sid", "active")
+_PLAIN = ("name", "messaging_service_sid", "active", "on_unconfirmed")
 _REGISTRATIONS = ("brand", "campaign")
 
 
@@ -38,6 +39,7 @@ class NewUseCase:
     allowed_destinations: list[str] | None = None
     brand: Registration | None = None
     campaign: Registration | None = None
+    on_unconfirmed: str = OnUnconfirmed.WAIT.value
 
 
 def create_use_case(

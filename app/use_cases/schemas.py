@@ -12,6 +12,7 @@ from app.use_cases.read import UseCaseFilter
 from app.use_cases.registration import Registration
 from app.use_cases.sender_numbers import mistake_in_number
 from app.use_cases.sender_pool import NewSender, SenderFilter
+from app.use_cases.unconfirmed import OnUnconfirmed
 from app.web.fields import Country, PhoneNumber, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.setting_fields import Name, sid, status
@@ -57,6 +58,11 @@ class UseCaseView(Schema):
     allowed_destinations = fields.List(
         fields.String(), required=True, allow_none=True, metadata={"example": None}
     )
+    on_unconfirmed = fields.String(
+        required=True,
+        validate=one_of(OnUnconfirmed),
+        metadata={"example": OnUnconfirmed.WAIT.value},
+    )
     senders = fields.List(fields.Nested(SenderView), required=True)
     brand = fields.Nested(RegistrationView, required=True, allow_none=True)
     campaign = fields.Nested(RegistrationView, required=True, allow_none=True)
@@ -93,6 +99,9 @@ class UseCaseChange(StrictSchema):
     )
     brand = fields.Nested(BrandBody, allow_none=True)
     campaign = fields.Nested(CampaignBody, allow_none=True)
+    on_unconfirmed = fields.String(
+        validate=one_of(OnUnconfirmed), metadata={"example": OnUnconfirmed.WAIT.value}
+    )
 
 
 class UseCaseBody(UseCaseChange):

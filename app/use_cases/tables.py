@@ -15,6 +15,7 @@ from sqlalchemy import (
 
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
+from app.use_cases.unconfirmed import OnUnconfirmed
 
 use_cases = Table(
     "use_cases",
@@ -29,6 +30,7 @@ use_cases = Table(
     Column("campaign_sid", String(34)),
     Column("campaign_status", String(40)),
     Column("allowed_destinations", JSON),
+    Column("on_unconfirmed", String(16), nullable=False, server_default=OnUnconfirmed.WAIT.value),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 import app.access.tables
 import app.db.heartbeats
+import app.db.turns
 import app.destinations.tables
 import app.messages.tables
 import app.people.tables

@@ -5,16 +5,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
+from app.use_cases.tables import use_cases
 from support.history import Told, judge
 from support.patience import eventually
 from support.processes import Process, running_worker
@@ -96,6 +98,43 @@ def test_two_workers_never_do_one_job_twice(database: Database, tmp_path: Path) 
     assert len(stage.created()) == 60
     assert set(listing.asked.values()) == {1}
     assert listing.at_once_for_one == 1
+
+
+def test_the_resend_of_a_killed_worker_is_not_made_twice(
+    database: Database, tmp_path: Path
+) -> None:
+    """It was counted before the call: the next worker looks for it by its time, and finds it.
+
+    Break: in `app/messages/resend_counts.py`, `count_resend`, leave `resent_at` out.
+    """
+    with staged(database, tmp_path) as stage:
+        scenarios = stage.emulator.scenarios
+        scenarios.set_default(Scenario(create=CreateAnswer.DROP_CONNECTION))
+        told = stage.send("once")
+        assert told.status == 504
+        _make_old_and_resent(stage)
+        hangs = CreateAnswer.TIMEOUT_AFTER_ACCEPTING
+        scenarios.set_default(Scenario(create=hangs, hold_seconds=9, callbacks=CallbackMode.LOST))
+        with _worker(stage, "first") as first:
+            eventually(lambda: len(stage.created()) == 1)
+            first.kill()
+        with stage.database.reading() as connection:
+            (row,) = connection.execute(select(messages)).all()
+        assert (row.resends, row.submission, row.message_sid) == (1, "unconfirmed", None)
+        with _worker(stage, "second"):
+            _make_unsettled_due(stage)
+            eventually(lambda: _settled(stage) == 1)
+    verdict = judge([told], stage.created(), stage.held())
+    assert verdict.faults == ()
+    assert len(stage.created()) == 1
+
+
+def _make_old_and_resent(stage: Stage) -> None:
+    """Let three minutes pass for what is unsettled, of a use case that has it sent again."""
+    created_at = utc_now() - timedelta(minutes=3)
+    with stage.database.writing() as connection:
+        connection.execute(update(use_cases).values(on_unconfirmed="resend"))
+        connection.execute(update(messages).values(created_at=created_at, check_at=utc_now()))
 
 
 def _unconfirmed(stage: Stage, count: int) -> list[Told]:

@@ -53,6 +53,7 @@ _FILE: dict[str, Any] = {
                     "brand": {"sid": "BN" + "a" * 32, "status": "APPROVED"},
                     "campaign": {"sid": "QE" + "a" * 32, "status": "VERIFIED"},
                     "allowed_destinations": ["US", "CA"],
+                    "on_unconfirmed": "resend",
                 }
             ],
         },

@@ -50,6 +50,7 @@ def test_everything_in_the_file_is_stored(file: dict[str, Any], applied: Apply, 
     assert (use_case["brand_sid"], use_case["brand_status"]) == ("BN" + "a" * 32, "APPROVED")
     assert (use_case["campaign_sid"], use_case["campaign_status"]) == ("QE" + "a" * 32, "VERIFIED")
     assert (use_case["active"], use_case["allowed_destinations"]) == (True, ["CA", "US"])
+    assert use_case["on_unconfirmed"] == "resend"
     senders = {row["number"]: (row["type"], row["country"]) for row in found["senders"]}
     assert senders == {"+12025550100": ("long_code", "US"), "ACME": ("alphanumeric", None)}
     assert (outlet["parent_id"], outlet["account_sid"]) == (workspace["id"], None)
@@ -67,6 +68,7 @@ def test_what_may_be_left_out_has_its_default(
     assert found["organizations"][0]["denied_destinations"] == []
     assert found["use_cases"][0]["active"] is True
     assert found["use_cases"][0]["allowed_destinations"] is None
+    assert found["use_cases"][0]["on_unconfirmed"] == "wait"
     assert [(row["destinations"], row["revision"]) for row in found["destination_policies"]] == [
         ({"GB": "allowed"}, 1)
     ]

@@ -64,6 +64,8 @@ ONE_FIELD: list[tuple[str, Any, str]] = [
     ("organization.denied_destinations[0]", "kp", "Country codes are in capitals: KP."),
     ("organization.denied_destinations[0]", "QQ", ISO),
     ("organization.access_keys[0].role", "root", "Must be one of: viewer, sender, admin, owner."),
+    (f"{UC}.on_unconfirmed", "retry", "Must be one of: wait, resend."),
+    (f"{UC}.on_unconfirmed", True, "Must be one of: wait, resend."),
     ("organization.access_keys[0]", "platform", "Must be a table of fields."),
     ("organization.access_keys[0]", None, "Must be a table of fields."),
     ("workspaces[0].id", "1", "Must be a UUID."),

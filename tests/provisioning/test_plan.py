@@ -54,7 +54,11 @@ def test_what_differs_has_both_values(
     file["organization"]["denied_destinations"] = []
     retail["destinations"] = {"US": "blocked", "CA": "allowed", "MX": "allowed"}
     retail["twilio"]["next_auth_token"] = ""
-    retail["use_cases"][0] |= {"active": False, "allowed_destinations": "any"}
+    retail["use_cases"][0] |= {
+        "active": False,
+        "allowed_destinations": "any",
+        "on_unconfirmed": "wait",
+    }
     retail["use_cases"][0]["senders"] = [{"number": "ACME", "type": "alphanumeric"}]
     retail["use_cases"][0]["brand"]["status"] = "SUSPENDED"
     outlet |= {"parent": "", "destinations": {}}
@@ -68,6 +72,7 @@ def test_what_differs_has_both_values(
         "~ workspaces[0].use_cases[0].active: true -> false",
         "~ workspaces[0].use_cases[0].brand.status: APPROVED -> SUSPENDED",
         "~ workspaces[0].use_cases[0].allowed_destinations: CA, US -> any",
+        "~ workspaces[0].use_cases[0].on_unconfirmed: resend -> wait",
         "- workspaces[0].use_cases[0].senders: +12*******00",
         "~ workspaces[1].parent: Retail -> nothing",
         "~ workspaces[1].inherits_destinations: true -> false",

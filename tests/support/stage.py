@@ -23,8 +23,11 @@ from app.emulator.emulator import Emulator
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock, utc_now
 from app.messages.follow_up import FollowUp
+from app.messages.resend import Resend
 from app.messages.tables import message_events, messages
 from app.messages.track import TrackDelivery
+from app.providers.twilio.callback_url import CallbackUrl
+from app.providers.twilio.client import TwilioProvider
 from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.signature import sign
@@ -126,14 +129,17 @@ class Stage:
     def follow_up(self) -> None:
         """Let 72 hours pass for the worker, which looks whenever something is due."""
         transport = TwilioTransport(self.twilio.url)
-        source = TwilioMessages(TwilioClients(transport, self.vault))
+        clients = TwilioClients(transport, self.vault)
+        source = TwilioMessages(clients)
+        provider = TwilioProvider(clients, CallbackUrl(self.environ["BORDERPOST_PUBLIC_URL"]))
         began = utc_now()
         try:
             for later in LOOKS:
                 now = began + later
                 clock = Clock(lambda now=now: now)  # type: ignore[misc]
                 track = TrackDelivery(self.database, clock)
-                while FollowUp(self.database, source, track, clock).run_once():
+                resend = Resend(self.database, provider, clock)
+                while FollowUp(self.database, source, track, resend, clock).run_once():
                     pass
         finally:
             transport.close()

@@ -52,6 +52,7 @@ def test_a_new_use_case_sends_once_it_has_a_sender(admin: Admin) -> None:
         "messaging_service_sid": SERVICE_SID,
         "active": True,
         "allowed_destinations": None,
+        "on_unconfirmed": "wait",
         "senders": [],
         "brand": None,
         "campaign": None,
@@ -73,10 +74,12 @@ def test_every_field_can_be_given_and_nothing_is_stored_as_json_null(admin: Admi
         allowed_destinations=["US", "CA", "US"],
         brand={"sid": BRAND, "status": "APPROVED"},
         campaign={"sid": CAMPAIGN},
+        on_unconfirmed="resend",
     ).get_json()
     assert (made["active"], made["allowed_destinations"]) == (False, ["CA", "US"])
     assert made["brand"] == {"sid": BRAND, "status": "APPROVED"}
     assert made["campaign"] == {"sid": CAMPAIGN, "status": None}
+    assert made["on_unconfirmed"] == "resend"
     lifted = admin.ask("PATCH", f"/{made['id']}", {"allowed_destinations": None, "brand": None})
     assert lifted.get_json()["allowed_destinations"] is None
     assert lifted.get_json()["brand"] is None
@@ -106,7 +109,15 @@ def test_a_change_changes_what_it_names_and_is_in_force_for_the_next_send(admin:
 def test_what_is_so_already_changes_nothing(admin: Admin) -> None:
     path = f"/{admin.tenant.use_case_id}"
     before = admin.ask("GET", path).get_json()
-    kept = ("name", "messaging_service_sid", "active", "allowed_destinations", "brand", "campaign")
+    kept = (
+        "name",
+        "messaging_service_sid",
+        "active",
+        "allowed_destinations",
+        "on_unconfirmed",
+        "brand",
+        "campaign",
+    )
     for body in ({}, {name: before[name] for name in kept}):
         answer = admin.ask("PATCH", path, body)
         assert (answer.status_code, answer.get_json()) == (200, before)

@@ -38,6 +38,7 @@ def test_a_use_case_is_shown_with_its_pool_and_registrations(
         "messaging_service_sid": SERVICE_SID,
         "active": True,
         "allowed_destinations": None,
+        "on_unconfirmed": "wait",
         "senders": [
             {"number": "+12025550100", "type": "long_code", "country": "US"},
             {"number": "ACME", "type": "alphanumeric", "country": None},
@@ -60,8 +61,10 @@ def test_what_a_use_case_has_not_is_null_or_empty(
         campaign_sid="QE1",
         campaign_status=None,
         allowed_destinations=["US", "CA"],
+        on_unconfirmed="resend",
     )
     found = _get(gateway, tenant, f"/{bare}").json
+    assert found["on_unconfirmed"] == "resend"
     assert (found["senders"], found["brand"]) == ([], None)
     assert found["campaign"] == {"sid": "QE1", "status": None}
     assert found["allowed_destinations"] == ["US", "CA"]

@@ -3,9 +3,13 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.bench import Bench, open_bench
+from support.world import Tenant, World
 
 
 @pytest.fixture
@@ -23,3 +27,9 @@ def run_at_once() -> Callable[..., list[Any]]:
             return [future.result() for future in [pool.submit(one) for _ in range(threads)]]
 
     return run
+
+
+@pytest.fixture
+def bench(world: World, tenant: Tenant, tmp_path: Path) -> Bench:
+    """A gateway whose time stands still, and the follow-up over the same fake Twilio."""
+    return open_bench(world, tenant, tmp_path)

@@ -1,96 +1,18 @@
 """The worker settles what is unsettled and repairs what no callback has told."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from twilio.http.response import Response
 
-from app.access.roles import Role
 from app.messages.due import LEASE, claim_due
-from app.messages.follow_up import FollowUp
 from app.messages.tables import messages
-from app.providers.twilio.clients import TwilioClients
-from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
+from support.bench import SID, Bench, fetched, listed
 from support.fake_twilio import refused
-from support.time import ManualClock
-from support.world import SERVICE_SID, Gateway, Tenant, World, open_gateway
-
-SID = "SM" + "1" * 32
-
-
-@dataclass
-class Bench:
-    """A gateway whose time stands still, and the follow-up over the same fake Twilio."""
-
-    gateway: Gateway
-    tenant: Tenant
-    world: World
-    clock: ManualClock
-    follow_up: FollowUp
-
-    def unconfirmed(self, **headers: str) -> str:
-        """Send a message whose answer never came; its id."""
-        self.gateway.twilio.script = [NotConfirmed("cut")]
-        answer = self.gateway.send(self.tenant, **headers)
-        assert answer.status_code == 504
-        return str(answer.json["details"]["id"])
-
-    def message(self, message_id: str) -> dict[str, Any]:
-        answer = self.gateway.get(f"/v1/sms/{message_id}", key=self.tenant.keys[Role.VIEWER])
-        assert answer.status_code == 200
-        return dict(answer.json)
-
-    def events(self, message_id: str) -> list[dict[str, Any]]:
-        path = f"/v1/sms/{message_id}/events"
-        return list(self.gateway.get(path, key=self.tenant.keys[Role.VIEWER]).json["items"])
-
-    def round(self, *answers: Any) -> int:
-        """One round of the worker, with Twilio's answers."""
-        self.gateway.twilio.script = list(answers)
-        return self.follow_up.run_once()
-
-    def twilios(self, **fields: Any) -> dict[str, Any]:
-        """A message as Twilio has it."""
-        return {
-            "sid": SID,
-            "status": "delivered",
-            "to": "+12025550123",
-            "from": "+12025550100",
-            "body": "Your code is 1234",
-            "messaging_service_sid": SERVICE_SID,
-            "direction": "outbound-api",
-            "date_created": format_datetime(self.clock.at),
-            "num_segments": "2",
-            "error_code": None,
-            "price": "-0.0079",
-            "price_unit": "USD",
-            "account_sid": self.tenant.account_sid,
-        } | fields
-
-
-@pytest.fixture
-def bench(world: World, tenant: Tenant, tmp_path: Path) -> Bench:
-    clock = ManualClock()
-    gateway = open_gateway(world.database, world.vault, tmp_path, clock=clock.clock())
-    source = TwilioMessages(TwilioClients(gateway.twilio, world.vault))
-    follow_up = FollowUp(world.database, source, gateway.services.track, clock.clock())
-    return Bench(gateway, tenant, world, clock, follow_up)
-
-
-def listed(*found: dict[str, Any]) -> Response:
-    return Response(200, json.dumps({"messages": list(found), "next_page_uri": None}))
-
-
-def fetched(found: dict[str, Any]) -> Response:
-    return Response(200, json.dumps(found))
 
 
 def test_an_unconfirmed_send_is_looked_for_from_sixty_seconds_on(bench: Bench) -> None:
@@ -110,8 +32,7 @@ def test_settling_never_creates_a_message(bench: Bench) -> None:
     bench.unconfirmed()
     bench.clock.advance(60)
     bench.round(listed(bench.twilios()))
-    creates = [call for call in bench.gateway.twilio.calls if call.method == "POST"]
-    assert len(creates) == 1
+    assert len(bench.creates) == 1
 
 
 def test_a_submission_whose_process_died_is_settled_alike(bench: Bench) -> None:

@@ -1,0 +1,131 @@
+"""`db copy`: moving to another database, and the proof that everything arrived."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from app.cli.group import Command, Failure, echo_json
+from app.cli.opening import opened_database
+from app.cli.progress import progress
+from app.database_url import read_database_url
+from app.db.copy import CopyRefused, copy_rows
+from app.db.copy_target import (
+    migrate_target,
+    require_no_strangers,
+    require_reachable,
+    require_revision,
+    require_stopped,
+    require_two,
+)
+from app.db.engine import Database
+from app.db.fingerprint import Fingerprint, take_fingerprints
+from app.db.stored_rows import count_rows, stored_tables
+from app.kernel.clock import Clock, utc_now
+from app.kernel.errors import ServiceUnavailable
+from app.messages.make_months import MakeMonths
+
+
+class DatabaseUrl(click.ParamType[str]):
+    """The URL of a database, as in BORDERPOST_DATABASE_URL; never printed, it holds a password."""
+
+    name = "URL"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Read the URL."""
+        try:
+            return read_database_url(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+@click.command("copy", cls=Command)
+@click.option("--to", "url", type=DatabaseUrl(), required=True, help="The database to copy into.")
+@click.option("--verify-only", is_flag=True, help="Copy nothing, only compare the two.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
+    """Copy the configured database into another one, and compare every row of the two.
+
+    Stop the gateway and the worker first. The target must be empty, or hold what an earlier copy
+    brought: then it goes on there. Nothing is changed in the source, nothing deleted in either.
+    """
+    target = Database(url, pool_size=2)
+    try:
+        with opened_database() as source, _refusals_as_failures():
+            require_revision(source, "configured database")
+            require_reachable(target)
+            require_two(source, target)
+            if verify_only:
+                require_revision(target, "target")
+            else:
+                migrate_target(target)
+                MakeMonths(target, Clock())()
+            for database, name in ((source, "configured database"), (target, "target")):
+                require_stopped(database, name, utc_now())
+            if not verify_only:
+                _copy(source, target)
+            found = _verified(source, target)
+    finally:
+        target.close()
+    _print(found, as_json)
+
+
+def _copy(source: Database, target: Database) -> None:
+    require_no_strangers(source, target)
+    wanted = _rows(source) - _rows(target)
+    try:
+        with progress("copying", wanted) as note:
+            copy_rows(source, target, note)
+    except ServiceUnavailable as problem:
+        raise Failure(
+            "one of the two was lost in the middle: run this again, it goes on there"
+        ) from problem
+
+
+def _verified(source: Database, target: Database) -> list[Fingerprint]:
+    with progress("comparing", _rows(source) + _rows(target)) as note:
+        pairs = [
+            (ours, theirs)
+            for ours, theirs in zip(
+                take_fingerprints(source, note), take_fingerprints(target, note), strict=True
+            )
+        ]
+    wrong = [_difference(ours, theirs) for ours, theirs in pairs if ours != theirs]
+    if wrong:
+        raise Failure(
+            *wrong,
+            "the two differ: was the gateway running meanwhile? Stop it and copy again, into an "
+            "empty database where the same rows still differ",
+        )
+    return [ours for ours, _ in pairs]
+
+
+def _difference(ours: Fingerprint, theirs: Fingerprint) -> str:
+    return (
+        f"{ours.table}: {ours.rows} rows with checksum {ours.checksum} in the source, "
+        f"{theirs.rows} with {theirs.checksum} in the target"
+    )
+
+
+def _rows(database: Database) -> int:
+    with database.snapshot() as connection:
+        return sum(count_rows(connection, table) for table in stored_tables())
+
+
+@contextmanager
+def _refusals_as_failures() -> Iterator[None]:
+    try:
+        yield
+    except CopyRefused as problem:
+        raise Failure(str(problem)) from problem
+
+
+def _print(found: list[Fingerprint], as_json: bool) -> None:
+    if as_json:
+        tables = [{"table": one.table, "rows": one.rows, "checksum": one.checksum} for one in found]
+        echo_json({"tables": tables, "verified": True})
+        return
+    for one in found:
+        click.echo(f"{one.table}: {one.rows}")
+    click.echo(f"{sum(one.rows for one in found)} rows, the same in both")

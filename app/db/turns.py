@@ -1,0 +1,53 @@
+"""Whose turn it is to do what is done once in a while, however many processes could.
+
+A turn is taken with a lease: whoever dies meanwhile lets it run out, and another one takes over.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Connection, String, Table, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.db.metadata import metadata
+from app.db.types import UtcDateTime
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("job", String(40), primary_key=True),
+    # When it is due; while somebody does it, it lies ahead by the length of the lease.
+    Column("due_at", UtcDateTime, nullable=False),
+)
+
+
+def take_turn(
+    connection: Connection, job: str, now: datetime, *, lease: timedelta, first_after: timedelta
+) -> datetime | None:
+    """Take the turn of a job that is due and return when its lease ends; None where it is not due.
+
+    A job that was never heard of is due ``first_after`` from now.
+    """
+    leased_until = now + lease
+    taken = connection.execute(
+        update(turns).where(turns.c.job == job, turns.c.due_at <= now).values(due_at=leased_until)
+    )
+    if taken.rowcount:
+        return leased_until
+    _make_known(connection, job, now + first_after)
+    return None
+
+
+def end_turn(connection: Connection, job: str, leased_until: datetime, due_at: datetime) -> None:
+    """Say when a job is due again, unless another one has taken it over meanwhile."""
+    connection.execute(
+        update(turns)
+        .where(turns.c.job == job, turns.c.due_at == leased_until)
+        .values(due_at=due_at)
+    )
+
+
+def _make_known(connection: Connection, job: str, due_at: datetime) -> None:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    wanted = dialect.insert(turns).values(job=job, due_at=due_at)
+    connection.execute(wanted.on_conflict_do_nothing())

@@ -1,0 +1,40 @@
+"""What a refusal of the provider's tells beyond its message, kept for the sends that follow."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.destinations.provider_store import note_closed
+from app.messages.ports import RefusalKind
+from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
+
+TEACHES = frozenset({RefusalKind.RECIPIENT_OPTED_OUT, RefusalKind.DESTINATION_BLOCKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message was for, and through which account."""
+
+    workspace_id: UUID
+    use_case_id: UUID
+    account_sid: str
+    to_number: str
+    country: str | None
+
+
+def learn(
+    connection: Connection, kind: RefusalKind | None, recipient: Recipient, now: datetime
+) -> None:
+    """Keep an opt-out or a closed country, in one statement; told again, it changes nothing."""
+    if kind is RefusalKind.RECIPIENT_OPTED_OUT:
+        opt_out = OptOut(
+            workspace_id=recipient.workspace_id,
+            use_case_id=recipient.use_case_id,
+            to_number=recipient.to_number,
+            source=OptOutSource.PROVIDER,
+        )
+        add_opt_out(connection, opt_out, now)
+    elif kind is RefusalKind.DESTINATION_BLOCKED:
+        note_closed(connection, recipient.account_sid, recipient.country, now)

@@ -1,0 +1,131 @@
+"""Creating a message once more, for a use case that wants it at least once.
+
+Only what left no trace at the provider is created again, with its own id in the callback URL, after
+all checks of a send. The resend is counted before the call, so that a worker that dies in the
+middle has tried and no other does the same at once. The call runs with no connection held.
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import PublicError, UseCaseNotFound
+from app.kernel.phone import resolve
+from app.messages.admission import check_admission
+from app.messages.check_times import next_unsettled_check
+from app.messages.context import SendContext, load_send_context
+from app.messages.due import DueMessage, schedule
+from app.messages.endings import end_refused
+from app.messages.learn import Recipient, learn
+from app.messages.outcomes import accept_message
+from app.messages.ports import (
+    Accepted,
+    NeverProcessed,
+    Outbound,
+    Outcome,
+    Refused,
+    SmsProvider,
+    Unconfirmed,
+)
+from app.messages.resend_counts import count_resend, uncount_resend
+from app.messages.submit import Pace, submit
+
+_log = structlog.get_logger(__name__)
+
+
+class AccountChanged(Exception):
+    """The workspace has another provider account now, which would not know the message as its."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Creates a message at the provider once more."""
+
+    database: Database
+    provider: SmsProvider
+    clock: Clock
+    pace: Pace = field(default_factory=Pace)
+
+    def __call__(self, due: DueMessage) -> bool:
+        """Create a message once more; False where something speaks against it and nothing is done.
+
+        The caller has asked the provider and found no trace, and holds the claim.
+        """
+        try:
+            outbound = self._outbound(due)
+        except (PublicError, AccountChanged) as refused:
+            _log.warning("not_resent", message_id=str(due.message_id), why=type(refused).__name__)
+            return False
+        if outbound is None:
+            return False
+        with self.database.writing_once() as connection:
+            counted = count_resend(connection, due, self.clock.now())
+        if counted is None:
+            return False
+        outcome = submit(self.provider, outbound, self.pace)
+        _log.warning(
+            "resent",
+            message_id=str(due.message_id),
+            resends=counted.resends,
+            outcome=type(outcome).__name__,
+        )
+        self._write(due, counted, outcome)
+        return True
+
+    def _outbound(self, due: DueMessage) -> Outbound | None:
+        """Check the send anew; None for a text that is erased."""
+        if due.body is None:
+            return None
+        context = self._read(due)
+        use_case = context.use_case
+        if use_case is None:
+            raise UseCaseNotFound
+        destination = resolve(due.to_number)
+        account, _ = check_admission(use_case, context, destination, self.clock.now())
+        if account.sid != due.account.sid:
+            raise AccountChanged
+        return Outbound(
+            message_id=due.message_id,
+            account=account,
+            messaging_service_sid=use_case.messaging_service_sid,
+            to_number=due.to_number,
+            body=due.body,
+        )
+
+    def _read(self, due: DueMessage) -> SendContext:
+        with self.database.reading() as connection:
+            return load_send_context(
+                connection,
+                token_hash=None,
+                use_case_id=due.use_case_id,
+                to=resolve(due.to_number),
+                idempotent=None,
+                now=self.clock.now(),
+            )
+
+    def _write(self, before: DueMessage, counted: DueMessage, outcome: Outcome) -> None:
+        now = self.clock.now()
+        again_at = next_unsettled_check(counted.created_at, now)
+        with self.database.writing() as connection:
+            match outcome:
+                case Accepted():
+                    accept_message(connection, counted.message_id, outcome, now)
+                case Refused():
+                    end_refused(connection, counted, outcome.provider_code, now)
+                    learn(connection, outcome.kind, _recipient(counted), now)
+                case NeverProcessed():
+                    uncount_resend(connection, before, counted, again_at)
+                case Unconfirmed():
+                    schedule(connection, counted, again_at)
+
+
+def _recipient(due: DueMessage) -> Recipient:
+    return Recipient(
+        workspace_id=due.workspace_id,
+        use_case_id=due.use_case_id,
+        account_sid=due.account.sid,
+        to_number=due.to_number,
+        country=due.country,
+    )

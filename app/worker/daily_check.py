@@ -1,0 +1,41 @@
+"""The comparison with the provider's geo permissions, repeated daily without a restart.
+
+Whatever number of workers runs, one of them does it: the turn is taken in the database.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.db.engine import Database
+from app.db.turns import end_turn, take_turn
+from app.destinations.drift_log import log_checked
+from app.destinations.provider_check import CheckProvider
+from app.kernel.clock import Clock
+
+POLL_SECONDS = 600.0
+EVERY = timedelta(days=1)
+# More than asking all accounts takes, so that only the turn of a dead worker is taken over.
+LEASE = timedelta(hours=1)
+_JOB = "geo-check"
+
+
+@dataclass(frozen=True, slots=True)
+class DailyCheck:
+    """Says once a day where the policies and the provider's geo permissions differ."""
+
+    database: Database
+    clock: Clock
+    check: CheckProvider
+
+    def run_once(self) -> int:
+        """Check if it is due; the start of serving checks too, so the first is due in a day."""
+        with self.database.writing() as connection:
+            now = self.clock.now()
+            leased_until = take_turn(connection, _JOB, now, lease=LEASE, first_after=EVERY)
+        if leased_until is None:
+            return 0
+        for one in self.check():
+            log_checked(one)
+        with self.database.writing() as connection:
+            end_turn(connection, _JOB, leased_until, self.clock.now() + EVERY)
+        return 0

@@ -1,0 +1,1 @@
+"""The benchmark behind `make bench`: what one machine carries, in one table."""

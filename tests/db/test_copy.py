@@ -1,0 +1,204 @@
+"""Every row of one database arrives in another, once, whatever interrupts it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Table, event, select, update
+
+from app.access.tables import provider_accounts, workspaces
+from app.db import stored_rows
+from app.db.copy import CopyRefused, copy_rows
+from app.db.engine import Database
+from app.db.fingerprint import Fingerprint, take_fingerprints
+from app.db.heartbeats import worker_heartbeats
+from app.db.metadata import metadata
+from app.db.schema import upgrade
+from app.db.stored_rows import last_key, read_keys, read_rows, stored_tables
+from app.kernel.clock import utc_now
+from app.kernel.ids import new_id
+from app.messages.tables import message_events, messages
+from support.every_table import ROWS, fill
+from support.tables import snapshot
+from support.world import ACCOUNT
+
+
+@pytest.fixture
+def other_url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """An empty database of the other engine."""
+    if engine_name == "postgresql":
+        return f"sqlite:///{tmp_path / 'other.db'}"
+    return str(request.getfixturevalue("empty_postgres_url"))
+
+
+@pytest.fixture
+def target(other_url: str) -> Iterator[Database]:
+    """A migrated, empty database of the other engine than the source's."""
+    opened = Database(other_url, pool_size=4)
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
+def silent(_rows: int) -> None:
+    """Nobody watches."""
+
+
+def fingerprints(database: Database) -> list[Fingerprint]:
+    return take_fingerprints(database, silent)
+
+
+def data(database: Database) -> dict[str, list[str]]:
+    found = snapshot(database)
+    found.pop(worker_heartbeats.name)
+    return found
+
+
+def test_every_table_holds_data_but_the_signs_of_life() -> None:
+    assert {table.name for table in stored_tables()} == set(metadata.tables) - {
+        worker_heartbeats.name
+    }
+
+
+def test_rows_of_every_table_arrive_as_they_are(database: Database, target: Database) -> None:
+    fill(database)
+    copy_rows(database, target, silent)
+    assert data(target) == data(database)
+    assert {len(rows) for rows in data(target).values()} == {ROWS}
+    assert fingerprints(target) == fingerprints(database)
+    assert {one.rows for one in fingerprints(target)} == {ROWS}
+
+
+def test_rows_come_back_as_they_were(database: Database, target: Database, tmp_path: Path) -> None:
+    fill(database)
+    copy_rows(database, target, silent)
+    back = Database(f"sqlite:///{tmp_path / 'back.db'}", pool_size=4)
+    upgrade(back)
+    copy_rows(target, back, silent)
+    assert data(back) == data(database)
+    assert fingerprints(back) == fingerprints(database)
+    back.close()
+
+
+def test_an_absent_json_value_stays_absent_and_a_null_stays_a_null(
+    database: Database, target: Database
+) -> None:
+    fill(database)
+    copy_rows(database, target, silent)
+    absent = "SELECT count(*) FROM use_cases WHERE allowed_destinations IS NULL"
+    null = "SELECT count(*) FROM use_cases WHERE CAST(allowed_destinations AS TEXT) = 'null'"
+    for one in (database, target):
+        with one.reading() as c:
+            assert [c.exec_driver_sql(sql).scalar_one() for sql in (absent, null)] == [1, 1]
+
+
+def test_a_second_run_adds_nothing(database: Database, target: Database) -> None:
+    fill(database)
+    copy_rows(database, target, silent)
+    told: list[int] = []
+    copy_rows(database, target, told.append)
+    assert sum(told) == 0
+    assert data(target) == data(database)
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside."""
+
+
+@pytest.mark.parametrize("table", stored_tables(), ids=lambda table: table.name)
+def test_a_run_that_was_killed_inside_a_batch_goes_on_there(
+    database: Database, target: Database, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_rows, "BATCH_ROWS", 2)
+    fill(database)
+    batches = iter([False, True])
+
+    def kill(connection: Connection, _c: Any, statement: str, *_: Any) -> None:
+        is_batch = statement.startswith(f"INSERT INTO {table.name} ")
+        if is_batch and next(batches, False):
+            raise Killed
+
+    event.listen(target.engine, "after_cursor_execute", kill)
+    with pytest.raises(Killed):
+        copy_rows(database, target, silent)
+    assert 0 < len(data(target)[table.name]) < ROWS
+    told: list[int] = []
+    copy_rows(database, target, told.append)
+    assert 0 < sum(told) < ROWS * len(stored_tables())
+    assert data(target) == data(database)
+
+
+def test_a_tampered_row_is_found_by_the_checksum(database: Database, target: Database) -> None:
+    fill(database)
+    copy_rows(database, target, silent)
+    with target.writing() as c:
+        one = select(message_events.c.id).limit(1).scalar_subquery()
+        c.execute(
+            update(message_events).where(message_events.c.id == one).values(provider_status="x")
+        )
+    pairs = zip(fingerprints(database), fingerprints(target), strict=True)
+    wrong = [(a.table, a.rows == b.rows) for a, b in pairs if a != b]
+    assert wrong == [("message_events", True)]
+
+
+def test_many_rows_go_in_batches(database: Database, target: Database) -> None:
+    fill(database)
+    with database.reading() as c:
+        one = dict(c.execute(select(messages).limit(1)).one()._mapping)
+    with database.writing() as c:
+        c.execute(messages.insert(), [one | {"id": new_id()} for _ in range(2500)])
+    told: list[int] = []
+    copy_rows(database, target, told.append)
+    assert max(told) == stored_rows.BATCH_ROWS
+    assert fingerprints(target) == fingerprints(database)
+    assert next(f.rows for f in fingerprints(target) if f.table == "messages") == ROWS + 2500
+
+
+def test_texts_go_in_the_order_of_their_bytes_whatever_the_servers_locale(
+    fresh_postgres_url: str,
+) -> None:
+    """Where `b` came before `C`, going on behind the last key would leave out rows."""
+    there = Database(fresh_postgres_url, pool_size=2)
+    said: list[str] = []
+    event.listen(there.engine, "before_cursor_execute", lambda *about: said.append(about[2]))
+    with there.snapshot() as c:
+        assert list(read_rows(c, provider_accounts, ("AC",))) == []
+        assert list(read_keys(c, provider_accounts)) == []
+        assert last_key(c, provider_accounts) is None
+    asked = [sql for sql in said if "provider_accounts" in sql]
+    assert len(asked) == 3
+    assert all('ORDER BY provider_accounts.sid COLLATE "C"' in sql for sql in asked)
+    assert '(provider_accounts.sid COLLATE "C") > ' in asked[0]
+    there.close()
+
+
+def test_a_row_that_the_target_cannot_hold_is_told_without_its_values(
+    sqlite_url: str, empty_postgres_url: str
+) -> None:
+    here, there = Database(sqlite_url, pool_size=4), Database(empty_postgres_url, pool_size=4)
+    upgrade(there)
+    long_sid = ACCOUNT + "+12025550123"
+    with here.writing() as c:
+        account = {"auth_token": "x", "created_at": utc_now(), "updated_at": utc_now()}
+        c.execute(provider_accounts.insert().values(account | {"sid": long_sid}))
+    with pytest.raises(CopyRefused) as problem:
+        copy_rows(here, there, silent)
+    assert str(problem.value) == (
+        "provider_accounts: the target refuses a row: value too long for type character varying(34)"
+    )
+    here.close()
+    there.close()
+
+
+def test_rows_in_a_circle_are_refused_instead_of_copied_for_ever(
+    database: Database, target: Database
+) -> None:
+    fill(database)
+    with database.writing() as c:
+        ids = list(c.execute(select(workspaces.c.id).order_by(workspaces.c.id)).scalars())
+        c.execute(
+            update(workspaces).where(workspaces.c.parent_id.is_(None)).values(parent_id=ids[0])
+        )
+    with pytest.raises(CopyRefused, match="workspaces: 6 rows refer to each other in a circle"):
+        copy_rows(database, target, silent)
