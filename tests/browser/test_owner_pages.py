@@ -64,11 +64,11 @@ def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, si
     owner.get_by_label("Name").fill("backend")
     owner.get_by_role("button", name="Make the key").click()
     looks_well(owner, ViewportSize(**DESKTOP))
-    owner.get_by_role("button", name="Copy").click()
-    expect(owner.get_by_role("button", name="Copied")).to_be_visible()
+    owner.get_by_role("button", name="Copy", exact=True).click()
+    expect(owner.get_by_role("button", name="Copied", exact=True)).to_be_visible()
     token = owner.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(r"bp_\w{38}", token)
-    owner.get_by_role("link", name="I have copied it").click()
+    owner.get_by_role("button", name="I have copied it", exact=True).click()
     asked: list[str] = []
 
     def revoked() -> bool:
