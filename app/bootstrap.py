@@ -12,6 +12,7 @@ from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
 from app.instance import create_instance
 from app.kernel.clock import Clock
+from app.messages.count import CountMessages
 from app.messages.expire import ExpireMessages
 from app.messages.follow_up import FollowUp
 from app.messages.make_months import MakeMonths
@@ -154,6 +155,7 @@ class Background:
 
     clock: Clock
     follow_up: FollowUp
+    count: CountMessages
     check_provider: CheckProvider
     purge: Purge
     purge_webhooks: PurgeWebhooks
@@ -188,6 +190,7 @@ def open_background(
             clock=clock,
         ),
         check_provider=CheckProvider(database, TwilioGeoPermissions(clients), clock),
+        count=CountMessages(database, clock),
         purge=Purge(database, clock, settings.secret_key),
         purge_webhooks=PurgeWebhooks(database, clock),
         expire=ExpireMessages(database, clock, settings.message_retention_days),

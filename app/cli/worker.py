@@ -31,6 +31,7 @@ from app.worker.housekeeping import (
 from app.worker.loop import Task, run_tasks
 
 _POLL_SECONDS = 1.0
+_COUNT_SECONDS = 10.0
 
 
 @click.command("worker", cls=Command)
@@ -52,6 +53,7 @@ def worker_command() -> None:
                     Heartbeat(database, background.clock, name).run_once,
                     BEAT_SECONDS,
                 ),
+                Task("counters", background.count.run_once, _COUNT_SECONDS),
                 Task("webhooks", background.deliver.run_once, _POLL_SECONDS),
                 Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
                 Task(

@@ -21,6 +21,13 @@ class Item:
     trail: tuple[str, ...] = ()
     role: Role = Role.VIEWER
     organization_role: Role | None = None
+    beside: tuple[str, ...] = ()
+
+    def is_here(self, here: str) -> bool:
+        """Say whether the page shown is this one, one below it, or one that stands beside it."""
+        if self.path == "/console":
+            return here == self.path
+        return any(_is_below(here, path) for path in (self.path, *self.beside))
 
     def is_shown_to(self, visitor: Visitor) -> bool:
         """Say whether the visitor may open the page."""
@@ -33,7 +40,7 @@ class Item:
 _CHANNEL = ("Settings", "Channels", "SMS")
 MENU = (
     Item("Overview", "/console"),
-    Item("Messages", "/console/messages"),
+    Item("Messages", "/console/messages", beside=("/console/refusals",)),
     Item("Try a number", "/console/try"),
     Item("Manage Destinations", DESTINATIONS, _CHANNEL),
     Item("Provider check", "/console/provider", _CHANNEL),
@@ -69,8 +76,7 @@ def menu_lines(visitor: Visitor, here: str) -> Iterator[Line]:
             if item.trail[: depth + 1] != trail[: depth + 1]:
                 yield Line(label, depth)
         trail = item.trail
-        is_here = item.path == here if item.path == "/console" else _is_below(here, item.path)
-        yield Line(item.label, len(trail), item.path, is_here)
+        yield Line(item.label, len(trail), item.path, item.is_here(here))
 
 
 def _is_below(path: str, parent: str) -> bool:

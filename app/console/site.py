@@ -8,14 +8,23 @@ from app.console.access_keys_page import routes as access_keys_routes
 from app.console.account_page import routes as account_routes
 from app.console.audit_page import routes as audit_routes
 from app.console.cookies import cookie_scope
+from app.console.destinations.freezing import routes as freezing_routes
+from app.console.destinations.history import routes as history_routes
+from app.console.destinations.inheritance import routes as inheritance_routes
+from app.console.destinations.page import routes as destinations_routes
+from app.console.destinations.rules import routes as rules_routes
 from app.console.failures import install_failure_pages, install_lost_page
 from app.console.guard import csrf
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
+from app.console.messages_page import routes as messages_routes
 from app.console.overview import routes as overview_routes
 from app.console.people_page import routes as people_routes
 from app.console.person_page import routes as person_routes
+from app.console.provider_page import routes as provider_routes
+from app.console.refusals_page import routes as refusals_routes
 from app.console.sign_in_page import routes as sign_in_routes
+from app.console.try_page import routes as try_routes
 from app.console.workspace_page import routes as workspace_routes
 from app.console.workspaces_page import routes as workspaces_routes
 from app.settings import Settings
@@ -25,6 +34,9 @@ CONSOLE_ROUTES = (
     sign_in_routes,
     identity_provider_routes,
     overview_routes,
+    messages_routes,
+    refusals_routes,
+    try_routes,
     account_routes,
     access_keys_routes,
     workspaces_routes,
@@ -32,6 +44,12 @@ CONSOLE_ROUTES = (
     people_routes,
     person_routes,
     audit_routes,
+    destinations_routes,
+    freezing_routes,
+    rules_routes,
+    inheritance_routes,
+    history_routes,
+    provider_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from app.destinations.high_risk import HIGH_RISK, unacknowledged
+from app.destinations.history import load_revision
 from app.destinations.load import Effective
 from app.destinations.manage import Change
 from app.destinations.policy import Access, Rule, RuleKind
@@ -29,7 +30,6 @@ from app.destinations.state import (
     start_from,
 )
 from app.destinations.store import state_of_revision
-from app.destinations.tables import destination_revisions
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 
@@ -131,15 +131,7 @@ def restore_revision(revision: int, now: datetime) -> Change:
     """
 
     def edit(connection: Connection, before: Effective) -> Edit:
-        row = connection.execute(
-            select(destination_revisions).where(
-                destination_revisions.c.workspace_id == before.workspace_id,
-                destination_revisions.c.revision == revision,
-            )
-        ).one_or_none()
-        if row is None:
-            raise NotFound
-        snapshot = state_of_revision(row)
+        snapshot = state_of_revision(load_revision(connection, before.workspace_id, revision))
         return restore(replace(snapshot, inherits=snapshot.inherits and _has_parent(before)), now)
 
     return Change(action="restored", edit=edit)

@@ -13,6 +13,7 @@ from app.db.filters import given
 from app.db.rows import AnyRow
 from app.destinations.tables import destination_revisions
 from app.kernel.clock import rfc3339
+from app.kernel.errors import NotFound
 
 _CSV_COLUMNS = (
     "revision",
@@ -48,6 +49,22 @@ def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilt
         .limit(wanted.limit + 1)
     )
     return list(connection.execute(query))
+
+
+def load_revision(connection: Connection, workspace_id: UUID, revision: int) -> AnyRow:
+    """Load one revision.
+
+    Raises:
+        NotFound: the workspace has no such revision.
+    """
+    columns = destination_revisions.c
+    query = select(destination_revisions).where(
+        columns.workspace_id == workspace_id, columns.revision == revision
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound
+    return row
 
 
 def render_revision(row: AnyRow) -> dict[str, Any]:

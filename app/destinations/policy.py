@@ -105,12 +105,17 @@ def decide(policy: Policy, destination: Destination, now: datetime) -> Verdict:
 def _decide_in_workspace(
     policy: Policy, destination: Destination, country: str, now: datetime
 ) -> tuple[RuleKind, Access]:
-    speaking = [r for r in policy.rules if r.is_live(now) and r.covers(destination)]
-    if speaking:
-        decisive = max(speaking, key=_precedence)
+    decisive = decisive_rule(policy, destination, now)
+    if decisive is not None:
         return decisive.kind, decisive.action
     named = policy.destinations.get(country, Access.BLOCKED)
     return RuleKind.COUNTRY, Access(named)
+
+
+def decisive_rule(policy: Policy, destination: Destination, now: datetime) -> Rule | None:
+    """Return the most specific live rule that speaks of a number; None where none does."""
+    speaking = [r for r in policy.rules if r.is_live(now) and r.covers(destination)]
+    return max(speaking, key=_precedence) if speaking else None
 
 
 _SPECIFICITY = {RuleKind.COUNTRY: 0, RuleKind.PREFIX: 1, RuleKind.NUMBER: 2}

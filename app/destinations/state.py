@@ -97,6 +97,20 @@ def country_accesses(state: PolicyState, now: datetime) -> dict[str, str]:
     return found
 
 
+def country_allowances(state: PolicyState, now: datetime) -> dict[str, datetime | None]:
+    """Say until when each allowed country is allowed; None is for good."""
+    ends = {
+        rule.value: rule.expires_at
+        for rule in state.rules
+        if rule.kind is RuleKind.COUNTRY and rule.is_live(now)
+    }
+    return {
+        code: None if state.destinations.get(code) == Access.ALLOWED else ends.get(code)
+        for code, access in country_accesses(state, now).items()
+        if access == Access.ALLOWED
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class CountryChange:
     """What changes for one country; None: the policy does not name it, which blocks it."""

@@ -5,11 +5,13 @@ Each check has its own public code; the first that fails decides.
 
 from datetime import datetime
 
-from app.access.principal import Principal
+from app.access.principal import Principal, admit
 from app.access.provider_account import ProviderAccount
+from app.access.roles import Role
 from app.destinations.judge import check_destination
 from app.destinations.policy import Verdict
 from app.kernel.errors import (
+    Forbidden,
     ProviderMisconfigured,
     RecipientOptedOut,
     UseCaseNotFound,
@@ -18,6 +20,20 @@ from app.kernel.errors import (
 from app.kernel.phone import Destination
 from app.messages.context import SendContext, UseCase
 from app.use_cases.eligibility import check_eligibility
+
+
+def admit_caller(caller: str | Principal, context: SendContext, now: datetime) -> Principal:
+    """Admit whoever wants to send: by the access key that was read, or as signed in.
+
+    Raises:
+        Unauthorized: the key is not there, expired or revoked.
+        Forbidden: the role is too small.
+    """
+    if isinstance(caller, str):
+        return admit(context.key, Role.SENDER, now)
+    if not caller.role.permits(Role.SENDER):
+        raise Forbidden(f"This takes the role {Role.SENDER}; you have {caller.role} here.")
+    return caller
 
 
 def reachable_use_case(context: SendContext, principal: Principal) -> UseCase:

@@ -79,12 +79,18 @@ def load_send_context(
     to: Destination,
     idempotent: IdempotentRequest | None,
     now: datetime,
+    visited_id: UUID | None = None,
 ) -> SendContext:
-    """Read everything that decides about one send, in one round trip; a key where one is given."""
+    """Read everything that decides about one send, in one round trip.
+
+    A key where its hash is given; ``visited_id`` is the workspace whose idempotency keys a caller
+    without a key uses.
+    """
     row = connection.execute(
         _STATEMENT,
         {
             "token_hash": token_hash,
+            "visited_id": visited_id,
             "use_case_id": use_case_id,
             "to_number": to.number,
             "country": to.country,
@@ -119,7 +125,11 @@ def _statement() -> Select[*tuple[Any, ...]]:
     rules = rules_of_number(walk.c.id, bindparam("to_number", type_=String()), _COUNTRY)
     # A key of the organization has no workspace of its own: the use case names the scope.
     is_own = workspaces.c.organization_id == access_keys.c.organization_id
-    key_scope = func.coalesce(access_keys.c.workspace_id, case((is_own, use_cases.c.workspace_id)))
+    key_scope = func.coalesce(
+        access_keys.c.workspace_id,
+        case((is_own, use_cases.c.workspace_id)),
+        bindparam("visited_id", type_=Uuid()),
+    )
     same_key = and_(
         idempotency_keys.c.workspace_id == key_scope,
         idempotency_keys.c.key_hash == bindparam("key_hash", type_=String()),

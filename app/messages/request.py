@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.access.principal import Principal
 from app.messages.idempotency import IdempotentRequest
 
 
@@ -17,8 +18,22 @@ class SendRequest:
 
 @dataclass(frozen=True, slots=True)
 class SendCall:
-    """A request with the hash of the key that it presents and its idempotency key, if any."""
+    """A request with its caller and its idempotency key, if any.
 
-    token_hash: str
+    The caller is the hash of an access key that is still to be admitted, or somebody who is signed
+    in to a workspace.
+    """
+
+    caller: str | Principal
     request: SendRequest
     idempotent: IdempotentRequest | None = None
+
+    @property
+    def token_hash(self) -> str | None:
+        """Return the hash of the key that the caller presents."""
+        return self.caller if isinstance(self.caller, str) else None
+
+    @property
+    def visited_id(self) -> UUID | None:
+        """Return the workspace that the caller is signed in to."""
+        return None if isinstance(self.caller, str) else self.caller.workspace_id

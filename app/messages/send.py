@@ -11,9 +11,7 @@ from datetime import datetime
 
 import structlog
 
-from app.access.principal import admit
 from app.access.provider_account import ProviderAccount
-from app.access.roles import Role
 from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
 from app.destinations.refusal import Refusal, Source, insert_refusal
@@ -21,7 +19,7 @@ from app.kernel.clock import Clock
 from app.kernel.errors import IdempotencyConflict, PublicError, ServiceUnavailable
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, resolve
-from app.messages.admission import check_admission, reachable_use_case
+from app.messages.admission import admit_caller, check_admission, reachable_use_case
 from app.messages.context import SendContext, UseCase, load_send_context
 from app.messages.idempotency import IdempotentRequest, Prior, first_answer
 from app.messages.outcomes import NewSubmission, keep_answer, open_submission
@@ -71,7 +69,7 @@ class SendMessage:
     def _send(self, call: SendCall) -> Sent:
         now = self.clock.now()
         context = self._read(call, now)
-        principal = admit(context.key, Role.SENDER, now)
+        principal = admit_caller(call.caller, context, now)
         if call.idempotent is not None and context.prior is not None:
             return self._replay(context.prior, call.idempotent, now)
         use_case = reachable_use_case(context, principal)
@@ -99,6 +97,7 @@ class SendMessage:
             return load_send_context(
                 connection,
                 token_hash=call.token_hash,
+                visited_id=call.visited_id,
                 use_case_id=call.request.use_case_id,
                 to=resolve(call.request.to_phone_number),
                 idempotent=call.idempotent,
@@ -109,7 +108,7 @@ class SendMessage:
         """Answer a request whose key another one took between our reading and our writing."""
         now = self.clock.now()
         context = self._read(call, now)
-        admit(context.key, Role.SENDER, now)
+        admit_caller(call.caller, context, now)
         if call.idempotent is None or context.prior is None:
             raise IdempotencyConflict
         return self._replay(context.prior, call.idempotent, now)

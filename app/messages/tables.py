@@ -10,6 +10,7 @@ month is dropped as a whole (see app.messages.months).
 from sqlalchemy import (
     Boolean,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -26,6 +27,12 @@ from app.db.types import UtcDateTime
 _DUE = text("check_at IS NOT NULL")
 _HAS_BODY = text("body IS NOT NULL")
 _HAS_NUMBER = text("to_number LIKE '+%'")
+# What a `sent` changes is in neither condition: that update stays within its page.
+_ERRED = text("errored_at IS NOT NULL")
+UNFINISHED = text(
+    "delivered_at IS NULL AND errored_at IS NULL"
+    " AND submission NOT IN ('refused', 'never_processed')"
+)
 _BY_TIME = "RANGE (id)"
 
 messages = Table(
@@ -97,6 +104,22 @@ messages = Table(
         sqlite_where=_HAS_NUMBER,
         postgresql_where=_HAS_NUMBER,
     ),
+    # What people look for: what a use case sent, what went wrong, and what has not ended.
+    Index(None, "use_case_id", "id"),
+    Index(
+        "ix_messages_erred",
+        "workspace_id",
+        "id",
+        sqlite_where=_ERRED,
+        postgresql_where=_ERRED,
+    ),
+    Index(
+        "ix_messages_unfinished",
+        "workspace_id",
+        "id",
+        sqlite_where=UNFINISHED,
+        postgresql_where=UNFINISHED,
+    ),
     postgresql_partition_by=_BY_TIME,
 )
 
@@ -125,4 +148,30 @@ idempotency_keys = Table(
     Column("answer", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
+)
+
+# What was sent in each hour (UTC), counted by the worker, always a whole hour anew.
+# `sends` less those that ended are still on their way. A number of no country counts under ''.
+message_counts = Table(
+    "message_counts",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("country", String(2), primary_key=True),
+    Column("sends", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("undelivered", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Index(None, "day", "hour"),
+)
+
+# How far the counting came, and until when it is one worker's.
+message_counting = Table(
+    "message_counting",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("counted_until", UtcDateTime, nullable=False),
+    Column("leased_until", UtcDateTime),
 )

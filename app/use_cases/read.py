@@ -14,6 +14,8 @@ from app.db.filters import given
 from app.db.rows import AnyRow
 from app.use_cases.tables import senders, use_cases
 
+_MOST_NAMES = 500
+
 
 @dataclass(frozen=True, slots=True)
 class UseCaseFilter:
@@ -74,3 +76,14 @@ def _with_pools(connection: Connection, rows: Sequence[AnyRow]) -> list[UseCaseR
     for sender in connection.execute(found):
         pools[sender.use_case_id].append(sender)
     return [UseCaseRecord(row, pools[row.id]) for row in rows]
+
+
+def load_use_case_names(connection: Connection, principal: Principal) -> dict[UUID, str]:
+    """Load the names of the use cases that exist for a principal, deleted ones too, by name."""
+    query = (
+        select(use_cases.c.id, use_cases.c.name)
+        .where(within_reach(principal, use_cases.c.workspace_id))
+        .order_by(use_cases.c.name)
+        .limit(_MOST_NAMES)
+    )
+    return {row.id: row.name for row in connection.execute(query)}

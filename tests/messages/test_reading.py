@@ -1,10 +1,12 @@
 """Fetching and listing messages: filters, pages, and what does not exist for a key."""
 
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
 
 from app.access.roles import Role
+from app.kernel.clock import rfc3339, utc_now
 from app.kernel.ids import new_id
 from support.time import ManualClock
 from support.world import BR_NUMBER, OTHER_ACCOUNT, US_NUMBER, Gateway, Tenant, World
@@ -31,6 +33,9 @@ def test_a_list_shows_the_newest_first_and_each_as_a_fetch_does(
 
 
 def test_filters_narrow_the_list(timed_gateway: Gateway, world: World, clock: ManualClock) -> None:
+    began = clock.at = (
+        utc_now()
+    )  # ids tell the time of the machine, and times are looked up by them
     tenant = world.tenant(world.organization(), destinations={"US": "allowed", "BR": "allowed"})
     sibling = world.tenant(tenant.organization_id, "sibling")
     first_use_case, second_use_case = tenant.use_case_id, world.use_case(tenant.workspace_id)
@@ -64,11 +69,14 @@ def test_filters_narrow_the_list(timed_gateway: Gateway, world: World, clock: Ma
     assert found(use_case_id=str(second_use_case)) == {"second"}
     assert found(to_number=BR_NUMBER) == {"brazil"}
     assert found(workspace_id=str(sibling.workspace_id)) == {"sibling"}
-    assert found(created_after="2026-01-31T12:00:00Z") == {"brazil", "second", "sibling"}
-    assert found(created_before="2026-01-31T13:01:00+01:00") == {"us"}
-    assert found(
-        created_after="2026-01-31T12:00:00Z", created_before="2026-01-31T12:03:00Z", country="US"
-    ) == {"second"}
+    first, second, last = (began + timedelta(seconds=seconds) for seconds in (0, 60, 180))
+    in_paris = second.astimezone(timezone(timedelta(hours=1))).isoformat()
+    assert in_paris.endswith("+01:00")
+    assert found(created_after=rfc3339(first)) == {"brazil", "second", "sibling"}
+    assert found(created_before=in_paris) == {"us"}
+    assert found(created_after=rfc3339(first), created_before=rfc3339(last), country="US") == {
+        "second"
+    }
 
 
 def test_pages_follow_each_other_and_stay_stable_under_inserts(

@@ -254,6 +254,7 @@ def open_gateway(
     clock: Clock | None = None,
     public_url: str = PUBLIC_URL,
     threads: int = 8,
+    twilio_url: str | None = None,
     **settings: Any,
 ) -> Gateway:
     """Wire a gateway to a database and a fake Twilio."""
@@ -264,7 +265,7 @@ def open_gateway(
             instance=instance,
             database_url=database.engine.url.render_as_string(hide_password=False),
             public_url=public_url,
-            twilio_url=None,
+            twilio_url=twilio_url,
             secret_key="s" * 32,
             encryption_keys=(Settings.__name__,),
             threads=threads,

@@ -1,0 +1,288 @@
+// Manage Destinations: the form's wishes at once on the page, the select with a search, the map.
+// Without this file each button of the form does the same by the server.
+"use strict";
+
+(() => {
+  const form = document.getElementById("wishes");
+  const map = document.getElementById("map");
+  const words = (text) => new Set((text ?? "").split(" ").filter(Boolean));
+  const names = map && new Intl.DisplayNames([map.dataset.language, "en"], { type: "region", fallback: "code" });
+  const state = map && {
+    allowed: words(map.dataset.allowed),
+    until: words(map.dataset.until),
+    denied: words(map.dataset.denied),
+    listed: words(map.dataset.listed),
+    closed: words(map.dataset.closed),
+    risky: words(map.dataset.risky),
+  };
+
+  // Time that is left of what ends by itself.
+  function countDown() {
+    for (const one of document.querySelectorAll("[data-ends]")) {
+      const seconds = Math.floor((new Date(one.dataset.ends) - Date.now()) / 1000);
+      one.textContent = seconds > 0 ? left(seconds) : "over";
+    }
+  }
+  function left(seconds) {
+    const two = (number) => String(number).padStart(2, "0");
+    const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+    if (days) return `${days} d ${hours} h left`;
+    return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)} left`;
+  }
+  countDown();
+  setInterval(countDown, 1000);
+  if (!map) return;
+
+  // Wishes: hidden fields of the form, the only place where they are kept.
+  const wished = document.getElementById("wished");
+  const wishOf = (code) => wished?.querySelector(`[data-code="${code}"]`);
+  function wish(code, name, value = code) {
+    wishOf(code)?.remove();
+    if (name) {
+      const field = document.createElement("input");
+      Object.assign(field, { type: "hidden", name, value });
+      field.dataset.code = code;
+      wished.append(field);
+    }
+    drawChip(code);
+    draw(code);
+    preview();
+  }
+
+  function allow(code) {
+    const hours = document.getElementById("hours");
+    if (state.denied.has(code)) return complain("The organization denies this destination; a workspace cannot allow it.");
+    if (wishOf(code)?.name === "block") return wish(code);
+    if (state.allowed.has(code) && !state.until.has(code)) return complain("This country is allowed already.");
+    if (hours.value) wish(code, "temporary", `${code}.${hours.value}`);
+    else wish(code, "allow");
+    hours.value = "";
+    complain("");
+    return true;
+  }
+  function toggle(code) {
+    if (wishOf(code)) wish(code);
+    else if (state.listed.has(code)) wish(code, "block");
+    else allow(code);
+  }
+
+  // The list
+  const list = document.getElementById("allowed");
+  function drawChip(code) {
+    const field = wishOf(code);
+    let chip = list.querySelector(`li[data-code="${code}"]`);
+    if (!chip && field) {
+      chip = document.getElementById("chip").content.firstElementChild.cloneNode(true);
+      chip.dataset.code = code;
+      chip.querySelector("span").textContent = names.of(code);
+      chip.querySelector("small").textContent = code;
+      const after = [...list.children].find((one) => one.querySelector("span").textContent.localeCompare(names.of(code)) > 0);
+      list.insertBefore(chip, after ?? null);
+    }
+    if (chip && !field && !("listed" in chip.dataset)) chip.remove();
+    else if (chip) drawState(chip, code, field);
+    document.querySelector(".none-yet").hidden = list.children.length > 0;
+  }
+  function drawState(chip, code, field) {
+    const goes = field?.name === "block";
+    chip.classList.toggle("going", goes);
+    chip.classList.toggle("new", Boolean(field) && !goes);
+    chip.querySelector(".note").textContent = noteOf(field);
+    const button = chip.querySelector("button");
+    button.value = `${field ? "undo" : "remove"}:${code}`;
+    button.textContent = goes ? "Keep" : "×";
+    button.setAttribute("aria-label", `${goes ? "Keep" : "Remove"} ${names.of(code)}`);
+  }
+  function noteOf(field) {
+    if (!field) return "";
+    if (field.name === "block") return "will be blocked";
+    const hours = field.name === "temporary" ? field.value.split(".")[1] : "";
+    const label = hours && document.querySelector(`#hours option[value="${hours}"]`).textContent;
+    return `will be allowed${label ? ` for ${label}` : ""}`;
+  }
+
+  // What saving would do, from the server; Save does nothing that was not shown.
+  let running = null;
+  let soon = 0;
+  function preview() {
+    clearTimeout(soon);
+    soon = setTimeout(load, 120);
+  }
+  async function load() {
+    running?.abort();
+    running = new AbortController();
+    const told = document.getElementById("told");
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const answer = await fetch(form.dataset.preview, { method: "POST", body, signal: running.signal, headers: { "HX-Request": "true" } });
+      if (answer.headers.has("HX-Redirect")) return location.assign(answer.headers.get("HX-Redirect"));
+      if (!answer.ok) throw new Error(String(answer.status));
+      document.getElementById("changes").outerHTML = await answer.text();
+      const changes = document.getElementById("changes");
+      changes.dispatchEvent(new CustomEvent("htmx:afterSwap", { bubbles: true })); // times are localised then
+      told.textContent = changes.querySelector("h2").textContent;
+      countDown();
+    } catch (problem) {
+      if (problem.name !== "AbortError") told.textContent = "The effect could not be worked out now; Save shows it.";
+    }
+  }
+
+  // The select, with a search over names, codes and calling codes.
+  function complain(text) {
+    const search = document.getElementById("country");
+    let problem = document.getElementById("country-problem");
+    if (!problem && text) {
+      problem = document.createElement("small");
+      problem.id = "country-problem";
+      problem.className = "problem";
+      problem.setAttribute("role", "alert");
+      search.closest(".field").insertBefore(problem, document.getElementById("country-hint"));
+    }
+    if (problem) problem.textContent = text;
+    search.toggleAttribute("aria-invalid", Boolean(text));
+    if (text) search.setAttribute("aria-invalid", "true");
+    search.setAttribute("aria-describedby", text ? "country-problem country-hint" : "country-hint");
+    return false;
+  }
+  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  function searchable(select) {
+    const options = [...select.options].filter((one) => one.value).map((one) => ({ code: one.value, label: one.text, text: plain(one.text) }));
+    const box = document.createElement("div");
+    box.className = "combobox";
+    box.innerHTML = '<input type="text" id="country" role="combobox" autocomplete="off" spellcheck="false" aria-autocomplete="list" aria-expanded="false" aria-controls="countries" aria-describedby="country-hint"><ul id="countries" role="listbox" aria-label="Countries" hidden></ul>';
+    select.replaceWith(box);
+    const [input, choices] = box.children;
+    input.placeholder = "Select a country";
+    let found = [];
+    let at = -1;
+
+    function open() {
+      const asked = plain(input.value).split(/\s+/).filter(Boolean);
+      found = options.filter((one) => asked.every((word) => one.text.includes(word)));
+      const exact = found.findIndex((one) => one.code.toLowerCase() === asked[0]);
+      choices.replaceChildren(...found.map(drawChoice));
+      if (!found.length) choices.innerHTML = '<li class="nothing" role="option" aria-disabled="true" aria-selected="false">No country is called so.</li>';
+      choices.hidden = false;
+      input.setAttribute("aria-expanded", "true");
+      point(asked.length && found.length ? Math.max(exact, 0) : -1);
+    }
+    function drawChoice(one, place) {
+      const line = document.createElement("li");
+      line.id = `country-${one.code}`;
+      line.dataset.place = place;
+      line.setAttribute("role", "option");
+      line.setAttribute("aria-selected", "false");
+      line.append(one.label);
+      if (state.allowed.has(one.code)) line.append(Object.assign(document.createElement("small"), { textContent: state.until.has(one.code) ? "allowed for a time" : "allowed" }));
+      return line;
+    }
+    function point(place) {
+      choices.children[at]?.setAttribute("aria-selected", "false");
+      at = place;
+      const line = found[at] && choices.children[at];
+      line?.setAttribute("aria-selected", "true");
+      line?.scrollIntoView({ block: "nearest" });
+      if (line) input.setAttribute("aria-activedescendant", line.id);
+      else input.removeAttribute("aria-activedescendant");
+    }
+    function close() {
+      choices.hidden = true;
+      input.setAttribute("aria-expanded", "false");
+      input.removeAttribute("aria-activedescendant");
+    }
+    function choose(place) {
+      if (!found[place]) return;
+      input.value = "";
+      close();
+      allow(found[place].code);
+    }
+    const keys = {
+      ArrowDown: () => (choices.hidden ? open() : point(Math.min(at + 1, found.length - 1))),
+      ArrowUp: () => point(Math.max(at - 1, 0)),
+      Escape: close,
+      Enter: () => (choices.hidden ? open() : choose(at)),
+    };
+    input.addEventListener("keydown", (event) => {
+      if (event.key in keys) {
+        event.preventDefault();
+        keys[event.key]();
+      }
+    });
+    input.addEventListener("input", open);
+    input.addEventListener("click", () => choices.hidden && open());
+    input.addEventListener("blur", close);
+    choices.addEventListener("mousedown", (event) => event.preventDefault());
+    choices.addEventListener("click", (event) => choose(Number(event.target.closest("li").dataset.place ?? -1)));
+  }
+
+  // The map
+  const shapes = "http://www.w3.org/2000/svg";
+  let svg = null;
+  let over = null;
+  async function drawMap() {
+    const answer = await fetch(map.dataset.src);
+    if (!answer.ok) return;
+    const text = await answer.text();
+    svg = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", "World map of the destinations; the list above says the same");
+    over = document.createElementNS(shapes, "g");
+    over.setAttribute("class", "over");
+    svg.append(over);
+    map.append(svg);
+    map.closest("section").hidden = false;
+    for (const shape of svg.querySelectorAll(":scope > [id]")) draw(shape.id);
+    if (form) {
+      map.classList.add("clickable");
+      svg.addEventListener("click", (event) => {
+        const shape = event.target.closest("svg > [id]");
+        if (shape) toggle(shape.id);
+      });
+    }
+  }
+  function draw(code) {
+    const shape = svg?.querySelector(`:scope > [id="${code}"]`);
+    if (!shape) return;
+    const said = [accessOf(code)];
+    shape.setAttribute("class", said[0]);
+    for (const old of over.querySelectorAll(`[data-code="${code}"]`)) old.remove();
+    if (state.closed.has(code)) said.push(lay(shape, code, "closed"));
+    if (state.risky.has(code)) said.push(lay(shape, code, "risky"));
+    const field = wishOf(code);
+    if (field) {
+      lay(shape, code, "wished");
+      said.push(noteOf(field));
+    }
+    const spoken = { until: "allowed for a time", inherited: "allowed, inherited", denied: "denied by the organization", closed: "closed at Twilio", risky: "high-risk" };
+    const title = shape.querySelector("title") ?? shape.appendChild(document.createElementNS(shapes, "title"));
+    title.textContent = `${names.of(code)} (${code}): ${said.map((one) => spoken[one] ?? one).join(", ")}`;
+  }
+  function accessOf(code) {
+    if (state.denied.has(code)) return "denied";
+    if (!state.allowed.has(code)) return "blocked";
+    return map.dataset.kind === "inherited" ? "inherited" : state.until.has(code) ? "until" : "allowed";
+  }
+  function lay(shape, code, kind) {
+    const copy = (shape.matches("g") ? shape.querySelector("path") : shape).cloneNode(false);
+    copy.removeAttribute("id");
+    copy.setAttribute("class", kind);
+    copy.dataset.code = code;
+    over.append(copy);
+    return kind;
+  }
+
+  if (form) {
+    searchable(document.getElementById("country"));
+    list.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      event.preventDefault();
+      const code = button.closest("li").dataset.code;
+      const next = button.closest("li").nextElementSibling;
+      if (wishOf(code)) wish(code);
+      else wish(code, "block");
+      if (!button.isConnected) (next?.querySelector("button") ?? document.getElementById("country")).focus();
+    });
+  }
+  drawMap();
+})();

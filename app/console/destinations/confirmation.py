@@ -1,0 +1,61 @@
+"""Changes that are shown with their effect first and made by a second press, as they were shown."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from sqlalchemy import Connection
+
+from app.access.actor import actor_of
+from app.destinations.manage import Asked, Change, Changed, ManageDestinations
+from app.destinations.state import CountryChange
+from app.people.visitor import Visitor
+from app.web.wiring import service
+
+_MAX_REASON = 500
+_REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a change would do at a revision; ``text`` says which change was tried."""
+
+    text: str
+    revision: int
+    changes: tuple[CountryChange, ...]
+    impact: dict[str, Any] | None
+
+
+def try_change(
+    connection: Connection, visitor: Visitor, workspace_id: UUID, change: Change, text: str
+) -> Trial:
+    """Try a change on the policy as it is now; what is wrong with it is raised as by the change."""
+    asked = Asked(actor_of(visitor.principal), dry_run=True)
+    changed = service(ManageDestinations).within(connection, workspace_id, change, asked)
+    return Trial(text, changed.effective.revision, changed.changes, changed.impact)
+
+
+def is_confirmed(text: str) -> bool:
+    """Say whether the form was shown with this very change."""
+    return request.form.get("shown") == text
+
+
+def make_confirmed(
+    visitor: Visitor, workspace_id: UUID, change: Change, reason: str | None = None
+) -> Changed:
+    """Make a change at the revision that it was shown for.
+
+    Raises:
+        RevisionMismatch: someone else saved meanwhile; show it again.
+    """
+    given = _REVISION.fullmatch(request.form.get("revision", ""))
+    shown_for = frozenset({int(given[0])} if given else ())
+    asked = Asked(actor_of(visitor.principal), reason, shown_for)
+    return service(ManageDestinations)(workspace_id, change, asked)
+
+
+def given_reason() -> str | None:
+    """Return why, as the form says it."""
+    return request.form.get("reason", "").strip()[:_MAX_REASON] or None

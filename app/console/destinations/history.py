@@ -1,0 +1,135 @@
+"""The pages of a policy's history: who changed what, when and why, and going back."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.access.roles import Role
+from app.console.destinations.confirmation import (
+    Trial,
+    given_reason,
+    is_confirmed,
+    make_confirmed,
+    try_change,
+)
+from app.console.destinations.sight import Sight, load_sight, place_of
+from app.console.forms import Form, refilled
+from app.console.guard import Visits
+from app.console.navigation import DESTINATIONS
+from app.console.pages import go_to, link, page_answer
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.destinations.changes import restore_revision
+from app.destinations.history import HistoryFilter, load_history, load_revision
+from app.destinations.schemas import HistoryQuery
+from app.kernel.clock import Clock
+from app.kernel.errors import (
+    DestinationsInherited,
+    NotFound,
+    RevisionMismatch,
+    ValidationFailed,
+)
+from app.people.visitor import Visitor
+from app.web.bodies import Query
+from app.web.pages import page
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+routes = Routes("Console", described=False)
+PATH = f"{DESTINATIONS}/history"
+_QUERY: Query[HistoryFilter] = Query(HistoryQuery)
+_MOST_DIGITS = 9
+
+
+@routes.add("GET", PATH, guard=Visits(Role.VIEWER), query=_QUERY, answers={200: "text/html"})
+def history_page(visitor: Visitor) -> Answer:
+    """List the revisions, newest first."""
+    wanted = _QUERY.read()
+    with service(Database).reading() as connection:
+        sight = load_sight(connection, visitor)
+        rows = load_history(connection, sight.effective.workspace_id, wanted)
+    found = page(rows, wanted.limit, lambda row: row.id, lambda row: row)
+    token = found["next_page_token"]
+    return page_answer(
+        visitor,
+        "destinations/history.html",
+        sight=sight,
+        rows=found["items"],
+        next_path=link(f"{PATH}?page_token={token}") if token else None,
+        is_first=wanted.page_token is None,
+    )
+
+
+@routes.add("GET", f"{PATH}/{{revision}}", guard=Visits(Role.VIEWER), answers={200: "text/html"})
+def revision_page(visitor: Visitor, revision: str) -> Answer:
+    """Show the policy as it was after a revision, and what restoring it would do."""
+    return _page(visitor, _number(revision))
+
+
+@routes.add(
+    "POST",
+    f"{PATH}/{{revision}}/restore",
+    guard=Visits(Role.ADMIN),
+    answers={303: None, **dict.fromkeys((409, 412, 422), "text/html")},
+    errors=(NotFound,),
+)
+def restore(visitor: Visitor, revision: str) -> Answer:
+    """Go back to how the policy was after a revision."""
+    number = _number(revision)
+    change = restore_revision(number, service(Clock).now())
+    if not is_confirmed(_text(number)):
+        form = Form(errors={"": ["Look at the effect first, then restore."]})
+        return _page(visitor, number, 422, form)
+    try:
+        changed = make_confirmed(visitor, place_of(visitor), change, given_reason())
+    except RevisionMismatch:
+        return _page(visitor, number, 412)
+    except DestinationsInherited as inherited:
+        return _page(visitor, number, 409, Form(errors={"": [inherited.text]}))
+    except ValidationFailed as problem:
+        return _page(visitor, number, 422, refilled(problem))
+    told = f"Revision {number} is restored, as revision {changed.effective.revision}."
+    return go_to(PATH, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    sight: Sight
+    row: AnyRow
+    trial: Trial | None
+
+
+def _look(connection: Connection, visitor: Visitor, number: int) -> _Look:
+    sight = load_sight(connection, visitor)
+    workspace_id = sight.effective.workspace_id
+    row = load_revision(connection, workspace_id, number)
+    trial = None
+    if sight.may_change:
+        change = restore_revision(number, sight.now)
+        trial = try_change(connection, visitor, workspace_id, change, _text(number))
+    return _Look(sight, row, trial)
+
+
+def _page(visitor: Visitor, number: int, status: int = 200, form: Form | None = None) -> Answer:
+    with service(Database).reading() as connection:
+        look = _look(connection, visitor, number)
+    return page_answer(
+        visitor,
+        "destinations/revision.html",
+        status,
+        sight=look.sight,
+        row=look.row,
+        trial=look.trial,
+        form=form or Form(),
+        is_stale=status == 412,  # noqa: PLR2004
+    )
+
+
+def _number(revision: str) -> int:
+    if not (revision.isascii() and revision.isdecimal() and len(revision) <= _MOST_DIGITS):
+        raise NotFound
+    return int(revision)
+
+
+def _text(number: int) -> str:
+    return f"restore {number}"

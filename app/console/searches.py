@@ -1,0 +1,75 @@
+"""What the search forms of messages and refusals take; days are days of UTC."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from marshmallow import fields, post_load
+
+from app.console.typed_number import TypedNumber
+from app.destinations.refused import RefusalFilter
+from app.messages.lifecycle import Status
+from app.messages.read import MessageFilter
+from app.web.fields import Country, StrictSchema, Text, one_of
+from app.web.pages import PageToken
+
+SHOWN = 25
+
+
+class _Search(StrictSchema):
+    page_token = PageToken(load_default=None)
+    since = fields.Date(error_messages={"invalid": "Must be a day: 2026-01-31."})
+    until = fields.Date(error_messages={"invalid": "Must be a day: 2026-01-31."})
+
+
+class NumberSearch(StrictSchema):
+    """Query of the page that tries a number."""
+
+    number = TypedNumber(load_default=None)
+    use_case_id = fields.UUID(load_default=None)
+
+
+class MessageSearch(_Search):
+    """Query of the page of messages."""
+
+    status = fields.String(validate=one_of(Status))
+    country = Country()
+    use_case_id = fields.UUID()
+    to_number = TypedNumber()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> MessageFilter:
+        first, last = _days(data)
+        status = data.pop("status", None)
+        return MessageFilter(
+            limit=SHOWN,
+            status=None if status is None else Status(status),
+            created_after=first,
+            created_before=last,
+            **data,
+        )
+
+
+class RefusalSearch(_Search):
+    """Query of the page of refusals."""
+
+    country = Country()
+    code = Text()
+    use_case_id = fields.UUID()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RefusalFilter:
+        first, last = _days(data)
+        return RefusalFilter(limit=SHOWN, after=first, before=last, **data)
+
+
+def _days(data: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Take both days out; return the times just before the first and just after the last."""
+    since: date | None = data.pop("since", None)
+    until: date | None = data.pop("until", None)
+    after = None if since is None else _midnight(since) - timedelta(milliseconds=1)
+    before = None if until is None else _midnight(until) + timedelta(days=1)
+    return after, before
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

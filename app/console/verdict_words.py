@@ -1,0 +1,68 @@
+"""Verdicts and refusals in words: which rule decided, in which layer, at which revision."""
+
+from typing import Any
+
+from app.console.language import visitor_language
+from app.db.rows import AnyRow
+from app.destinations.policy import Rule, RuleKind, Scope
+from app.kernel.countries import country_name
+from app.messages.refusal_meanings import refusal_meaning
+
+_KINDS = {
+    "not_a_real_number": "No such number can exist: its length or its beginning is not in any "
+    "country's plan.",
+    "cannot_receive_sms": "The number is of a kind that receives no SMS.",
+}
+# What decides alone; a rule for a country is told by its layer.
+_OF_RULE: dict[str, str] = {
+    RuleKind.NO_COUNTRY: "The number belongs to no country; such numbers are always blocked.",
+    RuleKind.NUMBER: "A rule for exactly this number blocks it.",
+    RuleKind.PREFIX: "A rule for the beginning of the number blocks it.",
+}
+_OF_SCOPE: dict[str, str] = {
+    Scope.PROVIDER: "Twilio's geo permissions do not allow this: {place}.",
+    Scope.ORGANIZATION: "The organization denies this for all workspaces, and no workspace can "
+    "lift it: {place}.",
+    Scope.USE_CASE: "The use case is limited to other countries: not {place}.",
+}
+_NOT_NAMED = "{place} is not among the destinations of this workspace."
+
+
+def country_words(code: str | None) -> str:
+    """Name a country in the visitor's language."""
+    return "no country" if code is None else country_name(code, visitor_language())
+
+
+def refusal_words(row: AnyRow) -> str:
+    """Say why a send was refused, from its row."""
+    if row.code == "DestinationBlocked":
+        return blocked_words(row.rule, row.scope, row.country)
+    return refusal_meaning(row.code) or ""
+
+
+def blocked_words(rule: str | None, scope: str | None, country: str | None) -> str:
+    """Say which rule of which layer blocks a number."""
+    words = _OF_RULE.get(rule or "") or _OF_SCOPE.get(scope or "") or _NOT_NAMED
+    return words.format(place=country_words(country))
+
+
+def allowed_words(rule: str | None, country: str | None) -> str:
+    """Say which rule allows a number."""
+    if rule == RuleKind.NUMBER:
+        return "A rule for exactly this number allows it."
+    if rule == RuleKind.PREFIX:
+        return "A rule for the beginning of the number allows it."
+    return f"{country_words(country)} is among the destinations of this workspace."
+
+
+def rule_words(rule: Rule) -> str:
+    """Name the very rule that decided."""
+    until = f", until {rule.expires_at:%Y-%m-%d %H:%M} UTC" if rule.expires_at else ""
+    return f"{rule.kind} {rule.value} is {rule.action}{until}"
+
+
+def invalid_words(details: dict[str, Any]) -> str:
+    """Say why a number cannot be sent to at all."""
+    kind = details.get("kind")
+    words = _KINDS.get(details.get("reason", ""), "Twilio does not take the number.")
+    return words if kind is None else f"{words[:-1]}: {str(kind).replace('_', ' ')}."

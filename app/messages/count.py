@@ -1,0 +1,87 @@
+"""Counting messages by hour and country, so that nobody has to count them while looking.
+
+The hot paths write nothing for it. The worker counts the hours anew that something happened in: a
+count is always of a whole hour, so that doing it twice, or by another worker, gives the same. The
+time just before is looked at again each time: a row may be committed a little after its id was
+minted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.messages.counting import (
+    HOUR,
+    Turn,
+    count_hour,
+    end_turn,
+    forget_counts,
+    hour_of,
+    hours_touched,
+    keep_turn,
+    load_hour,
+    replace_hour,
+    start_counting,
+    take_turn,
+)
+
+COUNTED = timedelta(days=31)
+KEPT = timedelta(days=100)
+_OVERLAP = timedelta(minutes=2)
+_AT_ONCE = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class CountMessages:
+    """One round of the worker's counting."""
+
+    database: Database
+    clock: Clock
+
+    def run_once(self) -> int:
+        """Count what has changed since the last round, a few hours of it at most.
+
+        Returns 1 where there is more to do at once.
+        """
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            start_counting(connection, now - COUNTED, now)
+            turn = take_turn(connection, now)
+        if turn is None:
+            return 0
+        until = min(now, turn.counted_until + _AT_ONCE)
+        counted = self._count(turn, self._hours(turn.counted_until - _OVERLAP, until, now), now)
+        if counted is None:
+            return 0
+        with self.database.writing() as connection:
+            forget_counts(connection, (now - KEPT).date())
+            end_turn(connection, counted, until)
+        return 1 if until < now else 0
+
+    def _hours(self, since: datetime, until: datetime, now: datetime) -> list[datetime]:
+        """List the hours in which messages were made, or changed, between two times."""
+        with self.database.reading() as connection:
+            found = hours_touched(connection, since, until)
+        hour = hour_of(since)
+        while hour < until:
+            found.add(hour)
+            hour += HOUR
+        return sorted(hour for hour in found if hour >= now - COUNTED)
+
+    def _count(self, turn: Turn, hours: Iterable[datetime], now: datetime) -> Turn | None:
+        """Count hours anew; None where another worker has taken over."""
+        kept: Turn | None = turn
+        for hour in hours:
+            with self.database.reading() as connection:
+                counts = count_hour(connection, hour, now)
+                is_changed = counts != load_hour(connection, hour)
+            if not is_changed:
+                continue
+            with self.database.writing() as connection:
+                kept = None if kept is None else keep_turn(connection, kept, self.clock.now())
+                if kept is None:
+                    return None
+                replace_hour(connection, hour, counts)
+        return kept

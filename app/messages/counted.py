@@ -1,0 +1,53 @@
+"""Reading the counters: sums by day and country, and until when they are true."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select
+
+from app.db.heartbeats import worker_heartbeats
+from app.db.types import UtcDateTime
+from app.messages.tables import message_counting, message_counts
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """What became of the sends of one day (UTC) to one country; '' is no country."""
+
+    day: date
+    country: str
+    sends: int
+    delivered: int
+    undelivered: int
+    failed: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSigns:
+    """When a worker was last heard of, and until when messages are counted."""
+
+    heartbeat_at: datetime | None
+    counted_until: datetime | None
+
+
+def load_day_counts(connection: Connection, workspace_id: UUID, since: date) -> list[DayCount]:
+    """Sum up the counters of a workspace by day and country, oldest first."""
+    columns = message_counts.c
+    sums = [func.sum(columns[name]) for name in DayCount.__slots__[2:]]
+    query = (
+        select(columns.day, columns.country, *sums)
+        .where(columns.workspace_id == workspace_id, columns.day >= since)
+        .group_by(columns.day, columns.country)
+        .order_by(columns.day, columns.country)
+    )
+    return [DayCount(row[0], row[1], *map(int, row[2:])) for row in connection.execute(query)]
+
+
+def load_worker_signs(connection: Connection) -> WorkerSigns:
+    """Load the worker's signs of life."""
+    beat = select(func.max(worker_heartbeats.c.at, type_=UtcDateTime())).scalar_subquery()
+    until = select(message_counting.c.counted_until).scalar_subquery()
+    row = connection.execute(select(beat, until)).one()
+    return WorkerSigns(*row)

@@ -1,0 +1,172 @@
+"""SQL of the counters: which hours were touched, what is in an hour, whose turn the counting is.
+
+An hour is a range of ids. Every change of a message leaves an event with its id, and an id tells
+the time of its message, so the hours to count anew are read from the ids of new events alone.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Connection,
+    String,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.kernel.ids import first_id_at
+from app.messages.lifecycle import Status
+from app.messages.read import visible
+from app.messages.tables import message_counting, message_counts, message_events, messages
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LEASE = timedelta(seconds=60)
+_ONLY = 1
+# The first characters of an id as text count the time in pieces of 65,536 milliseconds.
+_PIECE_DIGITS = 8
+_PIECE_BITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to count, until the lease ends, and how far the counting came."""
+
+    counted_until: datetime
+    leased_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What became of the sends of one workspace to one country; '' is no country."""
+
+    workspace_id: UUID
+    country: str
+    sends: int
+    delivered: int
+    undelivered: int
+    failed: int
+    segments: int
+
+
+_COUNTED = tuple(message_counts.c[name] for name in Count.__slots__)
+
+
+def start_counting(connection: Connection, earliest: datetime, now: datetime) -> None:
+    """Begin with the oldest message, but not before a time; does nothing once it has begun."""
+    if connection.execute(select(message_counting.c.id)).one_or_none() is not None:
+        return
+    oldest = select(messages.c.created_at).order_by(messages.c.id).limit(1)
+    began = connection.execute(oldest).scalar_one_or_none() or now
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = dialect.insert(message_counting).values(id=_ONLY, counted_until=max(began, earliest))
+    connection.execute(first.on_conflict_do_nothing())
+
+
+def take_turn(connection: Connection, now: datetime) -> Turn | None:
+    """Claim the counting; None while it is another worker's."""
+    columns = message_counting.c
+    row = connection.execute(
+        update(message_counting)
+        .where(or_(columns.leased_until.is_(None), columns.leased_until <= now))
+        .values(leased_until=now + LEASE)
+        .returning(columns.counted_until)
+    ).one_or_none()
+    return None if row is None else Turn(row.counted_until, now + LEASE)
+
+
+def keep_turn(connection: Connection, turn: Turn, now: datetime) -> Turn | None:
+    """Prove that the turn is still ours and lengthen it; None where another has taken over."""
+    renewed = Turn(turn.counted_until, max(now + LEASE, turn.leased_until))
+    return renewed if _move(connection, turn, leased_until=renewed.leased_until) else None
+
+
+def end_turn(connection: Connection, turn: Turn, counted_until: datetime) -> None:
+    """Give the counting back and note how far it came, unless another has taken over."""
+    _move(connection, turn, leased_until=None, counted_until=counted_until)
+
+
+def _move(connection: Connection, turn: Turn, **values: Any) -> bool:
+    ours = message_counting.c.leased_until == turn.leased_until
+    return connection.execute(update(message_counting).where(ours).values(**values)).rowcount == 1
+
+
+def hours_touched(connection: Connection, since: datetime, until: datetime) -> set[datetime]:
+    """Return the hours of the messages that events of a time speak of."""
+    columns = message_events.c
+    piece = func.substr(cast(columns.message_id, String), 1, _PIECE_DIGITS)
+    is_new = columns.id >= first_id_at(since), columns.id < first_id_at(until)
+    query = select(piece).distinct().where(*is_new)
+    latest = int(until.timestamp() * 1000) >> _PIECE_BITS
+    pieces = (int(text, 16) for text in connection.execute(query).scalars())
+    return {
+        _hour_at(milliseconds)
+        for piece in pieces
+        if piece <= latest
+        for milliseconds in (piece << _PIECE_BITS, ((piece + 1) << _PIECE_BITS) - 1)
+    }
+
+
+def _hour_at(milliseconds: int) -> datetime:
+    return hour_of(_EPOCH + timedelta(milliseconds=milliseconds))
+
+
+def hour_of(at: datetime) -> datetime:
+    """Return the beginning of the hour that a time is in."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def count_hour(connection: Connection, hour: datetime, now: datetime) -> set[Count]:
+    """Count the messages that were created in an hour."""
+    columns = messages.c
+    country = func.coalesce(columns.country, "")
+    sums = [
+        func.count().filter(columns.status == status)
+        for status in (Status.DELIVERED, Status.UNDELIVERED, Status.FAILED)
+    ]
+    segments = func.sum(func.coalesce(columns.num_segments, columns.counted_segments))
+    query = (
+        select(columns.workspace_id, country, func.count(), *sums, segments)
+        .where(
+            columns.id >= first_id_at(hour),
+            columns.id < first_id_at(hour + HOUR),
+            visible(now),
+        )
+        .group_by(columns.workspace_id, country)
+    )
+    return {Count(row[0], row[1], *map(int, row[2:])) for row in connection.execute(query)}
+
+
+def load_hour(connection: Connection, hour: datetime) -> set[Count]:
+    """Load what an hour was counted to be."""
+    query = select(*_COUNTED).where(*_is(hour))
+    return {Count(*row) for row in connection.execute(query)}
+
+
+def replace_hour(connection: Connection, hour: datetime, counts: set[Count]) -> None:
+    """Store what an hour is counted to be now."""
+    connection.execute(delete(message_counts).where(*_is(hour)))
+    rows = [
+        {name: getattr(count, name) for name in Count.__slots__}
+        | {"day": hour.date(), "hour": hour.hour}
+        for count in counts
+    ]
+    if rows:
+        connection.execute(insert(message_counts), rows)
+
+
+def forget_counts(connection: Connection, before: date) -> None:
+    """Delete the counts of days that nobody looks at any more."""
+    connection.execute(delete(message_counts).where(message_counts.c.day < before))
+
+
+def _is(hour: datetime) -> tuple[Any, ...]:
+    return message_counts.c.day == hour.date(), message_counts.c.hour == hour.hour

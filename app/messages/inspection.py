@@ -1,0 +1,122 @@
+"""Messages with all that is known of them, for people who look into what became of one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.db.rows import AnyRow
+from app.kernel.ids import first_id_at
+from app.messages.check_times import ACCEPTED_CHECKS
+from app.messages.lifecycle import Status
+from app.messages.read import MessageFilter, page_of_messages, visible
+from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
+from app.messages.submission import UNSETTLED, Submission
+from app.messages.tables import UNFINISHED, messages
+
+# For how long a message may rest at a status before somebody should look.
+PENDING_FOR = timedelta(minutes=5)
+SENT_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A message, how its hand-over to the provider went, and what decided about it."""
+
+    message: MessageRecord
+    workspace_id: UUID
+    submission: Submission
+    provider_code: int | None
+    country: str | None
+    counted_segments: int
+    policy_revision: int | None
+    price: str | None
+    price_unit: str | None
+    check_at: datetime | None
+    resends: int
+    resent_at: datetime | None
+
+
+_BESIDE = tuple(name for name in Inspected.__slots__ if name != "message")
+_COLUMNS = (*RECORD_COLUMNS, *(messages.c[name] for name in _BESIDE))
+
+
+def load_inspected(
+    connection: Connection, principal: Principal, message_id: UUID, now: datetime
+) -> Inspected | None:
+    """Load one message; None where it is absent, another tenant's, or no message."""
+    row = connection.execute(
+        select(*_COLUMNS).where(
+            messages.c.id == message_id,
+            within_reach(principal, messages.c.workspace_id),
+            visible(now),
+        )
+    ).one_or_none()
+    return None if row is None else _inspected(row)
+
+
+def load_inspected_page(
+    connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
+) -> list[Inspected]:
+    """Load a page, newest first, and one row more where a next page exists."""
+    query = page_of_messages(_COLUMNS, principal, wanted, now)
+    return [_inspected(row) for row in connection.execute(query)]
+
+
+def load_stuck(
+    connection: Connection, principal: Principal, now: datetime, limit: int
+) -> list[Inspected]:
+    """Load the newest of the messages that nobody has confirmed, or that wait for too long."""
+    return _unfinished(
+        connection,
+        principal,
+        now,
+        limit,
+        or_(
+            messages.c.submission.in_([state.value for state in UNSETTLED]),
+            messages.c.created_at < now - PENDING_FOR,
+        ),
+        messages.c.status == Status.PENDING,
+    )
+
+
+def load_without_receipt(
+    connection: Connection, principal: Principal, now: datetime, limit: int
+) -> list[Inspected]:
+    """Load the newest of the messages whose carrier has said nothing for long."""
+    long_ago = messages.c.created_at < now - SENT_FOR
+    return _unfinished(
+        connection, principal, now, limit, long_ago, messages.c.status == Status.SENT
+    )
+
+
+def _unfinished(
+    connection: Connection,
+    principal: Principal,
+    now: datetime,
+    limit: int,
+    *conditions: ColumnElement[bool],
+) -> list[Inspected]:
+    query = (
+        select(*_COLUMNS)
+        .where(
+            within_reach(principal, messages.c.workspace_id),
+            visible(now),
+            UNFINISHED,
+            messages.c.id >= first_id_at(now - ACCEPTED_CHECKS[-1]),
+            *conditions,
+        )
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    return [_inspected(row) for row in connection.execute(query)]
+
+
+def _inspected(row: AnyRow) -> Inspected:
+    values = {name: getattr(row, name) for name in _BESIDE}
+    return Inspected(
+        message=record_from(row), **values | {"submission": Submission(row.submission)}
+    )

@@ -1,0 +1,41 @@
+"""What it means that a send was refused, by its public code, and what helps: data for people."""
+
+_MEANINGS: dict[str, str] = {
+    "Forbidden": "The role may not send. It takes the role sender.",
+    "WorkspaceSuspended": "The workspace is frozen: nothing is sent until it is thawed.",
+    "UseCaseNotFound": "There is no such use case in this workspace.",
+    "UseCaseInactive": "The use case is switched off. Switch it on, or use another.",
+    "BrandSuspended": "The brand registration behind the use case is suspended at Twilio.",
+    "NoSenderNumber": "No sender of the use case can send this message. Assign one that can.",
+    "CampaignNotVerified": "A US long code sends only with a verified A2P campaign.",
+    "InvalidDestination": "The number does not exist, or is of a kind that receives no SMS.",
+    "DestinationBlocked": "The number is in a place that may not be reached.",
+    "RecipientOptedOut": "The recipient does not want messages from this use case.",
+    "MessageRejected": "Twilio rejected the message; its code says why.",
+    "ProviderMisconfigured": "Twilio refused our settings: check the account's credentials and the "
+    "Messaging Service.",
+    "ProviderUnavailable": "Twilio could not be reached. Nothing was sent; try again.",
+    "RateLimited": "Too many messages were being sent at once. Nothing was sent; try again.",
+    "ServiceUnavailable": "Our database could not be reached. Nothing was sent; try again.",
+    "SubmissionUnconfirmed": "Twilio did not confirm the message. It may have been sent.",
+    "IdempotencyConflict": "The same send is still running.",
+    "IdempotencyKeyReused": "This form was sent before with other values.",
+}
+# Those that are listed with the refusals; the others are told to the sender alone.
+LISTED_CODES = (
+    "BrandSuspended",
+    "CampaignNotVerified",
+    "DestinationBlocked",
+    "InvalidDestination",
+    "MessageRejected",
+    "NoSenderNumber",
+    "ProviderMisconfigured",
+    "RecipientOptedOut",
+    "UseCaseInactive",
+    "WorkspaceSuspended",
+)
+
+
+def refusal_meaning(code: str) -> str | None:
+    """Say what a public code means for a send; None where it is not one of a send."""
+    return _MEANINGS.get(code)

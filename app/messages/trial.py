@@ -1,0 +1,107 @@
+"""What a send to a number would answer, without sending: the rules of a send, in its order."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.principal import Principal
+from app.destinations.check import judge_all, load_gates
+from app.destinations.judge import check_destination
+from app.destinations.number_policy import load_number_policy
+from app.destinations.policy import Policy, Rule, decisive_rule
+from app.kernel.errors import PublicError
+from app.kernel.phone import Destination, resolve
+from app.messages.admission import check_admission, reachable_use_case
+from app.messages.context import SendContext, UseCase, load_send_context
+from app.use_cases.eligibility import check_eligibility
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds of a use case and the recipient, beside the destination."""
+
+    refused: PublicError | None
+    ineligible: PublicError | None
+    is_frozen: bool
+    has_account: bool
+    has_opted_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The verdict on a number in the API's words, and what a send would answer first.
+
+    ``invalid`` says why nothing is sent to such a number, where that is so; ``rule`` is the rule
+    finer than the country map that decided, if one did; ``standing`` is None where no use case was
+    named.
+    """
+
+    destination: Destination
+    verdict: dict[str, Any]
+    invalid: dict[str, Any]
+    rule: Rule | None
+    standing: Standing | None
+
+
+def try_number(
+    connection: Connection,
+    principal: Principal,
+    workspace_id: UUID,
+    *,
+    number: str,
+    use_case_id: UUID | None,
+    now: datetime,
+) -> Trial:
+    """Judge a number as a send would, through a use case where one is named.
+
+    Raises:
+        UseCaseNotFound: the use case does not exist for this principal.
+        NotFound: there is no such workspace.
+    """
+    to = resolve(number)
+    standing = None
+    if use_case_id is None:
+        policy = load_number_policy(connection, workspace_id, to)
+    else:
+        context = load_send_context(
+            connection, token_hash=None, use_case_id=use_case_id, to=to, idempotent=None, now=now
+        )
+        use_case = reachable_use_case(context, principal)
+        policy = context.policy
+        standing = _standing(use_case, context, to, now)
+    gates = load_gates(connection, workspace_id)
+    (verdict,) = judge_all([number], policy, gates, now)
+    invalid = _refusal_of(lambda: check_destination(policy, to, now))
+    return Trial(
+        destination=to,
+        verdict=verdict,
+        invalid=(invalid.details or {}) if invalid else {},
+        rule=_rule(policy, to, verdict, now),
+        standing=standing,
+    )
+
+
+def _standing(use_case: UseCase, context: SendContext, to: Destination, now: datetime) -> Standing:
+    return Standing(
+        refused=_refusal_of(lambda: check_admission(use_case, context, to, now)),
+        ineligible=_refusal_of(lambda: check_eligibility(use_case.standing)),
+        is_frozen=use_case.is_frozen,
+        has_account=use_case.account is not None,
+        has_opted_out=context.has_opted_out,
+    )
+
+
+def _refusal_of(check: Any) -> PublicError | None:
+    try:
+        check()
+    except PublicError as refused:
+        return refused
+    return None
+
+
+def _rule(policy: Policy, to: Destination, verdict: dict[str, Any], now: datetime) -> Rule | None:
+    """Return the rule that decided, where the workspace's layer did."""
+    return decisive_rule(policy, to, now) if verdict["scope"] == "workspace" else None

@@ -1,0 +1,134 @@
+"""The pages of messages in a browser: a test is sent and watched, with scripts and without."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from sqlalchemy import delete, insert
+
+from app.access.roles import Role
+from app.kernel.clock import utc_now
+from app.messages.tables import message_counts
+from app.messages.track import DeliveryReport
+from support.accessibility import axe_clean
+from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
+from support.site import Site
+
+FIRST_VIEW_BYTES = 100_000
+EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+
+
+def sign_in(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/console/sign-in")
+    page.get_by_text("Sign in with an access key").click()
+    page.get_by_label("Access key").fill(site.tenant.keys[Role.OWNER])
+    page.get_by_role("button", name="Sign in with the key").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+def send_test(page: Page, site: Site) -> UUID:
+    """Send by the form; the id of the message whose page is open then."""
+    page.goto(f"{site.url}/console/try?number=%2B12025550123")
+    expect(page.locator("#verdict")).to_have_text("May be reached")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Message")
+    return UUID(page.url.rsplit("/", 1)[1])
+
+
+def report(site: Site, message_id: UUID, word: str) -> None:
+    """Let Twilio report of a message."""
+    key = site.tenant.keys[Role.OWNER]
+    sid = site.gateway.get(f"/v1/sms/{message_id}", key=key).json["message_sid"]
+    done = site.gateway.services.track(
+        DeliveryReport(site.tenant.account_sid, sid, message_id, word)
+    )
+    assert done is not None
+
+
+def status_of(page: Page) -> str:
+    return page.locator(".life-status .status").first.inner_text()
+
+
+def test_a_message_is_seen_to_become_delivered(page: Page, site: Site) -> None:
+    sign_in(page, site)
+    message_id = send_test(page, site)
+    shown = page.locator(".life-status .status").first
+    expect(shown).to_have_text("pending")
+    expect(page.get_by_text("This page follows the message by itself.")).to_be_visible()
+    report(site, message_id, "sent")
+    expect(shown).to_have_text("sent")
+    report(site, message_id, "delivered")
+    expect(shown).to_have_text("delivered")
+    expect(page.get_by_text("The message is delivered from here on.")).to_be_visible()
+    assert page.locator("#life[hx-get]").count() == 0
+    assert page.locator("time:not([data-local])").count() == 0
+    axe_clean(page)
+
+
+def test_without_scripts_a_link_shows_how_it_goes_on(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=site.url, java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, site)
+    message_id = send_test(page, site)
+    assert status_of(page) == "pending"
+    assert not page.get_by_text("This page follows the message by itself.").is_visible()
+    report(site, message_id, "delivered")
+    page.get_by_role("link", name="Refresh").click()
+    expect(page.get_by_text("The message is delivered from here on.")).to_be_visible()
+    assert status_of(page) == "delivered"
+    context.close()
+
+
+@EACH_SIZE
+def test_each_page_is_light_fits_and_can_be_used_by_everyone(
+    page: Page, site: Site, viewport: ViewportSize, complaints: Complaints
+) -> None:
+    key = site.tenant.keys[Role.OWNER]
+    site.gateway.send(site.tenant)
+    site.gateway.send(site.tenant, to="+33612345678")
+    failed = site.gateway.send(site.tenant).json["id"]
+    report(site, UUID(failed), "failed")
+    use_case_id = site.gateway.get(f"/v1/sms/{failed}", key=key).json["use_case_id"]
+    _count_something(site)
+    sign_in(page, site)
+    for path in (
+        "/console",
+        "/console/messages?status=failed",
+        "/console/messages?country=FR",
+        f"/console/messages/{failed}",
+        "/console/refusals",
+        f"/console/try?number=%2B33612345678&use_case_id={use_case_id}",
+    ):
+        assert transferred_bytes(page, f"{site.url}{path}") < FIRST_VIEW_BYTES, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+        for summary in page.locator("main details > summary").all():
+            summary.click()
+        axe_clean(page)
+    page.goto(f"{site.url}/console/messages?to_number=12")
+    axe_clean(page)
+    complaints.found.clear()  # 422: the browser tells of it
+
+
+def _count_something(site: Site) -> None:
+    today = utc_now().date()
+    with site.gateway.services.database.writing() as c:
+        c.execute(delete(message_counts))
+        c.execute(
+            insert(message_counts),
+            [
+                {
+                    "workspace_id": site.tenant.workspace_id,
+                    "day": today - timedelta(days=days),
+                    "hour": 0,
+                    "country": country,
+                    "sends": 100 + days,
+                    "delivered": 90,
+                    "undelivered": 4,
+                    "failed": 2,
+                    "segments": 200,
+                }
+                for days in range(30)
+                for country in ("US", "CA", "GB")
+            ],
+        )

@@ -1,0 +1,332 @@
+"""Manage Destinations without scripts: nothing before Save, and then just what was shown."""
+
+from pathlib import Path
+
+import pytest
+
+from app.access.roles import Role
+from app.access.tables import organizations
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.destinations.geo_source import GeoPermission
+from app.destinations.problems import DENIED
+from app.destinations.provider_gates import gates_from
+from app.destinations.provider_store import replace_permissions
+from app.kernel.countries import COUNTRIES
+from support.console import make_person, open_window
+from support.destination_pages import PAGE, DestinationPage, open_page
+from support.destinations import Desk
+from support.forms import form_of
+from support.round_trips import counting_round_trips
+from support.world import ACCOUNT, BR_NUMBER, Gateway, Tenant, World, open_gateway
+
+MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
+LARGEST_PAGE = 40_000
+
+
+@pytest.fixture
+def desk(gateway: Gateway, tenant: Tenant, world: World) -> Desk:
+    """The workspace's destinations, as its other users change them."""
+    return Desk(gateway, tenant, world)
+
+
+@pytest.fixture
+def page(desk: Desk) -> DestinationPage:
+    """The page, opened by an admin."""
+    return open_page(desk)
+
+
+def call_high_risk(world: World, *codes: str, is_open: bool = True) -> None:
+    with world.database.writing() as connection:
+        permissions = [GeoPermission(code, is_open, True) for code in codes]
+        replace_permissions(connection, ACCOUNT, gates_from(permissions), world.now)
+
+
+def test_the_three_steps_of_the_documentation_allow_a_country(
+    page: DestinationPage, desk: Desk
+) -> None:
+    shown = page.select("FR", "Save")
+    assert (shown.status_code, desk.destinations) == (200, {"US": "allowed"})
+    assert "1 change, not saved yet" in page.text
+    assert page.press("Save").status_code == 303
+    assert desk.destinations == {"US": "allowed", "FR": "allowed"}
+    assert "Saved as revision 2." in page.text
+
+
+def test_the_cross_and_save_block_a_country(page: DestinationPage, desk: Desk) -> None:
+    page.press("Remove United States")
+    assert "United States</strong> <small>US</small>: allowed → <strong>blocked" in page.text
+    assert desk.revision == 1
+    page.press("Save", reason="no business there")
+    assert desk.destinations == {"US": "blocked"}
+    assert desk.history()[0]["reason"] == "no business there"
+    assert desk.history()[0]["actor"]["name"] == "admin key"
+
+
+def test_several_changes_are_saved_as_one_revision(page: DestinationPage, desk: Desk) -> None:
+    for code in ("FR", "DE"):
+        page.select(code)
+    page.press("Remove United States")
+    page.select("JP", hours="24")
+    assert "4 changes, not saved yet" in page.text
+    assert desk.revision == 1
+    page.press("Save")
+    assert desk.revision == 2
+    assert desk.destinations == {"US": "blocked", "FR": "allowed", "DE": "allowed"}
+    assert "until" in page.text.partition("<span>Japan</span>")[2][:80]
+    assert desk.reaches("+819012345678")
+
+
+def test_a_change_can_be_taken_back_before_it_is_saved(page: DestinationPage, desk: Desk) -> None:
+    page.select("FR")
+    page.press("Remove United States")
+    page.press("Keep United States")
+    page.press("Remove France")
+    assert "No changes yet" in page.text
+    assert page.press("Save").status_code == 422
+    assert "nothing has changed" in page.text
+    assert desk.revision == 1
+
+
+def test_save_does_nothing_that_was_not_shown(page: DestinationPage, desk: Desk) -> None:
+    page.select("FR")
+    sent = form_of(page.shown.text, PAGE).pressed("Save") | {"allow": ["FR", "KZ"]}
+    page.shown = page.window.post_without_token(PAGE, sent)
+    assert page.shown.status_code == 200
+    assert "2 changes, not saved yet" in page.text
+    assert desk.revision == 1
+
+
+def test_the_effect_on_past_traffic_is_shown_first(page: DestinationPage, desk: Desk) -> None:
+    for _ in range(2):
+        assert desk.gateway.send(desk.tenant).status_code == 201
+        desk.gateway.send(desk.tenant, to=BR_NUMBER)
+    page.press("Remove United States")
+    page.select("BR")
+    assert "<strong>2</strong> messages (2 segments) to United States" in page.text
+    assert "<strong>2</strong> refused sends to Brazil would have gone out." in page.text
+
+
+def test_territories_and_shut_gates_are_told(page: DestinationPage, world: World) -> None:
+    call_high_risk(world, "GB", is_open=False)
+    page.select("GB")
+    assert "Guernsey, Isle of Man, Jersey: separate from United Kingdom" in page.text
+    assert "Twilio keeps United Kingdom closed" in page.text
+    page.select("AQ")
+    assert "No phone number belongs to Antarctica" in page.text
+
+
+def test_a_high_risk_country_wants_to_be_acknowledged(
+    page: DestinationPage, desk: Desk, world: World
+) -> None:
+    call_high_risk(world, "PK")
+    page.select("PK")
+    assert "I know that Pakistan is high-risk" in page.text
+    assert page.press("Save").status_code == 422
+    assert "Tick this to save, or remove Pakistan." in page.text
+    assert desk.revision == 1
+    assert page.press("Save", acknowledge="PK").status_code == 303
+    assert desk.destinations["PK"] == "allowed"
+
+
+def test_what_the_organization_denies_is_told_beside_the_field(
+    page: DestinationPage, desk: Desk, world: World
+) -> None:
+    world.set(organizations, desk.tenant.organization_id, denied_destinations=["KP"])
+    page.reload()
+    assert "Your organization denies North Korea" in page.text
+    assert page.select("KP").status_code == 422
+    described = page.text.partition('<select id="country"')[2]
+    assert DENIED in described.partition('id="country-problem" class="problem">')[2][:100]
+    for step in ("add", "save"):  # nor by a form of one's own
+        sent = {"csrf_token": page.window.token(PAGE), "allow": "KP", "revision": "1"}
+        page.window.post_without_token(PAGE, sent | {"step": step, "shown": "1;KP;;"})
+    assert desk.revision == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("", "Select a country."), ("US", "This country is allowed already."), ("usa", "Select a")],
+)
+def test_a_wrong_choice_is_told_beside_the_field(
+    page: DestinationPage, code: str, told: str
+) -> None:
+    page.select("FR")
+    assert page.select(code).status_code == 422
+    assert told in page.text.partition('id="country-problem"')[2][:100]
+    assert "1 change, not saved yet" in page.text
+
+
+def test_who_saves_later_sees_what_the_other_changed_and_loses_nothing(
+    page: DestinationPage, desk: Desk
+) -> None:
+    page.select("FR")
+    page.press("Remove United States")
+    desk.allow("DE", X_Change_Reason="a launch")
+    assert page.press("Save").status_code == 412
+    assert desk.destinations == {"US": "allowed", "DE": "allowed"}
+    assert "Someone else saved meanwhile" in page.text
+    assert "<strong>admin key</strong>: Allowed countries (revision 2). Allowed: Germany." in (
+        page.text.replace(" .", ".")
+    )
+    assert "a launch" in page.text
+    assert "Save shows you what they changed" not in page.text  # it is shown
+    assert "2 changes, not saved yet" in page.text
+    assert page.press("Keep theirs and save mine on top", reason="ours").status_code == 303
+    assert desk.destinations == {"US": "blocked", "DE": "allowed", "FR": "allowed"}
+
+
+def test_a_second_change_meanwhile_is_shown_again(page: DestinationPage, desk: Desk) -> None:
+    page.select("FR")
+    for code in ("DE", "ES"):
+        desk.allow(code)
+        assert page.press("Save").status_code == 412
+    assert page.press("Save").status_code == 303
+    assert desk.destinations == dict.fromkeys(("US", "DE", "ES", "FR"), "allowed")
+
+
+def test_both_changing_one_country_is_pointed_out(page: DestinationPage, desk: Desk) -> None:
+    page.select("FR")
+    page.press("Remove United States")
+    desk.block("US")
+    desk.allow_until("2099-01-01T00:00:00Z", "FR")
+    page.press("Save")
+    assert "You wanted to change this too: France" in page.text
+    assert "You wanted to change this too: United States" in page.text
+    assert "1 change, not saved yet" in page.text  # the United States are blocked already
+    page.press("Save")
+    assert desk.destinations == {"US": "blocked", "FR": "allowed"}
+
+
+def test_where_the_other_did_the_same_nothing_is_left(page: DestinationPage, desk: Desk) -> None:
+    page.select("FR")
+    desk.allow("FR")
+    page.press("Save")
+    assert "What you wanted holds already: France." in page.text
+    assert desk.revision == 2
+
+
+def test_a_look_at_a_stale_form_says_so(page: DestinationPage, desk: Desk) -> None:
+    page.select("FR")
+    desk.allow("DE")
+    sent = form_of(page.shown.text, PAGE).pressed("Save")
+    part = page.window.post_without_token(f"{PAGE}/preview", sent)
+    assert "Save shows you what they changed before anything happens" in part.text
+    assert "<html" not in part.text
+    page.press("Save")
+    assert (page.shown.status_code, desk.revision) == (412, 2)
+
+
+def test_a_viewer_sees_everything_and_can_change_nothing(desk: Desk, world: World) -> None:
+    desk.allow_until("2099-01-01T00:00:00Z", "JP")
+    page = open_page(desk, Role.VIEWER)
+    assert "Changing it takes the role admin" in page.text
+    for told in ("United States", "Japan", 'data-allowed="JP US"', "Freeze"):
+        assert told in page.text
+    assert "<button" not in page.text.partition("<h1>")[2]
+    token = page.window.token(PAGE)
+    for path in (PAGE, f"{PAGE}/preview", f"{PAGE}/freeze", f"{PAGE}/thaw"):
+        sent = {"csrf_token": token, "step": "save", "allow": "FR", "shown": "2;FR;;"}
+        sent |= {"revision": "2", "reason": "why not"}
+        assert page.window.post_without_token(path, sent).status_code == 403
+    assert desk.revision == 2
+
+
+def test_an_inherited_policy_is_shown_and_changed_at_its_owner(desk: Desk) -> None:
+    child = desk.a_child(name="Shop")
+    page = open_page(child)
+    assert "a parent workspace: this workspace inherits them" in page.text
+    assert "United States" in page.text
+    assert 'id="wishes"' not in page.text
+    assert 'data-kind="inherited"' in page.text
+    sent = {"csrf_token": page.window.token(PAGE), "allow": "FR", "revision": "1", "step": "save"}
+    answer = page.window.post_without_token(PAGE, sent | {"shown": "1;FR;;"})
+    assert answer.status_code == 409
+    assert "FR" not in child.destinations
+
+
+def test_who_may_see_the_parent_is_led_to_it(desk: Desk, world: World) -> None:
+    child = desk.a_child(name="Shop")
+    organization_id = desk.tenant.organization_id
+    roles = {one.tenant.workspace_id: Role.VIEWER for one in (desk, child)}
+    make_person(world, organization_id, {**roles})
+    window = open_window(desk.gateway)
+    window.sign_in()
+    window.post("/console/move", {"workspace_id": str(child.tenant.workspace_id)}, on="/console")
+    text = window.get(PAGE).text
+    assert "Go to Retail" in text
+    window.post_without_token(
+        "/console/move", form_of(text, "/console/move", "Go to Retail").pressed("Go to Retail")
+    )
+    assert "this workspace inherits them" not in window.get(PAGE).text
+
+
+def test_a_freeze_stops_every_send_and_a_thaw_lets_them_go(
+    page: DestinationPage, desk: Desk
+) -> None:
+    assert page.press("Freeze all sends", f"{PAGE}/freeze", reason=" ").status_code == 422
+    assert "Must say why." in page.text.partition('id="freeze-reason-problem"')[2][:60]
+    assert page.press("Freeze all sends", f"{PAGE}/freeze", reason=MARKUP).status_code == 303
+    assert desk.gateway.send(desk.tenant).status_code == 403
+    assert "<script>alert" not in page.shown.text
+    assert page.press("Thaw", f"{PAGE}/thaw", reason="a false alarm").status_code == 303
+    assert desk.gateway.send(desk.tenant).status_code == 201
+
+
+def test_stored_texts_stay_texts(page: DestinationPage, desk: Desk) -> None:
+    page.select("FR")
+    desk.allow("DE", X_Change_Reason=MARKUP)
+    page.press("Save", reason=MARKUP)
+    assert page.shown.status_code == 412
+    assert "&lt;script&gt;" in page.shown.text
+    assert "<script>alert" not in page.shown.text
+    assert "<img src=x" not in page.shown.text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"revision": "x", "step": "save"},
+        {"revision": "9" * 30, "allow": ["zz", "FR", "<b>"], "temporary": ["FR", "FR.5", "FR.x"]},
+        {"step": "remove:" + MARKUP, "block": MARKUP, "shown": MARKUP, "hours": "-1"},
+        {"step": "undo:", "acknowledge": MARKUP, "country": MARKUP},
+    ],
+)
+def test_a_form_of_ones_own_making_changes_nothing(
+    page: DestinationPage, desk: Desk, sent: dict[str, str | list[str]]
+) -> None:
+    for path in (PAGE, f"{PAGE}/preview"):
+        token = page.window.token(PAGE)
+        answer = page.window.post_without_token(path, {"csrf_token": token, **sent})
+        assert answer.status_code in {200, 412, 422}
+        assert "<script>alert" not in answer.text
+    assert desk.revision == 1
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ar", "ja"])
+def test_the_page_is_small_and_speaks_of_countries_in_the_visitors_language(
+    page: DestinationPage, desk: Desk, language: str
+) -> None:
+    desk.put(dict.fromkeys(sorted(COUNTRIES)[:50], "allowed"))
+    answer = page.window.get(PAGE, Accept_Language=language)
+    assert len(answer.data) < LARGEST_PAGE
+    named = {"en": "Germany", "de": "Deutschland", "ar": "ألمانيا", "ja": "ドイツ"}[language]
+    assert f'<option value="DE">{named} (DE, +49)</option>' in answer.text
+
+
+def test_the_page_costs_few_round_trips(
+    fresh_postgres_url: str, vault: Vault, tmp_path: Path
+) -> None:
+    database = Database(fresh_postgres_url, pool_size=1)
+    world = World(database, vault)
+    tenant = world.tenant(world.organization())
+    page = open_page(Desk(open_gateway(database, vault, tmp_path), tenant, world))
+    with counting_round_trips(database) as trips:
+        counted = []
+        for _ in range(7):
+            trips.take()
+            page.reload()
+            counted.append(trips.take())
+    database.close()
+    # The session, the visitor, the workspace; then the list (three, of one revision) and the map.
+    assert counted[-1] == 3 + 3 + 1

@@ -1,0 +1,218 @@
+"""The pages beside the list: rules, inheritance, history with restore."""
+
+import pytest
+
+from app.access.roles import Role
+from app.access.tables import workspaces
+from app.destinations.geo_source import GeoPermission
+from app.destinations.provider_gates import gates_from
+from app.destinations.provider_store import replace_permissions
+from support.console import Window, signed_in
+from support.destinations import Desk
+from support.forms import form_of
+from support.world import ACCOUNT, BR_NUMBER, US_NUMBER, Gateway, Tenant, World
+
+PAGE = "/console/destinations"
+RULES = f"{PAGE}/rules"
+INHERITANCE = f"{PAGE}/inheritance"
+HISTORY = f"{PAGE}/history"
+MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
+
+
+@pytest.fixture
+def desk(gateway: Gateway, tenant: Tenant, world: World) -> Desk:
+    """The workspace's destinations, as its other users change them."""
+    return Desk(gateway, tenant, world)
+
+
+@pytest.fixture
+def window(desk: Desk) -> Window:
+    """An admin's window."""
+    return signed_in(desk.gateway, desk.tenant.keys[Role.ADMIN])
+
+
+def press(window: Window, html: str, path: str, label: str, /, **filled: str) -> tuple[int, str]:
+    """Press a button of a page and return the status, and the page that comes."""
+    sent = form_of(html, path, label).pressed(label, **filled)
+    answer = window.post_without_token(path, sent)
+    status = answer.status_code
+    if status == 303:
+        answer = window.get(answer.headers["Location"])
+    return status, answer.text
+
+
+def test_a_rule_is_shown_with_its_effect_and_then_added(desk: Desk, window: Window) -> None:
+    assert desk.gateway.send(desk.tenant).status_code == 201
+    html = window.get(RULES).text
+    assert "No rules" in html
+    wanted = {"kind": "prefix", "value": "+1202", "action": "blocked", "reason": "pumped"}
+    status, html = press(window, html, RULES, "Look at the effect", **wanted)
+    assert (status, desk.get("/rules")["items"]) == (200, [])
+    assert "<strong>1</strong> message (1 segment) to United States" in html
+    status, html = press(window, html, RULES, "Add the rule")
+    assert (status, "+1202…" in html) == (303, True)
+    (rule,) = desk.get("/rules")["items"]
+    assert wanted.items() <= rule.items()
+    assert desk.gateway.send(desk.tenant).status_code == 422
+
+
+def test_a_rule_is_added_only_as_it_was_shown(desk: Desk, window: Window) -> None:
+    wanted = {"kind": "prefix", "value": "+1202", "action": "blocked"}
+    _, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
+    status, html = press(window, html, RULES, "Add the rule", value="+1203")
+    assert (status, desk.revision) == (200, 1)
+    desk.allow("FR")
+    status, html = press(window, html, RULES, "Add the rule")
+    assert (status, desk.revision) == (412, 2)
+    assert "Someone else saved meanwhile" in html
+    status, _ = press(window, html, RULES, "Add the rule")
+    assert (status, desk.revision) == (303, 3)
+
+
+def test_a_rule_may_end_by_itself(desk: Desk, window: Window) -> None:
+    wanted = {"kind": "country", "value": "FR", "action": "allowed"}
+    wanted["expires_at"] = "2099-01-31T12:00"
+    _, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
+    assert "Allowed: France." in html
+    press(window, html, RULES, "Add the rule")
+    assert desk.get("/rules")["items"][0]["expires_at"] == "2099-01-31T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field", "told"),
+    [
+        ({"kind": "number", "value": "911"}, "value", "Must be a number in E.164 form"),
+        ({"kind": "country", "value": "usa"}, "value", "alpha-2"),
+        ({"value": "+1", "expires_at": "1999-01-01T00:00"}, "expires_at", "Has already passed."),
+        ({"value": "+1", "expires_at": MARKUP}, "expires_at", "Must be a time"),
+    ],
+)
+def test_a_wrong_rule_is_told_beside_its_field(
+    desk: Desk, window: Window, wanted: dict[str, str], field: str, told: str
+) -> None:
+    status, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
+    assert (status, desk.revision) == (422, 1)
+    assert told in html.partition(f'id="{field}-problem"')[2][:120]
+    assert "<script>alert" not in html
+
+
+def test_a_rule_for_a_high_risk_country_is_acknowledged_where_the_workspace_asks(
+    desk: Desk, window: Window, world: World
+) -> None:
+    world.set(workspaces, desk.tenant.workspace_id, acknowledges_high_risk=True)
+    with world.database.writing() as connection:
+        gates = gates_from([GeoPermission("PK", True, is_high_risk=True)])
+        replace_permissions(connection, ACCOUNT, gates, world.now)
+    wanted = {"kind": "country", "value": "PK", "action": "allowed"}
+    status, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
+    assert (status, "acknowledge that below" in html) == (422, True)
+    status, html = press(window, html, RULES, "Look at the effect", acknowledge_high_risk="PK")
+    assert status == 200
+    assert press(window, html, RULES, "Add the rule")[0] == 303
+    assert desk.get("/rules")["items"][0]["value"] == "PK"
+
+
+def test_a_rule_is_taken_away_after_a_look_at_the_effect(desk: Desk, window: Window) -> None:
+    rule = desk.add_rule("number", BR_NUMBER, "allowed", reason=MARKUP).json
+    html = window.get(RULES).text
+    assert "<script>alert" not in html
+    remove = f"{RULES}/{rule['id']}/remove"
+    status, html = press(window, html, remove, f"Take away {BR_NUMBER}")
+    assert (status, desk.revision) == (200, 2)
+    status, html = press(window, html, remove, "Take it away", reason="over")
+    assert (status, desk.revision) == (303, 3)
+    assert desk.history()[0]["reason"] == "over"
+    assert window.post(remove, on=RULES).status_code == 404
+
+
+def test_a_viewer_sees_rules_with_masked_numbers_and_no_buttons(desk: Desk) -> None:
+    desk.add_rule("number", BR_NUMBER, "allowed")
+    html = signed_in(desk.gateway, desk.tenant.keys[Role.VIEWER]).get(RULES).text
+    assert BR_NUMBER not in html
+    assert "+55" in html
+    assert "<button" not in html.partition("<h1>")[2]
+
+
+def test_a_workspace_follows_its_parent_and_leaves_it(desk: Desk, window: Window) -> None:
+    assert "No parent" in window.get(INHERITANCE).text
+    child = desk.a_colleague(parent_id=desk.tenant.workspace_id, destinations={"FR": "allowed"})
+    window = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
+    html = window.get(INHERITANCE).text
+    assert "Allowed: United States. Blocked: France." in " ".join(html.split())
+    status, html = press(window, html, INHERITANCE, "Follow the parent", reason="simpler")
+    assert (status, child.get("/inheritance")["inherit"]) == (303, True)
+    assert child.reaches(US_NUMBER)
+    desk.allow("DE")
+    status, html = press(window, html, INHERITANCE, "Leave the inheritance")
+    assert (status, child.get("/inheritance")["inherit"]) == (412, True)
+    status, html = press(window, html, INHERITANCE, "Leave the inheritance")
+    assert (status, child.destinations) == (303, {"US": "allowed", "DE": "allowed"})
+    answer = window.post(INHERITANCE, {"inherit": "true"})
+    assert (answer.status_code, child.get("/inheritance")["inherit"]) == (422, False)
+
+
+def test_the_history_says_who_changed_what_and_why(desk: Desk, window: Window) -> None:
+    assert "No changes yet" in window.get(HISTORY).text
+    desk.allow("FR", X_Change_Reason=MARKUP)
+    desk.block("US")
+    html = " ".join(window.get(HISTORY).text.split())
+    for told in ("admin key", "Allowed countries", "Allowed: France.", "Blocked: United States."):
+        assert told in html
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+
+
+def test_the_history_has_pages(desk: Desk, window: Window) -> None:
+    for code in ("FR", "DE", "ES"):
+        desk.allow(code)
+    first = window.get(f"{HISTORY}?limit=2").text
+    older = first.partition('rel="next" href="')[2].partition('"')[0]
+    assert older.startswith(f"{HISTORY}?page_token=")
+    second = window.get(older).text
+    assert f'href="{HISTORY}/4"' in first
+    assert f'href="{HISTORY}/2"' in second
+    assert f'href="{HISTORY}/4"' not in second
+
+
+def test_a_revision_is_restored_after_a_look_at_the_effect(desk: Desk, window: Window) -> None:
+    desk.allow("FR")
+    desk.block("FR", "US")
+    restore = f"{HISTORY}/2/restore"
+    html = window.get(f"{HISTORY}/2").text
+    assert "Allowed: France, United States." in " ".join(html.split())
+    desk.allow("DE")
+    status, html = press(window, html, restore, "Restore revision 2")
+    assert (status, desk.revision) == (412, 4)
+    status, html = press(window, html, restore, "Restore revision 2", reason="a mistake")
+    assert (status, desk.destinations) == (303, {"US": "allowed", "FR": "allowed"})
+    assert desk.history()[0]["reason"] == "a mistake"
+    assert window.post(restore, on=f"{HISTORY}/2").status_code == 422  # without the look
+
+
+def test_what_is_no_revision_is_not_found(desk: Desk, window: Window) -> None:
+    desk.allow("FR")
+    for revision in ("1", "99", "x", "٣", "9" * 30):
+        assert window.get(f"{HISTORY}/{revision}").status_code == 404
+
+
+def test_a_viewer_reads_a_revision_and_cannot_restore_it(desk: Desk) -> None:
+    desk.allow("FR")
+    window = signed_in(desk.gateway, desk.tenant.keys[Role.VIEWER])
+    html = window.get(f"{HISTORY}/2").text
+    assert "Allowed: United States, France." in html
+    assert "<button" not in html.partition("<h1>")[2]
+    assert window.post(f"{HISTORY}/2/restore", on="/console").status_code == 403
+
+
+def test_while_inheriting_nothing_can_be_changed_here(desk: Desk) -> None:
+    child = desk.a_colleague(parent_id=desk.tenant.workspace_id)
+    child.allow("FR")
+    child.inherit(on=True)
+    desk.add_rule("prefix", "+1900", "blocked")
+    window = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
+    assert "this workspace inherits them" in window.get(RULES).text
+    assert "Leave the inheritance" in window.get(f"{HISTORY}/2").text
+    sent = {"kind": "prefix", "value": "+1", "action": "blocked"}
+    assert window.post(RULES, sent).status_code == 409
+    answer = window.post(f"{HISTORY}/2/restore", {"shown": "restore 2", "revision": "2"}, on=PAGE)
+    assert answer.status_code in {409, 412}

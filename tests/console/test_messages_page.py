@@ -1,0 +1,238 @@
+"""The pages of messages: the search, one message's life, what each role sees of it."""
+
+from datetime import timedelta
+from html import unescape
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+from twilio.http.response import Response
+
+from app.access.roles import Role
+from app.kernel.clock import utc_now
+from app.messages.tables import messages
+from support.console import Window, signed_in
+from support.fake_twilio import refused
+from support.world import BR_NUMBER, OTHER_ACCOUNT, US_NUMBER, Gateway, Tenant, World
+
+MARKUP = '<script>alert(1)</script> "><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+def tenant(world: World) -> Tenant:
+    return world.tenant(world.organization(), destinations={"US": "allowed", "BR": "allowed"})
+
+
+def visit(gateway: Gateway, tenant: Tenant, role: Role = Role.SENDER) -> Window:
+    return signed_in(gateway, tenant.keys[role])
+
+
+def listed(window: Window, query: str = "") -> list[str]:
+    """The ids that the list links to, in its order."""
+    answer = window.get(f"/console/messages{query}")
+    assert answer.status_code == 200, answer.text[-500:]
+    parts = answer.text.split('href="/console/messages/')[1:]
+    return [part[:36] for part in parts]
+
+
+def test_the_list_shows_the_newest_first_and_links_to_each(
+    gateway: Gateway, tenant: Tenant
+) -> None:
+    sent = [gateway.send(tenant).json["id"] for _ in range(3)]
+    assert listed(visit(gateway, tenant)) == sent[::-1]
+
+
+def test_numbers_are_masked_for_those_who_only_look(gateway: Gateway, tenant: Tenant) -> None:
+    message_id = gateway.send(tenant).json["id"]
+    for path in ("/console/messages", f"/console/messages/{message_id}"):
+        shown = visit(gateway, tenant, Role.VIEWER).get(path).text
+        assert US_NUMBER not in shown
+        assert "+12*******23" in shown
+        assert US_NUMBER in visit(gateway, tenant, Role.SENDER).get(path).text
+
+
+def test_each_filter_narrows_the_list(gateway: Gateway, tenant: Tenant, world: World) -> None:
+    us = gateway.send(tenant).json
+    brazil = gateway.send(tenant, to=BR_NUMBER).json
+    tenant.use_case_id = world.use_case(tenant.workspace_id)
+    other = gateway.send(tenant).json
+    gateway.callback(us["id"], us["message_sid"], "delivered")
+    gateway.callback(brazil["id"], brazil["message_sid"], "failed", ErrorCode="30005")
+    window = visit(gateway, tenant)
+    today, tomorrow = utc_now().date(), utc_now().date() + timedelta(days=1)
+    assert listed(window, "?status=delivered") == [us["id"]]
+    assert listed(window, "?status=failed") == [brazil["id"]]
+    assert listed(window, "?status=pending") == [other["id"]]
+    assert listed(window, "?status=undelivered") == []
+    assert listed(window, "?country=BR") == [brazil["id"]]
+    assert listed(window, f"?use_case_id={other['use_case_id']}") == [other["id"]]
+    assert listed(window, "?to_number=%2B55+11+96123-4567") == [brazil["id"]]
+    assert len(listed(window, f"?since={today}&until={today}")) == 3
+    assert listed(window, f"?since={tomorrow}") == []
+    assert listed(window, "?status=failed&country=US&to_number=&since=") == []
+
+
+def test_a_search_that_finds_nothing_says_what_to_do(gateway: Gateway, tenant: Tenant) -> None:
+    window = visit(gateway, tenant)
+    assert "Nothing has been sent from this workspace" in window.get("/console/messages").text
+    assert "No message of this workspace fits" in window.get("/console/messages?country=FR").text
+
+
+def test_a_wrong_filter_is_told_beside_its_field(gateway: Gateway, tenant: Tenant) -> None:
+    answer = visit(gateway, tenant).get("/console/messages?to_number=12&since=yesterday")
+    assert answer.status_code == 422
+    assert '<small id="to_number-problem" class="problem">Must be in E.164 form' in answer.text
+    assert '<small id="since-problem" class="problem">Must be a day' in answer.text
+    assert 'value="12"' in answer.text
+
+
+def test_pages_follow_each_other_and_keep_the_search(gateway: Gateway, tenant: Tenant) -> None:
+    sent = [gateway.send(tenant).json["id"] for _ in range(27)]
+    window = visit(gateway, tenant)
+    first = window.get("/console/messages?country=US")
+    older = unescape(first.text.split('rel="next" href="')[1].split('"')[0])
+    assert older.startswith("/console/messages?country=US&page_token=")
+    second = window.get(older)
+    assert listed(window, "?country=US") + listed(window, older[17:]) == sent[::-1]
+    assert 'href="/console/messages?country=US">Newest' in second.text
+    assert "Newest" not in first.text
+
+
+def test_the_life_of_a_message_is_told_with_each_report(gateway: Gateway, tenant: Tenant) -> None:
+    sent = gateway.send(tenant).json
+    for word in ("queued", "delivered", "sent", "delivered", "failed"):
+        gateway.callback(sent["id"], sent["message_sid"], word)
+    shown = visit(gateway, tenant).get(f"/console/messages/{sent['id']}").text
+    for told in (
+        "No step in the message&#39;s life.",
+        "The message is delivered from here on.",
+        "Came late: the message was already further.",
+        "Said before: nothing to change.",
+        "Contradicts the end that was told first; the first one counts.",
+        sent["message_sid"],
+        "revision 1",
+        'href="/console/destinations/history"',
+    ):
+        assert told in shown, told
+    places = [shown.index(f'<td class="mono">{word}') for word in ("queued", "delivered", "sent")]
+    assert places == sorted(places)
+
+
+def test_an_error_is_told_in_plain_words_with_the_vendors_page(
+    gateway: Gateway, tenant: Tenant
+) -> None:
+    sent = gateway.send(tenant).json
+    gateway.callback(sent["id"], sent["message_sid"], "undelivered", ErrorCode="30003")
+    window = visit(gateway, tenant)
+    for path in ("/console/messages", f"/console/messages/{sent['id']}"):
+        assert "The phone is off, out of reach" in window.get(path).text
+    shown = window.get(f"/console/messages/{sent['id']}").text
+    assert 'href="https://www.twilio.com/docs/api/errors/30003"' in shown
+    assert "Not delivered" in shown
+
+
+def test_the_text_is_shown_to_those_who_may_send_while_it_is_kept(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    path = f"/console/messages/{gateway.send(tenant, message='Meet at noon').json['id']}"
+    assert "Meet at noon" in visit(gateway, tenant).get(path).text
+    assert "Meet at noon" not in visit(gateway, tenant, Role.VIEWER).get(path).text
+    with world.database.writing() as c:
+        c.execute(update(messages).values(body=None, to_number="~0123456789abcde"))
+    shown = visit(gateway, tenant).get(path).text
+    assert shown.count("erased") == 2
+    assert "~0123" not in shown
+
+
+def test_the_part_that_moves_is_answered_only_when_something_has_changed(
+    gateway: Gateway, tenant: Tenant
+) -> None:
+    sent = gateway.send(tenant).json
+    window = visit(gateway, tenant)
+    path = f"/console/messages/{sent['id']}"
+    page = window.get(path).text
+    assert page.count('hx-trigger="every 2s"') == 1
+    asked = unescape(page.split('hx-get="')[1].split('"')[0])
+    assert (window.get(asked).status_code, window.get(asked).text) == (204, "")
+    gateway.callback(sent["id"], sent["message_sid"], "sent")
+    part = window.get(asked)
+    assert part.status_code == 200
+    assert "<html" not in part.text
+    assert "hx-get=" in part.text
+    asked = unescape(part.text.split('hx-get="')[1].split('"')[0])
+    assert window.get(asked).status_code == 204
+    gateway.callback(sent["id"], sent["message_sid"], "delivered")
+    ended = window.get(asked).text
+    assert "delivered from here on" in ended
+    assert "hx-get" not in ended
+    assert "hx-get" not in window.get(path).text
+    assert "Refresh" not in ended
+
+
+def test_nobody_watches_a_message_of_yesterday(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    sent = gateway.send(tenant).json
+    gateway.callback(sent["id"], sent["message_sid"], "sent")
+    yesterday = utc_now() - timedelta(days=1)
+    world.set(messages, UUID(sent["id"]), created_at=yesterday)
+    shown = visit(gateway, tenant).get(f"/console/messages/{sent['id']}").text
+    assert "hx-get" not in shown
+    assert "Some routes have no receipts" in shown
+    assert "Refresh" in shown
+
+
+def test_what_is_not_confirmed_is_explained(gateway: Gateway, tenant: Tenant) -> None:
+    gateway.twilio.script.append(Response(500, ""))
+    message_id = gateway.send(tenant).json["details"]["id"]
+    window = visit(gateway, tenant)
+    shown = window.get(f"/console/messages/{message_id}").text
+    assert "Not confirmed: Twilio did not say that it has the message" in shown
+    assert "unconfirmed" in window.get("/console/messages").text
+
+
+def test_another_workspaces_message_is_not_there(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    stranger = world.tenant(world.organization("Stranger"), account_sid=OTHER_ACCOUNT)
+    window = visit(gateway, tenant)
+    for owner in (sibling, stranger):
+        message_id = gateway.send(owner).json["id"]
+        for path in (f"/console/messages/{message_id}", f"/console/messages/{message_id}/life"):
+            assert window.get(path).status_code == 404
+    assert listed(window) == []
+
+
+def test_what_the_provider_refused_is_no_message_but_a_refusal(
+    gateway: Gateway, tenant: Tenant
+) -> None:
+    gateway.twilio.script.append(refused(21610))
+    gateway.send(tenant)
+    gateway.send(tenant, to="+33612345678")
+    gateway.send(tenant, to="+80012345678")
+    window = visit(gateway, tenant, Role.VIEWER)
+    assert listed(window) == []
+    shown = unescape(window.get("/console/refusals").text)
+    assert "The recipient replied STOP" in shown
+    assert "https://www.twilio.com/docs/api/errors/21610" in shown
+    assert "France is not among the destinations of this workspace." in shown
+    assert "The number belongs to no country" in shown
+    assert "+33612345678" not in shown
+    only = window.get("/console/refusals?country=FR&code=DestinationBlocked").text
+    assert only.count("<tr>") == 2
+    assert "No refusal of this workspace fits" in window.get("/console/refusals?country=DE").text
+    assert window.get("/console/refusals?since=x").status_code == 422
+
+
+def test_stored_markup_stays_inert(gateway: Gateway, tenant: Tenant, world: World) -> None:
+    tenant.use_case_id = world.use_case(tenant.workspace_id, name=MARKUP)
+    sent = gateway.send(tenant, message=MARKUP).json
+    gateway.callback(sent["id"], sent["message_sid"], MARKUP[:40], From=MARKUP[:60])
+    gateway.send(tenant, to="+33612345678")
+    window = visit(gateway, tenant)
+    for path in ("messages", f"messages/{sent['id']}", "refusals", "try"):
+        shown = window.get(f"/console/{path}").text
+        assert "<script>alert" not in shown
+        assert "<img src=x" not in shown
+        assert "&lt;script&gt;" in shown, path

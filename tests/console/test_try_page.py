@@ -1,0 +1,297 @@
+"""Trying a number: the verdict with its reason, and a test that is sent once and only once."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import insert
+from twilio.http.response import Response
+
+from app.access.roles import Role
+from app.access.tables import organizations, workspaces
+from app.destinations.tables import provider_permissions
+from app.messages.tables import idempotency_keys, messages
+from app.use_cases.opt_outs import OptOut, add_opt_out
+from app.use_cases.tables import use_cases
+from support.console import Window, signed_in
+from support.fake_twilio import refused
+from support.world import ACCOUNT, BR_NUMBER, US_NUMBER, Gateway, Tenant, World, open_gateway
+
+FR_NUMBER = "+33612345678"
+GB_NUMBER = "+447400123456"
+
+
+@pytest.fixture
+def window(gateway: Gateway, tenant: Tenant) -> Window:
+    return signed_in(gateway, tenant.keys[Role.OWNER])
+
+
+def judged(window: Window, number: str, use_case_id: UUID | None = None) -> str:
+    """What the page says of a number, as plain text."""
+    query = f"?number={number.replace('+', '%2B')}"
+    if use_case_id is not None:
+        query += f"&use_case_id={use_case_id}"
+    answer = window.get(f"/console/try{query}")
+    assert answer.status_code == 200, answer.text[-500:]
+    start = answer.text.index('aria-labelledby="verdict"')
+    part = answer.text[start : answer.text.index('id="send"', start)]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", part)).split())
+
+
+def rule(gateway: Gateway, tenant: Tenant, **rule: str) -> None:
+    path = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms/rules"
+    assert gateway.post(path, rule, key=tenant.keys[Role.OWNER]).status_code == 201
+
+
+def test_each_verdict_says_which_rule_of_which_layer_decided(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    rule(gateway, tenant, kind="prefix", value="+4474", action="allowed", reason="trial")
+    rule(gateway, tenant, kind="number", value="+12025550199", action="blocked", reason="spam")
+    world.set(organizations, tenant.organization_id, denied_destinations=["IR"])
+    for number, told in (
+        (US_NUMBER, ("May be reached", "United States is among", "workspace: by country")),
+        (FR_NUMBER, ("Blocked", "France is not among the destinations", "mobile")),
+        (GB_NUMBER, ("May be reached", "the rule prefix +4474 is allowed")),
+        ("+12025550199", ("Blocked", "exactly this number", "number +12025550199 is blocked")),
+        ("+989121234567", ("Blocked", "organization denies", "Iran", "the organization")),
+        ("+80012345678", ("Blocked", "belongs to no country", "no country")),
+        ("+442079460000", ("Cannot be reached", "receives no SMS: fixed line")),
+        ("+12", ("Cannot be reached", "No such number can exist")),
+    ):
+        shown = judged(window, number)
+        assert all(words in shown for words in told), (number, shown)
+
+
+def test_the_verdict_is_that_of_the_api(gateway: Gateway, tenant: Tenant, window: Window) -> None:
+    rule(gateway, tenant, kind="prefix", value="+4474", action="allowed", reason="trial")
+    path = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms/check"
+    numbers = [US_NUMBER, FR_NUMBER, GB_NUMBER, BR_NUMBER, "+80012345678", "+442079460000"]
+    for use_case_id in (None, tenant.use_case_id):
+        body: dict[str, Any] = {"numbers": numbers}
+        if use_case_id is not None:
+            body["use_case_id"] = str(use_case_id)
+        verdicts = gateway.post(path, body, key=tenant.keys[Role.OWNER]).json["verdicts"]
+        for verdict in verdicts:
+            shown = judged(window, verdict["number"], use_case_id)
+            good = "May be reached" if use_case_id is None else "A send would go out"
+            assert (good in shown) is verdict["allowed"], shown
+
+
+def test_a_use_case_brings_its_own_conditions(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    assert "A send would go out" in judged(window, US_NUMBER, tenant.use_case_id)
+    with world.database.writing() as c:
+        opt_out = OptOut(tenant.workspace_id, None, US_NUMBER, "api")
+        add_opt_out(c, opt_out, world.now)
+    shown = judged(window, US_NUMBER, tenant.use_case_id)
+    assert "RecipientOptedOut" in shown
+    assert "the recipient does not want messages" in shown
+    world.set(use_cases, tenant.use_case_id, allowed_destinations=["CA"])
+    assert "limited to other countries" in judged(window, US_NUMBER, tenant.use_case_id)
+    world.set(use_cases, tenant.use_case_id, campaign_status="PENDING")
+    assert "CampaignNotVerified" in judged(window, US_NUMBER, tenant.use_case_id)
+    world.set(workspaces, tenant.workspace_id, frozen_at=world.now)
+    assert "WorkspaceSuspended" in judged(window, US_NUMBER, tenant.use_case_id)
+
+
+def test_what_is_known_of_the_providers_gates_is_told(
+    tenant: Tenant, window: Window, world: World
+) -> None:
+    assert "not known" in judged(window, US_NUMBER)
+    with world.database.writing() as c:
+        for country, is_open in (("US", False), ("FR", True)):
+            values = {"country": country, "is_open": is_open, "account_sid": ACCOUNT}
+            c.execute(
+                insert(provider_permissions).values(
+                    **values, is_high_risk=False, noted_at=world.now, noted_by="check"
+                )
+            )
+    assert "would refuse it with code 21408" in judged(window, US_NUMBER)
+    assert "Twilio open" in judged(window, FR_NUMBER)
+
+
+@pytest.mark.parametrize("typed", ["+1 (202) 555-0123", "001 202 555 0123", "+1\u00a0202.555.0123"])
+def test_a_number_may_be_typed_as_people_write_it(window: Window, typed: str) -> None:
+    assert US_NUMBER in judged(window, typed)
+
+
+def test_wrong_fields_are_told_beside_them(window: Window) -> None:
+    answer = window.get("/console/try?number=hello&use_case_id=x")
+    assert answer.status_code == 422
+    assert 'id="number-problem"' in answer.text
+    assert 'id="use_case_id-problem"' in answer.text
+    stranger = window.get(f"/console/try?number=%2B12025550123&use_case_id={uuid4()}")
+    assert stranger.status_code == 422
+    assert "There is no such use case." in stranger.text
+
+
+def form_of(window: Window, tenant: Tenant, **values: Any) -> dict[str, Any]:
+    """The send form as the page gives it, filled in."""
+    page = window.get("/console/try").text
+    hidden = dict(re.findall(r'type="hidden" name="(csrf_token|nonce)" value="([^"]+)"', page))
+    filled = {"use_case_id": str(tenant.use_case_id), "to_phone_number": "+1 202 555 0123"}
+    return hidden | filled | {"message": "a test"} | values
+
+
+def send(window: Window, form: dict[str, Any]) -> Any:
+    return window.post_without_token("/console/try", form)
+
+
+def test_a_test_is_a_message_as_any_other(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    answer = send(window, form_of(window, tenant))
+    assert answer.status_code == 303
+    (row,) = world.rows(messages)
+    assert answer.headers["Location"] == f"/console/messages/{row['id']}"
+    assert (row["to_number"], row["body"], row["workspace_id"]) == (
+        US_NUMBER,
+        "a test",
+        tenant.workspace_id,
+    )
+    (call,) = gateway.twilio.calls
+    assert call.data["Body"] == "a test"
+    shown = window.get(answer.headers["Location"]).text
+    assert 'class="notice done" role="status">Sent.' in shown
+
+
+def test_a_form_that_is_submitted_twice_sends_once(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    form = form_of(window, tenant)
+    first, second = send(window, form), send(window, form)
+    assert first.headers["Location"] == second.headers["Location"]
+    assert len(gateway.twilio.calls) == len(world.rows(messages)) == 1
+    assert "This form was sent before" in window.get(second.headers["Location"]).text
+    (key,) = world.rows(idempotency_keys)
+    assert key["workspace_id"] == tenant.workspace_id
+    again = send(window, form_of(window, tenant))
+    assert again.headers["Location"] != first.headers["Location"]
+
+
+def test_two_clicks_at_the_same_time_send_once(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    form = form_of(window, tenant)
+    others = [signed_in(gateway, tenant.keys[Role.OWNER]) for _ in range(4)]
+    forms = [form | {"csrf_token": other.token("/console/try")} for other in others]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(send, others, forms))
+    assert len(gateway.twilio.calls) == len(world.rows(messages)) == 1
+    assert {answer.status_code for answer in answers} <= {303, 409}
+    assert any(answer.status_code == 303 for answer in answers)
+
+
+def test_a_form_sent_again_with_another_text_sends_nothing(
+    gateway: Gateway, tenant: Tenant, window: Window
+) -> None:
+    form = form_of(window, tenant)
+    send(window, form)
+    answer = send(window, form | {"message": "another"})
+    assert answer.status_code == 422
+    assert "This form was sent before with other values." in answer.text
+    assert len(gateway.twilio.calls) == 1
+    nonce = re.search(r'name="nonce" value="([^"]+)"', answer.text)
+    assert nonce is not None
+    assert nonce.group(1) != form["nonce"]
+    answer = send(window, form | {"message": "another", "nonce": nonce.group(1)})
+    assert answer.status_code == 303
+
+
+def test_the_same_key_of_the_api_and_a_form_are_two(
+    gateway: Gateway, tenant: Tenant, window: Window
+) -> None:
+    form = form_of(window, tenant)
+    assert gateway.send(tenant, Idempotency_Key=form["nonce"]).status_code == 201
+    assert send(window, form).status_code == 303
+    assert len(gateway.twilio.calls) == 2
+
+
+def test_who_only_looks_is_shown_no_form_and_cannot_send(
+    gateway: Gateway, tenant: Tenant, window: Window
+) -> None:
+    form = form_of(window, tenant)
+    viewer = signed_in(gateway, tenant.keys[Role.VIEWER])
+    page = viewer.get("/console/try?number=%2B12025550123").text
+    assert "May be reached" in page
+    assert "Send a test" not in page
+    answer = send(viewer, form | {"csrf_token": viewer.token("/console/try")})
+    assert answer.status_code == 403
+    assert gateway.twilio.calls == []
+
+
+def test_another_workspaces_use_case_cannot_be_sent_through(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    sibling = world.tenant(tenant.organization_id, "sibling")
+    answer = send(window, form_of(window, tenant, use_case_id=str(sibling.use_case_id)))
+    assert answer.status_code == 404
+    assert "There is no such use case in this workspace." in answer.text
+    assert gateway.twilio.calls == []
+
+
+@pytest.mark.parametrize(
+    ("provider_code", "code", "words"),
+    [
+        (21408, "DestinationBlocked", "geo permissions"),
+        (21610, "RecipientOptedOut", "replied STOP"),
+        (21614, "InvalidDestination", "not a mobile number"),
+        (21704, "NoSenderNumber", "No sender of the use case"),
+        (21612, "MessageRejected", "no route from this sender"),
+        (99999, "MessageRejected", "docs/api/errors/99999"),
+        (21705, "ProviderMisconfigured", "refused our settings"),
+    ],
+)
+def test_each_refusal_is_told_in_plain_words(
+    gateway: Gateway, tenant: Tenant, provider_code: int, code: str, words: str
+) -> None:
+    gateway.twilio.script.append(refused(provider_code))
+    window = signed_in(gateway, tenant.keys[Role.SENDER])
+    answer = send(window, form_of(window, tenant))
+    assert answer.status_code in {422, 502}
+    told = answer.text[answer.text.index("Not sent.") :]
+    assert code in told
+    assert words in unescape(told)
+    assert 'value="+1 202 555 0123"' in told
+
+
+def test_what_is_wrong_with_the_form_is_told_at_its_fields(
+    gateway: Gateway, tenant: Tenant, window: Window
+) -> None:
+    answer = send(window, form_of(window, tenant, to_phone_number="12", message=""))
+    assert answer.status_code == 422
+    assert 'id="to-problem"' in answer.text
+    assert 'id="message-problem"' in answer.text
+    assert gateway.twilio.calls == []
+
+
+def test_an_unconfirmed_send_leads_to_its_message_which_explains(
+    gateway: Gateway, tenant: Tenant, window: Window
+) -> None:
+    gateway.twilio.script.append(Response(500, ""))
+    form = form_of(window, tenant)
+    answer = send(window, form)
+    assert answer.status_code == 303
+    shown = window.get(answer.headers["Location"]).text
+    assert "Twilio did not confirm the message. It may have been sent." in shown
+    assert "Not confirmed" in shown
+    assert send(window, form).headers["Location"] == answer.headers["Location"]
+    assert len(gateway.twilio.calls) == 1
+
+
+def test_the_page_says_whether_a_test_costs_money(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World, tmp_path: Any
+) -> None:
+    assert "it reaches the phone and costs money" in window.get("/console/try").text
+    services = gateway.services
+    emulated = open_gateway(
+        services.database, world.vault, tmp_path, twilio_url="http://127.0.0.1:8010"
+    )
+    shown = signed_in(emulated, tenant.keys[Role.OWNER]).get("/console/try").text
+    assert "costs money" not in shown
+    assert "http://127.0.0.1:8010" in shown
