@@ -24,7 +24,7 @@ class _Shown:
 _WORKSPACE = "/console/workspaces/{id}"
 _PAGES: Mapping[str, _Shown] = {
     "access_key": _Shown("/console/access-keys"),
-    "destinations": _Shown("/console/destinations/history", of_workspace=True),
+    "destinations": _Shown("/console/destinations/history/{id}", of_workspace=True),
     "opt_out": _Shown("/console/opt-outs", of_workspace=True),
     "sender": _Shown("/console/use-cases", of_workspace=True),
     "use_case": _Shown("/console/use-cases", of_workspace=True),

@@ -9,6 +9,7 @@ WORDS: Mapping[str, str] = {
     "access_key.created": "Access key made",
     "access_key.revoked": "Access key revoked",
     "console.signed_in": "Signed in to the console",
+    "destinations.adjusted": "Destinations adjusted",
     "destinations.allowed": "Destinations allowed",
     "destinations.allowed_until": "Destinations allowed for a time",
     "destinations.blocked": "Destinations blocked",
