@@ -106,6 +106,13 @@ def note_account(
         note_in_workspace(connection, actor, *of_account, target=plan.sid, reason=names)
 
 
+def has_next_token(connection: Connection, sid: str) -> bool:
+    """Say whether an account's tokens are being changed: a second one counts for its callbacks."""
+    columns = provider_accounts.c
+    query = select(columns.next_auth_token.is_not(None)).where(columns.sid == sid)
+    return bool(connection.execute(query).scalar_one())
+
+
 class Reach(Enum):
     """How many of the workspaces that use an account a principal reaches."""
 

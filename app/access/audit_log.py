@@ -14,13 +14,14 @@ from app.db.rows import AnyRow
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which audit rows a list shows."""
+    """Which audit rows a list shows; ``actor_name`` is how the name begins, in any case."""
 
     limit: int
     page_token: UUID | None = None
     workspace_id: UUID | None = None
     action: str | None = None
     actor_kind: ActorKind | None = None
+    actor_name: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -42,6 +43,7 @@ def load_audit_events(
         (wanted.workspace_id, columns.workspace_id.__eq__),
         (wanted.action, columns.action.__eq__),
         (wanted.actor_kind, columns.actor_kind.__eq__),
+        (wanted.actor_name, lambda name: columns.actor_name.istartswith(name, autoescape=True)),
         (wanted.created_after, columns.at.__gt__),
         (wanted.created_before, columns.at.__lt__),
     )

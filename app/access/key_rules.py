@@ -41,3 +41,12 @@ def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None
         raise Forbidden("Access keys of the whole organization take the role owner.")
     if role not in SENDER_KEYS or not principal.role.permits(Role.ADMIN):
         raise Forbidden(f"Access keys of the role {role} take the role owner.")
+
+
+def may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> bool:
+    """Say whether `check_may_manage` lets a principal manage such a key."""
+    try:
+        check_may_manage(principal, role, workspace_id)
+    except Forbidden:
+        return False
+    return True

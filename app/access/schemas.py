@@ -73,6 +73,10 @@ class AuditListQuery(PageQuery, StrictSchema):
     workspace_id = fields.UUID()
     action = Text(validate=validate.Length(min=1, max=60))
     actor_kind = fields.String(validate=one_of(ActorKind))
+    actor_name = Text(
+        validate=validate.Length(min=1, max=200),
+        metadata={"description": "How the name begins, in any case"},
+    )
     created_after = Timestamp()
     created_before = Timestamp()
 

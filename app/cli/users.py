@@ -15,7 +15,8 @@ from app.cli.user_lines import user_as_json, user_line
 from app.db.rows import AnyRow
 from app.kernel.clock import utc_now
 from app.kernel.errors import ValidationFailed
-from app.people.manage import NewUser, create_user, disable_user, reset_user
+from app.people.bar import disable_user, reset_user
+from app.people.manage import NewUser, create_user
 from app.people.passwords import generate_password
 from app.people.store import find_user, load_memberships, load_users
 
@@ -106,10 +107,16 @@ def list_command(organization: str | None, as_json: bool) -> None:
 @click.argument("email")
 @_as_json
 def disable_command(email: str, as_json: bool) -> None:
-    """Bar a person from the next request on; their sessions end."""
+    """Bar a person from the next request on; their sessions end.
+
+    The only owner of the organization cannot be barred.
+    """
     with ready_database() as database, database.writing() as connection:
         user = _user(connection, email)
-        is_new = disable_user(connection, user, command_line_actor(), utc_now())
+        try:
+            is_new = disable_user(connection, user, command_line_actor(), utc_now())
+        except ValidationFailed as wrong:
+            raise _failure(wrong) from wrong
     if as_json:
         echo_json({"id": str(user.id), "email": user.email, "disabled": is_new})
     else:
@@ -164,7 +171,7 @@ def _user(connection: Connection, email: str) -> AnyRow:
 def _failure(wrong: ValidationFailed) -> Failure:
     return Failure(
         *(
-            f"{place.removeprefix('$.')}: {text}"
+            text if place == "$" else f"{place.removeprefix('$.')}: {text}"
             for place, texts in (wrong.details or {}).items()
             for text in texts
         )

@@ -1,11 +1,12 @@
 """What the search forms of messages and refusals take; days are days of UTC."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from marshmallow import fields, post_load
 
 from app.console.typed_number import TypedNumber
+from app.console.typed_times import just_after, just_before
 from app.destinations.refused import RefusalFilter
 from app.messages.lifecycle import Status
 from app.messages.read import MessageFilter
@@ -66,10 +67,4 @@ def _days(data: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
     """Take both days out; return the times just before the first and just after the last."""
     since: date | None = data.pop("since", None)
     until: date | None = data.pop("until", None)
-    after = None if since is None else _midnight(since) - timedelta(milliseconds=1)
-    before = None if until is None else _midnight(until) + timedelta(days=1)
-    return after, before
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return just_before(since), just_after(until)

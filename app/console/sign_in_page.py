@@ -100,7 +100,7 @@ def move_to_workspace(visitor: Visitor) -> Answer:
     with service(Database).writing() as connection:
         require_workspace(connection, wide, wanted)
         move_session(connection, visitor.session_id, wanted)
-    return go_to(HOME)
+    return go_to(_wanted())
 
 
 def _page(template: str, status: int = 200, form: Form | None = None) -> Response:

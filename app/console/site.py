@@ -4,7 +4,9 @@ from pathlib import Path
 
 from flask import Flask
 
+from app.console.access_keys_page import routes as access_keys_routes
 from app.console.account_page import routes as account_routes
+from app.console.audit_page import routes as audit_routes
 from app.console.cookies import cookie_scope
 from app.console.destinations.freezing import routes as freezing_routes
 from app.console.destinations.history import routes as history_routes
@@ -18,6 +20,8 @@ from app.console.identity_provider import routes as identity_provider_routes
 from app.console.messages_page import routes as messages_routes
 from app.console.opt_outs_page import routes as opt_outs_routes
 from app.console.overview import routes as overview_routes
+from app.console.people_page import routes as people_routes
+from app.console.person_page import routes as person_routes
 from app.console.provider_page import routes as provider_routes
 from app.console.refusals_page import routes as refusals_routes
 from app.console.sign_in_page import routes as sign_in_routes
@@ -28,6 +32,8 @@ from app.console.use_cases.senders import routes as senders_routes
 from app.console.webhooks.change import routes as webhook_change_routes
 from app.console.webhooks.one import routes as webhook_routes
 from app.console.webhooks.page import routes as webhooks_routes
+from app.console.workspace_page import routes as workspace_routes
+from app.console.workspaces_page import routes as workspaces_routes
 from app.settings import Settings
 from app.web.wiring import provide
 
@@ -39,6 +45,12 @@ CONSOLE_ROUTES = (
     refusals_routes,
     try_routes,
     account_routes,
+    access_keys_routes,
+    workspaces_routes,
+    workspace_routes,
+    people_routes,
+    person_routes,
+    audit_routes,
     destinations_routes,
     freezing_routes,
     rules_routes,

@@ -15,7 +15,8 @@ from app.access.tokens import hash_token
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.kernel.clock import utc_now
-from app.people.manage import NewUser, create_user, reset_user
+from app.people.bar import reset_user
+from app.people.manage import NewUser, create_user
 from app.people.passwords import generate_password, is_password
 from app.people.store import find_user
 from app.provisioning.apply import apply

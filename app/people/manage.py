@@ -1,7 +1,7 @@
-"""Changing people: each change in one transaction with its audit row, in force at once."""
+"""Making people's accounts and changing their roles, each in one transaction with its audit row."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -10,17 +10,21 @@ from sqlalchemy import Connection
 from app.access.actor import Actor
 from app.access.audit import Deed, note_deed
 from app.access.roles import Role
+from app.access.scope import lock_organization
 from app.db.rows import AnyRow
-from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
+from app.kernel.names import mistake_in_name
+from app.kernel.problems import Problems
+from app.people.belonging import PATH, check_roles
+from app.people.deeds import note_user_deed
 from app.people.passwords import hash_password, mistake_in_password
-from app.people.sessions import end_sessions_of
+from app.people.safeguards import LAST_OWNER, is_last_owner
 from app.people.store import (
     find_user,
     insert_user,
+    load_owners,
     normal_email,
     replace_memberships,
-    update_user,
 )
 
 MAX_EMAIL_CHARS = 254
@@ -28,13 +32,16 @@ MAX_EMAIL_CHARS = 254
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A person to be; ``roles`` by workspace, None standing for the whole organization."""
+    """A person to be; ``roles`` by workspace, None standing for the whole organization.
+
+    Without a password they sign in at the identity provider only.
+    """
 
     organization_id: UUID
     email: str
     name: str
     roles: Mapping[UUID | None, Role]
-    password: str | None
+    password: str | None = field(repr=False)
 
 
 def mistake_in_email(email: str) -> str | None:
@@ -50,21 +57,11 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
     """Make a person's account.
 
     Raises:
-        ValidationFailed: the address is wrong or taken, the password too weak, or no role given.
+        ValidationFailed: the address or the name is wrong, the address taken, the password too
+            weak, no role given, or one in a workspace that is not there; every problem at once.
     """
-    problems: dict[str, list[str]] = {}
-    wrong = mistake_in_email(new.email)
-    if wrong is None and find_user(connection, new.email) is not None:
-        wrong = "Somebody has this address already."
-    if wrong is not None:
-        problems["$.email"] = [wrong]
-    weak = None if new.password is None else mistake_in_password(new.password)
-    if weak is not None:
-        problems["$.password"] = [weak]
-    if not new.roles:
-        problems["$.roles"] = ["Must belong to a workspace or to the organization."]
-    if problems:
-        raise ValidationFailed(problems)
+    lock_organization(connection, new.organization_id)
+    said = _check(connection, new)
     user_id = new_id()
     values = {
         "organization_id": new.organization_id,
@@ -76,9 +73,25 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
     }
     insert_user(connection, user_id, values)
     replace_memberships(connection, user_id, new.roles)
-    deed = Deed(new.organization_id, None, "user.created", str(user_id))
+    deed = Deed(new.organization_id, None, "user.created", str(user_id), said)
     note_deed(connection, actor, deed, now)
     return user_id
+
+
+def _check(connection: Connection, new: NewUser) -> str:
+    """Return the roles in words, or raise every problem."""
+    problems = Problems()
+    wrong = mistake_in_email(new.email)
+    if wrong is None and find_user(connection, new.email) is not None:
+        wrong = "Somebody has this address already."
+    weak = None if new.password is None else mistake_in_password(new.password)
+    named = mistake_in_name(new.name)
+    for path, mistake in (("$.email", wrong), ("$.name", named), ("$.password", weak)):
+        if mistake is not None:
+            problems.add(path, mistake)
+    said = check_roles(connection, new.organization_id, new.roles, problems)
+    problems.refuse()
+    return said
 
 
 def change_roles(
@@ -88,51 +101,18 @@ def change_roles(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Make a person belong to exactly these workspaces; in force at the next request."""
-    replace_memberships(connection, user.id, roles)
-    note_user_deed(connection, actor, user, "roles_changed", now)
-
-
-def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
-    """Bar a person from the next request on; say whether they were not barred before."""
-    if user.disabled_at is not None:
-        return False
-    update_user(connection, user.id, now, disabled_at=now)
-    end_sessions_of(connection, user.id, now)
-    note_user_deed(connection, actor, user, "disabled", now)
-    return True
-
-
-def reset_user(
-    connection: Connection, user: AnyRow, password: str, actor: Actor, now: datetime
-) -> None:
-    """Give a person a new password and a fresh start: no second factor, no pause, no sessions.
+    """Make a person belong to exactly these workspaces; in force at the next request.
 
     Raises:
-        ValidationFailed: the password is too weak.
+        ValidationFailed: no role is given, or one in a workspace that is not there, or nobody else
+            would be owner of the organization.
     """
-    weak = mistake_in_password(password)
-    if weak is not None:
-        raise ValidationFailed({"$.password": [weak]})
-    update_user(
-        connection,
-        user.id,
-        now,
-        password_hash=hash_password(password),
-        totp_secret=None,
-        totp_step=None,
-        failed_sign_ins=0,
-        locked_until=None,
-        disabled_at=None,
-    )
-    end_sessions_of(connection, user.id, now)
-    note_user_deed(connection, actor, user, "reset", now)
-
-
-def note_user_deed(
-    connection: Connection, actor: Actor, user: AnyRow, what: str, now: datetime
-) -> None:
-    """Write the audit row of a change of a person."""
-    note_deed(
-        connection, actor, Deed(user.organization_id, None, f"user.{what}", str(user.id)), now
-    )
+    lock_organization(connection, user.organization_id)
+    problems = Problems()
+    said = check_roles(connection, user.organization_id, roles, problems)
+    stays_owner = roles.get(None) is Role.OWNER
+    if not stays_owner and is_last_owner(user.id, load_owners(connection, user.organization_id)):
+        problems.add(PATH, LAST_OWNER)
+    problems.refuse()
+    replace_memberships(connection, user.id, roles)
+    note_user_deed(connection, actor, user, "roles_changed", now, reason=said)

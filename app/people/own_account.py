@@ -9,7 +9,7 @@ from app.access.actor import Actor
 from app.db.rows import AnyRow
 from app.db.vault import Vault
 from app.kernel.errors import NotFound, ValidationFailed
-from app.people.manage import note_user_deed
+from app.people.deeds import note_user_deed
 from app.people.passwords import hash_password, is_password, mistake_in_password
 from app.people.second_factor import step_of_code, totp_owner
 from app.people.sessions import end_sessions_of

@@ -1,6 +1,6 @@
 """SQL of people and of the workspaces they belong to; decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,28 @@ def load_user(connection: Connection, user_id: UUID) -> AnyRow | None:
     return connection.execute(
         select(users).where(users.c.id == user_id).with_for_update()
     ).one_or_none()
+
+
+def load_owners(connection: Connection, organization_id: UUID) -> set[UUID]:
+    """Load the ids of those who are owner of the whole organization and not barred."""
+    query = select(users.c.id).where(
+        users.c.organization_id == organization_id,
+        users.c.disabled_at.is_(None),
+        memberships.c.workspace_id.is_(None),
+        memberships.c.role == Role.OWNER.value,
+    )
+    return set(connection.execute(query.join(memberships)).scalars())
+
+
+def load_workspace_names(
+    connection: Connection, organization_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """Load the names of those workspaces that are of this organization."""
+    columns = workspaces.c
+    query = select(columns.id, columns.name).where(
+        columns.organization_id == organization_id, columns.id.in_(ids)
+    )
+    return {row.id: row.name for row in connection.execute(query)}
 
 
 def load_users(connection: Connection, organization_id: UUID | None) -> list[AnyRow]:

@@ -62,6 +62,11 @@ class Visitor:
         everywhere = self.reach.everywhere
         return None if everywhere is None else self._principal(None, everywhere)
 
+    def principal_for(self, wanted: Role) -> Principal:
+        """Ask in the whole organization where the role there permits it, else in the workspace."""
+        wide = self.organization_principal
+        return wide if wide is not None and wide.role.permits(wanted) else self.principal
+
     def _principal(self, workspace_id: UUID | None, role: Role) -> Principal:
         return Principal(
             key_id=self.visitor_id,

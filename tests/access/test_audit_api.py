@@ -83,6 +83,8 @@ def test_filters_narrow_the_list(family: Family) -> None:
     assert actions("?action=workspace") == []
     assert actions("?actor_kind=access_key") == everything
     assert actions("?actor_kind=command_line") == []
+    assert actions("?actor_name=ADMIN") + actions("?actor_name=owner") == everything
+    assert actions("?actor_name=%25") == []
     assert actions(f"?workspace_id={family.own.workspace_id}") == everything
     assert actions(f"?workspace_id={family.relatives.sibling.workspace_id}") == []
     last, _, first = sorted(

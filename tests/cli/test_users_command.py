@@ -94,6 +94,7 @@ def test_what_is_wrong_is_told_and_nobody_is_made(
 
 def test_a_disabled_person_stays_listed_and_may_be_reset(run: Run, database: Database) -> None:
     create(run, *ADA, "--role", "owner")
+    create(run, "--email", "bo@example.com", "--role", "owner")
     assert "disabled" in run("users", "disable", "ada@example.com").stdout
     assert "was disabled already" in run("users", "disable", "ADA@example.com").stdout
     assert "ada@example.com  disabled" in run("users", "list").stdout
@@ -104,6 +105,15 @@ def test_a_disabled_person_stays_listed_and_may_be_reset(run: Run, database: Dat
     done = [row["action"] for row in rows_of(database, audit_events)]
     assert [one for one in done if one.startswith("user.")] == [
         "user.created",
+        "user.created",
         "user.disabled",
         "user.reset",
     ]
+
+
+def test_the_last_owner_of_the_organization_is_not_disabled(run: Run, database: Database) -> None:
+    create(run, *ADA, "--role", "owner")
+    result = run("users", "disable", "ada@example.com")
+    said = "error: Nobody else is owner of the whole organization"
+    assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
+    assert rows_of(database, users)[0]["disabled_at"] is None

@@ -14,7 +14,7 @@ from app.application import create_app
 from app.console.cookies import NAME
 from app.db.engine import Database
 from app.db.vault import Vault
-from app.people.manage import disable_user
+from app.people.bar import disable_user
 from app.people.second_factor import totp_owner
 from app.people.store import find_user
 from app.people.tables import sessions, users

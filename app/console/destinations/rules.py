@@ -18,6 +18,7 @@ from app.console.forms import Form, read_form, refilled
 from app.console.guard import Visits
 from app.console.navigation import DESTINATIONS
 from app.console.pages import go_to, page_answer
+from app.console.typed_times import typed_time
 from app.db.engine import Database
 from app.destinations.changes import add_rule, drop_rule
 from app.destinations.document import content_of
@@ -58,7 +59,7 @@ def rules_page(visitor: Visitor) -> Answer:
 def propose_rule(visitor: Visitor) -> Answer:
     """Show what a rule would do, then add it."""
     try:
-        wanted: WantedRule = read_form(RuleBody, **_end())
+        wanted: WantedRule = read_form(RuleBody, **typed_time("expires_at"))
     except ValidationFailed as problem:
         return _page(visitor, status=422, form=_refilled(problem))
     now = service(Clock).now()
@@ -133,9 +134,3 @@ def _refilled(problem: ValidationFailed) -> Form:
         for name, texts in form.errors.items()
     }
     return Form(form.values, errors)
-
-
-def _end() -> dict[str, str]:
-    """Return the end that was typed, in UTC, as the API takes it."""
-    given = request.form.get("expires_at", "")
-    return {"expires_at": f"{given}:00Z" if given.count(":") == 1 else f"{given}Z"} if given else {}

@@ -1,0 +1,118 @@
+"""The page of access keys: which there are, making one, revoking one."""
+
+from uuid import UUID
+
+from flask import Response, request
+
+from app.access.actor import actor_of
+from app.access.key_rules import KeyState, may_manage, state_of
+from app.access.key_store import KeyFilter, load_access_key, load_access_keys
+from app.access.manage_keys import NewAccessKey, create_access_key, revoke_access_key
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.access.schemas import AccessKeyBody, AccessKeyListQuery
+from app.console.choices import choices_of
+from app.console.forms import Form, read_form, read_search, refilled
+from app.console.guard import Visits
+from app.console.lists import newest, older
+from app.console.pages import go_to, page_answer
+from app.console.typed_times import typed_time
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound, ValidationFailed
+from app.people.visitor import Visitor
+from app.web.pages import page
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+routes = Routes("Console", described=False)
+PATH = "/console/access-keys"
+
+
+@routes.add("GET", PATH, guard=Visits(Role.ADMIN), answers={200: "text/html"})
+def access_keys_page(visitor: Visitor) -> Answer:
+    """List access keys, newest first."""
+    return _page(visitor, 200, Form())
+
+
+@routes.add("POST", PATH, guard=Visits(Role.ADMIN), answers={200: "text/html", 422: "text/html"})
+def make_access_key(visitor: Visitor) -> Answer:
+    """Make an access key; the answer shows its token, and no other page ever does."""
+    now = service(Clock).now()
+    try:
+        wanted: NewAccessKey = read_form(AccessKeyBody, **typed_time("expires_at"))
+        asking = _asking(visitor, wanted.workspace_id)
+        with service(Database).writing() as connection:
+            made = create_access_key(connection, asking, wanted, actor=actor_of(asking), now=now)
+    except ValidationFailed as problem:
+        return _page(visitor, 422, refilled(problem))
+    return page_answer(visitor, "access_key_made.html", made=made, names=_names(visitor))
+
+
+@routes.add(
+    "POST",
+    PATH + "/{access_key_id}/revoke",
+    guard=Visits(Role.ADMIN),
+    answers={303: None},
+    errors=(NotFound,),
+)
+def end_access_key(visitor: Visitor, access_key_id: UUID) -> Answer:
+    """Revoke an access key, in force for its next request."""
+    now = service(Clock).now()
+    with service(Database).writing() as connection:
+        key = load_access_key(connection, visitor.principal_for(Role.ADMIN), access_key_id)
+        asking = _asking(visitor, key.workspace_id)
+        revoke_access_key(connection, asking, key.id, actor=actor_of(asking), now=now)
+    return go_to(PATH, f"{key.name} is revoked. Its next request is refused.")
+
+
+def _asking(visitor: Visitor, workspace_id: UUID | None) -> Principal:
+    """Return who asks for keys of a workspace: the role there may be more than everywhere."""
+    own = visitor.principal
+    if workspace_id is not None and workspace_id == own.workspace_id:
+        return own
+    return visitor.organization_principal or own
+
+
+def _page(visitor: Visitor, status: int, form: Form) -> Response:
+    search, wanted = Form(request.args.to_dict()), KeyFilter(limit=0)
+    rows: list[AnyRow] = []
+    now = service(Clock).now()
+    try:
+        wanted = read_search(AccessKeyListQuery)
+        with service(Database).reading() as connection:
+            rows = load_access_keys(connection, visitor.principal_for(Role.ADMIN), wanted, now)
+    except ValidationFailed as problem:
+        search, status = Form(search.values, refilled(problem).errors), 422
+    listed = page(rows, wanted.limit, lambda row: row.id, lambda row: row)
+    everywhere = visitor.organization_principal
+    return page_answer(
+        visitor,
+        "access_keys.html",
+        status,
+        form=form,
+        search=search,
+        items=listed["items"],
+        next_path=older(PATH, listed["next_page_token"]),
+        newest_path=newest(PATH),
+        state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
+        states=choices_of("any state", KeyState),
+        may_revoke=lambda row: may_manage(
+            _asking(visitor, row.workspace_id), Role(row.role), row.workspace_id
+        ),
+        roles=[(role, role.value) for role in _roles(visitor)],
+        names=_names(visitor),
+        sees_everywhere=everywhere is not None and everywhere.role.permits(Role.ADMIN),
+        may_make_wide=everywhere is not None and everywhere.role is Role.OWNER,
+    )
+
+
+def _roles(visitor: Visitor) -> list[Role]:
+    """Return the roles that the visitor may give a key of the workspace shown."""
+    own = visitor.principal
+    return [role for role in Role if may_manage(own, role, own.workspace_id)]
+
+
+def _names(visitor: Visitor) -> dict[UUID, str]:
+    return {place.workspace_id: place.name for place in visitor.places}

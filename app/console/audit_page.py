@@ -1,0 +1,87 @@
+"""The page of the audit: who did what, when and why."""
+
+from typing import Any
+
+from flask import request
+from marshmallow import fields, post_load, validate
+
+from app.access.audit_log import AuditFilter, load_audit_events
+from app.access.principal import ActorKind
+from app.access.roles import Role
+from app.console.audit_objects import object_noun, object_path
+from app.console.audit_words import DOORS, WORDS, words_of
+from app.console.forms import Form, read_search, refilled
+from app.console.guard import Visits
+from app.console.lists import newest, older
+from app.console.pages import page_answer
+from app.console.typed_times import just_after, just_before
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel.errors import ValidationFailed
+from app.people.visitor import Visitor
+from app.web.fields import StrictSchema, Text, one_of
+from app.web.pages import PageToken, page
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+routes = Routes("Console", described=False)
+PATH = "/console/audit"
+_SHOWN = 40
+_WRONG_DAY: dict[str, Any] = {"invalid": "Must be a day: 2026-01-31."}
+
+
+class AuditSearch(StrictSchema):
+    """Query of the page of the audit; days are days of UTC."""
+
+    page_token = PageToken(load_default=None)
+    workspace_id = fields.UUID()
+    action = Text(validate=validate.Length(max=60))
+    actor_kind = Text(validate=one_of(ActorKind))
+    actor_name = Text(validate=validate.Length(max=200))
+    since = fields.Date(error_messages=_WRONG_DAY)
+    until = fields.Date(error_messages=_WRONG_DAY)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> AuditFilter:
+        kind = data.pop("actor_kind", None)
+        after, before = just_before(data.pop("since", None)), just_after(data.pop("until", None))
+        return AuditFilter(
+            limit=_SHOWN,
+            actor_kind=None if kind is None else ActorKind(kind),
+            created_after=after,
+            created_before=before,
+            **data,
+        )
+
+
+@routes.add("GET", PATH, guard=Visits(Role.ADMIN), answers={200: "text/html"})
+def audit_page(visitor: Visitor) -> Answer:
+    """List who did what, newest first: of the workspace shown, or of the organization."""
+    asks = visitor.principal_for(Role.ADMIN)
+    form, status = Form(request.args.to_dict()), 200
+    rows: list[AnyRow] = []
+    try:
+        wanted = read_search(AuditSearch)
+        with service(Database).reading() as connection:
+            rows = load_audit_events(connection, asks, wanted)
+    except ValidationFailed as problem:
+        form, status = refilled(problem), 422
+    listed = page(rows, _SHOWN, lambda row: row.id, lambda row: row)
+    return page_answer(
+        visitor,
+        "audit.html",
+        status,
+        form=form,
+        items=listed["items"],
+        next_path=older(PATH, listed["next_page_token"]),
+        newest_path=newest(PATH),
+        is_searched=any(text for name, text in form.values.items() if name != "page_token"),
+        sees_everywhere=asks.workspace_id is None,
+        names={place.workspace_id: place.name for place in visitor.places},
+        actions=[("", "any action"), *sorted(WORDS.items(), key=lambda pair: pair[1])],
+        doors=[("", "any way"), *DOORS.items()],
+        words_of=words_of,
+        door_of=lambda row: DOORS[ActorKind(row.actor_kind)],
+        object_path=lambda row: object_path(visitor, row),
+        object_noun=object_noun,
+    )

@@ -1,0 +1,68 @@
+"""What the actions of the audit are called, and where what they changed is shown: data."""
+
+from collections.abc import Mapping
+
+from app.access.principal import ActorKind
+
+WORDS: Mapping[str, str] = {
+    "access_key.changed": "Access key changed",
+    "access_key.created": "Access key made",
+    "access_key.revoked": "Access key revoked",
+    "console.signed_in": "Signed in to the console",
+    "destinations.adjusted": "Destinations adjusted",
+    "destinations.allowed": "Destinations allowed",
+    "destinations.allowed_until": "Destinations allowed for a time",
+    "destinations.blocked": "Destinations blocked",
+    "destinations.imported": "Destinations imported",
+    "destinations.inheritance_off": "Destinations made the workspace's own",
+    "destinations.inheritance_on": "Destinations inherited from the parent",
+    "destinations.provisioned": "Destinations provisioned",
+    "destinations.replaced": "Destinations replaced",
+    "destinations.restored": "Destinations restored",
+    "destinations.rule_added": "Destination rule added",
+    "destinations.rule_removed": "Destination rule removed",
+    "opt_out.added": "Opt-out added",
+    "opt_out.removed": "Opt-out removed",
+    "organization.changed": "Organization changed",
+    "organization.created": "Organization made",
+    "provider_account.changed": "Twilio account changed",
+    "provider_account.created": "Twilio account linked",
+    "sender.added": "Sender added",
+    "sender.changed": "Sender changed",
+    "sender.removed": "Sender removed",
+    "use_case.changed": "Use case changed",
+    "use_case.created": "Use case made",
+    "use_case.deleted": "Use case deleted",
+    "user.created": "Account made",
+    "user.disabled": "Person barred",
+    "user.password_changed": "Own password changed",
+    "user.reset": "Person given a fresh start",
+    "user.roles_changed": "Roles changed",
+    "user.second_factor_removed": "Own second factor switched off",
+    "user.second_factor_set": "Own second factor switched on",
+    "webhook_delivery.replayed": "Webhook delivery replayed",
+    "webhook_endpoint.changed": "Webhook endpoint changed",
+    "webhook_endpoint.created": "Webhook endpoint made",
+    "webhook_endpoint.deleted": "Webhook endpoint deleted",
+    "webhook_endpoint.disabled": "Webhook endpoint disabled",
+    "webhook_endpoint.enabled": "Webhook endpoint enabled",
+    "webhook_endpoint.secret_rotated": "Webhook secret changed",
+    "workspace.changed": "Workspace changed",
+    "workspace.created": "Workspace made",
+    "workspace.frozen": "Workspace frozen",
+    "workspace.thawed": "Workspace thawed",
+}
+
+DOORS: Mapping[ActorKind, str] = {
+    ActorKind.ACCESS_KEY: "access key",
+    ActorKind.COMMAND_LINE: "command line",
+    ActorKind.PROVISIONING: "provisioning",
+    ActorKind.SYSTEM: "the gateway itself",
+    ActorKind.USER: "person",
+}
+
+
+def words_of(action: str) -> str:
+    """Say an action in words; one that has none yet is read as it is written."""
+    known = WORDS.get(action)
+    return known or action.replace(".", " ").replace("_", " ").capitalize()

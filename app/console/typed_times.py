@@ -1,0 +1,27 @@
+"""Times as people type them: days and times of UTC."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from flask import request
+
+
+def typed_time(name: str) -> dict[str, str]:
+    """Return what was typed into a field of date and time, as the API takes it; empty: nothing."""
+    given = request.form.get(name, "")
+    if not given:
+        return {}
+    return {name: f"{given}:00Z" if given.count(":") == 1 else f"{given}Z"}
+
+
+def just_before(day: date | None) -> datetime | None:
+    """Return the last time that does not belong to a day yet."""
+    return None if day is None else _midnight(day) - timedelta(milliseconds=1)
+
+
+def just_after(day: date | None) -> datetime | None:
+    """Return the first time that does not belong to a day any more."""
+    return None if day is None else _midnight(day) + timedelta(days=1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,62 @@
+"""Barring people and letting them in afresh, each in one transaction with its audit row."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.access.actor import Actor
+from app.access.scope import lock_organization
+from app.db.rows import AnyRow
+from app.kernel.errors import ValidationFailed
+from app.people.deeds import note_user_deed
+from app.people.passwords import hash_password, mistake_in_password
+from app.people.safeguards import LAST_OWNER, check_is_another, is_last_owner
+from app.people.sessions import end_sessions_of
+from app.people.store import load_owners, update_user
+
+
+def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
+    """Bar a person from the next request on; say whether they were not barred before.
+
+    Raises:
+        ValidationFailed: it is the actor, or nobody else is owner of the organization.
+    """
+    check_is_another(actor, user.id)
+    lock_organization(connection, user.organization_id)
+    if user.disabled_at is not None:
+        return False
+    if is_last_owner(user.id, load_owners(connection, user.organization_id)):
+        raise ValidationFailed({"$": [LAST_OWNER]})
+    update_user(connection, user.id, now, disabled_at=now)
+    end_sessions_of(connection, user.id, now)
+    note_user_deed(connection, actor, user, "disabled", now)
+    return True
+
+
+def reset_user(
+    connection: Connection, user: AnyRow, password: str | None, actor: Actor, now: datetime
+) -> None:
+    """Give a person a new password and a fresh start: no second factor, no pause, no sessions.
+
+    Without a password they sign in at the identity provider only.
+
+    Raises:
+        ValidationFailed: it is the actor, or the password is too weak.
+    """
+    check_is_another(actor, user.id)
+    weak = None if password is None else mistake_in_password(password)
+    if weak is not None:
+        raise ValidationFailed({"$.password": [weak]})
+    update_user(
+        connection,
+        user.id,
+        now,
+        password_hash=None if password is None else hash_password(password),
+        totp_secret=None,
+        totp_step=None,
+        failed_sign_ins=0,
+        locked_until=None,
+        disabled_at=None,
+    )
+    end_sessions_of(connection, user.id, now)
+    note_user_deed(connection, actor, user, "reset", now)

@@ -1,0 +1,129 @@
+"""SQL of an organization's people, each with the places of the roles; decides nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from app.access.roles import Role
+from app.access.tables import workspaces
+from app.db.rows import AnyRow
+from app.kernel.errors import NotFound
+from app.people.store import load_user
+from app.people.tables import memberships, users
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleFilter:
+    """Which people a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """A role, and where it holds; without a workspace: in every one."""
+
+    workspace_id: UUID | None
+    workspace_name: str | None
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as owners see them; passwords and secrets are no part of it."""
+
+    user_id: UUID
+    email: str
+    name: str
+    has_password: bool
+    has_second_factor: bool
+    created_at: datetime
+    disabled_at: datetime | None
+    locked_until: datetime | None
+    belongings: tuple[Belonging, ...]
+
+
+def load_people(
+    connection: Connection, organization_id: UUID, wanted: PeopleFilter
+) -> list[Person]:
+    """Load a page, the oldest first, and one more where a next page exists."""
+    conditions = [users.c.organization_id == organization_id]
+    if wanted.page_token is not None:
+        conditions.append(users.c.id > wanted.page_token)
+    shown = select(users.c.id).where(*conditions).order_by(users.c.id).limit(wanted.limit + 1)
+    return list(_load(connection, users.c.id.in_(shown)))
+
+
+def load_person(connection: Connection, organization_id: UUID, user_id: UUID) -> Person:
+    """Load one person.
+
+    Raises:
+        NotFound: there is nobody of this id in the organization.
+    """
+    one = (users.c.id == user_id) & (users.c.organization_id == organization_id)
+    for person in _load(connection, one):
+        return person
+    raise NotFound
+
+
+def require_user(connection: Connection, organization_id: UUID, user_id: UUID) -> AnyRow:
+    """Load a person to change; the row is locked where the engine locks rows.
+
+    Raises:
+        NotFound: there is nobody of this id in the organization.
+    """
+    user = load_user(connection, user_id)
+    if user is None or user.organization_id != organization_id:
+        raise NotFound
+    return user
+
+
+def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterable[Person]:
+    query = (
+        select(
+            users.c.id,
+            users.c.email,
+            users.c.name,
+            users.c.password_hash.is_not(None).label("has_password"),
+            users.c.totp_secret.is_not(None).label("has_second_factor"),
+            users.c.created_at,
+            users.c.disabled_at,
+            users.c.locked_until,
+            memberships.c.workspace_id,
+            memberships.c.role,
+            workspaces.c.name.label("workspace_name"),
+        )
+        .select_from(users)
+        .outerjoin(memberships, memberships.c.user_id == users.c.id)
+        .outerjoin(workspaces, workspaces.c.id == memberships.c.workspace_id)
+        .where(condition)
+        .order_by(users.c.id, workspaces.c.name)
+    )
+    rows = connection.execute(query).all()
+    return (_person(list(of_one)) for _, of_one in groupby(rows, key=lambda row: row.id))
+
+
+def _person(rows: list[AnyRow]) -> Person:
+    first = rows[0]
+    held = [
+        Belonging(row.workspace_id, row.workspace_name, Role(row.role))
+        for row in rows
+        if row.role is not None
+    ]
+    return Person(
+        user_id=first.id,
+        email=first.email,
+        name=first.name,
+        has_password=first.has_password,
+        has_second_factor=first.has_second_factor,
+        created_at=first.created_at,
+        disabled_at=first.disabled_at,
+        locked_until=first.locked_until,
+        # PostgreSQL puts nothing last, SQLite first.
+        belongings=tuple(sorted(held, key=lambda one: one.workspace_id is not None)),
+    )

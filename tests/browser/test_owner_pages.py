@@ -1,0 +1,86 @@
+"""The pages of keys, workspaces, people and the audit in a browser: usable, and for everyone."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from app.access.roles import Role
+from app.access.tables import access_keys
+from support.accessibility import axe_clean
+from support.browser import DESKTOP, PHONE, transferred_bytes
+from support.console import make_person
+from support.site import Site
+
+FIRST_VIEW_BYTES = 100_000
+EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+KEYS = "/console/access-keys"
+
+
+@pytest.fixture(scope="module")
+def owner_key(site: Site) -> str:
+    """A key of an owner of the organization, which has somebody with an account too."""
+    organization_id = site.tenant.organization_id
+    make_person(site.world, organization_id, {site.tenant.workspace_id: Role.ADMIN})
+    return site.world.keys(organization_id, None)[Role.OWNER]
+
+
+@pytest.fixture
+def owner(page: Page, owner_key: str) -> Page:
+    """A page that is signed in."""
+    page.goto("/console/sign-in")
+    page.get_by_text("Sign in with an access key").click()
+    page.get_by_label("Access key").fill(owner_key)
+    page.get_by_role("button", name="Sign in with the key").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    return page
+
+
+def looks_well(page: Page, viewport: ViewportSize) -> None:
+    """Nothing for axe to find, and nothing wider than the window."""
+    axe_clean(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+@EACH_SIZE
+def test_every_page_is_accessible_light_and_no_wider_than_the_window(
+    owner: Page, site: Site, viewport: ViewportSize
+) -> None:
+    paths = [KEYS, "/console/audit", "/console/people/new", "/console/workspaces/new"]
+    for path in paths:
+        assert transferred_bytes(owner, path) < FIRST_VIEW_BYTES
+        looks_well(owner, viewport)
+    for path, name in (("/console/people", "Ada Example"), ("/console/workspaces", "Retail")):
+        owner.goto(path)
+        looks_well(owner, viewport)
+        owner.get_by_role("link", name=name).click()
+        expect(owner.get_by_role("heading", level=1)).to_have_text(name)
+        looks_well(owner, viewport)
+
+
+def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, site: Site) -> None:
+    owner.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    owner.goto(KEYS)
+    owner.get_by_label("Name").fill("backend")
+    owner.get_by_role("button", name="Make the key").click()
+    looks_well(owner, ViewportSize(**DESKTOP))
+    owner.get_by_role("button", name="Copy", exact=True).click()
+    expect(owner.get_by_role("button", name="Copied", exact=True)).to_be_visible()
+    token = owner.evaluate("navigator.clipboard.readText()")
+    assert re.fullmatch(r"bp_\w{38}", token)
+    owner.get_by_role("button", name="I have copied it", exact=True).click()
+    asked: list[str] = []
+
+    def revoked() -> bool:
+        rows = site.world.rows(access_keys)
+        return next(row for row in rows if row["name"] == "backend")["revoked_at"] is not None
+
+    owner.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    owner.get_by_role("button", name="Revoke backend").click()
+    assert asked
+    assert "Revoke backend (sender)?" in asked[0]
+    assert not revoked()
+    owner.once("dialog", lambda dialog: dialog.accept())
+    owner.get_by_role("button", name="Revoke backend").click()
+    expect(owner.get_by_role("status")).to_contain_text("backend is revoked.")
+    assert revoked()

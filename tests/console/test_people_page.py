@@ -1,0 +1,248 @@
+"""The pages of people: accounts made, roles changed, people barred and let in again."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.access.roles import Role
+from app.access.tables import audit_events
+from app.people.passwords import is_password
+from app.people.safeguards import LAST_OWNER, YOURSELF
+from app.people.tables import memberships, users
+from support.console import PASSWORD, Window, make_person, open_window, signed_in
+from support.tables import snapshot
+from support.world import Gateway, Tenant, World
+
+PATH = "/console/people"
+NEW = PATH + "/new"
+BO = "bo@example.com"
+MARKUP = '"><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+def ada(world: World, tenant: Tenant) -> UUID:
+    """The owner of the organization."""
+    return make_person(world, tenant.organization_id, {None: Role.OWNER})
+
+
+@pytest.fixture
+def window(gateway: Gateway, ada: UUID) -> Window:
+    """Ada's window."""
+    window = open_window(gateway)
+    window.sign_in()
+    return window
+
+
+@pytest.fixture
+def bo(world: World, tenant: Tenant) -> UUID:
+    """Somebody who is admin of one workspace."""
+    return make_person(world, tenant.organization_id, {tenant.workspace_id: Role.ADMIN}, BO)
+
+
+def make(window: Window, **form: str) -> Any:
+    return window.post(PATH, {"email": BO, "name": "Bo", **form}, on=NEW)
+
+
+def roles(world: World, user_id: UUID) -> dict[UUID | None, str]:
+    rows = [row for row in world.rows(memberships) if row["user_id"] == user_id]
+    return {row["workspace_id"]: row["role"] for row in rows}
+
+
+def user(world: World, email: str = BO) -> dict[str, Any]:
+    return next(row for row in world.rows(users) if row["email"] == email)
+
+
+def deeds(world: World) -> list[tuple[str, str, str | None]]:
+    rows = sorted(world.rows(audit_events), key=lambda row: str(row["id"]))
+    return [
+        (row["action"], row["actor_name"], row["reason"])
+        for row in rows
+        if row["action"].startswith("user.") and row["actor_name"] != "test"
+    ]
+
+
+def password_in(page: str) -> str:
+    found = re.search(r'<code id="secret"[^>]*>([^<]+)</code>', page)
+    assert found is not None
+    return found.group(1)
+
+
+def test_an_account_is_made_with_a_password_that_is_shown_once(
+    gateway: Gateway, world: World, tenant: Tenant, window: Window
+) -> None:
+    more = {"more_workspace": str(tenant.workspace_id), "more_role": "sender"}
+    answer = make(window, **more)
+    assert answer.status_code == 200
+    password = password_in(answer.text)
+    page = window.get(PATH).text
+    assert (BO in page, "sender in Retail" in page, password in page) == (True, True, False)
+    assert roles(world, user(world)["id"]) == {tenant.workspace_id: "sender"}
+    assert deeds(world) == [("user.created", "Ada Example", "sender in Retail")]
+    other = open_window(gateway)
+    assert other.sign_in(BO, password).status_code == 303
+
+
+def test_people_of_the_identity_provider_get_no_password(window: Window, world: World) -> None:
+    answer = make(window, role_everywhere="viewer", sign_in="provider")
+    assert answer.status_code == 200
+    assert 'id="secret"' not in answer.text
+    assert user(world)["password_hash"] is None
+    assert "identity provider" in window.get(PATH).text
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "said"),
+    [
+        ({"email": "bo"}, "email", "Must be an e-mail address"),
+        ({"email": "ADA@example.com"}, "email", "Somebody has this address already."),
+        ({"name": "a" * 201}, "name", "Must have 1 to 200 characters"),
+        ({"role_everywhere": ""}, "roles", "Must belong to a workspace"),
+        ({"role_everywhere": "king"}, "roles", "Must be one of: viewer"),
+        ({"role_nowhere": "owner"}, "roles", "There is no such workspace."),
+        ({"more_role": "viewer"}, "more_workspace", "Choose a workspace and a role"),
+        ({"sign_in": "magic"}, "sign_in", "Must be one of: password, provider."),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field(
+    window: Window, world: World, form: dict[str, str], field: str, said: str
+) -> None:
+    answer = make(window, **{"role_everywhere": "viewer"} | form)
+    problem = re.search(rf'<small id="{field}-problem"[^>]*>([^<]*)', answer.text)
+    assert answer.status_code == 422
+    assert problem is not None
+    assert said in problem.group(1)
+    assert len(world.rows(users)) == 1
+    assert 'name="csrf_token"' in answer.text
+
+
+def test_roles_are_changed_and_count_at_the_next_request(
+    gateway: Gateway, world: World, tenant: Tenant, window: Window, bo: UUID
+) -> None:
+    sibling = world.tenant(tenant.organization_id, "Sibling")
+    theirs = open_window(gateway)
+    theirs.sign_in(BO)
+    assert theirs.get("/console/audit").status_code == 200
+    form = {
+        f"role_{tenant.workspace_id}": "viewer",
+        "more_workspace": str(sibling.workspace_id),
+        "more_role": "admin",
+    }
+    answer = window.post(f"{PATH}/{bo}/roles", form, on=f"{PATH}/{bo}")
+    assert answer.status_code == 303
+    assert roles(world, bo) == {tenant.workspace_id: "viewer", sibling.workspace_id: "admin"}
+    assert theirs.get("/console/audit").status_code == 403
+    assert deeds(world) == [
+        ("user.roles_changed", "Ada Example", "admin in Sibling, viewer in Retail")
+    ]
+
+
+def test_no_role_in_another_organization_is_given(
+    world: World, tenant: Tenant, window: Window, bo: UUID
+) -> None:
+    stranger = world.tenant(world.organization("Other"), "Stranger")
+    form = {f"role_{stranger.workspace_id}": "owner"}
+    answer = window.post(f"{PATH}/{bo}/roles", form, on=f"{PATH}/{bo}")
+    assert (answer.status_code, "There is no such workspace." in answer.text) == (422, True)
+    assert roles(world, bo) == {tenant.workspace_id: "admin"}
+
+
+def test_a_barred_person_is_out_until_let_in_again(
+    gateway: Gateway, world: World, window: Window, bo: UUID
+) -> None:
+    theirs = open_window(gateway)
+    theirs.sign_in(BO)
+    window.post(f"{PATH}/{bo}/bar", on=f"{PATH}/{bo}")
+    assert theirs.get("/console").status_code == 302
+    assert theirs.sign_in(BO).status_code == 403
+    page = window.get(f"{PATH}/{bo}").text
+    assert ("barred" in page, "Let in again" in page) == (True, True)
+    answer = window.post(f"{PATH}/{bo}/reset", on=f"{PATH}/{bo}")
+    password = password_in(answer.text)
+    assert not is_password(user(world)["password_hash"], PASSWORD)
+    assert theirs.sign_in(BO, password).status_code == 303
+    done = [(action, who) for action, who, _ in deeds(world)]
+    assert done == [("user.disabled", "Ada Example"), ("user.reset", "Ada Example")]
+
+
+def test_the_last_owner_stays_and_nobody_bars_themselves(
+    gateway: Gateway, world: World, tenant: Tenant, window: Window, ada: UUID
+) -> None:
+    own = f"{PATH}/{ada}"
+    assert "This is you." in window.get(own).text
+    barred = window.post(f"{own}/bar", on=own)
+    assert (barred.status_code, YOURSELF in barred.text) == (422, True)
+    less = window.post(f"{own}/roles", {"role_everywhere": "admin"}, on=own)
+    assert (less.status_code, LAST_OWNER in less.text) == (422, True)
+    by_key = signed_in(gateway, world.keys(tenant.organization_id, None)[Role.OWNER])
+    last = by_key.post(f"{own}/bar", on=own)
+    assert (last.status_code, LAST_OWNER in last.text) == (422, True)
+    assert roles(world, ada) == {None: "owner"}
+    assert user(world, "ada@example.com")["disabled_at"] is None
+
+
+def test_nobody_but_an_owner_of_the_organization_changes_people(
+    gateway: Gateway, world: World, tenant: Tenant, bo: UUID
+) -> None:
+    organization = world.keys(tenant.organization_id, None)
+    for key in (organization[Role.ADMIN], tenant.keys[Role.OWNER]):
+        window = signed_in(gateway, key)
+        before = snapshot(world.database)
+        form = {"email": "new@example.com", "role_everywhere": "owner"}
+        assert window.post(PATH, form, on="/console").status_code == 403
+        for what in ("roles", "bar", "reset"):
+            crafted = window.post(f"{PATH}/{bo}/{what}", form, on="/console")
+            assert crafted.status_code == 403
+        after = snapshot(world.database)
+        assert {t: rows for t, rows in before.items() if t != "sessions"} == {
+            t: rows for t, rows in after.items() if t != "sessions"
+        }
+
+
+def test_people_of_another_organization_are_not_found(
+    world: World, tenant: Tenant, window: Window
+) -> None:
+    theirs = make_person(world, world.organization("Other"), {None: Role.OWNER}, BO)
+    assert window.get(f"{PATH}/{theirs}").status_code == 404
+    assert BO not in window.get(PATH).text
+    for what in ("roles", "bar", "reset"):
+        form = {"role_everywhere": "viewer"}
+        assert window.post(f"{PATH}/{theirs}/{what}", form, on=PATH).status_code == 404
+    assert roles(world, theirs) == {None: "owner"}
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("", {"email": "new@example.com", "role_everywhere": "viewer"}),
+        ("/{bo}/roles", {"role_everywhere": "viewer"}),
+        ("/{bo}/bar", {}),
+        ("/{bo}/reset", {}),
+    ],
+)
+def test_a_change_that_cannot_be_noted_is_not_made(
+    world: World,
+    window: Window,
+    bo: UUID,
+    *,
+    path: str,
+    form: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the audit cannot be written")
+
+    before = snapshot(world.database)
+    monkeypatch.setattr("app.access.audit.new_id", fail)
+    assert window.post(PATH + path.format(bo=bo), form, on=NEW).status_code == 500
+    assert snapshot(world.database) == before
+
+
+def test_markup_in_names_stays_text(window: Window, world: World, tenant: Tenant) -> None:
+    world.tenant(tenant.organization_id, MARKUP)
+    answer = make(window, name=MARKUP, role_everywhere="viewer")
+    made = user(world)["id"]
+    for page in (answer.text, window.get(PATH).text, window.get(f"{PATH}/{made}").text):
+        assert "&lt;img src=x" in page
+        assert "<img src=x" not in page
