@@ -89,7 +89,7 @@ def test_an_opt_out_that_could_not_be_written_is_written_by_the_retry(
 
     report = (sent["id"], sent["message_sid"], "failed")
     with monkeypatch.context() as patch:
-        patch.setattr("app.messages.track.add_opt_out", fail)
+        patch.setattr("app.messages.learn.add_opt_out", fail)
         assert _unavailable(gateway.callback(*report, ErrorCode="21610"))
     assert gateway.callback(*report, ErrorCode="21610").status_code == 204
     assert len(world.rows(opt_outs)) == 1
