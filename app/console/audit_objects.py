@@ -27,10 +27,10 @@ _PAGES: Mapping[str, _Shown] = {
     "destinations": _Shown("/console/destinations/history/{id}", of_workspace=True),
     "opt_out": _Shown("/console/opt-outs", of_workspace=True),
     "sender": _Shown("/console/use-cases", of_workspace=True),
-    "use_case": _Shown("/console/use-cases", of_workspace=True),
+    "use_case": _Shown("/console/use-cases/{id}", of_workspace=True),
     "user": _Shown("/console/people/{id}", of_organization=True),
     "webhook_delivery": _Shown("/console/webhooks", of_workspace=True),
-    "webhook_endpoint": _Shown("/console/webhooks", of_workspace=True),
+    "webhook_endpoint": _Shown("/console/webhooks/{id}", of_workspace=True),
     "workspace": _Shown(_WORKSPACE, of_organization=True),
 }
 _NOUNS: Mapping[str, str] = {

@@ -33,6 +33,7 @@ WORDS: Mapping[str, str] = {
     "use_case.changed": "Use case changed",
     "use_case.created": "Use case made",
     "use_case.deleted": "Use case deleted",
+    "use_case.refreshed": "Brand and campaign read again",
     "user.created": "Account made",
     "user.disabled": "Person barred",
     "user.password_changed": "Own password changed",

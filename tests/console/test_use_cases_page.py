@@ -112,6 +112,7 @@ def test_a_change_counts_and_is_in_the_audit(
     row = only_row(world)
     assert (row["name"], row["active"], row["brand_status"]) == ("invoices", False, "APPROVED")
     assert deeds_of_pages(world) == [("use_case.changed", "active, name")]
+    assert f'href="{path}"' in window.get("/console/audit").text
     assert gateway.send(tenant).json["code"] == "UseCaseInactive"
 
 

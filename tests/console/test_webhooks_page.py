@@ -161,6 +161,7 @@ def test_an_endpoint_is_changed_switched_and_deleted(
     window.post(f"{path}/switch", {"active": "false"}, on=path)
     assert not only_row(world)["active"]
     assert "Disabled by hand." in window.get(path).text
+    assert f'href="{path}"' in window.get("/console/audit").text
     window.post(f"{path}/switch", {"active": "true"}, on=path)
     assert only_row(world)["active"]
     assert window.post(f"{path}/delete", on=path).headers["Location"] == PATH
