@@ -23,6 +23,7 @@ from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
 from app.messages.traffic import MessageTraffic
+from app.people.purge import PurgeSessions
 from app.people.sign_in import SignIn
 from app.providers.ngrok import public_url_of_agent
 from app.providers.twilio.accounts import AccountTokens
@@ -167,6 +168,7 @@ class Background:
     check_provider: CheckProvider
     purge: Purge
     purge_webhooks: PurgeWebhooks
+    purge_sessions: PurgeSessions
     expire: ExpireMessages
     make_months: MakeMonths
     deliver: DeliverWebhooks
@@ -201,6 +203,7 @@ def open_background(
         count=CountMessages(database, clock),
         purge=Purge(database, clock, settings.secret_key),
         purge_webhooks=PurgeWebhooks(database, clock),
+        purge_sessions=PurgeSessions(database, clock),
         expire=ExpireMessages(database, clock, settings.message_retention_days),
         make_months=MakeMonths(database, clock),
         deliver=deliver,

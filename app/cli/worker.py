@@ -59,7 +59,10 @@ def worker_command() -> None:
                 Task(
                     "purge",
                     HourlyPurge(
-                        background.purge, background.purge_webhooks, background.expire
+                        background.purge,
+                        background.purge_webhooks,
+                        background.purge_sessions,
+                        background.expire,
                     ).run_once,
                     PURGE_SECONDS,
                 ),
@@ -117,17 +120,18 @@ def erase_command(number: str, as_json: bool) -> None:
 @click.command("purge", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def purge_command(as_json: bool) -> None:
-    """Erase bodies, numbers, answers and whole messages that are past their time."""
+    """Erase bodies, numbers, answers, sessions and whole messages that are past their time."""
     settings = open_settings()
     with ready_database(settings) as database:
         background = open_background(settings, database)
         purged, events = background.purge(), background.purge_webhooks()
-        expired = background.expire()
+        sessions, expired = background.purge_sessions(), background.expire()
     found = {
         "bodies": purged.bodies,
         "numbers": purged.numbers,
         "answers": purged.answers,
         "events": events,
+        "sessions": sessions,
         "messages": expired.messages,
     }
     if as_json:

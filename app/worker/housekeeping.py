@@ -11,6 +11,7 @@ from app.kernel.clock import Clock
 from app.messages.expire import ExpireMessages
 from app.messages.make_months import MakeMonths
 from app.messages.purge import Purge
+from app.people.purge import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 
 BEAT_SECONDS = 10.0
@@ -43,12 +44,14 @@ class HourlyPurge:
 
     purge: Purge
     purge_webhooks: PurgeWebhooks
+    purge_sessions: PurgeSessions
     expire: ExpireMessages
 
     def run_once(self) -> int:
         """Purge everything that is due now."""
         self.purge()
         self.purge_webhooks()
+        self.purge_sessions()
         expired = self.expire()
         for partition in expired.partitions:
             _log.info("month_dropped", partition=partition)

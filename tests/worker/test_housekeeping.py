@@ -10,6 +10,7 @@ from app.kernel.clock import Clock
 from app.messages.expire import ExpireMessages
 from app.messages.make_months import MakeMonths
 from app.messages.purge import Purge
+from app.people.purge import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 from app.worker.housekeeping import HourlyMonths, HourlyPurge
 from support.locks import holding_messages
@@ -25,6 +26,7 @@ def sweep(database: Database, now: datetime) -> list[tuple[str, str]]:
     purge = HourlyPurge(
         Purge(database, clock, "k" * 32),
         PurgeWebhooks(database, clock),
+        PurgeSessions(database, clock),
         ExpireMessages(database, clock, 400),
     )
     with capture_logs() as lines:
