@@ -79,6 +79,26 @@ def test_a_page_is_shown_to_its_roles_and_to_no_other(
             assert not re.search(r"<script(?![^>]* src=)|\son\w+=", answer.text)
 
 
+@pytest.mark.parametrize("endpoint", [e for e in GUARDED if e.method == "POST"], ids=name)
+def test_a_form_of_a_smaller_role_or_reach_is_refused(
+    gateway: Gateway, world: World, tenant: Tenant, endpoint: Endpoint
+) -> None:
+    everywhere = world.keys(tenant.organization_id, None)
+    for keys in (tenant.keys, everywhere):
+        for role in Role:
+            match endpoint.guard:
+                case Visits(wanted):
+                    is_enough = role.permits(wanted)
+                case VisitsOrganization(wanted):
+                    is_enough = keys is everywhere and role.permits(wanted)
+                case _:
+                    pytest.fail("a form that is guarded otherwise")
+            if not is_enough:
+                window = signed_in(gateway, keys[role])
+                answer = window.post(path_of(endpoint), on="/console/account")
+                assert answer.status_code == 403, role
+
+
 @pytest.mark.parametrize("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
 def test_what_is_not_there_is_not_found(
     gateway: Gateway, world: World, tenant: Tenant, endpoint: Endpoint
