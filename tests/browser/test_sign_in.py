@@ -1,0 +1,107 @@
+"""Signing in, the menu and the own account, as a person meets them."""
+
+import re
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from app.access.roles import Role
+from support.accessibility import axe_clean
+from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
+from support.console import PASSWORD, make_person
+from support.site import Site
+
+SIGN_IN = "/console/sign-in"
+VIEWPORTS = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+
+
+def person(site: Site, email: str, **roles: Role) -> str:
+    """Somebody of the organization, by role in the site's workspace or everywhere."""
+    by_place = {
+        None if name == "everywhere" else site.tenant.workspace_id: role
+        for name, role in roles.items()
+    }
+    make_person(site.world, site.tenant.organization_id, by_place, email=email)
+    return email
+
+
+def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def forgive(complaints: Complaints, status: int) -> None:
+    """The browser names the answer, and nothing else."""
+    assert all(f"status of {status}" in one for one in complaints.found)
+    complaints.found.clear()
+
+
+def open_menu(page: Page) -> None:
+    """On a narrow window the menu is closed at first."""
+    summary = page.get_by_text("Menu", exact=True)
+    if summary.is_visible():
+        summary.click()
+
+
+@VIEWPORTS
+def test_who_was_sent_to_sign_in_goes_on_where_they_wanted(
+    page: Page, site: Site, complaints: Complaints, viewport: ViewportSize
+) -> None:
+    email = person(site, f"ada{viewport['width']}@example.com", everywhere=Role.OWNER)
+    page.goto("/console/opt-outs")
+    expect(page).to_have_url(re.compile(r"/console/sign-in\?next=%2Fconsole%2Fopt-outs$"))
+    axe_clean(page)
+    sign_in(page, email, "wrong horse battery")
+    expect(page.get_by_role("alert")).to_contain_text("That did not let you in.")
+    axe_clean(page)
+    forgive(complaints, 403)
+    sign_in(page, email)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Opt-outs")
+
+
+@VIEWPORTS
+def test_both_ways_of_the_menu_lead_to_manage_destinations(
+    page: Page, site: Site, viewport: ViewportSize
+) -> None:
+    email = person(site, f"bo{viewport['width']}@example.com", here=Role.VIEWER)
+    page.goto(SIGN_IN)
+    sign_in(page, email)
+    for place in (0, 1):
+        open_menu(page)
+        page.get_by_role("link", name="Manage Destinations").nth(place).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Manage Destinations")
+        page.goto("/console")
+
+
+@VIEWPORTS
+def test_the_own_account_and_its_second_factor(
+    page: Page, site: Site, browser: Browser, viewport: ViewportSize
+) -> None:
+    email = person(site, f"cy{viewport['width']}@example.com", here=Role.VIEWER)
+    page.goto(SIGN_IN)
+    sign_in(page, email)
+    assert transferred_bytes(page, "/console/account") < 100_000
+    axe_clean(page)
+    page.get_by_role("button", name="Set it up").click()
+    expect(page.get_by_role("img", name="QR code of the secret below")).to_be_visible()
+    axe_clean(page)
+    secret = page.locator("input[name=secret]").input_value()
+    page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret).now())
+    page.get_by_role("button", name="Switch it on").click()
+    expect(page.get_by_role("status")).to_contain_text("The second factor is on")
+    with browser.new_context(base_url=site.url, java_script_enabled=False) as elsewhere:
+        other = elsewhere.new_page()
+        other.goto(SIGN_IN)
+        sign_in(other, email)
+        expect(other.get_by_role("heading", level=1)).to_have_text("Second factor")
+
+
+def test_a_page_that_is_not_there_says_so_and_leads_back(
+    page: Page, complaints: Complaints
+) -> None:
+    page.goto("/console/nowhere")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    axe_clean(page)
+    forgive(complaints, 404)
