@@ -14,7 +14,7 @@ from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.choices import choices_of
 from app.console.forms import Form, read_form, read_search, refilled
 from app.console.guard import Visits
-from app.console.lists import newest, older
+from app.console.lists import listed
 from app.console.pages import go_to, page_answer
 from app.console.typed_times import typed_time
 from app.db.engine import Database
@@ -22,7 +22,6 @@ from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, ValidationFailed
 from app.people.visitor import Visitor
-from app.web.pages import page
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -85,7 +84,6 @@ def _page(visitor: Visitor, status: int, form: Form) -> Response:
             rows = load_access_keys(connection, visitor.principal_for(Role.ADMIN), wanted, now)
     except ValidationFailed as problem:
         search, status = Form(search.values, refilled(problem).errors), 422
-    listed = page(rows, wanted.limit, lambda row: row.id, lambda row: row)
     everywhere = visitor.organization_principal
     return page_answer(
         visitor,
@@ -93,9 +91,7 @@ def _page(visitor: Visitor, status: int, form: Form) -> Response:
         status,
         form=form,
         search=search,
-        items=listed["items"],
-        next_path=older(PATH, listed["next_page_token"]),
-        newest_path=newest(PATH),
+        **listed(PATH, rows, wanted.limit, lambda row: row.id),
         state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
         states=choices_of("any state", KeyState),
         may_revoke=lambda row: may_manage(

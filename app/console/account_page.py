@@ -6,7 +6,6 @@ import segno
 from flask import Response
 from marshmallow import fields
 
-from app.access.actor import actor_of
 from app.access.roles import Role
 from app.console.forms import Form, read_form, refilled
 from app.console.guard import Visits
@@ -68,7 +67,7 @@ def save_password(visitor: Visitor) -> Answer:
                 current=given["current_password"],
                 new=given["new_password"],
                 session_id=visitor.session_id,
-                actor=actor_of(visitor.principal),
+                actor=visitor.actor,
                 now=service(Clock).now(),
             )
     except ValidationFailed as problem:
@@ -96,7 +95,7 @@ def save_second_factor(visitor: Visitor) -> Answer:
                 visitor.visitor_id,
                 secret=given["secret"],
                 code=given["code"],
-                actor=actor_of(visitor.principal),
+                actor=visitor.actor,
                 now=service(Clock).now(),
             )
     except ValidationFailed as problem:
@@ -115,7 +114,7 @@ def drop_second_factor(visitor: Visitor) -> Answer:
                 connection,
                 visitor.visitor_id,
                 password=given["password"],
-                actor=actor_of(visitor.principal),
+                actor=visitor.actor,
                 now=service(Clock).now(),
             )
     except ValidationFailed as problem:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from flask import request
 from marshmallow import fields, post_load, validate
 
 from app.access.audit_log import AuditFilter, load_audit_events
@@ -10,17 +9,15 @@ from app.access.principal import ActorKind
 from app.access.roles import Role
 from app.console.audit_objects import object_noun, object_path
 from app.console.audit_words import DOORS, WORDS, words_of
-from app.console.forms import Form, read_search, refilled
 from app.console.guard import Visits
-from app.console.lists import newest, older
+from app.console.lists import listed, searched
 from app.console.pages import page_answer
 from app.console.typed_times import just_after, just_before
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.kernel.errors import ValidationFailed
 from app.people.visitor import Visitor
 from app.web.fields import StrictSchema, Text, one_of
-from app.web.pages import PageToken, page
+from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -58,24 +55,17 @@ class AuditSearch(StrictSchema):
 def audit_page(visitor: Visitor) -> Answer:
     """List who did what, newest first: of the workspace shown, or of the organization."""
     asks = visitor.principal_for(Role.ADMIN)
-    form, status = Form(request.args.to_dict()), 200
+    form, wanted = searched(AuditSearch)
     rows: list[AnyRow] = []
-    try:
-        wanted = read_search(AuditSearch)
+    if wanted is not None:
         with service(Database).reading() as connection:
             rows = load_audit_events(connection, asks, wanted)
-    except ValidationFailed as problem:
-        form, status = refilled(problem), 422
-    listed = page(rows, _SHOWN, lambda row: row.id, lambda row: row)
     return page_answer(
         visitor,
         "audit.html",
-        status,
+        200 if wanted else 422,
         form=form,
-        items=listed["items"],
-        next_path=older(PATH, listed["next_page_token"]),
-        newest_path=newest(PATH),
-        is_searched=any(text for name, text in form.values.items() if name != "page_token"),
+        **listed(PATH, rows, _SHOWN, lambda row: row.id),
         sees_everywhere=asks.workspace_id is None,
         names={place.workspace_id: place.name for place in visitor.places},
         actions=[("", "any action"), *sorted(WORDS.items(), key=lambda pair: pair[1])],

@@ -1,24 +1,52 @@
-"""Moving through a list by its page tokens while its search is kept."""
+"""Lists of pages: the search above one, and moving through it while that search is kept."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from flask import request
+from marshmallow import Schema
 
+from app.console.forms import Form, read_search, refilled
 from app.console.pages import link
+from app.kernel.errors import ValidationFailed
+from app.web.pages import T, page
 
 _TOKEN = "page_token"  # noqa: S105 (a position in a list)
 
 
-def older(path: str, token: str | None) -> str | None:
-    """Return the address of the page that follows, or None after the last."""
-    return None if token is None else _address(path, {_TOKEN: token})
+def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
+    """Return the search form as it was filled, and what it asks for: None where it is wrong."""
+    try:
+        wanted = read_search(schema)
+    except ValidationFailed as problem:
+        return refilled(problem), None
+    return Form(request.args.to_dict()), wanted
 
 
-def newest(path: str) -> str:
-    """Return the address of the first page."""
-    return _address(path, {})
+def listed(
+    path: str, rows: Sequence[T], limit: int, identify: Callable[[T], UUID]
+) -> dict[str, Any]:
+    """Return what a template shows of a list, and the addresses of its pager.
+
+    Args:
+        path: the list's own.
+        rows: those of this page, and one more where another page follows.
+        limit: how many a page shows.
+        identify: the id that a row is found by.
+    """
+    found = page(rows, limit, identify, lambda row: row)
+    token = found["next_page_token"]
+    search = {name: text for name, text in request.args.items() if text and name != _TOKEN}
+    return {
+        "items": found["items"],
+        "next_path": None if token is None else _address(path, search | {_TOKEN: token}),
+        "first_path": _address(path, search),
+        "is_first": not request.args.get(_TOKEN),
+        "is_searched": bool(search),
+    }
 
 
-def _address(path: str, more: dict[str, str]) -> str:
-    kept = {name: text for name, text in request.args.items() if text and name != _TOKEN} | more
-    return link(path) + ("?" + urlencode(kept) if kept else "")
+def _address(path: str, query: dict[str, str]) -> str:
+    return link(path) + ("?" + urlencode(query) if query else "")

@@ -6,22 +6,20 @@ from flask import Response, request
 
 from app.access.roles import Role
 from app.console.choices import choices_of, country_choices, use_case_choices
-from app.console.forms import Form, read_search, refilled
 from app.console.guard import Visits
-from app.console.lists import newest, older
+from app.console.lists import listed, searched
 from app.console.message_words import effect_words, is_watched, marker, submission_words
 from app.console.pages import page_answer
 from app.console.searches import SHOWN, MessageSearch
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import NotFound
 from app.messages.code_meanings import code_meaning, code_page
 from app.messages.inspection import load_inspected, load_inspected_page
 from app.messages.lifecycle import Status
-from app.messages.read import MessageFilter, load_events
+from app.messages.read import load_events
 from app.people.visitor import Visitor
 from app.use_cases.read import load_use_case_names
-from app.web.pages import page
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -32,28 +30,20 @@ MESSAGES = "/console/messages"
 @routes.add("GET", MESSAGES, guard=Visits(Role.VIEWER), answers={200: "text/html"})
 def messages_page(visitor: Visitor) -> Answer:
     """List messages, newest first, by a search."""
-    form, status = Form(request.args.to_dict()), 200
-    wanted: MessageFilter | None = None
-    try:
-        wanted = read_search(MessageSearch)
-    except ValidationFailed as problem:
-        form, status = refilled(problem), 422
+    form, wanted = searched(MessageSearch)
     with service(Database).reading() as connection:
         names = load_use_case_names(connection, visitor.principal)
         found = []
         if wanted is not None:
             now = service(Clock).now()
             found = load_inspected_page(connection, visitor.principal, wanted, now)
-    listed = page(found, SHOWN, lambda one: one.message.id, lambda one: one)
+    shown = listed(MESSAGES, found, SHOWN, lambda one: one.message.id)
     return page_answer(
         visitor,
         "messages.html",
-        status,
+        200 if wanted else 422,
+        **shown,
         form=form,
-        items=listed["items"],
-        next_path=older(MESSAGES, listed["next_page_token"]),
-        newest_path=newest(MESSAGES),
-        is_searched=any(value for name, value in form.values.items() if name != "page_token"),
         use_cases=names,
         use_case_choices=use_case_choices("any use case", names),
         countries=country_choices("any country"),

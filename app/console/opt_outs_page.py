@@ -1,5 +1,6 @@
 """The page of opt-outs: who does not want messages, by which word, and for what."""
 
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
@@ -7,9 +8,9 @@ from marshmallow import fields, post_load
 
 from app.access.actor import actor_of
 from app.access.roles import Role
-from app.console.forms import Form, read_search, refilled
+from app.console.forms import Form, refilled
 from app.console.guard import Visits
-from app.console.lists import newest, older
+from app.console.lists import listed, searched
 from app.console.pages import go_to, page_answer
 from app.console.typed_number import TypedNumber, tidy_number
 from app.db.engine import Database
@@ -22,7 +23,7 @@ from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import OptOutBody
 from app.web.bodies import load
 from app.web.fields import StrictSchema
-from app.web.pages import PageToken, page
+from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -53,12 +54,8 @@ class OptOutSearch(StrictSchema):
 @routes.add("GET", OPT_OUTS, guard=Visits(Role.VIEWER), answers={200: "text/html"})
 def opt_outs_page(visitor: Visitor) -> Answer:
     """List opt-outs, newest first, by a search."""
-    search = Form(request.args.to_dict())
-    try:
-        wanted = read_search(OptOutSearch)
-    except ValidationFailed as problem:
-        return _page(visitor, None, 422, search=refilled(problem))
-    return _page(visitor, wanted, search=search)
+    search, wanted = searched(OptOutSearch)
+    return _page(visitor, wanted, 200 if wanted else 422, search=search)
 
 
 @routes.add("POST", OPT_OUTS, guard=Visits(Role.ADMIN), answers={303: None})
@@ -105,20 +102,16 @@ def _read_opt_out() -> NewOptOut:
 def _page(
     visitor: Visitor, wanted: OptOutFilter | None, status: int = 200, **forms: Form
 ) -> Response:
-    shown = {"search": Form(), "form": Form()} | forms
+    shown: dict[str, Any] = {"search": Form(), "form": Form()} | forms
     all_of_them = UseCaseFilter(limit=_MOST_USE_CASES)
     with service(Database).reading() as connection:
         use_cases = load_use_cases(connection, visitor.principal, all_of_them)
         found = [] if wanted is None else load_opt_outs(connection, visitor.principal, wanted)
-    listed = page(found, _SHOWN, lambda row: row.id, lambda row: row)
+    shown |= listed(OPT_OUTS, found, _SHOWN, lambda row: row.id)
     return page_answer(
         visitor,
         "opt_outs.html",
         status,
-        items=listed["items"],
-        next_path=older(OPT_OUTS, listed["next_page_token"]),
-        first_path=newest(OPT_OUTS),
-        is_first=wanted is None or wanted.page_token is None,
         names={one.row.id: one.row.name for one in use_cases},
         source_words=source_words,
         **shown,

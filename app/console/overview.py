@@ -100,4 +100,4 @@ def endpoint_state(endpoint: AnyRow) -> str:
     """Say in one word how a webhook endpoint is doing."""
     if not endpoint.active:
         return "disabled"
-    return "live" if endpoint.first_failed_at is None else "failing"
+    return "active" if endpoint.first_failed_at is None else "failing"

@@ -1,12 +1,12 @@
 """The page of people: who has an account, and making one."""
 
-from flask import Response, request
+from flask import Response
 
 from app.access.actor import actor_of
 from app.access.roles import Role
 from app.console.forms import Form, read_form, read_search, refilled
 from app.console.guard import VisitsOrganization
-from app.console.lists import newest, older
+from app.console.lists import listed
 from app.console.pages import page_answer
 from app.console.people_forms import PersonForm, roles_given
 from app.console.workspaces_page import asking, place_names
@@ -18,7 +18,7 @@ from app.people.lockout import is_paused
 from app.people.manage import NewUser, create_user
 from app.people.passwords import generate_password
 from app.people.visitor import Visitor
-from app.web.pages import PageQuery, page
+from app.web.pages import PageQuery
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -34,14 +34,10 @@ def people_page(visitor: Visitor) -> Answer:
     wanted, now = PeopleFilter(**read_search(PageQuery)), service(Clock).now()
     with service(Database).reading() as connection:
         found = load_people(connection, visitor.organization_id, wanted)
-    listed = page(found, wanted.limit, lambda person: person.user_id, lambda person: person)
     return page_answer(
         visitor,
         "people.html",
-        items=listed["items"],
-        next_path=older(PATH, listed["next_page_token"]),
-        first_path=newest(PATH),
-        is_first=not request.args.get("page_token"),
+        **listed(PATH, found, wanted.limit, lambda person: person.user_id),
         is_paused=lambda person: is_paused(person.locked_until, now),
     )
 

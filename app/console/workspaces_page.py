@@ -10,7 +10,7 @@ from app.access.roles import Role
 from app.console.choices import country_choices
 from app.console.forms import Form, read_form, read_search, refilled
 from app.console.guard import VisitsOrganization
-from app.console.lists import newest, older
+from app.console.lists import listed
 from app.console.pages import go_to, page_answer
 from app.console.workspace_forms import account_given, beside_fields, plain_given
 from app.db.engine import Database
@@ -21,7 +21,6 @@ from app.people.visitor import Visitor
 from app.tenancy.create import NewWorkspace, create_workspace
 from app.tenancy.read import load_workspaces
 from app.tenancy.schemas import WorkspaceBody, WorkspaceListQuery
-from app.web.pages import page
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -38,14 +37,10 @@ def workspaces_page(visitor: Visitor) -> Answer:
     wanted = read_search(WorkspaceListQuery)
     with service(Database).reading() as connection:
         found = load_workspaces(connection, asking(visitor), wanted)
-    listed = page(found, wanted.limit, lambda row: row.id, lambda row: row)
     return page_answer(
         visitor,
         "workspaces.html",
-        items=listed["items"],
-        next_path=older(PATH, listed["next_page_token"]),
-        first_path=newest(PATH),
-        is_first=not request.args.get("page_token"),
+        **listed(PATH, found, wanted.limit, lambda row: row.id),
         names=place_names(visitor),
     )
 

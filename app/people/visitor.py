@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.access.actor import Actor
 from app.access.principal import ActorKind, Principal
 from app.access.roles import Role
+from app.kernel.errors import NotFound
 from app.people.reach import Reach
 
 
@@ -53,8 +55,24 @@ class Visitor:
 
     @property
     def principal(self) -> Principal:
-        """Ask as this visitor, within the workspace shown."""
-        return self._principal(self.place.workspace_id if self.place else None, self.role)
+        """Ask as this visitor, within the workspace shown.
+
+        Where there is none, it asks in the whole organization if the role there says so.
+
+        Raises:
+            NotFound: there is no workspace, and no role in the whole organization.
+        """
+        if self.place is not None:
+            return self._principal(self.place.workspace_id, self.place.role)
+        wide = self.organization_principal
+        if wide is None:
+            raise NotFound("You have no workspace here. An owner gives you a role in one.")
+        return wide
+
+    @property
+    def actor(self) -> Actor:
+        """Name this visitor for histories and audits."""
+        return Actor(self.kind, self.name, self.visitor_id)
 
     @property
     def organization_principal(self) -> Principal | None:

@@ -117,9 +117,9 @@ def test_a_rule_is_taken_away_after_a_look_at_the_effect(desk: Desk, window: Win
     html = window.get(RULES).text
     assert "<script>alert" not in html
     remove = f"{RULES}/{rule['id']}/remove"
-    status, html = press(window, html, remove, f"Take away {BR_NUMBER}")
+    status, html = press(window, html, remove, f"Remove {BR_NUMBER}")
     assert (status, desk.revision) == (200, 2)
-    status, html = press(window, html, remove, "Take it away", reason="over")
+    status, html = press(window, html, remove, "Remove it", reason="over")
     assert (status, desk.revision) == (303, 3)
     assert desk.history()[0]["reason"] == "over"
     assert window.post(remove, on=RULES).status_code == 404

@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import request
 from sqlalchemy import Connection
 
-from app.access.actor import actor_of
 from app.destinations.manage import Asked, Change, Changed, ManageDestinations
 from app.destinations.state import CountryChange
 from app.people.visitor import Visitor
@@ -32,7 +31,7 @@ def try_change(
     connection: Connection, visitor: Visitor, workspace_id: UUID, change: Change, text: str
 ) -> Trial:
     """Try a change on the policy as it is now; what is wrong with it is raised as by the change."""
-    asked = Asked(actor_of(visitor.principal), dry_run=True)
+    asked = Asked(visitor.actor, dry_run=True)
     changed = service(ManageDestinations).within(connection, workspace_id, change, asked)
     return Trial(text, changed.effective.revision, changed.changes, changed.impact)
 
@@ -52,7 +51,7 @@ def make_confirmed(
     """
     given = _REVISION.fullmatch(request.form.get("revision", ""))
     shown_for = frozenset({int(given[0])} if given else ())
-    asked = Asked(actor_of(visitor.principal), reason, shown_for)
+    asked = Asked(visitor.actor, reason, shown_for)
     return service(ManageDestinations)(workspace_id, change, asked)
 
 

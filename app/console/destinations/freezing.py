@@ -1,6 +1,5 @@
 """Freezing and thawing the workspace shown, from the page of its destinations."""
 
-from app.access.actor import actor_of
 from app.access.freeze import set_frozen
 from app.access.roles import Role
 from app.access.workspaces_api import ReasonBody
@@ -45,7 +44,7 @@ def _set(visitor: Visitor, *, frozen: bool, told: str) -> Answer:
             workspace_id,
             frozen=frozen,
             reason=reason.strip(),
-            actor=actor_of(visitor.principal),
+            actor=visitor.actor,
             now=service(Clock).now(),
         )
     return go_to(DESTINATIONS, told)

@@ -15,8 +15,9 @@ from app.console.destinations.confirmation import (
 from app.console.destinations.sight import Sight, load_sight, place_of
 from app.console.forms import Form, refilled
 from app.console.guard import Visits
+from app.console.lists import listed
 from app.console.navigation import DESTINATIONS
-from app.console.pages import go_to, link, page_answer
+from app.console.pages import go_to, page_answer
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.changes import restore_revision
@@ -31,7 +32,6 @@ from app.kernel.errors import (
 )
 from app.people.visitor import Visitor
 from app.web.bodies import Query
-from app.web.pages import page
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -48,15 +48,11 @@ def history_page(visitor: Visitor) -> Answer:
     with service(Database).reading() as connection:
         sight = load_sight(connection, visitor)
         rows = load_history(connection, sight.effective.workspace_id, wanted)
-    found = page(rows, wanted.limit, lambda row: row.id, lambda row: row)
-    token = found["next_page_token"]
     return page_answer(
         visitor,
         "destinations/history.html",
         sight=sight,
-        rows=found["items"],
-        next_path=link(f"{PATH}?page_token={token}") if token else None,
-        is_first=wanted.page_token is None,
+        **listed(PATH, rows, wanted.limit, lambda row: row.id),
     )
 
 

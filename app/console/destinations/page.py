@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from app.access.actor import actor_of
 from app.access.roles import Role
 from app.console.country_options import country_options
 from app.console.destinations.draft import Draft, read_draft
@@ -114,9 +113,7 @@ def show(
 def _save(visitor: Visitor, draft: Draft) -> Answer:
     now = service(Clock).now()
     change = adjust(draft.wishes.adjustment(now), draft.reason, now, draft.acknowledged)
-    asked = Asked(
-        actor_of(visitor.principal), draft.reason, frozenset({draft.wishes.revision}), dry_run=False
-    )
+    asked = Asked(visitor.actor, draft.reason, frozenset({draft.wishes.revision}), dry_run=False)
     changed = service(ManageDestinations)(place_of(visitor), change, asked)
     told = f"Saved as revision {changed.effective.revision}. It counts from the next send on."
     return go_to(DESTINATIONS, told)

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from flask import Response
 
-from app.access.actor import actor_of
 from app.access.roles import Role
 from app.console.forms import Form, refilled
 from app.console.guard import Visits
@@ -50,7 +49,7 @@ def use_case_page(visitor: Visitor, use_case_id: UUID) -> Answer:
 )
 def save_use_case(visitor: Visitor, use_case_id: UUID) -> Answer:
     """Change a use case."""
-    actor, now = actor_of(visitor.principal), service(Clock).now()
+    actor, now = visitor.actor, service(Clock).now()
     try:
         wanted = read_use_case(UseCaseChange)
         with service(Database).writing() as connection:
@@ -70,7 +69,7 @@ def save_use_case(visitor: Visitor, use_case_id: UUID) -> Answer:
 )
 def drop_use_case(visitor: Visitor, use_case_id: UUID) -> Answer:
     """Delete a use case."""
-    actor, now = actor_of(visitor.principal), service(Clock).now()
+    actor, now = visitor.actor, service(Clock).now()
     with service(Database).writing() as connection:
         delete_use_case(connection, visitor.principal, use_case_id, actor=actor, now=now)
     return go_to(USE_CASES, "The use case is deleted. Its messages stay.")
@@ -88,7 +87,7 @@ def read_registrations(visitor: Visitor, use_case_id: UUID) -> Answer:
     with service(Database).reading() as connection:
         require_use_case(connection, visitor.principal, use_case_id)
     refresh = service(RefreshRegistrations)
-    read = refresh(actor_of(visitor.principal), use_case_id=use_case_id)
+    read = refresh(visitor.actor, use_case_id=use_case_id)
     problem = read[0].problem if read else _NOTHING_TO_ASK
     if problem is not None:
         said = (

@@ -7,7 +7,7 @@ from app.access.actor import actor_of
 from app.access.roles import Role
 from app.console.forms import Form, read_search, refilled
 from app.console.guard import Visits
-from app.console.lists import newest, older
+from app.console.lists import listed
 from app.console.pages import go_to, page_answer
 from app.console.use_cases.fields import EVERYWHERE, ON, naming_codes, read_use_case
 from app.console.use_cases.words import stops_of
@@ -19,7 +19,7 @@ from app.use_cases.manage import create_use_case
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import UseCaseBody
 from app.web.fields import StrictSchema
-from app.web.pages import PageToken, page
+from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
@@ -64,15 +64,12 @@ def make_use_case(visitor: Visitor) -> Answer:
 def _page(visitor: Visitor, wanted: UseCaseFilter, form: Form, status: int = 200) -> Response:
     with service(Database).reading() as connection:
         found = load_use_cases(connection, visitor.principal, wanted)
-    listed = page(found, _SHOWN, lambda one: one.use_case_id, lambda one: one)
+    shown = listed(USE_CASES, found, _SHOWN, lambda one: one.use_case_id)
     return page_answer(
         visitor,
         "use_cases/list.html",
         status,
-        items=listed["items"],
-        next_path=older(USE_CASES, listed["next_page_token"]),
-        first_path=newest(USE_CASES),
-        is_first=wanted.page_token is None,
+        **shown,
         form=form,
         stops_of=stops_of,
     )

@@ -8,7 +8,7 @@ from marshmallow import fields, post_load
 from app.access.roles import Role
 from app.console.forms import Form, read_search
 from app.console.guard import Visits
-from app.console.lists import newest, older
+from app.console.lists import listed
 from app.console.pages import page_answer
 from app.console.webhooks.page import WEBHOOKS
 from app.console.webhooks.words import EVENTS, STATES, attempt_words
@@ -16,7 +16,7 @@ from app.db.engine import Database
 from app.kernel.errors import NotFound
 from app.people.visitor import Visitor
 from app.web.fields import StrictSchema, one_of
-from app.web.pages import PageToken, page
+from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 from app.webhooks.attempt import DeliveryState
@@ -70,21 +70,16 @@ def draw_webhook(
         successes = load_last_successes(connection, [endpoint_id])
         found = load_deliveries(connection, endpoint_id, wanted)
         attempts = load_attempts(connection, [one.id for one in found])
-    listed = page(found, wanted.limit, lambda one: one.id, lambda one: one)
-    shown = {"form": Form({"url": row.url, "events": row.events}), "switching": Form()} | forms
-    path = f"{WEBHOOKS}/{endpoint_id}"
+    shown = listed(f"{WEBHOOKS}/{endpoint_id}", found, wanted.limit, lambda one: one.id)
+    shown |= {"form": Form({"url": row.url, "events": row.events}), "switching": Form()} | forms
     return page_answer(
         visitor,
         "webhooks/one.html",
         status,
         row=row,
         last_success=successes.get(endpoint_id),
-        deliveries=listed["items"],
         attempts=attempts,
         search=Form(request.args.to_dict()),
-        next_path=older(path, listed["next_page_token"]),
-        first_path=newest(path),
-        is_first=wanted.page_token is None,
         events=EVENTS,
         states=STATES,
         state_choices=[("", "any state"), *((state, state) for state in STATES)],

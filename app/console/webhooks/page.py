@@ -7,14 +7,14 @@ from app.access.actor import actor_of
 from app.access.roles import Role
 from app.console.forms import Form, read_form, read_search, refilled
 from app.console.guard import Visits
-from app.console.lists import newest, older
+from app.console.lists import listed
 from app.console.pages import page_answer
 from app.console.webhooks.words import EVENTS
 from app.db.engine import Database
 from app.kernel.errors import ValidationFailed
 from app.people.visitor import Visitor
 from app.web.fields import StrictSchema
-from app.web.pages import PageToken, page
+from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
@@ -64,15 +64,12 @@ def _page(visitor: Visitor, wanted: EndpointFilter, form: Form, status: int = 20
     with service(Database).reading() as connection:
         found = load_endpoints(connection, visitor.principal, wanted)
         successes = load_last_successes(connection, [row.id for row in found])
-    listed = page(found, wanted.limit, lambda row: row.id, lambda row: row)
+    shown = listed(WEBHOOKS, found, wanted.limit, lambda row: row.id)
     return page_answer(
         visitor,
         "webhooks/list.html",
         status,
-        items=listed["items"],
-        next_path=older(WEBHOOKS, listed["next_page_token"]),
-        first_path=newest(WEBHOOKS),
-        is_first=wanted.page_token is None,
+        **shown,
         form=form,
         events=EVENTS,
         successes=successes,
