@@ -14,12 +14,19 @@ _NUMBERED = {SenderType.LONG_CODE, SenderType.TOLL_FREE}
 def mistake_in_number(number: str, kind: SenderType) -> str | None:
     """Say what is wrong with a sender of this type, or None; never repeats the number."""
     if kind in _NUMBERED:
-        return None if is_e164(number) else "Must be in E.164 form, for example +12025550100."
+        return _mistake_in_whole_number(number)
     if kind is SenderType.SHORT_CODE:
         return None if _SHORT_CODE.fullmatch(number) else "Must have 3 to 8 digits."
     if _ALPHANUMERIC.fullmatch(number) and number == number.strip():
         return None
     return "Must have 1 to 11 letters, digits or any of + - _ & and space, with a letter."
+
+
+def _mistake_in_whole_number(number: str) -> str | None:
+    """Hold it to what a destination is held to: of a number that is none no country is known."""
+    if not is_e164(number):
+        return "Must be in E.164 form, for example +12025550100."
+    return None if resolve(number).is_real else "Is not a real phone number."
 
 
 def sender_country(number: str, kind: SenderType) -> str | None:

@@ -130,6 +130,7 @@ ONE_FIELD: list[tuple[str, Any, str]] = [
     (f"{UC}.senders", "+12025550100", "Not a valid list."),
     (f"{UC}.senders[0].number", "2025550100", E164),
     (f"{UC}.senders[0].number", "+1 202 555 0100", E164),
+    (f"{UC}.senders[0].number", "+12", "Is not a real phone number."),
     (
         f"{UC}.senders[0].type",
         "mobile",

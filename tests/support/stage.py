@@ -4,7 +4,6 @@ import http.client
 import json
 import socket
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock, utc_now
 from app.messages.follow_up import FollowUp
 from app.messages.resend import Resend
-from app.messages.tables import message_events, messages
+from app.messages.tables import messages
 from app.messages.track import TrackDelivery
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.client import TwilioProvider
@@ -32,6 +31,7 @@ from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.signature import sign
 from app.providers.twilio.transport import TwilioTransport
+from support.evidence import created_at, held_in
 from support.history import Created, Held, Told
 from support.processes import Process, running_gateway
 from support.world import ACCOUNT, AUTH_TOKEN, US_NUMBER, Tenant, World
@@ -146,8 +146,7 @@ class Stage:
 
     def created(self) -> list[Created]:
         """What the provider accepted."""
-        found = self.emulator.messages.newest_first()
-        return [Created(one.body, one.message_id, one.sid) for one in found]
+        return created_at(self.emulator)
 
     def rows(self) -> dict[str, Any]:
         """The rows of all submissions by their ids."""
@@ -156,22 +155,7 @@ class Stage:
 
     def held(self) -> list[Held]:
         """What the database holds."""
-        applied: dict[str, list[str]] = defaultdict(list)
-        events = World(self.database, self.vault).rows(message_events)
-        for event in sorted(events, key=lambda one: one["id"]):
-            if event["applied"]:
-                applied[str(event["message_id"])].append(event["status"])
-        return [
-            Held(
-                message_id,
-                row["body"],
-                row["submission"],
-                row["status"],
-                row["message_sid"],
-                tuple(applied[message_id]),
-            )
-            for message_id, row in self.rows().items()
-        ]
+        return held_in(World(self.database, self.vault))
 
 
 @contextmanager

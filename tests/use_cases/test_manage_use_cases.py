@@ -251,6 +251,8 @@ def test_a_sender_of_another_use_case_is_not_removed_under_this_one(admin: Admin
         ({}, {"$.number", "$.type"}),
         ({"number": US_NUMBER, "type": "mobile"}, {"$.type"}),
         ({"number": "12025550100", "type": "long_code"}, {"$.number"}),
+        ({"number": "+12", "type": "long_code"}, {"$.number"}),
+        ({"number": "+18005550", "type": "toll_free"}, {"$.number"}),
         ({"number": "12", "type": "short_code"}, {"$.number"}),
         ({"number": "12345", "type": "alphanumeric"}, {"$.number"}),
         ({"number": "+12025550100", "type": "long_code"}, {"$.number"}),

@@ -140,6 +140,7 @@ NEVER = [
 def test_private_local_reserved_and_metadata_addresses_are_never_reached(
     address: str, allow_loopback: bool
 ) -> None:
+    """Breaks when `may_reach` forgets a range of `_REFUSED`, or that `_GLOBAL_UNICAST` is all."""
     assert not may_reach(address, TLS, allow_loopback=allow_loopback)
 
 

@@ -183,6 +183,7 @@ def test_a_receiver_that_fails_is_tried_by_the_schedule_and_then_no_more(
 def test_whatever_is_no_success_is_tried_again(
     hooks: Hooks, tenant: Tenant, deed: Any, status: int | None, failure: str | None
 ) -> None:
+    """Breaks when a redirect counts as an answer: `is_success` up to 400."""
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.sender.script = [deed]
     hooks.event(tenant.workspace_id)
@@ -306,6 +307,7 @@ def test_what_cannot_be_written_down_keeps_nothing_else_from_it(
 def test_neither_logs_nor_attempts_hold_numbers_secrets_bodies_or_urls(
     hooks: Hooks, tenant: Tenant
 ) -> None:
+    """Breaks when `_attempt` logs what the error says in place of its kind."""
     _, secret = with_secret(hooks, tenant)
     hooks.event(tenant.workspace_id, to_number=US_NUMBER)
     hooks.sender.script = [Reply(500), NotDelivered(Failure.TLS), RuntimeError(US_NUMBER)]

@@ -80,6 +80,7 @@ def test_a_redirect_is_not_followed(receiver: Loopback, status: int) -> None:
 
 
 def test_a_receiver_that_says_nothing_is_given_up_in_time(receiver: Loopback) -> None:
+    """Breaks when a `TimeoutError` is taken for any other error: leave its `except` out of `post`."""
     receiver.script = [hang]
     assert failure_of(sender(seconds=SHORT), receiver.url) is Failure.TIMEOUT
 
