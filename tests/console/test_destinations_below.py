@@ -1,5 +1,7 @@
 """The pages beside the list: rules, inheritance, history with restore."""
 
+from html import unescape
+
 import pytest
 
 from app.access.roles import Role
@@ -166,8 +168,8 @@ def test_the_history_has_pages(desk: Desk, window: Window) -> None:
     for code in ("FR", "DE", "ES"):
         desk.allow(code)
     first = window.get(f"{HISTORY}?limit=2").text
-    older = first.partition('rel="next" href="')[2].partition('"')[0]
-    assert older.startswith(f"{HISTORY}?page_token=")
+    older = unescape(first.partition('rel="next" href="')[2].partition('"')[0])
+    assert older.startswith(f"{HISTORY}?limit=2&page_token=")
     second = window.get(older).text
     assert f'href="{HISTORY}/4"' in first
     assert f'href="{HISTORY}/2"' in second

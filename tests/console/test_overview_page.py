@@ -135,8 +135,8 @@ def test_the_health_of_each_webhook_endpoint_is_told(
         ):
             c.execute(insert(webhook_endpoints).values(**row | more, id=UUID(int=place + 1)))
     shown = window.get("/console").text
-    assert 'fine.example</span> <span class="status status-live">live' in shown
-    assert 'failing.example</span> <span class="status status-pending">failing' in shown
+    assert 'fine.example</span> <span class="status status-active">active' in shown
+    assert 'failing.example</span> <span class="status status-failing">failing' in shown
     assert 'off.example</span> <span class="status status-disabled">disabled' in shown
     assert "secret-path" not in shown
     assert "<img src=x" not in shown
