@@ -8,16 +8,42 @@ from app.access.roles import Role
 from app.application import declared_endpoints
 from app.console.guard import SIGN_IN, Stranger, Visits, VisitsOrganization
 from app.console.site import CONSOLE_ROUTES
+from app.db.engine import Database
+from app.db.vault import Vault
 from app.kernel.ids import new_id
 from app.web.html import CONTENT_SECURITY_POLICY
 from app.web.routes import Endpoint
 from support.console import open_window, signed_in
-from support.world import Gateway, Tenant, World
+from support.world import Gateway, Tenant, World, open_gateway
 
 ENDPOINTS = [endpoint for routes in CONSOLE_ROUTES for endpoint in routes.endpoints]
 # The way to an identity provider is none where none is set: test_identity_provider.py goes it.
 PAGES = [e for e in ENDPOINTS if e.method == "GET" and "{" not in e.path and "/oidc" not in e.path]
 GUARDED = [e for e in ENDPOINTS if not isinstance(e.guard, Stranger)]
+
+
+@pytest.fixture(scope="module")
+def world(module_database: Database, vault: Vault) -> World:
+    return World(module_database, vault)
+
+
+@pytest.fixture(scope="module")
+def tenant(world: World) -> Tenant:
+    return world.tenant(world.organization())
+
+
+@pytest.fixture(scope="module")
+def everywhere(world: World, tenant: Tenant) -> dict[Role, str]:
+    """Keys of the tenant's organization."""
+    return world.keys(tenant.organization_id, None)
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    module_database: Database, vault: Vault, tmp_path_factory: pytest.TempPathFactory
+) -> Gateway:
+    """The gateway of all tests here, which change nothing."""
+    return open_gateway(module_database, vault, tmp_path_factory.mktemp("instance"))
 
 
 def name(endpoint: Endpoint) -> str:
@@ -58,9 +84,8 @@ def test_a_form_without_its_token_does_nothing(
 
 @pytest.mark.parametrize("endpoint", PAGES, ids=name)
 def test_a_page_is_shown_to_its_roles_and_to_no_other(
-    gateway: Gateway, world: World, tenant: Tenant, endpoint: Endpoint
+    gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
-    everywhere = world.keys(tenant.organization_id, None)
     for keys in (tenant.keys, everywhere):
         for role in Role:
             match endpoint.guard:
@@ -81,9 +106,8 @@ def test_a_page_is_shown_to_its_roles_and_to_no_other(
 
 @pytest.mark.parametrize("endpoint", [e for e in GUARDED if e.method == "POST"], ids=name)
 def test_a_form_of_a_smaller_role_or_reach_is_refused(
-    gateway: Gateway, world: World, tenant: Tenant, endpoint: Endpoint
+    gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
-    everywhere = world.keys(tenant.organization_id, None)
     for keys in (tenant.keys, everywhere):
         for role in Role:
             match endpoint.guard:
@@ -101,9 +125,9 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
 
 @pytest.mark.parametrize("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
 def test_what_is_not_there_is_not_found(
-    gateway: Gateway, world: World, tenant: Tenant, endpoint: Endpoint
+    gateway: Gateway, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
-    window = signed_in(gateway, world.keys(tenant.organization_id, None)[Role.OWNER])
+    window = signed_in(gateway, everywhere[Role.OWNER])
     path = path_of(endpoint)
     answer = window.get(path) if endpoint.method == "GET" else window.post(path, on="/console")
     assert answer.status_code in {404, 422}, answer.text[-600:]
