@@ -20,7 +20,7 @@ from app.use_cases.tables import use_cases
 from support.history import Told, judge
 from support.patience import eventually
 from support.processes import Process, running_worker
-from support.stage import Stage, number, staged
+from support.stage import Stage, number, staged_here
 
 PATIENCE_SECONDS = 60
 
@@ -63,7 +63,7 @@ def test_what_a_killed_worker_had_claimed_is_taken_over(database: Database, tmp_
 
     Break: in `app/messages/due.py`, `claim_due`, set `check_at` to None in place of the lease.
     """
-    with staged(database, tmp_path) as stage:
+    with staged_here(database, tmp_path) as stage:
         listing = Listing(stage, answered_at_once=5)
         told = _unconfirmed(stage, 40)
         with _worker(stage, "first") as first:
@@ -86,7 +86,7 @@ def test_two_workers_never_do_one_job_twice(database: Database, tmp_path: Path) 
 
     Break: in `app/messages/due.py`, `claim_due`, set `check_at` to `now` in place of the lease.
     """
-    with staged(database, tmp_path) as stage:
+    with staged_here(database, tmp_path) as stage:
         listing = Listing(stage, answered_at_once=0)
         told = _unconfirmed(stage, 60)
         with _worker(stage, "first"), _worker(stage, "second"):
@@ -107,7 +107,7 @@ def test_the_resend_of_a_killed_worker_is_not_made_twice(
 
     Break: in `app/messages/resend_counts.py`, `count_resend`, leave `resent_at` out.
     """
-    with staged(database, tmp_path) as stage:
+    with staged_here(database, tmp_path) as stage:
         scenarios = stage.emulator.scenarios
         scenarios.set_default(Scenario(create=CreateAnswer.DROP_CONNECTION))
         told = stage.send("once")

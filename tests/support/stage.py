@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,8 +14,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cryptography.fernet import Fernet
+from werkzeug.serving import make_server
 
 from app.access.roles import Role
+from app.application import create_app
+from app.bootstrap import open_services, open_settings
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.emulator.config import EmulatorConfig
@@ -192,6 +196,24 @@ def staged(
         log = folder / "gateway.log"
         with running_gateway(stage.listener, stage.environ, log, wsgi) as stage.web:
             yield stage
+
+
+@contextmanager
+def staged_here(database: Database, folder: Path) -> Iterator[Stage]:
+    """A gateway that serves from a thread of this process: for faults that are not its own."""
+    with prepared(database, folder) as stage:
+        services = open_services(open_settings(stage.environ), database=database)
+        listener = stage.listener
+        host, port = listener.getsockname()
+        app = create_app(services)
+        with make_server(host, port, app, threaded=True, fd=listener.fileno()) as server:
+            serving = threading.Thread(target=server.serve_forever)
+            serving.start()
+            try:
+                yield stage
+            finally:
+                server.shutdown()
+                serving.join()
 
 
 def number(place: int) -> str:
