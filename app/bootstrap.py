@@ -29,7 +29,7 @@ from app.providers.ngrok import public_url_of_agent
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.client import TwilioProvider
-from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.clients import TwilioClients, load_sdk
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.registrations import TwilioRegistrations
@@ -213,13 +213,14 @@ def open_background(
 
 
 def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
-    """Make ready what a start needs: settings, the public URL, and the embedded database.
+    """Make ready what a start needs: the SDK, settings, the public URL, the embedded database.
 
     A server database is never migrated by a start: `borderpost db upgrade` is the owner's step.
 
     Raises:
         SettingsError: with every problem found.
     """
+    load_sdk()
     settings = with_public_url(open_settings(environ))
     database = open_database(settings)
     migrate_if_new(settings, database)

@@ -1,12 +1,18 @@
 """SDK clients, one for each account and token, over one transport with one pool of connections."""
 
 from functools import lru_cache
+from importlib import import_module
 
 from twilio.http import HttpClient
 from twilio.rest import Client
 
 from app.access.provider_account import ProviderAccount
 from app.db.vault import Vault
+
+
+def load_sdk() -> None:
+    """Load what the SDK leaves for the first send of a process: before the fork, once for all."""
+    import_module("twilio.rest.api")
 
 
 class TwilioClients:
