@@ -125,7 +125,9 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 def fresh_postgres_url(postgres_socket: str, postgres_template: str) -> Iterator[str]:
     """The URL of a migrated, empty PostgreSQL database of this test's own."""
     name = f"test_{uuid.uuid4().hex}"
-    _execute(postgres_socket, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    _execute(
+        postgres_socket, f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY FILE_COPY"
+    )
     yield postgres_url(postgres_socket, name)
     _execute(postgres_socket, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -175,7 +177,7 @@ def module_database(
     socket = request.getfixturevalue("postgres_socket")
     template = request.getfixturevalue("postgres_template")
     name = f"module_{uuid.uuid4().hex}"
-    _execute(socket, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _execute(socket, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     database = Database(postgres_url(socket, name), pool_size=8)
     yield database
     database.close()
