@@ -22,6 +22,10 @@ ACCEPTED_CHECKS = (
     timedelta(hours=72),
 )
 
+# Who could not be asked is tried again soon, until a day after the last time to ask.
+_TRY_AGAIN = timedelta(minutes=5)
+_TRIED_UNTIL = ACCEPTED_CHECKS[-1] + timedelta(hours=24)
+
 # How long after the last creation nothing may be found before the next; there are no more.
 RESEND_PAUSES = (timedelta(seconds=120), timedelta(seconds=180), timedelta(seconds=300))
 _RESENDS_END = UNSETTLED_GIVEN_UP - RESEND_PAUSES[0]
@@ -50,3 +54,8 @@ def may_resend(
 def next_accepted_check(created_at: datetime, now: datetime) -> datetime | None:
     """Return when to ask again about an accepted message; None after the last time."""
     return next((created_at + age for age in ACCEPTED_CHECKS if created_at + age > now), None)
+
+
+def next_try(created_at: datetime, now: datetime) -> datetime | None:
+    """Return when to ask again about an accepted message that could not be asked about."""
+    return now + _TRY_AGAIN if now - created_at < _TRIED_UNTIL else None

@@ -6,7 +6,8 @@ be created once more. An accepted message is fetched by its SID and what it says
 other report.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -15,10 +16,12 @@ import structlog
 from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.kernel.clock import Clock
+from app.messages.account_pace import AccountPace
 from app.messages.check_times import (
     is_given_up,
     may_resend,
     next_accepted_check,
+    next_try,
     next_unsettled_check,
 )
 from app.messages.due import (
@@ -38,6 +41,9 @@ from app.use_cases.unconfirmed import OnUnconfirmed
 
 _log = structlog.get_logger(__name__)
 _BATCH = 20
+# Asked in vain so often in a row, an account is left alone for the rest of a round. One message
+# that the provider chokes on must not stand for its account.
+_SILENT_AFTER = 3
 # The provider writes whole seconds, and its clock may differ a little from ours.
 _CLOCKS_DIFFER = timedelta(seconds=5)
 _CALL_LASTS = timedelta(seconds=60)
@@ -119,16 +125,24 @@ class FollowUp:
     track: TrackDelivery
     resend: Resend
     clock: Clock
+    pace: AccountPace = field(default_factory=AccountPace)
 
     def run_once(self) -> int:
         """Follow up a batch and return how many messages it had."""
         with self.database.writing() as connection:
             claimed = claim_due(connection, self.clock.now(), _BATCH)
+        failures: Counter[str] = Counter()
         for due in claimed:
-            self._follow(due)
+            account_sid = due.account.sid
+            if failures[account_sid] >= _SILENT_AFTER:
+                self._again(due, asked=False)
+            else:
+                failures[account_sid] = 0 if self._follow(due) else failures[account_sid] + 1
         return len(claimed)
 
-    def _follow(self, due: DueMessage) -> None:
+    def _follow(self, due: DueMessage) -> bool:
+        """Ask about one message; False where the provider could not be asked."""
+        self.pace.wait_for_turn(due.account.sid)
         try:
             if due.submission in UNSETTLED:
                 self._settle(due)
@@ -138,6 +152,8 @@ class FollowUp:
             # Who could not be asked has not said that there is no trace.
             _log.warning("follow_up_failed", message_id=str(due.message_id), why=str(problem))
             self._again(due, asked=False)
+            return False
+        return True
 
     def _settle(self, due: DueMessage) -> None:
         asked_at = self.clock.now()
@@ -199,7 +215,8 @@ class FollowUp:
         now = self.clock.now()
         with self.database.writing() as connection:
             if due.submission not in UNSETTLED:
-                schedule(connection, due, next_accepted_check(due.created_at, now))
+                next_check = next_accepted_check if asked else next_try
+                schedule(connection, due, next_check(due.created_at, now))
             elif not (asked and is_given_up(due.created_at, now)):
                 schedule(connection, due, next_unsettled_check(due.created_at, now))
             elif end_not_confirmed(connection, due, now):

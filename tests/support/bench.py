@@ -9,6 +9,7 @@ from typing import Any
 from twilio.http.response import Response
 
 from app.access.roles import Role
+from app.messages.account_pace import AccountPace
 from app.messages.follow_up import FollowUp
 from app.messages.resend import Resend
 from app.providers.twilio.callback_url import CallbackUrl
@@ -95,6 +96,7 @@ def another_follow_up(world: World, gateway: Gateway, clock: ManualClock) -> Fol
         track=gateway.services.track,
         resend=Resend(world.database, provider, clock.clock(), FakePace().pace()),
         clock=clock.clock(),
+        pace=AccountPace(sleep=lambda _: None),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from twilio.http.response import Response
 
+from app.messages.account_pace import CALLS_PER_SECOND, AccountPace
 from app.messages.due import LEASE, claim_due
 from app.messages.tables import messages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
@@ -214,3 +215,53 @@ def test_workers_that_race_for_due_messages_never_share_one(
         everything = set(connection.execute(select(messages.c.id)).scalars())
     assert len(claimed) == len(set(claimed))
     assert set(claimed) == everything
+
+
+def test_who_could_not_be_asked_is_asked_again_soon_even_at_the_last_time(bench: Bench) -> None:
+    """Break: in `app/messages/follow_up.py`, `_again`, take `next_accepted_check` either way."""
+    sent = bench.gateway.send(bench.tenant).json
+    for hours in (0.25, 0.75, 5, 18):
+        bench.clock.advance(hours * 3600)
+        bench.round(fetched(bench.twilios(sid=sent["message_sid"], status="queued")))
+    bench.clock.advance(48 * 3600)
+    assert bench.round(NotConnected("down")) == 1
+    assert bench.round() == 0
+    bench.clock.advance(300)
+    assert bench.round(fetched(bench.twilios(sid=sent["message_sid"]))) == 1
+    assert bench.message(sent["id"])["status"] == "delivered"
+
+
+def test_an_account_that_is_gone_for_good_is_not_asked_for_ever(bench: Bench) -> None:
+    bench.gateway.send(bench.tenant)
+    bench.clock.advance(97 * 3600)
+    assert bench.round(NotConnected("down")) == 1
+    bench.clock.advance(3600)
+    assert bench.round() == 0
+
+
+def test_a_silent_account_is_left_alone_for_the_rest_of_a_round(bench: Bench) -> None:
+    """Break: in `app/messages/follow_up.py`, `run_once`, follow each of them."""
+    for _ in range(6):
+        bench.gateway.send(bench.tenant)
+    bench.clock.advance(900)
+    before = len(bench.gateway.twilio.calls)
+    assert bench.round(*[NotConnected("down")] * 6) == 6
+    assert len(bench.gateway.twilio.calls) - before == 3
+    bench.clock.advance(300)
+    assert bench.round(*[NotConnected("down")] * 6) == 6
+
+
+def test_one_message_that_twilio_chokes_on_does_not_stand_for_its_account(bench: Bench) -> None:
+    sent = [bench.gateway.send(bench.tenant).json for _ in range(3)]
+    bench.clock.advance(900)
+    answers = [fetched(bench.twilios(sid=one["message_sid"])) for one in sent[1:]]
+    assert bench.round(NotConfirmed("nonsense"), *answers) == 3
+    assert [bench.message(one["id"])["status"] for one in sent].count("delivered") == 2
+
+
+def test_calls_for_one_account_are_spaced_and_those_for_others_are_not() -> None:
+    slept: list[float] = []
+    pace = AccountPace(monotonic=lambda: 100.0, sleep=slept.append)
+    for account_sid in ("AC1", "AC1", "AC2", "AC1"):
+        pace.wait_for_turn(account_sid)
+    assert slept == pytest.approx([1 / CALLS_PER_SECOND, 2 / CALLS_PER_SECOND])

@@ -1,0 +1,28 @@
+"""How often one worker asks the provider about one account, and that it leaves a silent one alone.
+
+Repairing the statuses of an outage must not take from the account what its sends need.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# Twilio limits requests by account and answers 429 beyond; sends come first.
+CALLS_PER_SECOND = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPace:
+    """Spaces the calls of one worker; tests put their own time in."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _next: dict[str, float] = field(default_factory=dict)
+
+    def wait_for_turn(self, account_sid: str) -> None:
+        """Wait until the account may be asked again."""
+        now = self.monotonic()
+        turn = max(now, self._next.get(account_sid, now))
+        self._next[account_sid] = turn + 1 / CALLS_PER_SECOND
+        if turn > now:
+            self.sleep(turn - now)
