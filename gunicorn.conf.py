@@ -1,9 +1,13 @@
 """How gunicorn serves Borderpost: `gunicorn wsgi:app` reads this by itself."""
 
+import ctypes
 import gc
 import os
 import select
 import shutil
+import socket
+import struct
+import sys
 import tempfile
 from typing import Any
 
@@ -25,6 +29,36 @@ except SettingsError:  # wsgi.py names the problems
     _threads, _embedded = 32, True
 
 
+# Who has begun to connect when we stop is let in; the handshake takes no longer. Only where nobody
+# can begin any more: else there would always be another.
+_HANDSHAKE_SECONDS = 0.2 if sys.platform == "linux" else 0.0
+_SO_ATTACH_FILTER = 26
+# Classic BPF over a TCP segment: what has the SYN flag is dropped, all else is taken.
+_NO_SYN = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),
+        (0x45, 0, 1, 0x02),
+        (0x06, 0, 0, 0),
+        (0x06, 0, 0, 2**32 - 1),
+    )
+)
+
+
+def let_nobody_begin(listener: socket.socket) -> None:
+    """Let no new connection begin, in any process that has this listener.
+
+    A connection that begins between the last accept and the close is cut off and never read. Who is
+    not heard asks again a second later and is refused. Elsewhere than on Linux nothing is done.
+    """
+    if sys.platform != "linux" or listener.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    program = ctypes.create_string_buffer(_NO_SYN)
+    length = len(_NO_SYN) // struct.calcsize("HBBI")
+    wanted = struct.pack("HP", length, ctypes.addressof(program))
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, wanted)
+
+
 class StoppingWorker(ThreadWorker):  # type: ignore[misc]
     """Asked to stop, it serves who has connected already and lets all others be refused.
 
@@ -39,7 +73,7 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
             return
         for listener in self.sockets:
             for _ in range(self.worker_connections):
-                if not select.select([listener], [], [], 0)[0]:
+                if not select.select([listener], [], [], _HANDSHAKE_SECONDS)[0]:
                     break
                 self.accept(listener)
             listener.close()
@@ -68,10 +102,18 @@ logconfig_dict = {
 }
 
 
-def when_ready(_server: Any) -> None:
-    """Keep the loaded program out of the garbage collector, and its memory shared."""
+def when_ready(server: Any) -> None:
+    """Keep the loaded program out of the garbage collector; prepare the stop of all workers."""
     gc.collect()
     gc.freeze()
+    stop = server.stop
+
+    def stop_quietly(*graceful: bool) -> None:
+        for listener in server.LISTENERS:
+            let_nobody_begin(listener.sock)
+        stop(*graceful)
+
+    server.stop = stop_quietly
 
 
 def post_worker_init(worker: Any) -> None:

@@ -19,7 +19,8 @@ def test_no_request_fails_when_the_gateway_is_asked_to_stop(
 ) -> None:
     """Every connection that was made is answered; new ones are refused.
 
-    Break: in `gunicorn.conf.py`, set `graceful_timeout` to 1; or leave out `listener.close()`.
+    Break: in `gunicorn.conf.py`, set `graceful_timeout` to 1; or leave out `listener.close()`;
+    or in `let_nobody_begin` return at once: then it never ends.
     """
     lost = CallbackMode.LOST  # who would call back finds nobody there
     create = CreateAnswer.TIMEOUT_AFTER_ACCEPTING
@@ -39,10 +40,7 @@ def test_no_request_fails_when_the_gateway_is_asked_to_stop(
         assert stage.emulator.wait_until_quiet(60)
         stage.follow_up()
     assert {one.status for one in told if one.key.startswith("slow")} == {201}
-    failed = [one for one in told if one.status != 201]
-    # Whom the kernel lets in between the last accept and the close is cut off, and never read.
-    assert len(failed) <= 1
-    assert not {one.key for one in failed} & {one.key for one in stage.held()}
+    assert [one for one in told if one.status != 201] == []
     assert judge(told, stage.created(), stage.held()).faults == ()
 
 
