@@ -12,7 +12,7 @@ from app.db.rows import AnyRow
 from app.kernel.ids import first_id_at
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.lifecycle import Status
-from app.messages.read import MessageFilter, page_of_messages, visible
+from app.messages.read import MessageFilter, one_message, page_of_messages, visible
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import UNSETTLED, Submission
 from app.messages.tables import UNFINISHED, messages
@@ -48,13 +48,7 @@ def load_inspected(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> Inspected | None:
     """Load one message; None where it is absent, another tenant's, or no message."""
-    row = connection.execute(
-        select(*_COLUMNS).where(
-            messages.c.id == message_id,
-            within_reach(principal, messages.c.workspace_id),
-            visible(now),
-        )
-    ).one_or_none()
+    row = connection.execute(one_message(_COLUMNS, principal, message_id, now)).one_or_none()
     return None if row is None else _inspected(row)
 
 

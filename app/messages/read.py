@@ -55,14 +55,20 @@ def load_message(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> MessageRecord | None:
     """Load one message; None where it is absent, another tenant's, or no message."""
-    row = connection.execute(
-        select(*RECORD_COLUMNS).where(
-            messages.c.id == message_id,
-            within_reach(principal, messages.c.workspace_id),
-            visible(now),
-        )
-    ).one_or_none()
+    query = one_message(RECORD_COLUMNS, principal, message_id, now)
+    row = connection.execute(query).one_or_none()
     return None if row is None else record_from(row)
+
+
+def one_message(
+    shown: Iterable[ColumnElement[Any]], principal: Principal, message_id: UUID, now: datetime
+) -> Select[*tuple[Any, ...]]:
+    """Return the query of one message: of nothing where it is another tenant's, or no message."""
+    return select(*shown).where(
+        messages.c.id == message_id,
+        within_reach(principal, messages.c.workspace_id),
+        visible(now),
+    )
 
 
 def load_messages(
