@@ -1,15 +1,14 @@
-"""Sealing every provider token anew with the first key: resumable, a row at a time."""
+"""Sealing stored secrets anew with the first key: resumable, a row at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Column, Table, select, update
 
 from app.access.tables import provider_accounts
 from app.db.engine import Database
 from app.db.vault import Vault
-
-_SEALED = ("auth_token", "next_auth_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +20,40 @@ class Resealed:
 
 
 def reseal_accounts(database: Database, vault: Vault) -> Resealed:
+    """Seal every provider token anew that an older key sealed; see `reseal_rows`."""
+    columns = provider_accounts.c
+    return reseal_rows(database, vault, (columns.auth_token, columns.next_auth_token), str)
+
+
+def reseal_rows(
+    database: Database,
+    vault: Vault,
+    sealed: tuple[Column[Any], ...],
+    owner_of: Callable[[Any], str],
+) -> Resealed:
     """Seal what an older key sealed; ending it half-way loses nothing, the next run goes on.
+
+    ``sealed`` are columns of one table, whose values may be null; ``owner_of`` names a row for the
+    vault by its primary key.
 
     Raises:
         SealBroken: a value can be opened with none of the keys; those before it are done.
     """
+    table: Table = sealed[0].table
+    (key,) = table.primary_key.columns
     with database.reading() as connection:
-        sids = list(connection.execute(select(provider_accounts.c.sid)).scalars())
+        keys = list(connection.execute(select(key)).scalars())
     changed = current = 0
-    for sid in sids:
+    for one in keys:
+        owner = owner_of(one)
         with database.writing() as connection:
-            row = connection.execute(
-                select(provider_accounts).where(provider_accounts.c.sid == sid).with_for_update()
-            ).one()
-            found: dict[str, Any] = {name: getattr(row, name) for name in _SEALED}
-            old = {n: v for n, v in found.items() if v is not None and not vault.is_current(v)}
-            current += sum(v is not None for v in found.values()) - len(old)
+            query = select(*sealed).where(key == one).with_for_update(key_share=True)
+            row = connection.execute(query).mappings().one_or_none()
+            found = {name: value for name, value in (row or {}).items() if value is not None}
+            old = {name: value for name, value in found.items() if not vault.is_current(value)}
             if old:
-                renewed = {name: vault.seal(sid, vault.open(sid, v)) for name, v in old.items()}
-                statement = update(provider_accounts).where(provider_accounts.c.sid == sid)
-                connection.execute(statement.values(**renewed))
-                changed += len(old)
+                renewed = {name: vault.seal(owner, vault.open(owner, v)) for name, v in old.items()}
+                connection.execute(update(table).where(key == one).values(**renewed))
+        changed += len(old)
+        current += len(found) - len(old)
     return Resealed(changed, current)
