@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
+UV_INSTALL = $(BIN)/uv pip install --python $(BIN)/python
 export PORT
 
 .DEFAULT_GOAL := help
@@ -18,15 +19,24 @@ setup-dev: $(VENV)/.dev ## the same, and what the tests and checks need
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Borderpost needs Python 3.11 or newer; name one with PYTHON=/path/to/python3"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+# uv installs the locks in seconds, every hash checked; pip fetches only uv itself.
+$(BIN)/uv: $(BIN)/python .ci/uv.lock
+	@echo "Installing uv into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.lock
+	@touch $@
+
+$(VENV)/.runtime: $(BIN)/uv requirements.lock pyproject.toml
+	@echo "Installing what the gateway needs (requirements.lock)"
+	@$(UV_INSTALL) --require-hashes -r requirements.lock
+	@$(UV_INSTALL) --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@echo "Installing what the tests and checks need (requirements-dev.lock)"
+	@$(UV_INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # The pages are tested in the system's Chromium. Where none can be had, those tests say so and are
@@ -59,6 +69,7 @@ lock: setup-dev ## renew both lock files from pyproject.toml
 		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@sed -n '/^uv==/,/^[^ u]/{/^uv==/p;/--hash/p;}' requirements-dev.lock > .ci/uv.lock
 
 clean: ## remove .venv and caches; instance/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
