@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.access.roles import Role
+from app.kernel.clock import rfc3339
 from app.kernel.errors import Forbidden
 
 # The sender keys of SPEC section 4: those that an admin makes and revokes.
@@ -41,6 +42,17 @@ def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None
         raise Forbidden("Access keys of the whole organization take the role owner.")
     if role not in SENDER_KEYS or not principal.role.permits(Role.ADMIN):
         raise Forbidden(f"Access keys of the role {role} take the role owner.")
+
+
+def mistake_in_end(
+    wanted: datetime | None, end_of_maker: datetime | None, now: datetime
+) -> str | None:
+    """Say what is wrong with the expiry of a new key, or None; None as a time means never."""
+    if wanted is not None and wanted <= now:
+        return "Has already passed."
+    if end_of_maker is not None and (wanted is None or wanted > end_of_maker):
+        return f"Must be no later than {rfc3339(end_of_maker)}: your own access key expires then."
+    return None
 
 
 def may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from app.access.key_rules import KeyState
-from app.access.principal import Principal
+from app.access.principal import ActorKind, Principal
 from app.access.tables import access_keys
 from app.db.filters import given
 from app.db.rows import AnyRow
@@ -69,6 +69,15 @@ def load_access_key(
     if found is None:
         raise NotFound
     return found
+
+
+def load_end_of(connection: Connection, principal: Principal) -> datetime | None:
+    """Return when the principal's own access key expires; None: never, or it is a person."""
+    if principal.kind is not ActorKind.ACCESS_KEY:
+        return None
+    return connection.execute(
+        select(_KEY.expires_at).where(_KEY.id == principal.key_id)
+    ).scalar_one_or_none()
 
 
 def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:

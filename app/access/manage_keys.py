@@ -1,4 +1,4 @@
-"""Managing access keys for a principal: a key never gets more than the one who makes it may."""
+"""Managing access keys for a principal: a new key may do no more, and lives no longer, than it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.actor import Actor
-from app.access.key_rules import check_may_manage
-from app.access.key_store import load_access_key
+from app.access.key_rules import check_may_manage, mistake_in_end
+from app.access.key_store import load_access_key, load_end_of
 from app.access.keys import end_key, issue_key
 from app.access.principal import Principal
 from app.access.roles import Role
@@ -47,15 +47,17 @@ def create_access_key(
 
     Raises:
         Forbidden: the role of the principal makes no such key.
-        ValidationFailed: there is no such workspace, or the end has passed; both at once.
+        ValidationFailed: there is no such workspace, or the end has passed or is later than that
+            of the principal's own key; every problem at once.
     """
     problems = Problems()
     workspace_id = wanted.workspace_id or principal.workspace_id
     if workspace_id is not None:
         given = workspace_id
         problems.catch(lambda: chosen_workspace(connection, principal, given, "$.workspace_id"))
-    if wanted.expires_at is not None and wanted.expires_at <= now:
-        problems.add("$.expires_at", "Has already passed.")
+    wrong = mistake_in_end(wanted.expires_at, load_end_of(connection, principal), now)
+    if wrong is not None:
+        problems.add("$.expires_at", wrong)
     check_may_manage(principal, wanted.role, workspace_id)
     problems.refuse()
     made = issue_key(

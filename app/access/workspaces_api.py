@@ -1,4 +1,4 @@
-"""Routes of workspaces: freezing and thawing."""
+"""Routes of workspaces: suspending and resuming their sends."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ _MAX_REASON = 500
 
 
 class ReasonBody(StrictSchema):
-    """Body of a freeze or thaw."""
+    """Body of suspend and resume."""
 
     reason = Text(
         required=True,
@@ -65,27 +65,29 @@ _REASON: JsonBody[str] = JsonBody(ReasonBody)
 
 @routes.add(
     "POST",
-    "/v1/workspaces/{workspace_id}/freeze",
+    "/v1/workspaces/{workspace_id}/suspend",
+    aliases=("/v1/workspaces/{workspace_id}/freeze",),
     guard=Requires(Role.ADMIN),
     body=_REASON,
     answers={200: WorkspaceView},
     errors=(e.NotFound,),
 )
-def freeze_workspace(principal: Principal, workspace_id: UUID) -> Answer:
+def suspend_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Stop all sends of a workspace from the next request on."""
     return _set(principal, workspace_id, frozen=True)
 
 
 @routes.add(
     "POST",
-    "/v1/workspaces/{workspace_id}/thaw",
+    "/v1/workspaces/{workspace_id}/resume",
+    aliases=("/v1/workspaces/{workspace_id}/thaw",),
     guard=Requires(Role.ADMIN),
     body=_REASON,
     answers={200: WorkspaceView},
     errors=(e.NotFound,),
 )
-def thaw_workspace(principal: Principal, workspace_id: UUID) -> Answer:
-    """Let a frozen workspace send again."""
+def resume_workspace(principal: Principal, workspace_id: UUID) -> Answer:
+    """Let a suspended workspace send again."""
     return _set(principal, workspace_id, frozen=False)
 
 

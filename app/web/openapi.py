@@ -75,13 +75,16 @@ def errors_of(endpoint: Endpoint) -> list[type[e.PublicError]]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": _camel(endpoint.view.__name__),
+        "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "description": f"Access: {endpoint.guard.rule}.",
         "parameters": _parameters(endpoint),
         "responses": _answers(endpoint),
     }
+    if endpoint.alias_of is not None:
+        operation["deprecated"] = True
+        operation["description"] += f" An older name of {endpoint.alias_of}."
     operation["security"] = [{"accessKey": []}] if endpoint.guard.rule in _KEYED else []
     content = _body(endpoint)
     if content is not None:
@@ -129,6 +132,13 @@ def _answers(endpoint: Endpoint) -> dict[str, Any]:
     for status, answer in error_answers(endpoint, errors_of(endpoint)).items():
         found[status] = either(found[status], answer) if status in found else answer
     return found
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    name = _camel(endpoint.view.__name__)
+    if endpoint.alias_of is None:
+        return name
+    return name + "As" + endpoint.path.rpartition("/")[2].capitalize()
 
 
 def _camel(name: str) -> str:

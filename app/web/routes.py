@@ -5,7 +5,7 @@ A route without an access rule cannot be written.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
@@ -55,6 +55,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     described: bool = True
+    alias_of: str | None = None
 
 
 class Routes:
@@ -85,29 +86,33 @@ class Routes:
         errors: tuple[type[PublicError], ...] = (),
         headers: Mapping[str, str] | None = None,
         answer_headers: Mapping[str, str] | None = None,
+        aliases: tuple[str, ...] = (),
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Declare a route; the view gets what the guard returned, then the ids of the path."""
+        """Declare a route; the view gets what the guard returned, then the ids of the path.
+
+        ``aliases`` are older paths that the same view answers; they are described as deprecated.
+        """
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:
             summary = (view.__doc__ or view.__name__).strip().splitlines()[0]
-            self.endpoints.append(
-                Endpoint(
-                    method=method,
-                    path=path,
-                    guard=guard,
-                    tag=self.tag,
-                    summary=summary,
-                    view=view,
-                    body=body,
-                    query=query,
-                    form=form,
-                    answers=answers,
-                    errors=errors,
-                    headers=headers or {},
-                    answer_headers={**self.answer_headers, **(answer_headers or {})},
-                    described=self.described,
-                )
+            endpoint = Endpoint(
+                method=method,
+                path=path,
+                guard=guard,
+                tag=self.tag,
+                summary=summary,
+                view=view,
+                body=body,
+                query=query,
+                form=form,
+                answers=answers,
+                errors=errors,
+                headers=headers or {},
+                answer_headers={**self.answer_headers, **(answer_headers or {})},
+                described=self.described,
             )
+            self.endpoints.append(endpoint)
+            self.endpoints += [replace(endpoint, path=old, alias_of=path) for old in aliases]
             return view
 
         return declare

@@ -8,6 +8,7 @@ import pytest
 from app.access.roles import Role
 from app.access.tables import access_keys, audit_events
 from app.kernel.ids import new_id
+from support.console import signed_in
 from support.family import Family
 
 PATH = "/v1/access-keys"
@@ -124,6 +125,26 @@ def test_an_owner_of_the_organization_makes_keys_of_all_of_it(family: Family) ->
 @pytest.mark.parametrize("key_role", [Role.VIEWER, Role.SENDER])
 def test_keys_below_an_admin_make_none(family: Family, key_role: Role) -> None:
     assert _make(family, _own(family, key_role), role="viewer").status_code == 403
+
+
+def test_a_key_that_expires_makes_no_key_that_lives_longer(family: Family) -> None:
+    """Fails without the second condition of `mistake_in_end`."""
+    end, later, sooner = (f"2100-01-01T00:00:0{second}.000Z" for second in (1, 2, 0))
+    for maker_key in (_own(family), _of_organization(family)):
+        for role in (Role.OWNER, Role.ADMIN):
+            body = {"role": role, "workspace_id": str(family.own.workspace_id)}
+            maker = _make(family, maker_key, expires_at=end, **body).get_json()["token"]
+            for given in ({}, {"expires_at": None}, {"expires_at": later}):
+                refused = _make(family, maker, **given)
+                assert refused.status_code == 422, (role, given)
+                assert end in refused.get_json()["details"]["$.expires_at"][0]
+            for good in (sooner, end):
+                made = _make(family, maker, expires_at=good)
+                assert made.get_json()["expires_at"] == good
+    window = signed_in(family.gateway, maker)
+    form = {"name": "backend", "role": "sender"}
+    refused = window.post("/console/access-keys", form)
+    assert (refused.status_code, end in refused.text) == (422, True)
 
 
 def test_keys_are_listed_by_their_state(family: Family) -> None:

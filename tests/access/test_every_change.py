@@ -24,7 +24,11 @@ CHANGES = [
     and not endpoint.path.endswith(NO_DEEDS)
 ]
 # What its recipe asks for is so already: nothing is changed and nothing noted.
-CHANGE_NOTHING = ("PUT /workspaces", "POST /v1/workspaces/{workspace_id}/thaw")
+CHANGE_NOTHING = (
+    "PUT /workspaces",
+    "POST /v1/workspaces/{workspace_id}/resume",
+    "POST /v1/workspaces/{workspace_id}/thaw",
+)
 
 
 def name(endpoint: Endpoint) -> str:

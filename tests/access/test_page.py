@@ -17,7 +17,7 @@ def test_the_table_names_every_path_of_a_list_with_its_calls() -> None:
     declared: dict[str, set[str]] = {}
     for endpoint in declared_endpoints():
         path = re.sub(r"/\{[a-z_]+\}$", "", endpoint.path)
-        if endpoint.tag in TAGS and not path.endswith(("freeze", "thaw")):
+        if endpoint.tag in TAGS and not path.endswith(("suspend", "resume", "freeze", "thaw")):
             listed = path.replace("{use_case_id}", "{id}")
             declared.setdefault(listed, set()).add(endpoint.method)
     told = {path: set(re.findall(r"`([A-Z]+)`", calls)) for path, calls in rows.items()}

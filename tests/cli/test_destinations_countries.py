@@ -376,6 +376,7 @@ WRONG_USAGE = [
     ["history", "--csv", "--json"],
     ["history", "--limit", "0"],
     ["refusals", "--limit", "0"],
+    ["suspend"],
     ["freeze"],
     ["freeze", "--reason", " "],
     ["thaw"],

@@ -247,7 +247,7 @@ def test_refusals_are_filtered_and_cut(
 def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
     destinations: Commands, gateway: Gateway, tenant: Tenant, world: World
 ) -> None:
-    assert destinations.lines("freeze", "--reason", "a key leaked") == [
+    assert destinations.lines("suspend", "--reason", "a key leaked") == [
         "Retail is frozen: nothing is sent until it is thawed"
     ]
     assert gateway.send(tenant).json["code"] == "WorkspaceSuspended"
@@ -258,7 +258,7 @@ def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
     assert destinations.lines("freeze", "--reason", "again") == [
         "Retail is frozen already: nothing is sent until it is thawed"
     ]
-    assert destinations.lines("thaw", "--reason", "revoked") == ["Retail is not frozen"]
+    assert destinations.lines("resume", "--reason", "revoked") == ["Retail is not frozen"]
     assert destinations.lines("thaw", "--reason", "revoked") == [
         "Retail is not frozen, nothing to thaw"
     ]

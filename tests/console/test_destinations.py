@@ -225,7 +225,7 @@ def test_a_viewer_sees_everything_and_can_change_nothing(desk: Desk, world: Worl
         assert told in page.text
     assert "<button" not in page.text.partition("<h1>")[2]
     token = page.window.token(PAGE)
-    for path in (PAGE, f"{PAGE}/preview", f"{PAGE}/freeze", f"{PAGE}/thaw"):
+    for path in (PAGE, f"{PAGE}/preview", f"{PAGE}/suspend", f"{PAGE}/freeze", f"{PAGE}/thaw"):
         sent = {"csrf_token": token, "step": "save", "allow": "FR", "shown": "2;FR;;"}
         sent |= {"revision": "2", "reason": "why not"}
         assert page.window.post_without_token(path, sent).status_code == 403
@@ -264,12 +264,12 @@ def test_who_may_see_the_parent_is_led_to_it(desk: Desk, world: World) -> None:
 def test_a_freeze_stops_every_send_and_a_thaw_lets_them_go(
     page: DestinationPage, desk: Desk
 ) -> None:
-    assert page.press("Freeze all sends", f"{PAGE}/freeze", reason=" ").status_code == 422
+    assert page.press("Freeze all sends", f"{PAGE}/suspend", reason=" ").status_code == 422
     assert "Must say why." in page.text.partition('id="freeze-reason-problem"')[2][:60]
-    assert page.press("Freeze all sends", f"{PAGE}/freeze", reason=MARKUP).status_code == 303
+    assert page.press("Freeze all sends", f"{PAGE}/suspend", reason=MARKUP).status_code == 303
     assert desk.gateway.send(desk.tenant).status_code == 403
     assert "<script>alert" not in page.shown.text
-    assert page.press("Thaw", f"{PAGE}/thaw", reason="a false alarm").status_code == 303
+    assert page.press("Thaw", f"{PAGE}/resume", reason="a false alarm").status_code == 303
     assert desk.gateway.send(desk.tenant).status_code == 201
 
 

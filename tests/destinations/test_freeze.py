@@ -1,4 +1,4 @@
-"""Freezing a workspace stops its sends from the next request on, and says who did it and why."""
+"""Suspending a workspace stops its sends from the next request on, and says who did it and why."""
 
 import threading
 from dataclasses import replace
@@ -28,11 +28,11 @@ def _ask(desk: Desk, what: str, body: Any, workspace_id: UUID | str | None = Non
 
 
 def _freeze(desk: Desk, reason: str = "an incident") -> Any:
-    return _ask(desk, "freeze", {"reason": reason})
+    return _ask(desk, "suspend", {"reason": reason})
 
 
 def _thaw(desk: Desk, reason: str = "it is over") -> Any:
-    return _ask(desk, "thaw", {"reason": reason})
+    return _ask(desk, "resume", {"reason": reason})
 
 
 def _audit(desk: Desk) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def test_the_same_again_changes_nothing(desk: Desk) -> None:
         assert _freeze(desk, "two").json == first
 
 
-@pytest.mark.parametrize("what", ["freeze", "thaw"])
+@pytest.mark.parametrize("what", ["suspend", "resume", "freeze", "thaw"])
 def test_a_reason_is_needed(desk: Desk, what: str) -> None:
     wrong: list[tuple[Any, set[str]]] = [
         ({}, {"$.reason"}),
@@ -120,7 +120,7 @@ def test_a_reason_is_needed(desk: Desk, what: str) -> None:
         assert _ask(desk, what, None).status_code == 415
 
 
-@pytest.mark.parametrize("what", ["freeze", "thaw"])
+@pytest.mark.parametrize("what", ["suspend", "resume", "freeze", "thaw"])
 def test_it_takes_an_admin_of_this_workspace(desk: Desk, what: str) -> None:
     body = {"reason": "x"}
     others = (desk.a_stranger(), desk.a_colleague(), desk.a_child())
@@ -166,3 +166,13 @@ def test_of_several_who_freeze_at_once_one_is_written_down(desk: Desk) -> None:
         for thread in threads:
             thread.join(30)
         assert len(_audit(desk)) == before + 1
+
+
+def test_the_older_names_are_described_as_deprecated_aliases(desk: Desk) -> None:
+    paths = desk.gateway.get("/openapi.json").get_json()["paths"]
+    for name, old in (("suspend", "freeze"), ("resume", "thaw")):
+        new_one = paths["/v1/workspaces/{workspace_id}/" + name]["post"]
+        old_one = paths["/v1/workspaces/{workspace_id}/" + old]["post"]
+        assert "deprecated" not in new_one
+        assert old_one["deprecated"] is True
+        assert old_one["requestBody"] == new_one["requestBody"]

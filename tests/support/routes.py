@@ -227,6 +227,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", _ENDPOINTS + "/{endpoint_id}/rotate-secret"): Recipe(200, 404, prepare=_endpoint),
     ("GET", _ENDPOINTS + "/{endpoint_id}/deliveries"): Recipe(200, 404, prepare=_delivery),
     ("POST", "/v1/webhook-deliveries/{delivery_id}/replay"): Recipe(201, 404, prepare=_delivery),
+    ("POST", _WORKSPACES + "/{workspace_id}/suspend"): Recipe(200, 404, _reason),
+    ("POST", _WORKSPACES + "/{workspace_id}/resume"): Recipe(200, 404, _reason),
     ("POST", _WORKSPACES + "/{workspace_id}/freeze"): Recipe(200, 404, _reason),
     ("POST", _WORKSPACES + "/{workspace_id}/thaw"): Recipe(200, 404, _reason),
     ("GET", _DESTINATIONS): Recipe(200, 404),

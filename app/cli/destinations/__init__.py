@@ -4,7 +4,7 @@ import click
 
 from app.cli.destinations.countries import allow_command, block_command
 from app.cli.destinations.files import diff_command, export_command, import_command, set_command
-from app.cli.destinations.freezing import freeze_command, thaw_command
+from app.cli.destinations.freezing import resume_command, suspend_command
 from app.cli.destinations.numbers import check_command, refusals_command
 from app.cli.destinations.rules import rule_group
 from app.cli.destinations.show import history_command, list_command
@@ -31,7 +31,10 @@ for _command in (
     import_command,
     restore_command,
     inherit_command,
-    freeze_command,
-    thaw_command,
+    suspend_command,
+    resume_command,
 ):
     destinations_group.add_command(_command)
+
+for _old_name, _command in (("freeze", suspend_command), ("thaw", resume_command)):
+    destinations_group.add_command(_command, name=_old_name)

@@ -1,4 +1,4 @@
-"""`destinations freeze` and `thaw`: stopping every send of a workspace, and letting it go on."""
+"""`destinations suspend` and `resume`, also under their older names `freeze` and `thaw`."""
 
 import click
 
@@ -12,21 +12,21 @@ from app.cli.group import Command, echo_json
 _reason = click.option("--reason", required=True, type=Text(), help="Why, for the audit.")
 
 
-@click.command("freeze", cls=Command)
+@click.command("suspend", cls=Command)
 @_reason
 @workspace_option
 @json_option
-def freeze_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+def suspend_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
     """Stop all sends of a workspace, from the next request on."""
     _set(workspace, frozen=True, reason=reason, as_json=as_json)
 
 
-@click.command("thaw", cls=Command)
+@click.command("resume", cls=Command)
 @_reason
 @workspace_option
 @json_option
-def thaw_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
-    """Let a frozen workspace send again."""
+def resume_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+    """Let a suspended workspace send again."""
     _set(workspace, frozen=False, reason=reason, as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""Freezing and thawing the workspace shown, from the page of its destinations."""
+"""Suspending and resuming the workspace shown, from the page of its destinations."""
 
 from app.access.freeze import set_frozen
 from app.access.roles import Role
@@ -20,14 +20,26 @@ routes = Routes("Console", described=False)
 _ANSWERS = {303: None, 422: "text/html"}
 
 
-@routes.add("POST", f"{DESTINATIONS}/freeze", guard=Visits(Role.ADMIN), answers=_ANSWERS)
-def freeze(visitor: Visitor) -> Answer:
+@routes.add(
+    "POST",
+    f"{DESTINATIONS}/suspend",
+    aliases=(f"{DESTINATIONS}/freeze",),
+    guard=Visits(Role.ADMIN),
+    answers=_ANSWERS,
+)
+def suspend(visitor: Visitor) -> Answer:
     """Stop all sends of the workspace from the next request on."""
     return _set(visitor, frozen=True, told="Frozen: every send is refused from now on.")
 
 
-@routes.add("POST", f"{DESTINATIONS}/thaw", guard=Visits(Role.ADMIN), answers=_ANSWERS)
-def thaw(visitor: Visitor) -> Answer:
+@routes.add(
+    "POST",
+    f"{DESTINATIONS}/resume",
+    aliases=(f"{DESTINATIONS}/thaw",),
+    guard=Visits(Role.ADMIN),
+    answers=_ANSWERS,
+)
+def resume(visitor: Visitor) -> Answer:
     """Let the workspace send again."""
     return _set(visitor, frozen=False, told="Thawed: messages are sent again.")
 
