@@ -1,4 +1,4 @@
-"""What a phone number is: real or not, of which region, and able to receive SMS or not.
+"""Phone numbers: their canonical form, their region, and whether they can receive SMS.
 
 Everything here is libphonenumber's knowledge (package ``phonenumbers``), asked offline. The region
 is the number's own, never its calling code's: +1 787 is PR, +44 7911 is GG, +7 701 is KZ.
@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Self
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from app.kernel.countries import COUNTRIES
 
@@ -43,20 +44,117 @@ _RECEIVE_SMS = {NumberKind.MOBILE, NumberKind.FIXED_LINE_OR_MOBILE, NumberKind.V
 _RECEIVE_SMS_IN_NANP = _RECEIVE_SMS | {NumberKind.TOLL_FREE, NumberKind.PERSONAL_NUMBER}
 
 
+NOT_E164 = "Must be in E.164 form, for example +12025550123."
+NOT_A_NUMBER = "Is not a phone number: no country has this calling code."
+# Prefixes that libphonenumber no longer removes. Source: Mexico, Plan Técnico Fundamental de
+# Numeración: since 2019 a mobile number is called without 1, 01, 044 and 045.
+RETIRED_PREFIXES = {52: ("1", "01", "044", "045")}
+
+
+class PhoneNumber(str):
+    """A phone number in canonical form: the E.164 text that libphonenumber formats for it.
+
+    No other text can be held, so two values are equal exactly where they name one subscriber.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Take a text that is in canonical form.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if _canonical_text(text) != text:
+            raise ValueError("not a phone number in canonical form")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Bring a text in E.164 form into canonical form; None where it is no phone number."""
+        canonical = _canonical_text(text)
+        return None if canonical is None else cls(canonical)
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One number as the policy sees it; ``country`` is None where a number belongs to none."""
+    """One number as the policy sees it; ``country`` is None where a number belongs to none.
+
+    ``number`` is the text as given, ``canonical`` its canonical form, None where it has none.
+    """
 
     number: str
     is_real: bool
     country: str | None
     kind: NumberKind
     receives_sms: bool
+    canonical: PhoneNumber | None = None
 
 
 def is_e164(text: str) -> bool:
     """Say whether a text has the form of an E.164 number; whether it is real is another matter."""
     return E164.fullmatch(text) is not None
+
+
+def problem_of_number(text: str) -> str | None:
+    """Say why a text is not a phone number in canonical form, naming that form; None if it is."""
+    if not is_e164(text):
+        return NOT_E164
+    canonical = _canonical_text(text)
+    if canonical is None:
+        return NOT_A_NUMBER
+    return None if canonical == text else not_canonical(text, canonical)
+
+
+def not_canonical(text: str, canonical: str) -> str:
+    """Say which text to use for a number that was written otherwise."""
+    return f"{text} is not in canonical form; use {canonical}."
+
+
+def _canonical_text(text: str) -> str | None:
+    found = _find(text)
+    return None if found is None else found.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The number that a text names: its canonical form, as parsed from it."""
+
+    text: str
+    parsed: phonenumbers.PhoneNumber
+    is_real: bool
+
+
+@lru_cache(maxsize=4096)
+def _find(text: str) -> _Found | None:
+    """Find the number that a text names, also behind prefixes that libphonenumber leaves."""
+    found = _format(text)
+    if found is None or found.is_real:
+        return found
+    meant = map(_format, _without_prefix(found))
+    return next((one for one in meant if one is not None and one.is_real), found)
+
+
+def _format(text: str) -> _Found | None:
+    """Format a number until it stays: `phonenumbers.parse` drops one trunk prefix at a time."""
+    while is_e164(text):
+        try:
+            parsed = phonenumbers.parse(text)
+        except phonenumbers.NumberParseException:
+            return None
+        formatted = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+        if formatted == text:
+            return _Found(text, parsed, phonenumbers.is_valid_number(parsed))
+        text = formatted
+    return None
+
+
+def _without_prefix(found: _Found) -> list[str]:
+    """Return the texts without a doubled calling code or a prefix that is out of use."""
+    code = found.parsed.country_code or 0
+    national = found.text.removeprefix(f"+{code}")
+    prefixes = (str(code), *RETIRED_PREFIXES.get(code, ()))
+    return [f"+{code}{national.removeprefix(one)}" for one in prefixes if national.startswith(one)]
 
 
 @lru_cache(maxsize=4096)
@@ -65,17 +163,18 @@ def resolve(number: str) -> Destination:
 
     The answer depends on the number and the installed metadata alone, so it may be kept.
     """
-    try:
-        parsed = phonenumbers.parse(number if is_e164(number) else "")
-    except phonenumbers.NumberParseException:
+    found = _find(number)
+    if found is None:
         return Destination(number, False, None, NumberKind.UNKNOWN, False)
+    parsed = found.parsed
     region = phonenumbers.region_code_for_number(parsed)
     kind = _KINDS.get(phonenumbers.number_type(parsed), NumberKind.UNKNOWN)
     textable = _RECEIVE_SMS_IN_NANP if parsed.country_code == _NANP else _RECEIVE_SMS
     return Destination(
         number=number,
-        is_real=phonenumbers.is_valid_number(parsed),
+        is_real=found.is_real,
         country=region if region in COUNTRIES else None,
         kind=kind,
         receives_sms=kind in textable,
+        canonical=PhoneNumber(found.text),
     )

@@ -1,0 +1,141 @@
+"""Beginnings of phone numbers: which of them a number in canonical form can have.
+
+libphonenumber describes the national numbers of each region by regular expressions. A prefix is
+possible where such an expression can still match once more digits follow, and the number that they
+make stays as it is when libphonenumber formats it: "+4407" is not, because the 0 is dropped.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import PhoneMetadata, PhoneNumberDesc
+from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
+
+from app.kernel.phone import E164, RETIRED_PREFIXES, PhoneNumber
+
+NOT_A_PREFIX = "Must be the beginning of E.164 numbers, for example +23276."
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
+_DIGIT_IN_PATTERN = re.compile(r"\{[^}]*\}|\\d|\[[^\]]*\]|[0-9]")
+_DIGITS = "0123456789"
+_KINDS = (
+    "fixed_line",
+    "mobile",
+    "toll_free",
+    "premium_rate",
+    "shared_cost",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+)
+
+
+def problem_of_prefix(text: str) -> str | None:
+    """Say why no number in canonical form begins with a text; None where one can."""
+    if _PREFIX.fullmatch(text) is None:
+        return NOT_A_PREFIX
+    if can_begin_a_number(text):
+        return None
+    canonical = canonical_prefix(text)
+    remedy = "" if canonical is None else f"; use {canonical}"
+    return f"No phone number in canonical form begins with {text}{remedy}."
+
+
+def canonical_prefix(text: str) -> str | None:
+    """Return the prefix that a prefix with a trunk prefix stands for; None where it is unclear.
+
+    A trunk prefix alone stands for nothing: "+440" must not become the whole country.
+    """
+    if _PREFIX.fullmatch(text) is None:
+        return None
+    if can_begin_a_number(text):
+        return text
+    code = _calling_code(text)
+    if code is None:
+        return None
+    for trunk in (_trunk_prefix(code), *RETIRED_PREFIXES.get(code, ())):
+        national = text.removeprefix(f"+{code}")
+        while trunk and national.startswith(trunk):
+            national = national.removeprefix(trunk)
+            if national and can_begin_a_number(f"+{code}{national}"):
+                return f"+{code}{national}"
+    return None
+
+
+@lru_cache(maxsize=4096)
+def can_begin_a_number(prefix: str) -> bool:
+    """Say whether a phone number in canonical form can begin with ``+`` and these digits."""
+    code = _calling_code(prefix)
+    if code is None:
+        digits = prefix.removeprefix("+")
+        return any(str(known).startswith(digits) for known in COUNTRY_CODE_TO_REGION_CODE)
+    national = prefix.removeprefix(f"+{code}")
+    return any(
+        PhoneNumber.parse(number) == number
+        for pattern in _patterns(code, national)
+        for number in _numbers(f"+{code}", national, pattern)
+    )
+
+
+def _calling_code(prefix: str) -> int | None:
+    digits = prefix.removeprefix("+")
+    codes = (int(digits[:length]) for length in range(1, min(len(digits), 3) + 1))
+    return next((code for code in codes if code in COUNTRY_CODE_TO_REGION_CODE), None)
+
+
+def _trunk_prefix(code: int) -> str | None:
+    trunk: str | None = _regions(code)[0].national_prefix
+    return trunk
+
+
+def _regions(code: int) -> list[PhoneMetadata]:
+    """Return the metadata of the regions that share a calling code, the main one first."""
+    regions = phonenumbers.region_codes_for_country_code(code)
+    found = [PhoneMetadata.metadata_for_region_or_calling_code(code, one) for one in regions]
+    return [one for one in found if one is not None]
+
+
+def _patterns(code: int, national: str) -> Iterator[str]:
+    """Yield the patterns that a national number with this beginning may have.
+
+    The pattern of a whole region includes ranges that nobody uses yet. With the trunk prefix in
+    front it is too broad: there the ranges in use decide.
+    """
+    trunk = _trunk_prefix(code)
+    for region in _regions(code):
+        kinds: list[PhoneNumberDesc | None] = [region.general_desc]
+        if trunk and national.startswith(trunk):
+            kinds = [getattr(region, kind) for kind in _KINDS]
+        for kind in kinds:
+            if kind is not None and kind.national_number_pattern:
+                yield kind.national_number_pattern
+
+
+def _numbers(plus_code: str, national: str, pattern: str) -> Iterator[str]:
+    """Yield some numbers of a pattern with this beginning, spread over its digits."""
+    whole, beginning = re.compile(pattern), _beginning(pattern)
+    if beginning.fullmatch(national) is None:
+        return
+    for first in range(len(_DIGITS)):
+        digits, number = _DIGITS[first:] + _DIGITS[:first], national
+        while E164.fullmatch(plus_code + number) or len(plus_code + number) < len("+12"):
+            if whole.fullmatch(number):
+                yield plus_code + number
+            found = (number + digit for digit in digits)
+            longer = next((one for one in found if beginning.fullmatch(one)), None)
+            if longer is None:
+                break
+            number = longer
+
+
+@lru_cache(maxsize=1024)
+def _beginning(pattern: str) -> re.Pattern[str]:
+    """Return the pattern of all beginnings: each digit of it may also be the end of the text."""
+    return re.compile(
+        _DIGIT_IN_PATTERN.sub(
+            lambda found: found[0] if found[0][0] == "{" else rf"(?:{found[0]}|\Z)", pattern
+        )
+    )
