@@ -1,6 +1,6 @@
-"""A Twilio that runs here: what the gateway needs of it, without an account or a network.
+"""A Twilio emulator: the parts of Twilio that the gateway uses, without an account or a network.
 
-It stands alone: nothing of the gateway is imported, so that it cannot share the gateway's mistakes.
+It imports nothing of the gateway, so that it cannot share the gateway's mistakes.
 """
 
 from app.emulator.accounts import Account

@@ -1,6 +1,6 @@
-"""Decides who calls: which account a pair of Basic credentials stands for.
+"""Accounts of the emulator, and the credentials that identify them.
 
-An account that was not declared is learnt at its first use. It must not know HTTP.
+An account that was not declared is created when it first calls.
 """
 
 import re
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from app.emulator.errors import TwilioError
-from app.emulator.geo_table import HIGH_RISK, UNSUPPORTED
+from app.emulator.regions import HIGH_RISK, UNSUPPORTED
 
 ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 KEY_SID: Final = re.compile(r"SK[0-9a-fA-F]{32}")
@@ -43,7 +43,7 @@ class Account:
     brand_status: BrandStatus = BrandStatus.APPROVED
     campaign_status: str | None = "VERIFIED"
 
-    def reaches(self, region: str | None) -> bool:
+    def can_reach(self, region: str | None) -> bool:
         """Whether the geo permissions let a message into this region; null is no region."""
         closed = self.closed_regions | UNSUPPORTED
         return region is not None and region not in closed

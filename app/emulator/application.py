@@ -1,16 +1,20 @@
-"""Decides which routes an emulator serves and how it words every failure.
-
-Assembly only: the routes stand in their own modules.
-"""
+"""The Flask application of an emulator: its routes and its error handlers."""
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from app.emulator import compliance, control, geo, lookups, messages, messaging_services
 from app.emulator.caller import EXTENSION
 from app.emulator.config import DEFAULT_CONFIG, EmulatorConfig
+from app.emulator.control import api as control_api
 from app.emulator.emulator import Emulator
 from app.emulator.errors import TwilioError
+from app.emulator.twilio_api import (
+    compliance,
+    geo_permissions,
+    lookups,
+    messages,
+    messaging_services,
+)
 
 _CODE_OF_STATUS = {404: 20404, 405: 20004}
 
@@ -20,8 +24,8 @@ def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
     application = Flask(__name__, static_folder=None)
     application.config["MAX_CONTENT_LENGTH"] = 1_000_000
     application.extensions[EXTENSION] = Emulator(config)
-    for room in (messages, geo, lookups, compliance, messaging_services, control):
-        application.register_blueprint(room.blueprint)
+    for module in (messages, geo_permissions, lookups, compliance, messaging_services, control_api):
+        application.register_blueprint(module.blueprint)
     application.register_error_handler(TwilioError, _refusal)
     application.register_error_handler(HTTPException, _failure)
     return application

@@ -1,7 +1,4 @@
-"""Decides which emulator and which account the present request belongs to.
-
-It must not know what the request asks for.
-"""
+"""The emulator and the account that the current request belongs to."""
 
 from typing import Final, cast
 

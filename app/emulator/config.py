@@ -1,7 +1,4 @@
-"""Decides what can be set about an emulator before it starts, and holds its only system clock.
-
-It knows nothing of requests, messages or the web.
-"""
+"""Settings of an emulator, and its only access to the system clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,17 +1,14 @@
-"""Decides what one emulator is made of, and how it begins anew and ends.
-
-It must not know the web framework.
-"""
+"""The parts of one emulator, and its reset and shutdown."""
 
 import threading
 
 from app.emulator.accounts import AccountBook
-from app.emulator.callbacks import CallbackSender
+from app.emulator.callbacks.scheduler import Scheduler
+from app.emulator.callbacks.sender import CallbackSender
+from app.emulator.callbacks.webhooks import WebhookPoster
 from app.emulator.config import EmulatorConfig
-from app.emulator.scenarios import ScenarioBook
-from app.emulator.scheduler import Scheduler
+from app.emulator.control.scenarios import ScenarioBook
 from app.emulator.state import CallbackLog, MessageBook
-from app.emulator.webhooks import WebhookPoster
 
 
 class Emulator:

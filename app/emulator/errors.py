@@ -1,7 +1,4 @@
-"""Decides how Twilio words a refusal: HTTP status and message of each code.
-
-Source: Twilio's error dictionary and captured answers. It must not know why a call was refused.
-"""
+"""Twilio's error bodies: HTTP status and message of each code."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,7 +1,4 @@
-"""Decides what the emulator remembers of a message and of an attempt to call back.
-
-Values only: it must not know how they are kept, sent or shown.
-"""
+"""Values that describe a message and a callback attempt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 API_VERSION: Final = "2010-04-01"
 
 
-class Status(StrEnum):
+class TwilioStatus(StrEnum):
     """Twilio's closed set of message statuses."""
 
     QUEUED = "queued"
@@ -30,15 +27,19 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
-UNFINISHED: Final = frozenset({Status.ACCEPTED, Status.SCHEDULED, Status.QUEUED, Status.SENDING})
-HANDED_OFF: Final = frozenset({Status.SENT, Status.DELIVERED, Status.UNDELIVERED, Status.READ})
+UNFINISHED: Final = frozenset(
+    {TwilioStatus.ACCEPTED, TwilioStatus.SCHEDULED, TwilioStatus.QUEUED, TwilioStatus.SENDING}
+)
+HANDED_OFF: Final = frozenset(
+    {TwilioStatus.SENT, TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED, TwilioStatus.READ}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One point in a message's life: a status, and the error that belongs to it."""
 
-    status: Status
+    status: TwilioStatus
     error_code: int | None = None
 
 
@@ -53,7 +54,7 @@ class Message:
     sender: str | None
     messaging_service_sid: str | None
     status_callback: str | None
-    status: Status
+    status: TwilioStatus
     num_segments: int
     created_at: datetime
     updated_at: datetime

@@ -1,7 +1,4 @@
-"""Decides how an emulator is served: werkzeug's threaded server, on loopback unless told otherwise.
-
-It must not know what is served.
-"""
+"""An HTTP server for an emulator: werkzeug's threaded server, on loopback by default."""
 
 import socket
 import threading

@@ -1,7 +1,4 @@
-"""Decides how messages and callback attempts are kept: in memory, behind a lock.
-
-It must not know HTTP, accounts or scenarios.
-"""
+"""In-memory stores of messages and callback attempts, safe for many threads."""
 
 import threading
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from app.access.tables import workspaces
 from app.db.engine import Database
 from app.emulator.accounts import Account
-from app.emulator.geo_table import REGIONS
+from app.emulator.regions import REGIONS
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import utc_now
 
@@ -130,7 +130,7 @@ def test_territories_that_share_a_permission_are_said_so_and_never_pushed(
 ) -> None:
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "AU"))
     _change(emulator, RETAIL, AU=True)
-    monkeypatch.setattr("app.emulator.geo.REGIONS", ("AU",))
+    monkeypatch.setattr("app.emulator.twilio_api.geo_permissions.REGIONS", ("AU",))
 
     shown, pushed = run("geo", "check"), run("geo", "push", "--json")
 
@@ -335,7 +335,10 @@ def test_push_exits_1_when_twilio_refuses_an_item_inside_its_200(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "US", "PK", "BR", "DE"))
-    monkeypatch.setattr("app.emulator.geo._problem", lambda code: "no" if code == "BR" else None)
+    monkeypatch.setattr(
+        "app.emulator.twilio_api.geo_permissions._problem",
+        lambda code: "no" if code == "BR" else None,
+    )
 
     pushed = run("geo", "push", "--yes", "--json")
 

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from app.access.tables import audit_events
 from app.db.engine import Database
 from app.emulator.accounts import BrandStatus
-from app.emulator.resources import derived_sid
 from app.emulator.server import EmulatorServer
+from app.emulator.twilio_api.resources import derived_sid
 from app.use_cases.tables import use_cases
 
 Run = Callable[..., Result]

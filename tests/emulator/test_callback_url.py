@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.emulator.callback_url import (
+from app.emulator.callbacks.outcome import CallbackOutcome
+from app.emulator.callbacks.url import (
     ConnectionOverrides,
     connection_overrides,
     is_permitted,
     is_valid,
 )
-from app.emulator.outcome import Outcome
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_silent_fragment_means_twilios_defaults() -> None:
         read_seconds=15,
         total_seconds=15,
         retries=1,
-        retried=frozenset({Outcome.NO_CONNECTION}),
+        retried=frozenset({CallbackOutcome.NO_CONNECTION}),
     )
 
 
@@ -78,7 +78,13 @@ def test_the_fragment_sets_timeouts_retries_and_policies() -> None:
         read_seconds=0.2,
         total_seconds=10,
         retries=5,
-        retried=frozenset({Outcome.SERVER_ERROR, Outcome.NO_CONNECTION, Outcome.NO_ANSWER_IN_TIME}),
+        retried=frozenset(
+            {
+                CallbackOutcome.SERVER_ERROR,
+                CallbackOutcome.NO_CONNECTION,
+                CallbackOutcome.NO_ANSWER_IN_TIME,
+            }
+        ),
     )
 
 

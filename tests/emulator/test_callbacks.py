@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from twilio.rest import Client
 
+from app.emulator.control.scenarios import CallbackMode, FinalStatus, Scenario
 from app.emulator.emulator import Emulator
-from app.emulator.records import Stage, Status
-from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
+from app.emulator.records import Stage, TwilioStatus
 from app.emulator.server import EmulatorServer
 
 SERVICE = "MG" + "2" * 32
@@ -254,7 +254,7 @@ def test_an_account_known_by_api_key_alone_cannot_sign_a_callback(
     "interfere",
     [
         lambda emulator, sid: emulator.messages.delete(sid),
-        lambda emulator, sid: emulator.sender.force(sid, Stage(Status.READ), notifies=False),
+        lambda emulator, sid: emulator.sender.force(sid, Stage(TwilioStatus.READ), notifies=False),
     ],
     ids=["deleted", "forced"],
 )

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.emulator.lifecycle import Step, advanced, steps_of
-from app.emulator.records import Message, Stage, Status
-from app.emulator.scenarios import CallbackMode, Scenario
+from app.emulator.callbacks.lifecycle import LifecycleStep, advanced, steps_of
+from app.emulator.control.scenarios import CallbackMode, Scenario
+from app.emulator.records import Message, Stage, TwilioStatus
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 QUEUED = Message(
@@ -18,24 +18,24 @@ QUEUED = Message(
     sender="+12025550199",
     messaging_service_sid=None,
     status_callback="http://localhost/x?a=1&message_id=m-1#rc=5",
-    status=Status.QUEUED,
+    status=TwilioStatus.QUEUED,
     num_segments=1,
     created_at=AT,
     updated_at=AT,
 )
-SENT, DELIVERED = Stage(Status.SENT), Stage(Status.DELIVERED)
+SENT, DELIVERED = Stage(TwilioStatus.SENT), Stage(TwilioStatus.DELIVERED)
 
 
-def _both(stage: Stage, pause: float) -> Step:
-    return Step(stage, pause, advances=True, notifies=True)
+def _both(stage: Stage, pause: float) -> LifecycleStep:
+    return LifecycleStep(stage, pause, advances=True, notifies=True)
 
 
-def _told(stage: Stage, pause: float) -> Step:
-    return Step(stage, pause, advances=False, notifies=True)
+def _told(stage: Stage, pause: float) -> LifecycleStep:
+    return LifecycleStep(stage, pause, advances=False, notifies=True)
 
 
-def _moved(stage: Stage, pause: float) -> Step:
-    return Step(stage, pause, advances=True, notifies=False)
+def _moved(stage: Stage, pause: float) -> LifecycleStep:
+    return LifecycleStep(stage, pause, advances=True, notifies=False)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def _moved(stage: Stage, pause: float) -> Step:
         ),
     ],
 )
-def test_each_mode_has_its_steps_and_pauses(mode: CallbackMode, steps: list[Step]) -> None:
+def test_each_mode_has_its_steps_and_pauses(mode: CallbackMode, steps: list[LifecycleStep]) -> None:
     scenario = Scenario(callbacks=mode, delay_seconds=60)
 
     assert list(steps_of(QUEUED, scenario, 2)) == steps
@@ -73,9 +73,13 @@ def test_a_scenario_has_its_own_pace() -> None:
 
 def test_a_service_message_gains_sender_segments_and_dates_on_its_way() -> None:
     accepted = replace(
-        QUEUED, status=Status.ACCEPTED, sender=None, num_segments=0, messaging_service_sid="MG"
+        QUEUED,
+        status=TwilioStatus.ACCEPTED,
+        sender=None,
+        num_segments=0,
+        messaging_service_sid="MG",
     )
-    queued = advanced(accepted, Stage(Status.QUEUED), AT)
+    queued = advanced(accepted, Stage(TwilioStatus.QUEUED), AT)
     sent = advanced(queued, SENT, AT)
 
     assert (queued.num_segments, queued.sent_at) == (1, None)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from app.emulator.scheduler import Scheduler
+from app.emulator.callbacks.scheduler import Scheduler
 
 
 def test_jobs_that_are_due_together_run_in_the_order_they_came() -> None:

@@ -1,8 +1,4 @@
-"""Decides what a phone number lookup answers, from libphonenumber alone.
-
-Source: Twilio's OpenAPI description of Lookup v2. It must not know accounts beyond their right to
-ask: an invalid number is an answer, not an error.
-"""
+"""Phone number lookups, answered from libphonenumber alone."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
 
 from app.emulator.caller import calling_account
-from app.emulator.geo_table import region_of
+from app.emulator.regions import region_of
 
 blueprint = Blueprint("lookups", __name__)
 _LINE_TYPE: Final[Mapping[int, str]] = {

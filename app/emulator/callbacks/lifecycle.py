@@ -1,21 +1,17 @@
-"""Decides which statuses a message runs through, and which callbacks tell of them and when.
-
-Pure. It must not know threads, HTTP or where messages are kept.
-Source: Twilio's page on outbound message statuses in status callbacks.
-"""
+"""The statuses that a message passes through, and the callbacks for each."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.emulator.records import HANDED_OFF, Message, Stage, Status
-from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
-from app.emulator.segments import count_segments
+from app.emulator.control.scenarios import CallbackMode, FinalStatus, Scenario
+from app.emulator.records import HANDED_OFF, Message, Stage, TwilioStatus
+from app.emulator.twilio_api.segments import count_segments
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LifecycleStep:
     """After a pause the message reaches a stage, or the receiver is told of it, or both."""
 
     stage: Stage
@@ -26,20 +22,22 @@ class Step:
 
 def stages_of(message: Message, scenario: Scenario) -> tuple[Stage, ...]:
     """The stages that follow the answer to the create call, in their true order."""
-    opening = (Stage(Status.QUEUED),) if message.status is Status.ACCEPTED else ()
-    sent = Stage(Status.SENT)
+    opening = (Stage(TwilioStatus.QUEUED),) if message.status is TwilioStatus.ACCEPTED else ()
+    sent = Stage(TwilioStatus.SENT)
     match scenario.final:
         case FinalStatus.DELIVERED:
-            return (*opening, sent, Stage(Status.DELIVERED))
+            return (*opening, sent, Stage(TwilioStatus.DELIVERED))
         case FinalStatus.UNDELIVERED:
-            return (*opening, sent, Stage(Status.UNDELIVERED, scenario.error_code))
+            return (*opening, sent, Stage(TwilioStatus.UNDELIVERED, scenario.error_code))
         case FinalStatus.FAILED:
-            return (*opening, Stage(Status.FAILED, scenario.error_code))
+            return (*opening, Stage(TwilioStatus.FAILED, scenario.error_code))
         case FinalStatus.SENT_ONLY:
             return (*opening, sent)
 
 
-def steps_of(message: Message, scenario: Scenario, usual_pace_seconds: float) -> tuple[Step, ...]:
+def steps_of(
+    message: Message, scenario: Scenario, usual_pace_seconds: float
+) -> tuple[LifecycleStep, ...]:
     """Everything that will happen to an accepted message, in order."""
     pace = usual_pace_seconds if scenario.pace_seconds is None else scenario.pace_seconds
     stages = stages_of(message, scenario)
@@ -61,14 +59,14 @@ def steps_of(message: Message, scenario: Scenario, usual_pace_seconds: float) ->
             return (*_advance(stages, pace, notifies=False), late, *rest)
 
 
-def _advance(stages: Iterable[Stage], pace: float, *, notifies: bool) -> Iterator[Step]:
+def _advance(stages: Iterable[Stage], pace: float, *, notifies: bool) -> Iterator[LifecycleStep]:
     for stage in stages:
-        yield Step(stage, pace, advances=True, notifies=notifies)
+        yield LifecycleStep(stage, pace, advances=True, notifies=notifies)
 
 
-def _notify(stages: Iterable[Stage], pace: float) -> Iterator[Step]:
+def _notify(stages: Iterable[Stage], pace: float) -> Iterator[LifecycleStep]:
     for stage in stages:
-        yield Step(stage, pace, advances=False, notifies=True)
+        yield LifecycleStep(stage, pace, advances=False, notifies=True)
 
 
 def advanced(message: Message, stage: Stage, at: datetime) -> Message:

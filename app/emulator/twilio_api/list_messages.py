@@ -1,7 +1,4 @@
-"""Decides which messages a list call shows and how its pages follow each other.
-
-Source: Twilio's OpenAPI description of listing messages. It must not know accounts.
-"""
+"""Filters and pages of the message list."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +7,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from app.emulator.errors import TwilioError
-from app.emulator.message_json import message_json
 from app.emulator.records import Message
+from app.emulator.twilio_api.message_json import message_json
 
 _LARGEST_PAGE: Final = 1000
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {

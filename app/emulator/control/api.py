@@ -1,36 +1,48 @@
-"""Decides how tests and people steer an emulator and look into it: the API under `/emulator`.
+"""The API under `/emulator`, by which tests and people steer an emulator and look into it.
 
-It asks for no credentials: an emulator listens on loopback. `docs/emulator.md` shows each control.
+It needs no credentials, because an emulator listens on loopback. See `docs/emulator.md`.
 """
 
+import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from marshmallow import Schema, ValidationError
 
-from app.emulator import callback_url, control_fields
 from app.emulator.accounts import ACCOUNT_SID
+from app.emulator.callbacks.url import is_valid
 from app.emulator.caller import current_emulator
-from app.emulator.inbound import inbound_params
-from app.emulator.json_fields import Reader, WrongFields, read
-from app.emulator.records import CallbackAttempt, Message, Stage
+from app.emulator.control.schemas import (
+    AccountBody,
+    ForcedStatusBody,
+    InboundBody,
+    ScenariosBody,
+    problems_by_path,
+)
+from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, TwilioStatus
+from app.emulator.regions import region_of
+from app.emulator.twilio_api.segments import count_segments
 
 blueprint = Blueprint("control", __name__, url_prefix="/emulator")
 
 
-@blueprint.errorhandler(WrongFields)
-def _wrong_fields(error: WrongFields) -> tuple[Response, int]:
-    return jsonify(errors=error.problems), 400
+@blueprint.errorhandler(ValidationError)
+def _wrong_fields(error: ValidationError) -> tuple[Response, int]:
+    return jsonify(errors=problems_by_path(error.messages)), 400
 
 
-def _body(reader: Reader) -> Any:
-    return read(request.get_json(force=True, silent=True), reader)
+def _body(schema: Schema) -> dict[str, Any]:
+    body: Any = request.get_json(force=True, silent=True)
+    loaded: dict[str, Any] = schema.load(body)
+    return loaded
 
 
 @blueprint.post("/scenarios")
 def set_scenarios() -> Response:
     """Says what happens to the next messages, to messages to a number, or to all others."""
-    order = _body(control_fields.SCENARIOS)
+    order = _body(ScenariosBody())
     scenarios = current_emulator().scenarios
     for repeated in order.get("next", []):
         scenarios.queue(*repeated)
@@ -69,7 +81,7 @@ def list_callbacks() -> Response:
 @blueprint.post("/messages/<sid>/status")
 def force_status(sid: str) -> tuple[Response, int]:
     """Sets a status out of turn and calls back, unless `notify` is false."""
-    order = _body(control_fields.FORCED_STATUS)
+    order = _body(ForcedStatusBody())
     emulator = current_emulator()
     if emulator.messages.find(sid) is None:
         return jsonify(errors={"$": ["there is no such message"]}), 404
@@ -81,9 +93,9 @@ def force_status(sid: str) -> tuple[Response, int]:
 @blueprint.put("/accounts/<sid>")
 def put_account(sid: str) -> Response:
     """Declares an account or changes one; what is left out stays."""
-    order = _body(control_fields.ACCOUNT)
+    order = _body(AccountBody())
     if not ACCOUNT_SID.fullmatch(sid):
-        raise WrongFields({"$": ["the address does not end in an account sid"]})
+        raise ValidationError({"_schema": ["the address does not end in an account sid"]})
     permissions = order.pop("geo_permissions", {})
     account = current_emulator().accounts.change(
         sid, lambda now: replace(now, **order).with_regions(permissions)
@@ -99,14 +111,14 @@ def put_account(sid: str) -> Response:
 @blueprint.post("/inbound")
 def send_inbound() -> Response:
     """Plays somebody who writes to one of the account's numbers; answers what the receiver said."""
-    order = _body(control_fields.INBOUND)
+    order = _body(InboundBody())
     emulator = current_emulator()
     account = emulator.accounts.find(order["account_sid"])
     if account is None or account.auth_token is None:
-        raise WrongFields({"$.account_sid": ["its auth token is not known here"]})
-    if not callback_url.is_valid(order["url"]):
-        raise WrongFields({"$.url": ["must be a web address"]})
-    *_, answer = emulator.poster.attempts(order["url"], inbound_params(order), account.auth_token)
+        raise ValidationError({"account_sid": ["its auth token is not known here"]})
+    if not is_valid(order["url"]):
+        raise ValidationError({"url": ["must be a web address"]})
+    *_, answer = emulator.poster.attempts(order["url"], _inbound_params(order), account.auth_token)
     return jsonify(
         http_status=answer.http_status,
         content_type=answer.content_type,
@@ -147,3 +159,27 @@ def _attempt(attempt: CallbackAttempt) -> dict[str, object]:
         "http_status": attempt.http_status,
         "failure": attempt.failure,
     }
+
+
+def _inbound_params(order: Mapping[str, str]) -> dict[str, str]:
+    """Return the form that Twilio posts for an inbound message (Twilio, messaging webhook)."""
+    sid = f"SM{secrets.token_hex(16)}"
+    params = {
+        "MessageSid": sid,
+        "SmsSid": sid,
+        "SmsMessageSid": sid,
+        "AccountSid": order["account_sid"],
+        "From": order["from_"],
+        "FromCountry": region_of(order["from_"]) or "",
+        "To": order["to"],
+        "Body": order["body"],
+        "NumMedia": "0",
+        "NumSegments": str(count_segments(order["body"])),
+        "SmsStatus": TwilioStatus.RECEIVED.value,
+        "ApiVersion": API_VERSION,
+    }
+    if "messaging_service_sid" in order:
+        params["MessagingServiceSid"] = order["messaging_service_sid"]
+    if "opt_out_type" in order:
+        params["OptOutType"] = order["opt_out_type"]
+    return params

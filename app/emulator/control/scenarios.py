@@ -1,7 +1,4 @@
-"""Decides what will happen to the next messages: create answers, final statuses, callbacks.
-
-It must not know how any of it is carried out.
-"""
+"""Scenarios: create answers, final statuses and callbacks of the next messages."""
 
 import threading
 from collections import deque

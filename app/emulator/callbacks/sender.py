@@ -1,7 +1,4 @@
-"""Decides how a message's plan is carried out: its statuses change and its receiver is told.
-
-It must not know HTTP requests that come in, nor how a webhook travels.
-"""
+"""Status changes of a message over time, and the callbacks that report them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,17 +6,17 @@ from functools import partial
 from typing import Final
 
 from app.emulator.accounts import AccountBook
+from app.emulator.callbacks.lifecycle import LifecycleStep, advanced, steps_of
+from app.emulator.callbacks.outcome import Answer
+from app.emulator.callbacks.scheduler import Scheduler
+from app.emulator.callbacks.webhooks import WebhookPoster
 from app.emulator.config import EmulatorConfig
-from app.emulator.lifecycle import Step, advanced, steps_of
-from app.emulator.outcome import Answer
-from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, Status
-from app.emulator.scenarios import CallbackMode, Scenario
-from app.emulator.scheduler import Scheduler
+from app.emulator.control.scenarios import CallbackMode, Scenario
+from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, TwilioStatus
 from app.emulator.state import CallbackLog, MessageBook
-from app.emulator.webhooks import WebhookPoster
 
-_WITH_ERROR_CODE: Final = frozenset({Status.FAILED, Status.UNDELIVERED})
-_WITH_RECEIPT_TIME: Final = frozenset({Status.DELIVERED, Status.UNDELIVERED})
+_WITH_ERROR_CODE: Final = frozenset({TwilioStatus.FAILED, TwilioStatus.UNDELIVERED})
+_WITH_RECEIPT_TIME: Final = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED})
 
 
 class CallbackSender:
@@ -63,19 +60,19 @@ class CallbackSender:
         )
         return self._notify(message, stage, is_genuine=True) if message and notifies else None
 
-    def _schedule(self, steps: Iterator[Step], sid: str, *, is_genuine: bool) -> None:
+    def _schedule(self, steps: Iterator[LifecycleStep], sid: str, *, is_genuine: bool) -> None:
         step = next(steps, None)
         if step is not None:
             job = partial(self._take_and_go_on, step, steps, sid, is_genuine=is_genuine)
             self._scheduler.submit(step.pause_seconds, job)
 
     def _take_and_go_on(
-        self, step: Step, rest: Iterator[Step], sid: str, *, is_genuine: bool
+        self, step: LifecycleStep, rest: Iterator[LifecycleStep], sid: str, *, is_genuine: bool
     ) -> None:
         if self._take(step, sid, is_genuine=is_genuine):
             self._schedule(rest, sid, is_genuine=is_genuine)
 
-    def _take(self, step: Step, sid: str, *, is_genuine: bool) -> bool:
+    def _take(self, step: LifecycleStep, sid: str, *, is_genuine: bool) -> bool:
         """Carries out one step; false when the rest of the plan is void."""
         at = self._config.now()
 

@@ -1,23 +1,22 @@
-"""Decides how the Message resource is created, read, redacted and deleted over HTTP.
-
-It must not know how statuses move on or how callbacks travel.
-"""
+"""The Message resource: create, list, fetch, redact and delete."""
 
 import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.emulator import creation
 from app.emulator.caller import calling_account, current_emulator
+from app.emulator.control.scenarios import CreateAnswer, Scenario
 from app.emulator.emulator import Emulator
 from app.emulator.errors import TwilioError
-from app.emulator.hangup import hang_up
-from app.emulator.listing import list_page
-from app.emulator.message_json import message_json
 from app.emulator.records import UNFINISHED, Message
-from app.emulator.scenarios import CreateAnswer, Scenario
+from app.emulator.twilio_api import create_message
+from app.emulator.twilio_api.list_messages import list_page
+from app.emulator.twilio_api.message_json import message_json
 
 blueprint = Blueprint("messages", __name__, url_prefix="/2010-04-01/Accounts/<account_sid>")
 _MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
@@ -31,10 +30,10 @@ def create(account_sid: str) -> Response:
     emulator.messages.count_attempt()
     scenario = emulator.scenarios.take(request.form.get("To", ""))
     if scenario.create is CreateAnswer.DROP_CONNECTION:
-        return hang_up()
+        return _hang_up()
     _refuse(scenario)
-    creation.check(request.form, account)
-    message = creation.new_message(request.form, account, emulator.config.now())
+    create_message.check(request.form, account)
+    message = create_message.new_message(request.form, account, emulator.config.now())
     emulator.messages.add(message)
     emulator.sender.begin(message, scenario)
     return _answer(emulator, message, scenario)
@@ -56,7 +55,7 @@ def _answer(emulator: Emulator, message: Message, scenario: Scenario) -> Respons
         case CreateAnswer.ERROR_500_AFTER_ACCEPTING:
             raise TwilioError(20500)
         case CreateAnswer.RESET_AFTER_ACCEPTING:
-            return hang_up()
+            return _hang_up()
         case CreateAnswer.NONSENSE_AFTER_ACCEPTING:
             return Response("<html><body>It works!</body></html>", mimetype="text/html")
         case _:
@@ -114,3 +113,19 @@ def _own_message(account_sid: str, sid: str) -> Message:
 def _require_finished(message: Message) -> None:
     if message.status in UNFINISHED:
         raise TwilioError(20009)
+
+
+class _NoAnswer(Iterator[bytes]):
+    """A body that fails before its first byte: the server drops what it was about to send."""
+
+    def __next__(self) -> bytes:
+        raise ConnectionAbortedError("the emulator hangs up here on purpose")
+
+
+def _hang_up() -> Response:
+    """Closes the connection of the present request instead of answering it."""
+    connection = request.environ.get("werkzeug.socket")
+    if isinstance(connection, socket.socket):
+        with suppress(OSError):  # the client was faster
+            connection.shutdown(socket.SHUT_RDWR)
+    return Response(_NoAnswer())

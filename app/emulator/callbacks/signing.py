@@ -1,7 +1,4 @@
-"""Decides the `X-Twilio-Signature` of a webhook.
-
-Source: Twilio's page on webhook security. It must not know what the webhook is about.
-"""
+"""The `X-Twilio-Signature` of a webhook (Twilio, webhook security)."""
 
 import base64
 import hashlib

@@ -1,8 +1,4 @@
-"""Decides how messaging geo permissions are read and changed over HTTP.
-
-Source: Twilio's OpenAPI description of GeoPermissions and its page of error 30649. A change that
-is refused is refused item by item, inside a 200.
-"""
+"""Messaging geo permissions: read and change."""
 
 import json
 from typing import Final
@@ -12,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 from app.emulator.accounts import Account
 from app.emulator.caller import calling_account, current_emulator
 from app.emulator.errors import TwilioError
-from app.emulator.geo_table import HIGH_RISK, REGIONS, UNSUPPORTED, calling_prefix
+from app.emulator.regions import HIGH_RISK, REGIONS, UNSUPPORTED, calling_prefix
 
 blueprint = Blueprint("geo", __name__)
 _PATH: Final = "/v1/Messaging/GeoPermissions"
@@ -49,7 +45,7 @@ def _entry(account: Account, code: str) -> dict[str, object]:
     return {
         "country_code": code,
         "type": "country",
-        "enabled": account.reaches(code),
+        "enabled": account.can_reach(code),
         "prefix": calling_prefix(code),
         "message": "High Risk Country" if code in HIGH_RISK else "",
     }

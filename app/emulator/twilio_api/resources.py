@@ -1,7 +1,4 @@
-"""Decides what the emulator's made-up A2P and Messaging Service resources have in common.
-
-They are derived from their sids alone, so that the same sid always shows the same resource.
-"""
+"""Parts that the A2P and Messaging Service resources share, derived from their SIDs."""
 
 import hashlib
 import re

@@ -1,7 +1,4 @@
-"""Decides when a job runs, on a few background threads that start when they are first needed.
-
-It must not know what the jobs do.
-"""
+"""Delayed jobs on a few background threads, which start at first use."""
 
 import heapq
 import itertools

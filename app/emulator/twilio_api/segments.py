@@ -1,7 +1,4 @@
-"""Decides how many segments a message body takes.
-
-Source: GSM 03.38 and the user data header of concatenated messages. It must not know senders.
-"""
+"""The number of segments of a message body (GSM 03.38, concatenated messages)."""
 
 from collections.abc import Iterable
 from typing import Final

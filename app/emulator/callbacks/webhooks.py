@@ -1,6 +1,6 @@
-"""Decides how one webhook travels: signed, within its time, again after some failures.
+"""An HTTP client for webhooks: signed, with Twilio's timeouts and retries.
 
-It must not know what the webhook tells, and it calls no host that it was not allowed to.
+It only calls hosts that the configuration allows.
 """
 
 import http.client
@@ -13,9 +13,9 @@ from contextlib import closing, suppress
 from typing import Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from app.emulator.callback_url import connection_overrides, is_permitted
-from app.emulator.outcome import Answer, Outcome, outcome_of
-from app.emulator.signing import signature
+from app.emulator.callbacks.outcome import Answer, CallbackOutcome, outcome_of
+from app.emulator.callbacks.signing import signature
+from app.emulator.callbacks.url import connection_overrides, is_permitted
 
 _MOST_READ: Final = 65_536
 
@@ -36,7 +36,7 @@ class WebhookPoster:
         `key` is the auth token that signs. The fragment of the URL rules timeouts and retries.
         """
         if not is_permitted(url, self._allowed_hosts):
-            yield Answer(Outcome.NOT_PERMITTED)
+            yield Answer(CallbackOutcome.NOT_PERMITTED)
             return
         rules = connection_overrides(url)
         headers = _headers(url, params, key)
@@ -60,11 +60,11 @@ class WebhookPoster:
             try:
                 connection.connect()
             except (OSError, UnicodeError):  # the latter from names that no resolver takes
-                return Answer(Outcome.NO_CONNECTION)
+                return Answer(CallbackOutcome.NO_CONNECTION)
             link = connection.sock
             link.settimeout(waits[1])
             if not self._enter(link):
-                return Answer(Outcome.BROKEN_OFF)
+                return Answer(CallbackOutcome.BROKEN_OFF)
             try:
                 return _exchange(connection, _target(parts), form, headers)
             finally:
@@ -120,6 +120,6 @@ def _exchange(
             kind = response.headers.get("Content-Type", "")
             return Answer(outcome_of(response.status), response.status, kind, body)
     except TimeoutError:
-        return Answer(Outcome.NO_ANSWER_IN_TIME)
+        return Answer(CallbackOutcome.NO_ANSWER_IN_TIME)
     except (OSError, http.client.HTTPException):
-        return Answer(Outcome.BROKEN_OFF)
+        return Answer(CallbackOutcome.BROKEN_OFF)

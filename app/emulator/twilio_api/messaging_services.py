@@ -1,14 +1,13 @@
-"""Decides how a Messaging Service and its pool are read over HTTP.
+"""Messaging Services: any well-formed SID exists, with one fictitious long code.
 
-Source: Twilio's OpenAPI description of Services. Any well-formed sid exists and has one fictitious
-long code in its pool.
+Source: Twilio, OpenAPI description of Services.
 """
 
 from flask import Blueprint, Response, jsonify
 
+from app.emulator.callbacks.lifecycle import chosen_sender
 from app.emulator.caller import calling_account
-from app.emulator.lifecycle import chosen_sender
-from app.emulator.resources import HOST, MADE_AT, derived_sid, page_meta, require_sid
+from app.emulator.twilio_api.resources import HOST, MADE_AT, derived_sid, page_meta, require_sid
 
 blueprint = Blueprint("messaging_services", __name__)
 

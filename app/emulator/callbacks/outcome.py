@@ -1,13 +1,10 @@
-"""Decides how an attempt to call a webhook is classed.
-
-It must not know how the attempt is made.
-"""
+"""Classes of webhook attempts, named as in Twilio's retry policies."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class CallbackOutcome(StrEnum):
     """How an attempt ended; the values of retry policies are Twilio's own words."""
 
     ANSWERED = "answered"
@@ -23,7 +20,7 @@ class Outcome(StrEnum):
 class Answer:
     """What came of one attempt; `http_status` is null when there was no answer."""
 
-    outcome: Outcome
+    outcome: CallbackOutcome
     http_status: int | None = None
     content_type: str = ""
     body: str = ""
@@ -34,18 +31,20 @@ class Answer:
         if self.http_status is not None:
             return None
         return {
-            Outcome.NOT_PERMITTED: "the host is not loopback and not allowed by the configuration",
-            Outcome.NO_CONNECTION: "no connection",
-            Outcome.NO_ANSWER_IN_TIME: "no answer in time",
+            CallbackOutcome.NOT_PERMITTED: (
+                "the host is not loopback and not allowed by the configuration"
+            ),
+            CallbackOutcome.NO_CONNECTION: "no connection",
+            CallbackOutcome.NO_ANSWER_IN_TIME: "no answer in time",
         }.get(self.outcome, "the connection broke")
 
 
-def outcome_of(http_status: int) -> Outcome:
+def outcome_of(http_status: int) -> CallbackOutcome:
     """The class of an answer; everything below 400 is one."""
     match http_status // 100:
         case 4:
-            return Outcome.CLIENT_ERROR
+            return CallbackOutcome.CLIENT_ERROR
         case 5:
-            return Outcome.SERVER_ERROR
+            return CallbackOutcome.SERVER_ERROR
         case _:
-            return Outcome.ANSWERED
+            return CallbackOutcome.ANSWERED

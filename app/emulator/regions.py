@@ -1,6 +1,6 @@
-"""Decides which regions exist, which are high risk and which are never reachable.
+"""Regions, and which of them Twilio calls high-risk or never reaches.
 
-Source: Twilio's page of error 30649 and libphonenumber's regions. It must not know accounts.
+Source: Twilio, error 30649, and libphonenumber.
 """
 
 from typing import Final

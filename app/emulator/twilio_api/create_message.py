@@ -1,7 +1,4 @@
-"""Decides whether a create call is in order, and what message it makes.
-
-It must not know scenarios, HTTP answers or how messages are kept.
-"""
+"""Validation of a create call, and the message that it creates."""
 
 import re
 import secrets
@@ -11,13 +8,27 @@ from typing import Final
 
 import phonenumbers
 
-from app.emulator import callback_url
 from app.emulator.accounts import Account
+from app.emulator.callbacks import url
 from app.emulator.errors import TwilioError
-from app.emulator.geo_table import region_of
-from app.emulator.magic import MAGIC_FROM, MAGIC_TO
-from app.emulator.records import Message, Status
-from app.emulator.segments import count_segments
+from app.emulator.records import Message, TwilioStatus
+from app.emulator.regions import region_of
+from app.emulator.twilio_api.segments import count_segments
+
+# Twilio, test credentials: honoured there without a Messaging Service only, here always.
+MAGIC_TO: Final[Mapping[str, int]] = {
+    "+15005550001": 21211,
+    "+15005550002": 21612,
+    "+15005550003": 21408,
+    "+15005550004": 21610,
+    "+15005550009": 21614,
+}
+MAGIC_FROM: Final[Mapping[str, int]] = {
+    "+15005550001": 21212,
+    "+15005550007": 21606,
+    "+15005550008": 21611,
+}
+
 
 _SERVICE_SID: Final = re.compile(r"MG[0-9a-fA-F]{32}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
@@ -33,7 +44,7 @@ def check(form: Mapping[str, str], account: Account) -> None:
     if form.get("From"):
         _check_sender(form["From"])
     _check_recipient(form["To"], form.get("From"))
-    if not account.reaches(region_of(form["To"])):
+    if not account.can_reach(region_of(form["To"])):
         raise TwilioError(21408, _masked(form["To"]))
 
 
@@ -52,7 +63,7 @@ def _check_parameters(form: Mapping[str, str]) -> None:
     service = form.get("MessagingServiceSid")
     if service and not _SERVICE_SID.fullmatch(service):
         raise TwilioError(21705)
-    if form.get("StatusCallback") and not callback_url.is_valid(form["StatusCallback"]):
+    if form.get("StatusCallback") and not url.is_valid(form["StatusCallback"]):
         raise TwilioError(21609)
     validity = form.get("ValidityPeriod", "1")
     if not validity.isdecimal() or not 1 <= int(validity) <= _LONGEST_VALIDITY:
@@ -101,7 +112,7 @@ def new_message(form: Mapping[str, str], account: Account, at: datetime) -> Mess
         sender=sender,
         messaging_service_sid=form.get("MessagingServiceSid") or None,
         status_callback=form.get("StatusCallback") or None,
-        status=Status.ACCEPTED if form.get("MessagingServiceSid") else Status.QUEUED,
+        status=TwilioStatus.ACCEPTED if form.get("MessagingServiceSid") else TwilioStatus.QUEUED,
         num_segments=0 if form.get("MessagingServiceSid") else count_segments(body),
         created_at=at,
         updated_at=at,

@@ -1,6 +1,6 @@
-"""Decides what a callback URL says: whether it is one, whether it may be called, and how.
+"""Callback URLs: validity, permission to call, and connection overrides.
 
-Source: Twilio's pages on StatusCallback and on connection overrides. It must not open connections.
+Source: Twilio, StatusCallback and connection overrides.
 """
 
 import ipaddress
@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from app.emulator.callbacks.outcome import CallbackOutcome
 from app.emulator.config import ANY_HOST
-from app.emulator.outcome import Outcome
 
-_POLICIES: Final[Mapping[str, frozenset[Outcome]]] = {
-    "4xx": frozenset({Outcome.CLIENT_ERROR}),
-    "5xx": frozenset({Outcome.SERVER_ERROR}),
-    "ct": frozenset({Outcome.NO_CONNECTION}),
-    "rt": frozenset({Outcome.NO_ANSWER_IN_TIME}),
+_POLICIES: Final[Mapping[str, frozenset[CallbackOutcome]]] = {
+    "4xx": frozenset({CallbackOutcome.CLIENT_ERROR}),
+    "5xx": frozenset({CallbackOutcome.SERVER_ERROR}),
+    "ct": frozenset({CallbackOutcome.NO_CONNECTION}),
+    "rt": frozenset({CallbackOutcome.NO_ANSWER_IN_TIME}),
     # Twilio does not say which policy covers a connection that breaks half-way: only this one.
-    "all": frozenset(set(Outcome) - {Outcome.ANSWERED, Outcome.NOT_PERMITTED}),
+    "all": frozenset(
+        set(CallbackOutcome) - {CallbackOutcome.ANSWERED, CallbackOutcome.NOT_PERMITTED}
+    ),
 }
 
 
@@ -30,7 +32,7 @@ class ConnectionOverrides:
     read_seconds: float = 15
     total_seconds: float = 15
     retries: int = 1
-    retried: frozenset[Outcome] = _POLICIES["ct"]
+    retried: frozenset[CallbackOutcome] = _POLICIES["ct"]
 
 
 def is_valid(url: str) -> bool:
@@ -68,7 +70,7 @@ def connection_overrides(url: str) -> ConnectionOverrides:
         read_seconds=_number(said, "rt", 100, 15_000, 15_000) / 1000,
         total_seconds=_number(said, "tt", 100, 15_000, 15_000) / 1000,
         retries=_number(said, "rc", 0, 5, usual.retries),
-        retried=frozenset[Outcome]().union(*known) if known else usual.retried,
+        retried=frozenset[CallbackOutcome]().union(*known) if known else usual.retried,
     )
 
 

@@ -1,14 +1,13 @@
-"""Decides how A2P brands and campaigns are read over HTTP.
+"""A2P brands and campaigns: any well-formed SID exists; the account holds their statuses.
 
-Source: Twilio's OpenAPI description of BrandRegistrations and Usa2p. Their statuses belong to the
-account and are set by the control API; any well-formed sid exists.
+Source: Twilio, OpenAPI description of BrandRegistrations and Usa2p.
 """
 
 from flask import Blueprint, Response, jsonify
 
 from app.emulator.accounts import Account
 from app.emulator.caller import calling_account
-from app.emulator.resources import HOST, MADE_AT, derived_sid, page_meta, require_sid
+from app.emulator.twilio_api.resources import HOST, MADE_AT, derived_sid, page_meta, require_sid
 
 blueprint = Blueprint("compliance", __name__)
 

@@ -1,7 +1,4 @@
-"""Decides how a message looks on Twilio's wire.
-
-Source: Twilio's OpenAPI description of the Message resource. It must not know how it is kept.
-"""
+"""The JSON of a Message resource (Twilio, OpenAPI description)."""
 
 from datetime import datetime
 from email.utils import format_datetime

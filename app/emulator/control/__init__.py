@@ -1,0 +1,1 @@
+"""The control API that steers an emulator."""

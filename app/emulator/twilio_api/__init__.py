@@ -1,0 +1,1 @@
+"""The resources of Twilio's API that the emulator serves."""
