@@ -7,7 +7,7 @@ from app.emulator.callbacks.scheduler import Scheduler
 from app.emulator.callbacks.sender import CallbackSender
 from app.emulator.callbacks.webhooks import WebhookPoster
 from app.emulator.config import EmulatorConfig
-from app.emulator.control.scenarios import ScenarioBook
+from app.emulator.scenarios import ScenarioBook
 from app.emulator.state import CallbackLog, MessageBook
 
 

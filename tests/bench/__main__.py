@@ -20,7 +20,7 @@ import structlog
 from app.access.roles import Role
 from app.db.engine import Database
 from app.db.schema import upgrade
-from app.emulator.control.scenarios import CallbackMode, Scenario
+from app.emulator.scenarios import CallbackMode, Scenario
 from bench.figures import milliseconds, percentile, percentiles, table
 from bench.load import Client, Load, Served, call_back_for, send_for
 from bench.lookups import (

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from twilio.rest import Client
 
-from app.emulator.control.scenarios import CallbackMode, FinalStatus, Scenario
 from app.emulator.emulator import Emulator
 from app.emulator.records import Stage, TwilioStatus
+from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
 from app.emulator.server import EmulatorServer
 
 SERVICE = "MG" + "2" * 32

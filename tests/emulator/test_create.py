@@ -8,7 +8,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from app.emulator.control.scenarios import CallbackMode, Scenario
+from app.emulator.scenarios import CallbackMode, Scenario
 from app.emulator.server import EmulatorServer
 
 ACCOUNT = "AC" + "1" * 32

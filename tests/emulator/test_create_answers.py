@@ -11,7 +11,7 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from app.emulator.control.scenarios import CreateAnswer, FinalStatus, Scenario
+from app.emulator.scenarios import CreateAnswer, FinalStatus, Scenario
 from app.emulator.server import EmulatorServer
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from app.emulator.callbacks.lifecycle import LifecycleStep, advanced, steps_of
-from app.emulator.control.scenarios import CallbackMode, Scenario
 from app.emulator.records import Message, Stage, TwilioStatus
+from app.emulator.scenarios import CallbackMode, Scenario
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 QUEUED = Message(

@@ -9,7 +9,7 @@ from requests import Response
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
-from app.emulator.control.scenarios import Scenario
+from app.emulator.scenarios import Scenario
 from app.emulator.server import EmulatorServer
 
 FROM = "+12025550199"

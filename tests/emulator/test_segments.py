@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.emulator.twilio_api.segments import count_segments
+from app.emulator.segments import count_segments
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import requests
 from requests import Response
 
 from app.emulator import EmulatorConfig, create_emulator
-from app.emulator.control.scenarios import CreateAnswer, Scenario
+from app.emulator.scenarios import CreateAnswer, Scenario
 from app.emulator.server import EmulatorServer
 
 ACCOUNT = "AC" + "1" * 32

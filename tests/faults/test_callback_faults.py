@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.db.engine import Database
 from app.emulator.callbacks.lifecycle import chosen_sender
-from app.emulator.control.scenarios import CallbackMode, FinalStatus, Scenario
+from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
 from support.history import judge
 from support.stage import Stage, number, staged
 from support.world import SERVICE_SID

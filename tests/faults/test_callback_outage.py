@@ -14,8 +14,8 @@ from app.db.engine import Database
 from app.db.vault import Vault
 from app.emulator.callbacks.lifecycle import stages_of
 from app.emulator.config import EmulatorConfig
-from app.emulator.control.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario
 from app.emulator.emulator import Emulator
+from app.emulator.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario
 from app.emulator.server import EmulatorServer
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
 from app.messages.follow_up import FollowUp

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.db.engine import Database
 from app.db.schema import upgrade
-from app.emulator.control.scenarios import CallbackMode, CreateAnswer, Scenario
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from support.history import Told, judge
 from support.locks import holding_messages
 from support.own_postgres import own_postgres

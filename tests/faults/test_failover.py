@@ -11,7 +11,7 @@ from sqlalchemy import update
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.schema import upgrade
-from app.emulator.control.scenarios import CallbackMode, CreateAnswer, Scenario
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
 from support.history import Told, judge

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.db.engine import Database
-from app.emulator.control.scenarios import CallbackMode, CreateAnswer, Scenario
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from support.history import Told, judge
 from support.patience import eventually
 from support.stage import Stage, number, staged

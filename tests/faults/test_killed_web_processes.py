@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.db.engine import Database
-from app.emulator.control.scenarios import CallbackMode, Scenario
+from app.emulator.scenarios import CallbackMode, Scenario
 from support.history import Told, judge
 from support.stage import Stage, number, staged
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from sqlalchemy import select, update
 
 from app.db.engine import Database
-from app.emulator.control.scenarios import CallbackMode, CreateAnswer, Scenario
+from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
 from app.use_cases.tables import use_cases

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.emulator.control.scenarios import CallbackMode, FinalStatus, Scenario
 from app.emulator.records import HANDED_OFF, Message, Stage, TwilioStatus
-from app.emulator.twilio_api.segments import count_segments
+from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
+from app.emulator.segments import count_segments
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from app.emulator.callbacks.outcome import Answer
 from app.emulator.callbacks.scheduler import Scheduler
 from app.emulator.callbacks.webhooks import WebhookPoster
 from app.emulator.config import EmulatorConfig
-from app.emulator.control.scenarios import CallbackMode, Scenario
 from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, TwilioStatus
+from app.emulator.scenarios import CallbackMode, Scenario
 from app.emulator.state import CallbackLog, MessageBook
 
 _WITH_ERROR_CODE: Final = frozenset({TwilioStatus.FAILED, TwilioStatus.UNDELIVERED})

@@ -23,7 +23,7 @@ from app.emulator.control.schemas import (
 )
 from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, TwilioStatus
 from app.emulator.regions import region_of
-from app.emulator.twilio_api.segments import count_segments
+from app.emulator.segments import count_segments
 
 blueprint = Blueprint("control", __name__, url_prefix="/emulator")
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
 
 from app.emulator.accounts import BrandStatus
-from app.emulator.control.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario
 from app.emulator.records import TwilioStatus
 from app.emulator.regions import REGIONS, UNSUPPORTED
+from app.emulator.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario
 
 _NUMBER: Final = r"\+[1-9][0-9]{1,14}\Z"
 _REQUIRED: Final[dict[str, Any]] = {"required": True, "error_messages": {"required": "is required"}}

@@ -13,7 +13,7 @@ from app.emulator.callbacks import url
 from app.emulator.errors import TwilioError
 from app.emulator.records import Message, TwilioStatus
 from app.emulator.regions import region_of
-from app.emulator.twilio_api.segments import count_segments
+from app.emulator.segments import count_segments
 
 # Twilio, test credentials: honoured there without a Messaging Service only, here always.
 MAGIC_TO: Final[Mapping[str, int]] = {

@@ -10,10 +10,10 @@ from typing import Final
 from flask import Blueprint, Response, jsonify, request
 
 from app.emulator.caller import calling_account, current_emulator
-from app.emulator.control.scenarios import CreateAnswer, Scenario
 from app.emulator.emulator import Emulator
 from app.emulator.errors import TwilioError
 from app.emulator.records import UNFINISHED, Message
+from app.emulator.scenarios import CreateAnswer, Scenario
 from app.emulator.twilio_api import create_message
 from app.emulator.twilio_api.list_messages import list_page
 from app.emulator.twilio_api.message_json import message_json
