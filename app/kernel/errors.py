@@ -5,8 +5,12 @@ SPEC section 4 and must never hold a phone number, a body or a secret.
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any, ClassVar
 from uuid import UUID
+
+# No client is asked to wait longer, whatever the provider asks for.
+_LONGEST_WAIT_SECONDS = 3600
 
 
 class PublicError(Exception):
@@ -178,9 +182,9 @@ class ProviderUnavailable(PublicError):
 
     retry_after_seconds: int | None = 5
 
-    def __init__(self, retry_after_seconds: int = 5) -> None:
+    def __init__(self, retry_after_seconds: float = 5) -> None:
         super().__init__()
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = ceil(min(max(retry_after_seconds, 1), _LONGEST_WAIT_SECONDS))
 
 
 class ProviderMisconfigured(PublicError):

@@ -7,7 +7,6 @@ invitation to send again.
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 
 import structlog
 
@@ -144,9 +143,7 @@ class Settling:
                 now=self.clock.now(),
             )
         wait = never.retry_after_seconds
-        return (
-            e.ProviderUnavailable() if wait is None else e.ProviderUnavailable(max(1, ceil(wait)))
-        )
+        return e.ProviderUnavailable() if wait is None else e.ProviderUnavailable(wait)
 
     def _leave_open(self, new: NewSubmission, unconfirmed: Unconfirmed) -> e.PublicError:
         _log.warning("unconfirmed", message_id=str(new.message_id), why=unconfirmed.why)

@@ -3,8 +3,9 @@
 The delays are those of the Standard Webhooks specification, each counted from the attempt before.
 """
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+
+from app.kernel.retry_after import read_retry_after
 
 DELAYS = (
     timedelta(seconds=5),
@@ -23,7 +24,6 @@ LONGEST_ASKED = timedelta(hours=24)
 # Longer without an attempt than any delay lasts: failures before such a pause prove nothing.
 _QUIET = timedelta(hours=48)
 _JITTER = 0.1
-_MAX_DIGITS = 9
 
 
 def next_attempt_at(
@@ -43,17 +43,9 @@ def next_attempt_at(
 
 
 def asked_delay(retry_after: str | None, now: datetime) -> timedelta | None:
-    """Read a Retry-After header, seconds or a date; None where there is nothing to follow."""
-    given = (retry_after or "").strip()
-    if given.isascii() and given.isdecimal():
-        return timedelta(seconds=int(given[:_MAX_DIGITS]))
-    try:
-        until = parsedate_to_datetime(given)
-    except (ValueError, IndexError, OverflowError):
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(until - now, timedelta(0))
+    """Read a Retry-After header; None where there is nothing to follow."""
+    seconds = read_retry_after(retry_after, now)
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def failing_since(

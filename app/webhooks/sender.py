@@ -7,10 +7,10 @@ from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
 
+from app.http_exchange import Deadline, FinalAnswer, Resolve, TimedSocket, look_up
 from app.webhooks.address import Target, UrlRefused, read_url
 from app.webhooks.attempt import Failure, NotDelivered, Reply
-from app.webhooks.connection import Resolve, connect, look_up, permitted_addresses
-from app.webhooks.deadline import Deadline, TimedSocket
+from app.webhooks.connection import connect, permitted_addresses
 
 SECONDS = 10.0
 _BODY_SECONDS = 1.0
@@ -59,10 +59,14 @@ class HttpSender:
             raise NotDelivered(Failure.BROKEN_ANSWER) from problem
 
 
+class _Connection(HTTPConnection):
+    response_class = FinalAnswer
+
+
 def _exchange(
     opened: TimedSocket, target: Target, body: bytes, headers: Mapping[str, str], deadline: Deadline
 ) -> Reply:
-    connection = HTTPConnection(target.host, target.port)
+    connection = _Connection(target.host, target.port)
     connection.sock = cast("Any", opened)
     try:
         sent = {**headers, "Host": target.authority, "Connection": "close"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from app.http_exchange import Deadline
 from app.webhooks.attempt import Failure, NotDelivered, Reply
-from app.webhooks.deadline import Deadline
 from app.webhooks.sender import HttpSender
 from support.loopback import Loopback, Received, answer, cut_in_the_middle, hang, hang_up
 
@@ -98,6 +98,18 @@ def test_a_receiver_that_trickles_does_not_get_more_time(receiver: Loopback) -> 
 
     receiver.script = [trickle]
     assert failure_of(sender(seconds=SHORT), receiver.url) is Failure.TIMEOUT
+
+
+def test_interim_answers_are_read_past(receiver: Loopback) -> None:
+    """Breaks when a 103 is taken for the answer: leave `response_class` out of `_Connection`."""
+
+    def hint_first(_server: Loopback, peer: socket.socket, _request: Received) -> bool:
+        peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n")
+        peer.sendall(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+        return False
+
+    receiver.script = [hint_first]
+    assert sender().post(receiver.url, b"{}", {}) == Reply(410)
 
 
 def test_once_the_status_is_known_the_body_cannot_undo_it(receiver: Loopback) -> None:

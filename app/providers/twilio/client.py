@@ -5,6 +5,8 @@ counts only with Twilio's own JSON: a proxy's page says nothing about what Twili
 """
 
 import json
+import re
+from typing import Any
 
 import structlog
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
@@ -31,6 +33,8 @@ from app.providers.twilio.transport import (
 _log = structlog.get_logger(__name__)
 # Twilio's codes have five digits or more; the SDK puts the HTTP status where one is missing.
 _SMALLEST_CODE = 10_000
+_MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}", re.ASCII)
+_LONGEST_SENDER = 64
 _FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDecodeError)
 
 
@@ -57,9 +61,34 @@ class TwilioProvider:
             )
         except _FAILURES as failure:
             return _outcome_of(failure)
-        if not isinstance(message.sid, str) or not message.sid:
+        if not is_message_sid(message.sid):
             return Unconfirmed("an answer without a message SID")
-        return Accepted(message.sid, message.from_ or None)
+        if _is_about_another(message, outbound):
+            return Unconfirmed("an answer about another message")
+        return Accepted(message.sid, _storable_sender(message.from_))
+
+
+def is_message_sid(sid: object) -> bool:
+    """Say whether a value has the form of Twilio's identifiers of messages."""
+    return isinstance(sid, str) and _MESSAGE_SID.fullmatch(sid) is not None
+
+
+def _is_about_another(message: Any, outbound: Outbound) -> bool:
+    """Say whether an answer names another number and another text than were sent.
+
+    One of the two may differ: Twilio adds a prefix to the texts of trial accounts.
+    """
+    to, body = message.to, message.body
+    if not isinstance(to, str) or not isinstance(body, str):
+        return False
+    return to != outbound.to_number and outbound.body not in body
+
+
+def _storable_sender(sender: object) -> str | None:
+    is_storable = (
+        isinstance(sender, str) and sender.isprintable() and len(sender) <= _LONGEST_SENDER
+    )
+    return str(sender) if is_storable and sender else None
 
 
 def _outcome_of(failure: Exception) -> Outcome:

@@ -1,12 +1,14 @@
-"""The HTTP client under Twilio's SDK: urllib3 with time limits and a pool that fits the threads.
+"""The HTTP client under Twilio's SDK: urllib3 with one deadline for a call and a pool for threads.
 
 It knows one thing that the SDK cannot say: whether a request can have reached the provider. What
-fails before a connection stands is `NotConnected`; every later failure is `NotConfirmed`.
+fails before a connection stands is `NotConnected`; every later failure is `NotConfirmed`. A
+connection on which anything unexpected came is closed, because its next answer may belong to
+another request.
 """
 
 import logging
+import socket
 from collections.abc import Mapping
-from math import isfinite
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -14,10 +16,25 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import NewConnectionError
 
+from app.http_exchange import (
+    Deadline,
+    FinalAnswer,
+    TimedSocket,
+    look_up,
+    look_up_in_time,
+    open_first,
+)
+from app.kernel.clock import utc_now
+from app.kernel.retry_after import read_retry_after
+
+# For the name, the address and TLS in all; for the whole answer. A call takes at most their sum.
 CONNECT_SECONDS = 1.25
 READ_SECONDS = 10.0
+# A page of fifty messages with the longest texts takes a quarter of it.
+LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 _TOO_MANY_REQUESTS = 429
 
 
@@ -37,20 +54,47 @@ class Throttled(Exception):
         super().__init__(retry_after_seconds)
 
 
-class _PlainConnection(HTTPConnection):
+def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
+    opened = open_first(look_up_in_time(look_up, host, port, deadline), port, deadline)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
+
+
+class _StrictConnection(HTTPConnection):
+    response_class = FinalAnswer
+
+    @property
+    def is_connected(self) -> bool:
+        """Say whether the connection is open and holds no byte that belongs to no answer."""
+        has_unread = isinstance(self.sock, TimedSocket) and self.sock.has_unread
+        return super().is_connected and not has_unread
+
+    def _new_deadline(self) -> Deadline:
+        return Deadline(float(self.timeout or 0))
+
+
+class _PlainConnection(_StrictConnection):
+    def connect(self) -> None:
+        try:
+            opened = _open_in_time(self._dns_host, self.port, self._new_deadline())
+        except Exception as problem:
+            raise NotConnected(type(problem).__name__) from problem
+        self.sock = TimedSocket(opened, self._new_deadline())
+
+
+class _TlsConnection(_StrictConnection, HTTPSConnection):
     def connect(self) -> None:
         try:
             super().connect()
         except Exception as problem:
             raise NotConnected(type(problem).__name__) from problem
+        self.sock = TimedSocket(self.sock, self._new_deadline())
 
-
-class _TlsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except Exception as problem:
-            raise NotConnected(type(problem).__name__) from problem
+    def _new_conn(self) -> socket.socket:
+        deadline = self._new_deadline()
+        opened = _open_in_time(self._dns_host, self.port, deadline)
+        opened.settimeout(deadline.remaining())  # for the handshake
+        return opened
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -77,7 +121,9 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         self._pool = urllib3.PoolManager(
             maxsize=pool_size,
             retries=False,
-            timeout=urllib3.Timeout(connect=connect_seconds, read=read_seconds),
+            timeout=urllib3.Timeout(
+                total=connect_seconds + read_seconds, connect=connect_seconds, read=read_seconds
+            ),
         )
         self._pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
 
@@ -109,19 +155,31 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
             sent["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(_pairs(data))
         url = self._target(uri) + (f"?{urlencode(_pairs(params))}" if params else "")
-        answer = self._call(method.upper(), url, body, sent)
+        answer, text = self._call(method.upper(), url, body, sent)
         if answer.status == _TOO_MANY_REQUESTS:
-            raise Throttled(_seconds(answer.headers.get("Retry-After")))
-        return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
+            raise Throttled(read_retry_after(answer.headers.get("Retry-After"), utc_now()))
+        return Response(answer.status, text, answer.headers)
 
     def _call(
         self, method: str, url: str, body: str | None, headers: dict[str, str]
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> tuple[urllib3.BaseHTTPResponse, str]:
         try:
-            return self._pool.request(method, url, body=body, headers=headers, redirect=False)
+            answer = self._pool.request(
+                method,
+                url,
+                body=body,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            return answer, _read_whole(answer).decode("utf-8", "replace")
+        except (NotConnected, NotConfirmed):
+            raise
         except NewConnectionError as problem:
             raise NotConnected(type(problem).__name__) from problem
-        except HTTPError as problem:
+        except Exception as problem:
+            # An answer of any form can be a defect of ours; the request has left all the same.
             raise NotConfirmed(type(problem).__name__) from problem
 
     def _target(self, uri: str) -> str:
@@ -139,9 +197,15 @@ def _pairs(values: Mapping[str, object]) -> list[tuple[str, object]]:
     return found
 
 
-def _seconds(header: str | None) -> float | None:
+def _read_whole(answer: urllib3.BaseHTTPResponse) -> bytes:
+    found = bytearray()
     try:
-        seconds = float(header or "")
-    except ValueError:
-        return None
-    return max(0.0, seconds) if isfinite(seconds) else None
+        for piece in answer.stream(_PIECE_BYTES, decode_content=False):
+            found += piece
+            if len(found) > LARGEST_ANSWER_BYTES:
+                raise NotConfirmed("the answer is too large")  # noqa: TRY301
+    except BaseException:
+        answer.close()
+        raise
+    answer.release_conn()
+    return bytes(found)

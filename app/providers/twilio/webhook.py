@@ -3,8 +3,6 @@
 Answers 204 only after the commit, and 503 for every failure of ours: Twilio then tries again.
 """
 
-import re
-
 import structlog
 from flask import Response, request
 
@@ -12,6 +10,7 @@ from app.kernel import errors as e
 from app.kernel.ids import parse_id
 from app.messages.track import DeliveryReport, TrackDelivery
 from app.providers.twilio.callback_url import STATUS_PATH
+from app.providers.twilio.client import is_message_sid
 from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
 from app.web.metrics import CALLBACKS
@@ -19,7 +18,6 @@ from app.web.routes import Answer, Routes
 from app.web.wiring import service
 
 _log = structlog.get_logger(__name__)
-_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}", re.ASCII)
 _EXAMPLE = {
     "AccountSid": "AC" + "0" * 32,
     "MessageSid": "SM" + "0" * 32,
@@ -75,7 +73,7 @@ def read_report(signed: SignedForm) -> DeliveryReport | None:
     """Read a delivery report; None where the form names no message or no status."""
     message_sid = signed.text("MessageSid", "SmsSid")
     status = signed.text("MessageStatus", "SmsStatus", limit=40)
-    if message_sid is None or status is None or not _SID.fullmatch(message_sid):
+    if message_sid is None or status is None or not is_message_sid(message_sid):
         return None
     error_code = signed.number("ErrorCode") or None
     return DeliveryReport(

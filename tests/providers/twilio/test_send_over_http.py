@@ -1,6 +1,7 @@
 """A send through the real SDK and the real transport: what is on the wire, and what comes of it."""
 
 import base64
+import json
 import socket
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -114,6 +115,39 @@ def test_each_outcome_of_a_real_call_has_its_answer(
         assert int(sent.headers["Retry-After"]) >= 1
     shown = wired_gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER]).json["items"]
     assert [item["status"] for item in shown] == (["pending"] if case.status == 504 else [])
+
+
+def test_an_answer_about_another_message_confirms_nothing(
+    wired_gateway: Gateway, tenant: Tenant, server: Loopback
+) -> None:
+    """Breaks when an answer is taken for ours unread: let `_is_about_another` return False."""
+
+    def answer_about(**fields: object) -> Deed:
+        return answer(201, json.dumps({"sid": f"SM{1:032x}", "status": "queued", **fields}))
+
+    other = {"to": "+12025550199", "body": "another text"}
+    server.script += [
+        answer_about(**other),
+        answer_about(sid="SM1"),
+        answer_about(sid=f"SM{1:032x}\n"),
+        answer_about(sid={"sid": f"SM{1:032x}"}),
+    ]
+    for _ in range(4):
+        sent = wired_gateway.send(tenant)
+        assert (sent.status_code, sent.json["code"]) == (504, "SubmissionUnconfirmed")
+    # One of the two may differ: a trial account's texts get a prefix.
+    prefixed = f"Sent from your Twilio trial account - {TEXT}"
+    server.script += [
+        answer_about(to=US_NUMBER, body=prefixed),
+        answer_about(**other | {"body": prefixed}),
+        answer_about(**other | {"to": US_NUMBER}),
+        answer_about(**{"from": "x" * 999}),
+        answer_about(**{"from": ["+1\x00"]}),
+        answer_about(**{"from": "+1\x00"}),
+    ]
+    for _ in range(6):
+        sent = wired_gateway.send(tenant, message=TEXT)
+        assert (sent.status_code, sent.json["from_number"]) == (201, None)
 
 
 def test_a_provider_that_was_busy_for_a_moment_gets_the_message_once(

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -112,21 +113,28 @@ def test_a_certificate_that_nobody_vouches_for_is_not_connected(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        ({}, None),
-        ({"Retry_After": "7"}, 7.0),
-        ({"Retry_After": "0.5"}, 0.5),
-        ({"Retry_After": "-3"}, 0.0),
-        ({"Retry_After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
-        ({"Retry_After": "soon"}, None),
-        ({"Retry_After": "inf"}, None),
-        ({"Retry_After": "nan"}, None),
-        ({"Retry_After": "1e999"}, None),
+        (None, None),
+        ("7", 7),
+        ("0", 0),
+        ("Sat, 31 Jan 2026 12:00:42 GMT", 42),
+        ("Sat, 31 Jan 2026 11:00:00 GMT", 0),
+        ("9" * 400, 999_999_999),
+        *((unreadable, None) for unreadable in ("", "0.5", "-3", "soon", "inf", "nan", "1e300")),
     ],
 )
 def test_a_429_is_throttled_whatever_its_body(
-    server: Loopback, transport: TwilioTransport, header: dict[str, str], seconds: float | None
+    server: Loopback,
+    transport: TwilioTransport,
+    monkeypatch: pytest.MonkeyPatch,
+    header: str | None,
+    seconds: int | None,
 ) -> None:
-    server.script += [answer(429, '{"code": 20429}', **header), answer(429, "<html>", **header)]
+    """Breaks when the provider's header has a reader of its own: `float` takes 1e300 and no date."""
+    monkeypatch.setattr(
+        "app.providers.twilio.transport.utc_now", lambda: datetime(2026, 1, 31, 12, tzinfo=UTC)
+    )
+    headers = {} if header is None else {"Retry_After": header}
+    server.script += [answer(429, '{"code": 20429}', **headers), answer(429, "<html>", **headers)]
     for _ in range(2):
         with pytest.raises(Throttled) as throttled:
             transport.request("POST", URL, data={"To": "+1"})

@@ -1,0 +1,214 @@
+"""One HTTP exchange with another server: a deadline for all of it, and only a final answer counts.
+
+A socket timeout restarts with every byte, so a peer that sends one byte a second never meets it.
+The sockets here have a deadline instead.
+"""
+
+import io
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from http.client import BadStatusLine, HTTPException, HTTPResponse, parse_headers
+from typing import Any
+
+Resolve = Callable[[str, int], list[str]]
+_FIRST_FINAL_STATUS = 200
+_SWITCHING_PROTOCOLS = 101
+_MOST_INTERIM_ANSWERS = 20
+_BUFFER_BYTES = 16 * 1024
+
+
+class Deadline:
+    """The time that one exchange may take in all."""
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._end = monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left.
+
+        Raises:
+            TimeoutError: none are.
+        """
+        left = self._end - self._monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def shorten(self, seconds: float) -> None:
+        """Leave at most so many seconds from now."""
+        self._end = min(self._end, self._monotonic() + seconds)
+
+
+class TimedSocket:
+    """The part of a socket that `http.client` and urllib3 use, with a deadline as its timeout."""
+
+    def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
+        self._opened = opened
+        self.deadline = deadline
+        self._readers = 0
+        self._is_closed = False
+        self._has_leftover = False
+
+    def settimeout(self, seconds: float) -> None:
+        """Begin a deadline: all that follows ends within so many seconds."""
+        self.deadline = Deadline(seconds)
+
+    def sendall(self, data: Any) -> None:
+        """Send all of it in time."""
+        unsent = memoryview(data)
+        while unsent:
+            self._opened.settimeout(self.deadline.remaining())
+            unsent = unsent[self._opened.send(unsent) :]
+
+    def receive_into(self, buffer: Any) -> int:
+        """Receive once, in time."""
+        self._opened.settimeout(self.deadline.remaining())
+        return self._opened.recv_into(buffer)
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        """Return a reader of one answer."""
+        self._readers += 1
+        return _AnswerReader(self)
+
+    def end_answer(self, leftover: bytes) -> None:
+        """Note that an answer was read, and the bytes that came after it."""
+        self._has_leftover = self._has_leftover or bool(leftover)
+        self._readers -= 1
+        self._close_if_unused()
+
+    @property
+    def has_unread(self) -> bool:
+        """Say whether the peer sent more than its answers."""
+        pending: Callable[[], int] = getattr(self._opened, "pending", int)
+        return self._has_leftover or pending() > 0
+
+    def fileno(self) -> int:
+        """Return the file descriptor, for polling."""
+        return self._opened.fileno()
+
+    def shutdown(self, how: int) -> None:
+        """Stop sending or receiving."""
+        self._opened.shutdown(how)
+
+    def close(self) -> None:
+        """Close the connection once the answer that is being read is closed."""
+        self._is_closed = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._is_closed and not self._readers:
+            self._opened.close()
+
+
+class _AnswerReader(io.BufferedReader):
+    """Reads one answer; on closing, it reports the bytes that do not belong to the answer."""
+
+    def __init__(self, opened: TimedSocket) -> None:
+        self._source = _Source(opened)
+        self._of = opened
+        super().__init__(self._source, buffer_size=_BUFFER_BYTES)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._source.is_over = True
+            self._of.end_answer(self.peek(1))
+        super().close()
+
+
+class _Source(io.RawIOBase):
+    def __init__(self, opened: TimedSocket) -> None:
+        self._of = opened
+        self.is_over = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return 0 if self.is_over else self._of.receive_into(buffer)
+
+
+class FinalAnswer(HTTPResponse):
+    """A response that reads past interim answers (1xx) and refuses an ambiguous length.
+
+    ``http.client`` reads past 100 alone and takes a 103 for the answer; the real answer would then
+    be taken for that of the next request on the connection.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INTERIM_ANSWERS):
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if found[1] >= _FIRST_FINAL_STATUS:
+                return found
+            if found[1] == _SWITCHING_PROTOCOLS:
+                raise BadStatusLine("101 without an upgrade")
+            parse_headers(self.fp)
+        raise HTTPException("too many interim answers")
+
+    def begin(self) -> None:
+        """Read the status and the headers.
+
+        Raises:
+            HTTPException: the answer is not HTTP, or it has two lengths.
+        """
+        super().begin()
+        lengths = self.headers.get_all("Content-Length", [])
+        encodings = self.headers.get_all("Transfer-Encoding", [])
+        is_plain = len(lengths) <= 1 and all(_is_number(one) for one in lengths)
+        is_chunked = [one.strip().lower() for one in encodings] == ["chunked"]
+        if not is_plain or (encodings and (lengths or not is_chunked)):
+            raise HTTPException("the length of the answer is ambiguous")
+
+
+def _is_number(text: str) -> bool:
+    return text.strip().isascii() and text.strip().isdecimal()
+
+
+def look_up(host: str, port: int) -> list[str]:
+    """Ask the system for the addresses of a host, the best first."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def look_up_in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> list[str]:
+    """Resolve a host in a thread of its own, because the system's look-up has no time limit.
+
+    Raises:
+        TimeoutError: the look-up took too long; its thread ends by itself.
+    """
+    done: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(resolve(host, port))
+        except Exception as problem:  # noqa: BLE001
+            done.put(problem)
+
+    threading.Thread(target=run, name="look-up", daemon=True).start()
+    try:
+        found = done.get(timeout=deadline.remaining())
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def open_first(addresses: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
+    """Connect to the first address that answers.
+
+    Raises:
+        OSError: none does; a `TimeoutError` where the last one was silent.
+    """
+    last = OSError("the host has no address")
+    for place, address in enumerate(addresses):
+        # A silent address must not use up the time of those after it.
+        patience = deadline.remaining() / (len(addresses) - place)
+        try:
+            return socket.create_connection((address, port), timeout=patience)
+        except OSError as problem:
+            last = problem
+    raise last

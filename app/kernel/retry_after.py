@@ -1,0 +1,20 @@
+"""The header ``Retry-After`` of another server (RFC 9110): whole seconds, or a date."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_MOST_DIGITS = 9
+
+
+def read_retry_after(header: str | None, now: datetime) -> int | None:
+    """Return the seconds to wait, at least 0; None where the header is missing or unreadable."""
+    given = (header or "").strip()
+    if given.isascii() and given.isdecimal():
+        return int(given[:_MOST_DIGITS])
+    try:
+        until = parsedate_to_datetime(given)
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=UTC)
+        return max(0, round((until - now).total_seconds()))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,283 @@
+"""Answers that no server should give, over raw sockets: in time, and each to its own request."""
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from urllib3.util.wait import wait_for_read
+
+from app.http_exchange import TimedSocket
+from app.providers.twilio.transport import (
+    LARGEST_ANSWER_BYTES,
+    NotConfirmed,
+    NotConnected,
+    TwilioTransport,
+)
+from support.certificates import self_signed
+from support.loopback import Deed, Loopback, Received, answer, created
+
+API = "https://api.twilio.com/2010-04-01/Accounts/AC1"
+CALLS = [
+    ("POST", f"{API}/Messages.json"),
+    ("GET", f"{API}/Messages/SM1.json"),
+    ("GET", f"{API}/Messages.json?To=%2B1"),
+    ("GET", "https://accounts.twilio.com/v1/Messaging/GeoPermissions"),
+    ("PATCH", "https://accounts.twilio.com/v1/Messaging/GeoPermissions"),
+]
+SHORT = 0.4
+# Far above what a deadline of SHORT may take, far below what the drops of a test take in all.
+PATIENCE = 5.0
+
+
+@pytest.fixture
+def transport(server: Loopback) -> Iterator[TwilioTransport]:
+    found = TwilioTransport(server.url, connect_seconds=SHORT, read_seconds=SHORT)
+    yield found
+    found.close()
+
+
+def raw(data: bytes, *, stays_open: bool = True) -> Deed:
+    """Send exactly these bytes."""
+
+    def do(_server: Loopback, peer: socket.socket, _request: Received) -> bool:
+        peer.sendall(data)
+        return stays_open
+
+    return do
+
+
+def by_drops(data: bytes) -> Deed:
+    """Send one byte at a time; each comes long before a socket timeout of SHORT."""
+
+    def do(server: Loopback, peer: socket.socket, _request: Received) -> bool:
+        for place in range(len(data)):
+            if server.closing.wait(SHORT / 5):
+                break
+            peer.sendall(data[place : place + 1])
+        return False
+
+    return do
+
+
+def whole(sid: str, *, extra: str = "") -> bytes:
+    body = json.dumps({"sid": sid})
+    head = f"HTTP/1.1 201 Created\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+    return (head + body).encode()
+
+
+def ask(transport: TwilioTransport, call: tuple[str, str] = CALLS[0]) -> str:
+    return str(json.loads(transport.request(*call, data={"To": "+1"}).text)["sid"])
+
+
+def idle_socket(transport: TwilioTransport, server: Loopback) -> TimedSocket:
+    """The socket that the next request would use."""
+    return transport._pool.connection_from_url(server.url).pool.queue[-1].sock
+
+
+def seconds_of(work: Callable[[], object], error: type[Exception]) -> float:
+    started = time.monotonic()
+    with pytest.raises(error):
+        work()
+    return time.monotonic() - started
+
+
+def test_an_answer_by_drops_ends_at_the_deadline_in_every_part(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    """Breaks when each byte restarts the limit: `self._opened.settimeout(10)` in `receive_into`."""
+    drops = [
+        by_drops(whole("SM1")),
+        by_drops(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9),
+        by_drops(b"HTTP/1.1 201 Created\r\n" + b"X-Slow: 1\r\n" * 9),
+    ]
+
+    def slow_body(server: Loopback, peer: socket.socket, request: Received) -> bool:
+        peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n")
+        return by_drops(b"{" * 99)(server, peer, request)
+
+    def slow_chunks(server: Loopback, peer: socket.socket, request: Received) -> bool:
+        peer.sendall(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
+        return by_drops(b"1\r\n{\r\n" * 20)(server, peer, request)
+
+    for call in CALLS:
+        for slow in [*drops, slow_body, slow_chunks] if call is CALLS[0] else [slow_body]:
+            server.script.append(slow)
+            assert seconds_of(lambda call=call: ask(transport, call), NotConfirmed) < PATIENCE
+
+
+def test_a_handshake_by_drops_ends_at_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        transport = TwilioTransport(url, connect_seconds=SHORT)
+        assert seconds_of(lambda: ask(transport), NotConnected) < PATIENCE
+        transport.close()
+
+
+def test_a_name_server_that_hangs_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks when the name is resolved in the calling thread: call `look_up` in `_open_in_time`."""
+    real = socket.getaddrinfo
+
+    def slow(*given: object, **named: object) -> object:
+        time.sleep(PATIENCE / 2)
+        return real("127.0.0.1", 1)
+
+    monkeypatch.setattr("socket.getaddrinfo", slow)
+    transport = TwilioTransport("http://slow.invalid", connect_seconds=SHORT)
+    assert seconds_of(lambda: ask(transport), NotConnected) < PATIENCE / 2
+    transport.close()
+
+
+def test_silent_addresses_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks when each address has the whole time: `patience = deadline.remaining()`."""
+    patiences: list[float] = []
+
+    def silent(_address: object, timeout: float) -> socket.socket:
+        patiences.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr("socket.create_connection", silent)
+    monkeypatch.setattr("app.providers.twilio.transport.look_up", lambda *_: ["192.0.2.1"] * 8)
+    transport = TwilioTransport("http://many.invalid", connect_seconds=8.0)
+    with pytest.raises(NotConnected):
+        ask(transport)
+    assert len(patiences) == 8
+    assert max(patiences[:1]) <= 1.0
+    transport.close()
+
+
+def test_interim_answers_are_read_past(server: Loopback, transport: TwilioTransport) -> None:
+    """Breaks when only 100 is: leave `response_class` out of `_StrictConnection`."""
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+    before = [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        hints,
+        hints * 3,
+        b"HTTP/1.1 199 Whatever\r\nContent-Length: 5\r\n\r\n",
+    ]
+    for call in CALLS:
+        for place, interim in enumerate(before):
+            server.script.append(raw(interim + whole(f"SM{place}")))
+            assert ask(transport, call) == f"SM{place}"
+    assert server.connections == 1  # an interim answer is nothing unexpected
+
+
+def test_an_interim_answer_alone_confirms_nothing(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    for interim in (
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: <",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + whole("SM1"),
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 500 + whole("SM1"),
+    ):
+        server.script.append(raw(interim, stays_open=False))
+        with pytest.raises(NotConfirmed):
+            ask(transport)
+        server.script.append(raw(whole("SM2")))
+        assert ask(transport) == "SM2"
+
+
+def test_a_second_answer_is_not_that_of_the_next_request(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    """Breaks when the connection is kept: let `has_unread` return False."""
+
+    def later(_server: Loopback, peer: socket.socket, _request: Received) -> bool:
+        peer.sendall(whole("SM1"))
+        peer.sendall(whole("SM8"))
+        return True
+
+    for call in CALLS:
+        for twice in (raw(whole("SM1") + whole("SM9")), raw(whole("SM1") + b"\r\n"), later):
+            connections = server.connections
+            server.script += [twice, raw(whole("SM2"))]
+            assert ask(transport, call) == "SM1"
+            idle = idle_socket(transport, server)
+            assert idle.has_unread or wait_for_read(idle, PATIENCE)
+            assert ask(transport, call) == "SM2"
+            assert server.connections > connections
+
+
+def test_a_second_answer_within_one_tls_record_is_not_that_of_the_next_request(
+    tmp_path: Path,
+) -> None:
+    """Breaks when the connection is kept: let `has_unread` return False."""
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Loopback(tls=context) as server:
+        transport = TwilioTransport(server.url)
+        transport._pool.connection_pool_kw["ca_certs"] = str(certificate)
+        transport._pool.connection_pool_kw["assert_hostname"] = False
+        server.script += [raw(whole("SM1") + whole("SM9")), raw(whole("SM2"))]
+        assert [ask(transport), ask(transport)] == ["SM1", "SM2"]
+        assert server.connections == 2
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"HTTP/1.1 201 Created\r\nContent-Length: 4\r\nContent-Length: 13\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 13\r\nContent-Length: 13\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 1_3\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: -13\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 13\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"",
+    ],
+)
+def test_an_answer_of_ambiguous_length_confirms_nothing(
+    server: Loopback, transport: TwilioTransport, broken: bytes
+) -> None:
+    """Breaks when one of two lengths is believed: leave `begin` out of `FinalAnswer`."""
+    server.script += [raw(broken + b'{"sid":"SM1"}', stays_open=False), raw(whole("SM2"))]
+    with pytest.raises(NotConfirmed):
+        ask(transport)
+    assert ask(transport) == "SM2"
+    assert server.connections == 2
+
+
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    def pour(server: Loopback, peer: socket.socket, _request: Received) -> bool:
+        peer.settimeout(PATIENCE)
+        peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 99999999999\r\n\r\n")
+        for _ in range(2 * LARGEST_ANSWER_BYTES // 65536):
+            peer.sendall(b" " * 65536)
+        return False
+
+    server.script += [pour, created(2)]
+    with pytest.raises(NotConfirmed):
+        ask(transport)
+    assert ask(transport) == f"SM{2:032x}"
+
+
+def test_an_answer_that_ends_its_connection_is_read_whole(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    """Breaks when closing the connection closes it under the answer: close at once in `close`."""
+    body = b'{"sid":"SM1"}'
+    server.script += [
+        raw(whole("SM1", extra="Connection: close\r\n"), stays_open=False),
+        raw(b"HTTP/1.1 201 Created\r\n\r\n" + body, stays_open=False),
+        raw(b"HTTP/1.0 201 Created\r\n\r\n" + body, stays_open=False),
+        raw(
+            b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"d\r\n" + body + b"\r\n0\r\n\r\n"
+        ),
+        answer(201, body.decode()),
+    ]
+    assert [ask(transport) for _ in range(5)] == ["SM1"] * 5
+    assert server.connections == 4
