@@ -1,12 +1,11 @@
 """Fixtures that every test may ask for: a migrated, empty database on each engine.
 
-PostgreSQL comes from a wheel and is started once for a test process; each test gets a fresh copy of
-one migrated template, on SQLite a copy of one migrated file.
+PostgreSQL comes from a wheel and is started once for a test process; each test gets a database that
+no other test uses at the same time, on SQLite a copy of one migrated file.
 """
 
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
-from sqlalchemy import event
+from werkzeug.routing import Rule
 
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.db.vault import Vault
-from app.kernel.clock import Clock
-from app.messages.make_months import MakeMonths
 from app.people import passwords
+from support.disk import do_not_wait_for_the_disk
+from support.postgres import PostgresDatabases, postgres_url
 from support.world import Gateway, Tenant, World, open_gateway
 
 ENGINES = ("sqlite", "postgresql")
@@ -66,19 +65,10 @@ def postgres_socket() -> Iterator[str]:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def postgres_url(socket: str, name: str) -> str:
-    return f"postgresql+psycopg://postgres@/{name}?host={socket}"
-
-
 @pytest.fixture(scope="session")
-def postgres_template(postgres_socket: str) -> str:
-    """The name of a migrated, empty database."""
-    _execute(postgres_socket, "CREATE DATABASE template_borderpost")
-    database = Database(postgres_url(postgres_socket, "template_borderpost"), pool_size=1)
-    upgrade(database)
-    MakeMonths(database, Clock())()
-    database.close()
-    return "template_borderpost"
+def postgres(postgres_socket: str) -> PostgresDatabases:
+    """The migrated databases of the server."""
+    return PostgresDatabases(postgres_socket)
 
 
 @pytest.fixture(scope="session")
@@ -102,9 +92,26 @@ def _cheap_passwords() -> Iterator[None]:
         yield
 
 
-def _execute(socket: str, statement: str) -> None:
-    with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as c:
-        c.execute(statement)
+@pytest.fixture(scope="session", autouse=True)
+def _compile_each_route_once() -> Iterator[None]:
+    """Keep what Werkzeug compiles from the text of a rule: nearly all that a new app costs."""
+    compile_rule = Rule.compile
+    kept: dict[Any, dict[str, Any]] = {}
+
+    def compile_once(rule: Rule) -> None:
+        key = (rule.rule, rule.subdomain, rule.strict_slashes, rule.merge_slashes)
+        if key not in kept:
+            compile_rule(rule)
+            kept[key] = dict(vars(rule))
+        of_text = kept[key]
+        for name in ("arguments", "_converters", "_trace", "_parts"):
+            setattr(rule, name, of_text[name])
+        for name in ("_build", "_build_unknown"):
+            setattr(rule, name, of_text[name].__func__.__get__(rule))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "compile", compile_once)
+        yield
 
 
 @pytest.fixture(params=ENGINES)
@@ -122,23 +129,19 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 
 @pytest.fixture
-def fresh_postgres_url(postgres_socket: str, postgres_template: str) -> Iterator[str]:
+def fresh_postgres_url(postgres: PostgresDatabases) -> Iterator[str]:
     """The URL of a migrated, empty PostgreSQL database of this test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    _execute(
-        postgres_socket, f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY FILE_COPY"
-    )
-    yield postgres_url(postgres_socket, name)
-    _execute(postgres_socket, f"DROP DATABASE {name} WITH (FORCE)")
+    name = postgres.lend()
+    yield postgres_url(postgres.socket, name)
+    postgres.take_back(name)
 
 
 @pytest.fixture
-def empty_postgres_url(postgres_socket: str) -> Iterator[str]:
+def empty_postgres_url(postgres: PostgresDatabases) -> Iterator[str]:
     """The URL of a PostgreSQL database without any table."""
-    name = f"test_{uuid.uuid4().hex}"
-    _execute(postgres_socket, f"CREATE DATABASE {name}")
-    yield postgres_url(postgres_socket, name)
-    _execute(postgres_socket, f"DROP DATABASE {name} WITH (FORCE)")
+    name = postgres.make_empty()
+    yield postgres_url(postgres.socket, name)
+    postgres.drop(name)
 
 
 @pytest.fixture
@@ -152,13 +155,9 @@ def database_url(engine_name: str, request: pytest.FixtureRequest) -> str:
 def database(database_url: str) -> Iterator[Database]:
     """A migrated, empty database, once on each engine."""
     opened = Database(database_url, pool_size=32)
+    do_not_wait_for_the_disk(opened)
     yield opened
     opened.close()
-
-
-def _hurry(connection: Any, _record: object) -> None:
-    """Wait for no disk: what a test stores need not outlive the machine."""
-    connection.execute("PRAGMA synchronous=OFF").close()
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -170,18 +169,16 @@ def module_database(
         path = tmp_path_factory.mktemp("module") / "borderpost.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         database = Database(f"sqlite:///{path}", pool_size=8)
-        event.listen(database.engine, "connect", _hurry)
+        do_not_wait_for_the_disk(database)
         yield database
         database.close()
         return
-    socket = request.getfixturevalue("postgres_socket")
-    template = request.getfixturevalue("postgres_template")
-    name = f"module_{uuid.uuid4().hex}"
-    _execute(socket, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    database = Database(postgres_url(socket, name), pool_size=8)
+    postgres = request.getfixturevalue("postgres")
+    name = postgres.lend()
+    database = Database(postgres_url(postgres.socket, name), pool_size=8)
     yield database
     database.close()
-    _execute(socket, f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.take_back(name)
 
 
 @pytest.fixture(scope="session")
