@@ -52,4 +52,5 @@ def marker(found: Inspected, events: list[AnyRow]) -> str:
     """Return what changes whenever the page of a message would."""
     last = events[-1].id.hex if events else ""
     updated = found.message.updated_at.isoformat()
-    return f"{found.message.status}-{found.submission}-{updated}-{last}"
+    repeats = sum(event.repeats for event in events)
+    return f"{found.message.status}-{found.submission}-{updated}-{last}-{repeats}"

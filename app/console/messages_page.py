@@ -25,6 +25,8 @@ from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 MESSAGES = "/console/messages"
+# No message gets more any more; those from before there was a bound may have thousands.
+EVENTS_SHOWN = 100
 
 
 @routes.add("GET", MESSAGES, guard=Visits(Role.VIEWER), answers={200: "text/html"})
@@ -84,7 +86,7 @@ def _message(
         found = load_inspected(connection, visitor.principal, message_id, now)
         if found is None:
             raise NotFound
-        events = load_events(connection, message_id)
+        events = load_events(connection, message_id, EVENTS_SHOWN)
         watched = is_watched(found, now)
         mark = marker(found, events)
         if watched and seen == mark:
@@ -97,7 +99,8 @@ def _message(
         template,
         found=found,
         message=found.message,
-        events=events,
+        events=events[:EVENTS_SHOWN],
+        has_more_events=len(events) > EVENTS_SHOWN,
         marker=mark,
         is_watched=watched,
         use_case=names.get(found.message.use_case_id),

@@ -113,7 +113,17 @@ def _event_of(found: FromClause) -> Select[*tuple[Any, ...]]:
         _bind("error_code", Integer()),
         _by_status("applied", Boolean(), found.c.status),
         _by_status("reason", String(), found.c.status),
-    ).select_from(found)
+    ).where(_is_kept(found))
+
+
+# A message keeps so many reports that changed nothing; there is room for all others: of these a
+# message has but a few. What comes beyond is counted on the last report like it.
+KEPT_REPORTS = 40
+
+
+def _is_kept(found: FromClause) -> ColumnElement[bool]:
+    applied = _by_status("applied", Boolean(), found.c.status)
+    return or_(applied, found.c.event_count < KEPT_REPORTS)
 
 
 _EVENT_COLUMNS = [
@@ -154,6 +164,7 @@ def _changes(found: FromClause) -> dict[str, Any]:
     changed = or_(applied, *(new[name].is_distinct_from(found.c[name]) for name in new))
     return new | {
         "submission": Submission.ACCEPTED.value,
+        "event_count": found.c.event_count + case((_is_kept(found), 1), else_=0),
         "status": case((applied, _bind("status", String())), else_=found.c.status),
         "updated_at": case((changed, at), else_=found.c.updated_at),
         "check_at": case(
@@ -181,13 +192,9 @@ def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
         .returning(*_MOVED)
         .cte("moved")
     )
-    noted = (
-        insert(message_events)
-        .from_select(_EVENT_COLUMNS, _event_of(found))
-        .returning(message_events.c.message_id, message_events.c.applied, message_events.c.reason)
-        .cte("noted")
-    )
-    both = moved.join(noted, noted.c.message_id == moved.c.id)
+    noted = insert(message_events).from_select(_EVENT_COLUMNS, _event_of(found))
+    both = moved.join(found, found.c.id == moved.c.id)
+    applied = _by_status("applied", Boolean(), found.c.status)
     told = outbox_insert(
         select(
             _bind("told_id", Uuid()).label("id"),
@@ -197,12 +204,17 @@ def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
             _bind("at", UtcDateTime()).label("created_at"),
         )
         .select_from(both)
-        .where(noted.c.applied)
+        .where(applied)
     )
     return (
-        select(*(moved.c[column.name] for column in _MOVED), noted.c.applied, noted.c.reason)
+        select(
+            *(moved.c[column.name] for column in _MOVED),
+            applied.label("applied"),
+            _by_status("reason", String(), found.c.status).label("reason"),
+            _is_kept(found).label("is_kept"),
+        )
         .select_from(both)
-        .add_cte(told.cte("told"))
+        .add_cte(noted.cte("noted"), told.cte("told"))
     )
 
 
@@ -212,6 +224,36 @@ def _sqlite_event(where: ColumnElement[bool]) -> Any:
         insert(message_events)
         .from_select(_EVENT_COLUMNS, _event_of(found))
         .returning(message_events.c.message_id, message_events.c.applied, message_events.c.reason)
+    )
+
+
+def _sqlite_repeat(where: ColumnElement[bool]) -> Any:
+    return select(
+        messages.c.id.label("message_id"),
+        _by_status("applied", Boolean(), messages.c.status).label("applied"),
+        _by_status("reason", String(), messages.c.status).label("reason"),
+    ).where(where)
+
+
+def _count_repeat() -> Any:
+    """Count a report on the last one like it, or on the last one that changed nothing."""
+    is_alike = and_(
+        *(
+            message_events.c[name].is_not_distinct_from(_bind(name, message_events.c[name].type))
+            for name in ("status", "provider_status", "error_code", "reason")
+        )
+    )
+    last = (
+        select(message_events.c.id)
+        .where(message_events.c.message_id == _bind("found_id", Uuid()), ~message_events.c.applied)
+        .order_by(is_alike.desc(), message_events.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        update(message_events)
+        .where(message_events.c.id == last)
+        .values(repeats=message_events.c.repeats + 1)
     )
 
 
@@ -226,7 +268,9 @@ def _sqlite_update() -> Any:
 
 _ON_POSTGRES = {True: _postgres(_BY_ID, _HAS_ID), False: _postgres(_BY_SID)}
 _ON_SQLITE = {True: _sqlite_event(_BY_ID), False: _sqlite_event(_BY_SID)}
+_SQLITE_REPEAT = {True: _sqlite_repeat(_BY_ID), False: _sqlite_repeat(_BY_SID)}
 _SQLITE_UPDATE = _sqlite_update()
+_COUNT_REPEAT = _count_repeat()
 
 
 def advance_message(connection: Connection, report: Report) -> Advanced | None:
@@ -235,14 +279,28 @@ def advance_message(connection: Connection, report: Report) -> Advanced | None:
     has_id = report.message_id is not None
     if connection.dialect.name == "postgresql":
         row = connection.execute(_ON_POSTGRES[has_id], values).one_or_none()
-        return None if row is None else _advanced(row, row)
+        if row is None:
+            return None
+        if not row.is_kept:
+            _count(connection, row.id, values, row.reason)
+        return _advanced(row, row)
     event = connection.execute(_ON_SQLITE[has_id], values).one_or_none()
     if event is None:
-        return None
+        event = connection.execute(_SQLITE_REPEAT[has_id], values).one_or_none()
+        if event is None:
+            return None
+        _count(connection, event.message_id, values, event.reason)
     moved = connection.execute(_SQLITE_UPDATE, values | {"given_found_id": event.message_id}).one()
     if event.applied:
         tell_customer(connection, moved, report.at)
     return _advanced(moved, event)
+
+
+def _count(
+    connection: Connection, message_id: UUID, values: dict[str, Any], reason: str | None
+) -> None:
+    counted = {"given_found_id": message_id, "given_reason": reason}
+    connection.execute(_COUNT_REPEAT, values | counted)
 
 
 def tell_customer(connection: Connection, moved: Any, at: datetime) -> None:

@@ -13,10 +13,17 @@ from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.messages.idempotency import IdempotentRequest, identify
-from app.messages.read import MessageFilter, load_events, load_message, load_messages
+from app.messages.read import EventPage, MessageFilter, load_events, load_message, load_messages
 from app.messages.record import render
 from app.messages.request import SendCall, SendRequest
-from app.messages.schemas import EventList, MessageListQuery, MessagePage, MessageView, SendBody
+from app.messages.schemas import (
+    EventList,
+    EventListQuery,
+    MessageListQuery,
+    MessagePage,
+    MessageView,
+    SendBody,
+)
 from app.messages.send import SendMessage
 from app.web.bodies import JsonBody, Query, read_json
 from app.web.pages import page
@@ -26,6 +33,7 @@ from app.web.wiring import service
 routes = Routes("SMS")
 _SEND: JsonBody[SendRequest] = JsonBody(SendBody)
 _LIST: Query[MessageFilter] = Query(MessageListQuery)
+_EVENTS: Query[EventPage] = Query(EventListQuery)
 
 
 @routes.add(
@@ -104,19 +112,19 @@ def get_sms(principal: Principal, message_id: UUID) -> Answer:
     "GET",
     "/v1/sms/{message_id}/events",
     guard=Requires(Role.VIEWER),
+    query=_EVENTS,
     answers={200: EventList},
     errors=(e.NotFound,),
 )
 def list_sms_events(principal: Principal, message_id: UUID) -> Answer:
-    """List everything that was reported of a message, oldest first."""
+    """List the reports about a message, oldest first."""
+    wanted = _EVENTS.read()
     with service(Database).reading() as connection:
         found = load_message(connection, principal, message_id, service(Clock).now())
-        events = load_events(connection, message_id)
+        events = load_events(connection, message_id, wanted.limit, wanted.page_token)
     if found is None:
         raise e.NotFound
-    return json_answer(
-        {"items": [_render_event(event) for event in events], "next_page_token": None}
-    )
+    return json_answer(page(events, wanted.limit, lambda event: event.id, _render_event))
 
 
 def _render_event(event: AnyRow) -> dict[str, Any]:
@@ -127,4 +135,5 @@ def _render_event(event: AnyRow) -> dict[str, Any]:
         "error_code": event.error_code,
         "applied": event.applied,
         "reason": event.reason,
+        "repeats": event.repeats,
     }

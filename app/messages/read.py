@@ -40,6 +40,14 @@ class MessageFilter:
     created_before: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Which page of a message's events is wanted."""
+
+    limit: int
+    page_token: UUID | None = None
+
+
 def visible(now: datetime) -> ColumnElement[bool]:
     """Return the condition that makes a submission a message that its owner may see."""
     return or_(
@@ -125,11 +133,15 @@ def _created_before(at: datetime) -> ColumnElement[bool]:
     return and_(messages.c.created_at < at, messages.c.id < first_id_at(at + _IDS_DIFFER))
 
 
-def load_events(connection: Connection, message_id: UUID) -> list[AnyRow]:
-    """Load everything that was reported of a message, oldest first."""
+def load_events(
+    connection: Connection, message_id: UUID, limit: int, after: UUID | None = None
+) -> list[AnyRow]:
+    """Load a page of the reports about a message, oldest first, and one row more if any follow."""
     query = (
         select(message_events)
         .where(message_events.c.message_id == message_id)
+        .where(*given((after, message_events.c.id.__gt__)))
         .order_by(message_events.c.id)
+        .limit(limit + 1)
     )
     return list(connection.execute(query))

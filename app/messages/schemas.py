@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from app.messages.lifecycle import Reason, Status
-from app.messages.read import MessageFilter
+from app.messages.read import EventPage, MessageFilter
 from app.messages.request import SendRequest
 from app.web.fields import Country, PhoneNumber, StrictSchema, Text, Timestamp, one_of
 from app.web.pages import PageQuery
@@ -55,6 +55,14 @@ class MessageListQuery(PageQuery, StrictSchema):
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> MessageFilter:
         return MessageFilter(**data)
+
+
+class EventListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/sms/{message_id}/events``."""
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> EventPage:
+        return EventPage(**data)
 
 
 class MessageView(Schema):
@@ -156,10 +164,14 @@ class EventView(Schema):
             "description": "Why nothing changed: it came twice, too late, or after another end"
         },
     )
+    repeats = fields.Integer(
+        required=True,
+        metadata={"description": "How many more such reports came that are only counted"},
+    )
 
 
 class EventList(Schema):
-    """Everything that was reported of a message, oldest first."""
+    """A page of the reports about a message, oldest first."""
 
     items = fields.List(fields.Nested(EventView), required=True)
     next_page_token = fields.String(required=True, allow_none=True)

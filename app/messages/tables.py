@@ -67,6 +67,8 @@ messages = Table(
     # How often it was created once more because nothing was known of it, and when last.
     Column("resends", Integer, nullable=False, server_default="0"),
     Column("resent_at", UtcDateTime),
+    # How many events its reports have left; beyond a bound they are counted, not kept.
+    Column("event_count", Integer, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "id"),
@@ -134,6 +136,8 @@ message_events = Table(
     Column("error_code", Integer),
     Column("applied", Boolean, nullable=False),
     Column("reason", String(16)),
+    # How many more reports like it came that were not kept.
+    Column("repeats", Integer, nullable=False, server_default="0"),
     Index(None, "message_id", "id"),
     postgresql_partition_by=_BY_TIME,
 )

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from marshmallow import RAISE, Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
+from app.kernel.ids import parse_id
 from app.kernel.phone import is_e164
+from app.kernel.whole_numbers import read_whole_number
 
 
 class StrictSchema(Schema):
@@ -36,6 +39,29 @@ class Text(fields.String):
         if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
             raise SchemaError("Holds a character that cannot be sent.")
         return text
+
+
+class WholeNumber(fields.Integer):
+    """A whole number as a query or a form holds it: ASCII digits."""
+
+    def _validated(self, value: Any) -> int:
+        if not isinstance(value, str) or read_whole_number(value) is None:
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+class Id(fields.UUID):
+    """An id in its one form: a UUID with hyphens, in lower or upper case."""
+
+    default_error_messages = {"invalid_uuid": "Must be a UUID."}  # noqa: RUF012
+
+    def _validated(self, value: Any) -> UUID:
+        if isinstance(value, UUID):
+            return value
+        found = parse_id(value) if isinstance(value, str) else None
+        if found is None:
+            raise self.make_error("invalid_uuid")
+        return found
 
 
 class PhoneNumber(Text):

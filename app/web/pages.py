@@ -9,6 +9,8 @@ from uuid import UUID
 from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
+from app.web.fields import WholeNumber
+
 T = TypeVar("T")
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -25,15 +27,18 @@ class PageToken(fields.Field[UUID]):
         **kwargs: Any,  # noqa: ARG002
     ) -> UUID:
         try:
-            return UUID(bytes=base64.urlsafe_b64decode(f"{value}=="))
+            found = UUID(bytes=base64.urlsafe_b64decode(f"{value}=="))
         except (ValueError, binascii.Error) as problem:
             raise SchemaError("Not a page token of this list.") from problem
+        if _token(found) != value:  # base64 skips the characters that it does not know
+            raise SchemaError("Not a page token of this list.")
+        return found
 
 
 class PageQuery(Schema):
     """Query parameters that every list takes."""
 
-    limit = fields.Integer(
+    limit = WholeNumber(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(min=1, max=MAX_LIMIT),
         metadata={"description": "How many items at most"},

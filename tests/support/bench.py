@@ -52,7 +52,7 @@ class Bench:
         return dict(answer.json)
 
     def events(self, message_id: str) -> list[dict[str, Any]]:
-        path = f"/v1/sms/{message_id}/events"
+        path = f"/v1/sms/{message_id}/events?limit=100"
         return list(self.gateway.get(path, key=self.tenant.keys[Role.VIEWER]).json["items"])
 
     def round(self, *answers: Any) -> int:

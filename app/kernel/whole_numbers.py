@@ -1,0 +1,15 @@
+"""The one reader of whole numbers in text: ASCII digits alone, within bounds.
+
+``int`` also takes signs, spaces, underscores and the digits of every script.
+"""
+
+_MOST_DIGITS = 18
+LARGEST_STORED = 2**31 - 1
+
+
+def read_whole_number(text: str, least: int = 0, most: int = LARGEST_STORED) -> int | None:
+    """Return the number that a text holds; None where it holds none, or one out of bounds."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS:
+        return None
+    found = int(text)
+    return found if least <= found <= most else None
