@@ -28,6 +28,20 @@ from support.world import Gateway, Tenant, World, open_gateway
 ENGINES = ("sqlite", "postgresql")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the second engine out where a test says that SQL is not its subject."""
+    items[:] = [
+        item
+        for item in items
+        if item.get_closest_marker("one_engine") is None or "postgresql" not in _engines_of(item)
+    ]
+
+
+def _engines_of(item: pytest.Item) -> set[Any]:
+    params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    return {params.get("engine_name"), params.get("module_database")}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _plain_logs() -> None:
     """Log lines without structlog's drawn tracebacks, which cost more than the tests."""

@@ -163,6 +163,7 @@ def test_keys_are_listed_by_their_state(family: Family) -> None:
     assert live["state"] == "live"
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("body", "places"),
     [

@@ -70,6 +70,7 @@ def test_every_declared_route_is_tried_here() -> None:
     assert declared - PAGES == RECIPES.keys(), "say in support/routes.py how a new route is used"
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", KEYED, ids=name)
 def test_a_role_may_what_the_rule_of_the_route_says(family: Family, endpoint: Endpoint) -> None:
     wanted, recipe = Role(endpoint.guard.rule), recipe_of(endpoint)
@@ -86,6 +87,7 @@ def test_a_role_may_what_the_rule_of_the_route_says(family: Family, endpoint: En
                 assert answer.get_json()["code"] == "Forbidden"
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", KEYED, ids=name)
 def test_without_a_live_key_nobody_passes(family: Family, endpoint: Endpoint) -> None:
     ids = prepared(family, endpoint)
@@ -100,6 +102,7 @@ def test_without_a_live_key_nobody_passes(family: Family, endpoint: Endpoint) ->
             assert same(ask(family, endpoint, ids, header), nothing), (role, how)
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", [e for e in KEYED if recipe_of(e).absent], ids=name)
 def test_what_is_another_tenants_answers_exactly_as_what_does_not_exist(
     family: Family, endpoint: Endpoint
@@ -156,6 +159,7 @@ def test_a_list_holds_what_exists_for_the_key_and_nothing_else(
         assert not [item for item in listed(keys) if item in own], whose
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", OPEN, ids=name)
 def test_where_no_key_is_needed_none_changes_the_answer(family: Family, endpoint: Endpoint) -> None:
     ids = prepared(family, endpoint)

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.access.store import load_key
 from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
+
+pytestmark = pytest.mark.one_engine
 
 Run = Callable[..., Any]
 

@@ -15,6 +15,8 @@ from support.commands import Commands
 from support.tables import snapshot
 from support.world import ACCOUNT, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 NOW = "2030-01-01T00:00:00.000Z"
 Run = Callable[..., Any]
 

@@ -14,6 +14,8 @@ from support.commands import Commands
 from support.tables import snapshot
 from support.world import Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 NOW = "2030-01-01T00:00:00.000Z"
 MAP = {"BR": "blocked", "CA": "allowed", "US": "allowed"}
 AS_JSON = json.dumps({"destinations": MAP})

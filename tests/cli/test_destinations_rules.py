@@ -10,6 +10,8 @@ from support.commands import Commands
 from support.tables import snapshot
 from support.world import US_NUMBER, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 NOW = "2030-01-01T00:00:00.000Z"
 ABSENT = "00000000-0000-4000-8000-000000000001"
 

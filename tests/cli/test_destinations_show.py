@@ -14,6 +14,8 @@ from support.commands import Commands
 from support.tables import snapshot
 from support.world import BR_NUMBER, US_NUMBER, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 NOW = "2030-01-01T00:00:00.000Z"
 LATER = "2030-01-01T01:00:00.000Z"
 USER = pwd.getpwuid(os.getuid()).pw_name

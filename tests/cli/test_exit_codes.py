@@ -11,6 +11,8 @@ from app.cli import COMMANDS, borderpost
 from app.cli.group import Command, Group
 from app.kernel.errors import WorkspaceSuspended
 
+pytestmark = pytest.mark.one_engine
+
 Run = Callable[..., Any]
 
 

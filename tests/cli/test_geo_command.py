@@ -17,6 +17,8 @@ from app.emulator.regions import REGIONS
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import utc_now
 
+pytestmark = pytest.mark.one_engine
+
 Run = Callable[..., Result]
 RETAIL, OUTLET = "AC" + "a" * 32, "AC" + "b" * 32
 TOKENS = {"RETAIL_TOKEN": "token-of-retail", "OUTLET_TOKEN": "token-of-outlet"}

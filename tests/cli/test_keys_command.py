@@ -16,6 +16,8 @@ from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import parse_rfc3339
 
+pytestmark = pytest.mark.one_engine
+
 Run = Callable[..., Any]
 NOW = "2030-01-01T00:00:00Z"
 USER = pwd.getpwuid(os.getuid()).pw_name

@@ -17,6 +17,8 @@ from app.emulator.server import EmulatorServer
 from app.emulator.twilio_api.resources import derived_sid
 from app.use_cases.tables import use_cases
 
+pytestmark = pytest.mark.one_engine
+
 Run = Callable[..., Result]
 Apply = Callable[..., None]
 SERVICE = "MG" + "a" * 32

@@ -14,6 +14,8 @@ from app.people.passwords import is_password
 from app.people.store import find_user
 from app.people.tables import users
 
+pytestmark = pytest.mark.one_engine
+
 Run = Callable[..., Any]
 ADA = ("--email", "Ada@Example.com", "--name", "Ada Example")
 

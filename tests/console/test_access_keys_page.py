@@ -11,6 +11,8 @@ from app.access.tables import access_keys, audit_events
 from support.console import Window, make_person, open_window, signed_in
 from support.world import Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/console/access-keys"
 MARKUP = '"><img src=x onerror=alert(1)>'
 _TOKEN = re.compile(r"bp_[0-9A-Za-z]{38}")

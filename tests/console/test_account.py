@@ -11,6 +11,8 @@ from app.people.tables import users
 from support.console import PASSWORD, Window, make_person, open_window, signed_in
 from support.world import Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 NEW = "another horse battery"
 
 

@@ -4,6 +4,8 @@ import re
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from app.access.actor import Actor
 from app.access.audit import Deed, note_deed
 from app.access.principal import ActorKind
@@ -11,6 +13,8 @@ from app.access.roles import Role
 from app.kernel.ids import new_id
 from support.console import Window, make_person, open_window, signed_in
 from support.world import Gateway, Tenant, World
+
+pytestmark = pytest.mark.one_engine
 
 PATH = "/console/audit"
 MARKUP = '"><img src=x onerror=alert(1)>'

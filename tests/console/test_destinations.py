@@ -20,6 +20,8 @@ from support.forms import form_of
 from support.round_trips import counting_round_trips
 from support.world import ACCOUNT, BR_NUMBER, Gateway, Tenant, World, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 LARGEST_PAGE = 40_000
 

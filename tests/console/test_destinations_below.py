@@ -14,6 +14,8 @@ from support.destinations import Desk
 from support.forms import form_of
 from support.world import ACCOUNT, BR_NUMBER, US_NUMBER, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PAGE = "/console/destinations"
 RULES = f"{PAGE}/rules"
 INHERITANCE = f"{PAGE}/inheritance"

@@ -63,6 +63,7 @@ def test_pages_change_nothing_when_they_are_only_looked_at() -> None:
     assert {endpoint.method for endpoint in ENDPOINTS} == {"GET", "POST"}
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", GUARDED, ids=name)
 def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) -> None:
     window = open_window(gateway)
@@ -72,6 +73,7 @@ def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) ->
     assert answer.headers["Location"].startswith(SIGN_IN)
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.method == "POST"], ids=name)
 def test_a_form_without_its_token_does_nothing(
     gateway: Gateway, tenant: Tenant, endpoint: Endpoint
@@ -104,6 +106,7 @@ def test_a_page_is_shown_to_its_roles_and_to_no_other(
             assert not re.search(r"<script(?![^>]* src=)|\son\w+=", answer.text)
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", [e for e in GUARDED if e.method == "POST"], ids=name)
 def test_a_form_of_a_smaller_role_or_reach_is_refused(
     gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
@@ -123,6 +126,7 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
                 assert answer.status_code == 403, role
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
 def test_what_is_not_there_is_not_found(
     gateway: Gateway, everywhere: dict[Role, str], endpoint: Endpoint

@@ -16,6 +16,8 @@ from support.console import Window, make_person, open_window
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 from support.world import PUBLIC_URL, Gateway, Tenant, World, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 THERE = "/console/sign-in/oidc"
 
 

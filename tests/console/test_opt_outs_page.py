@@ -14,6 +14,8 @@ from app.use_cases.tables import opt_outs, use_cases
 from support.console import Window, deeds_of_pages, signed_in
 from support.world import US_NUMBER, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/console/opt-outs"
 OTHER = "+12025550199"
 INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'

@@ -92,6 +92,7 @@ def test_people_of_the_identity_provider_get_no_password(window: Window, world: 
     assert "identity provider" in window.get(PATH).text
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("form", "field", "said"),
     [

@@ -15,6 +15,8 @@ from support.destinations import Desk
 from support.geo import ask_through_twilio, entry, listed
 from support.world import ACCOUNT, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PAGE = "/console/provider"
 
 

@@ -20,6 +20,8 @@ from support.console import Window, signed_in
 from support.fake_twilio import refused
 from support.world import ACCOUNT, BR_NUMBER, US_NUMBER, Gateway, Tenant, World, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 FR_NUMBER = "+33612345678"
 GB_NUMBER = "+447400123456"
 

@@ -17,6 +17,8 @@ from support.console import Window, deeds_of_pages, signed_in
 from support.time import ManualClock
 from support.world import SERVICE_SID, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/console/use-cases"
 INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 

@@ -18,6 +18,8 @@ from support.time import ManualClock
 from support.webhooks import HOOK, Hooks
 from support.world import Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/console/webhooks"
 INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")

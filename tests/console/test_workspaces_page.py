@@ -11,6 +11,8 @@ from support.console import Window, make_person, open_window, signed_in
 from support.tables import snapshot
 from support.world import ACCOUNT, AUTH_TOKEN, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/console/workspaces"
 NEW = PATH + "/new"
 NEW_ACCOUNT = "AC" + "9" * 32

@@ -11,6 +11,8 @@ from app.kernel.ids import new_id
 from support.destinations import CHANGES, Desk, path_of, prepared
 from support.tables import unchanged
 
+pytestmark = pytest.mark.one_engine
+
 ALL = "$.destinations"
 FIRST, OF_US = f"{ALL}[0]", f"{ALL}.US"
 NOT_CODES = [

@@ -13,6 +13,8 @@ from support.tables import unchanged
 from support.time import ManualClock
 from support.world import US_NUMBER
 
+pytestmark = pytest.mark.one_engine
+
 VALUE = {"$.value"}
 BAD_VALUES = {
     "country": ["us", "ZZ", "USA", "", "+1", "U\x00"],

@@ -19,6 +19,8 @@ from support.served import Served
 from support.tables import unchanged
 from support.world import ACCOUNT, US_NUMBER
 
+pytestmark = pytest.mark.one_engine
+
 KEYS = {
     *("number", "allowed", "code", "country", "rule", "scope", "source", "revision"),
     "provider_closed",

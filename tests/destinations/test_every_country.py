@@ -1,11 +1,14 @@
 """Every destination there is can be allowed and blocked, and a send does what the verdict says."""
 
 import phonenumbers
+import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from app.kernel.countries import BESIDE_ISO, COUNTRIES, ISO_CODES
 from app.kernel.phone import resolve
 from support.destinations import Desk
+
+pytestmark = pytest.mark.one_engine
 
 KINDS = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.FIXED_LINE)
 # Listed by ISO 3166-1, without a number that libphonenumber calls theirs.

@@ -11,6 +11,8 @@ from app.destinations.high_risk import HIGH_RISK
 from app.destinations.tables import destination_revisions, provider_permissions
 from support.world import ACCOUNT, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 
 @pytest.fixture
 def asks(world: World, tenant: Tenant) -> None:

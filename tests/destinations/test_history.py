@@ -28,6 +28,7 @@ def test_the_history_comes_in_pages_that_inserts_do_not_shift(desk: Desk) -> Non
     assert len(desk.get("/history?limit=100")["items"]) > 25
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("query", "path"),
     [

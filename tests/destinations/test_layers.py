@@ -15,6 +15,8 @@ from support.destinations import FAR, Desk
 from support.layers import COUNTRIES, Stack, bounded, lay, maps, rules, stacks
 from support.served import Served
 
+pytestmark = pytest.mark.one_engine
+
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _allowing = st.lists(rules.map(lambda r: replace(r, action=Access.ALLOWED)), max_size=4)
 

@@ -7,6 +7,8 @@ import pytest
 from support.destinations import CHANGES, Desk, prepared, revision_of
 from support.tables import unchanged
 
+pytestmark = pytest.mark.one_engine
+
 HOLDS = ['"3"', ' "3" ', '"2", "3"', '"3","9"', "*", " * "]
 FAILS = [
     *('"2"', '"4"', '"0"', '"2", "4"', 'W/"3"', 'W/"2", "4"', "3", '"3', '3"', '"03"', '"+3"'),

@@ -21,6 +21,8 @@ from support.tables import snapshot
 from support.time import ManualClock
 from support.world import ACCOUNT, BR_NUMBER, US_NUMBER, Gateway, Tenant, World, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 EMPTY = {
     "allowed_here_closed_there": [],
     "closed_here_open_there": [],

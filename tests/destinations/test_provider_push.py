@@ -13,6 +13,8 @@ from app.kernel.clock import Clock
 from support.geo import FakeGeo, permits
 from support.world import ACCOUNT, OTHER_ACCOUNT, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 

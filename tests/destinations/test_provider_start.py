@@ -21,6 +21,8 @@ from app.web.wiring import provide
 from support.geo import FakeGeo, permits
 from support.world import ACCOUNT, OTHER_ACCOUNT, World
 
+pytestmark = pytest.mark.one_engine
+
 CONFIG = Path(__file__).parents[2] / "gunicorn.conf.py"
 
 

@@ -125,6 +125,7 @@ def test_each_filter_shows_what_it_says(timed_desk: Desk, clock: ManualClock) ->
     assert at("code=Nothing") == []
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("query", "path"),
     [

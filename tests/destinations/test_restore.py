@@ -96,6 +96,7 @@ def test_a_workspace_that_inherits_is_not_restored(desk: Desk) -> None:
         assert child.restore(2).json["code"] == "DestinationsInherited"
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("revision", "status"),
     [

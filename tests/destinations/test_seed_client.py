@@ -11,6 +11,8 @@ from support.destinations import KEYS, Desk
 from support.time import ManualClock
 from support.world import BR_NUMBER, US_NUMBER
 
+pytestmark = pytest.mark.one_engine
+
 # Word for word from the seed.
 SENTENCE = (
     "Destinations have been blocked. If the block is not temporary, please cancel any associated "

@@ -16,6 +16,8 @@ from app.kernel.countries import COUNTRIES
 from support.fuzz import FORMED, NEGATIVE, POSITIVE, fuzz, operations
 from support.served import Served
 
+pytestmark = pytest.mark.one_engine
+
 SEED = Path(__file__).parents[2].parent / "shared" / "destination-management.openapi.json"
 EXTENSIONS = {401, 403, 404, 405, 409, 412, 413, 415}
 

@@ -14,6 +14,8 @@ from app.access.tables import access_keys
 from app.provisioning.mistakes import FileRefused
 from app.use_cases.tables import use_cases
 
+pytestmark = pytest.mark.one_engine
+
 OTHER = "00000000-0000-4000-8000-000000000001"
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 Apply = Callable[..., Any]

@@ -7,6 +7,8 @@ import pytest
 from app.db.engine import Database
 from app.provisioning import store
 
+pytestmark = pytest.mark.one_engine
+
 
 def _deeds(rows: Any) -> list[tuple[str, str | None]]:
     return [(row["action"], row["reason"]) for row in rows("audit_events")]

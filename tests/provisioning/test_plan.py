@@ -9,6 +9,8 @@ from app.db.engine import Database
 from app.db.vault import Vault
 from app.provisioning.apply import plan
 
+pytestmark = pytest.mark.one_engine
+
 Apply = Callable[..., Any]
 
 

@@ -123,6 +123,7 @@ def test_siblings_share_an_account_and_their_owner_alone_changes_its_tokens(owne
     assert sibling.account_sid == ACCOUNT
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("twilio", "places"),
     [

@@ -119,6 +119,7 @@ def test_a_key_of_one_workspace_makes_none_whatever_its_role(acme: Organization)
     assert len(acme.world.rows(workspaces)) == 1
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("body", "problems"),
     [

@@ -245,6 +245,7 @@ def test_a_sender_of_another_use_case_is_not_removed_under_this_one(admin: Admin
     assert admin.ask("GET", f"/{other}/senders").get_json()["items"] == [sender]
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("body", "places"),
     [

@@ -141,6 +141,7 @@ def test_pages_follow_each_other_and_stay_stable_under_inserts(
     assert _get(gateway, tenant, "?limit=6").json["next_page_token"] is None
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("query", "places"),
     [

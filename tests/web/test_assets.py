@@ -15,6 +15,8 @@ from app.web.assets import MEDIA_TYPES, VENDORED, Assets, asset_url
 from support.served import Served
 from support.world import Gateway, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 VENDORED_FILES = sorted(path.name for path in VENDORED.iterdir() if path.suffix in MEDIA_TYPES)
 
 

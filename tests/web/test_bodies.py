@@ -12,6 +12,8 @@ from support.posting import post, refused
 from support.served import Served
 from support.world import US_NUMBER
 
+pytestmark = pytest.mark.one_engine
+
 PATHS = ("/v1/sms", "/v1/opt-outs")
 KIB_64 = 64 * 1024
 

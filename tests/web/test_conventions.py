@@ -15,6 +15,8 @@ from app.web.metrics import REQUEST_SECONDS
 from support.served import Served
 from support.world import Gateway, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

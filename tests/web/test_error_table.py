@@ -43,6 +43,8 @@ from support.scene import (
 from support.tables import add_sender
 from support.world import BR_NUMBER
 
+pytestmark = pytest.mark.one_engine
+
 BLOCKED_MESSAGE = "The destination is blocked and cannot receive messages."
 
 

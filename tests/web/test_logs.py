@@ -25,6 +25,8 @@ from support.fake_twilio import refused
 from support.logged import AUTH_TOKEN, BLOCKED, BODY, NUMBER, REPLY, STRANGER, Run
 from support.world import ACCOUNT, PUBLIC_URL, SERVICE_SID, World, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:

@@ -20,6 +20,8 @@ from support.routes import RECIPES, absent_ids, fill, ids_of
 from support.served import Served
 from support.world import BR_NUMBER, PUBLIC_URL
 
+pytestmark = pytest.mark.one_engine
+
 ENDPOINTS = [endpoint for endpoint in declared_endpoints() if endpoint.described]
 PAGES = [endpoint for endpoint in declared_endpoints() if not endpoint.described]
 

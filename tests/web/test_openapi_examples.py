@@ -14,6 +14,8 @@ from app.web.routes import Endpoint
 from support.served import Served
 from support.world import BR_NUMBER, PUBLIC_URL
 
+pytestmark = pytest.mark.one_engine
+
 ENDPOINTS = [endpoint for endpoint in declared_endpoints() if endpoint.described]
 DOCUMENT = describe(ENDPOINTS, PUBLIC_URL)
 EACH = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")

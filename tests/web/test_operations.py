@@ -114,11 +114,13 @@ def _metrics(gateway: Gateway, environ: dict[str, str], **headers: str) -> int:
     return answer.status_code
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1"])
 def test_metrics_are_shown_to_this_machine(served: Served, address: str) -> None:
     assert _metrics(served.gateway, {"REMOTE_ADDR": address}) == 200
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("address", ["203.0.113.9", "10.0.0.1", "::ffff:203.0.113.9", "", "unix"])
 def test_metrics_are_shown_to_no_other_machine_without_the_token(
     served: Served, address: str
@@ -133,6 +135,7 @@ def test_a_proxy_on_this_machine_is_not_this_machine(served: Served, header: str
     assert _metrics(served.gateway, {"REMOTE_ADDR": "127.0.0.1"}, **{header: "127.0.0.1"}) == 401
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("authorization", "status"),
     [

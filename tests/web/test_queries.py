@@ -23,18 +23,21 @@ def problems(served: Served, path: str, query: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("value", ["0", "101", "-1", "abc", "1.5", "", "1e2", "9" * 5000, "null"])
 def test_a_wrong_limit_is_named(served: Served, path: str, value: str) -> None:
     assert list(problems(served, path, urlencode({"limit": value}))) == ["$.limit"]
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("value", ["1", "20", "100"])
 def test_a_limit_from_1_to_100_is_taken(served: Served, path: str, value: str) -> None:
     assert problems(served, path, f"limit={value}") == {}
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(
     "token",

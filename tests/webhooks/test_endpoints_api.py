@@ -22,6 +22,8 @@ from support.time import ManualClock
 from support.webhooks import HOOK, Hooks
 from support.world import Gateway, Tenant, World, open_gateway
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/v1/webhook-endpoints"
 
 

@@ -11,6 +11,8 @@ from app.providers.twilio.signature import sign
 from support.wire import FORM, form_of, post_raw
 from support.world import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, PUBLIC_URL, Gateway, Tenant, World
 
+pytestmark = pytest.mark.one_engine
+
 PATHS = ["/v1/webhook/twilio/sms-status", "/v1/webhook/twilio/sms-inbound"]
 PATH = PATHS[0]
 FIELDS = {"AccountSid": ACCOUNT, "MessageSid": "SM" + "1" * 32, "MessageStatus": "delivered"}

@@ -38,6 +38,8 @@ from support.world import (
     World,
 )
 
+pytestmark = pytest.mark.one_engine
+
 CALLBACK = f"{PUBLIC_URL}/v1/webhook/twilio/sms-status"
 TEXT = "Grüße & 100 % = +1 \N{KEY}\nnext line"
 
