@@ -32,9 +32,11 @@ from app.providers.twilio.client import TwilioProvider
 from app.providers.twilio.clients import TwilioClients, load_sdk
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
+from app.providers.twilio.proof import TwilioProof
 from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
+from app.tenancy.manage import ManageWorkspaces, TokenProver
 from app.use_cases.refresh import RefreshRegistrations, RegistrationSource
 from app.web.health import MetricsToken
 from app.webhooks.choice import Lane
@@ -58,6 +60,7 @@ class Services:
     track: TrackDelivery
     destinations: ManageDestinations
     check_provider: CheckProvider
+    workspaces: ManageWorkspaces
     webhook_endpoints: ManageEndpoints
     refresh_registrations: RefreshRegistrations
     tokens: AccountTokens
@@ -76,6 +79,7 @@ class Services:
             self.track,
             self.destinations,
             self.check_provider,
+            self.workspaces,
             self.webhook_endpoints,
             self.refresh_registrations,
             self.tokens,
@@ -115,9 +119,14 @@ def open_vault(settings: Settings) -> Vault:
     return Vault(settings.encryption_keys)
 
 
+def open_transport(settings: Settings) -> TwilioTransport:
+    """Return the connections to Twilio; nothing is connected yet."""
+    return TwilioTransport(settings.twilio_url, pool_size=settings.threads)
+
+
 def open_twilio(settings: Settings, vault: Vault) -> TwilioClients:
     """Return the clients of all accounts; nothing is connected yet."""
-    return TwilioClients(TwilioTransport(settings.twilio_url, pool_size=settings.threads), vault)
+    return TwilioClients(open_transport(settings), vault)
 
 
 def open_services(
@@ -127,6 +136,7 @@ def open_services(
     provider: SmsProvider | None = None,
     geo: GeoPermissionSource | None = None,
     registrations: RegistrationSource | None = None,
+    prover: TokenProver | None = None,
     vault: Vault | None = None,
     database: Database | None = None,
 ) -> Services:
@@ -135,7 +145,8 @@ def open_services(
     database = database or open_database(settings)
     vault = vault or open_vault(settings)
     callback_url = CallbackUrl(settings.public_url)
-    clients = open_twilio(settings, vault)
+    transport = open_transport(settings)
+    clients = TwilioClients(transport, vault)
     provider = provider or TwilioProvider(clients, callback_url)
     in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
     return Services(
@@ -146,6 +157,7 @@ def open_services(
         track=TrackDelivery(database, clock),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
+        workspaces=ManageWorkspaces(database, vault, clock, prover or TwilioProof(transport)),
         webhook_endpoints=ManageEndpoints(database, vault, clock, settings.webhook_allow_loopback),
         refresh_registrations=RefreshRegistrations(
             database, registrations or TwilioRegistrations(clients), clock

@@ -1,8 +1,9 @@
 """Linking a provider account to a workspace, and its tokens: sealed, and never shown again.
 
-An account is one row, whichever workspaces use it. Who reaches none of its workspaces must know its
-token to use it, and who does not reach all of them cannot change its tokens: otherwise a tenant
-could send with another's account, or stop its callbacks.
+An account is one row of one organization, whichever of its workspaces use it. A token that is new
+here must be proven at the provider first (see `app.tenancy.manage`), and only then does an answer
+say that the account belongs to another organization. Who does not reach all workspaces of an
+account cannot change its tokens: otherwise one workspace could stop another's callbacks.
 """
 
 import hmac
@@ -12,7 +13,7 @@ from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
 
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.access.actor import Actor
@@ -22,22 +23,27 @@ from app.access.scope import within_reach
 from app.access.tables import provider_accounts, workspaces
 from app.db.rows import AnyRow
 from app.db.vault import SealBroken, Vault
-from app.kernel.errors import ServiceUnavailable
+from app.kernel.errors import ServiceUnavailable, ValidationFailed
 from app.kernel.problems import Problems
 
 PATH = "$.twilio"
 NEEDED = "Is needed for an account that is new."
 WRONG = "Is not the auth token of this account."
+FOREIGN = "Is linked to another organization."
 SHARED = "Workspaces beyond this access key use the account: they must all be reached to change it."
 
 
 @dataclass(frozen=True, slots=True)
 class WantedAccount:
-    """The account that a workspace should have; a token that is None stays, an empty one goes."""
+    """The account that a workspace should have; a token that is None stays, an empty one goes.
+
+    ``is_proven`` says that the provider has just accepted ``auth_token`` for this account.
+    """
 
     account_sid: str
     auth_token: str | None = field(default=None, repr=False)
     next_auth_token: str | None = field(default=None, repr=False)
+    is_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,51 +51,80 @@ class AccountPlan:
     """What is to be written of an account: the tokens that change, None where one goes."""
 
     sid: str
+    organization_id: UUID
     is_new: bool
     tokens: dict[str, str | None] = field(repr=False)
 
+    @property
+    def unproven_token(self) -> str | None:
+        """Return the token that must be proven at the provider before this is written, or None."""
+        return self.tokens.get("auth_token")
+
 
 def plan_account(
-    connection: Connection, vault: Vault, principal: Principal, wanted: WantedAccount
+    connection: Connection,
+    vault: Vault,
+    principal: Principal,
+    wanted: WantedAccount,
+    *,
+    lock: bool = False,
 ) -> AccountPlan:
-    """Find out what is to be written of a workspace's account, with its row locked.
+    """Find out what is to be written of a workspace's account, with its row locked if so asked.
+
+    Until its token is proven, an account of another organization looks like one that is absent.
 
     Raises:
         ValidationFailed: the principal may not use this account, or not change its tokens.
     """
-    query = select(provider_accounts).where(provider_accounts.c.sid == wanted.account_sid)
-    stored = connection.execute(query.with_for_update()).one_or_none()
+    stored, problems = _load(connection, wanted.account_sid, lock=lock), Problems()
+    if stored is not None and stored.organization_id != principal.organization_id:
+        stored = None
+        if wanted.is_proven:
+            problems.add(f"{PATH}.account_sid", FOREIGN)
     known = {} if stored is None else _tokens(vault, stored)
     changed = {n: t for n, t in _given(wanted).items() if not _same(known.get(n), t)}
-    problems = Problems()
-    if stored is None:
-        if wanted.auth_token is None:
-            problems.add(f"{PATH}.auth_token", NEEDED)
-    else:
+    reach = Reach.NOTHING
+    if stored is not None:
         reach = _reach(connection, principal, wanted.account_sid)
-        if reach is Reach.NOTHING and wanted.auth_token is None:
-            # As for an account that does not exist.
-            problems.add(f"{PATH}.auth_token", NEEDED)
-        elif reach is not Reach.EVERYTHING:
-            for name in changed:
-                is_guess = name == "auth_token" and reach is Reach.NOTHING
-                problems.add(f"{PATH}.{name}", WRONG if is_guess else SHARED)
+    if reach is Reach.NOTHING and wanted.auth_token is None:
+        problems.add(f"{PATH}.auth_token", NEEDED)
+    may_change = stored is None or reach is Reach.EVERYTHING
+    # A token that the provider has yet to judge is not judged here.
+    if not may_change and (wanted.is_proven or "auth_token" not in changed):
+        for name in changed:
+            problems.add(f"{PATH}.{name}", SHARED)
     problems.refuse()
-    return AccountPlan(wanted.account_sid, stored is None, changed)
+    return AccountPlan(wanted.account_sid, principal.organization_id, stored is None, changed)
+
+
+def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
+    """Make sure that a token that a plan writes was proven.
+
+    Raises:
+        ServiceUnavailable: it was not, because the account has changed since it was looked at.
+    """
+    if plan.unproven_token is not None and not (wanted and wanted.is_proven):
+        raise ServiceUnavailable
 
 
 def write_account(connection: Connection, vault: Vault, plan: AccountPlan, now: datetime) -> None:
-    """Write what a plan says; call `note_account` once the workspace is there."""
+    """Write what a plan says; call `note_account` once the workspace is there.
+
+    Raises:
+        ValidationFailed: another organization has linked the account since the plan.
+    """
     sealed = {
         name: None if token is None else vault.seal(plan.sid, token)
         for name, token in plan.tokens.items()
     }
     if plan.is_new:
-        values = {"sid": plan.sid, "created_at": now, "updated_at": now}
+        owner = {"sid": plan.sid, "organization_id": plan.organization_id}
+        row = owner | sealed | {"created_at": now, "updated_at": now}
         try:
-            connection.execute(insert(provider_accounts).values(**values, **sealed))
-        except IntegrityError as problem:  # another request has made it meanwhile
-            raise ServiceUnavailable from problem
+            connection.execute(insert(provider_accounts).values(**row))
+        except IntegrityError as problem:
+            # Requests of one organization take turns, so this was another organization's.
+            raise ValidationFailed({f"{PATH}.account_sid": [FOREIGN]}) from problem
     elif sealed:
         statement = update(provider_accounts).where(provider_accounts.c.sid == plan.sid)
         connection.execute(statement.values(**sealed, updated_at=now))
@@ -113,6 +148,18 @@ def has_next_token(connection: Connection, sid: str) -> bool:
     return bool(connection.execute(query).scalar_one())
 
 
+def is_account_used(connection: Connection, sid: str) -> bool:
+    """Say whether a workspace uses an account."""
+    return bool(
+        connection.execute(select(exists().where(workspaces.c.account_sid == sid))).scalar_one()
+    )
+
+
+def delete_account(connection: Connection, sid: str) -> None:
+    """Delete an account with its tokens; see `app.tenancy.forget`."""
+    connection.execute(delete(provider_accounts).where(provider_accounts.c.sid == sid))
+
+
 class Reach(Enum):
     """How many of the workspaces that use an account a principal reaches."""
 
@@ -128,6 +175,11 @@ def _reach(connection: Connection, principal: Principal, sid: str) -> Reach:
         return Reach.NOTHING
     beyond = connection.execute(select(exists().where(users, ~reached))).scalar_one()
     return Reach.SOMETHING if beyond else Reach.EVERYTHING
+
+
+def _load(connection: Connection, sid: str, *, lock: bool) -> AnyRow | None:
+    query = select(provider_accounts).where(provider_accounts.c.sid == sid)
+    return connection.execute(query.with_for_update() if lock else query).one_or_none()
 
 
 def _given(wanted: WantedAccount) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     String,
@@ -28,16 +29,19 @@ organizations = Table(
     Column("updated_at", UtcDateTime, nullable=False),
 )
 
-# One row per Twilio (sub)account, whichever workspaces use it: the signatures of its callbacks
-# are checked with these tokens. They are sealed (see app.db.vault); `next` counts during rotation.
+# One row per Twilio (sub)account, whichever workspaces of its organization use it: the signatures
+# of its callbacks are checked with these tokens. They are sealed (see app.db.vault); `next` counts
+# during rotation. The unique pair lets the database refuse a workspace of another organization.
 provider_accounts = Table(
     "provider_accounts",
     metadata,
     Column("sid", String(34), primary_key=True),
+    Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
     Column("auth_token", Text, nullable=False),
     Column("next_auth_token", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("organization_id", "sid"),
 )
 
 workspaces = Table(
@@ -49,7 +53,7 @@ workspaces = Table(
     Column("home_country", String(2), nullable=False),
     Column("parent_id", Uuid, ForeignKey("workspaces.id")),
     Column("inherits_destinations", Boolean, nullable=False),
-    Column("account_sid", String(34), ForeignKey("provider_accounts.sid")),
+    Column("account_sid", String(34)),
     Column("acknowledges_high_risk", Boolean, nullable=False, server_default=false()),
     Column("frozen_at", UtcDateTime),
     Column("frozen_reason", Text),
@@ -58,7 +62,12 @@ workspaces = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("organization_id", "name"),
+    ForeignKeyConstraint(
+        ["organization_id", "account_sid"],
+        ["provider_accounts.organization_id", "provider_accounts.sid"],
+    ),
     Index(None, "parent_id"),
+    Index(None, "account_sid"),
 )
 
 access_keys = Table(

@@ -27,6 +27,7 @@ WORDS: Mapping[str, str] = {
     "organization.created": "Organization made",
     "provider_account.changed": "Twilio account changed",
     "provider_account.created": "Twilio account linked",
+    "provider_account.forgotten": "Twilio account forgotten",
     "sender.added": "Sender added",
     "sender.changed": "Sender changed",
     "sender.removed": "Sender removed",

@@ -15,11 +15,9 @@ from app.console.pages import go_to, page_answer
 from app.console.workspace_forms import account_given, beside_fields, plain_given
 from app.console.workspaces_page import PATH, asking, place_names
 from app.db.engine import Database
-from app.db.vault import Vault
-from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, ValidationFailed
 from app.people.visitor import Visitor
-from app.tenancy.change import change_workspace
+from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import require_own_workspace
 from app.tenancy.schemas import WorkspaceChange
 from app.web.routes import Answer, Routes
@@ -72,10 +70,8 @@ def unlink_account(visitor: Visitor, workspace_id: UUID) -> Answer:
 
 
 def _change(visitor: Visitor, workspace_id: UUID, wanted: dict[str, Any]) -> None:
-    asks, now = asking(visitor), service(Clock).now()
-    of_it = service(Vault), asks, workspace_id, wanted
-    with service(Database).writing() as connection:
-        change_workspace(connection, *of_it, actor=actor_of(asks), now=now)
+    asks = asking(visitor)
+    service(ManageWorkspaces).change(asks, workspace_id, wanted, actor_of(asks))
 
 
 def _page(visitor: Visitor, workspace_id: UUID, status: int = 200, **forms: Form) -> Response:

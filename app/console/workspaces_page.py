@@ -14,11 +14,10 @@ from app.console.lists import listed
 from app.console.pages import go_to, page_answer
 from app.console.workspace_forms import account_given, beside_fields, plain_given
 from app.db.engine import Database
-from app.db.vault import Vault
-from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden, ValidationFailed
 from app.people.visitor import Visitor
-from app.tenancy.create import NewWorkspace, create_workspace
+from app.tenancy.create import NewWorkspace
+from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import load_workspaces
 from app.tenancy.schemas import WorkspaceBody, WorkspaceListQuery
 from app.web.routes import Answer, Routes
@@ -54,11 +53,10 @@ def new_workspace_page(visitor: Visitor) -> Answer:
 @routes.add("POST", PATH, guard=_OWNER, answers={303: None, 422: "text/html"})
 def make_workspace(visitor: Visitor) -> Answer:
     """Make a workspace."""
-    asks, now, vault = asking(visitor), service(Clock).now(), service(Vault)
+    asks = asking(visitor)
     try:
         wanted: NewWorkspace = read_form(WorkspaceBody, **_given())
-        with service(Database).writing() as connection:
-            row = create_workspace(connection, vault, asks, wanted, actor=actor_of(asks), now=now)
+        row = service(ManageWorkspaces).create(asks, wanted, actor_of(asks))
     except ValidationFailed as problem:
         return _form_page(visitor, 422, refilled(beside_fields(problem)))
     return go_to(f"{PATH}/{row.id}", f"{row.name} is made. Give it use cases and an access key.")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Table, delete, select
+from sqlalchemy import Connection, Select, Table, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.provider_account import ProviderAccount
@@ -65,7 +65,8 @@ def replace_permissions(
     """Put what an account was just found to permit in the place of all that was known of it."""
     # Two checks of one account take turns; sends and callbacks are not held up by this lock.
     account = select(provider_accounts.c.sid).where(provider_accounts.c.sid == account_sid)
-    connection.execute(account.with_for_update(key_share=True))
+    if connection.execute(account.with_for_update(key_share=True)).one_or_none() is None:
+        return  # the account was unlinked while the provider was asked
     known = provider_permissions.c
     connection.execute(
         delete(provider_permissions).where(
@@ -83,9 +84,10 @@ def replace_permissions(
         }
         for country, gate in sorted(gates.entries.items())
     ]
-    _put(connection, provider_permissions, rows, [*_NOTE, "is_high_risk"])
-    checked = {"account_sid": account_sid, "checked_at": now}
-    _put(connection, provider_checks, [checked], ["checked_at"])
+    permissions = _insert(connection, provider_permissions)
+    connection.execute(_put(permissions, provider_permissions, [*_NOTE, "is_high_risk"]), rows)
+    checks = _insert(connection, provider_checks).values(account_sid=account_sid, checked_at=now)
+    connection.execute(_put(checks, provider_checks, ["checked_at"]))
 
 
 def note_closed(
@@ -95,24 +97,36 @@ def note_closed(
     if country is None:
         return
     row = {
-        "account_sid": account_sid,
         "country": country,
         "is_open": False,
         "is_high_risk": False,
         "noted_at": now,
         "noted_by": BY_REFUSAL,
     }
-    _put(connection, provider_permissions, [row], _NOTE)
+    # Nothing is kept of an account that was unlinked while the provider was asked.
+    kept = select(
+        provider_accounts.c.sid,
+        *(literal(value, provider_permissions.c[name].type) for name, value in row.items()),
+    ).where(provider_accounts.c.sid == account_sid)
+    locked = kept.with_for_update(read=True, key_share=True)
+    wanted = _insert(connection, provider_permissions).from_select(["account_sid", *row], locked)
+    connection.execute(_put(wanted, provider_permissions, _NOTE))
 
 
-def _put(
-    connection: Connection, table: Table, rows: list[dict[str, Any]], changed: list[str]
-) -> None:
-    """Insert rows; of one that exists by its primary key, change the named columns."""
+def forget_permissions(connection: Connection, account_sid: str) -> None:
+    """Delete all that is known of what an account permits."""
+    for table in (provider_permissions, provider_checks):
+        connection.execute(delete(table).where(table.c.account_sid == account_sid))
+
+
+def _insert(connection: Connection, table: Table) -> Any:
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    wanted = dialect.insert(table)
-    put = wanted.on_conflict_do_update(
+    return dialect.insert(table)
+
+
+def _put(wanted: Any, table: Table, changed: list[str]) -> Any:
+    """Insert; of a row that exists by its primary key, change the named columns."""
+    return wanted.on_conflict_do_update(
         index_elements=[column.name for column in table.primary_key],
         set_={name: wanted.excluded[name] for name in changed},
     )
-    connection.execute(put, rows)

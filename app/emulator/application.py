@@ -9,6 +9,7 @@ from app.emulator.control import api as control_api
 from app.emulator.emulator import Emulator
 from app.emulator.errors import TwilioError
 from app.emulator.twilio_api import (
+    account,
     compliance,
     geo_permissions,
     lookups,
@@ -24,7 +25,15 @@ def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
     application = Flask(__name__, static_folder=None)
     application.config["MAX_CONTENT_LENGTH"] = 1_000_000
     application.extensions[EXTENSION] = Emulator(config)
-    for module in (messages, geo_permissions, lookups, compliance, messaging_services, control_api):
+    for module in (
+        account,
+        messages,
+        geo_permissions,
+        lookups,
+        compliance,
+        messaging_services,
+        control_api,
+    ):
         application.register_blueprint(module.blueprint)
     application.register_error_handler(TwilioError, _refusal)
     application.register_error_handler(HTTPException, _failure)

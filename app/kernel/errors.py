@@ -182,8 +182,8 @@ class ProviderUnavailable(PublicError):
 
     retry_after_seconds: int | None = 5
 
-    def __init__(self, retry_after_seconds: float = 5) -> None:
-        super().__init__()
+    def __init__(self, retry_after_seconds: float = 5, message: str | None = None) -> None:
+        super().__init__(message)
         self.retry_after_seconds = ceil(min(max(retry_after_seconds, 1), _LONGEST_WAIT_SECONDS))
 
 

@@ -1,11 +1,12 @@
 """What the file makes of provider accounts; one account may serve several workspaces. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from app.provisioning.desired import DesiredAccount, DesiredWorkspace
 from app.provisioning.mistakes import Mistakes, step
-from app.provisioning.records import UNREADABLE, AccountRecord, Step
+from app.provisioning.records import UNREADABLE, AccountRecord, Step, Stored
 
 
 @dataclass(slots=True)
@@ -31,20 +32,37 @@ class _Tokens:
 
 def aim_accounts(
     workspaces: Iterable[DesiredWorkspace],
-    stored: Mapping[str, AccountRecord],
+    stored: Stored,
+    organization_id: UUID,
     mistakes: Mistakes,
 ) -> list[Step[AccountRecord]]:
-    """Bring together what the workspaces say of each account."""
+    """Bring together what the workspaces say of each account of an organization."""
     found: dict[str, _Tokens] = {}
     for workspace in workspaces:
         account = workspace.twilio
         if account is not None and account.account_sid:
             tokens = found.setdefault(account.account_sid, _Tokens(account))
             tokens.take(account, mistakes)
-    return [_aim(tokens, stored.get(sid), mistakes) for sid, tokens in found.items()]
+    return [
+        _aim(tokens, stored.accounts.get(sid), organization_id, mistakes)
+        for sid, tokens in found.items()
+    ]
 
 
-def _aim(tokens: _Tokens, before: AccountRecord | None, mistakes: Mistakes) -> Step[AccountRecord]:
+def refuse_foreign_accounts(
+    steps: Iterable[Step[AccountRecord]], stored: Stored, organization_id: UUID, mistakes: Mistakes
+) -> None:
+    """Note every account that is linked to another organization than the file's."""
+    for each in steps:
+        if each.before is not None and each.before.organization_id != organization_id:
+            owner = stored.organizations[each.before.organization_id].name
+            place = step(each.place, "account_sid")
+            mistakes.add(place, f"Is linked to the organization {owner!r}: unlink it there first.")
+
+
+def _aim(
+    tokens: _Tokens, before: AccountRecord | None, organization_id: UUID, mistakes: Mistakes
+) -> Step[AccountRecord]:
     place = tokens.first.place
     token, _ = tokens.given.get("auth_token", (None, ""))
     if before is None:
@@ -61,6 +79,7 @@ def _aim(tokens: _Tokens, before: AccountRecord | None, mistakes: Mistakes) -> S
         before,
         AccountRecord(
             sid=tokens.first.account_sid,
+            organization_id=organization_id,
             auth_token=kept if token is None else token,
             next_auth_token=following,
         ),

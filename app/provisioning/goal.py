@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.provisioning.access_keys import Scope, aim_keys
-from app.provisioning.accounts import aim_accounts
+from app.provisioning.accounts import aim_accounts, refuse_foreign_accounts
 from app.provisioning.desired import Desired
 from app.provisioning.mistakes import Mistakes
 from app.provisioning.organization import aim_organization
@@ -29,12 +29,13 @@ def make_goal(desired: Desired, stored: Stored, mistakes: Mistakes, now: datetim
     Raises:
         FileRefused: with every mistake, those noted before included.
     """
-    accounts = aim_accounts(desired.workspaces, stored.accounts, mistakes)
     organization = aim_organization(desired.organization, stored, mistakes)
+    owner = organization.after
+    accounts = aim_accounts(desired.workspaces, stored, owner.id, mistakes)
     if mistakes.has_any(*_IDENTITY):
         # Whose workspaces to compare with is unknown.
         mistakes.refuse()
-    owner = organization.after
+    refuse_foreign_accounts(accounts, stored, owner.id, mistakes)
     found = find_workspaces(desired.workspaces, stored, owner.id, mistakes)
     workspaces = aim_workspaces(found, stored, owner, mistakes)
     use_cases, senders = _aim_use_cases(found, owner, stored, mistakes, now)

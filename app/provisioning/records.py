@@ -32,6 +32,7 @@ class AccountRecord:
     """A provider account with its tokens opened."""
 
     sid: str
+    organization_id: UUID
     auth_token: str = field(default=UNREADABLE, repr=False)
     next_auth_token: str | None = field(default=None, repr=False)
 

@@ -26,6 +26,7 @@ from app.provisioning.records import (
     WorkspaceRecord,
     changed_fields,
 )
+from app.tenancy.forget import forget_unused_account
 from app.use_cases.tables import senders, use_cases
 
 NewTokens = Mapping[tuple[UUID | None, str], str]
@@ -49,6 +50,10 @@ def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -
         _write_sender(connection, sender, now)
     for deed in list_deeds(goal):
         note_deed(connection, _ACTOR, deed, now)
+    for step in goal.workspaces:
+        if step.before is not None and step.before.account_sid != step.after.account_sid:
+            left = step.before.account_sid
+            forget_unused_account(connection, left, step.after.id, _ACTOR, now)
     return _write_keys(connection, goal.keys, now)
 
 

@@ -105,6 +105,7 @@ def _account(row: AnyRow, vault: Vault) -> AccountRecord:
     following = row.next_auth_token
     return AccountRecord(
         sid=row.sid,
+        organization_id=row.organization_id,
         auth_token=_opened(vault, row.sid, row.auth_token),
         next_auth_token=None if following is None else _opened(vault, row.sid, following),
     )

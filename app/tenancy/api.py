@@ -9,11 +9,9 @@ from app.access.principal import Principal
 from app.access.roles import Role
 from app.access.workspaces_api import WorkspaceView, render
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel import errors as e
-from app.kernel.clock import Clock
-from app.tenancy.change import change_workspace
-from app.tenancy.create import NewWorkspace, create_workspace
+from app.tenancy.create import NewWorkspace
+from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import WorkspaceFilter, load_workspaces, require_own_workspace
 from app.tenancy.schemas import (
     WorkspaceBody,
@@ -28,6 +26,8 @@ from app.web.wiring import service
 
 routes = Routes("Workspaces")
 PATH = "/v1/workspaces"
+# A new auth token is proven at the provider.
+_OF_LINKING = (e.ProviderUnavailable, e.RateLimited)
 _ADD: JsonBody[NewWorkspace] = JsonBody(WorkspaceBody)
 _CHANGE: JsonBody[dict[str, Any]] = JsonBody(WorkspaceChange)
 _LIST: Query[WorkspaceFilter] = Query(WorkspaceListQuery)
@@ -42,13 +42,17 @@ def list_workspaces(principal: Principal) -> Answer:
     return json_answer(page(found, wanted.limit, lambda row: row.id, render))
 
 
-@routes.add("POST", PATH, guard=Requires(Role.OWNER), body=_ADD, answers={201: WorkspaceView})
+@routes.add(
+    "POST",
+    PATH,
+    guard=Requires(Role.OWNER),
+    body=_ADD,
+    answers={201: WorkspaceView},
+    errors=_OF_LINKING,
+)
 def post_workspace(principal: Principal) -> Answer:
     """Make a workspace that may reach its home country, or whom its parent may reach."""
-    wanted, actor, now = _ADD.read(), actor_of(principal), service(Clock).now()
-    vault = service(Vault)
-    with service(Database).writing() as connection:
-        row = create_workspace(connection, vault, principal, wanted, actor=actor, now=now)
+    row = service(ManageWorkspaces).create(principal, _ADD.read(), actor_of(principal))
     return json_answer(render(row), 201)
 
 
@@ -71,12 +75,10 @@ def get_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     guard=Requires(Role.OWNER),
     body=_CHANGE,
     answers={200: WorkspaceView},
-    errors=(e.NotFound,),
+    errors=(e.NotFound, *_OF_LINKING),
 )
 def patch_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Change the name, the home country, the provider account or what is kept how long."""
-    wanted, actor, now = _CHANGE.read(), actor_of(principal), service(Clock).now()
-    of_it = service(Vault), principal, workspace_id, wanted
-    with service(Database).writing() as connection:
-        row = change_workspace(connection, *of_it, actor=actor, now=now)
+    wanted, actor = _CHANGE.read(), actor_of(principal)
+    row = service(ManageWorkspaces).change(principal, workspace_id, wanted, actor)
     return json_answer(render(row))

@@ -8,7 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, update
 
-from app.access.accounts import PATH, AccountPlan, note_account, plan_account, write_account
+from app.access.accounts import (
+    PATH,
+    AccountPlan,
+    note_account,
+    plan_account,
+    require_proof,
+    write_account,
+)
 from app.access.actor import Actor
 from app.access.audit import note_in_workspace
 from app.access.principal import Principal
@@ -18,6 +25,7 @@ from app.db.rows import AnyRow
 from app.db.vault import Vault
 from app.kernel.problems import Problems
 from app.tenancy.create import TAKEN
+from app.tenancy.forget import forget_unused_account
 from app.tenancy.read import is_taken, require_own_workspace
 
 _PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days")
@@ -41,11 +49,12 @@ def change_workspace(
     """
     lock_organization(connection, principal.organization_id)
     row = require_own_workspace(connection, principal, workspace_id)
-    account = _check(connection, vault, principal, row, wanted)
+    account = check_change(connection, vault, principal, workspace_id, wanted, lock=True)
     values = {name: wanted[name] for name in _PLAIN if name in wanted}
     if "twilio" in wanted:
         values["account_sid"] = None if account is None else account.sid
     if account is not None:
+        require_proof(account, wanted["twilio"])
         write_account(connection, vault, account, now)
         note_account(connection, account, workspace_id, actor, now)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
@@ -54,18 +63,26 @@ def change_workspace(
         connection.execute(statement.values(**changed, updated_at=now))
         of_it, names = (workspace_id, "workspace.changed", now), ", ".join(sorted(changed))
         note_in_workspace(connection, actor, *of_it, target=workspace_id, reason=names)
+    if "account_sid" in changed:
+        forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
     return require_own_workspace(connection, principal, workspace_id)
 
 
-def _check(
+def check_change(
     connection: Connection,
     vault: Vault,
     principal: Principal,
-    row: AnyRow,
+    workspace_id: UUID,
     wanted: Mapping[str, Any],
+    *,
+    lock: bool = False,
 ) -> AccountPlan | None:
-    """Return what is to be written of its account, or raise every problem."""
-    problems = Problems()
+    """Return what is to be written of its account.
+
+    Raises:
+        NotFound, ValidationFailed: as `change_workspace`.
+    """
+    row, problems = require_own_workspace(connection, principal, workspace_id), Problems()
     name = wanted.get("name", row.name)
     if name != row.name and is_taken(connection, row.organization_id, name):
         problems.add("$.name", TAKEN)
@@ -73,7 +90,8 @@ def _check(
     if twilio is not None:
         given = replace(twilio, account_sid=twilio.account_sid or row.account_sid or "")
         if given.account_sid:
-            account = problems.catch(lambda: plan_account(connection, vault, principal, given))
+            of_it = connection, vault, principal, given
+            account = problems.catch(lambda: plan_account(*of_it, lock=lock))
         else:
             problems.add(f"{PATH}.account_sid", "Is needed: the workspace has no account.")
     problems.refuse()

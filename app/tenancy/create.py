@@ -11,6 +11,7 @@ from app.access.accounts import (
     WantedAccount,
     note_account,
     plan_account,
+    require_proof,
     write_account,
 )
 from app.access.actor import Actor
@@ -67,13 +68,12 @@ def create_workspace(
         ValidationFailed: the name is taken, the parent is not there, the home country is denied, or
             the provider account may not be used; every problem at once.
     """
-    if principal.workspace_id is not None:
-        raise Forbidden("New workspaces take an access key of the organization.")
     lock_organization(connection, principal.organization_id)
-    workspace_id = new_id()
-    account = _check(connection, vault, principal, workspace_id, wanted)
+    account = check_new_workspace(connection, vault, principal, wanted, lock=True)
     if account is not None:
+        require_proof(account, wanted.twilio)
         write_account(connection, vault, account, now)
+    workspace_id = new_id()
     values = {
         "id": workspace_id,
         "organization_id": principal.organization_id,
@@ -96,15 +96,22 @@ def create_workspace(
     return require_own_workspace(connection, principal, workspace_id)
 
 
-def _check(
+def check_new_workspace(
     connection: Connection,
     vault: Vault,
     principal: Principal,
-    workspace_id: UUID,
     wanted: NewWorkspace,
+    *,
+    lock: bool = False,
 ) -> AccountPlan | None:
-    """Return what is to be written of its account, or raise every problem."""
-    problems, organization_id = Problems(), principal.organization_id
+    """Return what is to be written of its account.
+
+    Raises:
+        Forbidden, ValidationFailed: as `create_workspace`.
+    """
+    if principal.workspace_id is not None:
+        raise Forbidden("New workspaces take an access key of the organization.")
+    problems, organization_id, workspace_id = Problems(), principal.organization_id, new_id()
     if is_taken(connection, organization_id, wanted.name):
         problems.add("$.name", TAKEN)
     if wanted.parent_id is not None:
@@ -121,7 +128,8 @@ def _check(
     account = None
     if wanted.twilio is not None:
         twilio = wanted.twilio
-        account = problems.catch(lambda: plan_account(connection, vault, principal, twilio))
+        of_it = connection, vault, principal, twilio
+        account = problems.catch(lambda: plan_account(*of_it, lock=lock))
     problems.refuse()
     return account
 

@@ -12,9 +12,9 @@ MODULES = sorted(
     path for path in APP.rglob("*.py") if path.parent != APP / "db" / "migrations" / "versions"
 )
 
-REVIEWED_ABOVE, NEVER_ABOVE = 250, 400
+REVIEWED_ABOVE, NEVER_ABOVE = 300, 400
 LONGEST_FUNCTION = 50
-# Modules above 250 lines and why each is one.
+# Modules above 300 lines and why each is one.
 LONG_MODULES = {
     "app/messages/advance.py": "the guarded write of a callback, once for each engine",
     "app/messages/outcomes.py": "the writes around a provider call, once for each engine",
@@ -49,7 +49,7 @@ def test_there_are_modules_to_look_at() -> None:
     assert len(MODULES) > 100
 
 
-def test_no_module_is_longer_than_400_lines_and_each_above_250_has_its_reason() -> None:
+def test_no_module_is_longer_than_400_lines_and_each_above_300_has_its_reason() -> None:
     long = {relative(path): lines(path) for path in MODULES if lines(path) > REVIEWED_ABOVE}
     assert {name for name, length in long.items() if length > NEVER_ABOVE} == set()
     assert long.keys() <= LONG_MODULES.keys(), "review it, then note the reason or split it"

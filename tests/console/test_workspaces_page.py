@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from app.access.accounts import WRONG
 from app.access.roles import Role
 from app.access.tables import audit_events, provider_accounts, workspaces
 from support.console import Window, make_person, open_window, signed_in
+from support.fake_twilio import refused
 from support.tables import snapshot
 from support.world import ACCOUNT, AUTH_TOKEN, Gateway, Tenant, World
 
@@ -140,12 +142,24 @@ def test_a_token_is_changed_in_two_steps_and_none_is_ever_shown(
     assert 'value="a b"' not in wrong.text
 
 
-def test_an_account_is_unlinked_and_its_tokens_stay(
-    world: World, tenant: Tenant, window: Window
+def test_a_token_that_twilio_does_not_accept_is_refused_at_its_field(
+    gateway: Gateway, world: World, tenant: Tenant, window: Window
 ) -> None:
+    given = {"account_sid": NEW_ACCOUNT, "auth_token": SECRET}
+    for status, expected in ((401, 422), (500, 503)):
+        gateway.twilio.account = lambda *_, status=status: refused(20003, status)
+        for answer in (change(window, tenant, "/account", **given), make(window, **given)):
+            assert answer.status_code == expected
+            assert SECRET not in answer.text
+            if expected == 422:
+                assert problem(answer.text, "auth_token") == WRONG
+    assert [row["sid"] for row in world.rows(provider_accounts)] == [ACCOUNT]
+
+
+def test_an_account_is_unlinked_and_forgotten(world: World, tenant: Tenant, window: Window) -> None:
     assert change(window, tenant, "/account/unlink").status_code == 303
     assert stored(world, "Retail")["account_sid"] is None
-    assert tokens(world, ACCOUNT) == (AUTH_TOKEN, None)
+    assert world.rows(provider_accounts) == []
     empty = change(window, tenant, "/account")
     assert problem(empty.text, "account_sid") == "Is needed: the workspace has no account."
 
@@ -186,7 +200,7 @@ def test_workspaces_of_another_organization_are_not_found(world: World, window: 
     for path in (own, f"{own}/account", f"{own}/account/unlink"):
         form = {"name": "Mine", "account_sid": NEW_ACCOUNT, "auth_token": SECRET}
         assert window.post(path, form, on=PATH).status_code == 404
-    assert stored(world, "Stranger")["account_sid"] == ACCOUNT
+    assert stored(world, "Stranger")["account_sid"] == stranger.account_sid
 
 
 def test_markup_in_names_stays_text(world: World, tenant: Tenant, window: Window) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 import app.access.tables
 import app.db.heartbeats
@@ -16,6 +16,7 @@ import app.messages.tables
 import app.people.tables
 import app.use_cases.tables
 import app.webhooks.tables  # noqa: F401
+from app.access.tables import audit_events, provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.metadata import metadata
 from app.db.schema import current_revision, latest_revision, upgrade
@@ -101,3 +102,63 @@ def test_a_database_with_rows_goes_from_the_first_revision_to_the_last(
             ]
     assert current_revision(database) == latest_revision()
     database.close()
+
+
+def test_an_account_goes_to_one_organization_and_an_unused_one_is_deleted(
+    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The organization that last wrote the tokens keeps a shared account; the others lose it."""
+    if engine_name == "sqlite":
+        url = f"sqlite:///{tmp_path / 'old.db'}"
+    else:
+        url = request.getfixturevalue("empty_postgres_url")
+    database = Database(url, pool_size=2)
+    upgrade(database, "0010")
+    now = "2026-01-01T00:00:00.000Z"
+    ids = [uuid.UUID(int=number) for number in range(1, 6)]
+    acme, other, first, second, audit = (
+        one.hex if engine_name == "sqlite" else str(one) for one in ids
+    )
+    shared, alone, unused = ("AC" + letter * 32 for letter in "abc")
+    rows = [
+        *(
+            f"organizations (id, name, denied_destinations, created_at, updated_at) "
+            f"VALUES ('{one}', '{one}', '[]', '{now}', '{now}')"
+            for one in (acme, other)
+        ),
+        *(
+            f"provider_accounts (sid, auth_token, created_at, updated_at) "
+            f"VALUES ('{sid}', 'sealed', '{now}', '{now}')"
+            for sid in (shared, alone, unused)
+        ),
+        f"provider_checks (account_sid, checked_at) VALUES ('{unused}', '{now}')",
+        *(
+            "workspaces (id, organization_id, name, home_country, inherits_destinations, "
+            "account_sid, body_retention_days, number_retention_days, created_at, updated_at) "
+            f"VALUES ('{one}', '{owner}', '{name}', 'US', false, '{sid}', 7, 90, '{now}', '{now}')"
+            for one, owner, name, sid in (
+                (first, other, "first", shared),
+                (second, acme, "second", shared),
+                (audit, other, "third", alone),
+            )
+        ),
+        (
+            "audit_events (id, organization_id, at, actor_kind, actor_name, action, target) "
+            f"VALUES ('{audit}', '{acme}', '{now}', 'provisioning', 'apply', "
+            f"'provider_account.changed', '{shared}')"
+        ),
+    ]
+    with database.writing() as c:
+        for row in rows:
+            c.exec_driver_sql(f"INSERT INTO {row}")
+    upgrade(database)
+    with database.reading() as c:
+        owners = dict(
+            c.execute(select(provider_accounts.c.sid, provider_accounts.c.organization_id)).all()
+        )
+        linked = dict(c.execute(select(workspaces.c.name, workspaces.c.account_sid)).all())
+        audited = c.execute(select(audit_events.c.workspace_id, audit_events.c.action)).all()
+    database.close()
+    assert owners == {shared: ids[0], alone: ids[1]}
+    assert linked == {"first": None, "second": shared, "third": alone}
+    assert (ids[2], "workspace.changed") in audited

@@ -112,3 +112,11 @@ def test_an_account_never_shows_its_secrets() -> None:
     shown = repr(Account(ONE, auth_token="hush", api_keys={KEY: "hush"}))
 
     assert "hush" not in shown
+
+
+def test_an_account_is_shown_to_its_own_token_alone(http: Callable[..., Response]) -> None:
+    path = f"/2010-04-01/Accounts/{ONE}.json"
+    assert http("GET", path, auth=(ONE, "right")).json()["sid"] == ONE
+    assert http("GET", path, auth=(ONE, "wrong")).json()["code"] == 20003
+    assert http("GET", path, auth=None).status_code == 401
+    assert http("GET", path, auth=(TWO, "right")).json()["code"] == 20404

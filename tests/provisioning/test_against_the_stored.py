@@ -175,6 +175,38 @@ def test_a_known_account_needs_no_token(file: dict[str, Any], applied: Apply) ->
     ]
 
 
+def test_an_account_of_another_organization_is_refused_by_name(
+    file: dict[str, Any], applied: Apply, rows: Any
+) -> None:
+    """Fails without `refuse_foreign_accounts`, with or without the right token."""
+    applied(file)
+    account = {"account_sid": file["workspaces"][0]["twilio"]["account_sid"]}
+    for twilio in (account, account | {"auth_token": "env:RETAIL_TOKEN"}):
+        workspace = {"name": "New", "home_country": "US", "twilio": twilio}
+        data = {"organization": {"name": "Other"}, "workspaces": [workspace]}
+        (mistake,) = refusal(applied, data)
+        assert mistake.startswith("workspaces[0].twilio.account_sid: ")
+        assert "'Acme'" in mistake
+    assert len(rows("organizations")) == 1
+
+
+def test_an_account_that_no_workspace_of_the_file_uses_any_more_is_forgotten(
+    file: dict[str, Any], applied: Apply, rows: Any
+) -> None:
+    applied(file)
+    mistyped = file["workspaces"][0]["twilio"]["account_sid"]
+    right = {"account_sid": "AC" + "b" * 32, "auth_token": "env:RETAIL_TOKEN"}
+    applied(minimal(name="Retail", twilio=right))
+    assert [row["sid"] for row in rows("provider_accounts")] == [right["account_sid"]]
+    owner = {"name": "New", "home_country": "US"}
+    owner["twilio"] = {"account_sid": mistyped, "auth_token": "env:RETAIL_TOKEN"}
+    applied({"organization": {"name": "Other"}, "workspaces": [owner]})
+    applied(minimal(name="Retail", twilio={"account_sid": ""}))
+    assert [row["sid"] for row in rows("provider_accounts")] == [mistyped]
+    forgotten = [r for r in rows("audit_events") if r["action"] == "provider_account.forgotten"]
+    assert {row["target"] for row in forgotten} == {mistyped, right["account_sid"]}
+
+
 def test_a_deleted_use_case_is_brought_back_only_on_purpose(
     file: dict[str, Any], applied: Apply, rows: Any
 ) -> None:

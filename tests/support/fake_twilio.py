@@ -1,6 +1,7 @@
 """A fake at the edge: the HTTP client under Twilio's real SDK, with scripted answers."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Call:
     auth: tuple[str, str] | None
 
 
+_ACCOUNT_URI = re.compile(r"/Accounts/AC\w+\.json$")
 Answer = Response | Exception | Callable[[Call], Response]
 
 
@@ -57,6 +59,9 @@ class FakeTwilio(HttpClient):
 
     script: list[Answer] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    # What the account with a SID answers when it is fetched; None: 200 to every token.
+    account: Callable[[str, str], Response] | None = None
+    proofs: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,6 +77,8 @@ class FakeTwilio(HttpClient):
         timeout: Any = None,
         allow_redirects: bool = False,
     ) -> Response:
+        if _ACCOUNT_URI.search(uri):
+            return self._account(*auth)
         call = Call(method, uri, params, dict(data or {}), auth)
         with self._lock:
             self.calls.append(call)
@@ -82,3 +89,10 @@ class FakeTwilio(HttpClient):
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, Response) else answer(call)
+
+    def _account(self, sid: str, token: str) -> Response:
+        with self._lock:
+            self.proofs.append((sid, token))
+        if self.account is not None:
+            return self.account(sid, token)
+        return Response(200, json.dumps({"sid": sid, "status": "active"}))

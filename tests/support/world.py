@@ -22,6 +22,7 @@ from app.kernel.ids import new_id
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.client import TwilioProvider
 from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.proof import TwilioProof
 from app.providers.twilio.signature import sign
 from app.settings import Settings
 from app.use_cases.tables import senders, use_cases
@@ -88,23 +89,25 @@ class World:
         organization_id: UUID,
         name: str = "Retail",
         *,
-        account_sid: str = ACCOUNT,
+        account_sid: str | None = None,
         auth_token: str = AUTH_TOKEN,
         destinations: dict[str, str] | None = None,
         parent_id: UUID | None = None,
         inherits: bool = False,
     ) -> Tenant:
+        """Make a workspace; without a SID the first organization uses `ACCOUNT`."""
         workspace_id = new_id()
         with self.database.writing() as c:
-            if (
-                c.execute(
-                    select(provider_accounts).where(provider_accounts.c.sid == account_sid)
-                ).one_or_none()
-                is None
-            ):
+            accounts = select(provider_accounts.c.sid, provider_accounts.c.organization_id)
+            owners = {row.sid: row.organization_id for row in c.execute(accounts)}
+            if account_sid is None:
+                is_free = owners.get(ACCOUNT, organization_id) == organization_id
+                account_sid = ACCOUNT if is_free else f"AC{organization_id.hex}"
+            if account_sid not in owners:
                 c.execute(
                     insert(provider_accounts).values(
                         sid=account_sid,
+                        organization_id=organization_id,
                         auth_token=self.vault.seal(account_sid, auth_token),
                         created_at=self.now,
                         updated_at=self.now,
@@ -260,6 +263,7 @@ def open_gateway(
     """Wire a gateway to a database and a fake Twilio."""
     twilio = FakeTwilio()
     provider = TwilioProvider(TwilioClients(twilio, vault), CallbackUrl(public_url))
+    prover = None if twilio_url else TwilioProof(twilio)
     services = open_services(
         Settings(
             instance=instance,
@@ -273,6 +277,7 @@ def open_gateway(
         ),
         clock=clock,
         provider=provider,
+        prover=prover,
         vault=vault,
         database=database,
     )

@@ -1,14 +1,26 @@
-"""Linking a provider account: its tokens are sealed, rotated, and nobody takes another's."""
+"""Linking a provider account: its tokens are proven, sealed, rotated, and nobody takes another's."""
 
-from dataclasses import dataclass
+import json
+import threading
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
+from twilio.http.response import Response
 
-from app.access.accounts import NEEDED, SHARED, WRONG
+from app.access.accounts import FOREIGN, NEEDED, SHARED, WRONG
 from app.access.roles import Role
-from app.access.tables import audit_events, provider_accounts
+from app.access.tables import audit_events, provider_accounts, workspaces
+from app.destinations.provider_gates import Gate, ProviderGates
+from app.destinations.provider_store import replace_permissions
+from app.destinations.tables import provider_permissions
+from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+from support.fake_twilio import Call, refused
+from support.rewire import another_client
 from support.tables import snapshot
+from support.threads import together
 from support.world import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Gateway, Tenant, World
 
 NEW_ACCOUNT = "AC" + "9" * 32
@@ -56,6 +68,21 @@ def owner(gateway: Gateway, world: World) -> Owner:
     return Owner(gateway, world, tenant, tenant.keys[Role.OWNER])
 
 
+def an_owner(owner: Owner, name: str, account_sid: str) -> Owner:
+    """An owner of a workspace of another organization."""
+    tenant = owner.world.tenant(owner.world.organization(name), account_sid=account_sid)
+    return replace(owner, tenant=tenant, key=tenant.keys[Role.OWNER])
+
+
+def replace_permissions_of(world: World, account_sid: str) -> None:
+    with world.database.writing() as c:
+        replace_permissions(c, account_sid, ProviderGates({"US": Gate(is_open=True)}), world.now)
+
+
+def raise_(problem: Exception) -> Response:
+    raise problem
+
+
 def test_a_new_account_is_sealed_and_never_shown(owner: Owner) -> None:
     answer = owner.patch({"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN})
     assert (answer.status_code, answer.get_json()["account_sid"]) == (200, NEW_ACCOUNT)
@@ -66,6 +93,7 @@ def test_a_new_account_is_sealed_and_never_shown(owner: Owner) -> None:
     assert owner.deeds() == [
         ("provider_account.created", NEW_ACCOUNT, "auth_token"),
         ("workspace.changed", workspace_id, "account_sid"),
+        ("provider_account.forgotten", ACCOUNT, None),
     ]
 
 
@@ -82,36 +110,183 @@ def test_a_token_is_rotated_step_by_step(owner: Owner) -> None:
     ]
 
 
-def test_an_account_is_taken_off_a_workspace_and_stays_another_s(owner: Owner) -> None:
+def test_an_unlinked_account_is_forgotten_with_its_tokens(owner: Owner) -> None:
+    """Fails without `forget_unused_account` in `change_workspace`."""
+    replace_permissions_of(owner.world, ACCOUNT)
     assert owner.patch(None).get_json()["account_sid"] is None
-    assert owner.tokens(ACCOUNT) == (AUTH_TOKEN, None)
+    assert owner.world.rows(provider_accounts) == []
+    assert owner.world.rows(provider_permissions) == []
+    assert ("provider_account.forgotten", ACCOUNT, None) in owner.deeds()
     needed = {"$.twilio.account_sid": ["Is needed: the workspace has no account."]}
     assert owner.problems({"auth_token": NEW_TOKEN}) == needed
+    assert owner.problems({"account_sid": ACCOUNT}) == {"$.twilio.auth_token": [NEEDED]}
 
 
-def test_the_account_of_another_tenant_takes_the_knowledge_of_its_token(owner: Owner) -> None:
-    other = owner.world.tenant(owner.world.organization("Other"), account_sid=OTHER_ACCOUNT)
-    absent = owner.problems({"account_sid": NEW_ACCOUNT})
-    assert owner.problems({"account_sid": OTHER_ACCOUNT}) == absent
-    assert absent == {"$.twilio.auth_token": [NEEDED]}
-    guess = {"account_sid": OTHER_ACCOUNT, "auth_token": NEW_TOKEN, "next_auth_token": THIRD_TOKEN}
-    assert owner.problems(guess) == {
-        "$.twilio.auth_token": [WRONG],
-        "$.twilio.next_auth_token": [SHARED],
-    }
-    known = {"account_sid": OTHER_ACCOUNT, "auth_token": AUTH_TOKEN}
-    assert owner.patch(known).status_code == 200
-    assert owner.problems({"auth_token": NEW_TOKEN}) == {"$.twilio.auth_token": [SHARED]}
-    assert owner.problems({"next_auth_token": NEW_TOKEN}) == {"$.twilio.next_auth_token": [SHARED]}
-    assert owner.tokens(OTHER_ACCOUNT) == (AUTH_TOKEN, None)
-    assert owner.gateway.send(other).status_code == 201
-
-
-def test_an_account_that_nobody_uses_takes_it_too(owner: Owner) -> None:
+def test_an_account_stays_while_a_sibling_uses_it(owner: Owner) -> None:
+    sibling = owner.world.tenant(owner.tenant.organization_id, "Sibling")
     owner.patch(None)
-    guess = {"account_sid": ACCOUNT, "auth_token": NEW_TOKEN}
-    assert owner.problems(guess) == {"$.twilio.auth_token": [WRONG]}
-    assert owner.patch({"account_sid": ACCOUNT, "auth_token": AUTH_TOKEN}).status_code == 200
+    assert owner.tokens(ACCOUNT) == (AUTH_TOKEN, None)
+    assert owner.gateway.send(sibling).status_code == 201
+
+
+def test_a_forgotten_account_is_linked_by_its_real_owner(owner: Owner) -> None:
+    """Every way by which an organization leaves an account: unlinking, and moving to another."""
+    other = an_owner(owner, "Other", OTHER_ACCOUNT)
+    for leave in (None, {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}):
+        assert owner.patch({"account_sid": ACCOUNT, "auth_token": AUTH_TOKEN}).status_code == 200
+        taken = {"account_sid": ACCOUNT, "auth_token": THIRD_TOKEN}
+        assert other.problems(taken) == {"$.twilio.account_sid": [FOREIGN]}
+        assert owner.patch(leave).status_code == 200
+        assert other.patch(taken).status_code == 200
+        assert other.tokens(ACCOUNT) == (THIRD_TOKEN, None)
+        assert other.patch(None).status_code == 200
+
+
+def test_a_new_token_is_proven_at_twilio_before_anything_is_written(owner: Owner) -> None:
+    """Fails without `_prove`: a junk token was stored and blocked the account's owner."""
+    twilio, sent = owner.gateway.twilio, owner.gateway.twilio.proofs
+    link = {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}
+    rotate = {"auth_token": THIRD_TOKEN}
+    for status in (401, 403, 404):
+        twilio.account = lambda *_, status=status: refused(20003, status)
+        for wanted in (link, rotate):
+            assert owner.problems(wanted) == {"$.twilio.auth_token": [WRONG]}
+    assert sent == [(NEW_ACCOUNT, NEW_TOKEN), (ACCOUNT, THIRD_TOKEN)] * 3
+    twilio.account = None
+    assert owner.patch(link).status_code == 200
+    assert owner.tokens(NEW_ACCOUNT) == (NEW_TOKEN, None)
+
+
+NOT_ASKED = [
+    lambda *_: refused(20429, 429),
+    lambda *_: refused(20500, 500),
+    lambda *_: Response(503, "<html>"),
+    lambda *_: Response(200, "<html>"),
+    lambda *_: Response(200, "[]"),
+    lambda *_: Response(200, "null"),
+    lambda *_: Response(200, "{}"),
+    lambda *_: Response(200, '{"sid": "AC0"}'),
+    lambda *_: Response(302, ""),
+    lambda *_: raise_(NotConnected("x")),
+    lambda *_: raise_(NotConfirmed("x")),
+    lambda *_: raise_(Throttled(3)),
+]
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_nothing_is_linked_while_twilio_cannot_be_asked(owner: Owner) -> None:
+    before = snapshot(owner.world.database)
+    for place, answer in enumerate(NOT_ASKED):
+        owner.gateway.twilio.account = answer
+        for wanted in (
+            {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN},
+            {"auth_token": NEW_TOKEN},
+        ):
+            found = owner.patch(wanted)
+            assert (found.status_code, found.get_json()["code"]) == (503, "ProviderUnavailable")
+            assert 1 <= int(found.headers["Retry-After"]) <= 3600, place
+    organization_key = owner.world.keys(owner.tenant.organization_id, None)[Role.OWNER]
+    twilio = {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}
+    body = {"name": "New", "home_country": "US", "twilio": twilio}
+    made = owner.gateway.post("/v1/workspaces", body, key=organization_key)
+    assert made.status_code == 503
+    assert len(owner.world.rows(workspaces)) == 1
+    assert snapshot(owner.world.database)["provider_accounts"] == before["provider_accounts"]
+
+
+def test_no_transaction_is_open_while_twilio_is_asked(owner: Owner) -> None:
+    """Fails where the proof moves into the transaction: on SQLite the send finds it locked."""
+
+    def answer(sid: str, _: str) -> Response:
+        other = another_client(owner.gateway)
+        assert other.send(owner.tenant).status_code == 201
+        return Response(200, json.dumps({"sid": sid}))
+
+    owner.gateway.twilio.account = answer
+    assert owner.patch({"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}).status_code == 200
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_proofs_that_hang_leave_the_threads_to_callbacks(owner: Owner) -> None:
+    """Fails without the bound on proofs: each of them holds a thread for seconds."""
+    asked: list[str] = []
+    inner: list[int] = []
+
+    def answer(sid: str, token: str) -> Response:
+        asked.append(token)
+        if len(asked) < 3:
+            other = replace(owner, gateway=another_client(owner.gateway))
+            inner.append(other.patch({"auth_token": THIRD_TOKEN}).status_code)
+        return Response(200, json.dumps({"sid": sid}))
+
+    owner.gateway.twilio.account = answer
+    owner.patch({"auth_token": NEW_TOKEN})
+    assert inner == [429, 200]
+
+
+def test_another_organizations_account_shows_only_to_a_caller_who_proves_it(owner: Owner) -> None:
+    other = an_owner(owner, "Other", OTHER_ACCOUNT)
+    owner.gateway.twilio.account = lambda *_: refused(20003, 401)
+    for wanted in ({}, {"auth_token": NEW_TOKEN}, {"auth_token": AUTH_TOKEN}):
+        both = [
+            owner.problems({"account_sid": sid} | wanted) for sid in (OTHER_ACCOUNT, NEW_ACCOUNT)
+        ]
+        assert both[0] == both[1], wanted
+    owner.gateway.twilio.account = None
+    proven = {"account_sid": OTHER_ACCOUNT, "auth_token": AUTH_TOKEN}
+    assert owner.problems(proven) == {"$.twilio.account_sid": [FOREIGN]}
+    assert other.tokens(OTHER_ACCOUNT) == (AUTH_TOKEN, None)
+    assert owner.gateway.send(other.tenant).status_code == 201
+
+
+def test_the_database_refuses_a_workspace_on_another_organizations_account(owner: Owner) -> None:
+    """Fails without the foreign key over both columns: the last guard of every writer."""
+    an_owner(owner, "Other", OTHER_ACCOUNT)
+    with pytest.raises(IntegrityError):
+        owner.world.set(workspaces, owner.tenant.workspace_id, account_sid=OTHER_ACCOUNT)
+
+
+def test_of_two_organizations_that_link_one_account_at_once_one_wins(owner: Owner) -> None:
+    """Fails where `write_account` lets the unique key's error escape."""
+    owners = [owner, an_owner(owner, "Other", OTHER_ACCOUNT)]
+    both_proven = threading.Barrier(2)
+
+    def answer(sid: str, _: str) -> Response:
+        both_proven.wait(10)
+        return Response(200, json.dumps({"sid": sid}))
+
+    owner.gateway.twilio.account = answer
+
+    def link(who: Owner) -> Any:
+        own = replace(who, gateway=another_client(who.gateway))
+        return own.patch({"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN})
+
+    found = together([partial(link, who) for who in owners])
+    by_status = {answer.status_code: answer for answer in found}
+    assert set(by_status) == {200, 422}
+    assert by_status[422].get_json()["details"] == {"$.twilio.account_sid": [FOREIGN]}
+    (row,) = [row for row in owner.world.rows(provider_accounts) if row["sid"] == NEW_ACCOUNT]
+    users = [row for row in owner.world.rows(workspaces) if row["account_sid"] == NEW_ACCOUNT]
+    assert [user["organization_id"] for user in users] == [row["organization_id"]]
+
+
+def test_a_refusal_of_an_account_that_was_just_forgotten_is_no_failure(owner: Owner) -> None:
+    """A 21408 that arrives after the unlinking has nothing to be kept for."""
+
+    def answer(_: Call) -> Response:
+        assert replace(owner, gateway=another_client(owner.gateway)).patch(None).status_code == 200
+        return refused(21408)
+
+    owner.gateway.twilio.script.append(answer)
+    assert owner.gateway.send(owner.tenant).get_json()["code"] == "DestinationBlocked"
+
+
+def test_callbacks_of_a_forgotten_account_are_refused(owner: Owner) -> None:
+    sent = owner.gateway.send(owner.tenant).get_json()
+    owner.patch(None)
+    owner.gateway.services.tokens.fresh(ACCOUNT)
+    answer = owner.gateway.callback(sent["id"], "SM" + f"{1:032x}", "delivered")
+    assert answer.status_code == 403
 
 
 def test_siblings_share_an_account_and_their_owner_alone_changes_its_tokens(owner: Owner) -> None:

@@ -1,0 +1,87 @@
+"""Making and changing workspaces, with the proof of a new auth token before its transaction."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+from uuid import UUID
+
+from app.access.accounts import PATH, WRONG, AccountPlan
+from app.access.actor import Actor
+from app.access.principal import Principal
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.db.vault import Vault
+from app.kernel.clock import Clock
+from app.kernel.errors import RateLimited, ValidationFailed
+from app.tenancy.change import change_workspace, check_change
+from app.tenancy.create import NewWorkspace, check_new_workspace, create_workspace
+
+# A provider that answers slowly must not hold the threads that callbacks need.
+_PROOFS_AT_ONCE = 2
+
+
+class TokenProver(Protocol):
+    """A provider that can say whether an auth token is that of an account."""
+
+    def accepts(self, account_sid: str, auth_token: str) -> bool:
+        """Say whether the provider accepts the token; raises `ProviderUnavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManageWorkspaces:
+    """The operations behind ``/v1/workspaces`` and the console's pages of workspaces."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    prover: TokenProver
+    _turns: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(_PROOFS_AT_ONCE)
+    )
+
+    def create(self, principal: Principal, wanted: NewWorkspace, actor: Actor) -> AnyRow:
+        """Make a workspace; see `create_workspace`.
+
+        Raises:
+            ProviderUnavailable: the provider could not be asked about the token.
+        """
+        if wanted.twilio is not None:
+            with self.database.reading() as connection:
+                planned = check_new_workspace(connection, self.vault, principal, wanted)
+            wanted = replace(wanted, twilio=replace(wanted.twilio, is_proven=self._prove(planned)))
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            return create_workspace(connection, self.vault, principal, wanted, actor=actor, now=now)
+
+    def change(
+        self, principal: Principal, workspace_id: UUID, wanted: Mapping[str, Any], actor: Actor
+    ) -> AnyRow:
+        """Change a workspace; see `change_workspace`.
+
+        Raises:
+            ProviderUnavailable: the provider could not be asked about the token.
+        """
+        twilio = wanted.get("twilio")
+        if twilio is not None:
+            with self.database.reading() as connection:
+                planned = check_change(connection, self.vault, principal, workspace_id, wanted)
+            wanted = {**wanted, "twilio": replace(twilio, is_proven=self._prove(planned))}
+        of_it, now = (self.vault, principal, workspace_id, wanted), self.clock.now()
+        with self.database.writing() as connection:
+            return change_workspace(connection, *of_it, actor=actor, now=now)
+
+    def _prove(self, planned: AccountPlan | None) -> bool:
+        """Prove the token that is new in a plan; False if there is none."""
+        token = None if planned is None else planned.unproven_token
+        if planned is None or token is None:
+            return False
+        if not self._turns.acquire(blocking=False):
+            raise RateLimited("Too many accounts are being linked at once; try again.")
+        try:
+            is_accepted = self.prover.accepts(planned.sid, token)
+        finally:
+            self._turns.release()
+        if not is_accepted:
+            raise ValidationFailed({f"{PATH}.auth_token": [WRONG]})
+        return True
