@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from app.access.attempts import Attempts
 from app.db.engine import Database
 from app.db.schema import current_revision, upgrade
 from app.db.vault import Vault
@@ -23,6 +24,9 @@ from app.messages.send import SendMessage
 from app.messages.submit import InFlight
 from app.messages.track import TrackDelivery
 from app.messages.traffic import MessageTraffic
+from app.people.identity_sign_in import IdentitySignIn
+from app.people.known_browser import KnownBrowserCookie
+from app.people.own_account import OwnAccount
 from app.people.purge import PurgeSessions
 from app.people.sign_in import SignIn
 from app.providers.ngrok import public_url_of_agent
@@ -66,7 +70,11 @@ class Services:
     tokens: AccountTokens
     callback_url: CallbackUrl
     metrics_token: MetricsToken
+    attempts: Attempts
+    known_browsers: KnownBrowserCookie
     sign_in: SignIn
+    identity_sign_in: IdentitySignIn
+    own_account: OwnAccount
     vault: Vault
 
     def all(self) -> tuple[object, ...]:
@@ -85,7 +93,11 @@ class Services:
             self.tokens,
             self.callback_url,
             self.metrics_token,
+            self.attempts,
+            self.known_browsers,
             self.sign_in,
+            self.identity_sign_in,
+            self.own_account,
             self.vault,
         )
 
@@ -148,6 +160,9 @@ def open_services(
     transport = open_transport(settings)
     clients = TwilioClients(transport, vault)
     provider = provider or TwilioProvider(clients, callback_url)
+    attempts = Attempts(database, clock)
+    known_browsers = KnownBrowserCookie(settings.secret_key)
+    sign_in = SignIn(database, vault, clock, attempts, known_browsers)
     in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
     return Services(
         settings=settings,
@@ -165,7 +180,11 @@ def open_services(
         tokens=AccountTokens(database, vault, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
-        sign_in=SignIn(database, vault, clock),
+        attempts=attempts,
+        known_browsers=known_browsers,
+        sign_in=sign_in,
+        identity_sign_in=IdentitySignIn(sign_in),
+        own_account=OwnAccount(database, vault, clock, attempts),
         vault=vault,
     )
 

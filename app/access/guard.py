@@ -6,15 +6,19 @@ Nothing is remembered between requests, so a revocation is in force for the next
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import request
+from flask import Flask, Response, request
 
+from app.access.attempt_limits import AttemptKind, Subject
+from app.access.attempts import Attempts
 from app.access.principal import Principal, admit
 from app.access.roles import Role
 from app.access.store import load_key
 from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import Unauthorized
+from app.kernel.errors import RateLimited, ServiceUnavailable, Unauthorized
+from app.web.errors import error_answer
+from app.web.peer import address_group, peer_address
 from app.web.wiring import service
 
 _SCHEME = "accesskey"
@@ -43,6 +47,26 @@ def authenticate(database: Database, token_hash: str, wanted: Role, now: datetim
     with database.reading() as connection:
         key = load_key(connection, token_hash)
     return admit(key, wanted, now)
+
+
+def limit_wrong_keys(app: Flask) -> None:
+    """Count every request that presents a wrong key or token; see `wrong_key_answer`."""
+    app.register_error_handler(Unauthorized, wrong_key_answer)
+
+
+def wrong_key_answer(error: Unauthorized) -> Response:
+    """Answer a request without a live key: after too many wrong ones from its address, with 429.
+
+    A right key is never counted and never refused. Without the database nothing is counted.
+    """
+    if request.headers.get("Authorization"):
+        try:
+            service(Attempts).begin(Subject(AttemptKind.KEY, address_group(peer_address())))
+        except RateLimited as limited:
+            return error_answer(limited)
+        except ServiceUnavailable:
+            return error_answer(error)
+    return error_answer(error)
 
 
 @dataclass(frozen=True, slots=True)

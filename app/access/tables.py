@@ -102,3 +102,13 @@ audit_events = Table(
     Index(None, "organization_id", "id"),
     Index(None, "workspace_id", "id"),
 )
+
+# Failed attempts to get in, in milliseconds since 1970, oldest first: see app.access.attempts.
+failed_attempts = Table(
+    "failed_attempts",
+    metadata,
+    Column("slot", String(24), primary_key=True),
+    Column("times", JSON, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "expires_at"),
+)

@@ -17,8 +17,8 @@ from app.kernel.clock import utc_now
 from app.kernel.errors import ValidationFailed
 from app.people.bar import disable_user, reset_user
 from app.people.manage import NewUser, create_user
-from app.people.passwords import generate_password
-from app.people.store import find_user, load_memberships, load_users
+from app.people.passwords import choose_password, generate_password
+from app.people.store import find_users, load_memberships, load_users
 
 _organization = click.option(
     "--organization",
@@ -66,6 +66,7 @@ def create_command(
     if no_password and password_stdin:
         raise click.UsageError("--no-password and --password-stdin exclude each other.")
     password = None if no_password else _password(from_stdin=password_stdin)
+    chosen = None if password is None else choose_password(password, email)
     with ready_database() as database, database.writing() as connection:
         organization_id, ids = _scope(connection, workspaces, organization)
         new = NewUser(
@@ -73,13 +74,13 @@ def create_command(
             email=email,
             name=name or email.strip(),
             roles=dict.fromkeys(ids, Role(role)),
-            password=password,
+            password=chosen,
         )
         try:
             create_user(connection, new, command_line_actor(), utc_now())
         except ValidationFailed as wrong:
             raise _failure(wrong) from wrong
-        user = _user(connection, email)
+        user = _user(connection, email, organization_id)
         shown = user_as_json(user, load_memberships(connection, [user.id]))
     _tell(shown, None if password_stdin else password, as_json=as_json)
 
@@ -105,14 +106,15 @@ def list_command(organization: str | None, as_json: bool) -> None:
 
 @users_group.command("disable")
 @click.argument("email")
+@_organization
 @_as_json
-def disable_command(email: str, as_json: bool) -> None:
+def disable_command(email: str, organization: str | None, as_json: bool) -> None:
     """Bar a person from the next request on; their sessions end.
 
     The only owner of the organization cannot be barred.
     """
     with ready_database() as database, database.writing() as connection:
-        user = _user(connection, email)
+        user = _user_of(connection, email, organization)
         try:
             is_new = disable_user(connection, user, command_line_actor(), utc_now())
         except ValidationFailed as wrong:
@@ -125,22 +127,28 @@ def disable_command(email: str, as_json: bool) -> None:
 
 @users_group.command("reset")
 @click.argument("email")
+@_organization
 @_from_stdin
 @_as_json
-def reset_command(email: str, password_stdin: bool, as_json: bool) -> None:
+def reset_command(
+    email: str, organization: str | None, password_stdin: bool, as_json: bool
+) -> None:
     """Give a person a new password and a fresh start.
 
     No second factor, no pause after wrong passwords, no sessions; a disabled person may sign in
     again.
     """
     password = _password(from_stdin=password_stdin)
+    chosen = choose_password(password, email)
     with ready_database() as database, database.writing() as connection:
-        user = _user(connection, email)
+        user = _user_of(connection, email, organization)
         try:
-            reset_user(connection, user, password, command_line_actor(), utc_now())
+            reset_user(connection, user, chosen, command_line_actor(), utc_now())
         except ValidationFailed as wrong:
             raise _failure(wrong) from wrong
-        shown = user_as_json(_user(connection, email), load_memberships(connection, [user.id]))
+        shown = user_as_json(
+            _user_of(connection, email, organization), load_memberships(connection, [user.id])
+        )
     _tell(shown, None if password_stdin else password, as_json=as_json)
 
 
@@ -161,11 +169,19 @@ def _scope(
     return found[0].organization_id, [row.id for row in found]
 
 
-def _user(connection: Connection, email: str) -> AnyRow:
-    found = find_user(connection, email)
-    if found is None:
+def _user_of(connection: Connection, email: str, organization: str | None) -> AnyRow:
+    if organization is None:
+        return _user(connection, email)
+    return _user(connection, email, find_organization(connection, organization).id)
+
+
+def _user(connection: Connection, email: str, organization_id: UUID | None = None) -> AnyRow:
+    found = find_users(connection, email, organization_id)
+    if not found:
         raise Failure(f"there is no user {email}")
-    return found
+    if len(found) > 1:
+        raise Failure(f"{email} has accounts in several organizations: name one, --organization")
+    return found[0]
 
 
 def _failure(wrong: ValidationFailed) -> Failure:

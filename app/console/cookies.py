@@ -1,4 +1,4 @@
-"""The session cookie: where the browser keeps the token, and how it is kept from others."""
+"""The console's cookies: what the browser keeps, and how it is kept from others."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -8,7 +8,9 @@ from flask import Response, request
 from app.people.session_tokens import LONGEST
 from app.web.wiring import service
 
-NAME = "borderpost_session"
+SESSION = "borderpost_session"
+# Holds what a page says to the next one, and the secret behind the tokens of forms.
+FORMS = "borderpost_form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,25 +20,30 @@ class CookieScope:
     path: str
     is_https: bool
 
+    def named(self, name: str) -> str:
+        """Return a cookie's whole name: under https no other host can set one of this name."""
+        return f"__Host-{name}" if self.is_https else name
+
 
 def cookie_scope(public_url: str) -> CookieScope:
-    """Say how far cookies reach: the console below the public URL, and nothing beside it."""
+    """Return the scope for a public URL: the console, or the whole host where the name says so."""
     parts = urlsplit(public_url)
-    return CookieScope(parts.path.rstrip("/") + "/console", parts.scheme == "https")
+    is_https = parts.scheme == "https"
+    return CookieScope("/" if is_https else parts.path.rstrip("/") + "/console", is_https)
 
 
-def presented_token() -> str | None:
-    """Return the session token that the browser sent."""
-    return request.cookies.get(NAME) or None
+def presented(name: str) -> str | None:
+    """Return the value of a cookie that the browser sent."""
+    return request.cookies.get(service(CookieScope).named(name)) or None
 
 
-def keep_token(answer: Response, token: str) -> None:
-    """Let the browser keep a session token until the session ends at the latest."""
+def keep(answer: Response, name: str, value: str, seconds: float) -> None:
+    """Let the browser keep a cookie for a time."""
     scope = service(CookieScope)
     answer.set_cookie(
-        NAME,
-        token,
-        max_age=int(LONGEST.total_seconds()),
+        scope.named(name),
+        value,
+        max_age=int(seconds),
         path=scope.path,
         secure=scope.is_https,
         httponly=True,
@@ -44,6 +51,16 @@ def keep_token(answer: Response, token: str) -> None:
     )
 
 
+def presented_token() -> str | None:
+    """Return the session token that the browser sent."""
+    return presented(SESSION)
+
+
+def keep_token(answer: Response, token: str) -> None:
+    """Let the browser keep a session token until the session ends at the latest."""
+    keep(answer, SESSION, token, LONGEST.total_seconds())
+
+
 def drop_token(answer: Response) -> None:
     """Let the browser forget the session token."""
-    answer.delete_cookie(NAME, path=service(CookieScope).path)
+    keep(answer, SESSION, "", 0)

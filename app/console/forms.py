@@ -7,8 +7,10 @@ from typing import Any
 
 from flask import request
 from marshmallow import Schema, fields
+from werkzeug.datastructures import MultiDict
 
 from app.kernel.errors import ValidationFailed
+from app.kernel.texts import UNSTORABLE, is_storable
 from app.web.bodies import load
 
 _STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")
@@ -47,7 +49,19 @@ def read_form(schema: type[Schema], **more: object) -> Any:
             given[name] = [text for text in request.form.getlist(name) if text]
         elif request.form.get(name):
             given[name] = request.form[name]
-    return load(made, given | more)
+    return _load(made, given | more, request.form)
+
+
+def read_text(name: str) -> str:
+    """Return what was typed into a field that no schema reads, without the space around it.
+
+    Raises:
+        ValidationFailed: it holds a character that cannot be stored.
+    """
+    text = request.form.get(name, "").strip()
+    if not is_storable(text):
+        raise ValidationFailed({f"$.{name}": [UNSTORABLE]})
+    return text
 
 
 def read_search(schema: type[Schema]) -> Any:
@@ -56,7 +70,24 @@ def read_search(schema: type[Schema]) -> Any:
     Raises:
         ValidationFailed: with every problem, as for the API.
     """
-    return load(schema(), {name: text for name, text in request.args.items() if text})
+    given = {name: text for name, text in request.args.items() if text}
+    return _load(schema(), given, request.args)
+
+
+def _load(schema: Schema, given: Mapping[str, Any], submitted: MultiDict[str, str]) -> Any:
+    """Load with a schema; no field may hold what cannot be stored, whatever its type is."""
+    unstorable = {
+        f"$.{name}": [UNSTORABLE]
+        for name, text in submitted.items(multi=True)
+        if name in schema.fields and not is_storable(text)
+    }
+    try:
+        found = load(schema, given)
+    except ValidationFailed as problem:
+        raise ValidationFailed((problem.details or {}) | unstorable) from problem
+    if unstorable:
+        raise ValidationFailed(unstorable)
+    return found
 
 
 def refilled(problem: ValidationFailed) -> Form:

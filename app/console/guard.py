@@ -8,10 +8,10 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from flask import Response, abort, redirect, request
-from flask_wtf.csrf import CSRFProtect
 
 from app.access.roles import Role
 from app.console.cookies import presented_token
+from app.console.form_tokens import check_form
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden
@@ -21,7 +21,6 @@ from app.people.visitor import Visitor
 from app.web.wiring import service
 
 SIGN_IN = "/console/sign-in"
-csrf = CSRFProtect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Visits:
             Forbidden: the role is too small.
         """
         visitor = _visitor()
-        _check_form()
+        check_form()
         if not visitor.permits(self.role):
             raise Forbidden(f"This takes the role {self.role}; you have {visitor.role} here.")
         return visitor
@@ -66,7 +65,7 @@ class VisitsOrganization:
             Forbidden: the role is too small, or holds in some workspaces only.
         """
         visitor = _visitor()
-        _check_form()
+        check_form()
         role = visitor.organization_role
         if role is None or not role.permits(self.role):
             raise Forbidden(f"This takes the role {self.role} in the whole organization.")
@@ -81,12 +80,7 @@ class Stranger:
 
     def __call__(self) -> None:
         """Let everyone pass whose form is ours."""
-        _check_form()
-
-
-def _check_form() -> None:
-    if request.method not in {"GET", "HEAD"}:
-        csrf.protect()
+        check_form()
 
 
 def _visitor() -> Visitor:

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from flask import Response, flash, get_flashed_messages, request
-from flask_wtf.csrf import generate_csrf
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.access.roles import Role
+from app.console.form_tokens import form_token
 from app.console.language import visitor_language
 from app.console.navigation import menu_lines
 from app.kernel.clock import Clock, rfc3339
@@ -47,7 +47,7 @@ def _environment() -> Environment:
     made.globals.update(
         link=link,
         asset_url=asset_url,
-        csrf_token=generate_csrf,
+        csrf_token=form_token,
         flashed=lambda: get_flashed_messages(with_categories=True),
         here=lambda: request.path,
         script_root=lambda: request.script_root,

@@ -14,9 +14,8 @@ from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.people.directory import PeopleFilter, load_people, load_person
-from app.people.lockout import is_paused
 from app.people.manage import NewUser, create_user
-from app.people.passwords import generate_password
+from app.people.passwords import choose_password, generate_password
 from app.people.visitor import Visitor
 from app.web.pages import PageQuery
 from app.web.routes import Answer, Routes
@@ -38,7 +37,7 @@ def people_page(visitor: Visitor) -> Answer:
         visitor,
         "people.html",
         **listed(PATH, found, wanted.limit, lambda person: person.user_id),
-        is_paused=lambda person: is_paused(person.locked_until, now),
+        is_paused=lambda person: person.is_paused(now),
     )
 
 
@@ -55,7 +54,8 @@ def make_person(visitor: Visitor) -> Answer:
     try:
         given = read_form(PersonForm, **roles_given())
         password = generate_password() if given.pop("has_password") else None
-        new = NewUser(organization_id=asks.organization_id, password=password, **given)
+        chosen = None if password is None else choose_password(password, given["email"])
+        new = NewUser(organization_id=asks.organization_id, password=chosen, **given)
         with service(Database).writing() as connection:
             user_id = create_user(connection, new, actor_of(asks), now)
             person = load_person(connection, asks.organization_id, user_id)

@@ -17,9 +17,8 @@ from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, ValidationFailed
 from app.people.bar import disable_user, reset_user
 from app.people.directory import load_person, require_user
-from app.people.lockout import is_paused
 from app.people.manage import change_roles
-from app.people.passwords import generate_password
+from app.people.passwords import choose_password, generate_password
 from app.people.visitor import Visitor
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
@@ -77,10 +76,13 @@ def reset_person(visitor: Visitor, user_id: UUID) -> Answer:
     """Let a person begin afresh; the answer shows the new password, and no other page ever does."""
     actor, now = actor_of(asking(visitor)), service(Clock).now()
     try:
+        with service(Database).reading() as connection:
+            known = load_person(connection, visitor.organization_id, user_id)
+        password = generate_password() if known.has_password else None
+        chosen = None if password is None else choose_password(password, known.email)
         with service(Database).writing() as connection:
             user = require_user(connection, visitor.organization_id, user_id)
-            password = None if user.password_hash is None else generate_password()
-            reset_user(connection, user, password, actor, now)
+            reset_user(connection, user, chosen, actor, now)
             person = load_person(connection, visitor.organization_id, user_id)
     except ValidationFailed as problem:
         return _page(visitor, user_id, 422, refilled(problem))
@@ -99,5 +101,5 @@ def _page(visitor: Visitor, user_id: UUID, status: int = 200, form: Form | None 
         person=person,
         form=form or Form(),
         names=place_names(visitor),
-        is_paused=is_paused(person.locked_until, service(Clock).now()),
+        is_paused=person.is_paused(service(Clock).now()),
     )

@@ -7,14 +7,13 @@ from flask import Flask
 from app.console.access_keys_page import routes as access_keys_routes
 from app.console.account_page import routes as account_routes
 from app.console.audit_page import routes as audit_routes
-from app.console.cookies import cookie_scope
+from app.console.cookies import FORMS, cookie_scope
 from app.console.destinations.freezing import routes as freezing_routes
 from app.console.destinations.history import routes as history_routes
 from app.console.destinations.inheritance import routes as inheritance_routes
 from app.console.destinations.page import routes as destinations_routes
 from app.console.destinations.rules import routes as rules_routes
 from app.console.failures import install_failure_pages, install_lost_page
-from app.console.guard import csrf
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
 from app.console.messages_page import routes as messages_routes
@@ -73,17 +72,12 @@ def install_console(app: Flask, settings: Settings) -> None:
     scope = cookie_scope(settings.public_url)
     provide(app, scope)
     app.config.update(
-        # Flask's own cookie holds the forms' token and what a page tells the next one.
-        SESSION_COOKIE_NAME="borderpost_form",
+        SESSION_COOKIE_NAME=scope.named(FORMS),
         SESSION_COOKIE_PATH=scope.path,
         SESSION_COOKIE_SECURE=scope.is_https,
         SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_CHECK_DEFAULT=False,  # the guards of the pages check; the API has no cookies
         WTF_CSRF_TIME_LIMIT=None,
-        # A proxy may change the Host header that the strict check compares with.
-        WTF_CSRF_SSL_STRICT=False,
     )
-    csrf.init_app(app)
     install_lost_page(app, "/console")
     install_identity_provider(app, settings)
     for place, routes in enumerate(CONSOLE_ROUTES):

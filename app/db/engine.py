@@ -24,6 +24,7 @@ _WAIT_SECONDS = 2
 _MIGRATION_SECONDS = 60
 # The schema is older than the program: a state of the installation, as an absent database is.
 _NOT_MIGRATED = {"42P01", "42703"}
+_held = threading.local()
 
 
 class Database:
@@ -209,9 +210,18 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
+def holds_connection() -> bool:
+    """Say whether this thread holds a connection, inside a transaction or not."""
+    return getattr(_held, "depth", 0) > 0
+
+
 @contextmanager
 def _unavailable_as_public() -> Iterator[None]:
-    """Turn what says 'the database is not there' into the public error; defects pass through."""
+    """Turn what says 'the database is not there' into the public error; defects pass through.
+
+    Every connection is lent inside of this, so it also counts them for `holds_connection`.
+    """
+    _held.depth = getattr(_held, "depth", 0) + 1
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
@@ -223,6 +233,8 @@ def _unavailable_as_public() -> Iterator[None]:
         if _sqlstate(problem) in _NOT_MIGRATED:
             raise ServiceUnavailable from problem
         raise
+    finally:
+        _held.depth -= 1
 
 
 def _sqlstate(problem: DBAPIError) -> str | None:

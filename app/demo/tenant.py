@@ -17,8 +17,8 @@ from app.db.vault import Vault
 from app.kernel.clock import utc_now
 from app.people.bar import reset_user
 from app.people.manage import NewUser, create_user
-from app.people.passwords import generate_password, is_password
-from app.people.store import find_user
+from app.people.passwords import choose_password, generate_password, is_password
+from app.people.store import find_users
 from app.provisioning.apply import apply
 
 _FILE = "demo.env"
@@ -75,13 +75,17 @@ def _make_user(database: Database, organization_id: UUID, password: str) -> None
     """Make the demo's owner, or give a known one the password that the note has."""
     now = utc_now()
     actor = Actor(ActorKind.SYSTEM, "demo")
-    new = NewUser(organization_id, _EMAIL, "Demo owner", {None: Role.OWNER}, password)
+    with database.reading() as connection:
+        found = find_users(connection, _EMAIL, organization_id)
+    if found and is_password(found[0].password_hash, password):
+        return
+    chosen = choose_password(password, _EMAIL)
+    new = NewUser(organization_id, _EMAIL, "Demo owner", {None: Role.OWNER}, chosen)
     with database.writing() as connection:
-        found = find_user(connection, _EMAIL)
-        if found is None:
+        if found:
+            reset_user(connection, found[0], chosen, actor, now)
+        else:
             create_user(connection, new, actor, now)
-        elif not is_password(found.password_hash, password):
-            reset_user(connection, found, password, actor, now)
 
 
 def _wanted(account_sid: str, auth_token: str, service_sid: str, key_name: str) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
 )
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
@@ -25,6 +27,11 @@ class Clock:
 def to_milliseconds(at: datetime) -> datetime:
     """Cut a time to whole milliseconds, the resolution of everything that is stored."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def from_unix_time(seconds: float) -> datetime:
+    """Return the time of so many seconds since 1970 in UTC."""
+    return _EPOCH + timedelta(seconds=seconds)
 
 
 def rfc3339(at: datetime) -> str:

@@ -169,10 +169,15 @@ class IdempotencyKeyReused(PublicError):
 
 
 class RateLimited(PublicError):
-    """Too many sends wait for the provider; nothing was processed."""
+    """Too many requests of one kind at once, or too many wrong ones; nothing was processed."""
 
     message = "Too many messages are being sent at once. Nothing was sent; try again."
-    retry_after_seconds = 1
+
+    retry_after_seconds: int | None = 1
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ProviderUnavailable(PublicError):

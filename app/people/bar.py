@@ -5,11 +5,14 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.access.actor import Actor
+from app.access.attempts import forget_attempts
 from app.access.scope import lock_organization
 from app.db.rows import AnyRow
 from app.kernel.errors import ValidationFailed
+from app.people.caller import of_account, of_own
 from app.people.deeds import note_user_deed
-from app.people.passwords import hash_password, mistake_in_password
+from app.people.factor_store import drop_recovery_codes
+from app.people.passwords import NewPassword
 from app.people.safeguards import LAST_OWNER, check_is_another, is_last_owner
 from app.people.sessions import end_sessions_of
 from app.people.store import load_owners, update_user
@@ -34,9 +37,11 @@ def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: dateti
 
 
 def reset_user(
-    connection: Connection, user: AnyRow, password: str | None, actor: Actor, now: datetime
+    connection: Connection, user: AnyRow, password: NewPassword | None, actor: Actor, now: datetime
 ) -> None:
     """Give a person a new password and a fresh start: no second factor, no pause, no sessions.
+
+    No browser is known any more, and the next sign-in at an identity provider pins the account.
 
     Without a password they sign in at the identity provider only.
 
@@ -44,19 +49,22 @@ def reset_user(
         ValidationFailed: it is the actor, or the password is too weak.
     """
     check_is_another(actor, user.id)
-    weak = None if password is None else mistake_in_password(password)
-    if weak is not None:
-        raise ValidationFailed({"$.password": [weak]})
+    if password is not None and password.mistake is not None:
+        raise ValidationFailed({"$.password": [password.mistake]})
     update_user(
         connection,
         user.id,
         now,
-        password_hash=None if password is None else hash_password(password),
+        password_hash=None if password is None else password.hash,
         totp_secret=None,
         totp_step=None,
-        failed_sign_ins=0,
+        identity_issuer=None,
+        identity_subject=None,
+        browsers_known_since=now,
         locked_until=None,
         disabled_at=None,
     )
+    drop_recovery_codes(connection, user.id)
+    forget_attempts(connection, of_account(user.email), of_own(user.id))
     end_sessions_of(connection, user.id, now)
     note_user_deed(connection, actor, user, "reset", now)

@@ -47,6 +47,10 @@ class Person:
     locked_until: datetime | None
     belongings: tuple[Belonging, ...]
 
+    def is_paused(self, now: datetime) -> bool:
+        """Say whether sign-in is slowed on browsers that are not known."""
+        return self.locked_until is not None and self.locked_until > now
+
 
 def load_people(
     connection: Connection, organization_id: UUID, wanted: PeopleFilter

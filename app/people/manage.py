@@ -1,7 +1,7 @@
 """Making people's accounts and changing their roles, each in one transaction with its audit row."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -17,17 +17,15 @@ from app.kernel.names import mistake_in_name
 from app.kernel.problems import Problems
 from app.people.belonging import PATH, check_roles
 from app.people.deeds import note_user_deed
-from app.people.passwords import hash_password, mistake_in_password
+from app.people.email import mistake_in_email, normal_email
+from app.people.passwords import NewPassword
 from app.people.safeguards import LAST_OWNER, is_last_owner
 from app.people.store import (
-    find_user,
+    find_users,
     insert_user,
     load_owners,
-    normal_email,
     replace_memberships,
 )
-
-MAX_EMAIL_CHARS = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +39,7 @@ class NewUser:
     email: str
     name: str
     roles: Mapping[UUID | None, Role]
-    password: str | None = field(repr=False)
-
-
-def mistake_in_email(email: str) -> str | None:
-    """Say what is wrong with an e-mail address, or None."""
-    local, _, domain = email.strip().rpartition("@")
-    is_plain = email.strip().isprintable() and " " not in email.strip()
-    if not (local and domain and is_plain and len(email.strip()) <= MAX_EMAIL_CHARS):
-        return "Must be an e-mail address, for example ada@example.com."
-    return None
+    password: NewPassword | None
 
 
 def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetime) -> UUID:
@@ -67,7 +56,7 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
         "organization_id": new.organization_id,
         "email": normal_email(new.email),
         "name": new.name,
-        "password_hash": None if new.password is None else hash_password(new.password),
+        "password_hash": None if new.password is None else new.password.hash,
         "created_at": now,
         "updated_at": now,
     }
@@ -82,9 +71,9 @@ def _check(connection: Connection, new: NewUser) -> str:
     """Return the roles in words, or raise every problem."""
     problems = Problems()
     wrong = mistake_in_email(new.email)
-    if wrong is None and find_user(connection, new.email) is not None:
+    if wrong is None and find_users(connection, new.email, new.organization_id):
         wrong = "Somebody has this address already."
-    weak = None if new.password is None else mistake_in_password(new.password)
+    weak = None if new.password is None else new.password.mistake
     named = mistake_in_name(new.name)
     for path, mistake in (("$.email", wrong), ("$.name", named), ("$.password", weak)):
         if mistake is not None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.access.attempts import forget_expired_attempts
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.people.sessions import forget_sessions
@@ -12,13 +13,14 @@ KEPT_AFTER_THE_END = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class PurgeSessions:
-    """Deletes sessions a week after their end."""
+    """Deletes sessions a week after their end, and failed attempts that no limit counts."""
 
     database: Database
     clock: Clock
 
     def __call__(self) -> int:
         """Delete what is past its time; return how many sessions that were."""
-        before = self.clock.now() - KEPT_AFTER_THE_END
+        now = self.clock.now()
         with self.database.writing() as connection:
-            return forget_sessions(connection, before)
+            forget_expired_attempts(connection, now)
+            return forget_sessions(connection, now - KEPT_AFTER_THE_END)

@@ -1,18 +1,22 @@
 """Signing in: by e-mail and password, with a second factor where one is set, or by access key.
 
-What is wrong is never told apart: a stranger learns neither who has an account nor whether sign-in
-is paused. Each sign-in makes a new session; the one that the browser had before ends.
+A refusal gives no reason: a stranger learns neither who has an account nor what was wrong. Each
+sign-in makes a new session; the one that the browser had before ends.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection
 
 from app.access.actor import Actor
+from app.access.attempt_limits import AttemptKind, Subject
+from app.access.attempts import Attempt, Attempts, forget_attempts, withdraw
 from app.access.audit import Deed, note_deed
-from app.access.principal import ActorKind, admit
+from app.access.principal import ActorKind, StoredKey, admit
 from app.access.roles import Role
 from app.access.store import load_key
 from app.access.tokens import hash_token, is_well_formed
@@ -20,25 +24,48 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.db.vault import Vault
 from app.kernel.clock import Clock
-from app.kernel.errors import Unauthorized
-from app.people.lockout import is_paused, paused_until
-from app.people.passwords import hash_password, is_password, needs_new_hash
-from app.people.second_factor import step_of_code, totp_owner
+from app.kernel.errors import RateLimited, Unauthorized
+from app.people.caller import Caller, of_account
+from app.people.deeds import FAILED, note_failed_sign_in, note_user_deed
+from app.people.email import normal_email
+from app.people.factor_store import use_code
+from app.people.known_browser import KnownBrowserCookie
+from app.people.passwords import (
+    PATIENCE_SECONDS,
+    hash_password,
+    hash_turn,
+    is_password,
+    needs_new_hash,
+)
 from app.people.session_tokens import HALF_WAY, LONGEST, hash_session_token, mint_session_token
 from app.people.sessions import end_session, insert_session, load_session
-from app.people.store import find_user, load_user, update_user
+from app.people.store import find_users, load_user, update_user
+
+_log = structlog.get_logger(__name__)
 
 
 class SignInRefused(Exception):
-    """Who asks is not let in; deliberately without a reason."""
+    """The sign-in is refused; deliberately without a reason."""
+
+
+class SeveralAccounts(Exception):
+    """The credential is right for accounts in several organizations: one must be named."""
+
+    def __init__(self, organization_ids: Sequence[UUID]) -> None:
+        self.organization_ids = tuple(organization_ids)
+        super().__init__()
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The token of a new session; half-way where the second factor is still to come."""
+    """The token of a new session, half-way where the second factor is still to come.
+
+    ``browser`` is the cookie by which the browser is known from now on.
+    """
 
     token: str = field(repr=False)
     awaits_second_factor: bool = False
+    browser: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,103 +75,99 @@ class SignIn:
     database: Database
     vault: Vault
     clock: Clock
+    attempts: Attempts
+    cookie: KnownBrowserCookie
 
-    def by_password(self, email: str, password: str, earlier_token: str | None) -> SignedIn:
+    def by_password(
+        self, email: str, password: str, caller: Caller, organization_id: UUID | None = None
+    ) -> SignedIn:
         """Let a person in by password.
 
         Raises:
-            SignInRefused: no such person, another password, disabled, or paused after wrong ones.
+            SignInRefused: no such person, another password, or disabled.
+            SeveralAccounts: the password is right in several organizations, and none is named.
+            RateLimited: too many wrong attempts, or too many at this moment.
         """
-        now = self.clock.now()
+        now, address = self.clock.now(), normal_email(email)
         with self.database.reading() as connection:
-            found = find_user(connection, email)
-        # Outside a transaction: it takes its time on purpose.
-        is_right = is_password(None if found is None else found.password_hash, password)
+            found = find_users(connection, address)
+        known = [one for one in found if caller.knows(one.id, one.browsers_known_since, now)]
+        # The turn comes first, so that a flood costs neither a hash nor a write.
+        with hash_turn(PATIENCE_SECONDS if known else 0.0):
+            attempt = self.attempts.begin(*_subjects(address, known, caller))
+            right = _with_password(found, password)
+        live = [one for one in right if one.disabled_at is None]
+        if organization_id is not None:
+            live = [one for one in live if one.organization_id == organization_id]
+        if len(live) > 1:
+            self.attempts.give_back(attempt)
+            raise SeveralAccounts([one.organization_id for one in live])
+        if not live:
+            why = "the account is disabled" if right else "wrong password"
+            self._refuse(found, caller, why, attempt)
+        renewed = _renewed_hash(live[0], password)
         with self.database.writing() as connection:
-            user = None if found is None else load_user(connection, found.id)
-            if user is not None and not is_paused(user.locked_until, now):
-                if is_right and user.disabled_at is None:
-                    return self._let_in(connection, user, password, earlier_token, now)
-                _count_failure(connection, user, now)
-        raise SignInRefused
+            user = load_user(connection, live[0].id)
+            if (
+                user is None
+                or user.disabled_at is not None
+                or user.password_hash != live[0].password_hash
+            ):
+                raise SignInRefused
+            if renewed is not None:
+                update_user(connection, user.id, now, password_hash=renewed)
+            if user.totp_secret is None:
+                return self._let_in(connection, user, caller, attempt, now)
+            withdraw(connection, attempt)
+            return _half_way(connection, user, caller, now)
 
-    def _let_in(
-        self,
-        connection: Connection,
-        user: AnyRow,
-        password: str,
-        earlier_token: str | None,
-        now: datetime,
-    ) -> SignedIn:
-        if needs_new_hash(user.password_hash):
-            update_user(connection, user.id, now, password_hash=hash_password(password))
-        if user.totp_secret is None:
-            return start_session(connection, user, earlier_token, now)
-        token = mint_session_token()
-        _end_earlier(connection, earlier_token, now)
-        insert_session(
-            connection,
-            token_hash=hash_session_token(token),
-            now=now,
-            ends_at=now + HALF_WAY,
-            user_id=user.id,
-            awaits_second_factor=True,
-        )
-        return SignedIn(token, awaits_second_factor=True)
-
-    def by_code(self, half_way_token: str, code: str) -> SignedIn:
+    def by_code(self, code: str, caller: Caller) -> SignedIn:
         """Let a person in whose password was right, by a code of the second factor.
 
         Raises:
-            SignInRefused: the code is wrong or was used, sign-in is paused, or began too long ago.
+            SignInRefused: the code is wrong or was used, or the sign-in began too long ago.
+            RateLimited: too many wrong attempts.
         """
-        now = self.clock.now()
-        with self.database.writing() as connection:
-            session = load_session(connection, hash_session_token(half_way_token), now)
-            user = None
-            if session is not None and session.awaits_second_factor:
-                user = load_user(connection, session.visitor_id)
-            if user is not None and not is_paused(user.locked_until, now):
-                step = self._step(user, code, now)
-                if step is not None:
-                    update_user(connection, user.id, now, totp_step=step)
-                    return start_session(connection, user, half_way_token, now)
-                _count_failure(connection, user, now)
-        raise SignInRefused
-
-    def _step(self, user: AnyRow, code: str, now: datetime) -> int | None:
-        if user.totp_secret is None:
-            return None
-        secret = self.vault.open(totp_owner(user.id), user.totp_secret)
-        return step_of_code(secret, code, user.totp_step, now)
-
-    def by_verified_email(self, email: str, earlier_token: str | None) -> SignedIn:
-        """Let a person in whom an identity provider vouches for; it asks for its own factors.
-
-        Raises:
-            SignInRefused: nobody has this address, or they are disabled.
-        """
-        with self.database.writing() as connection:
-            user = find_user(connection, email)
-            if user is None or user.disabled_at is not None:
+        now, token = self.clock.now(), hash_session_token(caller.session_token or "")
+        with self.database.reading() as connection:
+            session = load_session(connection, token, now)
+            if session is None or not session.awaits_second_factor:
                 raise SignInRefused
-            return start_session(connection, user, earlier_token, self.clock.now())
+            seen = load_user(connection, session.visitor_id)
+        if seen is None:
+            raise SignInRefused
+        known = [seen] if caller.knows(seen.id, seen.browsers_known_since, now) else []
+        attempt = self.attempts.begin(*_subjects(seen.email, known, caller))
+        with self.database.writing() as connection:
+            user, session = load_user(connection, seen.id), load_session(connection, token, now)
+            kind = None
+            if user is not None and session is not None:
+                kind = use_code(connection, self.vault, user, code, now)
+            if user is not None and kind is not None:
+                if kind != "code":
+                    actor = Actor(ActorKind.USER, user.name, user.id)
+                    note_user_deed(connection, actor, user, "recovery_code_used", now)
+                return self._let_in(connection, user, caller, attempt, now)
+        return self._refuse([seen], caller, "wrong code of the second factor", attempt)
 
-    def by_key(self, token: str, earlier_token: str | None) -> SignedIn:
+    def by_key(self, token: str, caller: Caller) -> SignedIn:
         """Let an access key in; its role counts.
 
         Raises:
             SignInRefused: there is no such live key.
+            RateLimited: the same, after too many wrong keys from this address.
         """
         now = self.clock.now()
-        if not is_well_formed(token):
-            raise SignInRefused
+        key = None
+        if is_well_formed(token):
+            with self.database.reading() as connection:
+                key = load_key(connection, hash_token(token))
+        try:
+            principal = admit(key, Role.VIEWER, now)
+        except Unauthorized:
+            self._refuse_key(key, caller, now)
         with self.database.writing() as connection:
-            try:
-                principal = admit(load_key(connection, hash_token(token)), Role.VIEWER, now)
-            except Unauthorized as problem:
-                raise SignInRefused from problem
-            _end_earlier(connection, earlier_token, now)
+            _end_earlier(connection, caller, now)
             session_token = mint_session_token()
             insert_session(
                 connection,
@@ -157,40 +180,110 @@ class SignIn:
             _note_sign_in(connection, principal.organization_id, actor, now)
         return SignedIn(session_token)
 
+    def _refuse_key(self, key: StoredKey | None, caller: Caller, now: datetime) -> None:
+        self.attempts.begin(Subject(AttemptKind.KEY, caller.group))
+        _log.warning("sign_in_failed", why="wrong access key", address=caller.address)
+        if key is not None:
+            of = key.principal
+            said = caller.said("the access key is expired or revoked")
+            deed = Deed(of.organization_id, of.workspace_id, FAILED, str(of.key_id), said)
+            with self.database.writing() as connection:
+                note_deed(connection, Actor(ActorKind.SYSTEM, "sign-in"), deed, now)
+        raise SignInRefused
 
-def start_session(
-    connection: Connection, user: AnyRow, earlier_token: str | None, now: datetime
-) -> SignedIn:
-    """Start the whole session of a person who has proved who they are."""
+    def let_in(self, connection: Connection, user: AnyRow, caller: Caller) -> SignedIn:
+        """Start the session of a person who has proved elsewhere who they are."""
+        return self._let_in(connection, user, caller, None, self.clock.now())
+
+    def _let_in(
+        self,
+        connection: Connection,
+        user: AnyRow,
+        caller: Caller,
+        attempt: Attempt | None,
+        now: datetime,
+    ) -> SignedIn:
+        token = mint_session_token()
+        _end_earlier(connection, caller, now)
+        insert_session(
+            connection,
+            token_hash=hash_session_token(token),
+            now=now,
+            ends_at=now + LONGEST,
+            user_id=user.id,
+        )
+        if attempt is not None:
+            withdraw(connection, attempt)
+            own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
+            forget_attempts(connection, *own)
+        if user.locked_until is not None:
+            update_user(connection, user.id, now, locked_until=None)
+        actor = Actor(ActorKind.USER, user.name, user.id)
+        _note_sign_in(connection, user.organization_id, actor, now)
+        browser = self.cookie.write(caller.browser.after_sign_in(user.id, now))
+        return SignedIn(token, browser=browser)
+
+    def _refuse(
+        self, users: Sequence[AnyRow], caller: Caller, why: str, attempt: Attempt
+    ) -> SignedIn:
+        """Note a failed attempt with the accounts that it was for.
+
+        Raises:
+            SignInRefused: always.
+        """
+        now = self.clock.now()
+        _log.warning("sign_in_failed", why=why, address=caller.address)
+        of_accounts = [one for one in attempt.subjects if one.kind is AttemptKind.ACCOUNT]
+        until = self.attempts.blocked_until(*of_accounts)
+        with self.database.writing() as connection:
+            note_failed_sign_in(connection, users, caller, why, now)
+            for user in users:
+                if until is not None:
+                    update_user(connection, user.id, now, locked_until=until)
+        raise SignInRefused
+
+
+def _subjects(email: str, known: Sequence[AnyRow], caller: Caller) -> list[Subject]:
+    """Return whose limits count: of a browser that is known its own, and no other."""
+    if known:
+        return [caller.from_browser(one.id) for one in known]
+    return [caller.from_address, of_account(email)]
+
+
+def _renewed_hash(user: AnyRow, password: str) -> str | None:
+    """Hash a right password again where its hash has weaker parameters than today's."""
+    if not needs_new_hash(user.password_hash):
+        return None
+    try:
+        return hash_password(password)
+    except RateLimited:
+        return None
+
+
+def _with_password(found: Sequence[AnyRow], password: str) -> list[AnyRow]:
+    """Return the accounts whose password this is; takes as long where there is none."""
+    if not found:
+        is_password(None, password)
+    return [one for one in found if is_password(one.password_hash, password)]
+
+
+def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetime) -> SignedIn:
     token = mint_session_token()
-    _end_earlier(connection, earlier_token, now)
+    _end_earlier(connection, caller, now)
     insert_session(
         connection,
         token_hash=hash_session_token(token),
         now=now,
-        ends_at=now + LONGEST,
+        ends_at=now + HALF_WAY,
         user_id=user.id,
+        awaits_second_factor=True,
     )
-    update_user(connection, user.id, now, failed_sign_ins=0, locked_until=None)
-    actor = Actor(ActorKind.USER, user.name, user.id)
-    _note_sign_in(connection, user.organization_id, actor, now)
-    return SignedIn(token)
+    return SignedIn(token, awaits_second_factor=True)
 
 
-def _end_earlier(connection: Connection, earlier_token: str | None, now: datetime) -> None:
-    if earlier_token is not None:
-        end_session(connection, hash_session_token(earlier_token), now)
-
-
-def _count_failure(connection: Connection, user: AnyRow, now: datetime) -> None:
-    failures = user.failed_sign_ins + 1
-    update_user(
-        connection,
-        user.id,
-        now,
-        failed_sign_ins=failures,
-        locked_until=paused_until(failures, now),
-    )
+def _end_earlier(connection: Connection, caller: Caller, now: datetime) -> None:
+    if caller.session_token is not None:
+        end_session(connection, hash_session_token(caller.session_token), now)
 
 
 def _note_sign_in(

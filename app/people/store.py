@@ -8,22 +8,33 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, select, update
 
 from app.access.roles import Role
-from app.access.tables import workspaces
+from app.access.tables import organizations, workspaces
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
+from app.kernel.texts import is_storable
+from app.people.email import normal_email
 from app.people.tables import memberships, users
 
 
-def normal_email(email: str) -> str:
-    """Return an address as it is stored and compared: without case, without space around it."""
-    return email.strip().casefold()
+def find_users(
+    connection: Connection, email: str, organization_id: UUID | None = None
+) -> list[AnyRow]:
+    """Find the accounts of an address, one at most in each organization."""
+    address = normal_email(email)
+    if not is_storable(address):
+        return []
+    query = select(users).where(users.c.email == address).order_by(users.c.id)
+    if organization_id is not None:
+        query = query.where(users.c.organization_id == organization_id)
+    return list(connection.execute(query))
 
 
-def find_user(connection: Connection, email: str) -> AnyRow | None:
-    """Find a person by address; the row is locked where the engine locks rows."""
-    return connection.execute(
-        select(users).where(users.c.email == normal_email(email)).with_for_update()
-    ).one_or_none()
+def find_pinned(connection: Connection, issuer: str, subject: str) -> list[AnyRow]:
+    """Find the accounts of a person at an identity provider, one at most in each organization."""
+    query = select(users).where(
+        users.c.identity_issuer == issuer, users.c.identity_subject == subject
+    )
+    return list(connection.execute(query.order_by(users.c.id)))
 
 
 def load_user(connection: Connection, user_id: UUID) -> AnyRow | None:
@@ -52,6 +63,13 @@ def load_workspace_names(
     query = select(columns.id, columns.name).where(
         columns.organization_id == organization_id, columns.id.in_(ids)
     )
+    return {row.id: row.name for row in connection.execute(query)}
+
+
+def load_organization_names(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Load the names of organizations."""
+    columns = organizations.c
+    query = select(columns.id, columns.name).where(columns.id.in_(ids)).order_by(columns.name)
     return {row.id: row.name for row in connection.execute(query)}
 
 

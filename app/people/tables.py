@@ -9,6 +9,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -24,7 +25,7 @@ users = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
-    Column("email", String(254), nullable=False, unique=True),
+    Column("email", String(254), nullable=False),
     Column("name", String(200), nullable=False),
     # Null for people who sign in at an identity provider only.
     Column("password_hash", Text),
@@ -32,12 +33,33 @@ users = Table(
     # kept.
     Column("totp_secret", Text),
     Column("totp_step", Integer),
-    Column("failed_sign_ins", Integer, nullable=False, server_default="0"),
+    # Until when sign-in is slowed on browsers that are not known; the owners' page shows it.
     Column("locked_until", UtcDateTime),
+    # Who this is at the identity provider, from the first sign-in there on.
+    Column("identity_issuer", String(500)),
+    Column("identity_subject", String(255)),
+    # Browsers that signed in before this time are not known any more.
+    Column("browsers_known_since", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),
+    UniqueConstraint("organization_id", "email"),
+    UniqueConstraint("organization_id", "identity_issuer", "identity_subject"),
     Index(None, "organization_id", "id"),
+    Index(None, "email"),
+    Index(None, "identity_issuer", "identity_subject"),
+)
+
+# Each lets its person in once instead of a code of the second factor.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("code_hash", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    UniqueConstraint("user_id", "code_hash"),
 )
 
 # Without a workspace: every workspace of the organization.
@@ -76,6 +98,9 @@ sessions = Table(
     # The workspace that the pages show.
     Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
     Column("awaits_second_factor", Boolean, nullable=False),
+    # Sealed; the secret of a second factor that this session is setting up.
+    Column("pending_totp_secret", Text),
+    Column("pending_totp_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),

@@ -12,6 +12,7 @@ from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
 from app.kernel.phone import is_e164
+from app.kernel.texts import UNSTORABLE, is_storable
 from app.kernel.whole_numbers import read_whole_number
 
 
@@ -36,8 +37,8 @@ class Text(fields.String):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-            raise SchemaError("Holds a character that cannot be sent.")
+        if not is_storable(text):
+            raise SchemaError(UNSTORABLE)
         return text
 
 

@@ -24,7 +24,7 @@ from app.web.wiring import service
 routes = Routes("Operations")
 _ID = re.compile(r"\{(\w+)\}")
 _KEYED = ("viewer", "sender", "admin", "owner")
-_OF_KEYS = (e.Unauthorized, e.Forbidden)
+_OF_KEYS = (e.Unauthorized, e.Forbidden, e.RateLimited)
 _ALWAYS = (e.ServiceUnavailable, e.InternalError)
 _OF_BODIES = (e.BadRequest, e.PayloadTooLarge, e.UnsupportedMediaType, e.ValidationFailed)
 

@@ -1,6 +1,7 @@
 """All routes x all roles x whose key it is: what each declared access rule means through HTTP."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from werkzeug.test import TestResponse
@@ -16,6 +17,7 @@ from support.routes import RECIPES, Ids, Recipe, absent_ids, fill, ids_of
 ENDPOINTS = [e for e in declared_endpoints() if (e.method, e.path) in RECIPES]
 PAGES = {(e.method, e.path) for routes in CONSOLE_ROUTES for e in routes.endpoints}
 KEYED = [e for e in ENDPOINTS if isinstance(e.guard, Requires | RequiresLater)]
+ADDRESSES = count()
 OPEN = [e for e in ENDPOINTS if e not in KEYED]
 
 
@@ -31,8 +33,11 @@ def ask(family: Family, endpoint: Endpoint, ids: Ids, authorization: str | None)
     headers = {"X-Request-Id": "same"}
     if authorization is not None:
         headers["Authorization"] = authorization
+    # Each request comes from another address: wrong keys of one address are limited.
+    address = f"10.0.{next(ADDRESSES) // 256 % 256}.{next(ADDRESSES) % 256}"
     return family.gateway.client.open(
         fill(endpoint.path, ids),
+        environ_overrides={"REMOTE_ADDR": address},
         method=endpoint.method,
         json=recipe_of(endpoint).body(ids),
         headers=headers,

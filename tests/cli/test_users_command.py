@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.access.tables import audit_events
 from app.db.engine import Database
 from app.people.passwords import is_password
-from app.people.store import find_user
+from app.people.store import find_users
 from app.people.tables import users
 
 pytestmark = pytest.mark.one_engine
@@ -39,8 +39,7 @@ def create(run: Run, *arguments: str, stdin: str | None = None) -> Any:
 
 def has_password(database: Database, password: str) -> bool:
     with database.reading() as connection:
-        user = find_user(connection, "ada@example.com")
-    assert user is not None
+        [user] = find_users(connection, "ada@example.com")
     return is_password(user.password_hash, password)
 
 

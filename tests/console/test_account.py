@@ -1,13 +1,9 @@
 """The own account: changing the password, the second factor, ending sessions."""
 
-import re
-
-import pyotp
 import pytest
 
 from app.access.roles import Role
 from app.access.tables import audit_events
-from app.people.tables import users
 from support.console import PASSWORD, Window, make_person, open_window, signed_in
 from support.world import Gateway, Tenant, World
 
@@ -60,29 +56,6 @@ def test_what_is_wrong_with_a_password_stands_beside_its_field(
     assert (status, said in text) == (422, True)
     assert 'aria-invalid="true"' in text
     assert not (current and f'value="{current}"' in text)
-
-
-def test_the_second_factor_is_set_by_a_code_and_removed_by_the_password(
-    window: Window, world: World
-) -> None:
-    account = "/console/account"
-    page = window.post(f"{account}/second-factor/start", on=account).text
-    secret = re.search(r'name="secret" value="(\w+)"', page)
-    assert secret is not None
-    assert 'src="data:image/svg+xml' in page
-    form = {"secret": secret.group(1), "code": "12"}
-    wrong = window.post(f"{account}/second-factor", form, on=account)
-    assert (wrong.status_code, secret.group(1) in wrong.text) == (422, True)
-    code = pyotp.TOTP(secret.group(1)).now()
-    answer = window.post(f"{account}/second-factor", form | {"code": code}, on=account)
-    assert answer.status_code == 303
-    stored = world.rows(users)[0]["totp_secret"]
-    assert stored is not None
-    assert secret.group(1) not in stored
-    refused = window.post(f"{account}/second-factor/remove", {"password": "no"}, on=account)
-    assert (refused.status_code, "Is not your password." in refused.text) == (422, True)
-    window.post(f"{account}/second-factor/remove", {"password": PASSWORD}, on=account)
-    assert world.rows(users)[0]["totp_secret"] is None
 
 
 def test_all_other_sessions_can_be_ended(gateway: Gateway, window: Window) -> None:

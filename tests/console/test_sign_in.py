@@ -11,16 +11,17 @@ from app.access.roles import Role
 from app.access.store import revoke_key
 from app.access.tables import access_keys, audit_events
 from app.application import create_app
-from app.console.cookies import NAME
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.people.bar import disable_user
 from app.people.second_factor import totp_owner
-from app.people.store import find_user
+from app.people.store import find_users
 from app.people.tables import sessions, users
 from support.console import ACTOR, PASSWORD, Window, make_person, open_window, signed_in
 from support.time import ManualClock
 from support.world import PUBLIC_URL, Gateway, Tenant, World, open_gateway
+
+NAME = "__Host-borderpost_session"
 
 
 @pytest.fixture
@@ -64,9 +65,11 @@ def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(
     window: Window, person: str
 ) -> None:
     cookies = window.sign_in(person).headers.getlist("Set-Cookie")
-    [ours] = [cookie for cookie in cookies if cookie.startswith(NAME)]
-    for wanted in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/console"):
-        assert wanted in ours
+    assert cookies
+    for cookie in cookies:
+        assert cookie.startswith("__Host-borderpost_")
+        for wanted in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
+            assert wanted in cookie.split("; "), cookie
 
 
 @pytest.mark.one_engine
@@ -88,9 +91,10 @@ def test_after_five_wrong_passwords_even_the_right_one_waits(
 ) -> None:
     for _ in range(5):
         assert window.sign_in(person, "wrong horse battery").status_code == 403
-    assert window.sign_in(person).status_code == 403
+    assert window.sign_in(person).status_code == 429
     clock.advance(59)
-    assert window.sign_in(person).status_code == 403
+    refused = window.sign_in(person)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
     clock.advance(1)
     assert window.sign_in(person).status_code == 303
 
@@ -100,8 +104,7 @@ def test_a_disabled_person_is_out_at_the_next_request_and_cannot_come_back(
 ) -> None:
     window.sign_in(person)
     with world.database.writing() as c:
-        user = find_user(c, person)
-        assert user is not None
+        [user] = find_users(c, person)
         assert disable_user(c, user, ACTOR, world.now)
     assert not is_in(window)
     assert window.sign_in(person).status_code == 403
@@ -138,11 +141,11 @@ def test_signing_in_again_ends_the_session_before(
 
 def test_signing_out_ends_the_session_itself(gateway: Gateway, window: Window, person: str) -> None:
     window.sign_in(person)
-    kept = window.client.get_cookie(NAME, domain="sms.example.com", path="/console")
+    kept = window.client.get_cookie(NAME, domain="sms.example.com")
     assert kept is not None
     assert window.post("/console/sign-out", on="/console").status_code == 303
     thief = open_window(gateway)
-    thief.client.set_cookie(NAME, kept.value, domain="sms.example.com", path="/console")
+    thief.client.set_cookie(NAME, kept.value, domain="sms.example.com")
     assert not is_in(thief)
 
 

@@ -13,6 +13,7 @@ from app.kernel.errors import NotFound, ValidationFailed
 from app.people.bar import disable_user, reset_user
 from app.people.directory import PeopleFilter, load_people, load_person, require_user
 from app.people.manage import change_roles
+from app.people.passwords import NewPassword
 from app.people.safeguards import LAST_OWNER, YOURSELF, is_last_owner
 from app.people.tables import users
 from support.console import ACTOR, make_person
@@ -92,7 +93,7 @@ def test_nobody_bars_or_resets_the_own_account(world: World, tenant: Tenant) -> 
     def reset() -> None:
         with world.database.writing() as connection:
             user = require_user(connection, tenant.organization_id, ada)
-            reset_user(connection, user, "another horse battery", own, world.now)
+            reset_user(connection, user, NewPassword("hash"), own, world.now)
 
     assert told(reset) == {"$": [YOURSELF]}
 

@@ -14,6 +14,7 @@ from app.access.principal import ActorKind
 from app.access.roles import Role
 from app.access.tables import audit_events
 from app.people.manage import NewUser, create_user
+from app.people.passwords import choose_password
 from support.world import PUBLIC_URL, Gateway, World
 
 PASSWORD = "correct horse battery"
@@ -29,7 +30,8 @@ def make_person(
     password: str | None = PASSWORD,
 ) -> UUID:
     """Make an account."""
-    new = NewUser(organization_id, email, "Ada Example", roles, password)
+    chosen = None if password is None else choose_password(password, email)
+    new = NewUser(organization_id, email, "Ada Example", roles, chosen)
     with world.database.writing() as connection:
         return create_user(connection, new, ACTOR, world.now)
 
@@ -40,16 +42,27 @@ class Window:
 
     client: FlaskClient
 
+    address: str = "127.0.0.1"
+
     def get(self, path: str, **headers: str) -> TestResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.get(path, base_url=PUBLIC_URL, headers=named)
 
     def post(
-        self, path: str, form: dict[str, Any] | None = None, *, on: str | None = None
+        self,
+        path: str,
+        form: dict[str, Any] | None = None,
+        *,
+        on: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> TestResponse:
         """Submit a form that stands on a page: that of the same path where none is named."""
         return self.client.post(
-            path, base_url=PUBLIC_URL, data={"csrf_token": self.token(on or path), **(form or {})}
+            path,
+            base_url=PUBLIC_URL,
+            data={"csrf_token": self.token(on or path), **(form or {})},
+            headers=headers,
+            environ_overrides={"REMOTE_ADDR": self.address},
         )
 
     def post_without_token(self, path: str, form: dict[str, Any] | None = None) -> TestResponse:
@@ -75,9 +88,9 @@ def deeds_of_pages(world: World) -> list[tuple[str, str | None]]:
     return [one for one in told if one[0] != "console.signed_in"]
 
 
-def open_window(gateway: Gateway) -> Window:
+def open_window(gateway: Gateway, address: str = "127.0.0.1") -> Window:
     """Open a window that nobody has signed in with."""
-    return Window(gateway.client.application.test_client())
+    return Window(gateway.client.application.test_client(), address)
 
 
 def signed_in(gateway: Gateway, key: str) -> Window:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import secrets
 import threading
 import time
@@ -29,7 +30,12 @@ class Provider:
     claims: dict[str, Any] = field(
         default_factory=lambda: {"email": "ada@example.com", "email_verified": True}
     )
+    subject: str = "ada"
     other_nonce: bool = False
+    other_audience: bool = False
+    other_issuer: bool = False
+    expired: bool = False
+    unsigned: bool = False
     strange_key: bool = False
     broken: bool = False
     _asked: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -52,14 +58,20 @@ class Provider:
             return Response('{"error": "invalid_grant"}', 400, mimetype="application/json")
         now = int(time.time())
         claims = self.claims | {
-            "iss": self.url,
-            "sub": "ada",
-            "aud": CLIENT_ID,
-            "iat": now,
-            "exp": now + 60,
+            "iss": "https://other.example" if self.other_issuer else self.url,
+            "sub": self.subject,
+            "aud": "other" if self.other_audience else CLIENT_ID,
+            "azp": CLIENT_ID,
+            "iat": now - 7200,
+            "exp": now + (-3600 if self.expired else 60),
             "nonce": "other" if self.other_nonce else asked["nonce"],
         }
         key = _STRANGE_KEY if self.strange_key else _KEY
+        if self.unsigned:
+            parts = ({"alg": "none"}, claims)
+            texts = [base64.urlsafe_b64encode(json.dumps(one).encode()).decode() for one in parts]
+            unsigned = ".".join(text.rstrip("=") for text in texts) + "."
+            return {"access_token": "unused", "token_type": "Bearer", "id_token": unsigned}
         id_token = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)
         return {"access_token": "unused", "token_type": "Bearer", "id_token": id_token}
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import request
 from sqlalchemy import Connection
 
+from app.console.forms import read_text
 from app.destinations.manage import Asked, Change, Changed, ManageDestinations
 from app.destinations.state import CountryChange
 from app.people.visitor import Visitor
@@ -56,5 +57,9 @@ def make_confirmed(
 
 
 def given_reason() -> str | None:
-    """Return why, as the form says it."""
-    return request.form.get("reason", "").strip()[:_MAX_REASON] or None
+    """Return why, as the form says it.
+
+    Raises:
+        ValidationFailed: it holds a character that cannot be stored.
+    """
+    return read_text("reason")[:_MAX_REASON] or None

@@ -1,14 +1,16 @@
 """The form of Manage Destinations: its wishes, and the step that a button of it asks for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from flask import request
 
 from app.console.destinations.sight import Sight
 from app.console.destinations.wishes import DURATIONS, Wishes, read_wishes
-from app.console.forms import Form
+from app.console.forms import Form, read_text, refilled
 from app.destinations.problems import DENIED
 from app.kernel.countries import is_country
+from app.kernel.errors import ValidationFailed
 
 _MAX_REASON = 500
 SAVE = "save"
@@ -30,7 +32,8 @@ class Draft:
     @property
     def is_ready(self) -> bool:
         """Say whether to save: it was asked for, and all of it was shown."""
-        return self.step == SAVE and not self.country and self.was_shown
+        is_asked = self.step == SAVE and not self.country and not self.form.errors
+        return is_asked and self.was_shown
 
     @property
     def was_shown(self) -> bool:
@@ -74,6 +77,11 @@ class Draft:
 def read_draft() -> Draft:
     """Read the submitted form."""
     given = request.form
+    wrong: Mapping[str, list[str]] = {}
+    try:
+        reason = read_text("reason")[:_MAX_REASON] or None
+    except ValidationFailed as problem:
+        reason, wrong = None, refilled(problem).errors
     hours = given.get("hours", "")
     return Draft(
         wishes=read_wishes(given),
@@ -81,7 +89,7 @@ def read_draft() -> Draft:
         country=given.get("country", ""),
         hours=int(hours) if hours in {str(one) for one in DURATIONS} else None,
         shown=given.get("shown", ""),
-        reason=given.get("reason", "").strip()[:_MAX_REASON] or None,
+        reason=reason,
         acknowledged=tuple(given.getlist("acknowledge")),
-        form=Form({"reason": given.get("reason", "")}),
+        form=Form({"reason": given.get("reason", "")}, wrong),
     )

@@ -1,0 +1,63 @@
+"""How many attempts to get in may fail, and for whom they are counted: pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+_SLOTS = 2**18
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+class AttemptKind(StrEnum):
+    """Whose attempts are counted together."""
+
+    KEY = "key"  # wrong access keys from an address
+    ADDRESS = "address"  # wrong passwords and codes from an address
+    ACCOUNT = "account"  # the same for an account, from browsers that have not signed in to it
+    BROWSER = "browser"  # the same from one browser that has signed in to the account before
+    OWN = "own"  # wrong passwords and codes of a person who is signed in
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most so many failures within so many seconds."""
+
+    failures: int
+    seconds: int
+
+
+LIMITS: Mapping[AttemptKind, tuple[Limit, ...]] = MappingProxyType(
+    {
+        AttemptKind.KEY: (Limit(20, _MINUTE),),
+        AttemptKind.ADDRESS: (Limit(20, _MINUTE), Limit(100, _HOUR)),
+        AttemptKind.ACCOUNT: (Limit(5, _MINUTE), Limit(20, _HOUR), Limit(60, _DAY)),
+        AttemptKind.BROWSER: (Limit(20, _MINUTE), Limit(100, _DAY)),
+        AttemptKind.OWN: (Limit(5, _MINUTE), Limit(20, _HOUR), Limit(60, _DAY)),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A name whose attempts are counted: an address, an account, a browser."""
+
+    kind: AttemptKind
+    name: str
+
+    @property
+    def slot(self) -> str:
+        """Return the key of the row that counts this name."""
+        digest = hashlib.sha256(f"{self.kind}:{self.name}".encode()).digest()
+        return f"{self.kind}:{int.from_bytes(digest[:8]) % _SLOTS}"
+
+
+def blocked_until(times: Sequence[int], limits: Sequence[Limit]) -> int:
+    """Return until when no attempt is allowed after failures at these times, in milliseconds."""
+    ends = [
+        times[-limit.failures] + limit.seconds * 1000
+        for limit in limits
+        if len(times) >= limit.failures
+    ]
+    return max(ends, default=0)

@@ -1,0 +1,141 @@
+"""Limits on failed attempts to get in, counted in the database for all processes together.
+
+An attempt is counted before its credential is checked and withdrawn when it was right, so parallel
+attempts cannot pass a limit. The number of rows is bounded: names share a fixed number of slots.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.attempt_limits import LIMITS, Subject, blocked_until
+from app.access.tables import failed_attempts
+from app.db.engine import Database
+from app.kernel.clock import Clock, from_unix_time
+from app.kernel.errors import RateLimited
+
+_TOO_MANY = "Too many wrong attempts. Try again later."
+_MOST_RETRY_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that was counted; ``at`` in milliseconds finds it again."""
+
+    subjects: tuple[Subject, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The limits as they stand in the database."""
+
+    database: Database
+    clock: Clock
+
+    def begin(self, *subjects: Subject) -> Attempt:
+        """Count an attempt, until `withdraw` says that it was right.
+
+        Raises:
+            RateLimited: a limit of one of the subjects is reached; nothing is counted.
+        """
+        now = _milliseconds(self.clock.now())
+        with self.database.reading() as connection:
+            _check(subjects, _load(connection, subjects), now)
+        with self.database.writing() as connection:
+            _add_rows(connection, subjects, now)
+            found = _load(connection, subjects, to_change=True)
+            _check(subjects, found, now)
+            for subject in subjects:
+                _store(connection, subject, [*found[subject.slot], now], now)
+        return Attempt(subjects, now)
+
+    def blocked_until(self, *subjects: Subject) -> datetime | None:
+        """Return until when no attempt of these subjects is allowed; None: it is allowed."""
+        now = _milliseconds(self.clock.now())
+        with self.database.reading() as connection:
+            until = _blocked_until(subjects, _load(connection, subjects))
+        return _time(until) if until > now else None
+
+    def give_back(self, attempt: Attempt) -> None:
+        """Withdraw an attempt that is to be made again, such as with the organization named."""
+        with self.database.writing() as connection:
+            withdraw(connection, attempt)
+
+
+def withdraw(connection: Connection, attempt: Attempt) -> None:
+    """Take back one attempt, which was right."""
+    found = _load(connection, attempt.subjects, to_change=True)
+    for subject in attempt.subjects:
+        times = list(found.get(subject.slot, ()))
+        if attempt.at in times:
+            times.remove(attempt.at)
+            _store(connection, subject, times, attempt.at)
+
+
+def forget_attempts(connection: Connection, *subjects: Subject) -> None:
+    """Forget every failure of these subjects."""
+    slots = [subject.slot for subject in subjects]
+    connection.execute(delete(failed_attempts).where(failed_attempts.c.slot.in_(slots)))
+
+
+def forget_expired_attempts(connection: Connection, now: datetime) -> None:
+    """Delete rows whose failures no limit counts any more."""
+    connection.execute(delete(failed_attempts).where(failed_attempts.c.expires_at <= now))
+
+
+def _check(subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now: int) -> None:
+    until = _blocked_until(subjects, found)
+    if until > now:
+        seconds = -(-(until - now) // 1000)
+        raise RateLimited(_TOO_MANY, retry_after_seconds=min(seconds, _MOST_RETRY_SECONDS))
+
+
+def _blocked_until(subjects: Sequence[Subject], found: Mapping[str, Sequence[int]]) -> int:
+    ends = (blocked_until(found.get(one.slot, ()), LIMITS[one.kind]) for one in subjects)
+    return max(ends, default=0)
+
+
+def _load(
+    connection: Connection, subjects: Sequence[Subject], *, to_change: bool = False
+) -> dict[str, list[int]]:
+    columns = failed_attempts.c
+    slots = [subject.slot for subject in subjects]
+    # In one order, so that two attempts never wait for each other's rows.
+    query = select(columns.slot, columns.times).where(columns.slot.in_(slots)).order_by("slot")
+    if to_change:
+        query = query.with_for_update()
+    return {row.slot: row.times for row in connection.execute(query)}
+
+
+def _add_rows(connection: Connection, subjects: Sequence[Subject], now: int) -> None:
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    rows = [
+        {"slot": slot, "times": [], "expires_at": _time(now)}
+        for slot in sorted({subject.slot for subject in subjects})
+    ]
+    connection.execute(insert(failed_attempts).values(rows).on_conflict_do_nothing())
+
+
+def _store(connection: Connection, subject: Subject, times: list[int], now: int) -> None:
+    limits = LIMITS[subject.kind]
+    longest = max(limit.seconds for limit in limits)
+    kept = [at for at in times if at > now - longest * 1000]
+    kept = sorted(kept)[-max(limit.failures for limit in limits) :]
+    connection.execute(
+        update(failed_attempts)
+        .where(failed_attempts.c.slot == subject.slot)
+        .values(times=kept, expires_at=_time(now) + timedelta(seconds=longest))
+    )
+
+
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def _time(milliseconds: int) -> datetime:
+    return from_unix_time(milliseconds / 1000)
