@@ -58,7 +58,8 @@ def _run(port: int) -> None:
 def _prepare(settings: Settings) -> DemoTenant:
     database = open_database(settings)
     try:
-        upgrade(database)
+        for line in upgrade(database):
+            click.echo(line)
         return make_demo_tenant(database, open_vault(settings), settings.instance)
     finally:
         database.close()

@@ -68,7 +68,7 @@ db_group.add_command(copy_command)
 def _upgraded(database: Database) -> str:
     before = current_revision(database)
     try:
-        upgrade(database)
+        report = upgrade(database)
     except CommandError as problem:
         raise Failure(
             f"the database is at revision {before}, which this program does not know: "
@@ -78,7 +78,7 @@ def _upgraded(database: Database) -> str:
     after = current_revision(database)
     if before == after:
         return f"at revision {after} already"
-    return f"upgraded from {before or 'none'} to {after}"
+    return "\n".join([f"upgraded from {before or 'none'} to {after}", *report])
 
 
 def _shown(settings: Settings) -> dict[str, object]:

@@ -14,7 +14,7 @@ from app.cli.opening import ready_database
 from app.cli.progress import progress
 from app.cli.times import Duration
 from app.kernel.clock import utc_now
-from app.kernel.phone import is_e164
+from app.kernel.phone import PhoneNumber, problem_of_number
 from app.messages.due import hasten
 from app.messages.erase import Erase
 from app.web.logs import configure_logs
@@ -106,11 +106,12 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def erase_command(number: str, as_json: bool) -> None:
     """Forget NUMBER (E.164): its bodies, and the number itself. Opt-outs stay."""
-    if not is_e164(number):
-        raise click.UsageError("NUMBER must be in E.164 form, for example +12025550123.")
+    problem = problem_of_number(number)
+    if problem is not None:
+        raise click.UsageError(f"NUMBER: {problem}")
     settings = open_settings()
     with ready_database(settings) as database:
-        erased = Erase(database, open_background(settings, database).purge)(number)
+        erased = Erase(database, open_background(settings, database).purge)(PhoneNumber(number))
     if as_json:
         echo_json({"messages": erased})
     else:

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import fields, post_load
 
-from app.console.typed_number import TypedNumber
+from app.console.typed_number import TypedE164, TypedNumber
 from app.console.typed_times import just_after, just_before
 from app.destinations.refused import RefusalFilter
 from app.messages.lifecycle import Status
@@ -25,7 +25,7 @@ class _Search(StrictSchema):
 class NumberSearch(StrictSchema):
     """Query of the page that tries a number."""
 
-    number = TypedNumber(load_default=None)
+    number = TypedE164(load_default=None)
     use_case_id = fields.UUID(load_default=None)
 
 

@@ -1,8 +1,9 @@
 """Phone numbers as people type them: with spaces, hyphens, dots and brackets."""
 
 import re
+from typing import Any
 
-from app.web.fields import PhoneNumber
+from app.web.fields import E164Text, PhoneNumberField
 
 _BETWEEN_DIGITS = re.compile(r"[\s().\-\u2010-\u2015\u00a0/]+")
 
@@ -13,9 +14,21 @@ def tidy_number(text: str) -> str:
     return "+" + tidied.removeprefix("00") if tidied.startswith("00") else tidied
 
 
-class TypedNumber(PhoneNumber):
-    """A number in E.164 form once it is tidied."""
+class TypedNumber(PhoneNumberField):
+    """A phone number in canonical form once it is tidied."""
 
-    def _deserialize(self, value: object, *args: object, **kwargs: object) -> str:
-        tidied = tidy_number(value) if isinstance(value, str) else value
-        return super()._deserialize(tidied, *args, **kwargs)  # type: ignore[arg-type]
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Tidy what was typed, and read it."""
+        return super().deserialize(_tidied(value), *args, **kwargs)
+
+
+class TypedE164(E164Text):
+    """A text in E.164 form once it is tidied."""
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Tidy what was typed, and read it."""
+        return super().deserialize(_tidied(value), *args, **kwargs)
+
+
+def _tidied(value: Any) -> Any:
+    return tidy_number(value) if isinstance(value, str) else value

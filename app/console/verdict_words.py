@@ -11,6 +11,7 @@ from app.messages.refusal_meanings import refusal_meaning
 _KINDS = {
     "not_a_real_number": "No such number can exist: its length or its beginning is not in any "
     "country's plan.",
+    "not_canonical": "This is not the canonical form of the number: use {canonical}.",
     "cannot_receive_sms": "The number is of a kind that receives no SMS.",
 }
 # What decides alone; a rule for a country is told by its layer.
@@ -65,4 +66,5 @@ def invalid_words(details: dict[str, Any]) -> str:
     """Say why a number cannot be sent to at all."""
     kind = details.get("kind")
     words = _KINDS.get(details.get("reason", ""), "Twilio does not take the number.")
+    words = words.format(canonical=details.get("canonical"))
     return words if kind is None else f"{words[:-1]}: {str(kind).replace('_', ' ')}."

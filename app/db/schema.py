@@ -12,12 +12,17 @@ from app.db.engine import Database
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
-    """Run every migration that is missing; two processes that try at once take turns."""
-    config = _config()
+def upgrade(database: Database, revision: str = "head") -> list[str]:
+    """Run every migration that is missing; two processes that try at once take turns.
+
+    Return what the migrations report to the operator, without whole phone numbers.
+    """
+    config, report = _config(), list[str]()
+    config.attributes["report"] = report
     with database.migrating() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+    return report
 
 
 def latest_revision() -> str:

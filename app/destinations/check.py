@@ -41,6 +41,7 @@ def _judge(number: str, policy: Policy, gates: ProviderGates, now: datetime) -> 
     destination = resolve(number)
     found: dict[str, Any] = {
         "number": number,
+        "canonical": destination.canonical if destination.is_real else None,
         "allowed": False,
         "code": None,
         "country": destination.country,

@@ -5,18 +5,25 @@ from datetime import datetime
 from app.destinations.policy import Policy, Verdict, decide
 from app.destinations.refusal import Source
 from app.kernel.errors import DestinationBlocked, InvalidDestination
-from app.kernel.phone import Destination
+from app.kernel.phone import Destination, not_canonical
 
 
 def check_destination(policy: Policy, destination: Destination, now: datetime) -> Verdict:
     """Return the verdict for a number that may be reached.
 
     Raises:
-        InvalidDestination: not a real number, or of a kind that cannot receive SMS.
+        InvalidDestination: not a real number, not in its canonical form (``details.canonical``),
+            or of a kind that cannot receive SMS.
         DestinationBlocked: the policy does not let it be reached; ``details`` say which rule.
     """
     if not destination.is_real:
         raise InvalidDestination(details={"reason": "not_a_real_number"})
+    number, canonical = destination.number, destination.canonical
+    if canonical is not None and number != canonical:
+        raise InvalidDestination(
+            not_canonical(number, canonical),
+            details={"reason": "not_canonical", "canonical": canonical},
+        )
     if destination.country is not None and not destination.receives_sms:
         raise InvalidDestination(
             details={

@@ -21,7 +21,12 @@ def load_number_policy(connection: Connection, workspace_id: UUID, to: Destinati
         NotFound: there is no such workspace.
     """
     row = connection.execute(
-        _STATEMENT, {"asked": workspace_id, "to_number": to.number, "country": to.country}
+        _STATEMENT,
+        {
+            "asked": workspace_id,
+            "to_number": to.canonical or to.number,
+            "country": to.country,
+        },
     ).one_or_none()
     if row is None:
         raise NotFound

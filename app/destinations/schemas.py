@@ -9,10 +9,11 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 
 from app.destinations.history import HistoryFilter
 from app.destinations.policy import Access, RuleKind
-from app.destinations.problems import wrong_entries
+from app.destinations.problems import NOT_A_COUNTRY, wrong_entries
 from app.destinations.refused import RefusalFilter
 from app.kernel.countries import is_country
-from app.kernel.phone import is_e164
+from app.kernel.number_prefixes import problem_of_prefix
+from app.kernel.phone import is_e164, problem_of_number
 from app.web.fields import Country, StrictSchema, Text, TextMap, Timestamp, one_of
 from app.web.pages import PageQuery
 
@@ -134,16 +135,9 @@ class RuleBody(StrictSchema):
 
     @validates_schema(skip_on_field_errors=True)
     def _check_value(self, data: dict[str, Any], **_: Any) -> None:
-        kind, value = data["kind"], data["value"]
-        if kind == RuleKind.COUNTRY and not is_country(value):
-            text = "Must be an ISO 3166-1 alpha-2 country code in upper case."
-        elif kind == RuleKind.NUMBER and not is_e164(value):
-            text = "Must be a number in E.164 form, for example +12025550123."
-        elif kind == RuleKind.PREFIX and not (is_e164(value) or value in _ONE_DIGIT_PREFIXES):
-            text = "Must be the beginning of E.164 numbers, for example +23276."
-        else:
-            return
-        raise ValidationError({"value": [text]})
+        problem = _problem_of_value(RuleKind(data["kind"]), data["value"])
+        if problem is not None:
+            raise ValidationError({"value": [problem]})
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> WantedRule:
@@ -151,7 +145,14 @@ class RuleBody(StrictSchema):
         return WantedRule(kind=kind, action=action, **data)
 
 
-_ONE_DIGIT_PREFIXES = frozenset(f"+{digit}" for digit in range(1, 10))
+def _problem_of_value(kind: RuleKind, value: str) -> str | None:
+    if kind is RuleKind.NUMBER and not is_e164(value):
+        return "Must be a number in E.164 form, for example +12025550123."
+    if kind is RuleKind.NUMBER:
+        return problem_of_number(value)
+    if kind is RuleKind.PREFIX:
+        return problem_of_prefix(value)
+    return None if is_country(value) else NOT_A_COUNTRY
 
 
 class InheritanceBody(StrictSchema):
@@ -298,7 +299,12 @@ class RevisionPage(Schema):
 class VerdictView(Schema):
     """The answer for one number."""
 
-    number = fields.String(required=True)
+    number = fields.String(required=True, metadata={"description": "As it was asked"})
+    canonical = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Its canonical E.164 form", "example": "+12025550123"},
+    )
     allowed = fields.Boolean(required=True)
     code = fields.String(required=True, allow_none=True)
     country = fields.String(required=True, allow_none=True)

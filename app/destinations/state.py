@@ -12,6 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from app.destinations.policy import Access, Rule, RuleKind
+from app.kernel.number_prefixes import canonical_prefix
+from app.kernel.phone import PhoneNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,26 @@ def start_from(copied: PolicyState) -> Edit:
 
 
 def restore(snapshot: PolicyState, now: datetime) -> Edit:
-    """Go back to an earlier state; rules that have expired since stay away."""
-    live = tuple(rule for rule in snapshot.rules if rule.is_live(now))
-    return lambda _: replace(snapshot, rules=live)
+    """Go back to an earlier state; rules that have expired since stay away.
+
+    An old state may name a number otherwise than in canonical form. Of rules that become the same
+    the one that blocks stays.
+    """
+    live = [_canonical(rule) for rule in snapshot.rules if rule.is_live(now)]
+    kept: dict[tuple[RuleKind, str], Rule] = {}
+    for rule in sorted(live, key=lambda one: one.action is not Access.BLOCKED):
+        kept.setdefault((rule.kind, rule.value), rule)
+    rules = tuple(rule for rule in live if kept[rule.kind, rule.value] is rule)
+    return lambda _: replace(snapshot, rules=rules)
+
+
+def _canonical(rule: Rule) -> Rule:
+    value: str | None = None
+    if rule.kind is RuleKind.NUMBER:
+        value = PhoneNumber.parse(rule.value)
+    elif rule.kind is RuleKind.PREFIX:
+        value = canonical_prefix(rule.value)
+    return rule if value is None else replace(rule, value=value)
 
 
 def _contradicts(rule: Rule, access: str) -> bool:

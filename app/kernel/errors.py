@@ -1,7 +1,7 @@
 """The public catalogue of errors: every ``code`` a client can meet, and nothing of HTTP.
 
 Rules and operations raise these; ``app.web.errors`` maps each to its status. The texts follow
-SPEC section 4 and must never hold a phone number, a body or a secret.
+SPEC section 4 and must never hold a body or a secret, nor a phone number but the caller's own.
 """
 
 from collections.abc import Mapping
@@ -139,7 +139,7 @@ class BrandSuspended(PublicError):
 
 
 class InvalidDestination(PublicError):
-    """Not a real number, or of a kind that cannot receive SMS."""
+    """Not a real number, not in canonical form, or of a kind that cannot receive SMS."""
 
     message = "The destination phone number is not valid or cannot receive SMS."
 

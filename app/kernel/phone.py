@@ -45,7 +45,7 @@ _RECEIVE_SMS_IN_NANP = _RECEIVE_SMS | {NumberKind.TOLL_FREE, NumberKind.PERSONAL
 
 
 NOT_E164 = "Must be in E.164 form, for example +12025550123."
-NOT_A_NUMBER = "Is not a phone number: no country has this calling code."
+NOT_REAL = "Is not a real phone number."
 # Prefixes that libphonenumber no longer removes. Source: Mexico, Plan Técnico Fundamental de
 # Numeración: since 2019 a mobile number is called without 1, 01, 044 and 045.
 RETIRED_PREFIXES = {52: ("1", "01", "044", "045")}
@@ -102,7 +102,7 @@ def problem_of_number(text: str) -> str | None:
         return NOT_E164
     canonical = _canonical_text(text)
     if canonical is None:
-        return NOT_A_NUMBER
+        return NOT_REAL
     return None if canonical == text else not_canonical(text, canonical)
 
 

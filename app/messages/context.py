@@ -92,7 +92,7 @@ def load_send_context(
             "token_hash": token_hash,
             "visited_id": visited_id,
             "use_case_id": use_case_id,
-            "to_number": to.number,
+            "to_number": to.canonical or to.number,
             "country": to.country,
             "key_hash": idempotent.key_hash if idempotent else None,
             "keys_live_since": now - LIFETIME,

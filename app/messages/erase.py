@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 
 from app.access.tables import workspaces
 from app.db.engine import Database
+from app.kernel.phone import PhoneNumber
 from app.messages.purge import Purge
 from app.messages.tables import idempotency_keys, messages
 from app.webhooks.erase import erase_events
@@ -22,7 +23,7 @@ class Erase:
     database: Database
     purge: Purge
 
-    def __call__(self, number: str) -> int:
+    def __call__(self, number: PhoneNumber) -> int:
         """Erase a number everywhere, in one transaction; return how many messages had it."""
         with self.database.writing() as connection:
             erase_events(connection, number)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.destinations.provider_store import note_closed
+from app.kernel.phone import PhoneNumber
 from app.messages.ports import RefusalKind
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 
@@ -20,7 +21,7 @@ class Recipient:
     workspace_id: UUID
     use_case_id: UUID
     account_sid: str
-    to_number: str
+    to_number: PhoneNumber
     country: str | None
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.types import UtcDateTime
+from app.kernel.phone import PhoneNumber
 from app.messages.check_times import ACCEPTED_CHECKS, UNSETTLED_CHECKS_BEGIN
 from app.messages.idempotency import LIFETIME, IdempotentRequest
 from app.messages.lifecycle import Status
@@ -44,7 +45,7 @@ class NewSubmission:
     workspace_id: UUID
     use_case_id: UUID
     account_sid: str
-    to_number: str
+    to_number: PhoneNumber
     country: str
     body: str
     counted_segments: int

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from app.access.provider_account import ProviderAccount
+from app.kernel.phone import PhoneNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Outbound:
     message_id: UUID
     account: ProviderAccount
     messaging_service_sid: str
-    to_number: str
+    to_number: PhoneNumber
     body: str
 
 

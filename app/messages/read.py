@@ -16,6 +16,7 @@ from app.access.scope import within_reach
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.ids import first_id_at
+from app.kernel.phone import PhoneNumber
 from app.messages.lifecycle import Status
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import ALWAYS_VISIBLE, Submission, open_is_visible_before
@@ -35,7 +36,7 @@ class MessageFilter:
     country: str | None = None
     use_case_id: UUID | None = None
     workspace_id: UUID | None = None
-    to_number: str | None = None
+    to_number: PhoneNumber | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 

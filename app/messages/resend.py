@@ -12,7 +12,7 @@ import structlog
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import PublicError, UseCaseNotFound
-from app.kernel.phone import resolve
+from app.kernel.phone import PhoneNumber, resolve
 from app.messages.admission import check_admission
 from app.messages.check_times import next_unsettled_check
 from app.messages.context import SendContext, load_send_context
@@ -71,7 +71,7 @@ class Resend:
             resends=counted.resends,
             outcome=type(outcome).__name__,
         )
-        self._write(due, counted, outcome)
+        self._write(due, counted, outbound.to_number, outcome)
         return True
 
     def _outbound(self, due: DueMessage) -> Outbound | None:
@@ -90,7 +90,7 @@ class Resend:
             message_id=due.message_id,
             account=account,
             messaging_service_sid=use_case.messaging_service_sid,
-            to_number=due.to_number,
+            to_number=PhoneNumber(due.to_number),
             body=due.body,
         )
 
@@ -105,7 +105,9 @@ class Resend:
                 now=self.clock.now(),
             )
 
-    def _write(self, before: DueMessage, counted: DueMessage, outcome: Outcome) -> None:
+    def _write(
+        self, before: DueMessage, counted: DueMessage, to_number: PhoneNumber, outcome: Outcome
+    ) -> None:
         now = self.clock.now()
         again_at = next_unsettled_check(counted.created_at, now)
         with self.database.writing() as connection:
@@ -114,18 +116,18 @@ class Resend:
                     accept_message(connection, counted.message_id, outcome, now)
                 case Refused():
                     end_refused(connection, counted, outcome.provider_code, now)
-                    learn(connection, outcome.kind, _recipient(counted), now)
+                    learn(connection, outcome.kind, _recipient(counted, to_number), now)
                 case NeverProcessed():
                     uncount_resend(connection, before, counted, again_at)
                 case Unconfirmed():
                     schedule(connection, counted, again_at)
 
 
-def _recipient(due: DueMessage) -> Recipient:
+def _recipient(due: DueMessage, to_number: PhoneNumber) -> Recipient:
     return Recipient(
         workspace_id=due.workspace_id,
         use_case_id=due.use_case_id,
         account_sid=due.account.sid,
-        to_number=due.to_number,
+        to_number=to_number,
         country=due.country,
     )

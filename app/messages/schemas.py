@@ -7,7 +7,15 @@ from marshmallow import Schema, fields, post_load, validate
 from app.messages.lifecycle import Reason, Status
 from app.messages.read import EventPage, MessageFilter
 from app.messages.request import SendRequest
-from app.web.fields import Country, PhoneNumber, StrictSchema, Text, Timestamp, one_of
+from app.web.fields import (
+    Country,
+    E164Text,
+    PhoneNumberField,
+    StrictSchema,
+    Text,
+    Timestamp,
+    one_of,
+)
 from app.web.pages import PageQuery
 
 MAX_CHARACTERS = 1600
@@ -19,9 +27,9 @@ class SendBody(StrictSchema):
     use_case_id = fields.UUID(
         required=True, metadata={"description": "ID of the SMS use case to send through"}
     )
-    to_phone_number = PhoneNumber(
+    to_phone_number = E164Text(
         required=True,
-        metadata={"description": "Destination in E.164 form", "example": "+12025550123"},
+        metadata={"description": "Destination in canonical E.164 form", "example": "+12025550123"},
     )
     message = Text(
         required=True,
@@ -48,7 +56,7 @@ class MessageListQuery(PageQuery, StrictSchema):
     workspace_id = fields.UUID(
         metadata={"description": "Only messages of this workspace; for keys of the organization"}
     )
-    to_number = PhoneNumber(metadata={"description": "Only messages to this number"})
+    to_number = PhoneNumberField(metadata={"description": "Only messages to this number"})
     created_after = Timestamp(metadata={"description": "Only messages made after this time"})
     created_before = Timestamp(metadata={"description": "Only messages made before this time"})
 

@@ -18,7 +18,7 @@ from app.destinations.refusal import Refusal, Source, insert_refusal
 from app.kernel.clock import Clock
 from app.kernel.errors import IdempotencyConflict, PublicError, ServiceUnavailable
 from app.kernel.ids import new_id
-from app.kernel.phone import Destination, resolve
+from app.kernel.phone import Destination, PhoneNumber, resolve
 from app.messages.admission import admit_caller, check_admission, reachable_use_case
 from app.messages.context import SendContext, UseCase, load_send_context
 from app.messages.idempotency import IdempotentRequest, Prior, first_answer
@@ -158,7 +158,7 @@ def _new_submission(
         workspace_id=use_case.workspace_id,
         use_case_id=use_case.use_case_id,
         account_sid=account.sid,
-        to_number=request.to_phone_number,
+        to_number=PhoneNumber(request.to_phone_number),
         country=verdict.country or "",
         body=request.message,
         counted_segments=count_segments(request.message),

@@ -13,6 +13,7 @@ import structlog
 
 from app.db.engine import Database
 from app.kernel.clock import Clock
+from app.kernel.phone import PhoneNumber
 from app.messages.advance import Advanced, Report, advance_message
 from app.messages.learn import TEACHES, Recipient, learn
 from app.messages.lifecycle import facts_of, status_of
@@ -71,13 +72,15 @@ class TrackDelivery:
 
     def _learn(self, delivery: DeliveryReport, advanced: Advanced, now: datetime) -> None:
         """Keep what an error tells beyond its message; told again, it changes nothing."""
-        if delivery.meaning not in TEACHES:
+        to_number = PhoneNumber.parse(advanced.to_number)
+        # A number that is erased teaches nothing.
+        if delivery.meaning not in TEACHES or to_number is None:
             return
         recipient = Recipient(
             workspace_id=advanced.workspace_id,
             use_case_id=advanced.use_case_id,
             account_sid=delivery.account_sid,
-            to_number=advanced.to_number,
+            to_number=to_number,
             country=advanced.country,
         )
         with self.database.writing_once() as connection:

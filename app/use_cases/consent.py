@@ -16,6 +16,7 @@ from app.access.actor import Actor
 from app.access.audit import note_in_workspace
 from app.access.principal import ActorKind
 from app.access.tables import workspaces
+from app.kernel.phone import PhoneNumber
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
 
@@ -31,7 +32,7 @@ class Consent:
     account_sid: str
     messaging_service_sid: str | None
     sender: str | None
-    recipient: str
+    recipient: PhoneNumber
     wants_messages: bool
 
 
@@ -61,7 +62,7 @@ def _scopes(connection: Connection, consent: Consent) -> list[Scope]:
     return [(row.id, None) for row in whole]
 
 
-def _enter(connection: Connection, scope: Scope, recipient: str, now: datetime) -> int:
+def _enter(connection: Connection, scope: Scope, recipient: PhoneNumber, now: datetime) -> int:
     workspace_id, use_case_id = scope
     opt_out = OptOut(workspace_id, use_case_id, recipient, OptOutSource.KEYWORD)
     added = add_opt_out(connection, opt_out, now)
@@ -72,7 +73,7 @@ def _enter(connection: Connection, scope: Scope, recipient: str, now: datetime) 
     return 1
 
 
-def _lift(connection: Connection, scope: Scope, recipient: str, now: datetime) -> int:
+def _lift(connection: Connection, scope: Scope, recipient: PhoneNumber, now: datetime) -> int:
     workspace_id, use_case_id = scope
     found = connection.execute(
         delete(opt_outs)

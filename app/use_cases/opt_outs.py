@@ -14,6 +14,7 @@ from app.access.scope import within_reach
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
+from app.kernel.phone import PhoneNumber
 from app.use_cases.tables import opt_outs
 
 
@@ -32,7 +33,7 @@ class OptOut:
 
     workspace_id: UUID
     use_case_id: UUID | None
-    to_number: str
+    to_number: PhoneNumber
     source: str
 
 
@@ -40,7 +41,7 @@ class OptOut:
 class NewOptOut:
     """An opt-out that an owner enters by hand."""
 
-    to_number: str
+    to_number: PhoneNumber
     use_case_id: UUID | None = None
     workspace_id: UUID | None = None
     source: str = OptOutSource.API
@@ -54,7 +55,7 @@ class OptOutFilter:
     page_token: UUID | None = None
     workspace_id: UUID | None = None
     use_case_id: UUID | None = None
-    to_number: str | None = None
+    to_number: PhoneNumber | None = None
 
 
 _SCOPED = text("use_case_id IS NOT NULL")

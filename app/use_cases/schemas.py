@@ -13,7 +13,7 @@ from app.use_cases.registration import Registration
 from app.use_cases.sender_numbers import mistake_in_number
 from app.use_cases.sender_pool import NewSender, SenderFilter
 from app.use_cases.unconfirmed import OnUnconfirmed
-from app.web.fields import Country, PhoneNumber, StrictSchema, Text, one_of
+from app.web.fields import Country, PhoneNumberField, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.setting_fields import Name, sid, status
 
@@ -158,7 +158,7 @@ class UseCasePage(Schema):
 class OptOutBody(StrictSchema):
     """Body of ``POST /v1/opt-outs``; without a use case it holds for the whole workspace."""
 
-    to_number = PhoneNumber(required=True)
+    to_number = PhoneNumberField(required=True)
     use_case_id = fields.UUID(load_default=None, allow_none=True)
     workspace_id = fields.UUID(load_default=None, allow_none=True)
     source = Text(load_default=OptOutSource.API.value, validate=validate.Length(min=1, max=40))
@@ -173,7 +173,7 @@ class OptOutListQuery(PageQuery, StrictSchema):
 
     workspace_id = fields.UUID()
     use_case_id = fields.UUID()
-    to_number = PhoneNumber()
+    to_number = PhoneNumberField()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> OptOutFilter:

@@ -2,7 +2,7 @@
 
 import re
 
-from app.kernel.phone import is_e164, resolve
+from app.kernel.phone import NOT_REAL, is_e164, problem_of_number, resolve
 from app.use_cases.eligibility import SenderType
 
 _SHORT_CODE = re.compile(r"[0-9]{3,8}", re.ASCII)
@@ -12,7 +12,7 @@ _NUMBERED = {SenderType.LONG_CODE, SenderType.TOLL_FREE}
 
 
 def mistake_in_number(number: str, kind: SenderType) -> str | None:
-    """Say what is wrong with a sender of this type, or None; never repeats the number."""
+    """Say what is wrong with a sender of this type, or None."""
     if kind in _NUMBERED:
         return _mistake_in_whole_number(number)
     if kind is SenderType.SHORT_CODE:
@@ -26,7 +26,7 @@ def _mistake_in_whole_number(number: str) -> str | None:
     """Hold it to what a destination is held to: of a number that is none no country is known."""
     if not is_e164(number):
         return "Must be in E.164 form, for example +12025550100."
-    return None if resolve(number).is_real else "Is not a real phone number."
+    return problem_of_number(number) or (None if resolve(number).is_real else NOT_REAL)
 
 
 def sender_country(number: str, kind: SenderType) -> str | None:

@@ -11,7 +11,7 @@ from marshmallow import ValidationError as SchemaError
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
-from app.kernel.phone import is_e164
+from app.kernel.phone import NOT_E164, PhoneNumber, is_e164, problem_of_number
 from app.kernel.texts import UNSTORABLE, is_storable
 from app.kernel.whole_numbers import read_whole_number
 
@@ -65,16 +65,29 @@ class Id(fields.UUID):
         return found
 
 
-class PhoneNumber(Text):
-    """A number in E.164 form; whether it is real is decided later, under its own code."""
+class E164Text(Text):
+    """A text in E.164 form; which number it names is decided later, under its own code."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
         number = super()._deserialize(value, attr, data, **kwargs)
         if not is_e164(number):
-            raise SchemaError("Must be in E.164 form, for example +12025550123.")
+            raise SchemaError(NOT_E164)
         return number
+
+
+class PhoneNumberField(Text):
+    """A phone number in canonical form; for another spelling the message names that form."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> PhoneNumber:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        problem = problem_of_number(text)
+        if problem is not None:
+            raise SchemaError(problem)
+        return PhoneNumber(text)
 
 
 class Country(Text):

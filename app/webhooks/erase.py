@@ -2,10 +2,11 @@
 
 from sqlalchemy import Connection, delete
 
+from app.kernel.phone import PhoneNumber
 from app.webhooks.tables import webhook_events
 
 
-def erase_events(connection: Connection, number: str) -> int:
-    """Delete every event that names a number (E.164); return how many there were."""
+def erase_events(connection: Connection, number: PhoneNumber) -> int:
+    """Delete every event that names a number; return how many there were."""
     named = webhook_events.c.payload.contains(f'"{number}"', autoescape=True)
     return connection.execute(delete(webhook_events).where(named)).rowcount

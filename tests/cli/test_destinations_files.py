@@ -324,6 +324,13 @@ WRONG_RULES: list[tuple[list[Any], list[str]]] = [
         ],
     ),
     ([PREFIX | {"id": "1"}], ["$.rules[0].id: Unknown field."]),
+    (
+        [NUMBER | {"value": "+112025550123"}, PREFIX | {"value": "+4407"}],
+        [
+            "$.rules[0].value: +112025550123 is not in canonical form; use +12025550123.",
+            "$.rules[1].value: No phone number in canonical form begins with +4407; use +447.",
+        ],
+    ),
 ]
 
 

@@ -197,3 +197,20 @@ def test_a_stale_revision_stops_each_of_them(
             "error: the current revision is 3, not 2: nothing was changed"
         ]
     assert snapshot(database) == before
+
+
+def test_rules_about_another_spelling_are_refused_and_the_canonical_form_is_named(
+    destinations: Commands, tenant: Tenant
+) -> None:
+    assert destinations.errors("rule", "add", "number", "+112025550123", "blocked") == [
+        "error: $.value: +112025550123 is not in canonical form; use +12025550123."
+    ]
+    assert destinations.errors("rule", "add", "prefix", "+4407", "blocked") == [
+        "error: $.value: No phone number in canonical form begins with +4407; use +447."
+    ]
+    assert destinations.lines("rule", "list") == ["no rules"]
+    (line,) = destinations.lines("check", "+112025550123")
+    assert "InvalidDestination" in line
+    assert "not in canonical form; use +12025550123" in line
+    (verdict,) = destinations.json("check", "+112025550123")["verdicts"]
+    assert (verdict["canonical"], verdict["allowed"]) == ("+12025550123", False)

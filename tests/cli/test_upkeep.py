@@ -186,3 +186,10 @@ def test_the_doctor_names_what_is_not_well(
         "worker",
         "provider tokens",
     ]
+
+
+def test_erase_refuses_another_spelling_and_names_the_canonical_form(run: Run) -> None:
+    """Break `erase_command` (compare with the form of E.164 alone)."""
+    result = run("erase", "+112025550123")
+    assert result.exit_code == 64
+    assert "+112025550123 is not in canonical form; use +12025550123." in result.stderr

@@ -64,6 +64,11 @@ ONE_FIELD: list[tuple[str, Any, str]] = [
     ("organization.denied_destinations[0]", "kp", "Country codes are in capitals: KP."),
     ("organization.denied_destinations[0]", "QQ", ISO),
     ("organization.access_keys[0].role", "root", "Must be one of: viewer, sender, admin, owner."),
+    (
+        f"{UC}.senders[0].number",
+        "+4407400123456",
+        "+4407400123456 is not in canonical form; use +447400123456.",
+    ),
     (f"{UC}.on_unconfirmed", "retry", "Must be one of: wait, resend."),
     (f"{UC}.on_unconfirmed", True, "Must be one of: wait, resend."),
     ("organization.access_keys[0]", "platform", "Must be a table of fields."),

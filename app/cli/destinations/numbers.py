@@ -75,7 +75,10 @@ def _judge(opened: OpenedWorkspace, numbers: list[str], use_case: Any) -> list[d
 
 def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
     where = "" if verdict["country"] is None else country(verdict["country"])
-    if verdict["code"] == InvalidDestination.__name__:
+    canonical = verdict["canonical"]
+    if canonical not in {None, verdict["number"]}:
+        why = f"not in canonical form; use {canonical}"
+    elif verdict["code"] == InvalidDestination.__name__:
         why = "not a number that can receive SMS"
     else:
         why = f"by {verdict['rule']} of {verdict['scope']}, revision {verdict['revision']}"

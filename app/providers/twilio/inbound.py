@@ -10,7 +10,7 @@ from flask import Response
 from app.db.engine import Database
 from app.kernel import errors as e
 from app.kernel.clock import Clock
-from app.kernel.phone import is_e164
+from app.kernel.phone import PhoneNumber
 from app.providers.twilio.callback_url import INBOUND_PATH
 from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
 from app.use_cases.consent import Consent, record_consent
@@ -42,13 +42,13 @@ routes = Routes("Twilio webhooks")
 )
 def sms_inbound(signed: SignedForm) -> Answer:
     """Take an inbound message: STOP and START keep the opt-out list."""
-    number = signed.text("From") or ""
+    number = PhoneNumber.parse(signed.text("From") or "")
     wants = wanted_messages(signed)
-    if wants is not None and is_e164(number):
+    if wants is not None and number is not None:
         consent = Consent(
             account_sid=signed.account_sid,
             messaging_service_sid=signed.text("MessagingServiceSid"),
-            sender=signed.text("To"),
+            sender=_sender(signed),
             recipient=number,
             wants_messages=wants,
         )
@@ -56,6 +56,12 @@ def sms_inbound(signed: SignedForm) -> Answer:
             changed = record_consent(connection, consent, service(Clock).now())
         _log.info("consent", wants_messages=wants, lists_changed=changed)
     return Response('<?xml version="1.0" encoding="UTF-8"?><Response/>', mimetype="text/xml")
+
+
+def _sender(signed: SignedForm) -> str | None:
+    """Return our number, or the short code or name that the recipient answered."""
+    sender = signed.text("To")
+    return None if sender is None else PhoneNumber.parse(sender) or sender
 
 
 def wanted_messages(signed: SignedForm) -> bool | None:

@@ -11,6 +11,7 @@ from typing import Any
 from twilio.base.exceptions import TwilioRestException
 
 from app.access.provider_account import ProviderAccount
+from app.kernel.phone import PhoneNumber
 from app.messages.follow_up import ProviderMessage, ProviderUnknown
 from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.codes import refusal_kind
@@ -68,7 +69,7 @@ def _read(found: Any) -> ProviderMessage:
     return ProviderMessage(
         message_sid=str(found.sid),
         messaging_service_sid=found.messaging_service_sid,
-        to_number=str(found.to),
+        to_number=PhoneNumber.parse(str(found.to)) or str(found.to),
         body=str(found.body or ""),
         status=str(found.status),
         created_at=found.date_created if isinstance(found.date_created, datetime) else None,
