@@ -8,12 +8,12 @@ import shutil
 import socket
 import struct
 import sys
-import tempfile
 from typing import Any
 
+from app.web.metrics_folder import make_metrics_folder
+
 # Before anything imports the metrics: they choose then how processes share them.
-_metrics = tempfile.mkdtemp(prefix="borderpost-metrics-")
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
+_metrics = make_metrics_folder()
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # noqa: E402
 from prometheus_client import multiprocess  # noqa: E402

@@ -1,0 +1,33 @@
+"""SIGHUP reloads the gateway; what it left behind would grow with each reload."""
+
+import os
+import signal
+from pathlib import Path
+
+from app.db.engine import Database
+from support.patience import eventually
+from support.stage import staged
+
+RELOADS = 2
+
+
+def test_reloads_keep_one_metrics_folder_and_a_stop_leaves_none(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Break: take `@cache` off `make_metrics_folder`; or leave out `rmtree` in `on_exit`."""
+    folders = tmp_path / "temporary"
+    folders.mkdir()
+    database = Database(sqlite_url, pool_size=2)
+    environ = {"TMPDIR": str(folders), "WEB_CONCURRENCY": "1"}
+    with staged(database, tmp_path, **environ) as stage:
+        for _ in range(RELOADS):
+            (before,) = stage.web.children()
+            assert stage.send("k").status is not None
+            os.kill(stage.web.popen.pid, signal.SIGHUP)
+            eventually(lambda before=before: stage.web.children() not in ([], [before]))  # type: ignore[misc]
+            eventually(lambda before=before: before not in stage.web.children())  # type: ignore[misc]
+        assert len(list(folders.glob("borderpost-metrics-*"))) == 1
+        assert stage.request("GET", "/healthz", None, {}) is not None
+        stage.web.stop()
+        assert list(folders.glob("borderpost-metrics-*")) == []
+    database.close()
