@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import _NAMES, Settings, SettingsError, load_settings
+from support.each import each
 
 SECRET = "s" * 32
 # Two Fernet keys, written down: what a test is named by must be the same in every process.
@@ -106,7 +107,7 @@ def test_an_issuer_that_is_no_url_is_told(tmp_path: Path) -> None:
     assert problems(tmp_path, **given) == [f"BORDERPOST_OIDC_ISSUER: {NOT_A_URL}"]
 
 
-@pytest.mark.parametrize(("name", "value", "problem"), WRONG)
+@each(("name", "value", "problem"), WRONG)
 def test_a_wrong_setting_is_told_with_its_name(
     tmp_path: Path, name: str, value: str, problem: str
 ) -> None:

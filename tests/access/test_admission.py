@@ -15,6 +15,7 @@ from app.db.engine import Database
 from app.db.vault import Vault
 from app.kernel.errors import Forbidden, Unauthorized
 from app.kernel.ids import new_id
+from support.each import each
 from support.family import Family
 from support.time import ManualClock
 from support.world import Tenant, World, open_gateway
@@ -40,8 +41,8 @@ MAY = {
 }
 
 
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("wanted", Role)
+@each("role", Role)
+@each("wanted", Role)
 def test_each_role_may_what_those_before_it_may(role: Role, wanted: Role) -> None:
     assert role.permits(wanted) == (wanted in MAY[role])
     if wanted in MAY[role]:
@@ -51,7 +52,7 @@ def test_each_role_may_what_those_before_it_may(role: Role, wanted: Role) -> Non
             admit(key(role), wanted, NOW)
 
 
-@pytest.mark.parametrize(
+@each(
     ("expires_at", "revoked_at", "is_live"),
     [
         (None, None, True),
@@ -81,7 +82,7 @@ def test_a_dead_key_is_unauthorized_even_where_its_role_would_not_do() -> None:
         admit(None, Role.VIEWER, NOW)
 
 
-@pytest.mark.parametrize(
+@each(
     ("workspace_id", "organization", "workspace", "reaches"),
     [
         (WORKSPACE, ORGANIZATION, WORKSPACE, True),
@@ -99,7 +100,7 @@ def test_a_key_reaches_its_workspace_or_all_of_its_organization(
     assert principal.reaches(organization, workspace) is reaches
 
 
-@pytest.mark.parametrize(
+@each(
     ("form", "status"),
     [
         ("AccessKey {}", 200),

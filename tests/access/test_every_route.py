@@ -11,6 +11,7 @@ from app.access.roles import Role
 from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
 from app.web.routes import Endpoint
+from support.each import each
 from support.family import Family
 from support.routes import RECIPES, Ids, Recipe, absent_ids, fill, ids_of
 
@@ -93,7 +94,7 @@ def test_a_role_may_what_the_rule_of_the_route_says(family: Family, endpoint: En
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("endpoint", KEYED, ids=name)
+@each("endpoint", KEYED, ids=name)
 def test_without_a_live_key_nobody_passes(family: Family, endpoint: Endpoint) -> None:
     ids = prepared(family, endpoint)
     nothing = ask(family, endpoint, ids, None)
@@ -108,7 +109,7 @@ def test_without_a_live_key_nobody_passes(family: Family, endpoint: Endpoint) ->
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("endpoint", [e for e in KEYED if recipe_of(e).absent], ids=name)
+@each("endpoint", [e for e in KEYED if recipe_of(e).absent], ids=name)
 def test_what_is_another_tenants_answers_exactly_as_what_does_not_exist(
     family: Family, endpoint: Endpoint
 ) -> None:
@@ -165,7 +166,7 @@ def test_a_list_holds_what_exists_for_the_key_and_nothing_else(
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("endpoint", OPEN, ids=name)
+@each("endpoint", OPEN, ids=name)
 def test_where_no_key_is_needed_none_changes_the_answer(family: Family, endpoint: Endpoint) -> None:
     ids = prepared(family, endpoint)
     expected = recipe_of(endpoint).status

@@ -3,7 +3,6 @@
 import re
 import string
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -12,6 +11,7 @@ from app.access.roles import Role
 from app.access.tokens import hash_token, is_well_formed, mint_token
 from app.db.engine import Database
 from app.db.metadata import metadata
+from support.each import each
 from support.world import World
 
 ALPHABET = string.digits + string.ascii_letters
@@ -32,7 +32,7 @@ def test_a_known_token_stays_well_formed() -> None:
     assert hash_token(KNOWN) == "d91f1168ed2d2f7f6531467a5152e8433dc86ddb92b2e6434b3fee71f30b40d9"
 
 
-@pytest.mark.parametrize(
+@each(
     "text_",
     [
         "",

@@ -16,6 +16,7 @@ from app.providers.twilio.signed_form import SignedByTwilio
 from app.web.errors import HTTP_STATUS
 from app.web.health import Anyone, FromLoopbackOrToken
 from app.web.routes import Endpoint
+from support.each import each
 
 ENDPOINTS = declared_endpoints()
 ERRORS = [
@@ -42,7 +43,7 @@ def name(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name)
+@each("endpoint", ENDPOINTS, ids=name)
 def test_every_route_has_an_access_rule_and_a_docstring(endpoint: Endpoint) -> None:
     assert endpoint.guard.rule.strip()
     docstring = endpoint.view.__doc__
@@ -81,7 +82,7 @@ def test_a_key_of_a_send_is_checked_later_and_of_nothing_else() -> None:
     assert later == ["POST /v1/sms"]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+@each("error", ERRORS, ids=lambda error: error.__name__)
 def test_every_public_error_has_its_row_its_text_and_its_test(error: type[PublicError]) -> None:
     assert 400 <= HTTP_STATUS[error] < 600
     assert error.message != PublicError.message

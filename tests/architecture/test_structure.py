@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from support.each import each
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
@@ -83,7 +83,7 @@ def _public(node: ast.AST, path: Path) -> Iterator[tuple[str, str | None]]:
             yield from _public(inner, path)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@each("path", MODULES, ids=relative)
 def test_a_module_and_all_that_is_public_in_it_has_a_docstring(path: Path) -> None:
     if path.read_text(encoding="utf-8").strip():
         assert ast.get_docstring(tree(path))

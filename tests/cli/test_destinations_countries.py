@@ -12,6 +12,7 @@ from app.access.tables import organizations, workspaces
 from app.db.engine import Database
 from app.destinations.tables import destination_revisions, destination_rules, provider_permissions
 from support.commands import Commands
+from support.each import each
 from support.tables import snapshot
 from support.world import ACCOUNT, Gateway, Tenant, World
 
@@ -385,7 +386,7 @@ WRONG_USAGE = [
 ]
 
 
-@pytest.mark.parametrize("arguments", WRONG_USAGE, ids=lambda a: " ".join(a)[:40])
+@each("arguments", WRONG_USAGE, ids=lambda a: " ".join(a)[:40])
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_wrong_usage_exits_64(
     destinations: Commands, tenant: Tenant, database: Database, arguments: list[str]

@@ -11,6 +11,7 @@ from app.access.tables import organizations
 from app.db.engine import Database
 from app.destinations.tables import destination_revisions, destination_rules
 from support.commands import Commands
+from support.each import each
 from support.tables import snapshot
 from support.world import Tenant, World
 
@@ -280,8 +281,8 @@ WRONG_FILES = {
 }
 
 
-@pytest.mark.parametrize("text", WRONG_FILES, ids=lambda text: text.split("\n")[0][:30] or "empty")
-@pytest.mark.parametrize("command", ["set", "import", "diff"])
+@each("text", WRONG_FILES, ids=lambda text: text.split("\n")[0][:30] or "empty")
+@each("command", ["set", "import", "diff"])
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_a_wrong_file_is_told_whole_and_changes_nothing(
     destinations: Commands,

@@ -10,6 +10,7 @@ from flask import Flask
 from app.cli import COMMANDS, borderpost
 from app.cli.group import Command, Group
 from app.kernel.errors import WorkspaceSuspended
+from support.each import each
 
 pytestmark = pytest.mark.one_engine
 
@@ -59,7 +60,7 @@ WRONG_USAGE = [
 ]
 
 
-@pytest.mark.parametrize("arguments", WRONG_USAGE, ids=" ".join)
+@each("arguments", WRONG_USAGE, ids=" ".join)
 def test_wrong_usage_exits_64(run: Run, arguments: list[str]) -> None:
     result = run(*arguments)
     assert result.exit_code == 64
@@ -67,7 +68,7 @@ def test_wrong_usage_exits_64(run: Run, arguments: list[str]) -> None:
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [a for a in WRONG_USAGE if len(a) > 1], ids=" ".join)
+@each("arguments", [a for a in WRONG_USAGE if len(a) > 1], ids=" ".join)
 def test_wrong_usage_exits_64_under_flask_too(run: Run, arguments: list[str]) -> None:
     app = Flask(__name__)
     for command in COMMANDS:
@@ -85,7 +86,7 @@ def _all(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]
     return found
 
 
-@pytest.mark.parametrize("path", _all(borderpost), ids=" ".join)
+@each("path", _all(borderpost), ids=" ".join)
 def test_every_command_has_help(run: Run, path: tuple[str, ...]) -> None:
     result = run(*path, "--help")
     assert result.exit_code == 0

@@ -14,6 +14,7 @@ from app.kernel.ids import new_id
 from app.web.html import CONTENT_SECURITY_POLICY
 from app.web.routes import Endpoint
 from support.console import open_window, signed_in
+from support.each import each
 from support.world import Gateway, Tenant, World, open_gateway
 
 ENDPOINTS = [endpoint for routes in CONSOLE_ROUTES for endpoint in routes.endpoints]
@@ -64,7 +65,7 @@ def test_pages_change_nothing_when_they_are_only_looked_at() -> None:
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("endpoint", GUARDED, ids=name)
+@each("endpoint", GUARDED, ids=name)
 def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) -> None:
     window = open_window(gateway)
     path = path_of(endpoint)
@@ -74,7 +75,7 @@ def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) ->
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.method == "POST"], ids=name)
+@each("endpoint", [e for e in ENDPOINTS if e.method == "POST"], ids=name)
 def test_a_form_without_its_token_does_nothing(
     gateway: Gateway, tenant: Tenant, endpoint: Endpoint
 ) -> None:
@@ -84,7 +85,7 @@ def test_a_form_without_its_token_does_nothing(
     assert "The form was open for too long" in answer.text
 
 
-@pytest.mark.parametrize("endpoint", PAGES, ids=name)
+@each("endpoint", PAGES, ids=name)
 def test_a_page_is_shown_to_its_roles_and_to_no_other(
     gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
@@ -107,7 +108,7 @@ def test_a_page_is_shown_to_its_roles_and_to_no_other(
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("endpoint", [e for e in GUARDED if e.method == "POST"], ids=name)
+@each("endpoint", [e for e in GUARDED if e.method == "POST"], ids=name)
 def test_a_form_of_a_smaller_role_or_reach_is_refused(
     gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
@@ -127,7 +128,7 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
+@each("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
 def test_what_is_not_there_is_not_found(
     gateway: Gateway, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:

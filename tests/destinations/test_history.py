@@ -9,6 +9,7 @@ import pytest
 from app.access.roles import Role
 from app.access.tables import access_keys
 from support.destinations import Desk, revision_of
+from support.each import each
 
 
 def test_the_history_comes_in_pages_that_inserts_do_not_shift(desk: Desk) -> None:
@@ -29,7 +30,7 @@ def test_the_history_comes_in_pages_that_inserts_do_not_shift(desk: Desk) -> Non
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize(
+@each(
     ("query", "path"),
     [
         ("limit=0", "$.limit"),

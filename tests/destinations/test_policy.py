@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations, product
 from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.destinations.policy import Access, Policy, Rule, RuleKind, Scope, Verdict, decide
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, resolve
+from support.each import each
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SOON, JUST_NOW = NOW + timedelta(milliseconds=1), NOW - timedelta(milliseconds=1)
@@ -46,7 +46,7 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize(("on_floor", "named", "use_case", "allowed", "scope"), LAYERS)
+@each(("on_floor", "named", "use_case", "allowed", "scope"), LAYERS)
 def test_the_strictest_layer_decides_and_is_named(
     on_floor: bool, named: Access | None, use_case: set[str] | None, allowed: bool, scope: Scope
 ) -> None:
@@ -103,7 +103,7 @@ def test_the_order_of_the_rules_decides_nothing_and_of_two_alike_the_blocking_on
         assert decide(Policy(1, {"GG": ALLOWED}, rules=order), GUERNSEY, NOW) == wanted
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "value"),
     [
         (RuleKind.COUNTRY, "GB"),
@@ -120,11 +120,11 @@ def test_a_rule_of_other_numbers_decides_nothing(kind: RuleKind, value: str) -> 
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("expires_at", "is_live"),
     [(None, True), (SOON, True), (NOW, False), (JUST_NOW, False)],
 )
-@pytest.mark.parametrize(("kind", "value"), SPEAKING)
+@each(("kind", "value"), SPEAKING)
 def test_a_rule_holds_until_the_instant_that_it_expires(
     kind: RuleKind, value: str, expires_at: datetime | None, is_live: bool
 ) -> None:

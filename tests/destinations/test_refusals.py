@@ -11,6 +11,7 @@ from app.access.tables import organizations
 from app.destinations.tables import refusals
 from app.use_cases.tables import use_cases
 from support.destinations import Desk, revision_of
+from support.each import each
 from support.tables import add_opt_out_row, unchanged
 from support.time import ManualClock
 from support.world import BR_NUMBER, US_NUMBER
@@ -126,7 +127,7 @@ def test_each_filter_shows_what_it_says(timed_desk: Desk, clock: ManualClock) ->
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize(
+@each(
     ("query", "path"),
     [
         ("country=br", "$.country"),

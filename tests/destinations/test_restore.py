@@ -7,6 +7,7 @@ import pytest
 from app.access.tables import organizations, workspaces
 from app.kernel.clock import rfc3339
 from support.destinations import Desk, revision_of
+from support.each import each
 from support.tables import unchanged
 from support.time import ManualClock
 from support.world import BR_NUMBER, US_NUMBER
@@ -97,7 +98,7 @@ def test_a_workspace_that_inherits_is_not_restored(desk: Desk) -> None:
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize(
+@each(
     ("revision", "status"),
     [
         *(("9", 404), ("0", 404), ("999999999", 404)),

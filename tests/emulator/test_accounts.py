@@ -11,6 +11,7 @@ from app.emulator.accounts import Account, AccountBook
 from app.emulator.config import EmulatorConfig
 from app.emulator.errors import TwilioError
 from app.emulator.server import EmulatorServer
+from support.each import each
 
 ONE = "AC" + "1" * 32
 TWO = "AC" + "2" * 32
@@ -21,10 +22,10 @@ def _path(sid: str) -> str:
     return f"/2010-04-01/Accounts/{sid}/Messages.json"
 
 
-@pytest.mark.parametrize(
+@each(
     "auth", [None, ("", ""), (ONE, ""), ("AC1", "token"), ("someone", "token"), (KEY[:-1], "token")]
 )
-@pytest.mark.parametrize("path", [_path(ONE), "/v1/Messaging/GeoPermissions"])
+@each("path", [_path(ONE), "/v1/Messaging/GeoPermissions"])
 def test_without_credentials_of_the_right_kind_nobody_gets_in(
     http: Callable[..., Response], auth: tuple[str, str] | None, path: str
 ) -> None:

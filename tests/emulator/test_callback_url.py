@@ -1,7 +1,5 @@
 """What a callback URL says."""
 
-import pytest
-
 from app.emulator.callbacks.outcome import CallbackOutcome
 from app.emulator.callbacks.url import (
     ConnectionOverrides,
@@ -9,9 +7,10 @@ from app.emulator.callbacks.url import (
     is_permitted,
     is_valid,
 )
+from support.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "valid"),
     [
         ("http://localhost:8000/x?y=1#rc=5", True),
@@ -33,7 +32,7 @@ def test_only_plain_web_addresses_are_valid(url: str, valid: bool) -> None:
     assert is_valid(url) is valid
 
 
-@pytest.mark.parametrize(
+@each(
     ("host", "permitted"),
     [
         ("localhost", True),
@@ -88,6 +87,6 @@ def test_the_fragment_sets_timeouts_retries_and_policies() -> None:
     )
 
 
-@pytest.mark.parametrize("fragment", ["rc=6", "rc=-1", "rc=x", "rp=sometimes", "ct=99", "tt=15001"])
+@each("fragment", ["rc=6", "rc=-1", "rc=x", "rp=sometimes", "ct=99", "tt=15001"])
 def test_what_the_fragment_says_wrongly_counts_as_not_said(fragment: str) -> None:
     assert connection_overrides(f"http://localhost/x#{fragment}") == ConnectionOverrides()

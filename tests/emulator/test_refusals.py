@@ -8,6 +8,7 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException
 
 from app.emulator.server import EmulatorServer
+from support.each import each
 
 SERVICE = "MG" + "2" * 32
 TO = "+12025550143"
@@ -23,7 +24,7 @@ def _refused(http: Callable[..., Response], form: dict[str, str]) -> tuple[int, 
     return answer.status_code, body["code"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "code"),
     [
         ({"To": ""}, 21604),

@@ -1,11 +1,10 @@
 """Counting segments."""
 
-import pytest
-
 from app.emulator.segments import count_segments
+from support.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "segments"),
     [
         ("", 1),

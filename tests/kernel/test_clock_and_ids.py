@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.kernel.clock import Clock, parse_rfc3339, rfc3339, to_milliseconds, utc_now
 from app.kernel.ids import first_id_at, new_id, parse_id
+from support.each import each
 
 AT = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 ANY_TIME = st.datetimes(timezones=st.just(UTC))
@@ -21,7 +22,7 @@ def test_the_clock_tells_utc_in_milliseconds() -> None:
     assert Clock().now() == utc_now()
 
 
-@pytest.mark.parametrize(
+@each(
     ("at", "text"),
     [
         (AT, "2026-01-31T12:00:00.123Z"),
@@ -42,7 +43,7 @@ def test_what_is_written_is_read_again(at: datetime) -> None:
     assert parse_rfc3339(rfc3339(at)) == to_milliseconds(at)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "at"),
     [
         ("2026-01-31T12:00:00Z", AT.replace(microsecond=0)),
@@ -56,7 +57,7 @@ def test_times_with_any_offset_are_read(text: str, at: datetime) -> None:
     assert parse_rfc3339(text) == at
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -109,7 +110,7 @@ def test_the_first_id_of_a_millisecond_is_the_smallest_uuid_7_of_it(milliseconds
     assert found.int & ((1 << 76) - 1) == 0b10 << 62
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["0190b6a4-7c1e-7f00-8000-000000000000", "0190B6A4-7C1E-7F00-8000-00000000000F"],
 )
@@ -117,7 +118,7 @@ def test_an_id_is_read_in_its_usual_form_whatever_the_case(text: str) -> None:
     assert parse_id(text) == UUID(text)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",

@@ -1,9 +1,9 @@
 """The codes that a destination policy may name, and their names for people."""
 
-import pytest
 from phonenumbers import SUPPORTED_REGIONS
 
 from app.kernel.countries import BESIDE_ISO, COUNTRIES, ISO_CODES, country_name, is_country
+from support.each import each
 
 
 def test_there_are_249_codes_of_iso_3166_and_three_beside_them() -> None:
@@ -13,12 +13,12 @@ def test_there_are_249_codes_of_iso_3166_and_three_beside_them() -> None:
     assert COUNTRIES == ISO_CODES | BESIDE_ISO
 
 
-@pytest.mark.parametrize("code", ["XK", "AC", "TA", "US", "AX", "SS", "CW", "BQ", "SX"])
+@each("code", ["XK", "AC", "TA", "US", "AX", "SS", "CW", "BQ", "SX"])
 def test_a_policy_may_name_it(code: str) -> None:
     assert is_country(code)
 
 
-@pytest.mark.parametrize(
+@each(
     "code",
     ["us", "Us", "USA", "", "U", "UK", "EU", "AN", "YU", "ZZ", "001", "CS", "U\u0405", "US "],
 )
@@ -30,7 +30,7 @@ def test_every_region_of_a_number_can_be_named_by_a_policy() -> None:
     assert SUPPORTED_REGIONS <= COUNTRIES
 
 
-@pytest.mark.parametrize("language", ["en", "de", "fr", "pt", "ja", "ar"])
+@each("language", ["en", "de", "fr", "pt", "ja", "ar"])
 def test_every_code_has_a_name_of_its_own_in_every_language(language: str) -> None:
     names = {code: country_name(code, language) for code in COUNTRIES}
     assert [code for code, name in names.items() if not name.strip() or name == code] == []

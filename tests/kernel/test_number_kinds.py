@@ -10,6 +10,7 @@ from app.kernel.errors import DestinationBlocked, InvalidDestination
 from app.kernel.phone import NumberKind, resolve
 from app.messages.admission import check_destination
 from support.decisions import NOW, decision
+from support.each import each
 
 NON_GEOGRAPHIC = [
     phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
@@ -24,7 +25,7 @@ def test_the_calling_codes_without_a_country_are_all_tried() -> None:
     assert codes == {800, 808, 870, 878, 881, 882, 883, 888, 979}
 
 
-@pytest.mark.parametrize("number", NON_GEOGRAPHIC)
+@each("number", NON_GEOGRAPHIC)
 def test_a_number_without_a_country_is_blocked_as_no_country_whatever_its_kind(number: str) -> None:
     found = resolve(number)
     assert (found.is_real, found.country) == (True, None)
@@ -40,7 +41,7 @@ def test_numbers_without_a_country_come_in_kinds_that_can_and_that_cannot_receiv
     assert {resolve(number).receives_sms for number in NON_GEOGRAPHIC} == {True, False}
 
 
-@pytest.mark.parametrize("last", range(10))
+@each("last", range(10))
 def test_twilios_magic_numbers_pass(last: int) -> None:
     assert decision(f"+1500555000{last}") == "allowed"
 
@@ -67,7 +68,7 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize(("number", "kind", "receives"), KINDS, ids=[case[0] for case in KINDS])
+@each(("number", "kind", "receives"), KINDS, ids=[case[0] for case in KINDS])
 def test_which_kinds_of_numbers_receive_sms(number: str, kind: NumberKind, receives: bool) -> None:
     found = resolve(number)
     assert (found.is_real, found.kind, found.receives_sms) == (True, kind, receives)

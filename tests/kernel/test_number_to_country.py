@@ -8,11 +8,11 @@ region is what the network serves, and so what the policy sees.
 from collections import defaultdict
 
 import phonenumbers
-import pytest
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
 
 from app.kernel.phone import resolve
 from support.decisions import decision
+from support.each import each
 
 _TABLE = """
 +12125550123     US allowed
@@ -166,7 +166,7 @@ def test_the_table_is_long_and_names_no_number_twice() -> None:
     assert len({number for number, _, _ in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize(("number", "region", "wanted"), CASES, ids=[case[0] for case in CASES])
+@each(("number", "region", "wanted"), CASES, ids=[case[0] for case in CASES])
 def test_region_and_decision_of_a_number(number: str, region: str, wanted: str) -> None:
     found = resolve(number)
     assert found.is_real
@@ -186,7 +186,7 @@ def test_every_region_of_every_shared_calling_code_is_in_the_table() -> None:
     assert missing == set()
 
 
-@pytest.mark.parametrize("number", _NOT_REAL.split())
+@each("number", _NOT_REAL.split())
 def test_a_number_that_does_not_exist_is_invalid_whatever_the_policy(number: str) -> None:
     assert not resolve(number).is_real
     assert decision(number) == "invalid"

@@ -1,19 +1,19 @@
 """The form of E.164, and that no text whatever breaks the resolving of numbers."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.kernel.countries import COUNTRIES
 from app.kernel.phone import NumberKind, is_e164, resolve
+from support.each import each
 
 
-@pytest.mark.parametrize("text", ["+12", "+12025550123", "+123456789012345", "+990000000000000"])
+@each("text", ["+12", "+12025550123", "+123456789012345", "+990000000000000"])
 def test_has_the_form_of_e164(text: str) -> None:
     assert is_e164(text)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",

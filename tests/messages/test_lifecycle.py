@@ -1,8 +1,7 @@
 """The whole table of a message's life, and every word that Twilio has for it."""
 
-import pytest
-
 from app.messages.lifecycle import Decision, Facts, Reason, Status, facts_of, follow, status_of
+from support.each import each
 
 APPLIED = Decision(applied=True, reason=None, adds_facts=True)
 NOTHING = Decision(applied=False, reason=None, adds_facts=False)
@@ -20,7 +19,7 @@ TABLE = {
     Status.FAILED: (REGRESSION, LATE_SENT, CONFLICT, CONFLICT, DUPLICATE),
 }
 CELLS = [
-    pytest.param(current, reported, expected, id=f"{current}-{reported}")
+    (current, reported, expected)
     for current, row in TABLE.items()
     for reported, expected in zip(Status, row, strict=True)
 ]
@@ -49,7 +48,7 @@ def test_the_table_has_every_pair_of_statuses() -> None:
     assert len(CELLS) == 25
 
 
-@pytest.mark.parametrize(("current", "reported", "expected"), CELLS)
+@each(("current", "reported", "expected"), CELLS)
 def test_what_a_report_does_depends_on_both_statuses(
     current: Status, reported: Status, expected: Decision
 ) -> None:
@@ -66,7 +65,7 @@ def test_a_status_is_applied_only_upward() -> None:
     ]
 
 
-@pytest.mark.parametrize(("word", "expected"), WORDS.items())
+@each(("word", "expected"), WORDS.items())
 def test_each_word_of_twilio_has_one_meaning(word: str, expected: Status) -> None:
     assert status_of(word) is expected
 

@@ -2,19 +2,18 @@
 
 import inspect
 
-import pytest
-
 from app.kernel import errors
 from app.messages import api
 from app.messages.code_meanings import code_meaning, code_page
 from app.messages.refusal_meanings import LISTED_CODES, refusal_meaning
 from app.providers.twilio import codes
+from support.each import each
 
 SEND = next(one for one in api.routes.endpoints if (one.method, one.path) == ("POST", "/v1/sms"))
 PUBLIC = {name for name, one in inspect.getmembers(errors, inspect.isclass)}
 
 
-@pytest.mark.parametrize("code", [code for all_ in codes._MEANINGS.values() for code in all_])
+@each("code", [code for all_ in codes._MEANINGS.values() for code in all_])
 def test_every_code_that_the_adapter_knows_has_a_meaning(code: int) -> None:
     meaning = code_meaning(code)
     assert meaning
@@ -26,7 +25,7 @@ def test_an_unknown_code_has_its_page_alone() -> None:
     assert code_page(12345) == "https://www.twilio.com/docs/api/errors/12345"
 
 
-@pytest.mark.parametrize("error", SEND.errors)
+@each("error", SEND.errors)
 def test_every_refusal_of_a_send_has_a_meaning(error: type[errors.PublicError]) -> None:
     assert refusal_meaning(error.__name__)
 

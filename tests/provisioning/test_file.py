@@ -4,6 +4,7 @@ import pytest
 
 from app.provisioning.file import parse
 from app.provisioning.mistakes import FileRefused
+from support.each import each
 
 
 def test_toml_and_json_of_the_same_shape_are_the_same_data() -> None:
@@ -23,7 +24,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
     assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "said"),
     [
         (b'{"a": 1, "a": 2}', "the file: An object has the key 'a' twice."),

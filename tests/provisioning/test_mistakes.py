@@ -1,6 +1,7 @@
 """Every mistake is named with its place, all of them at once."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from app.provisioning.goal import make_goal
 from app.provisioning.mistakes import FileRefused, Mistakes
 from app.provisioning.records import Stored
 from app.provisioning.shape import shape
+from support.each import each
 
 ENVIRON = {"RETAIL_TOKEN": "secret-token", "EMPTY": "", "WIDE": "tökén"}
 LONG = "x" * 201
@@ -173,10 +175,11 @@ _PLACED_ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize(("place", "value", "said"), ONE_FIELD)
+@each(("place", "value", "said"), ONE_FIELD)
 def test_a_wrong_field_is_named_by_its_place(
     file: dict[str, Any], place: str, value: Any, said: str
 ) -> None:
+    file = deepcopy(file)
     put(file, place, value)
     if isinstance(value, dict) and value:
         place = _PLACED_ELSEWHERE[place, value.get("number")]
@@ -200,8 +203,9 @@ MISSING = [
 ]
 
 
-@pytest.mark.parametrize(("place", "said"), MISSING)
+@each(("place", "said"), MISSING)
 def test_a_missing_field_is_named_by_its_place(file: dict[str, Any], place: str, said: str) -> None:
+    file = deepcopy(file)
     del file["workspaces"][1]["parent"]
     at(file, place).pop(place.rsplit(".", maxsplit=1)[-1])
     assert mistakes_of(file) == [f"{place}: {said}"]
@@ -273,7 +277,7 @@ def _same_sender(file: dict[str, Any]) -> str:
     return f"{UC}.senders[2].number: Stands twice: first at {UC}.senders[0].number."
 
 
-@pytest.mark.parametrize(
+@each(
     "repeat",
     [
         _same_organization_key,

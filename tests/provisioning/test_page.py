@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 from marshmallow import Schema
 
 from app.provisioning import schemas
+from support.each import each
 
 PAGE = Path(__file__).parents[2] / "docs" / "provisioning.md"
 SCHEMAS = [
@@ -15,7 +15,7 @@ SCHEMAS = [
 ]
 
 
-@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+@each("schema", SCHEMAS, ids=lambda schema: schema.__name__)
 def test_the_page_names_every_field(schema: type[Schema]) -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert [name for name in schema().fields if name not in page] == []

@@ -12,6 +12,7 @@ from app.db.engine import Database
 from app.db.vault import Vault
 from app.kernel.errors import NotFound
 from app.web.assets import MEDIA_TYPES, VENDORED, Assets, asset_url
+from support.each import each
 from support.served import Served
 from support.world import Gateway, open_gateway
 
@@ -98,7 +99,7 @@ def test_who_has_it_already_is_told_so(served: Served, accepted: str) -> None:
     assert other.status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     "path",
     [
         "/assets/{version}/VENDORED.md",

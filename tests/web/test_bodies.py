@@ -8,6 +8,7 @@ import pytest
 from app.access.roles import Role
 from app.access.tokens import mint_token
 from app.kernel.ids import new_id
+from support.each import each
 from support.posting import post, refused
 from support.served import Served
 from support.world import US_NUMBER
@@ -45,14 +46,14 @@ NOT_JSON = {
 }
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
+@each("path", PATHS)
+@each("body", NOT_JSON.values(), ids=NOT_JSON)
 def test_what_is_not_json_is_a_bad_request(served: Served, path: str, body: bytes) -> None:
     assert refused(post(served, path, body)) == (400, "BadRequest", None)
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("body", [b"[]", b'"text"', b"1", b"true", b"null", b"[{}]", b"1e999"])
+@each("path", PATHS)
+@each("body", [b"[]", b'"text"', b"1", b"true", b"null", b"[{}]", b"1e999"])
 def test_json_that_is_no_object_is_named_as_such(served: Served, path: str, body: bytes) -> None:
     assert refused(post(served, path, body)) == (
         422,
@@ -61,8 +62,8 @@ def test_json_that_is_no_object_is_named_as_such(served: Served, path: str, body
     )
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(
+@each("path", PATHS)
+@each(
     "content_type",
     [
         None,
@@ -127,8 +128,8 @@ def test_a_key_that_may_not_is_told_so_before_its_body_is_read(
 MISTYPED = [None, 1, 1.5, True, [], ["a"], {}, {"a": "b"}, [[[]]], 10**400]
 
 
-@pytest.mark.parametrize("value", MISTYPED, ids=lambda value: str(value)[:10])
-@pytest.mark.parametrize(
+@each("value", MISTYPED, ids=lambda value: str(value)[:10])
+@each(
     ("path", "field", "good"),
     [
         ("/v1/sms", "use_case_id", {"to_phone_number": US_NUMBER, "message": "a"}),
@@ -150,8 +151,8 @@ def test_a_field_of_another_type_is_named(
     assert all(details[f"$.{field}"])
 
 
-@pytest.mark.parametrize("text", ["a\x00b", "\x00", "\ud800", "a\udfffb"], ids=ascii)
-@pytest.mark.parametrize("field", ["message", "to_phone_number", "use_case_id"])
+@each("text", ["a\x00b", "\x00", "\ud800", "a\udfffb"], ids=ascii)
+@each("field", ["message", "to_phone_number", "use_case_id"])
 def test_characters_that_cannot_be_stored_are_refused(
     served: Served, field: str, text: str
 ) -> None:

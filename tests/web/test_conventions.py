@@ -12,6 +12,7 @@ from app.application import declared_endpoints
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.web.metrics import REQUEST_SECONDS
+from support.each import each
 from support.served import Served
 from support.world import Gateway, open_gateway
 
@@ -60,7 +61,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
+@each(("method", "path", "status"), ANSWERS)
 def test_every_answer_has_its_request_id_and_the_security_headers(
     served: Served, method: str, path: str, status: int
 ) -> None:
@@ -74,21 +75,19 @@ def test_every_answer_has_its_request_id_and_the_security_headers(
         assert answer.get_json().keys() == {"code", "message"}
 
 
-@pytest.mark.parametrize(
-    "given", ["a", "req-1.2_3", "x" * 64, "01a2054e-b6d8-7730-b410-55a5a29849f1"]
-)
+@each("given", ["a", "req-1.2_3", "x" * 64, "01a2054e-b6d8-7730-b410-55a5a29849f1"])
 def test_a_well_formed_request_id_is_taken_over(served: Served, given: str) -> None:
     answer = _ask(served, "GET", "/v1/nothing", headers={"X-Request-Id": given})
     assert answer.headers["X-Request-Id"] == given
 
 
-@pytest.mark.parametrize("given", ["", " ", "x" * 65, "a b", "a/b", "\u00e9", "a;b", '"a"'])
+@each("given", ["", " ", "x" * 65, "a b", "a/b", "\u00e9", "a;b", '"a"'])
 def test_another_request_id_is_replaced(served: Served, given: str) -> None:
     answer = _ask(served, "GET", "/healthz", headers={"X-Request-Id": given})
     assert UUID(answer.headers["X-Request-Id"]).version == 4
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "allowed"),
     [
         ("/v1/sms", {"GET", "HEAD", "POST"}),
@@ -106,7 +105,7 @@ def test_a_405_names_the_methods_that_the_path_takes(
     assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
-@pytest.mark.parametrize(
+@each(
     "endpoint",
     [e for e in declared_endpoints() if not e.path.startswith("/console")],
     ids=lambda e: f"{e.method} {e.path}",
@@ -149,7 +148,7 @@ def test_a_defect_answers_500_in_the_public_shape_and_tells_nothing(
     assert SECURITY_HEADERS.keys() <= set(answer.headers.keys())
 
 
-@pytest.mark.parametrize("method", ["FOO", "FOO2", "get"])
+@each("method", ["FOO", "FOO2", "get"])
 def test_made_up_methods_do_not_make_new_metrics(served: Served, method: str) -> None:
     _ask(served, method, "/v1/sms")
     labels = {

@@ -15,6 +15,7 @@ from app.application import declared_endpoints
 from app.web.errors import HTTP_STATUS
 from app.web.openapi import errors_of
 from app.web.routes import Endpoint
+from support.each import each
 from support.fake_twilio import refused
 from support.routes import RECIPES, absent_ids, fill, ids_of
 from support.served import Served
@@ -139,7 +140,7 @@ def test_every_operation_has_a_name_of_its_own_a_summary_and_its_access_rule(
         assert operation["tags"]
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name)
+@each("endpoint", ENDPOINTS, ids=name)
 def test_every_operation_tells_its_key_its_parameters_its_body_and_its_errors(
     document: dict[str, Any], endpoint: Endpoint
 ) -> None:
@@ -168,9 +169,7 @@ def test_a_body_may_have_no_unknown_field_and_an_answer_may_grow(
     assert "additionalProperties" not in schemas["Error"]
 
 
-@pytest.mark.parametrize(
-    "endpoint", [e for e in ENDPOINTS if (e.method, e.path) in RECIPES], ids=name
-)
+@each("endpoint", [e for e in ENDPOINTS if (e.method, e.path) in RECIPES], ids=name)
 def test_what_a_route_answers_is_what_the_description_tells(
     served: Served, checked: dict[str, Any], endpoint: Endpoint
 ) -> None:

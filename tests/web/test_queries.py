@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.access.roles import Role
+from support.each import each
 from support.served import Served
 
 LISTS = ("/v1/sms", "/v1/use-cases", "/v1/opt-outs")
@@ -24,22 +25,22 @@ def problems(served: Served, path: str, query: str) -> dict[str, Any]:
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("value", ["0", "101", "-1", "abc", "1.5", "", "1e2", "9" * 5000, "null"])
+@each("path", LISTS)
+@each("value", ["0", "101", "-1", "abc", "1.5", "", "1e2", "9" * 5000, "null"])
 def test_a_wrong_limit_is_named(served: Served, path: str, value: str) -> None:
     assert list(problems(served, path, urlencode({"limit": value}))) == ["$.limit"]
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("value", ["1", "20", "100"])
+@each("path", LISTS)
+@each("value", ["1", "20", "100"])
 def test_a_limit_from_1_to_100_is_taken(served: Served, path: str, value: str) -> None:
     assert problems(served, path, f"limit={value}") == {}
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize(
+@each("path", LISTS)
+@each(
     "token",
     ["", "x", "AAAA", "A" * 21, "A" * 23, "A" * 64, "\u00e9" * 22, "\x00", "=" * 22, "null"],
 )
@@ -49,7 +50,7 @@ def test_a_wrong_page_token_is_named(served: Served, path: str, token: str) -> N
     }
 
 
-@pytest.mark.parametrize("path", LISTS)
+@each("path", LISTS)
 def test_unknown_and_repeated_parameters_are_named(served: Served, path: str) -> None:
     assert problems(served, path, "color=red&Limit=1") == {
         "$.color": ["Unknown field."],
@@ -80,7 +81,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("path", "name", "value"), WRONG)
+@each(("path", "name", "value"), WRONG)
 def test_a_wrong_filter_is_named(served: Served, path: str, name: str, value: str) -> None:
     found = problems(served, path, urlencode({name: value}))
     assert list(found) == [f"$.{name}"]

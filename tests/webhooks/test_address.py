@@ -3,12 +3,13 @@
 import pytest
 
 from app.webhooks.address import Target, UrlRefused, may_reach, read_url
+from support.each import each
 
 TLS = Target("https", "hooks.example.com", 443, "/")
 PLAIN = Target("http", "localhost", 80, "/")
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "target", "host_header"),
     [
         ("https://example.com", Target("https", "example.com", 443, "/"), "example.com"),
@@ -83,14 +84,14 @@ LOOPBACK = [
 ]
 
 
-@pytest.mark.parametrize("allow_loopback", [False, True])
-@pytest.mark.parametrize("url", REFUSED)
+@each("allow_loopback", [False, True])
+@each("url", REFUSED)
 def test_what_is_no_public_https_url_is_refused(url: str, allow_loopback: bool) -> None:
     with pytest.raises(UrlRefused, match=r"^Must .*\.$"):
         read_url(url, allow_loopback=allow_loopback)
 
 
-@pytest.mark.parametrize("url", LOOPBACK)
+@each("url", LOOPBACK)
 def test_loopback_is_an_address_only_where_the_setting_says_so(url: str) -> None:
     read_url(url, allow_loopback=True)
     with pytest.raises(UrlRefused):
@@ -135,8 +136,8 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize("allow_loopback", [False, True])
-@pytest.mark.parametrize("address", NEVER)
+@each("allow_loopback", [False, True])
+@each("address", NEVER)
 def test_private_local_reserved_and_metadata_addresses_are_never_reached(
     address: str, allow_loopback: bool
 ) -> None:
@@ -144,13 +145,13 @@ def test_private_local_reserved_and_metadata_addresses_are_never_reached(
     assert not may_reach(address, TLS, allow_loopback=allow_loopback)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+@each("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 def test_loopback_is_reached_only_where_the_setting_says_so(address: str) -> None:
     assert not may_reach(address, TLS, allow_loopback=False)
     assert may_reach(address, TLS, allow_loopback=True)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111"])
+@each("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111"])
 def test_public_addresses_are_reached_and_never_without_tls(address: str) -> None:
     assert may_reach(address, TLS, allow_loopback=False)
     assert not may_reach(address, PLAIN, allow_loopback=True)

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +13,14 @@ from app.webhooks.schedule import (
     is_given_up,
     next_attempt_at,
 )
+from support.each import each
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 # Of the Standard Webhooks specification: the delay before each attempt after the first.
 SECONDS = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
 
 
-@pytest.mark.parametrize(("attempts", "seconds"), list(enumerate(SECONDS, start=1)))
+@each(("attempts", "seconds"), list(enumerate(SECONDS, start=1)))
 def test_each_delay_is_the_specifications(attempts: int, seconds: int) -> None:
     assert next_attempt_at(attempts, NOW, 0.5) == NOW + timedelta(seconds=seconds)
 
@@ -44,7 +44,7 @@ def test_two_workers_with_other_luck_do_not_come_at_once() -> None:
     assert next_attempt_at(2, NOW, 1.0) == NOW + timedelta(seconds=330)
 
 
-@pytest.mark.parametrize(
+@each(
     ("asked", "seconds"),
     [
         (timedelta(seconds=60), 60),  # longer than the schedule: the receiver's wish
@@ -62,7 +62,7 @@ def test_what_was_asked_for_is_never_undercut_by_luck() -> None:
     assert next_attempt_at(1, NOW, 0.0, timedelta(seconds=60)) == NOW + timedelta(seconds=60)
 
 
-@pytest.mark.parametrize(
+@each(
     ("header", "seconds"),
     [
         ("120", 120),

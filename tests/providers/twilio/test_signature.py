@@ -1,12 +1,12 @@
 """The signature rule beside the one of Twilio's SDK."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from app.providers.twilio.signature import is_signed_by, sign
+from support.each import each
 
 TOKEN = "12345"
 URL = "https://sms.example.com/v1/webhook/twilio/sms-status?message_id=1"
@@ -34,7 +34,7 @@ def test_one_more_parameter_breaks_the_signature(
             assert not is_signed_by([TOKEN], URL, more, signature)
 
 
-@pytest.mark.parametrize(
+@each(
     ("configured", "signed"),
     [
         ("https://a.example/x", "https://a.example/x"),
@@ -51,7 +51,7 @@ def test_a_url_counts_with_and_without_its_port(configured: str, signed: str) ->
     assert is_signed_by([TOKEN], configured, PARAMETERS, sign(TOKEN, signed, PARAMETERS))
 
 
-@pytest.mark.parametrize(
+@each(
     "signed",
     [
         "http://a.example/x",
@@ -78,15 +78,11 @@ def test_any_of_several_tokens_counts_and_no_token_counts_for_nothing() -> None:
     assert not is_signed_by([], URL, PARAMETERS, signature)
 
 
-@pytest.mark.parametrize(
-    "signature", ["", "=", "a" * 5000, "é", "\udce9", sign(TOKEN, URL, {}), "12345"]
-)
+@each("signature", ["", "=", "a" * 5000, "é", "\udce9", sign(TOKEN, URL, {}), "12345"])
 def test_a_text_that_is_no_signature_is_refused_and_never_raises(signature: str) -> None:
     assert not is_signed_by([TOKEN], URL, PARAMETERS, signature)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://a.example:99999/x", "https://[::1/x", "no scheme", "https://", "://"]
-)
+@each("url", ["https://a.example:99999/x", "https://[::1/x", "no scheme", "https://", "://"])
 def test_a_configured_url_that_cannot_be_read_is_taken_as_it_stands(url: str) -> None:
     assert is_signed_by([TOKEN], url, PARAMETERS, sign(TOKEN, url, PARAMETERS))

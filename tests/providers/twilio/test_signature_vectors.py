@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from support.each import each
 from support.guarded import guarded_app
 from support.wire import form_of, post_raw
 
@@ -48,7 +49,7 @@ def test_the_vectors_are_all_there() -> None:
     assert set(OURS) <= {vector["id"] for vector in FORMS}
 
 
-@pytest.mark.parametrize("vector", FORMS, ids=[vector["id"] for vector in FORMS])
+@each("vector", FORMS, ids=[vector["id"] for vector in FORMS])
 @needs_vectors
 def test_a_form_callback_passes_as_its_vector_says(vector: Any) -> None:
     expected = OURS.get(vector["id"], vector["expect_valid"])
@@ -62,7 +63,7 @@ def test_an_apostrophe_counts_as_it_came_over_the_wire() -> None:
     assert _status(vector, target.replace("'", "%27")) == 204
 
 
-@pytest.mark.parametrize("vector", JSONS, ids=[vector["id"] for vector in JSONS])
+@each("vector", JSONS, ids=[vector["id"] for vector in JSONS])
 @needs_vectors
 def test_a_json_callback_is_no_form_whatever_its_signature(vector: Any) -> None:
     # Message callbacks are forms. The hash of a JSON body is not checked, so none is taken.

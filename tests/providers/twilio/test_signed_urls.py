@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-import pytest
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
+from support.each import each
 from support.guarded import guarded_app
 from support.wire import FormItems, post_raw
 
@@ -92,13 +92,13 @@ def _post(case: Case, form: FormItems, signature: str) -> int:
     return answer.status_code
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@each("case", CASES.values(), ids=CASES.keys())
 def test_a_callback_counts_for_exactly_the_public_url(case: Case) -> None:
     signature = RequestValidator(TOKEN).compute_signature(case.signed, MultiDict(case.form))
     assert _post(case, case.form, signature) == case.expected
 
 
-@pytest.mark.parametrize(
+@each(
     "form",
     [
         FORM[1:],
