@@ -3,7 +3,6 @@
 import ctypes
 import gc
 import os
-import select
 import shutil
 import socket
 import struct
@@ -15,12 +14,12 @@ from app.web.metrics_folder import make_metrics_folder
 # Before anything imports the metrics: they choose then how processes share them.
 _metrics = make_metrics_folder()
 
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # noqa: E402
 from prometheus_client import multiprocess  # noqa: E402
 
 from app.bootstrap import open_settings  # noqa: E402
 from app.destinations.start_check import check_beside_serving  # noqa: E402
 from app.settings import SettingsError  # noqa: E402
+from app.web.server.worker import BufferingWorker  # noqa: E402
 
 try:
     _settings = open_settings()
@@ -29,9 +28,6 @@ except SettingsError:  # wsgi.py names the problems
     _threads, _embedded = 32, True
 
 
-# Who has begun to connect when we stop is let in; the handshake takes no longer. Only where nobody
-# can begin any more: else there would always be another.
-_HANDSHAKE_SECONDS = 0.2 if sys.platform == "linux" else 0.0
 _SO_ATTACH_FILTER = 26
 # Classic BPF over a TCP segment: what has the SYN flag is dropped, all else is taken.
 _NO_SYN = b"".join(
@@ -59,31 +55,16 @@ def let_nobody_begin(listener: socket.socket) -> None:
     listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, wanted)
 
 
-class StoppingWorker(ThreadWorker):  # type: ignore[misc]
-    """Asked to stop, it serves who has connected already and lets all others be refused.
-
-    gunicorn's own keeps its listeners until the slowest send has ended: whoever connects meanwhile
-    waits unserved and is then cut off.
-    """
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept or not; once it is for good, close the listeners."""
-        super().set_accept_enabled(enabled)
-        if self.alive or enabled:
-            return
-        for listener in self.sockets:
-            for _ in range(self.worker_connections):
-                if not select.select([listener], [], [], _HANDSHAKE_SECONDS)[0]:
-                    break
-                self.accept(listener)
-            listener.close()
-
-
 bind = os.environ.get("BORDERPOST_BIND", f"127.0.0.1:{os.environ.get('PORT', '8000')}")
 # One process writes to an SQLite file best; PostgreSQL takes as many as the machine has cores.
 workers = int(os.environ.get("WEB_CONCURRENCY", "1" if _embedded else str(os.cpu_count() or 2)))
-worker_class = StoppingWorker
-threads = _threads
+worker_class = BufferingWorker
+threads = max(2, _threads)  # one of them is for callbacks
+worker_connections = 2000
+# Headers that a proxy may set are trusted for nothing: the public URL is a setting.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 preload_app = True
 graceful_timeout = 25
 timeout = 60

@@ -25,9 +25,11 @@ from app.messages.schemas import (
     SendBody,
 )
 from app.messages.send import SendMessage
+from app.messages.submit import NoFreePlace
 from app.web.bodies import JsonBody, Query, read_json
 from app.web.pages import page
 from app.web.routes import Answer, Routes, json_answer, json_text_answer
+from app.web.waiting import may_wait, run_again_when
 from app.web.wiring import service
 
 routes = Routes("SMS")
@@ -73,7 +75,12 @@ def send_sms(token_hash: str) -> Answer:
         now = service(Clock).now()
         authenticate(service(Database), token_hash, Role.SENDER, now)
         raise
-    sent = service(SendMessage)(SendCall(token_hash, wanted, idempotent))
+    call = SendCall(token_hash, wanted, idempotent, may_wait=may_wait(request.environ))
+    try:
+        sent = service(SendMessage)(call)
+    except NoFreePlace as full:
+        run_again_when(request.environ, full.is_over)
+        raise e.RateLimited from full
     headers = {"Idempotent-Replayed": "true"} if sent.replayed else {}
     return json_text_answer(sent.answer, 201, headers)
 

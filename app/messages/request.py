@@ -21,12 +21,13 @@ class SendCall:
     """A request with its caller and its idempotency key, if any.
 
     The caller is the hash of an access key that is still to be admitted, or somebody who is signed
-    in to a workspace.
+    in to a workspace. With ``may_wait`` the caller runs it again where no place is free.
     """
 
     caller: str | Principal
     request: SendRequest
     idempotent: IdempotentRequest | None = None
+    may_wait: bool = False
 
     @property
     def token_hash(self) -> str | None:

@@ -16,7 +16,7 @@ from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
 from app.destinations.refusal import Refusal, Source, insert_refusal
 from app.kernel.clock import Clock
-from app.kernel.errors import IdempotencyConflict, PublicError, ServiceUnavailable
+from app.kernel.errors import IdempotencyConflict, PublicError, RateLimited, ServiceUnavailable
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, PhoneNumber, resolve
 from app.messages.admission import admit_caller, check_admission, reachable_use_case
@@ -28,7 +28,7 @@ from app.messages.record import render
 from app.messages.request import SendCall, SendRequest
 from app.messages.segments import count_segments
 from app.messages.settle import Settling
-from app.messages.submit import InFlight, Pace, submit
+from app.messages.submit import InFlight, NoFreePlace, Pace, submit
 from app.web.metrics import SENDS
 
 _log = structlog.get_logger(__name__)
@@ -57,9 +57,15 @@ class SendMessage:
 
         Raises:
             PublicError: each of SPEC section 5, in its order of checks.
+            NoFreePlace: the send must wait; only where ``call.may_wait``.
         """
         try:
             sent = self._send(call)
+        except NoFreePlace as full:
+            if call.may_wait:
+                raise
+            SENDS.labels(RateLimited.__name__).inc()
+            raise RateLimited from full
         except PublicError as refused:
             SENDS.labels(refused.code).inc()
             raise
@@ -75,7 +81,7 @@ class SendMessage:
         use_case = reachable_use_case(context, principal)
         destination = resolve(call.request.to_phone_number)
         account, verdict = self._admit(use_case, context, destination, call.request, now)
-        with self.in_flight.turn():
+        with self.in_flight.place(use_case.workspace_id):
             new = _new_submission(use_case, account, verdict, call.request, self.clock.now())
             with self.database.writing_once() as connection:
                 is_ours = open_submission(connection, new, call.idempotent)

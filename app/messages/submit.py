@@ -4,22 +4,22 @@ Only what the provider certainly never processed is tried again, within 3 s in t
 sends in flight keeps threads free for status callbacks while the provider is slow.
 """
 
+import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
-from app.kernel.errors import RateLimited
 from app.messages.ports import NeverProcessed, Outbound, Outcome, SmsProvider, Unconfirmed
 from app.web.metrics import PROVIDER_SECONDS
 
 TRY_FOR_SECONDS = 3.0
 _FIRST_PAUSE_SECONDS = 0.2
-_WAIT_FOR_TURN_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -32,26 +32,52 @@ class Pace:
     jitter: Callable[[], float] = field(default=random.random)
 
 
-class InFlight:
-    """How many sends one process may have at the provider at once."""
+class NoFreePlace(Exception):
+    """A send must wait until ``is_over()``; nothing was written or sent."""
 
-    def __init__(self, limit: int, wait_seconds: float = _WAIT_FOR_TURN_SECONDS) -> None:
-        self._turns = threading.BoundedSemaphore(limit)
-        self._wait_seconds = wait_seconds
+    def __init__(self, is_over: Callable[[], bool]) -> None:
+        self.is_over = is_over
+        super().__init__()
+
+
+class InFlight:
+    """The sends that one process has at the provider: each takes one of its places.
+
+    A workspace takes all but the last eighth of the places, at least two, which are left to others.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._share = max(1, places - max(2, math.ceil(places / 8)))
+        self._lock = threading.Lock()
+        self._taken: Counter[Hashable] = Counter()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait briefly for a turn.
+    def place(self, workspace_id: Hashable) -> Iterator[None]:
+        """Hold one place for a workspace.
 
         Raises:
-            RateLimited: too many sends wait for the provider; nothing was written or sent.
+            NoFreePlace: none is free for this workspace.
         """
-        if not self._turns.acquire(timeout=self._wait_seconds):
-            raise RateLimited
+        with self._lock:
+            if not self._is_free(workspace_id):
+                raise NoFreePlace(lambda: self.has_place(workspace_id))
+            self._taken[workspace_id] += 1
         try:
             yield
         finally:
-            self._turns.release()
+            with self._lock:
+                self._taken[workspace_id] -= 1
+                if not self._taken[workspace_id]:
+                    del self._taken[workspace_id]
+
+    def has_place(self, workspace_id: Hashable) -> bool:
+        """Say whether a place is free for a workspace."""
+        with self._lock:
+            return self._is_free(workspace_id)
+
+    def _is_free(self, workspace_id: Hashable) -> bool:
+        return self._taken.total() < self._places and self._taken[workspace_id] < self._share
 
 
 def submit(provider: SmsProvider, outbound: Outbound, pace: Pace) -> Outcome:

@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -20,6 +21,16 @@ from app.web.schemas import Health, Readiness, Version
 from app.web.wiring import service
 
 routes = Routes("Operations")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?", re.ASCII)
+_OF_PROXIES = (
+    "x-forwarded",
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-",
+    "via",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +45,54 @@ class Anyone:
 
 @dataclass(frozen=True, slots=True)
 class MetricsToken:
-    """The token that ``/metrics`` takes from elsewhere than loopback; None: loopback only."""
+    """The token that ``/metrics`` asks everyone for; None: only this machine is answered."""
 
     token: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class FromLoopbackOrToken:
+class TokenOrLoopback:
     """Guard of ``/metrics``."""
 
-    rule: str = "loopback, or the metrics token"
+    rule: str = "the metrics token, or loopback where none is set"
 
     def __call__(self) -> None:
-        """Let loopback and bearers of the token pass.
+        """Let bearers of the token pass, or this machine where no token is set.
 
         Raises:
-            Unauthorized: neither.
+            Unauthorized: everyone else.
         """
-        if _is_from_this_machine():
-            return
         wanted = service(MetricsToken).token
+        if wanted is None:
+            if not _is_direct_from_loopback():
+                raise e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")
+            return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        given = token.strip().encode()
-        if wanted is None or scheme.lower() != "bearer":
+        if scheme.lower() != "bearer":
             raise e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")
-        if not hmac.compare_digest(given, wanted.encode()):
+        if not hmac.compare_digest(token.strip().encode(), wanted.encode()):
             raise e.Unauthorized("The bearer token is wrong.")
 
 
-def _is_from_this_machine() -> bool:
-    # A proxy on this machine has a loopback address too; it says so by these headers.
-    if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip")):
+def _is_direct_from_loopback() -> bool:
+    # A proxy on this machine has a loopback address too, and adds headers or keeps the public host.
+    # A page whose name was pointed at loopback (DNS rebinding) has its own name as the host.
+    if any(name.lower().startswith(_OF_PROXIES) for name, _ in request.headers):
         return False
+    host = _HOST.fullmatch(request.headers.get("Host", ""))
+    if host is None or not _is_loopback(request.remote_addr or ""):
+        return False
+    name = host["name"].strip("[]").lower()
+    return name == "localhost" or _is_loopback(name)
+
+
+def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 @routes.add("GET", "/healthz", guard=Anyone("tells only that it is alive"), answers={200: Health})
@@ -120,7 +143,7 @@ def get_version(_: None) -> Answer:
 @routes.add(
     "GET",
     "/metrics",
-    guard=FromLoopbackOrToken(),
+    guard=TokenOrLoopback(),
     answers={200: "text/plain"},
     errors=(e.Unauthorized,),
 )

@@ -13,11 +13,12 @@ class PrefixMiddleware:
         self._prefix = prefix
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Take the prefix off where the request has it."""
+        """Take the prefix off where the request has it; no other script name counts."""
         path = environ.get("PATH_INFO", "")
+        environ["SCRIPT_NAME"] = ""
         if self._prefix and path.startswith(self._prefix + "/"):
             environ["PATH_INFO"] = path[len(self._prefix) :]
-            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self._prefix
+            environ["SCRIPT_NAME"] = self._prefix
             environ["borderpost.stripped_prefix"] = self._prefix
         return self._app(environ, start_response)
 

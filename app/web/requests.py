@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request
 
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.metrics import REQUEST_SECONDS
+from app.web.waiting import condition_to_run_again
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -57,9 +58,13 @@ def install_request_handling(app: Flask, *, is_https: bool) -> None:
     app.after_request(_finish_for(is_https=is_https))
 
 
+def request_id_of(given: str) -> str:
+    """Return the request id that a client gave, or a new one where it gave no usable one."""
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    g.request_id = request_id_of(request.headers.get("X-Request-Id", ""))
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
@@ -72,6 +77,8 @@ def _finish_for(*, is_https: bool):  # type: ignore[no-untyped-def]  # noqa: ANN
             answer.headers.setdefault(name, value)
         if is_https:
             answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if condition_to_run_again(request.environ) is not None:
+            return answer  # it is not sent: the request runs again
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "unmatched"
         method = request.method if request.method in _COUNTED_METHODS else "other"

@@ -14,7 +14,7 @@ from app.kernel import errors
 from app.kernel.errors import PublicError
 from app.providers.twilio.signed_form import SignedByTwilio
 from app.web.errors import HTTP_STATUS
-from app.web.health import Anyone, FromLoopbackOrToken
+from app.web.health import Anyone, TokenOrLoopback
 from app.web.routes import Endpoint
 from support.each import each
 
@@ -61,7 +61,7 @@ def test_every_route_has_an_access_rule_and_a_docstring(endpoint: Endpoint) -> N
         case SignedByTwilio():
             assert endpoint.path.startswith("/v1/webhook/twilio/")
             assert endpoint.form
-        case FromLoopbackOrToken():
+        case TokenOrLoopback():
             assert endpoint.path == "/metrics"
         case Visits() | VisitsOrganization():
             assert endpoint.path.startswith("/console")

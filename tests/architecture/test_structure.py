@@ -18,6 +18,7 @@ LONGEST_FUNCTION = 50
 LONG_MODULES = {
     "app/people/sign_in.py": "one protocol: password, code and key share its limits and its audit",
     "app/bootstrap.py": "the one place that wires, a few lines each",
+    "app/web/server/worker.py": "one event loop: each phase of a connection next to the others",
     "app/messages/advance.py": "the guarded write of a callback, once for each engine",
     "app/messages/outcomes.py": "the writes around a provider call, once for each engine",
     "app/destinations/schemas.py": "the wire shapes of one API, a few lines each",

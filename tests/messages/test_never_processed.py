@@ -128,10 +128,10 @@ def test_the_pauses_of_different_threads_differ() -> None:
     assert pace.slept == pytest.approx([0.3, 0.6, 1.2])
 
 
-def test_a_send_that_finds_no_turn_is_told_to_wait_and_writes_nothing(
+def test_send_without_free_place_is_rate_limited_and_writes_nothing(
     gateway: Gateway, tenant: Tenant, world: World
 ) -> None:
-    rewire(gateway, in_flight=InFlight(1, wait_seconds=0))
+    rewire(gateway, in_flight=InFlight(1))
     second = []
 
     def create(_call: Call) -> Response:

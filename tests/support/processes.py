@@ -73,12 +73,17 @@ def running(
 
 @contextmanager
 def running_gateway(
-    listener: socket.socket, environ: Mapping[str, str], log: Path, wsgi: str = "wsgi:app"
+    listener: socket.socket,
+    environ: Mapping[str, str],
+    log: Path,
+    wsgi: str = "wsgi:app",
+    options: tuple[str, ...] = (),
 ) -> Iterator[Process]:
     """Run gunicorn on a socket that is bound already; closed here, it is gunicorn's alone."""
     bind = f"fd://{listener.fileno()}"
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
-    with running(["gunicorn", "--bind", bind, wsgi], environ, log, (listener.fileno(),)) as process:
+    command = ["gunicorn", "--bind", bind, *options, wsgi]
+    with running(command, environ, log, (listener.fileno(),)) as process:
         listener.close()
         web = int(environ["WEB_CONCURRENCY"])
         eventually(lambda: _is_ready(process, url) and len(process.children()) == web)

@@ -145,9 +145,9 @@ def opted_out(scene: Scene) -> TestResponse:
 
 
 def all_turns_taken(scene: Scene) -> TestResponse:
-    in_flight = InFlight(1, wait_seconds=0)
+    in_flight = InFlight(1)
     rewire(scene.gateway, in_flight=in_flight)
-    with in_flight.turn():
+    with in_flight.place(scene.tenant.workspace_id):
         return scene.send()
 
 

@@ -189,12 +189,16 @@ def prepared(database: Database, folder: Path, **environ: str) -> Iterator[Stage
 
 @contextmanager
 def staged(
-    database: Database, folder: Path, wsgi: str = "wsgi:app", **environ: str
+    database: Database,
+    folder: Path,
+    wsgi: str = "wsgi:app",
+    options: tuple[str, ...] = (),
+    **environ: str,
 ) -> Iterator[Stage]:
     """A gateway that serves."""
     with prepared(database, folder, **environ) as stage:
         log = folder / "gateway.log"
-        with running_gateway(stage.listener, stage.environ, log, wsgi) as stage.web:
+        with running_gateway(stage.listener, stage.environ, log, wsgi, options) as stage.web:
             yield stage
 
 

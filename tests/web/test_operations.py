@@ -3,6 +3,7 @@
 import re
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -98,7 +99,6 @@ def test_the_version_is_the_one_of_the_package(served: Served) -> None:
 
 
 TOKEN = "metrics-token-of-a-test"
-ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}
 
 
 @pytest.fixture
@@ -108,31 +108,77 @@ def with_token(vault: Vault, tmp_path: Path) -> Gateway:
     return open_gateway(database, vault, tmp_path, metrics_token=TOKEN)
 
 
-def _metrics(gateway: Gateway, environ: dict[str, str], **headers: str) -> int:
+SPELLINGS = ("/metrics", "/metrics/", "//metrics", "///metrics//", "/%6detrics", "/./metrics")
+
+
+def _metrics(
+    gateway: Gateway, address: str, path: str = "/metrics", method: str = "GET", **headers: str
+) -> int:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = gateway.client.get("/metrics", headers=named, environ_overrides=environ)
+    answer = gateway.client.open(
+        unquote(path), method=method, headers=named, environ_overrides={"REMOTE_ADDR": address}
+    )
     return answer.status_code
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1"])
-def test_metrics_are_shown_to_this_machine(served: Served, address: str) -> None:
-    assert _metrics(served.gateway, {"REMOTE_ADDR": address}) == 200
+def test_metrics_need_the_token_from_everyone_where_one_is_set(with_token: Gateway) -> None:
+    """Break: in `app/web/health.py`, let loopback pass before the token is looked at."""
+    for path in SPELLINGS:
+        for address in ("127.0.0.1", "::1", "203.0.113.9"):
+            for method in ("GET", "HEAD"):
+                assert _metrics(with_token, address, path, method) in {401, 404}
+                given = _metrics(with_token, address, path, method, Authorization=f"Bearer {TOKEN}")
+                assert given in {200, 404}
+    assert _metrics(with_token, "127.0.0.1", Host="localhost") == 401
 
 
 @pytest.mark.one_engine
-@pytest.mark.parametrize("address", ["203.0.113.9", "10.0.0.1", "::ffff:203.0.113.9", "", "unix"])
-def test_metrics_are_shown_to_no_other_machine_without_the_token(
-    served: Served, address: str
+@pytest.mark.parametrize(
+    ("address", "host", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000", 200),
+        ("127.9.9.9", "localhost", 200),
+        ("::1", "[::1]:8000", 200),
+        ("::ffff:127.0.0.1", "LOCALHOST:1", 200),
+        ("127.0.0.1", "gateway.example.com", 401),
+        ("127.0.0.1", "localhost.example.com", 401),
+        ("127.0.0.1", "127.0.0.1.example.com", 401),
+        ("127.0.0.1", "127.0.0.1@example.com", 401),
+        ("127.0.0.1", "example.com:127", 401),
+        ("127.0.0.1", "0.0.0.0", 401),
+        ("127.0.0.1", "", 401),
+        ("203.0.113.9", "127.0.0.1", 401),
+        ("10.0.0.1", "localhost", 401),
+        ("::ffff:203.0.113.9", "localhost", 401),
+        ("", "localhost", 401),
+        ("unix", "localhost", 401),
+    ],
+)
+def test_metrics_without_token_are_for_loopback_with_a_loopback_host(
+    served: Served, address: str, host: str, status: int
 ) -> None:
-    assert _metrics(served.gateway, {"REMOTE_ADDR": address}) == 401
-    bearer = "Bearer " + TOKEN
-    assert _metrics(served.gateway, {"REMOTE_ADDR": address}, Authorization=bearer) == 401
+    """Break: in `app/web/health.py`, do not look at the host."""
+    assert _metrics(served.gateway, address, Host=host) == status
+    bearer = f"Bearer {TOKEN}"
+    assert _metrics(served.gateway, address, Host=host, Authorization=bearer) == status
+    if status == 401:
+        assert {_metrics(served.gateway, address, path, Host=host) for path in SPELLINGS} <= {
+            401,
+            404,
+        }
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
-def test_a_proxy_on_this_machine_is_not_this_machine(served: Served, header: str) -> None:
-    assert _metrics(served.gateway, {"REMOTE_ADDR": "127.0.0.1"}, **{header: "127.0.0.1"}) == 401
+@pytest.mark.one_engine
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"],
+)
+def test_metrics_without_token_are_not_for_a_proxy_on_this_machine(
+    served: Served, header: str
+) -> None:
+    headers = {"Host": "127.0.0.1", header: "127.0.0.1"}
+    assert _metrics(served.gateway, "127.0.0.1", **headers) == 401
 
 
 @pytest.mark.one_engine
@@ -151,13 +197,34 @@ def test_a_proxy_on_this_machine_is_not_this_machine(served: Served, header: str
         ("Bearer \u00e9", 401),
     ],
 )
-def test_metrics_are_shown_to_other_machines_that_bear_the_token(
+def test_metrics_are_shown_to_bearers_of_the_token(
     with_token: Gateway, authorization: str, status: int
 ) -> None:
-    assert _metrics(with_token, ELSEWHERE, Authorization=authorization) == status
-    behind_proxy = {"REMOTE_ADDR": "127.0.0.1"}
+    assert _metrics(with_token, "203.0.113.9", Authorization=authorization) == status
     headers = {"Authorization": authorization, "X_Forwarded_For": "203.0.113.9"}
-    assert _metrics(with_token, behind_proxy, **headers) == status
+    assert _metrics(with_token, "127.0.0.1", **headers) == status
+
+
+@pytest.mark.one_engine
+def test_script_name_and_forwarder_headers_change_no_link(served: Served) -> None:
+    """Break: in `app/web/prefix.py`, leave the script name as it came."""
+    headers = {
+        "Host": "gateway.example.com",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Prefix": "/evil",
+        "X-Forwarded-Proto": "https",
+        "Forwarded": "host=evil.example;proto=https",
+        "Script-Name": "/evil",
+    }
+    plain = served.gateway.client.get("/console", headers={"Host": "gateway.example.com"})
+    answer = served.gateway.client.get(
+        "/console", headers=headers, environ_overrides={"SCRIPT_NAME": "/evil"}
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (
+        plain.status_code,
+        plain.headers["Location"],
+    )
+    assert "evil" not in answer.text + str(answer.headers)
 
 
 def test_metrics_hold_no_number_and_no_id(gateway: Gateway, tenant: Tenant) -> None:

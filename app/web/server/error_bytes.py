@@ -1,0 +1,74 @@
+"""Answers to bytes that are no request: the form of all errors, without the application."""
+
+import json
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http.errors import (
+    ChunkMissingTerminator,
+    ExpectationFailed,
+    InvalidChunkExtension,
+    InvalidChunkSize,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
+
+from app.kernel.errors import BadRequest, InternalError, PayloadTooLarge, PublicError
+from app.web.errors import HTTP_STATUS
+from app.web.requests import API_HEADERS, request_id_of
+
+
+class RequestTimeout(Exception):
+    """A request did not arrive in time."""
+
+
+# The text never repeats what the client sent: it may hold a number.
+_TEXTS: dict[type[Exception], tuple[int, str]] = {
+    RequestTimeout: (408, "The request did not arrive in time."),
+    LimitRequestLine: (414, "The request line is too long."),
+    LimitRequestHeaders: (431, "The request headers are too large."),
+    ExpectationFailed: (417, "The only expectation that is supported is 100-continue."),
+    InvalidChunkSize: (400, "The chunked body is malformed."),
+    ChunkMissingTerminator: (400, "The chunked body is malformed."),
+    InvalidChunkExtension: (400, "The chunked body is malformed."),
+}
+
+
+def error_bytes(error: Exception, request: Any | None) -> bytes:
+    """Write the whole HTTP answer to an error; the connection is closed after it.
+
+    ``request`` is gunicorn's, where its head could be read.
+    """
+    status, public = _public_of(error)
+    body = json.dumps({"code": public.code, "message": public.text}).encode()
+    headers = {
+        "Connection": "close",
+        "Content-Length": str(len(body)),
+        "Content-Type": "application/json",
+        "Date": formatdate(usegmt=True),
+        "X-Request-Id": request_id_of(_header(request, "X-REQUEST-ID")),
+        **API_HEADERS,
+    }
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    is_head = getattr(request, "method", None) == "HEAD"
+    return head if is_head else head + body
+
+
+def _public_of(error: Exception) -> tuple[int, PublicError]:
+    if isinstance(error, PayloadTooLarge):
+        return HTTP_STATUS[PayloadTooLarge], error
+    for kind, (status, text) in _TEXTS.items():
+        if isinstance(error, kind):
+            return status, BadRequest(text)
+    if isinstance(error, ParseException):
+        return 400, BadRequest("The request is not valid HTTP.")
+    return 500, InternalError()
+
+
+def _header(request: Any | None, name: str) -> str:
+    headers = [] if request is None else request.headers
+    return next((value for found, value in headers if found == name), "")

@@ -1,0 +1,312 @@
+"""The gunicorn worker: only complete requests take a thread.
+
+gunicorn's own threaded worker reads heads and bodies, and writes answers, on a thread of its pool,
+so a few dozen slow clients stop it. Here the event loop does both with deadlines, and a thread gets
+a request when all of it has arrived and gives its answer back whole.
+"""
+
+import errno
+import os
+import select
+import selectors
+import socket
+import sys
+import time
+from concurrent import futures
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from gunicorn.http import wsgi
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+
+from app.web.server.connection import (
+    INCOMPLETE,
+    NEVER,
+    Connection,
+    Deadlines,
+    Outbox,
+    Phase,
+    allow_connections,
+)
+from app.web.server.error_bytes import RequestTimeout, error_bytes
+from app.web.server.request_reader import RequestReader
+from app.web.waiting import allow_waiting, condition_to_run_again
+
+_log = structlog.get_logger(__name__)
+_SWEEP_SECONDS = 0.25
+_SWITCH_SECONDS = 0.001
+_WAITING_PER_THREAD = 4
+# A connection that has begun when we stop is served; the handshake takes no longer. Only on Linux
+# can no other begin by then (see gunicorn.conf.py): elsewhere there would always be another.
+_HANDSHAKE_SECONDS = 0.2 if sys.platform == "linux" else 0.0
+
+
+class BufferingWorker(ThreadWorker):  # type: ignore[misc]
+    """Threads run requests; the event loop does all that may take a client's time."""
+
+    deadlines = Deadlines()
+    alive: bool
+    worker_connections: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections: set[Connection] = set()
+        self._waiting: list[Connection] = []
+        self._next_sweep = 0.0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse what this worker cannot serve."""
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise RuntimeError("TLS is not served here: end it in a proxy in front.")
+
+    def init_process(self) -> None:
+        """Take the file descriptors for all connections, or fewer connections."""
+        self.worker_connections = allow_connections(self.worker_connections)
+        # The path prefix comes from the public URL alone.
+        os.environ.pop("SCRIPT_NAME", None)
+        # A thread that computes lets the event loop go on after 1 ms: Python's own 5 ms cost a
+        # sixth of the requests per second.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        super().init_process()
+
+    # Called by the base class's loop.
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept or not; once it is for good, serve who has connected and close the listeners.
+
+        gunicorn's own keeps its listeners until the slowest request has ended: a client that
+        connects in that time waits unserved and is then cut off.
+        """
+        super().set_accept_enabled(enabled)
+        if self.alive or enabled:
+            return
+        for listener in self.sockets:
+            for _ in range(self.worker_connections):
+                if not select.select([listener], [], [], _HANDSHAKE_SECONDS)[0]:
+                    break
+                self.accept(listener)
+            listener.close()
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection and read the bytes that have arrived with it."""
+        if self.nr_conns >= self.worker_connections - 1:
+            self._make_room()
+        try:
+            sock, client = listener.accept()
+        except OSError as problem:
+            if problem.errno in {errno.EMFILE, errno.ENFILE}:
+                self._make_room()
+            elif problem.errno not in {errno.EAGAIN, errno.ECONNABORTED}:
+                raise
+            return
+        sock.setblocking(False)
+        conn = Connection(
+            sock=sock,
+            client=client,
+            server=listener.getsockname(),
+            reader=RequestReader(self.cfg, client),
+            poller=self.poller,
+            on_event=self._go_on,
+            deadline=self._until_next_request(self.deadlines.head),
+        )
+        self.nr_conns += 1
+        self._connections.add(conn)
+        self._go_on(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for events, not beyond the next look at the deadlines."""
+        if self._connections:
+            timeout = min(timeout, _SWEEP_SECONDS)
+        super().wait_for_and_dispatch_events(timeout)
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+            self._end_overdue()
+            self._run_waiting()
+
+    def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT002
+        """Close what is left when the worker ends; deadlines are kept elsewhere."""
+        for conn in list(self._connections) if force else ():
+            self._close(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Wait no longer than this for requests that have not begun, or have no head yet."""
+        for conn in self._connections:
+            if conn.phase in {Phase.IDLE, Phase.HEAD}:
+                conn.deadline = min(conn.deadline, deadline)
+
+    def _until_next_request(self, seconds: float) -> float:
+        if not self.alive:
+            seconds = min(seconds, STOP_KEEPALIVE_LINGER)
+        return time.monotonic() + seconds
+
+    # Reading.
+
+    def _go_on(self, conn: Connection) -> None:
+        """Send or receive, as the poller or a new connection lets us."""
+        if conn.phase is Phase.ANSWERING:
+            conn.send()
+            self._after_sending(conn)
+            return
+        data = conn.receive()
+        if data is None:
+            conn.watch(selectors.EVENT_READ)
+        elif not data:
+            self._close(conn)
+        elif conn.phase is not Phase.CLOSING:
+            conn.reader.feed(data)
+            self._take_request(conn)
+
+    def _take_request(self, conn: Connection) -> None:
+        reader = conn.reader
+        try:
+            request = reader.next_request()
+        except Exception as error:  # noqa: BLE001
+            self._refuse(conn, error)
+            return
+        if request is not None:
+            conn.request = request
+            conn.may_wait = len(self._waiting) < self.cfg.threads * _WAITING_PER_THREAD
+            conn.deadline = NEVER
+            self._run(conn)
+            return
+        if reader.is_in_body and conn.phase is not Phase.BODY:
+            conn.phase = Phase.BODY
+            conn.deadline = time.monotonic() + self.deadlines.body
+            if reader.request._expected_100_continue:  # noqa: SLF001
+                conn.invite_body()
+        elif reader.has_begun and conn.phase is Phase.IDLE:
+            conn.phase = Phase.HEAD
+            conn.deadline = self._until_next_request(self.deadlines.head)
+        conn.watch(selectors.EVENT_READ)
+
+    # Running, on a thread.
+
+    def _run(self, conn: Connection) -> None:
+        conn.phase = Phase.RUNNING
+        conn.condition = None
+        conn.watch(0)
+        self.enqueue_req(conn)
+
+    def handle(self, conn: Connection) -> None:
+        """Run one request and send as much of the answer as the client takes."""
+        request = conn.request
+        request.body.seek(0)
+        request._expected_100_continue = False  # noqa: SLF001  # the body is here
+        outbox = Outbox()
+        try:
+            conn.keep_alive = self._call_application(conn, outbox)
+        except Exception as error:  # noqa: BLE001
+            _log.error("request_failed", exc_info=error)
+            conn.keep_alive, conn.condition = False, None
+            outbox.parts = [error_bytes(error, request)]
+        if conn.condition is None:
+            conn.unsent = b"".join(outbox.parts)
+            conn.send()
+
+    def _call_application(self, conn: Connection, outbox: Outbox) -> bool:
+        """Write the answer to the outbox; say whether the connection may be kept."""
+        began = time.monotonic()
+        request = conn.request
+        response, environ = wsgi.create(request, outbox, conn.client, conn.server, self.cfg)
+        environ["wsgi.multithread"] = True
+        if conn.may_wait:
+            allow_waiting(environ)
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        if not self.alive or not self.cfg.keepalive:
+            response.force_close()
+        parts = self.wsgi(environ, response.start_response)
+        try:
+            for part in parts:
+                response.write(part)
+            response.close()
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+        conn.condition = condition_to_run_again(environ)
+        if conn.condition is None:
+            took = timedelta(seconds=time.monotonic() - began)
+            self.log.access(response, request, environ, took)
+        return not response.should_close()
+
+    # Answering.
+
+    def finish_request(self, conn: Connection, done: futures.Future[None]) -> None:
+        """Go on after a run: wait for a place, send the rest, or read the next request."""
+        if done.cancelled() or done.exception() is not None:
+            self._close(conn)
+        elif conn.condition is not None:
+            conn.phase = Phase.WAITING
+            if conn.deadline == NEVER:
+                conn.deadline = time.monotonic() + self.deadlines.place
+            self._waiting.append(conn)
+        else:
+            self._begin_answer(conn)
+        self._run_waiting()
+
+    def _run_waiting(self) -> None:
+        """Run again each request that may go on, the oldest first, and those whose time is over."""
+        for conn in list(self._waiting):
+            is_late = conn.deadline <= time.monotonic()
+            if is_late or (conn.condition is not None and conn.condition()):
+                self._waiting.remove(conn)
+                conn.may_wait = not is_late
+                self._run(conn)
+
+    def _refuse(self, conn: Connection, error: Exception) -> None:
+        """Answer an error that is found before there is a request."""
+        _log.warning("request_refused", why=type(error).__name__)
+        conn.unsent = error_bytes(error, conn.reader.request)
+        conn.keep_alive = False
+        conn.send()
+        self._begin_answer(conn)
+
+    def _begin_answer(self, conn: Connection) -> None:
+        conn.phase = Phase.ANSWERING
+        conn.deadline = time.monotonic() + self.deadlines.answer
+        self._after_sending(conn)
+
+    def _after_sending(self, conn: Connection) -> None:
+        """Wait to send the rest; after it, take the next request or close."""
+        if conn.unsent:
+            conn.watch(selectors.EVENT_WRITE)
+        elif conn.keep_alive:
+            conn.phase = Phase.IDLE
+            conn.request = None
+            conn.deadline = self._until_next_request(self.cfg.keepalive)
+            self._take_request(conn)  # a client may have sent the next one already
+        elif conn.end_writing():
+            conn.phase = Phase.CLOSING
+            conn.deadline = time.monotonic() + self.deadlines.goodbye
+            conn.watch(selectors.EVENT_READ)
+        else:
+            self._close(conn)
+
+    # The end of connections.
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for conn in [conn for conn in self._connections if conn.deadline <= now]:
+            if conn.phase in {Phase.RUNNING, Phase.WAITING}:
+                continue
+            if conn.phase in INCOMPLETE and conn.reader.has_begun:
+                self._refuse(conn, RequestTimeout())
+            else:
+                self._close(conn)
+
+    def _make_room(self) -> None:
+        """Close the connection that waits for its client and is nearest to its deadline."""
+        waits = INCOMPLETE | {Phase.ANSWERING, Phase.CLOSING}
+        found = [conn for conn in self._connections if conn.phase in waits]
+        if found:
+            self._close(min(found, key=lambda conn: conn.deadline))
+
+    def _close(self, conn: Connection) -> None:
+        if conn in self._connections:
+            self._connections.remove(conn)
+            self.nr_conns -= 1
+            conn.close()
