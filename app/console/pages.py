@@ -7,19 +7,18 @@ from flask import Response, flash, get_flashed_messages, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.access.roles import Role
+from app.access.visibility import sees_recipients, shown_number, shown_reason
 from app.console.form_tokens import form_token
 from app.console.language import visitor_language
 from app.console.navigation import menu_lines
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.countries import country_name
-from app.kernel.masking import mask_number
 from app.people.visitor import Visitor
 from app.web.assets import asset_url
 from app.web.html import html_answer
 from app.web.wiring import service
 
 # Who may send to a number may see it; who only looks may not.
-SEES_NUMBERS = Role.SENDER
 
 
 def link(path: str) -> str:
@@ -60,11 +59,6 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
-def shown_number(visitor: Visitor, number: str) -> str:
-    """Return a number as this visitor may see it."""
-    return number if visitor.permits(SEES_NUMBERS) else mask_number(number)
-
-
 def draw(template: str, **values: Any) -> str:
     """Draw a template."""
     return _TEMPLATES.get_template(template).render(now=service(Clock).now(), **values)
@@ -76,7 +70,9 @@ def page_answer(visitor: Visitor, template: str, status: int = 200, **values: An
         template,
         visitor=visitor,
         menu=list(menu_lines(visitor, request.path)),
-        number=lambda number: shown_number(visitor, number),
+        number=lambda number: shown_number(visitor.role, number),
+        reason=lambda text: shown_reason(visitor.role, text),
+        sees_recipients=sees_recipients(visitor.role),
         **values,
     )
     return page_around(html_answer(text, status))

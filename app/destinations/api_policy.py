@@ -38,6 +38,7 @@ from app.destinations.wire import (
     make_change,
     open_workspace,
     policy_answer,
+    reader_of,
 )
 from app.kernel import errors as e
 from app.kernel.clock import Clock
@@ -64,7 +65,8 @@ def list_rules(principal: Principal, workspace_id: UUID, capability: str) -> Ans
     """List the rules finer than the country map, oldest first."""
     with service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id, capability)
-    items = [rule_json(rule) for rule in effective.state.rules]
+    rules = reader_of(principal).rules(effective.state.rules, effective.owner_id)
+    items = [rule_json(rule) for rule in rules]
     return policy_answer(effective, {"items": items, "next_page_token": None})
 
 
@@ -170,14 +172,14 @@ def _inheritance(effective: Effective) -> dict[str, Any]:
 )
 def list_history(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
     """List who changed what, when, from which revision and why, newest first; JSON or CSV."""
-    wanted = _HISTORY.read()
+    wanted, reader = _HISTORY.read(), reader_of(principal)
     with service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id, capability)
         rows = load_history(connection, workspace_id, wanted)
     if wanted.as_csv:
-        text = write_csv(rows[: wanted.limit])
+        text = write_csv(rows[: wanted.limit], reader)
         return Response(text, mimetype="text/csv", headers={"ETag": f'"{effective.revision}"'})
-    body = page(rows, wanted.limit, lambda row: row.id, render_revision)
+    body = page(rows, wanted.limit, lambda row: row.id, lambda row: render_revision(row, reader))
     return policy_answer(effective, body)
 
 

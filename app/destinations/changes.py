@@ -145,7 +145,10 @@ def set_inheritance(*, inherit: bool) -> Change:
             return follow_parent()
         if not before.inherits:
             return lambda state: state
-        copies = tuple(replace(rule, rule_id=new_id()) for rule in before.state.rules)
+        copies = tuple(
+            replace(rule, rule_id=new_id(), copied_from=rule.copied_from or before.owner_id)
+            for rule in before.state.rules
+        )
         return start_from(replace(before.state, rules=copies))
 
     def problems(_: Connection, before: Effective) -> Problems:

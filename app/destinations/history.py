@@ -11,7 +11,9 @@ from sqlalchemy import Connection, select
 
 from app.db.filters import given
 from app.db.rows import AnyRow
+from app.destinations.store import rule_json, state_of_revision
 from app.destinations.tables import destination_revisions
+from app.destinations.visible_rules import PolicyReader
 from app.kernel.clock import rfc3339
 from app.kernel.errors import NotFound
 
@@ -67,8 +69,9 @@ def load_revision(connection: Connection, workspace_id: UUID, revision: int) -> 
     return row
 
 
-def render_revision(row: AnyRow) -> dict[str, Any]:
-    """Write one revision as the API shows it."""
+def render_revision(row: AnyRow, reader: PolicyReader) -> dict[str, Any]:
+    """Write one revision as the API shows it to a reader."""
+    rules = reader.rules(state_of_revision(row).rules, row.workspace_id)
     return {
         "revision": row.revision,
         "from_revision": row.from_revision,
@@ -79,15 +82,15 @@ def render_revision(row: AnyRow) -> dict[str, Any]:
             "name": row.actor_name,
         },
         "action": row.action,
-        "reason": row.reason,
+        "reason": reader.reason(row.reason),
         "changes": row.changes,
         "inherit": row.inherits,
         "destinations": row.destinations,
-        "rules": row.rules,
+        "rules": [rule_json(rule) for rule in rules],
     }
 
 
-def write_csv(rows: Iterable[AnyRow]) -> str:
+def write_csv(rows: Iterable[AnyRow], reader: PolicyReader) -> str:
     """Write revisions as CSV, a line for each country that changed, or one where none did."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS)
@@ -100,7 +103,7 @@ def write_csv(rows: Iterable[AnyRow]) -> str:
             "actor_kind": row.actor_kind,
             "actor_name": _inert(row.actor_name),
             "action": row.action,
-            "reason": _inert(row.reason or ""),
+            "reason": _inert(reader.reason(row.reason) or ""),
         }
         for change in row.changes or [{}]:
             writer.writerow(line | change)

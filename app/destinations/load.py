@@ -121,6 +121,7 @@ def rule_from(row: AnyRow) -> Rule:
         expires_at=row.expires_at,
         reason=row.reason,
         created_at=row.created_at,
+        copied_from=row.copied_from,
     )
 
 

@@ -42,7 +42,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule finer than the country map; ``value`` is a number, a prefix or a country code."""
+    """A rule finer than the country map; ``value`` is a number, a prefix or a country code.
+
+    ``copied_from`` is the workspace that the rule was copied from when its policy was left.
+    """
 
     rule_id: UUID
     kind: RuleKind
@@ -51,6 +54,7 @@ class Rule:
     expires_at: datetime | None = None
     reason: str | None = None
     created_at: datetime | None = None
+    copied_from: UUID | None = None
 
     def is_live(self, now: datetime) -> bool:
         """Say whether the rule still holds."""

@@ -74,7 +74,7 @@ def write_state(
             reason=revision.reason,
             inherits=state.inherits,
             destinations=dict(state.destinations),
-            rules=[rule_json(rule) for rule in state.rules],
+            rules=[_kept_rule(rule) for rule in state.rules],
             changes=[change.as_json() for change in revision.changes],
         )
     )
@@ -113,7 +113,7 @@ def state_of_revision(row: AnyRow) -> PolicyState:
 
 
 def rule_json(rule: Rule) -> dict[str, Any]:
-    """Write a rule as the API shows it and the history keeps it."""
+    """Write a rule as the API shows it."""
     return {
         "id": str(rule.rule_id),
         "kind": rule.kind.value,
@@ -123,6 +123,11 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "expires_at": None if rule.expires_at is None else rfc3339(rule.expires_at),
         "created_at": None if rule.created_at is None else rfc3339(rule.created_at),
     }
+
+
+def _kept_rule(rule: Rule) -> dict[str, Any]:
+    copied_from = {} if rule.copied_from is None else {"copied_from": str(rule.copied_from)}
+    return rule_json(rule) | copied_from
 
 
 def _rule_from_json(found: dict[str, Any]) -> Rule:
@@ -137,6 +142,7 @@ def _rule_from_json(found: dict[str, Any]) -> Rule:
         expires_at=time("expires_at"),
         reason=found["reason"],
         created_at=time("created_at"),
+        copied_from=UUID(found["copied_from"]) if "copied_from" in found else None,
     )
 
 
@@ -185,6 +191,7 @@ def _write_rules(
                     "reason": rule.reason,
                     "expires_at": rule.expires_at,
                     "created_at": rule.created_at or now,
+                    "copied_from": rule.copied_from,
                 }
                 for rule in new
             ],

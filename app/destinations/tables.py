@@ -41,6 +41,8 @@ destination_rules = Table(
     Column("reason", Text),
     Column("expires_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
+    # The workspace that the rule was copied from: its readers alone see a rule for a single number.
+    Column("copied_from", Uuid),
     Index(None, "workspace_id", "value"),
 )
 

@@ -14,6 +14,7 @@ from app.db.engine import Database
 from app.destinations.load import Effective, load_effective
 from app.destinations.manage import Asked, Change, Changed, ManageDestinations
 from app.destinations.schemas import DryRunQuery
+from app.destinations.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.bodies import Query
@@ -62,6 +63,11 @@ def make_change(
         open_workspace(connection, principal, workspace_id, capability)
     asked = Asked(actor_of(principal), _reason(), _if_match(), dry_run)
     return service(ManageDestinations)(workspace_id, change, asked), dry_run
+
+
+def reader_of(principal: Principal) -> PolicyReader:
+    """Return a principal as a reader of policies."""
+    return PolicyReader(principal.role, lambda one: principal.workspace_id in {None, one})
 
 
 def describe(effective: Effective) -> dict[str, Any]:

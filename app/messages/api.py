@@ -14,7 +14,7 @@ from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.messages.idempotency import IdempotentRequest, identify
 from app.messages.read import EventPage, MessageFilter, load_events, load_message, load_messages
-from app.messages.record import render
+from app.messages.record import MessageRecord, render_for
 from app.messages.request import SendCall, SendRequest
 from app.messages.schemas import (
     EventList,
@@ -96,7 +96,11 @@ def list_sms(principal: Principal) -> Answer:
     wanted = _LIST.read()
     with service(Database).reading() as connection:
         found = load_messages(connection, principal, wanted, service(Clock).now())
-    return json_answer(page(found, wanted.limit, lambda message: message.id, render))
+
+    def shown(message: MessageRecord) -> dict[str, Any]:
+        return render_for(message, principal.role)
+
+    return json_answer(page(found, wanted.limit, lambda message: message.id, shown))
 
 
 @routes.add(
@@ -112,7 +116,7 @@ def get_sms(principal: Principal, message_id: UUID) -> Answer:
         found = load_message(connection, principal, message_id, service(Clock).now())
     if found is None:
         raise e.NotFound
-    return json_answer(render(found))
+    return json_answer(render_for(found, principal.role))
 
 
 @routes.add(

@@ -1,10 +1,12 @@
 """A message as its owner sees it, and how it is written on the wire (seed 004's fields)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.access.roles import Role
+from app.access.visibility import shown_body, shown_number
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
 from app.messages.lifecycle import Status
@@ -49,3 +51,14 @@ def render(message: MessageRecord) -> dict[str, Any]:
             value = rfc3339(value)
         shown[name] = str(value) if isinstance(value, UUID) else value
     return shown
+
+
+def render_for(message: MessageRecord, role: Role) -> dict[str, Any]:
+    """Write a message as a role sees it."""
+    return render(
+        replace(
+            message,
+            to_number=shown_number(role, message.to_number),
+            body=shown_body(role, message.body),
+        )
+    )

@@ -9,6 +9,7 @@ from app.access.actor import actor_of
 from app.access.guard import Requires
 from app.access.principal import Principal
 from app.access.roles import Role
+from app.access.visibility import shown_number
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -34,7 +35,11 @@ def list_opt_outs(principal: Principal) -> Answer:
     wanted = _LIST.read()
     with service(Database).reading() as connection:
         found = load_opt_outs(connection, principal, wanted)
-    return json_answer(page(found, wanted.limit, lambda row: row.id, render))
+
+    def shown(row: AnyRow) -> dict[str, Any]:
+        return render(row, principal)
+
+    return json_answer(page(found, wanted.limit, lambda row: row.id, shown))
 
 
 @routes.add(
@@ -45,7 +50,7 @@ def create_opt_out(principal: Principal) -> Answer:
     wanted, now = _ADD.read(), service(Clock).now()
     with service(Database).writing() as connection:
         row = enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
-    return json_answer(render(row), 201)
+    return json_answer(render(row, principal), 201)
 
 
 @routes.add(
@@ -63,13 +68,13 @@ def delete_opt_out(principal: Principal, opt_out_id: UUID) -> Answer:
     return Response(status=204)
 
 
-def render(row: AnyRow) -> dict[str, Any]:
-    """Write one opt-out."""
+def render(row: AnyRow, principal: Principal) -> dict[str, Any]:
+    """Write one opt-out as a principal sees it."""
     return {
         "id": str(row.id),
         "workspace_id": str(row.workspace_id),
         "use_case_id": None if row.use_case_id is None else str(row.use_case_id),
-        "to_number": row.to_number,
+        "to_number": shown_number(principal.role, row.to_number),
         "source": row.source,
         "created_at": rfc3339(row.created_at),
     }

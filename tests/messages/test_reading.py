@@ -13,7 +13,7 @@ from support.world import BR_NUMBER, OTHER_ACCOUNT, US_NUMBER, Gateway, Tenant, 
 
 
 def _get(gateway: Gateway, tenant: Tenant, path: str = "") -> Any:
-    return gateway.get(f"/v1/sms{path}", key=tenant.keys[Role.VIEWER])
+    return gateway.get(f"/v1/sms{path}", key=tenant.keys[Role.SENDER])
 
 
 def _ids(answer: Any) -> list[str]:

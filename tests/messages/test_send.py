@@ -74,7 +74,7 @@ def test_times_integers_and_the_sender_appear_as_delivery_reports_them(
     clock.advance(2)
     timed_gateway.callback(sent["id"], sent["message_sid"], "undelivered", ErrorCode="30003")
 
-    message = timed_gateway.get(f"/v1/sms/{sent['id']}", key=tenant.keys[Role.VIEWER]).json
+    message = timed_gateway.get(f"/v1/sms/{sent['id']}", key=tenant.keys[Role.SENDER]).json
 
     assert list(message) == FIELDS
     assert message == sent | {

@@ -18,7 +18,7 @@ def _add(gateway: Gateway, tenant: Tenant, role: Role = Role.ADMIN, **body: Any)
 
 
 def _get(gateway: Gateway, tenant: Tenant, query: str = "") -> Any:
-    return gateway.get(f"/v1/opt-outs{query}", key=tenant.keys[Role.VIEWER])
+    return gateway.get(f"/v1/opt-outs{query}", key=tenant.keys[Role.SENDER])
 
 
 def test_an_opt_out_of_a_use_case_has_its_documented_shape(

@@ -30,6 +30,7 @@ from app.destinations.provider_compare import allowed_countries
 from app.destinations.state import PolicyState, country_accesses
 from app.destinations.store import rule_json, state_of_revision
 from app.destinations.territories import has_numbers
+from app.destinations.visible_rules import OPERATOR
 from app.kernel.clock import rfc3339
 
 _MAX_LISTED = 100_000
@@ -125,9 +126,9 @@ def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json:
         rows = load_history(connection, opened.workspace_id, HistoryFilter(limit))
     shown = rows[:limit]
     if as_csv:
-        click.echo(write_csv(shown), nl=False)
+        click.echo(write_csv(shown, OPERATOR), nl=False)
     elif as_json:
-        echo_json({"items": [render_revision(row) for row in shown]})
+        echo_json({"items": [render_revision(row, OPERATOR) for row in shown]})
     else:
         for line in _history_lines(rows, limit):
             click.echo(line)
@@ -138,7 +139,7 @@ def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json:
 def _history_lines(rows: list[AnyRow], limit: int) -> Iterator[str]:
     states = [*map(state_of_revision, rows), PolicyState()]
     for place, row in enumerate(rows[:limit]):
-        yield from revision_lines(render_revision(row))
+        yield from revision_lines(render_revision(row, OPERATOR))
         rules = rules_difference(states[place + 1], states[place])
         yield from (f"    {line}" for line in rule_lines(rules))
     if not rows:

@@ -14,9 +14,11 @@ from app.console.language import visitor_language
 from app.db.rows import AnyRow
 from app.destinations.check import load_gates
 from app.destinations.load import Effective, load_effective
-from app.destinations.policy import Access
+from app.destinations.policy import Access, Rule
 from app.destinations.provider_gates import ProviderGates
 from app.destinations.state import country_allowances
+from app.destinations.store import state_of_revision
+from app.destinations.visible_rules import PolicyReader
 from app.kernel.clock import Clock
 from app.kernel.countries import COUNTRIES, country_name
 from app.kernel.errors import NotFound
@@ -50,6 +52,21 @@ class Sight:
     def may_change(self) -> bool:
         """Say whether the visitor may change the policy here."""
         return self.visitor.permits(Role.ADMIN) and not self.effective.inherits
+
+    @property
+    def reader(self) -> PolicyReader:
+        """Return the visitor as a reader of policies."""
+        reach = self.visitor.reach
+        return PolicyReader(self.visitor.role, lambda one: reach.role_in(one) is not None)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules of the policy that counts, as the visitor sees them."""
+        return self.reader.rules(self.effective.state.rules, self.effective.owner_id)
+
+    def rules_after(self, revision: AnyRow) -> tuple[Rule, ...]:
+        """Return the rules as they were after a revision, as the visitor sees them."""
+        return self.reader.rules(state_of_revision(revision).rules, revision.workspace_id)
 
     @property
     def owner(self) -> Place | None:
