@@ -131,9 +131,9 @@ def open_vault(settings: Settings) -> Vault:
     return Vault(settings.encryption_keys)
 
 
-def open_transport(settings: Settings) -> TwilioTransport:
+def open_transport(settings: Settings, other_calls: int | None = None) -> TwilioTransport:
     """Return the connections to Twilio; nothing is connected yet."""
-    return TwilioTransport(settings.twilio_url, pool_size=settings.threads)
+    return TwilioTransport(settings.twilio_url, pool_size=settings.threads, other_calls=other_calls)
 
 
 def open_twilio(settings: Settings, vault: Vault) -> TwilioClients:
@@ -157,7 +157,7 @@ def open_services(
     database = database or open_database(settings)
     vault = vault or open_vault(settings)
     callback_url = CallbackUrl(settings.public_url)
-    transport = open_transport(settings)
+    transport = open_transport(settings, _FOR_CALLBACKS // 2)
     clients = TwilioClients(transport, vault)
     provider = provider or TwilioProvider(clients, callback_url)
     attempts = Attempts(database, clock)

@@ -8,7 +8,9 @@ another request.
 
 import logging
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -106,7 +108,11 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class TwilioTransport(HttpClient):  # type: ignore[misc]
-    """Serves every account of a process; connections are kept and shared by the threads."""
+    """Serves every account of a process; connections are kept and shared by the threads.
+
+    With ``other_calls``, at most so many calls that create no message run at once: further ones are
+    `Throttled` before they leave, so they cannot take all threads while the provider is slow.
+    """
 
     def __init__(
         self,
@@ -115,8 +121,10 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         pool_size: int = 32,
         connect_seconds: float = CONNECT_SECONDS,
         read_seconds: float = READ_SECONDS,
+        other_calls: int | None = None,
     ) -> None:
         super().__init__(logging.getLogger(__name__), is_async=False)
+        self._other_calls = None if other_calls is None else threading.Semaphore(other_calls)
         self._base_url = base_url
         self._pool = urllib3.PoolManager(
             maxsize=pool_size,
@@ -155,10 +163,24 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
             sent["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(_pairs(data))
         url = self._target(uri) + (f"?{urlencode(_pairs(params))}" if params else "")
-        answer, text = self._call(method.upper(), url, body, sent)
+        is_send = method.upper() == "POST" and urlsplit(uri).path.endswith("/Messages.json")
+        with nullcontext() if is_send else self._other_call():
+            answer, text = self._call(method.upper(), url, body, sent)
         if answer.status == _TOO_MANY_REQUESTS:
             raise Throttled(read_retry_after(answer.headers.get("Retry-After"), utc_now()))
         return Response(answer.status, text, answer.headers)
+
+    @contextmanager
+    def _other_call(self) -> Iterator[None]:
+        if self._other_calls is None:
+            yield
+        elif self._other_calls.acquire(blocking=False):
+            try:
+                yield
+            finally:
+                self._other_calls.release()
+        else:
+            raise Throttled(1.0)
 
     def _call(
         self, method: str, url: str, body: str | None, headers: dict[str, str]

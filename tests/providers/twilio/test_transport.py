@@ -215,3 +215,35 @@ def test_the_pool_holds_a_connection_for_each_thread(server: Loopback) -> None:
         together([lambda: transport.request("POST", URL, data={"To": "+1"})] * threads)
     transport.close()
     assert (len(server.requests), server.connections) == (3 * threads, threads)
+
+
+def test_calls_that_create_no_message_are_bounded_and_sends_are_not(server: Loopback) -> None:
+    """Break: in `app/providers/twilio/transport.py`, take no `_other_call`."""
+    transport = TwilioTransport(server.url, pool_size=8, other_calls=2)
+    go_on, arrived = threading.Event(), threading.Semaphore(0)
+    ends: list[str] = []
+
+    def wait(found: Loopback, peer: socket.socket, request: Received) -> bool:
+        arrived.release()
+        assert go_on.wait(PATIENCE_SECONDS)
+        return created()(found, peer, request)
+
+    def read() -> None:
+        transport.request("GET", URL)
+        ends.append("read")
+
+    server.script += [wait, wait]
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in readers:
+        assert arrived.acquire(timeout=PATIENCE_SECONDS)
+    with pytest.raises(Throttled):
+        transport.request("GET", URL)
+    assert transport.request("POST", URL, data={"To": "+1"}).status_code == 201
+    go_on.set()
+    for reader in readers:
+        reader.join()
+    assert ends == ["read", "read"]
+    assert transport.request("GET", URL).status_code == 201
+    transport.close()
