@@ -22,7 +22,7 @@ from support.world import ACCOUNT, US_NUMBER
 pytestmark = pytest.mark.one_engine
 
 KEYS = {
-    *("number", "allowed", "code", "country", "rule", "scope", "source", "revision"),
+    *("number", "canonical", "allowed", "code", "country", "rule", "scope", "source", "revision"),
     "provider_closed",
 }
 
