@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
+from app.kernel.whole_numbers import read_whole_number
 
 PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
@@ -194,17 +195,19 @@ class _Reader:
 
     def threads(self) -> int:
         given = self.get("THREADS") or "32"
-        if not given.isdecimal() or not 1 <= int(given) <= 512:  # noqa: PLR2004
+        found = read_whole_number(given, 1, 512)
+        if found is None:
             self._problem("THREADS", "must be a whole number from 1 to 512")
             return 32
-        return int(given)
+        return found
 
     def message_retention_days(self) -> int:
         given = self.get("MESSAGE_RETENTION_DAYS") or "400"
-        if not given.isdecimal() or not 90 <= int(given) <= 3650:  # noqa: PLR2004
+        found = read_whole_number(given, 90, 3650)
+        if found is None:
             self._problem("MESSAGE_RETENTION_DAYS", "must be a whole number from 90 to 3650")
             return 400
-        return int(given)
+        return found
 
     def flag(self, name: str) -> bool:
         given = (self.get(name) or "false").lower()

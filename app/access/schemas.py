@@ -10,7 +10,7 @@ from app.access.key_store import KeyFilter
 from app.access.manage_keys import NewAccessKey
 from app.access.principal import ActorKind
 from app.access.roles import Role
-from app.web.fields import StrictSchema, Text, Timestamp, one_of
+from app.web.fields import Id, StrictSchema, Text, Timestamp, one_of
 from app.web.pages import PageQuery
 from app.web.setting_fields import Name
 
@@ -20,7 +20,7 @@ class AccessKeyBody(StrictSchema):
 
     name = Name(required=True)
     role = fields.String(required=True, validate=one_of(Role))
-    workspace_id = fields.UUID(load_default=None, allow_none=True)
+    workspace_id = Id(load_default=None, allow_none=True)
     expires_at = Timestamp(load_default=None, allow_none=True)
 
     @post_load
@@ -31,7 +31,7 @@ class AccessKeyBody(StrictSchema):
 class AccessKeyListQuery(PageQuery, StrictSchema):
     """Query of ``GET /v1/access-keys``."""
 
-    workspace_id = fields.UUID()
+    workspace_id = Id()
     state = fields.String(validate=one_of(KeyState))
 
     @post_load
@@ -70,7 +70,7 @@ class AccessKeyPage(Schema):
 class AuditListQuery(PageQuery, StrictSchema):
     """Query of ``GET /v1/audit-events``."""
 
-    workspace_id = fields.UUID()
+    workspace_id = Id()
     action = Text(validate=validate.Length(min=1, max=60))
     actor_kind = fields.String(validate=one_of(ActorKind))
     actor_name = Text(

@@ -9,6 +9,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import click
 
 from app.cli.group import Command, Failure
+from app.cli.input import WholeNumber
 
 _DEFAULT_PORT = 8010
 _MAX_PORT = 65_535
@@ -21,7 +22,7 @@ _TIMEOUT_SECONDS = 5
     "--port",
     default=_DEFAULT_PORT,
     show_default=True,
-    type=click.IntRange(0, _MAX_PORT),
+    type=WholeNumber(0, _MAX_PORT),
     help="The port; 0 takes a free one.",
 )
 @click.option("--scenario", metavar="JSON-FILE", help="Scenarios to begin with: docs/emulator.md.")

@@ -2,10 +2,24 @@
 
 import sys
 from pathlib import Path
+from typing import Any
+
+import click
 
 from app.cli.group import Failure
+from app.kernel.whole_numbers import read_whole_number
 
 _STANDARD_INPUT = "-"
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in ASCII digits, within bounds."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Read the number."""
+        if isinstance(value, str) and read_whole_number(value) is None:
+            self.fail(f"{value!r} is not a valid integer.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def read_input(file: str) -> bytes:

@@ -9,6 +9,7 @@ import click
 
 from app.bootstrap import open_database, open_settings, open_vault
 from app.cli.group import Command, Failure
+from app.cli.input import WholeNumber
 from app.db.schema import upgrade
 from app.demo.processes import DemoFailed, require_free_port, running_gateway, running_worker
 from app.demo.story import ALLOWED_NUMBER, Story
@@ -18,7 +19,7 @@ from app.settings import DEFAULT_PUBLIC_URL, Settings
 
 
 @click.command("run", cls=Command)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--port", default=8000, show_default=True, type=WholeNumber(1, 65535))
 def run_command(port: int) -> None:
     """Start the demo: the Twilio emulator, the gateway, one message's life and one blocked send.
 

@@ -13,7 +13,7 @@ from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import ready_database
 from app.cli.progress import progress
 from app.cli.times import Duration
-from app.kernel.clock import utc_now
+from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
 from app.messages.due import hasten
 from app.messages.erase import Erase
@@ -89,7 +89,7 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
         background = open_background(settings, database)
         now = utc_now()
         with database.writing() as connection:
-            wanted = hasten(connection, now - since, now)
+            wanted = hasten(connection, shifted(now, -since), now)
         asked = 0
         with progress("asking Twilio", wanted) as note:
             while asked < wanted and (found := background.follow_up.run_once()):

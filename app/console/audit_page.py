@@ -16,7 +16,7 @@ from app.console.typed_times import just_after, just_before
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.people.visitor import Visitor
-from app.web.fields import StrictSchema, Text, one_of
+from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
@@ -31,7 +31,7 @@ class AuditSearch(StrictSchema):
     """Query of the page of the audit; days are days of UTC."""
 
     page_token = PageToken(load_default=None)
-    workspace_id = fields.UUID()
+    workspace_id = Id()
     action = Text(validate=validate.Length(max=60))
     actor_kind = Text(validate=one_of(ActorKind))
     actor_name = Text(validate=validate.Length(max=200))

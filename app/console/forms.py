@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import request
 from marshmallow import Schema, fields
-from werkzeug.datastructures import MultiDict
 
 from app.kernel.errors import ValidationFailed
 from app.kernel.texts import UNSTORABLE, is_storable
@@ -49,7 +48,7 @@ def read_form(schema: type[Schema], **more: object) -> Any:
             given[name] = [text for text in request.form.getlist(name) if text]
         elif request.form.get(name):
             given[name] = request.form[name]
-    return _load(made, given | more, request.form)
+    return load(made, given | more)
 
 
 def read_text(name: str) -> str:
@@ -71,23 +70,7 @@ def read_search(schema: type[Schema]) -> Any:
         ValidationFailed: with every problem, as for the API.
     """
     given = {name: text for name, text in request.args.items() if text}
-    return _load(schema(), given, request.args)
-
-
-def _load(schema: Schema, given: Mapping[str, Any], submitted: MultiDict[str, str]) -> Any:
-    """Load with a schema; no field may hold what cannot be stored, whatever its type is."""
-    unstorable = {
-        f"$.{name}": [UNSTORABLE]
-        for name, text in submitted.items(multi=True)
-        if name in schema.fields and not is_storable(text)
-    }
-    try:
-        found = load(schema, given)
-    except ValidationFailed as problem:
-        raise ValidationFailed((problem.details or {}) | unstorable) from problem
-    if unstorable:
-        raise ValidationFailed(unstorable)
-    return found
+    return load(schema(), given)
 
 
 def refilled(problem: ValidationFailed) -> Form:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import fields, post_load
+from marshmallow import post_load
 
 from app.access.actor import actor_of
 from app.access.roles import Role
@@ -22,7 +22,7 @@ from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource, load_o
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import OptOutBody
 from app.web.bodies import load
-from app.web.fields import StrictSchema
+from app.web.fields import Id, StrictSchema
 from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
@@ -43,7 +43,7 @@ class OptOutSearch(StrictSchema):
     """Query of the page."""
 
     to_number = TypedNumber()
-    use_case_id = fields.UUID()
+    use_case_id = Id()
     page_token = PageToken(load_default=None)
 
     @post_load

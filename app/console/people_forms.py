@@ -9,7 +9,7 @@ from marshmallow import fields, post_load
 
 from app.access.roles import Role
 from app.kernel.ids import parse_id
-from app.web.fields import StrictSchema, Text, one_of
+from app.web.fields import Id, StrictSchema, Text, one_of
 
 # A select for each place: `role_` and a workspace, or this.
 EVERYWHERE = "everywhere"
@@ -21,7 +21,7 @@ class RolesForm(StrictSchema):
     """Roles by place, and one more place."""
 
     roles = fields.Dict(keys=Text(), values=Text(validate=one_of(Role)), load_default=dict)
-    more_workspace = fields.UUID(load_default=None)
+    more_workspace = Id(load_default=None)
     more_role = Text(validate=one_of(Role), load_default=None)
 
     @post_load

@@ -10,7 +10,7 @@ from app.console.typed_times import just_after, just_before
 from app.destinations.refused import RefusalFilter
 from app.messages.lifecycle import Status
 from app.messages.read import MessageFilter
-from app.web.fields import Country, StrictSchema, Text, one_of
+from app.web.fields import Country, Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 
 SHOWN = 25
@@ -26,7 +26,7 @@ class NumberSearch(StrictSchema):
     """Query of the page that tries a number."""
 
     number = TypedE164(load_default=None)
-    use_case_id = fields.UUID(load_default=None)
+    use_case_id = Id(load_default=None)
 
 
 class MessageSearch(_Search):
@@ -34,7 +34,7 @@ class MessageSearch(_Search):
 
     status = fields.String(validate=one_of(Status))
     country = Country()
-    use_case_id = fields.UUID()
+    use_case_id = Id()
     to_number = TypedNumber()
 
     @post_load
@@ -55,7 +55,7 @@ class RefusalSearch(_Search):
 
     country = Country()
     code = Text()
-    use_case_id = fields.UUID()
+    use_case_id = Id()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> RefusalFilter:

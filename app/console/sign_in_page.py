@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Response, request, session
-from marshmallow import fields
 
 from app.access.roles import Role
 from app.access.scope import require_workspace
@@ -25,7 +24,7 @@ from app.people.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused
 from app.people.store import load_organization_names
 from app.people.visitor import Visitor
 from app.web.errors import HTTP_STATUS
-from app.web.fields import StrictSchema, Text
+from app.web.fields import Id, StrictSchema, Text
 from app.web.html import html_answer
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
@@ -45,7 +44,7 @@ class SignInForm(StrictSchema):
     email = Text(load_default="")
     password = Text(load_default="")
     access_key = Text(load_default="")
-    organization_id = fields.UUID(load_default=None)
+    organization_id = Id(load_default=None)
 
 
 class CodeForm(StrictSchema):

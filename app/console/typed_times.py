@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from flask import request
 
+from app.kernel.clock import shifted
+
 
 def typed_time(name: str) -> dict[str, str]:
     """Return what was typed into a field of date and time, as the API takes it; empty: nothing."""
@@ -15,12 +17,12 @@ def typed_time(name: str) -> dict[str, str]:
 
 def just_before(day: date | None) -> datetime | None:
     """Return the last time that does not belong to a day yet."""
-    return None if day is None else _midnight(day) - timedelta(milliseconds=1)
+    return None if day is None else shifted(_midnight(day), -timedelta(milliseconds=1))
 
 
 def just_after(day: date | None) -> datetime | None:
     """Return the first time that does not belong to a day any more."""
-    return None if day is None else _midnight(day) + timedelta(days=1)
+    return None if day is None else shifted(_midnight(day), timedelta(days=1))
 
 
 def _midnight(day: date) -> datetime:

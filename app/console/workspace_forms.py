@@ -5,6 +5,7 @@ from typing import Any
 from flask import request
 
 from app.kernel.errors import ValidationFailed
+from app.kernel.whole_numbers import read_whole_number
 
 _DAYS = ("body_retention_days", "number_retention_days")
 _ACCOUNT = "$.twilio."
@@ -19,7 +20,8 @@ def plain_given() -> dict[str, object]:
     for name in _DAYS:
         if name in request.form:
             text = request.form[name].strip()
-            given[name] = int(text) if text.isdecimal() and len(text) < 10 else text  # noqa: PLR2004
+            number = read_whole_number(text)
+            given[name] = text if number is None else number
     return given
 
 

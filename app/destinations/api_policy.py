@@ -43,6 +43,7 @@ from app.destinations.wire import (
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.ids import new_id
+from app.kernel.whole_numbers import read_whole_number
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
 from app.web.routes import Answer, Routes
@@ -196,8 +197,9 @@ def restore_revision(
     principal: Principal, workspace_id: UUID, capability: str, revision: str
 ) -> Answer:
     """Go back to how the policy was after a revision; this is a revision of its own."""
-    if not (revision.isascii() and revision.isdecimal() and len(revision) <= 9):  # noqa: PLR2004
+    number = read_whole_number(revision)
+    if number is None:
         raise e.BadRequest("revision in the path is not a number.")
-    change = changes.restore_revision(int(revision), service(Clock).now())
+    change = changes.restore_revision(number, service(Clock).now())
     changed, dry_run = make_change(principal, workspace_id, capability, change)
     return configuration_answer(changed, dry_run=dry_run)

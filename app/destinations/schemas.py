@@ -14,7 +14,7 @@ from app.destinations.refused import RefusalFilter
 from app.kernel.countries import is_country
 from app.kernel.number_prefixes import problem_of_prefix
 from app.kernel.phone import is_e164, problem_of_number
-from app.web.fields import Country, StrictSchema, Text, TextMap, Timestamp, one_of
+from app.web.fields import Country, Id, StrictSchema, Text, TextMap, Timestamp, one_of
 from app.web.pages import PageQuery
 
 MAX_NUMBERS = 1000
@@ -174,7 +174,7 @@ class CheckBody(StrictSchema):
         validate=validate.Length(min=1, max=MAX_NUMBERS),
         metadata={"example": ["+12025550123", "+442079460123"]},
     )
-    use_case_id = fields.UUID(load_default=None, allow_none=True)
+    use_case_id = Id(load_default=None, allow_none=True)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> WantedCheck:
@@ -186,7 +186,7 @@ class RefusalQuery(PageQuery, StrictSchema):
 
     country = Country()
     code = Text()
-    use_case_id = fields.UUID()
+    use_case_id = Id()
     after = Timestamp()
     before = Timestamp()
 

@@ -10,6 +10,8 @@ _RFC3339 = re.compile(
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
@@ -47,3 +49,11 @@ def parse_rfc3339(text: str) -> datetime:
         return to_milliseconds(datetime.fromisoformat(text.upper()).astimezone(UTC))
     except OverflowError as problem:
         raise ValueError("out of the range of years 1 to 9999 in UTC") from problem
+
+
+def shifted(at: datetime, by: timedelta) -> datetime:
+    """Return a time moved by a duration, or the first or last time of the years 1 to 9999."""
+    try:
+        return at + by
+    except OverflowError:
+        return _FIRST if by < timedelta(0) else _LAST

@@ -6,6 +6,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MILLISECOND = 2**48 - 1
 
 
 def new_id() -> UUID:
@@ -14,8 +15,11 @@ def new_id() -> UUID:
 
 
 def first_id_at(at: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a millisecond, the lower bound for a range of ids."""
-    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
+    """Return the smallest UUIDv7 of a millisecond, the lower bound for a range of ids.
+
+    A time that no UUIDv7 can hold has the bound of the first or last one that can be held.
+    """
+    milliseconds = min(max((at - _EPOCH) // timedelta(milliseconds=1), 0), _LAST_MILLISECOND)
     return UUID(int=(milliseconds << 80) | (7 << 76) | (0b10 << 62))
 
 

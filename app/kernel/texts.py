@@ -1,8 +1,42 @@
-"""Which texts can be stored. Pure."""
+"""Which texts can be stored, and which of them show anything."""
+
+import unicodedata
 
 UNSTORABLE = "Holds a character that cannot be sent."
+# Controls, format characters, halves of surrogate pairs, spaces, line and paragraph separators.
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+# Characters of visible categories that are drawn as nothing: Unicode's Default_Ignorable_Code_Point
+# outside of those categories, and the letters and symbols that stand for a blank.
+_BLANK_RANGES = (
+    (0x034F, 0x034F),  # combining grapheme joiner
+    (0x115F, 0x1160),  # Hangul fillers
+    (0x17B4, 0x17B5),  # Khmer inherent vowels
+    (0x180B, 0x180F),  # Mongolian variation selectors
+    (0x2065, 0x2065),
+    (0x2800, 0x2800),  # braille pattern blank
+    (0x3164, 0x3164),  # Hangul filler
+    (0xFE00, 0xFE0F),  # variation selectors
+    (0xFFA0, 0xFFA0),  # halfwidth Hangul filler
+    (0xFFF0, 0xFFF8),
+    (0x13441, 0x13442),  # Egyptian hieroglyphic blanks
+    (0x16FE4, 0x16FE4),  # Khitan filler
+    (0x1D159, 0x1D159),  # musical null notehead
+    (0xE0000, 0xE0FFF),  # tags and variation selectors
+)
 
 
 def is_storable(text: str) -> bool:
-    """Say whether both engines can store a text: no NUL and no half of a surrogate pair."""
+    """Say whether every database takes a text: no NUL, and no half of a surrogate pair."""
     return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def has_visible_character(text: str) -> bool:
+    """Say whether at least one character of a text is drawn."""
+    return any(_is_visible(char) for char in text)
+
+
+def _is_visible(char: str) -> bool:
+    if unicodedata.category(char) in _INVISIBLE_CATEGORIES:
+        return False
+    code = ord(char)
+    return not any(first <= code <= last for first, last in _BLANK_RANGES)

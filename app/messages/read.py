@@ -15,6 +15,7 @@ from app.access.principal import Principal
 from app.access.scope import within_reach
 from app.db.filters import given
 from app.db.rows import AnyRow
+from app.kernel.clock import shifted
 from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber
 from app.messages.lifecycle import Status
@@ -127,11 +128,11 @@ def _has_status(status: Status) -> ColumnElement[bool]:
 
 
 def _created_after(at: datetime) -> ColumnElement[bool]:
-    return and_(messages.c.created_at > at, messages.c.id >= first_id_at(at - _IDS_DIFFER))
+    return and_(messages.c.created_at > at, messages.c.id >= first_id_at(shifted(at, -_IDS_DIFFER)))
 
 
 def _created_before(at: datetime) -> ColumnElement[bool]:
-    return and_(messages.c.created_at < at, messages.c.id < first_id_at(at + _IDS_DIFFER))
+    return and_(messages.c.created_at < at, messages.c.id < first_id_at(shifted(at, _IDS_DIFFER)))
 
 
 def load_events(

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from app.kernel.texts import has_visible_character
 from app.messages.lifecycle import Reason, Status
 from app.messages.read import EventPage, MessageFilter
 from app.messages.request import SendRequest
 from app.web.fields import (
     Country,
     E164Text,
+    Id,
     PhoneNumberField,
     StrictSchema,
     Text,
@@ -21,10 +23,15 @@ from app.web.pages import PageQuery
 MAX_CHARACTERS = 1600
 
 
+def _shows_something(text: str) -> None:
+    if text and not has_visible_character(text):
+        raise ValidationError("Must hold a visible character.")
+
+
 class SendBody(StrictSchema):
     """Body of ``POST /v1/sms``."""
 
-    use_case_id = fields.UUID(
+    use_case_id = Id(
         required=True, metadata={"description": "ID of the SMS use case to send through"}
     )
     to_phone_number = E164Text(
@@ -33,7 +40,7 @@ class SendBody(StrictSchema):
     )
     message = Text(
         required=True,
-        validate=validate.Length(min=1, max=MAX_CHARACTERS),
+        validate=validate.And(validate.Length(min=1, max=MAX_CHARACTERS), _shows_something),
         metadata={
             "description": "Message body, 1 to 1600 characters",
             "example": "Your code is 4711",
@@ -52,8 +59,8 @@ class MessageListQuery(PageQuery, StrictSchema):
         validate=one_of(Status), metadata={"description": "Only messages of this status"}
     )
     country = Country(metadata={"description": "Only destinations in this country"})
-    use_case_id = fields.UUID(metadata={"description": "Only messages of this use case"})
-    workspace_id = fields.UUID(
+    use_case_id = Id(metadata={"description": "Only messages of this use case"})
+    workspace_id = Id(
         metadata={"description": "Only messages of this workspace; for keys of the organization"}
     )
     to_number = PhoneNumberField(metadata={"description": "Only messages to this number"})

@@ -11,7 +11,7 @@ from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.access.workspaces_api import WorkspaceView
 from app.tenancy.create import NewWorkspace
 from app.tenancy.read import WorkspaceFilter
-from app.web.fields import Country, StrictSchema, Text
+from app.web.fields import Country, Id, StrictSchema, Text
 from app.web.pages import PageQuery
 from app.web.setting_fields import Name, days, sid
 
@@ -47,7 +47,7 @@ class WorkspaceBody(StrictSchema):
 
     name = Name(required=True)
     home_country = Country(required=True)
-    parent_id = fields.UUID(load_default=None, allow_none=True)
+    parent_id = Id(load_default=None, allow_none=True)
     inherits = fields.Boolean(truthy={True}, falsy={False})
     twilio = fields.Nested(AccountBody, allow_none=True)
     body_retention_days = days(load_default=BODY_RETENTION_DAYS)
@@ -71,8 +71,8 @@ class WorkspaceChange(StrictSchema):
 class WorkspaceListQuery(PageQuery, StrictSchema):
     """Query of ``GET /v1/workspaces``."""
 
-    workspace_id = fields.UUID()
-    parent_id = fields.UUID()
+    workspace_id = Id()
+    parent_id = Id()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> WorkspaceFilter:

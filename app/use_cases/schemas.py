@@ -13,7 +13,7 @@ from app.use_cases.registration import Registration
 from app.use_cases.sender_numbers import mistake_in_number
 from app.use_cases.sender_pool import NewSender, SenderFilter
 from app.use_cases.unconfirmed import OnUnconfirmed
-from app.web.fields import Country, PhoneNumberField, StrictSchema, Text, one_of
+from app.web.fields import Country, Id, PhoneNumberField, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.setting_fields import Name, sid, status
 
@@ -23,7 +23,7 @@ _MAX_COUNTRIES = 300
 class UseCaseListQuery(PageQuery, StrictSchema):
     """Query of ``GET /v1/use-cases``."""
 
-    workspace_id = fields.UUID()
+    workspace_id = Id()
     active = fields.Boolean()
 
     @post_load
@@ -109,7 +109,7 @@ class UseCaseBody(UseCaseChange):
 
     name = Name(required=True)
     messaging_service_sid = sid("MG")
-    workspace_id = fields.UUID(load_default=None, allow_none=True)
+    workspace_id = Id(load_default=None, allow_none=True)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> NewUseCase:
@@ -159,8 +159,8 @@ class OptOutBody(StrictSchema):
     """Body of ``POST /v1/opt-outs``; without a use case it holds for the whole workspace."""
 
     to_number = PhoneNumberField(required=True)
-    use_case_id = fields.UUID(load_default=None, allow_none=True)
-    workspace_id = fields.UUID(load_default=None, allow_none=True)
+    use_case_id = Id(load_default=None, allow_none=True)
+    workspace_id = Id(load_default=None, allow_none=True)
     source = Text(load_default=OptOutSource.API.value, validate=validate.Length(min=1, max=40))
 
     @post_load
@@ -171,8 +171,8 @@ class OptOutBody(StrictSchema):
 class OptOutListQuery(PageQuery, StrictSchema):
     """Query of ``GET /v1/opt-outs``."""
 
-    workspace_id = fields.UUID()
-    use_case_id = fields.UUID()
+    workspace_id = Id()
+    use_case_id = Id()
     to_number = PhoneNumberField()
 
     @post_load

@@ -4,7 +4,7 @@ Every problem of a request is reported at once, under the JSON path of its field
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -14,6 +14,7 @@ from marshmallow import ValidationError as SchemaError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.kernel.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.kernel.texts import UNSTORABLE, is_storable
 
 T = TypeVar("T")
 MAX_BODY_BYTES = 64 * 1024
@@ -111,10 +112,31 @@ def load(schema: Schema, value: Any) -> Any:
     Raises:
         ValidationFailed: with every problem under its JSON path.
     """
+    unstorable = _unstorable(value)
     try:
-        return schema.load(value)
+        found = schema.load(value)
     except SchemaError as problem:
-        raise ValidationFailed(flatten(problem.messages)) from problem
+        raise ValidationFailed(unstorable | flatten(problem.messages)) from problem
+    if unstorable:
+        raise ValidationFailed(unstorable)
+    return found
+
+
+def _unstorable(value: Any, path: str = _ROOT) -> dict[str, list[str]]:
+    """Find every text, and every key of an object, that a database would not take."""
+    if isinstance(value, str):
+        return {} if is_storable(value) else {path: [UNSTORABLE]}
+    inner: Iterable[tuple[object, Any]] = ()
+    found: dict[str, list[str]] = {}
+    if isinstance(value, Mapping):
+        inner = value.items()
+        if not all(is_storable(str(key)) for key in value):
+            found = {path: [UNSTORABLE]}
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    for key, one in inner:
+        found |= _unstorable(one, _step(path, key))
+    return found
 
 
 def flatten(messages: Any, path: str = _ROOT) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 from marshmallow import ValidationError as SchemaError
 
-from app.web.fields import StrictSchema, Text, one_of
+from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.wiring import service
 from app.webhooks.address import MAX_URL_CHARS
@@ -44,7 +44,7 @@ class EndpointBody(StrictSchema):
 
     url = EndpointUrl(required=True)
     events = _events(required=True)
-    workspace_id = fields.UUID(load_default=None, allow_none=True)
+    workspace_id = Id(load_default=None, allow_none=True)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> NewEndpoint:
@@ -62,7 +62,7 @@ class EndpointChange(StrictSchema):
 class EndpointListQuery(PageQuery, StrictSchema):
     """Query of ``GET /v1/webhook-endpoints``."""
 
-    workspace_id = fields.UUID()
+    workspace_id = Id()
     active = fields.Boolean()
 
     @post_load

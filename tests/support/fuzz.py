@@ -38,12 +38,15 @@ def fuzz(
     operation: Any,
     mode: GenerationMode,
     judge: Callable[[Any, Any], None],
+    *,
+    role: Role = Role.ADMIN,
+    examples: int = 25,
     **pinned: Any,
 ) -> None:
-    """Ask one operation many times as the tenant's admin and judge each answer."""
-    key = f"AccessKey {served.tenant.keys[Role.ADMIN]}"
+    """Ask one operation many times as the tenant's admin, or another role, and judge each answer."""
+    key = f"AccessKey {served.tenant.keys[role]}"
 
-    @_bounded
+    @settings(_bounded, max_examples=examples)
     @given(operation.as_strategy(mode, **pinned))
     def ask(case: Any) -> None:
         judge(case, case.call(headers={"Authorization": key}))

@@ -18,6 +18,7 @@ from app.cli.destinations.workspace import (
     workspace_option,
 )
 from app.cli.group import Command, Failure, echo_json
+from app.cli.input import WholeNumber
 from app.cli.times import Moment
 from app.destinations.check import judge_all, load_gates
 from app.destinations.load import load_use_case_countries
@@ -97,7 +98,7 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
     "--limit",
     default=20,
     show_default=True,
-    type=click.IntRange(1, _MAX_LISTED),
+    type=WholeNumber(1, _MAX_LISTED),
     help="How many are listed, the newest first.",
 )
 @workspace_option

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from app.cli.destinations.workspace import json_option, workspace_option
+from app.cli.input import WholeNumber
 from app.cli.times import Duration, Moment
 from app.kernel.clock import to_milliseconds
 
@@ -52,7 +53,7 @@ _OPTIONS = (
     click.option(
         "--if-match",
         metavar="REVISION",
-        type=click.IntRange(0, MAX_REVISION),
+        type=WholeNumber(0, MAX_REVISION),
         help="Change only if this is still the current revision.",
     ),
     json_option,

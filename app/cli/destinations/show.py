@@ -22,6 +22,7 @@ from app.cli.destinations.workspace import (
     workspace_option,
 )
 from app.cli.group import Command, echo_json
+from app.cli.input import WholeNumber
 from app.db.rows import AnyRow
 from app.destinations.history import HistoryFilter, load_history, render_revision, write_csv
 from app.destinations.load import Effective
@@ -112,7 +113,7 @@ def _why(code: str, access: str, effective: Effective) -> str:
     "--limit",
     default=100,
     show_default=True,
-    type=click.IntRange(1, _MAX_LISTED),
+    type=WholeNumber(1, _MAX_LISTED),
     help="How many revisions, the newest first.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each country changed.")

@@ -6,6 +6,7 @@ from app.cli.destinations.changing import echo_outcome, make
 from app.cli.destinations.options import MAX_REVISION, How, change_options
 from app.cli.destinations.workspace import opened_workspace
 from app.cli.group import Command, Failure
+from app.cli.input import WholeNumber
 from app.destinations import changes
 from app.kernel.errors import NotFound
 
@@ -22,7 +23,7 @@ def inherit_command(*, switch: str, how: How) -> None:
 
 
 @click.command("restore", cls=Command)
-@click.argument("revision", type=click.IntRange(1, MAX_REVISION))
+@click.argument("revision", type=WholeNumber(1, MAX_REVISION))
 @change_options
 def restore_command(*, revision: int, how: How) -> None:
     """Go back to how the policy was after REVISION; this is a revision of its own.

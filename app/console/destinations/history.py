@@ -30,6 +30,7 @@ from app.kernel.errors import (
     RevisionMismatch,
     ValidationFailed,
 )
+from app.kernel.whole_numbers import read_whole_number
 from app.people.visitor import Visitor
 from app.web.bodies import Query
 from app.web.routes import Answer, Routes
@@ -38,7 +39,6 @@ from app.web.wiring import service
 routes = Routes("Console", described=False)
 PATH = f"{DESTINATIONS}/history"
 _QUERY: Query[HistoryFilter] = Query(HistoryQuery)
-_MOST_DIGITS = 9
 
 
 @routes.add("GET", PATH, guard=Visits(Role.VIEWER), query=_QUERY, answers={200: "text/html"})
@@ -122,9 +122,10 @@ def _page(visitor: Visitor, number: int, status: int = 200, form: Form | None = 
 
 
 def _number(revision: str) -> int:
-    if not (revision.isascii() and revision.isdecimal() and len(revision) <= _MOST_DIGITS):
+    found = read_whole_number(revision)
+    if found is None:
         raise NotFound
-    return int(revision)
+    return found
 
 
 def _text(number: int) -> str:

@@ -66,7 +66,10 @@ def _check_parameters(form: Mapping[str, str]) -> None:
     if form.get("StatusCallback") and not url.is_valid(form["StatusCallback"]):
         raise TwilioError(21609)
     validity = form.get("ValidityPeriod", "1")
-    if not validity.isdecimal() or not 1 <= int(validity) <= _LONGEST_VALIDITY:
+    if (
+        not (validity.isascii() and validity.isdecimal())
+        or not 1 <= int(validity) <= _LONGEST_VALIDITY
+    ):
         raise TwilioError(21624)
 
 

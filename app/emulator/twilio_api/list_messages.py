@@ -87,6 +87,6 @@ def _number(
     query: Mapping[str, str], name: str, default: int, *, low: int = 0, high: int = 10**6
 ) -> int:
     text = query.get(name, str(default))
-    if not text.isdecimal() or not low <= int(text) <= high:
+    if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
         raise TwilioError(20001, name)
     return int(text)

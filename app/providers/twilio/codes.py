@@ -35,7 +35,6 @@ _MEANINGS: dict[RefusalKind, tuple[int, ...]] = {
         21212,  # invalid 'From'
         21267,  # alphanumeric sender on a trial account
         21601,  # 'From' is not SMS-capable
-        21602,  # no body
         21603,  # no sender
         21604,  # no 'To'
         21606,  # 'From' is not ours

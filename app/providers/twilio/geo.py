@@ -28,8 +28,6 @@ from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 _COUNTRY = "country"
 _HIGH_RISK = "high risk"
 _ONLY_IN_CONSOLE = 30649
-# JSON that is no object makes the SDK stumble.
-_FAILURES = (*UNREADABLE, AttributeError, TypeError)
 _UNAUTHORIZED = (401, 403)
 
 
@@ -47,7 +45,7 @@ class TwilioGeoPermissions:
         """
         try:
             answer = self._clients.of(account).accounts.v1.messaging_geopermissions.fetch()
-        except _FAILURES as problem:
+        except UNREADABLE as problem:
             raise _unknown(problem) from problem
         found = (_read(entry) for entry in _entries(answer.permissions))
         return [permission for permission in found if permission is not None]
@@ -67,7 +65,7 @@ class TwilioGeoPermissions:
         try:
             geo = self._clients.of(account).accounts.v1.messaging_geopermissions
             answer = geo.update(permissions=items)
-        except _FAILURES as problem:
+        except UNREADABLE as problem:
             raise _unknown(problem) from problem
         codes = {
             entry.get("country_code"): entry.get("error_code")

@@ -12,6 +12,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from app.access.provider_account import ProviderAccount
 from app.kernel.phone import PhoneNumber
+from app.kernel.whole_numbers import read_whole_number
 from app.messages.follow_up import ProviderMessage, ProviderUnknown
 from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.codes import refusal_kind
@@ -84,7 +85,7 @@ def _read(found: Any) -> ProviderMessage:
 
 def _segments(text: object) -> int | None:
     # "0" while the Messaging Service has not chosen a sender.
-    return int(text) if isinstance(text, str) and text.isdecimal() and int(text) > 0 else None
+    return read_whole_number(text, least=1) if isinstance(text, str) else None
 
 
 def _why(problem: Exception) -> str:

@@ -4,8 +4,6 @@ Source: Twilio's BrandRegistrations and Usa2p resources. Hosts other than api.tw
 account that authenticates, so a subaccount is asked with its own token.
 """
 
-import json
-
 from twilio.base.exceptions import TwilioException
 
 from app.access.provider_account import ProviderAccount
@@ -20,7 +18,13 @@ UNREADABLE = (
     Throttled,
     TwilioException,
     SealBroken,
-    json.JSONDecodeError,
+    # The SDK stumbles over JSON of another shape than Twilio's.
+    AttributeError,
+    TypeError,
+    LookupError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
 )
 
 

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.db.vault import SealBroken
 from app.kernel.errors import Forbidden, ServiceUnavailable, UnsupportedMediaType
+from app.kernel.whole_numbers import read_whole_number
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.signature import is_signed_by
@@ -49,9 +50,7 @@ class SignedForm:
     def number(self, name: str) -> int | None:
         """Return a parameter as a whole number that the database can hold."""
         value = self.text(name)
-        if value is None or not (value.isascii() and value.isdecimal()) or len(value) > 9:  # noqa: PLR2004
-            return None
-        return int(value)
+        return None if value is None else read_whole_number(value)
 
 
 @dataclass(frozen=True, slots=True)
