@@ -18,15 +18,11 @@ _COUNTED_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "
 
 _UNUSED_FEATURES = (
     "accelerometer",
-    "bluetooth",
-    "browsing-topics",
     "camera",
     "display-capture",
     "geolocation",
     "gyroscope",
     "hid",
-    "idle-detection",
-    "local-fonts",
     "magnetometer",
     "microphone",
     "midi",
