@@ -17,7 +17,10 @@ def serve() -> Flask:
     """Make the application from the environment and ``instance/``."""
     configure_logs()
     try:
-        app = create_app(open_services(prepare_start()))
+        settings = prepare_start()
+        for warning in settings.warnings:
+            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+        app = create_app(open_services(settings))
     except SettingsError as wrong:
         for problem in wrong.problems:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201

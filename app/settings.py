@@ -3,10 +3,11 @@
 All problems are found before any is reported. Knows files and names, nothing of what uses them.
 """
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 NGROK = "ngrok"
 _MIN_SECRET_CHARS = 32
+_MIN_TOKEN_CHARS = 16
 _NOT_IN_URLS = frozenset("@?#\\ ")
 
 
@@ -55,6 +57,7 @@ class Settings:
     webhook_allow_loopback: bool = False
     identity_provider: IdentityProviderSettings | None = None
     message_retention_days: int = 400
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_embedded(self) -> bool:
@@ -80,7 +83,7 @@ def load_settings(
         twilio_url=reader.url("TWILIO_URL"),
         secret_key=reader.secret_key(),
         encryption_keys=reader.encryption_keys(),
-        metrics_token=reader.get("METRICS_TOKEN"),
+        metrics_token=reader.metrics_token(),
         threads=reader.threads(),
         webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
         identity_provider=reader.identity_provider(),
@@ -88,13 +91,20 @@ def load_settings(
     )
     if reader.problems:
         raise SettingsError(reader.problems)
-    return settings
+    return replace(settings, warnings=tuple(reader.warnings))
 
 
 def default_instance(environ: Mapping[str, str]) -> Path:
     """Return the instance folder: ``BORDERPOST_INSTANCE``, or ``instance`` beside ``app``."""
     named = environ.get(PREFIX + "INSTANCE")
     return Path(named) if named else Path(__file__).resolve().parent.parent / "instance"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 class _Reader:
@@ -104,10 +114,43 @@ class _Reader:
         self._environ = environ
         self._instance = instance
         self.problems: list[str] = []
+        self.warnings: list[str] = []
         self._file = self._read_file()
+        self._secrets = self._read_secret_files()
+        self._allows_insecure = self.flag("ALLOW_INSECURE")
         self._generated = self._read_secrets()
 
+    def _read_secret_files(self) -> dict[str, str]:
+        """Read the secrets that are given as files, by ``<NAME>_FILE``."""
+        found = {}
+        for name in _SECRETS:
+            path = self._environ.get(f"{PREFIX}{name}_FILE")
+            if not path:
+                continue
+            if self._environ.get(PREFIX + name):
+                self._problem(f"{name}_FILE", f"goes without {PREFIX}{name}: set one of the two")
+            try:
+                found[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError) as problem:
+                why = getattr(problem, "strerror", None) or "it is not UTF-8 text"
+                self._problem(f"{name}_FILE", f"cannot be read: {why}")
+                continue
+            if not found[name]:
+                self._problem(f"{name}_FILE", "is an empty file")
+        return found
+
+    def _insecure(self, name: str, text: str) -> None:
+        """Note what stops the start unless ``BORDERPOST_ALLOW_INSECURE`` is true."""
+        found = self.warnings if self._allows_insecure else self.problems
+        found.append(f"{name}: {text}")
+
     def _read_secrets(self) -> dict[str, str]:
+        path = self._instance / SECRETS_FILE
+        try:
+            if path.stat().st_mode & 0o077:
+                self._insecure(str(path), "others may read it: run `chmod 600` on it")
+        except OSError:
+            pass  # it is absent, or reading it says why it cannot be read
         try:
             return load_secrets(self._instance)
         except (OSError, ValueError) as problem:
@@ -134,7 +177,8 @@ class _Reader:
         return {name.upper(): str(value) for name, value in found.items()}
 
     def get(self, name: str) -> str | None:
-        return self._environ.get(PREFIX + name) or self._file.get(name) or None
+        given = self._environ.get(PREFIX + name) or self._secrets.get(name)
+        return given or self._file.get(name) or None
 
     def _problem(self, name: str, text: str) -> None:
         self.problems.append(f"{PREFIX}{name}: {text}")
@@ -168,14 +212,28 @@ class _Reader:
             self._problem(
                 name, "must be plain: no user, query, fragment, space or non-ASCII character"
             )
+        elif parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+            self._insecure(f"{PREFIX}{name}", "must be https: this host is not this machine")
         return given.rstrip("/")
+
+    def metrics_token(self) -> str | None:
+        given = self.get("METRICS_TOKEN")
+        if given is not None:
+            self._check_strength("METRICS_TOKEN", given, _MIN_TOKEN_CHARS)
+        return given
+
+    def _check_strength(self, name: str, secret: str, least: int) -> None:
+        if len(secret) < least:
+            self._insecure(f"{PREFIX}{name}", f"needs at least {least} characters")
+        elif len(set(secret)) == 1:
+            self._insecure(f"{PREFIX}{name}", "must not be one repeated character")
 
     def secret_key(self) -> str:
         given = self.get("SECRET_KEY") or self._generated.get("SECRET_KEY")
         if given is None:
             self._problem("SECRET_KEY", "is not set: run `borderpost init`, or set it")
-        elif len(given) < _MIN_SECRET_CHARS:
-            self._problem("SECRET_KEY", f"needs at least {_MIN_SECRET_CHARS} characters")
+        else:
+            self._check_strength("SECRET_KEY", given, _MIN_SECRET_CHARS)
         return given or ""
 
     def encryption_keys(self) -> tuple[str, ...]:
@@ -236,7 +294,10 @@ _NAMES = (
     "METRICS_TOKEN",
     "THREADS",
     "WEBHOOK_ALLOW_LOOPBACK",
+    "ALLOW_INSECURE",
     *_OIDC,
     "MESSAGE_RETENTION_DAYS",
 )
-_FLAGS = frozenset({"webhook_allow_loopback"})
+_FLAGS = frozenset({"webhook_allow_loopback", "allow_insecure"})
+# Each can also be given as a file, by its name with `_FILE`.
+_SECRETS = ("DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "METRICS_TOKEN", "OIDC_CLIENT_SECRET")

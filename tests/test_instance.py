@@ -59,10 +59,10 @@ def test_where_the_secrets_are_given_the_folder_need_not_be_writable(
     monkeypatch.setattr(bootstrap, "create_instance", refuse)
     environ = {
         "BORDERPOST_INSTANCE": str(tmp_path),
-        "BORDERPOST_SECRET_KEY": "s" * 32,
+        "BORDERPOST_SECRET_KEY": "0123456789abcdef" * 2,
         "BORDERPOST_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
     }
-    assert open_settings(environ).secret_key == "s" * 32
+    assert open_settings(environ).secret_key == "0123456789abcdef" * 2
     del environ["BORDERPOST_SECRET_KEY"]
     with pytest.raises(SettingsError) as wrong:
         open_settings(environ)

@@ -8,7 +8,7 @@ import pytest
 
 from app.settings import _NAMES, Settings, SettingsError, default_instance, load_settings
 
-SECRET = "s" * 32
+SECRET = "0123456789abcdef" * 2
 # Two Fernet keys, written down: what a test is named by must be the same in every process.
 KEY, OLDER_KEY = "a" * 43 + "=", "b" * 42 + "A="
 ENOUGH = {"BORDERPOST_SECRET_KEY": SECRET, "BORDERPOST_ENCRYPTION_KEYS": KEY}
@@ -44,14 +44,14 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_p
         'public_url = "https://from.file.example/hooks/"\n'
         'twilio_url = "http://127.0.0.1:8010"\n'
         'database_url = "postgresql+psycopg://db.example/from_file"\n'
-        'metrics_token = "from the file"\n'
+        'metrics_token = "from the file 0123"\n'
         "threads = 8\n"
     )
     from_file = load(tmp_path)
     assert from_file.public_url == "https://from.file.example/hooks"
     assert from_file.twilio_url == "http://127.0.0.1:8010"
     assert from_file.database_url == "postgresql+psycopg://db.example/from_file"
-    assert (from_file.metrics_token, from_file.threads) == ("from the file", 8)
+    assert (from_file.metrics_token, from_file.threads) == ("from the file 0123", 8)
     assert not from_file.is_embedded
     given = {"PUBLIC_URL": "https://env.example", "THREADS": "4", "TWILIO_URL": ""}
     assert load(tmp_path, **given) == replace(
@@ -81,14 +81,17 @@ def test_a_setting_that_is_true_or_false(
 def test_the_secrets_may_stand_in_the_environment_the_file_or_be_the_generated_ones(
     tmp_path: Path,
 ) -> None:
-    generated = f"# a comment\nBORDERPOST_SECRET_KEY={'g' * 40}\nBORDERPOST_ENCRYPTION_KEYS={KEY}\n"
+    generated = (
+        f"# a comment\nBORDERPOST_SECRET_KEY={'gh' * 20}\nBORDERPOST_ENCRYPTION_KEYS={KEY}\n"
+    )
     (tmp_path / "secrets.env").write_text(generated)
-    assert load_settings({}, tmp_path).secret_key == "g" * 40
+    (tmp_path / "secrets.env").chmod(0o600)
+    assert load_settings({}, tmp_path).secret_key == "gh" * 20
     assert load_settings({}, tmp_path).encryption_keys == (KEY,)
     (tmp_path / "config.toml").write_text(
-        f'secret_key = "{"f" * 40}"\nencryption_keys = "{OLDER_KEY}, {KEY}"\n'
+        f'secret_key = "{"fg" * 20}"\nencryption_keys = "{OLDER_KEY}, {KEY}"\n'
     )
-    assert load_settings({}, tmp_path).secret_key == "f" * 40
+    assert load_settings({}, tmp_path).secret_key == "fg" * 20
     assert load_settings({}, tmp_path).encryption_keys == (OLDER_KEY, KEY)
     assert load(tmp_path).secret_key == SECRET
 
@@ -132,7 +135,7 @@ def test_a_database_url_is_kept_with_its_password(
 
 def test_what_is_shown_of_the_settings_holds_no_secret(tmp_path: Path) -> None:
     database_url = "postgresql+psycopg://user:planted-password@host/name"
-    found = load(tmp_path, DATABASE_URL=database_url, METRICS_TOKEN="planted-token")
+    found = load(tmp_path, DATABASE_URL=database_url, METRICS_TOKEN="planted-token-0123")
     for secret in (SECRET, KEY, "planted"):
         assert secret not in repr(found)
         assert secret not in str(found)

@@ -42,7 +42,10 @@ def check_config_command(as_json: bool) -> None:
 
     Exits 1 with every problem at once.
     """
-    shown = _shown(load_settings())
+    settings = load_settings()
+    for warning in settings.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    shown = _shown(settings)
     if as_json:
         echo_json(shown)
         return

@@ -85,7 +85,7 @@ def test_check_config_shows_the_settings_without_secrets(
     environ["BORDERPOST_DATABASE_URL"] = (
         "postgresql+psycopg://me:hidden1@/sms?host=a:1&host=b:2&password=hidden2&sslpassword=hidden4"
     )
-    environ["BORDERPOST_METRICS_TOKEN"] = "hidden3"
+    environ["BORDERPOST_METRICS_TOKEN"] = "hidden3-0123456789"
     as_json = run("check-config", "--json")
     assert as_json.exit_code == 0
     shown = json.loads(as_json.stdout)

@@ -61,7 +61,8 @@ def test_a_token_that_no_key_opens_stops_the_rotation_with_its_name(
 def test_a_new_key_is_not_written_where_the_keys_are_given_otherwise(
     run: Run, instance: Path
 ) -> None:
-    (instance / "secrets.env").write_text("BORDERPOST_SECRET_KEY=" + "s" * 40 + "\n")
+    (instance / "secrets.env").write_text("BORDERPOST_SECRET_KEY=" + "0123456789" * 4 + "\n")
+    (instance / "secrets.env").chmod(0o600)
     result = run("secrets", "rotate", "--new-key")
     assert result.exit_code == 1
     assert "secrets.env" in result.stderr

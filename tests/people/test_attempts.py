@@ -94,7 +94,7 @@ def test_slots_bound_the_rows_and_kinds_do_not_share_them() -> None:
 
 def test_known_browser_is_signed_bound_to_its_user_and_ends(tmp_path: Path) -> None:
     time, ada, bo = ManualClock(), new_id(), new_id()
-    cookie = KnownBrowserCookie("s" * 32)
+    cookie = KnownBrowserCookie("0123456789abcdef" * 2)
     written = cookie.write(cookie.read(None).after_sign_in(ada, time.at))
     known = cookie.read(written)
     assert (known.knows(ada, None, time.at), known.knows(bo, None, time.at)) == (True, False)

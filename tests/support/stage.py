@@ -179,7 +179,7 @@ def prepared(database: Database, folder: Path, **environ: str) -> Iterator[Stage
             "BORDERPOST_DATABASE_URL": database.engine.url.render_as_string(hide_password=False),
             "BORDERPOST_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "BORDERPOST_TWILIO_URL": twilio.url,
-            "BORDERPOST_SECRET_KEY": "s" * 32,
+            "BORDERPOST_SECRET_KEY": "0123456789abcdef" * 2,
             "BORDERPOST_ENCRYPTION_KEYS": key,
             "BORDERPOST_THREADS": "16",
             "WEB_CONCURRENCY": "2",

@@ -270,7 +270,7 @@ def open_gateway(
             database_url=database.engine.url.render_as_string(hide_password=False),
             public_url=public_url,
             twilio_url=twilio_url,
-            secret_key="s" * 32,
+            secret_key="0123456789abcdef" * 2,
             encryption_keys=(Settings.__name__,),
             threads=threads,
             **settings,

@@ -9,7 +9,7 @@ from app.settings import Settings, SettingsError, load_settings
 
 NAME = "BORDERPOST_WEBHOOK_ALLOW_LOOPBACK"
 ENOUGH = {
-    "BORDERPOST_SECRET_KEY": "s" * 32,
+    "BORDERPOST_SECRET_KEY": "0123456789abcdef" * 2,
     "BORDERPOST_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
 }
 

@@ -1,0 +1,97 @@
+"""Insecure settings stop the start, each by name; secrets may come from files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import _SECRETS, Settings, SettingsError, load_settings
+
+SECRET, KEY = "0123456789abcdef" * 2, "a" * 43 + "="
+GOOD = {"SECRET_KEY": SECRET, "ENCRYPTION_KEYS": KEY}
+OIDC = {"OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "y"}
+INSECURE: list[tuple[str, dict[str, str]]] = [
+    ("PUBLIC_URL", {"PUBLIC_URL": "http://sms.example.com"}),
+    ("PUBLIC_URL", {"PUBLIC_URL": "http://10.0.0.1:8000/sms"}),
+    ("TWILIO_URL", {"TWILIO_URL": "http://mock.example.com"}),
+    ("OIDC_ISSUER", {"OIDC_ISSUER": "http://id.example.com", **OIDC}),
+    ("SECRET_KEY", {"SECRET_KEY": "short"}),
+    ("SECRET_KEY", {"SECRET_KEY": "s" * 64}),
+    ("METRICS_TOKEN", {"METRICS_TOKEN": "0123456789abcde"}),
+    ("METRICS_TOKEN", {"METRICS_TOKEN": "m" * 20}),
+]
+
+
+def load(instance: Path, **given: str) -> Settings:
+    return load_settings(
+        {f"BORDERPOST_{n}": value for n, value in (GOOD | given).items()}, instance
+    )
+
+
+def problems(instance: Path, **given: str) -> list[str]:
+    with pytest.raises(SettingsError) as wrong:
+        load(instance, **given)
+    return wrong.value.problems
+
+
+def test_each_insecure_setting_stops_the_start_by_name(tmp_path: Path) -> None:
+    """Fails without `_insecure`; with ALLOW_INSECURE each is a warning instead."""
+    for name, given in INSECURE:
+        (problem,) = problems(tmp_path, **given)
+        assert problem.startswith(f"BORDERPOST_{name}: "), given
+        allowed = load(tmp_path, ALLOW_INSECURE="true", **given)
+        assert allowed.warnings == (problem,)
+        assert problems(tmp_path, ALLOW_INSECURE="false", **given) == [problem]
+    assert load(tmp_path).warnings == ()
+    for url in ("http://localhost:1", "http://127.9.9.9", "http://[::1]:8000"):
+        assert load(tmp_path, PUBLIC_URL=url, TWILIO_URL=url).warnings == ()
+
+
+def test_generated_secrets_that_others_may_read_stop_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.env"
+    path.write_text(f"BORDERPOST_SECRET_KEY={SECRET}\n")
+    for mode in (0o640, 0o604, 0o620):
+        path.chmod(mode)
+        (problem,) = problems(tmp_path)
+        assert str(path) in problem
+        assert load(tmp_path, ALLOW_INSECURE="true").warnings == (problem,)
+    path.chmod(0o600)
+    assert load(tmp_path).warnings == ()
+
+
+def test_every_secret_may_come_from_a_file_that_others_may_read(tmp_path: Path) -> None:
+    values = {
+        "DATABASE_URL": "postgresql+psycopg://u:p@db/sms",
+        "SECRET_KEY": SECRET[::-1],
+        "ENCRYPTION_KEYS": "b" * 42 + "A=",
+        "METRICS_TOKEN": "0123456789abcdef",
+        "OIDC_CLIENT_SECRET": "from a file",
+    }
+    assert set(values) == set(_SECRETS)
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        path = tmp_path / name
+        path.write_text(value + "\n")
+        path.chmod(0o644)
+        given[f"BORDERPOST_{name}_FILE"] = str(path)
+    others = {"BORDERPOST_OIDC_ISSUER": "https://id.example", "BORDERPOST_OIDC_CLIENT_ID": "x"}
+    found = load_settings(given | others, tmp_path / "instance")
+    assert found.secret_key == values["SECRET_KEY"]
+    assert found.encryption_keys == (values["ENCRYPTION_KEYS"],)
+    assert (found.metrics_token, found.warnings) == (values["METRICS_TOKEN"], ())
+    assert found.identity_provider is not None
+    assert found.identity_provider.client_secret == "from a file"
+    assert "u:p@db" in found.database_url
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text(" \n")
+    assert problems(tmp_path, METRICS_TOKEN_FILE=str(tmp_path / "none")) == [
+        "BORDERPOST_METRICS_TOKEN_FILE: cannot be read: No such file or directory"
+    ]
+    assert problems(tmp_path, METRICS_TOKEN_FILE=str(empty)) == [
+        "BORDERPOST_METRICS_TOKEN_FILE: is an empty file"
+    ]
+    (both,) = problems(tmp_path, SECRET_KEY_FILE=str(empty.with_name("secret")) or "")[:1]
+    assert both.startswith("BORDERPOST_SECRET_KEY_FILE: goes without BORDERPOST_SECRET_KEY")
