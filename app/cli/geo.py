@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from app.bootstrap import open_settings, open_twilio, open_vault
+from app.cli.audit import note_command
 from app.cli.geo_lines import check_lines, check_row
 from app.cli.geo_plans import push_lines, push_row, ready_lines, ready_row
 from app.cli.group import FAILED, Failure, Group, echo_json
@@ -96,6 +97,10 @@ def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
     """
     with _opened(workspace) as (check, workspace_id):
         pushed = PushToProvider(check)(workspace_id, apply=yes)
+        changed = [one for one in pushed if one.outcomes is not None]
+        if changed:
+            accounts = ", ".join(one.account_sid for one in changed)
+            note_command(check.database, "geo.pushed", f"asked Twilio to change {accounts}")
     if as_json:
         echo_json({"applied": yes, "accounts": [push_row(one) for one in pushed]})
     else:

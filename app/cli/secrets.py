@@ -6,6 +6,7 @@ import click
 
 from app.access.resealing import reseal_accounts
 from app.bootstrap import open_settings, open_vault
+from app.cli.audit import note_command
 from app.cli.group import Failure, Group, echo_json
 from app.cli.opening import ready_database
 from app.db.vault import SealBroken
@@ -45,7 +46,8 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
             ]
         except SealBroken as problem:
             raise Failure(str(problem)) from problem
-    changed, current = sum(one.changed for one in done), sum(one.current for one in done)
+        changed, current = sum(one.changed for one in done), sum(one.current for one in done)
+        note_command(database, "secrets.rotated", f"{changed} values encrypted with the first key")
     if as_json:
         echo_json({"resealed": changed, "current": current})
     else:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import click
 
 from app.bootstrap import open_background, open_settings, with_public_url
+from app.cli.audit import note_command
 from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import ready_database
 from app.cli.progress import progress
@@ -112,6 +113,7 @@ def erase_command(number: str, as_json: bool) -> None:
     settings = open_settings()
     with ready_database(settings) as database:
         erased = Erase(database, open_background(settings, database).purge)(PhoneNumber(number))
+        note_command(database, "privacy.erased", f"a number, in {erased} messages")
     if as_json:
         echo_json({"messages": erased})
     else:
@@ -127,6 +129,8 @@ def purge_command(as_json: bool) -> None:
         background = open_background(settings, database)
         purged, events = background.purge(), background.purge_webhooks()
         sessions, expired = background.purge_sessions(), background.expire()
+        counts = f"{purged.bodies} texts, {purged.numbers} numbers, {expired.messages} messages"
+        note_command(database, "privacy.purged", counts)
     found = {
         "bodies": purged.bodies,
         "numbers": purged.numbers,
