@@ -94,7 +94,7 @@ def test_the_own_account_and_its_second_factor(
     expect(page.get_by_role("status")).to_contain_text("The second factor is on")
     axe_clean(page)
     recovery_code = page.locator("#recovery-codes code").first.inner_text()
-    page.get_by_role("link", name="I have copied them").click()
+    page.get_by_role("button", name="I have copied them").click()
     expect(page.get_by_text("10 recovery codes left")).to_be_visible()
     axe_clean(page)
     with browser.new_context(base_url=site.url, java_script_enabled=False) as elsewhere:
