@@ -202,6 +202,7 @@ def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
             literal("sms.", String()).concat(moved.c.status).label("type"),
             sms_json(moved, "postgresql").label("payload"),
             _bind("at", UtcDateTime()).label("created_at"),
+            moved.c.to_number,
         )
         .select_from(both)
         .where(applied)

@@ -28,21 +28,24 @@ from app.kernel.ids import new_id
 from app.webhooks.events import EventType
 from app.webhooks.tables import webhook_endpoints, webhook_events
 
-_COLUMNS = ("id", "workspace_id", "type", "payload", "created_at")
+_COLUMNS = ("id", "workspace_id", "type", "payload", "created_at", "to_number")
 
 
 def outbox_insert(found: Select[*tuple[Any, ...]]) -> Insert:
     """Build the INSERT of the events that a SELECT gives, for workspaces that want to be told.
 
-    The SELECT gives, by place: event id, workspace id, type, data as JSON text, time. The INSERT
-    may stand by itself or, on PostgreSQL, in a CTE of a larger statement (`Select.add_cte`).
+    The SELECT gives, by place: event id, workspace id, type, data as JSON text, time and, where the
+    data names a number, that number. The INSERT may stand by itself or, on PostgreSQL, in a CTE of
+    a larger statement (`Select.add_cte`).
     """
     given = found.subquery("given_events")
     columns = list(given.c)
     wanted = exists().where(
         webhook_endpoints.c.workspace_id == columns[1], webhook_endpoints.c.active
     )
-    return insert(webhook_events).from_select(_COLUMNS, select(*columns).where(wanted))
+    return insert(webhook_events).from_select(
+        _COLUMNS[: len(columns)], select(*columns).where(wanted)
+    )
 
 
 _ONE = outbox_insert(
@@ -52,6 +55,7 @@ _ONE = outbox_insert(
         bindparam("event_type", type_=String()).label("type"),
         bindparam("event_payload", type_=Text()).label("payload"),
         bindparam("event_at", type_=UtcDateTime()).label("created_at"),
+        bindparam("event_to_number", type_=String()).label("to_number"),
     )
 ).returning(webhook_events.c.id)
 
@@ -65,6 +69,7 @@ def event_row(
         "workspace_id": workspace_id,
         "type": event_type.value,
         "payload": json.dumps(data, separators=(",", ":"), ensure_ascii=False),
+        "to_number": data.get("to_number"),
         "created_at": now,
     }
 
@@ -83,6 +88,7 @@ def add_event(
         "event_workspace_id": row["workspace_id"],
         "event_type": row["type"],
         "event_payload": row["payload"],
+        "event_to_number": row["to_number"],
         "event_at": row["created_at"],
     }
     return connection.execute(_ONE, values).one_or_none() is not None

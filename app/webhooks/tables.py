@@ -53,9 +53,12 @@ webhook_events = Table(
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("type", String(40), nullable=False),
     Column("payload", Text, nullable=False),
+    # The recipient that the payload names, by which it is erased; null where it names none.
+    Column("to_number", String(16)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("fanned_out_at", UtcDateTime),
     Index(None, "workspace_id", "id"),
+    Index(None, "to_number"),
     Index("ix_webhook_events_waiting", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
 )
 

@@ -18,6 +18,7 @@ from app.webhooks.purge import BATCH, PurgeWebhooks
 from app.webhooks.resealing import reseal_endpoints
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_attempts, webhook_endpoints, webhook_events
+from support.plans import explained
 from support.webhooks import Hooks
 from support.world import US_NUMBER, Tenant
 
@@ -82,6 +83,18 @@ def test_a_number_is_forgotten_on_request_with_all_that_names_it(
         assert erase_events(c, US_NUMBER) == 1
     assert US_NUMBER + '"' not in str(hooks.events())
     assert len(hooks.deliveries()) == len(hooks.attempts()) == 1
+
+
+def test_an_index_leads_to_the_events_of_a_number(hooks: Hooks, tenant: Tenant) -> None:
+    """Break: in `erase_events`, look into the payload of every event."""
+    hooks.endpoint(tenant.workspace_id)
+    hooks.event(tenant.workspace_id, to_number=US_NUMBER)
+    hooks.drain()
+    database = hooks.world.database
+    with explained(database, "DELETE FROM webhook_events") as plans, database.writing() as c:
+        assert erase_events(c, US_NUMBER) == 1
+    assert len(plans) == 2
+    assert [plan for plan in plans if "ix_webhook_events_to_number" not in plan] == []
 
 
 @pytest.fixture
