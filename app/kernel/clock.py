@@ -1,6 +1,11 @@
-"""The one place that asks the system for the time, and how a time is written on the wire."""
+"""The one place that asks the system for the time, and how a time is written on the wire.
+
+All hosts of one installation agree on the time of their database. Each process measures by how much
+its host's clock differs from it (see `app.db.clock`) and corrects the host's time by that.
+"""
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,9 +19,64 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
 
+# Smaller differences are left alone: the clocks of two well-kept hosts differ by less.
+_TOLERATED = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measurement:
+    """How far the host's clock was ahead, and by how much it differed from the monotonic clock."""
+
+    ahead: timedelta
+    wall_less_monotonic: float
+
+
+_measured: _Measurement | None = None
+
+
+def host_now() -> datetime:
+    """Return the time of this host, whatever the database's clock says."""
+    return datetime.now(UTC)
+
+
 def utc_now() -> datetime:
-    """Return the current time in UTC, cut to the milliseconds that we store and show."""
-    return to_milliseconds(datetime.now(UTC))
+    """Return the time that all hosts agree on, in UTC, cut to the milliseconds that we store."""
+    host, measured = host_now(), _measured
+    if measured is None or abs(measured.ahead) < _TOLERATED or _was_set(host, measured):
+        return to_milliseconds(host)
+    return to_milliseconds(host - measured.ahead)
+
+
+def note_reference_time(asked_at: datetime, reference: datetime, answered_at: datetime) -> None:
+    """Keep what the reference clock said between two times of this host.
+
+    A slow answer proves no difference: what lies between the two times counts as equal.
+    """
+    global _measured  # noqa: PLW0603  # a process has one clock
+    # SQLite says no more than milliseconds.
+    asked_at = to_milliseconds(asked_at)
+    if asked_at <= reference <= answered_at:
+        ahead = timedelta(0)
+    elif answered_at < reference:
+        ahead = answered_at - reference
+    else:
+        ahead = asked_at - reference
+    _measured = _Measurement(ahead, answered_at.timestamp() - time.monotonic())
+
+
+def clock_skew() -> timedelta | None:
+    """Return how far the host's clock was ahead of the reference clock; None if never measured."""
+    return None if _measured is None else _measured.ahead
+
+
+def is_measured() -> bool:
+    """Say whether the difference is known, and the host's clock was not set since."""
+    return _measured is not None and not _was_set(host_now(), _measured)
+
+
+def _was_set(host: datetime, measured: _Measurement) -> bool:
+    wall_less_monotonic = host.timestamp() - time.monotonic()
+    return abs(wall_less_monotonic - measured.wall_less_monotonic) > _TOLERATED.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

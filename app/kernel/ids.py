@@ -1,17 +1,64 @@
 """Identifiers: UUIDv7 (RFC 9562) where we mint them, so that a newer row has a larger id."""
 
+import os
+import secrets
+import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from app.kernel.clock import utc_now
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 2**48 - 1
+_MILLISECOND = timedelta(milliseconds=1)
+# A clock that is set back by less is waited for by counting on; by more, it was wrong before.
+_COUNTED_ON_MILLISECONDS = 1000
+# The counter within a millisecond takes the 12 bits before the variant and 14 of those behind it.
+_COUNTER_BITS = 26
+_LOW_COUNTER_BITS = 14
+_RANDOM_BITS = 48
+
+
+class _Mint:
+    """Mints ids that grow within this process while its clock does not go back far.
+
+    The random bits come from the system at each call, so that a forked process repeats none.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._milliseconds = 0
+        self._counter = 0
+
+    def __call__(self) -> UUID:
+        """Mint an id of the current millisecond."""
+        drawn = secrets.randbits(_COUNTER_BITS - 1 + _RANDOM_BITS)
+        now = (utc_now() - _EPOCH) // _MILLISECOND
+        with self._lock:
+            if 0 <= self._milliseconds - now <= _COUNTED_ON_MILLISECONDS:
+                self._counter += 1
+                if self._counter >> _COUNTER_BITS:
+                    self._milliseconds, self._counter = self._milliseconds + 1, 0
+            else:
+                # Half of the counter's range stays free for what follows.
+                self._milliseconds, self._counter = now, drawn >> _RANDOM_BITS
+            milliseconds, counter = self._milliseconds, self._counter
+        high, low = counter >> _LOW_COUNTER_BITS, counter & ((1 << _LOW_COUNTER_BITS) - 1)
+        tail = (low << _RANDOM_BITS) | (drawn & ((1 << _RANDOM_BITS) - 1))
+        return UUID(int=_first_of(milliseconds) | (high << 64) | tail)
+
+    def reset_lock(self) -> None:
+        """Replace the lock, which another thread may hold at the moment of a fork."""
+        self._lock = threading.Lock()
+
+
+_mint = _Mint()
+os.register_at_fork(after_in_child=_mint.reset_lock)
 
 
 def new_id() -> UUID:
     """Mint a time-ordered identifier."""
-    return uuid7()
+    return _mint()
 
 
 def first_id_at(at: datetime) -> UUID:
@@ -19,8 +66,11 @@ def first_id_at(at: datetime) -> UUID:
 
     A time that no UUIDv7 can hold has the bound of the first or last one that can be held.
     """
-    milliseconds = min(max((at - _EPOCH) // timedelta(milliseconds=1), 0), _LAST_MILLISECOND)
-    return UUID(int=(milliseconds << 80) | (7 << 76) | (0b10 << 62))
+    return UUID(int=_first_of(min(max((at - _EPOCH) // _MILLISECOND, 0), _LAST_MILLISECOND)))
+
+
+def _first_of(milliseconds: int) -> int:
+    return (milliseconds << 80) | (7 << 76) | (0b10 << 62)
 
 
 def parse_id(text: str) -> UUID | None:

@@ -1,5 +1,8 @@
 """Times as they are written and read, and identifiers that sort by their time."""
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -90,6 +93,52 @@ def test_ids_are_uuids_of_version_7_and_each_is_larger_than_the_one_before() -> 
     assert minted == sorted(minted)
     assert [found.hex for found in minted] == sorted(found.hex for found in minted)
     assert len(set(minted)) == len(minted)
+
+
+def test_a_clock_that_was_ahead_for_an_instant_leaves_no_id_in_the_future() -> None:
+    """Break: in `_Mint`, count on however far the clock went back."""
+    for ahead in (timedelta(seconds=1.5), timedelta(hours=1), timedelta(days=40)):
+        with freeze_time(datetime.now(UTC) + ahead):
+            assert new_id() >= first_id_at(utc_now())
+        found = new_id()
+        assert first_id_at(utc_now() - timedelta(seconds=5)) < found
+        assert found < first_id_at(utc_now() + timedelta(milliseconds=1))
+
+
+def test_ids_grow_while_the_clock_stands_or_is_set_back_a_little() -> None:
+    """Break: in `_Mint`, count on only within the same millisecond."""
+    with freeze_time("2026-01-31T12:00:00.5Z") as frozen:
+        minted = [new_id() for _ in range(5000)]
+        frozen.tick(timedelta(milliseconds=-400))
+        minted += [new_id() for _ in range(100)]
+    assert minted == sorted(set(minted))
+    assert minted[-1] < first_id_at(datetime(2026, 1, 31, 12, 0, 1, tzinfo=UTC))
+
+
+def test_threads_mint_no_id_twice() -> None:
+    """Break: take the lock away from `_Mint`, and let its counter end a little later."""
+    with freeze_time("2026-01-31T12:00:00Z"), ThreadPoolExecutor(8) as pool:
+        minted = list(pool.map(lambda _: new_id(), range(20_000)))
+    assert len({found.int >> 48 for found in minted}) == len(minted)
+
+
+FORKS = """
+import os
+from app.kernel.ids import new_id
+new_id()
+for _ in range(2):
+    if os.fork() == 0:
+        print(new_id().hex, flush=True)
+        os._exit(0)
+    os.wait()
+print(new_id().hex)
+"""
+
+
+def test_processes_that_were_forked_mint_other_random_bits() -> None:
+    """Break: draw the random bits of `_Mint` from a generator that a fork copies."""
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, check=True)
+    assert len({line[-12:] for line in done.stdout.split()}) == 3
 
 
 def test_the_first_id_of_a_millisecond_lies_between_the_ids_before_and_after_it() -> None:
