@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.access.attempts import Attempts
@@ -13,6 +14,7 @@ from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
 from app.instance import create_instance
 from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
 from app.messages.count import CountMessages
 from app.messages.expire import ExpireMessages
 from app.messages.follow_up import FollowUp
@@ -255,6 +257,9 @@ def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
     settings = with_public_url(open_settings(environ))
     database = open_database(settings)
     migrate_if_new(settings, database)
+    # The processes to come inherit the measurement; a database that is away is measured later.
+    with suppress(ServiceUnavailable):
+        database.measure_clock()
     database.close()
     return settings
 

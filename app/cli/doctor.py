@@ -13,6 +13,7 @@ from app.access.tables import provider_accounts
 from app.bootstrap import open_settings, open_vault
 from app.cli.group import FAILED, Command, echo_json
 from app.cli.opening import opened_database
+from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.schema import current_revision, latest_revision
@@ -72,8 +73,17 @@ def _database(database: Database, vault: Vault) -> Iterator[Finding]:
         yield Finding("database", False, text)
         return
     yield Finding("database", True, f"is at revision {found}")
+    yield _clock(database)
     yield _worker(database)
     yield _tokens(database, vault)
+
+
+def _clock(database: Database) -> Finding:
+    try:
+        require_same_time(database)
+    except ClocksDiffer as problem:
+        return Finding("clock", False, str(problem))
+    return Finding("clock", True, "of this host and of the database agree within a minute")
 
 
 def _worker(database: Database) -> Finding:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from app.db.clock import ClocksDiffer
 from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
 from app.provisioning.mistakes import FileRefused
 from app.settings import SettingsError
@@ -81,6 +82,8 @@ def _exit_codes() -> Iterator[None]:
         raise Failure(*problem.problems) from problem
     except FileRefused as problem:
         raise Failure(*map(str, problem.mistakes)) from problem
+    except ClocksDiffer as problem:
+        raise Failure(str(problem)) from problem
     except ServiceUnavailable as problem:
         raise Failure(_about_the_database(problem)) from problem
     except ValidationFailed as problem:

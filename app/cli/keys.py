@@ -58,9 +58,9 @@ def create_command(
     wrong = mistake_in_name(name)
     if wrong is not None:
         raise click.BadParameter(wrong, param_hint="--name")
-    now = utc_now()
-    ends_at = expiry(now, expires_at, expires_in)
     with ready_database() as database, database.writing() as connection:
+        now = utc_now()
+        ends_at = expiry(now, expires_at, expires_in)
         workspace_id, organization_id = _scope_ids(connection, workspace, organization)
         made = issue_key(
             connection,
@@ -87,8 +87,8 @@ def create_command(
 @_as_json
 def list_command(workspace: str | None, organization: str | None, as_json: bool) -> None:
     """List keys, the oldest first, with what each may do and whether it is still good."""
-    now = utc_now()
     with ready_database() as database, database.reading() as connection:
+        now = utc_now()
         workspace_id = organization_id = None
         if workspace is not None or organization is not None:
             workspace_id, organization_id = _scope_ids(connection, workspace, organization)
@@ -106,8 +106,8 @@ def list_command(workspace: str | None, organization: str | None, as_json: bool)
 @_as_json
 def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
     """Revoke a key, from the next request on. A name must mean one key that is not revoked yet."""
-    now = utc_now()
     with ready_database() as database, database.writing() as connection:
+        now = utc_now()
         workspace_id = None
         if workspace is not None:
             workspace_id = find_workspace(connection, workspace, None).id

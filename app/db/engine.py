@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from app.db.clock import measure, measure_by_connections
 from app.db.postgres import make_postgres_engine
 from app.kernel.errors import ServiceUnavailable
 
@@ -69,6 +71,18 @@ class Database:
         """
         with _unavailable_as_public(), self._autocommitting() as connection:
             yield connection
+
+    def measure_clock(self) -> timedelta:
+        """Return how far this host's clock is ahead of the database's, as measured now.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached.
+        """
+        with self.reading() as connection:
+            return measure(
+                lambda statement: connection.exec_driver_sql(statement).scalar_one(),
+                is_sqlite=self.is_sqlite,
+            )
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -166,8 +180,11 @@ class Database:
 
     def _make_engine(self) -> Engine:
         if self.is_sqlite:
-            return _make_sqlite_engine(self._url.render_as_string(), self._pool_size)
-        return make_postgres_engine(self._url, self._pool_size, _WAIT_SECONDS)
+            engine = _make_sqlite_engine(self._url.render_as_string(), self._pool_size)
+        else:
+            engine = make_postgres_engine(self._url, self._pool_size, _WAIT_SECONDS)
+        measure_by_connections(engine)
+        return engine
 
 
 def _make_sqlite_engine(url: str, pool_size: int) -> Engine:

@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from app.db.clock import require_same_time
 from app.db.engine import Database
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -16,7 +17,12 @@ def upgrade(database: Database, revision: str = "head") -> list[str]:
     """Run every migration that is missing; two processes that try at once take turns.
 
     Return what the migrations report to the operator, without whole phone numbers.
+
+    Raises:
+        ClocksDiffer: the clocks of this host and of the database differ too much.
+        ServiceUnavailable: the database cannot be reached.
     """
+    require_same_time(database)
     config, report = _config(), list[str]()
     config.attributes["report"] = report
     with database.migrating() as connection:

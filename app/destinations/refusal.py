@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.clock import is_same_time
 from app.destinations.policy import RuleKind, Scope
 from app.destinations.tables import refusal_counts, refusals
 from app.kernel.ids import first_id_at, new_id
@@ -56,7 +57,8 @@ def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> N
     _count(connection, refusal, now, listed=listed)
     if listed:
         connection.execute(_INSERT, _row(refusal, now))
-        _sweep(connection, refusal.workspace_id, now)
+        if is_same_time():
+            _sweep(connection, refusal.workspace_id, now)
 
 
 def _row(refusal: Refusal, now: datetime) -> dict[str, Any]:

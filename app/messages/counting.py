@@ -72,11 +72,16 @@ def start_counting(connection: Connection, earliest: datetime, now: datetime) ->
 
 
 def take_turn(connection: Connection, now: datetime) -> Turn | None:
-    """Claim the counting; None while it is another worker's."""
+    """Claim the counting; None while it is another worker's.
+
+    A lease that ends later than a new one was taken by a clock that was ahead: it holds nobody up.
+    """
+    leased_until = message_counting.c.leased_until
+    is_free = or_(leased_until.is_(None), leased_until <= now, leased_until > now + LEASE)
     columns = message_counting.c
     row = connection.execute(
         update(message_counting)
-        .where(or_(columns.leased_until.is_(None), columns.leased_until <= now))
+        .where(is_free)
         .values(leased_until=now + LEASE)
         .returning(columns.counted_until)
     ).one_or_none()

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, column, delete, func, or_, select
 
 from app.access.tables import workspaces
+from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
@@ -62,7 +63,12 @@ class ExpireMessages:
     retention_days: int
 
     def __call__(self) -> Expired:
-        """Take away everything that is past its time."""
+        """Take away everything that is past its time.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
         longest = select(func.max(workspaces.c.number_retention_days))
         with self.database.reading() as connection:
             kept_days = connection.execute(longest).scalar_one() or 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table
 
+from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
@@ -34,7 +35,12 @@ class MakeMonths:
     clock: Clock
 
     def __call__(self) -> Made:
-        """Begin every month that is missing, each in a short transaction."""
+        """Begin every month that is missing, each in a short transaction.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
         partitions: list[str] = []
         busy: list[str] = []
         if not self.database.is_sqlite:

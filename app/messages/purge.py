@@ -2,22 +2,25 @@
 
 Each workspace has its own times. A number becomes a pseudonym, the same for the same number, so
 that counts stay true; it is keyed, so that nobody finds the number by trying all of them. Small
-batches, so that sends and callbacks never wait long.
+batches, so that sends and callbacks never wait long; each begins where the one before ended, so
+that what was erased already is not read again.
 """
 
 import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, String, Uuid, bindparam, delete, select, update
 
 from app.access.tables import workspaces
+from app.db.clock import require_same_time
 from app.db.engine import Database
+from app.db.types import UtcDateTime
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
 from app.messages.idempotency import LIFETIME
@@ -25,6 +28,10 @@ from app.messages.tables import idempotency_keys, messages
 
 BATCH = 500
 _PSEUDONYM_CHARS = 15
+_FIRST_ID = UUID(int=0)
+_FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
+# Where a batch ended: the last id or time that it had.
+_End = TypeVar("_End")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,12 @@ class Purge:
     pseudonym_key: str
 
     def __call__(self) -> Purged:
-        """Erase everything that is past its time."""
+        """Erase everything that is past its time.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
         now = self.clock.now()
         with self.database.reading() as connection:
             kept = connection.execute(select(workspaces)).all()
@@ -53,29 +65,37 @@ class Purge:
         for row in kept:
             bodies_before = first_id_at(now - timedelta(days=row.body_retention_days))
             numbers_before = first_id_at(now - timedelta(days=row.number_retention_days))
-            bodies += self._in_batches(partial(_bodies, row.id, bodies_before))
-            numbers += self._in_batches(partial(self._numbers, row.id, numbers_before))
-        answers = self._in_batches(partial(_answers, now - LIFETIME))
+            bodies += self._in_batches(partial(_bodies, row.id, bodies_before), _FIRST_ID)
+            numbers += self._in_batches(partial(self._numbers, row.id, numbers_before), _FIRST_ID)
+        answers = self._in_batches(partial(_answers, now - LIFETIME), _FIRST_TIME)
         return Purged(bodies, numbers, answers)
 
-    def _in_batches(self, erase: Callable[[Connection], int]) -> int:
+    def _in_batches(
+        self, erase: Callable[[Connection, _End], tuple[int, _End | None]], end: _End
+    ) -> int:
+        """Erase until a batch says by None that it was the last one."""
         total = 0
         while True:
             with self.database.writing() as connection:
-                erased = erase(connection)
+                erased, next_end = erase(connection, end)
             total += erased
-            if erased < BATCH:
+            if next_end is None:
                 return total
+            end = next_end
 
-    def _numbers(self, workspace_id: UUID, before: UUID, connection: Connection) -> int:
+    def _numbers(
+        self, workspace_id: UUID, before: UUID, connection: Connection, after: UUID
+    ) -> tuple[int, UUID | None]:
         columns = messages.c
         found = connection.execute(
             select(columns.id, columns.to_number)
             .where(
                 columns.workspace_id == workspace_id,
                 columns.id < before,
+                columns.id > after,
                 columns.to_number.like("+%"),
             )
+            .order_by(columns.id)
             .limit(BATCH)
         ).all()
         if found:
@@ -85,7 +105,7 @@ class Purge:
                 .values(to_number=bindparam("pseudonym")),
                 [{"message": row.id, "pseudonym": self.pseudonym(row.to_number)} for row in found],
             )
-        return len(found)
+        return len(found), found[-1].id if len(found) == BATCH else None
 
     def pseudonym(self, number: str) -> str:
         """Return what stands for a number after its time: ``~`` and 15 hexadecimal digits."""
@@ -93,21 +113,50 @@ class Purge:
         return "~" + mac.hexdigest()[:_PSEUDONYM_CHARS]
 
 
-def _bodies(workspace_id: UUID, before: UUID, connection: Connection) -> int:
+def _bodies(
+    workspace_id: UUID, before: UUID, connection: Connection, after: UUID
+) -> tuple[int, UUID | None]:
     columns = messages.c
-    old: Any = (
+    old = (
         select(columns.id)
-        .where(columns.workspace_id == workspace_id, columns.id < before, columns.body.isnot(None))
+        .where(
+            columns.workspace_id == workspace_id,
+            columns.id < before,
+            columns.id > after,
+            columns.body.isnot(None),
+        )
+        .order_by(columns.id)
         .limit(BATCH)
     )
-    done = connection.execute(update(messages).where(columns.id.in_(old)).values(body=None))
-    return done.rowcount
+    ids = list(connection.execute(old).scalars())
+    if ids:
+        connection.execute(update(messages).where(columns.id.in_(ids)).values(body=None))
+    return len(ids), ids[-1] if len(ids) == BATCH else None
 
 
-def _answers(before: datetime, connection: Connection) -> int:
+_DELETE_KEY = delete(idempotency_keys).where(
+    idempotency_keys.c.workspace_id == bindparam("workspace", type_=Uuid()),
+    idempotency_keys.c.key_hash == bindparam("hash_of_key", type_=String()),
+    # It may have been taken again since it was read.
+    idempotency_keys.c.created_at < bindparam("before", type_=UtcDateTime()),
+)
+
+
+def _answers(
+    before: datetime, connection: Connection, since: datetime
+) -> tuple[int, datetime | None]:
     columns = idempotency_keys.c
-    old = select(columns.message_id).where(columns.created_at < before).limit(BATCH)
-    done = connection.execute(
-        delete(idempotency_keys).where(columns.message_id.in_(old), columns.created_at < before)
-    )
-    return done.rowcount
+    found = connection.execute(
+        select(columns.workspace_id, columns.key_hash, columns.created_at)
+        .where(columns.created_at < before, columns.created_at >= since)
+        .order_by(columns.created_at)
+        .limit(BATCH)
+    ).all()
+    deleted = 0
+    if found:
+        keys = [
+            {"workspace": row.workspace_id, "hash_of_key": row.key_hash, "before": before}
+            for row in found
+        ]
+        deleted = connection.execute(_DELETE_KEY, keys).rowcount
+    return deleted, found[-1].created_at if len(found) == BATCH else None

@@ -73,8 +73,7 @@ class SendMessage:
         return sent
 
     def _send(self, call: SendCall) -> Sent:
-        now = self.clock.now()
-        context = self._read(call, now)
+        context, now = self._read(call)
         principal = admit_caller(call.caller, context, now)
         if call.idempotent is not None and context.prior is not None:
             return self._replay(context.prior, call.idempotent, now)
@@ -98,9 +97,12 @@ class SendMessage:
         settling = Settling(self.database, self.clock)
         return Sent(settling.settle(new, verdict, outcome, call.idempotent), replayed=False)
 
-    def _read(self, call: SendCall, now: datetime) -> SendContext:
+    def _read(self, call: SendCall) -> tuple[SendContext, datetime]:
+        """Load the context and the time at which it holds."""
         with self.database.reading() as connection:
-            return load_send_context(
+            # Only now: a connection that is lent has measured this host's clock.
+            now = self.clock.now()
+            context = load_send_context(
                 connection,
                 token_hash=call.token_hash,
                 visited_id=call.visited_id,
@@ -109,11 +111,11 @@ class SendMessage:
                 idempotent=call.idempotent,
                 now=now,
             )
+        return context, now
 
     def _after_another(self, call: SendCall) -> Sent:
         """Answer a request whose key another one took between our reading and our writing."""
-        now = self.clock.now()
-        context = self._read(call, now)
+        context, now = self._read(call)
         admit_caller(call.caller, context, now)
         if call.idempotent is None or context.prior is None:
             raise IdempotencyConflict

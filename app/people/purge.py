@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.access.attempts import forget_expired_attempts
+from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.people.sessions import forget_sessions
@@ -19,7 +20,12 @@ class PurgeSessions:
     clock: Clock
 
     def __call__(self) -> int:
-        """Delete what is past its time; return how many sessions that were."""
+        """Delete what is past its time; return how many sessions that were.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
         now = self.clock.now()
         with self.database.writing() as connection:
             forget_expired_attempts(connection, now)

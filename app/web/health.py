@@ -4,7 +4,7 @@ import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from flask import Response, request
@@ -14,8 +14,8 @@ from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
-from app.kernel.clock import rfc3339
-from app.web.metrics import exposition
+from app.kernel.clock import clock_skew, rfc3339
+from app.web.metrics import CLOCK_SKEW, exposition
 from app.web.routes import Answer, Routes, json_answer
 from app.web.schemas import Health, Readiness, Version
 from app.web.wiring import service
@@ -110,18 +110,26 @@ def healthz(_: None) -> Answer:
 def readyz(_: None) -> Answer:
     """Say whether the database and its migrations are ready."""
     wanted = latest_revision()
-    beat = None
+    beat = skew = None
     try:
+        skew = service(Database).measure_clock()
         found = current_revision(service(Database))
         if found == wanted:
             with service(Database).reading() as connection:
                 beat = last_beat(connection)
     except e.ServiceUnavailable:
-        return _readiness("unreachable", None, wanted, beat)
-    return _readiness("ok" if found == wanted else "migrations missing", found, wanted, beat)
+        return _readiness("unreachable", None, wanted, beat, skew)
+    database = "ok" if found == wanted else "migrations missing"
+    return _readiness(database, found, wanted, beat, skew)
 
 
-def _readiness(database: str, found: str | None, wanted: str, beat: datetime | None) -> Answer:
+def _readiness(
+    database: str,
+    found: str | None,
+    wanted: str,
+    beat: datetime | None,
+    skew: timedelta | None,
+) -> Answer:
     ready = database == "ok"
     return json_answer(
         {
@@ -129,6 +137,7 @@ def _readiness(database: str, found: str | None, wanted: str, beat: datetime | N
             "database": database,
             "schema": {"found": found, "wanted": wanted},
             "worker": {"heartbeat_at": None if beat is None else rfc3339(beat)},
+            "clock": {"skew_seconds": None if skew is None else round(skew.total_seconds(), 3)},
         },
         200 if ready else 503,
     )
@@ -149,4 +158,7 @@ def get_version(_: None) -> Answer:
 )
 def metrics(_: None) -> Answer:
     """Show the counters in Prometheus' text format."""
+    skew = clock_skew()
+    if skew is not None:
+        CLOCK_SKEW.set(skew.total_seconds())
     return Response(exposition(), content_type=CONTENT_TYPE_LATEST)

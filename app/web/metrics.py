@@ -6,6 +6,7 @@ from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
@@ -19,6 +20,11 @@ PROVIDER_SECONDS = Histogram(
     "borderpost_provider_seconds", "Time of one call that creates a message.", ["outcome"]
 )
 CALLBACKS = Counter("borderpost_callbacks", "Status callbacks by what became of them.", ["end"])
+CLOCK_SKEW = Gauge(
+    "borderpost_clock_skew_seconds",
+    "How far this host's clock is ahead of the database's, as last measured.",
+    multiprocess_mode="livemostrecent",
+)
 
 
 def exposition() -> bytes:

@@ -41,6 +41,12 @@ class WorkerState(Schema):
     heartbeat_at = fields.DateTime(required=True, allow_none=True)
 
 
+class ClockState(Schema):
+    """How far this host's clock is ahead of the database's; reported, nothing is required of it."""
+
+    skew_seconds = fields.Float(required=True, allow_none=True, metadata={"example": 0.0})
+
+
 class Readiness(Schema):
     """Whether requests can be served."""
 
@@ -48,6 +54,7 @@ class Readiness(Schema):
     database = fields.String(required=True, metadata={"example": "ok"})
     schema = fields.Nested(SchemaState, required=True)
     worker = fields.Nested(WorkerState, required=True)
+    clock = fields.Nested(ClockState, required=True)
 
 
 class Version(Schema):

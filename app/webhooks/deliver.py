@@ -68,8 +68,8 @@ class DeliverWebhooks:
             return fan_out(connection, self.clock.now())
 
     def _claim(self) -> list[DueDelivery]:
-        now = self.clock.now()
         with self.database.reading() as connection:
+            now = self.clock.now()
             chosen = choose_due(connection, now, _CHOICES * BATCH, self.lane)
         for start in range(0, len(chosen), BATCH):
             with self.database.writing() as connection:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, select, update
 
 from app.access.tables import workspaces
+from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
@@ -24,7 +25,12 @@ class PurgeWebhooks:
     clock: Clock
 
     def __call__(self) -> int:
-        """Delete what is past its time, in small batches; return how many events that were."""
+        """Delete what is past its time, in small batches; return how many events that were.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
         now = self.clock.now()
         with self.database.reading() as connection:
             kept = connection.execute(

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import structlog
 
+from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
 from app.db.heartbeats import beat, forget
 from app.kernel.clock import Clock
@@ -30,11 +31,18 @@ class Heartbeat:
     worker: str
 
     def run_once(self) -> int:
-        """Note the time; there is never more to do at once."""
+        """Note the time, which also measures the clock; there is never more to do at once."""
+        is_same_time = True
+        try:
+            require_same_time(self.database)
+        except ClocksDiffer as problem:
+            is_same_time = False
+            _log_difference(problem)
         now = self.clock.now()
         with self.database.writing() as connection:
             beat(connection, self.worker, now)
-            forget(connection, now - _FORGOTTEN_AFTER)
+            if is_same_time:
+                forget(connection, now - _FORGOTTEN_AFTER)
         return 0
 
 
@@ -48,11 +56,15 @@ class HourlyPurge:
     expire: ExpireMessages
 
     def run_once(self) -> int:
-        """Purge everything that is due now."""
-        self.purge()
-        self.purge_webhooks()
-        self.purge_sessions()
-        expired = self.expire()
+        """Purge everything that is due now; nothing where the clocks differ too much."""
+        try:
+            self.purge()
+            self.purge_webhooks()
+            self.purge_sessions()
+            expired = self.expire()
+        except ClocksDiffer as problem:
+            _log_difference(problem)
+            return 0
         for partition in expired.partitions:
             _log.info("month_dropped", partition=partition)
         for table in expired.busy:
@@ -67,10 +79,18 @@ class HourlyMonths:
     make_months: MakeMonths
 
     def run_once(self) -> int:
-        """Make the months that are missing."""
-        made = self.make_months()
+        """Make the months that are missing; none where the clocks differ too much."""
+        try:
+            made = self.make_months()
+        except ClocksDiffer as problem:
+            _log_difference(problem)
+            return 0
         for partition in made.partitions:
             _log.info("month_made", partition=partition)
         for table in made.busy:
             _log.warning("month_not_made", table=table, why="in use; tried again in an hour")
         return 0
+
+
+def _log_difference(problem: ClocksDiffer) -> None:
+    _log.error("clocks_differ", skew_seconds=problem.skew.total_seconds(), why=str(problem))

@@ -15,11 +15,12 @@ from app.db.engine import Database
 from app.db.heartbeats import beat
 from app.db.vault import SealBroken, Vault
 from app.instance import load_secrets
-from app.kernel.clock import utc_now
+from app.kernel.clock import parse_rfc3339, utc_now
 from app.kernel.ids import new_id
 from app.messages.expire import Expired
 from app.messages.tables import idempotency_keys, messages
 from support.months import make_months, partitions, write_message
+from support.time import host_clock_ahead
 from support.world import US_NUMBER, World
 
 Run = Callable[..., Any]
@@ -154,6 +155,35 @@ def test_upgrade_makes_the_months_to_come(
     database.close()
 
 
+@pytest.mark.parametrize("hours", [25, -25])
+def test_commands_that_delete_or_change_tables_refuse_where_the_clocks_differ(
+    run: Run, world: World, hours: int
+) -> None:
+    """Break: leave out `require_same_time` in `Purge` or in `upgrade`."""
+    tenant = world.tenant(world.organization())
+    write_message(world.database, tenant, world.now - timedelta(days=500))
+    with host_clock_ahead(timedelta(hours=hours)):
+        for words in (("purge",), ("purge", "--json"), ("db", "upgrade"), ("init",)):
+            result = run(*words)
+            assert result.exit_code == 1, words
+            (line,) = result.stderr.splitlines()
+            assert line.startswith("error: the clock of this host is 9000"), words
+        code, found = findings(run)
+        assert code == 1
+        assert found["clock"] is False
+    assert len(world.rows(messages)) == 1
+
+
+def test_a_key_made_on_a_host_with_a_wrong_clock_ends_in_time(run: Run, acme: Path) -> None:
+    """Break: in `keys create`, take the time before the database is opened."""
+    run("apply", str(acme))
+    with host_clock_ahead(timedelta(hours=25)):
+        made = run("keys", "create", "--name", "k", "--role", "viewer", "--workspace", "Retail",
+                   "--expires-in", "1h", "--json")  # fmt: skip
+    ends_at = parse_rfc3339(json.loads(made.stdout)["expires_at"])
+    assert timedelta(minutes=59) < ends_at - utc_now() <= timedelta(hours=1)
+
+
 def findings(run: Run) -> tuple[int, dict[str, bool]]:
     result = run("doctor", "--json")
     return result.exit_code, {f["name"]: f["well"] for f in json.loads(result.stdout)["findings"]}
@@ -169,7 +199,7 @@ def test_the_doctor_finds_nothing_wrong_where_nothing_is(
     code, found = findings(run)
     assert code == 0
     assert found == dict.fromkeys(
-        ("settings", "public URL", "database", "worker", "provider tokens"), True
+        ("settings", "public URL", "database", "clock", "worker", "provider tokens"), True
     )
 
 

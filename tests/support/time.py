@@ -1,8 +1,14 @@
 """Time that a test moves by itself: the clock of operations and the pace of retries."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
+import pytest
+
+from app.kernel import clock as clock_module
 from app.kernel.clock import Clock
 from app.messages.submit import Pace
 
@@ -18,6 +24,20 @@ class ManualClock:
 
     def clock(self) -> Clock:
         return Clock(lambda: self.at)
+
+
+@contextmanager
+def host_clock_ahead(by: timedelta) -> Iterator[None]:
+    """Let this process read a host's clock that is wrong; the database's clock stays right."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + by
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock_module, "datetime", Ahead)
+        yield
 
 
 @dataclass

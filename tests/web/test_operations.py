@@ -1,6 +1,7 @@
 """The pages that machines ask: alive, ready, which version, how much of what."""
 
 import re
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,6 +13,7 @@ from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
 from app.db.vault import Vault
 from support.served import Served
+from support.time import host_clock_ahead
 from support.world import Gateway, Tenant, open_gateway
 
 
@@ -45,7 +47,22 @@ def test_it_is_ready_with_a_migrated_database(served: Served) -> None:
         "database": "ok",
         "schema": {"found": latest_revision(), "wanted": latest_revision()},
         "worker": {"heartbeat_at": None},
+        "clock": {"skew_seconds": 0.0},
     }
+
+
+def test_readiness_and_metrics_report_a_wrong_clock_of_the_host(gateway: Gateway) -> None:
+    """Break: leave out `measure_clock` in `readyz`, or the `set` in `metrics`."""
+    for hours in (25, -25):
+        with host_clock_ahead(timedelta(hours=hours)):
+            answer = gateway.get("/readyz")
+            assert answer.status_code == 200
+            skew = answer.get_json()["clock"]["skew_seconds"]
+            assert skew == pytest.approx(hours * 3600, abs=1)
+            (line,) = re.findall(
+                r"^borderpost_clock_skew_seconds (.+)$", gateway.get("/metrics").text, re.MULTILINE
+            )
+            assert float(line) == pytest.approx(hours * 3600, abs=1)
 
 
 def test_it_is_alive_and_not_ready_without_its_database(without_database: Gateway) -> None:
@@ -57,6 +74,7 @@ def test_it_is_alive_and_not_ready_without_its_database(without_database: Gatewa
         "database": "unreachable",
         "schema": {"found": None, "wanted": latest_revision()},
         "worker": {"heartbeat_at": None},
+        "clock": {"skew_seconds": None},
     }
 
 

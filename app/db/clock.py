@@ -1,0 +1,100 @@
+"""The clock of the database, which all hosts of one installation agree on.
+
+Each new connection measures by how much this host's clock differs, and a lent connection measures
+again if the host's clock was set since; `app.kernel.clock` corrects by it. No statement is added to
+a request otherwise. On SQLite it is the clock of the machine that all its processes share.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from sqlalchemy import Engine, event
+
+from app.kernel.clock import clock_skew, host_now, is_measured, note_reference_time
+
+LARGEST_SKEW = timedelta(seconds=60)
+_SQLITE_TIME = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+_POSTGRES_TIME = "SELECT clock_timestamp()"
+
+
+class ClocksDiffer(Exception):
+    """The clocks of this host and of the database differ too much to delete by them."""
+
+    def __init__(self, skew: timedelta) -> None:
+        self.skew = skew
+        side = "ahead of" if skew > timedelta(0) else "behind"
+        super().__init__(
+            f"the clock of this host is {abs(skew.total_seconds()):.0f} s {side} the clock of the "
+            f"database: with more than {LARGEST_SKEW.total_seconds():.0f} s nothing is deleted and "
+            "no table is changed; correct the clock that is wrong (NTP)"
+        )
+
+
+class _Measurable(Protocol):
+    """A database whose clock can be asked."""
+
+    def measure_clock(self) -> timedelta:
+        """Return how far this host's clock is ahead of the database's."""
+
+
+def require_same_time(database: _Measurable) -> None:
+    """Make sure that a deletion or a change of tables may go by the time.
+
+    Raises:
+        ClocksDiffer: this host and the database differ by more than a minute.
+        ServiceUnavailable: the database cannot be reached.
+    """
+    skew = database.measure_clock()
+    if abs(skew) > LARGEST_SKEW:
+        raise ClocksDiffer(skew)
+
+
+def is_same_time() -> bool:
+    """Say whether the last measurement of this process found the two clocks close enough."""
+    skew = clock_skew()
+    return skew is None or abs(skew) <= LARGEST_SKEW
+
+
+def measure(ask: Callable[[str], Any], *, is_sqlite: bool) -> timedelta:
+    """Ask for the time by a function that runs SQL and returns its one value.
+
+    Returns how far this host is ahead.
+    """
+    asked_at = host_now()
+    found = ask(_SQLITE_TIME if is_sqlite else _POSTGRES_TIME)
+    answered_at = host_now()
+    reference = datetime.fromisoformat(found) if isinstance(found, str) else found
+    note_reference_time(asked_at, reference, answered_at)
+    return clock_skew() or timedelta(0)
+
+
+def measure_by_connections(engine: Engine) -> None:
+    """Let an engine measure with each new connection, and with a lent one where it is needed."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    ask_driver = _ask_sqlite if is_sqlite else _ask_postgres
+
+    def connected(driver: Any, _record: object) -> None:
+        measure(partial(ask_driver, driver), is_sqlite=is_sqlite)
+
+    def lent(driver: Any, _record: object, _proxy: object) -> None:
+        if not is_measured():
+            measure(partial(ask_driver, driver), is_sqlite=is_sqlite)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", lent)
+
+
+def _ask_sqlite(driver: Any, statement: str) -> Any:
+    return driver.execute(statement).fetchone()[0]
+
+
+def _ask_postgres(driver: Any, statement: str) -> Any:
+    autocommit, driver.autocommit = driver.autocommit, True
+    try:
+        # A pooler in transaction mode may give a prepared statement to another server.
+        return driver.execute(statement, prepare=False).fetchone()[0]
+    finally:
+        if not driver.closed:
+            driver.autocommit = autocommit
