@@ -20,6 +20,7 @@ from app.db.schema import current_revision, latest_revision
 from app.db.vault import SealBroken, Vault
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
+from app.messages.refusing_accounts import load_refusing
 from app.settings import Settings
 
 _HEARTBEAT_AGE = timedelta(minutes=1)
@@ -76,6 +77,7 @@ def _database(database: Database, vault: Vault) -> Iterator[Finding]:
     yield _clock(database)
     yield _worker(database)
     yield _tokens(database, vault)
+    yield _refusing(database)
 
 
 def _clock(database: Database) -> Finding:
@@ -108,3 +110,18 @@ def _tokens(database: Database, vault: Vault) -> Finding:
         text = f"of {', '.join(unreadable)} cannot be read: see BORDERPOST_ENCRYPTION_KEYS"
         return Finding("provider tokens", False, text)
     return Finding("provider tokens", True, f"{len(rows)} can be read")
+
+
+def _refusing(database: Database) -> Finding:
+    name = "provider accounts"
+    with database.reading() as connection:
+        found = load_refusing(connection).values()
+    if not found:
+        return Finding(name, True, "none refuses to be asked about messages")
+    each = [
+        f"{one.account_sid} since {one.since:%Y-%m-%dT%H:%M:%SZ}"
+        + ("" if one.provider_code is None else f" (Twilio answered {one.provider_code})")
+        for one in found
+    ]
+    text = f"our credentials are refused by {', '.join(each)}: set the account's auth token"
+    return Finding(name, False, text)

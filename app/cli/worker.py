@@ -18,6 +18,7 @@ from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
 from app.messages.due import hasten
 from app.messages.erase import Erase
+from app.messages.refusing_accounts import ask_all_now
 from app.web.logs import configure_logs
 from app.worker.daily_check import POLL_SECONDS as CHECK_POLL_SECONDS
 from app.worker.daily_check import DailyCheck
@@ -48,7 +49,8 @@ def worker_command() -> None:
         name = f"{socket.gethostname()}:{os.getpid()}"
         run_tasks(
             [
-                Task("follow-up", background.follow_up.run_once, _POLL_SECONDS),
+                Task("settle", background.follow_up.settle_once, _POLL_SECONDS),
+                Task("repair", background.follow_up.repair_once, _POLL_SECONDS),
                 Task(
                     "heartbeat",
                     Heartbeat(database, background.clock, name).run_once,
@@ -90,7 +92,8 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
         background = open_background(settings, database)
         now = utc_now()
         with database.writing() as connection:
-            wanted = hasten(connection, shifted(now, -since), now)
+            ask_all_now(connection, now)
+        wanted = hasten(database, shifted(now, -since), now)
         asked = 0
         with progress("asking Twilio", wanted) as note:
             while asked < wanted and (found := background.follow_up.run_once()):

@@ -24,8 +24,10 @@ _SUBMISSIONS = {
 _REASONS = {
     Reason.DUPLICATE: "Said before: nothing to change.",
     Reason.REGRESSION: "Came late: the message was already further.",
-    Reason.CONFLICT: "Contradicts the end that was told first; the first one counts.",
+    Reason.CONFLICT: "Contradicts the end that was reported first; the first one counts.",
     Reason.NOT_CONFIRMED: "Twilio had no trace of the message for 15 minutes.",
+    Reason.UNCLEAR: "Twilio has a message that may be this one, and nothing shows which it is. "
+    "It stays pending and is looked for again.",
 }
 _NO_STEP = "No step in the message's life."
 
@@ -37,6 +39,11 @@ def submission_words(submission: Submission) -> str:
 
 def effect_words(event: AnyRow) -> str:
     """Say what a report did to the message, and why where it did nothing."""
+    if event.applied and event.reason == Reason.CONFLICT:
+        return (
+            "Twilio's callback contradicts what the worker found by asking: that is taken back, "
+            "and the message is looked for again."
+        )
     if event.reason is not None:
         return _REASONS[Reason(event.reason)]
     return f"The message is {event.status} from here on." if event.applied else _NO_STEP

@@ -3,6 +3,7 @@
 Repairing the statuses of an outage must not take from the account what its sends need.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ class AccountPace:
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _next: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait_for_turn(self, account_sid: str) -> None:
         """Wait until the account may be asked again."""
         now = self.monotonic()
-        turn = max(now, self._next.get(account_sid, now))
-        self._next[account_sid] = turn + 1 / CALLS_PER_SECOND
+        with self._lock:
+            turn = max(now, self._next.get(account_sid, now))
+            self._next[account_sid] = turn + 1 / CALLS_PER_SECOND
         if turn > now:
             self.sleep(turn - now)

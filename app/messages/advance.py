@@ -36,7 +36,7 @@ from app.db.types import UtcDateTime
 from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.lifecycle import Reason, Status, facts_of, follow
-from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, UNSETTLED, Submission
+from app.messages.submission import UNSETTLED, SidSource, Submission
 from app.messages.tables import message_events, messages
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event, outbox_insert
@@ -56,6 +56,8 @@ class Report:
     from_number: str | None
     num_segments: int | None
     at: datetime
+    # None where the worker asked about a SID that the message has already.
+    sid_source: SidSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,11 @@ class Advanced:
     to_number: str
     country: str | None
     status: Status
+    created_at: datetime
     applied: bool
     reason: Reason | None
+    # Another message that holds the same SID only because the worker found it in a list.
+    guess_holder: UUID | None = None
 
 
 def _bind(name: str, type_: Any) -> Any:
@@ -87,20 +92,29 @@ def _by_status(name: str, type_: Any, current: ColumnElement[Any]) -> Any:
 
 _SID = _bind("message_sid", String())
 _other = messages.alias("other")
+_HOLDS_THE_SID = and_(_other.c.message_sid == _SID, _other.c.id != messages.c.id)
+_IS_GUESS = _other.c.sid_source.is_not_distinct_from(literal(SidSource.LIST.value))
+# A message that ended only because no trace of it was found comes back first: see
+# app.messages.guesses.
+_MAY_BE_REPORTED = (*UNSETTLED, Submission.ACCEPTED)
 _FITS = and_(
     messages.c.account_sid == _bind("account_sid", String()),
-    messages.c.submission.in_([state.value for state in MAY_HAVE_REACHED_PROVIDER]),
+    messages.c.submission.in_([state.value for state in _MAY_BE_REPORTED]),
     or_(
         messages.c.message_sid == _SID,
-        and_(
-            messages.c.message_sid.is_(None),
-            ~exists().where(_other.c.message_sid == _SID, _other.c.id != messages.c.id),
-        ),
+        and_(messages.c.message_sid.is_(None), ~exists().where(_HOLDS_THE_SID, ~_IS_GUESS)),
     ),
 )
 _HAS_ID = messages.c.id == _bind("message_id", Uuid())
 _BY_ID = and_(_HAS_ID, _FITS)
 _BY_SID = and_(messages.c.message_sid == _SID, _FITS)
+
+
+def _guess_holder(message_id: Any) -> Any:
+    """Select the message that holds the reported SID by a guess, where it is another one."""
+    return select(_other.c.id).where(
+        _other.c.message_sid == _SID, _other.c.id != message_id, _IS_GUESS
+    )
 
 
 def _event_of(found: FromClause) -> Select[*tuple[Any, ...]]:
@@ -165,6 +179,11 @@ def _changes(found: FromClause) -> dict[str, Any]:
     return new | {
         "submission": Submission.ACCEPTED.value,
         "event_count": found.c.event_count + case((_is_kept(found), 1), else_=0),
+        "sid_source": case(
+            (found.c.sid_source == SidSource.ANSWER.value, found.c.sid_source),
+            else_=func.coalesce(_bind("sid_source", String()), found.c.sid_source),
+        ),
+        "sent_number": null(),
         "status": case((applied, _bind("status", String())), else_=found.c.status),
         "updated_at": case((changed, at), else_=found.c.updated_at),
         "check_at": case(
@@ -179,7 +198,7 @@ def _changes(found: FromClause) -> dict[str, Any]:
 
 
 # What the answer needs of the message after the report, and what customers are told of it.
-_MOVED = [messages.c[name] for name in (*SMS_FIELDS, "country")]
+_MOVED = [messages.c[name] for name in (*SMS_FIELDS, "country", "created_at")]
 
 
 def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
@@ -195,6 +214,7 @@ def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
     noted = insert(message_events).from_select(_EVENT_COLUMNS, _event_of(found))
     both = moved.join(found, found.c.id == moved.c.id)
     applied = _by_status("applied", Boolean(), found.c.status)
+    holder = _guess_holder(found.c.id).limit(1).scalar_subquery()
     told = outbox_insert(
         select(
             _bind("told_id", Uuid()).label("id"),
@@ -213,6 +233,9 @@ def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
             applied.label("applied"),
             _by_status("reason", String(), found.c.status).label("reason"),
             _is_kept(found).label("is_kept"),
+            case((found.c.message_sid.is_distinct_from(_SID), holder), else_=null()).label(
+                "guess_holder"
+            ),
         )
         .select_from(both)
         .add_cte(noted.cte("noted"), told.cte("told"))
@@ -272,6 +295,7 @@ _ON_SQLITE = {True: _sqlite_event(_BY_ID), False: _sqlite_event(_BY_SID)}
 _SQLITE_REPEAT = {True: _sqlite_repeat(_BY_ID), False: _sqlite_repeat(_BY_SID)}
 _SQLITE_UPDATE = _sqlite_update()
 _COUNT_REPEAT = _count_repeat()
+_SQLITE_HOLDER = _guess_holder(_bind("found_id", Uuid()))
 
 
 def advance_message(connection: Connection, report: Report) -> Advanced | None:
@@ -284,17 +308,19 @@ def advance_message(connection: Connection, report: Report) -> Advanced | None:
             return None
         if not row.is_kept:
             _count(connection, row.id, values, row.reason)
-        return _advanced(row, row)
+        return _advanced(row, row, row.guess_holder)
     event = connection.execute(_ON_SQLITE[has_id], values).one_or_none()
     if event is None:
         event = connection.execute(_SQLITE_REPEAT[has_id], values).one_or_none()
         if event is None:
             return None
         _count(connection, event.message_id, values, event.reason)
-    moved = connection.execute(_SQLITE_UPDATE, values | {"given_found_id": event.message_id}).one()
+    found = values | {"given_found_id": event.message_id}
+    moved = connection.execute(_SQLITE_UPDATE, found).one()
     if event.applied:
         tell_customer(connection, moved, report.at)
-    return _advanced(moved, event)
+    holder = connection.execute(_SQLITE_HOLDER, found).scalars().first()
+    return _advanced(moved, event, holder)
 
 
 def _count(
@@ -310,7 +336,7 @@ def tell_customer(connection: Connection, moved: Any, at: datetime) -> None:
     add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
 
 
-def _advanced(row: Any, event: Any) -> Advanced:
+def _advanced(row: Any, event: Any, guess_holder: UUID | None) -> Advanced:
     return Advanced(
         message_id=row.id,
         workspace_id=row.workspace_id,
@@ -318,8 +344,10 @@ def _advanced(row: Any, event: Any) -> Advanced:
         to_number=row.to_number,
         country=row.country,
         status=Status(row.status),
+        created_at=row.created_at,
         applied=bool(event.applied),
         reason=None if event.reason is None else Reason(event.reason),
+        guess_holder=guess_holder,
     )
 
 
@@ -338,6 +366,7 @@ def _values(report: Report) -> dict[str, Any]:
         "error_code": report.error_code,
         "from_number": report.from_number,
         "num_segments": report.num_segments,
+        "sid_source": report.sid_source,
         "next_check_at": report.at + ACCEPTED_CHECKS[0],
         "ends": report.status.is_terminal,
         "hands_off": facts.hand_off,

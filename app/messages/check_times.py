@@ -31,6 +31,11 @@ RESEND_PAUSES = (timedelta(seconds=120), timedelta(seconds=180), timedelta(secon
 _RESENDS_END = UNSETTLED_GIVEN_UP - RESEND_PAUSES[0]
 
 
+# An account that refuses our credentials is asked ever more seldom.
+_REFUSED_FIRST = timedelta(minutes=1)
+_REFUSED_LONGEST = timedelta(hours=6)
+
+
 def is_given_up(created_at: datetime, now: datetime) -> bool:
     """Say whether an unsettled submission has been looked for long enough."""
     return now - created_at >= UNSETTLED_GIVEN_UP
@@ -40,6 +45,22 @@ def next_unsettled_check(created_at: datetime, now: datetime) -> datetime:
     """Return when to look again for an unsettled submission; the last look is at its end."""
     pause = _OFTEN if now - created_at < _OFTEN_UNTIL else _SELDOM
     return min(now + pause, max(created_at + UNSETTLED_GIVEN_UP, now + _OFTEN))
+
+
+def next_unclear_check(created_at: datetime, now: datetime) -> datetime | None:
+    """Return when to look again for what cannot be told apart; None after the last time."""
+    return next_accepted_check(created_at, max(now, created_at + UNSETTLED_GIVEN_UP))
+
+
+def next_unsettled_try(created_at: datetime, now: datetime) -> datetime | None:
+    """Return when to ask again about an unsettled submission that could not be asked about."""
+    return next_unsettled_check(created_at, now) if now - created_at < _TRIED_UNTIL else None
+
+
+def ask_refusing_account(failures: int, now: datetime) -> datetime:
+    """Return when to ask again of an account that has refused so often in a row."""
+    doublings = min(failures - 1, 10)
+    return now + min(_REFUSED_FIRST * (1 << doublings), _REFUSED_LONGEST)
 
 
 def may_resend(

@@ -1,8 +1,9 @@
 """SQL that ends a submission whose fate nobody told: its message failed, with one event."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, literal, select, update
 
 from app.kernel.ids import new_id
 from app.messages.advance import tell_customer
@@ -27,6 +28,27 @@ def end_refused(
     return _end(connection, due, now, reason=None, error_code=error_code)
 
 
+def note_unclear(connection: Connection, message_id: UUID, now: datetime) -> bool:
+    """Note once that the provider may have a message and nothing tells which; it stays pending."""
+    of_message = (
+        message_events.c.message_id == message_id,
+        message_events.c.reason == Reason.UNCLEAR.value,
+    )
+    if connection.execute(select(literal(1)).where(*of_message)).first() is not None:
+        return False
+    connection.execute(
+        insert(message_events).values(
+            id=new_id(),
+            message_id=message_id,
+            at=now,
+            status=Status.PENDING,
+            applied=False,
+            reason=Reason.UNCLEAR,
+        )
+    )
+    return True
+
+
 def _end(
     connection: Connection,
     due: DueMessage,
@@ -43,6 +65,7 @@ def _end(
             provider_code=error_code,
             status=Status.FAILED,
             error_code=error_code,
+            sent_number=None,
             errored_at=now,
             updated_at=now,
             check_at=None,

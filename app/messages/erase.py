@@ -11,8 +11,9 @@ from sqlalchemy import delete, select, update
 from app.access.tables import workspaces
 from app.db.engine import Database
 from app.kernel.phone import PhoneNumber
-from app.messages.purge import Purge
+from app.messages.purge import KEPT_NUMBER, Purge
 from app.messages.tables import idempotency_keys, messages
+from app.use_cases.consent_order import forget_wish
 from app.webhooks.erase import erase_events
 
 
@@ -33,9 +34,10 @@ class Erase:
             connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
             )
+            forget_wish(connection, number)
             erased = connection.execute(
                 update(messages)
                 .where(*of_number)
-                .values(body=None, to_number=self.purge.pseudonym(number))
+                .values(body=None, to_number=self.purge.pseudonym(number), sent_number=KEPT_NUMBER)
             )
         return erased.rowcount

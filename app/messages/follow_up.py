@@ -1,74 +1,76 @@
 """Following up what no callback has ended: settling unconfirmed sends, repairing lost statuses.
 
-An unsettled submission is looked for among the messages to its number; exactly one that fits
-settles it. The provider is only ever asked, unless the use case wants what left no trace at all to
-be created once more. An accepted message is fetched by its SID and what it says is applied as any
-other report.
+An unsettled submission is looked for among the messages to its number. What is found there is a
+guess: it settles only where no other submission could be meant, and a signed callback outweighs it.
+The provider is only ever asked, unless the use case wants what left no trace at all to be created
+once more. An accepted message is fetched by its SID and what it says is applied as any other
+report.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
+from sqlalchemy import Connection
 
 from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
 from app.messages.account_pace import AccountPace
 from app.messages.check_times import (
     is_given_up,
     may_resend,
     next_accepted_check,
     next_try,
+    next_unclear_check,
     next_unsettled_check,
+    next_unsettled_try,
 )
 from app.messages.due import (
     DueMessage,
+    Lane,
     claim_due,
-    known_sids,
     note_billing,
     schedule,
 )
-from app.messages.endings import end_not_confirmed
+from app.messages.endings import end_not_confirmed, note_unclear
+from app.messages.guesses import release
 from app.messages.lifecycle import Status, status_of
-from app.messages.ports import RefusalKind
+from app.messages.matching import CLOCKS_DIFFER, Listing, ProviderMessage
+from app.messages.refusing_accounts import (
+    RefusingAccount,
+    forget_refusing,
+    load_refusing,
+    note_refusing,
+)
 from app.messages.resend import Resend
-from app.messages.submission import UNSETTLED
-from app.messages.track import DeliveryReport, TrackDelivery
+from app.messages.settle_by_list import SettleByList, Trace, report_about
+from app.messages.submission import UNSETTLED, SidSource
+from app.messages.track import TrackDelivery
 from app.use_cases.unconfirmed import OnUnconfirmed
 
 _log = structlog.get_logger(__name__)
 _BATCH = 20
-# Asked in vain so often in a row, an account is left alone for the rest of a round. One message
-# that the provider chokes on must not stand for its account.
+# After this many failures in a row, an account is not asked for the rest of a batch. One message
+# that the provider cannot answer for must not count for its account.
 _SILENT_AFTER = 3
-# The provider writes whole seconds, and its clock may differ a little from ours.
-_CLOCKS_DIFFER = timedelta(seconds=5)
-_CALL_LASTS = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderMessage:
-    """A message as the provider has it."""
-
-    message_sid: str
-    messaging_service_sid: str | None
-    to_number: str
-    body: str
-    status: str
-    created_at: datetime | None
-    error_code: int | None = None
-    meaning: RefusalKind | None = None
-    from_number: str | None = None
-    num_segments: int | None = None
-    price: str | None = None
-    price_unit: str | None = None
+_LEFT_OUT = timedelta(hours=1)
 
 
 class ProviderUnknown(Exception):
     """The provider could not be asked; the text says why and holds no number."""
+
+
+class AccountRefused(ProviderUnknown):
+    """The provider refuses the account's credentials; ``code`` is the provider's own."""
+
+    def __init__(self, why: str, code: int | None) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 class MessageSource(Protocol):
@@ -77,43 +79,8 @@ class MessageSource(Protocol):
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
         """Fetch one message; None where there is none; raises `ProviderUnknown`."""
 
-    def list_to(
-        self, account: ProviderAccount, to_number: str, since: datetime
-    ) -> list[ProviderMessage]:
+    def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
         """List the messages to a number that are not older; raises `ProviderUnknown`."""
-
-
-def _earliest(due: DueMessage) -> datetime:
-    return due.created_at - _CLOCKS_DIFFER
-
-
-def traces(due: DueMessage, candidates: list[ProviderMessage]) -> list[ProviderMessage]:
-    """Return the provider's messages that this submission could have left, whatever the text: pure.
-
-    The provider may have changed it: a trial account's prefix, characters encoded otherwise.
-    """
-    return [
-        one
-        for one in candidates
-        if one.to_number == due.to_number and _is_of_a_try(due, one.created_at)
-    ]
-
-
-def matching(due: DueMessage, candidates: list[ProviderMessage]) -> list[ProviderMessage]:
-    """Return the provider's messages that may be this submission: pure."""
-    return [
-        one
-        for one in traces(due, candidates)
-        if one.body == due.body
-        and one.messaging_service_sid == due.messaging_service_sid
-        and one.created_at is not None
-    ]
-
-
-def _is_of_a_try(due: DueMessage, created_at: datetime | None) -> bool:
-    if created_at is None:
-        return True
-    return any(at - _CLOCKS_DIFFER <= created_at <= at + _CALL_LASTS for at in due.tried_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,46 +95,101 @@ class FollowUp:
     pace: AccountPace = field(default_factory=AccountPace)
 
     def run_once(self) -> int:
-        """Follow up a batch and return how many messages it had."""
+        """Follow up a batch, the unsettled first, and return how many messages it had."""
+        return self._run(tuple(Lane))
+
+    def settle_once(self) -> int:
+        """Follow up a batch of unsettled submissions."""
+        return self._run((Lane.UNSETTLED,))
+
+    def repair_once(self) -> int:
+        """Follow up a batch of accepted messages."""
+        return self._run((Lane.SETTLED,))
+
+    def _run(self, lanes: Sequence[Lane]) -> int:
         with self.database.writing() as connection:
-            claimed = claim_due(connection, self.clock.now(), _BATCH)
+            claimed = claim_due(connection, self.clock.now(), _BATCH, lanes)
+        if not claimed:
+            return 0
+        with self.database.reading() as connection:
+            refusing = load_refusing(connection, {due.account.sid for due in claimed})
         failures: Counter[str] = Counter()
+        left_out: list[DueMessage] = []
         for due in claimed:
-            account_sid = due.account.sid
-            if failures[account_sid] >= _SILENT_AFTER:
-                self._again(due, asked=False)
+            sid = due.account.sid
+            waits = sid in refusing and refusing[sid].ask_again_at > self.clock.now()
+            if waits or failures[sid] >= _SILENT_AFTER:
+                left_out.append(due)
+                continue
+            try:
+                failures[sid] = 0 if self._follow(due) else failures[sid] + 1
+            except AccountRefused as refused:
+                refusing[sid] = self._note_refusing(due.account, refused, refusing.get(sid))
+                left_out.append(due)
             else:
-                failures[account_sid] = 0 if self._follow(due) else failures[account_sid] + 1
+                if failures[sid] == 0 and refusing.pop(sid, None) is not None:
+                    with self.database.writing() as connection:
+                        forget_refusing(connection, sid)
+        if left_out:
+            now = self.clock.now()
+            with self.database.writing() as connection:
+                for due in left_out:
+                    self._try_again(connection, due, refusing.get(due.account.sid), now)
         return len(claimed)
 
+    def _note_refusing(
+        self, account: ProviderAccount, refused: AccountRefused, before: RefusingAccount | None
+    ) -> RefusingAccount:
+        with self.database.writing() as connection:
+            noted = note_refusing(connection, account, refused.code, before, self.clock.now())
+        _log.error(
+            "account_refused",
+            account_sid=account.sid,
+            why=str(refused),
+            since=noted.since.isoformat(),
+            ask_again_at=noted.ask_again_at.isoformat(),
+        )
+        return noted
+
     def _follow(self, due: DueMessage) -> bool:
-        """Ask about one message; False where the provider could not be asked."""
-        self.pace.wait_for_turn(due.account.sid)
+        """Ask about one message; False where the provider could not be asked.
+
+        Raises:
+            AccountRefused: the provider refuses the account's credentials.
+        """
         try:
             if due.submission in UNSETTLED:
                 self._settle(due)
             else:
                 self._repair(due)
-        except ProviderUnknown as problem:
-            # Who could not be asked has not said that there is no trace.
-            _log.warning("follow_up_failed", message_id=str(due.message_id), why=str(problem))
-            self._again(due, asked=False)
+        except (AccountRefused, ServiceUnavailable):
+            raise
+        except Exception as problem:  # noqa: BLE001
+            # Who could not be asked has not said that there is no trace, and a defect of one answer
+            # concerns that message alone.
+            if isinstance(problem, ProviderUnknown):
+                _log.warning("follow_up_failed", message_id=str(due.message_id), why=str(problem))
+            else:
+                _log.exception("follow_up_failed", message_id=str(due.message_id))
+            with self.database.writing() as connection:
+                self._try_again(connection, due, None, self.clock.now())
             return False
         return True
 
     def _settle(self, due: DueMessage) -> None:
+        number = due.unsettled.number
+        if not number.startswith("+"):
+            # The number was erased before it was kept for this.
+            self._look_again(due, Trace.UNCLEAR)
+            return
+        self.pace.wait_for_turn(due.account.sid)
         asked_at = self.clock.now()
-        listed = self.source.list_to(due.account, due.to_number, _earliest(due))
-        left = traces(due, listed)
-        with self.database.reading() as connection:
-            taken = known_sids(connection, [one.message_sid for one in left])
-        free = [one for one in left if one.message_sid not in taken]
-        fitting = matching(due, free)
-        if len(fitting) == 1:
-            self._report(due, fitting[0])
-            _log.info("settled", message_id=str(due.message_id), by="list")
-        elif free or not self._resends(due, asked_at):
-            self._again(due)
+        listed = self.source.list_to(due.account, number, due.created_at - CLOCKS_DIFFER)
+        trace = SettleByList(self.database, self.clock)(due, listed, asked_at)
+        if trace is Trace.SETTLED:
+            return
+        if trace is not Trace.NONE or not self._resends(due, asked_at):
+            self._look_again(due, trace)
 
     def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
         """Create what left no trace once more, where that is wanted and its time has come."""
@@ -177,15 +199,33 @@ class FollowUp:
             and self.resend(due)
         )
 
+    def _look_again(self, due: DueMessage, trace: Trace) -> None:
+        """Give an unsettled submission back; end it where its time is over and nothing is there."""
+        now = self.clock.now()
+        is_over = is_given_up(due.created_at, now)
+        with self.database.writing() as connection:
+            cannot_tell = trace is Trace.UNCLEAR or (is_over and trace is Trace.POSSIBLE)
+            if cannot_tell and note_unclear(connection, due.message_id, now):
+                _log.warning("unclear", message_id=str(due.message_id))
+            if not is_over or trace is Trace.MOVED:
+                schedule(connection, due, next_unsettled_check(due.created_at, now))
+            elif trace is not Trace.NONE:
+                schedule(connection, due, next_unclear_check(due.created_at, now))
+            elif end_not_confirmed(connection, due, now):
+                _log.warning("not_confirmed", message_id=str(due.message_id))
+
     def _repair(self, due: DueMessage) -> None:
+        if due.sid_source is SidSource.LIST and self._is_taken_back(due):
+            return
         found = None
-        if due.message_sid is not None:
+        if due.message_sid is not None and not due.status.is_terminal:
+            self.pace.wait_for_turn(due.account.sid)
             found = self.source.fetch(due.account, due.message_sid)
         if found is None:
-            self._again(due)
+            self._ask_later(due)
             return
         if status_of(found.status) not in {due.status, Status.PENDING}:
-            self._report(due, found)
+            self.track(report_about(due.account.sid, due.message_id, found))
         now = self.clock.now()
         with self.database.writing() as connection:
             note_billing(
@@ -197,27 +237,34 @@ class FollowUp:
             )
             schedule(connection, due, next_accepted_check(due.created_at, now))
 
-    def _report(self, due: DueMessage, found: ProviderMessage) -> None:
-        self.track(
-            DeliveryReport(
-                account_sid=due.account.sid,
-                message_sid=found.message_sid,
-                message_id=due.message_id,
-                provider_status=found.status,
-                error_code=found.error_code,
-                from_number=found.from_number,
-                num_segments=found.num_segments,
-                meaning=found.meaning,
-            )
-        )
-
-    def _again(self, due: DueMessage, *, asked: bool = True) -> None:
+    def _ask_later(self, due: DueMessage) -> None:
         now = self.clock.now()
+        next_check = None if due.status.is_terminal else next_accepted_check(due.created_at, now)
         with self.database.writing() as connection:
-            if due.submission not in UNSETTLED:
-                next_check = next_accepted_check if asked else next_try
-                schedule(connection, due, next_check(due.created_at, now))
-            elif not (asked and is_given_up(due.created_at, now)):
-                schedule(connection, due, next_unsettled_check(due.created_at, now))
-            elif end_not_confirmed(connection, due, now):
-                _log.warning("not_confirmed", message_id=str(due.message_id))
+            schedule(connection, due, next_check)
+
+    def _is_taken_back(self, due: DueMessage) -> bool:
+        """Release a guess whose SID another message got for certain at the same moment."""
+        if due.message_sid is None:
+            return False
+        with self.database.writing() as connection:
+            return release(connection, due.message_id, due.message_sid, self.clock.now())
+
+    @staticmethod
+    def _try_again(
+        connection: Connection,
+        due: DueMessage,
+        refusing: RefusingAccount | None,
+        now: datetime,
+    ) -> None:
+        """Give back what could not be asked about; after days, nothing more is asked."""
+        is_unsettled = due.submission in UNSETTLED
+        next_check = (next_unsettled_try if is_unsettled else next_try)(due.created_at, now)
+        if next_check is None:
+            _log.warning("not_asked_any_more", message_id=str(due.message_id))
+            if is_unsettled:
+                note_unclear(connection, due.message_id, now)
+        elif refusing is not None and not is_unsettled:
+            # Not much later than a new auth token may be there.
+            next_check = max(next_check, min(refusing.ask_again_at, now + _LEFT_OUT))
+        schedule(connection, due, next_check)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from app.destinations.provider_store import note_closed
 from app.kernel.phone import PhoneNumber
 from app.messages.ports import RefusalKind
+from app.use_cases.consent_order import note_refusal
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 
 TEACHES = frozenset({RefusalKind.RECIPIENT_OPTED_OUT, RefusalKind.DESTINATION_BLOCKED})
@@ -26,9 +27,17 @@ class Recipient:
 
 
 def learn(
-    connection: Connection, kind: RefusalKind | None, recipient: Recipient, now: datetime
+    connection: Connection,
+    kind: RefusalKind | None,
+    recipient: Recipient,
+    *,
+    known_at: datetime,
+    now: datetime,
 ) -> None:
-    """Keep an opt-out or a closed country, in one statement; told again, it changes nothing."""
+    """Keep an opt-out or a closed country; told again, it changes nothing.
+
+    ``known_at`` is when the refused message was created: what the recipient said later counts more.
+    """
     if kind is RefusalKind.RECIPIENT_OPTED_OUT:
         opt_out = OptOut(
             workspace_id=recipient.workspace_id,
@@ -36,6 +45,7 @@ def learn(
             to_number=recipient.to_number,
             source=OptOutSource.PROVIDER,
         )
-        add_opt_out(connection, opt_out, now)
+        if note_refusal(connection, opt_out, known_at, now):
+            add_opt_out(connection, opt_out, now)
     elif kind is RefusalKind.DESTINATION_BLOCKED:
         note_closed(connection, recipient.account_sid, recipient.country, now)

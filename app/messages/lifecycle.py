@@ -45,6 +45,7 @@ class Reason(StrEnum):
     REGRESSION = "regression"
     CONFLICT = "conflict"
     NOT_CONFIRMED = "not_confirmed"
+    UNCLEAR = "unclear"
 
 
 _FROM_PROVIDER = {

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     true,
     update,
@@ -33,7 +34,7 @@ from app.messages.check_times import ACCEPTED_CHECKS, UNSETTLED_CHECKS_BEGIN
 from app.messages.idempotency import LIFETIME, IdempotentRequest
 from app.messages.lifecycle import Status
 from app.messages.ports import Accepted
-from app.messages.submission import Submission
+from app.messages.submission import SidSource, Submission
 from app.messages.tables import idempotency_keys, messages
 
 
@@ -51,6 +52,7 @@ class NewSubmission:
     counted_segments: int
     policy_revision: int
     created_at: datetime
+    messaging_service_sid: str | None = None
 
 
 _NEW = {
@@ -117,9 +119,26 @@ def open_submission(
 
 _ACCEPT = (
     update(messages)
-    .where(messages.c.id == bindparam("submission_id", type_=Uuid()))
+    .where(
+        messages.c.id == bindparam("submission_id", type_=Uuid()),
+        # What the worker concluded meanwhile is taken back first: see app.messages.guesses.
+        messages.c.submission != Submission.NOT_CONFIRMED,
+        or_(
+            messages.c.sid_source.is_distinct_from(SidSource.LIST.value),
+            messages.c.message_sid == bindparam("sid", type_=String()),
+        ),
+    )
     .values(
         submission=Submission.ACCEPTED,
+        sid_source=case(
+            (
+                func.coalesce(messages.c.message_sid, bindparam("sid", type_=String()))
+                == bindparam("sid", type_=String()),
+                SidSource.ANSWER.value,
+            ),
+            else_=messages.c.sid_source,
+        ),
+        sent_number=None,
         # A callback may have been here first: what it wrote stays.
         message_sid=func.coalesce(messages.c.message_sid, bindparam("sid", type_=String())),
         from_number=func.coalesce(messages.c.from_number, bindparam("sender", type_=String())),
@@ -196,7 +215,8 @@ def _acceptance(message_id: UUID, accepted: Accepted, now: datetime) -> dict[str
         "sid": accepted.message_sid,
         "sender": accepted.from_number,
         "now": now,
-        "next_check_at": now + ACCEPTED_CHECKS[0],
+        # What the provider has ended already is asked about at once: no callback reports it.
+        "next_check_at": now if accepted.has_ended else now + ACCEPTED_CHECKS[0],
     }
 
 

@@ -25,10 +25,11 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has the message."""
+    """The provider has the message; ``has_ended``: it failed at once, without a code."""
 
     message_sid: str
     from_number: str | None
+    has_ended: bool = False
 
 
 class RefusalKind(StrEnum):

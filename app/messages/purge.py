@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, String, Uuid, bindparam, delete, select, update
+from sqlalchemy import Connection, String, Uuid, bindparam, case, delete, select, update
 
 from app.access.tables import workspaces
 from app.db.clock import require_same_time
@@ -24,9 +24,12 @@ from app.db.types import UtcDateTime
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
 from app.messages.idempotency import LIFETIME
-from app.messages.tables import idempotency_keys, messages
+from app.messages.tables import IS_UNSETTLED, idempotency_keys, messages
+from app.use_cases.consent_order import KEPT, forget_consents
 
 BATCH = 500
+# The provider is asked by number: an unsettled submission keeps it until it is settled.
+KEPT_NUMBER = case((IS_UNSETTLED, messages.c.to_number), else_=messages.c.sent_number)
 _PSEUDONYM_CHARS = 15
 _FIRST_ID = UUID(int=0)
 _FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
@@ -67,6 +70,7 @@ class Purge:
             numbers_before = first_id_at(now - timedelta(days=row.number_retention_days))
             bodies += self._in_batches(partial(_bodies, row.id, bodies_before), _FIRST_ID)
             numbers += self._in_batches(partial(self._numbers, row.id, numbers_before), _FIRST_ID)
+        self._in_batches(partial(_consents, now - KEPT), _FIRST_TIME)
         answers = self._in_batches(partial(_answers, now - LIFETIME), _FIRST_TIME)
         return Purged(bodies, numbers, answers)
 
@@ -102,7 +106,7 @@ class Purge:
             connection.execute(
                 update(messages)
                 .where(columns.id == bindparam("message"))
-                .values(to_number=bindparam("pseudonym")),
+                .values(to_number=bindparam("pseudonym"), sent_number=KEPT_NUMBER),
                 [{"message": row.id, "pseudonym": self.pseudonym(row.to_number)} for row in found],
             )
         return len(found), found[-1].id if len(found) == BATCH else None
@@ -111,6 +115,13 @@ class Purge:
         """Return what stands for a number after its time: ``~`` and 15 hexadecimal digits."""
         mac = hmac.new(self.pseudonym_key.encode(), number.encode(), hashlib.sha256)
         return "~" + mac.hexdigest()[:_PSEUDONYM_CHARS]
+
+
+def _consents(
+    before: datetime, connection: Connection, end: datetime
+) -> tuple[int, datetime | None]:
+    forgotten = forget_consents(connection, before, BATCH)
+    return forgotten, end if forgotten == BATCH else None
 
 
 def _bodies(

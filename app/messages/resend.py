@@ -61,7 +61,9 @@ class Resend:
         if outbound is None:
             return False
         with self.database.writing_once() as connection:
-            counted = count_resend(connection, due, self.clock.now())
+            counted = count_resend(
+                connection, due, outbound.messaging_service_sid, self.clock.now()
+            )
         if counted is None:
             return False
         outcome = submit(self.provider, outbound, self.pace)
@@ -116,7 +118,9 @@ class Resend:
                     accept_message(connection, counted.message_id, outcome, now)
                 case Refused():
                     end_refused(connection, counted, outcome.provider_code, now)
-                    learn(connection, outcome.kind, _recipient(counted, to_number), now)
+                    known_at = counted.resent_at or counted.created_at
+                    recipient = _recipient(counted, to_number)
+                    learn(connection, outcome.kind, recipient, known_at=known_at, now=now)
                 case NeverProcessed():
                     uncount_resend(connection, before, counted, again_at)
                 case Unconfirmed():

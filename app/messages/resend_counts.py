@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, null, select, update
 
 from app.messages.due import LEASE, DueMessage, still_ours
 from app.messages.submission import UNSETTLED, Submission
@@ -12,11 +12,14 @@ from app.use_cases.tables import use_cases
 from app.use_cases.unconfirmed import OnUnconfirmed
 
 
-def count_resend(connection: Connection, due: DueMessage, now: datetime) -> DueMessage | None:
+def count_resend(
+    connection: Connection, due: DueMessage, messaging_service_sid: str, now: datetime
+) -> DueMessage | None:
     """Count a resend and renew the lease; None where it may not be made any more.
 
     It may be made while the claim holds, nothing has settled the submission or erased its text, and
-    the use case still asks for it. Once this is committed, a worker that dies has tried.
+    the use case still asks for it. Once this is committed, a worker that dies has tried. Where it
+    goes through another Messaging Service than before, none is noted as the one.
     """
     leased_until = now + LEASE
     asks_for_it = select(use_cases.c.id).where(
@@ -36,6 +39,10 @@ def count_resend(connection: Connection, due: DueMessage, now: datetime) -> DueM
             submission=Submission.UNCONFIRMED,
             resends=due.resends + 1,
             resent_at=now,
+            messaging_service_sid=case(
+                (messages.c.messaging_service_sid == messaging_service_sid, messaging_service_sid),
+                else_=null(),
+            ),
             check_at=leased_until,
         )
     )

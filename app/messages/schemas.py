@@ -176,7 +176,8 @@ class EventView(Schema):
         allow_none=True,
         validate=one_of(Reason),
         metadata={
-            "description": "Why nothing changed: it came twice, too late, or after another end"
+            "description": "Why nothing changed (it came twice, too late, or after another end), "
+            "or what the worker concluded: no trace, or one that cannot be told apart"
         },
     )
     repeats = fields.Integer(

@@ -172,6 +172,7 @@ def _new_submission(
         counted_segments=count_segments(request.message),
         policy_revision=verdict.revision,
         created_at=now,
+        messaging_service_sid=use_case.messaging_service_sid,
     )
 
 

@@ -15,6 +15,7 @@ from app.destinations.policy import RuleKind, Scope, Verdict
 from app.destinations.refusal import Refusal, Source, insert_refusal
 from app.kernel import errors as e
 from app.kernel.clock import Clock
+from app.messages.guesses import take_back
 from app.messages.idempotency import IdempotentRequest
 from app.messages.learn import Recipient, learn
 from app.messages.lifecycle import Status
@@ -98,9 +99,29 @@ class Settling:
                 now=now,
             )
         if kept is None:
+            kept = self._accept_over_a_guess(new, accepted, idempotent, answer)
+        if kept is None:
             _log.error("submission_gone", message_id=str(new.message_id))
             return e.SubmissionUnconfirmed(new.message_id)
         return kept
+
+    def _accept_over_a_guess(
+        self,
+        new: NewSubmission,
+        accepted: Accepted,
+        idempotent: IdempotentRequest | None,
+        answer: str,
+    ) -> str | None:
+        """Accept a message of which the worker concluded something else during a long call."""
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            if not take_back(
+                connection, new.message_id, new.account_sid, accepted.message_sid, now
+            ):
+                return None
+            return accept_submission(
+                connection, new, accepted, idempotent=idempotent, first_answer=answer, now=now
+            )
 
     def _refuse(
         self,
@@ -127,7 +148,7 @@ class Settling:
                 to_number=new.to_number,
                 country=new.country,
             )
-            learn(connection, refused.kind, recipient, now)
+            learn(connection, refused.kind, recipient, known_at=new.created_at, now=now)
         return _public_error(verdict, refused)
 
     def _give_back(

@@ -22,6 +22,14 @@ class Submission(StrEnum):
     NOT_CONFIRMED = "not_confirmed"
 
 
+class SidSource(StrEnum):
+    """How a message's SID was learnt; only what was found in a list is a guess."""
+
+    ANSWER = "answer"
+    CALLBACK = "callback"
+    LIST = "list"
+
+
 UNSETTLED = (Submission.OPEN, Submission.UNCONFIRMED)
 ALWAYS_VISIBLE = (Submission.ACCEPTED, Submission.UNCONFIRMED, Submission.NOT_CONFIRMED)
 MAY_HAVE_REACHED_PROVIDER = (*ALWAYS_VISIBLE, Submission.OPEN)

@@ -24,7 +24,12 @@ from sqlalchemy import (
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 
-_DUE = text("check_at IS NOT NULL")
+# Unsettled submissions have an index of their own: overdue repairs never delay them.
+IS_UNSETTLED = text("submission IN ('open', 'unconfirmed')")
+IS_SETTLED = text("submission NOT IN ('open', 'unconfirmed')")
+_DUE_UNSETTLED = text("check_at IS NOT NULL AND submission IN ('open', 'unconfirmed')")
+_DUE_SETTLED = text("check_at IS NOT NULL AND submission NOT IN ('open', 'unconfirmed')")
+_IS_KEPT = text("sent_number IS NOT NULL")
 _HAS_BODY = text("body IS NOT NULL")
 _HAS_NUMBER = text("to_number LIKE '+%'")
 # What a `sent` changes is in neither condition: that update stays within its page.
@@ -50,7 +55,13 @@ messages = Table(
     # What the body needs by our own count; `num_segments` stays null until the carrier hand-off.
     Column("counted_segments", Integer, nullable=False),
     Column("policy_revision", Integer),
+    # The Messaging Service that the message was sent through; null where several were, or unknown.
+    Column("messaging_service_sid", String(34)),
+    # The number as sent, kept while the submission is unsettled and `to_number` is erased.
+    Column("sent_number", String(16)),
     Column("message_sid", String(34)),
+    # How the SID was learnt: see app.messages.submission.SidSource.
+    Column("sid_source", String(8)),
     Column("from_number", String(64)),
     Column("status", String(16), nullable=False),
     Column("num_segments", Integer),
@@ -91,7 +102,19 @@ messages = Table(
         "country",
         "counted_segments",
     ),
-    Index("ix_messages_due", "check_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index("ix_messages_due", "check_at", sqlite_where=_DUE_SETTLED, postgresql_where=_DUE_SETTLED),
+    Index(
+        "ix_messages_unsettled",
+        "check_at",
+        sqlite_where=_DUE_UNSETTLED,
+        postgresql_where=_DUE_UNSETTLED,
+    ),
+    Index(
+        "ix_messages_sent_number",
+        "sent_number",
+        sqlite_where=_IS_KEPT,
+        postgresql_where=_IS_KEPT,
+    ),
     Index(
         "ix_messages_bodies",
         "workspace_id",
@@ -178,4 +201,18 @@ message_counting = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("counted_until", UtcDateTime, nullable=False),
     Column("leased_until", UtcDateTime),
+)
+
+# Provider accounts that refuse our credentials, and when each is asked again.
+refusing_accounts = Table(
+    "refusing_accounts",
+    metadata,
+    Column("account_sid", String(34), primary_key=True),
+    # Of the sealed auth token that was refused; another token is asked with at once.
+    Column("token_hash", String(64), nullable=False),
+    Column("provider_code", Integer),
+    Column("failures", Integer, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("ask_again_at", UtcDateTime, nullable=False),
 )

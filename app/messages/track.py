@@ -10,14 +10,17 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Connection
 
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.phone import PhoneNumber
 from app.messages.advance import Advanced, Report, advance_message
+from app.messages.guesses import release, take_back
 from app.messages.learn import TEACHES, Recipient, learn
 from app.messages.lifecycle import facts_of, status_of
 from app.messages.ports import RefusalKind
+from app.messages.submission import SidSource
 
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +29,8 @@ _log = structlog.get_logger(__name__)
 class DeliveryReport:
     """What a provider reports of one message, as verified; words are the provider's own.
 
-    ``meaning`` is what the adapter knows of the error code.
+    ``meaning`` is what the adapter knows of the error code. ``is_signed``: the provider's signature
+    covers ``message_id``, so the report outweighs whatever the worker concluded.
     """
 
     account_sid: str
@@ -37,6 +41,7 @@ class DeliveryReport:
     from_number: str | None = None
     num_segments: int | None = None
     meaning: RefusalKind | None = None
+    is_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +58,68 @@ class TrackDelivery:
             ServiceUnavailable: the database cannot commit; nothing was changed.
         """
         now = self.clock.now()
-        report = Report(
-            account_sid=delivery.account_sid,
-            message_sid=delivery.message_sid,
-            message_id=delivery.message_id,
-            status=status_of(delivery.provider_status),
-            provider_status=delivery.provider_status,
-            error_code=delivery.error_code,
-            from_number=delivery.from_number,
-            num_segments=delivery.num_segments,
-            at=now,
-        )
+        report = report_of(delivery, now)
         with self.database.writing_once() as connection:
             advanced = advance_message(connection, report)
-        if advanced is not None and facts_of(report.status).error:
-            self._learn(delivery, advanced, now)
+        if advanced is None and report.sid_source is SidSource.CALLBACK:
+            advanced = self._over_a_guess(report)
+        if advanced is not None and advanced.guess_holder is not None:
+            with self.database.writing() as connection:
+                release(connection, advanced.guess_holder, report.message_sid, now)
+            _log.warning("guess_taken_back", message_id=str(advanced.guess_holder))
+        if advanced is not None and teaches(delivery):
+            with self.database.writing() as connection:
+                learn_from(connection, delivery, advanced, now)
         return advanced
 
-    def _learn(self, delivery: DeliveryReport, advanced: Advanced, now: datetime) -> None:
-        """Keep what an error tells beyond its message; told again, it changes nothing."""
-        to_number = PhoneNumber.parse(advanced.to_number)
-        # A number that is erased teaches nothing.
-        if delivery.meaning not in TEACHES or to_number is None:
-            return
-        recipient = Recipient(
-            workspace_id=advanced.workspace_id,
-            use_case_id=advanced.use_case_id,
-            account_sid=delivery.account_sid,
-            to_number=to_number,
-            country=advanced.country,
-        )
-        with self.database.writing_once() as connection:
-            learn(connection, delivery.meaning, recipient, now)
+    def _over_a_guess(self, report: Report) -> Advanced | None:
+        """Apply a signed report that contradicts what the worker concluded about its message."""
+        if report.message_id is None:
+            return None
+        with self.database.writing() as connection:
+            taken_back = take_back(
+                connection, report.message_id, report.account_sid, report.message_sid, report.at
+            )
+            if not taken_back:
+                return None
+            _log.warning("guess_taken_back", message_id=str(report.message_id))
+            return advance_message(connection, report)
+
+
+def teaches(delivery: DeliveryReport) -> bool:
+    """Say whether a report implies something for later sends."""
+    return facts_of(status_of(delivery.provider_status)).error and delivery.meaning in TEACHES
+
+
+def learn_from(
+    connection: Connection, delivery: DeliveryReport, advanced: Advanced, now: datetime
+) -> None:
+    """Keep what an error implies for later sends; a repeated report changes nothing."""
+    to_number = PhoneNumber.parse(advanced.to_number)
+    if to_number is None:  # it is erased
+        return
+    recipient = Recipient(
+        workspace_id=advanced.workspace_id,
+        use_case_id=advanced.use_case_id,
+        account_sid=delivery.account_sid,
+        to_number=to_number,
+        country=advanced.country,
+    )
+    learn(connection, delivery.meaning, recipient, known_at=advanced.created_at, now=now)
+
+
+def report_of(delivery: DeliveryReport, now: datetime) -> Report:
+    """Translate a provider's report into our words."""
+    is_certain = delivery.is_signed and delivery.message_id is not None
+    return Report(
+        account_sid=delivery.account_sid,
+        message_sid=delivery.message_sid,
+        message_id=delivery.message_id,
+        status=status_of(delivery.provider_status),
+        provider_status=delivery.provider_status,
+        error_code=delivery.error_code,
+        from_number=delivery.from_number,
+        num_segments=delivery.num_segments,
+        at=now,
+        sid_source=SidSource.CALLBACK if is_certain else None,
+    )

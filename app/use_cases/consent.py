@@ -17,6 +17,7 @@ from app.access.audit import note_in_workspace
 from app.access.principal import ActorKind
 from app.access.tables import workspaces
 from app.kernel.phone import PhoneNumber
+from app.use_cases.consent_order import count_keyword, note_keyword
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
 
@@ -34,13 +35,30 @@ class Consent:
     sender: str | None
     recipient: PhoneNumber
     wants_messages: bool
+    message_sid: str | None = None
 
 
 def record_consent(connection: Connection, consent: Consent, now: datetime) -> int:
-    """Change every list that the word speaks of; return how many changed."""
-    change = _lift if consent.wants_messages else _enter
-    scopes = _scopes(connection, consent)
-    return sum(change(connection, scope, consent.recipient, now) for scope in scopes)
+    """Change every list that the word speaks of; return how many changed.
+
+    A keyword message counts once by its SID, and an older word never undoes a newer one.
+    """
+    wants = consent.wants_messages
+    if consent.message_sid is not None and not count_keyword(
+        connection,
+        consent.account_sid,
+        consent.message_sid,
+        f"{wants} {consent.messaging_service_sid} {consent.sender}",
+        now,
+    ):
+        return 0
+    change = _lift if wants else _enter
+    changed = 0
+    for workspace_id, use_case_id in _scopes(connection, consent):
+        of_scope = OptOut(workspace_id, use_case_id, consent.recipient, OptOutSource.KEYWORD)
+        if note_keyword(connection, of_scope, wants, now):
+            changed += change(connection, of_scope, now)
+    return changed
 
 
 def _scopes(connection: Connection, consent: Consent) -> list[Scope]:
@@ -62,31 +80,29 @@ def _scopes(connection: Connection, consent: Consent) -> list[Scope]:
     return [(row.id, None) for row in whole]
 
 
-def _enter(connection: Connection, scope: Scope, recipient: PhoneNumber, now: datetime) -> int:
-    workspace_id, use_case_id = scope
-    opt_out = OptOut(workspace_id, use_case_id, recipient, OptOutSource.KEYWORD)
+def _enter(connection: Connection, opt_out: OptOut, now: datetime) -> int:
     added = add_opt_out(connection, opt_out, now)
     if added is None:
         return 0
-    of_list = workspace_id, "opt_out.added", now
+    of_list = opt_out.workspace_id, "opt_out.added", now
     note_in_workspace(connection, _RECIPIENT, *of_list, target=added, reason=OptOutSource.KEYWORD)
     return 1
 
 
-def _lift(connection: Connection, scope: Scope, recipient: PhoneNumber, now: datetime) -> int:
-    workspace_id, use_case_id = scope
+def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:
+    use_case_id = opt_out.use_case_id
     found = connection.execute(
         delete(opt_outs)
         .where(
-            opt_outs.c.workspace_id == workspace_id,
+            opt_outs.c.workspace_id == opt_out.workspace_id,
             or_(opt_outs.c.use_case_id.is_(None), opt_outs.c.use_case_id == use_case_id),
-            opt_outs.c.to_number == recipient,
+            opt_outs.c.to_number == opt_out.to_number,
             opt_outs.c.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]),
         )
         .returning(opt_outs.c.id)
     )
     lifted = list(found.scalars())
-    of_list = workspace_id, "opt_out.removed", now
+    of_list = opt_out.workspace_id, "opt_out.removed", now
     for one in lifted:
         note_in_workspace(connection, _RECIPIENT, *of_list, target=one, reason=OptOutSource.KEYWORD)
     return len(lifted)

@@ -58,8 +58,8 @@ class OptOutFilter:
     to_number: PhoneNumber | None = None
 
 
-_SCOPED = text("use_case_id IS NOT NULL")
-_WHOLE = text("use_case_id IS NULL")
+SCOPED = text("use_case_id IS NOT NULL")
+WHOLE = text("use_case_id IS NULL")
 
 
 def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID | None:
@@ -77,7 +77,7 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
             source=opt_out.source,
             created_at=now,
         )
-        .on_conflict_do_nothing(index_elements=columns, index_where=_SCOPED if scoped else _WHOLE)
+        .on_conflict_do_nothing(index_elements=columns, index_where=SCOPED if scoped else WHOLE)
         .returning(opt_outs.c.id)
     )
     found: UUID | None = connection.execute(statement).scalar_one_or_none()

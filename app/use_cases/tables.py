@@ -50,6 +50,47 @@ senders = Table(
     UniqueConstraint("use_case_id", "number"),
 )
 
+# The newest word of a recipient: a refusal or keyword that is older than it changes no list.
+recipient_consents = Table(
+    "recipient_consents",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
+    Column("use_case_id", Uuid, ForeignKey("use_cases.id")),
+    Column("to_number", String(16), nullable=False),
+    Column("wants_messages", Boolean, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "at"),
+    Index(
+        "uq_recipient_consents_use_case",
+        "workspace_id",
+        "to_number",
+        "use_case_id",
+        unique=True,
+        sqlite_where=text("use_case_id IS NOT NULL"),
+        postgresql_where=text("use_case_id IS NOT NULL"),
+    ),
+    Index(
+        "uq_recipient_consents_workspace",
+        "workspace_id",
+        "to_number",
+        unique=True,
+        sqlite_where=text("use_case_id IS NULL"),
+        postgresql_where=text("use_case_id IS NULL"),
+    ),
+)
+
+# The keyword messages that were counted, so that a replay counts nothing.
+keyword_messages = Table(
+    "keyword_messages",
+    metadata,
+    Column("account_sid", String(34), primary_key=True),
+    Column("message_sid", String(64), primary_key=True),
+    # Of its meaning and of whom it was written to, which a replay cannot change.
+    Column("content_hash", String(64), primary_key=True),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
 opt_outs = Table(
     "opt_outs",
     metadata,

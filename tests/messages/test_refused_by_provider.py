@@ -12,7 +12,7 @@ from app.destinations.tables import refusals
 from app.messages.tables import idempotency_keys, message_events, messages
 from app.providers.twilio.codes import _BY_CODE
 from app.use_cases.tables import opt_outs
-from support.fake_twilio import refused
+from support.fake_twilio import accepted, refused
 from support.world import US_NUMBER, Gateway, Tenant, World
 
 # From SPEC section 4 and the code tables of reference/twilio.md.
@@ -177,3 +177,61 @@ def test_a_token_that_cannot_be_decrypted_is_a_misconfiguration(
     assert (answer.status_code, answer.json["code"]) == (502, "ProviderMisconfigured")
     assert gateway.twilio.calls == []
     assert gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER]).json["items"] == []
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize("status", ["failed", "undelivered"])
+def test_created_message_that_has_failed_already_is_the_mapped_refusal(
+    gateway: Gateway, tenant: Tenant, world: World, status: str
+) -> None:
+    """Break: in `app/providers/twilio/client.py`, `create`, accept whatever the status."""
+    numbers = (f"+1202555{place:04d}" for place in count(2000))
+    expected, found = {}, {}
+    for public, codes in PUBLIC.items():
+        for code in (*codes, str(min(codes))):
+            gateway.twilio.script.append(accepted(status=status, error_code=code))
+            answer = gateway.send(tenant, to=next(numbers))
+            found[code] = (answer.status_code, answer.json["code"])
+            expected[code] = public
+            assert answer.json["details"]["provider_code"] == int(code)
+    assert found == expected
+    rows = world.rows(messages)
+    assert {(row["submission"], row["body"], row["message_sid"]) for row in rows} == {
+        ("refused", None, None)
+    }
+    assert world.rows(message_events) == []
+    assert gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER]).json["items"] == []
+
+
+def test_created_message_that_says_21610_adds_to_the_opt_out_list_and_frees_the_key(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    gateway.twilio.script.append(accepted(status="failed", error_code=21610))
+    assert gateway.send(tenant, Idempotency_Key="k").json["code"] == "RecipientOptedOut"
+    (row,) = world.rows(opt_outs)
+    assert (row["to_number"], row["source"]) == (US_NUMBER, "provider")
+    assert world.rows(idempotency_keys) == []
+    again = gateway.send(tenant, Idempotency_Key="k")
+    assert (again.status_code, again.json["code"]) == (422, "RecipientOptedOut")
+    assert len(gateway.twilio.calls) == 1
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize("code", [None, 0, "", "none", -1, [], 2**40])
+def test_created_message_that_failed_without_a_code_is_asked_about_at_once(
+    gateway: Gateway, tenant: Tenant, world: World, code: Any
+) -> None:
+    gateway.twilio.script.append(accepted(status="failed", error_code=code))
+    answer = gateway.send(tenant)
+    assert (answer.status_code, answer.json["status"]) == (201, "pending")
+    (row,) = world.rows(messages)
+    assert row["check_at"] == row["updated_at"]
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize("status", ["accepted", "queued", "sending", "scheduled", "canceled", None])
+def test_error_code_of_a_message_that_has_not_failed_refuses_nothing(
+    gateway: Gateway, tenant: Tenant, status: str | None
+) -> None:
+    gateway.twilio.script.append(accepted(status=status, error_code=30007))
+    assert gateway.send(tenant).status_code == 201

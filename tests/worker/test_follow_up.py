@@ -218,7 +218,7 @@ def test_workers_that_race_for_due_messages_never_share_one(
 
 
 def test_who_could_not_be_asked_is_asked_again_soon_even_at_the_last_time(bench: Bench) -> None:
-    """Break: in `app/messages/follow_up.py`, `_again`, take `next_accepted_check` either way."""
+    """Break: in `app/messages/follow_up.py`, `_try_again`, take `next_accepted_check`."""
     sent = bench.gateway.send(bench.tenant).json
     for hours in (0.25, 0.75, 5, 18):
         bench.clock.advance(hours * 3600)
@@ -240,7 +240,7 @@ def test_an_account_that_is_gone_for_good_is_not_asked_for_ever(bench: Bench) ->
 
 
 def test_a_silent_account_is_left_alone_for_the_rest_of_a_round(bench: Bench) -> None:
-    """Break: in `app/messages/follow_up.py`, `run_once`, follow each of them."""
+    """Break: in `app/messages/follow_up.py`, `_run`, follow each of them."""
     for _ in range(6):
         bench.gateway.send(bench.tenant)
     bench.clock.advance(900)

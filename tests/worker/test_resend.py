@@ -124,7 +124,7 @@ def test_what_left_a_trace_is_never_created_again(bench: Bench, found: int) -> N
 def test_whatever_may_be_its_trace_keeps_it_from_being_created_again(
     bench: Bench, changed: dict[str, Any], creates: int
 ) -> None:
-    """Break: in `app/messages/follow_up.py`, `traces`, ask for the same text too."""
+    """Break: in `app/messages/matching.py`, `may_be`, ask for the same text too."""
     message_id = bench.unconfirmed()
     bench.clock.advance(200)
     bench.round(listed(bench.twilios(**{"date_created": START} | changed)))

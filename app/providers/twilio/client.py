@@ -23,7 +23,7 @@ from app.messages.ports import (
 )
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.clients import TwilioClients
-from app.providers.twilio.codes import refusal_kind
+from app.providers.twilio.codes import SMALLEST_CODE, read_code, refusal_kind
 from app.providers.twilio.transport import (
     NotConfirmed,
     NotConnected,
@@ -31,10 +31,9 @@ from app.providers.twilio.transport import (
 )
 
 _log = structlog.get_logger(__name__)
-# Twilio's codes have five digits or more; the SDK puts the HTTP status where one is missing.
-_SMALLEST_CODE = 10_000
 _MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}", re.ASCII)
 _LONGEST_SENDER = 64
+_ENDED = frozenset(["failed", "undelivered"])
 _FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDecodeError)
 
 
@@ -65,7 +64,11 @@ class TwilioProvider:
             return Unconfirmed("an answer without a message SID")
         if _is_about_another(message, outbound):
             return Unconfirmed("an answer about another message")
-        return Accepted(message.sid, _storable_sender(message.from_))
+        has_ended = message.status in _ENDED
+        code = read_code(message.error_code) if has_ended else None
+        if code is not None:
+            return Refused(refusal_kind(code), code)
+        return Accepted(message.sid, storable_sender(message.from_), has_ended)
 
 
 def is_message_sid(sid: object) -> bool:
@@ -84,7 +87,8 @@ def _is_about_another(message: Any, outbound: Outbound) -> bool:
     return to != outbound.to_number and outbound.body not in body
 
 
-def _storable_sender(sender: object) -> str | None:
+def storable_sender(sender: object) -> str | None:
+    """Return a sender as far as it can be stored."""
     is_storable = (
         isinstance(sender, str) and sender.isprintable() and len(sender) <= _LONGEST_SENDER
     )
@@ -106,6 +110,6 @@ def _outcome_of(failure: Exception) -> Outcome:
 def _refusal(status: object, code: object) -> Outcome:
     """Read an error answer: only a 4xx with a code of Twilio's is a definite refusal."""
     is_refusal = isinstance(status, int) and 400 <= status < 500  # noqa: PLR2004
-    if is_refusal and isinstance(code, int) and code >= _SMALLEST_CODE:
+    if is_refusal and isinstance(code, int) and code >= SMALLEST_CODE:
         return Refused(refusal_kind(code), code)
     return Unconfirmed(f"HTTP {status} without a definite refusal")

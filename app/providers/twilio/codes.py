@@ -50,9 +50,21 @@ _MEANINGS: dict[RefusalKind, tuple[int, ...]] = {
     ),
 }
 
+# Twilio's codes have five digits or more; the SDK puts the HTTP status where one is missing.
+SMALLEST_CODE = 10_000
+# The database keeps codes as 32-bit integers.
+_LARGEST_CODE = 2**31 - 1
 _BY_CODE = {code: kind for kind, codes in _MEANINGS.items() for code in codes}
 
 
 def refusal_kind(code: int) -> RefusalKind:
     """Say what a code means; one that is not in the table is a general refusal."""
     return _BY_CODE.get(code, RefusalKind.MESSAGE_REJECTED)
+
+
+def read_code(value: object) -> int | None:
+    """Read the error code of a message, a number or its text; None where there is none."""
+    text = str(value)
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_CODE))):
+        return None
+    return int(text) if 0 < int(text) <= _LARGEST_CODE else None

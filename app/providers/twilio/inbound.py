@@ -22,6 +22,7 @@ _STOP = frozenset(["STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "O
 _START = frozenset(["START", "UNSTOP", "YES"])
 _EXAMPLE = {
     "AccountSid": "AC" + "0" * 32,
+    "MessageSid": "SM" + "0" * 32,
     "MessagingServiceSid": "MG" + "0" * 32,
     "From": "+12025550123",
     "Body": "STOP",
@@ -51,6 +52,7 @@ def sms_inbound(signed: SignedForm) -> Answer:
             sender=_sender(signed),
             recipient=number,
             wants_messages=wants,
+            message_sid=signed.text("MessageSid", "SmsSid", "SmsMessageSid"),
         )
         with service(Database).writing() as connection:
             changed = record_consent(connection, consent, service(Clock).now())

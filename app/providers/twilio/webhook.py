@@ -85,4 +85,5 @@ def read_report(signed: SignedForm) -> DeliveryReport | None:
         from_number=signed.text("From"),
         num_segments=signed.number("NumSegments") or None,
         meaning=None if error_code is None else refusal_kind(error_code),
+        is_signed=True,
     )

@@ -1,16 +1,24 @@
 """What recipients answer: STOP and START keep the opt-out list, everything else is taken in silence."""
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
+from twilio.http.response import Response
 from werkzeug.datastructures import MultiDict
 
+from app.messages.erase import Erase
+from app.messages.purge import Purge
 from app.providers.twilio.inbound import wanted_messages
 from app.providers.twilio.signature import sign
 from app.providers.twilio.signed_form import SignedForm
-from app.use_cases.tables import opt_outs, use_cases
+from app.use_cases.tables import opt_outs, recipient_consents, use_cases
+from support.fake_twilio import Call, refused
 from support.tables import add_opt_out_row, add_sender, snapshot
 from support.wire import form_of, post_raw
 from support.world import (
@@ -229,3 +237,141 @@ def test_everything_else_changes_nothing_and_is_answered_in_silence(
         _inbound(gateway, **changes)
         assert (changes, snapshot(world.database)) == (changes, before)
     assert gateway.twilio.calls == []
+
+
+def sid(place: int) -> str:
+    return f"SM{place:032x}"
+
+
+def test_replayed_keyword_message_counts_once(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    """Break: in `app/use_cases/consent.py`, `record_consent`, do not ask `count_keyword`."""
+    _inbound(gateway, "STOP", MessageSid=sid(1))
+    _inbound(gateway, "START", MessageSid=sid(2))
+    assert _list(world) == set()
+    _inbound(gateway, "STOP", MessageSid=sid(1))
+    assert _list(world) == set()
+    _inbound(gateway, "STOP", MessageSid=sid(3))
+    _inbound(gateway, "START", MessageSid=sid(2))
+    _inbound(gateway, "start", MessageSid=None, SmsMessageSid=sid(2))
+    assert len(_list(world)) == 1
+    _inbound(gateway, "START", MessageSid=sid(4))
+    assert _list(world) == set()
+
+
+def test_replay_of_a_word_to_an_unknown_sender_counts_once_in_every_workspace(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    world.tenant(tenant.organization_id, "sibling")
+    unknown = {"MessagingServiceSid": OTHER_SERVICE, "To": "+12025550188"}
+    for word, place in (("STOP", 1), ("START", 2), ("STOP", 3), ("START", 2), ("STOP", 1)):
+        _inbound(gateway, word, MessageSid=sid(place), **unknown)
+    assert len(_list(world)) == 2
+
+
+def test_sid_of_another_account_is_another_message(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    stranger = world.tenant(
+        world.organization("Stranger"), account_sid=OTHER_ACCOUNT, auth_token=AUTH_TOKEN
+    )
+    _inbound(gateway, AccountSid=OTHER_ACCOUNT, MessageSid=sid(1))
+    _inbound(gateway, MessageSid=sid(1))
+    assert {row[0] for row in _list(world)} == {stranger.workspace_id, tenant.workspace_id}
+
+
+def test_refusal_of_a_message_older_than_a_start_changes_nothing(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    """Break: in `app/messages/learn.py`, `learn`, do not ask `note_refusal`."""
+    before = gateway.send(tenant).json
+    _inbound(gateway, "STOP", MessageSid=sid(1))
+    _inbound(gateway, "START", MessageSid=sid(2))
+    for status in ("undelivered", "failed"):
+        gateway.callback(before["id"], before["message_sid"], status, ErrorCode="21610")
+    assert _list(world) == set()
+    after = gateway.send(tenant).json
+    gateway.callback(after["id"], after["message_sid"], "undelivered", ErrorCode="21610")
+    assert {row[3] for row in _list(world)} == {"provider"}
+    _inbound(gateway, "START", MessageSid=sid(3))
+    gateway.callback(after["id"], after["message_sid"], "undelivered", ErrorCode="21610")
+    assert _list(world) == set()
+
+
+def test_refusal_older_than_a_start_for_the_whole_workspace_changes_nothing(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    before = gateway.send(tenant).json
+    unknown = {"MessagingServiceSid": OTHER_SERVICE, "To": "+12025550188"}
+    _inbound(gateway, "START", MessageSid=sid(1), **unknown)
+    gateway.callback(before["id"], before["message_sid"], "failed", ErrorCode="21610")
+    assert _list(world) == set()
+
+
+def test_start_during_a_send_outweighs_the_refusal_that_it_gets(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    def start(_: Call) -> Response:
+        other = replace(gateway, client=gateway.client.application.test_client())
+        _inbound(other, "START", MessageSid=sid(1))
+        return refused(21610)
+
+    gateway.twilio.script = [start]
+    assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
+    assert _list(world) == set()
+
+
+def test_start_and_old_refusals_at_once_leave_no_opt_out(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    """Break: in `app/use_cases/consent_order.py`, `_note`, write whatever the time."""
+    sent = [gateway.send(tenant).json for _ in range(6)]
+    _inbound(gateway, "STOP", MessageSid=sid(1))
+    barrier = Barrier(len(sent) + 1)
+
+    def client() -> Gateway:
+        return replace(gateway, client=gateway.client.application.test_client())
+
+    def report(message: dict[str, Any]) -> None:
+        own = client()
+        barrier.wait()
+        own.callback(message["id"], message["message_sid"], "failed", ErrorCode="21610")
+
+    def start() -> None:
+        own = client()
+        barrier.wait()
+        _inbound(own, "START", MessageSid=sid(2))
+
+    with ThreadPoolExecutor(len(sent) + 1) as pool:
+        jobs = [pool.submit(report, message) for message in sent] + [pool.submit(start)]
+        for job in jobs:
+            job.result()
+    assert _list(world) == set()
+
+
+def test_erase_forgets_the_wish_and_keeps_the_opt_out(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    _inbound(gateway, "START", MessageSid=sid(1))
+    purge = Purge(world.database, gateway.services.clock, "k" * 32)
+    Erase(world.database, purge)(US_NUMBER)
+    assert US_NUMBER not in str(world.rows(recipient_consents))
+    _inbound(gateway, "STOP", MessageSid=sid(2))
+    Erase(world.database, purge)(US_NUMBER)
+    assert len(_list(world)) == 1
+
+
+def test_facts_that_nothing_can_contradict_any_more_are_forgotten(
+    gateway: Gateway, tenant: Tenant, world: World
+) -> None:
+    _inbound(gateway, "START", MessageSid=sid(1))
+    purge = Purge(world.database, gateway.services.clock, "k" * 32)
+    purge()
+    assert len(world.rows(recipient_consents)) == 1
+    with world.database.writing() as c:
+        c.execute(update(recipient_consents).values(at=world.now - timedelta(days=31)))
+    purge()
+    assert world.rows(recipient_consents) == []
+    _inbound(gateway, "START", MessageSid=sid(1))
+    assert world.rows(recipient_consents) == []

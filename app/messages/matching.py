@@ -1,0 +1,210 @@
+"""Which of the provider's messages are which of our unsettled submissions: pure.
+
+A message of the provider's may be a submission if it went to the same number, through the same
+Messaging Service, at the time of one of its creations. It fits if its text is the same, too.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.kernel.phone import PhoneNumber
+from app.messages.ports import RefusalKind
+from app.messages.submission import CALL_LIMIT
+
+# The provider writes whole seconds, and its clock may differ a little from ours.
+CLOCKS_DIFFER = timedelta(seconds=5)
+_CALL_LASTS = timedelta(seconds=60)
+# "Sent from your Twilio trial account - "
+_TRIAL = "twiliotrialaccount"
+_LONGEST_PREFIX = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderMessage:
+    """A message as the provider has it."""
+
+    message_sid: str
+    messaging_service_sid: str | None
+    to_number: str
+    body: str
+    status: str
+    created_at: datetime | None
+    error_code: int | None = None
+    meaning: RefusalKind | None = None
+    from_number: str | None = None
+    num_segments: int | None = None
+    price: str | None = None
+    price_unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The provider's messages to a number; not complete where it has more than were read."""
+
+    messages: list[ProviderMessage]
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A submission that the provider may have, as it was sent.
+
+    ``body`` is null once it is erased, ``messaging_service_sid`` where several were used.
+    """
+
+    message_id: UUID
+    number: str
+    body: str | None
+    messaging_service_sid: str | None
+    tried_at: tuple[datetime, ...]
+
+    @property
+    def created_at(self) -> datetime:
+        """Return when it was first created."""
+        return self.tried_at[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a list says about one submission and those that could be mistaken for it.
+
+    ``pairs`` are settled together. ``is_ambiguous``: what fits cannot be told apart.
+    """
+
+    pairs: tuple[tuple[Unsettled, ProviderMessage], ...] = ()
+    is_ambiguous: bool = False
+
+
+def may_be(submission: Unsettled, found: ProviderMessage) -> bool:
+    """Say whether a message of the provider's could be a submission, whatever its text."""
+    services = {submission.messaging_service_sid, found.messaging_service_sid} - {None}
+    return (
+        _same_number(found.to_number, submission.number)
+        and len(services) <= 1
+        and (
+            found.created_at is None
+            or any(
+                at - CLOCKS_DIFFER <= found.created_at <= at + _CALL_LASTS
+                for at in submission.tried_at
+            )
+        )
+    )
+
+
+def _same_number(one: str, other: str) -> bool:
+    return one == other or (PhoneNumber.parse(one) or one) == (PhoneNumber.parse(other) or other)
+
+
+def fits(submission: Unsettled, found: ProviderMessage) -> bool:
+    """Say whether a message of the provider's is a submission as far as can be seen."""
+    return (
+        may_be(submission, found)
+        and found.created_at is not None
+        and submission.messaging_service_sid in {None, found.messaging_service_sid}
+        and _has_text(submission.body, found.body)
+    )
+
+
+def _has_text(sent: str | None, found: str) -> bool:
+    """Compare texts; a trial account puts words in front, smart encoding changes punctuation."""
+    if sent is None or found == sent:
+        return True
+    letters, found_letters = _letters(sent), _letters(found)
+    if not letters:
+        return found.endswith(sent) and _is_of_trial(found.removesuffix(sent))
+    return found_letters == letters or (
+        found_letters.endswith(letters) and _is_of_trial(found_letters.removesuffix(letters))
+    )
+
+
+def _is_of_trial(prefix: str) -> bool:
+    return _letters(prefix).endswith(_TRIAL) and len(prefix) <= _LONGEST_PREFIX
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalnum())
+
+
+def match(
+    wanted: Unsettled,
+    submissions: Iterable[Unsettled],
+    candidates: Iterable[ProviderMessage],
+    now: datetime,
+    *,
+    is_last: bool,
+) -> Match:
+    """Pair submissions with candidates that fit, as far as they can be told apart.
+
+    As many candidates as submissions are paired in the order of time. Of several candidates that
+    are fewer, each is paired when no more can be expected. Nothing is paired while one of the
+    submissions may still be on its way: its answer is better evidence.
+    """
+    group, fitting = _group(wanted, list(submissions), list(candidates))
+    if not fitting:
+        return Match()
+    if any(one != wanted and one.tried_at[-1] > now - CALL_LIMIT for one in group):
+        return Match()
+    as_many = len(group) == len(fitting)
+    if as_many or (is_last and len(group) > len(fitting) > 1):
+        pairs = _pair(group, fitting, by_order=as_many)
+        if len(pairs) == len(fitting):
+            return Match(pairs=pairs, is_ambiguous=all(one != wanted for one, _ in pairs))
+    return Match(is_ambiguous=True)
+
+
+def _group(
+    wanted: Unsettled, submissions: list[Unsettled], candidates: list[ProviderMessage]
+) -> tuple[list[Unsettled], list[ProviderMessage]]:
+    """Return what fits a submission, and what could be mistaken for it, in the order of time."""
+    group, fitting = [wanted], list[ProviderMessage]()
+    rest = [one for one in submissions if one.message_id != wanted.message_id]
+    grown = True
+    while grown:
+        more = [c for c in candidates if c not in fitting and any(fits(one, c) for one in group)]
+        fitting += more
+        others = [one for one in rest if one not in group and any(fits(one, c) for c in fitting)]
+        group += others
+        grown = bool(more or others)
+    return (
+        sorted(group, key=lambda one: (one.created_at, one.message_id)),
+        sorted(fitting, key=_place_in_time),
+    )
+
+
+def _place_in_time(found: ProviderMessage) -> tuple[float, str]:
+    seconds = 0.0 if found.created_at is None else found.created_at.timestamp()
+    return seconds, found.message_sid
+
+
+def _pair(
+    group: Sequence[Unsettled], fitting: Sequence[ProviderMessage], *, by_order: bool
+) -> tuple[tuple[Unsettled, ProviderMessage], ...]:
+    """Pair as many as possible (augmenting paths); the earliest first, or the closest in time."""
+    owner: dict[int, int] = {}  # the place of a submission: the place of its candidate
+
+    def choices(candidate: ProviderMessage) -> list[int]:
+        possible = [place for place, one in enumerate(group) if fits(one, candidate)]
+        return possible if by_order else sorted(possible, key=lambda p: _apart(group[p], candidate))
+
+    def assign(candidate: int, tried: set[int]) -> bool:
+        # A free place first: only without one does another candidate have to move.
+        for place in sorted(choices(fitting[candidate]), key=lambda place: place in owner):
+            if place in tried:
+                continue
+            tried.add(place)
+            if place not in owner or assign(owner[place], tried):
+                owner[place] = candidate
+                return True
+        return False
+
+    for candidate in range(len(fitting)):
+        assign(candidate, set())
+    return tuple((group[place], fitting[found]) for place, found in sorted(owner.items()))
+
+
+def _apart(submission: Unsettled, found: ProviderMessage) -> timedelta:
+    created_at = found.created_at or submission.created_at
+    return min(abs(created_at - at) for at in submission.tried_at)

@@ -1,0 +1,115 @@
+"""SQL of the order in which a recipient's words and the provider's refusals count.
+
+Each keeps the newest fact of a scope and a number in one row. Writing that row locks it until the
+commit, so that the opt-out list follows the facts in the order of their time.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.kernel.ids import new_id
+from app.use_cases.opt_outs import SCOPED, WHOLE, OptOut
+from app.use_cases.tables import keyword_messages, recipient_consents
+
+# No report of a message comes later than this, so older facts are forgotten, and ignored.
+KEPT = timedelta(days=30)
+
+
+def count_keyword(
+    connection: Connection, account_sid: str, message_sid: str, content: str, now: datetime
+) -> bool:
+    """Note a keyword message; False where it was counted before, with the same content."""
+    statement = (
+        _dialect(connection)
+        .insert(keyword_messages)
+        .values(
+            account_sid=account_sid,
+            message_sid=message_sid,
+            content_hash=hashlib.sha256(content.encode()).hexdigest(),
+            received_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(keyword_messages.c.message_sid)
+    )
+    return connection.execute(statement).one_or_none() is not None
+
+
+def note_keyword(
+    connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime
+) -> bool:
+    """Note a STOP or START for a scope; False where something newer is known."""
+    return _note(connection, opt_out, wants_messages, at, at_ties=True)
+
+
+def note_refusal(
+    connection: Connection, opt_out: OptOut, known_at: datetime, now: datetime
+) -> bool:
+    """Note the provider's refusal of a recipient; False where something newer may be known.
+
+    A keyword that named no use case counts for all of the workspace.
+    """
+    if known_at < now - KEPT:
+        return False
+    columns = recipient_consents.c
+    newer_for_all = connection.execute(
+        select(literal(1)).where(
+            columns.workspace_id == opt_out.workspace_id,
+            columns.use_case_id.is_(None),
+            columns.to_number == opt_out.to_number,
+            columns.wants_messages,
+            columns.at >= known_at,
+        )
+    ).first()
+    return newer_for_all is None and _note(connection, opt_out, False, known_at, at_ties=False)
+
+
+def forget_consents(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget facts that are too old to be contradicted; return how many there were."""
+    old = select(recipient_consents.c.id).where(recipient_consents.c.at < before).limit(limit)
+    forgotten = connection.execute(
+        delete(recipient_consents).where(recipient_consents.c.id.in_(old))
+    )
+    return forgotten.rowcount
+
+
+def forget_wish(connection: Connection, number: str) -> None:
+    """Forget that a number wants messages; that it does not want them stays, as opt-outs do."""
+    connection.execute(
+        delete(recipient_consents).where(
+            recipient_consents.c.to_number == number, recipient_consents.c.wants_messages
+        )
+    )
+
+
+def _note(
+    connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime, *, at_ties: bool
+) -> bool:
+    scoped = opt_out.use_case_id is not None
+    wanted = (
+        _dialect(connection)
+        .insert(recipient_consents)
+        .values(
+            id=new_id(),
+            workspace_id=opt_out.workspace_id,
+            use_case_id=opt_out.use_case_id,
+            to_number=opt_out.to_number,
+            wants_messages=wants_messages,
+            at=at,
+        )
+    )
+    new, kept = wanted.excluded.at, recipient_consents.c.at
+    statement = wanted.on_conflict_do_update(
+        index_elements=["workspace_id", "to_number", *(["use_case_id"] if scoped else [])],
+        index_where=SCOPED if scoped else WHOLE,
+        set_={"wants_messages": wants_messages, "at": at},
+        where=new >= kept if at_ties else new > kept,
+    ).returning(recipient_consents.c.id)
+    return connection.execute(statement).one_or_none() is not None
+
+
+def _dialect(connection: Connection) -> Any:
+    return postgresql if connection.dialect.name == "postgresql" else sqlite
