@@ -8,7 +8,7 @@ UV_INSTALL = $(BIN)/uv pip install --python $(BIN)/python
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test bench check fmt lock clean
+.PHONY: help setup setup-dev run test bench check types fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,12 +53,16 @@ test: setup-dev $(VENV)/.browser ## run the tests (PostgreSQL from a wheel, Chro
 bench: setup-dev ## measure what this machine carries, in about three minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
-check: setup-dev ## what CI runs: format, lint, types, import contracts, tests
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+# Types and import contracts are checked while the tests wait for something.
+check: setup-dev $(VENV)/.browser ## what CI runs: format, lint, types, import contracts, tests
+	@began=$$(date +%s); \
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(MAKE) --no-print-directory -j2 types test; \
+	status=$$?; took=$$(($$(date +%s) - began)); \
+	echo "make check took $$((took / 60)) min $$((took % 60)) s"; exit $$status
+
+types: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) test
 
 fmt: setup-dev ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -323,8 +323,8 @@ def test_push_with_yes_does_it_and_says_what_became_of_each(
 
     assert pushed.exit_code == 0
     assert "  open  BR Brazil: done\n  close FR France: done\n" in pushed.stdout
-    assert _account(emulator, RETAIL).reaches("BR")
-    assert not _account(emulator, RETAIL).reaches("FR")
+    assert _account(emulator, RETAIL).can_reach("BR")
+    assert not _account(emulator, RETAIL).can_reach("FR")
     assert run("geo", "check").exit_code == 0
     again = _json(run("geo", "push", "--yes", "--json"))
     assert (again["applied"], again["accounts"][0]["changes"]) == (True, [])

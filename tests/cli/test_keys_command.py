@@ -121,6 +121,7 @@ def test_before_the_first_apply_there_is_no_organization(run: Run, database: Dat
             "destination_policies",
             "access_keys",
             "workspaces",
+            "provider_accounts",
             "organizations",
         ):
             connection.exec_driver_sql(f"DELETE FROM {table}")
