@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from app.access.key_rules import KeyState, state_of
 from app.access.principal import Principal, StoredKey, admit
 from app.access.roles import Role
 from app.access.store import revoke_key
@@ -68,6 +69,7 @@ def test_a_key_is_good_until_it_expires_or_is_revoked(
     expires_at: datetime | None, revoked_at: datetime | None, is_live: bool
 ) -> None:
     found = key(Role.OWNER, expires_at, revoked_at)
+    assert (state_of(revoked_at, expires_at, NOW) is KeyState.LIVE) is is_live
     if is_live:
         assert admit(found, Role.OWNER, NOW)
     else:
