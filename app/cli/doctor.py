@@ -77,7 +77,7 @@ def _database(database: Database, vault: Vault) -> Iterator[Finding]:
     yield _clock(database)
     yield _worker(database)
     yield _tokens(database, vault)
-    yield _refusing(database)
+    yield from _refusing(database)
 
 
 def _clock(database: Database) -> Finding:
@@ -112,16 +112,15 @@ def _tokens(database: Database, vault: Vault) -> Finding:
     return Finding("provider tokens", True, f"{len(rows)} can be read")
 
 
-def _refusing(database: Database) -> Finding:
-    name = "provider accounts"
+def _refusing(database: Database) -> Iterator[Finding]:
     with database.reading() as connection:
         found = load_refusing(connection).values()
     if not found:
-        return Finding(name, True, "none refuses to be asked about messages")
+        return
     each = [
         f"{one.account_sid} since {one.since:%Y-%m-%dT%H:%M:%SZ}"
         + ("" if one.provider_code is None else f" (Twilio answered {one.provider_code})")
         for one in found
     ]
     text = f"our credentials are refused by {', '.join(each)}: set the account's auth token"
-    return Finding(name, False, text)
+    yield Finding("provider accounts", False, text)

@@ -24,7 +24,7 @@ _SUBMISSIONS = {
 _REASONS = {
     Reason.DUPLICATE: "Said before: nothing to change.",
     Reason.REGRESSION: "Came late: the message was already further.",
-    Reason.CONFLICT: "Contradicts the end that was reported first; the first one counts.",
+    Reason.CONFLICT: "Contradicts the end that was told first; the first one counts.",
     Reason.NOT_CONFIRMED: "Twilio had no trace of the message for 15 minutes.",
     Reason.UNCLEAR: "Twilio has a message that may be this one, and nothing shows which it is. "
     "It stays pending and is looked for again.",

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 from twilio.http.response import Response
 
 from app.access.tables import provider_accounts
+from app.cli.doctor import _refusing
 from app.kernel.ids import new_id
 from app.messages import due
 from app.messages.due import hasten
@@ -247,3 +248,15 @@ def test_account_that_cannot_be_reached_is_asked_again_every_minute_at_first(
     for _ in range(3):
         assert len(asked(bench, NotConnected("down"))) == 1
         bench.clock.advance(60)
+
+
+def test_doctor_names_an_account_that_refuses(bench: Bench) -> None:
+    database = bench.world.database
+    assert list(_refusing(database)) == []
+    bench.gateway.send(bench.tenant)
+    bench.clock.advance(900)
+    bench.round(refused(20003, 401))
+    (finding,) = _refusing(database)
+    assert not finding.is_well
+    assert bench.tenant.account_sid in finding.text
+    assert "20003" in finding.text
