@@ -1,5 +1,6 @@
 """Bringing a database to the schema of this program, and saying whether it is there."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -31,6 +32,7 @@ def upgrade(database: Database, revision: str = "head") -> list[str]:
     return report
 
 
+@cache
 def latest_revision() -> str:
     """Return the revision that this program was written for."""
     head = ScriptDirectory.from_config(_config()).get_current_head()

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from alembic.script import ScriptDirectory
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.db.engine import Database
@@ -49,6 +50,15 @@ def test_it_is_ready_with_a_migrated_database(served: Served) -> None:
         "worker": {"heartbeat_at": None},
         "clock": {"skew_seconds": 0.0},
     }
+
+
+def test_migrations_are_read_once_for_all_readiness_checks(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: leave out `cache` of `latest_revision`; anyone could then make us read them."""
+    latest_revision()
+    monkeypatch.setattr(ScriptDirectory, "from_config", None)
+    assert served.gateway.get("/readyz").status_code == 200
 
 
 def test_readiness_and_metrics_report_a_wrong_clock_of_the_host(gateway: Gateway) -> None:
