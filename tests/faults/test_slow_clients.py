@@ -180,6 +180,8 @@ NO_REQUESTS = {
     "a chunk of no hex size": (CHUNKED + b"zz\r\nabc\r\n0\r\n\r\n", 400),
     "a chunk of negative size": (CHUNKED + b"-1\r\n\r\n", 400),
     "a chunk that does not end": (CHUNKED + b"3\r\nabcdef\r\n0\r\n\r\n", 400),
+    "many tiny chunks": (CHUNKED + b"1\r\na\r\n" * 2000, 400),
+    "compressed chunks": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
     "a bad chunk extension": (CHUNKED + b"3;\x01\r\nabc\r\n0\r\n\r\n", 400),
     "a bad trailer": (CHUNKED + b"3\r\nabc\r\n0\r\nnothing\r\n\r\n", 400),
     "a large body": (POST + b"Content-Length: 200000\r\n\r\n" + b"a" * 200_000, 413),

@@ -14,12 +14,18 @@ from gunicorn.http.errors import (
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
+    UnsupportedTransferCoding,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kernel.errors import PayloadTooLarge
-from app.web.server.request_reader import MAX_HEAD_BYTES, RequestReader
+from app.web.server.request_reader import (
+    MAX_CHUNKS,
+    MAX_HEAD_BYTES,
+    RequestReader,
+    TooManyChunks,
+)
 
 HEAD = b"POST /v1/sms HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -112,6 +118,8 @@ def test_part_of_a_request_is_no_request(at: int) -> None:
         (CHUNKED + b"3\r\nabc\n", ChunkMissingTerminator),
         (CHUNKED + b"FFFFFFFF\r\n", PayloadTooLarge),
         (CHUNKED + b"8000\r\n" + b"a" * 0x8000 + b"\r\n8002\r\n", PayloadTooLarge),
+        (CHUNKED + b"1\r\na\r\n" * (MAX_CHUNKS + 1), TooManyChunks),
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", UnsupportedTransferCoding),
         (CHUNKED + b"0\r\nno colon\r\n\r\n", InvalidHeader),
         (CHUNKED + b"0\r\nHost: other\r\n\r\n", InvalidHeaderName),
         (CHUNKED + b"0\r\nA: b\n\n", InvalidHeader),
@@ -131,3 +139,29 @@ def test_body_of_the_largest_size_is_read() -> None:
     sized = HEAD + b"Content-Length: %d\r\n\r\n" % len(largest) + largest
     chunked = CHUNKED + b"%X\r\n" % len(largest) + largest + b"\r\n0\r\n\r\n"
     assert _read([sized, chunked]) == [("POST", largest)] * 2
+
+
+def test_body_of_tiny_chunks_is_read_up_to_a_bound() -> None:
+    """Break: in `app/web/server/request_reader.py`, do not count the chunks."""
+    many = CHUNKED + b"1\r\na\r\n" * (MAX_CHUNKS - 1) + b"0\r\n\r\n"
+    assert _read([many]) == [("POST", b"a" * (MAX_CHUNKS - 1))]
+    with pytest.raises(TooManyChunks):
+        _read([CHUNKED + b"1\r\na\r\n" * 10_000])
+
+
+def test_close_is_found_among_other_connection_options() -> None:
+    """Break: in `app/web/server/request_reader.py`, leave out the call of `force_close`."""
+    get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    closing = (
+        b"Connection: close\r\n",
+        b"Connection: close, TE\r\n",
+        b"Connection: TE ,\tClose\r\n",
+        b"Connection: keep-alive\r\nConnection: close\r\n",
+    )
+    keeping = (b"", b"Connection: keep-alive\r\n", b"Connection: closed\r\n")
+    for options in (*closing, *keeping):
+        reader = _reader()
+        reader.feed(get + options + b"\r\n")
+        request = reader.next_request()
+        assert request is not None
+        assert request.should_close() is (options in closing), options

@@ -18,6 +18,7 @@ from gunicorn.http.errors import (
 from app.kernel.errors import BadRequest, InternalError, PayloadTooLarge, PublicError
 from app.web.errors import HTTP_STATUS
 from app.web.requests import API_HEADERS, request_id_of
+from app.web.server.request_reader import MAX_CHUNKS, TooManyChunks
 
 
 class RequestTimeout(Exception):
@@ -30,6 +31,7 @@ _TEXTS: dict[type[Exception], tuple[int, str]] = {
     LimitRequestLine: (414, "The request line is too long."),
     LimitRequestHeaders: (431, "The request headers are too large."),
     ExpectationFailed: (417, "The only expectation that is supported is 100-continue."),
+    TooManyChunks: (400, f"The body has too many chunks: {MAX_CHUNKS} at most."),
     InvalidChunkSize: (400, "The chunked body is malformed."),
     ChunkMissingTerminator: (400, "The chunked body is malformed."),
     InvalidChunkExtension: (400, "The chunked body is malformed."),

@@ -20,6 +20,8 @@ from gunicorn.http.errors import (
     InvalidHeader,
     InvalidRequestLine,
     LimitRequestHeaders,
+    ParseException,
+    UnsupportedTransferCoding,
 )
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
@@ -31,9 +33,17 @@ MAX_HEAD_BYTES = 64 * 1024
 # The application takes one byte more than it accepts, to know that a body is too large.
 _MAX_BUFFERED_BODY = MAX_BODY_BYTES + 1
 _MAX_CHUNK_LINE = 1024
+# Each chunk costs the event loop microseconds, however small it is: a body of chunks of one byte
+# would hold up all other connections.
+MAX_CHUNKS = 1024
 _MAX_TRAILER_BYTES = 8 * 1024
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_WHOLE_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,4})\r\n")
 _END_OF_HEAD = b"\r\n\r\n"
+
+
+class TooManyChunks(ParseException):  # type: ignore[misc]
+    """A body came in more chunks than are decoded."""
 
 
 class RequestReader:
@@ -89,8 +99,11 @@ class RequestReader:
         self._searched = 0
         self._count += 1
         self.request = Request(self._cfg, _Head(head), self._peer, self._count)
+        if _asks_to_close(self.request):
+            self.request.force_close()
         reader = self.request.body.reader
         if isinstance(reader, ChunkedReader):
+            _require_chunks_alone(self.request)
             self._body = _ChunkedBody(self.request)
         else:
             self._body = _SizedBody(reader.length)
@@ -112,6 +125,19 @@ class RequestReader:
             raise LimitRequestHeaders("the head is too large")
         self._searched = len(buffer)
         return None
+
+
+def _asks_to_close(request: Any) -> bool:
+    """Say whether ``close`` is among the connection options; gunicorn sees only one option."""
+    options = ",".join(value for name, value in request.headers if name == "CONNECTION")
+    return "close" in {option.strip(" \t").lower() for option in options.split(",")}
+
+
+def _require_chunks_alone(request: Any) -> None:
+    """Refuse a body that is also compressed: gunicorn would pass it on as it came."""
+    codings = [value for name, value in request.headers if name == "TRANSFER-ENCODING"]
+    if [coding.strip().lower() for coding in codings] != ["chunked"]:
+        raise UnsupportedTransferCoding("only chunked is decoded")
 
 
 class _Head(Unreader):  # type: ignore[misc]
@@ -165,6 +191,7 @@ class _ChunkedBody:
         self._request = request
         self._part = _Part.SIZE
         self._left = 0
+        self._chunks = 0
         self.data = bytearray()
 
     def take(self, buffer: bytearray) -> bool:
@@ -177,6 +204,7 @@ class _ChunkedBody:
     def _take_part(self, buffer: bytearray) -> bool:
         """Take one part out of the buffer; say whether it was complete."""
         if self._part is _Part.SIZE:
+            self._take_whole_chunks(buffer)
             return self._take_size(buffer)
         if self._part is _Part.DATA:
             data = buffer[: self._left]
@@ -195,6 +223,21 @@ class _ChunkedBody:
         self._part = _Part.SIZE
         return True
 
+    def _take_whole_chunks(self, buffer: bytearray) -> None:
+        """Take the plain chunks that are complete, at a third of the cost; leave all others."""
+        at = 0
+        while line := _WHOLE_SIZE_LINE.match(buffer, at):
+            begin, size = line.end(), int(line[1], 16)
+            end = begin + size
+            if not size or self._chunks == MAX_CHUNKS or buffer[end : end + 2] != b"\r\n":
+                break
+            if len(self.data) + size > _MAX_BUFFERED_BODY:
+                break
+            self._chunks += 1
+            self.data += buffer[begin:end]
+            at = end + 2
+        del buffer[:at]
+
     def _take_size(self, buffer: bytearray) -> bool:
         end = buffer.find(b"\r\n", 0, _MAX_CHUNK_LINE)
         if end < 0:
@@ -209,6 +252,9 @@ class _ChunkedBody:
             raise InvalidChunkSize(size)
         if mark and not CHUNK_EXT_RE.fullmatch(mark + extension):
             raise InvalidChunkExtension("malformed")
+        self._chunks += 1
+        if self._chunks > MAX_CHUNKS:
+            raise TooManyChunks("too many chunks")
         self._left = int(size, 16)
         if len(self.data) + self._left > _MAX_BUFFERED_BODY:
             raise PayloadTooLarge

@@ -37,6 +37,8 @@ _log = structlog.get_logger(__name__)
 _SWEEP_SECONDS = 0.25
 _SWITCH_SECONDS = 0.001
 _WAITING_PER_THREAD = 4
+# Twenty of the largest answers, to clients that read slowly.
+_MOST_UNSENT_BYTES = 32 * 1024 * 1024
 # A connection that has begun when we stop is served; the handshake takes no longer. Only on Linux
 # can no other begin by then (see gunicorn.conf.py): elsewhere there would always be another.
 _HANDSHAKE_SECONDS = 0.2 if sys.platform == "linux" else 0.0
@@ -124,7 +126,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS
             self._end_overdue()
-            self._run_waiting()
+            self._bound_unsent()
+            self._run_waiting(len(self._waiting))
 
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT002
         """Close what is left when the worker ends; deadlines are kept elsewhere."""
@@ -246,13 +249,18 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._waiting.append(conn)
         else:
             self._begin_answer(conn)
-        self._run_waiting()
+        self._run_waiting(1)
 
-    def _run_waiting(self) -> None:
-        """Run again each request that may go on, the oldest first, and those whose time is over."""
+    def _run_waiting(self, most: int) -> None:
+        """Run again those whose time is over, and the oldest ``most`` requests that may go on.
+
+        A request that ends frees one place: all who wait for it would run in vain but one.
+        """
         for conn in list(self._waiting):
             is_late = conn.deadline <= time.monotonic()
-            if is_late or (conn.condition is not None and conn.condition()):
+            may_go_on = not is_late and most > 0 and conn.condition is not None and conn.condition()
+            if is_late or may_go_on:
+                most -= may_go_on
                 self._waiting.remove(conn)
                 conn.may_wait = not is_late
                 self._run(conn)
@@ -296,6 +304,17 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             if conn.phase in INCOMPLETE and conn.reader.has_begun:
                 self._refuse(conn, RequestTimeout())
             else:
+                self._close(conn)
+
+    def _bound_unsent(self) -> None:
+        """Close the slowest readers while what they have not read fills too much memory."""
+        unsent = {conn: len(conn.unsent) for conn in self._connections if conn.unsent}
+        excess = sum(unsent.values()) - _MOST_UNSENT_BYTES
+        for conn in sorted(unsent, key=lambda conn: conn.deadline):
+            if excess <= 0:
+                return
+            if conn.phase is Phase.ANSWERING:
+                excess -= unsent[conn]
                 self._close(conn)
 
     def _make_room(self) -> None:
