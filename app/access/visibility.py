@@ -1,7 +1,7 @@
 """What a role sees of recipients: their numbers and the texts sent to them. Pure."""
 
 from app.access.roles import Role
-from app.kernel.masking import mask_number, mask_numbers_in
+from app.kernel.masking import mask_every_number_in, mask_number
 
 
 def sees_recipients(role: Role) -> bool:
@@ -21,4 +21,4 @@ def shown_body(role: Role, body: str | None) -> str | None:
 
 def shown_reason(role: Role, reason: str | None) -> str | None:
     """Return a free text, which may quote recipients' numbers, as a role sees it."""
-    return reason if reason is None or sees_recipients(role) else mask_numbers_in(reason)
+    return reason if reason is None or sees_recipients(role) else mask_every_number_in(reason)

@@ -11,6 +11,7 @@ from app.access.guard import Requires
 from app.access.principal import Principal
 from app.access.roles import Role
 from app.access.scope import require_workspace
+from app.access.visibility import shown_reason
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -103,11 +104,11 @@ def _set(principal: Principal, workspace_id: UUID, *, frozen: bool) -> Answer:
             actor=actor_of(principal),
             now=service(Clock).now(),
         )
-    return json_answer(render(row))
+    return json_answer(render(row, principal.role))
 
 
-def render(row: AnyRow) -> dict[str, Any]:
-    """Write one workspace."""
+def render(row: AnyRow, role: Role) -> dict[str, Any]:
+    """Write one workspace as a role sees it."""
 
     def text(value: UUID | None) -> str | None:
         return None if value is None else str(value)
@@ -125,7 +126,7 @@ def render(row: AnyRow) -> dict[str, Any]:
         "number_retention_days": row.number_retention_days,
         "frozen": row.frozen_at is not None,
         "frozen_at": None if row.frozen_at is None else rfc3339(row.frozen_at),
-        "frozen_reason": row.frozen_reason,
+        "frozen_reason": shown_reason(role, row.frozen_reason),
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
     }

@@ -1,5 +1,6 @@
 """Routes of workspaces as a whole; freezing and thawing stand in `app.access.workspaces_api`."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,8 @@ def list_workspaces(principal: Principal) -> Answer:
     wanted = _LIST.read()
     with service(Database).reading() as connection:
         found = load_workspaces(connection, principal, wanted)
-    return json_answer(page(found, wanted.limit, lambda row: row.id, render))
+    written = partial(render, role=principal.role)
+    return json_answer(page(found, wanted.limit, lambda row: row.id, written))
 
 
 @routes.add(
@@ -53,7 +55,7 @@ def list_workspaces(principal: Principal) -> Answer:
 def post_workspace(principal: Principal) -> Answer:
     """Make a workspace that may reach its home country, or whom its parent may reach."""
     row = service(ManageWorkspaces).create(principal, _ADD.read(), actor_of(principal))
-    return json_answer(render(row), 201)
+    return json_answer(render(row, principal.role), 201)
 
 
 @routes.add(
@@ -66,7 +68,8 @@ def post_workspace(principal: Principal) -> Answer:
 def get_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Show one workspace."""
     with service(Database).reading() as connection:
-        return json_answer(render(require_own_workspace(connection, principal, workspace_id)))
+        row = require_own_workspace(connection, principal, workspace_id)
+    return json_answer(render(row, principal.role))
 
 
 @routes.add(
@@ -81,4 +84,4 @@ def patch_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Change the name, the home country, the provider account or what is kept how long."""
     wanted, actor = _CHANGE.read(), actor_of(principal)
     row = service(ManageWorkspaces).change(principal, workspace_id, wanted, actor)
-    return json_answer(render(row))
+    return json_answer(render(row, principal.role))

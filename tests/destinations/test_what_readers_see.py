@@ -15,7 +15,8 @@ from support.world import BR_NUMBER
 RECIPIENT = "+12025550188"  # no example of a form
 OTHER = "+12025550147"
 LONG_PREFIX = "+1202555016"
-SECRET = f"a fraud of {OTHER}"
+NATIONAL = "(202) 555-0147"
+SECRET = f"a fraud of {OTHER}, that is {NATIONAL}"
 WHY = {"X-Change-Reason": SECRET}
 
 
@@ -57,17 +58,26 @@ def test_a_viewer_sees_no_recipient_and_no_text_anywhere(desk: Desk) -> None:
         f"{prefix}/history",
         f"{prefix}/history?format=csv",
         f"{prefix}/refusals",
+        "/v1/workspaces",
+        f"/v1/workspaces/{desk.tenant.workspace_id}",
         "/console",
         "/console/messages",
         f"/console/messages/{sent['id']}",
         f"/console/messages/{sent['id']}/life",
         "/console/opt-outs",
         "/console/refusals",
+        "/console/destinations",
         "/console/destinations/rules",
         "/console/destinations/history",
         "/console/destinations/history/2",
     ]
-    hidden = (RECIPIENT, OTHER, BR_NUMBER, LONG_PREFIX, "1234")
+    suspended = desk.gateway.post(
+        f"/v1/workspaces/{desk.tenant.workspace_id}/suspend",
+        {"reason": SECRET},
+        key=desk.tenant.keys[Role.ADMIN],
+    )
+    assert suspended.get_json()["frozen_reason"] == SECRET
+    hidden = (RECIPIENT, OTHER, NATIONAL, BR_NUMBER, LONG_PREFIX, "1234")
     seen = texts(desk, desk.tenant.keys[Role.VIEWER], paths)
     leaks = [(path, one) for path, text in seen.items() for one in hidden if one in text]
     assert leaks == []

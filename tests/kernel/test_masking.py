@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kernel.masking import mask_number, mask_numbers_in
+from app.kernel.masking import mask_every_number_in, mask_number, mask_numbers_in
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,20 @@ def test_no_number_comes_through_whatever_stands_around_it(
     before: str, number: str, after: str
 ) -> None:
     assert number not in mask_numbers_in(before + number + after)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("from +12025550123", "from +12*******23"),
+        ("2025550123 asked", "202*****23 asked"),
+        ("call (202) 555-0123, please", "call (20*********23, please"),
+        ("07400 123456", "074*******56"),
+        ("+44 7400 123456", "+44 *********56"),
+        ("0049.151/12345678", "004************78"),
+        ("until 2026-12-31, ticket 123456", "until 2026-12-31, ticket 123456"),
+    ],
+)
+def test_numbers_in_any_grouping_are_masked_in_a_persons_text(text: str, masked: str) -> None:
+    """Fails where `mask_every_number_in` masks E.164 numbers alone."""
+    assert mask_every_number_in(text) == masked

@@ -3,6 +3,7 @@
 import click
 
 from app.access.freeze import set_frozen
+from app.access.roles import Role
 from app.access.workspaces_api import render
 from app.cli.actor import command_line_actor
 from app.cli.destinations.options import Text
@@ -41,7 +42,7 @@ def _set(workspace: str | None, *, frozen: bool, reason: str, as_json: bool) -> 
             now=opened.now,
         )
     if as_json:
-        echo_json(render(row))
+        echo_json(render(row, Role.OWNER))
         return
     already = " already" if (opened.row.frozen_at is not None) == frozen else ""
     if frozen:
