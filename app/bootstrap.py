@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from app.access.attempts import Attempts
 from app.db.engine import Database
-from app.db.schema import current_revision, upgrade
+from app.db.installation import InstallationSecrets
+from app.db.schema import current_revision, latest_revision, upgrade
 from app.db.vault import Vault
 from app.destinations.geo_source import GeoPermissionSource
 from app.destinations.manage import ManageDestinations
@@ -78,6 +79,7 @@ class Services:
     identity_sign_in: IdentitySignIn
     own_account: OwnAccount
     vault: Vault
+    installation_secrets: InstallationSecrets
 
     def all(self) -> tuple[object, ...]:
         """List the services that views ask for by type."""
@@ -101,6 +103,7 @@ class Services:
             self.identity_sign_in,
             self.own_account,
             self.vault,
+            self.installation_secrets,
         )
 
 
@@ -131,6 +134,11 @@ def open_database(settings: Settings) -> Database:
 def open_vault(settings: Settings) -> Vault:
     """Return the vault of provider tokens."""
     return Vault(settings.encryption_keys)
+
+
+def open_installation_secrets(settings: Settings) -> InstallationSecrets:
+    """Return the secrets of this host, to be compared with those of the installation."""
+    return InstallationSecrets(settings.secret_key, open_vault(settings))
 
 
 def open_transport(settings: Settings, other_calls: int | None = None) -> TwilioTransport:
@@ -188,6 +196,7 @@ def open_services(
         identity_sign_in=IdentitySignIn(sign_in),
         own_account=OwnAccount(database, vault, clock, attempts),
         vault=vault,
+        installation_secrets=InstallationSecrets(settings.secret_key, vault),
     )
 
 
@@ -211,9 +220,15 @@ class Background:
 def open_background(
     settings: Settings, database: Database, *, clock: Clock | None = None
 ) -> Background:
-    """Wire what runs beside the web processes; nothing is connected yet."""
+    """Wire what runs beside the web processes; reads the pseudonym key from the database.
+
+    Raises:
+        SecretsDiffer: this host has other secrets than those that the database was set up with.
+        ServiceUnavailable: the database cannot be reached.
+    """
     clock = clock or Clock()
     vault = open_vault(settings)
+    pseudonym_key = open_installation_secrets(settings).load_pseudonym_key(database)
     clients = open_twilio(settings, vault)
     provider = TwilioProvider(clients, CallbackUrl(settings.public_url))
     deliver = DeliverWebhooks(
@@ -234,7 +249,7 @@ def open_background(
         ),
         check_provider=CheckProvider(database, TwilioGeoPermissions(clients), clock),
         count=CountMessages(database, clock),
-        purge=Purge(database, clock, settings.secret_key),
+        purge=Purge(database, clock, pseudonym_key),
         purge_webhooks=PurgeWebhooks(database, clock),
         purge_sessions=PurgeSessions(database, clock),
         expire=ExpireMessages(database, clock, settings.message_retention_days),
@@ -260,6 +275,8 @@ def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
     # The processes to come inherit the measurement; a database that is away is measured later.
     with suppress(ServiceUnavailable):
         database.measure_clock()
+        if current_revision(database) == latest_revision():
+            open_installation_secrets(settings).prepare(database)
     database.close()
     return settings
 

@@ -55,6 +55,16 @@ def mistake_in_end(
     return None
 
 
+def mistake_in_lasting_access(end_of_maker: datetime | None) -> str | None:
+    """Say why a maker whose key expires may not give a person access, which does not; or None."""
+    if end_of_maker is None:
+        return None
+    return (
+        f"Your own access key expires at {rfc3339(end_of_maker)}, and a person's access does not: "
+        "use an owner's key without expiry, or let a person who is owner do it."
+    )
+
+
 def may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> bool:
     """Say whether `check_may_manage` lets a principal manage such a key."""
     try:

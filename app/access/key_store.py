@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from app.access.actor import Actor
 from app.access.key_rules import KeyState
 from app.access.principal import ActorKind, Principal
 from app.access.tables import access_keys
@@ -71,12 +72,12 @@ def load_access_key(
     return found
 
 
-def load_end_of(connection: Connection, principal: Principal) -> datetime | None:
-    """Return when the principal's own access key expires; None: never, or it is a person."""
-    if principal.kind is not ActorKind.ACCESS_KEY:
+def load_end_of(connection: Connection, actor: Actor) -> datetime | None:
+    """Return when the actor's own access key expires; None: never, or it is no key."""
+    if actor.kind is not ActorKind.ACCESS_KEY:
         return None
     return connection.execute(
-        select(_KEY.expires_at).where(_KEY.id == principal.key_id)
+        select(_KEY.expires_at).where(_KEY.id == actor.actor_id)
     ).scalar_one_or_none()
 
 

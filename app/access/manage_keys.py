@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.access.actor import Actor
+from app.access.actor import Actor, actor_of
 from app.access.key_rules import check_may_manage, mistake_in_end
 from app.access.key_store import load_access_key, load_end_of
 from app.access.keys import end_key, issue_key
@@ -55,7 +55,7 @@ def create_access_key(
     if workspace_id is not None:
         given = workspace_id
         problems.catch(lambda: chosen_workspace(connection, principal, given, "$.workspace_id"))
-    wrong = mistake_in_end(wanted.expires_at, load_end_of(connection, principal), now)
+    wrong = mistake_in_end(wanted.expires_at, load_end_of(connection, actor_of(principal)), now)
     if wrong is not None:
         problems.add("$.expires_at", wrong)
     check_may_manage(principal, wanted.role, workspace_id)

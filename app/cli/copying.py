@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.cli.audit import note_command
 from app.cli.group import Command, Failure, echo_json
 from app.cli.opening import opened_database
 from app.cli.progress import progress
@@ -48,7 +49,8 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
     """Copy the configured database into another one, and compare every row of the two.
 
     Stop the gateway and the worker first. The target must be empty, or hold what an earlier copy
-    brought: then it goes on there. Nothing is changed in the source, nothing deleted in either.
+    brought: then it goes on there. The source gets a row of its audit, which is copied too; nothing
+    else is changed in it, and nothing is deleted in either.
     """
     target = Database(url, pool_size=2)
     try:
@@ -73,6 +75,9 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
 
 def _copy(source: Database, target: Database) -> None:
     require_no_strangers(source, target)
+    # Before the copy: a row that only one of the two has would break every later comparison.
+    kind = "SQLite" if target.is_sqlite else "PostgreSQL"
+    note_command(source, "database.copy_started", f"to {kind}")
     wanted = _rows(source) - _rows(target)
     try:
         with progress("copying", wanted) as note:

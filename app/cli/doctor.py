@@ -10,12 +10,13 @@ import click
 from sqlalchemy import select
 
 from app.access.tables import provider_accounts
-from app.bootstrap import open_settings, open_vault
+from app.bootstrap import open_installation_secrets, open_settings, open_vault
 from app.cli.group import FAILED, Command, echo_json
 from app.cli.opening import opened_database
 from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
+from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.db.vault import SealBroken, Vault
 from app.kernel.clock import utc_now
@@ -42,7 +43,7 @@ def doctor_command(as_json: bool) -> None:
     settings = open_settings()
     found = [Finding("settings", True, "are complete"), _public_url(settings)]
     with opened_database(settings) as database:
-        found += _database(database, open_vault(settings))
+        found += _database(database, open_vault(settings), open_installation_secrets(settings))
     if as_json:
         echo_json(
             {"findings": [{"name": f.name, "well": f.is_well, "text": f.text} for f in found]}
@@ -62,7 +63,7 @@ def _public_url(settings: Settings) -> Finding:
     return Finding(name, True, settings.public_url)
 
 
-def _database(database: Database, vault: Vault) -> Iterator[Finding]:
+def _database(database: Database, vault: Vault, secrets: InstallationSecrets) -> Iterator[Finding]:
     wanted = latest_revision()
     try:
         found = current_revision(database)
@@ -75,6 +76,7 @@ def _database(database: Database, vault: Vault) -> Iterator[Finding]:
         return
     yield Finding("database", True, f"is at revision {found}")
     yield _clock(database)
+    yield _secrets(database, secrets)
     yield _worker(database)
     yield _tokens(database, vault)
     yield from _refusing(database)
@@ -86,6 +88,14 @@ def _clock(database: Database) -> Finding:
     except ClocksDiffer as problem:
         return Finding("clock", False, str(problem))
     return Finding("clock", True, "of this host and of the database agree within a minute")
+
+
+def _secrets(database: Database, secrets: InstallationSecrets) -> Finding:
+    with database.reading() as connection:
+        differing = secrets.find_differing(connection)
+    if differing:
+        return Finding("secrets", False, str(SecretsDiffer(differing)))
+    return Finding("secrets", True, "are those that this database was set up with")
 
 
 def _worker(database: Database) -> Finding:

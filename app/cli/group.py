@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from app.db.clock import ClocksDiffer
+from app.db.installation import SecretsDiffer
 from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
 from app.provisioning.mistakes import FileRefused
 from app.settings import SettingsError
@@ -82,7 +83,7 @@ def _exit_codes() -> Iterator[None]:
         raise Failure(*problem.problems) from problem
     except FileRefused as problem:
         raise Failure(*map(str, problem.mistakes)) from problem
-    except ClocksDiffer as problem:
+    except (ClocksDiffer, SecretsDiffer) as problem:
         raise Failure(str(problem)) from problem
     except ServiceUnavailable as problem:
         raise Failure(_about_the_database(problem)) from problem

@@ -5,7 +5,7 @@ import os
 import click
 
 from app.access.resealing import reseal_accounts
-from app.bootstrap import open_settings, open_vault
+from app.bootstrap import open_installation_secrets, open_settings, open_vault
 from app.cli.audit import note_command
 from app.cli.group import Failure, Group, echo_json
 from app.cli.opening import ready_database
@@ -30,6 +30,9 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
     In three steps, so that no process meets a secret that it cannot read: add the new key before
     the old one and restart everything; run this; remove the old key and restart. Stopping it
     half-way loses nothing.
+
+    The present BORDERPOST_SECRET_KEY becomes that of the installation, too: to change it, give
+    every host the new one, run this, and restart.
     """
     if new_key:
         if not add_encryption_key(default_instance(os.environ)):
@@ -44,6 +47,7 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
                 reseal(database, vault)
                 for reseal in (reseal_accounts, reseal_endpoints, reseal_second_factors)
             ]
+            open_installation_secrets(settings).accept(database)
         except SealBroken as problem:
             raise Failure(str(problem)) from problem
         changed, current = sum(one.changed for one in done), sum(one.current for one in done)

@@ -19,8 +19,8 @@ from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed
 from app.kernel.ids import parse_id
 from app.people.session_tokens import hash_session_token
-from app.people.sessions import end_session, move_session
-from app.people.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused
+from app.people.sessions import move_session
+from app.people.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
 from app.people.store import load_organization_names
 from app.people.visitor import Visitor
 from app.web.errors import HTTP_STATUS
@@ -117,8 +117,8 @@ def sign_out(_: None) -> Answer:
     """End the session."""
     token = presented_token()
     if token is not None:
-        with service(Database).writing_once() as connection:
-            end_session(connection, hash_session_token(token), service(Clock).now())
+        with service(Database).writing() as connection:
+            sign_out_of(connection, hash_session_token(token), service(Clock).now())
     session.clear()
     answer = go_to(SIGN_IN)
     drop_token(answer)

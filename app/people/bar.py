@@ -6,6 +6,8 @@ from sqlalchemy import Connection
 
 from app.access.actor import Actor
 from app.access.attempts import forget_attempts
+from app.access.key_rules import mistake_in_lasting_access
+from app.access.key_store import load_end_of
 from app.access.scope import lock_organization
 from app.db.rows import AnyRow
 from app.kernel.errors import ValidationFailed
@@ -46,9 +48,13 @@ def reset_user(
     Without a password they sign in at the identity provider only.
 
     Raises:
-        ValidationFailed: it is the actor, or the password is too weak.
+        ValidationFailed: it is the actor, or the actor is a key that expires, or the password is
+            too weak.
     """
     check_is_another(actor, user.id)
+    lasting = mistake_in_lasting_access(load_end_of(connection, actor))
+    if lasting is not None:
+        raise ValidationFailed({"$": [lasting]})
     if password is not None and password.mistake is not None:
         raise ValidationFailed({"$.password": [password.mistake]})
     update_user(

@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from app.access.actor import Actor
 from app.access.audit import Deed, note_deed
+from app.access.key_rules import mistake_in_lasting_access
+from app.access.key_store import load_end_of
 from app.access.roles import Role
 from app.access.scope import lock_organization
 from app.db.rows import AnyRow
@@ -47,10 +49,11 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
 
     Raises:
         ValidationFailed: the address or the name is wrong, the address taken, the password too
-            weak, no role given, or one in a workspace that is not there; every problem at once.
+            weak, no role given, one in a workspace that is not there, or the actor is a key that
+            expires; every problem at once.
     """
     lock_organization(connection, new.organization_id)
-    said = _check(connection, new)
+    said = _check(connection, new, actor)
     user_id = new_id()
     values = {
         "organization_id": new.organization_id,
@@ -67,7 +70,7 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
     return user_id
 
 
-def _check(connection: Connection, new: NewUser) -> str:
+def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
     """Return the roles in words, or raise every problem."""
     problems = Problems()
     wrong = mistake_in_email(new.email)
@@ -79,8 +82,16 @@ def _check(connection: Connection, new: NewUser) -> str:
         if mistake is not None:
             problems.add(path, mistake)
     said = check_roles(connection, new.organization_id, new.roles, problems)
+    _check_lasts(connection, actor, problems)
     problems.refuse()
     return said
+
+
+def _check_lasts(connection: Connection, actor: Actor, problems: Problems) -> None:
+    """Refuse roles that a key gives which expires: they would outlive it."""
+    lasting = mistake_in_lasting_access(load_end_of(connection, actor))
+    if lasting is not None:
+        problems.add(PATH, lasting)
 
 
 def change_roles(
@@ -94,11 +105,12 @@ def change_roles(
 
     Raises:
         ValidationFailed: no role is given, or one in a workspace that is not there, or nobody else
-            would be owner of the organization.
+            would be owner of the organization, or the actor is a key that expires.
     """
     lock_organization(connection, user.organization_id)
     problems = Problems()
     said = check_roles(connection, user.organization_id, roles, problems)
+    _check_lasts(connection, actor, problems)
     stays_owner = roles.get(None) is Role.OWNER
     if not stays_owner and is_last_owner(user.id, load_owners(connection, user.organization_id)):
         problems.add(PATH, LAST_OWNER)

@@ -281,6 +281,15 @@ def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetim
     return SignedIn(token, awaits_second_factor=True)
 
 
+def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
+    """End the session of a token, with an audit row unless it is over or half-way."""
+    session = load_session(connection, token_hash, now)
+    end_session(connection, token_hash, now)
+    if session is not None and not session.awaits_second_factor:
+        actor = Actor(session.kind, session.name, session.visitor_id)
+        note_deed(connection, actor, Deed(session.organization_id, None, "console.signed_out"), now)
+
+
 def _end_earlier(connection: Connection, caller: Caller, now: datetime) -> None:
     if caller.session_token is not None:
         end_session(connection, hash_session_token(caller.session_token), now)

@@ -9,6 +9,7 @@ from app.access.accounts import delete_account, is_account_used
 from app.access.actor import Actor
 from app.access.audit import note_in_workspace
 from app.destinations.provider_store import forget_permissions
+from app.messages.refusing_accounts import forget_refusing
 
 
 def forget_unused_account(
@@ -21,6 +22,7 @@ def forget_unused_account(
     if account_sid is None or is_account_used(connection, account_sid):
         return
     forget_permissions(connection, account_sid)
+    forget_refusing(connection, account_sid)
     delete_account(connection, account_sid)
     of_it = workspace_id, "provider_account.forgotten", now
     note_in_workspace(connection, actor, *of_it, target=account_sid)

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
+from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
 from app.kernel.clock import clock_skew, rfc3339
@@ -108,34 +109,40 @@ def healthz(_: None) -> Answer:
     answers={200: Readiness, 503: Readiness},
 )
 def readyz(_: None) -> Answer:
-    """Say whether the database and its migrations are ready."""
+    """Say whether the database, its migrations and the secrets of this host are ready."""
     wanted = latest_revision()
-    beat = skew = None
+    beat = skew = differing = None
     try:
         skew = service(Database).measure_clock()
         found = current_revision(service(Database))
         if found == wanted:
+            service(InstallationSecrets).prepare(service(Database))
             with service(Database).reading() as connection:
                 beat = last_beat(connection)
+                differing = service(InstallationSecrets).find_differing(connection)
     except e.ServiceUnavailable:
-        return _readiness("unreachable", None, wanted, beat, skew)
+        return _readiness("unreachable", (None, wanted), beat, skew, None)
     database = "ok" if found == wanted else "migrations missing"
-    return _readiness(database, found, wanted, beat, skew)
+    return _readiness(database, (found, wanted), beat, skew, differing)
 
 
 def _readiness(
     database: str,
-    found: str | None,
-    wanted: str,
+    schema: tuple[str | None, str],
     beat: datetime | None,
     skew: timedelta | None,
+    differing: list[str] | None,
 ) -> Answer:
-    ready = database == "ok"
+    ready = database == "ok" and differing == []
+    secrets = "unknown" if differing is None else "ok"
+    if differing:
+        secrets = str(SecretsDiffer(differing))
     return json_answer(
         {
             "status": "ready" if ready else "not ready",
             "database": database,
-            "schema": {"found": found, "wanted": wanted},
+            "secrets": secrets,
+            "schema": dict(zip(("found", "wanted"), schema, strict=True)),
             "worker": {"heartbeat_at": None if beat is None else rfc3339(beat)},
             "clock": {"skew_seconds": None if skew is None else round(skew.total_seconds(), 3)},
         },

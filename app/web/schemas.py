@@ -52,6 +52,7 @@ class Readiness(Schema):
 
     status = fields.String(required=True, metadata={"example": "ready"})
     database = fields.String(required=True, metadata={"example": "ok"})
+    secrets = fields.String(required=True, metadata={"example": "ok"})
     schema = fields.Nested(SchemaState, required=True)
     worker = fields.Nested(WorkerState, required=True)
     clock = fields.Nested(ClockState, required=True)

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import borderpost
-from app.instance import create_instance
+from app.db.vault import Vault
+from app.instance import create_instance, load_secrets
 from app.kernel.clock import parse_rfc3339
 from support.commands import Commands
 
@@ -37,6 +38,12 @@ def instance(tmp_path: Path) -> Path:
     folder = tmp_path / "instance"
     create_instance(folder)
     return folder
+
+
+@pytest.fixture
+def vault(instance: Path) -> Vault:
+    """The vault of that installation."""
+    return Vault(load_secrets(instance)["ENCRYPTION_KEYS"].split(","))
 
 
 @pytest.fixture

@@ -1,10 +1,22 @@
 """What commands do to the whole installation is in the audit of each organization."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from app.access.tables import audit_events
 from app.cli.audit import note_command
 from support.world import World
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A new database file."""
+    return f"sqlite:///{tmp_path / 'other.db'}"
 
 
 @pytest.mark.parametrize("action", ["privacy.erased", "privacy.purged", "secrets.rotated"])
@@ -14,3 +26,24 @@ def test_a_command_is_noted_for_every_organization(world: World, action: str) ->
     rows = world.rows(audit_events)
     assert {row["organization_id"] for row in rows} == owners
     assert {(row["action"], row["actor_kind"]) for row in rows} == {(action, "command_line")}
+
+
+def test_every_command_that_concerns_the_installation_leaves_its_row(
+    run: Run, acme: Path, world: World, url: str
+) -> None:
+    """Break: leave out `note_command` in one of the commands."""
+    run("apply", str(acme))
+    commands = {
+        "privacy.erased": ("erase", "+12025550123"),
+        "privacy.purged": ("purge",),
+        "secrets.rotated": ("secrets", "rotate"),
+        "database.copy_started": ("db", "copy", "--to", url),
+    }
+    for action, command in commands.items():
+        result = run(*command)
+        assert result.exit_code == 0, (command, result.stderr)
+        rows = [row for row in world.rows(audit_events) if row["action"] == action]
+        assert [row["actor_kind"] for row in rows] == ["command_line"], action
+        assert "+12025550123" not in str(rows)
+    assert run("db", "copy", "--to", url, "--verify-only").exit_code == 0
+    assert run("db", "copy", "--to", url).exit_code == 0

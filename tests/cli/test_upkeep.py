@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 from app.access.tables import provider_accounts
 from app.db.engine import Database
 from app.db.heartbeats import beat
+from app.db.installation import installation
 from app.db.vault import SealBroken, Vault
 from app.instance import load_secrets
 from app.kernel.clock import parse_rfc3339, utc_now
@@ -57,6 +58,39 @@ def test_a_token_that_no_key_opens_stops_the_rotation_with_its_name(
     result = run("secrets", "rotate")
     assert result.exit_code == 1
     assert SID in result.stderr
+
+
+def test_other_secrets_are_named_by_doctor_and_stop_what_erases(
+    run: Run, acme: Path, environ: dict[str, str | None], world: World
+) -> None:
+    """Break: leave out `_secrets` in `doctor`, or `find_differing` in `load_pseudonym_key`."""
+    run("apply", str(acme))
+    assert run("purge").exit_code == 0
+    before, other = world.rows(installation), "another secret key of this host" * 2
+    environ["BORDERPOST_SECRET_KEY"] = other
+    findings = json.loads(run("doctor", "--json").stdout)["findings"]
+    (found,) = [one for one in findings if one["name"] == "secrets"]
+    assert not found["well"]
+    assert "BORDERPOST_SECRET_KEY" in found["text"]
+    assert "ENCRYPTION_KEYS" not in found["text"]
+    for command in (("erase", US_NUMBER), ("purge",), ("reconcile",)):
+        refused = run(*command)
+        assert refused.exit_code == 1
+        assert "BORDERPOST_SECRET_KEY" in refused.stderr
+        assert other not in refused.stderr
+    assert world.rows(installation) == before
+
+
+def test_rotation_accepts_a_secret_key_that_was_changed_on_purpose(
+    run: Run, acme: Path, environ: dict[str, str | None]
+) -> None:
+    """Break: leave out `accept` in `secrets rotate`."""
+    run("apply", str(acme))
+    run("purge")
+    environ["BORDERPOST_SECRET_KEY"] = "another secret key of this host" * 2
+    assert run("purge").exit_code == 1
+    assert run("secrets", "rotate").exit_code == 0
+    assert run("purge").exit_code == 0
 
 
 def test_a_new_key_is_not_written_where_the_keys_are_given_otherwise(
@@ -199,7 +233,8 @@ def test_the_doctor_finds_nothing_wrong_where_nothing_is(
     code, found = findings(run)
     assert code == 0
     assert found == dict.fromkeys(
-        ("settings", "public URL", "database", "clock", "worker", "provider tokens"), True
+        ("settings", "public URL", "database", "clock", "secrets", "worker", "provider tokens"),
+        True,
     )
 
 
@@ -214,6 +249,7 @@ def test_the_doctor_names_what_is_not_well(
     assert code == 1
     assert [name for name, well in found.items() if not well] == [
         "public URL",
+        "secrets",
         "worker",
         "provider tokens",
     ]

@@ -1,13 +1,15 @@
 """The pages of people: accounts made, roles changed, people barred and let in again."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.access.keys import create_key
 from app.access.roles import Role
-from app.access.tables import audit_events
+from app.access.tables import access_keys, audit_events
 from app.people.passwords import is_password
 from app.people.safeguards import LAST_OWNER, YOURSELF
 from app.people.tables import memberships, users
@@ -247,3 +249,33 @@ def test_markup_in_names_stays_text(window: Window, world: World, tenant: Tenant
     for page in (answer.text, window.get(PATH).text, window.get(f"{PATH}/{made}").text):
         assert "&lt;img src=x" in page
         assert "<img src=x" not in page
+
+
+def test_an_owner_key_that_expires_gives_nobody_access_that_outlives_it(
+    gateway: Gateway, world: World, tenant: Tenant, ada: UUID, bo: UUID
+) -> None:
+    """Break: leave out `_check_lasts` in `create_user` or `change_roles`, or it in `reset_user`."""
+    with world.database.writing() as c:
+        made = create_key(
+            c,
+            organization_id=tenant.organization_id,
+            workspace_id=None,
+            name="until tomorrow",
+            role=Role.OWNER,
+            now=world.now,
+        )
+    for end in (world.now + timedelta(days=1), None):
+        world.set(access_keys, made.key_id, expires_at=end)
+        window = signed_in(gateway, made.token)
+        before = world.rows(users), world.rows(memberships)
+        for answer, status in (
+            (make(window, email="cy@example.com", role_everywhere="owner"), 200),
+            (
+                window.post(f"{PATH}/{bo}/roles", {"role_everywhere": "owner"}, on=f"{PATH}/{bo}"),
+                303,
+            ),
+            (window.post(f"{PATH}/{bo}/reset", on=f"{PATH}/{bo}"), 200),
+        ):
+            assert answer.status_code == (422 if end else status)
+            assert ("Your own access key expires at" in answer.text) == bool(end)
+        assert ((world.rows(users), world.rows(memberships)) == before) == bool(end)

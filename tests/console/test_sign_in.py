@@ -139,11 +139,19 @@ def test_signing_in_again_ends_the_session_before(
     assert sorted(ended) == [False, True]
 
 
-def test_signing_out_ends_the_session_itself(gateway: Gateway, window: Window, person: str) -> None:
+def test_signing_out_ends_the_session_itself_with_one_audit_row(
+    gateway: Gateway, window: Window, person: str, world: World
+) -> None:
+    """Break: leave out `note_deed` in `sign_out_of`, or its condition."""
     window.sign_in(person)
     kept = window.client.get_cookie(NAME, domain="sms.example.com")
     assert kept is not None
     assert window.post("/console/sign-out", on="/console").status_code == 303
+    assert window.post("/console/sign-out", on="/console/sign-in").status_code == 303
+    rows = [row for row in world.rows(audit_events) if row["action"] == "console.signed_out"]
+    assert [(row["actor_kind"], row["actor_id"]) for row in rows] == [
+        ("user", world.rows(users)[0]["id"])
+    ]
     thief = open_window(gateway)
     thief.client.set_cookie(NAME, kept.value, domain="sms.example.com")
     assert not is_in(thief)

@@ -11,11 +11,14 @@ from sqlalchemy.exc import IntegrityError
 from twilio.http.response import Response
 
 from app.access.accounts import FOREIGN, NEEDED, SHARED, WRONG
+from app.access.provider_account import ProviderAccount
 from app.access.roles import Role
 from app.access.tables import audit_events, provider_accounts, workspaces
 from app.destinations.provider_gates import Gate, ProviderGates
 from app.destinations.provider_store import replace_permissions
 from app.destinations.tables import provider_permissions
+from app.messages.refusing_accounts import note_refusing
+from app.messages.tables import refusing_accounts
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from support.fake_twilio import Call, refused
 from support.rewire import another_client
@@ -113,9 +116,12 @@ def test_a_token_is_rotated_step_by_step(owner: Owner) -> None:
 def test_an_unlinked_account_is_forgotten_with_its_tokens(owner: Owner) -> None:
     """Fails without `forget_unused_account` in `change_workspace`."""
     replace_permissions_of(owner.world, ACCOUNT)
+    with owner.world.database.writing() as connection:
+        note_refusing(connection, ProviderAccount(ACCOUNT, "sealed"), 20003, None, owner.world.now)
     assert owner.patch(None).get_json()["account_sid"] is None
     assert owner.world.rows(provider_accounts) == []
     assert owner.world.rows(provider_permissions) == []
+    assert owner.world.rows(refusing_accounts) == []
     assert ("provider_account.forgotten", ACCOUNT, None) in owner.deeds()
     needed = {"$.twilio.account_sid": ["Is needed: the workspace has no account."]}
     assert owner.problems({"auth_token": NEW_TOKEN}) == needed

@@ -1,6 +1,7 @@
 """The pages that machines ask: alive, ready, which version, how much of what."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -8,11 +9,13 @@ from urllib.parse import unquote
 
 import pytest
 from alembic.script import ScriptDirectory
+from cryptography.fernet import Fernet
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
 from app.db.vault import Vault
+from app.web.wiring import provide
 from support.served import Served
 from support.time import host_clock_ahead
 from support.world import Gateway, Tenant, open_gateway
@@ -46,6 +49,7 @@ def test_it_is_ready_with_a_migrated_database(served: Served) -> None:
     assert answer.get_json() == {
         "status": "ready",
         "database": "ok",
+        "secrets": "ok",
         "schema": {"found": latest_revision(), "wanted": latest_revision()},
         "worker": {"heartbeat_at": None},
         "clock": {"skew_seconds": 0.0},
@@ -82,6 +86,7 @@ def test_it_is_alive_and_not_ready_without_its_database(without_database: Gatewa
     assert answer.get_json() == {
         "status": "not ready",
         "database": "unreachable",
+        "secrets": "unknown",
         "schema": {"found": None, "wanted": latest_revision()},
         "worker": {"heartbeat_at": None},
         "clock": {"skew_seconds": None},
@@ -105,6 +110,32 @@ def test_it_is_not_ready_at_another_revision_than_its_own(
     answer = gateway.get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json()["schema"] == {"found": "9999", "wanted": latest_revision()}
+
+
+def test_a_host_with_other_secrets_is_not_ready_and_says_which(
+    gateway: Gateway, database: Database, vault: Vault, tmp_path: Path
+) -> None:
+    """Break: leave `differing` out of the answer of `readyz`."""
+    assert gateway.get("/readyz").status_code == 200
+    installed = gateway.services.installation_secrets
+    others = {
+        "BORDERPOST_SECRET_KEY": replace(installed, secret_key="f" * 32),
+        "BORDERPOST_ENCRYPTION_KEYS": replace(
+            installed, vault=Vault([Fernet.generate_key().decode()])
+        ),
+    }
+    for name, other in others.items():
+        provide(gateway.client.application, other)
+        answer = gateway.get("/readyz")
+        assert answer.status_code == 503
+        found = answer.get_json()
+        assert (found["status"], found["database"]) == ("not ready", "ok")
+        assert found["secrets"].startswith(f"{name}: ")
+        assert installed.secret_key not in answer.text
+        assert other.secret_key not in answer.text
+        assert gateway.get("/healthz").status_code == 200
+    provide(gateway.client.application, installed)
+    assert gateway.get("/readyz").status_code == 200
 
 
 def test_it_is_ready_again_as_soon_as_the_database_is_back(

@@ -1,0 +1,158 @@
+"""Values that exist once per installation: check values of its secrets, and the pseudonym key.
+
+Every host of one installation needs the same secrets. Each check value is written by the first
+host that finds none; two first hosts agree, because the first row stays.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Column, Connection, String, Table, Text, column, select, table, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.db.engine import Database
+from app.db.metadata import metadata
+from app.db.vault import SealBroken, Vault
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+SECRET_KEY = "BORDERPOST_SECRET_KEY"  # noqa: S105 (a name, not a value)
+ENCRYPTION_KEYS = "BORDERPOST_ENCRYPTION_KEYS"
+_SECRET_KEY_CHECK = "secret_key_check"  # noqa: S105
+_ENCRYPTION_CHECK = "encryption_check"
+_PSEUDONYM_KEY = "pseudonym_key"
+_CHECKED_TEXT = "the secrets of a Borderpost installation"
+# The migration writes this where pseudonyms made with the secret key may exist.
+_KEEP_SECRET_KEY = ""
+_ACCOUNTS = table("provider_accounts", column("sid"), column("auth_token"))
+_A_STORED_TOKEN = select(_ACCOUNTS).order_by(_ACCOUNTS.c.sid).limit(1)
+
+
+class SecretsDiffer(Exception):
+    """This host has other secrets than those that the database was set up with."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        super().__init__(
+            f"{' and '.join(names)}: not the value that this database was set up with: give every "
+            "host the same one; to change it on purpose, run `borderpost secrets rotate`"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationSecrets:
+    """The secrets of this host, to be compared with those of the installation."""
+
+    secret_key: str = field(repr=False)
+    vault: Vault = field(repr=False)
+
+    def prepare(self, database: Database) -> None:
+        """Write what the installation does not have yet; what exists stays.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached.
+        """
+        with database.reading() as connection:
+            found = _load(connection)
+        if not {_SECRET_KEY_CHECK, _ENCRYPTION_CHECK, _PSEUDONYM_KEY} <= found.keys():
+            with database.writing() as connection:
+                # A host with wrong keys must not be the one that writes the check values.
+                if self._opens_stored_token(connection):
+                    self._write_missing(connection)
+        elif found[_PSEUDONYM_KEY] == _KEEP_SECRET_KEY:
+            with database.writing() as connection:
+                self._keep_secret_key(connection)
+
+    def find_differing(self, connection: Connection) -> list[str]:
+        """Name the settings whose values are not those of the installation."""
+        found, differing = _load(connection), []
+        check = found.get(_SECRET_KEY_CHECK)
+        if check is not None and not hmac.compare_digest(check, self._secret_key_check()):
+            differing.append(SECRET_KEY)
+        opens = (
+            self._opens(_ENCRYPTION_CHECK, found[_ENCRYPTION_CHECK])
+            if _ENCRYPTION_CHECK in found
+            else self._opens_stored_token(connection)
+        )
+        if not opens:
+            differing.append(ENCRYPTION_KEYS)
+        return differing
+
+    def load_pseudonym_key(self, database: Database) -> str:
+        """Return the key of pseudonyms; a new installation gets a random one.
+
+        Raises:
+            SecretsDiffer: this host has other secrets.
+            ServiceUnavailable: the database cannot be reached.
+        """
+        self.prepare(database)
+        with database.reading() as connection:
+            differing = self.find_differing(connection)
+            if differing:
+                raise SecretsDiffer(differing)
+            return self.vault.open(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
+
+    def accept(self, database: Database) -> None:
+        """Make the secrets of this host those of the installation; the pseudonym key stays.
+
+        Raises:
+            SealBroken: no key of this host decrypts the pseudonym key; nothing is changed.
+        """
+        self.prepare(database)
+        with database.writing() as connection:
+            pseudonym_key = self.vault.open(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
+            for name, value in self._values(pseudonym_key).items():
+                connection.execute(
+                    update(installation).where(installation.c.name == name).values(value=value)
+                )
+
+    def _write_missing(self, connection: Connection) -> None:
+        self._keep_secret_key(connection)
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        values = self._values(secrets.token_urlsafe(48))
+        # All hosts insert in one order, so that two first starts cannot wait for each other.
+        rows = [{"name": name, "value": values[name]} for name in sorted(values)]
+        connection.execute(dialect.insert(installation).values(rows).on_conflict_do_nothing())
+
+    def _keep_secret_key(self, connection: Connection) -> None:
+        sealed = self.vault.seal(_PSEUDONYM_KEY, self.secret_key)
+        connection.execute(
+            update(installation)
+            .where(installation.c.name == _PSEUDONYM_KEY, installation.c.value == _KEEP_SECRET_KEY)
+            .values(value=sealed)
+        )
+
+    def _values(self, pseudonym_key: str) -> dict[str, str]:
+        return {
+            _SECRET_KEY_CHECK: self._secret_key_check(),
+            _ENCRYPTION_CHECK: self.vault.seal(_ENCRYPTION_CHECK, _CHECKED_TEXT),
+            _PSEUDONYM_KEY: self.vault.seal(_PSEUDONYM_KEY, pseudonym_key),
+        }
+
+    def _secret_key_check(self) -> str:
+        text = _CHECKED_TEXT.encode()
+        return hmac.new(self.secret_key.encode(), text, hashlib.sha256).hexdigest()
+
+    def _opens_stored_token(self, connection: Connection) -> bool:
+        row = connection.execute(_A_STORED_TOKEN).one_or_none()
+        return row is None or self._opens(row.sid, row.auth_token)
+
+    def _opens(self, owner: str, sealed: str) -> bool:
+        try:
+            self.vault.open(owner, sealed)
+        except SealBroken:
+            return False
+        return True
+
+
+def _load(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(installation.c.name, installation.c.value))
+    return {row.name: row.value for row in rows}

@@ -1,0 +1,132 @@
+"""All hosts of one installation have the same secrets; the pseudonym key is none of them."""
+
+from threading import Barrier, Thread
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.db.engine import Database
+from app.db.installation import (
+    ENCRYPTION_KEYS,
+    SECRET_KEY,
+    InstallationSecrets,
+    SecretsDiffer,
+    installation,
+)
+from app.db.schema import upgrade
+from app.db.vault import SealBroken, Vault
+from app.kernel.clock import Clock
+from app.kernel.phone import PhoneNumber
+from app.messages.purge import Purge
+from support.world import US_NUMBER, Gateway, Tenant, World
+
+OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
+
+
+def host(secret_key: str = "a" * 32, *keys: str) -> InstallationSecrets:
+    return InstallationSecrets(secret_key, Vault(keys or (OLD,)))
+
+
+def differing(database: Database, one: InstallationSecrets) -> list[str]:
+    with database.reading() as connection:
+        return one.find_differing(connection)
+
+
+def test_a_host_with_other_secrets_is_named_and_changes_nothing(world: World) -> None:
+    """Break: return [] in `find_differing`, or overwrite rows in `_write_missing`."""
+    host().prepare(world.database)
+    before = world.rows(installation)
+    others = {
+        host("b" * 32): [SECRET_KEY],
+        host("a" * 32, NEW): [ENCRYPTION_KEYS],
+        host("b" * 32, NEW): [SECRET_KEY, ENCRYPTION_KEYS],
+        host("a" * 32, NEW, OLD): [],
+        host(): [],
+    }
+    for other, expected in others.items():
+        other.prepare(world.database)
+        assert differing(world.database, other) == expected
+        if expected:
+            with pytest.raises(SecretsDiffer) as refused:
+                other.load_pseudonym_key(world.database)
+            assert refused.value.names == expected
+    assert world.rows(installation) == before
+    assert "a" * 32 not in str(before)
+
+
+def test_two_first_starts_agree(world: World) -> None:
+    """Break: leave out `on_conflict_do_nothing`."""
+    both, found = Barrier(2), list[str]()
+
+    def start() -> None:
+        both.wait(10)
+        found.append(host().load_pseudonym_key(world.database))
+
+    threads = [Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(found) == 2
+    assert len(set(found)) == 1
+    assert len(world.rows(installation)) == 3
+
+
+def test_a_host_that_cannot_read_stored_tokens_writes_no_check_values(
+    world: World, tenant: Tenant
+) -> None:
+    """Break: leave out `_opens_stored_token` in `prepare`."""
+    right, wrong = InstallationSecrets("a" * 32, world.vault), host("a" * 32, NEW)
+    wrong.prepare(world.database)
+    assert world.rows(installation) == []
+    assert differing(world.database, wrong) == [ENCRYPTION_KEYS]
+    right.prepare(world.database)
+    assert differing(world.database, right) == []
+
+
+def test_a_new_secret_key_changes_no_pseudonym(world: World) -> None:
+    """Break: let `accept` write a new pseudonym key."""
+    before = pseudonym(world.database, host())
+    host("b" * 32, NEW, OLD).accept(world.database)
+    for one in (host("b" * 32, NEW, OLD), host("b" * 32, NEW)):
+        assert differing(world.database, one) == []
+        assert pseudonym(world.database, one) == before
+    assert differing(world.database, host()) == [SECRET_KEY, ENCRYPTION_KEYS]
+
+
+def test_secrets_that_cannot_read_the_pseudonym_key_are_not_accepted(world: World) -> None:
+    host().prepare(world.database)
+    before = world.rows(installation)
+    with pytest.raises(SealBroken):
+        host("a" * 32, NEW).accept(world.database)
+    assert world.rows(installation) == before
+
+
+def test_an_upgrade_keeps_the_pseudonyms_made_with_the_secret_key(
+    world: World, gateway: Gateway, tenant: Tenant
+) -> None:
+    """Break: leave out the first INSERT of migration 0017, or `_keep_secret_key`."""
+    gateway.send(tenant)
+    again(world.database)
+    one = InstallationSecrets("a" * 32, world.vault)
+    expected = Purge(world.database, Clock(), "a" * 32).pseudonym(PhoneNumber(US_NUMBER))
+    assert pseudonym(world.database, one) == expected
+    assert pseudonym(world.database, one) == expected
+
+
+def test_a_new_installation_has_a_pseudonym_key_of_its_own(world: World) -> None:
+    again(world.database)
+    assert host().load_pseudonym_key(world.database) not in {"", "a" * 32}
+
+
+def pseudonym(database: Database, one: InstallationSecrets) -> str:
+    key = one.load_pseudonym_key(database)
+    return Purge(database, Clock(), key).pseudonym(PhoneNumber(US_NUMBER))
+
+
+def again(database: Database) -> None:
+    """Run migration 0017 once more on what is there."""
+    with database.writing() as c:
+        c.exec_driver_sql("DROP TABLE installation")
+        c.exec_driver_sql("UPDATE alembic_version SET version_num = '0016'")
+    upgrade(database, "0017")
