@@ -1,1 +1,1 @@
-"""Borderpost: a self-hosted SMS gateway over Twilio. Here the application is put together."""
+"""Borderpost, a self-hosted SMS gateway over Twilio."""

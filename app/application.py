@@ -1,4 +1,4 @@
-"""Putting the application together: routes, services, handlers. No feature imports it."""
+"""The Flask application: routes, services, error handlers. No feature imports it."""
 
 from urllib.parse import urlsplit
 

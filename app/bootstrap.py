@@ -1,4 +1,4 @@
-"""The one place that wires settings to engines, providers and clocks."""
+"""Wiring of settings to engines, providers and clocks."""
 
 import os
 from collections.abc import Mapping
@@ -108,10 +108,10 @@ class Services:
 
 
 def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; the secrets of a first start are made where none were given.
+    """Read the settings; generate missing secrets on the first start.
 
     Raises:
-        SettingsError: with every problem found.
+        SettingsError: with every problem.
     """
     environ = os.environ if environ is None else environ
     instance = default_instance(environ)
@@ -127,7 +127,7 @@ def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the database; nothing is connected yet."""
+    """Return the database; it connects at first use."""
     return Database(settings.database_url, pool_size=settings.threads)
 
 
@@ -147,7 +147,7 @@ def open_transport(settings: Settings, other_calls: int | None = None) -> Twilio
 
 
 def open_twilio(settings: Settings, vault: Vault) -> TwilioClients:
-    """Return the clients of all accounts; nothing is connected yet."""
+    """Return the clients of all accounts; they connect at first use."""
     return TwilioClients(open_transport(settings), vault)
 
 
@@ -162,7 +162,7 @@ def open_services(
     vault: Vault | None = None,
     database: Database | None = None,
 ) -> Services:
-    """Wire everything that requests are served with; nothing is connected yet."""
+    """Wire the services of the web processes; nothing connects yet."""
     clock = clock or Clock()
     database = database or open_database(settings)
     vault = vault or open_vault(settings)
@@ -202,7 +202,7 @@ def open_services(
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Everything that runs beside the web processes."""
+    """The services of the worker."""
 
     clock: Clock
     follow_up: FollowUp
@@ -261,12 +261,12 @@ def open_background(
 
 
 def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
-    """Make ready what a start needs: the SDK, settings, the public URL, the embedded database.
+    """Prepare a start: the SDK, settings, the public URL, the embedded database.
 
-    A server database is never migrated by a start: `borderpost db upgrade` is the owner's step.
+    A server database is never migrated by a start: `borderpost db upgrade` does that.
 
     Raises:
-        SettingsError: with every problem found.
+        SettingsError: with every problem.
     """
     load_sdk()
     settings = with_public_url(open_settings(environ))
@@ -282,7 +282,7 @@ def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def with_public_url(settings: Settings) -> Settings:
-    """Return the settings with the address that callbacks come to, asked of ngrok where it is so.
+    """Replace a public URL of ``ngrok`` by the address that the local ngrok agent reports.
 
     Raises:
         SettingsError: no ngrok agent answers, or it has no https tunnel.

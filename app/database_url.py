@@ -1,6 +1,6 @@
-"""Which database URLs this program understands; nothing is connected.
+"""Supported database URLs.
 
-What is wrong is told without the URL, which holds a password.
+Problems never repeat the URL, which may hold a password.
 """
 
 from sqlalchemy.engine import URL, make_url

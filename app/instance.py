@@ -1,6 +1,6 @@
-"""The instance folder: what belongs to one installation, and the secrets generated for it.
+"""The instance folder: configuration and generated secrets of one installation.
 
-Secrets are written once, readable by their owner alone, and never changed by a later start.
+Secrets are written once, readable by their owner only, and never changed by a later start.
 """
 
 import os
@@ -23,7 +23,7 @@ def load_secrets(instance: Path) -> dict[str, str]:
 
 
 def add_encryption_key(instance: Path) -> bool:
-    """Put a new key before the generated ones; False where the keys do not come from the file."""
+    """Put a new key before the generated ones; False if the keys do not come from the file."""
     path = instance / SECRETS_FILE
     name = "BORDERPOST_ENCRYPTION_KEYS="
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
@@ -41,9 +41,9 @@ def add_encryption_key(instance: Path) -> bool:
 
 
 def create_instance(instance: Path) -> bool:
-    """Make the folder and its secrets where they are missing; say whether secrets were made.
+    """Create the folder and its secrets if missing; return whether secrets were created.
 
-    The file appears whole or not at all, so that two processes that start at once agree.
+    The file is written atomically, so that two processes that start together agree.
     """
     instance.mkdir(parents=True, exist_ok=True)
     path = instance / SECRETS_FILE

@@ -1,4 +1,4 @@
-"""Starting to serve: a wrong setting stops the start with all problems named."""
+"""The entry point of gunicorn; wrong settings stop the start."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""Every setting, read once: from the environment, then ``instance/config.toml``.
+"""Settings, read once from the environment, then ``instance/config.toml``.
 
-All problems are found before any is reported. Knows files and names, nothing of what uses them.
+Every problem is reported together.
 """
 
 import ipaddress
@@ -44,7 +44,7 @@ class IdentityProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator decided."""
+    """The settings of an installation."""
 
     instance: Path
     database_url: str = field(repr=False)
@@ -95,7 +95,7 @@ def load_settings(
 
 
 def default_instance(environ: Mapping[str, str]) -> Path:
-    """Return the instance folder: ``BORDERPOST_INSTANCE``, or ``instance`` beside ``app``."""
+    """Return the instance folder: ``BORDERPOST_INSTANCE``, or ``instance`` next to ``app``."""
     named = environ.get(PREFIX + "INSTANCE")
     return Path(named) if named else Path(__file__).resolve().parent.parent / "instance"
 

@@ -1,1 +1,1 @@
-"""Who may do what: organizations, workspaces, access keys and roles."""
+"""Organizations, workspaces, access keys, roles and the audit."""

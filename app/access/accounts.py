@@ -48,7 +48,7 @@ class WantedAccount:
 
 @dataclass(frozen=True, slots=True)
 class AccountPlan:
-    """What is to be written of an account: the tokens that change, None where one goes."""
+    """The tokens to write; None removes one."""
 
     sid: str
     organization_id: UUID
@@ -133,7 +133,7 @@ def write_account(connection: Connection, vault: Vault, plan: AccountPlan, now: 
 def note_account(
     connection: Connection, plan: AccountPlan, workspace_id: UUID, actor: Actor, now: datetime
 ) -> None:
-    """Write the audit row of what `write_account` wrote: the names of tokens, never a token."""
+    """Write the audit event of `write_account`: the names of tokens, never a token."""
     if plan.tokens:
         action = "provider_account.created" if plan.is_new else "provider_account.changed"
         names = ", ".join(sorted(plan.tokens))

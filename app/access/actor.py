@@ -1,4 +1,4 @@
-"""Who makes a change, for histories and audits."""
+"""The author of a change, for histories and the audit."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +8,7 @@ from app.access.principal import ActorKind, Principal
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who made a change, by name, and by id where there is one."""
+    """The author of a change: name, and id if it has one."""
 
     kind: ActorKind
     name: str

@@ -1,4 +1,4 @@
-"""The audit: who did what, written in the same transaction as the deed."""
+"""The audit log, written in the transaction of the change."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from app.kernel.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What was done; ``target`` names the object by its id, ``reason`` says why or what of it."""
+    """One audit event; ``target`` is the object's id, ``reason`` explains the change."""
 
     organization_id: UUID
     workspace_id: UUID | None
@@ -50,7 +50,7 @@ def note_in_workspace(
     target: object,
     reason: str | None = None,
 ) -> None:
-    """Write the audit row of what was done in a workspace."""
+    """Write an audit event of a workspace."""
     query = select(workspaces.c.organization_id).where(workspaces.c.id == workspace_id)
     owner = connection.execute(query).scalar_one()
     note_deed(connection, actor, Deed(owner, workspace_id, action, str(target), reason), now)

@@ -24,7 +24,7 @@ _LIST: Query[AuditFilter] = Query(AuditListQuery)
     "GET", "/v1/audit-events", guard=Requires(Role.ADMIN), query=_LIST, answers={200: AuditPage}
 )
 def list_audit_events(principal: Principal) -> Answer:
-    """List who did what, newest first."""
+    """List audit events, newest first."""
     wanted = _LIST.read()
     with service(Database).reading() as connection:
         found = load_audit_events(connection, principal, wanted)

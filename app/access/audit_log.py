@@ -1,4 +1,4 @@
-"""SQL of the audit that a principal may see; decides nothing."""
+"""SQL of the audit events that a principal may see."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,9 +29,9 @@ class AuditFilter:
 def load_audit_events(
     connection: Connection, principal: Principal, wanted: AuditFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more where a next page exists.
+    """Load a page, newest first, and one more row if a next page exists.
 
-    What was done to the organization as a whole is seen by a principal of the organization alone.
+    Events of the organization itself are visible to principals of the organization only.
     """
     columns = audit_events.c
     if principal.workspace_id is None:

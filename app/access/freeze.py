@@ -1,4 +1,4 @@
-"""Freezing a workspace: nothing is sent from its next request on, until it is thawed."""
+"""Suspending and resuming a workspace's sends."""
 
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +22,7 @@ def set_frozen(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Freeze or thaw a workspace and note who did; the same again changes nothing.
+    """Suspend or resume a workspace and record the author; repeating it changes nothing.
 
     Raises:
         NotFound: there is no such workspace.

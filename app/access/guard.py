@@ -1,6 +1,6 @@
-"""Letting a request pass: the ``Authorization`` header, the key behind it, its role.
+"""Authentication by access key, and the role that a route requires.
 
-Nothing is remembered between requests, so a revocation is in force for the next one.
+Nothing is cached between requests, so a revocation applies to the next one.
 """
 
 from dataclasses import dataclass
@@ -98,5 +98,5 @@ class RequiresLater:
         return self.role.value
 
     def __call__(self) -> str:
-        """Return the hash of the presented token; whoever gets it must call `admit`."""
+        """Return the hash of the presented token; the caller must call `admit`."""
         return presented_token_hash()

@@ -1,4 +1,4 @@
-"""Who may manage which access keys, and whether a key is still good: pure rules."""
+"""Who may manage which access keys, and the state of a key: pure rules."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -31,10 +31,10 @@ def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: date
 
 
 def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> None:
-    """Let a principal manage a key of a role within its reach; None: of the whole organization.
+    """Check that a principal may manage a key of this role and scope; None is the organization.
 
     Raises:
-        Forbidden: this takes an owner.
+        Forbidden: an owner is required.
     """
     if principal.role is Role.OWNER:
         return
@@ -47,7 +47,7 @@ def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None
 def mistake_in_end(
     wanted: datetime | None, end_of_maker: datetime | None, now: datetime
 ) -> str | None:
-    """Say what is wrong with the expiry of a new key, or None; None as a time means never."""
+    """Return the problem with a new key's expiry, or None; None as a time means no expiry."""
     if wanted is not None and wanted <= now:
         return "Has already passed."
     if end_of_maker is not None and (wanted is None or wanted > end_of_maker):

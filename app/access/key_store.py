@@ -1,4 +1,4 @@
-"""SQL of the access keys that a principal may see; decides nothing and never reads a token."""
+"""SQL of the access keys that a principal may see; tokens are never read."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +40,7 @@ class KeyFilter:
 def load_access_keys(
     connection: Connection, principal: Principal, wanted: KeyFilter, now: datetime
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more where a next page exists."""
+    """Load a page, newest first, and one more if a next page exists."""
     conditions = given(
         (wanted.page_token, _KEY.id.__lt__),
         (wanted.workspace_id, _KEY.workspace_id.__eq__),
@@ -58,7 +58,7 @@ def load_access_keys(
 def load_access_key(
     connection: Connection, principal: Principal, key_id: UUID, *, to_change: bool = False
 ) -> AnyRow:
-    """Load one access key, locked where it is to be changed.
+    """Load one access key, locked if it will be changed.
 
     Raises:
         NotFound: it is absent, or of another tenant or a wider scope than the principal's.

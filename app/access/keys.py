@@ -1,6 +1,6 @@
-"""Issuing and ending access keys, each with its audit row: what every door goes through.
+"""Creating and revoking access keys, each with its audit event.
 
-Who may do it is decided by `app.access.manage_keys`, or by whose machine it is.
+Permissions are checked by the caller (`app.access.manage_keys`).
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ def issue_key(
     now: datetime,
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """Make a key and note who did, inside the caller's transaction."""
+    """Create a key and its audit event in the caller's transaction."""
     key = create_key(
         connection,
         organization_id=organization_id,
@@ -75,7 +75,7 @@ def create_key(
     now: datetime,
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """Make a key, inside the caller's transaction; notes nothing: see `issue_key`."""
+    """Create a key without an audit event; see `issue_key`."""
     token = mint_token()
     key = NewKey(key_id=new_id(), name=name, role=role, token=token)
     insert_key(

@@ -1,4 +1,4 @@
-"""Managing access keys for a principal: a new key may do no more, and lives no longer, than it."""
+"""Managing access keys for a principal: a new key has no more rights and no longer life than it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,12 +43,12 @@ def create_access_key(
     actor: Actor,
     now: datetime,
 ) -> IssuedKey:
-    """Make an access key.
+    """Create an access key.
 
     Raises:
-        Forbidden: the role of the principal makes no such key.
-        ValidationFailed: there is no such workspace, or the end has passed or is later than that
-            of the principal's own key; every problem at once.
+        Forbidden: the principal's role may not create such a key.
+        ValidationFailed: there is no such workspace, or the expiry has passed or is later than that
+            of the principal's own key.
     """
     problems = Problems()
     workspace_id = wanted.workspace_id or principal.workspace_id
@@ -76,11 +76,11 @@ def create_access_key(
 def revoke_access_key(
     connection: Connection, principal: Principal, key_id: UUID, *, actor: Actor, now: datetime
 ) -> None:
-    """Revoke an access key, in force for its next request; the same again changes nothing.
+    """Revoke an access key from its next request on; repeating it changes nothing.
 
     Raises:
         NotFound: it is absent, or of another tenant or a wider scope than the principal's.
-        Forbidden: the role of the principal may not.
+        Forbidden: the principal's role may not.
     """
     key = load_access_key(connection, principal, key_id, to_change=True)
     check_may_manage(principal, Role(key.role), key.workspace_id)

@@ -1,4 +1,4 @@
-"""Which chains of parents there may be: no loop, and none longer than a send follows. Pure."""
+"""Valid chains of parent workspaces: no loop, limited length. Pure."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -7,7 +7,7 @@ MAX_DEPTH = 32  # a chain is followed this far and no further
 
 
 def mistake_in_chain(start: UUID, parents: Mapping[UUID, UUID | None]) -> str | None:
-    """Say what is wrong with the chain of parents that begins at a workspace, or None."""
+    """Return the problem with the chain of parents that begins at a workspace, or None."""
     seen: set[UUID] = set()
     at = parents[start]
     while at is not None and at not in seen:

@@ -1,4 +1,4 @@
-"""Who asks: an access key or a person, the role and the reach; and the rule that admits a key."""
+"""The principal of a request: an access key or a user, with its role and scope."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from app.kernel.errors import Forbidden, Unauthorized
 
 
 class ActorKind(StrEnum):
-    """By which door someone comes in."""
+    """The kinds of principals and authors."""
 
     ACCESS_KEY = "access_key"
     COMMAND_LINE = "command_line"
@@ -50,11 +50,11 @@ class StoredKey:
 
 
 def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
-    """Admit a key that is live and whose role permits what is wanted.
+    """Return the principal of a live key with a sufficient role.
 
     Raises:
         Unauthorized: there is no such key, or it is expired or revoked.
-        Forbidden: the role is too small.
+        Forbidden: the role is not sufficient.
     """
     if key is None or key.revoked_at is not None:
         raise Unauthorized

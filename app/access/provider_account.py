@@ -1,4 +1,4 @@
-"""A provider account of a workspace, as the database holds it, and the form of its tokens."""
+"""A provider account as stored, and the form of its tokens."""
 
 import re
 from dataclasses import dataclass
@@ -16,5 +16,5 @@ _TOKEN = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
 def mistake_in_token(token: str) -> str | None:
-    """Say what is wrong with the form of an auth token, or None; never repeats it."""
+    """Return the problem with the form of an auth token, or None; the text never repeats it."""
     return None if _TOKEN.fullmatch(token) else "Must have 1 to 255 visible ASCII characters"

@@ -1,4 +1,4 @@
-"""Sealing stored secrets anew with the first key: resumable, a row at a time."""
+"""Key rotation: encrypts stored secrets with the first key, row by row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from app.db.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """How many values were sealed anew, and how many had the first key already."""
+    """The number of values encrypted again, and of those that had the first key already."""
 
     changed: int
     current: int
 
 
 def reseal_accounts(database: Database, vault: Vault) -> Resealed:
-    """Seal every provider token anew that an older key sealed; see `reseal_rows`."""
+    """Encrypt every provider token again that an older key encrypted; see `reseal_rows`."""
     columns = provider_accounts.c
     return reseal_rows(database, vault, (columns.auth_token, columns.next_auth_token), str)
 
@@ -31,13 +31,12 @@ def reseal_rows(
     sealed: tuple[Column[Any], ...],
     owner_of: Callable[[Any], str],
 ) -> Resealed:
-    """Seal what an older key sealed; ending it half-way loses nothing, the next run goes on.
+    """Encrypt the values that an older key encrypted; an interrupted run can be repeated.
 
-    ``sealed`` are columns of one table, whose values may be null; ``owner_of`` names a row for the
-    vault by its primary key.
+    ``sealed`` are nullable columns of one table; ``owner_of`` names a row by its primary key.
 
     Raises:
-        SealBroken: a value can be opened with none of the keys; those before it are done.
+        SealBroken: no key decrypts a value; the rows before it are done.
     """
     table: Table = sealed[0].table
     (key,) = table.primary_key.columns

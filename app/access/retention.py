@@ -1,4 +1,4 @@
-"""For how many days a new workspace keeps the bodies and the numbers of its messages."""
+"""Default retention of message bodies and numbers, in days."""
 
 BODY_RETENTION_DAYS = 7
 NUMBER_RETENTION_DAYS = 90

@@ -1,10 +1,10 @@
-"""Roles and who may do what: a pure rule."""
+"""Roles of principals. Pure."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """From the least to the most powerful; each may do what those before it may."""
+    """Roles from the least to the most powerful; each includes the ones before it."""
 
     VIEWER = "viewer"
     SENDER = "sender"
@@ -12,7 +12,7 @@ class Role(StrEnum):
     OWNER = "owner"
 
     def permits(self, wanted: "Role") -> bool:
-        """Say whether this role may do what takes the wanted role."""
+        """Return whether this role includes the wanted one."""
         return _RANKS[self] >= _RANKS[wanted]
 
 

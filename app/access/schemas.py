@@ -1,4 +1,4 @@
-"""The wire shapes of access keys and the audit."""
+"""Wire schemas of access keys and the audit."""
 
 from typing import Any
 
@@ -87,7 +87,7 @@ class AuditListQuery(PageQuery, StrictSchema):
 
 
 class AuditActorView(Schema):
-    """Who did it, and through which door."""
+    """The author of an audit event."""
 
     kind = fields.String(required=True, validate=one_of(ActorKind))
     id = fields.UUID(required=True, allow_none=True)
@@ -95,7 +95,7 @@ class AuditActorView(Schema):
 
 
 class AuditEventView(Schema):
-    """Who did what to which object, when, and why or what of it."""
+    """An audit event."""
 
     id = fields.UUID(required=True)
     at = fields.DateTime(required=True)

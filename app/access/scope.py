@@ -1,4 +1,4 @@
-"""Which workspaces exist for a principal: the condition that tenants' tables are read with."""
+"""Row visibility: which workspaces a principal may see."""
 
 from uuid import UUID
 
@@ -31,7 +31,7 @@ def require_workspace(connection: Connection, principal: Principal, workspace_id
 
 
 def lock_organization(connection: Connection, organization_id: UUID) -> None:
-    """Make changes of what an organization is set up with take turns, so that names stay unique."""
+    """Serialize changes of an organization's configuration, so that names stay unique."""
     query = select(organizations.c.id).where(organizations.c.id == organization_id)
     # Without the key: rows that refer to the organization, as those of the audit, do not wait.
     connection.execute(query.with_for_update(key_share=True)).all()
@@ -40,10 +40,10 @@ def lock_organization(connection: Connection, organization_id: UUID) -> None:
 def chosen_workspace(
     connection: Connection, principal: Principal, workspace_id: UUID | None, path: str
 ) -> UUID:
-    """Return the workspace that a new object goes to: the named one, or the key's own.
+    """Return the workspace of a new object: the named one, or the key's own.
 
     Raises:
-        ValidationFailed: a key of the organization names none, or one that does not exist for it.
+        ValidationFailed: a key of the organization names none, or one that it may not see.
     """
     if workspace_id is None:
         if principal.workspace_id is None:

@@ -1,4 +1,4 @@
-"""SQL of access keys and workspaces; decides nothing."""
+"""SQL of access keys and workspaces."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ _BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("tok
 
 
 def key_from(row: AnyRow) -> StoredKey | None:
-    """Read a key out of a row with `KEY_COLUMNS`; None where the key side is empty."""
+    """Read a key from a row with `KEY_COLUMNS`; None if the key columns are null."""
     if row.key_id is None:
         return None
     principal = Principal(
@@ -39,7 +39,7 @@ def key_from(row: AnyRow) -> StoredKey | None:
 
 
 def load_key(connection: Connection, token_hash: str) -> StoredKey | None:
-    """Load the key whose token has this hash."""
+    """Load the key with this token hash."""
     row = connection.execute(_BY_HASH, {"token_hash": token_hash}).one_or_none()
     return None if row is None else key_from(row)
 
@@ -47,7 +47,7 @@ def load_key(connection: Connection, token_hash: str) -> StoredKey | None:
 def load_keys(
     connection: Connection, organization_id: UUID | None, workspace_id: UUID | None
 ) -> list[AnyRow]:
-    """List keys, oldest first, of one organization and workspace where they are named."""
+    """List keys, oldest first, of an organization and workspace if given."""
     query: Select[*tuple[Any, ...]] = (
         select(access_keys, organizations.c.name.label("organization_name"))
         .add_columns(workspaces.c.name.label("workspace_name"))

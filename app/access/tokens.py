@@ -1,8 +1,8 @@
-"""Access tokens: how they look, how a typing mistake is seen, and what is stored of them.
+"""Access tokens: format, checksum and hash.
 
 ``bp_`` + 32 random base-62 characters + 6 of checksum. The prefix lets secret scanners find a
-leaked token, the checksum tells a damaged one without asking the database. Tokens are random, so a
-plain SHA-256 is enough to store.
+leaked token; the checksum detects a damaged one without a query. Tokens are random, so SHA-256 is
+sufficient for storage.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ def is_well_formed(token: str) -> bool:
 
 
 def hash_token(token: str) -> str:
-    """Return what is stored of a token: its SHA-256 in hexadecimal."""
+    """Return the stored form of a token: its SHA-256 in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

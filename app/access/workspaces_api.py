@@ -1,4 +1,4 @@
-"""Routes of workspaces: suspending and resuming their sends."""
+"""Routes that suspend and resume a workspace."""
 
 from typing import Any
 from uuid import UUID

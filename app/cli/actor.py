@@ -1,4 +1,4 @@
-"""Who changes something by command: the user of this machine, for histories and audits."""
+"""The author of a change made by a command: the user of this machine."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ _NAMELESS = "command line"
 
 
 def command_line_actor() -> Actor:
-    """Name the user who runs the command, or only the command line where the user has no name."""
+    """Return the user who runs the command, or just the command line if the user has no name."""
     return Actor(ActorKind.COMMAND_LINE, _login_name() or _NAMELESS)
 
 

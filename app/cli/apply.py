@@ -1,4 +1,4 @@
-"""`apply`: making the database match a file, or printing what would change."""
+"""`apply`: make the database match a file, or print the difference."""
 
 import os
 
@@ -28,8 +28,8 @@ _DIFFERS = 2
 def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
     """Make the database match FILE (TOML or JSON; - reads standard input).
 
-    Everything is applied or, if there is any mistake, nothing. What FILE leaves out is left alone.
-    The tokens of new access keys are printed once.
+    Everything is applied, or nothing if there is a problem. What FILE leaves out is not changed.
+    Tokens of new access keys are printed once.
     """
     data = parse(read_input(file))
     settings = open_settings()

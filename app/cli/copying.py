@@ -1,4 +1,4 @@
-"""`db copy`: moving to another database, and the proof that everything arrived."""
+"""`db copy`: copy to another database and compare the two."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with this installation, and what to do about it."""
+"""`doctor`: problems of this installation, and their remedies."""
 
 import sys
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _HEARTBEAT_AGE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; a remedy where it is not well."""
+    """One check; a remedy if it failed."""
 
     name: str
     is_well: bool

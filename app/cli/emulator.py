@@ -1,4 +1,4 @@
-"""`emulator`: a Twilio on this machine, until it is interrupted."""
+"""`emulator`: a Twilio emulator, until it is interrupted."""
 
 import threading
 from contextlib import suppress

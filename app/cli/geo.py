@@ -1,4 +1,4 @@
-"""`geo`: does Twilio's own gate agree with the policies, and may we send there today?"""
+"""`geo`: compare Twilio's geo permissions with the policies."""
 
 import sys
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group("geo", cls=Group)
 def geo_group() -> None:
-    """Twilio's geo permissions: the second gate, beside the policies here."""
+    """Twilio's geo permissions, which apply after the policies here."""
 
 
 @geo_group.command("check")
@@ -40,8 +40,8 @@ def geo_group() -> None:
 def check_command(workspace: str | None, as_json: bool) -> None:
     """Ask Twilio, and compare its geo permissions with the policy of each workspace.
 
-    Exits 0 where they agree, 2 where one gate is open and the other shut, 1 where Twilio could not
-    be asked for some workspace. Each is asked with its own credentials. Changes nothing at Twilio.
+    Exits 0 if they agree, 2 if they differ, 1 if Twilio could not be asked for a workspace. Each
+    workspace is asked with its own credentials. Changes nothing at Twilio.
     """
     with _opened(workspace) as (check, workspace_id):
         checked = check(workspace_id)
@@ -60,9 +60,9 @@ def check_command(workspace: str | None, as_json: bool) -> None:
 @_workspace
 @_as_json
 def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
-    """Can we send to each COUNTRY today, and if not, whose gate is shut? Asks Twilio.
+    """Check whether each COUNTRY can be reached today, and if not, what blocks it. Asks Twilio.
 
-    Exits 0 where all are ready, 2 where one is not, 1 where Twilio could not be asked.
+    Exits 0 if all are ready, 2 if one is not, 1 if Twilio could not be asked.
     """
     wrong = [code for code in countries if not is_country(code)]
     if wrong:
@@ -90,10 +90,10 @@ def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bo
 @click.option("--yes", is_flag=True, help="Change Twilio. Without it, changes are only proposed.")
 @_as_json
 def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
-    """Propose, item by item, what would bring Twilio's geo permissions in line; --yes does it.
+    """Propose the changes that align Twilio's geo permissions; --yes makes them.
 
-    Opens what is allowed here and closed there; closes what no workspace of the account allows.
-    Exits 1 where Twilio could not be asked or refused an item.
+    Opens countries that are allowed here and closed there; closes those that no workspace of the
+    account allows. Exits 1 if Twilio could not be asked or refused an item.
     """
     with _opened(workspace) as (check, workspace_id):
         pushed = PushToProvider(check)(workspace_id, apply=yes)

@@ -1,4 +1,4 @@
-"""How the comparison with Twilio's geo permissions is shown to people, and what to do about it."""
+"""Formatting of the comparison with Twilio's geo permissions."""
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ def check_row(checked: Checked) -> dict[str, Any]:
 
 
 def check_lines(checked: Checked) -> Iterator[str]:
-    """Show one workspace to people, with what to do about each disagreement."""
+    """Return a workspace's comparison as lines, with a remedy for each difference."""
     name, view = checked.asked.name, checked.view
     if checked.problem is not None:
         last = "never checked" if view.checked_at is None else f"last {rfc3339(view.checked_at)}"
@@ -62,7 +62,7 @@ def _to_close(country: str, gates: ProviderGates, allowed: frozenset[str]) -> st
 
 
 def _grouped(countries: Iterable[str], remedy: Callable[[str], str]) -> Iterator[str]:
-    """Show countries under what is to be done about them."""
+    """Return countries grouped by remedy."""
     by_remedy: dict[str, list[str]] = {}
     for country in countries:
         by_remedy.setdefault(remedy(country), []).append(country)
@@ -74,7 +74,7 @@ def _grouped(countries: Iterable[str], remedy: Callable[[str], str]) -> Iterator
 
 
 def named(countries: list[str]) -> str:
-    """Return codes with their names where they are few, else the codes alone."""
+    """Return codes with their names if they are few, else codes only."""
     if len(countries) > _FEW:
         return " ".join(countries)
     return ", ".join(f"{country} {country_name(country)}" for country in countries)

@@ -1,4 +1,4 @@
-"""How readiness and proposed changes of Twilio's geo permissions are shown."""
+"""Formatting of readiness and of proposed geo permission changes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ _REMEDY = {
 
 
 def ready_row(country: str, checked: Checked, shut: Sequence[ShutGate]) -> dict[str, Any]:
-    """Return one answer for programs; null where only Twilio, which was not reached, could tell."""
+    """Return one answer as JSON; null if only Twilio could tell and was not reached."""
     unknown = checked.problem is not None and not shut
     return {
         "country": country,
@@ -50,7 +50,7 @@ def ready_lines(country: str, checked: Checked, shut: Sequence[ShutGate]) -> Ite
 
 
 def push_row(pushed: Pushed) -> dict[str, Any]:
-    """Return one account's plan for programs, with what became of each change."""
+    """Return an account's plan as JSON, with the result of each change."""
     plan = pushed.plan
     if pushed.outcomes is None:
         changes = [_item(wanted) for wanted in plan.changes]
@@ -75,7 +75,7 @@ def _outcome(one: ItemOutcome) -> dict[str, Any]:
 
 
 def push_lines(pushed: Pushed, *, is_applied: bool) -> Iterator[str]:
-    """Show one account's plan to people, with what became of each change."""
+    """Return an account's plan as lines, with the result of each change."""
     plan = pushed.plan
     yield f"{pushed.account_sid} ({', '.join(pushed.workspaces)})"
     if pushed.problem is not None:

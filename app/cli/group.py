@@ -1,7 +1,6 @@
-"""How every command ends: 0 done, 1 failed, 64 wrong usage; and what it prints then.
+"""Exit codes and error output of every command: 0 done, 1 failed, 64 wrong usage.
 
-The commands behave so under ``borderpost`` and under ``flask`` alike. Failures that are foreseen
-print ``error:`` lines; a defect of ours keeps its traceback.
+Expected failures print ``error:`` lines; a defect keeps its traceback.
 """
 
 import json
@@ -22,7 +21,7 @@ WRONG_USAGE = 64
 
 
 class Failure(click.ClickException):
-    """The command could not do what it was asked to; each line says one reason."""
+    """An expected failure; each line is one reason."""
 
     exit_code = FAILED
 
@@ -37,7 +36,7 @@ class Failure(click.ClickException):
 
 
 class Command(click.Command):
-    """A command whose foreseen failures exit 1 and whose wrong usage exits 64."""
+    """A command whose expected failures exit 1 and whose wrong usage exits 64."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the arguments."""
@@ -51,7 +50,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group of such commands; what is wrong with the name of one is wrong usage too."""
+    """A group of such commands; an unknown command name is wrong usage."""
 
     command_class = Command
     group_class = type

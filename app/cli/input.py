@@ -1,4 +1,4 @@
-"""What a command reads: a file, or standard input."""
+"""Input of a command: a file, or standard input."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ class WholeNumber(click.IntRange):
 
 
 def read_input(file: str) -> bytes:
-    """Read a file, or standard input where it is named ``-``.
+    """Read a file, or standard input if it is named ``-``.
 
     Raises:
         Failure: the file cannot be read.

@@ -1,4 +1,4 @@
-"""How an access key is shown on the command line; its token is no part of it."""
+"""Formatting of access keys; never of tokens."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ def state_of_row(key: AnyRow, now: datetime) -> KeyState:
 
 
 def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
-    """Return a key with its scope; ``workspace`` is null where it reaches all of them."""
+    """Return a key with its scope; ``workspace`` is null for a key of the organization."""
     workspace = None
     if key.workspace_id is not None:
         workspace = {"id": str(key.workspace_id), "name": key.workspace_name}

@@ -1,4 +1,4 @@
-"""`keys`: making, listing and revoking access keys. A token is printed once, when it is made."""
+"""`keys`: create, list and revoke access keys. A token is printed once."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -86,7 +86,7 @@ def create_command(
 @_organization
 @_as_json
 def list_command(workspace: str | None, organization: str | None, as_json: bool) -> None:
-    """List keys, the oldest first, with what each may do and whether it is still good."""
+    """List keys, oldest first, with role and state."""
     with ready_database() as database, database.reading() as connection:
         now = utc_now()
         workspace_id = organization_id = None
@@ -128,7 +128,7 @@ def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
 def _scope_ids(
     connection: Connection, workspace: str | None, organization: str | None
 ) -> tuple[UUID | None, UUID]:
-    """Return the ids of the workspace, None where only the organization counts, and of that."""
+    """Return the ids of the workspace (None for the organization's own) and the organization."""
     if workspace is None:
         return None, find_organization(connection, organization).id
     within = None if organization is None else find_organization(connection, organization).id

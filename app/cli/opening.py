@@ -1,4 +1,4 @@
-"""What a command works on: the settings, and a database that is ready for this program."""
+"""The settings and the database of a command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from app.settings import Settings
 
 @contextmanager
 def opened_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Lend the database, closed at the end; whether it is migrated is not asked."""
+    """Yield the database, closed at the end; migrations are not checked."""
     database = open_database(settings or open_settings())
     try:
         yield database
@@ -22,10 +22,10 @@ def opened_database(settings: Settings | None = None) -> Iterator[Database]:
 
 @contextmanager
 def ready_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Lend the database if its migrations are those of this program; a new SQLite file gets them.
+    """Yield the database if its migrations match this program; a new SQLite file gets them.
 
     Raises:
-        Failure: migrations are missing, or made by another version of the program.
+        Failure: migrations are missing, or are of another version of the program.
     """
     settings = settings or open_settings()
     with opened_database(settings) as database:

@@ -1,4 +1,4 @@
-"""Showing progress to a terminal; standard output is the result's alone."""
+"""A progress bar on the terminal; standard output holds the result only."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import click
 
 @contextmanager
 def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
-    """Lend what is told how many more are done."""
+    """Yield a callback that advances the progress bar."""
     is_seen = sys.stderr.isatty()
     with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not is_seen) as bar:
         yield bar.update

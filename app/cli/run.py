@@ -1,4 +1,4 @@
-"""`run`: the demo. Everything stays on this machine unless a Twilio URL is set on purpose."""
+"""`run`: the demo. Nothing leaves this machine unless a Twilio URL is set."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ from app.settings import DEFAULT_PUBLIC_URL, Settings
 @click.command("run", cls=Command)
 @click.option("--port", default=8000, show_default=True, type=WholeNumber(1, 65535))
 def run_command(port: int) -> None:
-    """Start the demo: the Twilio emulator, the gateway, one message's life and one blocked send.
+    """Start the demo: the Twilio emulator, the gateway, one message to delivered, one blocked send.
 
-    Makes what is missing in the instance folder and reuses what is there. Ctrl-C stops all of it.
+    Creates what is missing in the instance folder and reuses the rest. Ctrl-C stops everything.
     """
     try:
         require_free_port(port)

@@ -1,4 +1,4 @@
-"""Which organization or workspace a name or an id on the command line means."""
+"""Look-up of organizations and workspaces by name or id."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -12,7 +12,7 @@ from app.kernel.ids import parse_id
 
 
 def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
-    """Return the organization that is named, or the only one where none is.
+    """Return the named organization, or the only one.
 
     Raises:
         Failure: there is no such organization, or several and none was named.
@@ -27,7 +27,7 @@ def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
 
 
 def find_workspace(connection: Connection, name_or_id: str, organization_id: UUID | None) -> AnyRow:
-    """Return the workspace that is named, in one organization or in any.
+    """Return the named workspace, in one organization or in any.
 
     Raises:
         Failure: there is no such workspace, or several have this name.
@@ -39,7 +39,7 @@ def find_workspace(connection: Connection, name_or_id: str, organization_id: UUI
 
 
 def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> AnyRow:
-    """Return the workspace that is named, or the only one where none is.
+    """Return the named workspace, or the only one.
 
     Raises:
         Failure: there is no such workspace, or several and none was named.

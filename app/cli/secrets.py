@@ -1,4 +1,4 @@
-"""`secrets`: rotating the keys that provider tokens are encrypted with."""
+"""`secrets`: rotate the encryption keys."""
 
 import os
 
@@ -18,7 +18,7 @@ from app.webhooks.resealing import reseal_endpoints
 
 @click.group("secrets", cls=Group)
 def secrets_group() -> None:
-    """Keys that secrets are encrypted with at rest."""
+    """Encryption keys of stored secrets."""
 
 
 @secrets_group.command("rotate")

@@ -1,4 +1,4 @@
-"""`init`, `check-config` and `db`: getting an installation ready and saying whether it is."""
+"""`init`, `check-config` and `db upgrade`."""
 
 import os
 
@@ -21,9 +21,9 @@ _HIDDEN = "(set, hidden)"
 
 @click.command("init", cls=Command)
 def init_command() -> None:
-    """Make the instance folder with its secrets, and the database.
+    """Create the instance folder with its secrets, and the database.
 
-    What exists already is left as it is.
+    Existing files are not changed.
     """
     instance = default_instance(os.environ)
     made = create_instance(instance)
@@ -40,7 +40,7 @@ def init_command() -> None:
 def check_config_command(as_json: bool) -> None:
     """Check every setting and print them, secrets hidden.
 
-    Exits 1 with every problem at once.
+    Exits 1 and prints every problem.
     """
     settings = load_settings()
     for warning in settings.warnings:

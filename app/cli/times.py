@@ -1,4 +1,4 @@
-"""Times on the command line: a moment as in RFC 3339, or how long from now."""
+"""Times on the command line: an RFC 3339 time, or a duration from now."""
 
 import re
 from datetime import datetime, timedelta

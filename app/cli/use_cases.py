@@ -1,4 +1,4 @@
-"""`use-cases`: what the provider says of brands and campaigns."""
+"""`use-cases`: registrations at the provider."""
 
 import sys
 
@@ -23,7 +23,7 @@ def use_cases_group() -> None:
 @click.option("--workspace", metavar="NAME|ID", help="Only this workspace's.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def refresh_command(workspace: str | None, as_json: bool) -> None:
-    """Read brand and campaign states from Twilio; exits 1 where it could not be asked."""
+    """Read brand and campaign states from Twilio; exits 1 if it could not be asked."""
     settings = open_settings()
     clients = open_twilio(settings, open_vault(settings))
     with ready_database(settings) as database:

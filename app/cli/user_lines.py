@@ -1,4 +1,4 @@
-"""How a person is shown on the command line; passwords and secrets are no part of it."""
+"""Formatting of users; never of passwords or secrets."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from app.kernel.clock import rfc3339
 
 
 def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
-    """Return a person with the roles; ``workspace`` is null where a role holds in all of them."""
+    """Return a user with the roles; ``workspace`` is null for a role in all of them."""
     return {
         "id": str(user.id),
         "email": user.email,

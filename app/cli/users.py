@@ -133,10 +133,9 @@ def disable_command(email: str, organization: str | None, as_json: bool) -> None
 def reset_command(
     email: str, organization: str | None, password_stdin: bool, as_json: bool
 ) -> None:
-    """Give a person a new password and a fresh start.
+    """Set a new password and reset the user.
 
-    No second factor, no pause after wrong passwords, no sessions; a disabled person may sign in
-    again.
+    Removes second factor, lock-out and sessions, and enables a disabled user.
     """
     password = _password(from_stdin=password_stdin)
     chosen = choose_password(password, email)
@@ -159,7 +158,7 @@ def _password(*, from_stdin: bool) -> str:
 def _scope(
     connection: Connection, workspaces: tuple[str, ...], organization: str | None
 ) -> tuple[UUID, list[UUID | None]]:
-    """Return the organization, and the workspaces to belong to: None stands for all of them."""
+    """Return the organization, and the workspaces of the user: None stands for all."""
     if not workspaces:
         return find_organization(connection, organization).id, [None]
     within = None if organization is None else find_organization(connection, organization).id

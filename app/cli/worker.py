@@ -1,4 +1,4 @@
-"""`worker`, `reconcile`, `purge` and `erase`: what runs beside the web processes, and by hand."""
+"""`worker`, `reconcile`, `purge` and `erase`."""
 
 import os
 import signal

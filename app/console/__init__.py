@@ -1,1 +1,1 @@
-"""Pages for people, over the same operations as the API: no rule lives here."""
+"""Pages for people, over the same operations as the API. No rule lives here."""

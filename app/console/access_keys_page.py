@@ -1,4 +1,4 @@
-"""The page of access keys: which there are, making one, revoking one."""
+"""Pages of access keys."""
 
 from uuid import UUID
 
@@ -67,7 +67,7 @@ def end_access_key(visitor: Visitor, access_key_id: UUID) -> Answer:
 
 
 def _asking(visitor: Visitor, workspace_id: UUID | None) -> Principal:
-    """Return who asks for keys of a workspace: the role there may be more than everywhere."""
+    """Return the principal for keys of a workspace, with the role that the user has there."""
     own = visitor.principal
     if workspace_id is not None and workspace_id == own.workspace_id:
         return own

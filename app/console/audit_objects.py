@@ -1,4 +1,4 @@
-"""Where the object of an audit row is shown, for visitors who may open that page."""
+"""Links from audit events to the pages of their objects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _GONE = ("deleted", "removed")
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """The page of a kind of object; ``{id}`` stands for the row's target."""
+    """The page of a kind of object; ``{id}`` stands for the event's target."""
 
     path: str
     of_organization: bool = False
@@ -41,7 +41,7 @@ _NOUNS: Mapping[str, str] = {
 
 
 def object_path(visitor: Visitor, row: AnyRow) -> str | None:
-    """Return the page of an audit row's object; None where there is none for this visitor."""
+    """Return the page of an audit event's object; None if there is none for this user."""
     kind, _, verb = row.action.partition(".")
     shown = _PAGES.get(kind)
     if shown is None or row.target is None or verb in _GONE:

@@ -1,4 +1,4 @@
-"""The page of the audit: who did what, when and why."""
+"""The audit page."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ class AuditSearch(StrictSchema):
 
 @routes.add("GET", PATH, guard=Visits(Role.ADMIN), answers={200: "text/html"})
 def audit_page(visitor: Visitor) -> Answer:
-    """List who did what, newest first: of the workspace shown, or of the organization."""
+    """List audit events, newest first, of the shown workspace or of the organization."""
     asks = visitor.principal_for(Role.ADMIN)
     form, wanted = searched(AuditSearch)
     rows: list[AnyRow] = []

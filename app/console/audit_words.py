@@ -1,4 +1,4 @@
-"""What the actions of the audit are called, and where what they changed is shown: data."""
+"""Labels of audit actions."""
 
 from collections.abc import Mapping
 

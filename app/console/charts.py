@@ -1,6 +1,6 @@
-"""Charts as SVG: paths by attributes alone, whose colours come from the style sheet. Pure.
+"""SVG charts without inline styles. Pure.
 
-Each chart is 600 by 160 units; the plot leaves room for the labels of both axes.
+A chart is 600 by 160 units, with room for the labels of both axes.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ _STEPS = (1, 2, 5)
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The place of one day: where its bar stands, and the whole column for the pointer."""
+    """One day of a chart: the position of its bar and of its hover column."""
 
     x: float
     width: float

@@ -1,4 +1,4 @@
-"""What the choices of forms offer: pairs of value and label, first the one that leaves it open."""
+"""Options of select fields: pairs of value and label, first the empty one."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID

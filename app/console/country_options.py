@@ -1,4 +1,4 @@
-"""The countries of a select: by name in the visitor's language, with code and calling code."""
+"""Country options of a select: localized name, code and calling code."""
 
 import unicodedata
 from functools import cache
@@ -19,7 +19,7 @@ def country_options(language: str) -> tuple[tuple[str, str], ...]:
 
 
 def sort_key(name: str) -> str:
-    """Return what names are sorted by: accents and case do not count."""
+    """Return a sort key that ignores accents and case."""
     plain = unicodedata.normalize("NFKD", name)
     return "".join(char for char in plain if not unicodedata.combining(char)).casefold()
 

@@ -1,4 +1,4 @@
-"""What a visitor sees when a page cannot be shown: the public error, as a page."""
+"""Error pages."""
 
 import structlog
 from flask import Blueprint, Flask, Response, g, request
@@ -22,7 +22,7 @@ def install_failure_pages(blueprint: Blueprint) -> None:
 
 
 def install_lost_page(app: Flask, below: str) -> None:
-    """Make a path that leads nowhere a page too, where it looks like one of ours."""
+    """Render unknown console paths as a page."""
 
     def lost(error: NotFound) -> Response:
         is_ours = request.path.startswith(below + "/")

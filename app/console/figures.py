@@ -1,4 +1,4 @@
-"""The figures of the overview: sums by day and by country, out of the counters. Pure."""
+"""Figures of the overview, summed from the statistics by day and country. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ _MOST_COUNTRIES = 20
 
 @dataclass(slots=True)
 class Sums:
-    """What became of some sends, and how many others were refused."""
+    """Results of some sends, and the number of refusals."""
 
     sends: int = 0
     delivered: int = 0
@@ -24,7 +24,7 @@ class Sums:
     refusals: int = 0
 
     def add(self, count: DayCount) -> None:
-        """Add what was counted."""
+        """Add other sums."""
         self.sends += count.sends
         self.delivered += count.delivered
         self.undelivered += count.undelivered
@@ -58,7 +58,7 @@ class Figures:
 
     @property
     def is_empty(self) -> bool:
-        """Say whether nothing was sent or refused."""
+        """Return whether nothing was sent or refused."""
         return not self.total.sends and not self.total.refusals
 
 

@@ -23,11 +23,11 @@ class Form:
     errors: Mapping[str, list[str]] = field(default_factory=dict)
 
     def value(self, name: str, default: object = "") -> Any:
-        """Return what was typed into a field."""
+        """Return the submitted value of a field."""
         return self.values.get(name, default)
 
     def errors_of(self, name: str) -> list[str]:
-        """Return what is wrong with a field; the empty name stands for the form as a whole."""
+        """Return the problems of a field; the empty name is the form as a whole."""
         return self.errors.get(name, [])
 
 
@@ -35,11 +35,11 @@ def read_form(schema: type[Schema], **more: object) -> Any:
     """Load the submitted form with a schema; an empty field counts as left out.
 
     Args:
-        schema: the schema of the API's body of the same meaning.
+        schema: the schema of the corresponding API body.
         more: values that do not come from the form.
 
     Raises:
-        ValidationFailed: with every problem, as for the API.
+        ValidationFailed: with every problem, as in the API.
     """
     made = schema()
     given: dict[str, Any] = {}
@@ -64,10 +64,10 @@ def read_text(name: str) -> str:
 
 
 def read_search(schema: type[Schema]) -> Any:
-    """Load the search form that the address holds; an empty field counts as left out.
+    """Load the search form from the query string; an empty field counts as left out.
 
     Raises:
-        ValidationFailed: with every problem, as for the API.
+        ValidationFailed: with every problem, as in the API.
     """
     given = {name: text for name, text in request.args.items() if text}
     return load(schema(), given)

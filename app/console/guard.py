@@ -1,6 +1,6 @@
-"""Letting a visitor see a page: the session behind the cookie, the role, the form's token.
+"""Access to pages: the session behind the cookie, the role, and the form's CSRF token.
 
-Nothing is remembered between requests, so a barred person or a revoked key is out at the next one.
+Nothing is cached between requests: a disabled user or a revoked key loses access at once.
 """
 
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Stranger:
     rule: str = "before sign-in"
 
     def __call__(self) -> None:
-        """Let everyone pass whose form is ours."""
+        """Admit everybody with a valid form token."""
         check_form()
 
 

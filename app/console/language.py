@@ -1,4 +1,4 @@
-"""In which language a visitor reads the names of countries."""
+"""The language in which country names are displayed."""
 
 from functools import cache
 

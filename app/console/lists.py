@@ -1,4 +1,4 @@
-"""Lists of pages: the search above one, and moving through it while that search is kept."""
+"""Lists on pages: the search form and the pager that keeps the search."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _TOKEN = "page_token"  # noqa: S105 (a position in a list)
 
 
 def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
-    """Return the search form as it was filled, and what it asks for: None where it is wrong."""
+    """Return the search form as submitted, and its filter; None if the form has problems."""
     try:
         wanted = read_search(schema)
     except ValidationFailed as problem:
@@ -28,13 +28,13 @@ def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
 def listed(
     path: str, rows: Sequence[T], limit: int, identify: Callable[[T], UUID]
 ) -> dict[str, Any]:
-    """Return what a template shows of a list, and the addresses of its pager.
+    """Return a list for a template, with the addresses of its pager.
 
     Args:
-        path: the list's own.
-        rows: those of this page, and one more where another page follows.
-        limit: how many a page shows.
-        identify: the id that a row is found by.
+        path: the address of the list.
+        rows: the rows of this page, and one more if another page follows.
+        limit: rows per page.
+        identify: returns the id of a row.
     """
     found = page(rows, limit, identify, lambda row: row)
     token = found["next_page_token"]

@@ -1,4 +1,4 @@
-"""The life of a message in words: how its hand-over went, and what each report did to it."""
+"""Labels for the submission of a message and for the effect of each report."""
 
 from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ def submission_words(submission: Submission) -> str:
 
 
 def effect_words(event: AnyRow) -> str:
-    """Say what a report did to the message, and why where it did nothing."""
+    """Return the effect of a report on the message, or the reason why there was none."""
     if event.applied and event.reason == Reason.CONFLICT:
         return (
             "Twilio's callback contradicts what the worker found by asking: that is taken back, "
@@ -56,7 +56,7 @@ def is_watched(found: Inspected, now: datetime) -> bool:
 
 
 def marker(found: Inspected, events: list[AnyRow]) -> str:
-    """Return what changes whenever the page of a message would."""
+    """Return a value that changes whenever the page of a message would change."""
     last = events[-1].id.hex if events else ""
     updated = found.message.updated_at.isoformat()
     repeats = sum(event.repeats for event in events)

@@ -1,4 +1,4 @@
-"""Pages of messages: the search, one message's life as it goes on, and what was refused."""
+"""Pages of messages: search, one message with its events."""
 
 from uuid import UUID
 
@@ -74,7 +74,7 @@ def message_page(visitor: Visitor, message_id: UUID) -> Answer:
     errors=(NotFound,),
 )
 def message_life(visitor: Visitor, message_id: UUID) -> Answer:
-    """Show the part of a message's page that moves; nothing where nothing has changed."""
+    """Render the live part of a message's page; 204 if it has not changed."""
     return _message(visitor, message_id, "message_life.html", request.args.get("seen"))
 
 

@@ -1,6 +1,6 @@
-"""The menu: where everything is, and who is shown it.
+"""The menu, and who sees each entry.
 
-The two ways of seed 000 to Manage Destinations lead to one page.
+Manage Destinations is listed under both of its groups and is one page.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ DESTINATIONS = "/console/destinations"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One page in the menu; ``trail`` names the groups that it stands in."""
+    """One page in the menu; ``trail`` names its groups."""
 
     label: str
     path: str
@@ -24,7 +24,7 @@ class Item:
     beside: tuple[str, ...] = ()
 
     def is_here(self, here: str) -> bool:
-        """Say whether the page shown is this one, one below it, or one that stands beside it."""
+        """Return whether the current page is this one, or belongs to it."""
         if self.path == "/console":
             return here == self.path
         return any(_is_below(here, path) for path in (self.path, *self.beside))

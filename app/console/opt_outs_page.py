@@ -1,4 +1,4 @@
-"""The page of opt-outs: who does not want messages, by which word, and for what."""
+"""The page of opt-outs."""
 
 from typing import Any
 from uuid import UUID

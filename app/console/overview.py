@@ -1,6 +1,6 @@
-"""The first page after sign-in: how the workspace is doing.
+"""The overview, the first page after sign-in.
 
-Nothing is counted here: the worker keeps the counters, refusals are counted as they happen.
+It reads the statistics that the worker keeps; it counts nothing itself.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def overview_page(visitor: Visitor) -> Answer:
 def _first_steps(
     connection: Connection, principal: Principal, figures: Figures, now: datetime
 ) -> dict[str, Any] | None:
-    """Return what a workspace that has never sent is told; None for any other."""
+    """Return the first steps for a workspace that has never sent; None for any other."""
     if not figures.is_empty:
         return None
     if load_inspected_page(connection, principal, MessageFilter(limit=1), now):

@@ -1,4 +1,4 @@
-"""Drawing a page: the templates, what they may ask for, and the answer around them."""
+"""Rendering: the template environment and the response around a page."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from app.web.wiring import service
 
 
 def link(path: str) -> str:
-    """Return the address of a page of ours, whatever prefix a proxy has put before it."""
+    """Return the address of a console page, below the public prefix."""
     return request.script_root + path
 
 
@@ -65,7 +65,7 @@ def draw(template: str, **values: Any) -> str:
 
 
 def page_answer(visitor: Visitor, template: str, status: int = 200, **values: Any) -> Response:
-    """Answer with a whole page, or with a part of one where the template is one."""
+    """Return a page, or a part of one, as a response."""
     text = draw(
         template,
         visitor=visitor,
@@ -86,7 +86,7 @@ def page_around(answer: Response) -> Response:
 
 
 def go_to(path: str, told: str | None = None) -> Response:
-    """Go on to another page after a change, and tell there what was done."""
+    """Redirect to a page and show a message there."""
     if told is not None:
         flash(told, "done")
     return Response(status=303, headers={"Location": link(path)})

@@ -1,4 +1,4 @@
-"""The forms about people: a person to be, and the roles by workspace."""
+"""Forms of users: a new user, and roles by workspace."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The page of people: who has an account, and making one."""
+"""Pages that list and create users."""
 
 from flask import Response
 

@@ -1,4 +1,4 @@
-"""The page of one person: the roles, barring, and a fresh start."""
+"""The page of one user: roles, disabling, reset."""
 
 from uuid import UUID
 
@@ -38,7 +38,7 @@ def person_page(visitor: Visitor, user_id: UUID) -> Answer:
     "POST", _ONE + "/roles", guard=_OWNER, answers={303: None, 422: "text/html"}, errors=(NotFound,)
 )
 def save_roles(visitor: Visitor, user_id: UUID) -> Answer:
-    """Change where a person belongs and with which roles."""
+    """Change a user's workspaces and roles."""
     actor, now = actor_of(asking(visitor)), service(Clock).now()
     try:
         roles = read_form(RolesForm, **roles_given())

@@ -1,4 +1,4 @@
-"""Provider check: where the policy and Twilio's own geo permissions disagree, and what to do."""
+"""Provider check: differences between the policy and Twilio's geo permissions."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _NO_ACCOUNT = "This workspace has no account at Twilio."
 
 @dataclass(frozen=True, slots=True)
 class Disagreements:
-    """The four lists, by name; of the first two, what only a person in Twilio's console changes."""
+    """The four lists by name, and the countries that only Twilio's console can change."""
 
     allowed_here_closed_there: list[str]
     closed_here_open_there: list[str]

@@ -1,4 +1,4 @@
-"""The page of refusals: what was turned away lately, and what each code means."""
+"""The page of refusals."""
 
 from app.access.roles import Role
 from app.console.choices import choices_of, country_choices, use_case_choices
@@ -22,7 +22,7 @@ REFUSALS = "/console/refusals"
 
 @routes.add("GET", REFUSALS, guard=Visits(Role.VIEWER), answers={200: "text/html"})
 def refusals_page(visitor: Visitor) -> Answer:
-    """List what was turned away, newest first, by a search."""
+    """List refusals by a search, newest first."""
     form, wanted = searched(RefusalSearch)
     found = []
     with service(Database).reading() as connection:

@@ -1,4 +1,4 @@
-"""What the search forms of messages and refusals take; days are days of UTC."""
+"""Search forms of messages and refusals; days are in UTC."""
 
 from datetime import date, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pages of signing in and out, and of moving to another workspace."""
+"""Pages for sign-in, sign-out and switching the workspace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -202,7 +202,7 @@ def welcome(signed_in: SignedIn) -> Response:
 
 
 def _wanted() -> str:
-    """Return the page to go on to: one of ours, whatever the form says."""
+    """Return the page after sign-in; only console pages are accepted."""
     given = request.values.get("next", "")
     parts = urlsplit(given)
     is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/console")

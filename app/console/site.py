@@ -1,4 +1,4 @@
-"""The console as a whole: its pages, its files, its cookies."""
+"""The console as a whole: pages, assets, cookies."""
 
 from pathlib import Path
 

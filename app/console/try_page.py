@@ -1,4 +1,4 @@
-"""The page that tries a number: the verdict on it, and a test that really is sent."""
+"""Check a number, and send a test message to it."""
 
 import json
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ TRY = "/console/try"
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What the page shows beside its two forms; a send form has its own nonce."""
+    """The content of the page; each send form has its own nonce."""
 
     asking: Form = field(default_factory=Form)
     sending: Form = field(default_factory=Form)

@@ -9,7 +9,7 @@ _BETWEEN_DIGITS = re.compile(r"[\s().\-\u2010-\u2015\u00a0/]+")
 
 
 def tidy_number(text: str) -> str:
-    """Leave out what stands between digits; ``00`` before the country becomes ``+``."""
+    """Remove separators; a leading ``00`` becomes ``+``."""
     tidied = _BETWEEN_DIGITS.sub("", text)
     return "+" + tidied.removeprefix("00") if tidied.startswith("00") else tidied
 

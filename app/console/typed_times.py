@@ -1,4 +1,4 @@
-"""Times as people type them: days and times of UTC."""
+"""Times as people type them, in UTC."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,7 +8,7 @@ from app.kernel.clock import shifted
 
 
 def typed_time(name: str) -> dict[str, str]:
-    """Return what was typed into a field of date and time, as the API takes it; empty: nothing."""
+    """Return a date and time field as an API value; None if it is empty."""
     given = request.form.get(name, "")
     if not given:
         return {}

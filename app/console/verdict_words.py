@@ -1,4 +1,4 @@
-"""Verdicts and refusals in words: which rule decided, in which layer, at which revision."""
+"""Labels of verdicts and refusals: rule, layer and revision."""
 
 from typing import Any
 

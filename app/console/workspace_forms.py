@@ -1,4 +1,4 @@
-"""The forms of workspaces, put into the words of the API's bodies, and their problems back."""
+"""Forms of workspaces, converted to the API's bodies, and their problems converted back."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The page of one workspace: its settings and its provider account; tokens are never shown."""
+"""The page of one workspace: settings and provider account; tokens are never shown."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The page of workspaces: which there are, and making one."""
+"""The page that lists and creates workspaces."""
 
 from uuid import UUID
 
@@ -83,7 +83,7 @@ def _form_page(visitor: Visitor, status: int, form: Form) -> Response:
 
 
 def _given() -> dict[str, object]:
-    """Return what the form says in other words than the API's body."""
+    """Return the form fields whose names differ from the API's."""
     given = plain_given() | account_given()
     if request.form.get("destinations") == _OWN_POLICY:
         given["inherits"] = False

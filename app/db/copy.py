@@ -1,7 +1,7 @@
-"""Copying every row of one database into another, in batches that a later run goes on behind.
+"""Copying every row of one database into another, in resumable batches.
 
-A table's rows go in the order of their keys, so that what the target holds of it is always a
-beginning: its largest key says where to go on. Nothing is changed or deleted on either side.
+Rows are copied in key order, so the largest key of a target table tells where to continue. Nothing
+is changed or deleted on either side.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ Note: TypeAlias = Callable[[int], None]
 
 
 class CopyRefused(Exception):
-    """The copy cannot be made, or not to this target; the text says why and what to do."""
+    """The copy is not possible; the text says why and gives the remedy."""
 
 
 def copy_rows(source: Database, target: Database, note: Note) -> None:
-    """Copy what the target does not hold yet; ``note`` is told how many rows came since last.
+    """Copy the rows that the target lacks; ``note`` gets the number of rows since its last call.
 
-    The source is read at one moment. Each batch is a transaction of its own at the target.
+    The source is read from one snapshot. Each batch is one transaction at the target.
 
     Raises:
         CopyRefused: the target cannot hold a row of the source.
@@ -51,7 +51,7 @@ def _copy_behind(source: Connection, table: Table, target: Database, note: Note)
 def _copy_referred_first(
     source: Connection, reference: Column[Any], target: Database, note: Note
 ) -> None:
-    """Copy a table whose rows refer to each other, in as many passes as it takes."""
+    """Copy a table with references to itself, in as many passes as needed."""
     table = reference.table
     while True:
         copied = waiting = 0
@@ -70,7 +70,7 @@ def _copy_referred_first(
 def _sorted_out(
     rows: list[StoredRow], reference: Column[Any], target: Database
 ) -> tuple[list[StoredRow], int]:
-    """Return the missing rows whose referred row is there by then, and how many have to wait."""
+    """Return the missing rows whose references exist, and the number of rows that must wait."""
     (key,) = key_columns(reference.table)
     named = {row[name] for row in rows for name in (key.name, reference.name)}
     with target.reading() as connection:
@@ -98,7 +98,7 @@ def _insert(target: Database, table: Table, rows: list[StoredRow]) -> None:
 
 @contextmanager
 def _refusals_told(table: Table) -> Iterator[None]:
-    """Tell why a row was refused, without its values, which may be numbers and bodies."""
+    """Return why a row was refused, without its values, which may be numbers and bodies."""
     try:
         yield
     except (DataError, IntegrityError) as problem:
@@ -108,5 +108,5 @@ def _refusals_told(table: Table) -> Iterator[None]:
 
 
 def first_line(problem: DBAPIError) -> str:
-    """Return what the database said; the lines after the first may hold values."""
+    """Return the first line of a database error; the others may hold values."""
     return str(problem.orig).strip().partition("\n")[0]

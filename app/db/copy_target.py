@@ -1,4 +1,4 @@
-"""Whether a database may be copied into another: two databases, one schema, no rows of its own."""
+"""Checks before a copy: two databases, one schema, no foreign rows."""
 
 import secrets
 from collections.abc import Iterator
@@ -98,10 +98,10 @@ def migrate_target(target: Database) -> None:
 
 
 def require_no_strangers(source: Database, target: Database) -> None:
-    """Make sure that the target holds no row whose key the source does not have.
+    """Check that every row of the target exists in the source.
 
     Raises:
-        CopyRefused: it does; names the table.
+        CopyRefused: it does not; names the table.
     """
     with source.snapshot() as ours, target.snapshot() as theirs:
         for table in stored_tables():
@@ -132,9 +132,9 @@ def _file(connection: Connection) -> Path:
 
 
 def _share(one: Connection, other: Connection) -> bool:
-    """Say whether a lock taken by one connection is in the way of the other.
+    """Return whether two connections are to one database, by taking a lock.
 
-    Names and addresses cannot tell: one server has many, and locks are of one database.
+    Names and addresses cannot tell: a server has many databases.
     """
     number = secrets.randbits(62)
     one.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")

@@ -1,9 +1,8 @@
-"""Connections and transactions: how the two engines differ in them is known here.
+"""Connections and transactions on both engines.
 
-SQLite: WAL, ``synchronous=FULL``, writers begin ``IMMEDIATE`` (a deferred transaction that turns
-into a writer fails at once under load) and queue on a lock of their process first; what is left of
-their time is the busy timeout, for other processes. PostgreSQL: short timeouts, because a caller
-that waits is a status callback that is lost.
+SQLite: WAL, ``synchronous=FULL``. Writers begin ``IMMEDIATE``, because a deferred transaction that
+becomes a writer fails under load; they first queue on a lock of their process. PostgreSQL: short
+timeouts, because a status callback must not wait.
 """
 
 import os
@@ -64,7 +63,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Lend a connection whose statements only read; each sees the newest commits.
+        """Yield a connection for reading statements; each sees the newest commits.
 
         Raises:
             ServiceUnavailable: the database cannot be reached.
@@ -86,7 +85,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Lend a connection that reads the database as it is at one moment, however long it takes.
+        """Yield a connection that reads one snapshot.
 
         Raises:
             ServiceUnavailable: the database cannot be reached.
@@ -102,7 +101,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Lend a connection inside one transaction, committed at the end unless an error escapes.
+        """Yield a connection in one transaction, committed at the end unless an error escapes.
 
         Raises:
             ServiceUnavailable: the database cannot be reached, is locked, or cannot commit.
@@ -114,9 +113,9 @@ class Database:
 
     @contextmanager
     def writing_once(self) -> Iterator[Connection]:
-        """Lend a connection for a single writing statement: one round trip on PostgreSQL.
+        """Yield a connection for one writing statement: one round trip on PostgreSQL.
 
-        On SQLite the statements inside are one transaction, as in `writing`.
+        On SQLite the statements are one transaction, as in `writing`.
         """
         if self.is_sqlite:
             with self.writing() as connection:
@@ -127,10 +126,9 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """Lend a connection in one transaction that no other process migrates beside.
+        """Yield a connection in one transaction that excludes other migrations.
 
-        SQLite changes a table by making it anew, which its foreign keys must not see; they are
-        checked as a whole before the commit.
+        SQLite rebuilds tables, so foreign keys are checked as a whole before the commit.
         """
         if not self.is_sqlite:
             with self.writing() as connection:
@@ -164,7 +162,7 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
-        """Wait for this process's turn to write; lends the seconds left for other processes."""
+        """Wait for the write lock of this process; yields the seconds left for other processes."""
         if not self.is_sqlite:
             yield _WAIT_SECONDS
             return

@@ -1,4 +1,4 @@
-"""What two databases are compared by: the number of a table's rows and a checksum over them all."""
+"""Fingerprints of tables, to compare two databases."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from app.kernel.clock import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The rows of one table, told by their number and the SHA-256 of their canonical form."""
+    """The number of rows of a table and the SHA-256 of their canonical form."""
 
     table: str
     rows: int
@@ -26,7 +26,7 @@ class Fingerprint:
 
 
 def take_fingerprints(database: Database, note: Callable[[int], None]) -> list[Fingerprint]:
-    """Read every table at one moment; ``note`` is told how many rows were read since last.
+    """Read every table in one snapshot; ``note`` gets the number of rows since its last call.
 
     Raises:
         ServiceUnavailable: the database cannot be reached.
@@ -47,9 +47,9 @@ def _fingerprint(connection: Connection, table: Table, note: Callable[[int], Non
 
 
 def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
-    """Write rows so that the same ones make the same text on both engines, in batches of any size.
+    """Write rows as text that is equal on both engines, for batches of any size.
 
-    A JSON value stands in a list of its own: its ``null`` is not the absence of a value.
+    A JSON value is wrapped in a list, because its ``null`` is not an absent value.
     """
     columns = [(column.name, isinstance(column.type, JSON)) for column in table.c]
     values = [

@@ -1,4 +1,4 @@
-"""Signs of life of the processes that run beside the web."""
+"""Heartbeats of the background processes."""
 
 from datetime import datetime
 

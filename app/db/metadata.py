@@ -1,4 +1,4 @@
-"""The one catalogue of tables; each feature adds its own from its ``tables`` module."""
+"""The catalogue of tables; each feature adds its own in its ``tables`` module."""
 
 from sqlalchemy import MetaData
 

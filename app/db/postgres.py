@@ -1,8 +1,7 @@
-"""How PostgreSQL is connected to, and when a connection to it is worth nothing any more.
+"""PostgreSQL engines and fail-over.
 
-A fail-over needs no restart: with several hosts in the URL the one that takes writes is looked for
-at each connect, a peer that is silent is given up within seconds, and one server that is going away
-or takes no writes makes the whole pool connect anew.
+With several hosts in the URL, each connect looks for the one that accepts writes; a silent peer is
+given up within seconds; a server that shuts down or is read-only makes the whole pool reconnect.
 """
 
 from sqlalchemy import URL, Engine, create_engine, event
@@ -26,7 +25,7 @@ _NOT_THE_PRIMARY = frozenset({"25006", "57P01", "57P02", "57P03"})
 
 
 def make_postgres_engine(url: URL, pool_size: int, wait_seconds: float) -> Engine:
-    """Make an engine whose connections are opened as they are needed, up to a number."""
+    """Create an engine that opens connections on demand, up to a limit."""
     engine = create_engine(
         url,
         connect_args=connect_arguments(url, wait_seconds),
@@ -41,9 +40,9 @@ def make_postgres_engine(url: URL, pool_size: int, wait_seconds: float) -> Engin
 
 
 def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | float]:
-    """Return what a connect needs beside the URL; what the URL says itself is left out.
+    """Return the connect arguments that the URL does not set.
 
-    The wait is for each host.
+    The timeout applies to each host.
     """
     arguments: dict[str, str | int | float] = {
         "connect_timeout": wait_seconds,
@@ -62,9 +61,9 @@ def _names_several_hosts(url: URL) -> bool:
 
 
 def _leave_what_is_not_the_primary(context: ExceptionContext) -> None:
-    """Take such an error for a lost connection: no connection of the pool is then used again.
+    """Treat such an error as a lost connection, so that the whole pool reconnects.
 
-    A primary that became read-only keeps its connections, and would serve old data over them.
+    A primary that became read-only keeps its connections and would serve old data.
     """
     if getattr(context.original_exception, "sqlstate", None) in _NOT_THE_PRIMARY:
         context.is_disconnect = True

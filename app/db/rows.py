@@ -1,4 +1,4 @@
-"""The type of a row whose columns the code names itself."""
+"""The type of a row whose columns the code names."""
 
 from typing import Any, TypeAlias
 

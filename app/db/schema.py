@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this program, and saying whether it is there."""
+"""The schema of the database: migrations, and the current revision."""
 
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Reading whole tables in the order of their keys, which is the same on both engines.
+"""Reading whole tables in key order, equal on both engines.
 
-Rows come as the declared column types make them, in batches, so that memory does not grow with the
-table; whoever may stop early closes the generator. Signs of life are no data: they are left out.
+Rows come in batches, so memory does not grow with the table. A caller that stops early closes the
+generator. Heartbeats are left out.
 """
 
 from collections.abc import Generator
@@ -57,7 +57,7 @@ def read_keys(connection: Connection, table: Table) -> Generator[Key, None, None
 
 
 def last_key(connection: Connection, table: Table) -> Key | None:
-    """Return the largest key of a table; None where it is empty."""
+    """Return the largest key of a table; None if it is empty."""
     columns = key_columns(table)
     order = [column.desc() for column in _sortable(connection, table)]
     found = connection.execute(select(*columns).order_by(*order).limit(1)).one_or_none()
@@ -67,9 +67,9 @@ def last_key(connection: Connection, table: Table) -> Key | None:
 def read_rows(
     connection: Connection, table: Table, after: Key | None = None
 ) -> Generator[list[StoredRow], None, None]:
-    """Read the rows of a table in batches, in the order of their keys, from behind a key on.
+    """Read the rows of a table after a key in batches, in key order.
 
-    An absent JSON value is SQLAlchemy's ``null()``, to be told from a JSON ``null``, which is None.
+    An absent JSON value is SQLAlchemy's ``null()``; a JSON ``null`` is None.
     """
     maybe_absent = [c for c in table.c if isinstance(c.type, JSON) and c.nullable]
     wanted = select(*table.c, *(c.is_(null()).label(f"no_{c.name}") for c in maybe_absent))
@@ -98,7 +98,7 @@ def _behind(connection: Connection, table: Table, key: Key) -> ColumnElement[boo
 
 
 def _sortable(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
-    """Make texts sort by their bytes, as SQLite does by itself, whatever the server's locale."""
+    """Sort texts by their bytes, as SQLite does, independent of the server's locale."""
     is_server = connection.dialect.name == "postgresql"
     return [
         collate(column, "C") if is_server and isinstance(column.type, String) else column

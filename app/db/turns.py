@@ -1,6 +1,6 @@
-"""Whose turn it is to do what is done once in a while, however many processes could.
+"""Leases on periodic jobs, so that one of many processes runs each.
 
-A turn is taken with a lease: whoever dies meanwhile lets it run out, and another one takes over.
+A process that dies lets its lease expire; another one takes over.
 """
 
 from datetime import datetime, timedelta
@@ -24,9 +24,9 @@ turns = Table(
 def take_turn(
     connection: Connection, job: str, now: datetime, *, lease: timedelta, first_after: timedelta
 ) -> datetime | None:
-    """Take the turn of a job that is due and return when its lease ends; None where it is not due.
+    """Acquire a due job and return the end of the lease; None if it is not due.
 
-    A job that was never heard of is due ``first_after`` from now.
+    An unknown job is due ``first_after`` from now.
     """
     leased_until = now + lease
     taken = connection.execute(
@@ -39,7 +39,7 @@ def take_turn(
 
 
 def end_turn(connection: Connection, job: str, leased_until: datetime, due_at: datetime) -> None:
-    """Say when a job is due again, unless another one has taken it over meanwhile."""
+    """Set the next due time of a job, unless another process holds it now."""
     connection.execute(
         update(turns)
         .where(turns.c.job == job, turns.c.due_at == leased_until)

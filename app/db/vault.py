@@ -1,6 +1,6 @@
-"""Secrets at rest: encrypted with the first key, readable with any of them.
+"""Encryption at rest: the first key encrypts, any key decrypts.
 
-The owner's name is sealed inside the ciphertext, so that a value copied to another row is refused.
+The owner's name is part of the ciphertext, so a value copied to another row is refused.
 """
 
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""The demo behind `make run`: a tenant, the emulator, the gateway, and a story told over HTTP."""
+"""The demo of `make run`: a tenant, the emulator, the gateway, and requests over HTTP."""

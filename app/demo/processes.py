@@ -1,4 +1,4 @@
-"""Starting the gateway's processes for the demo, and ending every one of them."""
+"""Processes of the demo: start and stop."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ _STOP_SECONDS = 30
 
 
 class DemoFailed(Exception):
-    """The demo cannot run; the text says why and what to do."""
+    """The demo cannot run; the text says why and gives the remedy."""
 
 
 def require_free_port(port: int) -> None:

@@ -29,7 +29,7 @@ _EMAIL = "owner@demo.example"
 
 @dataclass(frozen=True, slots=True)
 class DemoTenant:
-    """What a client of the demo needs."""
+    """The values that a client of the demo needs."""
 
     access_key: str
     workspace_id: str
@@ -39,7 +39,7 @@ class DemoTenant:
 
 
 def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTenant:
-    """Make the demo workspace where it is missing, and a key where its token is not known."""
+    """Create the demo workspace if it is missing, and a key if its token is unknown."""
     path = instance / _FILE
     known = _read(path)
     auth_token = known.get("AUTH_TOKEN") or secrets.token_hex(16)

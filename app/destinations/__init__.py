@@ -1,1 +1,4 @@
-"""Which countries a workspace may reach: the policy, its storage and its API (seed 001)."""
+"""Destination management: the policy, its storage and its API.
+
+Source: Bird, Destination management API.
+"""

@@ -1,7 +1,4 @@
-"""Several wishes about countries as one change: to allow some, some for a time, and block others.
-
-What a person puts together on a page before saving becomes one revision of the policy.
-"""
+"""Several changes of countries as one revision: allow, allow temporarily, block."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +32,7 @@ class Adjustment:
 
     @property
     def action(self) -> str:
-        """Return the name for the history: that of the one kind of wish, where there is one."""
+        """Return the action for the history: the kind of change if there is only one."""
         kinds = {"allowed": self.allow, "allowed_until": self.allow_until, "blocked": self.block}
         used = [name for name, wishes in kinds.items() if wishes]
         return used[0] if len(used) == 1 else "adjusted"
@@ -47,14 +44,13 @@ def adjust(
     now: datetime,
     acknowledged: Collection[str] | None = None,
 ) -> Change:
-    """Make all of an adjustment in one revision; the path of a problem names its country.
+    """Apply an adjustment in one revision; the path of a problem names its country.
 
     Args:
-        wanted: what to allow and to block.
+        wanted: the countries to allow and to block.
         reason: kept with the rules of temporary allowances.
-        now: when a time has passed.
-        acknowledged: the high-risk countries that were acknowledged by name: a person is asked for
-            them in every workspace. None asks for none, as when the change is only tried.
+        now: the time that expiries are compared with.
+        acknowledged: high-risk countries acknowledged by name; None skips the check.
     """
 
     def edit(*_: object) -> Edit:

@@ -1,4 +1,4 @@
-"""Routes of seed 001, field for field: a client of that API changes its base URL and works."""
+"""Routes of Bird's Destination management API, field for field."""
 
 from uuid import UUID
 
@@ -75,7 +75,7 @@ def get_destinations(principal: Principal, workspace_id: UUID, capability: str) 
     errors=CHANGE_ERRORS,
 )
 def replace_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
-    """Overwrite the destination configuration; what is absent is blocked."""
+    """Replace the destination configuration; absent countries are blocked."""
     check_capability(capability)
     wanted = _MAP.read()
     change = changes.replace_all(wanted.destinations, wanted.acknowledge_high_risk)

@@ -1,4 +1,4 @@
-"""Routes below a policy: its finer rules, its inheritance, its history."""
+"""Routes of rules, inheritance and history."""
 
 from typing import Any
 from uuid import UUID
@@ -128,7 +128,7 @@ def delete_rule(principal: Principal, workspace_id: UUID, capability: str, rule_
     errors=(e.NotFound,),
 )
 def get_inheritance(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
-    """Say whether the workspace follows its parent, and whose policy counts."""
+    """Return whether the workspace inherits, and which workspace owns the policy."""
     with service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id, capability)
     return policy_answer(effective, _inheritance(effective))
@@ -172,7 +172,7 @@ def _inheritance(effective: Effective) -> dict[str, Any]:
     errors=(e.NotFound,),
 )
 def list_history(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
-    """List who changed what, when, from which revision and why, newest first; JSON or CSV."""
+    """List the history, newest first, as JSON or CSV."""
     wanted, reader = _HISTORY.read(), reader_of(principal)
     with service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id, capability)

@@ -1,4 +1,4 @@
-"""Routes about the provider's own gate: does it agree with the policy, as last asked and now."""
+"""Routes of the comparison with the provider's geo permissions."""
 
 from uuid import UUID
 
@@ -40,7 +40,7 @@ class ProviderView(Schema):
     errors=(e.NotFound,),
 )
 def get_provider(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
-    """Compare the policy with what Twilio's geo permissions were when last asked."""
+    """Compare the policy with Twilio's geo permissions as last asked."""
     with service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id, capability)
         view = load_view(connection, effective, service(Clock).now())

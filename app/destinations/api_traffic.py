@@ -1,4 +1,4 @@
-"""Routes that answer about numbers: verdicts without sending, and what was turned away."""
+"""Routes that check numbers and list refusals."""
 
 from uuid import UUID
 
@@ -71,7 +71,7 @@ def check_numbers(principal: Principal, workspace_id: UUID, capability: str) -> 
     errors=(e.NotFound,),
 )
 def list_refusals(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
-    """List what was turned away, newest first, with counts by day, country and code."""
+    """List refusals, newest first, with counts by day, country and code."""
     wanted = _REFUSALS.read()
     with service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id, capability)

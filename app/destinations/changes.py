@@ -1,4 +1,4 @@
-"""Every change that can be asked for, with the name under which the history keeps it."""
+"""Every change of a policy, with its action in the history."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -114,7 +114,7 @@ def add_rule(rule: Rule, now: datetime, acknowledged: Collection[str] = ()) -> C
 
 
 def drop_rule(rule_id: UUID) -> Change:
-    """Take a rule away; `NotFound` where there is none."""
+    """Remove a rule; `NotFound` if there is none."""
 
     def edit(_: Connection, before: Effective) -> Edit:
         if all(rule.rule_id != rule_id for rule in before.state.rules):
@@ -125,9 +125,9 @@ def drop_rule(rule_id: UUID) -> Change:
 
 
 def restore_revision(revision: int, now: datetime) -> Change:
-    """Go back to how the policy was after a revision; `NotFound` where there is none.
+    """Restore the policy of a revision; `NotFound` if there is none.
 
-    What the organization denies stays denied, whatever the restored policy says.
+    The organization's denied destinations stay denied.
     """
 
     def edit(connection: Connection, before: Effective) -> Edit:

@@ -1,4 +1,4 @@
-"""Judging numbers without sending: the same code path as a send, for up to a thousand at once."""
+"""Checking up to a thousand numbers with the code path of a send."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,7 +18,7 @@ from app.kernel.phone import resolve
 
 
 def load_gates(connection: Connection, workspace_id: UUID) -> ProviderGates:
-    """Load what is known of the geo permissions of a workspace's provider account."""
+    """Load the known geo permissions of a workspace's provider account."""
     known = provider_permissions.c
     query = (
         select(known.country, known.is_open, known.is_high_risk)

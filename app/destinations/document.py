@@ -1,6 +1,6 @@
-"""A policy as a document: its country map and rules, nothing of when or by whom it was made.
+"""A policy as a document: country map and rules, without authors and times.
 
-The same policy always gives the same document. Whether it may count is not known here.
+The same policy always gives the same document.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.kernel.clock import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class WantedPolicy:
-    """A whole policy; without rules the document speaks of countries only."""
+    """A whole policy; without rules the document covers countries only."""
 
     destinations: dict[str, str]
     acknowledge_high_risk: list[str]
@@ -25,7 +25,7 @@ class WantedPolicy:
 
 
 class PolicyDocument(MapBody):
-    """The document: the body of ``PUT``, and the rules where it has them."""
+    """The body of ``PUT``, and the rules if there are any."""
 
     rules = fields.List(fields.Nested(RuleBody))
 
@@ -35,7 +35,7 @@ class PolicyDocument(MapBody):
 
 
 def document_of(state: PolicyState, now: datetime) -> dict[str, Any]:
-    """Write a policy as a document; rules that have expired decide nothing and are left out."""
+    """Write a policy as a document, without expired rules."""
     live = [rule for rule in state.rules if rule.is_live(now)]
     return {
         "destinations": dict(sorted(state.destinations.items())),
@@ -44,12 +44,12 @@ def document_of(state: PolicyState, now: datetime) -> dict[str, Any]:
 
 
 def content_of(rule: Rule | WantedRule) -> tuple[str, str, str, str | None, datetime | None]:
-    """Return what a rule says, whenever it was made: two with the same content are one."""
+    """Return a rule's content, without its id and time."""
     return rule.kind, rule.value, rule.action, rule.reason, rule.expires_at
 
 
 def place_of(rule: Rule | WantedRule) -> tuple[str, str]:
-    """Return what a rule is about: a policy has one rule for each kind and value."""
+    """Return a rule's kind and value; a policy has one rule for each pair."""
     return rule.kind, rule.value
 
 

@@ -1,4 +1,4 @@
-"""One line of the log for what a check of the provider's geo permissions found of a workspace."""
+"""The log line of a geo permission check."""
 
 import structlog
 

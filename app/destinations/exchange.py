@@ -1,4 +1,4 @@
-"""Making a policy what a document says, in one change, or saying what that would change."""
+"""Import: make a policy match a document, or compare the two."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -28,7 +28,7 @@ from app.kernel.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a document would change for countries, and the policy as it would be."""
+    """The changes of countries, and the resulting policy."""
 
     changes: tuple[CountryChange, ...]
     after: PolicyState
@@ -37,9 +37,9 @@ class Difference:
 def take_document(
     wanted: WantedPolicy, now: datetime, acknowledged: Collection[str] = ()
 ) -> Change:
-    """Make the policy what the document says, in one revision.
+    """Make the policy match the document in one revision.
 
-    Rules that stand already stay as they are. Without rules in the document this is `replace_all`.
+    Existing equal rules stay. Without rules in the document this is `replace_all`.
     """
     acknowledged = {*acknowledged, *wanted.acknowledge_high_risk}
     countries = replace_all(wanted.destinations, acknowledged)
@@ -62,10 +62,10 @@ def take_document(
 def compare(
     connection: Connection, effective: Effective, wanted: WantedPolicy, now: datetime
 ) -> Difference:
-    """Say what a document would change in the policy that counts, whoever's that is.
+    """Compare a document with the effective policy.
 
     Raises:
-        ValidationFailed: the document cannot be a policy here.
+        ValidationFailed: the document is not a valid policy here.
     """
     allowed = [*wanted.destinations, *(rule.value for rule in wanted.rules or ())]
     change = take_document(wanted, now, allowed)  # only whoever allows has to acknowledge

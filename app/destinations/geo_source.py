@@ -1,7 +1,6 @@
-"""The port to a provider's geo permissions: what is asked of it, and in which words it answers.
+"""The port to a provider's geo permissions.
 
-No vendor is named here. Geo permissions are the provider's own gate: what it does not let through
-fails there, whatever the policy here says.
+Geo permissions apply after the policy here: what they block fails at the provider.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from app.access.provider_account import ProviderAccount
 class GeoUnknown(Exception):
     """The provider could not be asked; the text says why and holds no secret.
 
-    ``is_misconfigured`` says that the owner must act: the account or its token is wrong.
+    If ``is_misconfigured``, the account or its token is wrong and the owner must act.
     """
 
     def __init__(self, why: str, *, is_misconfigured: bool = False) -> None:
@@ -24,9 +23,9 @@ class GeoUnknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GeoPermission:
-    """One entry of the provider's list; ``prefix`` and ``message`` are its own words.
+    """One entry of the provider's list; ``prefix`` and ``message`` are the provider's text.
 
-    A code may stand in several entries, and may be one that is no country here.
+    A code may have several entries, and may be no country here.
     """
 
     country: str
@@ -46,14 +45,14 @@ class WantedPermission:
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """What became of one wanted permission; ``problem`` is null where it was applied."""
+    """The result of one requested permission; ``problem`` is None if it was applied."""
 
     wanted: WantedPermission
     problem: str | None = None
 
 
 class GeoPermissionSource(Protocol):
-    """Who knows the geo permissions of an account, and can change some of them."""
+    """Reads and changes the geo permissions of an account."""
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
         """Return every entry of an account, or raise `GeoUnknown`."""
@@ -61,4 +60,4 @@ class GeoPermissionSource(Protocol):
     def update(
         self, account: ProviderAccount, wanted: Sequence[WantedPermission]
     ) -> list[ItemOutcome]:
-        """Ask for changes and return what became of each, in order, or raise `GeoUnknown`."""
+        """Request changes and return the result of each, in order, or raise `GeoUnknown`."""

@@ -1,6 +1,6 @@
-"""High-risk countries: those that the provider itself calls so for the workspace's account.
+"""High-risk countries, as the provider marks them for the workspace's account.
 
-Where the workspace asks for it, allowing one takes an acknowledgement by name.
+If the workspace requires it, allowing one needs an acknowledgement by name.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,9 +23,9 @@ def unacknowledged(
     *,
     always: bool = False,
 ) -> set[str]:
-    """Return the countries that would be newly allowed and still want an acknowledgement.
+    """Return the newly allowed countries that still need an acknowledgement.
 
-    With ``always`` they want it even where the workspace does not ask for it.
+    ``always`` requires it even if the workspace does not.
     """
     new = {code for code in codes if before.state.destinations.get(code) != Access.ALLOWED}
     wanted = new - set(acknowledged)

@@ -1,4 +1,4 @@
-"""Reading the history of a policy: as the API shows it, and as CSV."""
+"""The history of a policy, as JSON and CSV."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ class HistoryFilter:
 
 
 def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
-    """Load a page of revisions, newest first, and one more where a next page exists."""
+    """Load a page of revisions, newest first, and one more if a next page exists."""
     columns = destination_revisions.c
     query = (
         select(destination_revisions)
@@ -91,7 +91,7 @@ def render_revision(row: AnyRow, reader: PolicyReader) -> dict[str, Any]:
 
 
 def write_csv(rows: Iterable[AnyRow], reader: PolicyReader) -> str:
-    """Write revisions as CSV, a line for each country that changed, or one where none did."""
+    """Write revisions as CSV, one line per changed country, or one if none changed."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS)
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""The answer for one number, for sends and checks alike: may it be reached, and if not, why."""
+"""The verdict for one number, for sends and checks."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""SQL that finds whose policy a workspace follows: its own, or its nearest ancestor's with one."""
+"""SQL that finds the workspace whose policy applies."""
 
 from uuid import UUID
 
@@ -9,9 +9,9 @@ from app.access.tables import workspaces
 
 
 def lineage(workspace_id: ColumnElement[UUID]) -> CTE:
-    """Walk up from a workspace as long as it inherits.
+    """Walk up the parents of a workspace while each inherits.
 
-    The row with ``inherits_destinations`` false is the workspace whose policy counts.
+    The row with ``inherits_destinations`` false owns the policy.
     """
     walk = (
         select(

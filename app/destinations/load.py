@@ -1,4 +1,4 @@
-"""Reading policies: whose counts for a workspace, and everything that it says."""
+"""Loading the effective policy of a workspace."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -128,7 +128,7 @@ def rule_from(row: AnyRow) -> Rule:
 def load_use_case_countries(
     connection: Connection, workspace_id: UUID, use_case_id: UUID
 ) -> frozenset[str] | None:
-    """Load the countries that a use case is limited to; None where it is not.
+    """Load the countries that a use case is limited to; None if it is not.
 
     Raises:
         NotFound: the workspace has no such use case.

@@ -1,7 +1,7 @@
-"""Changing a policy: one transaction with its revision check, its history row and its answer.
+"""Changing a policy: one transaction with revision check and history.
 
-Every door (API, console, command line, provisioning) changes a policy through here. Two changes at
-once take turns; with ``If-Match`` the later one is refused, without it is applied on top.
+API, console, commands and provisioning all change policies here. Concurrent changes are serialized;
+with ``If-Match`` the later one is refused, without it is applied on top.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from app.kernel.errors import DestinationsInherited, RevisionMismatch, Validatio
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The circumstances of a change: who, why, on which condition, and whether to try it only."""
+    """Author, reason, condition and dry run of a change."""
 
     actor: Actor
     reason: str | None = None
@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change to make: its name for the history, its edit, and what may be wrong with it."""
+    """A change: its action in the history, its edit, and its problems."""
 
     action: str
     edit: Callable[[Connection, Effective], Edit]
@@ -67,13 +67,13 @@ class ManageDestinations:
     traffic: TrafficSource
 
     def __call__(self, workspace_id: UUID, change: Change, asked: Asked) -> Changed:
-        """Make a change, or try it.
+        """Make a change, or a dry run of it.
 
         Raises:
             NotFound: there is no such workspace, or no such thing to change in it.
             RevisionMismatch: ``If-Match`` does not name the current revision.
             DestinationsInherited: the policy belongs to the parent.
-            ValidationFailed: the change is not possible; every problem at once.
+            ValidationFailed: the change is not valid.
         """
         if asked.dry_run:
             with self.database.reading() as connection:
@@ -124,7 +124,7 @@ def _check(connection: Connection, before: Effective, change: Change, asked: Ask
 
 
 def _after(connection: Connection, before: Effective, state: PolicyState) -> PolicyState:
-    """Return the policy that would count: the own one, or the parent's where it would inherit."""
+    """Return the effective policy: the own one, or the parent's if it would inherit."""
     if not state.inherits or before.parent_id is None:
         return state
     return load_effective(connection, before.parent_id).state

@@ -1,4 +1,4 @@
-"""The policy of a workspace as far as it speaks of one number, read by one statement."""
+"""The part of a policy that can decide about one number, read by one statement."""
 
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from app.kernel.phone import Destination
 
 
 def load_number_policy(connection: Connection, workspace_id: UUID, to: Destination) -> Policy:
-    """Load what decides about a number in a workspace, whichever use case sends.
+    """Load the policy for one number, without the limits of a use case.
 
     Raises:
         NotFound: there is no such workspace.

@@ -1,4 +1,4 @@
-"""Giving a workspace a country map of its own: its first policy, or one instead of its parent's."""
+"""Giving a workspace its own country map: a first policy, or one instead of its parent's."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,10 +21,10 @@ from app.kernel.ids import new_id
 
 
 def own_policy(before: PolicyState, destinations: Mapping[str, str]) -> PolicyState:
-    """Return the policy that a workspace has of its own once the map is its country map.
+    """Return the workspace's own policy with this country map.
 
-    Finer rules stay, those that it inherited as copies; rules for a whole country that say
-    otherwise than the map go.
+    Rules for numbers and prefixes stay, inherited ones as copies; contradicting rules for a whole
+    country are removed.
     """
     if before.inherits:
         copies = tuple(replace(rule, rule_id=new_id()) for rule in before.rules)

@@ -1,8 +1,8 @@
-"""Which numbers a send may reach: a pure decision over the layers of a policy.
+"""The decision whether a send may reach a number. Pure.
 
-Layers only tighten: the organization's floor, then the workspace (its own policy or the one it
-inherits), then the use case. Inside the workspace the most specific live rule decides: the exact
-number, the longest prefix, a country rule, the country map. Knows nothing of storage or HTTP.
+Layers only tighten: the organization's denied countries, the workspace (its own policy or the
+inherited one), the use case. Inside the workspace the most specific live rule decides: exact
+number, longest prefix, country rule, country map.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from app.kernel.phone import Destination
 
 
 class Access(StrEnum):
-    """What a policy says of a country or a rule of its numbers."""
+    """The access that a policy or a rule gives."""
 
     ALLOWED = "allowed"
     BLOCKED = "blocked"
@@ -61,7 +61,7 @@ class Rule:
         return self.expires_at is None or self.expires_at > now
 
     def covers(self, destination: Destination) -> bool:
-        """Say whether the rule speaks of this number."""
+        """Return whether the rule applies to this number."""
         if self.kind is RuleKind.COUNTRY:
             return destination.country == self.value
         if self.kind is RuleKind.PREFIX:
@@ -117,7 +117,7 @@ def _decide_in_workspace(
 
 
 def decisive_rule(policy: Policy, destination: Destination, now: datetime) -> Rule | None:
-    """Return the most specific live rule that speaks of a number; None where none does."""
+    """Return the most specific live rule that covers a number; None if there is none."""
     speaking = [r for r in policy.rules if r.is_live(now) and r.covers(destination)]
     return max(speaking, key=_precedence) if speaking else None
 

@@ -1,4 +1,4 @@
-"""What is wrong with a requested change of a policy: pure, every problem at once by JSON path."""
+"""Problems of a requested policy change, by JSON path. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -40,9 +40,9 @@ def problems_of_list(codes: Iterable[str], access: Access, floor: frozenset[str]
 
 
 def wrong_entries(given: object) -> dict[str | int, list[str]]:
-    """Check the entries of a country map or list as it came, as far as no policy is asked.
+    """Check the raw entries of a country map or list, independent of any policy.
 
-    The key of each is its own: a code of the map, a place in the list.
+    The key is the country code in a map, the index in a list.
     """
     found: dict[str | int, list[str]] = {}
     if isinstance(given, Mapping):
@@ -58,7 +58,7 @@ def wrong_entries(given: object) -> dict[str | int, list[str]]:
 
 
 def problems_of_rule(rule: Rule, floor: frozenset[str], now: datetime) -> Problems:
-    """Check a rule whose value has the right form."""
+    """Check a rule whose value has a valid form."""
     found: Problems = {}
     kind, value, action = rule.kind, rule.value, rule.action
     country = value if kind is RuleKind.COUNTRY else None

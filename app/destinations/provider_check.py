@@ -1,6 +1,6 @@
-"""Asking the provider for its geo permissions, each account once, and comparing them with policies.
+"""Asking the provider for geo permissions, once per account, and comparing them with policies.
 
-What the provider cannot say stays as it was. The network is asked with no connection held.
+Unknown answers change nothing. No connection is held during the call.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ from app.webhooks.outbox import add_event
 
 @dataclass(frozen=True, slots=True)
 class ProviderView:
-    """What is stored of the provider's gates, compared with the policy that counts now.
+    """The stored geo permissions compared with the current policy.
 
-    ``allowed`` are the countries that the policy allows at large; ``checked_at`` is null before the
-    first check.
+    ``allowed`` are the countries that the policy allows; ``checked_at`` is None before the first
+    check.
     """
 
     allowed: frozenset[str]
@@ -49,7 +49,7 @@ class ProviderView:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One workspace after a check; with a ``problem`` the view is of what was known before."""
+    """One workspace after a check; with a ``problem`` the state is the earlier one."""
 
     asked: Asked
     effective: Effective
@@ -58,7 +58,7 @@ class Checked:
 
 
 def load_view(connection: Connection, effective: Effective, now: datetime) -> ProviderView:
-    """Compare what is stored of a workspace's account with its policy as it is now."""
+    """Compare the stored geo permissions of a workspace's account with its current policy."""
     gates = load_gates(connection, effective.workspace_id)
     allowed = allowed_countries(effective.policy(), now)
     return ProviderView(
@@ -93,7 +93,7 @@ class CheckProvider:
         return after
 
     def _tell_of_drift(self, before: ProviderView, after: Checked) -> None:
-        """Tell the owner's systems of differences, once for each time that they change."""
+        """Send an event about differences, once for each change of them."""
         found = after.view.comparison
         if not found.differs or found == before.comparison:
             return

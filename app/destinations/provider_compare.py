@@ -1,4 +1,4 @@
-"""Where a policy and the provider's geo permissions disagree: pure."""
+"""The difference between a policy and the provider's geo permissions. Pure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.kernel.phone import Destination, NumberKind
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Country codes, each list sorted; what SPEC section 7 calls the four disagreements."""
+    """The four lists of country codes, each sorted."""
 
     allowed_here_closed_there: tuple[str, ...] = ()
     closed_here_open_there: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Say whether one gate is open where the other is shut."""
+        """Return whether one side is open and the other closed."""
         return bool(self.allowed_here_closed_there or self.closed_here_open_there)
 
     def as_json(self) -> dict[str, list[str]]:
@@ -32,10 +32,10 @@ class Comparison:
 
 
 def compare(allowed: Collection[str], gates: ProviderGates) -> Comparison:
-    """Compare the countries that a policy allows with the provider's gates.
+    """Compare the allowed countries with the provider's geo permissions.
 
-    What the provider refuses for everybody counts as closed there. Where nothing at all is known
-    of the provider, there is nothing to compare.
+    Countries that the provider never serves count as closed there. Without any known permission
+    there is no comparison.
     """
     if not gates.entries:
         return Comparison()
@@ -56,7 +56,7 @@ def allowed_countries(policy: Policy, now: datetime) -> frozenset[str]:
 
 
 def at_large(country: str) -> Destination:
-    """Return a country as a destination: of its numbers only what all of them begin with."""
+    """Return a country as a destination without a specific number."""
     calling_code = phonenumbers.country_code_for_region(country)
     beginning = f"+{calling_code}" if calling_code else ""
     return Destination(beginning, True, country, NumberKind.MOBILE, True)

@@ -1,7 +1,7 @@
-"""What is known of a provider account's geo permissions, and what that says of a country: pure.
+"""The known geo permissions of a provider account. Pure.
 
-A country without an entry of its own takes the state of the entry that covers it; where there is
-none either, nothing is known of it.
+A country without its own entry has the state of the entry that covers it; without one it is
+unknown.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,17 +47,17 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class ProviderGates:
-    """The entries of one account by country; empty where it was never asked."""
+    """The entries of one account by country; empty if it was never asked."""
 
     entries: Mapping[str, Gate] = field(default_factory=dict)
 
     def entry_of(self, country: str) -> str | None:
-        """Return the code whose entry speaks for a country; None where none does."""
+        """Return the code whose entry covers a country; None if there is none."""
         candidates = (country, *COVERED_BY.get(country, ()))
         return next((code for code in candidates if code in self.entries), None)
 
     def is_closed(self, country: str | None) -> bool | None:
-        """Say whether the provider is known to block a country; None where nothing is known."""
+        """Return whether the provider blocks a country; None if unknown."""
         if country is None or not self.entries:
             return None
         if country in UNSUPPORTED:
@@ -72,10 +72,10 @@ class ProviderGates:
 
 
 def gates_from(permissions: Iterable[GeoPermission]) -> ProviderGates:
-    """Read the entries of the provider's list; codes that name no country here are left out.
+    """Read the provider's list; unknown country codes are left out.
 
-    Where a country has several, the one with the shortest prefix speaks for it (+34 before +3491);
-    of equally short ones all must be open.
+    Of several entries the one with the shortest prefix applies (+34 before +3491); of equally short
+    ones all must be open.
     """
     found: dict[str, list[GeoPermission]] = {}
     for permission in permissions:

@@ -1,7 +1,7 @@
-"""Bringing the provider's geo permissions in line with the policies: what to ask for, and asking.
+"""Aligning the provider's geo permissions with the policies.
 
-Planning is pure. Workspaces that share an account share its permissions, so a country stays open
-there as long as one of them allows it.
+Planning is pure. Workspaces with one account share its permissions, so a country stays open if one
+of them allows it.
 """
 
 from collections.abc import Collection
@@ -15,10 +15,10 @@ from app.destinations.provider_gates import UNSUPPORTED, ProviderGates
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would bring one account in line.
+    """The changes that align one account.
 
-    ``changes`` can be asked for; ``console_only`` takes a person in the provider's console;
-    ``unsupported`` is allowed here and can never be opened there.
+    ``changes`` can be requested; ``console_only`` need the provider's console; ``unsupported`` are
+    allowed here and can never be opened there.
     """
 
     changes: tuple[WantedPermission, ...] = ()
@@ -28,9 +28,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """One account: its plan, and once it was asked for, what became of each change.
+    """One account: its plan, and the result of each requested change.
 
-    A ``problem`` is of the whole account: it could not be asked.
+    A ``problem`` concerns the whole account: it could not be asked.
     """
 
     account_sid: str
@@ -41,13 +41,13 @@ class Pushed:
 
     @property
     def is_done(self) -> bool:
-        """Say whether nothing failed: the account was asked, and no change was refused."""
+        """Return whether the account was asked and no change was refused."""
         refused = [one for one in self.outcomes or () if one.problem is not None]
         return self.problem is None and not refused
 
 
 def plan_push(allowed: Collection[str], gates: ProviderGates) -> Plan:
-    """Say what to open and to close at the provider, entry by entry."""
+    """Plan the entries to open and to close at the provider."""
     wanted = {gates.entry_of(country) for country in allowed}
     differing = [
         WantedPermission(entry, entry in wanted)
@@ -104,7 +104,7 @@ def _planned(sharing: list[Checked]) -> Pushed:
 
 
 def _verified(pushed: Pushed, now_there: list[Checked]) -> Pushed:
-    """Hold what the provider said it did against its list as it is afterwards."""
+    """Compare the provider's results with its list afterwards."""
     if pushed.outcomes is None or not now_there or now_there[0].problem is not None:
         return pushed
     entries = now_there[0].view.gates.entries

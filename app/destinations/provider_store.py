@@ -1,4 +1,4 @@
-"""SQL of what is known of the provider's geo permissions; decides nothing."""
+"""SQL of the known geo permissions of provider accounts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +62,7 @@ def load_checked_at(connection: Connection, workspace_id: UUID) -> datetime | No
 def replace_permissions(
     connection: Connection, account_sid: str, gates: ProviderGates, now: datetime
 ) -> None:
-    """Put what an account was just found to permit in the place of all that was known of it."""
+    """Replace the known permissions of an account."""
     # Two checks of one account take turns; sends and callbacks are not held up by this lock.
     account = select(provider_accounts.c.sid).where(provider_accounts.c.sid == account_sid)
     if connection.execute(account.with_for_update(key_share=True)).one_or_none() is None:

@@ -1,4 +1,4 @@
-"""Can a workspace send to a country today, and if not, whose gate is shut: pure."""
+"""Whether a workspace can reach a country today, and what blocks it. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.kernel.phone import Destination
 
 
 class Gatekeeper(StrEnum):
-    """Who can shut a gate."""
+    """The parties that can block a country."""
 
     NO_NUMBERS = "no_numbers"
     UNSUPPORTED = "unsupported"
@@ -34,7 +34,7 @@ class ShutGate:
 def shut_gates(
     effective: Effective, gates: ProviderGates, country: str, now: datetime, *, is_frozen: bool
 ) -> list[ShutGate]:
-    """List every gate that keeps messages from a country; none where it can be sent to."""
+    """List everything that blocks a country; empty if it can be reached."""
     found = []
     if not has_numbers(country):
         found.append(ShutGate(Gatekeeper.NO_NUMBERS, "no phone number belongs to it"))

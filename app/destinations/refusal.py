@@ -1,7 +1,7 @@
-"""What is kept of a send that was turned away; never the number itself.
+"""Storing refusals; the number is masked.
 
-Bounded, so that an attack cannot fill the disk: at most `LISTED_PER_MINUTE` rows a minute and
-workspace, the rest is only counted, and rows leave after `KEPT`.
+At most `LISTED_PER_MINUTE` rows per minute and workspace are listed, the rest is counted, so that a
+flood cannot fill the disk. Rows are deleted after `KEPT`.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _SWEPT_AT_ONCE = 10
 
 
 class Source(StrEnum):
-    """Who turned the send away."""
+    """The source of a refusal."""
 
     POLICY = "policy"
     PROVIDER = "provider"

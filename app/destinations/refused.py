@@ -1,4 +1,4 @@
-"""Reading what was turned away: a page of rows, and the counts of the last 30 days."""
+"""Reading refusals: a page of rows, and the counts of 30 days."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ class RefusalFilter:
 def load_refusals(
     connection: Connection, workspace_id: UUID, wanted: RefusalFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more where a next page exists."""
+    """Load a page, newest first, and one more if a next page exists."""
     columns = refusals.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),

@@ -1,7 +1,6 @@
-"""SQL that finds the rules that can speak of one number, as one text inside a larger statement.
+"""A SQL expression that selects the rules for one number, for use in a larger statement.
 
-A number has at most sixteen prefixes, so the rules of a policy are looked up by value, however many
-there are. Which of them decides is `app.destinations.policy`'s business.
+A number has at most sixteen prefixes, so rules are looked up by value.
 """
 
 from datetime import datetime
@@ -23,7 +22,7 @@ def rules_of_number(
     number: ColumnElement[str],
     country: ColumnElement[str],
 ) -> ColumnElement[str | None]:
-    """Return the expression whose value `read_rules` understands."""
+    """Return the expression; `read_rules` parses its value."""
     columns = destination_rules.c
     prefixes = [func.substr(number, 1, length) for length in range(1, _MAX_LENGTH + 1)]
     speaks = or_(

@@ -1,4 +1,7 @@
-"""The wire shapes of destination management: seed 001's, and what stands below its path."""
+"""Wire schemas of destination management.
+
+Source: Bird, Destination management API, and its extensions here.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,7 +61,7 @@ class WantedRule:
 
 @dataclass(frozen=True, slots=True)
 class WantedCheck:
-    """Numbers to judge, as a use case of the workspace would reach them where one is named."""
+    """Numbers to check, optionally for one use case."""
 
     numbers: list[str]
     use_case_id: UUID | None
@@ -78,10 +81,10 @@ class DryRunQuery(StrictSchema):
 
 
 class CountriesBody(StrictSchema):
-    """A body with countries: those that are wrong are named, whatever else is wrong."""
+    """A body with countries; each invalid one is named."""
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
-        """Add what is wrong with the countries to what else is wrong."""
+        """Add the problems of the countries to the others."""
         told = error.messages_dict
         given = data.get("destinations") if isinstance(data, dict) else None
         entries = told.setdefault("destinations", {})
@@ -91,7 +94,7 @@ class CountriesBody(StrictSchema):
 
 
 class MapBody(CountriesBody):
-    """Body of ``PUT``: the whole country map; what is absent is blocked."""
+    """Body of ``PUT``: the whole country map; absent countries are blocked."""
 
     destinations = TextMap(required=True, metadata=_MAP)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
@@ -219,7 +222,7 @@ class DestinationManagement(Schema):
 
 
 class DestinationManagementBlockResponse(Schema):
-    """The configuration after a block, and what else to think of."""
+    """The configuration after a block, and hints."""
 
     message = fields.String(required=True, metadata={"example": "Destinations have been blocked."})
     configuration = fields.Nested(DestinationManagement, required=True)
@@ -245,7 +248,7 @@ class RulePage(Schema):
 
 
 class InheritanceView(Schema):
-    """Whether a workspace follows its parent, and whose policy counts for it."""
+    """Whether a workspace inherits, and which workspace owns its policy."""
 
     inherit = fields.Boolean(required=True)
     parent_workspace_id = fields.UUID(required=True, allow_none=True)
@@ -253,7 +256,7 @@ class InheritanceView(Schema):
 
 
 class ActorView(Schema):
-    """Who made a change."""
+    """The author of a change."""
 
     kind = fields.String(required=True, metadata={"example": "access_key"})
     id = fields.UUID(required=True, allow_none=True)
@@ -261,7 +264,7 @@ class ActorView(Schema):
 
 
 class CountryChangeView(Schema):
-    """What changed for one country; null: the policy does not name it."""
+    """The change of one country; null if the policy does not name it."""
 
     country = fields.String(required=True)
     before = fields.String(
@@ -350,7 +353,7 @@ class RefusalCountView(Schema):
 
 
 class RefusalPage(Schema):
-    """What was turned away, newest first, and the counts of the last 30 days."""
+    """Refusals, newest first, and the counts of the last 30 days."""
 
     items = fields.List(fields.Nested(RefusalView), required=True)
     next_page_token = fields.String(required=True, allow_none=True)

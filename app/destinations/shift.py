@@ -1,4 +1,4 @@
-"""The difference between two policies as numbers see it: pure."""
+"""The difference between two policies. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ class Shift:
 
     @property
     def finer_rules(self) -> tuple[Rule, ...]:
-        """Return the rules for which a country's numbers may fare differently from each other."""
+        """Return the rules that give numbers of one country different results."""
         rules = (*self.before.rules, *self.after.rules)
         return tuple(rule for rule in rules if rule.kind is not RuleKind.COUNTRY)
 
@@ -53,9 +53,10 @@ class Shift:
 
 
 class CutOff:
-    """Says of very many numbers whether they would be cut off, however many rules there are.
+    """Tests many numbers for being newly blocked.
 
-    Numbers of one country of which the same finer rules speak fare alike: one of them is judged.
+    Numbers in one country that match the same rules get the same result, so one is evaluated and
+    the result is cached.
     """
 
     def __init__(self, shift: Shift) -> None:

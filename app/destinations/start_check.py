@@ -1,6 +1,6 @@
-"""The warning at start: where Twilio and the policies disagree, said once in the log.
+"""The geo permission warning at start, written once to the log.
 
-Runs beside serving and never gets in its way: whatever goes wrong ends as a log line.
+It runs next to serving; any failure ends as a log line.
 """
 
 import threading

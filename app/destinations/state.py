@@ -1,8 +1,7 @@
-"""A workspace's own policy and every change that can be made to it: pure.
+"""A workspace's own policy and its edits. Pure.
 
-An edit takes a state and gives a state. A country-level edit (`allow`, `block`, `replace`) is meant
-to hold for the whole country, so it removes country rules that say otherwise; rules on prefixes and
-numbers stay.
+An edit maps a state to a state. Country edits (`allow`, `block`, `replace`) apply to whole
+countries, so they remove contradicting country rules; rules for prefixes and numbers stay.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from app.kernel.phone import PhoneNumber
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
-    """What a workspace decides by itself, or that it leaves the decision to its parent."""
+    """The policy of a workspace; ``inherits`` means that the parent's applies instead."""
 
     destinations: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
@@ -29,7 +28,7 @@ Edit = Callable[[PolicyState], PolicyState]
 
 
 def replace_map(wanted: Mapping[str, str]) -> Edit:
-    """Overwrite the whole country map; what is absent is blocked."""
+    """Replace the whole country map; absent countries are blocked."""
 
     def edit(state: PolicyState) -> PolicyState:
         kept = [r for r in state.rules if not _contradicts(r, wanted.get(r.value, Access.BLOCKED))]
@@ -39,7 +38,7 @@ def replace_map(wanted: Mapping[str, str]) -> Edit:
 
 
 def set_countries(codes: Iterable[str], access: Access) -> Edit:
-    """Allow or block countries and leave the rest of the map alone."""
+    """Allow or block countries and keep the rest of the map."""
     wanted = dict.fromkeys(codes, access.value)
 
     def edit(state: PolicyState) -> PolicyState:
@@ -76,7 +75,7 @@ def follow_parent() -> Edit:
 
 
 def start_from(copied: PolicyState) -> Edit:
-    """Decide by itself again, beginning with a copy of what the parent decides."""
+    """Stop inheriting, starting from a copy of the parent's policy."""
     return lambda _: replace(copied, inherits=False)
 
 
@@ -108,7 +107,7 @@ def _contradicts(rule: Rule, access: str) -> bool:
 
 
 def country_accesses(state: PolicyState, now: datetime) -> dict[str, str]:
-    """Say what holds for each country that the state names, its live country rules included."""
+    """Return the access of each country in the map or in a live country rule."""
     found = dict(state.destinations)
     for rule in state.rules:
         if rule.kind is RuleKind.COUNTRY and rule.is_live(now):
@@ -132,7 +131,7 @@ def country_allowances(state: PolicyState, now: datetime) -> dict[str, datetime 
 
 @dataclass(frozen=True, slots=True)
 class CountryChange:
-    """What changes for one country; None: the policy does not name it, which blocks it."""
+    """The change of one country; None means that the policy does not name it, which blocks it."""
 
     country: str
     before: str | None

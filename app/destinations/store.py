@@ -1,4 +1,4 @@
-"""SQL that writes a policy and its history; decides nothing."""
+"""SQL that writes a policy and its history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,10 +26,10 @@ from app.webhooks.outbox import add_event
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What is written of one change beside the policy itself.
+    """The history row of a change.
 
-    ``counted`` is the revision that counted before, an inherited one too: a condition that was
-    meant for it must not fit what follows.
+    ``counted`` is the revision that applied before, inherited ones included, so that the numbers
+    keep rising and an old ``If-Match`` never fits.
     """
 
     action: str

@@ -1,4 +1,4 @@
-"""Tables of destination policies, their history, and of what they turned away."""
+"""Tables of destination policies, their history, and refusals."""
 
 from sqlalchemy import (
     JSON,

@@ -1,8 +1,7 @@
-"""Which codes of a state's territories are separate destinations, and which no number can match.
+"""Territories with their own country codes, and codes without phone numbers. Pure.
 
-Allowing a country allows its own code alone. Source: ISO 3166-1, where each of these territories
-has a code of its own, and ISO 3166-2, where most stand under their state as well; libphonenumber
-gives their numbers those codes. Territories that have no numbers are left out. Pure.
+Allowing a country allows its own code only. Source: ISO 3166-1 and ISO 3166-2; libphonenumber
+assigns the numbers. Territories without numbers are left out.
 """
 
 from collections.abc import Iterable

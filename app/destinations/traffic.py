@@ -1,7 +1,7 @@
-"""What a change of a policy would have done to the traffic of the last 30 days.
+"""The impact of a policy change on the traffic of the last 30 days.
 
-The sums come from the tables of messages and refusals, never from a full scan; which of them are
-touched is decided by the same pure rule as a send.
+Sums come from indexed queries on messages and refusals; the pure rule of a send decides which are
+affected.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class Wanted:
 
 
 class TrafficSource(Protocol):
-    """Who knows what was sent."""
+    """Sums of sent messages."""
 
     def by_country(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
         """Sum up messages by country."""
@@ -54,7 +54,7 @@ class TrafficSource(Protocol):
 def impact(
     connection: Connection, source: TrafficSource, workspace_ids: Collection[UUID], shift: Shift
 ) -> dict[str, Any]:
-    """Say what a change would have blocked and released, in the words of the API."""
+    """Return the blocked and released traffic, in the API's form."""
     since = shift.now - timedelta(days=DAYS)
     wanted = Wanted(workspace_ids, since, shift.countries, shift.prefixes)
     if shift.finer_rules:

@@ -1,4 +1,4 @@
-"""The wire shape of a dry run: what a change would make of a policy and of past traffic."""
+"""Wire schema of a dry run."""
 
 from marshmallow import Schema, fields
 
@@ -21,7 +21,7 @@ class ReleasedTrafficView(Schema):
 
 
 class ImpactView(Schema):
-    """What a change would have done to the traffic of the last days."""
+    """The effect of a change on recent traffic."""
 
     days = fields.Integer(required=True, metadata={"example": 30})
     would_block = fields.List(fields.Nested(BlockedTrafficView), required=True)
@@ -29,7 +29,7 @@ class ImpactView(Schema):
 
 
 class DryRunView(Schema):
-    """With ``dry_run=true``: what the change would do; nothing was changed."""
+    """Answer with ``dry_run=true``: the effect of the change; nothing was changed."""
 
     dry_run = fields.Boolean(required=True)
     revision = fields.Integer(required=True, metadata={"description": "The current one."})

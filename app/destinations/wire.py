@@ -1,4 +1,4 @@
-"""What every route of destination management shares: its path, its conditions, its answers."""
+"""Shared parts of destination routes: path, conditions and answers."""
 
 import re
 from typing import Any
@@ -37,10 +37,10 @@ _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 def open_workspace(
     connection: Connection, principal: Principal, workspace_id: UUID, capability: str
 ) -> Effective:
-    """Load the policy that counts for a workspace of the principal.
+    """Load the effective policy of a workspace.
 
     Raises:
-        BadRequest: the capability is not one that has destinations.
+        BadRequest: the capability has no destinations.
         NotFound: the workspace is absent or another tenant's.
     """
     check_capability(capability)
@@ -88,7 +88,7 @@ def policy_answer(effective: Effective, body: Any, status: int = 200) -> Answer:
 
 
 def dry_run_answer(changed: Changed) -> Answer:
-    """Answer what a change would do."""
+    """Return the answer of a dry run."""
     return policy_answer(
         changed.effective,
         {
@@ -102,7 +102,7 @@ def dry_run_answer(changed: Changed) -> Answer:
 
 
 def configuration_answer(changed: Changed, *, dry_run: bool) -> Answer:
-    """Answer with the configuration after a change, or with what the change would do."""
+    """Return the configuration after a change, or the dry run."""
     if dry_run:
         return dry_run_answer(changed)
     return policy_answer(changed.effective, describe(changed.effective))
@@ -120,7 +120,7 @@ def _reason() -> str | None:
 
 
 def _if_match() -> frozenset[int] | None:
-    """Read ``If-Match``; None where it sets no condition. What is no revision matches none."""
+    """Read ``If-Match``; None without a condition. Invalid values match no revision."""
     given = request.headers.get("If-Match")
     if given is None or given.strip() == "*":
         return None

@@ -1,1 +1,1 @@
-"""The ground floor: time, ids, countries, phone numbers and the public errors. Knows nobody."""
+"""Clock, ids, countries, phone numbers and public errors. Imports no other package."""

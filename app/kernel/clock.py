@@ -81,7 +81,7 @@ def _was_set(host: datetime, measured: _Measurement) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Where operations get the time; tests put their own ``now`` in."""
+    """The clock of operations; tests replace ``now``."""
 
     now: Callable[[], datetime] = utc_now
 

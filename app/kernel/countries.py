@@ -1,7 +1,7 @@
-"""Which codes name a destination: ISO 3166-1 alpha-2, and XK, AC and TA beside it.
+"""Destination codes: ISO 3166-1 alpha-2, and XK, AC and TA.
 
-Source: the officially assigned ISO 3166-1 codes (249); XK is user-assigned and used by
-libphonenumber for Kosovo, AC and TA are exceptionally reserved (Ascension, Tristan da Cunha).
+Source: the 249 assigned ISO 3166-1 codes; XK is user-assigned (Kosovo in libphonenumber), AC and TA
+are exceptionally reserved (Ascension, Tristan da Cunha).
 """
 
 from functools import cache
@@ -31,5 +31,5 @@ def is_country(code: str) -> bool:
 
 @cache
 def country_name(code: str, language: str = "en") -> str:
-    """Return the name of a country in a language, or the code where none is known."""
+    """Return the name of a country in a language, or the code if there is none."""
     return str(Locale.parse(language).territories.get(code, code))

@@ -51,7 +51,7 @@ class Forbidden(PublicError):
 
 
 class WorkspaceSuspended(PublicError):
-    """The workspace is frozen: nothing is sent until it is thawed."""
+    """The workspace is suspended: nothing is sent until it is resumed."""
 
     message = "The workspace is suspended and cannot send messages."
 
@@ -206,7 +206,7 @@ class ServiceUnavailable(PublicError):
 
 
 class SubmissionUnconfirmed(PublicError):
-    """The provider may have the message: whoever sends it again may send it twice."""
+    """The provider may have the message: sending it again may send it twice."""
 
     message = (
         "The provider did not confirm the message. It may have been sent, and is sent again "

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 (RFC 9562) where we mint them, so that a newer row has a larger id."""
+"""Time-ordered ids: UUIDv7 (RFC 9562)."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""How a phone number is shown where the whole of it must not appear."""
+"""Masking of phone numbers."""
 
 import re
 

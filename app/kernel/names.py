@@ -1,4 +1,4 @@
-"""What a name may be: one line that could not be taken for an id. Pure."""
+"""Valid names: one line that cannot be confused with an id. Pure."""
 
 from app.kernel.ids import parse_id
 
@@ -6,7 +6,7 @@ MAX_CHARS = 200
 
 
 def mistake_in_name(name: str) -> str | None:
-    """Say what is wrong with the name of an organization, workspace, use case or key, or None."""
+    """Return the problem with a name, or None."""
     if not 0 < len(name) <= MAX_CHARS or name != name.strip() or not name.isprintable():
         return f"Must have 1 to {MAX_CHARS} characters on one line, with no space around them."
     if parse_id(name) is not None:

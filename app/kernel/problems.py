@@ -1,4 +1,4 @@
-"""Collecting what is wrong with a request, so that all of it is told at once."""
+"""Collecting every problem of a request."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Problems:
-    """What was found wrong so far, by JSON path."""
+    """Problems by JSON path."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[str]] = {}
@@ -19,7 +19,7 @@ class Problems:
         self._found.setdefault(path, []).append(text)
 
     def catch(self, check: Callable[[], T]) -> T | None:
-        """Return what a check returns; None, with its problems noted, where it fails."""
+        """Return the result of a check; None if it failed, with its problems added."""
         try:
             return check()
         except ValidationFailed as problem:

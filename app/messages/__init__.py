@@ -1,1 +1,1 @@
-"""Sending and tracking: the submission protocol, the lifecycle and what clients see (seed 004)."""
+"""Sending and tracking messages."""

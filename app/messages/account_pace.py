@@ -1,6 +1,6 @@
-"""How often one worker asks the provider about one account, and that it leaves a silent one alone.
+"""The rate at which a worker asks the provider about one account; failing accounts are skipped.
 
-Repairing the statuses of an outage must not take from the account what its sends need.
+Reconciliation must leave the account's rate limit to its sends.
 """
 
 import threading

@@ -1,6 +1,6 @@
-"""May this message be sent? Every check of seed 004 in the order of SPEC section 5: pure.
+"""The checks of a send, in their order. Pure.
 
-Each check has its own public code; the first that fails decides.
+Each check has its own public code; the first failure is raised.
 """
 
 from datetime import datetime
@@ -23,11 +23,11 @@ from app.use_cases.eligibility import check_eligibility
 
 
 def admit_caller(caller: str | Principal, context: SendContext, now: datetime) -> Principal:
-    """Admit whoever wants to send: by the access key that was read, or as signed in.
+    """Return the principal of a send: from the access key that was read, or from the session.
 
     Raises:
-        Unauthorized: the key is not there, expired or revoked.
-        Forbidden: the role is too small.
+        Unauthorized: there is no such key, or it is expired or revoked.
+        Forbidden: the role is not sufficient.
     """
     if isinstance(caller, str):
         return admit(context.key, Role.SENDER, now)
@@ -51,11 +51,11 @@ def reachable_use_case(context: SendContext, principal: Principal) -> UseCase:
 def check_admission(
     use_case: UseCase, context: SendContext, destination: Destination, now: datetime
 ) -> tuple[ProviderAccount, Verdict]:
-    """Let a message pass to the provider, or say why not.
+    """Run the checks of a send.
 
     Raises:
         WorkspaceSuspended, UseCaseInactive, BrandSuspended, NoSenderNumber, CampaignNotVerified,
-        InvalidDestination, DestinationBlocked, RecipientOptedOut: the first that holds.
+        InvalidDestination, DestinationBlocked, RecipientOptedOut: the first that applies.
         ProviderMisconfigured: the workspace has no provider account.
     """
     if use_case.is_frozen:

@@ -1,8 +1,7 @@
-"""SQL of one delivery report: the guarded update of the message and the row of its event.
+"""SQL that applies one delivery report: the guarded update of the message, and its event.
 
-One statement on PostgreSQL; one immediate transaction on SQLite. `app.messages.lifecycle.follow`
-decides; here its answers for all five statuses are bound and the database picks by the status that
-the locked row really has.
+One statement on PostgreSQL, one immediate transaction on SQLite. `app.messages.lifecycle` decides
+for each of the five statuses; the database picks the decision for the status of the locked row.
 """
 
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """The message that a report met, and what the report did to it."""
+    """The message of a report, and the effect on it."""
 
     message_id: UUID
     workspace_id: UUID
@@ -202,7 +201,7 @@ _MOVED = [messages.c[name] for name in (*SMS_FIELDS, "country", "created_at")]
 
 
 def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
-    """Build the statement; by ``place`` the server knows the partition to update at once."""
+    """Build the statement; ``place`` lets the planner prune partitions."""
     found = select(messages).where(where).with_for_update().cte("found")
     moved = (
         update(messages)
@@ -299,7 +298,7 @@ _SQLITE_HOLDER = _guess_holder(_bind("found_id", Uuid()))
 
 
 def advance_message(connection: Connection, report: Report) -> Advanced | None:
-    """Apply a report to the message it names; None where none of that account fits."""
+    """Apply a report to its message; None if no message of the account fits."""
     values = _values(report)
     has_id = report.message_id is not None
     if connection.dialect.name == "postgresql":
@@ -331,7 +330,7 @@ def _count(
 
 
 def tell_customer(connection: Connection, moved: Any, at: datetime) -> None:
-    """Write the event that tells a customer's systems what has become of a message."""
+    """Add the webhook event of a message's new status to the outbox."""
     event_type = EventType(f"sms.{moved.status}")
     add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
 

@@ -1,4 +1,4 @@
-"""Routes of sending and reading messages: from the wire to the operations and back."""
+"""Routes that send and read messages."""
 
 from typing import Any
 from uuid import UUID

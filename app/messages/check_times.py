@@ -1,9 +1,8 @@
-"""When the provider is asked about a message that no callback has ended: pure.
+"""The times at which the provider is asked about a message. Pure.
 
-What is unsettled is asked about from 60 s on, often at first, and given up after 15 minutes. What
-was accepted is asked about at 15 min, 1 h, 6 h, 24 h and 72 h; on routes without delivery receipts
-it then rests at `sent`, by design. What may be sent again and left no trace is created once more 2,
-then 3, then 5 minutes after the time before, and never so late that no time is left to look for it.
+Unsettled submissions: from 60 s on, until 15 minutes. Accepted messages: after 15 min, 1 h, 6 h, 24
+h and 72 h; routes without delivery receipts then stay at `sent`. A submission without a trace may
+be sent again after 2, 3 and 5 minutes.
 """
 
 from datetime import datetime, timedelta
@@ -66,7 +65,7 @@ def ask_refusing_account(failures: int, now: datetime) -> datetime:
 def may_resend(
     created_at: datetime, resent_at: datetime | None, resends: int, asked_at: datetime
 ) -> bool:
-    """Say whether what the provider had no trace of when asked may be created once more."""
+    """Return whether a submission without a trace may be sent again now."""
     if resends >= len(RESEND_PAUSES) or asked_at - created_at > _RESENDS_END:
         return False
     return asked_at - (resent_at or created_at) >= RESEND_PAUSES[resends]

@@ -1,8 +1,7 @@
-"""What the provider's error codes mean, in words for people who do not know them by heart: data.
+"""Meanings of provider error codes, for people.
 
-Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors), one page a code. A code
-that is not here is shown as it is, with the link to its page. What a code does to a send is decided
-elsewhere.
+Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors). A code that is not here
+is shown with a link to its page. `app.providers.twilio.codes` decides the effect on a send.
 """
 
 _PAGE = "https://www.twilio.com/docs/api/errors/"
@@ -82,7 +81,7 @@ _MEANINGS: dict[int, str] = {
 
 
 def code_meaning(code: int) -> str | None:
-    """Say what a code means; None where we do not know it."""
+    """Return the meaning of a code; None if unknown."""
     return _MEANINGS.get(code)
 
 

@@ -1,7 +1,7 @@
-"""All that one send needs to know, read by one statement.
+"""Everything that decides about one send, read by one statement.
 
-The key, the use case, its policy, the opt-out list, and what an earlier request with the same
-idempotency key left. Decides nothing; what it reads is the newest commit, because nothing is kept.
+The key, the use case, its policy, the opt-out list, and an earlier request with the same
+idempotency key. Nothing is cached.
 """
 
 import json
@@ -62,7 +62,7 @@ class UseCase:
 
 @dataclass(frozen=True, slots=True)
 class SendContext:
-    """What the database says of one send; None where it knows nothing."""
+    """The stored facts about one send; None for absent ones."""
 
     key: StoredKey | None
     prior: Prior | None
@@ -83,8 +83,7 @@ def load_send_context(
 ) -> SendContext:
     """Read everything that decides about one send, in one round trip.
 
-    A key where its hash is given; ``visited_id`` is the workspace whose idempotency keys a caller
-    without a key uses.
+    ``visited_id`` is the workspace of the idempotency key if the caller has no access key.
     """
     row = connection.execute(
         _STATEMENT,

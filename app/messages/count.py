@@ -47,9 +47,9 @@ class CountMessages:
     rounds: Iterator[int] = field(default_factory=count)
 
     def run_once(self) -> int:
-        """Count what has changed since the last round, a few hours of it at most.
+        """Count the changes since the last round, a few hours at most.
 
-        Returns 1 where there is more to do at once.
+        Returns 1 if there is more to do.
         """
         with self.database.writing() as connection:
             now = self.clock.now()
@@ -81,7 +81,7 @@ class CountMessages:
         return {hour for hour in found if hour >= now - COUNTED}
 
     def _count(self, turn: Turn, hours: Iterable[datetime], now: datetime) -> Turn | None:
-        """Count hours anew; None where another worker has taken over."""
+        """Count hours again; None if another worker has taken over."""
         kept: Turn | None = turn
         for hour in hours:
             with self.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Reading the counters: sums by day and country, and until when they are true."""
+"""Reading the statistics: sums by day and country, and their age."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from app.messages.tables import message_counting, message_counts
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """What became of the sends of one day (UTC) to one country; '' is no country."""
+    """The results of one day (UTC) and one country; '' is no country."""
 
     day: date
     country: str

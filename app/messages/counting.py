@@ -1,7 +1,7 @@
-"""SQL of the counters: which hours were touched, what is in an hour, whose turn the counting is.
+"""SQL of the statistics: changed hours, counts of an hour, and the lease.
 
-An hour is a range of ids. Every change of a message leaves an event with its id, and an id tells
-the time of its message, so the hours to count anew are read from the ids of new events alone.
+An hour is a range of ids. Every change of a message leaves an event with the message's id, so the
+changed hours are read from the new events.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What became of the sends of one workspace to one country; '' is no country."""
+    """The results of one workspace and one country; '' is no country."""
 
     workspace_id: UUID
     country: str
@@ -61,7 +61,7 @@ _COUNTED = tuple(message_counts.c[name] for name in Count.__slots__)
 
 
 def start_counting(connection: Connection, earliest: datetime, now: datetime) -> None:
-    """Begin with the oldest message, but not before a time; does nothing once it has begun."""
+    """Begin with the oldest message after a time; does nothing if already begun."""
     if connection.execute(select(message_counting.c.id)).one_or_none() is not None:
         return
     oldest = select(messages.c.created_at).order_by(messages.c.id).limit(1)
@@ -89,7 +89,7 @@ def take_turn(connection: Connection, now: datetime) -> Turn | None:
 
 
 def keep_turn(connection: Connection, turn: Turn, now: datetime) -> Turn | None:
-    """Prove that the turn is still ours and lengthen it; None where another has taken over."""
+    """Renew the lease; None if another worker has taken over."""
     renewed = Turn(turn.counted_until, max(now + LEASE, turn.leased_until))
     return renewed if _move(connection, turn, leased_until=renewed.leased_until) else None
 
@@ -105,7 +105,7 @@ def _move(connection: Connection, turn: Turn, **values: Any) -> bool:
 
 
 def hours_touched(connection: Connection, since: datetime, until: datetime) -> set[datetime]:
-    """Return the hours of the messages that events of a time speak of."""
+    """Return the hours of the messages that have events in this period."""
     columns = message_events.c
     piece = func.substr(cast(columns.message_id, String), 1, _PIECE_DIGITS)
     is_new = columns.id >= first_id_at(since), columns.id < first_id_at(until)
@@ -151,13 +151,13 @@ def count_hour(connection: Connection, hour: datetime, now: datetime) -> set[Cou
 
 
 def load_hour(connection: Connection, hour: datetime) -> set[Count]:
-    """Load what an hour was counted to be."""
+    """Load the stored counts of an hour."""
     query = select(*_COUNTED).where(*_is(hour))
     return {Count(*row) for row in connection.execute(query)}
 
 
 def replace_hour(connection: Connection, hour: datetime, counts: set[Count]) -> None:
-    """Store what an hour is counted to be now."""
+    """Store the counts of an hour."""
     connection.execute(delete(message_counts).where(*_is(hour)))
     rows = [
         {name: getattr(count, name) for name in Count.__slots__}
@@ -169,7 +169,7 @@ def replace_hour(connection: Connection, hour: datetime, counts: set[Count]) -> 
 
 
 def forget_counts(connection: Connection, before: date) -> None:
-    """Delete the counts of days that nobody looks at any more."""
+    """Delete the counts of old days."""
     connection.execute(delete(message_counts).where(message_counts.c.day < before))
 
 

@@ -43,7 +43,7 @@ _OF_LANE = {Lane.UNSETTLED: IS_UNSETTLED, Lane.SETTLED: IS_SETTLED}
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A claimed message and what is needed to ask the provider about it."""
+    """A claimed message, with everything needed to ask the provider."""
 
     message_id: UUID
     workspace_id: UUID
@@ -158,7 +158,7 @@ def still_ours(due: DueMessage) -> Any:
 
 
 def schedule(connection: Connection, due: DueMessage, check_at: datetime | None) -> None:
-    """Give a message back with its next time; what a callback has changed meanwhile stays."""
+    """Release a message with its next time; changes by a callback stay."""
     connection.execute(
         update(messages)
         .where(still_ours(due))
@@ -174,7 +174,7 @@ def note_billing(
     price: str | None,
     price_unit: str | None,
 ) -> None:
-    """Store what only the provider knows: its own count of segments, and the price."""
+    """Store the provider's segment count and price."""
     known = {"num_segments": num_segments, "price": price, "price_unit": price_unit}
     values = {name: value for name, value in known.items() if value is not None}
     if values:

@@ -1,4 +1,4 @@
-"""SQL that ends a submission whose fate nobody told: its message failed, with one event."""
+"""SQL that ends an unsettled submission as `failed`, with one event."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,16 +14,16 @@ from app.messages.tables import message_events, messages
 
 
 def end_not_confirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:
-    """End a submission that left no trace; False if it was settled meanwhile."""
+    """End a submission without a trace; False if it was settled before."""
     return _end(connection, due, now, reason=Reason.NOT_CONFIRMED, error_code=None)
 
 
 def end_refused(
     connection: Connection, due: DueMessage, error_code: int | None, now: datetime
 ) -> bool:
-    """End a submission that left no trace and was refused when it was created once more.
+    """End a submission without a trace that was refused when it was sent again.
 
-    It stays a message, because its owner was told of it. False if it was settled meanwhile.
+    It stays a message, because its owner has seen it. False if it was settled before.
     """
     return _end(connection, due, now, reason=None, error_code=error_code)
 

@@ -1,7 +1,6 @@
-"""Forgetting one number on request: its bodies, its number, the answers and events that quote it.
+"""Erasing one number on request: bodies, the number, and stored answers and events.
 
-What is left counts as before: messages keep their status and country under a pseudonym. Opt-outs
-stay, because forgetting them would mean sending again.
+Messages keep status and country under a pseudonym. Opt-outs stay, so that nothing is sent again.
 """
 
 from dataclasses import dataclass

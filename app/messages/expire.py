@@ -1,8 +1,7 @@
-"""Ending the life of messages and of what was reported of them, for the whole installation.
+"""Deleting messages and events after their retention time.
 
-PostgreSQL drops months of which every row is past its time; SQLite, and what shares a partition
-with newer rows, is deleted in small batches. A message that the provider is still asked about
-stays a while longer, and on PostgreSQL its month with it.
+PostgreSQL drops months of expired rows; SQLite, and a partition that also has newer rows, deletes
+in small batches. A message that is still reconciled stays longer, on PostgreSQL with its month.
 """
 
 from dataclasses import dataclass

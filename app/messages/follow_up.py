@@ -77,7 +77,7 @@ class MessageSource(Protocol):
     """A provider that can be asked about messages."""
 
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
-        """Fetch one message; None where there is none; raises `ProviderUnknown`."""
+        """Fetch one message; None if there is none; raises `ProviderUnknown`."""
 
     def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
         """List the messages to a number that are not older; raises `ProviderUnknown`."""
@@ -192,7 +192,7 @@ class FollowUp:
             self._look_again(due, trace)
 
     def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
-        """Create what left no trace once more, where that is wanted and its time has come."""
+        """Send a submission without a trace again, if its use case wants it and it is time."""
         return (
             due.on_unconfirmed is OnUnconfirmed.RESEND
             and may_resend(due.created_at, due.resent_at, due.resends, asked_at)

@@ -1,7 +1,7 @@
-"""Idempotency keys: what a request with a key that was seen before gets. Pure.
+"""The answer to a repeated idempotency key. Pure.
 
-Scope of a key: the workspace. Same key and same body: the first answer again for 24 hours; another
-body: refused; the first request still runs: try again; it ended unconfirmed: the same 504 and id.
+Keys belong to a workspace. For 24 hours, the same key and body get the first answer; another body
+is refused; a running first request is a conflict; an unconfirmed one gets the same 504 and id.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A key and the request it stands for, both as hashes: a key may hold personal data."""
+    """Hashes of a key and its request; a key may hold personal data."""
 
     key_hash: str
     request_hash: str
@@ -35,7 +35,7 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What an earlier request with the same key left; ``answer`` is the text it got."""
+    """The earlier request of a key; ``answer`` is its response text."""
 
     workspace_id: UUID
     request_hash: str
@@ -45,7 +45,7 @@ class Prior:
 
 
 def identify(key: str, body: Any) -> IdempotentRequest:
-    """Make the identity of a request from its ``Idempotency-Key`` and its parsed body.
+    """Hash the ``Idempotency-Key`` and the parsed body.
 
     Raises:
         BadRequest: the key is empty, too long or not printable.
@@ -57,12 +57,12 @@ def identify(key: str, body: Any) -> IdempotentRequest:
 
 
 def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str | None:
-    """Return the text of the first answer; None where the send was settled without one.
+    """Return the text of the first answer; None if the send was settled without one.
 
     Raises:
-        IdempotencyKeyReused: the key stands for another body.
+        IdempotencyKeyReused: the key belongs to another body.
         IdempotencyConflict: the first request still runs.
-        SubmissionUnconfirmed: the first request ended so and is not settled yet.
+        SubmissionUnconfirmed: the first request is not confirmed yet.
     """
     if prior.request_hash != request.request_hash:
         raise IdempotencyKeyReused

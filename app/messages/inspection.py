@@ -1,4 +1,4 @@
-"""Messages with all that is known of them, for people who look into what became of one."""
+"""Messages with every stored detail, for the console."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ SENT_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A message, how its hand-over to the provider went, and what decided about it."""
+    """A message, its submission, and the policy revision that allowed it."""
 
     message: MessageRecord
     workspace_id: UUID
@@ -47,7 +47,7 @@ _COLUMNS = (*RECORD_COLUMNS, *(messages.c[name] for name in _BESIDE))
 def load_inspected(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> Inspected | None:
-    """Load one message; None where it is absent, another tenant's, or no message."""
+    """Load one message; None if it is absent, another tenant's, or no message."""
     row = connection.execute(one_message(_COLUMNS, principal, message_id, now)).one_or_none()
     return None if row is None else _inspected(row)
 
@@ -55,7 +55,7 @@ def load_inspected(
 def load_inspected_page(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[Inspected]:
-    """Load a page, newest first, and one row more where a next page exists."""
+    """Load a page, newest first, and one more row if a next page exists."""
     query = page_of_messages(_COLUMNS, principal, wanted, now)
     return [_inspected(row) for row in connection.execute(query)]
 
@@ -63,7 +63,7 @@ def load_inspected_page(
 def load_stuck(
     connection: Connection, principal: Principal, now: datetime, limit: int
 ) -> list[Inspected]:
-    """Load the newest of the messages that nobody has confirmed, or that wait for too long."""
+    """Load the newest messages that are unconfirmed or overdue."""
     return _unfinished(
         connection,
         principal,
@@ -80,7 +80,7 @@ def load_stuck(
 def load_without_receipt(
     connection: Connection, principal: Principal, now: datetime, limit: int
 ) -> list[Inspected]:
-    """Load the newest of the messages whose carrier has said nothing for long."""
+    """Load the newest messages without a delivery receipt for a long time."""
     long_ago = messages.c.created_at < now - SENT_FOR
     return _unfinished(
         connection, principal, now, limit, long_ago, messages.c.status == Status.SENT

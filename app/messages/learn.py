@@ -1,4 +1,4 @@
-"""What a refusal of the provider's tells beyond its message, kept for the sends that follow."""
+"""Effects of a provider refusal on later sends: an opt-out, or a blocked country."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ TEACHES = frozenset({RefusalKind.RECIPIENT_OPTED_OUT, RefusalKind.DESTINATION_BL
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message was for, and through which account."""
+    """The recipient of a message and its account."""
 
     workspace_id: UUID
     use_case_id: UUID

@@ -1,7 +1,7 @@
-"""The life of a message: which reported status may follow which. Pure and total.
+"""The lifecycle of a message: which reported status may follow which. Pure and total.
 
-Source: seed 004 and SPEC section 6; the provider's words from Twilio's Message resource.
-pending 0 < sent 1 < delivered, undelivered, failed 2; a status is applied only upward.
+Source: the statuses of Twilio's Message resource. pending 0 < sent 1 < delivered, undelivered,
+failed 2; a status only moves upward.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _RANKS = {
 
 
 class Reason(StrEnum):
-    """Why a report did not move the message, or who reported it."""
+    """The reason why a report changed nothing, or the origin of a status."""
 
     DUPLICATE = "duplicate"
     REGRESSION = "regression"
@@ -60,15 +60,15 @@ _FROM_PROVIDER = {
 
 
 def status_of(provider_status: str) -> Status:
-    """Translate the provider's word; words that move nothing, unknown ones too, are `pending`."""
+    """Translate the provider's status; unknown ones, and those without effect, are `pending`."""
     return _FROM_PROVIDER.get(provider_status.lower(), Status.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a report does to a message that has a given status.
+    """The effect of a report on a message with a given status.
 
-    ``adds_facts``: its times, segments and error code fill what is still null.
+    ``adds_facts``: times, segments and error code fill fields that are null.
     """
 
     applied: bool
@@ -77,7 +77,7 @@ class Decision:
 
 
 def follow(current: Status, reported: Status) -> Decision:
-    """Decide what a reported status does to a message in the current one."""
+    """Decide the effect of a reported status on the current one."""
     if reported.rank > current.rank:
         return Decision(applied=True, reason=None, adds_facts=True)
     if reported is Status.PENDING and current is Status.PENDING:

@@ -1,7 +1,7 @@
-"""Making the partitions of the months to come, on PostgreSQL; elsewhere there is nothing to make.
+"""Creating partitions for the coming months, on PostgreSQL only.
 
-Run by `borderpost db upgrade` and by every worker each hour. Where a month cannot be begun without
-holding up sends, it is tried again the next time: until then its rows go to the newest partition.
+`borderpost db upgrade` and every worker run it. If a month cannot be created without blocking
+sends, the next hour tries again; until then its rows go to the newest partition.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A month in UTC as a range of ids: ids are UUIDv7, so what is newer is larger. Pure."""
+"""A month in UTC as a range of UUIDv7 ids. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,8 +1,7 @@
-"""SQL of the partitions of messages and of their events, on PostgreSQL alone.
+"""SQL of the partitions of messages and events, on PostgreSQL only.
 
-The ranges lie side by side: the oldest has no beginning and the newest has no end, so that every id
-has its place and the planner knows the order of the partitions. Each is named by the month that it
-begins with, and knows nothing of when it must go.
+Ranges are contiguous: the oldest has no beginning and the newest no end, so every id has a
+partition. Each is named by its first month.
 """
 
 import re
@@ -42,7 +41,7 @@ _PARTITIONS = text(
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A range of ids, ``end`` not in it; None where it is open. ``estimate`` may be below zero."""
+    """A range of ids, ``end`` excluded; None if unbounded. ``estimate`` may be negative."""
 
     name: str
     first: UUID | None
@@ -51,9 +50,9 @@ class Partition:
 
 
 def take_turn(connection: Connection) -> None:
-    """Let no other process change partitions until the commit.
+    """Lock the partitions until the commit.
 
-    Whatever this transaction must wait for, it gives up soon: while it waits, callbacks do too.
+    Waits for other locks are short, because callbacks wait behind this transaction.
     """
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
@@ -85,10 +84,10 @@ def count_rows(connection: Connection, partition: Partition) -> int:
 
 
 def begin_month(connection: Connection, parent: Table, newest: Partition, month: Month) -> str:
-    """End the newest partition where a month begins; return the name of the one that follows.
+    """End the newest partition at a month; return the name of the following one.
 
-    An empty one is made anew, which takes no lock that sends or callbacks hold for long. One with
-    rows keeps them: it is taken out and put back with its end, which reads it once.
+    An empty partition is recreated, which takes no long lock. One with rows is detached and
+    attached again with its end, which reads it once.
     """
     bound, name = month.first_id, f"{parent.name}_{month}"
     _wait_for_statements(connection, parent)
@@ -136,7 +135,7 @@ def _range(first: UUID | None, end: UUID | None) -> str:
 
 
 def _move(connection: Connection, parent: Table, detached: Partition, bound: UUID) -> None:
-    """Move what lies behind the end, where clocks ran ahead, to where it belongs."""
+    """Move rows behind the end, created by fast clocks, to their partition."""
     names = [one.name for one in parent.columns]
     old = table(detached.name, *(column(name) for name in names))
     moved = delete(old).where(old.c.id >= bound).returning(*old.c).cte("moved")

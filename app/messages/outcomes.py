@@ -1,7 +1,6 @@
-"""SQL of the submission protocol: written before the provider call, settled after it.
+"""SQL of submissions: written before the provider call, settled after it.
 
-Opening and accepting are one statement on PostgreSQL and one immediate transaction on SQLite. None
-of these functions decides what an outcome means.
+Opening and accepting are one statement on PostgreSQL and one immediate transaction on SQLite.
 """
 
 from dataclasses import dataclass
@@ -98,7 +97,7 @@ _CLAIM_AND_INSERT = (
 def open_submission(
     connection: Connection, new: NewSubmission, idempotent: IdempotentRequest | None
 ) -> bool:
-    """Write a submission; False where its idempotency key was taken by another send meanwhile."""
+    """Insert a submission; False if another send took its idempotency key."""
     values: dict[str, Any] = {name: getattr(new, name) for name in NewSubmission.__slots__}
     values["first_check_at"] = new.created_at + UNSETTLED_CHECKS_BEGIN
     if idempotent is None:
@@ -178,10 +177,10 @@ def accept_submission(
     first_answer: str,
     now: datetime,
 ) -> str | None:
-    """Note that the provider has the message; return the answer, or None if it is gone.
+    """Store the acceptance; return the answer, or None if the row is gone.
 
-    A callback may have settled the send, and another request with its key may have been answered
-    meanwhile: then that answer is the first.
+    A callback may have settled the send, and a repeated request may have been answered before: then
+    that answer is kept.
     """
     if idempotent is None:
         is_there = accept_message(connection, submission.message_id, accepted, now)
@@ -249,9 +248,9 @@ def close_submission(
     provider_code: int | None,
     now: datetime,
 ) -> None:
-    """End a submission that never becomes a message: its text goes, its idempotency key is free.
+    """Close a submission that never becomes a message: erase its text, free its idempotency key.
 
-    A submission that a callback has made a message meanwhile stays one.
+    A submission that a callback has already made a message is not changed.
     """
     closed = connection.execute(
         update(messages)
@@ -275,7 +274,7 @@ def close_submission(
 
 
 def mark_unconfirmed(connection: Connection, message_id: UUID, now: datetime) -> None:
-    """Note that the provider may have the message, unless a callback has settled it meanwhile."""
+    """Mark a submission unconfirmed, unless a callback has settled it."""
     connection.execute(
         update(messages)
         .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)

@@ -1,6 +1,6 @@
-"""What a provider must be able to do, and the words in which it answers. No vendor is named here.
+"""The ports to an SMS provider. No vendor is named here.
 
-An outcome says what is known of one attempt to create a message: nothing more is ever assumed.
+An outcome states the knowledge about one attempt to create a message.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Accepted:
 
 
 class RefusalKind(StrEnum):
-    """What a definite refusal means to the client; named as the public code."""
+    """The meaning of a definite refusal; named as the public code."""
 
     INVALID_DESTINATION = "InvalidDestination"
     DESTINATION_BLOCKED = "DestinationBlocked"
@@ -45,7 +45,7 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The message will not be sent; the provider's code, where it was the provider who said so."""
+    """The message will not be sent; the provider's code, if it gave one."""
 
     kind: RefusalKind
     provider_code: int | None
@@ -72,4 +72,4 @@ class SmsProvider(Protocol):
     """Creates messages at a provider."""
 
     def create(self, outbound: Outbound) -> Outcome:
-        """Try once to create a message; never raises for what the provider or network does."""
+        """Try once to create a message; every failure is an outcome, not an exception."""

@@ -112,7 +112,7 @@ class Purge:
         return len(found), found[-1].id if len(found) == BATCH else None
 
     def pseudonym(self, number: str) -> str:
-        """Return what stands for a number after its time: ``~`` and 15 hexadecimal digits."""
+        """Return the pseudonym of a number: ``~`` and 15 hexadecimal digits."""
         mac = hmac.new(self.pseudonym_key.encode(), number.encode(), hashlib.sha256)
         return "~" + mac.hexdigest()[:_PSEUDONYM_CHARS]
 

@@ -1,6 +1,6 @@
-"""Reading messages: one, a page of them, and what was reported of one.
+"""Reading messages and their events.
 
-Visibility is decided in `visible` alone, so that a submission that is no message is never shown.
+`visible` alone decides which submissions are messages.
 """
 
 from collections.abc import Iterable
@@ -64,7 +64,7 @@ def visible(now: datetime) -> ColumnElement[bool]:
 def load_message(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> MessageRecord | None:
-    """Load one message; None where it is absent, another tenant's, or no message."""
+    """Load one message; None if it is absent, another tenant's, or no message."""
     query = one_message(RECORD_COLUMNS, principal, message_id, now)
     row = connection.execute(query).one_or_none()
     return None if row is None else record_from(row)
@@ -73,7 +73,7 @@ def load_message(
 def one_message(
     shown: Iterable[ColumnElement[Any]], principal: Principal, message_id: UUID, now: datetime
 ) -> Select[*tuple[Any, ...]]:
-    """Return the query of one message: of nothing where it is another tenant's, or no message."""
+    """Return the query of one visible message."""
     return select(*shown).where(
         messages.c.id == message_id,
         within_reach(principal, messages.c.workspace_id),
@@ -84,7 +84,7 @@ def one_message(
 def load_messages(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[MessageRecord]:
-    """Load a page, newest first, and one row more where a next page exists."""
+    """Load a page, newest first, and one more row if a next page exists."""
     query = page_of_messages(RECORD_COLUMNS, principal, wanted, now)
     return [record_from(row) for row in connection.execute(query)]
 

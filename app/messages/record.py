@@ -1,4 +1,4 @@
-"""A message as its owner sees it, and how it is written on the wire (seed 004's fields)."""
+"""A message in the API's form."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

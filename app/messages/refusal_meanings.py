@@ -1,4 +1,4 @@
-"""What it means that a send was refused, by its public code, and what helps: data for people."""
+"""Meanings of refusals by public code, with remedies, for people."""
 
 _MEANINGS: dict[str, str] = {
     "Forbidden": "The role may not send. It takes the role sender.",
@@ -37,5 +37,5 @@ LISTED_CODES = (
 
 
 def refusal_meaning(code: str) -> str | None:
-    """Say what a public code means for a send; None where it is not one of a send."""
+    """Return the meaning of a public code; None if it is no refusal of a send."""
     return _MEANINGS.get(code)

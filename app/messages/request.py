@@ -1,4 +1,4 @@
-"""What a client asks for when it sends."""
+"""The request of a client to send."""
 
 from dataclasses import dataclass
 from uuid import UUID

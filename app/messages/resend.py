@@ -1,8 +1,8 @@
-"""Creating a message once more, for a use case that wants it at least once.
+"""Sending an unconfirmed message again, for use cases with at-least-once delivery.
 
-Only what left no trace at the provider is created again, with its own id in the callback URL, after
-all checks of a send. The resend is counted before the call, so that a worker that dies in the
-middle has tried and no other does the same at once. The call runs with no connection held.
+Only a submission without a trace at the provider is created again, with its own id in the callback
+URL and after every check of a send. The resend is counted before the call, so two workers never
+make the same one. No connection is held during the call.
 """
 
 from dataclasses import dataclass, field
@@ -49,9 +49,9 @@ class Resend:
     pace: Pace = field(default_factory=Pace)
 
     def __call__(self, due: DueMessage) -> bool:
-        """Create a message once more; False where something speaks against it and nothing is done.
+        """Send a message again; False if a check prevents it.
 
-        The caller has asked the provider and found no trace, and holds the claim.
+        The caller has found no trace at the provider and holds the claim.
         """
         try:
             outbound = self._outbound(due)
@@ -77,7 +77,7 @@ class Resend:
         return True
 
     def _outbound(self, due: DueMessage) -> Outbound | None:
-        """Check the send anew; None for a text that is erased."""
+        """Check the send again; None if the text is erased."""
         if due.body is None:
             return None
         context = self._read(due)

@@ -1,4 +1,4 @@
-"""SQL of creating a message once more: counted before the call, taken back if it never left."""
+"""SQL of resends: counted before the call, taken back if it was never processed."""
 
 from dataclasses import replace
 from datetime import datetime

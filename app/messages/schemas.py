@@ -1,4 +1,4 @@
-"""The wire shapes of sending and reading messages (seed 004)."""
+"""Wire schemas of sending and reading messages."""
 
 from typing import Any
 

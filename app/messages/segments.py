@@ -1,8 +1,7 @@
-"""How many SMS segments a text needs: a pure count.
+"""The number of SMS segments of a text. Pure.
 
-Source: 3GPP TS 23.038 (GSM 7-bit default alphabet and its extension table) and TS 23.040
-(concatenation: 153 septets or 67 UTF-16 units a segment). A character that takes two places is
-never split between segments.
+Source: 3GPP TS 23.038 (GSM 7-bit alphabet) and TS 23.040 (concatenation: 153 septets or 67 UTF-16
+units per segment). A character of two units is never split.
 """
 
 from collections.abc import Iterable

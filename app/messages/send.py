@@ -1,8 +1,8 @@
-"""Sending one message: the submission protocol, from the key to the answer.
+"""Sending one message: the submission protocol.
 
 One statement reads, one writes the submission, the provider is called with no connection held, one
-writes the outcome. Whatever dies in between leaves a submission that a callback or the worker
-settles; nothing is ever sent a second time from here.
+writes the outcome. After a crash, a callback or the worker settles the submission; this module
+never sends twice.
 """
 
 import json
@@ -114,7 +114,7 @@ class SendMessage:
         return context, now
 
     def _after_another(self, call: SendCall) -> Sent:
-        """Answer a request whose key another one took between our reading and our writing."""
+        """Answer a request after another one took its idempotency key."""
         context, now = self._read(call)
         admit_caller(call.caller, context, now)
         if call.idempotent is None or context.prior is None:

@@ -1,7 +1,6 @@
-"""What an outcome of the provider call means: what is written of it, and what the client reads.
+"""Recording the outcome of a provider call, and the client's answer.
 
-From here on the provider may have the message, so a failure of ours answers 504 and never an
-invitation to send again.
+The provider may have the message, so a failure here answers 504 and never invites a repeat.
 """
 
 import json
@@ -53,10 +52,10 @@ class Settling:
         outcome: Outcome,
         idempotent: IdempotentRequest | None,
     ) -> str:
-        """Write the outcome of a provider call and return the text of the 201 answer.
+        """Record an outcome and return the text of the 201 answer.
 
         Raises:
-            PublicError: the code that the outcome means.
+            PublicError: the code of the outcome.
         """
         try:
             written = self._write(new, verdict, outcome, idempotent)
@@ -174,7 +173,7 @@ class Settling:
 
 
 def _as_accepted(new: NewSubmission, accepted: Accepted, now: datetime) -> MessageRecord:
-    """The first answer: the message as the provider took it, whatever a callback says already."""
+    """Return the first answer: the message as the provider accepted it."""
     return MessageRecord(
         id=new.message_id,
         use_case_id=new.use_case_id,

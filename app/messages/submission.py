@@ -1,7 +1,7 @@
-"""The states of a submission and which of them make it a message: pure.
+"""The states of a submission, and which of them make it a message. Pure.
 
-A submission is written before the provider is called. It is a message, visible to its owner, once
-the provider accepted it or may have; what the provider definitely refused never becomes one.
+A submission is written before the provider is called. It is a visible message when the provider
+accepted it or may have; a definite refusal never becomes one.
 """
 
 from datetime import datetime, timedelta
@@ -36,8 +36,8 @@ MAY_HAVE_REACHED_PROVIDER = (*ALWAYS_VISIBLE, Submission.OPEN)
 
 
 def open_is_visible_before(now: datetime) -> datetime:
-    """Return the time of creation before which an open submission counts as unconfirmed.
+    """Return the creation time before which an open submission counts as unconfirmed.
 
-    Its process is gone, or its outcome could not be written: the provider may have the message.
+    Its process is gone, or its outcome could not be written.
     """
     return now - CALL_LIMIT

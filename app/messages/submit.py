@@ -1,7 +1,7 @@
-"""Handing one submission to the provider: how often to try, and how many at once. No storage here.
+"""Handing a submission to the provider: retries, and the bound on concurrent sends.
 
-Only what the provider certainly never processed is tried again, within 3 s in total. A bound on the
-sends in flight keeps threads free for status callbacks while the provider is slow.
+Only calls that were never processed are retried, within 3 s. The bound keeps threads free for
+status callbacks while the provider is slow.
 """
 
 import math
@@ -81,7 +81,7 @@ class InFlight:
 
 
 def submit(provider: SmsProvider, outbound: Outbound, pace: Pace) -> Outcome:
-    """Create a message at the provider; tries again only what was never processed."""
+    """Create a message at the provider; retries only calls that were never processed."""
     started = pace.monotonic()
     pause = _FIRST_PAUSE_SECONDS
     while True:

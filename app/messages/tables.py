@@ -1,10 +1,8 @@
 """Tables of submissions and messages, their events, and idempotency keys.
 
-A submission and its message are one row: `submission` says how far the provider call came, and only
-some of its values make the row a message that anyone may see (see app.messages.submission).
-
-On PostgreSQL messages and events are partitioned by ranges of ids, which are ranges of times: a
-month is dropped as a whole (see app.messages.months).
+A submission and its message are one row: `submission` is the state of the provider call (see
+app.messages.submission). On PostgreSQL, messages and events are partitioned by ranges of ids, which
+are ranges of times (see app.messages.months).
 """
 
 from sqlalchemy import (

@@ -1,8 +1,6 @@
-"""Following a message: what one delivery report does to it, in one guarded write with its event.
+"""Applying a delivery report in one guarded write with its event.
 
-The rule is `app.messages.lifecycle`; the statement carries its decision for each status that the
-message may have, and the database picks the one that holds at the instant of the write. Any order,
-any number of duplicates and any process end the same.
+The result does not depend on order, duplicates or the process.
 """
 
 from dataclasses import dataclass
@@ -52,7 +50,7 @@ class TrackDelivery:
     clock: Clock
 
     def __call__(self, delivery: DeliveryReport) -> Advanced | None:
-        """Apply a report; None where no message of that account fits it.
+        """Apply a report; None if no message of that account fits.
 
         Raises:
             ServiceUnavailable: the database cannot commit; nothing was changed.

@@ -1,4 +1,4 @@
-"""Sums of what was sent, for the question what a change of policy would have done to it."""
+"""Sums of sent messages, for the impact of policy changes."""
 
 from typing import Any
 

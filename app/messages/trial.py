@@ -1,4 +1,4 @@
-"""What a send to a number would answer, without sending: the rules of a send, in its order."""
+"""Preflight: the answer that a send to a number would get, without sending."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ from app.use_cases.eligibility import check_eligibility
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What holds of a use case and the recipient, beside the destination."""
+    """The state of the use case and the recipient."""
 
     refused: PublicError | None
     ineligible: PublicError | None
@@ -32,11 +32,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The verdict on a number in the API's words, and what a send would answer first.
+    """The verdict on a number, and the first error of a send.
 
-    ``invalid`` says why nothing is sent to such a number, where that is so; ``rule`` is the rule
-    finer than the country map that decided, if one did; ``standing`` is None where no use case was
-    named.
+    ``invalid`` is the reason why the number cannot receive messages; ``rule`` is the deciding rule,
+    if any; ``standing`` is None without a use case.
     """
 
     destination: Destination
@@ -55,7 +54,7 @@ def try_number(
     use_case_id: UUID | None,
     now: datetime,
 ) -> Trial:
-    """Judge a number as a send would, through a use case where one is named.
+    """Check a number as a send would, through a use case if named.
 
     Raises:
         UseCaseNotFound: the use case does not exist for this principal.
@@ -103,5 +102,5 @@ def _refusal_of(check: Any) -> PublicError | None:
 
 
 def _rule(policy: Policy, to: Destination, verdict: dict[str, Any], now: datetime) -> Rule | None:
-    """Return the rule that decided, where the workspace's layer did."""
+    """Return the deciding rule, if the workspace's layer decided."""
     return decisive_rule(policy, to, now) if verdict["scope"] == "workspace" else None

@@ -1,1 +1,1 @@
-"""People who use the console: their passwords, their workspaces, their sessions."""
+"""Console users: passwords, roles, sessions."""

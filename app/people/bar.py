@@ -1,4 +1,4 @@
-"""Barring people and letting them in afresh, each in one transaction with its audit row."""
+"""Disable users and reset their credentials."""
 
 from datetime import datetime
 
@@ -21,10 +21,10 @@ from app.people.store import load_owners, update_user
 
 
 def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
-    """Bar a person from the next request on; say whether they were not barred before.
+    """Disable a user from the next request on; return whether the user was enabled before.
 
     Raises:
-        ValidationFailed: it is the actor, or nobody else is owner of the organization.
+        ValidationFailed: it is the actor, or the organization's last owner.
     """
     check_is_another(actor, user.id)
     lock_organization(connection, user.organization_id)

@@ -1,4 +1,4 @@
-"""Where a person is to belong and with which roles: what may be wrong with it, and its words."""
+"""Memberships of a user: validation and text."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -20,7 +20,7 @@ def check_roles(
     roles: Mapping[UUID | None, Role],
     problems: Problems,
 ) -> str:
-    """Note what is wrong with roles by workspace; return them in words, for the audit."""
+    """Add the problems of roles by workspace; return the roles as text for the audit."""
     wanted = [workspace_id for workspace_id in roles if workspace_id is not None]
     names = load_workspace_names(connection, organization_id, wanted) if wanted else {}
     if not roles:
@@ -31,7 +31,7 @@ def check_roles(
 
 
 def roles_in_words(roles: Mapping[UUID | None, Role], names: Mapping[UUID, str]) -> str:
-    """Say which roles hold where: the one in every workspace first."""
+    """Return roles as text, the organization's first."""
     held = {where: role for where, role in roles.items() if where is not None and where in names}
     said = [f"{role} in {names[where]}" for where, role in held.items()]
     everywhere = roles.get(None)

@@ -1,4 +1,4 @@
-"""SQL of an organization's people, each with the places of the roles; decides nothing."""
+"""SQL of an organization's users and their memberships."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PeopleFilter:
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """A role, and where it holds; without a workspace: in every one."""
+    """A role in one workspace, or in every one if there is no workspace."""
 
     workspace_id: UUID | None
     workspace_name: str | None
@@ -55,7 +55,7 @@ class Person:
 def load_people(
     connection: Connection, organization_id: UUID, wanted: PeopleFilter
 ) -> list[Person]:
-    """Load a page, the oldest first, and one more where a next page exists."""
+    """Load a page, oldest first, and one more row if a next page exists."""
     conditions = [users.c.organization_id == organization_id]
     if wanted.page_token is not None:
         conditions.append(users.c.id > wanted.page_token)
@@ -64,10 +64,10 @@ def load_people(
 
 
 def load_person(connection: Connection, organization_id: UUID, user_id: UUID) -> Person:
-    """Load one person.
+    """Load one user.
 
     Raises:
-        NotFound: there is nobody of this id in the organization.
+        NotFound: the organization has no such user.
     """
     one = (users.c.id == user_id) & (users.c.organization_id == organization_id)
     for person in _load(connection, one):
@@ -76,10 +76,10 @@ def load_person(connection: Connection, organization_id: UUID, user_id: UUID) ->
 
 
 def require_user(connection: Connection, organization_id: UUID, user_id: UUID) -> AnyRow:
-    """Load a person to change; the row is locked where the engine locks rows.
+    """Load a user for a change, with the row locked.
 
     Raises:
-        NotFound: there is nobody of this id in the organization.
+        NotFound: the organization has no such user.
     """
     user = load_user(connection, user_id)
     if user is None or user.organization_id != organization_id:

@@ -1,4 +1,4 @@
-"""Making people's accounts and changing their roles, each in one transaction with its audit row."""
+"""Creating users and changing their roles, each with its audit event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ from app.people.store import (
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A person to be; ``roles`` by workspace, None standing for the whole organization.
+    """A user to create; ``roles`` by workspace, None stands for the organization.
 
-    Without a password they sign in at the identity provider only.
+    Without a password the user signs in at the identity provider only.
     """
 
     organization_id: UUID

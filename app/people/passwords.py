@@ -83,7 +83,7 @@ def choose_password(password: str, email: str) -> NewPassword:
 
 
 def generate_password() -> str:
-    """Make a password that nobody needs to think of: 20 characters."""
+    """Generate a random password of 20 characters."""
     return secrets.token_urlsafe(_GENERATED_BYTES)
 
 

@@ -1,4 +1,4 @@
-"""Forgetting sessions that are over: they say when somebody worked."""
+"""Deleting ended sessions."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which workspaces a person belongs to and with which role: pure."""
+"""The workspaces and roles of a user. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Sealing the secrets of second factors anew with the first key."""
+"""Key rotation of second factors."""
 
 from app.access.resealing import Resealed, reseal_rows
 from app.db.engine import Database
@@ -8,7 +8,7 @@ from app.people.tables import sessions, users
 
 
 def reseal_second_factors(database: Database, vault: Vault) -> Resealed:
-    """Seal every secret anew that an older key sealed; see `app.access.resealing.reseal_rows`."""
+    """Encrypt again what an older key encrypted; see `app.access.resealing.reseal_rows`."""
     of_users = reseal_rows(database, vault, (users.c.totp_secret,), totp_owner)
     pending = (sessions.c.pending_totp_secret,)
     of_sessions = reseal_rows(database, vault, pending, pending_totp_owner)

@@ -1,4 +1,4 @@
-"""What keeps an organization from locking itself out, and people from barring themselves: pure."""
+"""Safeguards: an organization keeps an owner, and users do not disable themselves. Pure."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -11,7 +11,7 @@ YOURSELF = "This is your own account: another owner can do this."
 
 
 def is_last_owner(user_id: UUID, owners: Collection[UUID]) -> bool:
-    """Say whether a person is the only one who is owner of the organization and may sign in."""
+    """Return whether a user is the organization's only enabled owner."""
     return set(owners) == {user_id}
 
 

@@ -1,4 +1,4 @@
-"""Session tokens and how long a session lasts: pure but for the randomness."""
+"""Session tokens and the lifetime of sessions."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ def mint_session_token() -> str:
 
 
 def hash_session_token(token: str) -> str:
-    """Return what is stored of a token; tokens are random, so a plain SHA-256 is enough."""
+    """Return the stored form of a token; tokens are random, so SHA-256 is sufficient."""
     return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
 
 

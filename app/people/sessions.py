@@ -1,4 +1,4 @@
-"""SQL of sessions: who a token belongs to, and the workspaces that this visitor may look at."""
+"""SQL of sessions and of the workspaces that a session may access."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +39,7 @@ _SESSION = (
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session that is not over; half-way ones wait for a second factor and show nothing."""
+    """A live session; an incomplete one waits for the second factor and shows no page."""
 
     session_id: UUID
     seen_at: datetime
@@ -53,7 +53,7 @@ class OpenSession:
 
 
 def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
-    """Load the session of a token; None where it is over, or whoever it belongs to is barred."""
+    """Load the session of a token; None if it has ended or its owner is disabled."""
     rows = connection.execute(_SESSION.where(sessions.c.token_hash == token_hash)).all()
     if not rows or is_over(rows[0].seen_at, rows[0].ends_at, rows[0].ended_at, now):
         return None
@@ -102,7 +102,7 @@ def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
 
 
 def load_visitor(connection: Connection, session: OpenSession) -> Visitor:
-    """Load where the owner of a session is and may go: the workspace shown first, then by name."""
+    """Load the owner of a session and the accessible workspaces, the shown one first."""
     reach = session.reach
     query = (
         select(workspaces.c.id, workspaces.c.name, workspaces.c.frozen_at)
@@ -195,7 +195,7 @@ def end_session(connection: Connection, token_hash: str, now: datetime) -> None:
 def end_sessions_of(
     connection: Connection, user_id: UUID, now: datetime, *, but: UUID | None = None
 ) -> None:
-    """End every session of a person, but one where it is named."""
+    """End every session of a user, except the named one."""
     others = [sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)]
     if but is not None:
         others.append(sessions.c.id != but)

@@ -1,4 +1,4 @@
-"""SQL of people and of the workspaces they belong to; decides nothing."""
+"""SQL of users and their memberships."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -38,14 +38,14 @@ def find_pinned(connection: Connection, issuer: str, subject: str) -> list[AnyRo
 
 
 def load_user(connection: Connection, user_id: UUID) -> AnyRow | None:
-    """Load a person by id; the row is locked where the engine locks rows."""
+    """Load a user by id, with the row locked."""
     return connection.execute(
         select(users).where(users.c.id == user_id).with_for_update()
     ).one_or_none()
 
 
 def load_owners(connection: Connection, organization_id: UUID) -> set[UUID]:
-    """Load the ids of those who are owner of the whole organization and not barred."""
+    """Load the ids of the organization's enabled owners."""
     query = select(users.c.id).where(
         users.c.organization_id == organization_id,
         users.c.disabled_at.is_(None),
@@ -74,7 +74,7 @@ def load_organization_names(connection: Connection, ids: Collection[UUID]) -> di
 
 
 def load_users(connection: Connection, organization_id: UUID | None) -> list[AnyRow]:
-    """List people, the oldest first, of one organization where it is named."""
+    """List users, oldest first, of one organization if named."""
     query = select(users).order_by(users.c.id)
     if organization_id is not None:
         query = query.where(users.c.organization_id == organization_id)
@@ -82,7 +82,7 @@ def load_users(connection: Connection, organization_id: UUID | None) -> list[Any
 
 
 def load_memberships(connection: Connection, user_ids: list[UUID]) -> list[AnyRow]:
-    """List which roles people have where, with the names of the workspaces."""
+    """List the memberships of users, with workspace names."""
     return list(
         connection.execute(
             select(memberships, workspaces.c.name.label("workspace_name"))
@@ -106,7 +106,7 @@ def update_user(connection: Connection, user_id: UUID, now: datetime, **values: 
 def replace_memberships(
     connection: Connection, user_id: UUID, roles: Mapping[UUID | None, Role]
 ) -> None:
-    """Make a person belong to exactly these workspaces; None stands for the organization."""
+    """Replace a user's memberships; None stands for the organization."""
     connection.execute(delete(memberships).where(memberships.c.user_id == user_id))
     rows = [
         {"id": new_id(), "user_id": user_id, "workspace_id": workspace_id, "role": role.value}

@@ -1,4 +1,4 @@
-"""Tables of people, of the workspaces they belong to, and of their sessions."""
+"""Tables of users, memberships and sessions."""
 
 from sqlalchemy import (
     Boolean,

@@ -1,4 +1,4 @@
-"""Who looks at the console: a person or an access key, where they are, and what they may there."""
+"""The signed-in user or access key, with the accessible workspaces and roles."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -50,17 +50,17 @@ class Visitor:
         return self.reach.everywhere
 
     def permits(self, wanted: Role) -> bool:
-        """Say whether the role in the workspace shown may do what takes the wanted one."""
+        """Return whether the role in the shown workspace includes the wanted one."""
         return self.role.permits(wanted)
 
     @property
     def principal(self) -> Principal:
-        """Ask as this visitor, within the workspace shown.
+        """Return the principal for the shown workspace.
 
-        Where there is none, it asks in the whole organization if the role there says so.
+        Without a workspace it is the organization's, if the role there permits.
 
         Raises:
-            NotFound: there is no workspace, and no role in the whole organization.
+            NotFound: there is no workspace, and no role in the organization.
         """
         if self.place is not None:
             return self._principal(self.place.workspace_id, self.place.role)
@@ -76,12 +76,12 @@ class Visitor:
 
     @property
     def organization_principal(self) -> Principal | None:
-        """Ask as this visitor in the whole organization; None where the reach is smaller."""
+        """Return the principal for the whole organization; None without a role there."""
         everywhere = self.reach.everywhere
         return None if everywhere is None else self._principal(None, everywhere)
 
     def principal_for(self, wanted: Role) -> Principal:
-        """Ask in the whole organization where the role there permits it, else in the workspace."""
+        """Return the organization's principal if its role permits, else the workspace's."""
         wide = self.organization_principal
         return wide if wide is not None and wide.role.permits(wanted) else self.principal
 

@@ -1,1 +1,1 @@
-"""Adapters to SMS providers; deleting one leaves the rest of the program importable."""
+"""Adapters to SMS providers."""

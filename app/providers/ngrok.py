@@ -1,4 +1,4 @@
-"""The public address that the ngrok agent on this machine has, asked of its local API.
+"""The public address of the local ngrok agent.
 
 Source: the ngrok agent's API, ``GET /api/tunnels`` on 127.0.0.1:4040.
 """

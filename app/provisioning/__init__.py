@@ -1,1 +1,1 @@
-"""Making the database match a file: organizations, workspaces, use cases and access keys."""
+"""`apply`: make the database match a file."""

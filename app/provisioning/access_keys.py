@@ -1,4 +1,4 @@
-"""What the file makes of access keys: found by name among the live ones of their scope. Pure."""
+"""Plan of access keys, matched by name among the live keys of their scope. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from app.provisioning.records import KeyRecord, Step, Stored
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where keys belong: to an organization, or to one of its workspaces."""
+    """The scope of keys: an organization, or one of its workspaces."""
 
     organization_id: UUID
     workspace_id: UUID | None

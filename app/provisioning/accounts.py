@@ -1,4 +1,4 @@
-"""What the file makes of provider accounts; one account may serve several workspaces. Pure."""
+"""Plan of provider accounts; one account may serve several workspaces. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from app.provisioning.records import UNREADABLE, AccountRecord, Step, Stored
 
 @dataclass(slots=True)
 class _Tokens:
-    """What all mentions of one account say together; each token with the place that says it."""
+    """Every mention of one account; each token with its place."""
 
     first: DesiredAccount
     given: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)

@@ -1,4 +1,4 @@
-"""The operation: make the database match a file, whole or not at all; or say what would change."""
+"""The operations `apply` and `plan`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from app.provisioning.stored import Named, load_stored, lock_for_applying
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an apply did; this is the only time that the tokens of its new keys are known."""
+    """The result of an apply, with the tokens of new keys."""
 
     goal: Goal = field(repr=False)
     tokens: NewTokens = field(repr=False)
@@ -82,10 +82,10 @@ def apply(
     environ: Mapping[str, str],
     now: datetime,
 ) -> Result:
-    """Make the database match parsed data in one transaction; what it leaves out stays.
+    """Make the database match parsed data in one transaction; omitted values stay.
 
     Raises:
-        FileRefused: with every mistake; nothing was changed.
+        FileRefused: with every problem; nothing was changed.
         ServiceUnavailable: the database cannot be reached or cannot commit.
     """
     try:
@@ -107,10 +107,10 @@ def plan(
     environ: Mapping[str, str],
     now: datetime,
 ) -> tuple[Change, ...]:
-    """List what `apply` would change.
+    """List the changes that `apply` would make.
 
     Raises:
-        FileRefused: with every mistake.
+        FileRefused: with every problem.
         ServiceUnavailable: the database cannot be reached.
     """
     with database.reading() as connection:

@@ -1,4 +1,4 @@
-"""One difference between what is stored and what should be, for people and for programs. Pure."""
+"""One difference between the current and the desired state. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ CHANGED = "changed"  # stands for a secret that is another than before
 
 
 class Action(StrEnum):
-    """What happens."""
+    """The kinds of change."""
 
     ADD = "add"
     CHANGE = "change"
@@ -29,7 +29,7 @@ class Change:
     after: Any = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the change as it is printed for programs; what does not apply is left out."""
+        """Return the change as JSON, without absent values."""
         wire = {"field": self.field, "from": self.before, "to": self.after}
         given = {name: value for name, value in wire.items() if value is not None}
         if self.action is Action.CHANGE and self.after != CHANGED:

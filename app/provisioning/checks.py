@@ -1,4 +1,4 @@
-"""What must hold between the parts of a file, whatever is stored: nothing stands twice."""
+"""Duplicates inside a file."""
 
 from collections.abc import Hashable, Iterable
 
@@ -7,7 +7,7 @@ from app.provisioning.mistakes import Mistakes, step
 
 
 def check_nothing_twice(desired: Desired, mistakes: Mistakes) -> None:
-    """Note every name, id and sender that stands twice where it may stand once."""
+    """Add a problem for every repeated name, id and sender."""
     _check_keys(desired.organization.access_keys, mistakes)
     workspaces = desired.workspaces
     _note_repeated(((w.id, step(w.place, "id")) for w in workspaces), mistakes)

@@ -1,4 +1,4 @@
-"""Fields that name countries: one, a list, a restriction, and the map of a policy."""
+"""Fields of countries: one, a list, a restriction, and a country map."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ class Country(fields.String):
 
 
 class Countries(fields.List[str]):
-    """A list of country codes; one that stands twice counts once."""
+    """A list of country codes, without duplicates."""
 
     def __init__(self) -> None:
         super().__init__(Country())
@@ -51,7 +51,7 @@ class Restriction(Countries):
 
 
 class Destinations(fields.Field[dict[str, str]]):
-    """A map from country codes to what the policy says of each."""
+    """A map from country codes to access."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):

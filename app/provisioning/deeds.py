@@ -1,6 +1,6 @@
-"""What the audit keeps of an apply: a row for each thing that differed, with the fields. Pure.
+"""Audit events of an apply: one for each changed object, with its fields. Pure.
 
-New keys and changed policies are noted where they are written.
+New keys and changed policies are recorded where they are written.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from app.provisioning.records import Goal, Step, changed_fields
 
 
 def list_deeds(goal: Goal) -> Iterator[Deed]:
-    """List a deed for each step of a goal that changes something, in the order of their kinds."""
+    """List an audit event for each step that changes something."""
     owner = goal.organization.after.id
     yield from _deeds("organization", [goal.organization], owner, {})
     for account in goal.accounts:
@@ -59,7 +59,7 @@ def _deeds(
 
 
 def _verb(step: Step[Any]) -> tuple[str, str | None]:
-    """Name what happens, and the fields where some of them change."""
+    """Return the action, and the changed fields."""
     if step.is_removal:
         return "removed", None
     if step.before is None:

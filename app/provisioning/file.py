@@ -1,6 +1,6 @@
-"""From the text of a file to plain data: TOML, or JSON with the same shape.
+"""Parsing a file: TOML, or JSON with the same shape.
 
-Refuses what two readers could read differently. Must not know which fields there are.
+Ambiguous input is refused, for example a key that occurs twice.
 """
 
 import json
@@ -11,7 +11,7 @@ from app.provisioning.mistakes import THE_FILE, FileRefused, Mistake
 
 
 def parse(content: bytes) -> Any:
-    """Read a file's content; what begins with a brace is JSON, for no TOML does.
+    """Parse a file; a leading brace means JSON.
 
     Raises:
         FileRefused: it is not UTF-8, or neither JSON nor TOML, or has a key twice.

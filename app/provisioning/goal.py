@@ -1,4 +1,4 @@
-"""From what a file asks for and what is stored to the steps between them. Pure."""
+"""The plan: steps from the current to the desired state. Pure."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,10 +24,10 @@ _IDENTITY = ("organization", "organization.id", "organization.name")
 
 
 def make_goal(desired: Desired, stored: Stored, mistakes: Mistakes, now: datetime) -> Goal:
-    """Find out what the file makes of everything that it names.
+    """Plan every object of the file.
 
     Raises:
-        FileRefused: with every mistake, those noted before included.
+        FileRefused: with every problem.
     """
     organization = aim_organization(desired.organization, stored, mistakes)
     owner = organization.after

@@ -1,7 +1,4 @@
-"""What is wrong with a file, each thing with its place; all of it is found before any is told.
-
-Knows places and texts, nothing of what the fields mean. Texts never hold a secret.
-"""
+"""Problems of a file, each with its place. Texts never hold a secret."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +21,7 @@ class Mistake:
 
 
 class FileRefused(Exception):
-    """The file has mistakes and nothing of it was applied."""
+    """The file has problems and nothing of it was applied."""
 
     def __init__(self, *mistakes: Mistake) -> None:
         self.mistakes = mistakes
@@ -32,7 +29,7 @@ class FileRefused(Exception):
 
 
 class Mistakes:
-    """Keeps what was found wrong so far."""
+    """Collected problems."""
 
     def __init__(self) -> None:
         self._found: list[Mistake] = []
@@ -42,7 +39,7 @@ class Mistakes:
         self._found.append(Mistake(place, text))
 
     def add_tree(self, place: str, tree: Any) -> None:
-        """Note marshmallow's tree of messages under the place of what it loaded."""
+        """Add marshmallow's tree of messages below a place."""
         if isinstance(tree, Mapping):
             for key, inner in tree.items():
                 self.add_tree(step(place, key), inner)
@@ -51,13 +48,13 @@ class Mistakes:
                 self.add(place or THE_FILE, str(text))
 
     def require(self, value: object, place: str, text: str) -> None:
-        """Note what is missing, unless a mistake at its place or around it explains that."""
+        """Add a missing value, unless another problem at or around its place explains it."""
         explained = any(f"{place}.".startswith(f"{known.place}.") for known in self._found)
         if value is None and not explained:
             self.add(place, text)
 
     def has_any(self, *places: str) -> bool:
-        """Say whether a mistake stands at one of these places."""
+        """Return whether one of these places has a problem."""
         return any(known.place in places for known in self._found)
 
     def refuse(self) -> None:
@@ -78,5 +75,5 @@ def step(place: str, key: object) -> str:
 
 
 def place_order(place: str) -> list[tuple[int, str]]:
-    """Return what sorts places as they stand in a file, ``[2]`` before ``[10]``."""
+    """Return a sort key of places, ``[2]`` before ``[10]``."""
     return [(int(index or 0), name) for index, name in _STEPS.findall(place)]

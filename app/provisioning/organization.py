@@ -1,4 +1,4 @@
-"""What the file makes of the organization, compared with what is stored. Pure."""
+"""Plan of the organization. Pure."""
 
 from app.kernel.ids import new_id
 from app.provisioning.desired import DesiredOrganization

@@ -1,4 +1,4 @@
-"""Which parent each workspace of the file has, and that no chain of parents is a loop. Pure."""
+"""Parents of the file's workspaces, without loops. Pure."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID

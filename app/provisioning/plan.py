@@ -1,4 +1,4 @@
-"""What changes on the way to a goal, told in words and values. Pure; secrets are never shown."""
+"""The changes of a plan as text and values. Pure; secrets are never shown."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -33,7 +33,7 @@ _IN_THE_FILE = {
 
 
 def list_changes(goal: Goal, now: datetime) -> tuple[Change, ...]:
-    """List every difference between what is stored and the goal, in the order of the places."""
+    """List every difference of a plan, in the order of places."""
     return tuple(sorted(_changes(goal, now), key=lambda change: place_order(change.place)))
 
 

@@ -1,6 +1,6 @@
-"""What is stored and what should be, in the same frozen values, so that they can be compared.
+"""Records of the current and the desired state, with equal types, so that they can be compared.
 
-The fields are named as the columns. Must not know how they are read or written.
+Fields are named as the columns.
 """
 
 from collections.abc import Mapping
@@ -55,10 +55,7 @@ class WorkspaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRecord:
-    """The policy that counts for a workspace: its own, or the one that it inherits.
-
-    Rules that have expired are no part of it.
-    """
+    """The effective policy of a workspace, own or inherited, without expired rules."""
 
     workspace_id: UUID
     state: PolicyState
@@ -107,7 +104,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database holds; of accounts, policies and keys what `load_stored` says."""
+    """The current state; accounts, policies and keys as `load_stored` limits them."""
 
     organizations: Mapping[UUID, OrganizationRecord] = field(default_factory=dict)
     accounts: Mapping[str, AccountRecord] = field(default_factory=dict)
@@ -120,7 +117,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[R]):
-    """One thing on its way to what it should be; without ``before`` it is to be made."""
+    """The change of one object; without ``before`` it is created."""
 
     place: str
     before: R | None
@@ -130,7 +127,7 @@ class Step(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Everything that the file speaks of, unchanged things included, in the file's order."""
+    """Steps for every object of the file, in the file's order."""
 
     organization: Step[OrganizationRecord]
     accounts: tuple[Step[AccountRecord], ...] = ()

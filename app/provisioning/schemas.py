@@ -1,4 +1,4 @@
-"""Which fields each part of a file has; an unknown one is refused by its name."""
+"""Schemas of a file; unknown fields are refused by name."""
 
 from marshmallow import Schema, fields
 

@@ -1,4 +1,4 @@
-"""What the file changes in a sender pool. Pure: knows what is stored, no SQL."""
+"""Plan of a sender pool. Pure."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,7 +1,6 @@
-"""From plain data to frozen values: every field of the file by itself, each with its place.
+"""Parsing plain data into frozen values, each field with its place.
 
-Must not know what is stored. A part with a mistake is left out of what is returned, so that what
-stands beside it can still be checked.
+A part with a problem is left out of the result, so that the rest can still be checked.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""SQL that carries the steps of a goal out; decides nothing, writes only what differs."""
+"""SQL that executes the steps of a plan."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -34,7 +34,7 @@ _ACTOR = Actor(ActorKind.PROVISIONING, "borderpost apply")
 
 
 def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -> NewTokens:
-    """Write what differs; return the tokens of new keys by workspace and name."""
+    """Write the differences; return the tokens of new keys by workspace and name."""
     _write_all(connection, organizations, [goal.organization], now)
     for account in goal.accounts:
         _write_account(connection, account, vault, now)

@@ -1,4 +1,4 @@
-"""SQL that reads what is stored, as records; decides nothing."""
+"""SQL that reads the current state as records."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,23 +29,23 @@ R = TypeVar("R")
 
 
 def lock_for_applying(connection: Connection) -> None:
-    """Let one apply at a time go on where organizations exist, until its transaction ends."""
+    """Serialize applies until the end of the transaction."""
     query = select(organizations.c.id).order_by(organizations.c.id)
     connection.execute(query.with_for_update(key_share=True)).all()
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a file names: accounts, and by id or name the workspaces that it gives a map."""
+    """The accounts of a file, and the workspaces with a country map."""
 
     account_sids: frozenset[str]
     with_map: frozenset[UUID | str | None]
 
 
 def load_stored(connection: Connection, vault: Vault, named: Named, now: datetime) -> Stored:
-    """Load everything that a file may speak of; accounts and policies as it names them, live keys.
+    """Load the current state: accounts and policies of the file, and live keys.
 
-    All of this is configuration, a few rows for each workspace, so it is read as a whole.
+    Configuration is a few rows per workspace, so it is read as a whole.
     """
     by_sid = provider_accounts.c.sid.in_(sorted(named.account_sids))
     accounts = connection.execute(select(provider_accounts).where(by_sid))

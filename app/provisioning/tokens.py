@@ -1,7 +1,4 @@
-"""The tokens of provider accounts as a file names them: as they are, or as ``env:NAME``.
-
-A token is never part of a text.
-"""
+"""Auth tokens in a file: literal, or ``env:NAME``. Texts never hold a token."""
 
 from collections.abc import Mapping
 
@@ -14,7 +11,7 @@ _FROM_ENVIRONMENT = "env:"
 def read_token(
     given: str, place: str, environ: Mapping[str, str], mistakes: Mistakes
 ) -> str | None:
-    """Return the token itself; None, with a mistake noted, where it cannot be one."""
+    """Return the token; None, with a problem added, if it is not valid."""
     token, said = given, ""
     if given.startswith(_FROM_ENVIRONMENT):
         name = given.removeprefix(_FROM_ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""What the file makes of use cases and their sender pools. Pure."""
+"""Plan of use cases and their sender pools. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

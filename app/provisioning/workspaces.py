@@ -1,4 +1,4 @@
-"""What the file makes of workspaces and of the country maps that they have of their own. Pure."""
+"""Plan of workspaces and their country maps. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _IN_ANOTHER_ORGANIZATION = "Is the id of a workspace of another organization."
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A workspace of the file beside the stored one that it speaks of."""
+    """A workspace of the file with its current record."""
 
     id: UUID
     entry: DesiredWorkspace

@@ -1,1 +1,1 @@
-"""Workspaces as a whole: made with their first policy, changed, linked to a provider account."""
+"""Workspaces: created with a first policy, changed, linked to a provider account."""

@@ -1,4 +1,4 @@
-"""Routes of workspaces as a whole; freezing and thawing stand in `app.access.workspaces_api`."""
+"""Routes of workspaces; suspending is in `app.access.workspaces_api`."""
 
 from functools import partial
 from typing import Any
@@ -53,7 +53,7 @@ def list_workspaces(principal: Principal) -> Answer:
     errors=_OF_LINKING,
 )
 def post_workspace(principal: Principal) -> Answer:
-    """Make a workspace that may reach its home country, or whom its parent may reach."""
+    """Create a workspace that may reach its home country, or inherits from its parent."""
     row = service(ManageWorkspaces).create(principal, _ADD.read(), actor_of(principal))
     return json_answer(render(row, principal.role), 201)
 
@@ -81,7 +81,7 @@ def get_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     errors=(e.NotFound, *_OF_LINKING),
 )
 def patch_workspace(principal: Principal, workspace_id: UUID) -> Answer:
-    """Change the name, the home country, the provider account or what is kept how long."""
+    """Change name, home country, provider account or retention times."""
     wanted, actor = _CHANGE.read(), actor_of(principal)
     row = service(ManageWorkspaces).change(principal, workspace_id, wanted, actor)
     return json_answer(render(row, principal.role))

@@ -1,4 +1,4 @@
-"""Changing a workspace. Who may be reached is changed as its policy, never here."""
+"""Changing a workspace; destinations are changed as its policy."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -41,11 +41,11 @@ def change_workspace(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Change what is named: plain fields, or ``twilio``, where None leaves it without an account.
+    """Change the named fields; ``twilio`` None unlinks the account.
 
     Raises:
         NotFound: it is absent or another tenant's.
-        ValidationFailed: the name is taken, or the provider account may not be used so.
+        ValidationFailed: the name is taken, or the provider account may not be used.
     """
     lock_organization(connection, principal.organization_id)
     row = require_own_workspace(connection, principal, workspace_id)

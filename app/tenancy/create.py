@@ -1,4 +1,4 @@
-"""Making a workspace with its first policy: its home country alone, or its parent's."""
+"""Creating a workspace with a first policy: its home country, or its parent's."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,12 +61,11 @@ def create_workspace(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Make a workspace of the principal's organization.
+    """Create a workspace of the principal's organization.
 
     Raises:
-        Forbidden: the principal is of one workspace alone.
-        ValidationFailed: the name is taken, the parent is not there, the home country is denied, or
-            the provider account may not be used; every problem at once.
+        Forbidden: the principal belongs to one workspace.
+        ValidationFailed: name, parent, home country or provider account are not valid.
     """
     lock_organization(connection, principal.organization_id)
     account = check_new_workspace(connection, vault, principal, wanted, lock=True)

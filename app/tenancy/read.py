@@ -1,4 +1,4 @@
-"""SQL of the workspaces that a principal may see; decides nothing."""
+"""SQL of the workspaces that a principal may see."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -26,7 +26,7 @@ class WorkspaceFilter:
 def load_workspaces(
     connection: Connection, principal: Principal, wanted: WorkspaceFilter
 ) -> list[AnyRow]:
-    """Load a page, oldest first, and one more where a next page exists."""
+    """Load a page, oldest first, and one more if a next page exists."""
     columns = workspaces.c
     conditions = given(
         (wanted.page_token, columns.id.__gt__),

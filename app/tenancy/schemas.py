@@ -1,4 +1,4 @@
-"""The wire shapes of workspaces."""
+"""Wire schemas of workspaces."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class AccountBody(StrictSchema):
 
 
 class AccountChange(AccountBody):
-    """``twilio`` of a workspace; without ``account_sid`` it speaks of the account it has."""
+    """``twilio`` of a workspace; without ``account_sid`` it changes the linked account."""
 
     account_sid = sid("AC", required=False)
 
@@ -59,7 +59,7 @@ class WorkspaceBody(StrictSchema):
 
 
 class WorkspaceChange(StrictSchema):
-    """Body of ``PATCH /v1/workspaces/{workspace_id}``; what is left out stays."""
+    """Body of ``PATCH /v1/workspaces/{workspace_id}``; omitted fields stay."""
 
     name = Name(metadata={"example": "Retail"})
     home_country = Country()

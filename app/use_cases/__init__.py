@@ -1,1 +1,1 @@
-"""What messages are for: use cases with their sender pools, registrations and opt-outs."""
+"""Use cases: sender pools, registrations and opt-outs."""

@@ -80,7 +80,7 @@ def post_use_case(principal: Principal) -> Answer:
     errors=(e.UseCaseNotFound,),
 )
 def patch_use_case(principal: Principal, use_case_id: UUID) -> Answer:
-    """Change a use case; what is left out stays."""
+    """Change a use case; omitted fields stay."""
     wanted, actor, now = _CHANGE.read(), actor_of(principal), service(Clock).now()
     with service(Database).writing() as connection:
         found = change_use_case(connection, principal, use_case_id, wanted, actor=actor, now=now)

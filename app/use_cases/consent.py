@@ -1,8 +1,7 @@
-"""A recipient's STOP or START: which opt-out lists it changes.
+"""STOP and START of a recipient, and the opt-out lists that they change.
 
-A word sent to a sender of a use case speaks of that use case. One that fits none speaks of every
-workspace of the account. START lifts what a keyword or the provider put on the list, never what an
-owner entered.
+A keyword sent to a sender of a use case applies to that use case; otherwise to every workspace of
+the account. START removes opt-outs by keyword or provider, never those that an owner entered.
 """
 
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ _RECIPIENT = Actor(ActorKind.SYSTEM, "recipient")
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Who said yes or no, to which sender of which provider account."""
+    """A recipient's decision, sent to a sender of a provider account."""
 
     account_sid: str
     messaging_service_sid: str | None

@@ -1,4 +1,4 @@
-"""May this use case send at all? Seed 004's preconditions, in the order of SPEC section 5: pure."""
+"""Whether a use case may send: its preconditions in the order of the checks. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class SenderType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What decides whether a use case may send; statuses are in Twilio's words."""
+    """The state that decides whether a use case may send; statuses as in Twilio."""
 
     active: bool
     brand_status: str | None
@@ -49,17 +49,17 @@ VERIFIED = "VERIFIED"
 
 
 def check_eligibility(standing: Standing) -> None:
-    """Let a use case send, or say what is missing.
+    """Check that a use case may send.
 
     Raises:
-        UseCaseInactive, BrandSuspended, NoSenderNumber, CampaignNotVerified: the first that holds.
+        UseCaseInactive, BrandSuspended, NoSenderNumber, CampaignNotVerified: the first one.
     """
     for obstacle in obstacles(standing):
         raise obstacle
 
 
 def obstacles(standing: Standing) -> Iterator[type[PublicError]]:
-    """Tell everything that stops a use case from sending, in the order of the checks."""
+    """Return every obstacle of a use case, in the order of the checks."""
     if not standing.active:
         yield UseCaseInactive
     if standing.brand_status == SUSPENDED:

@@ -1,4 +1,4 @@
-"""Managing use cases: each change in the caller's transaction, with its audit row."""
+"""Managing use cases: each change in the caller's transaction, with its audit event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _REGISTRATIONS = ("brand", "campaign")
 
 @dataclass(frozen=True, slots=True)
 class NewUseCase:
-    """A use case to be; ``allowed_destinations`` of None: what its workspace allows."""
+    """A use case to create; ``allowed_destinations`` None means those of its workspace."""
 
     name: str
     messaging_service_sid: str
@@ -45,7 +45,7 @@ class NewUseCase:
 def create_use_case(
     connection: Connection, principal: Principal, wanted: NewUseCase, *, actor: Actor, now: datetime
 ) -> UseCaseRecord:
-    """Make a use case with an empty sender pool.
+    """Create a use case with an empty sender pool.
 
     Raises:
         ValidationFailed: there is no such workspace, the name is taken, or a destination is denied.
@@ -78,7 +78,7 @@ def change_use_case(
     actor: Actor,
     now: datetime,
 ) -> UseCaseRecord:
-    """Change the fields of `NewUseCase` that are named, but the workspace.
+    """Change the named fields of `NewUseCase`, except the workspace.
 
     Raises:
         UseCaseNotFound: it is absent, deleted or another tenant's.
@@ -102,7 +102,7 @@ def change_use_case(
 def delete_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID, *, actor: Actor, now: datetime
 ) -> None:
-    """Delete a use case: nothing is sent for it any more; its messages stay.
+    """Delete a use case; its messages stay.
 
     Raises:
         UseCaseNotFound: it is absent, deleted or another tenant's.

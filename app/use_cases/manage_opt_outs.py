@@ -1,4 +1,4 @@
-"""Entering and lifting opt-outs by hand: each with its audit row, which never holds the number."""
+"""Adding and removing opt-outs by hand, each with an audit event without the number."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ from app.use_cases.read import load_use_case
 def enter_opt_out(
     connection: Connection, principal: Principal, wanted: NewOptOut, *, actor: Actor, now: datetime
 ) -> AnyRow:
-    """Put a number on the list; one that is on it already stays as it is.
+    """Add a number to the list; an existing entry stays.
 
     Raises:
         ValidationFailed: there is no such workspace or use case.

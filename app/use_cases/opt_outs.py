@@ -1,4 +1,4 @@
-"""The opt-out list: who does not want messages from a use case, or from a whole workspace."""
+"""Opt-outs from a use case or a whole workspace."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from app.use_cases.tables import opt_outs
 
 
 class OptOutSource(StrEnum):
-    """How an opt-out came to us; an owner who enters one may name another source."""
+    """The source of an opt-out."""
 
     API = "api"
     CONSOLE = "console"
@@ -63,7 +63,7 @@ WHOLE = text("use_case_id IS NULL")
 
 
 def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID | None:
-    """Put a number on the list; None where it was on it already."""
+    """Add a number to the list; None if it was there already."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     scoped = opt_out.use_case_id is not None
     columns = ["workspace_id", "to_number", *(["use_case_id"] if scoped else [])]
@@ -103,7 +103,7 @@ def find_opt_out(connection: Connection, opt_out: OptOut) -> AnyRow:
 def load_opt_outs(
     connection: Connection, principal: Principal, wanted: OptOutFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more where a next page exists."""
+    """Load a page, newest first, and one more if a next page exists."""
     columns = opt_outs.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -121,7 +121,7 @@ def load_opt_outs(
 
 
 def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> UUID | None:
-    """Take a row off the list; return its workspace, None where no row was there."""
+    """Remove an entry; return its workspace, None if there was none."""
     columns = opt_outs.c
     found: UUID | None = connection.execute(
         delete(opt_outs)

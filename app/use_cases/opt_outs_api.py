@@ -31,7 +31,7 @@ _LIST: Query[OptOutFilter] = Query(OptOutListQuery)
     "GET", "/v1/opt-outs", guard=Requires(Role.VIEWER), query=_LIST, answers={200: OptOutPage}
 )
 def list_opt_outs(principal: Principal) -> Answer:
-    """List recipients who do not want messages, newest first."""
+    """List opt-outs, newest first."""
     wanted = _LIST.read()
     with service(Database).reading() as connection:
         found = load_opt_outs(connection, principal, wanted)

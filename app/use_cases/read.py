@@ -43,7 +43,7 @@ class UseCaseRecord:
 
     @property
     def standing(self) -> Standing:
-        """Return what decides whether it may send."""
+        """Return the state that decides whether it may send."""
         us_long_codes = (
             one for one in self.senders if (one.type, one.country) == (SenderType.LONG_CODE, "US")
         )
@@ -59,7 +59,7 @@ class UseCaseRecord:
 def load_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID
 ) -> UseCaseRecord | None:
-    """Load one use case; None where it is absent, deleted or another tenant's."""
+    """Load one use case; None if it is absent, deleted or another tenant's."""
     row = connection.execute(
         select(use_cases).where(use_cases.c.id == use_case_id, *_exists_for(principal))
     ).one_or_none()
@@ -69,7 +69,7 @@ def load_use_case(
 def load_use_cases(
     connection: Connection, principal: Principal, wanted: UseCaseFilter
 ) -> list[UseCaseRecord]:
-    """Load a page, oldest first, and one more where a next page exists."""
+    """Load a page, oldest first, and one more if a next page exists."""
     conditions = given(
         (wanted.page_token, use_cases.c.id.__gt__),
         (wanted.workspace_id, use_cases.c.workspace_id.__eq__),

@@ -1,4 +1,4 @@
-"""Refreshing what the provider says of brands and campaigns; what it cannot say stays as it was."""
+"""Refreshing brand and campaign states from the provider; unknown answers change nothing."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ class RegistrationsUnknown(Exception):
 
 
 class RegistrationSource(Protocol):
-    """Who knows the states of registrations."""
+    """Reads the states of registrations."""
 
     def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
         """Return a brand's status, or raise `RegistrationsUnknown`."""
@@ -35,7 +35,7 @@ class RegistrationSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What was read of one use case; ``problem`` says what could not be."""
+    """The result for one use case; ``problem`` says why something could not be read."""
 
     use_case_id: UUID
     name: str
@@ -56,7 +56,7 @@ class RefreshRegistrations:
     def __call__(
         self, actor: Actor, workspace_id: UUID | None = None, use_case_id: UUID | None = None
     ) -> list[Refreshed]:
-        """Ask for every use case with a brand or a campaign; no connection is held meanwhile."""
+        """Ask for every use case with a brand or a campaign, without holding a connection."""
         with self.database.reading() as connection:
             rows = connection.execute(_registered(workspace_id, use_case_id)).all()
         return [self._refresh(row, actor) for row in rows]

@@ -1,11 +1,11 @@
-"""A brand or a campaign of a use case, and what setting it does to what is known of it: pure."""
+"""A brand or campaign of a use case, and the effect of setting it on the known status. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A brand or campaign; without a status what was known of the same one stays."""
+    """A brand or campaign; without a status the known one of the same SID stays."""
 
     sid: str
     status: str | None = None

@@ -1,4 +1,4 @@
-"""The wire shapes of use cases and opt-outs."""
+"""Wire schemas of use cases and opt-outs."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ class RegistrationView(Schema):
 
 
 class UseCaseView(Schema):
-    """What messages are for, and what they are sent with."""
+    """A use case with its senders and registrations."""
 
     id = fields.UUID(required=True)
     workspace_id = fields.UUID(required=True)
@@ -71,7 +71,7 @@ class UseCaseView(Schema):
 
 
 class BrandBody(StrictSchema):
-    """``brand`` of a use case; without a status what was known of the same one stays."""
+    """``brand`` of a use case; without a status the known one of the same SID stays."""
 
     sid = sid("BN")
     status = status(BRAND_STATUSES)
@@ -82,14 +82,14 @@ class BrandBody(StrictSchema):
 
 
 class CampaignBody(BrandBody):
-    """``campaign`` of a use case; without a status what was known of the same one stays."""
+    """``campaign`` of a use case; without a status the known one of the same SID stays."""
 
     sid = sid("(QE|CM)")
     status = status()
 
 
 class UseCaseChange(StrictSchema):
-    """Body of ``PATCH /v1/use-cases/{use_case_id}``; what is left out stays."""
+    """Body of ``PATCH /v1/use-cases/{use_case_id}``; omitted fields stay."""
 
     name = Name()
     messaging_service_sid = sid("MG", required=False)
@@ -181,7 +181,7 @@ class OptOutListQuery(PageQuery, StrictSchema):
 
 
 class OptOutView(Schema):
-    """A recipient who does not want messages."""
+    """An opt-out."""
 
     id = fields.UUID(required=True)
     workspace_id = fields.UUID(required=True)

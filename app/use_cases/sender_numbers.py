@@ -1,4 +1,4 @@
-"""What a sender of each type may look like, and which country it is of: pure."""
+"""Valid senders of each type, and their countries. Pure."""
 
 import re
 
@@ -23,7 +23,7 @@ def mistake_in_number(number: str, kind: SenderType) -> str | None:
 
 
 def _mistake_in_whole_number(number: str) -> str | None:
-    """Hold it to what a destination is held to: of a number that is none no country is known."""
+    """Check a sender as a destination: it must be a real number."""
     if not is_e164(number):
         return "Must be in E.164 form, for example +12025550100."
     return problem_of_number(number) or (None if resolve(number).is_real else NOT_REAL)

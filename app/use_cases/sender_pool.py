@@ -1,4 +1,4 @@
-"""Managing the sender pool of a use case: each change with its audit row."""
+"""Managing the sender pool of a use case, each change with its audit event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +42,7 @@ class SenderFilter:
 def load_senders(
     connection: Connection, principal: Principal, use_case_id: UUID, wanted: SenderFilter
 ) -> list[AnyRow]:
-    """Load a page, oldest first, and one more where a next page exists.
+    """Load a page, oldest first, and one more if a next page exists.
 
     Raises:
         UseCaseNotFound: the use case is absent, deleted or another tenant's.
@@ -63,7 +63,7 @@ def add_sender(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Put a sender into the pool.
+    """Add a sender to the pool.
 
     Raises:
         UseCaseNotFound: the use case is absent, deleted or another tenant's.
@@ -95,7 +95,7 @@ def remove_sender(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Take a sender out of the pool.
+    """Remove a sender from the pool.
 
     Raises:
         UseCaseNotFound: the use case is absent, deleted or another tenant's.

@@ -1,10 +1,10 @@
-"""What a use case wants done about a send that the provider never confirmed. Pure."""
+"""The action on an unconfirmed send. Pure."""
 
 from enum import StrEnum
 
 
 class OnUnconfirmed(StrEnum):
-    """Wait for a trace of it, so that nothing is sent twice; or send again, at least once."""
+    """Wait for a trace, so that nothing is sent twice, or send again, at least once."""
 
     WAIT = "wait"
     RESEND = "resend"

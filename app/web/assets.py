@@ -1,7 +1,6 @@
-"""Files of the pages: styles, scripts and images under addresses that change with their content.
+"""Static files under versioned addresses.
 
-A browser may keep such a file for ever; a file that changes is another address. Folders are flat
-and a name stands for one file of the whole application.
+Browsers may cache them permanently, because changed content has another address.
 """
 
 import hashlib
@@ -40,7 +39,7 @@ class Asset:
 
     @cached_property
     def version(self) -> str:
-        """Return what changes with the content."""
+        """Return the version, derived from the content."""
         return hashlib.sha256(self.packed.content).hexdigest()[:_VERSION_LENGTH]
 
 
@@ -60,10 +59,10 @@ class Assets:
         return f"{self._prefix}/assets/{self._by_name[name].version}/{name}"
 
     def find(self, version: str, name: str) -> Asset:
-        """Return the file of this very version.
+        """Return the file of this version.
 
         Raises:
-            NotFound: there is none; what is at hand must not be kept under another's address.
+            NotFound: there is none; another version must not be cached under its address.
         """
         asset = self._by_name.get(name)
         if asset is None or asset.version != version:

@@ -1,6 +1,6 @@
-"""Reading what a client sends: JSON bodies and query parameters, checked by their schemas.
+"""Reading JSON bodies and query parameters with schemas.
 
-Every problem of a request is reported at once, under the JSON path of its field.
+Every problem is reported, under the JSON path of its field.
 """
 
 import json
@@ -23,7 +23,7 @@ _ROOT = "$"
 
 @dataclass(frozen=True, slots=True)
 class JsonBody(Generic[T]):
-    """A JSON request body: its schema, whose ``post_load`` makes a ``T``."""
+    """A JSON request body; the schema's ``post_load`` makes a ``T``."""
 
     schema: type[Schema]
 
@@ -41,7 +41,7 @@ class JsonBody(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[T]):
-    """The query parameters of a request: their schema, whose ``post_load`` makes a ``T``."""
+    """The query parameters; the schema's ``post_load`` makes a ``T``."""
 
     schema: type[Schema]
 
@@ -61,7 +61,7 @@ class Query(Generic[T]):
 
 
 def read_json() -> Any:
-    """Parse the request body as JSON, refusing what other parsers would read differently."""
+    """Parse the request body as JSON, without ambiguous input."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
     raw = _read_body()

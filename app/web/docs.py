@@ -1,7 +1,7 @@
-"""The API reference for people: an index of the operations, which Swagger UI opens.
+"""The API reference at ``/docs``: an index of operations, opened in Swagger UI.
 
-Both are made from the description that ``/openapi.json`` shows. Swagger UI is far larger than the
-rest of the page and is loaded by the page's script when an operation is opened.
+Both come from the description at ``/openapi.json``. Swagger UI is large, so it is loaded when an
+operation is opened.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The one table from public errors to HTTP, and the handlers that write them."""
+"""The table from public errors to HTTP, and the error handlers."""
 
 import structlog
 from flask import Flask, Response, json
@@ -70,7 +70,7 @@ def install_error_handlers(app: Flask) -> None:
 
 
 def public_of(error: HTTPException) -> e.PublicError | None:
-    """Return the public error that an error of the framework stands for; None for a defect."""
+    """Return the public error of a framework error; None for a defect."""
     if error.code is not None and error.code >= 500:  # noqa: PLR2004
         return None
     return _OF_WERKZEUG.get(error.code or 400, e.BadRequest)()

@@ -1,4 +1,4 @@
-"""Field types and bases of the wire's schemas, shared by the features."""
+"""Shared field types and base schemas."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -103,7 +103,7 @@ class Country(Text):
 
 
 class TextMap(fields.Dict):
-    """A map of texts; what is wrong with an entry is told under its key."""
+    """A map of texts; the problem of an entry is reported at its key."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(keys=Text(), values=Text(), **kwargs)
@@ -137,6 +137,6 @@ class Timestamp(fields.AwareDateTime):
 
 
 def one_of(values: Any) -> validate.OneOf:
-    """Accept the values of a closed set, and name them where another is given."""
+    """Accept the values of a closed set; the error lists them."""
     names = [str(value) for value in values]
     return validate.OneOf(names, error=f"Must be one of: {', '.join(names)}.")

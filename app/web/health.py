@@ -1,4 +1,4 @@
-"""Pages that machines ask: alive, ready, which version, how much of what."""
+"""Health, readiness, version and metrics."""
 
 import hmac
 import ipaddress
@@ -98,7 +98,7 @@ def _is_loopback(address: str) -> bool:
 
 @routes.add("GET", "/healthz", guard=Anyone("tells only that it is alive"), answers={200: Health})
 def healthz(_: None) -> Answer:
-    """Say that the process is alive; asks nothing of the database."""
+    """Answer that the process is alive, without the database."""
     return json_answer({"status": "ok"})
 
 

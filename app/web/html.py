@@ -1,4 +1,4 @@
-"""Answers for people: HTML under a policy that lets a page run nothing but our own files."""
+"""HTML responses with a strict content security policy."""
 
 from flask import Response
 

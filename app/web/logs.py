@@ -1,7 +1,7 @@
-"""Structured logs: one line of JSON each, through one processor that masks and leaves out.
+"""Structured logs: one JSON line each, masked by one processor.
 
-Whole numbers, message bodies and tokens never get through, whoever wrote the line: our own code, a
-library's logger or the text of an exception.
+Whole numbers, message bodies and tokens are removed from every line, also from library loggers and
+exception texts.
 """
 
 import logging
@@ -49,7 +49,7 @@ def mask_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any
 
 
 def mask_text(text: str) -> str:
-    """Mask numbers and leave out what looks like a token, in any text."""
+    """Mask numbers and remove tokens in any text."""
     return mask_numbers_in(_TOKENS.sub(_LEFT_OUT, text))
 
 

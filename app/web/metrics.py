@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus; labels hold ids and codes, never numbers or texts."""
+"""Prometheus metrics; labels hold ids and codes, never numbers or texts."""
 
 import os
 

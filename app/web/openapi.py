@@ -1,4 +1,4 @@
-"""The description of the API, made from the declared routes, so that it cannot drift from them."""
+"""The OpenAPI description, generated from the declared routes."""
 
 import json
 import re

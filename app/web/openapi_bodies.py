@@ -1,4 +1,4 @@
-"""What requests and answers hold, in the description: documents with examples, or media types."""
+"""Request and response bodies in the description: schemas with examples, or media types."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def either(own: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
 
 
 def content_of(shape: Shape) -> dict[str, Any]:
-    """Describe what an answer or a request holds, with an example of each document."""
+    """Describe a request or response body, with an example of each schema."""
     shapes = shape if isinstance(shape, tuple) else () if shape is None else (shape,)
     found: dict[str, Any] = {
         kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}
@@ -42,7 +42,7 @@ def content_of(shape: Shape) -> dict[str, Any]:
 
 
 def meaning_of(shape: Shape) -> str:
-    """Say what an answer holds."""
+    """Return the description of a response."""
     if shape is None:
         return "Done."
     if isinstance(shape, tuple):

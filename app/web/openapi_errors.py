@@ -1,4 +1,4 @@
-"""How errors stand in the description: by status, each code with what it means and an example."""
+"""Errors in the description: by status, each code with its meaning and an example."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ _DETAILS: dict[type[e.PublicError], Mapping[str, Any]] = {
 
 
 def error_examples() -> dict[str, dict[str, Any]]:
-    """Return the example of every error whose details do not depend on the route."""
+    """Return the example of every error with fixed details."""
     return {
         error.__name__: _example(error, _DETAILS.get(error))
         for error in HTTP_STATUS

@@ -1,8 +1,7 @@
-"""Examples of bodies, made from their schemas, so that they cannot drift from them.
+"""Example bodies, generated from their schemas.
 
-A field's own example stands in its metadata; for the rest its name and its kind decide, and what
-may be null is null. The ids, numbers and times are the same everywhere, so that examples of several
-routes tell one story.
+A field's own example is in its metadata; otherwise its name and type decide; nullable fields are
+null. Ids, numbers and times are the same in every example.
 """
 
 from typing import Any
@@ -46,7 +45,7 @@ _BY_KIND: tuple[tuple[type[fields.Field[Any]], Any], ...] = (
 
 
 def example_of(schema: type[Schema]) -> dict[str, Any]:
-    """Make an example of a body; what may be left out of a request is left out."""
+    """Return an example body; optional request fields are left out."""
     found = {}
     for name, field in schema().fields.items():
         if field.required or "example" in field.metadata:

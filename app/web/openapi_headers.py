@@ -1,4 +1,4 @@
-"""The headers of answers in the description."""
+"""Response headers in the description."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

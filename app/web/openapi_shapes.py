@@ -1,4 +1,4 @@
-"""How a schema becomes a shape of the API description: bodies are strict, answers may grow."""
+"""Schemas in the description: request bodies are strict, responses may get more fields."""
 
 from typing import Any
 

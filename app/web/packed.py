@@ -1,6 +1,6 @@
-"""Answers that do not change: kept also compressed, and known again by their ETag.
+"""Responses with fixed content: precompressed, with an ETag.
 
-Only for what holds no secret: compressing a secret beside a visitor's words tells its length.
+Only for content without secrets, because compression would reveal their length.
 """
 
 import gzip
@@ -19,7 +19,7 @@ class Packed:
 
     @cached_property
     def gzipped(self) -> bytes | None:
-        """Return the gzip form; None where it would not be shorter."""
+        """Return the gzip form; None if it is not shorter."""
         made = gzip.compress(self.content, mtime=0)
         return made if len(made) < len(self.content) else None
 
@@ -30,7 +30,7 @@ class Packed:
 
 
 def packed_answer(packed: Packed, *, cache: str) -> Response:
-    """Answer with the form that the client takes; 304 where it has it already."""
+    """Return the response in the accepted encoding, or 304."""
     gzipped = packed.gzipped if request.accept_encodings["gzip"] > 0 else None
     answer = Response(packed.content if gzipped is None else gzipped)
     answer.headers["Content-Type"] = packed.media_type

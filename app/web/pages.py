@@ -1,4 +1,4 @@
-"""Lists: keyset pages that are stable under inserts, never an offset and never a count."""
+"""Keyset pages of lists: stable under inserts, without offset and count."""
 
 import base64
 import binascii

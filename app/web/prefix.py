@@ -1,4 +1,4 @@
-"""A path prefix of the public URL that a proxy may or may not have taken off."""
+"""The path prefix of the public URL, which a proxy may strip or keep."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -30,5 +30,5 @@ class PublicPrefix:
     text: str
 
     def path(self, path: str) -> str:
-        """Return where a browser finds a path of ours, behind the proxy and without one."""
+        """Return a path as the browser sees it."""
         return self.text + path

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its log line, its security headers, its limits."""
+"""Handling around every request: id, log line, security headers, limits."""
 
 import re
 import time

@@ -1,7 +1,7 @@
-"""How a route is declared: its access rule, its shapes and its errors, in one place.
+"""Declaration of routes: access rule, schemas and errors in one place.
 
-The declaration serves the request, the API description and the tests that guard the architecture.
-A route without an access rule cannot be written.
+The declaration serves the request, the API description and the architecture tests. A route without
+an access rule cannot be declared.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,22 +23,22 @@ Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
 
 class Guard(Protocol):
-    """Decides whether a request may pass, and says who asks."""
+    """Checks a request and returns its principal."""
 
     @property
     def rule(self) -> str:
         """Name the access rule: a role, or why none is needed."""
 
     def __call__(self) -> object:
-        """Return who asks, or raise the public error that refuses."""
+        """Return the principal, or raise a public error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One route as declared.
+    """One declared route.
 
-    ``form`` maps the fields of a form to examples, ``headers`` those of requests and
-    ``answer_headers`` those of answers that are no errors to what they mean.
+    ``form`` maps form fields to examples; ``headers`` and ``answer_headers`` map names to
+    descriptions.
     """
 
     method: str
@@ -88,9 +88,9 @@ class Routes:
         answer_headers: Mapping[str, str] | None = None,
         aliases: tuple[str, ...] = (),
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Declare a route; the view gets what the guard returned, then the ids of the path.
+        """Declare a route; the view gets the guard's result, then the ids of the path.
 
-        ``aliases`` are older paths that the same view answers; they are described as deprecated.
+        ``aliases`` are older paths of the same view; they are described as deprecated.
         """
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:

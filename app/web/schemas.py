@@ -1,4 +1,4 @@
-"""The wire shapes that belong to no feature."""
+"""Wire schemas that belong to no feature."""
 
 from marshmallow import Schema, fields
 

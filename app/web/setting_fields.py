@@ -1,6 +1,6 @@
-"""Fields of what a tenant is set up with, by file or through the API: names, Twilio's ids, days.
+"""Shared fields of configuration: names, Twilio SIDs, days.
 
-The texts never repeat a value that could be a secret or a phone number.
+Problems never repeat a value, which could be a secret or a phone number.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ class Form(validate.Regexp):
         super().__init__(f"^{expression}$", error=error)
 
     def __call__(self, value: Any) -> Any:
-        """Refuse what merely begins with the form, a line break at the end too."""
+        """Match the whole text, without a trailing line break."""
         if self.regex.fullmatch(value) is None:
             raise ValidationError(self._format_error(value))
         return value

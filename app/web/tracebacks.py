@@ -1,6 +1,6 @@
-"""How an exception stands in the log: its kind, its places and its causes, never its text.
+"""Exceptions in the log: type, places and causes, never the text.
 
-A text may hold anything: a number, the words of a message, the row that broke a rule of its table.
+A text may hold a number, a message body or a row.
 """
 
 import re
@@ -13,7 +13,7 @@ _TOLD_OF_A_ROW = ("sqlstate", "table_name", "column_name", "constraint_name")
 
 
 def describe_exception(error: BaseException) -> str:
-    """Write an exception and what caused it, the newest first."""
+    """Return an exception and its causes, newest first."""
     return "\ncaused by ".join(_describe(one) for one in _chain(error))
 
 
@@ -35,7 +35,7 @@ def _describe(error: BaseException) -> str:
 
 
 def _facts(driver_error: object) -> list[str]:
-    """Return what a database driver's error says of the schema: nothing of any value."""
+    """Return the schema objects of a database error, without values."""
     text = str(driver_error)
     if _BROKEN_RULE.fullmatch(text):
         return [text]

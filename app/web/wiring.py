@@ -1,4 +1,4 @@
-"""How a view finds the services that bootstrap made: by their type, from the running app."""
+"""The service registry of a running app: services by type."""
 
 from typing import TypeVar, cast
 

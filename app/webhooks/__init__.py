@@ -1,4 +1,4 @@
-"""Telling customers' systems what happened: endpoints, an outbox, signed deliveries with retries.
+"""Webhooks to customers: endpoints, an outbox, signed deliveries with retries.
 
-Knows neither messages nor destinations: they write into the outbox, in their own transactions.
+It knows neither messages nor destinations; they write to the outbox in their own transactions.
 """

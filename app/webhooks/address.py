@@ -1,8 +1,8 @@
-"""Where a webhook may go: the form of its URL, and the network addresses behind it. Pure.
+"""Valid webhook URLs and permitted network addresses. Pure.
 
-The ranges are those that microsoft-antissrf recommends to refuse, and beyond them every IPv6
-address that is not global unicast. Of that package only this list is used: its session drops the
-port from the Host header, tries one address only and has no limit for a whole exchange.
+The refused ranges are those of microsoft-antissrf, and every IPv6 address that is not global
+unicast. Only the list of that package is used: its session drops the port from the Host header,
+tries one address only, and has no limit for a whole exchange.
 """
 
 import ipaddress
@@ -38,7 +38,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Return what the Host header says."""
+        """Return the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 

@@ -89,7 +89,7 @@ def change_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     errors=(e.NotFound,),
 )
 def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
-    """Delete an endpoint with what is kept of its deliveries."""
+    """Delete an endpoint with its deliveries."""
     service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
     return Response(status=204)
 

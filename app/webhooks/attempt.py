@@ -1,4 +1,4 @@
-"""What one attempt to deliver came to, and how the parts that make it talk to each other: pure."""
+"""The result of a delivery attempt. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class NotDelivered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a receiver answered; its body is nobody's business."""
+    """A receiver's status; its body is not kept."""
 
     status: int
     retry_after: str | None = None
@@ -50,7 +50,7 @@ class Sender(Protocol):
     """Posts one request, within a time limit and to a permitted address."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Return the answer, whatever its status; raises `NotDelivered` where none came."""
+        """Return the response of any status; raises `NotDelivered` without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +75,5 @@ class Attempt:
 
     @property
     def is_our_fault(self) -> bool:
-        """Say whether it tells nothing about the receiver."""
+        """Return whether the failure is ours and says nothing about the receiver."""
         return self.failure is Failure.INTERNAL

@@ -1,4 +1,4 @@
-"""What a change does to an endpoint's row, with its audit row; the caller has locked the row."""
+"""Changes of an endpoint's row, with the audit event; the caller has locked the row."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ BY_HAND = "Disabled by hand."
 def change_fields(
     connection: Connection, row: AnyRow, wanted: Mapping[str, Any], actor: Actor, now: datetime
 ) -> None:
-    """Change the URL or the events, where they differ; both are checked already."""
+    """Change the URL or the events, if they differ; both are already validated."""
     given = {name: wanted[name] for name in ("url", "events") if name in wanted}
     if "events" in given:
         given["events"] = ordered(given["events"])

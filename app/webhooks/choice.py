@@ -1,9 +1,8 @@
-"""Choosing whose deliveries come next: reads alone, so that a long queue keeps no writer waiting.
+"""Fair selection of due deliveries, by reads only.
 
-Every endpoint gets its first delivery before any gets its second, whoever waited longest first, and
-one that fails gets only one at a time: a dead receiver with a long queue costs the others nothing
-but that one attempt. Lanes go further: with one worker task for each, the healthy never wait for a
-receiver that does not answer.
+Every endpoint gets its first delivery before any gets its second, the longest waiting first; a
+failing one gets one at a time. With one worker task per lane, healthy endpoints never wait for
+failing ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ class Lane(StrEnum):
 def choose_due(
     connection: Connection, now: datetime, limit: int, lane: Lane = Lane.EVERY
 ) -> list[UUID]:
-    """Return up to ``limit`` deliveries whose time has come, in the order of their turn."""
+    """Return up to ``limit`` due deliveries, in fair order."""
     queues = [
         _oldest(connection, endpoint.id, now, limit if endpoint.first_failed_at is None else 1)
         for endpoint in _waiting(connection, now, limit, lane)

@@ -1,7 +1,7 @@
-"""SQL of the deliveries that are claimed by moving `due_at` ahead by a lease.
+"""SQL of claimed deliveries: a claim moves `due_at` ahead by a lease.
 
-A worker that dies lets the lease run out, and another takes over. The lease's end also proves, when
-the outcome is written, that the claim still holds.
+A dead worker's lease expires and another one takes over. The end of the lease also proves, when the
+result is written, that the claim still holds.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,8 @@
-"""A connection to a checked address: resolve, refuse what may not be reached, connect to the rest.
+"""Connections to permitted addresses only.
 
-The name is looked up once, and the socket is opened to an address of that answer, so that a DNS
-that changes its mind changes nothing. One deadline covers the look-up, the connection, TLS and
-every byte of the answer, so that no receiver holds a worker by being slow. No proxy is used: it
-would choose the address.
+The name is resolved once, and the socket is opened to a checked address of that answer, so a later
+DNS change has no effect. One deadline covers look-up, connection, TLS and the response. No proxy is
+used, because it would choose the address.
 """
 
 import socket
@@ -17,10 +16,10 @@ from app.webhooks.attempt import Failure, NotDelivered
 def permitted_addresses(
     target: Target, resolve: Resolve, deadline: Deadline, *, allow_loopback: bool
 ) -> list[str]:
-    """Return the addresses of a host if every one of them may be reached.
+    """Return the addresses of a host if all of them are permitted.
 
     Raises:
-        NotDelivered: the host has no address, or one that may not be reached.
+        NotDelivered: the host has no address, or one that is not permitted.
         TimeoutError: the look-up took too long.
     """
     try:
@@ -39,10 +38,10 @@ def permitted_addresses(
 def connect(
     target: Target, addresses: list[str], deadline: Deadline, tls: ssl.SSLContext
 ) -> TimedSocket:
-    """Open a socket to the first address that answers; TLS is made for the name, not for it.
+    """Open a socket to the first address that answers, with TLS for the host name.
 
     Raises:
-        NotDelivered: no address answers, or the receiver's certificate is not its name's.
+        NotDelivered: no address answers, or the certificate is not valid.
         TimeoutError: it took too long.
     """
     raw = _open(addresses, target.port, deadline)

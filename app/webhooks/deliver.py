@@ -1,7 +1,7 @@
-"""Delivering: one round of the worker over the outbox and the deliveries that are due.
+"""One round of the worker over the outbox and due deliveries.
 
-No connection to the database is held while a receiver is waited for. What was posted and could not
-be written down is posted again: at least once, with the same `webhook-id`.
+No database connection is held during a request. A delivery whose result could not be stored is sent
+again with the same `webhook-id`: at least once.
 """
 
 import random
@@ -40,7 +40,7 @@ _FIXED_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class DeliverWebhooks:
-    """The operation that a worker repeats; any number may run at once, in any process."""
+    """Delivers webhooks; many may run concurrently."""
 
     database: Database
     vault: Vault
@@ -51,7 +51,7 @@ class DeliverWebhooks:
     monotonic: Callable[[], float] = time.monotonic
 
     def run_once(self) -> int:
-        """Fan out what waits, deliver what is due, and return how much there was of both."""
+        """Fan out new events, deliver due ones, and return the number of both."""
         found = 0
         if self.lane is not Lane.FAILING:
             found = self._fan_out()

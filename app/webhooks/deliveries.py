@@ -1,4 +1,4 @@
-"""What became of the events of an endpoint: a page of deliveries with their attempts; replay."""
+"""Deliveries of an endpoint with their attempts; replay."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ _DELIVERY: Select[*tuple[Any, ...]] = (
 def load_deliveries(
     connection: Connection, endpoint_id: UUID, wanted: DeliveryFilter
 ) -> list[AnyRow]:
-    """Load a page of an endpoint's deliveries, newest first, and one more where one follows."""
+    """Load a page of an endpoint's deliveries, newest first, and one more if a next page exists."""
     columns = webhook_deliveries.c
     conditions = given((wanted.page_token, columns.id.__lt__), (wanted.state, columns.state.__eq__))
     query = (
@@ -78,7 +78,7 @@ def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[
 def replay_delivery(
     connection: Connection, principal: Principal, delivery_id: UUID, actor: Actor, now: datetime
 ) -> AnyRow:
-    """Deliver the event of a delivery once more, as a new delivery with a schedule of its own.
+    """Deliver an event again, as a new delivery with its own schedule.
 
     Raises:
         NotFound: the delivery is absent or another tenant's.

@@ -1,4 +1,4 @@
-"""Routes of deliveries: what became of events, and sending one once more."""
+"""Routes that list and replay deliveries."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +38,7 @@ _LIST: Query[DeliveryFilter] = Query(DeliveryListQuery)
     errors=(e.NotFound,),
 )
 def list_webhook_deliveries(principal: Principal, endpoint_id: UUID) -> Answer:
-    """List what was or will be sent to an endpoint, with every attempt, newest first."""
+    """List an endpoint's deliveries with every attempt, newest first."""
     wanted = _LIST.read()
     with service(Database).reading() as connection:
         load_endpoint(connection, principal, endpoint_id)

@@ -1,4 +1,4 @@
-"""Switching an endpoint off: nothing is sent to it any more, and the audit says why."""
+"""Disabling an endpoint, with the reason in the audit."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from app.webhooks.tables import webhook_deliveries, webhook_endpoints
 def disable_endpoint(
     connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
 ) -> None:
-    """Disable an endpoint whose row the caller has locked; deliveries that wait are stopped."""
+    """Disable an endpoint whose row is locked; its waiting deliveries are stopped."""
     connection.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint.id)
@@ -40,7 +40,7 @@ def note_endpoint_deed(
     *,
     reason: str | None = None,
 ) -> None:
-    """Write the audit row of what was done to an endpoint."""
+    """Write an audit event of an endpoint."""
     action = f"webhook_endpoint.{verb}"
     of_endpoint = endpoint.workspace_id, action, now
     note_in_workspace(connection, actor, *of_endpoint, target=endpoint.id, reason=reason)

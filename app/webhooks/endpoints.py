@@ -1,4 +1,4 @@
-"""SQL of the endpoints that a principal may see; decides nothing."""
+"""SQL of the endpoints that a principal may see."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -26,7 +26,7 @@ class EndpointFilter:
 def load_endpoints(
     connection: Connection, principal: Principal, wanted: EndpointFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more where a next page exists."""
+    """Load a page, newest first, and one more if a next page exists."""
     columns = webhook_endpoints.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -45,7 +45,7 @@ def load_endpoints(
 def load_endpoint(
     connection: Connection, principal: Principal, endpoint_id: UUID, *, to_change: bool = False
 ) -> AnyRow:
-    """Load one endpoint, locked where it is to be changed.
+    """Load one endpoint, locked if it will be changed.
 
     Raises:
         NotFound: it is absent or another tenant's.

@@ -1,4 +1,4 @@
-"""Forgetting one number on request: the events that name it, with their deliveries."""
+"""Erasing the events of one number, with their deliveries."""
 
 from sqlalchemy import Connection, delete
 

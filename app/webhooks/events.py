@@ -1,4 +1,4 @@
-"""What customers can be told of, and the body that tells it: pure."""
+"""Event types and the body of an event. Pure."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,8 +18,8 @@ class EventType(StrEnum):
 
 
 def message_text(event_type: str, at: datetime, data: str) -> str:
-    """Write the body of an event: the envelope of Standard Webhooks around its JSON data.
+    """Return the body of an event: the envelope of Standard Webhooks around its JSON data.
 
-    The data is taken as it was stored, so that every attempt sends the same bytes.
+    The data is the stored text, so that every attempt sends the same bytes.
     """
     return f'{{"type":"{event_type}","timestamp":"{rfc3339(at)}","data":{data}}}'

@@ -1,7 +1,7 @@
-"""From the outbox to deliveries: one for each active endpoint that wants the type of event.
+"""From the outbox to deliveries: one for each active endpoint that subscribes to the type.
 
-Endpoints that were made after an event do not get it. All of it is one transaction, so that an
-event is fanned out once or, where a worker dies, again from the start.
+Endpoints created after an event do not get it. It is one transaction, so a dead worker's fan-out
+starts again.
 """
 
 from collections.abc import Sequence

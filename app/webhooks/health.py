@@ -1,4 +1,4 @@
-"""When endpoints last took an event: what tells a receiver that is well from one never tried."""
+"""The last successful delivery of endpoints."""
 
 from collections.abc import Sequence
 from datetime import datetime

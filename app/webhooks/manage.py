@@ -1,7 +1,7 @@
-"""Changing endpoints: each change in one transaction with its audit row.
+"""Managing endpoints: each change in one transaction with its audit event.
 
-A secret is returned where it is made and nowhere else. After a rotation the secret before it also
-signs, for a day.
+A secret is returned only when it is created. After a rotation the previous secret also signs for a
+day.
 """
 
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class ManageEndpoints:
     def change(
         self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any], actor: Actor
     ) -> AnyRow:
-        """Change ``url``, ``events`` or ``active``; what is so already changes nothing.
+        """Change ``url``, ``events`` or ``active``; equal values change nothing.
 
         Raises:
             NotFound: the endpoint is absent or another tenant's.
@@ -121,7 +121,7 @@ class ManageEndpoints:
             note_endpoint_deed(connection, row, "deleted", actor, now)
 
     def rotate(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> EndpointSecret:
-        """Give an endpoint a new secret; the one before also signs for a day.
+        """Rotate the secret; the previous one also signs for a day.
 
         Raises:
             NotFound: the endpoint is absent or another tenant's.

@@ -1,7 +1,7 @@
-"""Writing down what an attempt came to, and what follows for its delivery and its endpoint.
+"""Recording an attempt, and its effects on the delivery and the endpoint.
 
-The endpoint's row is locked before any delivery's, here as everywhere, so that none waits for
-another in a circle. Success always counts; a failure moves the delivery only while the claim holds.
+The endpoint is always locked before a delivery, which avoids deadlocks. Success always counts; a
+failure moves the delivery only while the claim holds.
 """
 
 from datetime import datetime
@@ -33,7 +33,7 @@ _WORKER = Actor(ActorKind.SYSTEM, "webhooks")
 def note_attempt(
     connection: Connection, due: DueDelivery, attempt: Attempt, now: datetime, chance: float
 ) -> None:
-    """Write an attempt with all that follows from it; what was deleted meanwhile stays deleted."""
+    """Record an attempt with its effects; rows that were deleted stay deleted."""
     endpoint = _locked(connection, webhook_endpoints, due.endpoint_id)
     delivery = _locked(connection, webhook_deliveries, due.delivery_id)
     if endpoint is None or delivery is None:

@@ -1,7 +1,7 @@
-"""The outbox: an event is written in the transaction of the change that it tells of.
+"""The outbox: an event is written in the transaction of its change.
 
-A workspace without an active endpoint gets no row: the condition is part of the one statement, so
-that the caller need not ask first. Who gets the event is decided later, by app.webhooks.fan_out.
+A workspace without an active endpoint gets no row; the condition is part of the statement.
+app.webhooks.fan_out chooses the endpoints.
 """
 
 import json
@@ -81,7 +81,7 @@ def add_event(
     data: Mapping[str, Any],
     now: datetime,
 ) -> bool:
-    """Write an event in the caller's transaction; False where the workspace has no endpoint."""
+    """Write an event in the caller's transaction; False if the workspace has no endpoint."""
     row = event_row(workspace_id, event_type, data, now)
     values = {
         "event_id": row["id"],

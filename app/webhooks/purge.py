@@ -1,4 +1,4 @@
-"""Forgetting events: they hold phone numbers, and are kept no longer than messages keep theirs."""
+"""Deleting events: they hold phone numbers, and are kept no longer than those of messages."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class PurgeWebhooks:
-    """Deletes events with their deliveries and attempts, and secrets whose time is over."""
+    """Deletes expired events with deliveries and attempts, and expired secrets."""
 
     database: Database
     clock: Clock

@@ -1,4 +1,4 @@
-"""Sealing the secrets of endpoints anew with the first key."""
+"""Key rotation of endpoint secrets."""
 
 from app.access.resealing import Resealed, reseal_rows
 from app.db.engine import Database
@@ -8,6 +8,6 @@ from app.webhooks.tables import webhook_endpoints
 
 
 def reseal_endpoints(database: Database, vault: Vault) -> Resealed:
-    """Seal every secret anew that an older key sealed; see `app.access.resealing.reseal_rows`."""
+    """Encrypt again what an older key encrypted; see `app.access.resealing.reseal_rows`."""
     columns = webhook_endpoints.c
     return reseal_rows(database, vault, (columns.secret, columns.previous_secret), secret_owner)

@@ -1,6 +1,6 @@
-"""When an event is tried again, and when an endpoint is given up: pure.
+"""The retry schedule of deliveries, and the disabling of failing endpoints. Pure.
 
-The delays are those of the Standard Webhooks specification, each counted from the attempt before.
+Delays are those of the Standard Webhooks specification, each counted from the previous attempt.
 """
 
 from datetime import datetime, timedelta
@@ -29,10 +29,10 @@ _JITTER = 0.1
 def next_attempt_at(
     attempts: int, now: datetime, chance: float, asked: timedelta | None = None
 ) -> datetime | None:
-    """Return when to try again after so many attempts; None once all are used up.
+    """Return the time of the next attempt; None after the last one.
 
-    ``chance``, from 0 to 1, spreads the delay by a tenth to either side. ``asked`` is the
-    receiver's Retry-After: it is never undercut, and followed for a day at most.
+    ``chance``, from 0 to 1, spreads the delay by 10% to either side. ``asked`` is the receiver's
+    Retry-After, respected for a day at most.
     """
     if attempts >= MAX_ATTEMPTS:
         return None

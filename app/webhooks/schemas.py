@@ -1,4 +1,4 @@
-"""The wire shapes of webhook endpoints and deliveries."""
+"""Wire schemas of webhook endpoints and deliveries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -52,7 +52,7 @@ class EndpointBody(StrictSchema):
 
 
 class EndpointChange(StrictSchema):
-    """Body of ``PATCH /v1/webhook-endpoints/{endpoint_id}``; what is left out stays."""
+    """Body of ``PATCH /v1/webhook-endpoints/{endpoint_id}``; omitted fields stay."""
 
     url = EndpointUrl()
     events = _events()
@@ -71,7 +71,7 @@ class EndpointListQuery(PageQuery, StrictSchema):
 
 
 class EndpointView(Schema):
-    """Where events of a workspace are sent."""
+    """A webhook endpoint."""
 
     id = fields.UUID(required=True)
     workspace_id = fields.UUID(required=True)
@@ -119,7 +119,7 @@ class AttemptView(Schema):
 
 
 class DeliveryView(Schema):
-    """What became of one event at one endpoint."""
+    """The delivery of one event to one endpoint."""
 
     id = fields.UUID(required=True)
     endpoint_id = fields.UUID(required=True)

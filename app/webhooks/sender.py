@@ -1,4 +1,4 @@
-"""Posting one event over HTTP: no redirects, no proxies, one deadline, and no body kept."""
+"""Posting one event over HTTP: no redirects, no proxies, one deadline, response body dropped."""
 
 import ssl
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _BODY_BYTES = 1024
 
 
 class HttpSender:
-    """The sender of production; nothing is connected until something is posted."""
+    """The HTTP sender; it connects at each post."""
 
     def __init__(
         self,

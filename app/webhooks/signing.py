@@ -1,4 +1,4 @@
-"""Secrets of endpoints and the signatures made with them, as Standard Webhooks has it."""
+"""Endpoint secrets and signatures (Standard Webhooks)."""
 
 import base64
 import secrets

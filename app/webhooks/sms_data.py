@@ -1,7 +1,4 @@
-"""What an `sms.…` event says of its message: the same fields from a row and inside a statement.
-
-Never the text of the message. Knows the names of the fields, not the table that has them.
-"""
+"""The data of an `sms.…` event, from a row or inside a statement. Never the text of the message."""
 
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,7 @@
-"""Tables of webhook endpoints, the outbox of events, their deliveries and each attempt.
+"""Tables of webhook endpoints, the outbox, deliveries and attempts.
 
 `webhook_events.payload` is the JSON text of the event's data; it holds phone numbers and is deleted
-with its event (see app.webhooks.purge). An attempt keeps a status or the kind of a failure alone.
+with its event (see app.webhooks.purge).
 """
 
 from sqlalchemy import (

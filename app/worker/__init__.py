@@ -1,1 +1,1 @@
-"""What runs beside the web processes: following up, telling customers' systems, keeping house."""
+"""Background tasks: reconciliation, webhooks, retention."""

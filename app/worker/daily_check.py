@@ -1,6 +1,6 @@
-"""The comparison with the provider's geo permissions, repeated daily without a restart.
+"""The daily comparison with the provider's geo permissions.
 
-Whatever number of workers runs, one of them does it: the turn is taken in the database.
+A lease lets one of many workers do it.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _JOB = "geo-check"
 
 @dataclass(frozen=True, slots=True)
 class DailyCheck:
-    """Says once a day where the policies and the provider's geo permissions differ."""
+    """Logs once a day how the policies and the provider's geo permissions differ."""
 
     database: Database
     clock: Clock

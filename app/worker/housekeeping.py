@@ -1,4 +1,4 @@
-"""The worker's sign of life, and what is swept when it is too old to be of use."""
+"""The worker's heartbeat and its hourly tasks."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,7 +48,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class HourlyPurge:
-    """Erases what is past its time, a bounded bit at a time."""
+    """Erases expired data, a bounded part at a time."""
 
     purge: Purge
     purge_webhooks: PurgeWebhooks

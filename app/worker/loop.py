@@ -1,7 +1,6 @@
-"""Running tasks until told to stop: each in a thread of its own, none ended by its own failure.
+"""Running tasks in threads until a stop; a failure does not end a task.
 
-Knows nothing of what the tasks do. Any number of workers may run; that no job runs twice at once is
-the tasks' business, by claims with leases.
+Tasks use claims with leases, so many workers may run.
 """
 
 import random
@@ -27,7 +26,7 @@ class Task:
 
 
 def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
-    """Run tasks until the event is set, then wait for each to end what it has begun."""
+    """Run tasks until the event is set, then wait for each to finish."""
     threads = [threading.Thread(target=_run, args=(task, stop), name=task.name) for task in tasks]
     for thread in threads:
         thread.start()

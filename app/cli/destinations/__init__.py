@@ -1,4 +1,4 @@
-"""`destinations`: the policy of a workspace, by hand."""
+"""`destinations`: the policy of a workspace."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Making a change, or trying it, and saying what came of it; what is right is decided elsewhere."""
+"""Making a change or a dry run, and printing its result."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Outcome:
         return rules_difference(self.before.state, self.changed.effective.state)
 
     def as_json(self) -> dict[str, Any]:
-        """Write the outcome as the API writes a dry run, with the rules beside."""
+        """Return the result as the API writes a dry run, with the rules."""
         effective = self.changed.effective
         return {
             "dry_run": self.dry_run,
@@ -53,11 +53,11 @@ class Outcome:
 
 
 def make(opened: OpenedWorkspace, change: Change, how: How) -> Outcome:
-    """Make a change in the name of the user of this machine.
+    """Make a change as the user of this machine.
 
     Raises:
-        Failure: the condition does not hold, or the policy is the parent's.
-        ValidationFailed: the change is not possible.
+        Failure: the condition does not hold, or the policy belongs to the parent.
+        ValidationFailed: the change is not valid.
     """
     if_match = None if how.if_match is None else frozenset({how.if_match})
     asked = Asked(command_line_actor(), how.reason, if_match, how.dry_run)
@@ -77,7 +77,7 @@ def make(opened: OpenedWorkspace, change: Change, how: How) -> Outcome:
 def echo_outcome(
     opened: OpenedWorkspace, outcome: Outcome, how: How, *, beside: dict[str, Any] | None = None
 ) -> None:
-    """Print what was changed, or what would be; ``beside`` is added to the JSON."""
+    """Print the change, or the dry run; ``beside`` is added to the JSON."""
     if how.as_json:
         echo_json(outcome.as_json() | (beside or {}))
         return

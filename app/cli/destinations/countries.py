@@ -1,4 +1,4 @@
-"""`destinations allow` and `block`: single countries, and the rest is left alone."""
+"""`destinations allow` and `block`: change some countries and keep the others."""
 
 from datetime import datetime, timedelta
 
@@ -33,9 +33,9 @@ def allow_command(
     acknowledged: tuple[str, ...],
     how: How,
 ) -> None:
-    """Allow countries, for good or until a time.
+    """Allow countries, permanently or until a time.
 
-    A rule that blocks one of them as a whole goes; rules on prefixes and numbers stay.
+    Removes a rule that blocks one of them as a whole; rules for prefixes and numbers stay.
     """
     with opened_workspace(how.workspace) as opened:
         ends_at = ending(opened.now, until, lasting)
@@ -58,9 +58,9 @@ def allow_command(
 @_codes
 @change_options
 def block_command(*, codes: tuple[str, ...], how: How) -> None:
-    """Block countries, from the next send on.
+    """Block countries from the next send on.
 
-    A rule that allows one of them as a whole goes; rules on prefixes and numbers stay.
+    Removes a rule that allows one of them as a whole; rules for prefixes and numbers stay.
     """
     with opened_workspace(how.workspace) as opened:
         outcome = make(opened, changes.block(codes), how)

@@ -1,4 +1,4 @@
-"""Which rules differ between two policies: pure."""
+"""The difference between the rules of two policies: pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class RulesDifference:
 
 
 def rules_difference(before: PolicyState, after: PolicyState) -> RulesDifference:
-    """Compare the rules of two policies by what they say."""
+    """Compare the rules of two policies by their content, not their ids."""
     old = {content_of(rule) for rule in before.rules}
     new = {content_of(rule) for rule in after.rules}
     return RulesDifference(

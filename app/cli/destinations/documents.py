@@ -1,6 +1,6 @@
-"""Policies as files: what JSON, TOML and CSV look like. Pure; what they may say is decided later.
+"""Policy files in JSON, TOML and CSV. Pure.
 
-All three hold the country map; rules stand in JSON (or TOML) beside it.
+All hold the country map; JSON and TOML may hold rules.
 """
 
 import csv
@@ -39,10 +39,10 @@ def write_document(document: dict[str, Any], form: Format) -> str:
 
 
 def read_document(content: bytes) -> Any:
-    """Read a file in any of the three forms; what it is shows in its first line.
+    """Read a file in any of the three formats, detected by its first line.
 
     Raises:
-        FileRefused: it is none of them, or says one thing twice.
+        FileRefused: it has none of the formats, or contains a key twice.
     """
     first = _first_line(content)
     if not first:

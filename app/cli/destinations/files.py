@@ -25,11 +25,11 @@ _file = click.argument("file")
 @acknowledge_option
 @change_options
 def set_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
-    """Overwrite the whole country map with FILE; what is absent is blocked.
+    """Replace the whole country map with FILE; absent countries are blocked.
 
-    FILE is JSON, {"destinations": {"US": "allowed"}}, or the same in TOML, or CSV with a line
-    US,allowed for each country; - reads standard input. Rules for a whole country that say
-    otherwise go; rules on prefixes and numbers stay.
+    FILE is JSON, {"destinations": {"US": "allowed"}}, the same in TOML, or CSV with a line
+    US,allowed for each country; - reads standard input. Contradicting rules for a whole country are
+    removed; rules for prefixes and numbers stay.
     """
     wanted: WantedMap = load(MapBody(), read_document(read_input(file)))
     risks = {*acknowledged, *wanted.acknowledge_high_risk}
@@ -43,9 +43,9 @@ def set_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
 @acknowledge_option
 @change_options
 def import_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
-    """Make the policy what FILE says, as `export` wrote it; - reads standard input.
+    """Make the policy match FILE, as `export` wrote it; - reads standard input.
 
-    With rules in FILE (JSON) these are all the rules afterwards; without, as `set`.
+    If FILE has rules (JSON), they replace all rules; without, it works as `set`.
     """
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
     with opened_workspace(how.workspace) as opened:
@@ -61,7 +61,7 @@ def import_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> Non
 def diff_command(*, file: str, workspace: str | None, as_json: bool) -> None:
     """Print what `import FILE` would change: exits 0 if nothing, 2 if something.
 
-    Works while the workspace inherits, too: then it compares with the inherited policy.
+    While the workspace inherits, it compares with the inherited policy.
     """
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
     with opened_workspace(workspace) as opened, opened.database.reading() as connection:

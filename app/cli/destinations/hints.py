@@ -1,7 +1,7 @@
-"""What to know about countries that are being allowed, beside that the policy lets them be reached.
+"""Hints about countries that are being allowed.
 
-Territories with codes of their own stay blocked; some codes no number has; and Twilio has a gate
-of its own, of which only what was asked last is known here.
+Territories with their own codes stay blocked; some codes have no numbers; Twilio's geo permissions,
+as last checked, may block the country.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class Hints:
         }
 
     def lines(self, *, dry_run: bool) -> Iterator[str]:
-        """Tell them to people."""
+        """Return the hints as lines for people."""
         allowed = "would be allowed" if dry_run else "is allowed"
         for code, codes in self.separate.items():
             are, them = ("is", "it") if len(codes) == 1 else ("are", "them")
@@ -55,7 +55,7 @@ class Hints:
 def hints_about(
     connection: Connection, codes: Sequence[str], effective: Effective, now: datetime
 ) -> Hints:
-    """Say what to know about countries that were allowed in a policy."""
+    """Return the hints about countries that a change allows."""
     gates = load_gates(connection, effective.workspace_id)
     named = country_accesses(effective.state, now)
     separate = {

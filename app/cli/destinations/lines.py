@@ -1,4 +1,4 @@
-"""How a policy, a change of it and its history are told to people; decides nothing."""
+"""Formatting of a policy, a change and its history for people."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -26,12 +26,12 @@ def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """Keep a text on one line of what a terminal can show."""
+    """Return a text on one line, without control characters."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def change_lines(changes: Iterable[CountryChange]) -> Iterator[str]:
-    """Tell what changes for each country, a line each."""
+    """Return a line for each changed country."""
     for one in changes:
         if one.before is None:
             yield f"+ {country(one.country)}: {one.after}"
@@ -42,13 +42,13 @@ def change_lines(changes: Iterable[CountryChange]) -> Iterator[str]:
 
 
 def rule_lines(rules: RulesDifference) -> Iterator[str]:
-    """Tell which rules come and go, a line each."""
+    """Return a line for each added or removed rule."""
     yield from (f"- rule: {rule_text(rule)}" for rule in rules.removed)
     yield from (f"+ rule: {rule_text(rule)}" for rule in rules.added)
 
 
 def rule_text(rule: Rule) -> str:
-    """Return what a rule says."""
+    """Return a rule as text."""
     until = "" if rule.expires_at is None else f" until {rfc3339(rule.expires_at)}"
     reason = "" if rule.reason is None else f" ({printable(rule.reason)})"
     return f"{rule.kind} {rule.value} {rule.action}{until}{reason}"
@@ -63,7 +63,7 @@ def rule_row(rule: Rule, now: datetime) -> tuple[str, ...]:
 
 
 def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
-    """Tell what a change would have done to the traffic of the last days."""
+    """Return the impact on recent traffic as lines."""
     yield f"of the last {impact['days']} days:"
     for one in impact["would_block"]:
         yield (
@@ -77,7 +77,7 @@ def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
 
 
 def revision_lines(revision: dict[str, Any]) -> Iterator[str]:
-    """Tell one revision, as the API writes it: who, when, why, and what changed."""
+    """Return one revision as lines: author, time, reason and changes."""
     actor = f"{printable(revision['actor']['name'])} ({revision['actor']['kind']})"
     reason = "" if revision["reason"] is None else f": {printable(revision['reason'])}"
     yield f"{revision['revision']}  {revision['at']}  {revision['action']} by {actor}{reason}"

@@ -1,6 +1,6 @@
-"""`destinations check` and `refusals`: may these numbers be reached, and what was turned away.
+"""`destinations check` and `refusals`.
 
-Prints whole only the numbers that the user gave; refusals are stored masked.
+Whole numbers are printed only if the user gave them; refusals are stored masked.
 """
 
 import sys
@@ -37,9 +37,9 @@ _MAX_LISTED = 10_000
 def check_command(
     *, numbers: tuple[str, ...], use_case: Any, workspace: str | None, as_json: bool
 ) -> None:
-    """Say of each NUMBER whether it may be reached, and which rule says so; sends nothing.
+    """Check whether each NUMBER is allowed, and which rule decides; sends nothing.
 
-    Numbers are in E.164 form, as +12025550123; - reads them from standard input, one a line.
+    Numbers are in E.164 form, as +12025550123; - reads them from standard input, one per line.
     """
     with opened_workspace(workspace) as opened:
         verdicts = _judge(opened, list(_given(numbers)), use_case)

@@ -1,4 +1,4 @@
-"""What every change can be told on the command line: why, on which condition, and only to try."""
+"""Options of every change: reason, condition and dry run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

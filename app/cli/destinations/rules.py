@@ -1,4 +1,4 @@
-"""`destinations rule`: rules finer than a country, for numbers, prefixes and for a time."""
+"""`destinations rule`: rules for numbers, prefixes and countries."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -77,7 +77,7 @@ def add_command(
 @workspace_option
 @json_option
 def list_command(*, workspace: str | None, as_json: bool) -> None:
-    """List the rules, the oldest first; those that have expired decide nothing any more."""
+    """List the rules, oldest first; expired rules have no effect."""
     with opened_workspace(workspace) as opened:
         effective = opened.effective()
     rules = effective.state.rules
@@ -94,7 +94,7 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
 @click.argument("rule", metavar="ID|VALUE")
 @change_options
 def remove_command(*, rule: str, how: How) -> None:
-    """Take a rule away, named by its id, or by its value where one rule alone has it."""
+    """Remove a rule by its id, or by its value if only one rule has it."""
     with opened_workspace(how.workspace) as opened:
         rule_id = parse_id(rule) or _rule_of_value(opened.effective().state.rules, rule)
         try:

@@ -1,4 +1,4 @@
-"""`destinations list` and `history`: who may be reached, and who changed it, when and why."""
+"""`destinations list` and `history`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ _MAX_LISTED = 100_000
 @workspace_option
 @json_option
 def list_command(*, workspace: str | None, as_json: bool) -> None:
-    """Show which countries a workspace may reach, its rules, and whose policy it is."""
+    """Show the allowed countries of a workspace, its rules, and which workspace owns the policy."""
     with opened_workspace(workspace) as opened, opened.database.reading() as connection:
         effective = opened.effective(connection)
         owner = load_workspace(connection, effective.owner_id)
@@ -54,7 +54,7 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
 
 
 def _accesses(effective: Effective, opened: OpenedWorkspace) -> dict[str, str]:
-    """Say what holds at large for each country that is named anywhere, or that a rule opens."""
+    """Return the access of each country that the map or a rule names."""
     named = country_accesses(effective.state, opened.now).keys() | effective.floor
     allowed = allowed_countries(effective.policy(), opened.now)
     return {
@@ -120,7 +120,7 @@ def _why(code: str, access: str, effective: Effective) -> str:
 @workspace_option
 @json_option
 def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json: bool) -> None:
-    """Show who changed the destinations, when, from which revision and why, newest first."""
+    """Show the history of the destinations, newest first."""
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
     with opened_workspace(workspace) as opened, opened.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""`destinations inherit` and `restore`: the policy as a whole, the parent's or an earlier one."""
+"""`destinations inherit` and `restore`."""
 
 import click
 
@@ -26,9 +26,9 @@ def inherit_command(*, switch: str, how: How) -> None:
 @click.argument("revision", type=WholeNumber(1, MAX_REVISION))
 @change_options
 def restore_command(*, revision: int, how: How) -> None:
-    """Go back to how the policy was after REVISION; this is a revision of its own.
+    """Restore the policy of REVISION, as a new revision.
 
-    What the organization denies stays denied, and rules that have expired since stay away.
+    The organization's denied destinations stay denied; expired rules are not restored.
     """
     with opened_workspace(how.workspace) as opened:
         change = changes.restore_revision(revision, opened.now)

@@ -1,4 +1,4 @@
-"""The workspace that a command is about, with the operations on its policy."""
+"""The workspace of a command, with the operations on its policy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @dataclass(frozen=True, slots=True)
 class OpenedWorkspace:
-    """A workspace as it was found, and what can be done with it."""
+    """A workspace that was found, and its operations."""
 
     row: AnyRow
     database: Database
@@ -56,7 +56,7 @@ class OpenedWorkspace:
 
 @contextmanager
 def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
-    """Lend the workspace that is named, or the only one; everything is closed at the end.
+    """Yield the named workspace, or the only one; everything is closed at the end.
 
     Raises:
         Failure: there is no such workspace, or several.

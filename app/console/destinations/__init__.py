@@ -1,1 +1,1 @@
-"""The pages of Manage Destinations: what counts, what is wished for, and saving it."""
+"""The pages of Manage Destinations."""

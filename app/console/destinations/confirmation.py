@@ -1,4 +1,4 @@
-"""Changes that are shown with their effect first and made by a second press, as they were shown."""
+"""Changes with a preview, made at a second submit."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a change would do at a revision; ``text`` says which change was tried."""
+    """The preview of a change at a revision; ``text`` identifies the change."""
 
     text: str
     revision: int
@@ -31,7 +31,7 @@ class Trial:
 def try_change(
     connection: Connection, visitor: Visitor, workspace_id: UUID, change: Change, text: str
 ) -> Trial:
-    """Try a change on the policy as it is now; what is wrong with it is raised as by the change."""
+    """Preview a change of the current policy; problems are raised as by the change."""
     asked = Asked(visitor.actor, dry_run=True)
     changed = service(ManageDestinations).within(connection, workspace_id, change, asked)
     return Trial(text, changed.effective.revision, changed.changes, changed.impact)
@@ -45,10 +45,10 @@ def is_confirmed(text: str) -> bool:
 def make_confirmed(
     visitor: Visitor, workspace_id: UUID, change: Change, reason: str | None = None
 ) -> Changed:
-    """Make a change at the revision that it was shown for.
+    """Make a change at the revision of its preview.
 
     Raises:
-        RevisionMismatch: someone else saved meanwhile; show it again.
+        RevisionMismatch: somebody saved another change; show it again.
     """
     given = _REVISION.fullmatch(request.form.get("revision", ""))
     shown_for = frozenset({int(given[0])} if given else ())

@@ -1,4 +1,4 @@
-"""The form of Manage Destinations: its wishes, and the step that a button of it asks for."""
+"""The form of Manage Destinations: pending changes, and the pressed button."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ SAVE = "save"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a visitor has put together; ``shown`` names the wishes that the page has shown."""
+    """The content of the form; ``shown`` identifies the changes that the page has previewed."""
 
     wishes: Wishes
     step: str = ""
@@ -41,9 +41,9 @@ class Draft:
         return bool(self.wishes) and self.shown == self.wishes.text
 
     def after_step(self, sight: Sight) -> "Draft":
-        """Take the step that was asked for, on top of the policy as it is now.
+        """Apply the pressed button to the pending changes.
 
-        A country that is still selected when saving is asked for counts as added.
+        A country that is still selected when saving counts as added.
         """
         step, _, code = self.step.partition(":")
         draft = self

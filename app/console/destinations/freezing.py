@@ -1,4 +1,4 @@
-"""Suspending and resuming the workspace shown, from the page of its destinations."""
+"""Suspending and resuming the shown workspace."""
 
 from app.access.freeze import set_frozen
 from app.access.roles import Role

@@ -1,4 +1,4 @@
-"""The pages of a policy's history: who changed what, when and why, and going back."""
+"""Pages of the policy's history, and restoring a revision."""
 
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ def history_page(visitor: Visitor) -> Answer:
 
 @routes.add("GET", f"{PATH}/{{revision}}", guard=Visits(Role.VIEWER), answers={200: "text/html"})
 def revision_page(visitor: Visitor, revision: str) -> Answer:
-    """Show the policy as it was after a revision, and what restoring it would do."""
+    """Show the policy after a revision, and the effect of restoring it."""
     return _page(visitor, _number(revision))
 
 

@@ -1,4 +1,4 @@
-"""The page that lets a workspace follow its parent, or decide alone."""
+"""The page that switches inheritance from the parent."""
 
 from flask import request
 
@@ -28,7 +28,7 @@ PATH = f"{DESTINATIONS}/inheritance"
 
 @routes.add("GET", PATH, guard=Visits(Role.VIEWER), answers={200: "text/html"})
 def inheritance_page(visitor: Visitor) -> Answer:
-    """Show whose policy counts, and what the other choice would do."""
+    """Show which workspace owns the policy, and the effect of switching."""
     return _page(visitor)
 
 

@@ -1,4 +1,4 @@
-"""What saving would do: the difference, its effect on past traffic, and what to think of first."""
+"""The preview of saving: differences, effect on past traffic, hints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from app.web.wiring import service
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What would change for one country: its access now, until when, and then, for how long."""
+    """The change for one country: access and end of it, before and after."""
 
     country: str
     access: str
@@ -43,7 +43,7 @@ class Outlook:
 
 
 def look_ahead(connection: Connection, sight: Sight, wishes: Wishes) -> Outlook:
-    """Try the wishes on the policy as it is now; nothing is changed."""
+    """Preview the pending changes on the current policy."""
     wanted = wishes.adjustment(sight.now)
     opened = by_name(set(wanted.opened))
     differences = tuple(_difference(code, sight, wishes) for code in by_name(wishes.countries))

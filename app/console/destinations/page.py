@@ -1,6 +1,6 @@
-"""Manage Destinations: countries are put together on the page, and nothing changes before Save.
+"""Manage Destinations: changes are collected on the page and made by Save.
 
-Saving does what the page has shown, at the revision that it was shown for, or nothing.
+Saving makes exactly the previewed changes, at the previewed revision, or nothing.
 """
 
 from dataclasses import replace
@@ -47,7 +47,7 @@ def destinations_page(visitor: Visitor) -> Answer:
     answers={303: None, **dict.fromkeys((200, 409, 412, 422), "text/html")},
 )
 def change_destinations(visitor: Visitor) -> Answer:
-    """Take a step of putting changes together, or save what was shown."""
+    """Collect a change, or save the previewed changes."""
     draft = read_draft()
     if not draft.is_ready:
         return show(visitor, draft)
@@ -70,7 +70,7 @@ def change_destinations(visitor: Visitor) -> Answer:
     answers={200: "text/html"},
 )
 def preview_destinations(visitor: Visitor) -> Answer:
-    """Show what saving would do, as a part of the page."""
+    """Render the preview, as a part of the page."""
     draft = replace(read_draft(), step="")
     return show(visitor, draft, template="destinations/outlook.html")
 
@@ -82,7 +82,7 @@ def show(
     template: str = _WHOLE,
     freezing: Form | None = None,
 ) -> Answer:
-    """Draw the page, or its part, with what was put together."""
+    """Render the page, or its part, with the pending changes."""
     with service(Database).reading() as connection:
         sight = load_sight(connection, visitor)
         base = draft.wishes.revision if draft else sight.effective.revision
@@ -120,7 +120,7 @@ def _save(visitor: Visitor, draft: Draft) -> Answer:
 
 
 def _since(connection: Connection, sight: Sight, base: int) -> list[AnyRow]:
-    """Load what was saved after the revision that the form was made for, newest first."""
+    """Load the revisions after the one that the form was made for, newest first."""
     if base == sight.effective.revision:
         return []
     wanted = HistoryFilter(_MOST_REVISIONS)

@@ -1,4 +1,4 @@
-"""The page of rules finer than the country map: for numbers, prefixes and countries."""
+"""The page of rules for numbers, prefixes and countries."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -41,7 +41,7 @@ _ANSWERS = {303: None, **dict.fromkeys((200, 409, 412, 422), "text/html")}
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What the page is to try: a change, and the rule that it would take away, if any."""
+    """The change to preview, and the rule that it would remove, if any."""
 
     change: Change
     text: str
@@ -57,7 +57,7 @@ def rules_page(visitor: Visitor) -> Answer:
 
 @routes.add("POST", PATH, guard=Visits(Role.ADMIN), answers=_ANSWERS)
 def propose_rule(visitor: Visitor) -> Answer:
-    """Show what a rule would do, then add it."""
+    """Preview a rule, then add it."""
     try:
         wanted: WantedRule = read_form(RuleBody, **typed_time("expires_at"))
     except ValidationFailed as problem:
@@ -80,13 +80,13 @@ def propose_rule(visitor: Visitor) -> Answer:
 
 @routes.add("POST", f"{PATH}/{{rule_id}}/remove", guard=Visits(Role.ADMIN), answers=_ANSWERS)
 def remove_rule(visitor: Visitor, rule_id: UUID) -> Answer:
-    """Show what taking a rule away would do, then take it away."""
+    """Preview the removal of a rule, then remove it."""
     wanted = _Wanted(drop_rule(rule_id), f"remove {rule_id}", rule_id)
     return _make(visitor, wanted, "The rule is gone.")
 
 
 def _make(visitor: Visitor, wanted: _Wanted, told: str) -> Answer:
-    """Make what was shown, or show it."""
+    """Make the previewed change, or preview it."""
     try:
         if is_confirmed(wanted.text):
             try:
@@ -127,7 +127,7 @@ def _page(
 
 
 def _refilled(problem: ValidationFailed) -> Form:
-    """Return the form again; what the API wants named, a person ticks."""
+    """Return the form again, with the API's acknowledgement field as a check box."""
     form = refilled(problem)
     errors = {
         name: [_ASK if text == HIGH_RISK else text for text in texts]

@@ -1,4 +1,4 @@
-"""What the pages of Manage Destinations show: the policy that counts, and everything around it."""
+"""The view model of Manage Destinations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ from app.web.wiring import service
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """The policy as one visitor sees it.
+    """The policy as one user sees it.
 
-    ``allowed`` says until when each reachable country is allowed, None is for good; ``denied`` are
-    allowed here and denied by the organization; ``paused`` are allowed and blocked by a rule.
+    ``allowed`` maps each reachable country to its end, None if permanent; ``denied`` are allowed
+    here and denied by the organization; ``paused`` are allowed and blocked by a rule.
     """
 
     visitor: Visitor
@@ -70,16 +70,16 @@ class Sight:
 
     @property
     def owner(self) -> Place | None:
-        """Return the workspace whose policy is inherited, where the visitor may see it."""
+        """Return the workspace that owns the inherited policy, if the user may see it."""
         return self._place(self.effective.owner_id)
 
     @property
     def parent(self) -> Place | None:
-        """Return the parent workspace, where there is one that the visitor may see."""
+        """Return the parent workspace, if there is one that the user may see."""
         return self._place(self.effective.parent_id)
 
     def access(self, code: str) -> str:
-        """Say what holds for a country, in a word or two."""
+        """Return a country's access as a short label."""
         if code in self.effective.floor:
             return "denied by the organization"
         if code in self.allowed:
@@ -113,7 +113,7 @@ def place_of(visitor: Visitor) -> UUID:
 
 
 def load_sight(connection: Connection, visitor: Visitor) -> Sight:
-    """Load what the pages show.
+    """Load the view model.
 
     Raises:
         NotFound: there is no workspace yet.

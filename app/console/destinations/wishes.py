@@ -1,6 +1,6 @@
-"""What a visitor wants to change and has not saved: kept in the form alone.
+"""Unsaved changes of Manage Destinations, kept in the form only.
 
-Wishes are differences to one revision, so that they can be put on top of another.
+They are differences to one revision, so that they can be applied to another.
 """
 
 import re
@@ -57,7 +57,7 @@ class Wishes:
         return {*self.opened, *self.block}
 
     def adjustment(self, now: datetime) -> Adjustment:
-        """Return what to do; hours count from now on."""
+        """Return the changes to make; hours count from now."""
         until = {code: now + timedelta(hours=hours) for code, hours in self.hours.items()}
         return Adjustment(self.allow, until, self.block)
 
@@ -85,12 +85,12 @@ class Wishes:
     def seen_from(
         self, revision: int, allowed: Mapping[str, datetime | None], listed: Collection[str]
     ) -> "Wishes":
-        """Put the wishes on top of a revision: those that it fulfils already are forgotten.
+        """Rebase the pending changes on a revision; those that it already contains are dropped.
 
         Args:
-            revision: the one that counts now.
-            allowed: what it allows, and until when; None is for good.
-            listed: what can be taken off its list.
+            revision: the current revision.
+            allowed: allowed countries with their end; None is permanent.
+            listed: the countries that can be removed from its list.
         """
         for_good = {code for code, until in allowed.items() if until is None}
         return Wishes(
@@ -102,7 +102,7 @@ class Wishes:
 
 
 def read_wishes(form: MultiDict[str, str]) -> Wishes:
-    """Read the wishes that a form holds; what is none is left out."""
+    """Read the pending changes of a form; invalid ones are ignored."""
     given = form.get("revision", "")
     wishes = Wishes(int(given) if _REVISION.fullmatch(given) else 0)
     for code in filter(is_country, form.getlist("allow")):

@@ -1,4 +1,4 @@
-"""The form of a use case: what it says as the body of the API's call of the same meaning."""
+"""The form of a use case, read with the schema of the API's body."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _PLACE = re.compile(rf"\$\.{_DESTINATIONS}\[(\d+)\]")
 
 
 def form_of(row: AnyRow) -> Form:
-    """Fill the form with what is stored."""
+    """Fill the form from the stored use case."""
     some = row.allowed_destinations
     return Form(
         {

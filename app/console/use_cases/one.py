@@ -1,4 +1,4 @@
-"""The page of one use case: what stops it, its settings, its registrations at Twilio."""
+"""The page of one use case: obstacles, settings, registrations at Twilio."""
 
 from uuid import UUID
 
@@ -83,7 +83,7 @@ def drop_use_case(visitor: Visitor, use_case_id: UUID) -> Answer:
     errors=(UseCaseNotFound,),
 )
 def read_registrations(visitor: Visitor, use_case_id: UUID) -> Answer:
-    """Read brand and campaign again from Twilio; no connection is held meanwhile."""
+    """Read brand and campaign again from Twilio, without holding a connection."""
     with service(Database).reading() as connection:
         require_use_case(connection, visitor.principal, use_case_id)
     refresh = service(RefreshRegistrations)

@@ -1,4 +1,4 @@
-"""The page of use cases: each with what stops it from sending; making one."""
+"""The page that lists and creates use cases."""
 
 from flask import Response
 from marshmallow import post_load

@@ -1,4 +1,4 @@
-"""The sender pool on the page of a use case: putting senders in and taking them out."""
+"""Adding and removing senders on the page of a use case."""
 
 from uuid import UUID
 

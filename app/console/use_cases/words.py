@@ -1,4 +1,4 @@
-"""What stops a use case from sending, in words, and what to do about it; decides nothing."""
+"""Labels of the obstacles of a use case, each with its remedy."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from app.use_cases.read import UseCaseRecord
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One thing that stops every send: its name, and what helps."""
+    """One obstacle: name and remedy."""
 
     label: str
     advice: str
@@ -46,5 +46,5 @@ SENDER_TYPES = {
 
 
 def stops_of(record: UseCaseRecord) -> list[Stop]:
-    """Tell everything that stops a use case, in the order of the checks."""
+    """Return every obstacle of a use case, in the order of the checks."""
     return [STOPS[obstacle] for obstacle in obstacles(record.standing)]

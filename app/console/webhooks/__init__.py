@@ -1,1 +1,1 @@
-"""Pages of webhook endpoints: their health, their secrets, what was delivered to them."""
+"""Pages of webhook endpoints and their deliveries."""

@@ -1,4 +1,4 @@
-"""What is done on the page of an endpoint: change, switch, rotate, delete, send once more."""
+"""Changes on the page of an endpoint: edit, switch, rotate, delete, replay."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""The page of one endpoint: its health, its settings, what was delivered to it."""
+"""The page of one endpoint: health, settings, deliveries."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""The page of webhook endpoints: each with its health; making one shows its secret once."""
+"""The page that lists and creates endpoints; a new secret is shown once."""
 
 from flask import Response, request
 from marshmallow import post_load

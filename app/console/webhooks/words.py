@@ -1,4 +1,4 @@
-"""What webhooks went through, in words; decides nothing."""
+"""Labels of delivery attempts."""
 
 from app.db.rows import AnyRow
 from app.webhooks.attempt import DeliveryState, Failure
@@ -30,7 +30,7 @@ FAILURES = {
 
 
 def attempt_words(attempt: AnyRow) -> str:
-    """Say what one attempt came to."""
+    """Return the result of one attempt as text."""
     if attempt.failure is not None:
         return FAILURES[Failure(attempt.failure)]
     return f"answered {attempt.status}"

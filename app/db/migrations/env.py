@@ -1,4 +1,4 @@
-"""What Alembic runs: migrations on the connection that app.db.schema lends."""
+"""Alembic's environment: migrations run on the connection of app.db.schema."""
 
 from alembic import context
 

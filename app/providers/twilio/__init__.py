@@ -1,1 +1,1 @@
-"""Twilio: its codes as tables, its calls, its signed callbacks."""
+"""The Twilio adapter: calls, codes, signed callbacks."""

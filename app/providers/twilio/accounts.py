@@ -1,7 +1,7 @@
-"""The auth tokens that a provider account's callbacks may be signed with.
+"""The auth tokens that callbacks of an account may be signed with.
 
-Kept for half a minute in each process, so that a callback costs one round trip. A signature that
-fits no kept token is checked against fresh ones before it is refused: a rotation loses nothing.
+Cached for 30 s per process. A signature that fits no cached token is checked against fresh ones, so
+a rotation loses nothing.
 """
 
 import re
@@ -45,7 +45,7 @@ class AccountTokens:
         return self.fresh(account_sid)
 
     def fresh(self, account_sid: str) -> tuple[str, ...]:
-        """Read the tokens; only known accounts are kept, so strangers cannot fill the memory.
+        """Read the tokens; only those of known accounts are cached.
 
         Raises:
             ServiceUnavailable: the database cannot be reached.

@@ -1,8 +1,7 @@
-"""The address that Twilio reports to: where it is, and how hard Twilio should try.
+"""The status callback URL with Twilio's connection overrides.
 
-Source: Twilio's connection overrides for webhooks. Without them a callback that meets an error is
-never tried again. The fragment is neither sent nor signed. ``rp`` leaves 4xx out on purpose: a 403
-would only be repeated.
+Source: Twilio, webhook connection overrides. Without them Twilio never retries after an error. The
+fragment is neither sent nor signed. ``rp`` omits 4xx, because a 403 would only be repeated.
 """
 
 from dataclasses import dataclass

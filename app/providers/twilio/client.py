@@ -1,7 +1,7 @@
-"""Creating messages at Twilio through its SDK, and reading the answer as an outcome.
+"""Creating messages through Twilio's SDK, and reading the answer as an outcome.
 
-Source: Twilio's Message resource. With a Messaging Service the sender is chosen later. An answer
-counts only with Twilio's own JSON: a proxy's page says nothing about what Twilio did.
+Source: Twilio, Message resource. Only Twilio's own JSON counts as an answer; a proxy's page does
+not.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""SDK clients, one for each account and token, over one transport with one pool of connections."""
+"""SDK clients, one per account and token, over one connection pool."""
 
 from functools import lru_cache
 from importlib import import_module
@@ -11,7 +11,7 @@ from app.db.vault import Vault
 
 
 def load_sdk() -> None:
-    """Load what the SDK leaves for the first send of a process: before the fork, once for all."""
+    """Load the parts of the SDK that a send needs, before the fork."""
     import_module("twilio.rest.api")
 
 

@@ -1,8 +1,7 @@
-"""Twilio's error codes as data: what a definite refusal means to the client.
+"""Twilio's error codes: the meaning of a definite refusal.
 
-Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors), one page a code. Twilio
-splits codes and asks not to rely on their texts, so an unknown code is a general refusal whose
-number is kept.
+Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors). Twilio splits codes and
+asks not to rely on their texts, so an unknown code is a general refusal with its number.
 """
 
 from app.messages.ports import RefusalKind
@@ -58,7 +57,7 @@ _BY_CODE = {code: kind for kind, codes in _MEANINGS.items() for code in codes}
 
 
 def refusal_kind(code: int) -> RefusalKind:
-    """Say what a code means; one that is not in the table is a general refusal."""
+    """Return the meaning of a code; unknown ones are a general refusal."""
     return _BY_CODE.get(code, RefusalKind.MESSAGE_REJECTED)
 
 

@@ -1,8 +1,8 @@
-"""Twilio's messaging geo permissions, read and changed as the account itself.
+"""Twilio's messaging geo permissions.
 
-Source: Twilio's GeoPermissions resource (accounts.twilio.com) and its page of error 30649. No path
-names an account, so a subaccount is asked with its own token. A change that is refused is refused
-item by item inside a 200. Texts of Twilio's are not passed on.
+Source: Twilio, GeoPermissions resource and error 30649. No path names an account, so a subaccount
+uses its own token. A refused change is reported per item inside a 200. Twilio's texts are not
+passed on.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class TwilioGeoPermissions:
         """Return every entry that Twilio lists for an account.
 
         Raises:
-            GeoUnknown: Twilio could not be asked, or its answer is no list of permissions.
+            GeoUnknown: Twilio could not be asked, or its answer is not valid.
         """
         try:
             answer = self._clients.of(account).accounts.v1.messaging_geopermissions.fetch()
@@ -53,10 +53,10 @@ class TwilioGeoPermissions:
     def update(
         self, account: ProviderAccount, wanted: Sequence[WantedPermission]
     ) -> list[ItemOutcome]:
-        """Ask Twilio to open or close countries, and return what became of each.
+        """Open or close countries at Twilio, and return the result of each.
 
         Raises:
-            GeoUnknown: Twilio could not be asked; whether anything was applied is not known.
+            GeoUnknown: Twilio could not be asked; changes may have been applied.
         """
         items = [
             {"country_code": one.country, "type": _COUNTRY, "enabled": one.is_open}
@@ -82,7 +82,7 @@ def _entries(permissions: object) -> list[dict[str, Any]]:
 
 
 def _read(entry: dict[str, Any]) -> GeoPermission | None:
-    """Read one entry; None for what speaks of no country of ours."""
+    """Read one entry; None if it is no country here."""
     country, enabled = entry.get("country_code"), entry.get("enabled")
     if entry.get("type", _COUNTRY) != _COUNTRY or not isinstance(country, str):
         return None

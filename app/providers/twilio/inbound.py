@@ -1,7 +1,7 @@
-"""``POST /v1/webhook/twilio/sms-inbound``: what recipients answer, as far as it is their consent.
+"""``POST /v1/webhook/twilio/sms-inbound``: STOP and START of recipients.
 
-Source: Twilio's default opt-out keywords (Advanced Opt-Out). The whole text must be the keyword.
-Twilio answers the recipient by itself, so the answer here is empty TwiML.
+Source: Twilio, default opt-out keywords. The whole text must be the keyword. Twilio replies to the
+recipient itself, so the answer is empty TwiML.
 """
 
 import structlog
@@ -67,7 +67,7 @@ def _sender(signed: SignedForm) -> str | None:
 
 
 def wanted_messages(signed: SignedForm) -> bool | None:
-    """Say whether the recipient wants messages; None where the text is no keyword."""
+    """Return whether the keyword asks for messages; None if it is no keyword."""
     word = signed.text("OptOutType") or signed.text("Body", limit=1600) or ""
     word = word.strip().upper()
     if word in _STOP:

@@ -1,7 +1,7 @@
-"""Reading brand and A2P campaign states from Twilio, each with its own account's credentials.
+"""Brand and A2P campaign states from Twilio.
 
-Source: Twilio's BrandRegistrations and Usa2p resources. Hosts other than api.twilio.com act on the
-account that authenticates, so a subaccount is asked with its own token.
+Source: Twilio, BrandRegistrations and Usa2p. These hosts act on the authenticating account, so a
+subaccount uses its own token.
 """
 
 from twilio.base.exceptions import TwilioException

@@ -1,9 +1,8 @@
-"""``X-Twilio-Signature``: was this request made by Twilio for this URL? Pure.
+"""``X-Twilio-Signature`` of a request. Pure.
 
-Source: Twilio's "Validating requests" and the test suites of its SDKs: base64 of HMAC-SHA1 over the
-URL and, for forms, every parameter name (sorted by code point) with each of its values (sorted,
-without repeats), keyed by the account's auth token. A URL counts with and without its port, because
-Twilio's products differ in keeping it.
+Source: Twilio, "Validating requests", and its SDKs' tests: base64 of HMAC-SHA1 over the URL and,
+for forms, every parameter name (sorted by code point) with its distinct values (sorted), keyed by
+the auth token. The URL is accepted with and without its port.
 """
 
 import base64

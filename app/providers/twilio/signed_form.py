@@ -1,7 +1,7 @@
-"""The guard of every route that Twilio calls: a form, of a known account, signed for our URL.
+"""The guard of routes that Twilio calls: a form, of a known account, signed for our URL.
 
-What is signed is the configured public URL with the path and query as they came over the wire,
-never the Host header: a proxy may change that, and anyone may forge it.
+The signed URL is the configured public URL with the raw path and query, never the Host header,
+which a proxy may change and anyone may forge.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ class SignedForm:
     form: MultiDict[str, str]
 
     def text(self, *names: str, limit: int = 64) -> str | None:
-        """Return the first of the named parameters that is given, cut to what we store."""
+        """Return the first given parameter, cut to the stored length."""
         for name in names:
             value = self.form.get(name, "").replace("\x00", "").strip()
             if value:
@@ -64,8 +64,8 @@ class SignedByTwilio:
 
         Raises:
             UnsupportedMediaType: it is not a form.
-            Forbidden: the signature is missing or wrong, or the account is not ours.
-            ServiceUnavailable: the account's tokens cannot be read; Twilio tries again.
+            Forbidden: the signature is missing or wrong, or the account is unknown.
+            ServiceUnavailable: the tokens cannot be read; Twilio tries again.
         """
         if request.mimetype != _FORM:
             raise UnsupportedMediaType(f"Callbacks are {_FORM}.")
@@ -113,7 +113,7 @@ def _refused(why: str) -> Forbidden:
 
 
 def _diagnose(tokens: Iterable[str], parameters: dict[str, list[str]], signature: str) -> None:
-    """Log the public URL under which the signature would have been right, where one is found."""
+    """Log the public URL that would have fitted the signature, if one is found."""
     target = raw_target()
     path, mark, query = target.partition("?")
     other_slash = path[:-1] if path.endswith("/") else path + "/"

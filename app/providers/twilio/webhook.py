@@ -1,6 +1,6 @@
-"""``POST /v1/webhook/twilio/sms-status``: from Twilio's words to a delivery report.
+"""``POST /v1/webhook/twilio/sms-status``: Twilio's form as a delivery report.
 
-Answers 204 only after the commit, and 503 for every failure of ours: Twilio then tries again.
+Answers 204 after the commit only, and 503 for failures here, so that Twilio tries again.
 """
 
 import structlog
@@ -70,7 +70,7 @@ def sms_status(signed: SignedForm) -> Answer:
 
 
 def read_report(signed: SignedForm) -> DeliveryReport | None:
-    """Read a delivery report; None where the form names no message or no status."""
+    """Read a delivery report; None if the form names no message or no status."""
     message_sid = signed.text("MessageSid", "SmsSid")
     status = signed.text("MessageStatus", "SmsStatus", limit=40)
     if message_sid is None or status is None or not is_message_sid(message_sid):
