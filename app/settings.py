@@ -6,6 +6,7 @@ Every problem is reported together.
 import ipaddress
 import os
 import tomllib
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -247,6 +248,10 @@ class _Reader:
                 Fernet(key)
             except ValueError:
                 self._problem("ENCRYPTION_KEYS", f"key {place} is not a Fernet key")
+            else:
+                self._check_strength("ENCRYPTION_KEYS", key.rstrip("="), _MIN_SECRET_CHARS)
+                if len(set(urlsafe_b64decode(key))) == 1 < len(set(key.rstrip("="))):
+                    self._insecure(f"{PREFIX}ENCRYPTION_KEYS", "must not be one repeated byte")
         if not keys:
             self._problem("ENCRYPTION_KEYS", "names no key")
         return keys

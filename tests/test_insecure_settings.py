@@ -1,5 +1,6 @@
 """Insecure settings stop the start, each by name; secrets may come from files."""
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from app.settings import _SECRETS, Settings, SettingsError, load_settings
 
-SECRET, KEY = "0123456789abcdef" * 2, "a" * 43 + "="
+SECRET, KEY = "0123456789abcdef" * 2, "ab" * 21 + "A="
 GOOD = {"SECRET_KEY": SECRET, "ENCRYPTION_KEYS": KEY}
 OIDC = {"OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "y"}
 INSECURE: list[tuple[str, dict[str, str]]] = [
@@ -17,6 +18,9 @@ INSECURE: list[tuple[str, dict[str, str]]] = [
     ("OIDC_ISSUER", {"OIDC_ISSUER": "http://id.example.com", **OIDC}),
     ("SECRET_KEY", {"SECRET_KEY": "short"}),
     ("SECRET_KEY", {"SECRET_KEY": "s" * 64}),
+    ("ENCRYPTION_KEYS", {"ENCRYPTION_KEYS": "A" * 43 + "="}),
+    ("ENCRYPTION_KEYS", {"ENCRYPTION_KEYS": f"{KEY},{'A' * 43}="}),
+    ("ENCRYPTION_KEYS", {"ENCRYPTION_KEYS": b64encode(b"x" * 32).decode()}),
     ("METRICS_TOKEN", {"METRICS_TOKEN": "0123456789abcde"}),
     ("METRICS_TOKEN", {"METRICS_TOKEN": "m" * 20}),
 ]
@@ -63,7 +67,7 @@ def test_every_secret_may_come_from_a_file_that_others_may_read(tmp_path: Path) 
     values = {
         "DATABASE_URL": "postgresql+psycopg://u:p@db/sms",
         "SECRET_KEY": SECRET[::-1],
-        "ENCRYPTION_KEYS": "b" * 42 + "A=",
+        "ENCRYPTION_KEYS": "bc" * 21 + "A=",
         "METRICS_TOKEN": "0123456789abcdef",
         "OIDC_CLIENT_SECRET": "from a file",
     }

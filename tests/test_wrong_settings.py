@@ -9,7 +9,7 @@ from support.each import each
 
 SECRET = "0123456789abcdef" * 2
 # Two Fernet keys, written down: what a test is named by must be the same in every process.
-KEY, OLDER_KEY = "a" * 43 + "=", "b" * 42 + "A="
+KEY, OLDER_KEY = "ab" * 21 + "A=", "bc" * 21 + "A="
 ENOUGH = {"BORDERPOST_SECRET_KEY": SECRET, "BORDERPOST_ENCRYPTION_KEYS": KEY}
 
 
