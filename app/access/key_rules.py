@@ -9,7 +9,7 @@ from app.access.roles import Role
 from app.kernel.clock import rfc3339
 from app.kernel.errors import Forbidden
 
-# The sender keys of SPEC section 4: those that an admin makes and revokes.
+# The roles of keys that an admin creates and revokes.
 SENDER_KEYS = frozenset({Role.VIEWER, Role.SENDER})
 
 

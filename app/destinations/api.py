@@ -43,7 +43,7 @@ _MAP: JsonBody[WantedMap] = JsonBody(MapBody)
 _ALLOW: JsonBody[WantedCountries] = JsonBody(AllowBody)
 _BLOCK: JsonBody[WantedCountries] = JsonBody(BlockBody)
 
-# The sentence of seed 001.
+# The sentence of Bird's API.
 BLOCKED_MESSAGE = (
     "Destinations have been blocked. If the block is not temporary, please cancel any associated "
     "subscriptions to prevent unexpected charges."

@@ -23,7 +23,7 @@ from app.web.pages import PageQuery
 MAX_NUMBERS = 1000
 _RULE_KINDS = (RuleKind.COUNTRY, RuleKind.PREFIX, RuleKind.NUMBER)
 _MAX_REASON = 500
-_COUNTRY = {"format": "iso3166-1"}  # as seed 001 says it
+_COUNTRY = {"format": "iso3166-1"}  # as in Bird's API
 _KIND, _VALUE, _ACTION = {"example": "prefix"}, {"example": "+23276"}, {"example": "blocked"}
 _CODE = {"example": "DestinationBlocked"}
 _COUNTRIES = {"example": ["US", "CA"]}

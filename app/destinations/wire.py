@@ -71,7 +71,7 @@ def reader_of(principal: Principal) -> PolicyReader:
 
 
 def describe(effective: Effective) -> dict[str, Any]:
-    """Write a configuration field for field as seed 001 does."""
+    """Write a configuration field for field as Bird's API does."""
     return {
         "organizationId": str(effective.organization_id),
         "workspaceId": str(effective.workspace_id),

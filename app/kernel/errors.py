@@ -1,7 +1,7 @@
 """The public catalogue of errors: every ``code`` a client can meet, and nothing of HTTP.
 
 Rules and operations raise these; ``app.web.errors`` maps each to its status. The texts follow
-SPEC section 4 and must never hold a body or a secret, nor a phone number but the caller's own.
+the API reference and must never hold a body or a secret, nor a phone number but the caller's own.
 """
 
 from collections.abc import Mapping

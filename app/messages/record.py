@@ -43,7 +43,7 @@ def record_from(row: AnyRow) -> MessageRecord:
 
 
 def render(message: MessageRecord) -> dict[str, Any]:
-    """Write a message with exactly the fields of seed 004."""
+    """Write a message with exactly the fields of the API."""
     shown: dict[str, Any] = {}
     for name in MessageRecord.__slots__:
         value = getattr(message, name)

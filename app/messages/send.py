@@ -56,7 +56,7 @@ class SendMessage:
         """Send a message, or give the answer that the same request got before.
 
         Raises:
-            PublicError: each of SPEC section 5, in its order of checks.
+            PublicError: the first check that fails, or the outcome of the call.
             NoFreePlace: the send must wait; only where ``call.may_wait``.
         """
         try:

@@ -40,7 +40,7 @@ class Result:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Return ids, names and new tokens as SPEC section 3 prints them."""
+        """Return ids, names and new tokens as `apply --json` prints them."""
         owner = self.goal.organization.after
         return {
             "organization": {
