@@ -127,15 +127,16 @@ def _unstorable(value: Any, path: str = _ROOT) -> dict[str, list[str]]:
     if isinstance(value, str):
         return {} if is_storable(value) else {path: [UNSTORABLE]}
     inner: Iterable[tuple[object, Any]] = ()
-    found: dict[str, list[str]] = {}
     if isinstance(value, Mapping):
         inner = value.items()
-        if not all(is_storable(str(key)) for key in value):
-            found = {path: [UNSTORABLE]}
     elif isinstance(value, list):
         inner = enumerate(value)
+    found: dict[str, list[str]] = {}
     for key, one in inner:
-        found |= _unstorable(one, _step(path, key))
+        place = _step(path, key)
+        found |= _unstorable(one, place)
+        if not is_storable(str(key)):
+            found[place] = [UNSTORABLE]
     return found
 
 
