@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, select, update
 
-from app.access.tables import provider_accounts, workspaces
+from app.access.tables import organizations, provider_accounts, workspaces
 from app.db import stored_rows
 from app.db.copy import CopyRefused, copy_rows
 from app.db.engine import Database
@@ -189,8 +189,11 @@ def test_a_row_that_the_target_cannot_hold_is_told_without_its_values(
     upgrade(there)
     long_sid = ACCOUNT + "+12025550123"
     with here.writing() as c:
-        account = {"auth_token": "x", "created_at": utc_now(), "updated_at": utc_now()}
-        c.execute(provider_accounts.insert().values(account | {"sid": long_sid}))
+        times = {"created_at": utc_now(), "updated_at": utc_now()}
+        owner = {"id": new_id(), "name": "Acme", "denied_destinations": []}
+        c.execute(organizations.insert().values(owner | times))
+        account = {"sid": long_sid, "organization_id": owner["id"], "auth_token": "x"}
+        c.execute(provider_accounts.insert().values(account | times))
     with pytest.raises(CopyRefused) as problem:
         copy_rows(here, there, silent)
     assert str(problem.value) == (
