@@ -152,6 +152,6 @@ def _answered(problem: Exception) -> tuple[int | None, int | None]:
 def _code_in(text: object) -> int | None:
     try:
         body = json.loads(str(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return read_code(body.get("code")) if isinstance(body, dict) else None
