@@ -34,8 +34,9 @@ def ask(family: Family, endpoint: Endpoint, ids: Ids, authorization: str | None)
     headers = {"X-Request-Id": "same"}
     if authorization is not None:
         headers["Authorization"] = authorization
-    # Each request comes from another address: wrong keys of one address are limited.
-    address = f"10.0.{next(ADDRESSES) // 256 % 256}.{next(ADDRESSES) % 256}"
+    # Each request comes from another address: wrong keys of one address are limited. All are
+    # loopback, since without a token the metrics are answered to this machine alone.
+    address = f"127.0.{next(ADDRESSES) // 256 % 256}.{next(ADDRESSES) % 256}"
     return family.gateway.client.open(
         fill(endpoint.path, ids),
         environ_overrides={"REMOTE_ADDR": address},

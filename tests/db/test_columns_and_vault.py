@@ -93,14 +93,13 @@ def test_what_was_sealed_for_a_row_is_opened_for_that_row(owner: str, secret: st
 
 
 def test_a_sealed_value_does_not_show_what_it_holds(world: World) -> None:
-    now = utc_now()
+    times = {"created_at": (now := utc_now()), "updated_at": now}
+    owner = {"id": new_id(), "name": "Acme", "denied_destinations": []}
+    sealed = world.vault.seal(ACCOUNT, AUTH_TOKEN)
+    account = {"sid": ACCOUNT, "organization_id": owner["id"], "auth_token": sealed}
     with world.database.writing() as c:
-        sealed = world.vault.seal(ACCOUNT, AUTH_TOKEN)
-        c.execute(
-            insert(provider_accounts).values(
-                sid=ACCOUNT, auth_token=sealed, created_at=now, updated_at=now
-            )
-        )
+        c.execute(insert(organizations).values(owner | times))
+        c.execute(insert(provider_accounts).values(account | times))
     (stored,) = world.rows(provider_accounts)
     assert AUTH_TOKEN not in str(stored)
     assert world.vault.seal(ACCOUNT, AUTH_TOKEN) != sealed

@@ -16,7 +16,6 @@ from app.destinations.tables import provider_permissions
 from app.kernel.clock import utc_now
 from app.kernel.errors import ValidationFailed
 from support.destinations import Desk
-from support.world import ACCOUNT
 
 NOW = utc_now()
 ASKED = Asked(Actor(ActorKind.SYSTEM, "test"), "why not")
@@ -90,7 +89,12 @@ def test_every_problem_is_named_by_its_country_and_nothing_changes(desk: Desk) -
 def test_a_person_is_asked_about_high_risk_in_every_workspace(desk: Desk) -> None:
     with desk.world.database.writing() as connection:
         connection.execute(provider_permissions.delete())
-        row = {"account_sid": ACCOUNT, "country": "PK", "is_open": True, "is_high_risk": True}
+        row = {
+            "account_sid": desk.tenant.account_sid,
+            "country": "PK",
+            "is_open": True,
+            "is_high_risk": True,
+        }
         connection.execute(
             provider_permissions.insert().values(**row, noted_at=NOW, noted_by="check")
         )
