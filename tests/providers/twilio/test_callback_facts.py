@@ -32,11 +32,11 @@ def test_an_event_has_exactly_its_documented_fields(
     for word, extra in (("queued", {}), ("undelivered", {"ErrorCode": "30005"}), ("sent", {})):
         clock.advance(1)
         _report(timed_gateway, sent, word, **extra)
-    names = ["at", "status", "provider_status", "error_code", "applied", "reason"]
+    names = ["at", "status", "provider_status", "error_code", "applied", "reason", "repeats"]
     rows = [
-        ["2026-01-31T12:00:01.000Z", "pending", "queued", None, False, None],
-        ["2026-01-31T12:00:02.000Z", "undelivered", "undelivered", 30005, True, None],
-        ["2026-01-31T12:00:03.000Z", "sent", "sent", None, False, "regression"],
+        ["2026-01-31T12:00:01.000Z", "pending", "queued", None, False, None, 0],
+        ["2026-01-31T12:00:02.000Z", "undelivered", "undelivered", 30005, True, None, 0],
+        ["2026-01-31T12:00:03.000Z", "sent", "sent", None, False, "regression", 0],
     ]
     found = _events(timed_gateway, tenant, sent)
     assert [list(event) for event in found] == [names] * 3
