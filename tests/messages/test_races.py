@@ -11,10 +11,11 @@ from twilio.http.response import Response
 
 from app.access.roles import Role
 from app.messages import send as send_module
+from app.messages.submit import InFlight
 from app.messages.tables import idempotency_keys, message_events, messages
 from support.callbacks import message_id_of, new_sid
 from support.fake_twilio import Call, accepted
-from support.rewire import another_client
+from support.rewire import another_client, rewire
 from support.threads import PATIENCE_SECONDS, Gate, together
 from support.world import Gateway, Tenant, World
 
@@ -98,6 +99,7 @@ def _wait_until(is_so: Callable[[], bool]) -> None:
 def test_of_sends_with_one_idempotency_key_at_once_exactly_one_reaches_the_provider(
     gateway: Gateway, tenant: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rewire(gateway, in_flight=InFlight(3 * THREADS))  # a place for each of them
     gate = Gate(THREADS)
     others_are_done = threading.Event()
     read = send_module.load_send_context

@@ -51,7 +51,7 @@ OPEN_ENDS: dict[str, Answer] = {
 def test_an_answer_that_confirms_nothing_leaves_a_pending_message(
     gateway: Gateway, tenant: Tenant
 ) -> None:
-    key = tenant.keys[Role.VIEWER]
+    key = tenant.keys[Role.SENDER]
     for place, (name, answer) in enumerate(OPEN_ENDS.items(), start=1):
         gateway.twilio.script.append(answer)
 
