@@ -39,9 +39,6 @@ _SWITCH_SECONDS = 0.001
 _WAITING_PER_THREAD = 4
 # Twenty of the largest answers, to clients that read slowly.
 _MOST_UNSENT_BYTES = 32 * 1024 * 1024
-# A connection that has begun when we stop is served; the handshake takes no longer. Only on Linux
-# can no other begin by then (see gunicorn.conf.py): elsewhere there would always be another.
-_HANDSHAKE_SECONDS = 0.2 if sys.platform == "linux" else 0.0
 
 
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]
@@ -77,17 +74,18 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     # Called by the base class's loop.
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept or not; once it is for good, serve who has connected and close the listeners.
+        """Start or stop accepting; at the final stop, serve the queue and close the listeners.
 
-        gunicorn's own keeps its listeners until the slowest request has ended: a client that
-        connects in that time waits unserved and is then cut off.
+        gunicorn's own worker keeps its listeners open until the slowest request has ended: a client
+        that connects meanwhile is never served. A client that connects at the very moment of the
+        close gets a reset, which is safe to retry with an idempotency key.
         """
         super().set_accept_enabled(enabled)
         if self.alive or enabled:
             return
         for listener in self.sockets:
             for _ in range(self.worker_connections):
-                if not select.select([listener], [], [], _HANDSHAKE_SECONDS)[0]:
+                if not select.select([listener], [], [], 0)[0]:
                     break
                 self.accept(listener)
             listener.close()
