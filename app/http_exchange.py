@@ -1,4 +1,4 @@
-"""One HTTP exchange with another server: a deadline for all of it, and only a final answer counts.
+"""One HTTP exchange with another server, with one deadline for all of it.
 
 A socket timeout restarts with every byte, so a peer that sends one byte a second never meets it.
 The sockets here have a deadline instead.
@@ -10,13 +10,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from http.client import BadStatusLine, HTTPException, HTTPResponse, parse_headers
+from http.client import HTTPException
 from typing import Any
 
 Resolve = Callable[[str, int], list[str]]
-_FIRST_FINAL_STATUS = 200
-_SWITCHING_PROTOCOLS = 101
-_MOST_INTERIM_ANSWERS = 20
 _BUFFER_BYTES = 16 * 1024
 
 
@@ -112,6 +109,19 @@ class _AnswerReader(io.BufferedReader):
         self._of = opened
         super().__init__(self._source, buffer_size=_BUFFER_BYTES)
 
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read one line of the protocol.
+
+        Raises:
+            HTTPException: the line does not end, or it holds what may be read as two lines.
+        """
+        line = super().readline(size)
+        if not line.endswith(b"\n"):
+            raise HTTPException("the answer ends in a line" if line else "the answer ends early")
+        if b"\r" in line[:-2] or line.endswith(b"\r\r\n") or b"\0" in line:
+            raise HTTPException("a line of the answer holds a control character")
+        return line
+
     def close(self) -> None:
         if not self.closed:
             self._source.is_over = True
@@ -129,42 +139,6 @@ class _Source(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return 0 if self.is_over else self._of.receive_into(buffer)
-
-
-class FinalAnswer(HTTPResponse):
-    """A response that reads past interim answers (1xx) and refuses an ambiguous length.
-
-    ``http.client`` reads past 100 alone and takes a 103 for the answer; the real answer would then
-    be taken for that of the next request on the connection.
-    """
-
-    def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_MOST_INTERIM_ANSWERS):
-            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-            if found[1] >= _FIRST_FINAL_STATUS:
-                return found
-            if found[1] == _SWITCHING_PROTOCOLS:
-                raise BadStatusLine("101 without an upgrade")
-            parse_headers(self.fp)
-        raise HTTPException("too many interim answers")
-
-    def begin(self) -> None:
-        """Read the status and the headers.
-
-        Raises:
-            HTTPException: the answer is not HTTP, or it has two lengths.
-        """
-        super().begin()
-        lengths = self.headers.get_all("Content-Length", [])
-        encodings = self.headers.get_all("Transfer-Encoding", [])
-        is_plain = len(lengths) <= 1 and all(_is_number(one) for one in lengths)
-        is_chunked = [one.strip().lower() for one in encodings] == ["chunked"]
-        if not is_plain or (encodings and (lengths or not is_chunked)):
-            raise HTTPException("the length of the answer is ambiguous")
-
-
-def _is_number(text: str) -> bool:
-    return text.strip().isascii() and text.strip().isdecimal()
 
 
 def look_up(host: str, port: int) -> list[str]:

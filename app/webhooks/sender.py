@@ -7,7 +7,8 @@ from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
 
-from app.http_exchange import Deadline, FinalAnswer, Resolve, TimedSocket, look_up
+from app.http_answer import FinalAnswer
+from app.http_exchange import Deadline, Resolve, TimedSocket, look_up
 from app.webhooks.address import Target, UrlRefused, read_url
 from app.webhooks.attempt import Failure, NotDelivered, Reply
 from app.webhooks.connection import connect, permitted_addresses

@@ -6,7 +6,6 @@ not.
 
 import json
 import re
-from typing import Any
 
 import structlog
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
@@ -62,8 +61,6 @@ class TwilioProvider:
             return _outcome_of(failure)
         if not is_message_sid(message.sid):
             return Unconfirmed("an answer without a message SID")
-        if _is_about_another(message, outbound):
-            return Unconfirmed("an answer about another message")
         has_ended = message.status in _ENDED
         code = read_code(message.error_code) if has_ended else None
         if code is not None:
@@ -74,17 +71,6 @@ class TwilioProvider:
 def is_message_sid(sid: object) -> bool:
     """Say whether a value has the form of Twilio's identifiers of messages."""
     return isinstance(sid, str) and _MESSAGE_SID.fullmatch(sid) is not None
-
-
-def _is_about_another(message: Any, outbound: Outbound) -> bool:
-    """Say whether an answer names another number and another text than were sent.
-
-    One of the two may differ: Twilio adds a prefix to the texts of trial accounts.
-    """
-    to, body = message.to, message.body
-    if not isinstance(to, str) or not isinstance(body, str):
-        return False
-    return to != outbound.to_number and outbound.body not in body
 
 
 def storable_sender(sender: object) -> str | None:

@@ -6,11 +6,14 @@ connection on which anything unexpected came is closed, because its next answer 
 another request.
 """
 
+import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -20,9 +23,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
+from app.http_answer import FinalAnswer
 from app.http_exchange import (
     Deadline,
-    FinalAnswer,
     TimedSocket,
     look_up,
     look_up_in_time,
@@ -38,6 +41,7 @@ READ_SECONDS = 10.0
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 _TOO_MANY_REQUESTS = 429
+_SID_IN_PATH = re.compile(r"/([A-Z]{2}[0-9a-fA-F]{32})\.json", re.ASCII)
 
 
 class NotConnected(Exception):
@@ -163,11 +167,20 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
             sent["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(_pairs(data))
         url = self._target(uri) + (f"?{urlencode(_pairs(params))}" if params else "")
-        is_send = method.upper() == "POST" and urlsplit(uri).path.endswith("/Messages.json")
+        path = urlsplit(uri).path
+        is_send = method.upper() == "POST" and path.endswith("/Messages.json")
         with nullcontext() if is_send else self._other_call():
-            answer, text = self._call(method.upper(), url, body, sent)
+            answer, hold = self._ask(method.upper(), url, body, sent)
+            text = _read_whole(answer, hold)
+        found = _read_object(text)
+        is_foreign = found is not None and _is_about_another(found, path, data if is_send else None)
+        if found is None or is_foreign:
+            hold.close()
+        hold.release()
         if answer.status == _TOO_MANY_REQUESTS:
             raise Throttled(read_retry_after(answer.headers.get("Retry-After"), utc_now()))
+        if is_foreign:
+            raise NotConfirmed("an answer about something else")
         return Response(answer.status, text, answer.headers)
 
     @contextmanager
@@ -182,9 +195,9 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         else:
             raise Throttled(1.0)
 
-    def _call(
+    def _ask(
         self, method: str, url: str, body: str | None, headers: dict[str, str]
-    ) -> tuple[urllib3.BaseHTTPResponse, str]:
+    ) -> tuple[urllib3.BaseHTTPResponse, "_Hold"]:
         try:
             answer = self._pool.request(
                 method,
@@ -195,7 +208,6 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
                 preload_content=False,
                 decode_content=False,
             )
-            return answer, _read_whole(answer).decode("utf-8", "replace")
         except (NotConnected, NotConfirmed):
             raise
         except NewConnectionError as problem:
@@ -203,6 +215,7 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         except Exception as problem:
             # An answer of any form can be a defect of ours; the request has left all the same.
             raise NotConfirmed(type(problem).__name__) from problem
+        return answer, _Hold(answer)
 
     def _target(self, uri: str) -> str:
         if self._base_url is None:
@@ -219,15 +232,62 @@ def _pairs(values: Mapping[str, object]) -> list[tuple[str, object]]:
     return found
 
 
-def _read_whole(answer: urllib3.BaseHTTPResponse) -> bytes:
+class _Hold:
+    """The connection of one answer, kept from other requests until the answer has been checked.
+
+    urllib3 returns a connection to its pool as soon as the answer has been read.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        self._pool, self._connection = answer._pool, answer._connection  # noqa: SLF001
+        answer._connection = None  # noqa: SLF001
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def release(self) -> None:
+        """Let other requests have the connection; a closed one is opened again."""
+        self._pool._put_conn(self._connection)  # noqa: SLF001
+
+
+def _read_whole(answer: urllib3.BaseHTTPResponse, hold: _Hold) -> str:
     found = bytearray()
     try:
-        for piece in answer.stream(_PIECE_BYTES, decode_content=False):
+        while piece := answer.read(_PIECE_BYTES, decode_content=False):
             found += piece
             if len(found) > LARGEST_ANSWER_BYTES:
                 raise NotConfirmed("the answer is too large")  # noqa: TRY301
-    except BaseException:
+    except BaseException as problem:
         answer.close()
-        raise
-    answer.release_conn()
-    return bytes(found)
+        hold.close()
+        hold.release()
+        if isinstance(problem, NotConfirmed) or not isinstance(problem, Exception):
+            raise
+        raise NotConfirmed(type(problem).__name__) from problem
+    return found.decode("utf-8", "replace")
+
+
+def _read_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that a text holds; every answer of Twilio's is one."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _is_about_another(
+    found: dict[str, Any], path: str, message: Mapping[str, object] | None
+) -> bool:
+    """Say whether an answer names another resource than the one asked for, or another message.
+
+    Of number and text one may differ: Twilio adds a prefix to the texts of trial accounts.
+    """
+    sid, asked_for = found.get("sid"), _SID_IN_PATH.search(path)
+    if asked_for is not None and isinstance(sid, str):
+        return sid.lower() != asked_for[1].lower()
+    to, body = found.get("to"), found.get("body")
+    if message is None or not isinstance(to, str) or not isinstance(body, str):
+        return False
+    return to != message.get("To") and str(message.get("Body")) not in body

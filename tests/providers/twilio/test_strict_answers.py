@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from app.providers.twilio.transport import (
     TwilioTransport,
 )
 from support.certificates import self_signed
+from support.each import each
 from support.loopback import Deed, Loopback, Received, answer, created
 
 API = "https://api.twilio.com/2010-04-01/Accounts/AC1"
@@ -246,6 +248,101 @@ def test_an_answer_of_ambiguous_length_confirms_nothing(
         ask(transport)
     assert ask(transport) == "SM2"
     assert server.connections == 2
+
+
+CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+SOUND = b'd\r\n{"sid":"SM1"}\r\n0\r\n\r\n'
+MALFORMED = {
+    "size with a prefix": CHUNKED + SOUND.replace(b"d\r", b"0xd\r", 1),
+    "size with a sign": CHUNKED + SOUND.replace(b"d\r", b"+d\r", 1),
+    "negative size": CHUNKED + SOUND.replace(b"d\r", b"-d\r", 1),
+    "size with an underscore": CHUNKED + SOUND.replace(b"d\r", b"0_d\r", 1),
+    "size after a space": CHUNKED + SOUND.replace(b"d\r", b" d\r", 1),
+    "size before a space": CHUNKED + SOUND.replace(b"d\r", b"d \r", 1),
+    "size of nine digits": CHUNKED + SOUND.replace(b"d\r", b"00000000d\r", 1),
+    "no size": CHUNKED + SOUND.replace(b"d\r", b"\r", 1),
+    "size that ends with LF": CHUNKED + SOUND.replace(b"d\r\n", b"d\n", 1),
+    "size line too long": CHUNKED + SOUND.replace(b"d\r", b"d;" + b"x" * 2000 + b"\r", 1),
+    "extension with a control": CHUNKED + SOUND.replace(b"d\r", b"d;\x01\r", 1),
+    "chunk that goes on": CHUNKED + b'c\r\n{"sid":"SM1"}\r\n0\r\n\r\n',
+    "chunk that ends with LF": CHUNKED + SOUND.replace(b"}\r\n", b"}\n\n"),
+    "chunk cut off": CHUNKED + SOUND[:8],
+    "no last chunk": CHUNKED + SOUND[:-5],
+    "rubbish for a last chunk": CHUNKED + SOUND[:-5] + b"zz\r\n\r\n",
+    "trailer without a colon": CHUNKED + SOUND[:-2] + b"rubbish\r\n\r\n",
+    "answer for a trailer": CHUNKED + SOUND[:-2] + whole("SM9"),
+    "endless trailers": CHUNKED + SOUND[:-2] + b"A: b\r\n" * 200 + b"\r\n",
+    "trailers cut off": CHUNKED + SOUND[:-2] + b"A: b\r\n",
+    "too many chunks": CHUNKED + b"1\r\n \r\n" * 66_000 + SOUND,
+    "chunks in HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") + SOUND,
+    "chunks of no body": CHUNKED.replace(b"201 Created", b"204 No Content") + SOUND,
+    "status with a sign": whole("SM1").replace(b"201", b"+201"),
+    "status with an underscore": whole("SM1").replace(b"201", b"2_01"),
+    "status of two digits": whole("SM1").replace(b"201", b"20"),
+    "another protocol": whole("SM1").replace(b"HTTP/1.1", b"HTTP/2.0"),
+    "header without a colon": whole("SM1", extra="rubbish\r\n"),
+    "space before the colon": whole("SM1").replace(b"Length:", b"Length :"),
+    "CR within a header": whole("SM1", extra="A: b\rC: d\r\n"),
+    "NUL within a header": whole("SM1", extra="A: b\0\r\n"),
+    "head cut off": b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n",
+}
+
+
+@each("name", MALFORMED)
+def test_a_malformed_answer_confirms_nothing_and_ends_its_connection(
+    server: Loopback, transport: TwilioTransport, name: str
+) -> None:
+    """Breaks when ``http.client`` reads the chunks: leave `_ChunkedBody` out of `FinalAnswer`."""
+    is_cut = name.endswith("cut off")
+    server.script[:] = [raw(MALFORMED[name], stays_open=not is_cut), raw(whole("SM2"))]
+    with pytest.raises(NotConfirmed):
+        ask(transport)
+    connections = server.connections
+    assert ask(transport) == "SM2"
+    assert server.connections == connections + 1
+
+
+def test_a_sound_answer_in_chunks_is_read_and_its_connection_kept(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    sound = [
+        SOUND,
+        SOUND.replace(b"d\r", b"00D\r", 1),
+        SOUND.replace(b"d\r", b'd;name="value"\r', 1),
+        b"".join(b"1\r\n%c\r\n" % one for one in b'{"sid":"SM1"}') + b"000\r\n\r\n",
+        SOUND[:-2] + b"X-Trailer: a\r\n\r\n",
+    ]
+    for body in sound:
+        server.script.append(raw(CHUNKED + body))
+        assert ask(transport) == "SM1"
+    assert server.connections == 1
+
+
+def test_an_answer_with_an_unexpected_content_ends_its_connection(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    """Breaks when only the framing counts: leave `hold.close()` out of `request`."""
+    sid, other = f"SM{1:032x}", f"SM{2:032x}"
+    message = {"sid": sid, "to": "+2", "body": "another text"}
+    sent = {"To": "+1", "Body": "a text"}
+    strange = [
+        (answer(201, '{"sid": "SM1"'), CALLS[0], None),
+        (answer(201, "[]"), CALLS[0], None),
+        (answer(200, "<html>"), CALLS[3], None),
+        (answer(502, "<html>"), CALLS[3], None),
+        (answer(201, json.dumps(message)), CALLS[0], NotConfirmed),
+        (answer(200, json.dumps(message)), ("GET", f"{API}/Messages/{other}.json"), NotConfirmed),
+    ]
+    for place, (deed, call, problem) in enumerate(strange, start=1):
+        server.script.append(deed)
+        with pytest.raises(problem) if problem else nullcontext():
+            transport.request(*call, data=sent if call is CALLS[0] else None)
+        assert server.connections == place
+    server.script.append(answer(200, json.dumps(message)))
+    transport.request("GET", f"{API}/Messages/{sid}.json")
+    server.script.append(answer(404, '{"code": 20404}'))
+    transport.request("GET", f"{API}/Messages/{sid}.json")
+    assert server.connections == len(strange) + 1
 
 
 def test_an_answer_that_is_too_large_is_not_read_to_its_end(

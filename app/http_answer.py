@@ -1,0 +1,142 @@
+"""The answer to a request of ours, read strictly: a malformed or ambiguous one is an error."""
+
+import io
+import re
+from http.client import (
+    BadStatusLine,
+    HTTPException,
+    HTTPMessage,
+    HTTPResponse,
+    parse_headers,
+)
+from typing import cast
+
+_FIRST_FINAL_STATUS = 200
+_SWITCHING_PROTOCOLS = 101
+_MOST_INTERIM_ANSWERS = 20
+_STATUS_LINE = re.compile(r"HTTP/1\.[01] [1-9][0-9]{2}( [^\r\n]*)?\r?\n", re.ASCII)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_MAX_STATUS_LINE = 4096
+_HTTP_1_1 = 11
+_MAX_LENGTH_DIGITS = 15
+_WITHOUT_BODY = frozenset({204, 304})
+# RFC 9112, section 7.1: hexadecimal digits, and an extension, which is ignored.
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_MAX_CHUNK_LINE = 1024
+_MAX_CHUNKS = 64 * 1024
+_TRAILER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+_MAX_TRAILERS = 100
+_READ_BYTES = 16 * 1024
+
+
+class FinalAnswer(HTTPResponse):
+    """A response that reads past interim answers (1xx) and refuses a malformed or ambiguous one.
+
+    ``http.client`` reads past 100 alone and takes a 103 for the answer; the real answer would then
+    be taken for that of the next request on the connection. It also takes ``+2_01`` for a status
+    and ``0x1_0`` for the size of a chunk, and does not look at what ends a chunk.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INTERIM_ANSWERS):
+            line = str(self.fp.readline(_MAX_STATUS_LINE), "iso-8859-1")
+            if not _STATUS_LINE.fullmatch(line):
+                raise BadStatusLine("the status line is malformed")
+            version, code, *reason = line.rstrip("\r\n").split(" ", 2)
+            status = int(code)
+            if status >= _FIRST_FINAL_STATUS:
+                return version, status, "".join(reason)
+            if status == _SWITCHING_PROTOCOLS:
+                raise BadStatusLine("101 without an upgrade")
+            _require_well_formed(parse_headers(self.fp))
+        raise HTTPException("too many interim answers")
+
+    def begin(self) -> None:
+        """Read the status and the headers.
+
+        Raises:
+            HTTPException: the answer is malformed, or its length is ambiguous.
+        """
+        super().begin()
+        _require_well_formed(self.headers)
+        lengths = self.headers.get_all("Content-Length", [])
+        encodings = self.headers.get_all("Transfer-Encoding", [])
+        is_plain = len(lengths) <= 1 and all(_is_number(one) for one in lengths)
+        may_be_chunked = self.version == _HTTP_1_1 and self.status not in _WITHOUT_BODY
+        is_chunked = [one.lower() for one in encodings] == ["chunked"] and may_be_chunked
+        if not is_plain or (encodings and (lengths or not is_chunked)):
+            raise HTTPException("the length of the answer is ambiguous")
+        if is_chunked:
+            self.fp = cast("io.BufferedReader", _ChunkedBody(self.fp))
+            self.chunked = False
+
+
+class _ChunkedBody(io.BufferedIOBase):
+    """A body in chunks (RFC 9112, section 7.1); whatever is malformed is an error."""
+
+    def __init__(self, source: io.BufferedIOBase) -> None:
+        self._source = source
+        self._left = 0
+        self._chunks = 0
+        self._has_begun = False
+        self._is_over = False
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read up to so many bytes; fewer only at the end of the body.
+
+        Raises:
+            HTTPException: a chunk or a trailer is malformed, or the body ends early.
+        """
+        wanted = float("inf") if size is None or size < 0 else size
+        found = bytearray()
+        while len(found) < wanted and not self._is_over:
+            if not self._left:
+                self._next_chunk()
+                continue
+            data = self._source.read(int(min(self._left, wanted - len(found), _READ_BYTES)))
+            if not data:
+                raise HTTPException("the answer ends in a chunk")
+            found += data
+            self._left -= len(data)
+        return bytes(found)
+
+    def _next_chunk(self) -> None:
+        if self._has_begun and self._source.read(2) != b"\r\n":
+            raise HTTPException("a chunk does not end where it should")
+        self._has_begun = True
+        self._chunks += 1
+        line = _CHUNK_LINE.fullmatch(self._source.readline(_MAX_CHUNK_LINE))
+        if line is None or self._chunks > _MAX_CHUNKS:
+            raise HTTPException("a chunk is malformed" if line is None else "too many chunks")
+        self._left = int(line[1], 16)
+        if self._left == 0:
+            self._read_trailers()
+
+    def _read_trailers(self) -> None:
+        for _ in range(_MAX_TRAILERS):
+            line = self._source.readline(_MAX_CHUNK_LINE)
+            if line == b"\r\n":
+                self._is_over = True
+                return
+            if not _TRAILER_LINE.fullmatch(line):
+                break
+        raise HTTPException("the trailers are malformed")
+
+    def close(self) -> None:
+        """Close the answer."""
+        self._source.close()
+        super().close()
+
+
+def _require_well_formed(headers: HTTPMessage) -> None:
+    if headers.defects or not all(_HEADER_NAME.fullmatch(name) for name in headers):
+        raise HTTPException("a header is malformed")
+
+
+def _is_number(text: str) -> bool:
+    digits = text.strip(" \t")
+    return digits.isascii() and digits.isdecimal() and len(digits) <= _MAX_LENGTH_DIGITS
