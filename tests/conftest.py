@@ -29,12 +29,16 @@ ENGINES = ("sqlite", "postgresql")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the second engine out where a test says that SQL is not its subject."""
+    """Leave the second engine out where a test says that SQL is not its subject.
+
+    The fault tests come first: they mostly wait, and other tests use the processor meanwhile.
+    """
     items[:] = [
         item
         for item in items
         if item.get_closest_marker("one_engine") is None or "postgresql" not in _engines_of(item)
     ]
+    items.sort(key=lambda item: "faults" not in item.path.parts)
 
 
 def _engines_of(item: pytest.Item) -> set[Any]:
