@@ -72,8 +72,6 @@ class Advanced:
     created_at: datetime
     applied: bool
     reason: Reason | None
-    # Another message that holds the same SID only because the worker found it in a list.
-    guess_holder: UUID | None = None
 
 
 def _bind(name: str, type_: Any) -> Any:
@@ -91,29 +89,32 @@ def _by_status(name: str, type_: Any, current: ColumnElement[Any]) -> Any:
 
 _SID = _bind("message_sid", String())
 _other = messages.alias("other")
-_HOLDS_THE_SID = and_(_other.c.message_sid == _SID, _other.c.id != messages.c.id)
-_IS_GUESS = _other.c.sid_source.is_not_distinct_from(literal(SidSource.LIST.value))
-# A message that ended only because no trace of it was found comes back first: see
-# app.messages.guesses.
+_HELD_ELSEWHERE = exists().where(
+    _other.c.message_sid == _SID,
+    _other.c.account_sid == messages.c.account_sid,
+    _other.c.id != messages.c.id,
+)
+# A message that ended only because no trace of it was found comes back first, and a SID that
+# another message holds by a guess is taken from it first: see app.messages.guesses.
 _MAY_BE_REPORTED = (*UNSETTLED, Submission.ACCEPTED)
 _FITS = and_(
     messages.c.account_sid == _bind("account_sid", String()),
     messages.c.submission.in_([state.value for state in _MAY_BE_REPORTED]),
     or_(
         messages.c.message_sid == _SID,
-        and_(messages.c.message_sid.is_(None), ~exists().where(_HOLDS_THE_SID, ~_IS_GUESS)),
+        # A report without a source is about a SID that the message had when the worker asked: it
+        # never gives the SID back to a message that has lost it since.
+        and_(
+            messages.c.message_sid.is_(None),
+            _bind("sid_source", String()).is_not(None),
+            ~_HELD_ELSEWHERE,
+        ),
     ),
 )
+_IS_GUESS = messages.c.sid_source.is_not_distinct_from(literal(SidSource.LIST.value))
 _HAS_ID = messages.c.id == _bind("message_id", Uuid())
 _BY_ID = and_(_HAS_ID, _FITS)
-_BY_SID = and_(messages.c.message_sid == _SID, _FITS)
-
-
-def _guess_holder(message_id: Any) -> Any:
-    """Select the message that holds the reported SID by a guess, where it is another one."""
-    return select(_other.c.id).where(
-        _other.c.message_sid == _SID, _other.c.id != message_id, _IS_GUESS
-    )
+_BY_SID = and_(messages.c.message_sid == _SID, _FITS, ~and_(_IS_GUESS, _HELD_ELSEWHERE))
 
 
 def _event_of(found: FromClause) -> Select[*tuple[Any, ...]]:
@@ -213,7 +214,6 @@ def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
     noted = insert(message_events).from_select(_EVENT_COLUMNS, _event_of(found))
     both = moved.join(found, found.c.id == moved.c.id)
     applied = _by_status("applied", Boolean(), found.c.status)
-    holder = _guess_holder(found.c.id).limit(1).scalar_subquery()
     told = outbox_insert(
         select(
             _bind("told_id", Uuid()).label("id"),
@@ -232,9 +232,6 @@ def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
             applied.label("applied"),
             _by_status("reason", String(), found.c.status).label("reason"),
             _is_kept(found).label("is_kept"),
-            case((found.c.message_sid.is_distinct_from(_SID), holder), else_=null()).label(
-                "guess_holder"
-            ),
         )
         .select_from(both)
         .add_cte(noted.cte("noted"), told.cte("told"))
@@ -294,7 +291,6 @@ _ON_SQLITE = {True: _sqlite_event(_BY_ID), False: _sqlite_event(_BY_SID)}
 _SQLITE_REPEAT = {True: _sqlite_repeat(_BY_ID), False: _sqlite_repeat(_BY_SID)}
 _SQLITE_UPDATE = _sqlite_update()
 _COUNT_REPEAT = _count_repeat()
-_SQLITE_HOLDER = _guess_holder(_bind("found_id", Uuid()))
 
 
 def advance_message(connection: Connection, report: Report) -> Advanced | None:
@@ -307,7 +303,7 @@ def advance_message(connection: Connection, report: Report) -> Advanced | None:
             return None
         if not row.is_kept:
             _count(connection, row.id, values, row.reason)
-        return _advanced(row, row, row.guess_holder)
+        return _advanced(row, row)
     event = connection.execute(_ON_SQLITE[has_id], values).one_or_none()
     if event is None:
         event = connection.execute(_SQLITE_REPEAT[has_id], values).one_or_none()
@@ -318,8 +314,7 @@ def advance_message(connection: Connection, report: Report) -> Advanced | None:
     moved = connection.execute(_SQLITE_UPDATE, found).one()
     if event.applied:
         tell_customer(connection, moved, report.at)
-    holder = connection.execute(_SQLITE_HOLDER, found).scalars().first()
-    return _advanced(moved, event, holder)
+    return _advanced(moved, event)
 
 
 def _count(
@@ -335,7 +330,7 @@ def tell_customer(connection: Connection, moved: Any, at: datetime) -> None:
     add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
 
 
-def _advanced(row: Any, event: Any, guess_holder: UUID | None) -> Advanced:
+def _advanced(row: Any, event: Any) -> Advanced:
     return Advanced(
         message_id=row.id,
         workspace_id=row.workspace_id,
@@ -346,7 +341,6 @@ def _advanced(row: Any, event: Any, guess_holder: UUID | None) -> Advanced:
         created_at=row.created_at,
         applied=bool(event.applied),
         reason=None if event.reason is None else Reason(event.reason),
-        guess_holder=guess_holder,
     )
 
 

@@ -168,23 +168,29 @@ def schedule(connection: Connection, due: DueMessage, check_at: datetime | None)
 
 def note_billing(
     connection: Connection,
-    message_id: UUID,
+    due: DueMessage,
     *,
     num_segments: int | None,
     price: str | None,
     price_unit: str | None,
 ) -> None:
-    """Store the provider's segment count and price."""
+    """Store the provider's segment count and price, unless the message has lost its SID since."""
     known = {"num_segments": num_segments, "price": price, "price_unit": price_unit}
     values = {name: value for name, value in known.items() if value is not None}
     if values:
-        connection.execute(update(messages).where(messages.c.id == message_id).values(**values))
+        connection.execute(
+            update(messages)
+            .where(messages.c.id == due.message_id, messages.c.message_sid == due.message_sid)
+            .values(**values)
+        )
 
 
-def holders(connection: Connection, sids: Sequence[str]) -> dict[str, SidSource | None]:
-    """Return which SIDs belong to messages of ours already, and how the strongest was learnt."""
+def holders(
+    connection: Connection, account_sid: str, sids: Sequence[str]
+) -> dict[str, SidSource | None]:
+    """Return which SIDs messages of an account have, and how the strongest was learnt."""
     query = select(messages.c.message_sid, messages.c.sid_source).where(
-        messages.c.message_sid.in_(sids)
+        messages.c.message_sid.in_(sids), messages.c.account_sid == account_sid
     )
     found: dict[str, SidSource | None] = {}
     for row in connection.execute(query):

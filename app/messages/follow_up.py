@@ -230,7 +230,7 @@ class FollowUp:
         with self.database.writing() as connection:
             note_billing(
                 connection,
-                due.message_id,
+                due,
                 num_segments=found.num_segments if due.status is not Status.PENDING else None,
                 price=found.price,
                 price_unit=found.price_unit,

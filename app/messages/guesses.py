@@ -8,11 +8,11 @@ id, are stronger. A message that loses its SID or its end is looked for again.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
 
 from app.kernel.ids import new_id
 from app.messages.lifecycle import Reason, Status
-from app.messages.submission import SidSource, Submission
+from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.tables import message_events, messages
 
 _other = messages.alias("other")
@@ -21,48 +21,59 @@ _IS_GUESS = messages.c.sid_source == SidSource.LIST.value
 
 def take_back(
     connection: Connection, message_id: UUID, account_sid: str, message_sid: str, now: datetime
-) -> bool:
-    """Make a message ready for the SID that stronger evidence gives it; False if none is due.
+) -> list[UUID] | None:
+    """Make a message ready for the SID that stronger evidence gives it; None if it cannot have it.
 
-    It loses the SID of a guess that contradicts, or the end for which no trace was found. A SID
-    that another message has for certain takes nothing back.
+    The message loses a guessed SID that contradicts, or the end for which no trace was found; every
+    other message loses the SID if it has it by a guess. Their ids are returned. The rows stay
+    locked, so that nothing of this changes before the evidence is written.
     """
-    return _reset(
-        connection,
-        and_(
-            messages.c.id == message_id,
-            messages.c.account_sid == account_sid,
-            or_(
-                and_(_IS_GUESS, messages.c.message_sid != message_sid),
-                messages.c.submission == Submission.NOT_CONFIRMED.value,
-            ),
-            ~_is_certain_elsewhere(message_sid),
-        ),
-        message_id,
-        now,
-    )
+    columns = messages.c
+    locked = connection.execute(
+        select(columns.id, columns.submission, columns.message_sid, columns.sid_source)
+        .where(
+            columns.account_sid == account_sid,
+            or_(columns.id == message_id, columns.message_sid == message_sid),
+        )
+        # One order for all: two callbacks that exchange two SIDs never wait for each other.
+        .order_by(columns.id)
+        .with_for_update()
+    ).all()
+    own = next((row for row in locked if row.id == message_id), None)
+    others = [row for row in locked if row.id != message_id]
+    if own is None or own.submission not in MAY_HAVE_REACHED_PROVIDER:
+        return None
+    if any(row.sid_source != SidSource.LIST for row in others):
+        return None
+    is_guess = own.sid_source == SidSource.LIST
+    if own.message_sid not in {None, message_sid} and not is_guess:
+        return None
+    reset = [row.id for row in others]
+    if own.submission == Submission.NOT_CONFIRMED or own.message_sid not in {None, message_sid}:
+        reset.append(own.id)
+    for each in reset:
+        _reset(connection, messages.c.id == each, each, now)
+    return reset
 
 
 def release(connection: Connection, message_id: UUID, message_sid: str, now: datetime) -> bool:
     """Take a guessed SID from a message where another one has it for certain."""
+    is_certain_elsewhere = exists().where(
+        _other.c.message_sid == message_sid,
+        _other.c.account_sid == messages.c.account_sid,
+        _other.c.id != messages.c.id,
+        _other.c.sid_source.is_distinct_from(SidSource.LIST.value),
+    )
     return _reset(
         connection,
         and_(
             messages.c.id == message_id,
             messages.c.message_sid == message_sid,
             _IS_GUESS,
-            _is_certain_elsewhere(message_sid),
+            is_certain_elsewhere,
         ),
         message_id,
         now,
-    )
-
-
-def _is_certain_elsewhere(message_sid: str) -> ColumnElement[bool]:
-    return exists().where(
-        _other.c.message_sid == message_sid,
-        _other.c.id != messages.c.id,
-        _other.c.sid_source.is_distinct_from(SidSource.LIST.value),
     )
 
 

@@ -6,8 +6,10 @@ make the same one. No connection is held during the call.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
+from sqlalchemy import Connection
 
 from app.db.engine import Database
 from app.kernel.clock import Clock
@@ -18,6 +20,7 @@ from app.messages.check_times import next_unsettled_check
 from app.messages.context import SendContext, load_send_context
 from app.messages.due import DueMessage, schedule
 from app.messages.endings import end_refused
+from app.messages.guesses import take_back
 from app.messages.learn import Recipient, learn
 from app.messages.outcomes import accept_message
 from app.messages.ports import (
@@ -115,7 +118,7 @@ class Resend:
         with self.database.writing() as connection:
             match outcome:
                 case Accepted():
-                    accept_message(connection, counted.message_id, outcome, now)
+                    self._accept(connection, counted, outcome, now)
                 case Refused():
                     end_refused(connection, counted, outcome.provider_code, now)
                     known_at = counted.resent_at or counted.created_at
@@ -125,6 +128,14 @@ class Resend:
                     uncount_resend(connection, before, counted, again_at)
                 case Unconfirmed():
                     schedule(connection, counted, again_at)
+
+    @staticmethod
+    def _accept(connection: Connection, due: DueMessage, accepted: Accepted, now: datetime) -> None:
+        """Accept a message, also where another look concluded something else during the call."""
+        if not accept_message(connection, due.message_id, accepted, now):
+            sid = accepted.message_sid
+            if take_back(connection, due.message_id, due.account.sid, sid, now) is not None:
+                accept_message(connection, due.message_id, accepted, now)
 
 
 def _recipient(due: DueMessage, to_number: PhoneNumber) -> Recipient:

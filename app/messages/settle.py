@@ -114,9 +114,10 @@ class Settling:
         """Accept a message of which the worker concluded something else during a long call."""
         now = self.clock.now()
         with self.database.writing() as connection:
-            if not take_back(
+            taken_back = take_back(
                 connection, new.message_id, new.account_sid, accepted.message_sid, now
-            ):
+            )
+            if taken_back is None:
                 return None
             return accept_submission(
                 connection, new, accepted, idempotent=idempotent, first_answer=answer, now=now

@@ -56,7 +56,9 @@ class SettleByList:
             submissions = lock_unsettled(connection, due, asked_at)
             if submissions is None:
                 return Trace.MOVED
-            held = holders(connection, [one.message_sid for one in listed.messages])
+            held = holders(
+                connection, due.account.sid, [one.message_sid for one in listed.messages]
+            )
             free = [one for one in listed.messages if one.message_sid not in held]
             found = match(wanted, submissions, free, now, is_last=is_given_up(due.created_at, now))
             for submission, candidate in found.pairs:

@@ -12,15 +12,18 @@ from sqlalchemy import Connection
 
 from app.db.engine import Database
 from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
 from app.kernel.phone import PhoneNumber
 from app.messages.advance import Advanced, Report, advance_message
-from app.messages.guesses import release, take_back
+from app.messages.guesses import take_back
 from app.messages.learn import TEACHES, Recipient, learn
 from app.messages.lifecycle import facts_of, status_of
 from app.messages.ports import RefusalKind
 from app.messages.submission import SidSource
 
 _log = structlog.get_logger(__name__)
+# A worker can give the SID away once between the look for guesses and the report, not twice.
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +64,33 @@ class TrackDelivery:
             advanced = advance_message(connection, report)
         if advanced is None and report.sid_source is SidSource.CALLBACK:
             advanced = self._over_a_guess(report)
-        if advanced is not None and advanced.guess_holder is not None:
-            with self.database.writing() as connection:
-                release(connection, advanced.guess_holder, report.message_sid, now)
-            _log.warning("guess_taken_back", message_id=str(advanced.guess_holder))
         if advanced is not None and teaches(delivery):
             with self.database.writing() as connection:
                 learn_from(connection, delivery, advanced, now)
         return advanced
 
     def _over_a_guess(self, report: Report) -> Advanced | None:
-        """Apply a signed report that contradicts what the worker concluded about its message."""
+        """Apply a signed report that contradicts what the worker concluded by asking.
+
+        Other transactions may conclude something, or take it back, at the same moment. The
+        transaction that applies the report takes back what prevents it.
+        """
         if report.message_id is None:
             return None
-        with self.database.writing() as connection:
-            taken_back = take_back(
-                connection, report.message_id, report.account_sid, report.message_sid, report.at
-            )
-            if not taken_back:
-                return None
-            _log.warning("guess_taken_back", message_id=str(report.message_id))
-            return advance_message(connection, report)
+        for _ in range(_TRIES):
+            with self.database.writing() as connection:
+                taken_back = take_back(
+                    connection, report.message_id, report.account_sid, report.message_sid, report.at
+                )
+                if taken_back is None:
+                    return None
+                advanced = advance_message(connection, report)
+            for message_id in taken_back:
+                _log.warning("guess_taken_back", message_id=str(message_id))
+            if advanced is not None:
+                return advanced
+        # The provider repeats a callback that was not accepted.
+        raise ServiceUnavailable
 
 
 def teaches(delivery: DeliveryReport) -> bool:

@@ -1,0 +1,253 @@
+"""A signed callback is never lost, whatever the worker concludes or takes back at that moment."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import permutations, product
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, delete, select, update
+
+from app.db.engine import Database
+from app.messages.advance import advance_message
+from app.messages.guesses import release, take_back
+from app.messages.tables import message_events, messages
+from app.messages.track import DeliveryReport, TrackDelivery, report_of
+from support.bench import SID, Bench
+from support.threads import PATIENCE_SECONDS
+
+SECOND_SID = "SM" + "2" * 32
+THIRD_SID = "SM" + "3" * 32
+
+
+@dataclass
+class Rivals:
+    """Three submissions that could be mistaken for each other, and what others do to them."""
+
+    account_sid: str
+    now: datetime
+    first: UUID
+    second: UUID
+    third: UUID
+
+    def report(self, message_id: UUID, sid: str) -> DeliveryReport:
+        return DeliveryReport(
+            account_sid=self.account_sid,
+            message_sid=sid,
+            message_id=message_id,
+            provider_status="delivered",
+            is_signed=True,
+        )
+
+    def reset(self, connection: Connection) -> None:
+        connection.execute(delete(message_events))
+        connection.execute(
+            update(messages).values(
+                submission="unconfirmed",
+                message_sid=None,
+                sid_source=None,
+                status="pending",
+                delivered_at=None,
+                errored_at=None,
+                check_at=self.now,
+            )
+        )
+
+    def _guess(self, connection: Connection, message_id: UUID, sid: str) -> None:
+        """Do as the worker does that finds a message in a list."""
+        is_held = select(messages.c.id).where(messages.c.message_sid == sid)
+        if connection.execute(is_held).first() is None:
+            connection.execute(
+                update(messages)
+                .where(messages.c.id == message_id, messages.c.submission == "unconfirmed")
+                .values(
+                    submission="accepted",
+                    message_sid=sid,
+                    sid_source="list",
+                    status="failed",
+                    errored_at=self.now,
+                )
+            )
+
+    def _end(self, connection: Connection, message_id: UUID) -> None:
+        connection.execute(
+            update(messages)
+            .where(messages.c.id == message_id, messages.c.submission == "unconfirmed")
+            .values(submission="not_confirmed", status="failed", errored_at=self.now, check_at=None)
+        )
+
+    def _callback(self, connection: Connection, message_id: UUID, sid: str) -> None:
+        take_back(connection, message_id, self.account_sid, sid, self.now)
+        advance_message(connection, report_of(self.report(message_id, sid), self.now))
+
+    def gives_first_the_sid(self, connection: Connection) -> None:
+        self._guess(connection, self.first, SID)
+
+    def gives_second_another_sid(self, connection: Connection) -> None:
+        self._guess(connection, self.second, SECOND_SID)
+
+    def ends_first(self, connection: Connection) -> None:
+        self._end(connection, self.first)
+
+    def ends_second(self, connection: Connection) -> None:
+        self._end(connection, self.second)
+
+    def reports_first(self, connection: Connection) -> None:
+        self._callback(connection, self.first, THIRD_SID)
+
+    def reports_third(self, connection: Connection) -> None:
+        self._callback(connection, self.third, SECOND_SID)
+
+    def looks_at_guesses(self, connection: Connection) -> None:
+        guesses = select(messages.c.id, messages.c.message_sid).where(
+            messages.c.sid_source == "list"
+        )
+        for row in connection.execute(guesses).all():
+            release(connection, row.id, row.message_sid, self.now)
+
+    def asks_about_first(self, connection: Connection) -> None:
+        """Apply what the worker was told about the SID that the first had when it asked."""
+        delivery = DeliveryReport(self.account_sid, SID, self.first, "sent")
+        advance_message(connection, report_of(delivery, self.now))
+
+    @property
+    def all(self) -> list[Callable[[Connection], None]]:
+        return [
+            self.gives_first_the_sid,
+            self.gives_second_another_sid,
+            self.ends_first,
+            self.ends_second,
+            self.reports_first,
+            self.reports_third,
+            self.looks_at_guesses,
+            self.asks_about_first,
+        ]
+
+
+@dataclass
+class Interrupted(Database):
+    """A database in which others write between the transactions of one operation."""
+
+    url: str
+    others: Database
+    steps: list[list[Callable[[Connection], None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.url, pool_size=1)
+
+    def let_others(self) -> None:
+        for step in self.steps.pop(0) if self.steps else []:
+            with self.others.writing() as connection:
+                step(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        self.let_others()
+        with super().writing() as connection:
+            yield connection
+
+    @contextmanager
+    def writing_once(self) -> Iterator[Connection]:
+        if not self.is_sqlite:  # there it is the same as `writing`
+            self.let_others()
+        with super().writing_once() as connection:
+            yield connection
+
+
+@pytest.fixture
+def rivals(bench: Bench) -> Rivals:
+    first, second, third = (UUID(bench.unconfirmed()) for _ in range(3))
+    return Rivals(bench.tenant.account_sid, bench.clock.at, first, second, third)
+
+
+def outcome(bench: Bench, rivals: Rivals, applied: object) -> tuple[object, ...]:
+    """Return whether the report was applied, the second message, and who else has its SID."""
+    with bench.world.database.writing() as connection:
+        rivals.looks_at_guesses(connection)
+    rows = {row["id"]: row for row in bench.world.rows(messages)}
+    second = rows[rivals.second]
+    others = [row["id"] for row in rows.values() if row is not second and row["message_sid"] == SID]
+    return applied is not None, second["status"], second["message_sid"], others
+
+
+KEPT = (True, "delivered", SID, [])
+
+
+def test_callback_is_applied_whatever_others_write_between_its_transactions(
+    bench: Bench, rivals: Rivals
+) -> None:
+    """Break: in `app/messages/guesses.py`, `take_back`, return None where nothing is reset."""
+    url = bench.world.database.engine.url.render_as_string(hide_password=False)
+    database = Interrupted(url, bench.world.database)
+    track = TrackDelivery(database, bench.gateway.services.clock)
+    failed = []
+    for steps in permutations(rivals.all, 2):
+        for places in ((0, 1), (1, 1), (1, 2)):
+            with bench.world.database.writing() as connection:
+                rivals.reset(connection)
+            database.steps = [
+                [step for step, at in zip(steps, places, strict=True) if at == place]
+                for place in range(3)
+            ]
+            applied = track(rivals.report(rivals.second, SID))
+            while database.steps:
+                database.let_others()
+            found = outcome(bench, rivals, applied)
+            if found != KEPT:
+                failed.append((found, [step.__name__ for step in steps], places))
+    database.close()
+    assert failed == []
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_callback_is_applied_whatever_others_commit_while_it_waits(
+    bench: Bench, rivals: Rivals
+) -> None:
+    """Break: in `app/messages/advance.py`, `_FITS`, leave out the condition on the source.
+
+    On SQLite one transaction writes at a time: there is nothing to wait for.
+    """
+    others = bench.world.database
+    url = others.engine.url.render_as_string(hide_password=False)
+    database = Database(url, pool_size=1)
+    track = TrackDelivery(database, bench.gateway.services.clock)
+    failed = []
+    for (before, meanwhile), locks_all in product(permutations(rivals.all, 2), (True, False)):
+        applied: list[object] = []
+
+        def report(applied: list[object] = applied) -> None:
+            applied.append(track(rivals.report(rivals.second, SID)))
+
+        with others.writing() as connection:
+            rivals.reset(connection)
+            before(connection)
+        thread = threading.Thread(target=report)
+        with others.writing() as connection:
+            if locks_all:  # as the worker does while it decides about a list
+                connection.execute(select(messages.c.id).with_for_update()).all()
+            meanwhile(connection)
+            thread.start()
+            _wait_for(thread, others)
+        thread.join(PATIENCE_SECONDS)
+        found = outcome(bench, rivals, applied and applied[0])
+        if found != KEPT:
+            failed.append((found, before.__name__, meanwhile.__name__, locks_all))
+    database.close()
+    assert failed == []
+
+
+def _wait_for(thread: threading.Thread, database: Database) -> None:
+    """Wait until a thread has ended or waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND"
+    waiting += " wait_event_type = 'Lock'"
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_SECONDS / 0.005)):
+        with database.reading() as connection:
+            is_waiting = connection.exec_driver_sql(waiting).scalar_one() > 0
+        if is_waiting or not thread.is_alive():
+            return
+        pause.wait(0.005)
+    raise TimeoutError
