@@ -9,6 +9,7 @@ from app.cli.emulator import emulator_command
 from app.cli.geo import geo_group
 from app.cli.group import Group
 from app.cli.keys import keys_group
+from app.cli.prices import prices_group
 from app.cli.run import run_command
 from app.cli.secrets import secrets_group
 from app.cli.setup import check_config_command, db_group, init_command
@@ -26,6 +27,7 @@ COMMANDS: list[click.Command] = [
     use_cases_group,
     geo_group,
     destinations_group,
+    prices_group,
     emulator_command,
     worker_command,
     reconcile_command,

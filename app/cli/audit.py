@@ -1,6 +1,6 @@
 """The audit rows of commands that concern every organization of the installation."""
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from app.access.audit import Deed, note_deed
 from app.access.tables import organizations
@@ -11,7 +11,12 @@ from app.kernel.clock import utc_now
 
 def note_command(database: Database, action: str, reason: str) -> None:
     """Write a row to the audit of each organization; ``reason`` holds counts, never a number."""
-    actor, now = command_line_actor(), utc_now()
     with database.writing() as connection:
-        for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
-            note_deed(connection, actor, Deed(organization_id, None, action, None, reason), now)
+        note_command_in(connection, action, reason)
+
+
+def note_command_in(connection: Connection, action: str, reason: str) -> None:
+    """Write the rows of `note_command` in the transaction of the change."""
+    actor, now = command_line_actor(), utc_now()
+    for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
+        note_deed(connection, actor, Deed(organization_id, None, action, None, reason), now)

@@ -15,6 +15,7 @@ from app.emulator.twilio_api import (
     lookups,
     messages,
     messaging_services,
+    prices,
 )
 
 _CODE_OF_STATUS = {404: 20404, 405: 20004}
@@ -32,6 +33,7 @@ def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
         lookups,
         compliance,
         messaging_services,
+        prices,
         control_api,
     ):
         application.register_blueprint(module.blueprint)

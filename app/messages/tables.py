@@ -6,6 +6,7 @@ are ranges of times (see app.messages.months).
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -69,6 +70,14 @@ messages = Table(
     Column("error_code", Integer),
     Column("price", String(20)),
     Column("price_unit", String(3)),
+    # The price as estimated at the send, in millionths of its currency; null without prices.
+    Column("estimated_price", BigInteger),
+    Column("estimate_currency", String(3)),
+    # The access key of the send; null for one of the console.
+    Column("access_key_id", Uuid),
+    # Whether the recipient did what the message was for, as the customer reported it.
+    Column("converted", Boolean),
+    Column("converted_at", UtcDateTime),
     # When the worker asks the provider about it next; null once nothing is left to ask. While a
     # worker asks, it lies ahead by the length of a lease.
     Column("check_at", UtcDateTime),

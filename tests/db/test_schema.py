@@ -14,6 +14,7 @@ import app.db.turns
 import app.destinations.tables
 import app.messages.tables
 import app.people.tables
+import app.prices.tables
 import app.use_cases.tables
 import app.webhooks.tables  # noqa: F401
 from app.access.tables import audit_events, provider_accounts, workspaces

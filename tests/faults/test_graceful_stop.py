@@ -14,9 +14,7 @@ HELD_SECONDS = 4
 STOPS_WITHIN_SECONDS = 30
 
 
-def test_sigterm_answers_accepted_sends_and_loses_none(
-    database: Database, tmp_path: Path
-) -> None:
+def test_sigterm_answers_accepted_sends_and_loses_none(database: Database, tmp_path: Path) -> None:
     """Requests that wait for the provider are answered, and later connections are refused.
 
     A connection that begins while the listeners close is reset; its client repeats the send with

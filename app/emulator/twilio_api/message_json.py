@@ -3,7 +3,11 @@
 from datetime import datetime
 from email.utils import format_datetime
 
-from app.emulator.records import API_VERSION, Message
+from app.emulator.prices import CURRENCY, price_of_segment
+from app.emulator.records import API_VERSION, Message, TwilioStatus
+from app.emulator.regions import region_of
+
+_PRICED = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED, TwilioStatus.READ})
 
 
 def message_json(message: Message) -> dict[str, object]:
@@ -23,14 +27,21 @@ def message_json(message: Message) -> dict[str, object]:
         "messaging_service_sid": message.messaging_service_sid,
         "num_media": "0",
         "num_segments": str(message.num_segments),
-        "price": None,
-        "price_unit": "USD",
+        "price": _price(message),
+        "price_unit": CURRENCY,
         "sid": message.sid,
         "status": message.status.value,
         "subresource_uris": {"media": f"{uri}/Media.json"},
         "to": message.to,
         "uri": f"{uri}.json",
     }
+
+
+def _price(message: Message) -> str | None:
+    """What the message cost, negative as Twilio writes it; null until the message has ended."""
+    if message.status not in _PRICED:
+        return None
+    return str(-message.num_segments * price_of_segment(region_of(message.to) or ""))
 
 
 def _moment(at: datetime | None) -> str | None:

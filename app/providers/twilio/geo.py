@@ -8,10 +8,7 @@ passed on.
 from collections.abc import Sequence
 from typing import Any
 
-from twilio.base.exceptions import TwilioException
-
 from app.access.provider_account import ProviderAccount
-from app.db.vault import SealBroken
 from app.destinations.geo_source import (
     GeoPermission,
     GeoUnknown,
@@ -19,16 +16,13 @@ from app.destinations.geo_source import (
     WantedPermission,
 )
 from app.kernel.countries import is_country
-from app.messages.ports import RefusalKind
 from app.providers.twilio.clients import TwilioClients
-from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.registrations import UNREADABLE
-from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+from app.providers.twilio.unknown import why_unknown
 
 _COUNTRY = "country"
 _HIGH_RISK = "high risk"
 _ONLY_IN_CONSOLE = 30649
-_UNAUTHORIZED = (401, 403)
 
 
 class TwilioGeoPermissions:
@@ -109,24 +103,5 @@ def _problem(error_code: object) -> str | None:
 
 
 def _unknown(problem: Exception) -> GeoUnknown:
-    match problem:
-        case NotConnected():
-            return GeoUnknown("Twilio cannot be reached")
-        case NotConfirmed():
-            return GeoUnknown("Twilio did not answer")
-        case Throttled():
-            return GeoUnknown("Twilio answered 429: too many requests at once")
-        case SealBroken():
-            return GeoUnknown("the stored auth token cannot be decrypted", is_misconfigured=True)
-        case TwilioException():
-            return _refused(getattr(problem, "status", None), getattr(problem, "code", None))
-        case _:
-            return GeoUnknown("Twilio's answer cannot be read")
-
-
-def _refused(status: object, code: object) -> GeoUnknown:
-    is_misconfigured = status in _UNAUTHORIZED or (
-        isinstance(code, int) and refusal_kind(code) is RefusalKind.PROVIDER_MISCONFIGURED
-    )
-    said = code if isinstance(code, int) else "with an error"
-    return GeoUnknown(f"Twilio answered {said}", is_misconfigured=is_misconfigured)
+    why = why_unknown(problem)
+    return GeoUnknown(why.text, is_misconfigured=why.is_misconfigured)

@@ -1,0 +1,156 @@
+"""`prices`: import, list and refresh the prices that spend is estimated with."""
+
+from collections import Counter
+from datetime import datetime
+
+import click
+from sqlalchemy import Connection
+
+from app.access.provider_account import ProviderAccount
+from app.bootstrap import open_settings, open_twilio, open_vault
+from app.cli.audit import note_command_in
+from app.cli.group import Failure, Group, echo_json
+from app.cli.input import read_input
+from app.cli.opening import ready_database
+from app.cli.scopes import find_workspace
+from app.db.engine import Database
+from app.destinations.load import load_effective
+from app.destinations.provider_compare import allowed_countries
+from app.destinations.provider_store import load_asked
+from app.kernel.clock import utc_now
+from app.prices.price_file import PriceFile, WrongPrices, read_prices
+from app.prices.price_table import day_of
+from app.prices.refresh import PricesUnknown, fetch_prices
+from app.prices.store import import_prices, load_prices
+from app.providers.twilio.prices import TwilioPrices
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("prices", cls=Group)
+def prices_group() -> None:
+    """Prices per segment, by country and network: what a send is estimated to cost."""
+
+
+@prices_group.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--replace", is_flag=True, help="Replace the whole table, not only the same rows.")
+@_as_json
+def import_command(file: str, replace: bool, as_json: bool) -> None:
+    """Import prices from FILE, a CSV file; `-` is standard input. All rows or none are stored.
+
+    The header is country,mccmnc,price,currency,valid_from. A row replaces the one with the same
+    country, network and date. All prices are in one currency.
+    """
+    try:
+        text = read_input(file).decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise Failure(f"{file}: is not UTF-8") from problem
+    with ready_database() as database:
+        try:
+            count = _store(database, read_prices(text), "prices.imported", replace=replace)
+        except WrongPrices as wrong:
+            raise Failure(*map(str, wrong.problems)) from wrong
+    if as_json:
+        echo_json({"imported": count})
+    else:
+        click.echo(f"imported {count} {'price' if count == 1 else 'prices'}")
+
+
+@prices_group.command("list")
+@_as_json
+def list_command(as_json: bool) -> None:
+    """List all prices, by country, network and date."""
+    with ready_database() as database, database.reading() as connection:
+        stored = load_prices(connection)
+    if as_json:
+        items = [
+            {
+                "country": row.country,
+                "mccmnc": row.mccmnc or None,
+                "price": row.price,
+                "currency": row.currency,
+                "valid_from": row.valid_from.isoformat(),
+            }
+            for row in stored.rows
+        ]
+        echo_json({"items": items})
+        return
+    for row in stored.rows:
+        network = row.mccmnc or "all"
+        click.echo(
+            f"{row.country}  {network:<6}  {row.price:>10} {row.currency}  from {row.valid_from}"
+        )
+    if not stored.rows:
+        click.echo("no prices are stored: `borderpost prices import` or `prices refresh`")
+
+
+@prices_group.command("refresh")
+@click.option("--workspace", metavar="NAME|ID", help="Only the countries of this workspace.")
+@_as_json
+def refresh_command(workspace: str | None, as_json: bool) -> None:
+    """Ask Twilio for the prices of every country that a workspace allows, valid from today.
+
+    Each country is asked for once, with the account of a workspace that allows it. The highest
+    current price of each network is stored. Exits 1, and stores nothing, if Twilio could not be
+    asked.
+    """
+    settings = open_settings()
+    source = TwilioPrices(open_twilio(settings, open_vault(settings)))
+    with ready_database(settings) as database:
+        now = utc_now()
+        with database.reading() as connection:
+            wanted = _wanted(connection, workspace, now)
+        if not wanted:
+            raise Failure("no workspace with a Twilio account allows any country")
+        try:
+            found = fetch_prices(source, wanted, day_of(now))
+        except PricesUnknown as unknown:
+            raise Failure(str(unknown)) from unknown
+        file = PriceFile(tuple(enumerate(found.rows, start=1)), ())
+        try:
+            count = _store(database, file, "prices.refreshed") if found.rows else 0
+        except WrongPrices as wrong:
+            raise Failure(*_other_currency(file, wrong)) from wrong
+    if as_json:
+        echo_json({"imported": count, "without_price": list(found.without_price)})
+        return
+    click.echo(f"stored {count} {'price' if count == 1 else 'prices'}")
+    if found.without_price:
+        click.echo(f"Twilio has no price for {', '.join(found.without_price)}")
+
+
+def _store(database: Database, file: PriceFile, action: str, *, replace: bool = False) -> int:
+    with database.writing() as connection:
+        count = import_prices(connection, file, utc_now(), replace=replace)
+        note_command_in(connection, action, f"{count} prices")
+    return count
+
+
+def _other_currency(file: PriceFile, wrong: WrongPrices) -> list[str]:
+    """Say which currency Twilio answered in, where the stored prices are in another one."""
+    rows = dict(file.rows)
+    counts = Counter(rows[problem.line].currency for problem in wrong.problems)
+    return [
+        f"Twilio gives {count} prices in {currency}, which {wrong.problems[0].text}: "
+        "import prices in that currency with `prices import --replace` first"
+        for currency, count in counts.items()
+    ]
+
+
+def _wanted(
+    connection: Connection, workspace: str | None, now: datetime
+) -> dict[str, ProviderAccount]:
+    """Map each allowed country to the account of the first workspace that allows it."""
+    workspace_id = None
+    if workspace is not None:
+        row = find_workspace(connection, workspace, None)
+        if row.account_sid is None:
+            raise Failure(f"workspace {row.name} has no Twilio account")
+        workspace_id = row.id
+    wanted: dict[str, ProviderAccount] = {}
+    for asked in load_asked(connection, workspace_id):
+        policy = load_effective(connection, asked.workspace_id).policy()
+        for country in allowed_countries(policy, now):
+            wanted.setdefault(country, asked.account)
+    return wanted

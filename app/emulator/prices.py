@@ -1,0 +1,30 @@
+"""The prices of the emulator, made up: a few countries have their own, the others one price.
+
+Each country has two networks; the second costs a tenth more. Amounts are US dollars per segment.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+CURRENCY: Final = "USD"
+_USUAL: Final = Decimal("0.0500")
+_PER_SEGMENT: Final = {
+    "BR": Decimal("0.0600"),
+    "CA": Decimal("0.0080"),
+    "DE": Decimal("0.1000"),
+    "FR": Decimal("0.0800"),
+    "GB": Decimal("0.0500"),
+    "MA": Decimal("0.1200"),
+    "MX": Decimal("0.0300"),
+    "US": Decimal("0.0080"),
+}
+
+
+def price_of_segment(region: str) -> Decimal:
+    """The price of one segment to the first network of a region."""
+    return _PER_SEGMENT.get(region, _USUAL)
+
+
+def price_on_second_network(region: str) -> Decimal:
+    """The price of one segment to the dearer network."""
+    return price_of_segment(region) * Decimal("1.1")

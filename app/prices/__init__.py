@@ -1,0 +1,1 @@
+"""Prices of messages: the table, its import, its refresh from the provider, and the estimate."""

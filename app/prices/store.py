@@ -1,0 +1,135 @@
+"""SQL of prices, and the table that a process holds."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.prices.price_file import PriceFile, PriceRow, WrongPrices, other_currencies
+from app.prices.price_table import DayPrices, Price, PriceTable, to_millionths
+from app.prices.tables import price_lists, prices
+
+_ONLY = 1
+# What a statement that decides about a send selects: null while no prices are stored.
+PRICE_REVISION: ColumnElement[Any] = select(price_lists.c.revision).scalar_subquery()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrices:
+    """All rows of the table, with their currency; None while nothing was stored."""
+
+    currency: str | None
+    rows: Sequence[PriceRow]
+
+
+def load_prices(connection: Connection) -> StoredPrices:
+    """Load every row, by country, network and day; the whole country comes first."""
+    listed = connection.execute(select(price_lists)).one_or_none()
+    if listed is None:
+        return StoredPrices(None, ())
+    query = select(prices).order_by(prices.c.country, prices.c.mccmnc, prices.c.valid_from)
+    rows = [
+        PriceRow(row.country, row.mccmnc, row.price, listed.currency, row.valid_from)
+        for row in connection.execute(query)
+    ]
+    return StoredPrices(listed.currency if rows else None, rows)
+
+
+def import_prices(
+    connection: Connection, file: PriceFile, now: datetime, *, replace: bool = False
+) -> int:
+    """Store the rows of a file, all or none, and return how many it has.
+
+    A row takes the place of the one with the same country, network and day; with ``replace`` the
+    file takes the place of the whole table.
+
+    Raises:
+        WrongPrices: with every wrong row.
+    """
+    _lock(connection, now)
+    stored = load_prices(connection)
+    given = {row.key for _, row in file.rows}
+    stays = [row for row in stored.rows if not replace and row.key not in given]
+    currency, holder = stored.currency, "the stored prices"
+    if not stays:
+        currency, holder = next((row.currency for _, row in file.rows), None), "the first row"
+    problems = [*file.problems, *other_currencies(file.rows, currency, holder)]
+    if problems:
+        raise WrongPrices(problems)
+    if replace:
+        connection.execute(delete(prices))
+    _write(connection, [row for _, row in file.rows])
+    values: dict[str, Any] = {"revision": price_lists.c.revision + 1, "updated_at": now}
+    if currency is not None:
+        values["currency"] = currency
+    connection.execute(update(price_lists).values(values))
+    return len(file.rows)
+
+
+def _lock(connection: Connection, now: datetime) -> None:
+    """Make the list's row if there is none, and let one import at a time go on."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = dialect.insert(price_lists).values(id=_ONLY, revision=0, currency="", updated_at=now)
+    connection.execute(first.on_conflict_do_nothing())
+    connection.execute(select(price_lists.c.id).with_for_update()).one()
+
+
+_KEY = ("country", "mccmnc", "valid_from")
+_DELETE = delete(prices).where(*(prices.c[name] == bindparam(f"old_{name}") for name in _KEY))
+
+
+def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:
+    latest = {row.key: row for row in rows}.values()
+    if not latest:
+        return
+    connection.execute(
+        _DELETE, [{f"old_{name}": getattr(row, name) for name in _KEY} for row in latest]
+    )
+    values = [{name: getattr(row, name) for name in (*_KEY, "price")} for row in latest]
+    connection.execute(insert(prices), values)
+
+
+def load_price_table(connection: Connection) -> PriceTable:
+    """Load the table of the pure rules."""
+    stored = load_prices(connection)
+    return PriceTable(
+        stored.currency,
+        tuple(
+            Price(
+                row.country, row.mccmnc or None, to_millionths(Decimal(row.price)), row.valid_from
+            )
+            for row in stored.rows
+        ),
+    )
+
+
+class PriceBook:
+    """The prices that a process holds, by their revision.
+
+    A statement that decides about a send reads the revision (`PRICE_REVISION`), so a change of
+    prices is in force for the next send on every process, and unchanged prices cost no query.
+    """
+
+    def __init__(self) -> None:
+        self._loading = threading.Lock()
+        self._held: tuple[int, PriceTable, DayPrices] | None = None
+
+    def on(self, connection: Connection, revision: int | None, day: date) -> DayPrices | None:
+        """Return the prices of a day (UTC), or None while none are stored."""
+        if revision is None:
+            return None
+        held = self._held
+        if held is None or held[0] != revision:
+            with self._loading:
+                held = self._held
+                if held is None or held[0] != revision:
+                    table = load_price_table(connection)
+                    held = self._held = (revision, table, table.on(day))
+        if held[2].day != day:
+            held = self._held = (held[0], held[1], held[1].on(day))
+        return held[2]

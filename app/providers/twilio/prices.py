@@ -1,0 +1,77 @@
+"""Twilio's prices of outbound messages.
+
+Source: Twilio, Messaging Country Pricing resource: per network (mcc, mnc) one price for each type
+of sender. Twilio documents prices as numbers and shows them as texts.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from twilio.base.exceptions import TwilioRestException
+
+from app.access.provider_account import ProviderAccount
+from app.prices.refresh import CountryPrices, NetworkPrice, PricesUnknown
+from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.registrations import UNREADABLE
+from app.providers.twilio.unknown import why_unknown
+
+_NOT_FOUND = 404
+_CURRENCY_LENGTH = 3
+_NETWORK_LENGTHS = (5, 6)
+_SMALLEST = Decimal("0.000001")
+_TOO_HIGH = Decimal(10**9)
+
+
+class TwilioPrices:
+    """The port `app.prices.refresh.PriceSource` over Twilio."""
+
+    def __init__(self, clients: TwilioClients) -> None:
+        self._clients = clients
+
+    def fetch(self, account: ProviderAccount, country: str) -> CountryPrices | None:
+        """Fetch the prices to a country; None where Twilio knows no such country.
+
+        Raises:
+            PricesUnknown: Twilio could not be asked, or its answer cannot be read.
+        """
+        try:
+            found = self._clients.of(account).pricing.v1.messaging.countries(country).fetch()
+        except UNREADABLE as problem:
+            if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
+                return None
+            raise PricesUnknown(f"{country}: {why_unknown(problem).text}") from problem
+        unit, networks = found.price_unit, found.outbound_sms_prices
+        if not isinstance(unit, str) or len(unit) != _CURRENCY_LENGTH:
+            raise PricesUnknown(f"{country}: Twilio's answer names no currency")
+        if not isinstance(networks, list):
+            raise PricesUnknown(f"{country}: Twilio's answer holds no list of prices")
+        read = [_read(network) for network in networks if isinstance(network, dict)]
+        return CountryPrices(unit.upper(), [one for one in read if one is not None])
+
+
+def _read(network: dict[str, Any]) -> NetworkPrice | None:
+    given = network.get("prices")
+    prices = [_price(one) for one in given if isinstance(one, dict)] if given else []
+    known = [price for price in prices if price is not None]
+    return NetworkPrice(_code(network), max(known)) if known else None
+
+
+def _price(entry: dict[str, Any]) -> Decimal | None:
+    given = entry.get("current_price")
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        return None
+    try:
+        price = Decimal(str(given))
+    except InvalidOperation:
+        return None
+    if not price.is_finite() or not 0 <= price < _TOO_HIGH:
+        return None
+    # Finer than what is stored: rounded to it.
+    return price if price == price.quantize(_SMALLEST) else price.quantize(_SMALLEST)
+
+
+def _code(network: dict[str, Any]) -> str:
+    mcc, mnc = (str(network.get(name) or "") for name in ("mcc", "mnc"))
+    code = mcc + mnc
+    is_code = mcc and mnc and code.isascii() and code.isdecimal()
+    return code if is_code and len(code) in _NETWORK_LENGTHS else ""
