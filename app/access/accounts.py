@@ -28,7 +28,7 @@ from app.kernel.problems import Problems
 
 PATH = "$.twilio"
 NEEDED = "Is needed for an account that is new."
-WRONG = "Is not the auth token of this account."
+WRONG = "Is not an auth token of this account."
 FOREIGN = "Is linked to another organization."
 SHARED = "Workspaces beyond this access key use the account: they must all be reached to change it."
 
@@ -37,7 +37,7 @@ SHARED = "Workspaces beyond this access key use the account: they must all be re
 class WantedAccount:
     """The account that a workspace should have; a token that is None stays, an empty one goes.
 
-    ``is_proven`` says that the provider has just accepted ``auth_token`` for this account.
+    ``is_proven`` says that the provider has just accepted the tokens for this account.
     """
 
     account_sid: str
@@ -56,9 +56,9 @@ class AccountPlan:
     tokens: dict[str, str | None] = field(repr=False)
 
     @property
-    def unproven_token(self) -> str | None:
-        """Return the token that must be proven at the provider before this is written, or None."""
-        return self.tokens.get("auth_token")
+    def unproven_tokens(self) -> dict[str, str]:
+        """Return the tokens that must be proven at the provider before this is written."""
+        return {name: token for name, token in self.tokens.items() if token is not None}
 
 
 def plan_account(
@@ -98,12 +98,12 @@ def plan_account(
 
 
 def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
-    """Make sure that a token that a plan writes was proven.
+    """Make sure that the tokens that a plan writes were proven.
 
     Raises:
         ServiceUnavailable: it was not, because the account has changed since it was looked at.
     """
-    if plan.unproven_token is not None and not (wanted and wanted.is_proven):
+    if plan.unproven_tokens and not (wanted and wanted.is_proven):
         raise ServiceUnavailable
 
 

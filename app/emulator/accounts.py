@@ -33,11 +33,13 @@ class BrandStatus(StrEnum):
 class Account:
     """One account: its credentials, its geo permissions and its A2P registrations.
 
-    `auth_token` is null until it is known; `campaign_status` is null for no campaign at all.
+    `auth_token` is null until it is known; `next_auth_token` is the secondary token, which is
+    accepted as well. `campaign_status` is null for no campaign at all.
     """
 
     sid: str
     auth_token: str | None = field(default=None, repr=False)
+    next_auth_token: str | None = field(default=None, repr=False)
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     closed_regions: frozenset[str] = HIGH_RISK
     brand_status: BrandStatus = BrandStatus.APPROVED
@@ -80,6 +82,8 @@ class AccountBook:
             account = self._accounts.get(user, Account(user))
             if account.auth_token in (None, secret):
                 return replace(account, auth_token=secret)
+            if account.next_auth_token == secret:
+                return account
         if secret and KEY_SID.fullmatch(user):
             return self._owner_of_key(user, secret, path_sid)
         raise TwilioError(20003)

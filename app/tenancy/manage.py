@@ -72,16 +72,19 @@ class ManageWorkspaces:
             return change_workspace(connection, *of_it, actor=actor, now=now)
 
     def _prove(self, planned: AccountPlan | None) -> bool:
-        """Prove the token that is new in a plan; False if there is none."""
-        token = None if planned is None else planned.unproven_token
-        if planned is None or token is None:
+        """Prove the tokens that are new in a plan; False if there is none."""
+        if planned is None or not planned.unproven_tokens:
             return False
         if not self._turns.acquire(blocking=False):
             raise RateLimited("Too many accounts are being linked at once; try again.")
         try:
-            is_accepted = self.prover.accepts(planned.sid, token)
+            wrong = [
+                name
+                for name, token in planned.unproven_tokens.items()
+                if not self.prover.accepts(planned.sid, token)
+            ]
         finally:
             self._turns.release()
-        if not is_accepted:
-            raise ValidationFailed({f"{PATH}.auth_token": [WRONG]})
+        if wrong:
+            raise ValidationFailed({f"{PATH}.{name}": [WRONG] for name in wrong})
         return True

@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from app.kernel.names import mistake_in_name
+from app.kernel.provider_sids import canonical_sid
 
 
 class Name(fields.String):
@@ -34,13 +35,20 @@ class Form(validate.Regexp):
         return value
 
 
+class _Sid(fields.String):
+    """An identifier of Twilio's; its hexadecimal digits are kept in lower case."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        return canonical_sid(super()._deserialize(value, *args, **kwargs))
+
+
 def sid(prefixes: str, *, may_be_empty: bool = False, required: bool = True) -> fields.String:
     """Return a field for Twilio's identifiers: ``(QE|CM)`` and 32 hexadecimal digits."""
     said = " or ".join(prefixes.strip("()").split("|"))
     form, error = f"{prefixes}[0-9a-fA-F]{{32}}", f"Must be {said} and 32 hexadecimal digits"
     if may_be_empty:
         form, error = f"({form})?", f"{error}, or empty"
-    return fields.String(required=required, validate=Form(form, f"{error}."))
+    return _Sid(required=required, validate=Form(form, f"{error}."))
 
 
 def days(**kwargs: Any) -> fields.Integer:

@@ -56,6 +56,14 @@ def test_the_first_token_is_the_accounts_token(sdk: Callable[..., Client]) -> No
     assert sdk(ONE, "first").messages.list() == []
 
 
+def test_the_secondary_token_is_accepted_too() -> None:
+    book = AccountBook([Account(ONE, auth_token="first", next_auth_token="second")])
+    for token in ("first", "second"):
+        assert book.authenticate(ONE, token, None).auth_token == "first"
+    with pytest.raises(TwilioError):
+        book.authenticate(ONE, "third", None)
+
+
 def test_a_declared_token_counts_from_the_start(http: Callable[..., Response]) -> None:
     declared = Account(ONE, auth_token="declared")
     with EmulatorServer(config=EmulatorConfig(accounts=(declared,))) as server:

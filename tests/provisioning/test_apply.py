@@ -104,6 +104,25 @@ def test_the_second_time_nothing_is_written(
     assert all(key["token"] is None for key in again.as_json()["workspaces"][0]["access_keys"])
 
 
+def test_another_case_of_a_sid_changes_nothing(
+    file: dict[str, Any], applied: Apply, rows: Rows
+) -> None:
+    """Breaks when a SID is kept as it was given: let `canonical_sid` return its text."""
+    applied(file)
+    before = rows()
+    workspace = file["workspaces"][0]
+    use_case = workspace["use_cases"][0]
+    for place, name in (
+        (workspace["twilio"], "account_sid"),
+        (use_case, "messaging_service_sid"),
+        (use_case["brand"], "sid"),
+        (use_case["campaign"], "sid"),
+    ):
+        place[name] = place[name].upper()
+    assert applied(file, at=LATER).changes == ()
+    assert rows() == before
+
+
 def test_the_result_has_ids_and_the_new_tokens(
     file: dict[str, Any], applied: Apply, database: Database
 ) -> None:

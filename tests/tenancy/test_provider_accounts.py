@@ -153,11 +153,19 @@ def test_a_new_token_is_proven_at_twilio_before_anything_is_written(owner: Owner
     twilio, sent = owner.gateway.twilio, owner.gateway.twilio.proofs
     link = {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}
     rotate = {"auth_token": THIRD_TOKEN}
+    follow = {"next_auth_token": THIRD_TOKEN}
     for status in (401, 403, 404):
         twilio.account = lambda *_, status=status: refused(20003, status)
         for wanted in (link, rotate):
             assert owner.problems(wanted) == {"$.twilio.auth_token": [WRONG]}
-    assert sent == [(NEW_ACCOUNT, NEW_TOKEN), (ACCOUNT, THIRD_TOKEN)] * 3
+        assert owner.problems(follow) == {"$.twilio.next_auth_token": [WRONG]}
+    of_own = (ACCOUNT, THIRD_TOKEN)
+    assert sent == [(NEW_ACCOUNT, NEW_TOKEN), of_own, of_own] * 3
+    twilio.account = lambda _, token: (
+        refused(20003, 401) if token == THIRD_TOKEN else Response(200, json.dumps({"sid": ACCOUNT}))
+    )
+    both = {"auth_token": NEW_TOKEN, "next_auth_token": THIRD_TOKEN}
+    assert owner.problems(both) == {"$.twilio.next_auth_token": [WRONG]}
     twilio.account = None
     assert owner.patch(link).status_code == 200
     assert owner.tokens(NEW_ACCOUNT) == (NEW_TOKEN, None)
@@ -187,6 +195,7 @@ def test_nothing_is_linked_while_twilio_cannot_be_asked(owner: Owner) -> None:
         for wanted in (
             {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN},
             {"auth_token": NEW_TOKEN},
+            {"next_auth_token": NEW_TOKEN},
         ):
             found = owner.patch(wanted)
             assert (found.status_code, found.get_json()["code"]) == (503, "ProviderUnavailable")
@@ -285,6 +294,26 @@ def test_a_refusal_of_an_account_that_was_just_forgotten_is_no_failure(owner: Ow
 
     owner.gateway.twilio.script.append(answer)
     assert owner.gateway.send(owner.tenant).get_json()["code"] == "DestinationBlocked"
+
+
+def test_another_case_of_an_account_is_the_same_account(owner: Owner) -> None:
+    """Breaks when two spellings are two accounts: let `canonical_sid` return its text."""
+    sid, shout = "AC" + "ab" * 16, "AC" + "AB" * 16
+    other = an_owner(owner, "Other", OTHER_ACCOUNT)
+    assert owner.patch({"account_sid": shout, "auth_token": NEW_TOKEN}).json["account_sid"] == sid
+    assert owner.gateway.twilio.proofs == [(sid, NEW_TOKEN)]
+    for spelling in (sid, shout):
+        taken = {"account_sid": spelling, "auth_token": NEW_TOKEN}
+        assert other.problems(taken) == {"$.twilio.account_sid": [FOREIGN]}
+        assert owner.patch({"account_sid": spelling}).status_code == 200
+    sent = owner.gateway.send(owner.tenant).json
+    assert owner.gateway.twilio.calls[0].auth == (sid, NEW_TOKEN)
+    for spelling, status in ((shout, "sent"), (sid, "delivered")):
+        answer = owner.gateway.callback(
+            sent["id"], sent["message_sid"], status, token=NEW_TOKEN, account_sid=spelling
+        )
+        assert answer.status_code == 204
+        assert owner.gateway.get(f"/v1/sms/{sent['id']}", key=owner.key).json["status"] == status
 
 
 def test_callbacks_of_a_forgotten_account_are_refused(owner: Owner) -> None:

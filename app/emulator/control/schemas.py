@@ -100,6 +100,7 @@ class AccountBody(_Body):
     """An account to declare or to change."""
 
     auth_token = _text(r".+\Z", "a string that is not empty")
+    next_auth_token = _text(r".+\Z", "a string that is not empty, or null", allow_none=True)
     api_keys = _MapOf(
         keys=_text(r"SK[0-9a-fA-F]{32}\Z", "an API key sid"), values=_text(r".+\Z", "a secret")
     )

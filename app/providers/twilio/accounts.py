@@ -16,7 +16,7 @@ from app.db.vault import Vault
 from app.kernel.clock import Clock
 
 KEEP = timedelta(seconds=30)
-_SID = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
+_SID = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
 
 _BY_SID = select(provider_accounts.c.auth_token, provider_accounts.c.next_auth_token).where(
     provider_accounts.c.sid == bindparam("sid")

@@ -11,6 +11,7 @@ from app.db.engine import Database
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.phone import PhoneNumber
+from app.kernel.provider_sids import canonical_sid
 from app.providers.twilio.callback_url import INBOUND_PATH
 from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
 from app.use_cases.consent import Consent, record_consent
@@ -48,7 +49,7 @@ def sms_inbound(signed: SignedForm) -> Answer:
     if wants is not None and number is not None:
         consent = Consent(
             account_sid=signed.account_sid,
-            messaging_service_sid=signed.text("MessagingServiceSid"),
+            messaging_service_sid=canonical_sid(signed.text("MessagingServiceSid") or "") or None,
             sender=_sender(signed),
             recipient=number,
             wants_messages=wants,

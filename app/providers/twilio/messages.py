@@ -17,6 +17,7 @@ from twilio.http.response import Response
 from app.access.provider_account import ProviderAccount
 from app.db.vault import SealBroken
 from app.kernel.phone import PhoneNumber
+from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
 from app.messages.follow_up import AccountRefused, ProviderUnknown
 from app.messages.matching import Listing, ProviderMessage
@@ -98,7 +99,7 @@ def _read(found: Any) -> ProviderMessage:
         raise TypeError("a message without a SID or a status")
     return ProviderMessage(
         message_sid=found.sid,
-        messaging_service_sid=_text(found.messaging_service_sid),
+        messaging_service_sid=canonical_sid(_text(found.messaging_service_sid) or "") or None,
         to_number=PhoneNumber.parse(str(found.to)) or str(found.to),
         body=str(found.body or ""),
         status=found.status,

@@ -9,6 +9,7 @@ from twilio.http import HttpClient
 from twilio.rest import Client
 
 from app.kernel.errors import ProviderUnavailable
+from app.kernel.provider_sids import canonical_sid
 from app.providers.twilio.registrations import UNREADABLE
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ class TwilioProof:
             raise _not_asked(problem) from problem
         except _FAILURES as problem:
             raise _not_asked(problem) from problem
-        if account.sid != account_sid:
+        if canonical_sid(str(account.sid)) != account_sid:
             raise _not_asked(None)
         return True
 

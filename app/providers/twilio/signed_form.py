@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.db.vault import SealBroken
 from app.kernel.errors import Forbidden, ServiceUnavailable, UnsupportedMediaType
+from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
@@ -70,7 +71,7 @@ class SignedByTwilio:
         if request.mimetype != _FORM:
             raise UnsupportedMediaType(f"Callbacks are {_FORM}.")
         form = request.form
-        account_sid = form.get("AccountSid", "")
+        account_sid = canonical_sid(form.get("AccountSid", ""))
         signature = request.headers.get("X-Twilio-Signature", "")
         tokens = service(AccountTokens)
         known = _read(tokens.kept, account_sid) if signature else ()
