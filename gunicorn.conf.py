@@ -1,7 +1,6 @@
 """How gunicorn serves Borderpost: `gunicorn wsgi:app` reads this by itself."""
 
 import gc
-import os
 import shutil
 from typing import Any
 
@@ -14,18 +13,15 @@ from prometheus_client import multiprocess  # noqa: E402
 
 from app.bootstrap import open_settings  # noqa: E402
 from app.destinations.start_check import check_beside_serving  # noqa: E402
-from app.settings import SettingsError  # noqa: E402
+from app.settings import DEFAULT_BIND, SettingsError  # noqa: E402
 from app.web.server.worker import BufferingWorker  # noqa: E402
 
 try:
     _settings = open_settings()
-    _threads, _embedded = _settings.threads, _settings.is_embedded
+    bind, workers, _threads = _settings.bind, _settings.processes, _settings.threads
 except SettingsError:  # wsgi.py names the problems
-    _threads, _embedded = 32, True
+    bind, workers, _threads = DEFAULT_BIND, 1, 32
 
-bind = os.environ.get("BORDERPOST_BIND", f"127.0.0.1:{os.environ.get('PORT', '8000')}")
-# One process writes to an SQLite file best; PostgreSQL takes as many as the machine has cores.
-workers = int(os.environ.get("WEB_CONCURRENCY", "1" if _embedded else str(os.cpu_count() or 2)))
 worker_class = BufferingWorker
 threads = max(2, _threads)  # one of them is for callbacks
 worker_connections = 2000

@@ -16,13 +16,15 @@ from cryptography.fernet import Fernet
 
 from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
-from app.kernel.whole_numbers import read_whole_number
+from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
 PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
+DEFAULT_BIND = "127.0.0.1:8000"
 NGROK = "ngrok"
 _MIN_SECRET_CHARS = 32
 _MIN_TOKEN_CHARS = 16
+_MOST_PROCESSES = 512
 _NOT_IN_URLS = frozenset("@?#\\ ")
 
 
@@ -54,6 +56,8 @@ class Settings:
     secret_key: str = field(repr=False)
     encryption_keys: tuple[str, ...] = field(repr=False)
     metrics_token: str | None = field(repr=False, default=None)
+    bind: str = DEFAULT_BIND
+    processes: int = 1
     threads: int = 32
     webhook_allow_loopback: bool = False
     identity_provider: IdentityProviderSettings | None = None
@@ -79,12 +83,14 @@ def load_settings(
     reader = _Reader(environ, instance)
     settings = Settings(
         instance=instance,
-        database_url=reader.database_url(),
+        database_url=(database_url := reader.database_url()),
         public_url=reader.public_url(),
         twilio_url=reader.url("TWILIO_URL"),
         secret_key=reader.secret_key(),
         encryption_keys=reader.encryption_keys(),
         metrics_token=reader.metrics_token(),
+        bind=reader.bind(),
+        processes=reader.processes(database_url),
         threads=reader.threads(),
         webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
         identity_provider=reader.identity_provider(),
@@ -255,6 +261,30 @@ class _Reader:
         if not keys:
             self._problem("ENCRYPTION_KEYS", "names no key")
         return keys
+
+    def bind(self) -> str:
+        """Read where gunicorn listens, in its words."""
+        port = self._plain_number("PORT", 8000, LARGEST_PORT)
+        given = self._environ.get(f"{PREFIX}BIND") or f"127.0.0.1:{port}"
+        for one in given.split(","):
+            _, mark, of_address = one.rpartition("]")[2].rpartition(":")
+            is_path = one.strip().startswith(("unix:", "fd://"))
+            if mark and not is_path and read_whole_number(of_address, 1, LARGEST_PORT) is None:
+                self._problem("BIND", f"must end in a port from 1 to {LARGEST_PORT}: 0.0.0.0:8000")
+        return given
+
+    def processes(self, database_url: str) -> int:
+        """Read how many web processes run; an SQLite file takes the writes of one best."""
+        cores = 1 if database_url.startswith("sqlite") else os.cpu_count() or 2
+        return self._plain_number("WEB_CONCURRENCY", cores, _MOST_PROCESSES)
+
+    def _plain_number(self, name: str, default: int, most: int) -> int:
+        """Read a number from the environment that has no prefix."""
+        found = read_whole_number(self._environ.get(name) or str(default), 1, most)
+        if found is None:
+            self.problems.append(f"{name}: must be a whole number from 1 to {most}")
+            return default
+        return found
 
     def threads(self) -> int:
         given = self.get("THREADS") or "32"

@@ -87,6 +87,10 @@ WRONG = [
     ("MESSAGE_RETENTION_DAYS", "3651", NOT_DAYS),
     ("MESSAGE_RETENTION_DAYS", "a year", NOT_DAYS),
 ]
+NOT_PLAIN_NUMBERS = (
+    *("1_0", "\u0661\u0660", "\uff11\uff10", "+5", " 5", "5 ", "1e3", "0x10", "5.0", "-5", "0"),
+    *("9" * 20, "9" * 5000, "\u00b2"),
+)
 ANYTHING_GOES: set[str] = set()
 GO_TOGETHER = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 
@@ -107,6 +111,41 @@ def test_an_identity_provider_needs_all_three_settings(tmp_path: Path, alone: st
 def test_an_issuer_that_is_no_url_is_told(tmp_path: Path) -> None:
     given = dict.fromkeys(GO_TOGETHER, "id.example.com")
     assert problems(tmp_path, **given) == [f"BORDERPOST_OIDC_ISSUER: {NOT_A_URL}"]
+
+
+def test_a_number_is_ascii_digits_in_every_setting(tmp_path: Path) -> None:
+    """Breaks when `int` reads one: `int(self._environ[name])` in `_plain_number`."""
+    for text in NOT_PLAIN_NUMBERS:
+        for name in ("THREADS", "MESSAGE_RETENTION_DAYS"):
+            (problem,) = problems(tmp_path, **{name: text})
+            assert problem.startswith(f"BORDERPOST_{name}: must be a whole number from ")
+        for name, most in (("WEB_CONCURRENCY", 512), ("PORT", 65535)):
+            with pytest.raises(SettingsError) as wrong:
+                load_settings(ENOUGH | {name: text}, tmp_path)
+            assert wrong.value.problems == [f"{name}: must be a whole number from 1 to {most}"]
+        (problem,) = problems(tmp_path, BIND=f"0.0.0.0:{text}")
+        assert problem == "BORDERPOST_BIND: must end in a port from 1 to 65535: 0.0.0.0:8000"
+        for url in (f"postgresql://host:{text}/name", f"postgresql:///name?host=h&port={text}"):
+            (problem,) = problems(tmp_path, DATABASE_URL=url)
+            assert problem.startswith("BORDERPOST_DATABASE_URL: "), url
+
+
+def test_where_gunicorn_listens_and_with_how_many_processes(tmp_path: Path) -> None:
+    def loaded(**given: str) -> tuple[str, int]:
+        found = load_settings(ENOUGH | given, tmp_path)
+        return found.bind, found.processes
+
+    assert loaded() == ("127.0.0.1:8000", 1)
+    assert loaded(PORT="9000", WEB_CONCURRENCY="3") == ("127.0.0.1:9000", 3)
+    for bind in (
+        "0.0.0.0:80",
+        "[::]:80",
+        "unix:/run/a:b.sock",
+        "fd://3",
+        "a:1,[::1]:2",
+        "localhost",
+    ):
+        assert loaded(BORDERPOST_BIND=bind, PORT="9000") == (bind, 1)
 
 
 @each(("name", "value", "problem"), WRONG)

@@ -10,9 +10,9 @@ import click
 
 from app.cli.group import Command, Failure
 from app.cli.input import WholeNumber
+from app.kernel.whole_numbers import LARGEST_PORT
 
 _DEFAULT_PORT = 8010
-_MAX_PORT = 65_535
 _TIMEOUT_SECONDS = 5
 
 
@@ -22,7 +22,7 @@ _TIMEOUT_SECONDS = 5
     "--port",
     default=_DEFAULT_PORT,
     show_default=True,
-    type=WholeNumber(0, _MAX_PORT),
+    type=WholeNumber(0, LARGEST_PORT),
     help="The port; 0 takes a free one.",
 )
 @click.option("--scenario", metavar="JSON-FILE", help="Scenarios to begin with: docs/emulator.md.")

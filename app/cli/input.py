@@ -3,10 +3,12 @@
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
 from app.cli.group import Failure
+from app.kernel.ids import parse_id
 from app.kernel.whole_numbers import read_whole_number
 
 _STANDARD_INPUT = "-"
@@ -20,6 +22,19 @@ class WholeNumber(click.IntRange):
         if isinstance(value, str) and read_whole_number(value) is None:
             self.fail(f"{value!r} is not a valid integer.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Id(click.ParamType[UUID]):
+    """An id in its one form: a UUID with hyphens."""
+
+    name = "UUID"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> UUID:
+        """Read the id."""
+        found = value if isinstance(value, UUID) else parse_id(value)
+        if found is None:
+            self.fail(f"{value!r} is not a UUID.", param, ctx)
+        return found
 
 
 def read_input(file: str) -> bytes:

@@ -15,11 +15,12 @@ from app.demo.processes import DemoFailed, require_free_port, running_gateway, r
 from app.demo.story import ALLOWED_NUMBER, Story
 from app.demo.tenant import DemoTenant, make_demo_tenant
 from app.emulator.server import EmulatorServer
+from app.kernel.whole_numbers import LARGEST_PORT
 from app.settings import DEFAULT_PUBLIC_URL, Settings
 
 
 @click.command("run", cls=Command)
-@click.option("--port", default=8000, show_default=True, type=WholeNumber(1, 65535))
+@click.option("--port", default=8000, show_default=True, type=WholeNumber(1, LARGEST_PORT))
 def run_command(port: int) -> None:
     """Start the demo: the Twilio emulator, the gateway, one message to delivered, one blocked send.
 

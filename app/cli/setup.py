@@ -97,6 +97,8 @@ def _shown(settings: Settings) -> dict[str, object]:
         "secret_key": _HIDDEN,
         "encryption_keys": f"{len(settings.encryption_keys)} {_HIDDEN}",
         "metrics_token": _HIDDEN if settings.metrics_token else None,
+        "bind": settings.bind,
+        "processes": settings.processes,
         "threads": settings.threads,
         "webhook_allow_loopback": settings.webhook_allow_loopback,
         "oidc_issuer": None if provider is None else provider.issuer,

@@ -5,6 +5,7 @@
 
 _MOST_DIGITS = 18
 LARGEST_STORED = 2**31 - 1
+LARGEST_PORT = 2**16 - 1
 
 
 def read_whole_number(text: str, least: int = 0, most: int = LARGEST_STORED) -> int | None:

@@ -1,6 +1,7 @@
 """Getting an installation ready, and saying whether it is."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ def test_check_config_shows_the_settings_without_secrets(
         "secret_key": "(set, hidden)",
         "encryption_keys": "1 (set, hidden)",
         "metrics_token": "(set, hidden)",
+        "bind": "127.0.0.1:8000",
+        "processes": os.cpu_count(),
         "threads": 32,
         "webhook_allow_loopback": False,
         "oidc_issuer": None,

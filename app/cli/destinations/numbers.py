@@ -18,7 +18,7 @@ from app.cli.destinations.workspace import (
     workspace_option,
 )
 from app.cli.group import Command, Failure, echo_json
-from app.cli.input import WholeNumber
+from app.cli.input import Id, WholeNumber
 from app.cli.times import Moment
 from app.destinations.check import judge_all, load_gates
 from app.destinations.load import load_use_case_countries
@@ -31,7 +31,7 @@ _MAX_LISTED = 10_000
 
 @click.command("check", cls=Command)
 @click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
-@click.option("--use-case", type=click.UUID, help="As this use case would reach them.")
+@click.option("--use-case", type=Id(), help="As this use case would reach them.")
 @workspace_option
 @json_option
 def check_command(
