@@ -15,6 +15,7 @@ from app.destinations.api import routes as destination_routes
 from app.destinations.api_policy import routes as policy_routes
 from app.destinations.api_provider import routes as destination_provider_routes
 from app.destinations.api_traffic import routes as destination_traffic_routes
+from app.guards.api import routes as guard_routes
 from app.messages.api import routes as messages_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
@@ -43,6 +44,7 @@ ROUTES = (
     policy_routes,
     destination_traffic_routes,
     destination_provider_routes,
+    guard_routes,
     tenancy_routes,
     workspace_routes,
     use_case_routes,

@@ -13,6 +13,7 @@ from app.db.vault import Vault
 from app.destinations.geo_source import GeoPermissionSource
 from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
+from app.guards.manage import ManageGuards
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
@@ -66,6 +67,7 @@ class Services:
     send: SendMessage
     track: TrackDelivery
     destinations: ManageDestinations
+    guards: ManageGuards
     check_provider: CheckProvider
     workspaces: ManageWorkspaces
     webhook_endpoints: ManageEndpoints
@@ -90,6 +92,7 @@ class Services:
             self.send,
             self.track,
             self.destinations,
+            self.guards,
             self.check_provider,
             self.workspaces,
             self.webhook_endpoints,
@@ -181,6 +184,7 @@ def open_services(
         send=SendMessage(database, provider, clock, in_flight),
         track=TrackDelivery(database, clock),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
+        guards=ManageGuards(database, clock),
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
         workspaces=ManageWorkspaces(database, vault, clock, prover or TwilioProof(transport)),
         webhook_endpoints=ManageEndpoints(database, vault, clock, settings.webhook_allow_loopback),

@@ -25,6 +25,7 @@ WORDS: Mapping[str, str] = {
     "destinations.rule_added": "Destination rule added",
     "destinations.rule_removed": "Destination rule removed",
     "geo.pushed": "Geo permissions changed at Twilio",
+    "guards.changed": "Guards changed",
     "opt_out.added": "Opt-out added",
     "opt_out.removed": "Opt-out removed",
     "organization.changed": "Organization changed",

@@ -20,10 +20,8 @@ from app.destinations.trial import DryRunView
 from app.destinations.wire import (
     ANSWER_HEADERS,
     CHANGE_ERRORS,
-    CHANGE_HEADERS,
     DRY_RUN,
     PATH,
-    change_reason,
     check_capability,
     configuration_answer,
     describe,
@@ -35,6 +33,7 @@ from app.destinations.wire import (
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.web.bodies import JsonBody
+from app.web.conditions import CHANGE_HEADERS, change_reason
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 

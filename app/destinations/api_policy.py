@@ -29,7 +29,6 @@ from app.destinations.trial import DryRunView
 from app.destinations.wire import (
     ANSWER_HEADERS,
     CHANGE_ERRORS,
-    CHANGE_HEADERS,
     DRY_RUN,
     PATH,
     check_capability,
@@ -45,6 +44,7 @@ from app.kernel.clock import Clock
 from app.kernel.ids import new_id
 from app.kernel.whole_numbers import read_whole_number
 from app.web.bodies import JsonBody, Query
+from app.web.conditions import CHANGE_HEADERS
 from app.web.pages import page
 from app.web.routes import Answer, Routes
 from app.web.wiring import service

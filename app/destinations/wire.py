@@ -1,10 +1,8 @@
 """Shared parts of destination routes: path, conditions and answers."""
 
-import re
 from typing import Any
 from uuid import UUID
 
-from flask import request
 from sqlalchemy import Connection
 
 from app.access.actor import actor_of
@@ -18,20 +16,15 @@ from app.destinations.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.bodies import Query
+from app.web.conditions import change_reason, required_revisions
 from app.web.routes import Answer, json_answer
 from app.web.wiring import service
 
 PATH = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
 CAPABILITY = "sms"
 DRY_RUN: Query[bool] = Query(DryRunQuery)
-CHANGE_HEADERS = {
-    "If-Match": "The revision that the change is meant for, quoted; another answers 412",
-    "X-Change-Reason": "Why, for the history",
-}
 ANSWER_HEADERS = {"ETag": "The revision of the policy, quoted; give it back in If-Match"}
 CHANGE_ERRORS = (e.NotFound, e.DestinationsInherited, e.RevisionMismatch, e.ValidationFailed)
-_MAX_REASON = 500
-_REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def open_workspace(
@@ -61,7 +54,7 @@ def make_change(
     dry_run = DRY_RUN.read()
     with service(Database).reading() as connection:
         open_workspace(connection, principal, workspace_id, capability)
-    asked = Asked(actor_of(principal), _reason(), _if_match(), dry_run)
+    asked = Asked(actor_of(principal), change_reason(), required_revisions(), dry_run)
     return service(ManageDestinations)(workspace_id, change, asked), dry_run
 
 
@@ -106,23 +99,3 @@ def configuration_answer(changed: Changed, *, dry_run: bool) -> Answer:
     if dry_run:
         return dry_run_answer(changed)
     return policy_answer(changed.effective, describe(changed.effective))
-
-
-def change_reason() -> str | None:
-    """Return the reason that the request gives, for the history."""
-    return _reason()
-
-
-def _reason() -> str | None:
-    given = request.headers.get("X-Change-Reason", "").strip()
-    text = given.encode("latin-1", "replace").decode("utf-8", "replace")
-    return text[:_MAX_REASON] or None
-
-
-def _if_match() -> frozenset[int] | None:
-    """Read ``If-Match``; None without a condition. Invalid values match no revision."""
-    given = request.headers.get("If-Match")
-    if given is None or given.strip() == "*":
-        return None
-    found = (_REVISIONS.fullmatch(one) for one in given.split(","))
-    return frozenset(int(one.group(1)) for one in found if one is not None)

@@ -30,6 +30,8 @@ use_cases = Table(
     Column("campaign_sid", String(34)),
     Column("campaign_status", String(40)),
     Column("allowed_destinations", JSON),
+    # The guards that take the place of the workspace's: see app.guards.
+    Column("guards", JSON),
     Column("on_unconfirmed", String(16), nullable=False, server_default=OnUnconfirmed.WAIT.value),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),

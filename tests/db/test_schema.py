@@ -12,6 +12,7 @@ import app.access.tables
 import app.db.heartbeats
 import app.db.turns
 import app.destinations.tables
+import app.guards.tables
 import app.messages.tables
 import app.people.tables
 import app.prices.tables

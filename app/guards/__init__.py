@@ -1,0 +1,1 @@
+"""Guards: limits that stop a flood or a spend before the provider is called."""

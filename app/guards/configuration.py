@@ -1,0 +1,275 @@
+"""Reading guards from JSON, with every problem at its path, and writing them. Pure.
+
+The API, stored rows, provisioning and commands use the same shape.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.guards.limits import (
+    AUTO,
+    AUTO_FLOORS,
+    DEFAULT_GUARDS,
+    OF_USE_CASES,
+    WINDOWS,
+    AutoLimits,
+    DeliveryGuard,
+    GuardConfiguration,
+    GuardMode,
+    GuardName,
+    Guards,
+    Limit,
+    Limits,
+    UseCaseGuards,
+    Window,
+    WindowGuard,
+)
+from app.kernel.countries import is_country
+from app.kernel.ids import parse_id
+from app.kernel.problems import Problems
+from app.kernel.whole_numbers import LARGEST_STORED
+
+_ROOT = "$"
+_MONEY = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
+_MOST_PERCENT = 100
+_NOT_AN_OBJECT = "Must be a JSON object."
+_UNKNOWN = "Unknown field."
+_NO_SUCH_GUARD = f"There is no such guard; there are {', '.join(GuardName)}."
+_NOT_OF_USE_CASES = f"A use case can have guards of its own for {', '.join(OF_USE_CASES)} alone."
+_NO_MODE = f"Must be one of: {', '.join(GuardMode)}."
+_NO_COUNTRY = "Must be an ISO 3166-1 alpha-2 country code in upper case."
+_NO_COUNT = f"Must be a whole number from 1 to {LARGEST_STORED}, or null for no limit."
+_NO_COUNT_OR_AUTO = (
+    f'Must be a whole number from 1 to {LARGEST_STORED}, "auto", or null for no limit.'
+)
+_NO_MONEY = 'Must be a decimal text above 0, for example "25.00", or null for no limit.'
+_NO_PERCENT = f"Must be a whole number from 0 to {_MOST_PERCENT}."
+_NO_MINIMUM = f"Must be a whole number from 1 to {LARGEST_STORED}."
+
+
+def parse_configuration(given: object, problems: Problems) -> GuardConfiguration:
+    """Read the body of a change; what is left out has its default."""
+    fields = _object(given, _ROOT, problems)
+    _refuse_unknown(fields, {"guards", "use_cases"}, _ROOT, problems)
+    guards = parse_guards(fields.get("guards", {}), f"{_ROOT}.guards", problems)
+    path = f"{_ROOT}.use_cases"
+    use_cases: dict[UUID, UseCaseGuards] = {}
+    for key, value in _object(fields.get("use_cases", {}), path, problems).items():
+        use_case_id = parse_id(key)
+        if use_case_id is None:
+            problems.add(f"{path}.{key}", "Must be a UUID.")
+        own = parse_use_case_guards(value, f"{path}.{key}", problems)
+        if use_case_id is not None and own:
+            use_cases[use_case_id] = own
+    return GuardConfiguration(guards, use_cases)
+
+
+def parse_guards(
+    given: object, path: str, problems: Problems, base: Guards | None = None
+) -> Guards:
+    """Read the guards of a workspace; what is left out is as in ``base``, or has its default."""
+    base = base or Guards()
+    by_name = dict(base.by_name)
+    delivery = base.delivery
+    for key, value in _object(given, path, problems).items():
+        at = f"{path}.{key}"
+        if key == GuardName.DELIVERY:
+            delivery = _delivery(value, at, problems, base.delivery)
+        elif key in set(WINDOWS):
+            name = GuardName(key)
+            by_name[name] = _window_guard(name, value, at, problems, base.by_name[name])
+        else:
+            problems.add(at, _NO_SUCH_GUARD)
+    return Guards(by_name, delivery)
+
+
+def parse_use_case_guards(
+    given: object, path: str, problems: Problems, base: UseCaseGuards | None = None
+) -> UseCaseGuards:
+    """Read the guards of a use case; a guard that ``base`` has keeps what is left out of it."""
+    own = dict(base or {})
+    for key, value in _object(given, path, problems).items():
+        at = f"{path}.{key}"
+        if key in set(OF_USE_CASES):
+            name = GuardName(key)
+            before = own.get(name, DEFAULT_GUARDS[name])
+            own[name] = _window_guard(name, value, at, problems, before)
+        else:
+            problems.add(at, _NOT_OF_USE_CASES if key in set(GuardName) else _NO_SUCH_GUARD)
+    return own
+
+
+def _window_guard(
+    name: GuardName, given: object, path: str, problems: Problems, base: WindowGuard
+) -> WindowGuard:
+    fields = _object(given, path, problems)
+    windows = WINDOWS[name]
+    known = {"mode", *windows} | ({"countries"} if name is GuardName.COUNTRY else set())
+    _refuse_unknown(fields, known, path, problems)
+    limits = _limits(name, fields, path, problems, base.limits)
+    countries = dict(base.countries)
+    if "countries" in fields:
+        countries = _countries(fields["countries"], f"{path}.countries", problems)
+    if "mode" in fields:
+        mode = _given_mode(fields["mode"], path, problems)
+    else:
+        mode = _default_mode(name, base, limits)
+    return WindowGuard(mode, limits, countries)
+
+
+def _countries(given: object, path: str, problems: Problems) -> dict[str, Limits]:
+    found: dict[str, Limits] = {}
+    name = GuardName.COUNTRY
+    for code, value in _object(given, path, problems).items():
+        at = f"{path}.{code}"
+        if not is_country(code):
+            problems.add(at, _NO_COUNTRY)
+        fields = _object(value, at, problems)
+        _refuse_unknown(fields, set(WINDOWS[name]), at, problems)
+        found[code] = _limits(name, fields, at, problems, DEFAULT_GUARDS[name].limits)
+    return found
+
+
+def _limits(
+    name: GuardName, fields: Mapping[str, Any], path: str, problems: Problems, base: Limits
+) -> dict[Window, Limit]:
+    return {
+        window: _limit(name, fields[window], f"{path}.{window}", problems)
+        if window in fields
+        else base[window]
+        for window in WINDOWS[name]
+    }
+
+
+def _limit(name: GuardName, given: object, path: str, problems: Problems) -> Limit:
+    if given is None:
+        return None
+    if name is GuardName.SPEND:
+        if isinstance(given, str) and _MONEY.fullmatch(given) and Decimal(given) > 0:
+            return Decimal(given)
+        problems.add(path, _NO_MONEY)
+        return None
+    takes_auto = name in AUTO_FLOORS
+    if takes_auto and given == AUTO:
+        return AUTO
+    if _is_whole(given, 1, LARGEST_STORED):
+        return given  # type: ignore[return-value]
+    problems.add(path, _NO_COUNT_OR_AUTO if takes_auto else _NO_COUNT)
+    return None
+
+
+def _default_mode(name: GuardName, base: WindowGuard, limits: Limits) -> GuardMode:
+    had_limit = any(limit is not None for limit in base.limits.values())
+    has_limit = any(limit is not None for limit in limits.values())
+    if name is GuardName.SPEND and has_limit and not had_limit:
+        return GuardMode.ENFORCE
+    return base.mode
+
+
+def _given_mode(given: object, path: str, problems: Problems) -> GuardMode:
+    if isinstance(given, str) and given in set(GuardMode):
+        return GuardMode(given)
+    problems.add(f"{path}.mode", _NO_MODE)
+    return GuardMode.OFF
+
+
+def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard) -> DeliveryGuard:
+    fields = _object(given, path, problems)
+    _refuse_unknown(fields, {"mode", "below", "baseline", "minimum"}, path, problems)
+
+    def number(name: str, least: int, most: int, text: str, before: int) -> int:
+        found = fields.get(name, before)
+        if _is_whole(found, least, most):
+            return int(found)
+        problems.add(f"{path}.{name}", text)
+        return before
+
+    mode = _given_mode(fields["mode"], path, problems) if "mode" in fields else base.mode
+    no_limit = "below" in fields and fields["below"] is None
+    keeps_none = "below" not in fields and base.below is None
+    below = None
+    if not (no_limit or keeps_none):
+        no_below = f"{_NO_PERCENT[:-1]}, or null for no limit."
+        below = number("below", 0, _MOST_PERCENT, no_below, base.below or 0)
+    return DeliveryGuard(
+        mode=mode,
+        below=below,
+        baseline=number("baseline", 0, _MOST_PERCENT, _NO_PERCENT, base.baseline),
+        minimum=number("minimum", 1, LARGEST_STORED, _NO_MINIMUM, base.minimum),
+    )
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _object(given: object, path: str, problems: Problems) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return given
+    problems.add(path, _NOT_AN_OBJECT)
+    return {}
+
+
+def _refuse_unknown(
+    fields: Mapping[str, Any], known: set[str], path: str, problems: Problems
+) -> None:
+    for key in fields:
+        if key not in known:
+            problems.add(f"{path}.{key}", _UNKNOWN)
+
+
+def guards_json(guards: Guards) -> dict[str, Any]:
+    """Write the guards of a workspace as the API shows them."""
+    delivery = guards.delivery
+    return use_case_json(guards.by_name) | {
+        GuardName.DELIVERY.value: {
+            "mode": delivery.mode.value,
+            "below": delivery.below,
+            "baseline": delivery.baseline,
+            "minimum": delivery.minimum,
+        }
+    }
+
+
+def use_case_json(own: UseCaseGuards) -> dict[str, Any]:
+    """Write guards that count, in their order."""
+    return {name.value: _guard_json(name, own[name]) for name in WINDOWS if name in own}
+
+
+def _guard_json(name: GuardName, guard: WindowGuard) -> dict[str, Any]:
+    found = {"mode": guard.mode.value} | _limits_json(guard.limits)
+    if name is GuardName.COUNTRY:
+        found["countries"] = {
+            code: _limits_json(limits) for code, limits in sorted(guard.countries.items())
+        }
+    return found
+
+
+def _limits_json(limits: Limits) -> dict[str, Any]:
+    return {
+        window.value: str(limit) if isinstance(limit, Decimal) else limit
+        for window, limit in limits.items()
+    }
+
+
+def configuration_json(configuration: GuardConfiguration) -> dict[str, Any]:
+    """Write a configuration as the body of a change takes it."""
+    return {
+        "guards": guards_json(configuration.guards),
+        "use_cases": {
+            str(use_case_id): use_case_json(own)
+            for use_case_id, own in sorted(configuration.use_cases.items())
+        },
+    }
+
+
+def auto_json(auto: AutoLimits) -> dict[str, Any]:
+    """Write what "auto" means as the API shows it."""
+    return {
+        GuardName.COUNTRY.value: dict(auto.country)
+        | {"countries": {code: dict(limits) for code, limits in sorted(auto.countries.items())}},
+        GuardName.WORKSPACE.value: dict(auto.workspace),
+    }

@@ -1,0 +1,145 @@
+"""SQL of the configuration of guards and its history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, null, select, update
+
+from app.access.audit import note_in_workspace
+from app.access.tables import workspaces
+from app.destinations.manage import Asked
+from app.guards.configuration import (
+    configuration_json,
+    guards_json,
+    parse_guards,
+    parse_use_case_guards,
+    use_case_json,
+)
+from app.guards.limits import GuardConfiguration, Guards, UseCaseGuards
+from app.guards.tables import guard_revisions, guard_settings
+from app.kernel.errors import NotFound
+from app.kernel.ids import new_id
+from app.kernel.problems import Problems
+from app.use_cases.tables import use_cases
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGuards:
+    """The configuration of a workspace; revision 0 where it never set any."""
+
+    workspace_id: UUID
+    home_country: str
+    revision: int
+    updated_at: datetime
+    configuration: GuardConfiguration
+
+
+def load_guards(connection: Connection, workspace_id: UUID) -> StoredGuards:
+    """Load the configuration of a workspace.
+
+    Raises:
+        NotFound: there is no such workspace.
+    """
+    columns = guard_settings.c
+    row = connection.execute(
+        select(
+            workspaces.c.home_country,
+            workspaces.c.created_at,
+            columns.revision,
+            columns.guards,
+            columns.updated_at,
+        )
+        .outerjoin(guard_settings, columns.workspace_id == workspaces.c.id)
+        .where(workspaces.c.id == workspace_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    own = connection.execute(
+        select(use_cases.c.id, use_cases.c.guards).where(
+            use_cases.c.workspace_id == workspace_id,
+            use_cases.c.deleted_at.is_(None),
+        )
+    )
+    return StoredGuards(
+        workspace_id=workspace_id,
+        home_country=row.home_country,
+        revision=row.revision or 0,
+        updated_at=row.updated_at or row.created_at,
+        configuration=GuardConfiguration(
+            read_guards(row.guards), {one.id: read_own(one.guards) for one in own if one.guards}
+        ),
+    )
+
+
+def read_guards(stored: Mapping[str, Any] | None) -> Guards:
+    """Read the stored guards of a workspace."""
+    return Guards() if stored is None else parse_guards(stored, "guards", Problems())
+
+
+def read_own(stored: Mapping[str, Any] | None) -> UseCaseGuards:
+    """Read the stored guards of a use case."""
+    return {} if stored is None else parse_use_case_guards(stored, "guards", Problems())
+
+
+def write_guards(
+    connection: Connection,
+    before: StoredGuards,
+    configuration: GuardConfiguration,
+    asked: Asked,
+    now: datetime,
+) -> None:
+    """Write a configuration as the next revision, with its history and audit."""
+    number = before.revision + 1
+    table, written = guard_settings, configuration_json(configuration)
+    values = {"revision": number, "guards": guards_json(configuration.guards), "updated_at": now}
+    own = table.c.workspace_id == before.workspace_id
+    if connection.execute(update(table).where(own).values(**values)).rowcount == 0:
+        connection.execute(insert(table).values(workspace_id=before.workspace_id, **values))
+    _write_own(connection, before.configuration, configuration)
+    connection.execute(
+        insert(guard_revisions).values(
+            id=new_id(),
+            workspace_id=before.workspace_id,
+            revision=number,
+            from_revision=before.revision,
+            at=now,
+            actor_kind=asked.actor.kind,
+            actor_id=asked.actor.actor_id,
+            actor_name=asked.actor.name,
+            reason=asked.reason,
+            **written,
+        )
+    )
+    note_in_workspace(
+        connection,
+        asked.actor,
+        before.workspace_id,
+        "guards.changed",
+        now,
+        target=number,
+        reason=asked.reason,
+    )
+
+
+def _write_own(
+    connection: Connection, before: GuardConfiguration, after: GuardConfiguration
+) -> None:
+    for use_case_id in sorted(before.use_cases.keys() | after.use_cases.keys()):
+        own = after.use_cases.get(use_case_id)
+        if own != before.use_cases.get(use_case_id):
+            connection.execute(
+                update(use_cases)
+                .where(use_cases.c.id == use_case_id)
+                .values(guards=use_case_json(own) if own else null())
+            )
+
+
+def find_use_cases(connection: Connection, workspace_id: UUID) -> set[UUID]:
+    """List the use cases of a workspace that are not deleted."""
+    query = select(use_cases.c.id).where(
+        use_cases.c.workspace_id == workspace_id, use_cases.c.deleted_at.is_(None)
+    )
+    return set(connection.execute(query).scalars())
