@@ -8,7 +8,7 @@ UV_INSTALL = $(BIN)/uv pip install --python $(BIN)/python
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test bench check types fmt lock clean
+.PHONY: help setup setup-dev run demo-reset test bench check types fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ $(VENV)/.browser: $(BIN)/python
 	@sh .ci/browser && touch $@ || true
 
 run: setup ## start the demo: emulator, gateway, one message's life, one blocked send
-	@$(BIN)/borderpost run --port $(PORT)
+	@$(BIN)/borderpost demo --port $(PORT)
+
+demo-reset: setup ## remove the demo's organization; the next `make run` makes it afresh
+	@$(BIN)/borderpost demo reset
 
 test: setup-dev $(VENV)/.browser ## run the tests (PostgreSQL from a wheel, Chromium from the system)
 	$(BIN)/python -m pytest

@@ -1,8 +1,12 @@
 """The command line: `borderpost`, and the same commands under `flask --app wsgi`."""
 
+import os
+import sys
+
 import click
 
 from app.cli.apply import apply_command
+from app.cli.demo import demo_group, use_running_demo
 from app.cli.destinations import destinations_group
 from app.cli.doctor import doctor_command
 from app.cli.emulator import emulator_command
@@ -10,7 +14,6 @@ from app.cli.geo import geo_group
 from app.cli.group import Group
 from app.cli.keys import keys_group
 from app.cli.prices import prices_group
-from app.cli.run import run_command
 from app.cli.secrets import secrets_group
 from app.cli.setup import check_config_command, db_group, init_command
 from app.cli.use_cases import use_cases_group
@@ -35,7 +38,7 @@ COMMANDS: list[click.Command] = [
     erase_command,
     secrets_group,
     doctor_command,
-    run_command,
+    demo_group,
 ]
 
 borderpost = Group(
@@ -49,4 +52,5 @@ borderpost = Group(
 
 def main() -> None:
     """Run the command line; never returns."""
+    use_running_demo(next(iter(sys.argv[1:]), ""), os.environ)
     borderpost(prog_name="borderpost")

@@ -29,7 +29,7 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
     """Make the database match FILE (TOML or JSON; - reads standard input).
 
     Everything is applied, or nothing if there is a problem. What FILE leaves out is not changed.
-    Tokens of new access keys are printed once.
+    Prints the ids of its workspaces and use cases. Tokens of new access keys are printed once.
     """
     data = parse(read_input(file))
     settings = open_settings()
@@ -60,5 +60,9 @@ def _echo_plan(changes: tuple[Change, ...], *, as_json: bool) -> None:
 
 def _echo_result(result: Result) -> None:
     _echo_plan(result.changes, as_json=False)
+    for workspace in result.as_json()["workspaces"]:
+        click.echo(f"workspace {workspace['name']}: {workspace['id']}")
+        for use_case in workspace["use_cases"]:
+            click.echo(f"  use case {use_case['name']}: {use_case['id']}")
     for scope, name, token in result.new_tokens():
         click.echo(f"access key {name} of {scope}, shown this once: {token}")

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 from sqlalchemy import select
 
-from app.access.tables import provider_accounts
+from app.access.tables import organizations, provider_accounts
 from app.bootstrap import open_installation_secrets, open_settings, open_vault
 from app.cli.group import FAILED, Command, echo_json
 from app.cli.opening import opened_database
@@ -19,6 +20,7 @@ from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.db.vault import SealBroken, Vault
+from app.demo.reset import find_demo
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.messages.refusing_accounts import load_refusing
@@ -43,7 +45,8 @@ def doctor_command(as_json: bool) -> None:
     settings = open_settings()
     found = [Finding("settings", True, "are complete"), _public_url(settings)]
     with opened_database(settings) as database:
-        found += _database(database, open_vault(settings), open_installation_secrets(settings))
+        secrets = open_installation_secrets(settings)
+        found += _database(database, open_vault(settings), secrets, settings.instance)
     if as_json:
         echo_json(
             {"findings": [{"name": f.name, "well": f.is_well, "text": f.text} for f in found]}
@@ -63,7 +66,9 @@ def _public_url(settings: Settings) -> Finding:
     return Finding(name, True, settings.public_url)
 
 
-def _database(database: Database, vault: Vault, secrets: InstallationSecrets) -> Iterator[Finding]:
+def _database(
+    database: Database, vault: Vault, secrets: InstallationSecrets, instance: Path
+) -> Iterator[Finding]:
     wanted = latest_revision()
     try:
         found = current_revision(database)
@@ -80,6 +85,7 @@ def _database(database: Database, vault: Vault, secrets: InstallationSecrets) ->
     yield _worker(database)
     yield _tokens(database, vault)
     yield from _refusing(database)
+    yield from _demo(database, instance)
 
 
 def _clock(database: Database) -> Finding:
@@ -134,3 +140,16 @@ def _refusing(database: Database) -> Iterator[Finding]:
     ]
     text = f"our credentials are refused by {', '.join(each)}: set the account's auth token"
     yield Finding("provider accounts", False, text)
+
+
+def _demo(database: Database, instance: Path) -> Iterator[Finding]:
+    with database.reading() as connection:
+        demo = find_demo(connection, instance)
+        names = dict(connection.execute(select(organizations.c.id, organizations.c.name)).all())
+    if demo is None or len(names) == 1:
+        return
+    text = (
+        f"its organization {names[demo]} is in the same database as yours, with a key and an "
+        "owner: run `borderpost demo reset` to remove it"
+    )
+    yield Finding("demo", False, text)

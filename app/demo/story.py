@@ -1,4 +1,4 @@
-"""What the demo shows: one message's life to `delivered`, and one send to a blocked country."""
+"""What the demo shows: one send that its policy allows, and one that it blocks."""
 
 import json
 import time
@@ -11,38 +11,84 @@ import urllib3
 from app.demo.processes import DemoFailed
 from app.demo.tenant import DemoTenant
 
-ALLOWED_NUMBER = "+12025550123"  # reserved for fiction
-BLOCKED_NUMBER = "+5511961234567"  # libphonenumber's example of a mobile number in Brazil
+# A number reserved for fiction, then libphonenumber's examples of mobile numbers.
+NUMBERS = (
+    "+12025550123",
+    "+15062345678",
+    "+447400123456",
+    "+33612345678",
+    "+4915123456789",
+    "+525512345678",
+    "+5511961234567",
+    "+918123456789",
+)
+_SHOWN_BLOCKED_FIRST = "+5511961234567"
+_ENDED = frozenset({"delivered", "undelivered", "failed"})
 _WATCH_SECONDS = 20
 _WATCH_PAUSE_SECONDS = 0.1
+_CREATED = 201
+_SERVER_ERROR = 500
+_RESET = "`make demo-reset` removes the demo's organization; the next `make run` makes it afresh."
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Tells what happens to two sends, line by line."""
+    """Sends by the policy as it stands, and prints each answer."""
 
     url: str
     tenant: DemoTenant
-    tell: Callable[[str], None]
+    echo: Callable[[str], None]
 
-    def __call__(self) -> None:
-        """Send, watch and be refused.
+    def __call__(self) -> str:
+        """Send to an allowed number and to a blocked one; return a number to try out.
 
         Raises:
-            DemoFailed: the gateway answers otherwise than it should.
+            DemoFailed: the gateway does not answer as it should.
         """
-        self.tell(f"\nPOST /v1/sms to {ALLOWED_NUMBER} (US, allowed)")
-        status, answer = self._send(ALLOWED_NUMBER)
-        if status != 201:  # noqa: PLR2004
+        verdicts = self._judge()
+        allowed = next((one for one in verdicts if one["allowed"]), None)
+        blocked = [one for one in verdicts if not one["allowed"]]
+        blocked.sort(key=lambda one: one["number"] != _SHOWN_BLOCKED_FIRST)
+        if allowed is None:
+            self.echo(
+                f"\nThe policy of the demo's workspace allows no number of this demo. {_RESET}"
+            )
+        else:
+            self._send_allowed(allowed["number"], allowed["country"])
+        if blocked:
+            self._send_blocked(blocked[0]["number"], blocked[0]["country"])
+        else:
+            self.echo("\nThe policy of the demo's workspace blocks no number of this demo.")
+        return NUMBERS[0] if allowed is None else str(allowed["number"])
+
+    def _judge(self) -> list[dict[str, Any]]:
+        path = f"/workspaces/{self.tenant.workspace_id}/destination-management/capability/sms/check"
+        status, answer = self._ask("POST", path, {"numbers": NUMBERS})
+        if "verdicts" not in answer:
+            raise DemoFailed(f"the check of numbers was answered {status}: {json.dumps(answer)}")
+        found: list[dict[str, Any]] = answer["verdicts"]
+        return found
+
+    def _send_allowed(self, number: str, country: str) -> None:
+        self.echo(f"\nPOST /v1/sms to {number} ({country}, allowed)")
+        status, answer = self._send(number)
+        if status == _CREATED:
+            self.echo(f"  201  id {answer['id']}")
+            self._watch(answer["id"])
+            return
+        self._echo_refusal(status, answer)
+        self.echo(f"  Something was changed since the demo was made. {_RESET}")
+
+    def _send_blocked(self, number: str, country: str) -> None:
+        self.echo(f"\nPOST /v1/sms to {number} ({country}, not allowed)")
+        self._echo_refusal(*self._send(number))
+
+    def _echo_refusal(self, status: int, answer: Any) -> None:
+        if status >= _SERVER_ERROR or "code" not in answer:
             raise DemoFailed(f"the send was answered {status}: {json.dumps(answer)}")
-        self.tell(f"  201  id {answer['id']}")
-        self._watch(answer["id"])
-        self.tell(f"\nPOST /v1/sms to {BLOCKED_NUMBER} (BR, not allowed)")
-        status, answer = self._send(BLOCKED_NUMBER)
-        if answer.get("code") != "DestinationBlocked":
-            raise DemoFailed(f"the send was answered {status}: {json.dumps(answer)}")
-        self.tell(f"  {status}  {answer['code']}: {answer['message']}")
-        self.tell(f"       {json.dumps(answer['details'])}")
+        self.echo(f"  {status}  {answer['code']}: {answer['message']}")
+        if "details" in answer:
+            self.echo(f"       {json.dumps(answer['details'])}")
 
     def _send(self, number: str) -> tuple[int, Any]:
         body = {
@@ -55,14 +101,14 @@ class Story:
     def _watch(self, message_id: str) -> None:
         started = time.monotonic()
         seen = ""
-        while seen != "delivered":
+        while seen not in _ENDED:
             waited = time.monotonic() - started
             if waited > _WATCH_SECONDS:
                 raise DemoFailed(f"the message is still {seen} after {_WATCH_SECONDS} s")
             _, message = self._ask("GET", f"/v1/sms/{message_id}")
             if message["status"] != seen:
                 seen = message["status"]
-                self.tell(f"  {waited:4.1f} s  {seen}")
+                self.echo(f"  {waited:4.1f} s  {seen}")
             else:
                 time.sleep(_WATCH_PAUSE_SECONDS)
 

@@ -21,8 +21,8 @@ from app.people.passwords import choose_password, generate_password, is_password
 from app.people.store import find_users
 from app.provisioning.apply import apply
 
-_FILE = "demo.env"
-_ORGANIZATION = "Borderpost demo"
+NOTE_FILE = "demo.env"
+DEMO_ORGANIZATION = "Borderpost demo"
 _KEY_NAME = "demo"
 _EMAIL = "owner@demo.example"
 
@@ -40,8 +40,7 @@ class DemoTenant:
 
 def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTenant:
     """Create the demo workspace if it is missing, and a key if its token is unknown."""
-    path = instance / _FILE
-    known = _read(path)
+    known = read_note(instance)
     auth_token = known.get("AUTH_TOKEN") or secrets.token_hex(16)
     account_sid = known.get("ACCOUNT_SID") or f"AC{secrets.token_hex(16)}"
     service_sid = known.get("SERVICE_SID") or f"MG{secrets.token_hex(16)}"
@@ -51,14 +50,20 @@ def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTe
     if not access_key or not _is_live(database, access_key):
         key_name = f"{_KEY_NAME} {secrets.token_hex(2)}"
     wanted = _wanted(account_sid, auth_token, service_sid, key_name)
+    # By their ids, because names can be changed in the console.
+    _set_ids(wanted, known)
     result = apply(database, vault, wanted, environ={}, now=utc_now()).as_json()
     workspace = result["workspaces"][0]
     access_key = workspace["access_keys"][0]["token"] or access_key
     password = known.get("PASSWORD") or generate_password()
     _make_user(database, UUID(result["organization"]["id"]), password)
+    use_case_id = workspace["use_cases"][0]["id"]
     _write(
-        path,
+        instance / NOTE_FILE,
         {
+            "ORGANIZATION_ID": result["organization"]["id"],
+            "WORKSPACE_ID": workspace["id"],
+            "USE_CASE_ID": use_case_id,
             "ACCOUNT_SID": account_sid,
             "AUTH_TOKEN": auth_token,
             "SERVICE_SID": service_sid,
@@ -67,7 +72,6 @@ def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTe
             "PASSWORD": password,
         },
     )
-    use_case_id = workspace["use_cases"][0]["id"]
     return DemoTenant(access_key, workspace["id"], use_case_id, _EMAIL, password)
 
 
@@ -103,7 +107,7 @@ def _wanted(account_sid: str, auth_token: str, service_sid: str, key_name: str) 
         "access_keys": [{"name": key_name, "role": "admin"}],
         "use_cases": [use_case],
     }
-    return {"organization": {"name": _ORGANIZATION}, "workspaces": [workspace]}
+    return {"organization": {"name": DEMO_ORGANIZATION}, "workspaces": [workspace]}
 
 
 def _is_live(database: Database, access_key: str) -> bool:
@@ -112,9 +116,22 @@ def _is_live(database: Database, access_key: str) -> bool:
     return key is not None and key.revoked_at is None
 
 
-def _read(path: Path) -> dict[str, str]:
+def _set_ids(wanted: dict[str, Any], known: dict[str, str]) -> None:
+    (workspace,) = wanted["workspaces"]
+    for part, name in (
+        (wanted["organization"], "ORGANIZATION_ID"),
+        (workspace, "WORKSPACE_ID"),
+        (workspace["use_cases"][0], "USE_CASE_ID"),
+    ):
+        if name in known:
+            part["id"] = known[name]
+    workspace["use_cases"][0]["deleted"] = False  # a deleted one comes back
+
+
+def read_note(instance: Path) -> dict[str, str]:
+    """Read what the demo has noted about its tenant; {} before its first start."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = (instance / NOTE_FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return {}
     return dict(line.split("=", 1) for line in lines if "=" in line)

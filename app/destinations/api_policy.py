@@ -10,11 +10,17 @@ from app.access.principal import Principal
 from app.access.roles import Role
 from app.db.engine import Database
 from app.destinations import changes
-from app.destinations.history import HistoryFilter, load_history, render_revision, write_csv
+from app.destinations.history import (
+    load_history,
+    render_revision,
+    rule_changes,
+    write_csv,
+)
 from app.destinations.load import Effective
 from app.destinations.policy import Rule
 from app.destinations.schemas import (
     DestinationManagement,
+    HistoryFilter,
     HistoryQuery,
     InheritanceBody,
     InheritanceView,
@@ -178,9 +184,15 @@ def list_history(principal: Principal, workspace_id: UUID, capability: str) -> A
         effective = open_workspace(connection, principal, workspace_id, capability)
         rows = load_history(connection, workspace_id, wanted)
     if wanted.as_csv:
-        text = write_csv(rows[: wanted.limit], reader)
+        text = write_csv(rows, wanted.limit, reader)
         return Response(text, mimetype="text/csv", headers={"ETag": f'"{effective.revision}"'})
-    body = page(rows, wanted.limit, lambda row: row.id, lambda row: render_revision(row, reader))
+    rules = rule_changes(rows, reader)
+    body = page(
+        rows,
+        wanted.limit,
+        lambda row: row.id,
+        lambda row: render_revision(row, rules[row.revision], reader),
+    )
     return policy_answer(effective, body)
 
 

@@ -82,7 +82,12 @@ def allow_until(
         late: Problems = {"$.until": ["Has already passed."]} if until <= now else {}
         return merged(late, _problems_of_allowing(codes, acknowledged)(connection, before))
 
-    return Change(action="allowed_until", edit=lambda *_: add_rules(rules), problems=problems)
+    return Change(
+        action="allowed_until",
+        edit=lambda *_: add_rules(rules),
+        problems=problems,
+        reason=reason,
+    )
 
 
 def _problems_of_allowing(
@@ -110,7 +115,12 @@ def add_rule(rule: Rule, now: datetime, acknowledged: Collection[str] = ()) -> C
         risks: Problems = {"$.value": [HIGH_RISK]} if risky else {}
         return merged(risks, problems_of_rule(rule, before.floor, now))
 
-    return Change(action="rule_added", edit=lambda *_: add_rules([rule]), problems=problems)
+    return Change(
+        action="rule_added",
+        edit=lambda *_: add_rules([rule]),
+        problems=problems,
+        reason=rule.reason,
+    )
 
 
 def drop_rule(rule_id: UUID) -> Change:

@@ -2,8 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,9 @@ from sqlalchemy import Connection, select
 
 from app.db.filters import given
 from app.db.rows import AnyRow
+from app.destinations.rules_difference import RulesDifference, rules_difference
+from app.destinations.schemas import HistoryFilter
+from app.destinations.state import PolicyState
 from app.destinations.store import rule_json, state_of_revision
 from app.destinations.tables import destination_revisions
 from app.destinations.visible_rules import PolicyReader
@@ -28,16 +30,8 @@ _CSV_COLUMNS = (
     "country",
     "from",
     "to",
+    "rules",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryFilter:
-    """Which page of a history is wanted, and in which form."""
-
-    limit: int
-    page_token: UUID | None = None
-    as_csv: bool = False
 
 
 def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
@@ -69,7 +63,21 @@ def load_revision(connection: Connection, workspace_id: UUID, revision: int) -> 
     return row
 
 
-def render_revision(row: AnyRow, reader: PolicyReader) -> dict[str, Any]:
+def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, RulesDifference]:
+    """Return what each revision changed in the rules, as a reader sees it.
+
+    ``rows`` are consecutive, newest first; the last one is compared with no rules at all.
+    """
+    states = [*map(state_of_revision, rows), PolicyState()]
+    return {
+        row.revision: rules_difference(states[place + 1], states[place]).seen_by(
+            lambda rules, owner_id=row.workspace_id: reader.rules(rules, owner_id)  # type: ignore[misc]
+        )
+        for place, row in enumerate(rows)
+    }
+
+
+def render_revision(row: AnyRow, rules_changed: RulesDifference, reader: PolicyReader) -> Any:
     """Write one revision as the API shows it to a reader."""
     rules = reader.rules(state_of_revision(row).rules, row.workspace_id)
     return {
@@ -84,18 +92,23 @@ def render_revision(row: AnyRow, reader: PolicyReader) -> dict[str, Any]:
         "action": row.action,
         "reason": reader.reason(row.reason),
         "changes": row.changes,
+        "rule_changes": rules_changed.as_json(),
         "inherit": row.inherits,
         "destinations": row.destinations,
         "rules": [rule_json(rule) for rule in rules],
     }
 
 
-def write_csv(rows: Iterable[AnyRow], reader: PolicyReader) -> str:
-    """Write revisions as CSV, one line per changed country, or one if none changed."""
+def write_csv(rows: Sequence[AnyRow], limit: int, reader: PolicyReader) -> str:
+    """Write up to ``limit`` revisions as CSV, one line per changed country, or one if none changed.
+
+    The first line of a revision names the rules that it added and removed.
+    """
+    rules_changed = rule_changes(rows, reader)
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS)
     writer.writeheader()
-    for row in rows:
+    for row in rows[:limit]:
         line = {
             "revision": row.revision,
             "from_revision": row.from_revision,
@@ -105,9 +118,18 @@ def write_csv(rows: Iterable[AnyRow], reader: PolicyReader) -> str:
             "action": row.action,
             "reason": _inert(reader.reason(row.reason) or ""),
         }
-        for change in row.changes or [{}]:
-            writer.writerow(line | change)
+        rules = {"rules": _rules_text(rules_changed[row.revision])}
+        for place, change in enumerate(row.changes or [{}]):
+            writer.writerow(line | change | ({} if place else rules))
     return text.getvalue()
+
+
+def _rules_text(changed: RulesDifference) -> str:
+    return "; ".join(
+        f"{verb} {rule.kind} {rule.value} {rule.action}"
+        for verb, rules in (("added", changed.added), ("removed", changed.removed))
+        for rule in rules
+    )
 
 
 def _inert(text: str) -> str:

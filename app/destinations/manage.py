@@ -41,12 +41,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change: its action in the history, its edit, and its problems."""
+    """A change: its action in the history, its edit, and its problems.
+
+    ``reason`` is kept if whoever asks gives none.
+    """
 
     action: str
     edit: Callable[[Connection, Effective], Edit]
     problems: Callable[[Connection, Effective], Problems] = field(default=lambda *_: {})
     while_inheriting: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,9 @@ class ManageDestinations:
             return Changed(after, changes, impact(connection, self.traffic, touched, shift))
         if state == replace(before.state, inherits=before.inherits):
             return Changed(before, ())
+        reason = asked.reason or change.reason
         revision = Revision(
-            change.action, asked.actor, asked.reason, changes, now, counted=before.revision
+            change.action, asked.actor, reason, changes, now, counted=before.revision
         )
         write_state(connection, workspace_id, state, revision)
         return Changed(load_effective(connection, workspace_id), changes)

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from app.destinations.history import HistoryFilter
 from app.destinations.policy import Access, RuleKind
 from app.destinations.problems import NOT_A_COUNTRY, wrong_entries
 from app.destinations.refused import RefusalFilter
@@ -198,6 +197,15 @@ class RefusalQuery(PageQuery, StrictSchema):
         return RefusalFilter(**data)
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which page of a history is wanted, and in which form."""
+
+    limit: int
+    page_token: UUID | None = None
+    as_csv: bool = False
+
+
 class HistoryQuery(PageQuery, StrictSchema):
     """Query of ``GET …/history``."""
 
@@ -275,6 +283,13 @@ class CountryChangeView(Schema):
     )
 
 
+class RuleChangesView(Schema):
+    """The rules that a change added and removed; a rule that it replaced is in both."""
+
+    added = fields.List(fields.Nested(RuleView), required=True)
+    removed = fields.List(fields.Nested(RuleView), required=True)
+
+
 class RevisionView(Schema):
     """One change of a policy, with the policy as it was after it."""
 
@@ -285,6 +300,7 @@ class RevisionView(Schema):
     action = fields.String(required=True, metadata={"example": "allowed"})
     reason = fields.String(required=True, allow_none=True)
     changes = fields.List(fields.Nested(CountryChangeView), required=True)
+    rule_changes = fields.Nested(RuleChangesView, required=True)
     inherit = fields.Boolean(required=True)
     destinations = fields.Dict(
         keys=fields.String(), values=fields.String(), required=True, metadata=_MAP

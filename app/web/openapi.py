@@ -44,7 +44,8 @@ def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
         {
             "type": "http",
             "scheme": "AccessKey",
-            "description": "Authorization: AccessKey <token>",
+            "description": "The header `Authorization: AccessKey <token>`, where the token begins "
+            "with `bp_`.",
         },
     )
     for name, header in COMMON_HEADERS.items():

@@ -42,7 +42,13 @@ def test_people_see_what_changed_and_the_tokens(run: Run, acme: Path) -> None:
         "access key backend of Retail, shown this once",
     ]
     assert all(is_well_formed(token) for _, _, token in keys)
-    assert run("apply", str(acme)).stdout == "nothing to change\n"
+    again = run("apply", str(acme)).stdout.splitlines()
+    assert again[0] == "nothing to change"
+    ids = json.loads(run("apply", str(acme), "--json").stdout)["workspaces"][0]
+    assert again[1:] == [
+        f"workspace Retail: {ids['id']}",
+        f"  use case codes: {ids['use_cases'][0]['id']}",
+    ]
 
 
 def test_a_plan_exits_2_where_something_differs_and_0_where_nothing_does(
@@ -89,7 +95,7 @@ def test_a_plan_of_a_file_with_mistakes_exits_1(run: Run, acme: Path) -> None:
 def test_standard_input_is_read_as_toml_or_json(run: Run, acme: Path) -> None:
     assert run("apply", "-", stdin=acme.read_text()).exit_code == 0
     as_json = {"organization": {"name": "Acme"}, "workspaces": [{"name": "Retail"}]}
-    assert run("apply", "-", stdin=json.dumps(as_json)).stdout == "nothing to change\n"
+    assert run("apply", "-", stdin=json.dumps(as_json)).stdout.startswith("nothing to change\n")
     assert run("apply", "-", stdin='{"a": 1, "a": 2}').stderr == (
         "error: the file: An object has the key 'a' twice.\n"
     )

@@ -2,12 +2,13 @@
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.access.roles import Role
-from app.access.tables import access_keys
+from app.access.tables import access_keys, audit_events
 from support.destinations import Desk, revision_of
 from support.each import each
 
@@ -69,6 +70,7 @@ def test_the_csv_has_a_line_for_each_country_that_changed(timed_desk: Desk) -> N
     assert answer.mimetype == "text/csv"
     assert revision_of(answer) == 3
     common = {
+        "rules": "",
         "at": "2026-01-31T12:00:00.000Z",
         "actor_kind": "access_key",
         "actor_name": "admin key",
@@ -82,7 +84,7 @@ def test_the_csv_has_a_line_for_each_country_that_changed(timed_desk: Desk) -> N
     assert lines == [
         common
         | {"revision": "3", "from_revision": "2", "action": "rule_added", "reason": ""}
-        | {"country": "", "from": "", "to": ""},
+        | {"country": "", "from": "", "to": "", "rules": "added prefix +1 blocked"},
         of_put | {"country": "CA", "from": "", "to": "allowed"},
         of_put | {"country": "US", "from": "allowed", "to": ""},
     ]
@@ -103,3 +105,33 @@ def test_no_cell_of_the_csv_is_a_formula(desk: Desk, start: str) -> None:
     _, (line,) = _csv(desk)
     assert line["reason"] == f'\'{start}HYPERLINK("https://example.com")'
     assert line["actor_name"] == f"'{start}1+1"
+
+
+@pytest.mark.one_engine
+def test_history_names_the_rule_and_keeps_its_reason(desk: Desk) -> None:
+    """Break: leave out `reason=rule.reason` in `add_rule`, or compare with the newer revision."""
+    first = desk.add_rule("prefix", "+4475", "blocked", reason="pumped").json
+    desk.add_rule("prefix", "+4475", "allowed", reason="over", headers={"X-Change-Reason": "calm"})
+    (second,) = desk.get("/rules")["items"]
+    desk.drop_rule(second["id"])
+    history = desk.history()
+    assert [row["reason"] for row in history] == [None, "calm", "pumped"]
+    assert [row["rule_changes"] for row in history] == [
+        {"added": [], "removed": [second]},
+        {"added": [second], "removed": [first]},
+        {"added": [first], "removed": []},
+    ]
+    page = desk.get("/history?limit=1")["items"]
+    assert page[0]["rule_changes"]["removed"] == [second]
+    events = sorted(desk.world.rows(audit_events), key=lambda row: row["at"])
+    reasons = [row["reason"] for row in events if row["action"] == "destinations.rule_added"]
+    assert reasons[-2:] == ["pumped", "calm"]
+
+
+@pytest.mark.one_engine
+def test_a_viewer_sees_no_whole_number_in_rule_changes(desk: Desk) -> None:
+    desk.add_rule("number", "+447400123456", "blocked", reason="call +447400123456")
+    seen = replace(desk, role=Role.VIEWER)
+    for text in (seen.ask("GET", "/history").text, seen.ask("GET", "/history?format=csv").text):
+        assert "+447400123456" not in text
+        assert "number" in text

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from app.cli.actor import command_line_actor
-from app.cli.destinations.difference import RulesDifference, rules_difference
 from app.cli.destinations.lines import change_lines, impact_lines, rule_lines
 from app.cli.destinations.options import How
 from app.cli.destinations.workspace import OpenedWorkspace
 from app.cli.group import Failure, echo_json
 from app.destinations.load import Effective
 from app.destinations.manage import Asked, Change, Changed
+from app.destinations.rules_difference import RulesDifference, rules_difference
 from app.destinations.wire import describe
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
 

@@ -3,7 +3,6 @@
 import click
 
 from app.cli.destinations.changing import echo_outcome, make
-from app.cli.destinations.difference import rules_difference
 from app.cli.destinations.documents import Format, read_document, write_document
 from app.cli.destinations.lines import change_lines, rule_lines
 from app.cli.destinations.options import How, acknowledge_option, change_options
@@ -13,6 +12,7 @@ from app.cli.input import read_input
 from app.destinations import changes
 from app.destinations.document import PolicyDocument, WantedPolicy, document_of
 from app.destinations.exchange import compare, take_document
+from app.destinations.rules_difference import rules_difference
 from app.destinations.schemas import MapBody, WantedMap
 from app.web.bodies import load
 

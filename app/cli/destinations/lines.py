@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from app.cli.destinations.difference import RulesDifference
 from app.destinations.policy import Rule
+from app.destinations.rules_difference import RulesDifference
 from app.destinations.state import CountryChange
 from app.kernel.clock import rfc3339
 from app.kernel.countries import country_name

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from app.access.store import load_workspace
-from app.cli.destinations.difference import rules_difference
 from app.cli.destinations.lines import (
     country,
     printable,
@@ -24,12 +23,19 @@ from app.cli.destinations.workspace import (
 from app.cli.group import Command, echo_json
 from app.cli.input import WholeNumber
 from app.db.rows import AnyRow
-from app.destinations.history import HistoryFilter, load_history, render_revision, write_csv
+from app.destinations.history import (
+    load_history,
+    render_revision,
+    rule_changes,
+    write_csv,
+)
 from app.destinations.load import Effective
 from app.destinations.policy import Access
 from app.destinations.provider_compare import allowed_countries
-from app.destinations.state import PolicyState, country_accesses
-from app.destinations.store import rule_json, state_of_revision
+from app.destinations.rules_difference import RulesDifference
+from app.destinations.schemas import HistoryFilter
+from app.destinations.state import country_accesses
+from app.destinations.store import rule_json
 from app.destinations.territories import has_numbers
 from app.destinations.visible_rules import OPERATOR
 from app.kernel.clock import rfc3339
@@ -125,23 +131,23 @@ def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json:
         raise click.UsageError("--csv and --json exclude each other.")
     with opened_workspace(workspace) as opened, opened.database.reading() as connection:
         rows = load_history(connection, opened.workspace_id, HistoryFilter(limit))
-    shown = rows[:limit]
+    rules = rule_changes(rows, OPERATOR)
     if as_csv:
-        click.echo(write_csv(shown, OPERATOR), nl=False)
+        click.echo(write_csv(rows, limit, OPERATOR), nl=False)
     elif as_json:
-        echo_json({"items": [render_revision(row, OPERATOR) for row in shown]})
+        shown = (render_revision(row, rules[row.revision], OPERATOR) for row in rows[:limit])
+        echo_json({"items": list(shown)})
     else:
-        for line in _history_lines(rows, limit):
+        for line in _history_lines(rows[:limit], rules):
             click.echo(line)
     if len(rows) > limit:
         click.echo(f"older revisions are left out: --limit is {limit}", err=True)
 
 
-def _history_lines(rows: list[AnyRow], limit: int) -> Iterator[str]:
-    states = [*map(state_of_revision, rows), PolicyState()]
-    for place, row in enumerate(rows[:limit]):
-        yield from revision_lines(render_revision(row, OPERATOR))
-        rules = rules_difference(states[place + 1], states[place])
-        yield from (f"    {line}" for line in rule_lines(rules))
+def _history_lines(rows: list[AnyRow], rules: dict[int, RulesDifference]) -> Iterator[str]:
+    for row in rows:
+        changed = rules[row.revision]
+        yield from revision_lines(render_revision(row, changed, OPERATOR))
+        yield from (f"    {line}" for line in rule_lines(changed))
     if not rows:
         yield "nothing was changed yet"

@@ -21,8 +21,12 @@ from app.console.pages import go_to, page_answer
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.changes import restore_revision
-from app.destinations.history import HistoryFilter, load_history, load_revision
-from app.destinations.schemas import HistoryQuery
+from app.destinations.history import (
+    load_history,
+    load_revision,
+    rule_changes,
+)
+from app.destinations.schemas import HistoryFilter, HistoryQuery
 from app.kernel.clock import Clock
 from app.kernel.errors import (
     DestinationsInherited,
@@ -52,6 +56,7 @@ def history_page(visitor: Visitor) -> Answer:
         visitor,
         "destinations/history.html",
         sight=sight,
+        rule_changes=rule_changes(rows, sight.reader),
         **listed(PATH, rows, wanted.limit, lambda row: row.id),
     )
 

@@ -21,8 +21,9 @@ from app.console.pages import go_to, page_answer
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.adjust import adjust
-from app.destinations.history import HistoryFilter, load_history
+from app.destinations.history import load_history
 from app.destinations.manage import Asked, ManageDestinations
+from app.destinations.schemas import HistoryFilter
 from app.kernel.clock import Clock
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.people.visitor import Visitor

@@ -23,13 +23,14 @@ async function description() {
   // Swagger UI cannot fill in a scheme of its own kind, only a header.
   const described = found.components.securitySchemes.accessKey;
   found.components.securitySchemes.accessKey = {
-    type: "apiKey", in: "header", name: "Authorization", description: described.description,
+    type: "apiKey", in: "header", name: "Authorization",
+    description: `${described.description} Here the token alone is enough: bp_…`,
   };
   return found;
 }
 
 function withScheme(request) {
-  const given = request.headers.Authorization;
+  const given = request.headers.Authorization?.trim();
   if (given && !given.includes(" ")) request.headers.Authorization = `AccessKey ${given}`;
   return request;
 }

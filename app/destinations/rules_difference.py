@@ -1,5 +1,6 @@
-"""The difference between the rules of two policies: pure."""
+"""The difference between the rules of two policies. Pure."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,10 @@ class RulesDifference:
             "added": [rule_json(rule) for rule in self.added],
             "removed": [rule_json(rule) for rule in self.removed],
         }
+
+    def seen_by(self, show: Callable[[Iterable[Rule]], tuple[Rule, ...]]) -> "RulesDifference":
+        """Return the difference as a reader sees it; ``show`` masks or leaves out rules."""
+        return RulesDifference(show(self.added), show(self.removed))
 
 
 def rules_difference(before: PolicyState, after: PolicyState) -> RulesDifference:

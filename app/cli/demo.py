@@ -1,0 +1,142 @@
+"""`demo`: the gateway with an emulated Twilio. Nothing leaves this machine unless a URL is set."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import MutableMapping
+from contextlib import ExitStack
+
+import click
+
+from app.bootstrap import open_database, open_settings, open_vault
+from app.cli.group import Command, Failure, Group
+from app.cli.input import WholeNumber
+from app.cli.opening import ready_database
+from app.db.schema import upgrade
+from app.demo.processes import DemoFailed, require_free_port, running_gateway, running_worker
+from app.demo.reset import remove_demo
+from app.demo.running import RunningDemo, find_running_demo, noted_demo, write_note
+from app.demo.story import Story
+from app.demo.tenant import DemoTenant, make_demo_tenant
+from app.emulator.server import EmulatorServer
+from app.kernel.whole_numbers import LARGEST_PORT
+from app.settings import DEFAULT_PUBLIC_URL, PREFIX, Settings, default_instance
+
+_EMULATOR_PORT_AFTER = 10  # the emulator listens so many ports above the gateway
+_WITH_OWN_ADDRESSES = frozenset({"demo", "emulator", "worker"})
+
+
+@click.group("demo", cls=Group, invoke_without_command=True)
+@click.option("--port", default=8000, show_default=True, type=WholeNumber(1, LARGEST_PORT))
+@click.pass_context
+def demo_group(context: click.Context, port: int) -> None:
+    """Start the demo: the Twilio emulator, the gateway, one message to delivered, one blocked send.
+
+    Creates what is missing in the instance folder and reuses the rest. Ctrl-C stops everything.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    try:
+        require_free_port(port)
+        _run(port)
+    except DemoFailed as problem:
+        raise Failure(str(problem)) from problem
+
+
+@demo_group.command("reset", cls=Command)
+def reset_command() -> None:
+    """Remove the demo's organization with its messages, keys and users.
+
+    Other organizations stay. The next `demo` makes a new one.
+    """
+    settings = open_settings()
+    if find_running_demo(settings.instance) is not None:
+        raise Failure("the demo is running: stop it first (Ctrl-C in its terminal)")
+    with ready_database(settings) as database:
+        deleted = remove_demo(database, settings.instance)
+    if not deleted:
+        click.echo("there is no demo to remove")
+    else:
+        click.echo(f"removed the demo's organization: {sum(deleted.values())} rows")
+
+
+def use_running_demo(command: str, environ: MutableMapping[str, str]) -> None:
+    """Give a command in another terminal the addresses of the running demo, if it has none."""
+    names = ("TWILIO_URL", "PUBLIC_URL")
+    if command in _WITH_OWN_ADDRESSES or any(environ.get(PREFIX + name) for name in names):
+        return
+    demo = find_running_demo(default_instance(environ))
+    if demo is None or demo.twilio_url is None:
+        return
+    environ[PREFIX + "TWILIO_URL"] = demo.twilio_url
+    environ[PREFIX + "PUBLIC_URL"] = demo.public_url
+    note = f"note: the demo is running, so Twilio is its emulator at {demo.twilio_url}"
+    print(note, file=sys.stderr)
+
+
+def _run(port: int) -> None:
+    settings = open_settings()
+    with ExitStack() as stack:
+        note = stack.enter_context(noted_demo(settings.instance))
+        tenant = _prepare(settings)
+        stopped = threading.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: stopped.set())
+        public_url, twilio_url = settings.public_url, settings.twilio_url
+        if public_url == DEFAULT_PUBLIC_URL:
+            public_url = f"http://127.0.0.1:{port}"
+        if twilio_url is None:
+            twilio_url = stack.enter_context(_emulator(port)).url
+            click.echo(f"Twilio emulator   {twilio_url}  (nothing leaves this machine)")
+        environ = {PREFIX + "PUBLIC_URL": public_url, PREFIX + "TWILIO_URL": twilio_url}
+        log = settings.instance / "gateway.log"
+        url = stack.enter_context(running_gateway(port, environ, log))
+        stack.enter_context(running_worker(environ, settings.instance / "worker.log"))
+        click.echo(f"Gateway           {url}  (log: {os.path.relpath(log)})")
+        is_emulated = settings.twilio_url is None
+        write_note(note, RunningDemo(public_url, twilio_url if is_emulated else None))
+        number = Story(url, tenant, click.echo)()
+        click.echo(_try_it(url, tenant, number))
+        stopped.wait()
+        click.echo("\nstopping")
+
+
+def _emulator(port: int) -> EmulatorServer:
+    """Return the emulator on its usual port, or on a free one if that is taken."""
+    usual = port + _EMULATOR_PORT_AFTER
+    try:
+        require_free_port(usual if usual <= LARGEST_PORT else port - _EMULATOR_PORT_AFTER)
+    except DemoFailed:
+        usual = 0
+    return EmulatorServer(port=usual)
+
+
+def _prepare(settings: Settings) -> DemoTenant:
+    database = open_database(settings)
+    try:
+        for line in upgrade(database):
+            click.echo(line)
+        return make_demo_tenant(database, open_vault(settings), settings.instance)
+    finally:
+        database.close()
+
+
+def _try_it(url: str, tenant: DemoTenant, number: str) -> str:
+    return f"""
+Console           {url}/console
+  sign in with    {tenant.email}  {tenant.password}
+API reference     {url}/docs
+Workspace         {tenant.workspace_id}
+Access key        {tenant.access_key}  (role admin)
+
+Try it in another terminal:
+  export KEY={tenant.access_key}
+  export WORKSPACE={tenant.workspace_id}
+  export USE_CASE={tenant.use_case_id}
+  curl -s {url}/v1/sms -H "Authorization: AccessKey $KEY" -H 'Content-Type: application/json' \\
+    -d '{{"use_case_id": "'$USE_CASE'", "to_phone_number": "{number}", "message": "Hello"}}'
+  .venv/bin/borderpost destinations list
+
+Serving. Ctrl-C stops everything.
+"""

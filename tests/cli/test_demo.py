@@ -1,0 +1,119 @@
+"""`demo`: it follows the policy as it stands, is found by other commands, and can be removed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from app.access.tables import organizations, provider_accounts, workspaces
+from app.bootstrap import open_settings, open_vault
+from app.cli.demo import use_running_demo
+from app.db.engine import Database
+from app.db.metadata import metadata
+from app.demo.reset import delete_organization
+from app.demo.running import RunningDemo, find_running_demo, noted_demo, write_note
+from app.demo.tenant import make_demo_tenant
+from app.messages.tables import messages
+from support.every_table import fill
+from support.patience import eventually
+from support.processes import ROOT
+
+# Tables whose rows belong to no organization.
+_OF_THE_INSTALLATION = {
+    "failed_attempts",
+    "installation",
+    "message_counting",
+    "price_lists",
+    "prices",
+    "turns",
+    "worker_heartbeats",
+}
+
+
+@pytest.mark.one_engine
+def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
+    run: Any, environ: dict[str, str | None], database: Database, instance: Path, acme: Path
+) -> None:
+    """Break: let `Story` expect an allowed US, or let `use_running_demo` set nothing."""
+    settings = open_settings({name: text for name, text in environ.items() if text is not None})
+    make_demo_tenant(database, open_vault(settings), instance)
+    run("destinations", "allow", "BR")
+    run("destinations", "block", "US")
+    command = [sys.executable, "-m", "app.cli", "demo", "--port", str(_free_port())]
+    known = {name: text for name, text in os.environ.items() if not name.startswith("BORDERPOST_")}
+    given = {name: text for name, text in environ.items() if text is not None}
+    log = instance / "demo.out"
+    with log.open("w", encoding="utf-8") as output:
+        demo = subprocess.Popen(command, cwd=ROOT, env=known | given, stdout=output)
+    try:
+        eventually(lambda: demo.poll() is not None or "Serving" in log.read_text(encoding="utf-8"))
+        text = log.read_text(encoding="utf-8")
+        assert "POST /v1/sms to +5511961234567 (BR, allowed)" in text
+        assert "delivered" in text
+        assert "POST /v1/sms to +12025550123 (US, not allowed)" in text
+        other = dict(given)
+        use_running_demo("geo", other)
+        assert f"Twilio emulator   {other['BORDERPOST_TWILIO_URL']}" in text
+        assert f"Gateway           {other['BORDERPOST_PUBLIC_URL']}" in text
+        assert run("demo", "--port", str(_free_port())).stderr.startswith("error: a demo already")
+        assert "is running" in run("demo", "reset").stderr
+        for serving in ("worker", "demo", "emulator"):
+            unchanged = dict(given)
+            use_running_demo(serving, unchanged)
+            assert unchanged == given
+    finally:
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(40) == 0
+    assert find_running_demo(instance) is None
+    assert "demo: its organization" not in run("doctor").stdout
+    assert run("apply", str(acme)).exit_code == 0
+    assert "bad  demo: its organization Borderpost demo is in" in run("doctor").stdout
+    assert "removed the demo's organization" in run("demo", "reset").stdout
+    assert run("demo", "reset").stdout == "there is no demo to remove\n"
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.one_engine
+def test_a_demo_that_was_killed_is_not_found(tmp_path: Path) -> None:
+    write_note(tmp_path / "demo.running", RunningDemo("http://127.0.0.1:1", "http://127.0.0.1:2"))
+    assert find_running_demo(tmp_path) is None
+    with noted_demo(tmp_path) as note:
+        assert find_running_demo(tmp_path) is None  # its addresses are not known yet
+        write_note(note, RunningDemo("http://127.0.0.1:1", None))
+        assert find_running_demo(tmp_path) == RunningDemo("http://127.0.0.1:1", None)
+
+
+def test_removing_an_organization_leaves_none_of_its_rows(database: Database) -> None:
+    """A table that this names needs a foreign key, or a line in `_REFERENCES` of demo/reset.py."""
+    fill(database)
+    with database.writing() as connection:
+        connection.execute(update(workspaces).values(parent_id=None))  # filled across organizations
+        # References without a foreign key, which the filling cannot know.
+        for name, of in (("message_id", messages.c.id), ("account_sid", provider_accounts.c.sid)):
+            real = list(connection.execute(select(of)).scalars())
+            for table in metadata.sorted_tables:
+                column = table.columns.get(name)
+                if column is not None and not column.foreign_keys:
+                    filled = connection.execute(select(column).distinct()).scalars()
+                    for old, new in zip(list(filled), real, strict=False):
+                        connection.execute(update(table).where(column == old).values({name: new}))
+    with database.writing() as connection:
+        for organization_id in list(connection.execute(select(organizations.c.id)).scalars()):
+            delete_organization(connection, organization_id)
+    with database.reading() as connection:
+        left = {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in metadata.sorted_tables
+        }
+    assert {name for name, rows in left.items() if rows} == _OF_THE_INSTALLATION
