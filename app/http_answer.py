@@ -69,6 +69,7 @@ class FinalAnswer(HTTPResponse):
         if is_chunked:
             self.fp = cast("io.BufferedReader", _ChunkedBody(self.fp))
             self.chunked = False
+            del self.headers["Transfer-Encoding"]  # urllib3 would decode the body again
 
 
 class _ChunkedBody(io.BufferedIOBase):

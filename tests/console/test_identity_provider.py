@@ -1,5 +1,6 @@
 """Signing in at an OpenID Connect provider, against one that the tests start."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,12 +10,14 @@ import urllib3
 
 from app.access.roles import Role
 from app.access.tables import audit_events
+from app.console.identity_provider import EXCHANGES_AT_ONCE
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.people.tables import users
 from app.settings import IdentityProviderSettings
 from support.console import Window, make_person, open_window
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
+from support.patience import PATIENCE_SECONDS, eventually
 from support.world import PUBLIC_URL, Gateway, Tenant, World, open_gateway
 
 pytestmark = pytest.mark.one_engine
@@ -189,3 +192,50 @@ def test_accounts_in_two_organizations_are_chosen_between(
     pins = {row["organization_id"]: row["identity_subject"] for row in world.rows(users)}
     assert pins[second] == "ada"
     assert sorted(map(str, pins.values())) == ["None", "ada"]
+
+
+def test_slow_provider_holds_two_threads_and_callbacks_are_answered(
+    window: Window,
+    gateway: Gateway,
+    tenant: Tenant,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Breaks without turns: leave `acquire` and `release` out of `_step`."""
+    monkeypatch.setattr("app.console.identity_provider.SECONDS", PATIENCE_SECONDS)
+    sent = gateway.send(tenant).json
+    windows = [window, *(open_window(gateway) for _ in range(3))]
+    backs = [(each, sent_back(each)) for each in windows]
+    answers: list[int] = []
+
+    def come_back(each: Window, path: str) -> None:
+        answers.append(each.get(path).status_code)
+
+    provider.drips = threading.Event()
+    waiting = [threading.Thread(target=come_back, args=back) for back in backs]
+    for thread in waiting:
+        thread.start()
+    eventually(lambda: len(answers) == len(backs) - EXCHANGES_AT_ONCE)
+    assert gateway.callback(sent["id"], sent["message_sid"], "sent").status_code == 204
+    assert answers == [429] * (len(backs) - EXCHANGES_AT_ONCE)  # the others still wait
+    provider.drips.set()
+    for thread in waiting:
+        thread.join()
+    assert sorted(answers) == [429, 429, 503, 503]
+    provider.drips = None
+    assert window.get(sent_back(window)).status_code == 303
+
+
+def test_answer_by_drops_ends_at_the_deadline(
+    window: Window, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaks when each byte begins the time anew: leave `_TimedAdapter` out of the session."""
+    back = sent_back(window)
+    provider.drips = threading.Event()
+    ended = threading.Timer(PATIENCE_SECONDS / 6, provider.drips.set)
+    ended.start()
+    monkeypatch.setattr("app.console.identity_provider.SECONDS", 0.5)
+    assert window.get(back).status_code == 503
+    assert not provider.drips.is_set()  # it was given up
+    ended.cancel()
+    provider.drips.set()

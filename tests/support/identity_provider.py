@@ -38,6 +38,7 @@ class Provider:
     unsigned: bool = False
     strange_key: bool = False
     broken: bool = False
+    drips: threading.Event | None = None
     _asked: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def authorize(self) -> Any:
@@ -84,6 +85,17 @@ class Provider:
             "id_token_signing_alg_values_supported": ["RS256"],
         }
 
+    def keys(self) -> Any:
+        """Answer with the keys, or one byte at a time until the test ends that."""
+        if self.drips is None:
+            return {"keys": [_KEY.as_dict(private=False)]}
+        return Response(self._drops(self.drips), mimetype="application/json")
+
+    @staticmethod
+    def _drops(ended: threading.Event) -> Iterator[bytes]:
+        while not ended.wait(0.05):
+            yield b" "
+
 
 @contextmanager
 def running_provider() -> Iterator[Provider]:
@@ -93,7 +105,7 @@ def running_provider() -> Iterator[Provider]:
     app.add_url_rule("/.well-known/openid-configuration", view_func=provider.metadata)
     app.add_url_rule("/authorize", view_func=provider.authorize)
     app.add_url_rule("/token", view_func=provider.token, methods=["POST"])
-    app.add_url_rule("/keys", "keys", lambda: {"keys": [_KEY.as_dict(private=False)]})
+    app.add_url_rule("/keys", view_func=provider.keys)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     provider.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)

@@ -9,7 +9,6 @@ another request.
 import json
 import logging
 import re
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -19,18 +18,9 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from twilio.http import HttpClient
 from twilio.http.response import Response
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from app.http_answer import FinalAnswer
-from app.http_exchange import (
-    Deadline,
-    TimedSocket,
-    look_up,
-    look_up_in_time,
-    open_first,
-)
+from app.http_pool import POOLS, NoConnection
 from app.kernel.clock import utc_now
 from app.kernel.retry_after import read_retry_after
 
@@ -60,57 +50,6 @@ class Throttled(Exception):
         super().__init__(retry_after_seconds)
 
 
-def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
-    opened = open_first(look_up_in_time(look_up, host, port, deadline), port, deadline)
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return opened
-
-
-class _StrictConnection(HTTPConnection):
-    response_class = FinalAnswer
-
-    @property
-    def is_connected(self) -> bool:
-        """Say whether the connection is open and holds no byte that belongs to no answer."""
-        has_unread = isinstance(self.sock, TimedSocket) and self.sock.has_unread
-        return super().is_connected and not has_unread
-
-    def _new_deadline(self) -> Deadline:
-        return Deadline(float(self.timeout or 0))
-
-
-class _PlainConnection(_StrictConnection):
-    def connect(self) -> None:
-        try:
-            opened = _open_in_time(self._dns_host, self.port, self._new_deadline())
-        except Exception as problem:
-            raise NotConnected(type(problem).__name__) from problem
-        self.sock = TimedSocket(opened, self._new_deadline())
-
-
-class _TlsConnection(_StrictConnection, HTTPSConnection):
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except Exception as problem:
-            raise NotConnected(type(problem).__name__) from problem
-        self.sock = TimedSocket(self.sock, self._new_deadline())
-
-    def _new_conn(self) -> socket.socket:
-        deadline = self._new_deadline()
-        opened = _open_in_time(self._dns_host, self.port, deadline)
-        opened.settimeout(deadline.remaining())  # for the handshake
-        return opened
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
 class TwilioTransport(HttpClient):  # type: ignore[misc]
     """Serves every account of a process; connections are kept and shared by the threads.
 
@@ -137,7 +76,7 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
                 total=connect_seconds + read_seconds, connect=connect_seconds, read=read_seconds
             ),
         )
-        self._pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        self._pool.pool_classes_by_scheme = dict(POOLS)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -208,9 +147,7 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
                 preload_content=False,
                 decode_content=False,
             )
-        except (NotConnected, NotConfirmed):
-            raise
-        except NewConnectionError as problem:
+        except (NoConnection, NewConnectionError) as problem:
             raise NotConnected(type(problem).__name__) from problem
         except Exception as problem:
             # An answer of any form can be a defect of ours; the request has left all the same.
@@ -254,7 +191,7 @@ class _Hold:
 def _read_whole(answer: urllib3.BaseHTTPResponse, hold: _Hold) -> str:
     found = bytearray()
     try:
-        while piece := answer.read(_PIECE_BYTES, decode_content=False):
+        for piece in answer.stream(_PIECE_BYTES, decode_content=False):
             found += piece
             if len(found) > LARGEST_ANSWER_BYTES:
                 raise NotConfirmed("the answer is too large")  # noqa: TRY301

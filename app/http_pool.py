@@ -1,0 +1,68 @@
+"""urllib3 pools whose connections have one deadline for an answer and read it strictly."""
+
+import socket
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from app.http_answer import FinalAnswer
+from app.http_exchange import Deadline, TimedSocket, look_up, look_up_in_time, open_first
+
+
+class NoConnection(Exception):
+    """No connection could be made: the request never left."""
+
+
+def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
+    opened = open_first(look_up_in_time(look_up, host, port, deadline), port, deadline)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
+
+
+class _StrictConnection(HTTPConnection):
+    response_class = FinalAnswer
+
+    @property
+    def is_connected(self) -> bool:
+        """Say whether the connection is open and holds no byte that belongs to no answer."""
+        has_unread = isinstance(self.sock, TimedSocket) and self.sock.has_unread
+        return super().is_connected and not has_unread
+
+    def _new_deadline(self) -> Deadline:
+        return Deadline(float(self.timeout or 0))
+
+
+class _PlainConnection(_StrictConnection):
+    def connect(self) -> None:
+        try:
+            opened = _open_in_time(self._dns_host, self.port, self._new_deadline())
+        except Exception as problem:
+            raise NoConnection(type(problem).__name__) from problem
+        self.sock = TimedSocket(opened, self._new_deadline())
+
+
+class _TlsConnection(_StrictConnection, HTTPSConnection):
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except Exception as problem:
+            raise NoConnection(type(problem).__name__) from problem
+        self.sock = TimedSocket(self.sock, self._new_deadline())
+
+    def _new_conn(self) -> socket.socket:
+        deadline = self._new_deadline()
+        opened = _open_in_time(self._dns_host, self.port, deadline)
+        opened.settimeout(deadline.remaining())  # for the handshake
+        return opened
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+# For `pool_classes_by_scheme` of urllib3's `PoolManager`.
+POOLS = {"http": _PlainPool, "https": _TlsPool}
