@@ -3,9 +3,10 @@
 import re
 import time
 import uuid
+from collections.abc import Mapping
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.metrics import REQUEST_SECONDS
@@ -45,13 +46,23 @@ API_HEADERS = {
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _UNUSED_FEATURES),
 }
 
+_HSTS = {"Strict-Transport-Security": "max-age=31536000"}
+_HEADERS = "borderpost.headers"
+
 
 def install_request_handling(app: Flask, *, is_https: bool) -> None:
     """Add the request id, the log line, the headers and the body limit to an app."""
+    app.extensions[_HEADERS] = API_HEADERS | (_HSTS if is_https else {})
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.before_request(_begin)
-    app.after_request(_finish_for(is_https=is_https))
+    app.after_request(_finish)
+
+
+def headers_of(app: object) -> Mapping[str, str]:
+    """Return the headers that every answer of an app has, unless it says otherwise."""
+    found: Mapping[str, str] = getattr(app, "extensions", {}).get(_HEADERS, API_HEADERS)
+    return found
 
 
 def request_id_of(given: str) -> str:
@@ -66,27 +77,22 @@ def _begin() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _finish_for(*, is_https: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    def finish(answer: Response) -> Response:
-        answer.headers["X-Request-Id"] = g.request_id
-        for name, value in API_HEADERS.items():
-            answer.headers.setdefault(name, value)
-        if is_https:
-            answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        if condition_to_run_again(request.environ) is not None:
-            return answer  # it is not sent: the request runs again
-        seconds = time.perf_counter() - g.started
-        route = request.url_rule.rule if request.url_rule else "unmatched"
-        method = request.method if request.method in _COUNTED_METHODS else "other"
-        REQUEST_SECONDS.labels(method, route, answer.status_code).observe(seconds)
-        # The query is left out on purpose: it may hold numbers.
-        _log.info(
-            "request",
-            method=method,
-            route=route,
-            status=answer.status_code,
-            milliseconds=round(seconds * 1000, 1),
-        )
-        return answer
-
-    return finish
+def _finish(answer: Response) -> Response:
+    answer.headers["X-Request-Id"] = g.request_id
+    for name, value in headers_of(current_app).items():
+        answer.headers.setdefault(name, value)
+    if condition_to_run_again(request.environ) is not None:
+        return answer  # it is not sent: the request runs again
+    seconds = time.perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    method = request.method if request.method in _COUNTED_METHODS else "other"
+    REQUEST_SECONDS.labels(method, route, answer.status_code).observe(seconds)
+    # The query is left out on purpose: it may hold numbers.
+    _log.info(
+        "request",
+        method=method,
+        route=route,
+        status=answer.status_code,
+        milliseconds=round(seconds * 1000, 1),
+    )
+    return answer

@@ -1,13 +1,30 @@
 """The event loop's bookkeeping, without sockets: who runs again, and who is closed for memory."""
 
+import json
+import selectors
+import socket
 import time
+from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidChunkSize,
+    InvalidRequestLine,
+    LimitRequestHeaders,
+    LimitRequestLine,
+)
 
+from app.db.engine import Database
+from app.db.vault import Vault
+from app.kernel.errors import PayloadTooLarge
 from app.web.server import worker as module
 from app.web.server.connection import NEVER, Connection, Phase
+from app.web.server.error_bytes import RequestTimeout
 from app.web.server.worker import BufferingWorker
+from support.world import PUBLIC_URL, open_gateway
 
 MEBIBYTE = 1024 * 1024
 
@@ -71,3 +88,44 @@ def test_oldest_unread_answers_are_dropped_where_they_fill_too_much_memory(
     bounded = _Worker(slow[:3])
     bounded._bound_unsent()
     assert bounded.closed == []
+
+
+ERRORS = {
+    RequestTimeout(): 408,
+    LimitRequestLine(9, 8): 414,
+    LimitRequestHeaders("the head is too large"): 431,
+    ExpectationFailed("x"): 417,
+    InvalidChunkSize(b"zz"): 400,
+    InvalidRequestLine("+12025550123"): 400,
+    PayloadTooLarge(): 413,
+    RuntimeError("+12025550123"): 500,
+}
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize("public_url", [PUBLIC_URL, "http://127.0.0.1:8000"])
+def test_errors_of_the_event_loop_have_the_form_and_headers_of_the_others(
+    database: Database, vault: Vault, tmp_path: Path, public_url: str
+) -> None:
+    """Break: in `app/web/server/error_bytes.py`, write `API_HEADERS` for `headers_of(app)`."""
+    gateway = open_gateway(database, vault, tmp_path, public_url=public_url)
+    own = gateway.client.get("/nowhere")
+    assert ("Strict-Transport-Security" in own.headers) == public_url.startswith("https")
+    for error, status in ERRORS.items():
+        ours, theirs = socket.socketpair()
+        reader = cast("Any", type("Reader", (), {"request": None}))
+        conn = _connection(sock=ours, reader=reader, poller=selectors.DefaultSelector())
+        worker = _Worker([conn])
+        worker.wsgi = gateway.client.application
+        worker._refuse(conn, error)
+        with ours, theirs:
+            answer = HTTPResponse(theirs)
+            answer.begin()
+            body = json.loads(answer.read())
+        assert (answer.status, body.keys()) == (status, {"code", "message"}), error
+        assert "555" not in body["message"]
+        expected = set(own.headers.keys()) | {"Connection", "Date"}
+        assert set(answer.headers.keys()) == expected, error
+        varying = {"Content-Length", "X-Request-Id", "Date", "Connection"}
+        for name in expected - varying:
+            assert answer.headers[name] == own.headers[name], (error, name)

@@ -17,7 +17,7 @@ from gunicorn.http.errors import (
 
 from app.kernel.errors import BadRequest, InternalError, PayloadTooLarge, PublicError
 from app.web.errors import HTTP_STATUS
-from app.web.requests import API_HEADERS, request_id_of
+from app.web.requests import headers_of, request_id_of
 from app.web.server.request_reader import MAX_CHUNKS, TooManyChunks
 
 
@@ -38,10 +38,10 @@ _TEXTS: dict[type[Exception], tuple[int, str]] = {
 }
 
 
-def error_bytes(error: Exception, request: Any | None) -> bytes:
+def error_bytes(error: Exception, request: Any | None, app: object) -> bytes:
     """Write the whole HTTP answer to an error; the connection is closed after it.
 
-    ``request`` is gunicorn's, where its head could be read.
+    ``request`` is gunicorn's, where its head could be read; ``app`` names the common headers.
     """
     status, public = _public_of(error)
     body = json.dumps({"code": public.code, "message": public.text}).encode()
@@ -51,7 +51,7 @@ def error_bytes(error: Exception, request: Any | None) -> bytes:
         "Content-Type": "application/json",
         "Date": formatdate(usegmt=True),
         "X-Request-Id": request_id_of(_header(request, "X-REQUEST-ID")),
-        **API_HEADERS,
+        **headers_of(app),
     }
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]

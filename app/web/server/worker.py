@@ -202,7 +202,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001
             _log.error("request_failed", exc_info=error)
             conn.keep_alive, conn.condition = False, None
-            outbox.parts = [error_bytes(error, request)]
+            outbox.parts = [error_bytes(error, request, self.wsgi)]
         if conn.condition is None:
             conn.unsent = b"".join(outbox.parts)
             conn.send()
@@ -266,7 +266,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     def _refuse(self, conn: Connection, error: Exception) -> None:
         """Answer an error that is found before there is a request."""
         _log.warning("request_refused", why=type(error).__name__)
-        conn.unsent = error_bytes(error, conn.reader.request)
+        conn.unsent = error_bytes(error, conn.reader.request, self.wsgi)
         conn.keep_alive = False
         conn.send()
         self._begin_answer(conn)
