@@ -2,6 +2,9 @@
 
 An attempt is counted before its credential is checked and withdrawn when it was right, so parallel
 attempts cannot pass a limit. The number of rows is bounded: names share a fixed number of slots.
+
+The time is read once a connection is lent, because that measures the database's clock. A time that
+lies ahead was written by a host whose clock was wrong: it does not count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +23,8 @@ from app.kernel.errors import RateLimited
 
 _TOO_MANY = "Too many wrong attempts. Try again later."
 _MOST_RETRY_SECONDS = 3600
+# Two hosts agree on the time of the database within this much.
+_TOLERATED_MILLISECONDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,11 @@ class Attempts:
         Raises:
             RateLimited: a limit of one of the subjects is reached; nothing is counted.
         """
-        now = _milliseconds(self.clock.now())
         with self.database.reading() as connection:
+            now = _milliseconds(self.clock.now())
             _check(subjects, _load(connection, subjects), now)
         with self.database.writing() as connection:
+            now = _milliseconds(self.clock.now())
             _add_rows(connection, subjects, now)
             found = _load(connection, subjects, to_change=True)
             _check(subjects, found, now)
@@ -56,9 +62,9 @@ class Attempts:
 
     def blocked_until(self, *subjects: Subject) -> datetime | None:
         """Return until when no attempt of these subjects is allowed; None: it is allowed."""
-        now = _milliseconds(self.clock.now())
         with self.database.reading() as connection:
-            until = _blocked_until(subjects, _load(connection, subjects))
+            now = _milliseconds(self.clock.now())
+            until = _blocked_until(subjects, _load(connection, subjects), now)
         return _time(until) if until > now else None
 
     def give_back(self, attempt: Attempt) -> None:
@@ -89,14 +95,18 @@ def forget_expired_attempts(connection: Connection, now: datetime) -> None:
 
 
 def _check(subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now: int) -> None:
-    until = _blocked_until(subjects, found)
+    until = _blocked_until(subjects, found, now)
     if until > now:
         seconds = -(-(until - now) // 1000)
         raise RateLimited(_TOO_MANY, retry_after_seconds=min(seconds, _MOST_RETRY_SECONDS))
 
 
-def _blocked_until(subjects: Sequence[Subject], found: Mapping[str, Sequence[int]]) -> int:
-    ends = (blocked_until(found.get(one.slot, ()), LIMITS[one.kind]) for one in subjects)
+def _blocked_until(
+    subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now: int
+) -> int:
+    ends = (
+        blocked_until(_until(now, found.get(one.slot, ())), LIMITS[one.kind]) for one in subjects
+    )
     return max(ends, default=0)
 
 
@@ -124,13 +134,17 @@ def _add_rows(connection: Connection, subjects: Sequence[Subject], now: int) -> 
 def _store(connection: Connection, subject: Subject, times: list[int], now: int) -> None:
     limits = LIMITS[subject.kind]
     longest = max(limit.seconds for limit in limits)
-    kept = [at for at in times if at > now - longest * 1000]
+    kept = [at for at in _until(now, times) if at > now - longest * 1000]
     kept = sorted(kept)[-max(limit.failures for limit in limits) :]
     connection.execute(
         update(failed_attempts)
         .where(failed_attempts.c.slot == subject.slot)
         .values(times=kept, expires_at=_time(now) + timedelta(seconds=longest))
     )
+
+
+def _until(now: int, times: Sequence[int]) -> list[int]:
+    return [at for at in times if at <= now + _TOLERATED_MILLISECONDS]
 
 
 def _milliseconds(at: datetime) -> int:

@@ -2,14 +2,17 @@
 
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from app.access.attempt_limits import LIMITS, AttemptKind, Limit, Subject, blocked_until
 from app.access.attempts import Attempts, forget_attempts, forget_expired_attempts, withdraw
 from app.access.tables import failed_attempts
 from app.db.engine import Database
+from app.kernel.clock import Clock, host_now
 from app.kernel.errors import RateLimited
 from app.kernel.ids import new_id
 from app.people.known_browser import KNOWN_FOR, KnownBrowserCookie
@@ -84,6 +87,28 @@ def test_right_attempts_are_withdrawn_and_old_ones_expire(world: World) -> None:
     with world.database.writing() as connection:
         forget_expired_attempts(connection, time.at)
     assert world.rows(failed_attempts) == []
+
+
+def test_a_host_clock_that_is_wrong_counts_for_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: in `Attempts.begin`, read the clock before `self.database.writing()`."""
+    attempts, right, far = Attempts(database, Clock()), host_now, timedelta(days=40)
+    for ahead in (far, -far):
+        monkeypatch.setattr("app.kernel.clock.host_now", lambda ahead=ahead: right() + ahead)
+        monkeypatch.setattr("app.db.clock.host_now", lambda ahead=ahead: right() + ahead)
+        attempt = attempts.begin(ACCOUNT)
+        assert abs(attempt.at - right().timestamp() * 1000) < 60_000
+    monkeypatch.undo()
+    slots = failed_attempts.c.slot == ACCOUNT.slot
+    future = round((right() + far).timestamp() * 1000)
+    with database.writing() as connection:
+        connection.execute(update(failed_attempts).where(slots).values(times=[future] * 60))
+    for _ in range(LIMITS[AttemptKind.ACCOUNT][0].failures):
+        attempts.begin(ACCOUNT)
+    with pytest.raises(RateLimited) as refused:
+        attempts.begin(ACCOUNT)
+    assert (refused.value.retry_after_seconds or 0) <= 60
 
 
 def test_slots_bound_the_rows_and_kinds_do_not_share_them() -> None:
