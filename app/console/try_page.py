@@ -20,18 +20,19 @@ from app.db.engine import Database
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.ids import parse_id
+from app.messages.api import send_or_wait
 from app.messages.code_meanings import code_meaning, code_page
 from app.messages.idempotency import identify
 from app.messages.refusal_meanings import refusal_meaning
 from app.messages.request import SendCall, SendRequest
 from app.messages.schemas import SendBody
-from app.messages.send import SendMessage
 from app.messages.trial import Trial, try_number
 from app.people.visitor import Visitor
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.web.errors import HTTP_STATUS
 from app.web.routes import Answer, Routes
+from app.web.waiting import may_wait
 from app.web.wiring import service
 
 routes = Routes("Console", described=False)
@@ -93,7 +94,7 @@ def send_test(visitor: Visitor) -> Answer:
     nonce = str(given or uuid4())
     try:
         wanted = read_form(SendBody, to_phone_number=_typed_number())
-        sent = service(SendMessage)(_call(visitor, wanted, nonce))
+        sent = send_or_wait(_call(visitor, wanted, nonce))
     except e.ValidationFailed as problem:
         return _page(visitor, _Shown(sending=refilled(problem), nonce=nonce), 422)
     except e.SubmissionUnconfirmed as unconfirmed:
@@ -115,7 +116,8 @@ def _call(visitor: Visitor, wanted: SendRequest, nonce: str) -> SendCall:
         "to_phone_number": wanted.to_phone_number,
         "message": wanted.message,
     }
-    return SendCall(visitor.principal, wanted, identify(f"console form {nonce}", body))
+    idempotent = identify(f"console form {nonce}", body)
+    return SendCall(visitor.principal, wanted, idempotent, may_wait(request.environ))
 
 
 def _refused(visitor: Visitor, refused: e.PublicError, nonce: str) -> Answer:
@@ -123,7 +125,10 @@ def _refused(visitor: Visitor, refused: e.PublicError, nonce: str) -> Answer:
     # While the first of two submits runs, the same form finds its message a moment later.
     kept = {"nonce": nonce} if isinstance(refused, e.IdempotencyConflict) else {}
     shown = _Shown(sending=form, refused=refused, **kept)  # type: ignore[arg-type]
-    return _page(visitor, shown, HTTP_STATUS[type(refused)])
+    answer = _page(visitor, shown, HTTP_STATUS[type(refused)])
+    if refused.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(refused.retry_after_seconds)
+    return answer
 
 
 def _page(visitor: Visitor, shown: _Shown, status: int = 200) -> Answer:

@@ -24,7 +24,7 @@ from app.messages.schemas import (
     MessageView,
     SendBody,
 )
-from app.messages.send import SendMessage
+from app.messages.send import SendMessage, Sent
 from app.messages.submit import NoFreePlace
 from app.web.bodies import JsonBody, Query, read_json
 from app.web.pages import page
@@ -75,14 +75,22 @@ def send_sms(token_hash: str) -> Answer:
         now = service(Clock).now()
         authenticate(service(Database), token_hash, Role.SENDER, now)
         raise
-    call = SendCall(token_hash, wanted, idempotent, may_wait=may_wait(request.environ))
+    sent = send_or_wait(SendCall(token_hash, wanted, idempotent, may_wait(request.environ)))
+    headers = {"Idempotent-Replayed": "true"} if sent.replayed else {}
+    return json_text_answer(sent.answer, 201, headers)
+
+
+def send_or_wait(call: SendCall) -> Sent:
+    """Send; where no place is free, ask the server to run the current request again.
+
+    Raises:
+        PublicError: as `SendMessage`; `RateLimited` also where the request runs again.
+    """
     try:
-        sent = service(SendMessage)(call)
+        return service(SendMessage)(call)
     except NoFreePlace as full:
         run_again_when(request.environ, full.is_over)
         raise e.RateLimited from full
-    headers = {"Idempotent-Replayed": "true"} if sent.replayed else {}
-    return json_text_answer(sent.answer, 201, headers)
 
 
 def _idempotent_request() -> IdempotentRequest | None:

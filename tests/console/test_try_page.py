@@ -13,11 +13,16 @@ from twilio.http.response import Response
 from app.access.roles import Role
 from app.access.tables import organizations, workspaces
 from app.destinations.tables import provider_permissions
+from app.messages.submit import InFlight
 from app.messages.tables import idempotency_keys, messages
+from app.providers.twilio.transport import Throttled
 from app.use_cases.opt_outs import OptOut, add_opt_out
 from app.use_cases.tables import use_cases
+from app.web.waiting import allow_waiting, condition_to_run_again
 from support.console import Window, signed_in
 from support.fake_twilio import refused
+from support.rewire import rewire
+from support.time import FakePace
 from support.world import ACCOUNT, BR_NUMBER, US_NUMBER, Gateway, Tenant, World, open_gateway
 
 pytestmark = pytest.mark.one_engine
@@ -179,6 +184,7 @@ def test_a_form_that_is_submitted_twice_sends_once(
 def test_two_clicks_at_the_same_time_send_once(
     gateway: Gateway, tenant: Tenant, window: Window, world: World
 ) -> None:
+    rewire(gateway, in_flight=InFlight(16))  # a place for each
     form = form_of(window, tenant)
     others = [signed_in(gateway, tenant.keys[Role.OWNER]) for _ in range(4)]
     forms = [form | {"csrf_token": other.token("/console/try")} for other in others]
@@ -284,6 +290,42 @@ def test_an_unconfirmed_send_leads_to_its_message_which_explains(
     assert "Not confirmed" in shown
     assert send(window, form).headers["Location"] == answer.headers["Location"]
     assert len(gateway.twilio.calls) == 1
+
+
+def test_a_send_waits_for_a_place_and_is_then_refused_with_a_time_to_wait(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    """Break: in `app/console/try_page.py`, call `SendMessage` without `may_wait`."""
+    form = form_of(window, tenant)
+    in_flight = InFlight(1)
+    rewire(gateway, in_flight=in_flight, pace=FakePace().pace())
+    server = window.client.application
+    environs: list[dict[str, Any]] = []
+    inner = server.wsgi_app
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Any:
+        environs.append(environ)
+        return inner(environ, start_response)
+
+    server.wsgi_app = serve
+    with in_flight.place(tenant.workspace_id):
+        allow_waiting(window.client.environ_base)
+        send(window, form)
+        condition = condition_to_run_again(environs[-1])
+        assert condition is not None
+        assert not condition()
+        window.client.environ_base.clear()  # its time is over: it runs a last time
+        answer = send(window, form)
+        assert condition_to_run_again(environs[-1]) is None
+        assert (answer.status_code, "Not sent." in answer.text) == (429, True)
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert condition()
+    assert world.rows(messages) == []
+    assert send(window, form).status_code == 303
+    gateway.twilio.script += [Throttled(1.0)] * 9
+    busy = send(window, form_of(window, tenant))
+    assert (busy.status_code, "Not sent." in busy.text) == (503, True)
+    assert int(busy.headers["Retry-After"]) >= 1
 
 
 def test_the_page_says_whether_a_test_costs_money(
