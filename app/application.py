@@ -15,6 +15,7 @@ from app.destinations.api import routes as destination_routes
 from app.destinations.api_policy import routes as policy_routes
 from app.destinations.api_provider import routes as destination_provider_routes
 from app.destinations.api_traffic import routes as destination_traffic_routes
+from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
 from app.messages.api import routes as messages_routes
 from app.providers.twilio.inbound import routes as inbound_routes
@@ -45,6 +46,7 @@ ROUTES = (
     destination_traffic_routes,
     destination_provider_routes,
     guard_routes,
+    alert_routes,
     tenancy_routes,
     workspace_routes,
     use_case_routes,

@@ -14,6 +14,7 @@ from app.destinations.geo_source import GeoPermissionSource
 from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
 from app.guards.manage import ManageGuards
+from app.guards.manage_alerts import AcknowledgeAlert
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
@@ -68,6 +69,7 @@ class Services:
     track: TrackDelivery
     destinations: ManageDestinations
     guards: ManageGuards
+    acknowledge_alert: AcknowledgeAlert
     check_provider: CheckProvider
     workspaces: ManageWorkspaces
     webhook_endpoints: ManageEndpoints
@@ -93,6 +95,7 @@ class Services:
             self.track,
             self.destinations,
             self.guards,
+            self.acknowledge_alert,
             self.check_provider,
             self.workspaces,
             self.webhook_endpoints,
@@ -185,6 +188,7 @@ def open_services(
         track=TrackDelivery(database, clock),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         guards=ManageGuards(database, clock),
+        acknowledge_alert=AcknowledgeAlert(database, clock),
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
         workspaces=ManageWorkspaces(database, vault, clock, prover or TwilioProof(transport)),
         webhook_endpoints=ManageEndpoints(database, vault, clock, settings.webhook_allow_loopback),

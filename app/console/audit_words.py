@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from app.access.principal import ActorKind
 
 WORDS: Mapping[str, str] = {
+    "alert.acknowledged": "Alert acknowledged",
     "access_key.changed": "Access key changed",
     "access_key.created": "Access key made",
     "access_key.revoked": "Access key revoked",

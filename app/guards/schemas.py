@@ -1,17 +1,21 @@
-"""Wire schemas of guards.
+"""Wire schemas of guards and alerts.
 
-The bodies describe the API; `app.guards.configuration` reads them and names every problem.
+The bodies of guards describe the API; `app.guards.configuration` reads them and names every problem.
 """
 
+from enum import StrEnum
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, post_load, validate
 
+from app.guards.alerts import AlertKind
 from app.guards.configuration import parse_configuration
 from app.guards.limits import AUTO, GuardConfiguration, GuardMode
+from app.guards.manage_alerts import AlertFilter
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import LARGEST_STORED
-from app.web.fields import StrictSchema, one_of
+from app.web.fields import Id, StrictSchema, one_of
+from app.web.pages import PageQuery
 
 _MODE = {"example": "enforce"}
 _COUNT = validate.Range(min=1, max=LARGEST_STORED)
@@ -167,3 +171,65 @@ class GuardsDocument(Schema):
         keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), required=True
     )
     auto = fields.Nested(AutoView, required=True)
+
+
+class AlertState(StrEnum):
+    """Whether what an alert is about still goes on."""
+
+    OPEN = "open"
+    CLEARED = "cleared"
+
+
+class AlertListQuery(PageQuery, StrictSchema):
+    """Query of ``GET /v1/alerts``."""
+
+    workspace_id = Id()
+    kind = fields.String(validate=one_of(AlertKind))
+    state = fields.String(validate=one_of(AlertState))
+    acknowledged = fields.String(validate=one_of(("true", "false")))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> AlertFilter:
+        kind, state = data.get("kind"), data.get("state")
+        acknowledged = data.get("acknowledged")
+        return AlertFilter(
+            limit=data["limit"],
+            page_token=data["page_token"],
+            workspace_id=data.get("workspace_id"),
+            kind=None if kind is None else AlertKind(kind),
+            is_open=None if state is None else state == AlertState.OPEN,
+            is_acknowledged=None if acknowledged is None else acknowledged == "true",
+        )
+
+
+_DETAILS = {
+    "guard": "country",
+    "window": "hour",
+    "scope": "workspace",
+    "use_case_id": None,
+    "value": "MA",
+    "mode": "enforce",
+    "limit": 50,
+    "hits": 1950,
+}
+
+
+class AlertView(Schema):
+    """An alert; a number in its details is masked."""
+
+    id = fields.UUID(required=True)
+    workspace_id = fields.UUID(required=True)
+    kind = fields.String(required=True, validate=one_of(AlertKind))
+    opened_at = fields.DateTime(required=True)
+    last_at = fields.DateTime(required=True)
+    cleared_at = fields.DateTime(required=True, allow_none=True)
+    acknowledged_at = fields.DateTime(required=True, allow_none=True)
+    acknowledged_by = fields.String(required=True, allow_none=True)
+    details = fields.Dict(required=True, metadata={"example": _DETAILS})
+
+
+class AlertPage(Schema):
+    """A page of alerts, newest first."""
+
+    items = fields.List(fields.Nested(AlertView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)

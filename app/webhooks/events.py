@@ -15,6 +15,11 @@ class EventType(StrEnum):
     SMS_FAILED = "sms.failed"
     DESTINATION_CHANGED = "destination.changed"
     DESTINATION_DRIFT = "destination.drift"
+    GUARD_TRIPPED = "guard.tripped"
+    GUARD_CLEARED = "guard.cleared"
+    DELIVERY_COLLAPSED = "delivery.collapsed"
+    ENDPOINT_FAILING = "endpoint.failing"
+    GEO_DRIFT = "geo.drift"
 
 
 def message_text(event_type: str, at: datetime, data: str) -> str:

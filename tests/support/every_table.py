@@ -5,7 +5,19 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Date, Integer, String, Table, Uuid, insert, null
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    Integer,
+    String,
+    Table,
+    Uuid,
+    insert,
+    null,
+)
 
 from app.db.engine import Database
 from app.db.metadata import metadata
@@ -75,6 +87,7 @@ _MAKERS: dict[type, Callable[[int, int], Any]] = {
     Uuid: lambda _place, _number: new_id(),
     UtcDateTime: lambda _, number: utc_now() - timedelta(hours=number % 100, milliseconds=number),
     Boolean: lambda place, _: place % 2 == 0,
+    ARRAY: lambda place, number: [number] * place,
     Integer: lambda _, number: number,
     Date: lambda place, _: (utc_now() - timedelta(days=place)).date(),
 }

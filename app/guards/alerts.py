@@ -1,0 +1,247 @@
+"""SQL of alerts: opened once for each subject, counted, cleared, acknowledged.
+
+Opening and clearing write their webhook event in the same transaction.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    case,
+    distinct,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.db.rows import AnyRow
+from app.db.types import UtcDateTime
+from app.destinations.store import lock_policy
+from app.guards.limits import GuardName, GuardScope, Trip, money_text
+from app.guards.tables import alerts, guard_trips
+from app.guards.windows import LENGTHS
+from app.kernel.clock import rfc3339
+from app.kernel.ids import new_id
+from app.kernel.masking import mask_number
+from app.webhooks.events import EventType
+from app.webhooks.outbox import add_event
+
+# From the next value within an hour on, one alert stands for all further ones.
+VALUES_OF_ONE_GUARD = 20
+_MANY = "*"
+
+
+class AlertKind(StrEnum):
+    """What alerts are about; each kind is also the type of its webhook event."""
+
+    GUARD_TRIPPED = "guard.tripped"
+    DELIVERY_COLLAPSED = "delivery.collapsed"
+    ENDPOINT_FAILING = "endpoint.failing"
+    GEO_DRIFT = "geo.drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A send that met the limit of a guard; ``value`` is as counters have it."""
+
+    workspace_id: UUID
+    trip: Trip
+    value: str
+
+    @property
+    def kind(self) -> AlertKind:
+        """Return the kind of the alert."""
+        if self.trip.watch.guard is GuardName.DELIVERY:
+            return AlertKind.DELIVERY_COLLAPSED
+        return AlertKind.GUARD_TRIPPED
+
+
+def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
+    """Count a hit on the open alert, or open one."""
+    _note_period(connection, hit, now)
+    if _count(connection, hit, hit.value, now):
+        return
+    # Sends that open alerts of one workspace take turns.
+    lock_policy(connection, hit.workspace_id)
+    if _count(connection, hit, hit.value, now):
+        return
+    is_one_of_many = bool(hit.value) and (
+        _values_within_an_hour(connection, hit, now) >= VALUES_OF_ONE_GUARD
+    )
+    if is_one_of_many and _count(connection, hit, _MANY, now):
+        return
+    _open_for(connection, hit, now, is_one_of_many=is_one_of_many)
+
+
+def _subject(hit: Hit, value: str) -> str:
+    watch = hit.trip.watch
+    return f"{watch.guard}:{hit.trip.window}:{watch.scope_id.hex}:{value}"
+
+
+def _count(connection: Connection, hit: Hit, value: str, now: datetime) -> bool:
+    columns = alerts.c
+    counted = connection.execute(
+        update(alerts)
+        .where(
+            columns.workspace_id == hit.workspace_id,
+            columns.kind == hit.kind,
+            columns.subject == _subject(hit, value),
+            columns.cleared_at.is_(None),
+        )
+        .values(
+            hits=columns.hits + 1,
+            last_at=case(
+                (columns.last_at > now, columns.last_at), else_=literal(now, UtcDateTime())
+            ),
+            mode=hit.trip.watch.mode,
+            guard_limit=hit.trip.limit,
+        )
+    )
+    return counted.rowcount == 1
+
+
+def _values_within_an_hour(connection: Connection, hit: Hit, now: datetime) -> int:
+    columns = alerts.c
+    query = select(func.count(distinct(columns.counter_value))).where(
+        columns.workspace_id == hit.workspace_id,
+        columns.guard == hit.trip.watch.guard,
+        columns.opened_at > now - timedelta(hours=1),
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _open_for(connection: Connection, hit: Hit, now: datetime, *, is_one_of_many: bool) -> None:
+    watch = hit.trip.watch
+    is_number = watch.guard is GuardName.NUMBER
+    shown = mask_number(watch.value) if is_number else watch.value
+    open_alert(
+        connection,
+        hit.workspace_id,
+        hit.kind,
+        _subject(hit, _MANY if is_one_of_many else hit.value),
+        now,
+        guard=watch.guard,
+        guard_window=hit.trip.window,
+        scope=watch.scope,
+        use_case_id=watch.scope_id if watch.scope is GuardScope.USE_CASE else None,
+        value=None if is_one_of_many else shown or None,
+        counter_value=None if is_one_of_many else hit.value,
+        mode=watch.mode,
+        guard_limit=hit.trip.limit,
+        hits=1,
+    )
+
+
+def open_alert(
+    connection: Connection,
+    workspace_id: UUID,
+    kind: AlertKind,
+    subject: str,
+    now: datetime,
+    **values: Any,
+) -> None:
+    """Open an alert whose subject has no open one, and write its event."""
+    row = connection.execute(
+        insert(alerts)
+        .values(
+            id=new_id(),
+            workspace_id=workspace_id,
+            kind=kind,
+            subject=subject,
+            opened_at=now,
+            last_at=now,
+            **{"hits": 0} | values,
+        )
+        .returning(alerts)
+    ).one()
+    add_event(connection, workspace_id, EventType(kind.value), render_alert(row), now)
+
+
+def clear_alerts(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
+    """Clear open alerts, and write their events."""
+    rows = connection.execute(
+        update(alerts)
+        .where(which, alerts.c.cleared_at.is_(None))
+        .values(cleared_at=now)
+        .returning(alerts)
+    ).all()
+    for row in sorted(rows, key=lambda row: row.id):
+        add_event(connection, row.workspace_id, EventType.GUARD_CLEARED, render_alert(row), now)
+    return len(rows)
+
+
+def clear_what_is_over(connection: Connection, now: datetime) -> int:
+    """Clear the alerts of guards whose limit no send has met for one whole window."""
+    columns = alerts.c
+    is_over = case(
+        {window.value: literal(now - length, UtcDateTime()) for window, length in LENGTHS.items()},
+        value=columns.guard_window,
+    )
+    return clear_alerts(
+        connection,
+        (columns.kind == AlertKind.GUARD_TRIPPED) & (columns.last_at <= is_over),
+        now,
+    )
+
+
+def load_open(connection: Connection, workspace_id: UUID, kind: AlertKind) -> list[AnyRow]:
+    """Load the open alerts of a kind."""
+    columns = alerts.c
+    query = select(alerts).where(
+        columns.workspace_id == workspace_id, columns.kind == kind, columns.cleared_at.is_(None)
+    )
+    return list(connection.execute(query))
+
+
+def render_alert(row: AnyRow) -> dict[str, Any]:
+    """Write an alert as the API shows it."""
+
+    def time(value: datetime | None) -> str | None:
+        return None if value is None else rfc3339(value)
+
+    return {
+        "id": str(row.id),
+        "workspace_id": str(row.workspace_id),
+        "kind": row.kind,
+        "opened_at": rfc3339(row.opened_at),
+        "last_at": rfc3339(row.last_at),
+        "cleared_at": time(row.cleared_at),
+        "acknowledged_at": time(row.acknowledged_at),
+        "acknowledged_by": row.acknowledged_by,
+        "details": row.details if row.guard is None else _guard_details(row),
+    }
+
+
+def _guard_details(row: AnyRow) -> dict[str, Any]:
+    is_money = row.guard == GuardName.SPEND
+    return {
+        "guard": row.guard,
+        "window": row.guard_window,
+        "scope": row.scope,
+        "use_case_id": None if row.use_case_id is None else str(row.use_case_id),
+        "value": row.value,
+        "mode": row.mode,
+        "limit": money_text(row.guard_limit) if is_money else row.guard_limit,
+        "hits": row.hits,
+    }
+
+
+def _note_period(connection: Connection, hit: Hit, now: datetime) -> None:
+    guard = hit.trip.watch.guard
+    period = now.replace(second=0, microsecond=0)
+    if guard is not GuardName.WORKSPACE:
+        period = period.replace(minute=0)
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(
+        dialect.insert(guard_trips)
+        .values(workspace_id=hit.workspace_id, guard=guard, value=hit.value, period=period)
+        .on_conflict_do_nothing()
+    )

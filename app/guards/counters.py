@@ -1,0 +1,296 @@
+"""SQL of counting a send in its guards: checked and counted by the statement that writes it.
+
+A counter is one row, so its lock makes the check exact over all processes and hosts. Rows are
+locked in one order, those that many sends share first. What a statement finds beyond an enforced
+limit makes it write nothing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select, text, tuple_, update
+
+from app.db.rows import AnyRow
+from app.guards.limits import WINDOWS, GuardName, Trip, Watch
+from app.guards.tables import guard_counters
+from app.guards.windows import (
+    KEPT_STEPS,
+    NOTHING,
+    StepCounts,
+    added,
+    find_trips,
+    live_steps,
+    shifted_to,
+    step_at,
+    taken_back,
+)
+
+_LOCK_ORDER = (
+    GuardName.WORKSPACE,
+    GuardName.SPEND,
+    GuardName.COUNTRY,
+    GuardName.PREFIX,
+    GuardName.NUMBER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One counter that a send adds to: which row, the steps of now, and the amounts.
+
+    The amount is 0 in a window that has no limit, which is not counted there.
+    """
+
+    watch: Watch
+    value: str
+    steps: tuple[int, int]
+    amounts: tuple[int, int]
+
+    @property
+    def key(self) -> tuple[UUID, str, str]:
+        """Return the primary key of the row."""
+        return self.watch.scope_id, self.watch.guard.value, self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted, to be given back if the provider never sends the message."""
+
+    key: tuple[UUID, str, str]
+    steps: tuple[int, int]
+    amounts: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The trips of a send, in the order of guards and windows, and what it has been counted in.
+
+    Where one of the trips refuses the send, nothing was counted.
+    """
+
+    trips: tuple[Trip, ...]
+    counted: tuple[Counted, ...]
+
+    @property
+    def refusal(self) -> Trip | None:
+        """Return the trip that refuses the send."""
+        return next((trip for trip in self.trips if trip.watch.is_enforced), None)
+
+
+def counters_of(watches: Sequence[Watch], pseudonym: str, now: datetime) -> tuple[Counter, ...]:
+    """List the counters of a send in the order in which they are locked."""
+    found = [_counter(watch, pseudonym, now) for watch in watches]
+    return tuple(sorted(found, key=lambda one: _LOCK_ORDER.index(one.watch.guard)))
+
+
+def _counter(watch: Watch, pseudonym: str, now: datetime) -> Counter:
+    guard = watch.guard
+    short, long = WINDOWS[guard]
+    return Counter(
+        watch=watch,
+        value=pseudonym if guard is GuardName.NUMBER else watch.value,
+        steps=(step_at(guard, short, now), step_at(guard, long, now)),
+        amounts=(
+            watch.amount if short in watch.limits else 0,
+            watch.amount if long in watch.limits else 0,
+        ),
+    )
+
+
+# On PostgreSQL: parts of the one statement that writes a submission. `judged` locks the counters
+# and has each as it is now, without the send; a counter that another statement made since this one
+# began makes it fail with a null, and it is run again.
+_ZEROS = f"array_fill(0::bigint, ARRAY[{KEPT_STEPS}])"
+
+
+def _shifted(window: str) -> str:
+    return f"""CASE WHEN c.version IS NULL THEN {_ZEROS} ELSE (array_fill(0::bigint, ARRAY[greatest(
+      least(a.{window}_step - c.{window}_step, {KEPT_STEPS}), 0)::int])
+      || c.{window}_counts)[1 : {KEPT_STEPS}] END"""
+
+
+def _beyond(window: str) -> str:
+    return f"""coalesce((SELECT sum(n) FROM unnest(h.{window}_counts[1 : a.live]) AS n)
+      + a.{window}_amount > a.{window}_limit, false)"""  # noqa: S608
+
+
+JUDGED = f"""asked AS (
+  SELECT * FROM jsonb_to_recordset(CAST(:counters AS jsonb)) AS a (
+    scope_id uuid, guard text, value text, enforced boolean, live int,
+    short_step bigint, short_amount bigint, short_limit bigint,
+    long_step bigint, long_amount bigint, long_limit bigint)
+), judged AS MATERIALIZED (
+  SELECT a.scope_id, a.guard, a.value, a.enforced, a.short_amount, a.long_amount, c.version, h.*,
+    {_beyond("short")} AS beyond_short, {_beyond("long")} AS beyond_long
+  FROM asked AS a
+  LEFT JOIN LATERAL (SELECT * FROM guard_counters AS k WHERE k.scope_id = a.scope_id
+    AND k.guard = a.guard AND k.value = a.value FOR UPDATE) AS c ON true
+  CROSS JOIN LATERAL (SELECT greatest(a.short_step, c.short_step) AS short_step,
+    {_shifted("short")} AS short_counts, greatest(a.long_step, c.long_step) AS long_step,
+    {_shifted("long")} AS long_counts) AS h
+), refused AS (SELECT 1 FROM judged WHERE enforced AND (beyond_short OR beyond_long))"""  # noqa: S608
+IS_ADMITTED = "NOT EXISTS (SELECT 1 FROM refused)"
+
+
+def count_where(condition: str) -> str:
+    """Return the part of the statement that counts."""
+    return f"""counted AS (
+  INSERT INTO guard_counters AS t (scope_id, guard, value, version,
+    short_step, short_counts, long_step, long_counts)
+  SELECT scope_id, guard, value, coalesce(version, 0) + 1,
+    short_step, ARRAY[short_counts[1] + short_amount] || short_counts[2 : {KEPT_STEPS}],
+    long_step, ARRAY[long_counts[1] + long_amount] || long_counts[2 : {KEPT_STEPS}]
+  FROM judged WHERE {condition}
+  ON CONFLICT (scope_id, guard, value) DO UPDATE SET
+    version = CASE WHEN excluded.version = t.version + 1 THEN excluded.version END,
+    short_step = excluded.short_step, short_counts = excluded.short_counts,
+    long_step = excluded.long_step, long_counts = excluded.long_counts
+)"""  # noqa: S608
+
+
+# What the statement returns: the steps of all counters, and the counts of those beyond a limit.
+JUDGEMENT = """(SELECT json_agg(json_build_array(guard, short_step, long_step,
+    CASE WHEN beyond_short OR beyond_long THEN short_counts END,
+    CASE WHEN beyond_short OR beyond_long THEN long_counts END)) FROM judged)"""
+
+
+def counters_json(counters: Sequence[Counter]) -> str:
+    """Write the parameter ``counters`` of the statement."""
+    return json.dumps([_counter_json(one) for one in counters])
+
+
+def _counter_json(counter: Counter) -> dict[str, Any]:
+    watch = counter.watch
+    short, long = WINDOWS[watch.guard]
+    return {
+        "scope_id": str(watch.scope_id),
+        "guard": watch.guard.value,
+        "value": counter.value,
+        "enforced": watch.is_enforced,
+        "live": live_steps(watch.guard),
+        "short_step": counter.steps[0],
+        "short_amount": counter.amounts[0],
+        "short_limit": watch.limits.get(short),
+        "long_step": counter.steps[1],
+        "long_amount": counter.amounts[1],
+        "long_limit": watch.limits.get(long),
+    }
+
+
+def read_judgement(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> Judgement:
+    """Read what the statement returned."""
+    by_guard = {GuardName(row[0]): row for row in found}
+    trips: list[Trip] = []
+    counted = []
+    for counter in counters:
+        _, short_step, long_step, short_counts, long_counts = by_guard[counter.watch.guard]
+        counted.append(Counted(counter.key, (short_step, long_step), counter.amounts))
+        if short_counts is not None:
+            current = StepCounts(short_step, short_counts), StepCounts(long_step, long_counts)
+            trips += find_trips(counter.watch, current)
+    return _judgement(trips, counted)
+
+
+def _judgement(trips: list[Trip], counted: list[Counted]) -> Judgement:
+    order = list(GuardName)
+    in_order = tuple(sorted(trips, key=lambda trip: order.index(trip.watch.guard)))
+    judgement = Judgement(in_order, tuple(counted))
+    return judgement if judgement.refusal is None else Judgement(in_order, ())
+
+
+def count_on_sqlite(connection: Connection, counters: Sequence[Counter]) -> Judgement:
+    """Check and count a send inside of a transaction that began as a writer."""
+    stored = _load(connection, [counter.key for counter in counters])
+    trips: list[Trip] = []
+    counted, rows = [], []
+    for counter in counters:
+        current = _now(stored.get(counter.key), counter)
+        trips += find_trips(counter.watch, current)
+        steps = current[0].step, current[1].step
+        counted.append(Counted(counter.key, steps, counter.amounts))
+        pairs = zip(current, counter.amounts, strict=True)
+        rows.append((counter.key, tuple(added(one, amount) for one, amount in pairs)))
+    judgement = _judgement(trips, counted)
+    if judgement.refusal is None:
+        connection.execute(_WRITE_SQLITE, [_sqlite_row(key, *counts) for key, counts in rows])
+    return judgement
+
+
+_WRITE_SQLITE = text(
+    """INSERT INTO guard_counters AS t (scope_id, guard, value, version,
+    short_step, short_counts, long_step, long_counts)
+  VALUES (:scope_id, :guard, :value, 1, :short_step, :short_counts, :long_step, :long_counts)
+  ON CONFLICT (scope_id, guard, value) DO UPDATE SET version = t.version + 1,
+    short_step = excluded.short_step, short_counts = excluded.short_counts,
+    long_step = excluded.long_step, long_counts = excluded.long_counts"""
+)
+
+
+def _sqlite_row(key: tuple[UUID, str, str], short: StepCounts, long: StepCounts) -> dict[str, Any]:
+    return {
+        "scope_id": key[0].hex,
+        "guard": key[1],
+        "value": key[2],
+        "short_step": short.step,
+        "short_counts": json.dumps(short.counts),
+        "long_step": long.step,
+        "long_counts": json.dumps(long.counts),
+    }
+
+
+def judge(connection: Connection, counters: Sequence[Counter]) -> tuple[Trip, ...]:
+    """Return the trips that a send would have now; nothing is counted or locked."""
+    stored = _load(connection, [counter.key for counter in counters])
+    trips = [
+        trip
+        for counter in counters
+        for trip in find_trips(counter.watch, _now(stored.get(counter.key), counter))
+    ]
+    return _judgement(trips, []).trips
+
+
+def _now(row: AnyRow | None, counter: Counter) -> tuple[StepCounts, StepCounts]:
+    short, long = (NOTHING, NOTHING) if row is None else _counts(row)
+    return shifted_to(short, counter.steps[0]), shifted_to(long, counter.steps[1])
+
+
+def _counts(row: AnyRow) -> tuple[StepCounts, StepCounts]:
+    return (
+        StepCounts(row.short_step, row.short_counts),
+        StepCounts(row.long_step, row.long_counts),
+    )
+
+
+def _load(
+    connection: Connection, keys: Sequence[tuple[UUID, str, str]], *, lock: bool = False
+) -> dict[tuple[UUID, str, str], AnyRow]:
+    columns = guard_counters.c
+    query = select(guard_counters).where(
+        tuple_(columns.scope_id, columns.guard, columns.value).in_(keys)
+    )
+    if lock:
+        query = query.with_for_update()
+    return {(row.scope_id, row.guard, row.value): row for row in connection.execute(query)}
+
+
+def give_back(connection: Connection, counted: Sequence[Counted]) -> None:
+    """Take back what a send was counted as, where the windows still hold it."""
+    columns = guard_counters.c
+    for one in counted:
+        row = _load(connection, [one.key], lock=True).get(one.key)
+        if row is None:
+            continue
+        short, long = (
+            taken_back(counts, step, amount)
+            for counts, step, amount in zip(_counts(row), one.steps, one.amounts, strict=True)
+        )
+        scope_id, guard, value = one.key
+        connection.execute(
+            update(guard_counters)
+            .where(columns.scope_id == scope_id, columns.guard == guard, columns.value == value)
+            .values(short_counts=list(short.counts), long_counts=list(long.counts))
+        )

@@ -1,0 +1,87 @@
+"""Listing and acknowledging alerts."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, select, update
+
+from app.access.actor import Actor
+from app.access.audit import note_in_workspace
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.db.engine import Database
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.guards.alerts import AlertKind
+from app.guards.tables import alerts
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which page of alerts is wanted."""
+
+    limit: int
+    page_token: UUID | None = None
+    workspace_id: UUID | None = None
+    kind: AlertKind | None = None
+    is_open: bool | None = None
+    is_acknowledged: bool | None = None
+
+
+def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilter) -> list[AnyRow]:
+    """Load a page of alerts, newest first, and one more if a next page exists."""
+    columns = alerts.c
+    conditions = given(
+        (wanted.page_token, columns.id.__lt__),
+        (wanted.workspace_id, columns.workspace_id.__eq__),
+        (wanted.kind, columns.kind.__eq__),
+        (wanted.is_open, lambda is_open: columns.cleared_at.is_(None) == is_open),
+        (
+            wanted.is_acknowledged,
+            lambda is_acknowledged: columns.acknowledged_at.isnot(None) == is_acknowledged,
+        ),
+    )
+    query = (
+        select(alerts)
+        .where(within_reach(principal, columns.workspace_id), *conditions)
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeAlert:
+    """The operation behind ``POST /v1/alerts/{id}/acknowledge``."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self, principal: Principal, alert_id: UUID, actor: Actor) -> AnyRow:
+        """Note who has seen an alert; the first one stands.
+
+        Raises:
+            NotFound: there is no such alert for this principal.
+        """
+        columns = alerts.c
+        own = select(alerts).where(
+            columns.id == alert_id, within_reach(principal, columns.workspace_id)
+        )
+        with self.database.writing() as connection:
+            found = connection.execute(own.with_for_update()).one_or_none()
+            if found is None:
+                raise NotFound
+            if found.acknowledged_at is not None:
+                return found
+            now = self.clock.now()
+            connection.execute(
+                update(alerts)
+                .where(columns.id == alert_id)
+                .values(acknowledged_at=now, acknowledged_by=actor.name)
+            )
+            note_in_workspace(
+                connection, actor, found.workspace_id, "alert.acknowledged", now, target=alert_id
+            )
+            return connection.execute(own).one()

@@ -1,0 +1,118 @@
+"""Windows that roll in steps, as counters hold them. Pure.
+
+A counter holds the counts of its last `KEPT_STEPS` steps, the current one first. A step is a
+twentieth of a window, and a message counts in 22 of them: for 1.05 to 1.1 windows. The part above 1
+covers the second by which the clocks of two hosts may differ. The windows of ``spend`` are calendar
+days and months: one step each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app.guards.limits import WINDOWS, GuardName, Trip, Watch, Window
+from app.kernel.clock import from_unix_time
+
+_STEPS_OF_WINDOW = 20
+KEPT_STEPS = 22
+LENGTHS = {
+    Window.MINUTE: timedelta(minutes=1),
+    Window.HOUR: timedelta(hours=1),
+    Window.DAY: timedelta(days=1),
+    Window.MONTH: timedelta(days=31),
+}
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class StepCounts:
+    """The counts of one window: of ``step`` and of the steps before it."""
+
+    step: int
+    counts: Sequence[int]
+
+
+NOTHING = StepCounts(0, (0,) * KEPT_STEPS)
+
+
+def live_steps(guard: GuardName) -> int:
+    """Return how many steps a window comprises, the current one included."""
+    return 1 if guard is GuardName.SPEND else KEPT_STEPS
+
+
+def step_at(guard: GuardName, window: Window, at: datetime) -> int:
+    """Return the number of the step that a time is in."""
+    if guard is GuardName.SPEND:
+        day = at.astimezone(UTC).date()
+        return day.year * _MONTHS + day.month - 1 if window is Window.MONTH else day.toordinal()
+    return int(at.timestamp() // _seconds(window))
+
+
+def _seconds(window: Window) -> float:
+    return LENGTHS[window].total_seconds() / _STEPS_OF_WINDOW
+
+
+def _begin(guard: GuardName, window: Window, step: int) -> datetime:
+    if guard is not GuardName.SPEND:
+        return from_unix_time(step * _seconds(window))
+    if window is Window.MONTH:
+        year, month = divmod(step, _MONTHS)
+        return datetime(year, month + 1, 1, tzinfo=UTC)
+    return datetime.fromordinal(step).replace(tzinfo=UTC)
+
+
+def shifted_to(stored: StepCounts, step: int) -> StepCounts:
+    """Return the counts as they are at a step; time never goes back within a counter."""
+    passed = min(max(step - stored.step, 0), KEPT_STEPS)
+    counts = ((0,) * passed + tuple(stored.counts))[:KEPT_STEPS]
+    return StepCounts(max(step, stored.step), counts)
+
+
+def added(current: StepCounts, amount: int) -> StepCounts:
+    """Return the counts with an amount more in the current step."""
+    return StepCounts(current.step, (current.counts[0] + amount, *current.counts[1:]))
+
+
+def taken_back(stored: StepCounts, step: int, amount: int) -> StepCounts:
+    """Return the counts without an amount that was added in a step, if they still hold it."""
+    place = stored.step - step
+    if not 0 <= place < KEPT_STEPS:
+        return stored
+    counts = list(stored.counts)
+    counts[place] = max(0, counts[place] - amount)
+    return StepCounts(stored.step, tuple(counts))
+
+
+def held(guard: GuardName, current: StepCounts) -> int:
+    """Return what the window holds."""
+    return sum(current.counts[: live_steps(guard)])
+
+
+def find_trips(watch: Watch, current: Sequence[StepCounts]) -> list[Trip]:
+    """Return the limits that a send goes beyond, the shorter window first.
+
+    ``current`` holds the counts of both windows at this time, without the send.
+    """
+    trips = []
+    for window, counts in zip(WINDOWS[watch.guard], current, strict=True):
+        limit = watch.limits.get(window)
+        count = held(watch.guard, counts)
+        if limit is not None and count + watch.amount > limit:
+            resets_at = fits_again_at(watch.guard, window, counts, limit - watch.amount)
+            trips.append(Trip(watch, window, limit, count, resets_at))
+    return trips
+
+
+def fits_again_at(
+    guard: GuardName, window: Window, current: StepCounts, most: int
+) -> datetime | None:
+    """Return when the window will hold no more than ``most`` if nothing is added; None if never."""
+    if most < 0:
+        return None
+    live = live_steps(guard)
+    left = held(guard, current)
+    for place in reversed(range(live)):
+        left -= current.counts[place]
+        if left <= most:
+            return _begin(guard, window, current.step - place + live)
+    return None
