@@ -69,7 +69,7 @@ def test_many_sends_to_one_number_are_each_found_by_the_list(
 ) -> None:
     """However many came after it, a message is told from the others by its text.
 
-    Break: in `app/providers/twilio/messages.py`, set `_MOST_LISTED` to 20.
+    Break: in `app/providers/twilio/messages.py`, set `_PAGE` to 20 and `_MOST_PAGES` to 1.
     """
     create = CreateAnswer.ERROR_500_AFTER_ACCEPTING
     database = Database(sqlite_url, pool_size=8)

@@ -159,7 +159,7 @@ NONSENSE = [
 @pytest.mark.one_engine
 @pytest.mark.parametrize("answer", NONSENSE, ids=json.dumps)
 def test_defect_of_one_answer_concerns_that_message_alone(bench: Bench, answer: Any) -> None:
-    """Break: in `app/providers/twilio/messages.py`, catch `TwilioException` alone."""
+    """Break: in `app/providers/twilio/messages.py`, `_pages`, raise no `TypeError`."""
     unsettled = bench.unconfirmed(to="+12025550177")
     bench.clock.advance(1)
     other = bench.unconfirmed()
@@ -184,18 +184,138 @@ def test_defect_of_one_answer_concerns_that_message_alone(bench: Bench, answer: 
     assert bench.message(sent["id"])["status"] == "delivered"
 
 
+DEFECTS: list[dict[str, Any]] = [
+    {"sid": 7}, {"sid": None}, {"sid": []}, {"sid": "x" * 500}, {"sid": "SM" + "g" * 32},
+    {"sid": SID + "1"}, {"sid": "MM\x00"}, {"status": None}, {"status": {}}, {"status": ""},
+    {"status": "x" * 41}, {"status": "sent\x00"}, {"to": None}, {"to": 12025550123}, {"to": []},
+]  # fmt: skip
+# What these say is unknown, or is another message: the entry stays readable.
+ODD: list[dict[str, Any]] = [
+    {"date_created": value} for value in (7, [], "yesterday", "99", "1 Foo 99999", "\x00")
+] + [{"body": 7}, {"body": []}, {"messaging_service_sid": 7}, {"messaging_service_sid": {}}]
+BESIDE: dict[str, Any] = {
+    "date_sent": [], "date_updated": "rubbish", "from": "\x00", "num_segments": 10**40,
+    "price": "1" * 50, "price_unit": ["USD"], "error_code": 2**80, "num_media": {}, "uri": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("defects", [DEFECTS, ODD], ids=["unreadable", "unknown"])
+def test_defect_of_one_entry_concerns_that_entry_alone(
+    bench: Bench, defects: list[dict[str, Any]]
+) -> None:
+    """Break: in `app/providers/twilio/messages.py`, `_listing`, raise where `_read` returns None."""
+    for defect in defects:
+        message_id = bench.unconfirmed()
+        created = format_datetime(bench.clock.at)
+        broken = bench.twilios(sid=f"SM{2:032x}", body="x", date_created=created) | defect
+        sid = f"SM{new_id().int:032x}"
+        good = bench.twilios(sid=sid, date_created=created, **BESIDE)
+        bench.clock.advance(60)
+        bench.round(listed(broken, None, 7, [], good))
+        assert bench.message(message_id)["message_sid"] == sid, defect
+        (row,) = [one for one in bench.world.rows(messages) if str(one["id"]) == message_id]
+        written = [row[name] for name in ("from_number", "num_segments", "price", "price_unit")]
+        assert written == [None, 1, None, None], defect
+
+
 @pytest.mark.one_engine
-def test_old_message_that_stands_first_does_not_end_the_reading(bench: Bench) -> None:
-    """Break: in `app/providers/twilio/messages.py`, `_since`, end at the first old one."""
+@pytest.mark.parametrize("entry", [*DEFECTS, None, 7, []], ids=str)
+def test_entry_that_cannot_be_read_is_a_trace(bench: Bench, entry: Any) -> None:
+    """Break: in `app/providers/twilio/messages.py`, `_listing`, leave the list complete."""
+    message_id = bench.unconfirmed()
+    created = format_datetime(bench.clock.at)
+    found = {**bench.twilios(date_created=created), **entry} if isinstance(entry, dict) else entry
+    bench.clock.advance(900)
+    bench.round(listed(found))
+    assert bench.message(message_id)["status"] == "pending"
+    assert [event["reason"] for event in bench.events(message_id)] == ["unclear"]
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"price": value} for value in ("1" * 50, "nan", "-1e5", "--1", 0.5, [], "1\x00")),
+        *({"price_unit": value} for value in ("dollars", "U\x00D", 7, None, "£")),
+        *({"from": value} for value in ("x" * 65, "\x00", 7, {})),
+        *({"num_segments": value} for value in ("-1", "9" * 30, "1_0", 1.5, None)),
+        *({"error_code": value} for value in ("x", 2**80, -1, [], 1.5)),
+        *({"date_created": value} for value in ("rubbish", 7, None)),
+    ],
+    ids=str,
+)
+def test_value_that_cannot_be_read_is_not_written(bench: Bench, fields: dict[str, Any]) -> None:
+    sent = bench.gateway.send(bench.tenant).json
+    bench.clock.advance(900)
+    bench.round(fetched(bench.twilios(sid=sent["message_sid"]) | fields))
+    (row,) = bench.world.rows(messages)
+    assert row["status"] == "delivered"
+    expected = {"price": "-0.0079", "price_unit": "USD", "from_number": "+12025550100"}
+    expected |= {"num_segments": 2, "error_code": None}
+    if "price" in fields or "price_unit" in fields:
+        expected |= {"price": None, "price_unit": None}
+    expected |= {"from": {"from_number": None}, "num_segments": {"num_segments": 1}}.get(
+        next(iter(fields)), {}
+    )
+    assert {name: row[name] for name in expected} == expected
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize(
+    ("answer", "is_gone"),
+    [
+        (refused(20404, 404), True),
+        (Response(404, ""), False),
+        (Response(404, "<html>Not Found</html>"), False),
+        (Response(404, json.dumps({"message": "Not Found"})), False),
+        (Response(404, json.dumps({"code": 404, "status": 404, "message": "no"})), False),
+        (Response(404, json.dumps({"code": "20405", "message": "no"})), False),
+        (Response(404, json.dumps([20404])), False),
+    ],
+    ids=["20404", "empty", "page", "json", "404", "20405", "list"],
+)
+def test_only_twilios_own_code_says_that_a_message_does_not_exist(
+    bench: Bench, answer: Response, is_gone: bool
+) -> None:
+    """Break: in `app/providers/twilio/messages.py`, `fetch`, look at the status of the answer."""
+    sent = bench.gateway.send(bench.tenant).json
+    bench.clock.advance(900)
+    bench.round(answer)
+    # Twilio's answer is taken, and the next look is at its usual time; others are asked again soon.
+    (row,) = bench.world.rows(messages)
+    minutes = (row["check_at"] - bench.clock.at) / timedelta(minutes=1)
+    assert minutes == (45 if is_gone else 5)
+    bench.clock.advance(minutes * 60)
+    assert bench.round(fetched(bench.twilios(sid=sent["message_sid"]))) == 1
+    assert bench.message(sent["id"])["status"] == "delivered"
+
+
+def pages(*found: list[dict[str, Any]]) -> list[Response]:
+    """A list of Twilio's in pages; the last one ends it."""
+    uris = [f"/2010-04-01/Accounts/x/Messages.json?Page={place + 1}" for place in range(len(found))]
+    uris[-1:] = [""]
+    return [
+        Response(200, json.dumps({"messages": page, "next_page_uri": uri or None}))
+        for page, uri in zip(found, uris, strict=True)
+    ]
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize("scheduled_pages", [1, 7])
+def test_scheduled_messages_that_stand_first_do_not_end_the_reading(
+    bench: Bench, scheduled_pages: int
+) -> None:
+    """Break: in `app/providers/twilio/messages.py`, `_listing`, count messages without DateSent."""
     message_id = bench.unconfirmed()
     created = format_datetime(bench.clock.at)
     old = format_datetime(bench.clock.at - timedelta(days=3))
     scheduled = [
-        bench.twilios(sid=f"SM{place:032x}", status="scheduled", date_created=old)
-        for place in range(99)
+        bench.twilios(sid=f"SM{place:032x}", status="scheduled", date_created=old, date_sent=None)
+        for place in range(100)
     ]
+    last = [bench.twilios(date_created=created)]
     bench.clock.advance(60)
-    bench.round(listed(*scheduled, bench.twilios(date_created=created)))
+    bench.round(*pages(*[scheduled] * scheduled_pages, last))
     assert bench.message(message_id)["status"] == "delivered"
 
 
@@ -204,18 +324,33 @@ def test_list_is_read_over_its_pages_and_not_without_end(bench: Bench) -> None:
     message_id = bench.unconfirmed()
     created = format_datetime(bench.clock.at)
     old = format_datetime(bench.clock.at - timedelta(days=3))
-    next_page = {"next_page_uri": "/2010-04-01/Accounts/x/Messages.json?Page=1"}
-    olds = [bench.twilios(sid=f"SM{place:032x}", date_created=old) for place in range(100)]
-    first = Response(200, json.dumps({"messages": olds[:50]} | next_page))
-    endless = Response(200, json.dumps({"messages": olds} | next_page))
+    olds = [
+        bench.twilios(sid=f"SM{place:032x}", date_created=old, date_sent=old)
+        for place in range(100)
+    ]
     bench.clock.advance(60)
-    bench.round(first, listed(bench.twilios(date_created=created)))
+    bench.round(*pages(olds[:50], [bench.twilios(date_created=created)]))
     assert bench.message(message_id)["status"] == "delivered"
-    bench.unconfirmed()
-    bench.clock.advance(60)
-    bench.gateway.twilio.script = [endless] * 50
+    second = bench.unconfirmed()
+    bench.clock.advance(900)
+    bench.gateway.twilio.script = pages(*[olds] * 50)
     bench.follow_up.settle_once()
-    assert len(bench.gateway.twilio.script) >= 48
+    assert len(bench.gateway.twilio.script) == 49
+    assert bench.message(second)["status"] == "failed"
+
+
+@pytest.mark.one_engine
+def test_list_that_is_too_long_to_read_is_a_trace(bench: Bench) -> None:
+    """Break: in `app/providers/twilio/messages.py`, `_listing`, leave the list complete."""
+    message_id = bench.unconfirmed()
+    old = format_datetime(bench.clock.at - timedelta(days=3))
+    scheduled = [bench.twilios(status="scheduled", date_created=old, date_sent=None)]
+    bench.clock.advance(900)
+    bench.gateway.twilio.script = pages(*[scheduled * 100] * 50)
+    bench.follow_up.settle_once()
+    assert len(bench.gateway.twilio.script) == 30
+    assert bench.message(message_id)["status"] == "pending"
+    assert [event["reason"] for event in bench.events(message_id)] == ["unclear"]
 
 
 def test_reconcile_goes_in_batches_that_leave_out_rows_in_use(

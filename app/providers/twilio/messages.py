@@ -1,18 +1,20 @@
 """Asking Twilio about messages that exist: one by its SID, or those to a number since a time.
 
 Source: Twilio's Message resource. The list is by number, newest `DateSent` first and without a date
-filter, because messages that were not sent yet have none; so an old one may precede a new one. Its
-dates are RFC 2822, its segments and prices texts.
+filter, because messages that were not sent yet have none; so old ones may precede a new one. Its
+dates are RFC 2822, its segments and prices texts. The answers are read as JSON and not by the SDK's
+classes, so that a value of a wrong type concerns its own entry alone.
 """
 
 import json
+import re
 from collections.abc import Iterator
-from datetime import datetime
-from itertools import islice
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from twilio.base.exceptions import TwilioRestException
 from twilio.http.response import Response
+from twilio.rest import Client
 
 from app.access.provider_account import ProviderAccount
 from app.db.vault import SealBroken
@@ -26,11 +28,27 @@ from app.providers.twilio.client import is_message_sid, storable_sender
 from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.codes import SMALLEST_CODE, read_code, refusal_kind
 
+_API = "https://api.twilio.com"
 _PAGE = 100
-# A number that got more than this since then is beyond asking page by page.
-_MOST_LISTED = 1000
-_NOT_FOUND = 404
+# A number that has more than this is beyond asking page by page.
+_MOST_PAGES = 20
+_OK = 200
 _UNAUTHORIZED = frozenset([401, 403])
+_NO_SUCH_MESSAGE = 20404
+_LONGEST_STATUS = 40
+_PRICE = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
+
+
+class _NotAnswered(Exception):
+    """Twilio answered with an error; ``code`` is Twilio's own, null where the answer has none."""
+
+    def __init__(self, answer: Response) -> None:
+        self.status: object = answer.status_code
+        found = _json(answer.text)
+        code = read_code(found.get("code")) if isinstance(found, dict) else None
+        self.code = code if code is not None and code >= SMALLEST_CODE else None
+        super().__init__()
 
 
 class TwilioMessages:
@@ -40,18 +58,21 @@ class TwilioMessages:
         self._clients = clients
 
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
-        """Fetch one message; None where Twilio has none of this SID.
+        """Fetch one message; None where Twilio says that it has none of this SID.
 
         Raises:
             ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
         """
+        url = f"{_API}/2010-04-01/Accounts/{account.sid}/Messages/{message_sid}.json"
         try:
-            found = self._clients.of(account).api.v2010.account.messages(message_sid).fetch()
-            return _read(found)
+            found = _read(_get(self._clients.of(account), url))
         except Exception as problem:
-            if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
+            if isinstance(problem, _NotAnswered) and problem.code == _NO_SUCH_MESSAGE:
                 return None
             raise _unknown(problem) from problem
+        if found is None or found.message_sid.lower() != message_sid.lower():
+            raise ProviderUnknown("no answer that can be read")
+        return found
 
     def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
         """List the outbound messages to a number that are not older than ``since``.
@@ -60,57 +81,119 @@ class TwilioMessages:
             ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
         """
         try:
-            messages = self._clients.of(account).api.v2010.account.messages
-            first = messages.page(to=to_number, page_size=_PAGE)
-            found, is_complete = _since(islice(_over_pages(first), _MOST_LISTED), since)
-            sent = [one for one in found if one.direction != "inbound"]
-            return Listing([_read(one) for one in sent], is_complete)
+            pages = _pages(self._clients.of(account), account.sid, to_number)
+            return _listing(pages, since)
         except Exception as problem:
             raise _unknown(problem) from problem
 
 
-def _over_pages(page: Any) -> Iterator[Any]:
-    """Read page after page; the SDK takes an object in the place of the list for an empty one."""
-    while page is not None:
-        if not isinstance(page._payload.get("messages"), list):  # noqa: SLF001
+def _get(client: Client, url: str, params: dict[str, object] | None = None) -> Any:
+    answer = client.request("GET", url, params=params)
+    if answer.status_code != _OK:
+        raise _NotAnswered(answer)
+    return _json(answer.text)
+
+
+def _json(text: object) -> Any:
+    try:
+        return json.loads(str(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _pages(client: Client, account_sid: str, to_number: str) -> Iterator[list[Any] | None]:
+    """Yield the entries of each page, and None where pages are left that are not read."""
+    url = f"{_API}/2010-04-01/Accounts/{account_sid}/Messages.json"
+    params: dict[str, object] | None = {"To": to_number, "PageSize": _PAGE}
+    for _ in range(_MOST_PAGES):
+        page = _get(client, url, params)
+        if not isinstance(page, dict) or not isinstance(page.get("messages"), list):
             raise TypeError("a list that is none")
-        yield from page
-        page = page.next_page()
+        yield page["messages"]
+        rest = page.get("next_page_uri")
+        if not rest:
+            return
+        if not isinstance(rest, str) or not rest.startswith("/"):
+            raise TypeError("a next page that is none")
+        url, params = _API + rest, None
+    yield None
 
 
-def _since(stream: Iterator[Any], since: datetime) -> tuple[list[Any], bool]:
-    """Read until a whole page was too old; return what was not, and whether this was all."""
-    found, read, old_in_a_row = [], 0, 0
-    for one in stream:
-        read += 1
-        if not isinstance(one.date_created, datetime) or one.date_created >= since:
-            found.append(one)
+def _listing(pages: Iterator[list[Any] | None], since: datetime) -> Listing:
+    """Read until a whole page of messages was sent before; an entry may be one nobody can read."""
+    found: list[ProviderMessage] = []
+    is_complete, old_in_a_row = True, 0
+    for page in pages:
+        if page is None:
+            return Listing(found, is_complete=False)
+        for entry in page:
+            if isinstance(entry, dict) and _is_before(entry, "date_created", since):
+                # The list is in the order of sending: what is not sent yet says nothing about it.
+                old_in_a_row += _is_before(entry, "date_sent", since)
+                continue
             old_in_a_row = 0
-            continue
-        old_in_a_row += 1
+            if isinstance(entry, dict) and entry.get("direction") == "inbound":
+                continue
+            one = _read(entry)
+            if one is None:
+                is_complete = False
+            else:
+                found.append(one)
         if old_in_a_row >= _PAGE:
-            return found, True
-    return found, read < _MOST_LISTED
+            break
+    return Listing(found, is_complete)
 
 
-def _read(found: Any) -> ProviderMessage:
-    error_code = read_code(found.error_code)
-    if not is_message_sid(found.sid) or not isinstance(found.status, str):
-        raise TypeError("a message without a SID or a status")
+def _is_before(entry: dict[str, Any], name: str, since: datetime) -> bool:
+    at = _time(entry.get(name))
+    return at is not None and at < since
+
+
+def _read(entry: object) -> ProviderMessage | None:
+    """Read a message; None where what it is or says cannot be read, other values become unknown."""
+    if not isinstance(entry, dict):
+        return None
+    sid, status, to, body = (entry.get(name) for name in ("sid", "status", "to", "body"))
+    if (
+        not isinstance(sid, str)
+        or not is_message_sid(sid)
+        or not isinstance(status, str)
+        or not (status.isprintable() and 0 < len(status) <= _LONGEST_STATUS)
+        or not isinstance(to, str)
+    ):
+        return None
+    error_code = read_code(entry.get("error_code"))
+    price, unit = _text(entry.get("price")), _text(entry.get("price_unit"))
+    has_price = _is(_PRICE, price) and _is(_CURRENCY, unit)
     return ProviderMessage(
-        message_sid=found.sid,
-        messaging_service_sid=canonical_sid(_text(found.messaging_service_sid) or "") or None,
-        to_number=PhoneNumber.parse(str(found.to)) or str(found.to),
-        body=str(found.body or ""),
-        status=found.status,
-        created_at=found.date_created if isinstance(found.date_created, datetime) else None,
+        message_sid=sid,
+        messaging_service_sid=canonical_sid(_text(entry.get("messaging_service_sid")) or "")
+        or None,
+        to_number=PhoneNumber.parse(to) or to,
+        body=body if isinstance(body, str) else "",
+        status=status,
+        created_at=_time(entry.get("date_created")),
         error_code=error_code,
         meaning=None if error_code is None else refusal_kind(error_code),
-        from_number=storable_sender(found.from_),
-        num_segments=_segments(found.num_segments),
-        price=_text(found.price),
-        price_unit=_text(found.price_unit) if _text(found.price) is not None else None,
+        from_number=storable_sender(entry.get("from")),
+        num_segments=_segments(entry.get("num_segments")),
+        price=price if has_price else None,
+        price_unit=unit if has_price else None,
     )
+
+
+def _is(pattern: re.Pattern[str], text: str | None) -> bool:
+    return text is not None and pattern.fullmatch(text) is not None
+
+
+def _time(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        at = parsedate_to_datetime(value)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _segments(text: object) -> int | None:
@@ -126,33 +209,12 @@ def _unknown(problem: Exception) -> ProviderUnknown:
     """Say why nothing is known: refused credentials concern the account, the rest one message."""
     if isinstance(problem, SealBroken):
         return AccountRefused("the stored auth token cannot be decrypted", None)
-    status, code = _answered(problem)
-    why = f"HTTP {status}" if code is None else f"Twilio answered {code}"
-    if status in _UNAUTHORIZED or (
+    if not isinstance(problem, _NotAnswered):
+        return ProviderUnknown(f"no answer that can be read ({type(problem).__name__})")
+    code = problem.code
+    why = f"HTTP {problem.status}" if code is None else f"Twilio answered {code}"
+    if problem.status in _UNAUTHORIZED or (
         code is not None and refusal_kind(code) is RefusalKind.PROVIDER_MISCONFIGURED
     ):
         return AccountRefused(why, code)
-    if status is not None:
-        return ProviderUnknown(why)
-    return ProviderUnknown(f"no answer that can be read ({type(problem).__name__})")
-
-
-def _answered(problem: Exception) -> tuple[int | None, int | None]:
-    """Return the HTTP status and Twilio's code of an error; the SDK hides those of a list."""
-    if isinstance(problem, TwilioRestException):
-        status, code = problem.status, problem.code
-    else:
-        answers = [one for one in problem.args if isinstance(one, Response)]
-        if not answers:
-            return None, None
-        status, code = answers[0].status_code, _code_in(answers[0].text)
-    is_code = isinstance(code, int) and code >= SMALLEST_CODE
-    return status, code if is_code else None
-
-
-def _code_in(text: object) -> int | None:
-    try:
-        body = json.loads(str(text))
-    except (ValueError, RecursionError):
-        return None
-    return read_code(body.get("code")) if isinstance(body, dict) else None
+    return ProviderUnknown(why)
