@@ -7,7 +7,7 @@ from jinja2 import ChoiceLoader, PackageLoader
 
 from app.access.access_keys_api import routes as access_key_routes
 from app.access.audit_api import routes as audit_routes
-from app.access.guard import limit_wrong_keys
+from app.access.guard import install_key_limits
 from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
@@ -91,7 +91,7 @@ def create_app(services: Services) -> Flask:
     app.jinja_loader = ChoiceLoader([PackageLoader(package) for package in TEMPLATES])
     install_console(app, services.settings)
     install_error_handlers(app)
-    limit_wrong_keys(app)
     install_request_handling(app, is_https=public_url.startswith("https://"))
+    install_key_limits(app)
     app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]
     return app

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.access.attempts import Attempts
+from app.access.rates import RateBuckets
 from app.db.engine import Database
 from app.db.installation import InstallationSecrets
 from app.db.schema import current_revision, latest_revision, upgrade
@@ -78,6 +79,7 @@ class Services:
     callback_url: CallbackUrl
     metrics_token: MetricsToken
     attempts: Attempts
+    rates: RateBuckets
     known_browsers: KnownBrowserCookie
     sign_in: SignIn
     identity_sign_in: IdentitySignIn
@@ -104,6 +106,7 @@ class Services:
             self.callback_url,
             self.metrics_token,
             self.attempts,
+            self.rates,
             self.known_browsers,
             self.sign_in,
             self.identity_sign_in,
@@ -199,6 +202,7 @@ def open_services(
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
         attempts=attempts,
+        rates=RateBuckets(settings.instance),
         known_browsers=known_browsers,
         sign_in=sign_in,
         identity_sign_in=IdentitySignIn(sign_in),

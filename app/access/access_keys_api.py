@@ -8,6 +8,7 @@ from flask import Response
 
 from app.access.actor import actor_of
 from app.access.guard import Requires
+from app.access.key_limits import Rate, limits_from
 from app.access.key_rules import state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.manage_keys import NewAccessKey, create_access_key, revoke_access_key
@@ -33,6 +34,14 @@ routes = Routes("Access keys")
 PATH = "/v1/access-keys"
 _ADD: JsonBody[NewAccessKey] = JsonBody(AccessKeyBody)
 _LIST: Query[KeyFilter] = Query(AccessKeyListQuery)
+
+
+@routes.add("GET", "/v1/me", guard=Requires(Role.VIEWER), answers={200: AccessKeyView})
+def get_me(principal: Principal) -> Answer:
+    """Show the access key of this request: its role, scope, rate and limits."""
+    with service(Database).reading() as connection:
+        row = load_access_key(connection, principal, principal.key_id)
+    return json_answer(render(row, service(Clock).now()))
 
 
 @routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: AccessKeyPage})
@@ -98,4 +107,8 @@ def render(row: AnyRow, now: datetime) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "expires_at": time(row.expires_at),
         "revoked_at": time(row.revoked_at),
+        "rate": Rate(row.rate_per_second, row.rate_burst).as_json(),
+        **limits_from(row.limits).as_json(),
+        "last_used_at": time(row.last_used_at),
+        "last_used_address": row.last_used_address,
     }

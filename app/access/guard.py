@@ -4,24 +4,34 @@ Nothing is cached between requests, so a revocation applies to the next one.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
+from uuid import UUID
 
+import structlog
 from flask import Flask, Response, request
 
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts
-from app.access.principal import Principal, admit
+from app.access.key_limits import check_source
+from app.access.principal import Principal, StoredKey, admit
+from app.access.rates import RateBuckets, Taken, whole_seconds
 from app.access.roles import Role
-from app.access.store import load_key
+from app.access.store import load_key, note_use
 from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import RateLimited, ServiceUnavailable, Unauthorized
 from app.web.errors import error_answer
 from app.web.peer import address_group, peer_address
+from app.web.waiting import condition_to_run_again
 from app.web.wiring import service
 
 _SCHEME = "accesskey"
+_TAKEN = "borderpost.rate_taken"
+_USED = "borderpost.key_used"
+_USE_NOTED_EVERY = timedelta(minutes=1)
+_log = structlog.get_logger(__name__)
 
 
 def presented_token_hash() -> str:
@@ -38,20 +48,72 @@ def presented_token_hash() -> str:
 
 
 def authenticate(database: Database, token_hash: str, wanted: Role, now: datetime) -> Principal:
-    """Look the key up and admit it.
+    """Look the key up, admit it, and count the request.
 
     Raises:
         Unauthorized, Forbidden: as `app.access.principal.admit`.
+        Forbidden: the key may not be used from this address.
+        RateLimited: the key has no request left at the moment.
         ServiceUnavailable: the database cannot be reached.
     """
     with database.reading() as connection:
         key = load_key(connection, token_hash)
-    return admit(key, wanted, now)
+    principal = admit(key, wanted, now)
+    if key is not None:
+        count_request(key, now)
+    return principal
 
 
-def limit_wrong_keys(app: Flask) -> None:
-    """Count every request that presents a wrong key or token; see `wrong_key_answer`."""
+def count_request(key: StoredKey, now: datetime) -> None:
+    """Count a request of an admitted key, and note that the key is used.
+
+    A request that the server runs once more, because it had to wait, counts once.
+
+    Raises:
+        Forbidden: the key may not be used from this address.
+        RateLimited: the key has no request left at the moment.
+    """
+    check_source(key.principal.limits, peer_address())
+    taken: Taken | None = request.environ.get(_TAKEN)
+    if taken is None:
+        taken = service(RateBuckets).take(key.principal.key_id.bytes, key.rate)
+        request.environ[_TAKEN] = taken
+    if taken.is_refused:
+        raise RateLimited(
+            f"This access key may make {key.rate.per_second} requests per second. "
+            "Nothing was processed; try again.",
+            retry_after_seconds=whole_seconds(taken.retry_after_seconds),
+        )
+    if key.last_used_at is None or key.last_used_at <= now - _USE_NOTED_EVERY:
+        request.environ[_USED] = key.principal.key_id, now
+
+
+def install_key_limits(app: Flask) -> None:
+    """Tell each client what its key has left, note the use of keys, and limit wrong keys."""
     app.register_error_handler(Unauthorized, wrong_key_answer)
+    app.after_request(_after_request)
+
+
+def _after_request(answer: Response) -> Response:
+    taken: Taken | None = request.environ.get(_TAKEN)
+    if taken is not None:
+        window = whole_seconds(taken.rate.burst / taken.rate.per_second)
+        wait = taken.retry_after_seconds or taken.full_in_seconds
+        answer.headers["RateLimit-Policy"] = f'"key";q={taken.rate.burst};w={window}'
+        answer.headers["RateLimit"] = f'"key";r={taken.remaining};t={ceil(wait)}'
+    used = request.environ.get(_USED)
+    if used is not None and condition_to_run_again(request.environ) is None:
+        _note_use(*used)
+    return answer
+
+
+def _note_use(key_id: UUID, now: datetime) -> None:
+    try:
+        with service(Database).writing_once() as connection:
+            note_use(connection, key_id, peer_address(), now, now - _USE_NOTED_EVERY)
+    except ServiceUnavailable:
+        # The request is answered whether or not this could be written; the next one writes it.
+        _log.warning("key_use_not_noted", key_id=str(key_id))
 
 
 def wrong_key_answer(error: Unauthorized) -> Response:

@@ -55,8 +55,13 @@ def mistake_in_end(
     return None
 
 
-def mistake_in_lasting_access(end_of_maker: datetime | None) -> str | None:
-    """Say why a maker whose key expires may not give a person access, which does not; or None."""
+def mistake_in_lasting_access(end_of_maker: datetime | None, *, is_limited: bool) -> str | None:
+    """Say why a maker whose key expires or is limited may not give a person access; or None."""
+    if is_limited:
+        return (
+            "Your own access key is limited, and a person's access is not: use an owner's key "
+            "without limits, or let a person who is owner do it."
+        )
     if end_of_maker is None:
         return None
     return (

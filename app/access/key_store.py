@@ -1,15 +1,16 @@
 """SQL of the access keys that a principal may see; tokens are never read."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Uuid, and_, column, or_, select, table
 
 from app.access.actor import Actor
 from app.access.key_rules import KeyState
 from app.access.principal import ActorKind, Principal
-from app.access.tables import access_keys
+from app.access.tables import access_keys, workspaces
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
@@ -24,6 +25,11 @@ _SHOWN = (
     _KEY.created_at,
     _KEY.expires_at,
     _KEY.revoked_at,
+    _KEY.rate_per_second,
+    _KEY.rate_burst,
+    _KEY.limits,
+    _KEY.last_used_at,
+    _KEY.last_used_address,
 )
 
 
@@ -79,6 +85,39 @@ def load_end_of(connection: Connection, actor: Actor) -> datetime | None:
     return connection.execute(
         select(_KEY.expires_at).where(_KEY.id == actor.actor_id)
     ).scalar_one_or_none()
+
+
+def is_limited(connection: Connection, actor: Actor) -> bool:
+    """Say whether an actor is an access key that is limited beyond its role."""
+    if actor.kind is not ActorKind.ACCESS_KEY:
+        return False
+    query = select(_KEY.limits).where(_KEY.id == actor.actor_id)
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
+# The package of use cases lies above this one.
+_USE_CASES = table(
+    "use_cases", column("id", Uuid), column("workspace_id", Uuid), column("deleted_at")
+)
+
+
+def absent_use_cases(
+    connection: Connection,
+    organization_id: UUID,
+    workspace_id: UUID | None,
+    wanted: Collection[UUID],
+) -> set[UUID]:
+    """Return which use cases do not exist in a workspace, or in an organization without one."""
+    if not wanted:
+        return set()
+    of_organization = select(workspaces.c.id).where(workspaces.c.organization_id == organization_id)
+    query = select(_USE_CASES.c.id).where(
+        _USE_CASES.c.id.in_(list(wanted)),
+        _USE_CASES.c.deleted_at.is_(None),
+        _USE_CASES.c.workspace_id.in_(of_organization),
+        *given((workspace_id, _USE_CASES.c.workspace_id.__eq__)),
+    )
+    return set(wanted) - set(connection.execute(query).scalars())
 
 
 def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:

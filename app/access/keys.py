@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from app.access.actor import Actor
 from app.access.audit import Deed, note_deed
+from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate
 from app.access.roles import Role
 from app.access.store import insert_key, revoke_key
 from app.access.tokens import hash_token, mint_token
@@ -38,6 +39,8 @@ def issue_key(
     actor: Actor,
     now: datetime,
     expires_at: datetime | None = None,
+    rate: Rate = DEFAULT_RATE,
+    limits: KeyLimits = NO_LIMITS,
 ) -> NewKey:
     """Create a key and its audit event in the caller's transaction."""
     key = create_key(
@@ -48,6 +51,8 @@ def issue_key(
         role=role,
         now=now,
         expires_at=expires_at,
+        rate=rate,
+        limits=limits,
     )
     said = f"{name} ({role})"
     deed = Deed(organization_id, workspace_id, "access_key.created", str(key.key_id), said)
@@ -74,6 +79,8 @@ def create_key(
     role: Role,
     now: datetime,
     expires_at: datetime | None = None,
+    rate: Rate = DEFAULT_RATE,
+    limits: KeyLimits = NO_LIMITS,
 ) -> NewKey:
     """Create a key without an audit event; see `issue_key`."""
     token = mint_token()
@@ -88,5 +95,7 @@ def create_key(
         token_hash=hash_token(token),
         created_at=now,
         expires_at=expires_at,
+        rate=rate,
+        limits=limits,
     )
     return key

@@ -7,8 +7,16 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.actor import Actor, actor_of
+from app.access.key_limits import (
+    DEFAULT_RATE,
+    NO_LIMITS,
+    KeyLimits,
+    Rate,
+    narrowed,
+    problems_of_wider,
+)
 from app.access.key_rules import check_may_manage, mistake_in_end
-from app.access.key_store import load_access_key, load_end_of
+from app.access.key_store import absent_use_cases, load_access_key, load_end_of
 from app.access.keys import end_key, issue_key
 from app.access.principal import Principal
 from app.access.roles import Role
@@ -25,6 +33,8 @@ class NewAccessKey:
     role: Role
     workspace_id: UUID | None = None
     expires_at: datetime | None = None
+    rate: Rate = DEFAULT_RATE
+    limits: KeyLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,8 @@ def create_access_key(
 
     Raises:
         Forbidden: the principal's role may not create such a key.
-        ValidationFailed: there is no such workspace, or the expiry has passed or is later than that
-            of the principal's own key.
+        ValidationFailed: there is no such workspace or use case, the expiry has passed, or the key
+            would last longer, or be limited less, than the principal's own key.
     """
     problems = Problems()
     workspace_id = wanted.workspace_id or principal.workspace_id
@@ -58,6 +68,11 @@ def create_access_key(
     wrong = mistake_in_end(wanted.expires_at, load_end_of(connection, actor_of(principal)), now)
     if wrong is not None:
         problems.add("$.expires_at", wrong)
+    for name, text in problems_of_wider(wanted.limits, principal.limits):
+        problems.add(f"$.{name}", text)
+    ids = wanted.limits.use_case_ids or frozenset()
+    if absent_use_cases(connection, principal.organization_id, workspace_id, ids):
+        problems.add("$.use_case_ids", "There is no such use case.")
     check_may_manage(principal, wanted.role, workspace_id)
     problems.refuse()
     made = issue_key(
@@ -69,6 +84,8 @@ def create_access_key(
         actor=actor,
         now=now,
         expires_at=wanted.expires_at,
+        rate=wanted.rate,
+        limits=narrowed(wanted.limits, principal.limits),
     )
     return IssuedKey(load_access_key(connection, principal, made.key_id), made.token)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate
 from app.access.roles import Role
 from app.kernel.errors import Forbidden, Unauthorized
 
@@ -32,6 +33,7 @@ class Principal:
     workspace_id: UUID | None
     role: Role
     kind: ActorKind = ActorKind.ACCESS_KEY
+    limits: KeyLimits = NO_LIMITS
 
     def reaches(self, organization_id: UUID, workspace_id: UUID) -> bool:
         """Say whether an object of a workspace exists for this principal."""
@@ -47,6 +49,8 @@ class StoredKey:
     principal: Principal
     expires_at: datetime | None
     revoked_at: datetime | None
+    rate: Rate = DEFAULT_RATE
+    last_used_at: datetime | None = None
 
 
 def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:

@@ -2,17 +2,62 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from app.access.audit_log import AuditFilter
+from app.access.key_limits import (
+    DEFAULT_RATE,
+    MOST_BURST,
+    MOST_PER_SECOND,
+    KeyLimits,
+    Rate,
+    parse_network,
+    rate_of,
+)
 from app.access.key_rules import KeyState
 from app.access.key_store import KeyFilter
 from app.access.manage_keys import NewAccessKey
 from app.access.principal import ActorKind
 from app.access.roles import Role
-from app.web.fields import Id, StrictSchema, Text, Timestamp, one_of
+from app.web.fields import Country, Id, StrictSchema, Text, Timestamp, one_of
 from app.web.pages import PageQuery
 from app.web.setting_fields import Name
+
+_some = validate.Length(min=1, max=250)
+
+
+class NetworkText(Text):
+    """A network in CIDR notation, or one address."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        found = parse_network(super()._deserialize(value, *args, **kwargs))
+        if found is None:
+            raise ValidationError("Must be a network in CIDR notation, such as 203.0.113.0/24.")
+        return found
+
+
+def rate_field(most: int, meaning: str) -> fields.Integer:
+    """Return a field for a part of a rate."""
+    bounds = validate.Range(min=1, max=most, error="Must be from {min} to {max}.")
+    return fields.Integer(strict=True, validate=bounds, metadata={"description": meaning})
+
+
+class RateBody(StrictSchema):
+    """The rate of an access key."""
+
+    per_second = rate_field(MOST_PER_SECOND, "Requests per second; 100 if it is left out")
+    burst = rate_field(MOST_BURST, "Requests at once after a pause; twice per_second if left out")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Rate:
+        return rate_of(data.get("per_second"), data.get("burst"))
+
+
+class RateView(Schema):
+    """How many requests an access key may make."""
+
+    per_second = fields.Integer(required=True, metadata={"example": 100})
+    burst = fields.Integer(required=True, metadata={"example": 200})
 
 
 class AccessKeyBody(StrictSchema):
@@ -22,10 +67,42 @@ class AccessKeyBody(StrictSchema):
     role = fields.String(required=True, validate=one_of(Role))
     workspace_id = Id(load_default=None, allow_none=True)
     expires_at = Timestamp(load_default=None, allow_none=True)
+    rate = fields.Nested(RateBody, load_default=DEFAULT_RATE)
+    use_case_ids = fields.List(
+        Id(),
+        load_default=None,
+        allow_none=True,
+        validate=_some,
+        metadata={"description": "It sends through these use cases only"},
+    )
+    countries = fields.List(
+        Country(),
+        load_default=None,
+        allow_none=True,
+        validate=_some,
+        metadata={"description": "It sends to these countries only", "example": ["US", "CA"]},
+    )
+    source_networks = fields.List(
+        NetworkText(),
+        load_default=None,
+        allow_none=True,
+        validate=_some,
+        metadata={
+            "description": "It is used from these networks only, in CIDR notation",
+            "example": ["203.0.113.0/24"],
+        },
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> NewAccessKey:
-        return NewAccessKey(**data | {"role": Role(data["role"])})
+        ids, countries = data.pop("use_case_ids"), data.pop("countries")
+        networks = data.pop("source_networks")
+        limits = KeyLimits(
+            use_case_ids=None if ids is None else frozenset(ids),
+            countries=None if countries is None else frozenset(countries),
+            source_networks=None if networks is None else tuple(networks),
+        )
+        return NewAccessKey(**data | {"role": Role(data["role"]), "limits": limits})
 
 
 class AccessKeyListQuery(PageQuery, StrictSchema):
@@ -52,6 +129,12 @@ class AccessKeyView(Schema):
     created_at = fields.DateTime(required=True)
     expires_at = fields.DateTime(required=True, allow_none=True)
     revoked_at = fields.DateTime(required=True, allow_none=True)
+    rate = fields.Nested(RateView, required=True)
+    use_case_ids = fields.List(fields.UUID(), required=True, allow_none=True)
+    countries = fields.List(fields.String(), required=True, allow_none=True)
+    source_networks = fields.List(fields.String(), required=True, allow_none=True)
+    last_used_at = fields.DateTime(required=True, allow_none=True)
+    last_used_address = fields.String(required=True, allow_none=True)
 
 
 class IssuedAccessKeyView(AccessKeyView):

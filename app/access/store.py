@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, or_, select, update
 
+from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate, limits_from, limits_text
 from app.access.principal import Principal, StoredKey
 from app.access.roles import Role
 from app.access.tables import access_keys, organizations, workspaces
@@ -19,6 +20,10 @@ KEY_COLUMNS = (
     access_keys.c.role.label("key_role"),
     access_keys.c.expires_at.label("key_expires_at"),
     access_keys.c.revoked_at.label("key_revoked_at"),
+    access_keys.c.rate_per_second.label("key_rate_per_second"),
+    access_keys.c.rate_burst.label("key_rate_burst"),
+    access_keys.c.limits.label("key_limits"),
+    access_keys.c.last_used_at.label("key_last_used_at"),
 )
 
 _BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("token_hash"))
@@ -34,8 +39,15 @@ def key_from(row: AnyRow) -> StoredKey | None:
         organization_id=row.key_organization_id,
         workspace_id=row.key_workspace_id,
         role=Role(row.key_role),
+        limits=limits_from(row.key_limits),
     )
-    return StoredKey(principal, row.key_expires_at, row.key_revoked_at)
+    return StoredKey(
+        principal,
+        row.key_expires_at,
+        row.key_revoked_at,
+        Rate(row.key_rate_per_second, row.key_rate_burst),
+        row.key_last_used_at,
+    )
 
 
 def load_key(connection: Connection, token_hash: str) -> StoredKey | None:
@@ -73,6 +85,8 @@ def insert_key(
     token_hash: str,
     created_at: datetime,
     expires_at: datetime | None = None,
+    rate: Rate = DEFAULT_RATE,
+    limits: KeyLimits = NO_LIMITS,
 ) -> None:
     """Store a new key by the hash of its token."""
     connection.execute(
@@ -85,6 +99,9 @@ def insert_key(
             token_hash=token_hash,
             created_at=created_at,
             expires_at=expires_at,
+            rate_per_second=rate.per_second,
+            rate_burst=rate.burst,
+            limits=limits_text(limits),
         )
     )
 
@@ -97,6 +114,18 @@ def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
         .values(revoked_at=now)
     )
     return done.rowcount == 1
+
+
+def note_use(
+    connection: Connection, key_id: UUID, address: str, now: datetime, since: datetime
+) -> None:
+    """Store the last use of a key, unless one is stored that is not older than ``since``."""
+    used_at = access_keys.c.last_used_at
+    connection.execute(
+        update(access_keys)
+        .where(access_keys.c.id == key_id, or_(used_at.is_(None), used_at <= since))
+        .values(last_used_at=now, last_used_address=address)
+    )
 
 
 def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:

@@ -82,6 +82,13 @@ access_keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
+    Column("rate_per_second", Integer, nullable=False, server_default="100"),
+    Column("rate_burst", Integer, nullable=False, server_default="200"),
+    # JSON: see app.access.key_limits; null limits nothing.
+    Column("limits", Text),
+    # Written once a minute at most.
+    Column("last_used_at", UtcDateTime),
+    Column("last_used_address", String(45)),
     Index(None, "organization_id", "workspace_id"),
 )
 

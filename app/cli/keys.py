@@ -1,21 +1,33 @@
 """`keys`: create, list and revoke access keys. A token is printed once."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import click
 from sqlalchemy import Connection
 
+from app.access.key_limits import (
+    MOST_BURST,
+    MOST_PER_SECOND,
+    KeyLimits,
+    parse_network,
+    rate_of,
+)
+from app.access.key_store import absent_use_cases
 from app.access.keys import end_key, issue_key
 from app.access.roles import Role
 from app.access.store import load_keys
 from app.cli.actor import command_line_actor
 from app.cli.group import Group, echo_json
+from app.cli.input import WholeNumber
 from app.cli.key_lines import key_as_json, key_line
 from app.cli.opening import ready_database
 from app.cli.scopes import find_organization, find_workspace, only_one
 from app.cli.times import Duration, Moment, expiry
 from app.kernel.clock import utc_now
+from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
 from app.kernel.names import mistake_in_name
 
@@ -26,6 +38,22 @@ _organization = click.option(
     help="The organization; may be left out where there is one.",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that limit a key."""
+    options = (
+        click.option("--rate", type=WholeNumber(1, MOST_PER_SECOND), help="Requests per second."),
+        click.option("--burst", type=WholeNumber(1, MOST_BURST), help="Requests at once."),
+        click.option("--use-case", multiple=True, metavar="ID", help="Sends through it only."),
+        click.option("--country", multiple=True, metavar="CC", help="Sends there only."),
+        click.option(
+            "--source-network", multiple=True, metavar="CIDR", help="Is used from there only."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group("keys", cls=Group)
@@ -40,6 +68,7 @@ def keys_group() -> None:
 @_organization
 @click.option("--expires-at", type=Moment(), help="When the key ends.")
 @click.option("--expires-in", type=Duration(), help="After how long the key ends, as 90d.")
+@_limit_options
 @_as_json
 def create_command(
     *,
@@ -50,10 +79,12 @@ def create_command(
     expires_at: datetime | None,
     expires_in: timedelta | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Make a key of a workspace, or of an organization and all its workspaces.
 
-    The token is printed now and never again.
+    The token is printed now and never again. The rate is 100 requests per second with a burst of
+    twice as many, if not given. Options that limit the key may be given several times.
     """
     wrong = mistake_in_name(name)
     if wrong is not None:
@@ -71,6 +102,8 @@ def create_command(
             actor=command_line_actor(),
             now=now,
             expires_at=ends_at,
+            rate=rate_of(given["rate"], given["burst"]),
+            limits=_limits(connection, organization_id, workspace_id, given),
         )
         stored = load_keys(connection, organization_id, workspace_id)
         row = next(row for row in stored if row.id == made.key_id)
@@ -123,6 +156,33 @@ def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
         echo_json({"id": str(found.id), "name": found.name, "revoked": is_new})
     else:
         click.echo(f"{found.id}  {found.name}: {'revoked' if is_new else 'was revoked already'}")
+
+
+def _limits(
+    connection: Connection,
+    organization_id: UUID,
+    workspace_id: UUID | None,
+    given: Mapping[str, Any],
+) -> KeyLimits:
+    ids = {text: parse_id(text) for text in given["use_case"]}
+    known = {one for one in ids.values() if one is not None}
+    absent = absent_use_cases(connection, organization_id, workspace_id, known)
+    for text, found in ids.items():
+        if found is None or found in absent:
+            raise click.BadParameter(f"There is no use case {text}.", param_hint="--use-case")
+    for code in given["country"]:
+        if not is_country(code):
+            wrong = f"{code} is no ISO 3166-1 alpha-2 code in upper case."
+            raise click.BadParameter(wrong, param_hint="--country")
+    networks = [parse_network(text) for text in given["source_network"]]
+    if None in networks:
+        wrong = "Must be a network in CIDR notation, such as 203.0.113.0/24."
+        raise click.BadParameter(wrong, param_hint="--source-network")
+    return KeyLimits(
+        frozenset(known) or None,
+        frozenset(given["country"]) or None,
+        tuple(one for one in networks if one is not None) or None,
+    )
 
 
 def _scope_ids(

@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import Response, request
 
 from app.access.actor import actor_of
+from app.access.key_limits import describe_limits
 from app.access.key_rules import KeyState, may_manage, state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.manage_keys import NewAccessKey, create_access_key, revoke_access_key
@@ -21,6 +22,7 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.whole_numbers import read_whole_number
 from app.people.visitor import Visitor
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
@@ -40,7 +42,9 @@ def make_access_key(visitor: Visitor) -> Answer:
     """Make an access key; the answer shows its token, and no other page ever does."""
     now = service(Clock).now()
     try:
-        wanted: NewAccessKey = read_form(AccessKeyBody, **typed_time("expires_at"))
+        wanted: NewAccessKey = read_form(
+            AccessKeyBody, **typed_time("expires_at"), **_typed_rate(), **_typed_limits()
+        )
         asking = _asking(visitor, wanted.workspace_id)
         with service(Database).writing() as connection:
             made = create_access_key(connection, asking, wanted, actor=actor_of(asking), now=now)
@@ -64,6 +68,22 @@ def end_access_key(visitor: Visitor, access_key_id: UUID) -> Answer:
         asking = _asking(visitor, key.workspace_id)
         revoke_access_key(connection, asking, key.id, actor=actor_of(asking), now=now)
     return go_to(PATH, f"{key.name} is revoked. Its next request is refused.")
+
+
+def _typed_rate() -> dict[str, object]:
+    text = request.form.get("rate", "").strip()
+    if not text:
+        return {}
+    number = read_whole_number(text)
+    return {"rate": {"per_second": text if number is None else number}}
+
+
+def _typed_limits() -> dict[str, object]:
+    """Read the lists of the form, which are separated by spaces or commas; an empty one is none."""
+    limits: dict[str, object] = {"use_case_ids": None}
+    for name in ("countries", "source_networks"):
+        limits[name] = request.form.get(name, "").replace(",", " ").split() or None
+    return limits
 
 
 def _asking(visitor: Visitor, workspace_id: UUID | None) -> Principal:
@@ -93,6 +113,7 @@ def _page(visitor: Visitor, status: int, form: Form) -> Response:
         search=search,
         **listed(PATH, rows, wanted.limit, lambda row: row.id),
         state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
+        limits_of=describe_limits,
         states=choices_of("any state", KeyState),
         may_revoke=lambda row: may_manage(
             _asking(visitor, row.workspace_id), Role(row.role), row.workspace_id

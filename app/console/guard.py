@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from flask import Response, abort, redirect, request
 
+from app.access.key_limits import check_source
 from app.access.roles import Role
 from app.console.cookies import presented_token
 from app.console.form_tokens import check_form
@@ -18,6 +19,7 @@ from app.kernel.errors import Forbidden
 from app.people.session_tokens import hash_session_token, wants_touch
 from app.people.sessions import OpenSession, load_session, load_visitor, touch_session
 from app.people.visitor import Visitor
+from app.web.peer import peer_address
 from app.web.wiring import service
 
 SIGN_IN = "/console/sign-in"
@@ -91,6 +93,7 @@ def _visitor() -> Visitor:
         with service(Database).reading() as connection:
             session = load_session(connection, hash_session_token(token), now)
             if session is not None and not session.awaits_second_factor:
+                check_source(session.limits, peer_address())
                 visitor = load_visitor(connection, session)
                 _touch(session, now)
     if visitor is None:

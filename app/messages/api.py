@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import request
 
-from app.access.guard import Requires, RequiresLater, authenticate
+from app.access.guard import Requires, RequiresLater, authenticate, count_request
 from app.access.principal import Principal
 from app.access.roles import Role
 from app.db.engine import Database
@@ -75,7 +75,14 @@ def send_sms(token_hash: str) -> Answer:
         now = service(Clock).now()
         authenticate(service(Database), token_hash, Role.SENDER, now)
         raise
-    sent = send_or_wait(SendCall(token_hash, wanted, idempotent, may_wait(request.environ)))
+    call = SendCall(
+        token_hash,
+        wanted,
+        idempotent,
+        may_wait=may_wait(request.environ),
+        on_admitted=count_request,
+    )
+    sent = send_or_wait(call)
     headers = {"Idempotent-Replayed": "true"} if sent.replayed else {}
     return json_text_answer(sent.answer, 201, headers)
 

@@ -1,7 +1,8 @@
 """Meanings of refusals by public code, with remedies, for people."""
 
 _MEANINGS: dict[str, str] = {
-    "Forbidden": "The role may not send. It takes the role sender.",
+    "Forbidden": "Your role does not permit this, or the access key that you are signed in with is "
+    "limited to some use cases or countries.",
     "WorkspaceSuspended": "The workspace is frozen: nothing is sent until it is thawed.",
     "UseCaseNotFound": "There is no such use case in this workspace.",
     "UseCaseInactive": "The use case is switched off. Switch it on, or use another.",

@@ -1,9 +1,11 @@
 """The request of a client to send."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from app.access.principal import Principal
+from app.access.principal import Principal, StoredKey
 from app.messages.idempotency import IdempotentRequest
 
 
@@ -28,6 +30,8 @@ class SendCall:
     request: SendRequest
     idempotent: IdempotentRequest | None = None
     may_wait: bool = False
+    # Called with an access key once it is admitted; it may refuse the request.
+    on_admitted: Callable[[StoredKey, datetime], None] | None = None
 
     @property
     def token_hash(self) -> str | None:

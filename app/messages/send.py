@@ -11,6 +11,7 @@ from datetime import datetime
 
 import structlog
 
+from app.access.key_limits import check_country, check_use_case
 from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
@@ -75,11 +76,15 @@ class SendMessage:
     def _send(self, call: SendCall) -> Sent:
         context, now = self._read(call)
         principal = admit_caller(call.caller, context, now)
+        if context.key is not None and call.on_admitted is not None:
+            call.on_admitted(context.key, now)
         if call.idempotent is not None and context.prior is not None:
             return self._replay(context.prior, call.idempotent, now)
         use_case = reachable_use_case(context, principal)
+        check_use_case(principal.limits, use_case.use_case_id)
         destination = resolve(call.request.to_phone_number)
         account, verdict = self._admit(use_case, context, destination, call.request, now)
+        check_country(principal.limits, verdict.country)
         with self.in_flight.place(use_case.workspace_id):
             new = _new_submission(use_case, account, verdict, call.request, self.clock.now())
             with self.database.writing_once() as connection:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from app.access.actor import Actor
 from app.access.attempts import forget_attempts
 from app.access.key_rules import mistake_in_lasting_access
-from app.access.key_store import load_end_of
+from app.access.key_store import is_limited, load_end_of
 from app.access.scope import lock_organization
 from app.db.rows import AnyRow
 from app.kernel.errors import ValidationFailed
@@ -52,7 +52,9 @@ def reset_user(
             too weak.
     """
     check_is_another(actor, user.id)
-    lasting = mistake_in_lasting_access(load_end_of(connection, actor))
+    lasting = mistake_in_lasting_access(
+        load_end_of(connection, actor), is_limited=is_limited(connection, actor)
+    )
     if lasting is not None:
         raise ValidationFailed({"$": [lasting]})
     if password is not None and password.mistake is not None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.access.actor import Actor
 from app.access.audit import Deed, note_deed
 from app.access.key_rules import mistake_in_lasting_access
-from app.access.key_store import load_end_of
+from app.access.key_store import is_limited, load_end_of
 from app.access.roles import Role
 from app.access.scope import lock_organization
 from app.db.rows import AnyRow
@@ -89,7 +89,9 @@ def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
 
 def _check_lasts(connection: Connection, actor: Actor, problems: Problems) -> None:
     """Refuse roles that a key gives which expires: they would outlive it."""
-    lasting = mistake_in_lasting_access(load_end_of(connection, actor))
+    lasting = mistake_in_lasting_access(
+        load_end_of(connection, actor), is_limited=is_limited(connection, actor)
+    )
     if lasting is not None:
         problems.add(PATH, lasting)
 

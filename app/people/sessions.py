@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from app.access.key_limits import NO_LIMITS, KeyLimits
 from app.access.principal import ActorKind, admit
 from app.access.roles import Role
 from app.access.store import KEY_COLUMNS, key_from
@@ -50,6 +51,7 @@ class OpenSession:
     organization_id: UUID
     reach: Reach
     workspace_id: UUID | None
+    limits: KeyLimits = NO_LIMITS
 
 
 def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
@@ -98,6 +100,7 @@ def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
         organization_id=principal.organization_id,
         reach=reach,
         workspace_id=row.workspace_id,
+        limits=principal.limits,
     )
 
 
@@ -127,6 +130,7 @@ def load_visitor(connection: Connection, session: OpenSession) -> Visitor:
         reach=reach,
         place=places[0] if places else None,
         places=tuple(sorted(places, key=lambda place: place.name.casefold())),
+        limits=session.limits,
     )
 
 

@@ -16,6 +16,7 @@ from app.access.actor import Actor
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempt, Attempts, forget_attempts, withdraw
 from app.access.audit import Deed, note_deed
+from app.access.key_limits import check_source
 from app.access.principal import ActorKind, StoredKey, admit
 from app.access.roles import Role
 from app.access.store import load_key
@@ -155,6 +156,7 @@ class SignIn:
 
         Raises:
             SignInRefused: there is no such live key.
+            Forbidden: the key may not be used from this address.
             RateLimited: the same, after too many wrong keys from this address.
         """
         now = self.clock.now()
@@ -166,6 +168,7 @@ class SignIn:
             principal = admit(key, Role.VIEWER, now)
         except Unauthorized:
             self._refuse_key(key, caller, now)
+        check_source(principal.limits, caller.address)
         with self.database.writing() as connection:
             _end_earlier(connection, caller, now)
             session_token = mint_session_token()

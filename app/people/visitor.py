@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.access.actor import Actor
+from app.access.key_limits import NO_LIMITS, KeyLimits
 from app.access.principal import ActorKind, Principal
 from app.access.roles import Role
 from app.kernel.errors import NotFound
@@ -33,6 +34,7 @@ class Visitor:
     reach: Reach
     place: Place | None
     places: tuple[Place, ...]
+    limits: KeyLimits = NO_LIMITS
 
     @property
     def is_person(self) -> bool:
@@ -93,4 +95,5 @@ class Visitor:
             workspace_id=workspace_id,
             role=role,
             kind=self.kind,
+            limits=self.limits,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from app.access.key_limits import Network, Rate
 from app.access.roles import Role
 from app.use_cases.eligibility import SenderType
 from app.use_cases.unconfirmed import OnUnconfirmed
@@ -17,12 +18,16 @@ ANY_DESTINATION = "any"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredKey:
-    """An access key that should be live."""
+    """An access key that should be live; an empty list takes a limit away."""
 
     place: str
     name: str
     role: Role
     expires_at: datetime | None = None
+    rate: Rate | None = None
+    use_cases: tuple[str, ...] | None = None
+    countries: tuple[str, ...] | None = None
+    source_networks: tuple[Network, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from app.provisioning.access_keys import Scope, aim_keys
+from app.provisioning.access_keys import KeyAims, NamedUseCases, Scope
 from app.provisioning.accounts import aim_accounts, refuse_foreign_accounts
 from app.provisioning.desired import Desired
 from app.provisioning.mistakes import Mistakes
@@ -39,7 +39,12 @@ def make_goal(desired: Desired, stored: Stored, mistakes: Mistakes, now: datetim
     found = find_workspaces(desired.workspaces, stored, owner.id, mistakes)
     workspaces = aim_workspaces(found, stored, owner, mistakes)
     use_cases, senders = _aim_use_cases(found, owner, stored, mistakes, now)
-    keys = _aim_keys(desired, found, owner.id, stored=stored, mistakes=mistakes, now=now)
+    known = {one.id: one for one in stored.use_cases.values()}
+    known |= {aim.after.id: aim.after for aim in use_cases}
+    named = NamedUseCases([one for one in known.values() if one.deleted_at is None])
+    keys = _aim_keys(
+        desired, found, owner.id, stored=stored, named=named, mistakes=mistakes, now=now
+    )
     goal = Goal(
         organization=organization,
         accounts=tuple(accounts),
@@ -77,6 +82,7 @@ def _aim_keys(
     organization_id: UUID,
     *,
     stored: Stored,
+    named: NamedUseCases,
     mistakes: Mistakes,
     now: datetime,
 ) -> list[Step[KeyRecord]]:
@@ -85,5 +91,5 @@ def _aim_keys(
     return [
         aim
         for scope, keys in keys_of.items()
-        for aim in aim_keys(keys, stored, scope, mistakes, now)
+        for aim in KeyAims(stored, named, scope, mistakes).aim(keys, now)
     ]

@@ -29,6 +29,8 @@ _IN_THE_FILE = {
     "campaign_sid": "campaign.sid",
     "campaign_status": "campaign.status",
     "deleted_at": "deleted",
+    "rate_per_second": "rate.per_second",
+    "rate_burst": "rate.burst",
 }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from app.access.key_limits import DEFAULT_RATE
 from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.destinations.state import PolicyState
 from app.use_cases.unconfirmed import OnUnconfirmed
@@ -100,6 +101,9 @@ class KeyRecord:
     name: str
     role: str
     expires_at: datetime | None = None
+    rate_per_second: int = DEFAULT_RATE.per_second
+    rate_burst: int = DEFAULT_RATE.burst
+    limits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

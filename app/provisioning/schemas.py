@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields
 
 from app.access.roles import Role
+from app.access.schemas import NetworkText, RateBody
 from app.provisioning.country_fields import Countries, Country, Destinations, Restriction
 from app.provisioning.fields import Flag, Id, Time, items
 from app.use_cases.eligibility import BRAND_STATUSES, SenderType
@@ -56,6 +57,10 @@ class KeySchema(Schema):
     name = Name(required=True)
     role = fields.Enum(Role, by_value=True, required=True)
     expires_at = Time()
+    rate = fields.Nested(RateBody)
+    use_cases = fields.List(fields.String())
+    countries = Countries()
+    source_networks = fields.List(NetworkText())
 
 
 class UseCaseSchema(Schema):

@@ -89,7 +89,11 @@ class _Shaper:
         given = self._load(schemas.KeySchema(), data, place)
         if given is None or not {"name", "role"} <= given.keys():
             return None
-        return d.DesiredKey(place=place, **given)
+        lists = {
+            name: _tuple_of(given.get(name))
+            for name in ("use_cases", "countries", "source_networks")
+        }
+        return d.DesiredKey(place=place, **given | lists)
 
     def _sender(self, data: Any, place: str) -> d.DesiredSender | None:
         given = self._load(schemas.SenderSchema(), data, place)

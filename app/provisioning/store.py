@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, delete, insert, null, update
 
 from app.access.actor import Actor
 from app.access.audit import note_deed
+from app.access.key_limits import Rate, limits_from
 from app.access.keys import issue_key
 from app.access.principal import ActorKind
 from app.access.roles import Role
@@ -134,6 +135,8 @@ def _write_keys(
                 actor=_ACTOR,
                 now=now,
                 expires_at=key.expires_at,
+                rate=Rate(key.rate_per_second, key.rate_burst),
+                limits=limits_from(key.limits),
             ).token
         elif step.before != key:
             statement = update(access_keys).where(access_keys.c.id == key.id)

@@ -47,10 +47,19 @@ def test_a_new_key_works_at_once_and_shows_its_token_once(family: Family) -> Non
         "created_at": made["created_at"],
         "expires_at": FUTURE,
         "revoked_at": None,
+        "rate": {"per_second": 100, "burst": 200},
+        "use_case_ids": None,
+        "countries": None,
+        "source_networks": None,
+        "last_used_at": None,
+        "last_used_address": None,
     }
+    assert family.gateway.get(f"{PATH}/{made['id']}", key=_own(family)).get_json() == made
     assert family.gateway.get("/v1/sms", key=token).status_code == 200
-    assert family.gateway.get(f"{PATH}/{made['id']}", key=token).get_json() == made
-    assert _listed(family, token)[0] == made
+    used = family.gateway.get("/v1/me", key=token).get_json()
+    assert used["last_used_address"] == "127.0.0.1"
+    assert used | {"last_used_at": None, "last_used_address": None} == made
+    assert _listed(family, token)[0] == used
     assert token not in str(family.world.rows(access_keys))
 
 

@@ -15,6 +15,7 @@ from app.access.tables import audit_events
 from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import parse_rfc3339
+from support.each import each
 
 pytestmark = pytest.mark.one_engine
 
@@ -185,3 +186,53 @@ def test_the_audit_names_the_user_who_made_and_revoked_a_key(run: Run, database:
         ("access_key.created", "ci (viewer)", "command_line", USER),
         ("access_key.revoked", "ci (viewer)", "command_line", USER),
     ]
+
+
+def test_a_key_is_made_with_a_rate_and_limits(run: Run) -> None:
+    use_case = json.loads(run("apply", "-", "--json", stdin=json.dumps(USE_CASE)).stdout)
+    use_case_id = use_case["workspaces"][0]["use_cases"][0]["id"]
+    limits = ("--use-case", use_case_id, "--country", "US", "--country", "CA")
+    made = create(
+        run,
+        *("--role", "sender", "--workspace", "Retail", "--rate", "5", "--burst", "10"),
+        *(*limits, "--source-network", "203.0.113.7/24"),
+    )
+
+    assert made["rate"] == {"per_second": 5, "burst": 10}
+    assert made["use_case_ids"] == [use_case_id]
+    assert made["countries"] == ["CA", "US"]
+    assert made["source_networks"] == ["203.0.113.0/24"]
+    line = run("keys", "list", "--workspace", "Retail").stdout.splitlines()[-1]
+    assert line.endswith(
+        f"; 5 requests per second, burst 10; use case ids {use_case_id}; countries CA, US; "
+        "source networks 203.0.113.0/24"
+    )
+    assert create(run, "--role", "sender", "--rate", "7")["rate"] == {"per_second": 7, "burst": 14}
+
+
+USE_CASE = {
+    "organization": {"name": "Acme"},
+    "workspaces": [
+        {
+            "name": "Retail",
+            "use_cases": [{"name": "codes", "messaging_service_sid": "MG" + "a" * 32}],
+        }
+    ],
+}
+
+
+@each(
+    "option, value, text",
+    [
+        ("--rate", "0", "0 is not in the range"),
+        ("--burst", "1000001", "1000001 is not in the range"),
+        ("--country", "us", "us is no ISO 3166-1 alpha-2 code"),
+        ("--source-network", "somewhere", "Must be a network in CIDR notation"),
+        ("--use-case", "codes", "There is no use case codes"),
+        ("--use-case", "0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001", "There is no use case 0b9e"),
+    ],
+)
+def test_wrong_limits_are_wrong_usage(run: Run, option: str, value: str, text: str) -> None:
+    result = run("keys", "create", "--name", "x", "--role", "sender", option, value)
+
+    assert (result.exit_code, text in result.stderr) == (64, True), result.stderr

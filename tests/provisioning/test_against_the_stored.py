@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from app.access.key_limits import KeyLimits, limits_from
 from app.access.keys import create_key
 from app.access.roles import Role
 from app.access.tables import access_keys
@@ -271,6 +272,61 @@ def test_the_role_and_end_of_a_live_key_follow_the_file(
     ]
     file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "viewer"}]
     assert applied(file).changes == ()
+
+
+def test_rate_and_limits_of_a_key_follow_the_file(
+    file: dict[str, Any], applied: Apply, rows: Any
+) -> None:
+    """Break: give what the file leaves out its default again."""
+    key = {
+        "name": "backend",
+        "role": "sender",
+        "rate": {"per_second": 5, "burst": 10},
+        "use_cases": ["one-time passwords", "codes"],
+        "countries": ["US"],
+        "source_networks": ["203.0.113.0/24"],
+    }
+    file["workspaces"][0]["access_keys"] = [key]
+    codes = {"name": "codes", "messaging_service_sid": "MG" + "b" * 32}
+    file["workspaces"][0]["use_cases"].append(codes)
+    applied(file)
+
+    def stored() -> Any:
+        (row,) = [row for row in rows()["access_keys"] if row["name"] == "backend"]
+        return row["rate_per_second"], row["rate_burst"], limits_from(row["limits"])
+
+    per_second, burst, limits = stored()
+    assert (per_second, burst, limits.countries) == (5, 10, {"US"})
+    assert len(limits.use_case_ids) == 2
+    assert [str(one) for one in limits.source_networks] == ["203.0.113.0/24"]
+    file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "sender"}]
+    assert applied(file).changes == ()
+    changed = {"rate": {"per_second": 7}, "countries": [], "source_networks": []}
+    file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "sender"} | changed]
+    assert [str(change).split(":")[0] for change in applied(file).changes] == [
+        "~ workspaces[0].access_keys[0].rate.per_second",
+        "~ workspaces[0].access_keys[0].rate.burst",
+        "~ workspaces[0].access_keys[0].limits",
+    ]
+    assert stored() == (7, 14, KeyLimits(limits.use_case_ids))
+
+
+def test_wrong_limits_of_a_key_are_named(file: dict[str, Any], applied: Apply) -> None:
+    wrong = {
+        "rate": {"per_second": 0, "burst": 1.5},
+        "use_cases": ["one-time passwords", "nothing"],
+        "countries": ["us"],
+        "source_networks": ["somewhere"],
+    }
+    file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "sender"} | wrong]
+    at = "workspaces[0].access_keys[0]"
+    assert {problem.split(": ")[0] for problem in refusal(applied, file)} == {
+        f"{at}.rate.per_second",
+        f"{at}.rate.burst",
+        f"{at}.use_cases[1]",
+        f"{at}.countries[0]",
+        f"{at}.source_networks[0]",
+    }
 
 
 def test_of_several_live_keys_with_a_name_one_must_be_as_written(

@@ -1,10 +1,13 @@
 """A small application with one route behind Twilio's signature, and no database."""
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
 
+from app.access.rates import RateBuckets
 from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.signed_form import SignedByTwilio, SignedForm
@@ -42,6 +45,7 @@ def guarded_app(public_url: str, path: str, *tokens: str) -> Flask:
     app.url_map.strict_slashes = False
     provide(app, KnownTokens(tokens), as_type=AccountTokens)
     provide(app, CallbackUrl(public_url))
+    provide(app, RateBuckets(Path(tempfile.mkdtemp()), monotonic_ns=lambda: 10**15))
     app.register_blueprint(routes.blueprint())
     install_error_handlers(app)
     install_request_handling(app, is_https=public_url.startswith("https"))

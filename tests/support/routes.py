@@ -203,6 +203,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("DELETE", _USE_CASES + "/{use_case_id}/senders/{sender_id}"): Recipe(
         204, 404, prepare=_use_case
     ),
+    ("GET", "/v1/me"): Recipe(200),
     ("GET", _KEYS): Recipe(200, prepare=_access_key),
     ("POST", _KEYS): Recipe(201, 422, _access_key_body),
     ("GET", _KEYS + "/{access_key_id}"): Recipe(200, 404, prepare=_access_key),

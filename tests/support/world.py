@@ -9,9 +9,10 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
+from app.access.key_limits import Rate
 from app.access.keys import create_key
 from app.access.roles import Role
-from app.access.tables import organizations, provider_accounts, workspaces
+from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.application import create_app
 from app.bootstrap import Services, open_services
 from app.db.engine import Database
@@ -72,7 +73,7 @@ class World:
 
     def keys(self, organization_id: UUID, workspace_id: UUID | None) -> dict[Role, str]:
         with self.database.writing() as c:
-            return {
+            made = {
                 role: create_key(
                     c,
                     organization_id=organization_id,
@@ -80,9 +81,15 @@ class World:
                     name=f"{role} key",
                     role=role,
                     now=self.now,
+                    rate=Rate(10_000, 100_000),
                 ).token
                 for role in Role
             }
+            # Their last use is fresh: requests of tests write it no more.
+            of_scope = access_keys.c.organization_id == organization_id
+            used = {"last_used_at": self.now, "last_used_address": "127.0.0.1"}
+            c.execute(update(access_keys).where(of_scope).values(used))
+            return made
 
     def tenant(
         self,

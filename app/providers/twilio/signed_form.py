@@ -12,6 +12,8 @@ import structlog
 from flask import request
 from werkzeug.datastructures import MultiDict
 
+from app.access.key_limits import Rate
+from app.access.rates import RateBuckets
 from app.db.vault import SealBroken
 from app.kernel.errors import Forbidden, ServiceUnavailable, UnsupportedMediaType
 from app.kernel.provider_sids import canonical_sid
@@ -20,6 +22,7 @@ from app.providers.twilio.accounts import AccountTokens
 from app.providers.twilio.callback_url import CallbackUrl
 from app.providers.twilio.signature import is_signed_by
 from app.web.metrics import CALLBACKS
+from app.web.peer import address_group, peer_address
 from app.web.wiring import service
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +34,10 @@ _FORM = "application/x-www-form-urlencoded"
 # Signing with a shared key (SHA-256, a beta of Twilio's) is announced by this header. Its key is
 # not one that we were given, so it is refused by name rather than as a puzzle.
 _OTHER_SIGNING = "X-Twilio-Webhooks-Signature-Settings"
+
+
+# A wrong signature is refused in any case; beyond this rate of an address it is not diagnosed.
+_DIAGNOSES = Rate(per_second=1, burst=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +89,16 @@ class SignedByTwilio:
         if not is_signed_by(known, url, parameters, signature):
             known = _read(tokens.fresh, account_sid)
             if not is_signed_by(known, url, parameters, signature):
-                _diagnose(known, parameters, signature)
+                if _may_diagnose():
+                    _diagnose(known, parameters, signature)
                 raise _refused("signature_wrong")
         return SignedForm(account_sid, form)
+
+
+def _may_diagnose() -> bool:
+    """Say whether the address may cost us a diagnosis: it checks the signature many times more."""
+    name = f"wrong signature {address_group(peer_address())}".encode()
+    return not service(RateBuckets).take(name, _DIAGNOSES).is_refused
 
 
 def raw_target() -> str:

@@ -94,3 +94,17 @@ def test_a_callback_without_a_signature_is_told_apart_from_an_unknown_account() 
             answer = post_raw(app, PATH, form_of(FIELDS), signature=signature)
         assert answer.status_code == 403
         assert [line["why"] for line in lines if line["event"] == "callback_refused"] == [why]
+
+
+def test_many_wrong_signatures_of_an_address_are_refused_without_a_diagnosis() -> None:
+    """A right one is served all the same. Break: diagnose each."""
+    app = guarded_app(PUBLIC, PATH, TOKEN)
+    parameters = {name: [value] for name, value in FIELDS.items()}
+    wrong = sign(TOKEN, "http://sms.example.com" + PATH, parameters)
+    right = sign(TOKEN, PUBLIC + PATH, parameters)
+    with lines_of(signed_form) as lines:
+        answers = [post_raw(app, PATH, form_of(FIELDS), signature=wrong) for _ in range(60)]
+        served = post_raw(app, PATH, form_of(FIELDS), signature=right)
+    assert {answer.status_code for answer in answers} == {403}
+    assert served.status_code == 204
+    assert len(_hints(lines)) == 20

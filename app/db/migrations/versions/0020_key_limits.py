@@ -1,0 +1,18 @@
+"""access keys: their rate, what limits them, and when and from where they were last used."""
+
+import sqlalchemy as sa
+from alembic import op
+import app.db.types
+
+revision = '0020'
+down_revision = '0019'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('access_keys', sa.Column('rate_per_second', sa.Integer(), server_default='100', nullable=False))
+    op.add_column('access_keys', sa.Column('rate_burst', sa.Integer(), server_default='200', nullable=False))
+    op.add_column('access_keys', sa.Column('limits', sa.Text(), nullable=True))
+    op.add_column('access_keys', sa.Column('last_used_at', app.db.types.UtcDateTime(), nullable=True))
+    op.add_column('access_keys', sa.Column('last_used_address', sa.String(length=45), nullable=True))

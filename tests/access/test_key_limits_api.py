@@ -1,0 +1,218 @@
+"""Keys with a rate and limits, through HTTP."""
+
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.access.roles import Role
+from app.access.tables import access_keys
+from support.console import open_window, signed_in
+from support.each import each
+from support.family import Family
+from support.world import US_NUMBER
+
+pytestmark = pytest.mark.one_engine
+PATH = "/v1/access-keys"
+CANADIAN = "+14165550123"
+
+
+def _make(family: Family, *, key: str | None = None, **given: Any) -> Any:
+    body = {"name": "limited", "role": "sender"} | given
+    return family.gateway.post(PATH, body, key=key or family.own.keys[Role.OWNER])
+
+
+def _token(family: Family, **given: Any) -> str:
+    answer = _make(family, **given)
+    assert answer.status_code == 201, answer.get_json()
+    return str(answer.get_json()["token"])
+
+
+def _send(family: Family, token: str, to: str = US_NUMBER, use_case_id: Any = None) -> Any:
+    body = {
+        "use_case_id": str(use_case_id or family.own.use_case_id),
+        "to_phone_number": to,
+        "message": "Your code is 1234",
+    }
+    return family.gateway.post("/v1/sms", body, key=token)
+
+
+def test_beyond_its_rate_a_key_gets_429_and_is_told_when_to_come_again(
+    family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: take no token for sends."""
+    monkeypatch.setattr(family.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
+    token = _token(family, rate={"per_second": 1, "burst": 3})
+
+    answers = [_send(family, token) for _ in range(2)]
+    answers += [family.gateway.get("/v1/sms", key=token), _send(family, token)]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 200, 429]
+    refused = answers[-1]
+    assert refused.get_json()["code"] == "RateLimited"
+    assert refused.headers["Retry-After"] == "1"
+    assert [answer.headers["RateLimit-Policy"] for answer in answers] == ['"key";q=3;w=3'] * 4
+    assert [answer.headers["RateLimit"].split(";t=")[0] for answer in answers] == [
+        '"key";r=2',
+        '"key";r=1',
+        '"key";r=0',
+        '"key";r=0',
+    ]
+    assert len(family.gateway.twilio.calls) == 2
+    assert family.gateway.get("/v1/sms", key=family.own.keys[Role.SENDER]).status_code == 200
+
+
+def test_a_rate_is_shown_with_the_key(family: Family) -> None:
+    made = _make(family, rate={"per_second": 5, "burst": 10}).get_json()
+
+    assert made["rate"] == {"per_second": 5, "burst": 10}
+    assert family.gateway.get("/v1/me", key=made["token"]).get_json()["rate"] == made["rate"]
+    assert _make(family, rate={"per_second": 7}).get_json()["rate"] == {
+        "per_second": 7,
+        "burst": 14,
+    }
+
+
+@each(
+    "field, value, path",
+    [
+        ("rate", {"per_second": 0}, "$.rate.per_second"),
+        ("rate", {"per_second": 1.5}, "$.rate.per_second"),
+        ("rate", {"per_second": 1, "burst": 1_000_001}, "$.rate.burst"),
+        ("rate", {"per_minute": 1}, "$.rate.per_minute"),
+        ("rate", 5, "$.rate"),
+        ("use_case_ids", ["codes"], "$.use_case_ids[0]"),
+        ("use_case_ids", ["0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001"], "$.use_case_ids"),
+        ("use_case_ids", [], "$.use_case_ids"),
+        ("countries", ["us"], "$.countries[0]"),
+        ("source_networks", ["203.0.113.0/33"], "$.source_networks[0]"),
+    ],
+)
+def test_wrong_limits_are_named(family: Family, field: str, value: Any, path: str) -> None:
+    answer = _make(family, **{field: value})
+
+    assert (answer.status_code, list(answer.get_json()["details"])) == (422, [path])
+
+
+def test_a_limited_key_sends_only_where_it_may(family: Family) -> None:
+    """Break: leave out either check in the send."""
+    other = family.world.use_case(family.own.workspace_id)
+    token = _token(family, use_case_ids=[str(family.own.use_case_id)], countries=["CA"])
+    family.gateway.client.put(
+        f"/workspaces/{family.own.workspace_id}/destination-management/capability/sms",
+        json={"destinations": {"US": "allowed", "CA": "allowed"}},
+        headers={"Authorization": f"AccessKey {family.own.keys[Role.OWNER]}"},
+    )
+
+    answers = [
+        _send(family, token, CANADIAN),
+        _send(family, token, US_NUMBER),
+        _send(family, token, CANADIAN, other),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 403, 403]
+    assert [answer.get_json() for answer in answers[1:]] == [
+        {"code": "Forbidden", "message": "This access key may not send to US."},
+        {"code": "Forbidden", "message": "This access key may not send through this use case."},
+    ]
+    assert len(family.gateway.twilio.calls) == 1
+
+
+def test_a_key_is_used_from_its_networks_only_in_the_console_too(family: Family) -> None:
+    token = _token(family, role="admin", source_networks=["203.0.113.0/24", "2001:db8::/32"])
+    client = family.gateway.client
+
+    def status(address: str, path: str = "/v1/sms") -> int:
+        return client.get(
+            path,
+            headers={"Authorization": f"AccessKey {token}", "X-Forwarded-For": "203.0.113.9"},
+            environ_overrides={"REMOTE_ADDR": address},
+        ).status_code
+
+    assert {a: status(a) for a in ("203.0.113.9", "::ffff:203.0.113.9", "2001:db8::7")} == {
+        "203.0.113.9": 200,
+        "::ffff:203.0.113.9": 200,
+        "2001:db8::7": 200,
+    }
+    assert {a: status(a) for a in ("127.0.0.1", "203.0.114.1", "2001:db9::1")} == {
+        "127.0.0.1": 403,
+        "203.0.114.1": 403,
+        "2001:db9::1": 403,
+    }
+    assert _send(family, token).status_code == 403
+    assert open_window(family.gateway).sign_in_by_key(token).status_code == 403
+    assert open_window(family.gateway, "203.0.113.9").sign_in_by_key(token).status_code == 303
+
+
+def test_a_limited_key_makes_no_wider_key(family: Family) -> None:
+    """Break: store the wanted limits instead of the narrowed ones."""
+    own_use_case = str(family.own.use_case_id)
+    limits = {
+        "use_case_ids": [own_use_case],
+        "countries": ["CA", "US"],
+        "source_networks": ["127.0.0.0/8"],
+    }
+    admin = _token(family, role="admin", **limits)
+    other = str(family.world.use_case(family.own.workspace_id))
+
+    wider = _make(
+        family,
+        key=admin,
+        use_case_ids=[own_use_case, other],
+        countries=["GB"],
+        source_networks=["127.0.0.0/7"],
+    )
+    assert wider.status_code == 422
+    assert sorted(wider.get_json()["details"]) == [
+        "$.countries",
+        "$.source_networks",
+        "$.use_case_ids",
+    ]
+    inherited = _make(family, key=admin).get_json()
+    assert {name: inherited[name] for name in limits} == limits
+    narrower = _make(family, key=admin, countries=["US"], source_networks=["127.0.0.1"]).get_json()
+    assert narrower["countries"] == ["US"]
+    assert narrower["source_networks"] == ["127.0.0.1/32"]
+
+
+def test_the_last_use_is_written_once_a_minute(family: Family) -> None:
+    """Break: write it with every request."""
+    answer = _make(family).get_json()
+    key, token = answer["id"], answer["token"]
+
+    def stored() -> Any:
+        rows = family.world.rows(access_keys)
+        return next(row["last_used_at"] for row in rows if str(row["id"]) == key)
+
+    assert stored() is None
+    assert _send(family, token).status_code == 201
+    first = stored()
+    assert first is not None
+    assert family.gateway.get("/v1/sms", key=token).status_code == 200
+    assert stored() == first
+    long_ago = datetime.now(UTC) - timedelta(seconds=61)
+    family.world.set(access_keys, UUID(key), last_used_at=long_ago)
+    assert family.gateway.get("/v1/sms", key=token).status_code == 200
+    assert stored() > long_ago
+
+
+def test_limits_hold_for_a_key_that_is_signed_in(family: Family) -> None:
+    """Break: leave the limits out of the visitor."""
+    token = _token(family, role="admin", countries=["CA"])
+    window = signed_in(family.gateway, token)
+
+    answer = window.post(
+        "/console/try",
+        {
+            "use_case_id": str(family.own.use_case_id),
+            "to_phone_number": US_NUMBER,
+            "message": "hello",
+            "nonce": "0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001",
+        },
+    )
+
+    assert answer.status_code == 403
+    assert "limited to some use cases or countries" in unescape(answer.text)
+    assert family.gateway.twilio.calls == []
