@@ -128,7 +128,10 @@ def _add_rows(connection: Connection, subjects: Sequence[Subject], now: int) -> 
         {"slot": slot, "times": [], "expires_at": _time(now)}
         for slot in sorted({subject.slot for subject in subjects})
     ]
-    connection.execute(insert(failed_attempts).values(rows).on_conflict_do_nothing())
+    # A row that is there is locked: another transaction may be about to delete it.
+    kept = {"expires_at": failed_attempts.c.expires_at}
+    statement = insert(failed_attempts).values(rows)
+    connection.execute(statement.on_conflict_do_update(index_elements=["slot"], set_=kept))
 
 
 def _store(connection: Connection, subject: Subject, times: list[int], now: int) -> None:

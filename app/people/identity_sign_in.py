@@ -98,11 +98,12 @@ def _load(connection: Connection, identity: Identity) -> tuple[list[AnyRow], lis
 
     An organization where an account is pinned has no other for this identity.
     """
+    found = []
+    if identity.email is not None and mistake_in_email(identity.email) is None:
+        found = find_users(connection, normal_email(identity.email))
+    # Read last: an account that is pinned between the two reads is found by one of them.
     pinned = find_pinned(connection, identity.issuer, identity.subject)
-    if identity.email is None or mistake_in_email(identity.email) is not None:
-        return pinned, []
     places = {one.organization_id for one in pinned}
-    found = find_users(connection, normal_email(identity.email))
     open_ones = [
         one for one in found if one.identity_subject is None and one.organization_id not in places
     ]
