@@ -44,20 +44,24 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 $(VENV)/.browser: $(BIN)/python
 	@sh .ci/browser && touch $@ || true
 
+# The proxy of deploy/nginx is tested with the system's nginx, under the same conditions.
+$(VENV)/.nginx: $(BIN)/python
+	@sh .ci/nginx && touch $@ || true
+
 run: setup ## start the demo: emulator, gateway, one message's life, one blocked send
 	@$(BIN)/borderpost demo --port $(PORT)
 
 demo-reset: setup ## remove the demo's organization; the next `make run` makes it afresh
 	@$(BIN)/borderpost demo reset
 
-test: setup-dev $(VENV)/.browser ## run the tests (PostgreSQL from a wheel, Chromium from the system)
+test: setup-dev $(VENV)/.browser $(VENV)/.nginx ## run the tests (PostgreSQL from a wheel, Chromium from the system)
 	$(BIN)/python -m pytest
 
 bench: setup-dev ## measure what this machine carries, in about three minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 # Types and import contracts are checked while the tests wait for something.
-check: setup-dev $(VENV)/.browser ## what CI runs: format, lint, types, import contracts, tests
+check: setup-dev $(VENV)/.browser $(VENV)/.nginx ## what CI runs: format, lint, types, import contracts, tests
 	@began=$$(date +%s); \
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(MAKE) --no-print-directory -j2 types test; \
 	status=$$?; took=$$(($$(date +%s) - began)); \

@@ -13,12 +13,12 @@ class PrefixMiddleware:
         self._prefix = prefix
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Take the prefix off where the request has it; no other script name counts."""
+        """Take the prefix off if the request has it; no other script name counts."""
         path = environ.get("PATH_INFO", "")
-        environ["SCRIPT_NAME"] = ""
+        # Links have the prefix also where a proxy has taken it off.
+        environ["SCRIPT_NAME"] = self._prefix
         if self._prefix and path.startswith(self._prefix + "/"):
             environ["PATH_INFO"] = path[len(self._prefix) :]
-            environ["SCRIPT_NAME"] = self._prefix
             environ["borderpost.stripped_prefix"] = self._prefix
         return self._app(environ, start_response)
 
