@@ -15,11 +15,12 @@ from app.demo.tenant import DEMO_ORGANIZATION, NOTE_FILE, read_note
 
 # Columns that refer to a row without a foreign key, by their names.
 _REFERENCES = {
-    "organization_id": "organizations.id",
-    "workspace_id": "workspaces.id",
-    "use_case_id": "use_cases.id",
-    "account_sid": "provider_accounts.sid",
-    "message_id": "messages.id",
+    "organization_id": ("organizations.id",),
+    "workspace_id": ("workspaces.id",),
+    "scope_id": ("workspaces.id", "use_cases.id"),
+    "use_case_id": ("use_cases.id",),
+    "account_sid": ("provider_accounts.sid",),
+    "message_id": ("messages.id",),
 }
 
 
@@ -76,5 +77,5 @@ def _references(table: Table) -> Iterator[tuple[Column[Any], Column[Any]]]:
             if key.column.table is not table:
                 yield column, key.column
         if not column.foreign_keys and column.name in _REFERENCES:
-            name, _, of = _REFERENCES[column.name].partition(".")
-            yield column, metadata.tables[name].columns[of]
+            for name, _, of in (one.partition(".") for one in _REFERENCES[column.name]):
+                yield column, metadata.tables[name].columns[of]

@@ -100,7 +100,12 @@ def test_removing_an_organization_leaves_none_of_its_rows(database: Database) ->
     with database.writing() as connection:
         connection.execute(update(workspaces).values(parent_id=None))  # filled across organizations
         # References without a foreign key, which the filling cannot know.
-        for name, of in (("message_id", messages.c.id), ("account_sid", provider_accounts.c.sid)):
+        references = {
+            "message_id": messages.c.id,
+            "account_sid": provider_accounts.c.sid,
+            "scope_id": workspaces.c.id,
+        }
+        for name, of in references.items():
             real = list(connection.execute(select(of)).scalars())
             for table in metadata.sorted_tables:
                 column = table.columns.get(name)
