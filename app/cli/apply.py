@@ -65,4 +65,4 @@ def _echo_result(result: Result) -> None:
         for use_case in workspace["use_cases"]:
             click.echo(f"  use case {use_case['name']}: {use_case['id']}")
     for scope, name, token in result.new_tokens():
-        click.echo(f"access key {name} of {scope}, shown this once: {token}")
+        click.echo(f"access key {name} of {scope} (shown once): {token}")

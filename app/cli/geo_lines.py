@@ -27,20 +27,20 @@ def check_lines(checked: Checked) -> Iterator[str]:
     name, view = checked.asked.name, checked.view
     if checked.problem is not None:
         last = "never checked" if view.checked_at is None else f"last {rfc3339(view.checked_at)}"
-        yield f"{name}: could not be asked: {checked.problem} ({last})"
+        yield f"{name}: Twilio could not be reached: {checked.problem} ({last})"
         return
     found = view.comparison
     yield f"{name}: {'Twilio and the policy differ' if found.differs else 'Twilio agrees'}"
     if found.allowed_here_closed_there:
-        yield "  allowed here, closed at Twilio: messages will fail with 21408"
+        yield "  allowed here, blocked at Twilio: messages fail with 21408"
         yield from _grouped(found.allowed_here_closed_there, lambda c: _to_open(c, view.gates))
     if found.closed_here_open_there:
-        yield "  closed here, open at Twilio: exposed if a Twilio key leaks"
+        yield "  blocked here, allowed at Twilio: exposed if a Twilio key leaks"
         yield from _grouped(
             found.closed_here_open_there, lambda c: _to_close(c, view.gates, view.allowed)
         )
     if found.high_risk:
-        yield "  high-risk, says Twilio, and open on at least one side"
+        yield "  high-risk (Twilio), allowed here or at Twilio"
         yield from _grouped(found.high_risk, lambda _: "keep them only if you need them")
 
 

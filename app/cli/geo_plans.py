@@ -46,7 +46,7 @@ def ready_lines(country: str, checked: Checked, shut: Sequence[ShutGate]) -> Ite
         see = "" if remedy is None else f" ({remedy})"
         yield f"  {_WHO[gate.gatekeeper]}: {gate.why}{see}"
     if checked.problem is not None:
-        yield f"  Twilio could not be asked: {checked.problem}"
+        yield f"  Twilio could not be reached: {checked.problem}"
 
 
 def push_row(pushed: Pushed) -> dict[str, Any]:
@@ -79,18 +79,18 @@ def push_lines(pushed: Pushed, *, is_applied: bool) -> Iterator[str]:
     plan = pushed.plan
     yield f"{pushed.account_sid} ({', '.join(pushed.workspaces)})"
     if pushed.problem is not None:
-        yield f"  could not be asked: {pushed.problem}"
+        yield f"  Twilio could not be reached: {pushed.problem}"
     for one in pushed.outcomes or [ItemOutcome(wanted) for wanted in plan.changes]:
         done = f": {one.problem or 'done'}" if pushed.outcomes is not None else ""
         yield f"  {_verb(one.wanted)} {named([one.wanted.country])}{done}"
     for wanted in plan.console_only:
         yield f"  {_verb(wanted)} {named([wanted.country])}: high-risk, only in {CONSOLE}"
     for country in plan.unsupported:
-        yield f"  {named([country])}: Twilio refuses it for everybody: block it here"
+        yield f"  {named([country])}: not supported by Twilio: block it here"
     if not (pushed.problem or plan.changes):
-        yield "  nothing to change through Twilio's API"
+        yield "  nothing to change with Twilio's API"
     elif plan.changes and not is_applied:
-        yield "  nothing was changed: `borderpost geo push --yes` asks Twilio for it"
+        yield "  nothing was changed: `borderpost geo push --yes` applies these changes"
 
 
 def _verb(wanted: WantedPermission) -> str:

@@ -66,8 +66,8 @@ def keys_group() -> None:
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 @_workspace
 @_organization
-@click.option("--expires-at", type=Moment(), help="When the key ends.")
-@click.option("--expires-in", type=Duration(), help="After how long the key ends, as 90d.")
+@click.option("--expires-at", type=Moment(), help="When the key expires.")
+@click.option("--expires-in", type=Duration(), help="How long the key is valid, for example 90d.")
 @_limit_options
 @_as_json
 def create_command(
@@ -81,7 +81,7 @@ def create_command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Make a key of a workspace, or of an organization and all its workspaces.
+    """Create a key for one workspace, or for an organization and all its workspaces.
 
     The token is printed now and never again. The rate is 100 requests per second with a burst of
     twice as many, if not given. Options that limit the key may be given several times.
@@ -111,7 +111,7 @@ def create_command(
         echo_json(key_as_json(row, now) | {"token": made.token})
     else:
         click.echo(key_line(row, now))
-        click.echo(f"token, shown this once: {made.token}")
+        click.echo(f"token (shown once): {made.token}")
 
 
 @keys_group.command("list")
@@ -119,7 +119,7 @@ def create_command(
 @_organization
 @_as_json
 def list_command(workspace: str | None, organization: str | None, as_json: bool) -> None:
-    """List keys, oldest first, with role and state."""
+    """List keys, oldest first, with role and status."""
     with ready_database() as database, database.reading() as connection:
         now = utc_now()
         workspace_id = organization_id = None
@@ -155,7 +155,7 @@ def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
     if as_json:
         echo_json({"id": str(found.id), "name": found.name, "revoked": is_new})
     else:
-        click.echo(f"{found.id}  {found.name}: {'revoked' if is_new else 'was revoked already'}")
+        click.echo(f"{found.id}  {found.name}: {'revoked' if is_new else 'already revoked'}")
 
 
 def _limits(

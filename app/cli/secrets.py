@@ -25,7 +25,7 @@ def secrets_group() -> None:
 @click.option("--new-key", is_flag=True, help="First put a new key before the generated ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rotate_command(new_key: bool, as_json: bool) -> None:
-    """Encrypt every stored secret anew with the first of BORDERPOST_ENCRYPTION_KEYS.
+    """Re-encrypt every stored secret with the first of BORDERPOST_ENCRYPTION_KEYS.
 
     In three steps, so that no process meets a secret that it cannot read: add the new key before
     the old one and restart everything; run this; remove the old key and restart. Stopping it
@@ -55,4 +55,4 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
     if as_json:
         echo_json({"resealed": changed, "current": current})
     else:
-        click.echo(f"{changed} sealed anew, {current} had the first key already")
+        click.echo(f"{changed} re-encrypted, {current} already use the first key")

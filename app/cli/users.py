@@ -38,18 +38,18 @@ def users_group() -> None:
 
 @users_group.command("create")
 @click.option("--email", required=True, help="The address to sign in with.")
-@click.option("--name", help="How the person is called; the address where it is left out.")
+@click.option("--name", help="Display name. Default: the e-mail address.")
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 @click.option(
     "--workspace",
     "workspaces",
     multiple=True,
     metavar="NAME|ID",
-    help="A workspace to belong to; may be repeated. Without one: the whole organization.",
+    help="A workspace of the user; may be repeated. Default: the whole organization.",
 )
 @_organization
 @_from_stdin
-@click.option("--no-password", is_flag=True, help="Sign in at the identity provider only.")
+@click.option("--no-password", is_flag=True, help="Sign in through the identity provider only.")
 @_as_json
 def create_command(
     *,
@@ -62,7 +62,7 @@ def create_command(
     no_password: bool,
     as_json: bool,
 ) -> None:
-    """Make a person's account; without --password-stdin its password is generated and printed."""
+    """Create a user; without --password-stdin a password is generated and printed."""
     if no_password and password_stdin:
         raise click.UsageError("--no-password and --password-stdin exclude each other.")
     password = None if no_password else _password(from_stdin=password_stdin)
@@ -89,7 +89,7 @@ def create_command(
 @_organization
 @_as_json
 def list_command(organization: str | None, as_json: bool) -> None:
-    """List people, the oldest first, with their roles and whether they may sign in."""
+    """List users, oldest first, with roles and status."""
     with ready_database() as database, database.reading() as connection:
         organization_id = None
         if organization is not None:
@@ -109,7 +109,7 @@ def list_command(organization: str | None, as_json: bool) -> None:
 @_organization
 @_as_json
 def disable_command(email: str, organization: str | None, as_json: bool) -> None:
-    """Bar a person from the next request on; their sessions end.
+    """Disable a user from the next request on; their sessions end.
 
     The only owner of the organization cannot be barred.
     """
@@ -122,7 +122,7 @@ def disable_command(email: str, organization: str | None, as_json: bool) -> None
     if as_json:
         echo_json({"id": str(user.id), "email": user.email, "disabled": is_new})
     else:
-        click.echo(f"{user.email}: {'disabled' if is_new else 'was disabled already'}")
+        click.echo(f"{user.email}: {'disabled' if is_new else 'already disabled'}")
 
 
 @users_group.command("reset")
@@ -199,4 +199,4 @@ def _tell(shown: dict[str, object], password: str | None, *, as_json: bool) -> N
         return
     click.echo(user_line(shown))
     if password is not None:
-        click.echo(f"password, shown this once: {password}")
+        click.echo(f"password (shown once): {password}")

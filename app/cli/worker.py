@@ -38,7 +38,7 @@ _COUNT_SECONDS = 10.0
 
 @click.command("worker", cls=Command)
 def worker_command() -> None:
-    """Settle unconfirmed sends, repair lost statuses, call webhooks, keep house. One or many."""
+    """Run background tasks: reconcile with Twilio, deliver webhooks, purge, keep statistics."""
     configure_logs()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -82,11 +82,11 @@ def worker_command() -> None:
 
 @click.command("reconcile", cls=Command)
 @click.option(
-    "--since", type=Duration(), default="72h", show_default=True, help="How old messages may be."
+    "--since", type=Duration(), default="72h", show_default=True, help="Maximum age of messages."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reconcile_command(since: timedelta, as_json: bool) -> None:
-    """Ask Twilio now about every message that no callback has ended."""
+    """Ask Twilio now about every message without a final status."""
     settings = with_public_url(open_settings())
     with ready_database(settings) as database:
         background = open_background(settings, database)
@@ -102,14 +102,14 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
     if as_json:
         echo_json({"asked": asked})
     else:
-        click.echo(f"asked about {asked} messages")
+        click.echo(f"checked {asked} messages")
 
 
 @click.command("erase", cls=Command)
 @click.argument("number")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def erase_command(number: str, as_json: bool) -> None:
-    """Forget NUMBER (E.164): its bodies, and the number itself. Opt-outs stay."""
+    """Erase NUMBER (E.164): message texts and the number itself. Opt-outs are kept."""
     problem = problem_of_number(number)
     if problem is not None:
         raise click.UsageError(f"NUMBER: {problem}")
@@ -120,13 +120,13 @@ def erase_command(number: str, as_json: bool) -> None:
     if as_json:
         echo_json({"messages": erased})
     else:
-        click.echo(f"erased from {erased} messages")
+        click.echo(f"erased {erased} messages")
 
 
 @click.command("purge", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def purge_command(as_json: bool) -> None:
-    """Erase bodies, numbers, answers, sessions and whole messages that are past their time."""
+    """Erase data past its retention time: texts, numbers, answers, sessions, messages."""
     settings = open_settings()
     with ready_database(settings) as database:
         background = open_background(settings, database)

@@ -12,7 +12,6 @@ from app.access.manage_keys import NewAccessKey, create_access_key, revoke_acces
 from app.access.principal import Principal
 from app.access.roles import Role
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
-from app.console.choices import choices_of
 from app.console.forms import Form, read_form, read_search, refilled
 from app.console.guard import Visits
 from app.console.lists import listed
@@ -29,6 +28,7 @@ from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 PATH = "/console/access-keys"
+_STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKED: "Revoked"}
 
 
 @routes.add("GET", PATH, guard=Visits(Role.ADMIN), answers={200: "text/html"})
@@ -39,7 +39,7 @@ def access_keys_page(visitor: Visitor) -> Answer:
 
 @routes.add("POST", PATH, guard=Visits(Role.ADMIN), answers={200: "text/html", 422: "text/html"})
 def make_access_key(visitor: Visitor) -> Answer:
-    """Make an access key; the answer shows its token, and no other page ever does."""
+    """Create an access key; only this answer shows its token."""
     now = service(Clock).now()
     try:
         wanted: NewAccessKey = read_form(
@@ -114,7 +114,8 @@ def _page(visitor: Visitor, status: int, form: Form) -> Response:
         **listed(PATH, rows, wanted.limit, lambda row: row.id),
         state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
         limits_of=describe_limits,
-        states=choices_of("any state", KeyState),
+        states=[("", "Any status"), *_STATES.items()],
+        state_labels=_STATES,
         may_revoke=lambda row: may_manage(
             _asking(visitor, row.workspace_id), Role(row.role), row.workspace_id
         ),

@@ -67,7 +67,7 @@ def save_password(visitor: Visitor) -> Answer:
         service(OwnAccount).change_password(me, given["new_password"])
     except (ValidationFailed, RateLimited) as problem:
         return _refused(visitor, "password_form", problem)
-    return go_to(PATH, "The password is changed. Your other sessions have ended.")
+    return go_to(PATH, "Password changed. Your other sessions are signed out.")
 
 
 @routes.add(
@@ -107,7 +107,7 @@ def drop_second_factor(visitor: Visitor) -> Answer:
         service(OwnAccount).remove_second_factor(_proof(visitor, **read_form(ConfirmForm)))
     except (ValidationFailed, RateLimited) as problem:
         return _refused(visitor, "remove_form", problem)
-    return go_to(PATH, "The second factor is off.")
+    return go_to(PATH, "Second factor turned off.")
 
 
 @routes.add("POST", _RECOVERY, guard=Visits(Role.VIEWER), answers={200: "text/html", **_PAGES})
@@ -129,12 +129,12 @@ def end_other_sessions(visitor: Visitor) -> Answer:
     now = service(Clock).now()
     with service(Database).writing() as connection:
         end_sessions_of(connection, visitor.visitor_id, now, but=visitor.session_id)
-    return go_to(PATH, "Your other sessions have ended.")
+    return go_to(PATH, "Your other sessions are signed out.")
 
 
 def _require_person(visitor: Visitor) -> None:
     if not visitor.is_person:
-        raise Forbidden("An access key has no account: sign in with e-mail and password.")
+        raise Forbidden("An access key has no account. Sign in with e-mail and password.")
 
 
 def _proof(visitor: Visitor, password: str, code: str = "") -> Reauthentication:

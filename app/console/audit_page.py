@@ -12,7 +12,7 @@ from app.console.audit_words import DOORS, WORDS, words_of
 from app.console.guard import Visits
 from app.console.lists import listed, searched
 from app.console.pages import page_answer
-from app.console.typed_times import just_after, just_before
+from app.console.typed_times import TimeZone, just_after, just_before
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.people.visitor import Visitor
@@ -24,24 +24,27 @@ from app.web.wiring import service
 routes = Routes("Console", described=False)
 PATH = "/console/audit"
 _SHOWN = 40
-_WRONG_DAY: dict[str, Any] = {"invalid": "Must be a day: 2026-01-31."}
+_WRONG_DAY: dict[str, Any] = {"invalid": "Must be a date, for example 2026-01-31."}
 
 
 class AuditSearch(StrictSchema):
-    """Query of the page of the audit; days are days of UTC."""
+    """Query of the page of the audit."""
 
     page_token = PageToken(load_default=None)
     workspace_id = Id()
     action = Text(validate=validate.Length(max=60))
     actor_kind = Text(validate=one_of(ActorKind))
     actor_name = Text(validate=validate.Length(max=200))
+    zone = TimeZone()
     since = fields.Date(error_messages=_WRONG_DAY)
     until = fields.Date(error_messages=_WRONG_DAY)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> AuditFilter:
         kind = data.pop("actor_kind", None)
-        after, before = just_before(data.pop("since", None)), just_after(data.pop("until", None))
+        zone = data.pop("zone", None)
+        after = just_before(data.pop("since", None), zone)
+        before = just_after(data.pop("until", None), zone)
         return AuditFilter(
             limit=_SHOWN,
             actor_kind=None if kind is None else ActorKind(kind),
@@ -68,8 +71,8 @@ def audit_page(visitor: Visitor) -> Answer:
         **listed(PATH, rows, _SHOWN, lambda row: row.id),
         sees_everywhere=asks.workspace_id is None,
         names={place.workspace_id: place.name for place in visitor.places},
-        actions=[("", "any action"), *sorted(WORDS.items(), key=lambda pair: pair[1])],
-        doors=[("", "any way"), *DOORS.items()],
+        actions=[("", "Any action"), *sorted(WORDS.items(), key=lambda pair: pair[1])],
+        doors=[("", "Any"), *DOORS.items()],
         words_of=words_of,
         door_of=lambda row: DOORS[ActorKind(row.actor_kind)],
         object_path=lambda row: object_path(visitor, row),

@@ -43,7 +43,9 @@ def failure_page(error: e.PublicError) -> Response:
 
 def _stale_form(_: CSRFError) -> Response:
     return failure_page(
-        e.BadRequest("The form was open for too long, or is not ours. Go back, reload, try again.")
+        e.BadRequest(
+            "The form has expired or is not valid. Go back, reload the page and try again."
+        )
     )
 
 

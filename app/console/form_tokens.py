@@ -42,7 +42,7 @@ def check_form() -> None:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     is_foreign = site is not None and site not in _OUR_SITE
     if is_foreign or (origin is not None and not _is_ours(origin)):
-        raise Forbidden("Another site sent this form. Open the page here and try again.")
+        raise Forbidden("This form was sent from another site. Open the page here and try again.")
     try:
         validate_csrf(request.form.get(_FIELD), secret_key=_key())
     except ValidationError as problem:

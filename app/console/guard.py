@@ -45,7 +45,9 @@ class Visits:
         visitor = _visitor()
         check_form()
         if not visitor.permits(self.role):
-            raise Forbidden(f"This takes the role {self.role}; you have {visitor.role} here.")
+            raise Forbidden(
+                f"This requires the role {self.role}. Your role here is {visitor.role}."
+            )
         return visitor
 
 
@@ -70,7 +72,7 @@ class VisitsOrganization:
         check_form()
         role = visitor.organization_role
         if role is None or not role.permits(self.role):
-            raise Forbidden(f"This takes the role {self.role} in the whole organization.")
+            raise Forbidden(f"This requires the role {self.role} in the whole organization.")
         return visitor
 
 

@@ -51,10 +51,10 @@ _CONNECT_SECONDS = 5.0
 EXCHANGES_AT_ONCE = 2
 _LARGEST_ANSWER_BYTES = 1024 * 1024
 _PIECE_BYTES = 64 * 1024
-_UNREACHABLE = "The identity provider did not answer as it should. Try again, or sign in here."
+_UNREACHABLE = "The identity provider is not available. Try again, or sign in here."
 # What a provider that is gone, broken or not the right one makes of a sign-in.
 _PROVIDER_ERRORS = (AuthlibBaseError, JoseError, RequestException)
-_UNKNOWN = "The identity provider did not prove that you have an account here."
+_UNKNOWN = "The identity provider did not confirm an account here."
 _CHOSEN = "oidc_organization"
 
 

@@ -14,6 +14,7 @@ from app.kernel.errors import ValidationFailed
 from app.web.pages import T, page
 
 _TOKEN = "page_token"  # noqa: S105 (a position in a list)
+_ZONE = "zone"  # the time zone of the dates; alone it filters nothing
 
 
 def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
@@ -44,7 +45,7 @@ def listed(
         "next_path": None if token is None else _address(path, search | {_TOKEN: token}),
         "first_path": _address(path, search),
         "is_first": not request.args.get(_TOKEN),
-        "is_searched": bool(search),
+        "is_searched": bool(search.keys() - {_ZONE}),
     }
 
 

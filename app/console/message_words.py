@@ -11,25 +11,25 @@ from app.messages.submission import Submission
 _WATCHED = timedelta(minutes=20)
 
 _SUBMISSIONS = {
-    Submission.ACCEPTED: "Twilio has it.",
-    Submission.OPEN: "Not confirmed: the process that handed it to Twilio ended before it heard "
-    "the answer. Twilio may have it. The worker asks Twilio and settles it.",
-    Submission.UNCONFIRMED: "Not confirmed: Twilio did not say that it has the message, and may "
-    "have it. The worker asks Twilio from a minute on. Without a trace the message ends as "
-    "failed after 15 minutes, or is created again before, where its use case wants that. To send "
-    "it again by hand is your decision: then it may arrive twice.",
-    Submission.NOT_CONFIRMED: "Not confirmed: Twilio had no trace of it for 15 minutes, so it most "
-    "likely was never sent.",
+    Submission.ACCEPTED: "Accepted by Twilio.",
+    Submission.OPEN: "Not confirmed: the gateway stopped before Twilio answered. Twilio may "
+    "have the message. The worker asks Twilio and updates the status.",
+    Submission.UNCONFIRMED: "Not confirmed: Twilio did not confirm the message, and may have it. "
+    "The worker asks Twilio after one minute. If Twilio has no record of it, the message fails "
+    "after 15 minutes, or is resent before then if its use case allows that. If you send it again "
+    "yourself, it may arrive twice.",
+    Submission.NOT_CONFIRMED: "Not confirmed: Twilio had no record of it for 15 minutes. It was "
+    "most likely not sent.",
 }
 _REASONS = {
-    Reason.DUPLICATE: "Said before: nothing to change.",
-    Reason.REGRESSION: "Came late: the message was already further.",
-    Reason.CONFLICT: "Contradicts the end that was told first; the first one counts.",
-    Reason.NOT_CONFIRMED: "Twilio had no trace of the message for 15 minutes.",
-    Reason.UNCLEAR: "Twilio has a message that may be this one, and nothing shows which it is. "
-    "It stays pending and is looked for again.",
+    Reason.DUPLICATE: "Duplicate, no status change.",
+    Reason.REGRESSION: "Late, no status change.",
+    Reason.CONFLICT: "Contradicts the first final status, which is kept.",
+    Reason.NOT_CONFIRMED: "Twilio had no record of the message for 15 minutes.",
+    Reason.UNCLEAR: "Twilio has a message that may be this one, but it cannot be identified. "
+    "The status stays pending and is checked again.",
 }
-_NO_STEP = "No step in the message's life."
+_NO_STEP = "No status change."
 
 
 def submission_words(submission: Submission) -> str:
@@ -41,12 +41,12 @@ def effect_words(event: AnyRow) -> str:
     """Return the effect of a report on the message, or the reason why there was none."""
     if event.applied and event.reason == Reason.CONFLICT:
         return (
-            "Twilio's callback contradicts what the worker found by asking: that is taken back, "
-            "and the message is looked for again."
+            "Twilio's callback contradicts an earlier status check. The check is undone, and the "
+            "status is checked again."
         )
     if event.reason is not None:
         return _REASONS[Reason(event.reason)]
-    return f"The message is {event.status} from here on." if event.applied else _NO_STEP
+    return f"Marked {event.status}." if event.applied else _NO_STEP
 
 
 def is_watched(found: Inspected, now: datetime) -> bool:

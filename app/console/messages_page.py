@@ -47,9 +47,9 @@ def messages_page(visitor: Visitor) -> Answer:
         **shown,
         form=form,
         use_cases=names,
-        use_case_choices=use_case_choices("any use case", names),
-        countries=country_choices("any country"),
-        statuses=choices_of("any status", Status),
+        use_case_choices=use_case_choices("Any use case", names),
+        countries=country_choices("Any country"),
+        statuses=choices_of("Any status", Status),
         code_meaning=code_meaning,
     )
 

@@ -41,7 +41,7 @@ _CHANNEL = ("Settings", "Channels", "SMS")
 MENU = (
     Item("Overview", "/console"),
     Item("Messages", "/console/messages", beside=("/console/refusals",)),
-    Item("Try a number", "/console/try"),
+    Item("Check a number", "/console/try"),
     Item("Manage Destinations", DESTINATIONS, _CHANNEL),
     Item("Provider check", "/console/provider", _CHANNEL),
     Item("Use cases", "/console/use-cases", _CHANNEL),

@@ -32,10 +32,10 @@ OPT_OUTS = "/console/opt-outs"
 _SHOWN = 50
 _MOST_USE_CASES = 500
 _SOURCES = {
-    OptOutSource.KEYWORD: "The recipient answered STOP.",
-    OptOutSource.PROVIDER: "Twilio refused a send: the recipient had opted out there (21610).",
-    OptOutSource.CONSOLE: "Entered by hand.",
-    OptOutSource.API: "Entered through the API.",
+    OptOutSource.KEYWORD: "STOP reply",
+    OptOutSource.PROVIDER: "Twilio (error 21610)",
+    OptOutSource.CONSOLE: "Added by hand",
+    OptOutSource.API: "API",
 }
 
 
@@ -68,7 +68,7 @@ def enter_number(visitor: Visitor) -> Answer:
             enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
     except ValidationFailed as problem:
         return _page(visitor, OptOutFilter(limit=_SHOWN), 422, form=refilled(problem))
-    return go_to(OPT_OUTS, "The number is on the list: it gets no more messages.")
+    return go_to(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
 
 
 @routes.add(
@@ -83,12 +83,12 @@ def lift_number(visitor: Visitor, opt_out_id: UUID) -> Answer:
     principal, now = visitor.principal, service(Clock).now()
     with service(Database).writing() as connection:
         lift_opt_out(connection, principal, opt_out_id, actor=actor_of(principal), now=now)
-    return go_to(OPT_OUTS, "The number is off the list.")
+    return go_to(OPT_OUTS, "Opt-out removed.")
 
 
 def source_words(source: str) -> str:
     """Say how an opt-out came to us."""
-    return _SOURCES.get(source, f"Entered as “{source}”.")  # type: ignore[call-overload, no-any-return]
+    return _SOURCES.get(source, source)  # type: ignore[call-overload, no-any-return]
 
 
 def _read_opt_out() -> NewOptOut:

@@ -18,8 +18,6 @@ from app.web.assets import asset_url
 from app.web.html import html_answer
 from app.web.wiring import service
 
-# Who may send to a number may see it; who only looks may not.
-
 
 def link(path: str) -> str:
     """Return the address of a console page, below the public prefix."""
@@ -27,7 +25,7 @@ def link(path: str) -> str:
 
 
 def _country(code: str | None) -> str:
-    return "no country" if not code else country_name(code, visitor_language())
+    return "No country" if not code else country_name(code, visitor_language())
 
 
 def _utc(at: datetime) -> str:

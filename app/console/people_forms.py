@@ -14,7 +14,7 @@ from app.web.fields import Id, StrictSchema, Text, one_of
 # A select for each place: `role_` and a workspace, or this.
 EVERYWHERE = "everywhere"
 _FIELD = "role_"
-_INCOMPLETE = "Choose a workspace and a role, or neither."
+_INCOMPLETE = "Select a workspace and a role, or neither."
 
 
 class RolesForm(StrictSchema):

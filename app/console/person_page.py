@@ -47,7 +47,7 @@ def save_roles(visitor: Visitor, user_id: UUID) -> Answer:
             change_roles(connection, user, roles, actor, now)
     except ValidationFailed as problem:
         return _page(visitor, user_id, 422, refilled(problem))
-    return go_to(f"{PATH}/{user_id}", "The roles are changed, in force at the next request.")
+    return go_to(f"{PATH}/{user_id}", "Roles saved. In effect at the next request.")
 
 
 @routes.add(
@@ -62,7 +62,7 @@ def bar_person(visitor: Visitor, user_id: UUID) -> Answer:
             disable_user(connection, user, actor, now)
     except ValidationFailed as problem:
         return _page(visitor, user_id, 422, refilled(problem))
-    return go_to(f"{PATH}/{user_id}", f"{user.name} is barred, and every session has ended.")
+    return go_to(f"{PATH}/{user_id}", f"{user.name} is disabled, and every session is signed out.")
 
 
 @routes.add(

@@ -15,7 +15,7 @@ from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 PATH = "/console/provider"
-_NO_ACCOUNT = "This workspace has no account at Twilio."
+_NO_ACCOUNT = "This workspace has no Twilio account."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ def ask_again(visitor: Visitor) -> Answer:
         return _page(visitor, 422, _NO_ACCOUNT)
     problem = checked[0].problem
     if problem is None:
-        return go_to(PATH, "Twilio was asked just now.")
+        return go_to(PATH, "Refreshed.")
     if problem.is_misconfigured:
-        told = f"Twilio refuses this workspace's account: {problem}. An owner must act."
+        told = f"Twilio rejects this workspace's account: {problem}. Ask an owner to check it."
         return _page(visitor, 502, told)
-    return _page(visitor, 503, f"Twilio could not be asked: {problem}. Try again in a while.")
+    return _page(visitor, 503, f"Twilio could not be reached: {problem}. Try again later.")
 
 
 def _page(visitor: Visitor, status: int = 200, problem: str = "") -> Answer:

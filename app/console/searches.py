@@ -1,4 +1,4 @@
-"""Search forms of messages and refusals; days are in UTC."""
+"""Search forms of messages and refusals."""
 
 from datetime import date, datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import fields, post_load
 
 from app.console.typed_number import TypedE164, TypedNumber
-from app.console.typed_times import just_after, just_before
+from app.console.typed_times import TimeZone, just_after, just_before
 from app.destinations.refused import RefusalFilter
 from app.messages.lifecycle import Status
 from app.messages.read import MessageFilter
@@ -18,8 +18,9 @@ SHOWN = 25
 
 class _Search(StrictSchema):
     page_token = PageToken(load_default=None)
-    since = fields.Date(error_messages={"invalid": "Must be a day: 2026-01-31."})
-    until = fields.Date(error_messages={"invalid": "Must be a day: 2026-01-31."})
+    zone = TimeZone()
+    since = fields.Date(error_messages={"invalid": "Must be a date, for example 2026-01-31."})
+    until = fields.Date(error_messages={"invalid": "Must be a date, for example 2026-01-31."})
 
 
 class NumberSearch(StrictSchema):
@@ -67,4 +68,5 @@ def _days(data: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
     """Take both days out; return the times just before the first and just after the last."""
     since: date | None = data.pop("since", None)
     until: date | None = data.pop("until", None)
-    return just_before(since), just_after(until)
+    zone = data.pop("zone", None)
+    return just_before(since, zone), just_after(until, zone)

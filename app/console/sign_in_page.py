@@ -33,8 +33,8 @@ routes = Routes("Console", described=False)
 HOME = "/console"
 _BY_CODE = SIGN_IN + "/code"
 _REFUSED = (
-    "That did not let you in. Check what you typed; after several wrong attempts you have to wait "
-    "for a while."
+    "E-mail or password is wrong. After several wrong attempts you have to wait before trying "
+    "again."
 )
 
 
@@ -83,7 +83,7 @@ def sign_in(_: None) -> Answer:
     except RateLimited as limited:
         return _limited("sign_in.html", limited, _again(limited.text))
     except SeveralAccounts as several:
-        form = _again("Choose the organization, and type the password again.")
+        form = _again("Select the organization and enter the password again.")
         return _page("sign_in.html", 422, form=form, organizations=_named(several))
     except ValidationFailed as problem:
         return _page("sign_in.html", 422, form=refilled(problem))
@@ -180,7 +180,7 @@ def limited_page(limited: RateLimited) -> Response:
 
 def choice_page(several: SeveralAccounts) -> Response:
     """Let a person whom the provider has identified choose the organization."""
-    form = Form({}, {"": ["You have accounts in several organizations. Choose one."]})
+    form = Form({}, {"": ["You have accounts in several organizations. Select one."]})
     return _page("sign_in.html", 422, form=form, organizations=_named(several), is_of_provider=True)
 
 

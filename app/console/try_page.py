@@ -102,7 +102,7 @@ def send_test(visitor: Visitor) -> Answer:
         return go_to(f"{MESSAGES}/{(unconfirmed.details or {})['id']}")
     except e.PublicError as refused:
         return _refused(visitor, refused, nonce)
-    told = "This form was sent before; this is its message." if sent.replayed else "Sent."
+    told = "This form was already sent. This is its message." if sent.replayed else "Sent."
     return go_to(f"{MESSAGES}/{json.loads(sent.answer)['id']}", told)
 
 
@@ -139,7 +139,7 @@ def _page(visitor: Visitor, shown: _Shown, status: int = 200) -> Answer:
         "try.html",
         status,
         shown=shown,
-        use_cases=use_case_choices("none: only the destinations", names),
+        use_cases=use_case_choices("Destination rules only", names),
         senders=list(names.items()),
         twilio_url=service(Settings).twilio_url,
         allowed_words=allowed_words,

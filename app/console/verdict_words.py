@@ -9,24 +9,23 @@ from app.kernel.countries import country_name
 from app.messages.refusal_meanings import refusal_meaning
 
 _KINDS = {
-    "not_a_real_number": "No such number can exist: its length or its beginning is not in any "
-    "country's plan.",
+    "not_a_real_number": "No such number can exist: its length or prefix is not in any "
+    "country's numbering plan.",
     "not_canonical": "This is not the canonical form of the number: use {canonical}.",
-    "cannot_receive_sms": "The number is of a kind that receives no SMS.",
+    "cannot_receive_sms": "This type of number cannot receive SMS.",
 }
 # What decides alone; a rule for a country is told by its layer.
 _OF_RULE: dict[str, str] = {
-    RuleKind.NO_COUNTRY: "The number belongs to no country; such numbers are always blocked.",
-    RuleKind.NUMBER: "A rule for exactly this number blocks it.",
-    RuleKind.PREFIX: "A rule for the beginning of the number blocks it.",
+    RuleKind.NO_COUNTRY: "The number belongs to no country. Such numbers are always blocked.",
+    RuleKind.NUMBER: "A rule for this number blocks it.",
+    RuleKind.PREFIX: "A prefix rule blocks it.",
 }
 _OF_SCOPE: dict[str, str] = {
-    Scope.PROVIDER: "Twilio's geo permissions do not allow this: {place}.",
-    Scope.ORGANIZATION: "The organization denies this for all workspaces, and no workspace can "
-    "lift it: {place}.",
-    Scope.USE_CASE: "The use case is limited to other countries: not {place}.",
+    Scope.PROVIDER: "Twilio's geo permissions block this country: {place}.",
+    Scope.ORGANIZATION: "The organization blocks this country for every workspace: {place}.",
+    Scope.USE_CASE: "The use case does not allow this country: {place}.",
 }
-_NOT_NAMED = "{place} is not among the destinations of this workspace."
+_NOT_NAMED = "{place} is not an allowed destination of this workspace."
 
 
 def country_words(code: str | None) -> str:
@@ -50,10 +49,10 @@ def blocked_words(rule: str | None, scope: str | None, country: str | None) -> s
 def allowed_words(rule: str | None, country: str | None) -> str:
     """Say which rule allows a number."""
     if rule == RuleKind.NUMBER:
-        return "A rule for exactly this number allows it."
+        return "A rule for this number allows it."
     if rule == RuleKind.PREFIX:
-        return "A rule for the beginning of the number allows it."
-    return f"{country_words(country)} is among the destinations of this workspace."
+        return "A prefix rule allows it."
+    return f"{country_words(country)} is an allowed destination of this workspace."
 
 
 def rule_words(rule: Rule) -> str:
@@ -65,6 +64,6 @@ def rule_words(rule: Rule) -> str:
 def invalid_words(details: dict[str, Any]) -> str:
     """Say why a number cannot be sent to at all."""
     kind = details.get("kind")
-    words = _KINDS.get(details.get("reason", ""), "Twilio does not take the number.")
+    words = _KINDS.get(details.get("reason", ""), "Twilio does not accept the number.")
     words = words.format(canonical=details.get("canonical"))
     return words if kind is None else f"{words[:-1]}: {str(kind).replace('_', ' ')}."

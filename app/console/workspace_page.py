@@ -41,7 +41,7 @@ def save_workspace(visitor: Visitor, workspace_id: UUID) -> Answer:
         _change(visitor, workspace_id, read_form(WorkspaceChange, **plain_given()))
     except ValidationFailed as problem:
         return _page(visitor, workspace_id, 422, form=refilled(problem))
-    return go_to(f"{PATH}/{workspace_id}", "The workspace is changed.")
+    return go_to(f"{PATH}/{workspace_id}", "Workspace saved.")
 
 
 @routes.add(
@@ -59,14 +59,14 @@ def save_account(visitor: Visitor, workspace_id: UUID) -> Answer:
     except ValidationFailed as problem:
         wrong = refilled(beside_fields(problem))
         return _page(visitor, workspace_id, 422, account_form=wrong)
-    return go_to(f"{PATH}/{workspace_id}", "The Twilio account is saved.")
+    return go_to(f"{PATH}/{workspace_id}", "Twilio account saved.")
 
 
 @routes.add("POST", _ONE + "/account/unlink", guard=_OWNER, answers={303: None}, errors=(NotFound,))
 def unlink_account(visitor: Visitor, workspace_id: UUID) -> Answer:
     """Leave a workspace without a provider account."""
     _change(visitor, workspace_id, {"twilio": None})
-    return go_to(f"{PATH}/{workspace_id}", "The workspace has no Twilio account any more.")
+    return go_to(f"{PATH}/{workspace_id}", "Twilio account unlinked.")
 
 
 def _change(visitor: Visitor, workspace_id: UUID, wanted: dict[str, Any]) -> None:
@@ -86,6 +86,6 @@ def _page(visitor: Visitor, workspace_id: UUID, status: int = 200, **forms: Form
         workspace=row,
         rotates=rotates,
         names=place_names(visitor),
-        countries=country_choices("choose a country"),
+        countries=country_choices("Select a country"),
         **shown,
     )

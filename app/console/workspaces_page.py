@@ -59,7 +59,7 @@ def make_workspace(visitor: Visitor) -> Answer:
         row = service(ManageWorkspaces).create(asks, wanted, actor_of(asks))
     except ValidationFailed as problem:
         return _form_page(visitor, 422, refilled(beside_fields(problem)))
-    return go_to(f"{PATH}/{row.id}", f"{row.name} is made. Give it use cases and an access key.")
+    return go_to(f"{PATH}/{row.id}", f"{row.name} is created. Add use cases and an access key.")
 
 
 def asking(visitor: Visitor) -> Principal:
@@ -77,7 +77,7 @@ def place_names(visitor: Visitor) -> dict[UUID, str]:
 
 def _form_page(visitor: Visitor, status: int, form: Form) -> Response:
     names = place_names(visitor)
-    countries = country_choices("choose a country")
+    countries = country_choices("Select a country")
     values = {"form": form, "names": names, "countries": countries}
     return page_answer(visitor, "workspace_new.html", status, **values)
 

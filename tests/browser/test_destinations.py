@@ -39,7 +39,7 @@ def sign_in(page: Page, desk: Desk, role: Role = Role.ADMIN) -> None:
     page.goto("/console/sign-in")
     page.get_by_text("Sign in with an access key").click()
     page.get_by_label("Access key").fill(desk.tenant.keys[role])
-    page.get_by_role("button", name="Sign in with the key").click()
+    page.get_by_role("button", name="Sign in with key").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
@@ -112,13 +112,13 @@ def test_the_select_is_searched_by_name_code_and_calling_code(opened: Page, desk
         box.fill(text)
         expect(opened.locator('[role=option][aria-selected="true"]')).to_contain_text(found)
     box.fill("nowhere")
-    expect(opened.get_by_text("No country is called so.")).to_be_visible()
+    expect(opened.get_by_text("No matching country.")).to_be_visible()
     box.press("Escape")
     expect(opened.get_by_role("listbox")).to_be_hidden()
     select(opened, "KP")
     expect(opened.locator("#country-problem")).to_contain_text("The organization denies")
     select(opened, "united states")
-    expect(opened.locator("#country-problem")).to_contain_text("allowed already")
+    expect(opened.locator("#country-problem")).to_contain_text("already allowed")
     assert desk.revision == 1
 
 
@@ -141,7 +141,7 @@ def test_a_click_on_the_map_selects_and_another_takes_it_back(opened: Page, desk
 
 
 def test_a_temporary_allowance_counts_down(opened: Page, desk: Desk) -> None:
-    opened.get_by_label("For how long").select_option("4")
+    opened.get_by_label("Duration").select_option("4")
     select(opened, "japan")
     waits(opened, 1)
     save(opened)
@@ -156,11 +156,11 @@ def test_a_high_risk_country_is_acknowledged_first(
     select(opened, "pakistan")
     waits(opened, 1)
     save(opened)
-    expect(opened.get_by_text("Tick this to save")).to_be_visible()
+    expect(opened.get_by_text("Select this to save")).to_be_visible()
     complaints.found.clear()  # the browser tells of the 422
     axe_clean(opened)
     assert desk.revision == 1
-    opened.get_by_label("I know that Pakistan is high-risk").check()
+    opened.get_by_label("I understand that Pakistan is high-risk").check()
     save(opened)
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
 
@@ -170,7 +170,7 @@ def test_who_saves_later_chooses(opened: Page, desk: Desk, complaints: Complaint
     waits(opened, 1)
     desk.allow("DE", X_Change_Reason="a launch")
     save(opened)
-    conflict = opened.get_by_role("alert", name="Someone else saved meanwhile")
+    conflict = opened.get_by_role("alert", name="Someone else saved changes")
     expect(conflict).to_contain_text("a launch")
     complaints.found.clear()  # the browser tells of the 412
     axe_clean(opened)
@@ -195,14 +195,14 @@ def test_the_keyboard_alone_is_enough(opened: Page, desk: Desk) -> None:
 
 
 def test_a_freeze_is_seen_on_every_page_until_the_thaw(opened: Page, desk: Desk) -> None:
-    freeze = opened.locator("section", has=opened.locator("#freeze"))
-    freeze.get_by_label("Why").fill("a key leaked")
-    freeze.get_by_role("button", name="Freeze all sends").click()
-    expect(opened.get_by_text("This workspace is frozen")).to_be_visible()
+    freeze = opened.locator("section", has=opened.locator("#suspend"))
+    freeze.get_by_label("Reason").fill("a key leaked")
+    freeze.get_by_role("button", name="Suspend all sends").click()
+    expect(opened.get_by_text("This workspace is suspended")).to_be_visible()
     assert desk.gateway.send(desk.tenant).status_code == 403
-    freeze.get_by_label("Why").fill("revoked")
-    freeze.get_by_role("button", name="Thaw").click()
-    expect(opened.get_by_text("This workspace is frozen")).to_have_count(0)
+    freeze.get_by_label("Reason").fill("revoked")
+    freeze.get_by_role("button", name="Resume").click()
+    expect(opened.get_by_text("This workspace is suspended")).to_have_count(0)
     assert desk.gateway.send(desk.tenant).status_code == 201
 
 
@@ -210,7 +210,7 @@ def test_a_viewer_sees_the_map_and_can_change_nothing(page: Page, desk: Desk) ->
     sign_in(page, desk, Role.VIEWER)
     page.goto(PAGE)
     click_on_map(page, "BR")
-    expect(page.get_by_text("Changing it takes the role admin")).to_be_visible()
+    expect(page.get_by_text("Changes require the admin role")).to_be_visible()
     assert page.locator("main button, main select, main input").count() == 0
     axe_clean(page)
 

@@ -50,7 +50,7 @@ def opened(page: Page, site: Site, paths: list[str]) -> Page:
     page.goto("/console/sign-in")
     page.get_by_text("Sign in with an access key").click()
     page.get_by_label("Access key").fill(site.tenant.keys[Role.ADMIN])
-    page.get_by_role("button", name="Sign in with the key").click()
+    page.get_by_role("button", name="Sign in with key").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     return page
 
@@ -73,21 +73,21 @@ def test_a_number_is_lifted_by_the_keyboard_alone_after_a_second_press(
 ) -> None:
     opened.goto("/console/opt-outs")
     row = opened.get_by_role("row", name=US_NUMBER)
-    deed = row.get_by_role("button", name="Take it off the list")
+    deed = row.get_by_role("button", name="Remove opt-out")
     expect(deed).to_be_hidden()
     row.locator("summary").press("Enter")
     deed.press("Enter")
-    expect(opened.get_by_text("The number is off the list.")).to_be_visible()
+    expect(opened.get_by_text("Opt-out removed.")).to_be_visible()
     expect(opened.get_by_role("row", name=US_NUMBER)).to_have_count(0)
 
 
 def test_a_new_secret_can_be_copied(opened: Page, paths: list[str]) -> None:
     opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened.goto("/console/webhooks")
-    opened.get_by_text("Make an endpoint").click()
+    opened.get_by_text("Create endpoint").click()
     opened.get_by_label("URL").fill("https://hooks.example.com/new")
     opened.get_by_label("sms.delivered").check()
-    opened.get_by_role("button", name="Make the endpoint").click()
+    opened.get_by_role("button", name="Create endpoint").click()
     secret = opened.locator("#secret").inner_text()
     assert secret.startswith("whsec_")
     axe_clean(opened)

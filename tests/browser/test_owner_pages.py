@@ -31,7 +31,7 @@ def owner(page: Page, owner_key: str) -> Page:
     page.goto("/console/sign-in")
     page.get_by_text("Sign in with an access key").click()
     page.get_by_label("Access key").fill(owner_key)
-    page.get_by_role("button", name="Sign in with the key").click()
+    page.get_by_role("button", name="Sign in with key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
     return page
 
@@ -62,13 +62,13 @@ def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, si
     owner.context.grant_permissions(["clipboard-read", "clipboard-write"])
     owner.goto(KEYS)
     owner.get_by_label("Name").fill("backend")
-    owner.get_by_role("button", name="Make the key").click()
+    owner.get_by_role("button", name="Create key").click()
     looks_well(owner, ViewportSize(**DESKTOP))
     owner.get_by_role("button", name="Copy", exact=True).click()
     expect(owner.get_by_role("button", name="Copied", exact=True)).to_be_visible()
     token = owner.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(r"bp_\w{38}", token)
-    owner.get_by_role("button", name="I have copied it", exact=True).click()
+    owner.get_by_role("button", name="Done", exact=True).click()
     asked: list[str] = []
 
     def revoked() -> bool:

@@ -54,7 +54,7 @@ def test_who_was_sent_to_sign_in_goes_on_where_they_wanted(
     expect(page).to_have_url(re.compile(r"/console/sign-in\?next=%2Fconsole%2Fopt-outs$"))
     axe_clean(page)
     sign_in(page, email, "wrong horse battery")
-    expect(page.get_by_role("alert")).to_contain_text("That did not let you in.")
+    expect(page.get_by_role("alert")).to_contain_text("E-mail or password is wrong.")
     axe_clean(page)
     forgive(complaints, 403)
     sign_in(page, email)
@@ -85,16 +85,16 @@ def test_the_own_account_and_its_second_factor(
     assert transferred_bytes(page, "/console/account") < 100_000
     axe_clean(page)
     page.locator("#factor-password").fill(PASSWORD)
-    page.get_by_role("button", name="Set it up").click()
+    page.get_by_role("button", name="Set up").click()
     expect(page.get_by_role("img", name="QR code of the secret below")).to_be_visible()
     axe_clean(page)
     secret = page.locator("main code").inner_text()
     page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret).now())
-    page.get_by_role("button", name="Switch it on").click()
+    page.get_by_role("button", name="Turn on").click()
     expect(page.get_by_role("status")).to_contain_text("The second factor is on")
     axe_clean(page)
     recovery_code = page.locator("#recovery-codes code").first.inner_text()
-    page.get_by_role("button", name="I have copied them").click()
+    page.get_by_role("button", name="Done").click()
     expect(page.get_by_text("10 recovery codes left")).to_be_visible()
     axe_clean(page)
     with browser.new_context(base_url=site.url, java_script_enabled=False) as elsewhere:
@@ -103,7 +103,7 @@ def test_the_own_account_and_its_second_factor(
         sign_in(other, email)
         expect(other.get_by_role("heading", level=1)).to_have_text("Second factor")
         other.get_by_label("Code from your authenticator app").fill(recovery_code)
-        other.get_by_role("button", name="Go on").click()
+        other.get_by_role("button", name="Continue").click()
         expect(other.get_by_role("heading", level=1)).to_have_text("Overview")
 
 

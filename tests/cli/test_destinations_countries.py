@@ -196,7 +196,7 @@ def test_every_problem_is_told_with_its_path_and_nothing_is_changed(
     world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     before = snapshot(database)
     wrong = "Must be an ISO 3166-1 alpha-2 country code in upper case."
-    denied = "The organization denies this destination; a workspace cannot allow it."
+    denied = "Your organization blocks this destination. A workspace cannot allow it."
     assert destinations.errors("allow", "us", "CA", "KP", "--until", "2001-01-01T00:00:00Z") == [
         "error: $.until: Has already passed.",
         f"error: $.destinations[0]: {wrong}",
@@ -273,8 +273,8 @@ def test_allowing_says_what_twilio_is_known_to_block(
     permit(world, "MX", is_open=False)
     permit(world, "CA", is_open=True)
     assert destinations.lines("allow", "MX", "CA", "CU")[-2:] == [
-        "CU Cuba: Twilio delivers nothing there, for anybody",
-        "MX Mexico is closed at Twilio, as last known: see `borderpost geo check`",
+        "CU Cuba: not supported by Twilio",
+        "MX Mexico is blocked at Twilio (last check): see `borderpost geo check`",
     ]
     assert destinations.json("allow", "MX", "CA", "CU")["closed_at_provider"] == ["MX"]
 

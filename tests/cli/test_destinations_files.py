@@ -161,7 +161,7 @@ def test_other_forms_hold_the_map_and_say_what_they_leave_out(shop: Commands) ->
     for form, first in (("csv", "code,status"), ("toml", "[destinations]")):
         result = shop("export", "--format", form)
         assert result.stdout.splitlines()[0] == first
-        assert result.stderr == "3 rules are left out: JSON has them\n"
+        assert result.stderr == "3 rules are not included: use JSON for rules\n"
         assert shop.lines("set", "-", "--dry-run", stdin=result.stdout)[1:2] == [
             "- FR France: allowed"
         ]
@@ -276,7 +276,7 @@ WRONG_FILES = {
     '{"destinations": ["US"]}': ["$.destinations: Not a valid mapping type."],
     '{"destinations": {"US": true}}': ["$.destinations.US: Not a valid string."],
     '{"destinations": {"KP": "allowed"}}': [
-        "$.destinations.KP: The organization denies this destination; a workspace cannot allow it."
+        "$.destinations.KP: Your organization blocks this destination. A workspace cannot allow it."
     ],
 }
 
@@ -321,7 +321,7 @@ WRONG_RULES: list[tuple[list[Any], list[str]]] = [
     (
         [NUMBER, {"kind": "country", "value": "KP", "action": "allowed"}],
         [
-            "$.rules[1].value: The organization denies this destination; a workspace cannot allow it."
+            "$.rules[1].value: Your organization blocks this destination. A workspace cannot allow it."
         ],
     ),
     ([PREFIX | {"id": "1"}], ["$.rules[0].id: Unknown field."]),

@@ -40,7 +40,7 @@ def test_people_see_who_may_be_reached_and_why(
         "MX Mexico         allowed  by a rule",
         "US United States  allowed",
         "every other country: blocked",
-        "rules, of which the most specific decides:",
+        "rules (the most specific active rule wins):",
     ]
     assert [line[40:] for line in rest[-2:]] == [
         "prefix   +1204  blocked                                  incident?7",
@@ -146,7 +146,7 @@ def test_a_cut_history_says_so(changed: Commands) -> None:
 
 
 def test_without_a_change_the_history_is_empty(destinations: Commands, tenant: Tenant) -> None:
-    assert destinations.lines("history") == ["nothing was changed yet"]
+    assert destinations.lines("history") == ["no changes yet"]
     assert destinations.json("history") == {"items": []}
 
 
@@ -207,16 +207,16 @@ def test_what_cannot_be_printed_is_no_number(destinations: Commands, tenant: Ten
 def test_refusals_are_listed_masked_and_counted(
     destinations: Commands, gateway: Gateway, tenant: Tenant
 ) -> None:
-    assert destinations.lines("refusals") == ["nothing was turned away"]
+    assert destinations.lines("refusals") == ["no refused sends"]
     for number in (BR_NUMBER, BR_NUMBER, "+16135550123"):
         gateway.send(tenant, to=number)
     result = destinations("refusals")
     day = destinations.json("refusals")["counts"][0]["day"]
     head, brazil, canada, newest, *listed = result.stdout.splitlines()
-    assert head == "by day, country and code, of the last 30 days:"
+    assert head == "by day, country and code, last 30 days:"
     assert brazil == f"  {day}  BR Brazil  DestinationBlocked  2"
     assert canada == f"  {day}  CA Canada  DestinationBlocked  1"
-    assert newest == "the newest:"
+    assert newest == "latest:"
     assert [line.split()[1:4] for line in listed] == [
         ["+16*******23", "CA", "DestinationBlocked"],
         ["+55*********67", "BR", "DestinationBlocked"],
@@ -250,13 +250,13 @@ def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
     destinations: Commands, gateway: Gateway, tenant: Tenant, world: World
 ) -> None:
     assert destinations.lines("suspend", "--reason", "a key leaked") == [
-        "Retail is frozen: nothing is sent until it is thawed"
+        "Retail is suspended: every send is refused until it is resumed"
     ]
     assert gateway.send(tenant).json["code"] == "WorkspaceSuspended"
     assert destinations.lines("list")[1].endswith("nothing is sent: a key leaked")
     assert destinations.json("list")["frozen_reason"] == "a key leaked"
     checked = destinations("check", US_NUMBER)
-    assert checked.stderr == "Retail is frozen: nothing is sent until it is thawed\n"
+    assert checked.stderr == "Retail is suspended: every send is refused until it is resumed\n"
     assert destinations.lines("freeze", "--reason", "again") == [
         "Retail is frozen already: nothing is sent until it is thawed"
     ]

@@ -127,7 +127,7 @@ def test_an_owner_of_the_organization_makes_keys_of_all_workspaces(
     gateway: Gateway, world: World, tenant: Tenant, sibling: Tenant
 ) -> None:
     window = person(gateway, world, tenant, {None: Role.OWNER})
-    assert "every workspace" in window.get(PATH).text
+    assert "All workspaces" in window.get(PATH).text
     make(window, name="wide", role="owner", workspace_id="")
     make(window, name="theirs", workspace_id=str(sibling.workspace_id))
     assert named(world, "wide")[0]["workspace_id"] is None
@@ -174,7 +174,7 @@ def test_what_is_wrong_stands_beside_its_field(
 def test_filters_narrow_the_list_and_a_wrong_one_is_named(gateway: Gateway, tenant: Tenant) -> None:
     window = signed_in(gateway, tenant.keys[Role.ADMIN])
     assert "owner key" in window.get(f"{PATH}?state=live").text
-    assert "Nothing fits" in window.get(f"{PATH}?state=expired").text
+    assert "No results" in window.get(f"{PATH}?state=expired").text
     wrong = window.get(f"{PATH}?state=gone")
     assert (wrong.status_code, "Must be one of" in wrong.text) == (422, True)
 

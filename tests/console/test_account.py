@@ -33,7 +33,7 @@ def test_a_new_password_counts_and_ends_the_other_sessions(
     other = open_window(gateway)
     other.sign_in()
     assert change(window, PASSWORD, NEW)[0] == 303
-    assert "The password is changed" in window.get("/console/account").text
+    assert "Password changed" in window.get("/console/account").text
     assert other.get("/console").status_code == 302
     assert other.sign_in().status_code == 403
     assert other.sign_in(password=NEW).status_code == 303

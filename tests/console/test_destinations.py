@@ -86,7 +86,7 @@ def test_a_change_can_be_taken_back_before_it_is_saved(page: DestinationPage, de
     page.press("Remove France")
     assert "No changes yet" in page.text
     assert page.press("Save").status_code == 422
-    assert "nothing has changed" in page.text
+    assert "There is nothing to save." in page.text
     assert desk.revision == 1
 
 
@@ -106,16 +106,16 @@ def test_the_effect_on_past_traffic_is_shown_first(page: DestinationPage, desk: 
     page.press("Remove United States")
     page.select("BR")
     assert "<strong>2</strong> messages (2 segments) to United States" in page.text
-    assert "<strong>2</strong> refused sends to Brazil would have gone out." in page.text
+    assert "<strong>2</strong> refused sends to Brazil would have been sent." in page.text
 
 
 def test_territories_and_shut_gates_are_told(page: DestinationPage, world: World) -> None:
     call_high_risk(world, "GB", is_open=False)
     page.select("GB")
     assert "Guernsey, Isle of Man, Jersey: separate from United Kingdom" in page.text
-    assert "Twilio keeps United Kingdom closed" in page.text
+    assert "Blocked at Twilio: United Kingdom" in page.text
     page.select("AQ")
-    assert "No phone number belongs to Antarctica" in page.text
+    assert "No phone numbers exist for Antarctica" in page.text
 
 
 def test_a_high_risk_country_wants_to_be_acknowledged(
@@ -123,9 +123,9 @@ def test_a_high_risk_country_wants_to_be_acknowledged(
 ) -> None:
     call_high_risk(world, "PK")
     page.select("PK")
-    assert "I know that Pakistan is high-risk" in page.text
+    assert "I understand that Pakistan is high-risk" in page.text
     assert page.press("Save").status_code == 422
-    assert "Tick this to save, or remove Pakistan." in page.text
+    assert "Select this to save, or remove Pakistan." in page.text
     assert desk.revision == 1
     assert page.press("Save", acknowledge="PK").status_code == 303
     assert desk.destinations["PK"] == "allowed"
@@ -136,7 +136,7 @@ def test_what_the_organization_denies_is_told_beside_the_field(
 ) -> None:
     world.set(organizations, desk.tenant.organization_id, denied_destinations=["KP"])
     page.reload()
-    assert "Your organization denies North Korea" in page.text
+    assert "Blocked by your organization: North Korea" in page.text
     assert page.select("KP").status_code == 422
     described = page.text.partition('<select id="country"')[2]
     assert DENIED in described.partition('id="country-problem" class="problem">')[2][:100]
@@ -148,7 +148,7 @@ def test_what_the_organization_denies_is_told_beside_the_field(
 
 @pytest.mark.parametrize(
     ("code", "told"),
-    [("", "Select a country."), ("US", "This country is allowed already."), ("usa", "Select a")],
+    [("", "Select a country."), ("US", "This country is already allowed."), ("usa", "Select a")],
 )
 def test_a_wrong_choice_is_told_beside_the_field(
     page: DestinationPage, code: str, told: str
@@ -167,12 +167,12 @@ def test_who_saves_later_sees_what_the_other_changed_and_loses_nothing(
     desk.allow("DE", X_Change_Reason="a launch")
     assert page.press("Save").status_code == 412
     assert desk.destinations == {"US": "allowed", "DE": "allowed"}
-    assert "Someone else saved meanwhile" in page.text
+    assert "Someone else saved changes" in page.text
     assert "<strong>admin key</strong>: Allowed countries (revision 2). Allowed: Germany." in (
         page.text.replace(" .", ".")
     )
     assert "a launch" in page.text
-    assert "Save shows you what they changed" not in page.text  # it is shown
+    assert "Save shows their changes" not in page.text  # it is shown
     assert "2 changes, not saved yet" in page.text
     assert page.press("Keep theirs and save mine on top", reason="ours").status_code == 303
     assert desk.destinations == {"US": "blocked", "DE": "allowed", "FR": "allowed"}
@@ -193,8 +193,8 @@ def test_both_changing_one_country_is_pointed_out(page: DestinationPage, desk: D
     desk.block("US")
     desk.allow_until("2099-01-01T00:00:00Z", "FR")
     page.press("Save")
-    assert "You wanted to change this too: France" in page.text
-    assert "You wanted to change this too: United States" in page.text
+    assert "You changed this too: France" in page.text
+    assert "You changed this too: United States" in page.text
     assert "1 change, not saved yet" in page.text  # the United States are blocked already
     page.press("Save")
     assert desk.destinations == {"US": "blocked", "FR": "allowed"}
@@ -204,7 +204,7 @@ def test_where_the_other_did_the_same_nothing_is_left(page: DestinationPage, des
     page.select("FR")
     desk.allow("FR")
     page.press("Save")
-    assert "What you wanted holds already: France." in page.text
+    assert "Your changes are in effect already: France." in page.text
     assert desk.revision == 2
 
 
@@ -213,7 +213,7 @@ def test_a_look_at_a_stale_form_says_so(page: DestinationPage, desk: Desk) -> No
     desk.allow("DE")
     sent = form_of(page.shown.text, PAGE).pressed("Save")
     part = page.window.post_without_token(f"{PAGE}/preview", sent)
-    assert "Save shows you what they changed before anything happens" in part.text
+    assert "Save shows their changes before anything is applied" in part.text
     assert "<html" not in part.text
     page.press("Save")
     assert (page.shown.status_code, desk.revision) == (412, 2)
@@ -222,8 +222,8 @@ def test_a_look_at_a_stale_form_says_so(page: DestinationPage, desk: Desk) -> No
 def test_a_viewer_sees_everything_and_can_change_nothing(desk: Desk, world: World) -> None:
     desk.allow_until("2099-01-01T00:00:00Z", "JP")
     page = open_page(desk, Role.VIEWER)
-    assert "Changing it takes the role admin" in page.text
-    for told in ("United States", "Japan", 'data-allowed="JP US"', "Freeze"):
+    assert "Changes require the admin role" in page.text
+    for told in ("United States", "Japan", 'data-allowed="JP US"', "Suspend all sends"):
         assert told in page.text
     assert "<button" not in page.text.partition("<h1>")[2]
     token = page.window.token(PAGE)
@@ -237,7 +237,7 @@ def test_a_viewer_sees_everything_and_can_change_nothing(desk: Desk, world: Worl
 def test_an_inherited_policy_is_shown_and_changed_at_its_owner(desk: Desk) -> None:
     child = desk.a_child(name="Shop")
     page = open_page(child)
-    assert "a parent workspace: this workspace inherits them" in page.text
+    assert "inherits the destinations of a parent workspace" in page.text
     assert "United States" in page.text
     assert 'id="wishes"' not in page.text
     assert 'data-kind="inherited"' in page.text
@@ -260,18 +260,18 @@ def test_who_may_see_the_parent_is_led_to_it(desk: Desk, world: World) -> None:
     window.post_without_token(
         "/console/move", form_of(text, "/console/move", "Go to Retail").pressed("Go to Retail")
     )
-    assert "this workspace inherits them" not in window.get(PAGE).text
+    assert "This workspace inherits" not in window.get(PAGE).text
 
 
 def test_a_freeze_stops_every_send_and_a_thaw_lets_them_go(
     page: DestinationPage, desk: Desk
 ) -> None:
-    assert page.press("Freeze all sends", f"{PAGE}/suspend", reason=" ").status_code == 422
-    assert "Must say why." in page.text.partition('id="freeze-reason-problem"')[2][:60]
-    assert page.press("Freeze all sends", f"{PAGE}/suspend", reason=MARKUP).status_code == 303
+    assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=" ").status_code == 422
+    assert "Must say why." in page.text.partition('id="suspend-reason-problem"')[2][:60]
+    assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=MARKUP).status_code == 303
     assert desk.gateway.send(desk.tenant).status_code == 403
     assert "<script>alert" not in page.shown.text
-    assert page.press("Thaw", f"{PAGE}/resume", reason="a false alarm").status_code == 303
+    assert page.press("Resume", f"{PAGE}/resume", reason="a false alarm").status_code == 303
     assert desk.gateway.send(desk.tenant).status_code == 201
 
 
@@ -305,15 +305,12 @@ def test_a_form_of_ones_own_making_changes_nothing(
     assert desk.revision == 1
 
 
-@pytest.mark.parametrize("language", ["en", "de", "ar", "ja"])
-def test_the_page_is_small_and_speaks_of_countries_in_the_visitors_language(
-    page: DestinationPage, desk: Desk, language: str
-) -> None:
+def test_the_page_is_small_and_in_one_language(page: DestinationPage, desk: Desk) -> None:
+    """Break: name countries in the language of the browser."""
     desk.put(dict.fromkeys(sorted(COUNTRIES)[:50], "allowed"))
-    answer = page.window.get(PAGE, Accept_Language=language)
+    answer = page.window.get(PAGE, Accept_Language="ar")
     assert len(answer.data) < LARGEST_PAGE
-    named = {"en": "Germany", "de": "Deutschland", "ar": "ألمانيا", "ja": "ドイツ"}[language]
-    assert f'<option value="DE">{named} (DE, +49)</option>' in answer.text
+    assert '<option value="DE">Germany (DE, +49)</option>' in answer.text
 
 
 def test_the_page_costs_few_round_trips(

@@ -50,10 +50,10 @@ def test_a_rule_is_shown_with_its_effect_and_then_added(desk: Desk, window: Wind
     html = window.get(RULES).text
     assert "No rules" in html
     wanted = {"kind": "prefix", "value": "+1202", "action": "blocked", "reason": "pumped"}
-    status, html = press(window, html, RULES, "Look at the effect", **wanted)
+    status, html = press(window, html, RULES, "Preview effect", **wanted)
     assert (status, desk.get("/rules")["items"]) == (200, [])
     assert "<strong>1</strong> message (1 segment) to United States" in html
-    status, html = press(window, html, RULES, "Add the rule")
+    status, html = press(window, html, RULES, "Add rule")
     assert (status, "+1202…" in html) == (303, True)
     (rule,) = desk.get("/rules")["items"]
     assert wanted.items() <= rule.items()
@@ -62,23 +62,23 @@ def test_a_rule_is_shown_with_its_effect_and_then_added(desk: Desk, window: Wind
 
 def test_a_rule_is_added_only_as_it_was_shown(desk: Desk, window: Window) -> None:
     wanted = {"kind": "prefix", "value": "+1202", "action": "blocked"}
-    _, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
-    status, html = press(window, html, RULES, "Add the rule", value="+1203")
+    _, html = press(window, window.get(RULES).text, RULES, "Preview effect", **wanted)
+    status, html = press(window, html, RULES, "Add rule", value="+1203")
     assert (status, desk.revision) == (200, 1)
     desk.allow("FR")
-    status, html = press(window, html, RULES, "Add the rule")
+    status, html = press(window, html, RULES, "Add rule")
     assert (status, desk.revision) == (412, 2)
-    assert "Someone else saved meanwhile" in html
-    status, _ = press(window, html, RULES, "Add the rule")
+    assert "Someone else saved changes" in html
+    status, _ = press(window, html, RULES, "Add rule")
     assert (status, desk.revision) == (303, 3)
 
 
 def test_a_rule_may_end_by_itself(desk: Desk, window: Window) -> None:
     wanted = {"kind": "country", "value": "FR", "action": "allowed"}
     wanted["expires_at"] = "2099-01-31T12:00"
-    _, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
+    _, html = press(window, window.get(RULES).text, RULES, "Preview effect", **wanted)
     assert "Allowed: France." in html
-    press(window, html, RULES, "Add the rule")
+    press(window, html, RULES, "Add rule")
     assert desk.get("/rules")["items"][0]["expires_at"] == "2099-01-31T12:00:00.000Z"
 
 
@@ -94,7 +94,7 @@ def test_a_rule_may_end_by_itself(desk: Desk, window: Window) -> None:
 def test_a_wrong_rule_is_told_beside_its_field(
     desk: Desk, window: Window, wanted: dict[str, str], field: str, told: str
 ) -> None:
-    status, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
+    status, html = press(window, window.get(RULES).text, RULES, "Preview effect", **wanted)
     assert (status, desk.revision) == (422, 1)
     assert told in html.partition(f'id="{field}-problem"')[2][:120]
     assert "<script>alert" not in html
@@ -108,11 +108,11 @@ def test_a_rule_for_a_high_risk_country_is_acknowledged_where_the_workspace_asks
         gates = gates_from([GeoPermission("PK", True, is_high_risk=True)])
         replace_permissions(connection, ACCOUNT, gates, world.now)
     wanted = {"kind": "country", "value": "PK", "action": "allowed"}
-    status, html = press(window, window.get(RULES).text, RULES, "Look at the effect", **wanted)
-    assert (status, "acknowledge that below" in html) == (422, True)
-    status, html = press(window, html, RULES, "Look at the effect", acknowledge_high_risk="PK")
+    status, html = press(window, window.get(RULES).text, RULES, "Preview effect", **wanted)
+    assert (status, "Confirm below to allow it" in html) == (422, True)
+    status, html = press(window, html, RULES, "Preview effect", acknowledge_high_risk="PK")
     assert status == 200
-    assert press(window, html, RULES, "Add the rule")[0] == 303
+    assert press(window, html, RULES, "Add rule")[0] == 303
     assert desk.get("/rules")["items"][0]["value"] == "PK"
 
 
@@ -123,7 +123,7 @@ def test_a_rule_is_taken_away_after_a_look_at_the_effect(desk: Desk, window: Win
     remove = f"{RULES}/{rule['id']}/remove"
     status, html = press(window, html, remove, f"Remove {BR_NUMBER}")
     assert (status, desk.revision) == (200, 2)
-    status, html = press(window, html, remove, "Remove it", reason="over")
+    status, html = press(window, html, remove, "Remove rule", reason="over")
     assert (status, desk.revision) == (303, 3)
     assert desk.history()[0]["reason"] == "over"
     assert window.post(remove, on=RULES).status_code == 404
@@ -143,13 +143,13 @@ def test_a_workspace_follows_its_parent_and_leaves_it(desk: Desk, window: Window
     window = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
     html = window.get(INHERITANCE).text
     assert "Allowed: United States. Blocked: France." in " ".join(html.split())
-    status, html = press(window, html, INHERITANCE, "Follow the parent", reason="simpler")
+    status, html = press(window, html, INHERITANCE, "Inherit from parent", reason="simpler")
     assert (status, child.get("/inheritance")["inherit"]) == (303, True)
     assert child.reaches(US_NUMBER)
     desk.allow("DE")
-    status, html = press(window, html, INHERITANCE, "Leave the inheritance")
+    status, html = press(window, html, INHERITANCE, "Stop inheriting")
     assert (status, child.get("/inheritance")["inherit"]) == (412, True)
-    status, html = press(window, html, INHERITANCE, "Leave the inheritance")
+    status, html = press(window, html, INHERITANCE, "Stop inheriting")
     assert (status, child.destinations) == (303, {"US": "allowed", "DE": "allowed"})
     answer = window.post(INHERITANCE, {"inherit": "true"})
     assert (answer.status_code, child.get("/inheritance")["inherit"]) == (422, False)
@@ -214,8 +214,8 @@ def test_while_inheriting_nothing_can_be_changed_here(desk: Desk) -> None:
     child.inherit(on=True)
     desk.add_rule("prefix", "+1900", "blocked")
     window = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
-    assert "this workspace inherits them" in window.get(RULES).text
-    assert "Leave the inheritance" in window.get(f"{HISTORY}/2").text
+    assert "This workspace inherits the rules of" in window.get(RULES).text
+    assert "Stop inheriting" in window.get(f"{HISTORY}/2").text
     sent = {"kind": "prefix", "value": "+1", "action": "blocked"}
     assert window.post(RULES, sent).status_code == 409
     answer = window.post(f"{HISTORY}/2/restore", {"shown": "restore 2", "revision": "2"}, on=PAGE)

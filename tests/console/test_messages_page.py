@@ -69,20 +69,21 @@ def test_each_filter_narrows_the_list(gateway: Gateway, tenant: Tenant, world: W
     assert listed(window, "?to_number=%2B55+11+96123-4567") == [brazil["id"]]
     assert len(listed(window, f"?since={today}&until={today}")) == 3
     assert listed(window, f"?since={tomorrow}") == []
+    assert window.get("/console/messages?zone=Mars/Base").status_code == 422
     assert listed(window, "?status=failed&country=US&to_number=&since=") == []
 
 
 def test_a_search_that_finds_nothing_says_what_to_do(gateway: Gateway, tenant: Tenant) -> None:
     window = visit(gateway, tenant)
-    assert "Nothing has been sent from this workspace" in window.get("/console/messages").text
-    assert "No message of this workspace fits" in window.get("/console/messages?country=FR").text
+    assert "This workspace has not sent anything yet" in window.get("/console/messages").text
+    assert "No message in this workspace matches" in window.get("/console/messages?country=FR").text
 
 
 def test_a_wrong_filter_is_told_beside_its_field(gateway: Gateway, tenant: Tenant) -> None:
     answer = visit(gateway, tenant).get("/console/messages?to_number=12&since=yesterday")
     assert answer.status_code == 422
     assert '<small id="to_number-problem" class="problem">Must be in E.164 form' in answer.text
-    assert '<small id="since-problem" class="problem">Must be a day' in answer.text
+    assert '<small id="since-problem" class="problem">Must be a date' in answer.text
     assert 'value="12"' in answer.text
 
 
@@ -104,13 +105,13 @@ def test_the_life_of_a_message_is_told_with_each_report(gateway: Gateway, tenant
         gateway.callback(sent["id"], sent["message_sid"], word)
     shown = visit(gateway, tenant).get(f"/console/messages/{sent['id']}").text
     for told in (
-        "No step in the message&#39;s life.",
-        "The message is delivered from here on.",
-        "Came late: the message was already further.",
-        "Said before: nothing to change.",
-        "Contradicts the end that was told first; the first one counts.",
+        "No status change.",
+        "Marked delivered.",
+        "Late, no status change.",
+        "Duplicate, no status change.",
+        "Contradicts the first final status, which is kept.",
         sent["message_sid"],
-        "revision 1",
+        "Revision 1",
         'href="/console/destinations/history"',
     ):
         assert told in shown, told
@@ -163,7 +164,7 @@ def test_the_part_that_moves_is_answered_only_when_something_has_changed(
     assert window.get(asked).status_code == 204
     gateway.callback(sent["id"], sent["message_sid"], "delivered")
     ended = window.get(asked).text
-    assert "delivered from here on" in ended
+    assert "Marked delivered" in ended
     assert "hx-get" not in ended
     assert "hx-get" not in window.get(path).text
     assert "Refresh" not in ended
@@ -187,7 +188,7 @@ def test_what_is_not_confirmed_is_explained(gateway: Gateway, tenant: Tenant) ->
     message_id = gateway.send(tenant).json["details"]["id"]
     window = visit(gateway, tenant)
     shown = window.get(f"/console/messages/{message_id}").text
-    assert "Not confirmed: Twilio did not say that it has the message" in shown
+    assert "Not confirmed: Twilio did not confirm the message" in shown
     assert "unconfirmed" in window.get("/console/messages").text
 
 
@@ -216,12 +217,12 @@ def test_what_the_provider_refused_is_no_message_but_a_refusal(
     shown = unescape(window.get("/console/refusals").text)
     assert "The recipient replied STOP" in shown
     assert "https://www.twilio.com/docs/api/errors/21610" in shown
-    assert "France is not among the destinations of this workspace." in shown
+    assert "France is not an allowed destination of this workspace." in shown
     assert "The number belongs to no country" in shown
     assert "+33612345678" not in shown
     only = window.get("/console/refusals?country=FR&code=DestinationBlocked").text
     assert only.count("<tr>") == 2
-    assert "No refusal of this workspace fits" in window.get("/console/refusals?country=DE").text
+    assert "No refusal in this workspace matches" in window.get("/console/refusals?country=DE").text
     assert window.get("/console/refusals?since=x").status_code == 422
 
 

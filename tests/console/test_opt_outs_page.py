@@ -50,21 +50,21 @@ def put(
 
 
 def test_every_source_has_its_words() -> None:
-    assert all("“" not in source_words(source) for source in OptOutSource)
-    assert source_words("crm import") == "Entered as “crm import”."
+    assert all(source_words(source) != source for source in OptOutSource)
+    assert source_words("crm import") == "crm import"
 
 
 def test_a_number_entered_by_hand_is_refused_from_the_next_send_on(
     gateway: Gateway, window: Window, world: World, tenant: Tenant
 ) -> None:
-    assert "Nobody has answered STOP" in window.get(PATH).text
+    assert "No recipient has replied STOP" in window.get(PATH).text
     spoken = "+1 (202) 555-0123"
     answer = window.post(PATH, {"to_number": spoken, "use_case_id": str(tenant.use_case_id)})
     assert answer.status_code == 303
     (row,) = world.rows(opt_outs)
     assert (row["to_number"], row["use_case_id"]) == (US_NUMBER, tenant.use_case_id)
     page = window.get(PATH).text
-    assert "Entered by hand." in page
+    assert "Added by hand" in page
     assert US_NUMBER in page
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
     assert deeds_of_pages(world) == [("opt_out.added", "console")]
@@ -91,7 +91,7 @@ def test_the_search_finds_the_exact_number_and_the_use_case(
     assert (US_NUMBER in found, OTHER in found) == (True, False)
     found = window.get(f"{PATH}?use_case_id={tenant.use_case_id}").text
     assert (f"{US_NUMBER}</th>" in found, OTHER in found) == (False, True)
-    assert "Nothing fits" in window.get(f"{PATH}?to_number=%2B12025550188").text
+    assert "No results" in window.get(f"{PATH}?to_number=%2B12025550188").text
     wrong = window.get(f"{PATH}?to_number=12")
     assert (wrong.status_code, 'id="search-number-problem"' in wrong.text) == (422, True)
 
@@ -157,5 +157,5 @@ def test_older_ones_follow_and_keep_the_search(
     older = first.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert f"use_case_id={tenant.use_case_id}" in older
     second = window.get(older).text
-    assert second.count("Entered through the API.") == 1
+    assert second.count("API") == 1
     assert "+12025550100" in second

@@ -104,7 +104,7 @@ def test_people_of_the_identity_provider_get_no_password(window: Window, world: 
         ({"role_everywhere": ""}, "roles", "Must belong to a workspace"),
         ({"role_everywhere": "king"}, "roles", "Must be one of: viewer"),
         ({"role_nowhere": "owner"}, "roles", "There is no such workspace."),
-        ({"more_role": "viewer"}, "more_workspace", "Choose a workspace and a role"),
+        ({"more_role": "viewer"}, "more_workspace", "Select a workspace and a role"),
         ({"sign_in": "magic"}, "sign_in", "Must be one of: password, provider."),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_barred_person_is_out_until_let_in_again(
     assert theirs.get("/console").status_code == 302
     assert theirs.sign_in(BO).status_code == 403
     page = window.get(f"{PATH}/{bo}").text
-    assert ("barred" in page, "Let in again" in page) == (True, True)
+    assert ("Disabled" in page, "Re-enable" in page) == (True, True)
     answer = window.post(f"{PATH}/{bo}/reset", on=f"{PATH}/{bo}")
     password = password_in(answer.text)
     assert not is_password(user(world)["password_hash"], PASSWORD)

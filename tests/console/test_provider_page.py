@@ -68,30 +68,30 @@ def test_the_four_lists_stand_with_what_to_do(desk: Desk, window: Window, world:
     unsupported = section(html, "unsupported")
     assert "Cuba" in unsupported
     assert "Block them here" in unsupported
-    assert "Twilio was last asked <time" in html
+    assert "Last checked <time" in html
 
 
 def test_agreement_is_said_too(desk: Desk, window: Window, world: World) -> None:
     with world.database.writing() as connection:
         gates = gates_from([GeoPermission("US", True), GeoPermission("FR", False)])
         replace_permissions(connection, ACCOUNT, gates, world.now)
-    assert "Twilio and the list here agree." in window.get(PAGE).text
+    assert "Twilio's geo permissions match the destinations." in window.get(PAGE).text
 
 
 def test_twilio_is_asked_again(desk: Desk, window: Window) -> None:
-    assert "Twilio was never asked" in window.get(PAGE).text
+    assert "Not checked yet." in window.get(PAGE).text
     desk.gateway.twilio.script.append(listed(entry("US"), entry("FR")))
     answer = window.post(PAGE)
     assert answer.status_code == 303
     html = window.get(PAGE).text
-    assert "Twilio was asked just now." in html
+    assert "Refreshed." in html
     assert "France" in section(html, "open-there")
     assert len(desk.gateway.twilio.calls) == 1
 
 
 @pytest.mark.parametrize(
     ("status", "expected", "told"),
-    [(500, 503, "Twilio could not be asked"), (401, 502, "An owner must act.")],
+    [(500, 503, "Twilio could not be reached"), (401, 502, "Ask an owner to check it.")],
 )
 def test_where_twilio_cannot_be_asked_what_was_known_stays(
     desk: Desk, window: Window, status: int, expected: int, told: str
@@ -101,7 +101,7 @@ def test_where_twilio_cannot_be_asked_what_was_known_stays(
     answer = window.post(PAGE)
     assert answer.status_code == expected
     assert told in answer.text
-    assert "What is shown below is what Twilio said last." in answer.text
+    assert "last known answer is shown below." in answer.text
     assert "Finland" in section(answer.text, "open-there")
 
 
@@ -111,7 +111,7 @@ def test_a_workspace_without_an_account_says_what_to_do(
     world.set(workspaces, desk.tenant.workspace_id, account_sid=None)
     html = window.get(PAGE).text
     assert "has no account at Twilio" in html
-    assert "Ask Twilio" not in html.partition("<h1>")[2]
+    assert "Refresh from Twilio" not in html.partition("<h1>")[2]
     assert window.post(PAGE).status_code == 422
 
 

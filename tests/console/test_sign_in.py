@@ -82,7 +82,7 @@ def test_anything_else_is_refused_in_the_same_words(
 ) -> None:
     answer = window.sign_in(email, password)
     assert answer.status_code == 403
-    assert "That did not let you in." in answer.text
+    assert "E-mail or password is wrong." in answer.text
     assert not is_in(window)
 
 
@@ -114,7 +114,7 @@ def test_an_access_key_lets_in_with_its_role_until_it_is_revoked(
     gateway: Gateway, world: World, tenant: Tenant
 ) -> None:
     window = signed_in(gateway, tenant.keys[Role.VIEWER])
-    assert "viewer, by access key" in window.get("/console").text
+    assert "viewer (access key)" in window.get("/console").text
     key_id = next(
         row["id"]
         for row in world.rows(access_keys)

@@ -60,14 +60,17 @@ def test_each_verdict_says_which_rule_of_which_layer_decided(
     rule(gateway, tenant, kind="number", value="+12025550199", action="blocked", reason="spam")
     world.set(organizations, tenant.organization_id, denied_destinations=["IR"])
     for number, told in (
-        (US_NUMBER, ("May be reached", "United States is among", "workspace: by country")),
-        (FR_NUMBER, ("Blocked", "France is not among the destinations", "mobile")),
-        (GB_NUMBER, ("May be reached", "the rule prefix +4474 is allowed")),
-        ("+12025550199", ("Blocked", "exactly this number", "number +12025550199 is blocked")),
-        ("+989121234567", ("Blocked", "organization denies", "Iran", "the organization")),
-        ("+80012345678", ("Blocked", "belongs to no country", "no country")),
-        ("+442079460000", ("Cannot be reached", "receives no SMS: fixed line")),
-        ("+12", ("Cannot be reached", "No such number can exist")),
+        (
+            US_NUMBER,
+            ("Allowed", "United States is an allowed destination", "workspace: by country"),
+        ),
+        (FR_NUMBER, ("Blocked", "France is not an allowed destination", "mobile")),
+        (GB_NUMBER, ("Allowed", "the rule prefix +4474 is allowed")),
+        ("+12025550199", ("Blocked", "A rule for this number", "number +12025550199 is blocked")),
+        ("+989121234567", ("Blocked", "organization blocks", "Iran", "the organization")),
+        ("+80012345678", ("Blocked", "belongs to no country", "No country")),
+        ("+442079460000", ("Invalid number", "cannot receive SMS: fixed line")),
+        ("+12", ("Invalid number", "No such number can exist")),
     ):
         shown = judged(window, number)
         assert all(words in shown for words in told), (number, shown)
@@ -84,22 +87,22 @@ def test_the_verdict_is_that_of_the_api(gateway: Gateway, tenant: Tenant, window
         verdicts = gateway.post(path, body, key=tenant.keys[Role.OWNER]).json["verdicts"]
         for verdict in verdicts:
             shown = judged(window, verdict["number"], use_case_id)
-            good = "May be reached" if use_case_id is None else "A send would go out"
+            good = "Allowed" if use_case_id is None else "A send would be accepted"
             assert (good in shown) is verdict["allowed"], shown
 
 
 def test_a_use_case_brings_its_own_conditions(
     gateway: Gateway, tenant: Tenant, window: Window, world: World
 ) -> None:
-    assert "A send would go out" in judged(window, US_NUMBER, tenant.use_case_id)
+    assert "A send would be accepted" in judged(window, US_NUMBER, tenant.use_case_id)
     with world.database.writing() as c:
         opt_out = OptOut(tenant.workspace_id, None, US_NUMBER, "api")
         add_opt_out(c, opt_out, world.now)
     shown = judged(window, US_NUMBER, tenant.use_case_id)
     assert "RecipientOptedOut" in shown
-    assert "the recipient does not want messages" in shown
+    assert "the recipient opted out" in shown
     world.set(use_cases, tenant.use_case_id, allowed_destinations=["CA"])
-    assert "limited to other countries" in judged(window, US_NUMBER, tenant.use_case_id)
+    assert "does not allow this country" in judged(window, US_NUMBER, tenant.use_case_id)
     world.set(use_cases, tenant.use_case_id, campaign_status="PENDING")
     assert "CampaignNotVerified" in judged(window, US_NUMBER, tenant.use_case_id)
     world.set(workspaces, tenant.workspace_id, frozen_at=world.now)
@@ -118,8 +121,8 @@ def test_what_is_known_of_the_providers_gates_is_told(
                     **values, is_high_risk=False, noted_at=world.now, noted_by="check"
                 )
             )
-    assert "would refuse it with code 21408" in judged(window, US_NUMBER)
-    assert "Twilio open" in judged(window, FR_NUMBER)
+    assert "fails with error 21408" in judged(window, US_NUMBER)
+    assert "Twilio allowed" in judged(window, FR_NUMBER)
 
 
 @pytest.mark.parametrize("typed", ["+1 (202) 555-0123", "001 202 555 0123", "+1\u00a0202.555.0123"])
@@ -174,7 +177,7 @@ def test_a_form_that_is_submitted_twice_sends_once(
     first, second = send(window, form), send(window, form)
     assert first.headers["Location"] == second.headers["Location"]
     assert len(gateway.twilio.calls) == len(world.rows(messages)) == 1
-    assert "This form was sent before" in window.get(second.headers["Location"]).text
+    assert "This form was already sent" in window.get(second.headers["Location"]).text
     (key,) = world.rows(idempotency_keys)
     assert key["workspace_id"] == tenant.workspace_id
     again = send(window, form_of(window, tenant))
@@ -226,7 +229,7 @@ def test_who_only_looks_is_shown_no_form_and_cannot_send(
     form = form_of(window, tenant)
     viewer = signed_in(gateway, tenant.keys[Role.VIEWER])
     page = viewer.get("/console/try?number=%2B12025550123").text
-    assert "May be reached" in page
+    assert "Allowed" in page
     assert "Send a test" not in page
     answer = send(viewer, form | {"csrf_token": viewer.token("/console/try")})
     assert answer.status_code == 403
@@ -331,7 +334,7 @@ def test_a_send_waits_for_a_place_and_is_then_refused_with_a_time_to_wait(
 def test_the_page_says_whether_a_test_costs_money(
     gateway: Gateway, tenant: Tenant, window: Window, world: World, tmp_path: Any
 ) -> None:
-    assert "it reaches the phone and costs money" in window.get("/console/try").text
+    assert "they reach the phone and are charged" in window.get("/console/try").text
     services = gateway.services
     emulated = open_gateway(
         services.database, world.vault, tmp_path, twilio_url="http://127.0.0.1:8010"

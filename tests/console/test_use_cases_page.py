@@ -60,23 +60,23 @@ def test_everything_that_can_stop_a_use_case_has_its_words() -> None:
 
 
 def test_the_list_says_of_each_what_stops_it(window: Window, world: World, tenant: Tenant) -> None:
-    assert "can send" in window.get(PATH).text
+    assert ">Ready<" in window.get(PATH).text
     stopped = {"active": False, "brand_status": "SUSPENDED", "campaign_status": "FAILED"}
     world.set(use_cases, tenant.use_case_id, **stopped)
     world.use_case(tenant.workspace_id, sender=None)
     page = window.get(PATH).text
-    for label in ("switched off", "brand suspended", "campaign not verified", "no sender"):
+    for label in ("off", "brand suspended", "campaign not verified", "no sender"):
         assert page.count(f">{label}<") == 1
-    assert "can send" not in page
+    assert ">Ready<" not in page
 
 
 def test_the_page_of_one_says_what_helps(window: Window, world: World, path: str) -> None:
-    assert "Every send for it is refused" not in window.get(path).text
+    assert "Not ready: sends are refused" not in window.get(path).text
     world.set(use_cases, only_row(world)["id"], active=False, brand_status="SUSPENDED")
     page = window.get(path).text
-    assert "Every send for it is refused" in page
-    assert "switch it on under Settings" in page
-    assert "read the brand again" in page
+    assert "Not ready: sends are refused" in page
+    assert "Turn it on under Settings" in page
+    assert "refresh the brand" in page
 
 
 def test_an_admin_makes_one_and_goes_on_to_its_page(window: Window, world: World) -> None:
@@ -126,7 +126,7 @@ def test_only_the_choice_of_everywhere_lifts_the_restriction(
     assert only_row(world)["allowed_destinations"] == ["US"]
     window.post(path, filled(reach="some", allowed_destinations=""))
     assert only_row(world)["allowed_destinations"] == []
-    assert "nowhere" in window.get(path).text
+    assert "<dd>None</dd>" in window.get(path).text
     window.post(path, filled(reach="everywhere", allowed_destinations="US"))
     assert only_row(world)["allowed_destinations"] is None
 
@@ -152,7 +152,7 @@ def test_senders_are_added_by_their_type_and_removed(
 
 
 def test_deleting_asks_first_and_keeps_the_row(window: Window, world: World, path: str) -> None:
-    assert "Delete it for good" in window.get(path).text
+    assert "Delete permanently" in window.get(path).text
     assert window.post(f"{path}/delete", on=path).headers["Location"] == PATH
     assert only_row(world)["deleted_at"] is not None
     assert window.get(path).status_code == 404
@@ -177,13 +177,13 @@ def test_registrations_are_read_again_and_what_twilio_cannot_tell_stays(
     provide(window.client.application, refresh)
     answer = window.post(f"{path}/refresh", on=path)
     assert answer.status_code == 503
-    assert "not reachable. What is known stays." in answer.text
+    assert "not reachable. Known values are kept." in answer.text
     row = only_row(world)
     assert (row["brand_status"], row["campaign_status"]) == ("SUSPENDED", "VERIFIED")
     assert deeds_of_pages(world) == [("use_case.refreshed", "brand_status SUSPENDED")]
     world.set(use_cases, row["id"], campaign_sid=None)
     assert window.post(f"{path}/refresh", on=path).status_code == 303
-    assert "Twilio tells the same as before." in window.get(path).text
+    assert "Refreshed. Nothing has changed." in window.get(path).text
 
 
 def test_whoever_only_looks_sees_no_form_and_masked_numbers(

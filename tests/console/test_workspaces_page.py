@@ -70,7 +70,7 @@ def test_a_workspace_is_made_with_its_account(world: World, window: Window) -> N
     assert tokens(world, NEW_ACCOUNT) == (SECRET, None)
     assert {"workspace.created", "provider_account.created"} <= set(deeds(world))
     page = window.get(answer.headers["Location"]).text
-    assert ("Outlet is made." in page, SECRET in page) == (True, False)
+    assert ("Outlet is created." in page, SECRET in page) == (True, False)
     assert "Outlet" in window.get(PATH).text
 
 
@@ -128,11 +128,11 @@ def test_a_token_is_changed_in_two_steps_and_none_is_ever_shown(
     world: World, tenant: Tenant, window: Window
 ) -> None:
     page = f"{PATH}/{tenant.workspace_id}"
-    assert "Forget the next token" not in window.get(page).text
+    assert "Remove the next token" not in window.get(page).text
     change(window, tenant, "/account", account_sid=ACCOUNT, next_auth_token=SECRET)
     assert tokens(world, ACCOUNT) == (AUTH_TOKEN, SECRET)
     shown = window.get(page).text
-    assert "Its tokens are being changed" in shown
+    assert "Token rotation in progress" in shown
     assert SECRET not in shown
     assert AUTH_TOKEN not in shown
     change(window, tenant, "/account", account_sid=ACCOUNT, auth_token=SECRET, forget_next="yes")
@@ -170,7 +170,7 @@ def test_a_frozen_workspace_says_why_and_leads_to_its_destinations(
     frozen = world.tenant(tenant.organization_id, "Sibling")
     world.set(workspaces, frozen.workspace_id, frozen_at=world.now, frozen_reason="an attack")
     page = window.get(f"{PATH}/{frozen.workspace_id}").text
-    assert ("frozen" in page, "an attack" in page) == (True, True)
+    assert ("suspended" in page, "an attack" in page) == (True, True)
     form = {"workspace_id": str(frozen.workspace_id), "next": "/console/destinations"}
     moved = window.post("/console/move", form, on="/console")
     assert moved.headers["Location"] == "/console/destinations"

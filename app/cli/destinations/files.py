@@ -84,7 +84,7 @@ def diff_command(*, file: str, workspace: str | None, as_json: bool) -> None:
     type=click.Choice([form.value for form in Format]),
     default=Format.JSON.value,
     show_default=True,
-    help="Only JSON holds the rules.",
+    help="Only JSON includes the rules.",
 )
 @workspace_option
 def export_command(*, form: str, workspace: str | None) -> None:
@@ -96,4 +96,4 @@ def export_command(*, form: str, workspace: str | None) -> None:
         document = document_of(opened.effective().state, opened.now)
     click.echo(write_document(document, Format(form)), nl=False)
     if document["rules"] and form != Format.JSON:
-        click.echo(f"{len(document['rules'])} rules are left out: JSON has them", err=True)
+        click.echo(f"{len(document['rules'])} rules are not included: use JSON for rules", err=True)

@@ -10,7 +10,9 @@ from app.cli.destinations.options import Text
 from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
 from app.cli.group import Command, echo_json
 
-_reason = click.option("--reason", required=True, type=Text(), help="Why, for the audit.")
+_reason = click.option(
+    "--reason", required=True, type=Text(), help="Reason, shown in the audit log."
+)
 
 
 @click.command("suspend", cls=Command)
@@ -46,6 +48,8 @@ def _set(workspace: str | None, *, frozen: bool, reason: str, as_json: bool) -> 
         return
     already = " already" if (opened.row.frozen_at is not None) == frozen else ""
     if frozen:
-        click.echo(f"{opened.name} is frozen{already}: nothing is sent until it is thawed")
+        click.echo(
+            f"{opened.name} is suspended{already}: every send is refused until it is resumed"
+        )
     else:
-        click.echo(f"{opened.name} is not frozen{already and ', nothing to thaw'}")
+        click.echo(f"{opened.name} is not suspended{already and ', nothing to resume'}")

@@ -47,9 +47,9 @@ class Hints:
         for code in self.without_numbers:
             yield f"{country(code)} has no phone numbers: nothing can be sent there"
         for code in self.unsupported:
-            yield f"{country(code)}: Twilio delivers nothing there, for anybody"
+            yield f"{country(code)}: not supported by Twilio"
         for code in self.closed_at_provider:
-            yield f"{country(code)} is closed at Twilio, as last known: see `borderpost geo check`"
+            yield f"{country(code)} is blocked at Twilio (last check): see `borderpost geo check`"
 
 
 def hints_about(

@@ -71,9 +71,9 @@ def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
             f"{one['messages']} messages ({one['segments']} segments)"
         )
     for one in impact["would_release"]:
-        yield f"  would have gone out: {country(one['country'])}, {one['refusals']} refused sends"
+        yield f"  would have been sent: {country(one['country'])}, {one['refusals']} refused sends"
     if not impact["would_block"] and not impact["would_release"]:
-        yield "  nothing would have fared otherwise"
+        yield "  no message of the last 30 days would be affected"
 
 
 def revision_lines(revision: dict[str, Any]) -> Iterator[str]:

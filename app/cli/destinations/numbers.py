@@ -31,7 +31,7 @@ _MAX_LISTED = 10_000
 
 @click.command("check", cls=Command)
 @click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
-@click.option("--use-case", type=Id(), help="As this use case would reach them.")
+@click.option("--use-case", type=Id(), help="Check as a send of this use case.")
 @workspace_option
 @json_option
 def check_command(
@@ -47,7 +47,9 @@ def check_command(
         echo_json({"verdicts": verdicts})
         return
     if opened.row.frozen_at is not None:
-        click.echo(f"{opened.name} is frozen: nothing is sent until it is thawed", err=True)
+        click.echo(
+            f"{opened.name} is suspended: every send is refused until it is resumed", err=True
+        )
     for line in table(map(_verdict_row, verdicts)):
         click.echo(line)
 
@@ -91,7 +93,7 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
 
 @click.command("refusals", cls=Command)
 @click.option("--country", metavar="CODE", help="Only sends to this country.")
-@click.option("--code", help="Only with this code, as DestinationBlocked.")
+@click.option("--code", help="Only with this code, for example DestinationBlocked.")
 @click.option("--after", type=Moment(), help="Only after this time.")
 @click.option("--before", type=Moment(), help="Only before this time.")
 @click.option(
@@ -99,7 +101,7 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
     default=20,
     show_default=True,
     type=WholeNumber(1, _MAX_LISTED),
-    help="How many are listed, the newest first.",
+    help="How many to list, newest first.",
 )
 @workspace_option
 @json_option
@@ -128,11 +130,11 @@ def refusals_command(
 
 def _refusal_lines(items: list[dict[str, Any]], counts: list[dict[str, Any]]) -> Iterator[str]:
     if not counts and not items:
-        yield "nothing was turned away"
+        yield "no refused sends"
         return
-    yield "by day, country and code, of the last 30 days:"
+    yield "by day, country and code, last 30 days:"
     yield from (f"  {line}" for line in table(map(_count_row, counts)))
-    yield "the newest:"
+    yield "latest:"
     yield from (f"  {line}" for line in table(map(_refusal_row, items)))
 
 

@@ -46,10 +46,9 @@ _OPTIONS = (
     click.option(
         "--dry-run",
         is_flag=True,
-        help="Change nothing: print the difference, and what it would have done to the last "
-        "30 days of traffic.",
+        help="Change nothing: print the difference and its effect on the last 30 days of traffic.",
     ),
-    click.option("--reason", type=Text(), help="Why, for the history."),
+    click.option("--reason", type=Text(), help="Reason, shown in the history."),
     click.option(
         "--if-match",
         metavar="REVISION",
@@ -63,7 +62,7 @@ acknowledge_option = click.option(
     "acknowledged",
     metavar="CODE",
     multiple=True,
-    help="Allow this country although Twilio calls it high-risk; may be given several times.",
+    help="Allow this country although Twilio rates it high-risk; may be repeated.",
 )
 
 
@@ -90,9 +89,9 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 def ending_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command ``--until`` and ``--for``."""
     lasting = click.option(
-        "--for", "lasting", type=Duration(), help="After how long it ends by itself, as 2h."
+        "--for", "lasting", type=Duration(), help="How long it lasts, for example 2h."
     )
-    until = click.option("--until", type=Moment(), help="When it ends by itself.")
+    until = click.option("--until", type=Moment(), help="When it expires.")
     return until(lasting(command))
 
 

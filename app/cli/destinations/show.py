@@ -96,12 +96,12 @@ def _policy_lines(
     yield f"{opened.name}: {whose} policy, revision {effective.revision}, changed {changed}"
     if opened.row.frozen_at is not None:
         reason = printable(opened.row.frozen_reason or "")
-        yield f"frozen since {rfc3339(opened.row.frozen_at)}, nothing is sent: {reason}"
+        yield f"suspended since {rfc3339(opened.row.frozen_at)}, every send is refused: {reason}"
     rows = [(country(code), said, _why(code, said, effective)) for code, said in accesses.items()]
     yield from table(rows)
     yield "every other country: blocked" if rows else "every country: blocked"
     if effective.state.rules:
-        yield "rules, of which the most specific decides:"
+        yield "rules (the most specific active rule wins):"
         rules = (rule_row(rule, opened.now) for rule in effective.state.rules)
         yield from (f"  {line}" for line in table(rules))
 
@@ -120,9 +120,9 @@ def _why(code: str, access: str, effective: Effective) -> str:
     default=100,
     show_default=True,
     type=WholeNumber(1, _MAX_LISTED),
-    help="How many revisions, the newest first.",
+    help="How many revisions, newest first.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each country changed.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line per changed country.")
 @workspace_option
 @json_option
 def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json: bool) -> None:
@@ -141,7 +141,7 @@ def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json:
         for line in _history_lines(rows[:limit], rules):
             click.echo(line)
     if len(rows) > limit:
-        click.echo(f"older revisions are left out: --limit is {limit}", err=True)
+        click.echo(f"older revisions are not shown (--limit {limit})", err=True)
 
 
 def _history_lines(rows: list[AnyRow], rules: dict[int, RulesDifference]) -> Iterator[str]:
@@ -150,4 +150,4 @@ def _history_lines(rows: list[AnyRow], rules: dict[int, RulesDifference]) -> Ite
         yield from revision_lines(render_revision(row, changed, OPERATOR))
         yield from (f"    {line}" for line in rule_lines(changed))
     if not rows:
-        yield "nothing was changed yet"
+        yield "no changes yet"

@@ -1,24 +1,34 @@
 // What pages do more comfortably with scripts; each works without.
 "use strict";
 
-// Times in the viewer's zone; the title keeps UTC.
-const written = new Intl.DateTimeFormat(document.documentElement.lang, {
-  dateStyle: "medium",
-  timeStyle: "medium",
-});
+// Times in the viewer's zone and locale, with the zone; the title keeps UTC.
+const minutes = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+const toMinutes = new Intl.DateTimeFormat(undefined, minutes);
+const toSeconds = new Intl.DateTimeFormat(undefined, { ...minutes, second: "2-digit" });
+const zone = toMinutes.resolvedOptions().timeZone;
 
 function localiseTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.getTime())) {
-      time.textContent = written.format(at);
+      time.textContent = ("seconds" in time.dataset ? toSeconds : toMinutes).format(at);
       time.dataset.local = "";
     }
   }
 }
 
+// Dates are entered in the zone that the form names. One that has dates in UTC already keeps UTC.
+function localiseForms(root) {
+  for (const field of root.querySelectorAll("input[data-zone]")) {
+    const dates = [...field.form.elements].filter((one) => one.type === "date" || one.type === "datetime-local");
+    if (!field.value && dates.every((one) => !one.value)) field.value = zone;
+    for (const name of field.form.querySelectorAll("[data-zone-name]")) name.textContent = field.value || "UTC";
+  }
+}
+
 function prepare(root) {
   localiseTimes(root);
+  localiseForms(root);
   for (const choice of root.querySelectorAll("select[data-submits]")) {
     choice.addEventListener("change", () => choice.form.requestSubmit());
   }

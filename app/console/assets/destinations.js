@@ -1,5 +1,5 @@
-// Manage Destinations: the form's wishes at once on the page, the select with a search, the map.
-// Without this file each button of the form does the same by the server.
+// Manage Destinations: pending changes, the searchable select, the map.
+// Without this file the server does the same at each button.
 "use strict";
 
 (() => {
@@ -16,11 +16,11 @@
     risky: words(map.dataset.risky),
   };
 
-  // Time that is left of what ends by itself.
+  // Time left of temporary access.
   function countDown() {
     for (const one of document.querySelectorAll("[data-ends]")) {
       const seconds = Math.floor((new Date(one.dataset.ends) - Date.now()) / 1000);
-      one.textContent = seconds > 0 ? left(seconds) : "over";
+      one.textContent = seconds > 0 ? left(seconds) : "expired";
     }
   }
   function left(seconds) {
@@ -33,7 +33,7 @@
   setInterval(countDown, 1000);
   if (!map) return;
 
-  // Wishes: hidden fields of the form, the only place where they are kept.
+  // Pending changes are hidden fields of the form.
   const wished = document.getElementById("wished");
   const wishOf = (code) => wished?.querySelector(`[data-code="${code}"]`);
   function wish(code, name, value = code) {
@@ -53,7 +53,7 @@
     const hours = document.getElementById("hours");
     if (state.denied.has(code)) return complain("The organization denies this destination; a workspace cannot allow it.");
     if (wishOf(code)?.name === "block") return wish(code);
-    if (state.allowed.has(code) && !state.until.has(code)) return complain("This country is allowed already.");
+    if (state.allowed.has(code) && !state.until.has(code)) return complain("This country is already allowed.");
     if (hours.value) wish(code, "temporary", `${code}.${hours.value}`);
     else wish(code, "allow");
     hours.value = "";
@@ -101,7 +101,7 @@
     return `will be allowed${label ? ` for ${label}` : ""}`;
   }
 
-  // What saving would do, from the server; Save does nothing that was not shown.
+  // The preview comes from the server; Save applies only what was shown.
   let running = null;
   let soon = 0;
   function preview() {
@@ -123,11 +123,11 @@
       told.textContent = changes.querySelector("h2").textContent;
       countDown();
     } catch (problem) {
-      if (problem.name !== "AbortError") told.textContent = "The effect could not be worked out now; Save shows it.";
+      if (problem.name !== "AbortError") told.textContent = "The preview could not be loaded. Save shows it.";
     }
   }
 
-  // The select, with a search over names, codes and calling codes.
+  // The select can be searched by name, code and calling code.
   function complain(text) {
     const search = document.getElementById("country");
     let problem = document.getElementById("country-problem");
@@ -161,7 +161,7 @@
       found = options.filter((one) => asked.every((word) => one.text.includes(word)));
       const exact = found.findIndex((one) => one.code.toLowerCase() === asked[0]);
       choices.replaceChildren(...found.map(drawChoice));
-      if (!found.length) choices.innerHTML = '<li class="nothing" role="option" aria-disabled="true" aria-selected="false">No country is called so.</li>';
+      if (!found.length) choices.innerHTML = '<li class="nothing" role="option" aria-disabled="true" aria-selected="false">No matching country.</li>';
       choices.hidden = false;
       input.setAttribute("aria-expanded", "true");
       point(asked.length && found.length ? Math.max(exact, 0) : -1);
@@ -173,7 +173,7 @@
       line.setAttribute("role", "option");
       line.setAttribute("aria-selected", "false");
       line.append(one.label);
-      if (state.allowed.has(one.code)) line.append(Object.assign(document.createElement("small"), { textContent: state.until.has(one.code) ? "allowed for a time" : "allowed" }));
+      if (state.allowed.has(one.code)) line.append(Object.assign(document.createElement("small"), { textContent: state.until.has(one.code) ? "allowed temporarily" : "allowed" }));
       return line;
     }
     function point(place) {
@@ -225,9 +225,9 @@
     const text = await answer.text();
     svg = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", "World map of the destinations; the list above says the same");
+    svg.setAttribute("aria-label", "World map of the destinations; the list above shows the same");
     over = document.createElementNS(shapes, "g");
-    over.setAttribute("class", "over");
+    over.setAttribute("class", "expired");
     svg.append(over);
     map.append(svg);
     map.closest("section").hidden = false;
@@ -253,7 +253,7 @@
       lay(shape, code, "wished");
       said.push(noteOf(field));
     }
-    const spoken = { until: "allowed for a time", inherited: "allowed, inherited", denied: "denied by the organization", closed: "closed at Twilio", risky: "high-risk" };
+    const spoken = { until: "allowed temporarily", inherited: "allowed, inherited", denied: "blocked by organization", closed: "blocked at Twilio", risky: "high-risk" };
     const title = shape.querySelector("title") ?? shape.appendChild(document.createElementNS(shapes, "title"));
     title.textContent = `${names.of(code)} (${code}): ${said.map((one) => spoken[one] ?? one).join(", ")}`;
   }

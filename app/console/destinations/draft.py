@@ -54,7 +54,7 @@ class Draft:
         elif step in {"remove", "undo"}:
             draft = replace(self, wishes=self.wishes.without(code))
         elif step == SAVE and not self.wishes:
-            draft = self._told("", "There is nothing to save: nothing has changed.")
+            draft = self._told("", "There is nothing to save.")
         counted = sight.effective.revision
         return replace(draft, wishes=draft.wishes.seen_from(counted, sight.allowed, sight.listed))
 
@@ -67,7 +67,7 @@ class Draft:
         if code in self.wishes.block:  # it was only marked: unmarked, it stays as it is
             return replace(self, wishes=self.wishes.without(code), country="")
         if code in sight.allowed and sight.allowed[code] is None:
-            return self._told("country", "This country is allowed already.")
+            return self._told("country", "This country is already allowed.")
         return replace(self, wishes=self.wishes.allowing(code, self.hours), country="", hours=None)
 
     def _told(self, name: str, problem: str) -> "Draft":

@@ -29,7 +29,7 @@ _ANSWERS = {303: None, 422: "text/html"}
 )
 def suspend(visitor: Visitor) -> Answer:
     """Stop all sends of the workspace from the next request on."""
-    return _set(visitor, frozen=True, told="Frozen: every send is refused from now on.")
+    return _set(visitor, frozen=True, told="Suspended. Every send is refused.")
 
 
 @routes.add(
@@ -41,7 +41,7 @@ def suspend(visitor: Visitor) -> Answer:
 )
 def resume(visitor: Visitor) -> Answer:
     """Let the workspace send again."""
-    return _set(visitor, frozen=False, told="Thawed: messages are sent again.")
+    return _set(visitor, frozen=False, told="Resumed. Sends are accepted again.")
 
 
 def _set(visitor: Visitor, *, frozen: bool, told: str) -> Answer:

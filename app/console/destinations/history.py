@@ -79,7 +79,7 @@ def restore(visitor: Visitor, revision: str) -> Answer:
     number = _number(revision)
     change = restore_revision(number, service(Clock).now())
     if not is_confirmed(_text(number)):
-        form = Form(errors={"": ["Look at the effect first, then restore."]})
+        form = Form(errors={"": ["Review the effect, then restore."]})
         return _page(visitor, number, 422, form)
     try:
         changed = make_confirmed(visitor, place_of(visitor), change, given_reason())
@@ -89,7 +89,7 @@ def restore(visitor: Visitor, revision: str) -> Answer:
         return _page(visitor, number, 409, Form(errors={"": [inherited.text]}))
     except ValidationFailed as problem:
         return _page(visitor, number, 422, refilled(problem))
-    told = f"Revision {number} is restored, as revision {changed.effective.revision}."
+    told = f"Revision {number} is restored as revision {changed.effective.revision}."
     return go_to(PATH, told)
 
 

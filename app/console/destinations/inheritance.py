@@ -42,7 +42,7 @@ def switch_inheritance(visitor: Visitor) -> Answer:
     """Follow the parent, or leave it and start from a copy of its policy."""
     inherit = request.form.get("inherit") == "true"
     if not is_confirmed(_text(inherit=inherit)):
-        return _page(visitor, 422, Form(errors={"": ["Look at the effect first, then switch."]}))
+        return _page(visitor, 422, Form(errors={"": ["Review the effect, then confirm."]}))
     try:
         change = set_inheritance(inherit=inherit)
         make_confirmed(visitor, place_of(visitor), change, given_reason())
@@ -50,7 +50,11 @@ def switch_inheritance(visitor: Visitor) -> Answer:
         return _page(visitor, 412)
     except ValidationFailed as problem:
         return _page(visitor, 422, refilled(problem))
-    told = "The parent decides from now on." if inherit else "This workspace decides by itself."
+    told = (
+        "Now inheriting from the parent."
+        if inherit
+        else "No longer inheriting. This workspace has its own policy."
+    )
     return go_to(PATH, told)
 
 

@@ -116,7 +116,7 @@ def _save(visitor: Visitor, draft: Draft) -> Answer:
     change = adjust(draft.wishes.adjustment(now), draft.reason, now, draft.acknowledged)
     asked = Asked(visitor.actor, draft.reason, frozenset({draft.wishes.revision}), dry_run=False)
     changed = service(ManageDestinations)(place_of(visitor), change, asked)
-    told = f"Saved as revision {changed.effective.revision}. It counts from the next send on."
+    told = f"Saved as revision {changed.effective.revision}. In effect for the next send."
     return go_to(DESTINATIONS, told)
 
 

@@ -35,7 +35,7 @@ from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 PATH = f"{DESTINATIONS}/rules"
-_ASK = "Twilio calls this country high-risk: acknowledge that below."
+_ASK = "Twilio rates this country high-risk. Confirm below to allow it."
 _ANSWERS = {303: None, **dict.fromkeys((200, 409, 412, 422), "text/html")}
 
 
@@ -75,14 +75,16 @@ def propose_rule(visitor: Visitor) -> Answer:
     change = add_rule(rule, now, wanted.acknowledge_high_risk)
     text = repr([*map(str, content_of(wanted)), *wanted.acknowledge_high_risk])
     form = Form(request.form.to_dict())
-    return _make(visitor, _Wanted(change, text, form=form), "The rule counts from now on.")
+    return _make(
+        visitor, _Wanted(change, text, form=form), "Rule added. In effect for the next send."
+    )
 
 
 @routes.add("POST", f"{PATH}/{{rule_id}}/remove", guard=Visits(Role.ADMIN), answers=_ANSWERS)
 def remove_rule(visitor: Visitor, rule_id: UUID) -> Answer:
     """Preview the removal of a rule, then remove it."""
     wanted = _Wanted(drop_rule(rule_id), f"remove {rule_id}", rule_id)
-    return _make(visitor, wanted, "The rule is gone.")
+    return _make(visitor, wanted, "Rule removed.")
 
 
 def _make(visitor: Visitor, wanted: _Wanted, told: str) -> Answer:

@@ -81,7 +81,7 @@ class Sight:
     def access(self, code: str) -> str:
         """Return a country's access as a short label."""
         if code in self.effective.floor:
-            return "denied by the organization"
+            return "blocked by organization"
         if code in self.allowed:
             return "allowed"
         return "blocked by a rule" if code in self.paused else "blocked"
@@ -108,7 +108,9 @@ def place_of(visitor: Visitor) -> UUID:
         NotFound: there is none yet.
     """
     if visitor.place is None:
-        raise NotFound("There is no workspace yet. An owner makes one under Settings, Workspaces.")
+        raise NotFound(
+            "There is no workspace yet. An owner can create one under Settings, Workspaces."
+        )
     return visitor.place.workspace_id
 
 

@@ -23,9 +23,7 @@ from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 USE_CASE = USE_CASES + "/{use_case_id}"
-_NOTHING_TO_ASK = (
-    "Twilio cannot be asked: the workspace has no Twilio account, or there is no brand."
-)
+_NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
 
 
 @routes.add(
@@ -57,7 +55,7 @@ def save_use_case(visitor: Visitor, use_case_id: UUID) -> Answer:
             change_use_case(connection, principal, use_case_id, wanted, actor=actor, now=now)
     except ValidationFailed as problem:
         return draw_use_case(visitor, use_case_id, 422, form=refilled(naming_codes(problem)))
-    return go_to(f"{USE_CASES}/{use_case_id}", "Saved. It counts from the next send on.")
+    return go_to(f"{USE_CASES}/{use_case_id}", "Saved. In effect for the next send.")
 
 
 @routes.add(
@@ -72,7 +70,7 @@ def drop_use_case(visitor: Visitor, use_case_id: UUID) -> Answer:
     actor, now = visitor.actor, service(Clock).now()
     with service(Database).writing() as connection:
         delete_use_case(connection, visitor.principal, use_case_id, actor=actor, now=now)
-    return go_to(USE_CASES, "The use case is deleted. Its messages stay.")
+    return go_to(USE_CASES, "Use case deleted. Its messages are kept.")
 
 
 @routes.add(
@@ -91,10 +89,12 @@ def read_registrations(visitor: Visitor, use_case_id: UUID) -> Answer:
     problem = read[0].problem if read else _NOTHING_TO_ASK
     if problem is not None:
         said = (
-            f"Twilio did not tell everything: {problem}. What is known stays." if read else problem
+            f"Twilio did not answer completely: {problem}. Known values are kept."
+            if read
+            else problem
         )
         return draw_use_case(visitor, use_case_id, 503, registrations=Form({}, {"": [said]}))
-    told = "Twilio tells something new." if read[0].changed else "Twilio tells the same as before."
+    told = "Refreshed." if read[0].changed else "Refreshed. Nothing has changed."
     return go_to(f"{USE_CASES}/{use_case_id}", told)
 
 

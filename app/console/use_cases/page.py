@@ -58,7 +58,7 @@ def make_use_case(visitor: Visitor) -> Answer:
     except ValidationFailed as problem:
         form = refilled(naming_codes(problem))
         return _page(visitor, UseCaseFilter(limit=_SHOWN), form, 422)
-    return go_to(f"{USE_CASES}/{made.use_case_id}", "The use case is made. Give it a sender.")
+    return go_to(f"{USE_CASES}/{made.use_case_id}", "Use case created. Add a sender.")
 
 
 def _page(visitor: Visitor, wanted: UseCaseFilter, form: Form, status: int = 200) -> Response:

@@ -43,7 +43,7 @@ def put_sender(visitor: Visitor, use_case_id: UUID) -> Answer:
             add_sender(connection, principal, use_case_id, wanted, actor=actor, now=now)
     except ValidationFailed as problem:
         return draw_use_case(visitor, use_case_id, 422, sender_form=refilled(problem))
-    return go_to(f"{USE_CASES}/{use_case_id}", "The sender is in the pool.")
+    return go_to(f"{USE_CASES}/{use_case_id}", "Sender added.")
 
 
 @routes.add(
@@ -59,7 +59,7 @@ def take_sender(visitor: Visitor, use_case_id: UUID, sender_id: UUID) -> Answer:
     with service(Database).writing() as connection:
         actor = actor_of(principal)
         remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)
-    return go_to(f"{USE_CASES}/{use_case_id}", "The sender is out of the pool.")
+    return go_to(f"{USE_CASES}/{use_case_id}", "Sender removed.")
 
 
 def _read_sender() -> NewSender:

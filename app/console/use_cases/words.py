@@ -22,19 +22,19 @@ class Stop:
 
 
 STOPS: dict[type[PublicError], Stop] = {
-    UseCaseInactive: Stop("switched off", "It is switched off: switch it on under Settings."),
+    UseCaseInactive: Stop("off", "The use case is off. Turn it on under Settings."),
     BrandSuspended: Stop(
         "brand suspended",
-        "Twilio has suspended its brand: settle that with Twilio, then read the brand again.",
+        "Twilio has suspended the brand. Resolve this with Twilio, then refresh the brand.",
     ),
     NoSenderNumber: Stop(
         "no sender",
-        "Its sender pool is empty: add a sender that its Messaging Service at Twilio has too.",
+        "There is no sender. Add one that is also in the Messaging Service at Twilio.",
     ),
     CampaignNotVerified: Stop(
         "campaign not verified",
-        "A US long code is in its pool, and that takes an A2P campaign that Twilio has verified: "
-        "name the campaign under Settings, or read it again once Twilio has verified it.",
+        "A US long code needs an A2P campaign that Twilio has verified. Set the campaign under "
+        "Settings, or refresh it once Twilio has verified it.",
     ),
 }
 SENDER_TYPES = {

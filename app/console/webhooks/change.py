@@ -36,7 +36,7 @@ def save_endpoint(visitor: Visitor, endpoint_id: UUID) -> Answer:
         return draw_webhook(visitor, endpoint_id, status=422, form=endpoint_form(problem))
     wanted = {"url": given.url, "events": given.events}
     service(ManageEndpoints).change(principal, endpoint_id, wanted, actor_of(principal))
-    return go_to(f"{WEBHOOKS}/{endpoint_id}", "Saved. The next event goes by it.")
+    return go_to(f"{WEBHOOKS}/{endpoint_id}", "Saved. In effect for the next event.")
 
 
 @routes.add("POST", WEBHOOK + "/switch", guard=_ADMIN, answers={303: None}, errors=(NotFound,))
@@ -45,11 +45,11 @@ def switch_endpoint(visitor: Visitor, endpoint_id: UUID) -> Answer:
     principal = visitor.principal
     given = request.form.get("active")
     if given not in _SWITCH:
-        problem = Form({}, {"": ["Say whether it shall be active."]})
+        problem = Form({}, {"": ["Choose whether the endpoint is active."]})
         return draw_webhook(visitor, endpoint_id, status=422, switching=problem)
     wanted = {"active": _SWITCH[given]}
     row = service(ManageEndpoints).change(principal, endpoint_id, wanted, actor_of(principal))
-    told = "It is active: new events are sent to it." if row.active else "It is disabled."
+    told = "Endpoint enabled. New events are sent to it." if row.active else "Endpoint disabled."
     return go_to(f"{WEBHOOKS}/{endpoint_id}", told)
 
 
@@ -68,7 +68,7 @@ def drop_endpoint(visitor: Visitor, endpoint_id: UUID) -> Answer:
     """Delete an endpoint with the record of its deliveries."""
     principal = visitor.principal
     service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
-    return go_to(WEBHOOKS, "The endpoint is deleted.")
+    return go_to(WEBHOOKS, "Endpoint deleted.")
 
 
 @routes.add(
@@ -86,5 +86,5 @@ def send_once_more(visitor: Visitor, endpoint_id: UUID, delivery_id: UUID) -> An
             replay_delivery(connection, principal, delivery_id, actor_of(principal), now)
     except ValidationFailed as problem:
         return draw_webhook(visitor, endpoint_id, status=422, switching=refilled(problem))
-    told = "The event is on its way once more, as a new delivery with the same webhook-id."
+    told = "Resending the event as a new delivery with the same webhook-id."
     return go_to(f"{WEBHOOKS}/{endpoint_id}", told)

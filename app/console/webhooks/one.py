@@ -82,7 +82,7 @@ def draw_webhook(
         search=Form(request.args.to_dict()),
         events=EVENTS,
         states=STATES,
-        state_choices=[("", "any state"), *((state, state) for state in STATES)],
+        state_choices=[("", "Any status"), *((state, state) for state in STATES)],
         attempt_words=attempt_words,
         **shown,
     )

@@ -8,24 +8,24 @@ EVENTS = {
     EventType.SMS_SENT: "handed to the carrier",
     EventType.SMS_DELIVERED: "delivered to the phone",
     EventType.SMS_UNDELIVERED: "not delivered by the carrier",
-    EventType.SMS_FAILED: "failed before it left",
-    EventType.DESTINATION_CHANGED: "the destinations of the workspace were changed",
+    EventType.SMS_FAILED: "failed before it was sent",
+    EventType.DESTINATION_CHANGED: "destinations of the workspace changed",
     EventType.DESTINATION_DRIFT: "Twilio's geo permissions differ from the destinations",
 }
 STATES = {
-    DeliveryState.PENDING: "waits for its next attempt",
-    DeliveryState.DELIVERED: "the receiver took it",
-    DeliveryState.FAILED: "given up",
+    DeliveryState.PENDING: "waiting for the next attempt",
+    DeliveryState.DELIVERED: "accepted by the receiver",
+    DeliveryState.FAILED: "no more attempts",
     DeliveryState.STOPPED: "the endpoint was disabled",
 }
 FAILURES = {
-    Failure.TIMEOUT: "no answer in time",
-    Failure.ADDRESS_REFUSED: "the name leads to an address that is never called",
-    Failure.NAME_NOT_FOUND: "no such host name",
-    Failure.NOT_CONNECTED: "no connection",
-    Failure.TLS: "no secure connection: look at the certificate",
-    Failure.BROKEN_ANSWER: "the answer was no HTTP, or was cut off",
-    Failure.INTERNAL: "our fault; it does not count against the endpoint",
+    Failure.TIMEOUT: "timeout",
+    Failure.ADDRESS_REFUSED: "the host name resolves to a blocked address",
+    Failure.NAME_NOT_FOUND: "DNS lookup failed",
+    Failure.NOT_CONNECTED: "connection failed",
+    Failure.TLS: "TLS failed, check the certificate",
+    Failure.BROKEN_ANSWER: "invalid or incomplete HTTP response",
+    Failure.INTERNAL: "internal error, not counted against the endpoint",
 }
 
 
