@@ -8,7 +8,7 @@ UV_INSTALL = $(BIN)/uv pip install --python $(BIN)/python
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo-reset test bench check types fmt lock clean
+.PHONY: help setup setup-dev run demo-reset test bench pictures check types fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test: setup-dev $(VENV)/.browser $(VENV)/.nginx ## run the tests (PostgreSQL fro
 
 bench: setup-dev ## measure what this machine carries, in about three minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
+
+pictures: setup-dev $(VENV)/.browser ## take pictures of the console into docs/pictures/
+	@PYTHONPATH=tests $(BIN)/python -m pictures 2>/dev/null
 
 # Types and import contracts are checked while the tests wait for something.
 check: setup-dev $(VENV)/.browser $(VENV)/.nginx ## what CI runs: format, lint, types, import contracts, tests

@@ -27,7 +27,7 @@ def check_lines(checked: Checked) -> Iterator[str]:
     name, view = checked.asked.name, checked.view
     if checked.problem is not None:
         last = "never checked" if view.checked_at is None else f"last {rfc3339(view.checked_at)}"
-        yield f"{name}: Twilio could not be reached: {checked.problem} ({last})"
+        yield f"{name}: check failed: {checked.problem} ({last})"
         return
     found = view.comparison
     yield f"{name}: {'Twilio and the policy differ' if found.differs else 'Twilio agrees'}"

@@ -46,7 +46,7 @@ def ready_lines(country: str, checked: Checked, shut: Sequence[ShutGate]) -> Ite
         see = "" if remedy is None else f" ({remedy})"
         yield f"  {_WHO[gate.gatekeeper]}: {gate.why}{see}"
     if checked.problem is not None:
-        yield f"  Twilio could not be reached: {checked.problem}"
+        yield f"  check failed: {checked.problem}"
 
 
 def push_row(pushed: Pushed) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def push_lines(pushed: Pushed, *, is_applied: bool) -> Iterator[str]:
     plan = pushed.plan
     yield f"{pushed.account_sid} ({', '.join(pushed.workspaces)})"
     if pushed.problem is not None:
-        yield f"  Twilio could not be reached: {pushed.problem}"
+        yield f"  check failed: {pushed.problem}"
     for one in pushed.outcomes or [ItemOutcome(wanted) for wanted in plan.changes]:
         done = f": {one.problem or 'done'}" if pushed.outcomes is not None else ""
         yield f"  {_verb(one.wanted)} {named([one.wanted.country])}{done}"

@@ -67,8 +67,12 @@ class Line:
 
 
 def menu_lines(visitor: Visitor, here: str) -> Iterator[Line]:
-    """Draw the menu for a visitor, with each heading before its first page."""
+    """Draw the menu for a visitor, with each heading before its first page.
+
+    A page that is listed twice is marked once.
+    """
     trail: tuple[str, ...] = ()
+    is_marked = False
     for item in MENU:
         if not item.is_shown_to(visitor):
             continue
@@ -76,7 +80,9 @@ def menu_lines(visitor: Visitor, here: str) -> Iterator[Line]:
             if item.trail[: depth + 1] != trail[: depth + 1]:
                 yield Line(label, depth)
         trail = item.trail
-        yield Line(item.label, len(trail), item.path, item.is_here(here))
+        is_here = not is_marked and item.is_here(here)
+        is_marked = is_marked or is_here
+        yield Line(item.label, len(trail), item.path, is_here)
 
 
 def _is_below(path: str, parent: str) -> bool:

@@ -38,8 +38,8 @@ def test_people_see_what_changed_and_the_tokens(run: Run, acme: Path) -> None:
     assert "+ workspaces[0].use_cases[0].senders[0]: +12*******00" in said
     keys = [line.rpartition(": ") for line in said if line.startswith("access key")]
     assert [text for text, _, _ in keys] == [
-        "access key platform of Acme, shown this once",
-        "access key backend of Retail, shown this once",
+        "access key platform of Acme (shown once)",
+        "access key backend of Retail (shown once)",
     ]
     assert all(is_well_formed(token) for _, _, token in keys)
     again = run("apply", str(acme)).stdout.splitlines()

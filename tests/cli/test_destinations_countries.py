@@ -165,10 +165,10 @@ def test_a_dry_run_tells_what_it_would_have_done_to_the_traffic(
     ]
     assert destinations.lines("allow", "CA", "--dry-run")[2:] == [
         "of the last 30 days:",
-        "  would have gone out: CA Canada, 2 refused sends",
+        "  would have been sent: CA Canada, 2 refused sends",
     ]
     assert destinations.lines("allow", "MX", "--dry-run")[-1] == (
-        "  nothing would have fared otherwise"
+        "  no message of the last 30 days would be affected"
     )
     found = destinations.json("block", "US", "--dry-run")
     assert (found["dry_run"], found["revision"]) == (True, 1)
@@ -196,7 +196,7 @@ def test_every_problem_is_told_with_its_path_and_nothing_is_changed(
     world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     before = snapshot(database)
     wrong = "Must be an ISO 3166-1 alpha-2 country code in upper case."
-    denied = "Your organization blocks this destination. A workspace cannot allow it."
+    denied = "The organization denies this destination; a workspace cannot allow it."
     assert destinations.errors("allow", "us", "CA", "KP", "--until", "2001-01-01T00:00:00Z") == [
         "error: $.until: Has already passed.",
         f"error: $.destinations[0]: {wrong}",

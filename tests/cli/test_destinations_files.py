@@ -276,7 +276,7 @@ WRONG_FILES = {
     '{"destinations": ["US"]}': ["$.destinations: Not a valid mapping type."],
     '{"destinations": {"US": true}}': ["$.destinations.US: Not a valid string."],
     '{"destinations": {"KP": "allowed"}}': [
-        "$.destinations.KP: Your organization blocks this destination. A workspace cannot allow it."
+        "$.destinations.KP: The organization denies this destination; a workspace cannot allow it."
     ],
 }
 
@@ -321,7 +321,7 @@ WRONG_RULES: list[tuple[list[Any], list[str]]] = [
     (
         [NUMBER, {"kind": "country", "value": "KP", "action": "allowed"}],
         [
-            "$.rules[1].value: Your organization blocks this destination. A workspace cannot allow it."
+            "$.rules[1].value: The organization denies this destination; a workspace cannot allow it."
         ],
     ),
     ([PREFIX | {"id": "1"}], ["$.rules[0].id: Unknown field."]),

@@ -139,7 +139,7 @@ def test_the_history_as_csv_has_a_line_for_each_country(changed: Commands) -> No
 def test_a_cut_history_says_so(changed: Commands) -> None:
     for form in ([], ["--csv"], ["--json"]):
         result = changed("history", "--limit", "2", *form)
-        assert result.stderr == "older revisions are left out: --limit is 2\n"
+        assert result.stderr == "older revisions are not shown (--limit 2)\n"
         assert changed("history", "--limit", "3", *form).stderr == ""
     assert len(changed.json("history", "--limit", "2")["items"]) == 2
     assert changed.lines("history", "--limit", "1") == changed.lines("history")[:3]
@@ -253,16 +253,16 @@ def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
         "Retail is suspended: every send is refused until it is resumed"
     ]
     assert gateway.send(tenant).json["code"] == "WorkspaceSuspended"
-    assert destinations.lines("list")[1].endswith("nothing is sent: a key leaked")
+    assert destinations.lines("list")[1].endswith("every send is refused: a key leaked")
     assert destinations.json("list")["frozen_reason"] == "a key leaked"
     checked = destinations("check", US_NUMBER)
     assert checked.stderr == "Retail is suspended: every send is refused until it is resumed\n"
     assert destinations.lines("freeze", "--reason", "again") == [
-        "Retail is frozen already: nothing is sent until it is thawed"
+        "Retail is suspended already: every send is refused until it is resumed"
     ]
-    assert destinations.lines("resume", "--reason", "revoked") == ["Retail is not frozen"]
+    assert destinations.lines("resume", "--reason", "revoked") == ["Retail is not suspended"]
     assert destinations.lines("thaw", "--reason", "revoked") == [
-        "Retail is not frozen, nothing to thaw"
+        "Retail is not suspended, nothing to resume"
     ]
     assert gateway.send(tenant).status_code == 201
     deeds = sorted(world.rows(audit_events), key=lambda row: row["id"])

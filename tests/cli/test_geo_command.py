@@ -177,7 +177,7 @@ def test_check_exits_1_when_one_workspace_cannot_be_asked_and_keeps_what_was_kno
     assert (shown.exit_code, told.exit_code) == (1, 1)
     (after,) = [w for w in _json(told)["workspaces"] if w["name"] == "Retail"]
     assert after == before | {"problem": "Twilio answered 20003"}
-    last = f"could not be asked: Twilio answered 20003 (last {before['checked_at']})"
+    last = f"check failed: Twilio answered 20003 (last {before['checked_at']})"
     assert f"Retail: {last}\n" in shown.stdout
     assert "Outlet: Twilio agrees\n" in shown.stdout
     assert TOKENS["RETAIL_TOKEN"] not in shown.output + told.output
@@ -191,7 +191,7 @@ def test_check_exits_1_when_twilio_cannot_be_reached(
     shown = run("geo", "check")
 
     assert shown.exit_code == 1
-    assert shown.stdout == "Retail: could not be asked: Twilio cannot be reached (never checked)\n"
+    assert shown.stdout == "Retail: check failed: Twilio cannot be reached (never checked)\n"
 
 
 def test_nobody_to_ask_is_said(run: Run, provision: Callable[..., None]) -> None:
@@ -360,5 +360,5 @@ def test_push_exits_1_when_an_account_cannot_be_asked(
     shown, told = run("geo", "push", "--yes"), run("geo", "push", "--json")
 
     assert (shown.exit_code, told.exit_code) == (1, 1)
-    assert "could not be asked: Twilio cannot be reached" in shown.stdout
+    assert "check failed: Twilio cannot be reached" in shown.stdout
     assert _json(told)["accounts"][0]["problem"] == "Twilio cannot be reached"

@@ -70,7 +70,7 @@ def test_people_see_the_key_and_its_token(run: Run) -> None:
     result = run("keys", "create", "--name", "ci", "--role", "viewer", "--workspace", "Retail")
     line, token = result.stdout.splitlines()
     assert line == f"{listed(run)['ci']['id']}  viewer  live     ci (Acme / Retail)"
-    assert is_well_formed(token.removeprefix("token, shown this once: "))
+    assert is_well_formed(token.removeprefix("token (shown once): "))
 
 
 def test_a_key_of_the_only_organization_needs_no_name_of_it(run: Run) -> None:
@@ -158,7 +158,7 @@ def test_a_key_is_revoked_by_name_or_id(run: Run) -> None:
     assert json.loads(by_name.stdout) == {"id": key_id, "name": "backend", "revoked": True}
     assert listed(run)["backend"]["revoked_at"] == "2030-01-01T00:00:00.000Z"
     again = run("keys", "revoke", key_id)
-    assert (again.exit_code, again.stdout) == (0, f"{key_id}  backend: was revoked already\n")
+    assert (again.exit_code, again.stdout) == (0, f"{key_id}  backend: already revoked\n")
     assert run("keys", "revoke", "backend").stderr == "error: there is no access key backend\n"
 
 

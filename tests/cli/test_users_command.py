@@ -52,7 +52,7 @@ def test_a_generated_password_works_and_is_shown_once(run: Run, database: Databa
     assert json.loads(run("users", "list", "--json").stdout)["users"] == [made]
     assert password not in run("users", "list").output
     shown = run("users", "create", "--email", "b@example.com", "--role", "viewer").stdout
-    assert "password, shown this once: " in shown
+    assert "password (shown once): " in shown
 
 
 def test_a_person_may_belong_to_workspaces(run: Run) -> None:
@@ -97,7 +97,7 @@ def test_a_disabled_person_stays_listed_and_may_be_reset(run: Run, database: Dat
     create(run, *ADA, "--role", "owner")
     create(run, "--email", "bo@example.com", "--role", "owner")
     assert "disabled" in run("users", "disable", "ada@example.com").stdout
-    assert "was disabled already" in run("users", "disable", "ADA@example.com").stdout
+    assert "already disabled" in run("users", "disable", "ADA@example.com").stdout
     assert "ada@example.com  disabled" in run("users", "list").stdout
     reset = json.loads(run("users", "reset", "ada@example.com", "--json").stdout)
     assert reset["disabled_at"] is None

@@ -82,7 +82,7 @@ def test_a_form_without_its_token_does_nothing(
     window = signed_in(gateway, tenant.keys[Role.OWNER])
     answer = window.post_without_token(path_of(endpoint))
     assert answer.status_code == 400
-    assert "The form was open for too long" in answer.text
+    assert "The form has expired" in answer.text
 
 
 @each("endpoint", PAGES, ids=name)

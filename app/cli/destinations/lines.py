@@ -73,7 +73,7 @@ def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
     for one in impact["would_release"]:
         yield f"  would have been sent: {country(one['country'])}, {one['refusals']} refused sends"
     if not impact["would_block"] and not impact["would_release"]:
-        yield "  no message of the last 30 days would be affected"
+        yield f"  no message of the last {impact['days']} days would be affected"
 
 
 def revision_lines(revision: dict[str, Any]) -> Iterator[str]:

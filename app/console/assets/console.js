@@ -51,9 +51,3 @@ function prepare(root) {
 document.documentElement.classList.add("has-scripts");
 prepare(document);
 document.body.addEventListener("htmx:afterSwap", (event) => prepare(event.target.parentElement ?? document));
-
-// On a narrow window the menu starts closed.
-const menu = document.querySelector("details.menu");
-if (menu && window.matchMedia("(max-width: 60rem)").matches) {
-  menu.open = false;
-}

@@ -1,0 +1,1 @@
+"""Pictures of the console's pages, for people who review a change of them."""

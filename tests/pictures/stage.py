@@ -1,0 +1,115 @@
+"""A gateway with something to see on every page."""
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, insert
+
+from app.access.roles import Role
+from app.destinations.geo_source import GeoPermission
+from app.destinations.provider_gates import gates_from
+from app.destinations.provider_store import replace_permissions
+from app.kernel.clock import utc_now
+from app.messages.tables import message_counts
+from app.messages.track import DeliveryReport
+from app.use_cases.tables import use_cases
+from app.webhooks.attempt import Reply
+from support.console import make_person
+from support.destinations import Desk
+from support.site import Site
+from support.time import ManualClock
+from support.webhooks import Hooks
+
+FR, BR, GB = "+33612345678", "+5511961234567", "+447400123456"
+_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the pages of the site show."""
+
+    owner_key: str
+    message_id: UUID
+    failed_id: UUID
+    endpoint_id: UUID
+    person_id: UUID
+
+
+def set_up(site: Site) -> Scene:
+    """Fill the site: traffic, refusals, a policy with a history, endpoints, people."""
+    tenant, world = site.tenant, site.world
+    world.set(use_cases, tenant.use_case_id, name="One-time passwords")
+    desk = Desk(site.gateway, tenant, world)
+    desk.allow("CA", "GB", "FR", X_Change_Reason="launch in Europe")
+    desk.allow_until("2099-01-01T00:00:00Z", "JP")
+    desk.add_rule("prefix", "+447700", "blocked", reason="SMS pumping")
+    allowed = [GeoPermission(code, True) for code in ("US", "CA", "GB", "DE", "IT")]
+    closed = [GeoPermission("FR", False), GeoPermission("PK", False, True)]
+    with world.database.writing() as connection:
+        gates = gates_from([*allowed, *closed, GeoPermission("NG", True, True)])
+        replace_permissions(connection, tenant.account_sid, gates, world.now)
+    key = tenant.keys[Role.ADMIN]
+    opt_out = {"to_number": "+12025550188", "source": "keyword"}
+    site.gateway.post("/v1/opt-outs", opt_out, key=key)
+    sent = [UUID(site.gateway.send(tenant, to=to).json["id"]) for to in (FR, GB) * 6]
+    site.gateway.send(tenant, to=BR)
+    site.gateway.send(tenant, to="+12025550188")
+    for place, message_id in enumerate(sent[:-1]):
+        for word in ("sent", "undelivered" if place % 5 == 0 else "delivered"):
+            _report(site, message_id, word)
+    person_id = make_person(world, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
+    world.tenant(tenant.organization_id, "Marketing")
+    _count(site)
+    owner_key = world.keys(tenant.organization_id, None)[Role.OWNER]
+    return Scene(owner_key, sent[1], sent[0], _endpoints(site), person_id)
+
+
+def _report(site: Site, message_id: UUID, word: str) -> None:
+    key = site.tenant.keys[Role.OWNER]
+    sid = site.gateway.get(f"/v1/sms/{message_id}", key=key).json["message_sid"]
+    code = 30003 if word == "undelivered" else None
+    report = DeliveryReport(site.tenant.account_sid, sid, message_id, word, error_code=code)
+    site.gateway.services.track(report)
+
+
+def _endpoints(site: Site) -> UUID:
+    hooks = Hooks(site.world, ManualClock())
+    endpoint_id = hooks.endpoint(site.tenant.workspace_id)
+    hooks.sender.script = [Reply(503), Reply(503), Reply(204)]
+    for _ in range(2):
+        hooks.event(site.tenant.workspace_id)
+        for _ in range(3):
+            hooks.drain()
+            hooks.move_to(hooks.clock.at + timedelta(hours=1))
+    hooks.endpoint(site.tenant.workspace_id, active=False, disabled_reason="Disabled by hand.")
+    return endpoint_id
+
+
+def _count(site: Site) -> None:
+    """Write statistics: a steady flow whose deliveries to France fail on the last two days."""
+    dice, now = random.Random(1), utc_now()
+    rows = []
+    for hours in range(_DAYS * 24):
+        at = now - timedelta(hours=hours)
+        for country, size in (("US", 40), ("GB", 14), ("FR", 9), ("CA", 5)):
+            sends = dice.randint(size // 2, size)
+            fails = country == "FR" and hours < 48
+            delivered = round(sends * (0.1 if fails else 0.96))
+            rows.append(
+                {
+                    "workspace_id": site.tenant.workspace_id,
+                    "day": at.date(),
+                    "hour": at.hour,
+                    "country": country,
+                    "sends": sends,
+                    "delivered": delivered,
+                    "undelivered": sends - delivered,
+                    "failed": 0,
+                    "segments": sends * 2,
+                }
+            )
+    with site.world.database.writing() as connection:
+        connection.execute(delete(message_counts))
+        connection.execute(insert(message_counts), rows)
