@@ -115,7 +115,7 @@ def test_filters_narrow_the_list_and_a_wrong_one_is_named(
 
     def shown(query: str) -> list[str]:
         page = window.get(f"{PATH}?{query}").text
-        return re.findall(r'<td class="details">(by [^<]+)</td>', page)
+        return re.findall(r'class="details">(by [^<]+)</td>', page)
 
     both = ["by the worker", "by Ada"]
     day = world.now.date().isoformat()

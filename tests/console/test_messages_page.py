@@ -115,7 +115,8 @@ def test_the_life_of_a_message_is_told_with_each_report(gateway: Gateway, tenant
         'href="/console/destinations/history"',
     ):
         assert told in shown, told
-    places = [shown.index(f'<td class="mono">{word}') for word in ("queued", "delivered", "sent")]
+    words = ("queued", "delivered", "sent")
+    places = [shown.index(f'"Twilio status" class="mono">{word}') for word in words]
     assert places == sorted(places)
 
 

@@ -110,7 +110,7 @@ def test_a_workspace_without_an_account_says_what_to_do(
 ) -> None:
     world.set(workspaces, desk.tenant.workspace_id, account_sid=None)
     html = window.get(PAGE).text
-    assert "has no account at Twilio" in html
+    assert "has no Twilio account" in html
     assert "Refresh from Twilio" not in html.partition("<h1>")[2]
     assert window.post(PAGE).status_code == 422
 

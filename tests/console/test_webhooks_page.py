@@ -190,7 +190,7 @@ def test_a_rotated_secret_is_shown_once_and_the_one_before_signs_for_a_day(
     assert "The previous secret also signs until" in answer.text
     assert only_row(world)["previous_secret"] == before
     page = window.get(path).text
-    assert ("whsec_" in page, "two sign until" in page) == (False, True)
+    assert ("whsec_" in page, "Two secrets sign events until" in page) == (False, True)
     assert deeds(world) == ["webhook_endpoint.secret_rotated"]
 
 

@@ -1,7 +1,7 @@
 // What pages do more comfortably with scripts; each works without.
 "use strict";
 
-// Times in the viewer's zone and locale, with the zone; the title keeps UTC.
+// Times in the viewer's zone and locale, with the zone; UTC stays as the title.
 const minutes = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
 const toMinutes = new Intl.DateTimeFormat(undefined, minutes);
 const toSeconds = new Intl.DateTimeFormat(undefined, { ...minutes, second: "2-digit" });
@@ -11,6 +11,7 @@ function localiseTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.getTime())) {
+      time.title = time.textContent;
       time.textContent = ("seconds" in time.dataset ? toSeconds : toMinutes).format(at);
       time.dataset.local = "";
     }

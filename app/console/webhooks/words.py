@@ -11,6 +11,11 @@ EVENTS = {
     EventType.SMS_FAILED: "failed before it was sent",
     EventType.DESTINATION_CHANGED: "destinations of the workspace changed",
     EventType.DESTINATION_DRIFT: "Twilio's geo permissions differ from the destinations",
+    EventType.GUARD_TRIPPED: "a guard's limit was met",
+    EventType.GUARD_CLEARED: "an alert was cleared",
+    EventType.DELIVERY_COLLAPSED: "the delivery rate of a range or country collapsed",
+    EventType.ENDPOINT_FAILING: "alert: a webhook endpoint is failing",
+    EventType.GEO_DRIFT: "alert: Twilio's geo permissions differ from the destinations",
 }
 STATES = {
     DeliveryState.PENDING: "waiting for the next attempt",
