@@ -18,6 +18,8 @@ from app.destinations.api_traffic import routes as destination_traffic_routes
 from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
 from app.messages.api import routes as messages_routes
+from app.messages.billing_api import routes as billing_routes
+from app.messages.usage_api import routes as usage_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
 from app.tenancy.api import routes as tenancy_routes
@@ -41,6 +43,8 @@ from app.webhooks.deliveries_api import routes as webhook_delivery_routes
 
 ROUTES = (
     messages_routes,
+    billing_routes,
+    usage_routes,
     destination_routes,
     policy_routes,
     destination_traffic_routes,

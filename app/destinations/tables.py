@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -17,6 +18,7 @@ from sqlalchemy import (
 
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
+from app.kernel.ids import NO_ID
 
 # While a workspace inherits, its row (if it ever had its own policy) rests and only keeps count of
 # its revisions: the policy is its nearest ancestor's that does not inherit.
@@ -88,7 +90,8 @@ refusals = Table(
 )
 
 # Kept as refusals happen, so that nothing has to be counted later; `unlisted` are those that the
-# cap per minute left out of `refusals`. A number of no country counts under ''.
+# cap per minute left out of `refusals`. A number of no country counts under '', and what has no use
+# case or access key under `NO_ID`.
 refusal_counts = Table(
     "refusal_counts",
     metadata,
@@ -97,8 +100,13 @@ refusal_counts = Table(
     Column("country", String(2), primary_key=True),
     Column("code", String(40), primary_key=True),
     Column("source", String(16), primary_key=True),
+    Column("use_case_id", Uuid, primary_key=True, default=NO_ID),
+    Column("access_key_id", Uuid, primary_key=True, default=NO_ID),
+    Column("currency", String(3), primary_key=True, default=""),
     Column("refusals", Integer, nullable=False),
     Column("unlisted", Integer, nullable=False),
+    # What they would have cost, in millionths of the currency.
+    Column("saved", BigInteger, nullable=False, server_default="0"),
 )
 
 # What a provider account's geo permissions were when last asked, and what a 21408 told since.

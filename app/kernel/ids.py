@@ -8,6 +8,8 @@ from uuid import UUID
 
 from app.kernel.clock import utc_now
 
+# Stands for no object where a column must not be null.
+NO_ID = UUID(int=0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 2**48 - 1
 _MILLISECOND = timedelta(milliseconds=1)

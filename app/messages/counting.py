@@ -10,8 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
+    Double,
     String,
+    case,
     cast,
     delete,
     func,
@@ -22,10 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.kernel.ids import first_id_at
+from app.kernel.ids import NO_ID, first_id_at
 from app.messages.lifecycle import Status
 from app.messages.read import visible
 from app.messages.tables import message_counting, message_counts, message_events, messages
+from app.prices.price_table import MILLION
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -46,17 +50,27 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The results of one workspace and one country; '' is no country."""
+    """The results of one workspace, country, use case, access key and currency."""
 
     workspace_id: UUID
     country: str
+    use_case_id: UUID
+    access_key_id: UUID
+    currency: str
     sends: int
     delivered: int
     undelivered: int
     failed: int
     segments: int
+    converted: int
+    cost: int
 
 
+# What the provider charged, else the estimate: in millionths of the currency.
+_CHARGED = cast(func.round(func.abs(cast(messages.c.price, Double)) * MILLION), BigInteger)
+_COST = func.coalesce(_CHARGED, messages.c.estimated_price, 0)
+_UNIT = case((messages.c.price.is_not(None), messages.c.price_unit))
+_CURRENCY = func.coalesce(_UNIT, messages.c.estimate_currency, "")
 _COUNTED = tuple(message_counts.c[name] for name in Count.__slots__)
 
 
@@ -138,16 +152,24 @@ def count_hour(connection: Connection, hour: datetime, now: datetime) -> set[Cou
         for status in (Status.DELIVERED, Status.UNDELIVERED, Status.FAILED)
     ]
     segments = func.sum(func.coalesce(columns.num_segments, columns.counted_segments))
+    keys = (
+        columns.workspace_id,
+        country,
+        columns.use_case_id,
+        func.coalesce(columns.access_key_id, NO_ID),
+        _CURRENCY,
+    )
+    converted = func.count().filter(columns.converted)
     query = (
-        select(columns.workspace_id, country, func.count(), *sums, segments)
+        select(*keys, func.count(), *sums, segments, converted, func.sum(_COST))
         .where(
             columns.id >= first_id_at(hour),
             columns.id < first_id_at(hour + HOUR),
             visible(now),
         )
-        .group_by(columns.workspace_id, country)
+        .group_by(*keys)
     )
-    return {Count(row[0], row[1], *map(int, row[2:])) for row in connection.execute(query)}
+    return {Count(*row[:5], *map(int, row[5:])) for row in connection.execute(query)}
 
 
 def load_hour(connection: Connection, hour: datetime) -> set[Count]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
+from app.kernel.ids import NO_ID
 
 # Unsettled submissions have an index of their own: overdue repairs never delay them.
 IS_UNSETTLED = text("submission IN ('open', 'unconfirmed')")
@@ -185,7 +186,9 @@ idempotency_keys = Table(
 )
 
 # What was sent in each hour (UTC), counted by the worker, always a whole hour anew.
-# `sends` less those that ended are still on their way. A number of no country counts under ''.
+# `sends` less those that ended are still on their way. A number of no country counts under '', a
+# send without an access key under `NO_ID`. `cost` is in millionths of the currency, which is ''
+# without prices: what the provider charged, or the estimate until it says.
 message_counts = Table(
     "message_counts",
     metadata,
@@ -193,11 +196,16 @@ message_counts = Table(
     Column("day", Date, primary_key=True),
     Column("hour", Integer, primary_key=True),
     Column("country", String(2), primary_key=True),
+    Column("use_case_id", Uuid, primary_key=True, default=NO_ID),
+    Column("access_key_id", Uuid, primary_key=True, default=NO_ID),
+    Column("currency", String(3), primary_key=True, default=""),
     Column("sends", Integer, nullable=False),
     Column("delivered", Integer, nullable=False),
     Column("undelivered", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
     Column("segments", Integer, nullable=False),
+    Column("converted", Integer, nullable=False, server_default="0"),
+    Column("cost", BigInteger, nullable=False, server_default="0"),
     Index(None, "day", "hour"),
 )
 

@@ -29,6 +29,7 @@ TABLE_TEST = Path(__file__).parents[1] / "web" / "test_error_table.py"
 # Reading takes a viewer and changing an admin, but here (SPEC section 4, "Roles").
 OTHER_ROLES = {
     "POST /v1/sms": Role.SENDER,
+    "POST /v1/sms/{message_id}/feedback": Role.SENDER,
     f"POST {PATH}/check": Role.VIEWER,
     "GET /v1/audit-events": Role.ADMIN,
     "POST /v1/workspaces": Role.OWNER,

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, update
 
 from app.db.engine import Database
+from app.kernel.ids import NO_ID
 from app.messages import count as count_module
 from app.messages.count import CountMessages
 from app.messages.counted import load_day_counts, load_worker_signs
@@ -265,5 +266,5 @@ def test_no_message_is_read_for_the_sums(world: World, tenant: Tenant, counting:
         assert load_day_counts(c, UUID(int=1), NOW.date()) == []
         assert load_worker_signs(c).counted_until == NOW
         assert load_hour(c, NOW.replace(minute=0)) == {
-            Count(tenant.workspace_id, "US", 1, 0, 0, 0, 1)
+            Count(tenant.workspace_id, "US", tenant.use_case_id, NO_ID, "", 1, 0, 0, 0, 1, 0, 0)
         }

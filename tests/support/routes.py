@@ -10,6 +10,7 @@ from typing import Any
 from app.access.roles import Role
 from app.destinations.provider_check import CheckProvider
 from app.kernel.ids import new_id
+from app.messages.count import CountMessages
 from app.web.assets import Assets
 from app.web.wiring import provide, service
 from app.webhooks.events import EventType
@@ -78,6 +79,12 @@ def fill(path: str, ids: Ids) -> str:
 
 def _message(gateway: Gateway, tenant: Tenant) -> Ids:
     return {"message_id": gateway.send(tenant).get_json()["id"]}
+
+
+def _counted_message(gateway: Gateway, tenant: Tenant) -> Ids:
+    ids = _message(gateway, tenant)
+    CountMessages(gateway.services.database, gateway.services.clock).run_once()
+    return ids
 
 
 def _opt_out(gateway: Gateway, tenant: Tenant) -> Ids:
@@ -191,6 +198,11 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/sms"): Recipe(200, prepare=_message),
     ("GET", "/v1/sms/{message_id}"): Recipe(200, 404, prepare=_message),
     ("GET", "/v1/sms/{message_id}/events"): Recipe(200, 404, prepare=_message),
+    ("GET", "/v1/sms/{message_id}/price"): Recipe(200, 404, prepare=_message),
+    ("POST", "/v1/sms/{message_id}/feedback"): Recipe(
+        200, 404, lambda _: {"converted": True}, prepare=_message
+    ),
+    ("GET", "/v1/usage"): Recipe(200, prepare=_counted_message),
     ("GET", _USE_CASES): Recipe(200),
     ("GET", _USE_CASES + "/{use_case_id}"): Recipe(200, 404),
     ("POST", _USE_CASES): Recipe(201, 422, _use_case_body),

@@ -1,0 +1,156 @@
+"""What was sent, refused and spent: sums of the statistics by day, country, use case and key."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, func, select
+
+from app.access.principal import Principal
+from app.access.scope import within_reach
+from app.db.filters import given
+from app.destinations.tables import refusal_counts
+from app.kernel.ids import NO_ID
+from app.messages.tables import message_counts
+from app.prices.price_table import amount_text
+
+
+class Dimension(StrEnum):
+    """What usage is grouped by."""
+
+    DAY = "day"
+    WORKSPACE = "workspace"
+    COUNTRY = "country"
+    USE_CASE = "use_case"
+    KEY = "key"
+
+
+_COLUMNS = {
+    Dimension.DAY: "day",
+    Dimension.WORKSPACE: "workspace_id",
+    Dimension.COUNTRY: "country",
+    Dimension.USE_CASE: "use_case_id",
+    Dimension.KEY: "access_key_id",
+}
+DEFAULT_DIMENSIONS = (Dimension.DAY, Dimension.COUNTRY, Dimension.USE_CASE, Dimension.KEY)
+_OF_MESSAGES = {
+    "messages": "sends",
+    "segments": "segments",
+    "delivered": "delivered",
+    "undelivered": "undelivered",
+    "failed": "failed",
+    "converted": "converted",
+    "cost": "cost",
+}
+_OF_REFUSALS = {"refused": "refusals", "saved": "saved"}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFilter:
+    """Which usage is wanted: whole days (UTC), first and last included."""
+
+    first: date
+    last: date
+    group_by: tuple[Dimension, ...] = DEFAULT_DIMENSIONS
+    workspace_id: UUID | None = None
+
+
+@dataclass(slots=True)
+class Usage:
+    """Sums of one group in one currency; '' is none. Amounts are in millionths."""
+
+    group: tuple[Any, ...]
+    currency: str
+    messages: int = 0
+    segments: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+    failed: int = 0
+    converted: int = 0
+    refused: int = 0
+    cost: int = 0
+    saved: int = 0
+
+
+_SUMS = tuple(one.name for one in fields(Usage) if one.type is int or one.type == "int")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """The groups in order: the newest day first, then by the other columns."""
+
+    wanted: UsageFilter
+    rows: Sequence[Usage] = field(default_factory=list)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of a row's values."""
+        names = tuple(_COLUMNS[one] for one in self.wanted.group_by)
+        return (*names, *_SUMS, "currency")
+
+    def after(self, position: str) -> "UsageReport":
+        """Return the rows that follow a position."""
+        rows = [row for row in self.rows if position_of(row) > position]
+        return UsageReport(self.wanted, rows)
+
+    def lines(self, most: int | None = None) -> Iterator[dict[str, Any]]:
+        """Write each row in the words of the API."""
+        for row in self.rows[:most]:
+            group = {
+                _COLUMNS[one]: _wire(value)
+                for one, value in zip(self.wanted.group_by, row.group, strict=True)
+            }
+            sums: dict[str, Any] = {name: getattr(row, name) for name in _SUMS}
+            for name in ("cost", "saved"):
+                sums[name] = amount_text(sums[name]) if row.currency else None
+            yield group | sums | {"currency": row.currency or None}
+
+
+def load_usage(connection: Connection, principal: Principal, wanted: UsageFilter) -> UsageReport:
+    """Sum up what the principal may see."""
+    found: dict[tuple[tuple[Any, ...], str], Usage] = {}
+    for table, sums in ((message_counts, _OF_MESSAGES), (refusal_counts, _OF_REFUSALS)):
+        for group, currency, values in _sums(connection, principal, wanted, table, sums):
+            row = found.setdefault((group, currency), Usage(group, currency))
+            for name, value in zip(sums, values, strict=True):
+                setattr(row, name, int(value))
+    return UsageReport(wanted, sorted(found.values(), key=position_of))
+
+
+def _sums(
+    connection: Connection,
+    principal: Principal,
+    wanted: UsageFilter,
+    table: Table,
+    sums: dict[str, str],
+) -> Iterator[tuple[tuple[Any, ...], str, Sequence[Any]]]:
+    columns = table.c
+    keys = [columns[_COLUMNS[one]] for one in wanted.group_by]
+    query = (
+        select(*keys, columns.currency, *(func.sum(columns[name]) for name in sums.values()))
+        .where(
+            within_reach(principal, columns.workspace_id),
+            columns.day >= wanted.first,
+            columns.day <= wanted.last,
+            *given((wanted.workspace_id, columns.workspace_id.__eq__)),
+        )
+        .group_by(*keys, columns.currency)
+    )
+    for row in connection.execute(query):
+        yield tuple(row[: len(keys)]), row[len(keys)], row[len(keys) + 1 :]
+
+
+def position_of(row: Usage) -> str:
+    """Return a text by which rows are sorted: the newest day first, then the other columns."""
+    days = [date.max - value for value in row.group if isinstance(value, date)]
+    others = [str(value) for value in row.group if not isinstance(value, date)]
+    return " ".join([*(f"{one.days:07d}" for one in days), *others, row.currency])
+
+
+def _wire(value: Any) -> str | None:
+    if isinstance(value, date):
+        return value.isoformat()
+    return None if value in {NO_ID, ""} else str(value)

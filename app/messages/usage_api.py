@@ -1,0 +1,234 @@
+"""The route of usage, as JSON and as CSV."""
+
+import base64
+import binascii
+import csv
+import io
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from flask import Response, request
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from app.access.guard import Requires
+from app.access.principal import Principal
+from app.access.roles import Role
+from app.db.engine import Database
+from app.kernel.clock import Clock, rfc3339
+from app.kernel.errors import ValidationFailed
+from app.messages.counted import load_worker_signs
+from app.messages.usage import (
+    DEFAULT_DIMENSIONS,
+    Dimension,
+    UsageFilter,
+    UsageReport,
+    load_usage,
+    position_of,
+)
+from app.web.bodies import Query
+from app.web.fields import Id, StrictSchema, Text, WholeNumber, one_of
+from app.web.pages import MAX_LIMIT
+from app.web.routes import Answer, Routes, json_answer
+from app.web.wiring import service
+
+routes = Routes("Usage")
+_DAYS = 30
+_LONGEST_DAYS = 100
+_CSV = "text/csv"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageQuery:
+    """The query of ``GET /v1/usage``."""
+
+    first: date | None
+    last: date | None
+    group_by: tuple[Dimension, ...]
+    workspace_id: Any
+    form: Literal["json", "csv"] | None
+    limit: int
+    page_token: str | None
+
+    def filter(self, today: date) -> UsageFilter:
+        """Return the wanted days: the last thirty if none are named.
+
+        Raises:
+            ValidationFailed: they end before they begin, or are too many.
+        """
+        last = self.last or today
+        first = self.first or last - timedelta(days=_DAYS - 1)
+        if first > last:
+            raise ValidationFailed({"$.from": ["Must not be later than `to`."]})
+        if (last - first).days >= _LONGEST_DAYS:
+            raise ValidationFailed({"$.from": [f"Must be within {_LONGEST_DAYS} days of `to`."]})
+        return UsageFilter(first, last, self.group_by, self.workspace_id)
+
+
+class Day(fields.Date):
+    """A day as ``YYYY-MM-DD``."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> date:
+        if not isinstance(value, str) or len(value) != len("YYYY-MM-DD"):
+            raise ValidationError("Must be a day, YYYY-MM-DD.")
+        try:
+            return super()._deserialize(value, *args, **kwargs)
+        except ValidationError as problem:
+            raise ValidationError("Must be a day, YYYY-MM-DD.") from problem
+
+
+class Position(Text):
+    """An opaque position in the list."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, *args, **kwargs)
+        try:
+            found = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
+        except (ValueError, binascii.Error) as problem:
+            raise ValidationError("Not a page token of this list.") from problem
+        if _token(found) != text:
+            raise ValidationError("Not a page token of this list.")
+        return found
+
+
+def _token(position: str) -> str:
+    return base64.urlsafe_b64encode(position.encode()).decode("ascii")
+
+
+class UsageQuerySchema(StrictSchema):
+    """Query of ``GET /v1/usage``."""
+
+    first = Day(
+        data_key="from",
+        metadata={"description": "First day (UTC); 30 days before `to` if left out"},
+    )
+    last = Day(data_key="to", metadata={"description": "Last day (UTC); today if left out"})
+    group_by = Text(
+        load_default=",".join(DEFAULT_DIMENSIONS),
+        metadata={
+            "description": f"Any of {', '.join(Dimension)}, separated by commas",
+            "example": "day,country",
+        },
+    )
+    workspace_id = Id(load_default=None, metadata={"description": "Only this workspace"})
+    form = fields.String(
+        data_key="format",
+        load_default=None,
+        validate=one_of(("json", "csv")),
+        metadata={"description": "`csv` answers all rows as CSV, and so does Accept: text/csv"},
+    )
+    limit = WholeNumber(
+        load_default=MAX_LIMIT,
+        validate=validate.Range(min=1, max=MAX_LIMIT),
+        metadata={"description": "How many rows at most; CSV has all"},
+    )
+    page_token = Position(
+        load_default=None, metadata={"description": "next_page_token of the page before"}
+    )
+
+    @validates_schema
+    def _check(self, data: dict[str, Any], **_: Any) -> None:
+        named = data.get("group_by", "").split(",")
+        if len(set(named)) != len(named) or not set(named) <= set(Dimension):
+            known = ", ".join(Dimension)
+            raise ValidationError(f"Must name any of {known}, each once.", "group_by")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> UsageQuery:
+        dimensions = tuple(map(Dimension, data.pop("group_by").split(",")))
+        return UsageQuery(
+            first=data.pop("first", None),
+            last=data.pop("last", None),
+            group_by=dimensions,
+            **data,
+        )
+
+
+class UsageRow(Schema):
+    """The sums of one group; the columns that it is grouped by stand in front."""
+
+    day = fields.Date(metadata={"description": "UTC"})
+    workspace_id = fields.UUID()
+    country = fields.String(allow_none=True, metadata={"description": "Null for no country"})
+    use_case_id = fields.UUID(
+        allow_none=True, metadata={"description": "Null where it was not counted by use case"}
+    )
+    access_key_id = fields.UUID(
+        allow_none=True, metadata={"description": "Null for sends of the console"}
+    )
+    messages = fields.Integer(required=True)
+    segments = fields.Integer(required=True)
+    delivered = fields.Integer(required=True)
+    undelivered = fields.Integer(required=True)
+    failed = fields.Integer(required=True)
+    converted = fields.Integer(
+        required=True, metadata={"description": "Messages with the feedback that they converted"}
+    )
+    refused = fields.Integer(required=True)
+    cost = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What Twilio charged, else the estimate", "example": "1.2300"},
+    )
+    saved = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The estimated price of what was refused", "example": "0.4000"},
+    )
+    currency = fields.String(required=True, allow_none=True, metadata={"example": "USD"})
+
+
+class UsagePage(Schema):
+    """A page of usage, the newest day first."""
+
+    items = fields.List(fields.Nested(UsageRow), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+    counted_until = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until when the worker has counted; null before it began"},
+    )
+
+
+_QUERY: Query[UsageQuery] = Query(UsageQuerySchema)
+
+
+@routes.add(
+    "GET",
+    "/v1/usage",
+    guard=Requires(Role.VIEWER),
+    query=_QUERY,
+    answers={200: (UsagePage, _CSV)},
+)
+def get_usage(principal: Principal) -> Answer:
+    """Show what was sent, refused and spent, by day, country, use case and access key."""
+    query = _QUERY.read()
+    wanted = query.filter(service(Clock).now().date())
+    with service(Database).reading() as connection:
+        report = load_usage(connection, principal, wanted)
+        until = load_worker_signs(connection).counted_until
+    accepts = request.accept_mimetypes
+    prefers_csv = accepts.best_match(["application/json", _CSV], "application/json") == _CSV
+    if query.form == "csv" or (query.form is None and prefers_csv):
+        return _csv(report)
+    if query.page_token is not None:
+        report = report.after(query.page_token)
+    has_more = len(report.rows) > query.limit
+    last = position_of(report.rows[query.limit - 1]) if has_more else None
+    return json_answer(
+        {
+            "items": list(report.lines(query.limit)),
+            "next_page_token": None if last is None else _token(last),
+            "counted_until": None if until is None else rfc3339(until),
+        }
+    )
+
+
+def _csv(report: UsageReport) -> Answer:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, report.columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(report.lines())
+    answer = Response(text.getvalue(), mimetype=_CSV)
+    answer.headers["Content-Disposition"] = 'attachment; filename="usage.csv"'
+    return answer
