@@ -1,12 +1,10 @@
-"""Values that break careless readers, and how many of them a test run tries."""
+"""Values that break careless readers, and how long a test run tries them."""
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-T = TypeVar("T")
-# More for a long run: BORDERPOST_FUZZ_EXAMPLES=1000 tries every value everywhere.
+# A long run takes so many times as many examples: BORDERPOST_FUZZ_EXAMPLES=100.
 EXAMPLES = int(os.environ.get("BORDERPOST_FUZZ_EXAMPLES", "1"))
 _ID = UUID("018f2d3c-0000-7000-8000-00000000abcd")
 
@@ -57,21 +55,3 @@ JSON: list[Any] = [
     True,
     10**4000,
 ]
-
-
-class Rotation:
-    """Hands out a few values after another, so that neighbours get different ones."""
-
-    def __init__(self) -> None:
-        self._place = 0
-
-    def some(self, values: Sequence[T]) -> Iterator[T]:
-        count = min(EXAMPLES, len(values))
-        for _ in range(count):
-            yield values[self._place % len(values)]
-            self._place += 1
-
-    def half(self, values: Sequence[T]) -> list[T]:
-        """Return every second value, and the others at the next call."""
-        self._place += 1
-        return list(values[self._place % 2 :: 2])

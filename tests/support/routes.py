@@ -62,7 +62,7 @@ def ids_of(tenant: Tenant) -> Ids:
         name: str(new_id())
         for name in (
             *("message_id", "opt_out_id", "rule_id", "endpoint_id", "delivery_id"),
-            *("sender_id", "access_key_id"),
+            *("sender_id", "access_key_id", "alert_id"),
         )
     }
 

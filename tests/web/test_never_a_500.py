@@ -2,12 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -30,7 +32,7 @@ from app.use_cases.refresh import RegistrationsUnknown
 from app.web.routes import Endpoint
 from support.console import Window, signed_in
 from support.fuzz import NEGATIVE, POSITIVE, fuzz, operations
-from support.nasty import EXAMPLES, JSON, TEXTS, Rotation
+from support.nasty import EXAMPLES, JSON, TEXTS
 from support.routes import RECIPES, Recipe, answer_checks, fill, ids_of
 from support.served import Served
 from support.wire import post_raw
@@ -69,6 +71,22 @@ HEADER_VALUES = [
     ",,,",
 ]
 
+TEXT = st.one_of(st.sampled_from(TEXTS), st.text(max_size=40))
+# What a form or a query can carry: no half of a surrogate pair.
+FORM_TEXT = TEXT.filter(
+    lambda text: text.isascii() or text.encode("utf-8", "ignore").decode() == text
+)
+VALUE = st.one_of(
+    st.sampled_from(JSON),
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
+        ),
+        max_leaves=5,
+    ),
+)
+
 
 @pytest.fixture(scope="module")
 def owned(
@@ -96,64 +114,79 @@ def ask(served: Served, endpoint: Endpoint, path: str, **more: Any) -> int:
     return int(answer.status_code)
 
 
-def paths_of(endpoint: Endpoint, ids: dict[str, str], rotation: Rotation) -> Iterator[str]:
-    names = [name for name in ids if f"{{{name}}}" in endpoint.path]
-    for name in names:
-        for text in rotation.some(TEXTS):
-            yield fill(endpoint.path, ids | {name: quote(text, safe="") or "x"})
-
-
 def query_of(endpoint: Endpoint) -> list[str]:
     names = list(endpoint.query.schema().fields) if endpoint.query else []
     return [*names, "dry_run", "unknown"]
 
 
+@st.composite
 def requests_to(
-    endpoint: Endpoint, ids: dict[str, str], rotation: Rotation
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Requests with one wrong value each: in the path, the query, the body, and the headers."""
+    draw: st.DrawFn, endpoint: Endpoint, ids: dict[str, str]
+) -> tuple[str, dict[str, Any]]:
+    """A request with one wrong value: in the path, the query, the body, or the headers."""
     path, body = fill(endpoint.path, ids), recipe(endpoint).body(ids)
-    for wrong in paths_of(endpoint, ids, rotation):
-        yield wrong, {"json": body}
-    for name in query_of(endpoint):
-        for text in rotation.some(TEXTS):
-            yield f"{path}?{urlencode({name: text})}", {"json": body}
-    for name in endpoint.body.schema().fields if endpoint.body else ():
-        for value in rotation.some(JSON):
-            sent = json.dumps((body or {}) | {name: value})
-            yield path, {"data": sent, "content_type": "application/json"}
-    for wanted in rotation.some(HEADERS):
-        for value in rotation.some(HEADER_VALUES):
-            yield path, {"json": body, "headers": {wanted: value}}
+    in_path = [name for name in ids if f"{{{name}}}" in endpoint.path]
+    fields = list(endpoint.body.schema().fields) if endpoint.body else []
+    places = [("path", in_path), ("query", query_of(endpoint)), ("body", fields), ("head", HEADERS)]
+    place, names = draw(st.sampled_from([one for one in places if one[1]]))
+    name = draw(st.sampled_from(names))
+    match place:
+        case "path":
+            wrong = quote(draw(TEXT), safe="") or "x"
+            return fill(endpoint.path, ids | {name: wrong}), {"json": body}
+        case "query":
+            return f"{path}?{urlencode({name: draw(TEXT)})}", {"json": body}
+        case "body":
+            sent = json.dumps((body or {}) | {name: draw(VALUE)})
+            return path, {"data": sent, "content_type": "application/json"}
+        case _:
+            value = draw(st.sampled_from(HEADER_VALUES))
+            return path, {"json": body, "headers": {name: value}}
 
 
 def test_no_parameter_or_field_of_the_api_makes_a_500(owned: Served) -> None:
     """Breaks when a text is not looked through: leave `_unstorable` out of `load`."""
-    ids, rotation = ids_of(owned.tenant), Rotation()
-    broken = [
-        (endpoint.method, path, repr(request)[:200])
-        for endpoint in share(owned, API, 2)
-        for path, request in requests_to(endpoint, ids, rotation)
-        if ask(owned, endpoint, path, **request) == DEFECT
-    ]
+    broken = [found for endpoint in API for found in _defects_of_api(owned, endpoint)]
     assert broken == []
+
+
+def _defects_of_api(served: Served, endpoint: Endpoint) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+
+    @bounded(served, 12)
+    @given(requests_to(endpoint, ids_of(served.tenant)))
+    def try_one(wrong: tuple[str, dict[str, Any]]) -> None:
+        path, request = wrong
+        if ask(served, endpoint, path, **request) == DEFECT:
+            found.append((endpoint.method, path, repr(request)[:200]))
+
+    try_one()
+    return found
 
 
 def test_no_generated_request_of_the_description_makes_a_500(owned: Served) -> None:
     description = owned.gateway.get("/openapi.json").get_json()
     ids = ids_of(owned.tenant)
-    for operation in share(owned, operations(owned, description), 8):
+    everything = operations(owned, description)
+    # Every operation on one engine, a few on the other.
+    for operation in everything if owned.world.database.is_sqlite else everything[::8]:
         pinned = {name: value for name, value in ids.items() if f"{{{name}}}" in operation.path}
         _generate(owned, operation, POSITIVE, {"path_parameters": pinned} if pinned else {})
         with suppress(Unsatisfiable):  # nothing of the operation can be wrong
             _generate(owned, operation, NEGATIVE, {})
 
 
-def share(served: Served, everything: list[Any], parts: int) -> list[Any]:
-    """Return what this engine tries: one part in a short run, and all in a long one."""
-    if EXAMPLES > 1:
-        return everything
-    return everything[int(served.world.database.is_sqlite) :: parts]
+def bounded(served: Served, examples: int) -> Callable[[Any], Any]:
+    """Run so many examples on SQLite, a quarter of them on PostgreSQL, and the same ones always."""
+    count = examples if served.world.database.is_sqlite else max(1, examples // 4)
+    return settings(
+        max_examples=count * EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )
 
 
 def _generate(served: Served, operation: Any, mode: GenerationMode, pinned: dict[str, Any]) -> None:
@@ -161,7 +194,7 @@ def _generate(served: Served, operation: Any, mode: GenerationMode, pinned: dict
         if answer.status_code == DEFECT:
             case.validate_response(answer, checks=[not_a_server_error])
 
-    fuzz(served, operation, mode, judge, role=Role.OWNER, examples=EXAMPLES, **pinned)
+    fuzz(served, operation, mode, judge, role=Role.OWNER, examples=2 * EXAMPLES, **pinned)
 
 
 # What the console's forms and searches are read by; each page is given all of them.
@@ -191,22 +224,30 @@ FIELDS = sorted(
 
 
 def test_no_field_or_parameter_of_the_console_makes_a_500(owned: Served) -> None:
-    ids, rotation, broken = ids_of(owned.tenant), Rotation(), []
-    ids |= dict.fromkeys(("user_id", "person_id", "session_id", "key_id"), ids["rule_id"])
-    key = owned.tenant.keys[Role.OWNER]
+    key, broken = owned.tenant.keys[Role.OWNER], []
     window = signed_in(owned.gateway, key)
     for endpoint in CONSOLE:
-        path = re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], ids["rule_id"]), endpoint.path)
-        for _ in range(EXAMPLES):
-            # Half of the fields at a time, so that one wrong field does not hide all others.
-            names = rotation.half(FIELDS)
-            fields = {name: next(rotation.some(TEXTS)) for name in names}
-            status = _visit(window, endpoint, path, fields)
-            if status == DEFECT:
-                broken.append((endpoint.method, endpoint.path, fields))
-        if "sign-out" in path or window.get("/console").status_code != 200:
+        broken += _defects_of_console(owned, window, endpoint)
+        if "sign-out" in endpoint.path or window.get("/console").status_code != 200:
             window = signed_in(owned.gateway, key)
     assert broken == []
+
+
+def _defects_of_console(
+    served: Served, window: Window, endpoint: Endpoint
+) -> list[tuple[str, str, dict[str, str]]]:
+    ids, found = ids_of(served.tenant), []
+    # Of what the test has made no other of, any id will do.
+    path = re.sub(r"\{(\w+)\}", lambda name: ids.get(name[1], ids["rule_id"]), endpoint.path)
+
+    @bounded(served, 8)
+    @given(st.dictionaries(st.sampled_from(FIELDS), FORM_TEXT, min_size=1, max_size=30))
+    def visit(fields: dict[str, str]) -> None:
+        if _visit(window, endpoint, path, fields) == DEFECT:
+            found.append((endpoint.method, endpoint.path, fields))
+
+    visit()
+    return found
 
 
 def _visit(window: Window, endpoint: Endpoint, path: str, fields: dict[str, str]) -> int:
@@ -223,22 +264,23 @@ CALLBACK_FIELDS = [
 
 
 def test_no_signed_callback_makes_a_500(owned: Served) -> None:
-    broken, rotation = [], Rotation()
+    broken: list[tuple[str, list[tuple[str, str]], int]] = []
     message_id, sid = str(ids_of(owned.tenant)["message_id"]), "SM" + "a" * 32
-    values = [*TEXTS, "99999999999", "30003\x00", "\xff\xfe"]
-    for path in ("/v1/webhook/twilio/sms-status", "/v1/webhook/twilio/sms-inbound"):
-        for name in CALLBACK_FIELDS:
-            for value in (one for _ in range(3) for one in rotation.some(values)):
-                form = {"AccountSid": ACCOUNT, "MessageSid": sid, "Body": "STOP"}
-                form |= {"MessageStatus": "failed", "From": "+12025550123"}
-                for given in (
-                    [*form.items(), (name, value)],
-                    [*(form | {name: value}).items()],
-                    [*(form | {name: value}).items(), (name, value + "x")],
-                ):
-                    status = _signed(owned, f"{path}?message_id={message_id}{quote(value)}", given)
-                    if status >= DEFECT:  # a 503 would make Twilio try again for ever
-                        broken.append((path, name, value, status))
+    usual = {"AccountSid": ACCOUNT, "MessageSid": sid, "Body": "STOP"}
+    usual |= {"MessageStatus": "failed", "From": "+12025550123"}
+    value = st.one_of(TEXT, st.sampled_from(["99999999999", "30003\x00", "\xff\xfe"]))
+    fields = st.lists(st.tuples(st.sampled_from(CALLBACK_FIELDS), value), max_size=4)
+    paths = st.sampled_from(["/v1/webhook/twilio/sms-status", "/v1/webhook/twilio/sms-inbound"])
+
+    @bounded(owned, 400)
+    @given(paths, fields, st.booleans(), value)
+    def call(path: str, given: list[tuple[str, str]], replaces: bool, query: str) -> None:
+        form = [*(usual | dict(given)).items()] if replaces else [*usual.items(), *given]
+        status = _signed(owned, f"{path}?message_id={message_id}{quote(query)}", form)
+        if status >= DEFECT:  # a 503 would make Twilio try again for ever
+            broken.append((path, given, status))
+
+    call()
     assert broken == []
 
 
@@ -263,11 +305,20 @@ SHAPES: list[Any] = [
 ]
 
 
+ANSWER_NAMES = ["sid", "code", "message", "status", "from", "to", "body", "num_segments", "price"]
+ANSWER_NAMES += ["date_created", "error_code", "messages", "meta", "next_page_uri", "permissions"]
+ANSWER_NAMES += ["compliance", "more_info", "content", "uri"]
+ANSWER = st.one_of(
+    st.dictionaries(st.sampled_from(ANSWER_NAMES), VALUE, max_size=6).map(json.dumps),
+    st.sampled_from([json.dumps(shape) for shape in SHAPES]),
+    st.sampled_from(["", "{", "NaN", "Infinity", "[" * 100_000, '"\\ud800"', "1" * 5000, "{}" * 2]),
+)
+
+
 def test_no_answer_of_the_provider_makes_a_500(owned: Served) -> None:
     """Also not for those who ask: each shape is an answer, or the provider could not be asked."""
-    bodies = [json.dumps(shape) for shape in SHAPES]
-    bodies += ["", "{", "NaN", "Infinity", "[" * 100_000, '"\\ud800"', "1" * 5000, "{}" * 2]
-    twilio, broken = owned.gateway.twilio, []
+    twilio = owned.gateway.twilio
+    broken: list[tuple[str, int, str]] = []
     account = ProviderAccount(ACCOUNT, owned.gateway.services.vault.seal(ACCOUNT, AUTH_TOKEN))
     clients = TwilioClients(twilio, owned.gateway.services.vault)
     asked: dict[str, Callable[[], object]] = {
@@ -280,19 +331,22 @@ def test_no_answer_of_the_provider_makes_a_500(owned: Served) -> None:
         "brand": lambda: TwilioRegistrations(clients).brand_status(account, "BN1"),
         "campaign": lambda: TwilioRegistrations(clients).campaign_status(account, "MG1", "QE1"),
     }
-    for body in bodies:
-        for status in (200, 201, 400, 404, 500):
-            twilio.script[:] = [Response(status, body)]
-            answer = owned.gateway.send(owned.tenant)
-            if answer.status_code == DEFECT:
-                broken.append(("send", status, body[:80]))
-            for name, ask_for in asked.items():
-                twilio.script[:] = [Response(status, body)] * 3
-                try:
-                    ask_for()
-                except (ProviderUnknown, GeoUnknown, RegistrationsUnknown):
-                    pass
-                except Exception as problem:  # noqa: BLE001
-                    broken.append((name, status, body[:80], repr(problem)[:100]))
+
+    @bounded(owned, 160)
+    @given(ANSWER, st.sampled_from([200, 201, 400, 404, 500]))
+    def answered(body: str, status: int) -> None:
+        twilio.script[:] = [Response(status, body)]
+        if owned.gateway.send(owned.tenant).status_code == DEFECT:
+            broken.append(("send", status, body[:80]))
+        for name, ask_for in asked.items():
+            twilio.script[:] = [Response(status, body)] * 3
+            try:
+                ask_for()
+            except (ProviderUnknown, GeoUnknown, RegistrationsUnknown):
+                pass
+            except Exception as problem:  # noqa: BLE001
+                broken.append((name, status, f"{body[:80]} {problem!r:.100}"))
+
+    answered()
     twilio.script.clear()
     assert broken == []
