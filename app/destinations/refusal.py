@@ -16,12 +16,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.db.clock import is_same_time
 from app.destinations.policy import RuleKind, Scope
 from app.destinations.tables import refusal_counts, refusals
-from app.kernel.ids import first_id_at, new_id
+from app.kernel.ids import NO_ID, first_id_at, new_id
 from app.kernel.masking import mask_number
+from app.prices.price_table import Estimate
 
 LISTED_PER_MINUTE = 120
 KEPT = timedelta(days=90)
 _SWEPT_AT_ONCE = 10
+# The others name what the provider would have refused as well, without a charge.
+SAVING_CODES = frozenset(
+    {"DestinationBlocked", "GuardTripped", "RecipientOptedOut", "WorkspaceSuspended"}
+)
 
 
 class Source(StrEnum):
@@ -46,6 +51,9 @@ class Refusal:
     scope: Scope | None = None
     revision: int | None = None
     provider_code: int | None = None
+    access_key_id: UUID | None = None
+    # What the message would have cost.
+    estimate: Estimate | None = None
 
 
 _INSERT = insert(refusals).values({c.name: bindparam(c.name, type_=c.type) for c in refusals.c})
@@ -93,21 +101,36 @@ def _count(connection: Connection, refusal: Refusal, now: datetime, *, listed: b
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     columns = refusal_counts.c
     unlisted = 0 if listed else 1
+    estimate = refusal.estimate
+    saved = estimate.millionths if estimate is not None and _saves(refusal) else 0
     statement = dialect.insert(refusal_counts).values(
         workspace_id=refusal.workspace_id,
         day=now.date(),
         country=refusal.country or "",
         code=refusal.code,
         source=refusal.source,
+        use_case_id=refusal.use_case_id or NO_ID,
+        access_key_id=refusal.access_key_id or NO_ID,
+        currency="" if estimate is None else estimate.currency,
         refusals=1,
         unlisted=unlisted,
+        saved=saved,
     )
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[c.name for c in refusal_counts.primary_key],
-            set_={"refusals": columns.refusals + 1, "unlisted": columns.unlisted + unlisted},
+            set_={
+                "refusals": columns.refusals + 1,
+                "unlisted": columns.unlisted + unlisted,
+                "saved": columns.saved + saved,
+            },
         )
     )
+
+
+def _saves(refusal: Refusal) -> bool:
+    """Say whether the provider would have charged for what we refused: not for what cannot go."""
+    return refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
 
 
 def _sweep(connection: Connection, workspace_id: UUID, now: datetime) -> None:

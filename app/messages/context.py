@@ -43,6 +43,8 @@ from app.messages.lifecycle import Status
 from app.messages.record import RECORD_COLUMNS, MessageRecord
 from app.messages.submission import Submission
 from app.messages.tables import idempotency_keys, messages
+from app.prices.price_table import DayPrices
+from app.prices.store import PRICE_REVISION
 from app.use_cases.eligibility import SenderType, Standing
 from app.use_cases.tables import opt_outs, senders, use_cases
 
@@ -69,6 +71,9 @@ class SendContext:
     use_case: UseCase | None
     policy: Policy
     has_opted_out: bool
+    # Null while no prices are stored; the operation finds the prices of this revision.
+    price_revision: int | None = None
+    prices: DayPrices | None = None
 
 
 def load_send_context(
@@ -103,6 +108,7 @@ def load_send_context(
         use_case=_use_case(row),
         policy=_policy(row),
         has_opted_out=bool(row.has_opted_out),
+        price_revision=row.price_revision,
     )
 
 
@@ -161,6 +167,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             exists().where(pool).label("has_sender"),
             exists().where(us_long_code).label("has_us_long_code"),
             exists().where(opted_out).label("has_opted_out"),
+            PRICE_REVISION.label("price_revision"),
         )
         .select_from(start)
         .outerjoin(access_keys, access_keys.c.token_hash == bindparam("token_hash", type_=String()))

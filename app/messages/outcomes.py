@@ -52,6 +52,10 @@ class NewSubmission:
     policy_revision: int
     created_at: datetime
     messaging_service_sid: str | None = None
+    # What it is estimated to cost; see app.prices.price_table.
+    estimated_price: int | None = None
+    estimate_currency: str | None = None
+    access_key_id: UUID | None = None
 
 
 _NEW = {

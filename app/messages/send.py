@@ -6,12 +6,14 @@ never sends twice.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
 from app.access.key_limits import check_country, check_use_case
+from app.access.principal import ActorKind, Principal
 from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
@@ -30,6 +32,8 @@ from app.messages.request import SendCall, SendRequest
 from app.messages.segments import count_segments
 from app.messages.settle import Settling
 from app.messages.submit import InFlight, NoFreePlace, Pace, submit
+from app.prices.price_table import Estimate, day_of
+from app.prices.store import PriceBook
 from app.web.metrics import SENDS
 
 _log = structlog.get_logger(__name__)
@@ -52,6 +56,7 @@ class SendMessage:
     clock: Clock
     in_flight: InFlight
     pace: Pace = field(default_factory=Pace)
+    prices: PriceBook = field(default_factory=PriceBook)
 
     def __call__(self, call: SendCall) -> Sent:
         """Send a message, or give the answer that the same request got before.
@@ -83,10 +88,14 @@ class SendMessage:
         use_case = reachable_use_case(context, principal)
         check_use_case(principal.limits, use_case.use_case_id)
         destination = resolve(call.request.to_phone_number)
-        account, verdict = self._admit(use_case, context, destination, call.request, now)
+        billing = Billing.of(context, principal, destination.country, call.request.message)
+        account, verdict = self._admit(
+            use_case, context, destination, request=call.request, billing=billing, now=now
+        )
         check_country(principal.limits, verdict.country)
         with self.in_flight.place(use_case.workspace_id):
             new = _new_submission(use_case, account, verdict, call.request, self.clock.now())
+            new = billing.submission(new)
             with self.database.writing_once() as connection:
                 is_ours = open_submission(connection, new, call.idempotent)
             if not is_ours:
@@ -116,7 +125,8 @@ class SendMessage:
                 idempotent=call.idempotent,
                 now=now,
             )
-        return context, now
+            prices = self.prices.on(connection, context.price_revision, day_of(now))
+        return replace(context, prices=prices), now
 
     def _after_another(self, call: SendCall) -> Sent:
         """Answer a request after another one took its idempotency key."""
@@ -141,13 +151,16 @@ class SendMessage:
         use_case: UseCase,
         context: SendContext,
         destination: Destination,
+        *,
         request: SendRequest,
+        billing: "Billing",
         now: datetime,
     ) -> tuple[ProviderAccount, Verdict]:
         try:
             return check_admission(use_case, context, destination, now)
         except PublicError as refused:
-            self._note_refusal(_refusal(refused, use_case, destination, request), now)
+            refusal = _refusal(refused, use_case, destination, request)
+            self._note_refusal(billing.refusal(refusal), now)
             raise
 
     def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
@@ -157,6 +170,42 @@ class SendMessage:
         except ServiceUnavailable:
             # The refusal is true whether or not its row could be written.
             _log.warning("refusal_not_noted", code=refusal.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """What a send is estimated to cost, and the access key that it is counted for."""
+
+    estimate: Estimate | None
+    access_key_id: UUID | None
+
+    @classmethod
+    def of(
+        cls, context: SendContext, principal: Principal, country: str | None, text: str
+    ) -> "Billing":
+        """Estimate a send; without any prices there is no estimate."""
+        is_key = principal.kind is ActorKind.ACCESS_KEY
+        prices = context.prices
+        return cls(
+            None if prices is None else prices.estimate(country, count_segments(text)),
+            principal.key_id if is_key else None,
+        )
+
+    def submission(self, new: NewSubmission) -> NewSubmission:
+        """Return a submission with its estimate and key."""
+        price, currency = None, None
+        if self.estimate is not None:
+            price, currency = self.estimate.millionths, self.estimate.currency
+        return replace(
+            new,
+            estimated_price=price,
+            estimate_currency=currency,
+            access_key_id=self.access_key_id,
+        )
+
+    def refusal(self, refusal: Refusal) -> Refusal:
+        """Return a refusal with what it saved, and its key."""
+        return replace(refusal, estimate=self.estimate, access_key_id=self.access_key_id)
 
 
 def _new_submission(

@@ -207,6 +207,7 @@ def _provider_refusal(new: NewSubmission, verdict: Verdict, refused: Refused) ->
         scope=Scope.PROVIDER if blocked else None,
         revision=verdict.revision,
         provider_code=refused.provider_code,
+        access_key_id=new.access_key_id,
     )
 
 
