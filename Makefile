@@ -8,7 +8,7 @@ UV_INSTALL = $(BIN)/uv pip install --python $(BIN)/python
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo-reset test bench pictures check types fmt lock clean
+.PHONY: help setup setup-dev run demo-reset postman sbom audit test bench pictures check types fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,5 +85,19 @@ lock: setup-dev ## renew both lock files from pyproject.toml
 		--no-emit-index-url --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@sed -n '/^uv==/,/^[^ u]/{/^uv==/p;/--hash/p;}' requirements-dev.lock > .ci/uv.lock
 
-clean: ## remove .venv and caches; instance/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+postman: setup ## write a Postman collection of the API into build/
+	@$(BIN)/python clients/postman.py build/borderpost.postman_collection.json
+
+# Both read the lock of what the gateway runs with; the tools come and go by uvx.
+sbom: setup-dev ## write a software bill of materials (CycloneDX) into build/
+	@mkdir -p build
+	@$(BIN)/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock \
+		--pyproject pyproject.toml --output-reproducible --of JSON -o build/borderpost.cdx.json
+	@echo build/borderpost.cdx.json
+
+audit: setup-dev ## ask PyPI for known vulnerabilities of what the gateway runs with (pip-audit)
+	@$(BIN)/uvx --quiet pip-audit==2.10.1 --strict -r requirements.lock --require-hashes --disable-pip \
+		--progress-spinner off
+
+clean: ## remove .venv, build/ and caches; instance/ stays
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,64 @@
+"""The samples of docs/api.md send a message, in each language that this machine speaks."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.access.roles import Role
+from app.db.engine import Database
+from support.processes import ROOT
+from support.stage import staged_here
+
+pytestmark = pytest.mark.one_engine
+PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+# Language of the page: the program that runs a file of it, and the file's name.
+_RUN = {
+    "sh": (["sh"], "sample.sh"),
+    "python": ([sys.executable], "sample.py"),
+    "js": (["node"], "sample.js"),
+    "php": (["php"], "sample.php"),
+    "go": (["go", "run"], "sample.go"),
+}
+_ALWAYS = {"sh", "python"}
+
+
+def test_the_samples_send(database: Database, tmp_path: Path) -> None:
+    """Break: misspell a field in one of them."""
+    samples = dict(
+        re.findall(
+            r"^```(\w+)\n(.*?)^```", PAGE.partition("## Samples")[2], re.MULTILINE | re.DOTALL
+        )
+    )
+    assert set(samples) == set(_RUN)
+    printed = {}
+    with staged_here(database, tmp_path) as stage:
+        environ = {
+            "BORDERPOST": f"http://127.0.0.1:{stage.port}",
+            "KEY": stage.tenant.keys[Role.SENDER],
+            "USE_CASE": str(stage.tenant.use_case_id),
+            "PYTHONPATH": str(ROOT / "clients" / "python" / "src"),
+        }
+        for language, (program, name) in _RUN.items():
+            if language not in _ALWAYS and shutil.which(program[0]) is None:
+                continue
+            (tmp_path / name).write_text(samples[language], encoding="utf-8")
+            done = subprocess.run(
+                [*program, str(tmp_path / name)],
+                env=dict(os.environ) | environ,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, (language, done.stderr)
+            printed[language] = done.stdout
+        ids = set(stage.rows())
+    assert {
+        language for language, text in printed.items() if not any(one in text for one in ids)
+    } == set()
+    assert set(printed) >= _ALWAYS
+    assert len(ids) == len(printed)
