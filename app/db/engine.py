@@ -108,6 +108,8 @@ class Database:
         """
         with _unavailable_as_public(), self._turn() as left, self.engine.connect() as connection:
             connection.execution_options(borderpost_wait_seconds=left)
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
                 yield connection
 
@@ -156,9 +158,8 @@ class Database:
     def _autocommitting(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             if self.is_sqlite:
-                yield connection.execution_options(borderpost_reads=True)
-            else:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.execution_options(borderpost_reads=True)
+            yield connection
 
     @contextmanager
     def _turn(self) -> Iterator[float]:

@@ -25,9 +25,15 @@ _NOT_THE_PRIMARY = frozenset({"25006", "57P01", "57P02", "57P03"})
 
 
 def make_postgres_engine(url: URL, pool_size: int, wait_seconds: float) -> Engine:
-    """Create an engine that opens connections on demand, up to a limit."""
+    """Create an engine that opens connections on demand, up to a limit.
+
+    Outside of transactions they commit each statement by itself, so that a hot path needs no
+    change of mode and no rollback.
+    """
     engine = create_engine(
         url,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
         connect_args=connect_arguments(url, wait_seconds),
         pool_size=pool_size,
         max_overflow=0,

@@ -8,6 +8,11 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 _ISO_LENGTH = 24
 
 
+def sqlite_time(at: datetime) -> str:
+    """Write an aware time as SQLite stores it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time in UTC with milliseconds.
 
@@ -29,10 +34,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a stored time needs its zone")
-        at = value.astimezone(UTC)
-        if dialect.name == "sqlite":
-            return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return at
+        return sqlite_time(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(
         self,

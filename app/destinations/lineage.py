@@ -1,35 +1,17 @@
 """SQL that finds the workspace whose policy applies."""
 
-from uuid import UUID
-
-from sqlalchemy import CTE, ColumnElement, Integer, literal, select
-
 from app.access.parents import MAX_DEPTH
-from app.access.tables import workspaces
 
 
-def lineage(workspace_id: ColumnElement[UUID]) -> CTE:
-    """Walk up the parents of a workspace while each inherits.
+def lineage(workspace_id: str) -> str:
+    """Write a recursive CTE, ``lineage``: a workspace and its parents, while each inherits.
 
-    The row with ``inherits_destinations`` false owns the policy.
+    ``workspace_id`` is an SQL expression. The row where ``inherits`` is false owns the policy; a
+    chain that is too long has none, which blocks all.
     """
-    walk = (
-        select(
-            workspaces.c.id,
-            workspaces.c.parent_id,
-            workspaces.c.inherits_destinations,
-            literal(0, Integer).label("depth"),
-        )
-        .where(workspaces.c.id == workspace_id)
-        .cte("lineage", recursive=True)
-    )
-    above = workspaces.alias("above")
-    return walk.union_all(
-        select(
-            above.c.id, above.c.parent_id, above.c.inherits_destinations, walk.c.depth + 1
-        ).where(
-            above.c.id == walk.c.parent_id,
-            walk.c.inherits_destinations,
-            walk.c.depth < MAX_DEPTH,  # a longer chain finds no policy, which blocks all
-        )
-    )
+    return f"""lineage (id, parent_id, inherits, depth) AS (
+    SELECT id, parent_id, inherits_destinations, 0 FROM workspaces WHERE id = {workspace_id}
+    UNION ALL
+    SELECT above.id, above.parent_id, above.inherits_destinations, below.depth + 1
+    FROM lineage AS below JOIN workspaces AS above ON above.id = below.parent_id
+    WHERE below.inherits AND below.depth < {MAX_DEPTH})"""

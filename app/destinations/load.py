@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, Uuid, bindparam, select, text
 
 from app.access.tables import organizations, workspaces
 from app.db.rows import AnyRow
@@ -14,6 +14,10 @@ from app.destinations.state import PolicyState
 from app.destinations.tables import destination_policies, destination_rules
 from app.kernel.errors import NotFound
 from app.use_cases.tables import use_cases
+
+_OWNER = text(
+    f"WITH RECURSIVE {lineage(':workspace_id')} SELECT id FROM lineage WHERE NOT inherits"
+).bindparams(bindparam("workspace_id", type_=Uuid()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,7 @@ def load_effective(connection: Connection, workspace_id: UUID) -> Effective:
 
 
 def _load_row(connection: Connection, workspace_id: UUID) -> AnyRow:
-    walk = lineage(literal(workspace_id, workspaces.c.id.type))
-    owner = select(walk.c.id).where(~walk.c.inherits_destinations).scalar_subquery()
+    owner = _OWNER.bindparams(workspace_id=workspace_id).columns(id=Uuid).scalar_subquery()
     row = connection.execute(
         select(
             workspaces.c.id,

@@ -1,17 +1,34 @@
 """The part of a policy that can decide about one number, read by one statement."""
 
+import json
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, String, Uuid, bindparam, select
+from sqlalchemy import Connection
 
-from app.access.tables import organizations, workspaces
+from app.db.rows import AnyRow
+from app.db.statement import Statement
 from app.destinations.lineage import lineage
 from app.destinations.policy import Policy
-from app.destinations.rules_of_number import read_rules, rules_of_number
-from app.destinations.tables import destination_policies
+from app.destinations.rules_of_number import RULES_OF_NUMBER, read_rules, rule_values
 from app.kernel.errors import NotFound
 from app.kernel.phone import Destination
+
+# What `policy_from` reads, of the tables ``o`` (organization), ``policy`` and ``owner``.
+POLICY_COLUMNS = f"""o.denied_destinations::text AS floor,
+  policy.revision, policy.destinations::text AS destinations,
+  {RULES_OF_NUMBER} AS rules"""
+POLICY_JOINS = """LEFT JOIN lineage AS owner ON NOT owner.inherits
+LEFT JOIN destination_policies AS policy ON policy.workspace_id = owner.id"""
+
+_STATEMENT = Statement(f"""
+WITH RECURSIVE {lineage(":workspace_id")}
+SELECT {POLICY_COLUMNS}
+FROM workspaces AS w
+JOIN organizations AS o ON o.id = w.organization_id
+{POLICY_JOINS}
+WHERE w.id = :workspace_id""")
 
 
 def load_number_policy(connection: Connection, workspace_id: UUID, to: Destination) -> Policy:
@@ -20,42 +37,26 @@ def load_number_policy(connection: Connection, workspace_id: UUID, to: Destinati
     Raises:
         NotFound: there is no such workspace.
     """
-    row = connection.execute(
-        _STATEMENT,
-        {
-            "asked": workspace_id,
-            "to_number": to.canonical or to.number,
-            "country": to.country,
-        },
-    ).one_or_none()
+    values = {"workspace_id": workspace_id, "rule_values": rule_values(to)}
+    row = _STATEMENT.first(connection, values)
     if row is None:
         raise NotFound
+    return policy_from(row)
+
+
+def policy_from(row: AnyRow, use_case_countries: str | None = None) -> Policy:
+    """Read a policy from a row with `POLICY_COLUMNS`, and a use case's own list as stored."""
+    countries = parsed(use_case_countries)
     return Policy(
         revision=row.revision or 0,
-        destinations=row.destinations or {},
-        floor=frozenset(row.denied_destinations),
+        destinations=parsed(row.destinations) or {},
+        floor=frozenset(parsed(row.floor) or ()),
         rules=read_rules(row.rules),
+        use_case_countries=None if countries is None else frozenset(countries),
     )
 
 
-def _statement() -> Select[*tuple[Any, ...]]:
-    asked: Any = bindparam("asked", type_=Uuid())
-    number: Any = bindparam("to_number", type_=String())
-    country: Any = bindparam("country", type_=String())
-    walk = lineage(asked)
-    return (
-        select(
-            organizations.c.denied_destinations,
-            destination_policies.c.revision,
-            destination_policies.c.destinations,
-            rules_of_number(walk.c.id, number, country).label("rules"),
-        )
-        .select_from(workspaces)
-        .join(organizations, organizations.c.id == workspaces.c.organization_id)
-        .outerjoin(walk, ~walk.c.inherits_destinations)
-        .outerjoin(destination_policies, destination_policies.c.workspace_id == walk.c.id)
-        .where(workspaces.c.id == asked)
-    )
-
-
-_STATEMENT = _statement()
+@lru_cache(maxsize=256)
+def parsed(text: str | None) -> Any:
+    """Parse JSON as stored; kept by its text alone, so it cannot go stale. Never changed."""
+    return None if text is None else json.loads(text)

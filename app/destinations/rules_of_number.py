@@ -1,50 +1,31 @@
-"""A SQL expression that selects the rules for one number, for use in a larger statement.
+"""SQL that selects the rules for one number, for use in a larger statement.
 
 A number has at most sixteen prefixes, so rules are looked up by value.
 """
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select
-
 from app.destinations.policy import Access, Rule, RuleKind
-from app.destinations.tables import destination_rules
+from app.kernel.phone import Destination
 
 _BETWEEN_FIELDS = "|"
 _BETWEEN_RULES = ";"
-_MAX_LENGTH = 16
+
+# An expression for the rules of the workspace ``owner``; `read_rules` reads its value.
+RULES_OF_NUMBER = f"""(SELECT string_agg(
+      r.id || '{_BETWEEN_FIELDS}' || r.kind || '{_BETWEEN_FIELDS}' || r.value
+      || '{_BETWEEN_FIELDS}' || r.action
+      || '{_BETWEEN_FIELDS}' || coalesce(r.expires_at::text, ''), '{_BETWEEN_RULES}')
+    FROM destination_rules AS r
+    WHERE r.workspace_id = owner.id AND r.value = ANY(:rule_values))"""
 
 
-def rules_of_number(
-    workspace_id: ColumnElement[UUID],
-    number: ColumnElement[str],
-    country: ColumnElement[str],
-) -> ColumnElement[str | None]:
-    """Return the expression; `read_rules` parses its value."""
-    columns = destination_rules.c
-    prefixes = [func.substr(number, 1, length) for length in range(1, _MAX_LENGTH + 1)]
-    speaks = or_(
-        and_(columns.kind == RuleKind.COUNTRY.value, columns.value == country),
-        and_(columns.kind == RuleKind.PREFIX.value, columns.value.in_(prefixes)),
-        and_(columns.kind == RuleKind.NUMBER.value, columns.value == number),
-    )
-    fields: list[ColumnElement[Any]] = [
-        cast(columns.id, String),
-        columns.kind,
-        columns.value,
-        columns.action,
-        func.coalesce(cast(columns.expires_at, String), ""),
-    ]
-    text: ColumnElement[Any] = fields[0]
-    for field in fields[1:]:
-        text = text.concat(_BETWEEN_FIELDS).concat(field)
-    return (
-        select(func.aggregate_strings(text, _BETWEEN_RULES))
-        .where(columns.workspace_id == workspace_id, speaks)
-        .scalar_subquery()
-    )
+def rule_values(to: Destination) -> list[str]:
+    """Return the values of all rules that can cover a number: ``:rule_values`` of the SQL."""
+    number = to.canonical or to.number
+    prefixes = [number[:length] for length in range(1, len(number) + 1)]
+    return prefixes if to.country is None else [to.country, *prefixes]
 
 
 def read_rules(text: str | None) -> tuple[Rule, ...]:

@@ -18,7 +18,6 @@ from app.kernel.errors import (
     IdempotencyKeyReused,
     SubmissionUnconfirmed,
 )
-from app.messages.record import MessageRecord
 from app.messages.submission import Submission, open_is_visible_before
 
 LIFETIME = timedelta(hours=24)
@@ -40,8 +39,9 @@ class Prior:
     workspace_id: UUID
     request_hash: str
     answer: str | None
+    message_id: UUID
     submission: Submission
-    message: MessageRecord
+    created_at: datetime
 
 
 def identify(key: str, body: Any) -> IdempotentRequest:
@@ -70,11 +70,9 @@ def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str
         return prior.answer
     if prior.submission in {Submission.ACCEPTED, Submission.NOT_CONFIRMED}:
         return None
-    if prior.submission is Submission.OPEN and prior.message.created_at >= open_is_visible_before(
-        now
-    ):
+    if prior.submission is Submission.OPEN and prior.created_at >= open_is_visible_before(now):
         raise IdempotencyConflict
-    raise SubmissionUnconfirmed(prior.message.id)
+    raise SubmissionUnconfirmed(prior.message_id)
 
 
 def _sha256(text: str) -> str:

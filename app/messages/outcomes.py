@@ -8,26 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    String,
-    Text,
-    Uuid,
-    bindparam,
-    case,
-    delete,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    true,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, update
 
-from app.db.types import UtcDateTime
+from app.db.statement import Statement
 from app.kernel.phone import PhoneNumber
 from app.messages.check_times import ACCEPTED_CHECKS, UNSETTLED_CHECKS_BEGIN
 from app.messages.idempotency import LIFETIME, IdempotentRequest
@@ -58,44 +41,33 @@ class NewSubmission:
     access_key_id: UUID | None = None
 
 
-_NEW = {
-    name: bindparam(name, type_=messages.c["id" if name == "message_id" else name].type)
-    for name in NewSubmission.__slots__
-}
-_VALUES: dict[Any, ColumnElement[Any]] = {
-    **{messages.c["id" if name == "message_id" else name]: bind for name, bind in _NEW.items()},
-    messages.c.submission: literal(Submission.OPEN.value),
-    messages.c.status: literal(Status.PENDING.value),
-    messages.c.updated_at: bindparam("created_at", type_=UtcDateTime()),
-    messages.c.check_at: bindparam("first_check_at", type_=UtcDateTime()),
-}
+_SUBMISSION = f"""INSERT INTO messages (
+  id, workspace_id, use_case_id, account_sid, messaging_service_sid, submission, status,
+  to_number, country, body, counted_segments, policy_revision,
+  estimated_price, estimate_currency, access_key_id,
+  created_at, updated_at, check_at)
+SELECT
+  :message_id::uuid, :workspace_id::uuid, :use_case_id::uuid, :account_sid,
+  :messaging_service_sid, '{Submission.OPEN}', '{Status.PENDING}',
+  :to_number, :country, :body, :counted_segments::integer, :policy_revision::integer,
+  :estimated_price::bigint, :estimate_currency, :access_key_id::uuid,
+  :created_at::timestamptz, :created_at::timestamptz, :first_check_at::timestamptz"""
 
+# Takes an idempotency key that is free, or was taken more than its lifetime ago.
+_CLAIM = """INSERT INTO idempotency_keys AS held (
+    workspace_id, key_hash, request_hash, message_id, created_at)
+  VALUES (:workspace_id, :key_hash, :request_hash, :message_id, :created_at)
+  ON CONFLICT (workspace_id, key_hash) DO UPDATE
+  SET request_hash = excluded.request_hash, message_id = excluded.message_id,
+    answer = NULL, created_at = excluded.created_at
+  WHERE held.created_at <= :keys_live_since
+  RETURNING message_id"""
 
-def _claim(dialect: Any) -> Any:
-    """Take an idempotency key that is free, or was taken more than its lifetime ago."""
-    wanted = dialect.insert(idempotency_keys).values(
-        workspace_id=_NEW["workspace_id"],
-        key_hash=bindparam("key_hash"),
-        request_hash=bindparam("request_hash"),
-        message_id=_NEW["message_id"],
-        created_at=_NEW["created_at"],
-    )
-    renewed = {name: wanted.excluded[name] for name in ("request_hash", "message_id", "created_at")}
-    return wanted.on_conflict_do_update(
-        index_elements=[idempotency_keys.c.workspace_id, idempotency_keys.c.key_hash],
-        set_={**renewed, "answer": None},
-        where=idempotency_keys.c.created_at <= bindparam("keys_live_since", type_=UtcDateTime()),
-    ).returning(idempotency_keys.c.message_id)
-
-
-_INSERT = insert(messages).values(_VALUES)
-_CLAIM_SQLITE = _claim(sqlite)
-_CLAIM_POSTGRES = _claim(postgresql).cte("claim")
-_CLAIM_AND_INSERT = (
-    insert(messages)
-    .from_select(list(_VALUES), select(*_VALUES.values()).select_from(_CLAIM_POSTGRES))
-    .returning(messages.c.id)
-)
+# What must be counted or checked together with the submission joins as `claim` does: a CTE in front
+# and a table behind FROM.
+_OPEN = Statement(_SUBMISSION)
+_OPEN_WITH_KEY = Statement(f"WITH claim AS ({_CLAIM})\n{_SUBMISSION}\nFROM claim")
+_CLAIM_FIRST = Statement(_CLAIM)
 
 
 def open_submission(
@@ -105,71 +77,42 @@ def open_submission(
     values: dict[str, Any] = {name: getattr(new, name) for name in NewSubmission.__slots__}
     values["first_check_at"] = new.created_at + UNSETTLED_CHECKS_BEGIN
     if idempotent is None:
-        connection.execute(_INSERT, values)
-        return True
-    claim = {
+        return _OPEN.run(connection, values) == 1
+    values |= {
         "key_hash": idempotent.key_hash,
         "request_hash": idempotent.request_hash,
         "keys_live_since": new.created_at - LIFETIME,
     }
     if connection.dialect.name == "postgresql":
-        return connection.execute(_CLAIM_AND_INSERT, values | claim).one_or_none() is not None
-    if connection.execute(_CLAIM_SQLITE, values | claim).one_or_none() is None:
-        return False
-    connection.execute(_INSERT, values)
-    return True
+        return _OPEN_WITH_KEY.run(connection, values) == 1
+    # SQLite writes in no CTE; the caller's transaction makes the two one.
+    return _CLAIM_FIRST.first(connection, values) is not None and _OPEN.run(connection, values) == 1
 
 
-_ACCEPT = (
-    update(messages)
-    .where(
-        messages.c.id == bindparam("submission_id", type_=Uuid()),
-        # What the worker concluded meanwhile is taken back first: see app.messages.guesses.
-        messages.c.submission != Submission.NOT_CONFIRMED,
-        or_(
-            messages.c.sid_source.is_distinct_from(SidSource.LIST.value),
-            messages.c.message_sid == bindparam("sid", type_=String()),
-        ),
-    )
-    .values(
-        submission=Submission.ACCEPTED,
-        sid_source=case(
-            (
-                func.coalesce(messages.c.message_sid, bindparam("sid", type_=String()))
-                == bindparam("sid", type_=String()),
-                SidSource.ANSWER.value,
-            ),
-            else_=messages.c.sid_source,
-        ),
-        sent_number=None,
-        # A callback may have been here first: what it wrote stays.
-        message_sid=func.coalesce(messages.c.message_sid, bindparam("sid", type_=String())),
-        from_number=func.coalesce(messages.c.from_number, bindparam("sender", type_=String())),
-        updated_at=case(
-            (messages.c.status == Status.PENDING, bindparam("now", type_=UtcDateTime())),
-            else_=messages.c.updated_at,
-        ),
-        check_at=case(
-            (messages.c.status == Status.PENDING, bindparam("next_check_at", type_=UtcDateTime())),
-            else_=messages.c.check_at,
-        ),
-    )
-    .returning(messages.c.id)
-)
-_KEEP_ANSWER = (
-    update(idempotency_keys)
-    .where(
-        idempotency_keys.c.workspace_id == bindparam("workspace", type_=Uuid()),
-        idempotency_keys.c.key_hash == bindparam("hash_of_key", type_=String()),
-        idempotency_keys.c.message_id == bindparam("submission_id", type_=Uuid()),
-    )
-    .values(
-        answer=func.coalesce(idempotency_keys.c.answer, bindparam("first_answer", type_=Text()))
-    )
-    .returning(idempotency_keys.c.answer)
-)
-_ACCEPTED, _KEPT = _ACCEPT.cte("accepted"), _KEEP_ANSWER.cte("kept")
-_ACCEPT_AND_KEEP = select(_KEPT.c.answer).select_from(_ACCEPTED.outerjoin(_KEPT, true()))
+_ACCEPT = f"""UPDATE messages SET
+    submission = '{Submission.ACCEPTED}',
+    sent_number = NULL,
+    -- A callback may have been here first: what it wrote stays.
+    message_sid = coalesce(message_sid, :sid),
+    sid_source = CASE WHEN coalesce(message_sid, :sid) = :sid
+      THEN '{SidSource.ANSWER}' ELSE sid_source END,
+    from_number = coalesce(from_number, :sender),
+    updated_at = CASE WHEN status = '{Status.PENDING}' THEN :now ELSE updated_at END,
+    check_at = CASE WHEN status = '{Status.PENDING}' THEN :next_check_at ELSE check_at END
+  WHERE id = :message_id
+    -- What the worker concluded meanwhile is taken back first: see app.messages.guesses.
+    AND submission <> '{Submission.NOT_CONFIRMED}'
+    AND (sid_source IS DISTINCT FROM '{SidSource.LIST}' OR message_sid = :sid)
+  RETURNING id"""
+_KEEP = """UPDATE idempotency_keys SET answer = coalesce(answer, :first_answer)
+  WHERE workspace_id = :workspace_id AND key_hash = :key_hash AND message_id = :message_id
+  RETURNING answer"""
+
+_ACCEPT_ALONE = Statement(_ACCEPT)
+_KEEP_ANSWER = Statement(_KEEP)
+_ACCEPT_AND_KEEP = Statement(f"""WITH accepted AS ({_ACCEPT}),
+kept AS ({_KEEP})
+SELECT kept.answer FROM accepted LEFT JOIN kept ON true""")
 
 
 def accept_submission(
@@ -189,19 +132,18 @@ def accept_submission(
     if idempotent is None:
         is_there = accept_message(connection, submission.message_id, accepted, now)
         return first_answer if is_there else None
-    values = _acceptance(submission.message_id, accepted, now)
-    kept = {
-        "submission_id": submission.message_id,
-        "workspace": submission.workspace_id,
-        "hash_of_key": idempotent.key_hash,
+    values = _acceptance(submission.message_id, accepted, now) | {
+        "workspace_id": submission.workspace_id,
+        "key_hash": idempotent.key_hash,
         "first_answer": first_answer,
     }
     if connection.dialect.name == "postgresql":
-        row = connection.execute(_ACCEPT_AND_KEEP, values | kept).one_or_none()
+        row = _ACCEPT_AND_KEEP.first(connection, values)
         return None if row is None else row.answer or first_answer
-    answer = connection.execute(_KEEP_ANSWER, kept).scalar_one_or_none()
-    found = connection.execute(_ACCEPT, values).one_or_none()
-    return None if found is None else answer or first_answer
+    kept = _KEEP_ANSWER.first(connection, values)
+    if _ACCEPT_ALONE.first(connection, values) is None:
+        return None
+    return first_answer if kept is None else kept.answer
 
 
 def accept_message(
@@ -209,12 +151,12 @@ def accept_message(
 ) -> bool:
     """Note that the provider has the message, by whichever creation; False if it is gone."""
     values = _acceptance(message_id, accepted, now)
-    return connection.execute(_ACCEPT, values).one_or_none() is not None
+    return _ACCEPT_ALONE.first(connection, values) is not None
 
 
 def _acceptance(message_id: UUID, accepted: Accepted, now: datetime) -> dict[str, Any]:
     return {
-        "submission_id": message_id,
+        "message_id": message_id,
         "sid": accepted.message_sid,
         "sender": accepted.from_number,
         "now": now,
@@ -231,16 +173,16 @@ def keep_answer(
     first_answer: str,
 ) -> str:
     """Fix the answer of a send that was settled without one; return the one that is kept."""
-    kept: str | None = connection.execute(
-        _KEEP_ANSWER,
+    kept = _KEEP_ANSWER.first(
+        connection,
         {
-            "workspace": workspace_id,
-            "hash_of_key": idempotent.key_hash,
-            "submission_id": message_id,
+            "workspace_id": workspace_id,
+            "key_hash": idempotent.key_hash,
+            "message_id": message_id,
             "first_answer": first_answer,
         },
-    ).scalar_one_or_none()
-    return first_answer if kept is None else kept
+    )
+    return first_answer if kept is None else kept.answer
 
 
 def close_submission(

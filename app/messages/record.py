@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection, select
+
 from app.access.roles import Role
 from app.access.visibility import shown_body, shown_number
 from app.db.rows import AnyRow
@@ -40,6 +42,13 @@ def record_from(row: AnyRow) -> MessageRecord:
     """Read a message out of a row that has `RECORD_COLUMNS`."""
     values = {name: getattr(row, name) for name in MessageRecord.__slots__}
     return MessageRecord(**values | {"status": Status(row.status)})
+
+
+def load_record(connection: Connection, message_id: UUID) -> MessageRecord | None:
+    """Load a message by its id, whoever asks."""
+    query = select(*RECORD_COLUMNS).where(messages.c.id == message_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else record_from(row)
 
 
 def render(message: MessageRecord) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from app.messages.context import SendContext, UseCase, load_send_context
 from app.messages.idempotency import IdempotentRequest, Prior, first_answer
 from app.messages.outcomes import NewSubmission, keep_answer, open_submission
 from app.messages.ports import Outbound, SmsProvider
-from app.messages.record import render
+from app.messages.record import load_record, render
 from app.messages.request import SendCall, SendRequest
 from app.messages.segments import count_segments
 from app.messages.settle import Settling
@@ -139,12 +139,18 @@ class SendMessage:
     def _replay(self, prior: Prior, idempotent: IdempotentRequest, now: datetime) -> Sent:
         answer = first_answer(prior, idempotent, now)
         if answer is None:
-            answer = json.dumps(render(prior.message))
-            with self.database.writing_once() as connection:
-                answer = keep_answer(
-                    connection, prior.workspace_id, idempotent, prior.message.id, answer
-                )
+            answer = self._answer_now(prior, idempotent)
         return Sent(answer, replayed=True)
+
+    def _answer_now(self, prior: Prior, idempotent: IdempotentRequest) -> str:
+        """Fix the answer of a send that a callback or the worker has settled."""
+        with self.database.reading() as connection:
+            message = load_record(connection, prior.message_id)
+        if message is None:  # it was deleted just now: the next request begins anew
+            raise IdempotencyConflict
+        answer = json.dumps(render(message))
+        with self.database.writing_once() as connection:
+            return keep_answer(connection, prior.workspace_id, idempotent, message.id, answer)
 
     def _admit(
         self,

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.prices.price_file import PriceFile, PriceRow, WrongPrices, other_currencies
@@ -16,7 +16,7 @@ from app.prices.tables import price_lists, prices
 
 _ONLY = 1
 # What a statement that decides about a send selects: null while no prices are stored.
-PRICE_REVISION: ColumnElement[Any] = select(price_lists.c.revision).scalar_subquery()
+PRICE_REVISION = "(SELECT revision FROM price_lists)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Every problem is reported, under the JSON path of its field.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from flask import request
@@ -36,7 +37,7 @@ class JsonBody(Generic[T]):
             BadRequest: not JSON in UTF-8, or an object with a key twice.
             ValidationFailed: fields are missing, unknown or wrong.
         """
-        return cast("T", load(self.schema(), read_json()))
+        return cast("T", load(_made(self.schema), read_json()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ class Query(Generic[T]):
         }
         if repeated:
             raise ValidationFailed(repeated)
-        return cast("T", load(self.schema(), {name: values[0] for name, values in given.items()}))
+        return cast(
+            "T", load(_made(self.schema), {name: values[0] for name, values in given.items()})
+        )
 
 
 def read_json() -> Any:
@@ -66,9 +69,7 @@ def read_json() -> Any:
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
     raw = _read_body()
     try:
-        return json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as problem:
         raise BadRequest("The body is not valid UTF-8.") from problem
     except RecursionError as problem:
@@ -104,6 +105,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_name: str) -> Any:
     raise _Refused("The body holds NaN or Infinity, which is not JSON.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+@cache
+def _made(schema: type[Schema]) -> Schema:
+    """Make a schema once: loading changes nothing in it."""
+    return schema()
 
 
 def load(schema: Schema, value: Any) -> Any:

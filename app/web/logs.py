@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -75,31 +76,51 @@ def _passes(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or record.name.startswith(_OWN_LOGGERS)
 
 
+class _Lines:
+    """Writes the finished lines of one logger; ``name`` is part of each."""
+
+    def __init__(self, name: str, handler: "logging.StreamHandler[TextIO]") -> None:
+        self.name = name
+        self._handler = handler
+
+    def msg(self, line: str) -> None:
+        """Write a line; one that cannot be written is lost."""
+        self._handler.acquire()  # the lock of all lines, which logging renews after a fork
+        try:
+            with suppress(OSError, ValueError):
+                self._handler.stream.write(line + "\n")
+                self._handler.stream.flush()
+        finally:
+            self._handler.release()
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Send structlog's and every library's lines through the one masking processor."""
+    """Write structlog's and every library's lines, each through the one masking processor."""
+    handler = logging.StreamHandler(stream or sys.stderr)
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    written: list[Any] = [
+        structlog.processors.ExceptionRenderer(lambda info: describe_exception(info[1])),
+        mask_line,
+        structlog.processors.JSONRenderer(),
+    ]
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*before, *written],
+        logger_factory=lambda name="app": _Lines(name, handler),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(_passes)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.ExceptionRenderer(lambda info: describe_exception(info[1])),
-                mask_line,
-                structlog.processors.JSONRenderer(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
         )
     )
     root = logging.getLogger()

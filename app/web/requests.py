@@ -78,9 +78,11 @@ def _begin() -> None:
 
 
 def _finish(answer: Response) -> Response:
-    answer.headers["X-Request-Id"] = g.request_id
+    given = {name.lower() for name, _ in answer.headers}
     for name, value in headers_of(current_app).items():
-        answer.headers.setdefault(name, value)
+        if name.lower() not in given:
+            answer.headers.add(name, value)
+    answer.headers.add("X-Request-Id", g.request_id)
     if condition_to_run_again(request.environ) is not None:
         return answer  # it is not sent: the request runs again
     seconds = time.perf_counter() - g.started

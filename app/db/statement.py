@@ -1,0 +1,83 @@
+"""Statements of the hot paths: SQL as text, run without SQLAlchemy's compiler.
+
+Each is written once, as PostgreSQL reads it, with ``:name`` for a parameter. psycopg parses a text
+of more than 4,096 characters anew for each call, which costs more than the rest of a request.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping
+
+from app.db.types import sqlite_time
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+_SQLITE_WRITES = (
+    (re.compile(r"(?<=[\w)])::[a-z]+"), ""),
+    (re.compile(r"= ANY\((:\w+)\)"), r"IN (SELECT value FROM json_each(\1))"),
+    (re.compile(r"\bstring_agg\("), "group_concat("),
+    (re.compile(r"\bIS (NOT )?DISTINCT FROM\b"), lambda found: "IS" if found[1] else "IS NOT"),
+)
+
+
+class Statement:
+    """One statement for both engines.
+
+    ``ids`` and ``times`` name the columns of its rows that are UUIDs and times, which SQLite stores
+    as texts.
+    """
+
+    def __init__(self, text: str, *, ids: Iterable[str] = (), times: Iterable[str] = ()) -> None:
+        self.postgresql = _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
+        self.sqlite = text
+        for written, instead in _SQLITE_WRITES:
+            self.sqlite = written.sub(instead, self.sqlite)
+        self._read: dict[str, Callable[[str], Any]] = {
+            **dict.fromkeys(ids, UUID),
+            **dict.fromkeys(times, datetime.fromisoformat),
+        }
+
+    def first(self, connection: Connection, values: dict[str, Any]) -> Any:
+        """Run it; return the first row with its columns as attributes, or None."""
+        if connection.dialect.name == "postgresql":
+            return connection.exec_driver_sql(self.postgresql, values).first()
+        given = {name: _sqlite_value(value) for name, value in values.items()}
+        row = connection.exec_driver_sql(self.sqlite, given).mappings().first()
+        return None if row is None else _Row(self._from_sqlite(row))
+
+    def run(self, connection: Connection, values: dict[str, Any]) -> int:
+        """Run it; return the number of rows that it wrote."""
+        if connection.dialect.name == "postgresql":
+            return connection.exec_driver_sql(self.postgresql, values).rowcount
+        given = {name: _sqlite_value(value) for name, value in values.items()}
+        return connection.exec_driver_sql(self.sqlite, given).rowcount
+
+    def _from_sqlite(self, row: RowMapping) -> dict[str, Any]:
+        found: dict[str, Any] = {str(name): value for name, value in row.items()}
+        for name, read in self._read.items():
+            if found[name] is not None:
+                found[name] = read(found[name])
+        return found
+
+
+class _Row:
+    """A row of SQLite's, read by the names of its columns."""
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self.__dict__ = columns
+
+
+def _sqlite_value(value: Any) -> Any:
+    match value:
+        case UUID():
+            return value.hex
+        case datetime():
+            return sqlite_time(value)
+        case list():
+            return json.dumps(value)
+        case _:
+            return value
