@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Select, Uuid, bindparam, insert, or_, select, update
 
 from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate, limits_from, limits_text
 from app.access.principal import Principal, StoredKey
 from app.access.roles import Role
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
+from app.db.types import UtcDateTime
 
 KEY_COLUMNS = (
     access_keys.c.id.label("key_id"),
@@ -25,6 +26,10 @@ KEY_COLUMNS = (
     access_keys.c.limits.label("key_limits"),
     access_keys.c.last_used_at.label("key_last_used_at"),
 )
+# The same for a statement that is a text, of the table ``k``.
+KEY_TEXT = ",\n  ".join(f"k.{one.element.name} AS {one.name}" for one in KEY_COLUMNS)
+KEY_IDS = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, Uuid))
+KEY_TIMES = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, UtcDateTime))
 
 _BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("token_hash"))
 

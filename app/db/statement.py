@@ -32,6 +32,7 @@ class Statement:
     """
 
     def __init__(self, text: str, *, ids: Iterable[str] = (), times: Iterable[str] = ()) -> None:
+        text = "\n".join(line.strip() for line in text.strip().splitlines())
         self.postgresql = _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
         self.sqlite = text
         for written, instead in _SQLITE_WRITES:

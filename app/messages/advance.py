@@ -1,45 +1,30 @@
 """SQL that applies one delivery report: the guarded update of the message, and its event.
 
 One statement on PostgreSQL, one immediate transaction on SQLite. `app.messages.lifecycle` decides
-for each of the five statuses; the database picks the decision for the status of the locked row.
+for each of the five statuses; its answers are parameters, and the database picks the one for the
+status of the locked row.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Connection,
-    FromClause,
-    Integer,
-    Select,
-    String,
-    Uuid,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    insert,
-    literal,
-    null,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection
 
-from app.db.types import UtcDateTime
+from app.db.statement import Statement
 from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.lifecycle import Reason, Status, facts_of, follow
 from app.messages.submission import UNSETTLED, SidSource, Submission
-from app.messages.tables import message_events, messages
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event, outbox_insert
 from app.webhooks.sms_data import SMS_FIELDS, sms_data, sms_json
+
+# A message keeps so many reports that changed nothing; there is room for all others: of these a
+# message has but a few. What comes beyond is counted on the last report like it.
+KEPT_REPORTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,244 +59,145 @@ class Advanced:
     reason: Reason | None
 
 
-def _bind(name: str, type_: Any) -> Any:
-    # Not the column's own name, which an UPDATE keeps for its automatic parameters.
-    return bindparam(f"given_{name}", type_=type_)
-
-
-def _by_status(name: str, type_: Any, current: ColumnElement[Any]) -> Any:
-    """Pick the bound decision for the status that the row has."""
-    return case(
-        {status.value: _bind(f"{name}_{status}", type_) for status in Status},
-        value=current,
-    )
-
-
-_SID = _bind("message_sid", String())
-_other = messages.alias("other")
-_HELD_ELSEWHERE = exists().where(
-    _other.c.message_sid == _SID,
-    _other.c.account_sid == messages.c.account_sid,
-    _other.c.id != messages.c.id,
+# What the report does to a message with each status, as `app.messages.lifecycle` decides.
+_DECISIONS = ",\n    ".join(
+    f"('{status}', :applied_{status}, :reason_{status}, :adds_{status})" for status in Status
 )
+
+
+def _one_of(values: tuple[Submission, ...]) -> str:
+    return "(" + ", ".join(f"'{one}'" for one in values) + ")"
+
+
+_HELD_ELSEWHERE = """EXISTS (SELECT 1 FROM messages AS other
+      WHERE other.message_sid = :message_sid AND other.account_sid = m.account_sid
+      AND other.id <> m.id)"""
+_MAY_BE_REPORTED = _one_of((*UNSETTLED, Submission.ACCEPTED))
 # A message that ended only because no trace of it was found comes back first, and a SID that
-# another message holds by a guess is taken from it first: see app.messages.guesses.
-_MAY_BE_REPORTED = (*UNSETTLED, Submission.ACCEPTED)
-_FITS = and_(
-    messages.c.account_sid == _bind("account_sid", String()),
-    messages.c.submission.in_([state.value for state in _MAY_BE_REPORTED]),
-    or_(
-        messages.c.message_sid == _SID,
-        # A report without a source is about a SID that the message had when the worker asked: it
-        # never gives the SID back to a message that has lost it since.
-        and_(
-            messages.c.message_sid.is_(None),
-            _bind("sid_source", String()).is_not(None),
-            ~_HELD_ELSEWHERE,
-        ),
-    ),
+# another message holds by a guess is taken from it first: see app.messages.guesses. A report
+# without a source is about a SID that the message had when the worker asked: it never gives the SID
+# back to a message that has lost it since.
+_FITS = f"""m.account_sid = :account_sid
+    AND m.submission IN {_MAY_BE_REPORTED}
+    AND (m.message_sid = :message_sid OR (m.message_sid IS NULL
+      AND :sid_source::text IS NOT NULL AND NOT {_HELD_ELSEWHERE}))"""
+_BY_ID = f"m.id = :message_id AND {_FITS}"
+_BY_SID = f"""m.message_sid = :message_sid AND m.account_sid = :account_sid
+    AND m.submission IN {_MAY_BE_REPORTED}
+    AND NOT (m.sid_source IS NOT DISTINCT FROM '{SidSource.LIST}' AND {_HELD_ELSEWHERE})"""
+
+
+def _seen(where: str, lock: str = "") -> str:
+    """Write the message of a report as ``seen``, with the decision for the status that it has."""
+    return f"""WITH decision (current, applied, reason, adds) AS (VALUES
+    {_DECISIONS}),
+found AS (SELECT m.* FROM messages AS m WHERE {where} {lock}),
+seen AS (SELECT found.*, d.*, d.applied OR found.event_count < {KEPT_REPORTS} AS is_kept,
+    adds AND :hands_off AS hands_off, adds AND :delivers AS delivers, adds AND :errs AS errs
+  FROM found JOIN decision AS d ON d.current = found.status)"""
+
+
+_EVENT = """INSERT INTO message_events (
+    id, message_id, at, status, provider_status, error_code, applied, reason)
+  SELECT :event_id, id, :at, :status, :provider_status, :error_code,
+    applied, reason
+  FROM seen WHERE is_kept"""
+
+
+def _moved(place: str, returned: str) -> str:
+    """Write the update: a fact fills what is null, a status moves only where it is applied."""
+    return f"""UPDATE messages AS m SET
+    submission = '{Submission.ACCEPTED}',
+    sent_number = NULL,
+    event_count = seen.event_count + CASE WHEN is_kept THEN 1 ELSE 0 END,
+    message_sid = coalesce(seen.message_sid, :message_sid),
+    sid_source = CASE WHEN seen.sid_source = '{SidSource.ANSWER}' THEN seen.sid_source
+      ELSE coalesce(:sid_source, seen.sid_source) END,
+    from_number = coalesce(seen.from_number, :from_number),
+    status = CASE WHEN applied THEN :status ELSE seen.status END,
+    handed_off_at = coalesce(seen.handed_off_at, CASE WHEN hands_off THEN :at END),
+    num_segments = coalesce(seen.num_segments,
+      CASE WHEN hands_off THEN coalesce(:num_segments, seen.counted_segments) END),
+    delivered_at = coalesce(seen.delivered_at, CASE WHEN delivers THEN :at END),
+    errored_at = coalesce(seen.errored_at, CASE WHEN errs THEN :at END),
+    error_code = coalesce(seen.error_code, CASE WHEN errs THEN :error_code END),
+    updated_at = CASE WHEN applied OR seen.message_sid IS NULL
+      OR (seen.from_number IS NULL AND :from_number IS NOT NULL)
+      OR (hands_off AND (seen.handed_off_at IS NULL OR seen.num_segments IS NULL))
+      OR (delivers AND seen.delivered_at IS NULL) OR (errs AND seen.errored_at IS NULL)
+      OR (errs AND seen.error_code IS NULL AND :error_code IS NOT NULL)
+      THEN :at ELSE seen.updated_at END,
+    check_at = CASE WHEN applied AND :ends THEN NULL
+      WHEN seen.submission IN {_one_of(UNSETTLED)} THEN :next_check_at ELSE seen.check_at END
+  FROM seen WHERE m.id = seen.id{place}
+  RETURNING {returned}"""
+
+
+_TOLD = outbox_insert(
+    f"""SELECT :told_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
+    {sms_json("moved")} AS payload, :at AS created_at, moved.to_number
+  FROM moved JOIN seen ON seen.id = moved.id WHERE applied"""
 )
-_IS_GUESS = messages.c.sid_source.is_not_distinct_from(literal(SidSource.LIST.value))
-_HAS_ID = messages.c.id == _bind("message_id", Uuid())
-_BY_ID = and_(_HAS_ID, _FITS)
-_BY_SID = and_(messages.c.message_sid == _SID, _FITS, ~and_(_IS_GUESS, _HELD_ELSEWHERE))
 
 
-def _event_of(found: FromClause) -> Select[*tuple[Any, ...]]:
-    return select(
-        _bind("event_id", Uuid()),
-        found.c.id,
-        _bind("at", UtcDateTime()),
-        _bind("status", String()),
-        _bind("provider_status", String()),
-        _bind("error_code", Integer()),
-        _by_status("applied", Boolean(), found.c.status),
-        _by_status("reason", String(), found.c.status),
-    ).where(_is_kept(found))
+class _Statements:
+    """The statements for a report with our id, or without it."""
 
-
-# A message keeps so many reports that changed nothing; there is room for all others: of these a
-# message has but a few. What comes beyond is counted on the last report like it.
-KEPT_REPORTS = 40
-
-
-def _is_kept(found: FromClause) -> ColumnElement[bool]:
-    applied = _by_status("applied", Boolean(), found.c.status)
-    return or_(applied, found.c.event_count < KEPT_REPORTS)
-
-
-_EVENT_COLUMNS = [
-    message_events.c[name]
-    for name in (
-        "id",
-        "message_id",
-        "at",
-        "status",
-        "provider_status",
-        "error_code",
-        "applied",
-        "reason",
-    )
-]
-
-
-def _changes(found: FromClause) -> dict[str, Any]:
-    """The new values of a message, from its row as found."""
-    applied = _by_status("applied", Boolean(), found.c.status)
-    adds = _by_status("adds", Boolean(), found.c.status)
-    at = _bind("at", UtcDateTime())
-
-    def filled(column: str, given: Any, flag: str) -> Any:
-        wanted = case((and_(adds, _bind(flag, Boolean())), given), else_=null())
-        return func.coalesce(found.c[column], wanted)
-
-    segments = func.coalesce(_bind("num_segments", Integer()), found.c.counted_segments)
-    new = {
-        "message_sid": func.coalesce(found.c.message_sid, _SID),
-        "from_number": func.coalesce(found.c.from_number, _bind("from_number", String())),
-        "handed_off_at": filled("handed_off_at", at, "hands_off"),
-        "num_segments": filled("num_segments", segments, "hands_off"),
-        "delivered_at": filled("delivered_at", at, "delivers"),
-        "errored_at": filled("errored_at", at, "errs"),
-        "error_code": filled("error_code", _bind("error_code", Integer()), "errs"),
-    }
-    changed = or_(applied, *(new[name].is_distinct_from(found.c[name]) for name in new))
-    return new | {
-        "submission": Submission.ACCEPTED.value,
-        "event_count": found.c.event_count + case((_is_kept(found), 1), else_=0),
-        "sid_source": case(
-            (found.c.sid_source == SidSource.ANSWER.value, found.c.sid_source),
-            else_=func.coalesce(_bind("sid_source", String()), found.c.sid_source),
-        ),
-        "sent_number": null(),
-        "status": case((applied, _bind("status", String())), else_=found.c.status),
-        "updated_at": case((changed, at), else_=found.c.updated_at),
-        "check_at": case(
-            (and_(applied, _bind("ends", Boolean())), null()),
-            (
-                found.c.submission.in_([state.value for state in UNSETTLED]),
-                _bind("next_check_at", UtcDateTime()),
-            ),
-            else_=found.c.check_at,
-        ),
-    }
-
-
-# What the answer needs of the message after the report, and what customers are told of it.
-_MOVED = [messages.c[name] for name in (*SMS_FIELDS, "country", "created_at")]
-
-
-def _postgres(where: ColumnElement[bool], *place: ColumnElement[bool]) -> Any:
-    """Build the statement; ``place`` lets the planner prune partitions."""
-    found = select(messages).where(where).with_for_update().cte("found")
-    moved = (
-        update(messages)
-        .where(messages.c.id == found.c.id, *place)
-        .values(_changes(found))
-        .returning(*_MOVED)
-        .cte("moved")
-    )
-    noted = insert(message_events).from_select(_EVENT_COLUMNS, _event_of(found))
-    both = moved.join(found, found.c.id == moved.c.id)
-    applied = _by_status("applied", Boolean(), found.c.status)
-    told = outbox_insert(
-        select(
-            _bind("told_id", Uuid()).label("id"),
-            moved.c.workspace_id,
-            literal("sms.", String()).concat(moved.c.status).label("type"),
-            sms_json(moved, "postgresql").label("payload"),
-            _bind("at", UtcDateTime()).label("created_at"),
-            moved.c.to_number,
+    def __init__(self, where: str, place: str) -> None:
+        self.on_postgresql = Statement(
+            f"""{_seen(where, "FOR UPDATE")},
+noted AS ({_EVENT}),
+moved AS ({_moved(place, "m.*")}),
+told AS ({_TOLD})
+SELECT moved.id, moved.workspace_id, moved.use_case_id, moved.to_number, moved.country,
+  moved.status, moved.created_at, seen.applied, seen.reason, seen.is_kept
+FROM moved JOIN seen ON seen.id = moved.id"""
         )
-        .select_from(both)
-        .where(applied)
-    )
-    return (
-        select(
-            *(moved.c[column.name] for column in _MOVED),
-            applied.label("applied"),
-            _by_status("reason", String(), found.c.status).label("reason"),
-            _is_kept(found).label("is_kept"),
+        seen = _seen(where)
+        self.note = Statement(
+            f"{seen}\n{_EVENT}\nRETURNING message_id AS id, applied, reason", ids=("id",)
         )
-        .select_from(both)
-        .add_cte(noted.cte("noted"), told.cte("told"))
-    )
-
-
-def _sqlite_event(where: ColumnElement[bool]) -> Any:
-    found = select(messages).where(where).cte("found")
-    return (
-        insert(message_events)
-        .from_select(_EVENT_COLUMNS, _event_of(found))
-        .returning(message_events.c.message_id, message_events.c.applied, message_events.c.reason)
-    )
-
-
-def _sqlite_repeat(where: ColumnElement[bool]) -> Any:
-    return select(
-        messages.c.id.label("message_id"),
-        _by_status("applied", Boolean(), messages.c.status).label("applied"),
-        _by_status("reason", String(), messages.c.status).label("reason"),
-    ).where(where)
-
-
-def _count_repeat() -> Any:
-    """Count a report on the last one like it, or on the last one that changed nothing."""
-    is_alike = and_(
-        *(
-            message_events.c[name].is_not_distinct_from(_bind(name, message_events.c[name].type))
-            for name in ("status", "provider_status", "error_code", "reason")
+        self.look = Statement(f"{seen}\nSELECT id, applied, reason FROM seen", ids=("id",))
+        self.move = Statement(
+            f"{seen}\n{_moved(place, ', '.join((*SMS_FIELDS, 'country', 'created_at')))}",
+            ids=("id", "workspace_id", "use_case_id"),
+            times=("handed_off_at", "delivered_at", "errored_at", "created_at"),
         )
-    )
-    last = (
-        select(message_events.c.id)
-        .where(message_events.c.message_id == _bind("found_id", Uuid()), ~message_events.c.applied)
-        .order_by(is_alike.desc(), message_events.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return (
-        update(message_events)
-        .where(message_events.c.id == last)
-        .values(repeats=message_events.c.repeats + 1)
-    )
 
 
-def _sqlite_update() -> Any:
-    return (
-        update(messages)
-        .where(messages.c.id == _bind("found_id", Uuid()))
-        .values(_changes(messages))
-        .returning(*_MOVED)
-    )
+# The place, said twice, lets PostgreSQL look into one partition only.
+REPORT_WITH_ID = _Statements(_BY_ID, " AND m.id = :message_id")
+REPORT_WITHOUT_ID = _Statements(_BY_SID, "")
 
-
-_ON_POSTGRES = {True: _postgres(_BY_ID, _HAS_ID), False: _postgres(_BY_SID)}
-_ON_SQLITE = {True: _sqlite_event(_BY_ID), False: _sqlite_event(_BY_SID)}
-_SQLITE_REPEAT = {True: _sqlite_repeat(_BY_ID), False: _sqlite_repeat(_BY_SID)}
-_SQLITE_UPDATE = _sqlite_update()
-_COUNT_REPEAT = _count_repeat()
+_COUNT_REPEAT = Statement(
+    """UPDATE message_events SET repeats = repeats + 1
+WHERE id = (
+  SELECT id FROM message_events
+  WHERE message_id = :found_id AND NOT applied
+  ORDER BY (status IS NOT DISTINCT FROM :status
+    AND provider_status IS NOT DISTINCT FROM :provider_status
+    AND error_code IS NOT DISTINCT FROM :error_code
+    AND reason IS NOT DISTINCT FROM :reason) DESC, id DESC
+  LIMIT 1)"""
+)
 
 
 def advance_message(connection: Connection, report: Report) -> Advanced | None:
     """Apply a report to its message; None if no message of the account fits."""
+    run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
     values = _values(report)
-    has_id = report.message_id is not None
     if connection.dialect.name == "postgresql":
-        row = connection.execute(_ON_POSTGRES[has_id], values).one_or_none()
-        if row is None:
-            return None
-        if not row.is_kept:
+        row = run.on_postgresql.first(connection, values)
+        if row is not None and not row.is_kept:
             _count(connection, row.id, values, row.reason)
-        return _advanced(row, row)
-    event = connection.execute(_ON_SQLITE[has_id], values).one_or_none()
+        return None if row is None else _advanced(row, row)
+    event = run.note.first(connection, values)
     if event is None:
-        event = connection.execute(_SQLITE_REPEAT[has_id], values).one_or_none()
+        event = run.look.first(connection, values)
         if event is None:
             return None
-        _count(connection, event.message_id, values, event.reason)
-    found = values | {"given_found_id": event.message_id}
-    moved = connection.execute(_SQLITE_UPDATE, found).one()
+        _count(connection, event.id, values, event.reason)
+    moved = run.move.first(connection, values)
     if event.applied:
         tell_customer(connection, moved, report.at)
     return _advanced(moved, event)
@@ -320,8 +206,7 @@ def advance_message(connection: Connection, report: Report) -> Advanced | None:
 def _count(
     connection: Connection, message_id: UUID, values: dict[str, Any], reason: str | None
 ) -> None:
-    counted = {"given_found_id": message_id, "given_reason": reason}
-    connection.execute(_COUNT_REPEAT, values | counted)
+    _COUNT_REPEAT.run(connection, values | {"found_id": message_id, "reason": reason})
 
 
 def tell_customer(connection: Connection, moved: Any, at: datetime) -> None:
@@ -345,9 +230,7 @@ def _advanced(row: Any, event: Any) -> Advanced:
 
 
 def _values(report: Report) -> dict[str, Any]:
-    decisions = {status: follow(status, report.status) for status in Status}
-    facts = facts_of(report.status)
-    given = {
+    return _decided(report.status) | {
         "account_sid": report.account_sid,
         "message_sid": report.message_sid,
         "message_id": report.message_id,
@@ -359,14 +242,24 @@ def _values(report: Report) -> dict[str, Any]:
         "error_code": report.error_code,
         "from_number": report.from_number,
         "num_segments": report.num_segments,
-        "sid_source": report.sid_source,
+        "sid_source": None if report.sid_source is None else report.sid_source.value,
         "next_check_at": report.at + ACCEPTED_CHECKS[0],
-        "ends": report.status.is_terminal,
+    }
+
+
+@cache
+def _decided(reported: Status) -> dict[str, Any]:
+    """Return the answers of `app.messages.lifecycle` about a reported status, as parameters."""
+    facts = facts_of(reported)
+    found: dict[str, Any] = {
+        "ends": reported.is_terminal,
         "hands_off": facts.hand_off,
         "delivers": facts.delivery,
         "errs": facts.error,
-        **{f"applied_{status}": decisions[status].applied for status in Status},
-        **{f"reason_{status}": decisions[status].reason for status in Status},
-        **{f"adds_{status}": decisions[status].adds_facts for status in Status},
     }
-    return {f"given_{name}": value for name, value in given.items()}
+    for current in Status:
+        decision = follow(current, reported)
+        found[f"applied_{current}"] = decision.applied
+        found[f"reason_{current}"] = None if decision.reason is None else decision.reason.value
+        found[f"adds_{current}"] = decision.adds_facts
+    return found

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.access.principal import StoredKey
 from app.access.provider_account import ProviderAccount
-from app.access.store import key_from
+from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES, key_from
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.destinations.lineage import lineage
@@ -58,9 +58,7 @@ _READ = Statement(
     f"""
 WITH RECURSIVE {lineage("(SELECT workspace_id FROM use_cases WHERE id = :use_case_id)")}
 SELECT
-  k.id AS key_id, k.name AS key_name, k.organization_id AS key_organization_id,
-  k.workspace_id AS key_workspace_id, k.role AS key_role, k.expires_at AS key_expires_at,
-  k.revoked_at AS key_revoked_at,
+  {KEY_TEXT},
   prior.workspace_id AS prior_workspace_id, prior.request_hash AS prior_request_hash,
   prior.answer AS prior_answer, sent.id AS prior_message_id,
   sent.submission AS prior_submission, sent.created_at AS prior_created_at,
@@ -90,16 +88,14 @@ LEFT JOIN idempotency_keys AS prior ON prior.key_hash = :key_hash
     CASE WHEN w.organization_id = k.organization_id THEN u.workspace_id END, :visited_id)
 LEFT JOIN messages AS sent ON sent.id = prior.message_id""",
     ids=(
-        "key_id",
-        "key_organization_id",
-        "key_workspace_id",
+        *KEY_IDS,
         "prior_workspace_id",
         "prior_message_id",
         "use_case_id",
         "workspace_id",
         "organization_id",
     ),
-    times=("key_expires_at", "key_revoked_at", "prior_created_at"),
+    times=(*KEY_TIMES, "prior_created_at"),
 )
 
 

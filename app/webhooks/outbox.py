@@ -10,54 +10,35 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Connection,
-    Insert,
-    Select,
-    String,
-    Text,
-    Uuid,
-    bindparam,
-    exists,
-    insert,
-    select,
-)
+from sqlalchemy import Connection
 
-from app.db.types import UtcDateTime
+from app.db.statement import Statement
 from app.kernel.ids import new_id
 from app.webhooks.events import EventType
-from app.webhooks.tables import webhook_endpoints, webhook_events
 
-_COLUMNS = ("id", "workspace_id", "type", "payload", "created_at", "to_number")
+_COLUMNS = "id, workspace_id, type, payload, created_at, to_number"
 
 
-def outbox_insert(found: Select[*tuple[Any, ...]]) -> Insert:
-    """Build the INSERT of the events that a SELECT gives, for workspaces that want to be told.
+def outbox_insert(found: str) -> str:
+    """Write the INSERT of the events that a SELECT gives, for workspaces that want to be told.
 
-    The SELECT gives, by place: event id, workspace id, type, data as JSON text, time and, where the
-    data names a number, that number. The INSERT may stand by itself or, on PostgreSQL, in a CTE of
-    a larger statement (`Select.add_cte`).
+    The SELECT gives, by name: id, workspace_id, type, payload (data as JSON text), created_at, and
+    to_number, the number that the data names. The INSERT may stand by itself or, on PostgreSQL, in
+    a CTE of a larger statement.
     """
-    given = found.subquery("given_events")
-    columns = list(given.c)
-    wanted = exists().where(
-        webhook_endpoints.c.workspace_id == columns[1], webhook_endpoints.c.active
-    )
-    return insert(webhook_events).from_select(
-        _COLUMNS[: len(columns)], select(*columns).where(wanted)
-    )
+    return f"""INSERT INTO webhook_events ({_COLUMNS})
+  SELECT {_COLUMNS} FROM ({found}) AS event
+  WHERE EXISTS (SELECT 1 FROM webhook_endpoints AS endpoint
+    WHERE endpoint.workspace_id = event.workspace_id AND endpoint.active)"""
 
 
-_ONE = outbox_insert(
-    select(
-        bindparam("event_id", type_=Uuid()).label("id"),
-        bindparam("event_workspace_id", type_=Uuid()).label("workspace_id"),
-        bindparam("event_type", type_=String()).label("type"),
-        bindparam("event_payload", type_=Text()).label("payload"),
-        bindparam("event_at", type_=UtcDateTime()).label("created_at"),
-        bindparam("event_to_number", type_=String()).label("to_number"),
+_ONE = Statement(
+    outbox_insert(
+        """SELECT :id::uuid AS id, :workspace_id::uuid AS workspace_id, :type::text AS type,
+    :payload::text AS payload, :created_at::timestamptz AS created_at,
+    :to_number::text AS to_number"""
     )
-).returning(webhook_events.c.id)
+)
 
 
 def event_row(
@@ -83,12 +64,4 @@ def add_event(
 ) -> bool:
     """Write an event in the caller's transaction; False if the workspace has no endpoint."""
     row = event_row(workspace_id, event_type, data, now)
-    values = {
-        "event_id": row["id"],
-        "event_workspace_id": row["workspace_id"],
-        "event_type": row["type"],
-        "event_payload": row["payload"],
-        "event_to_number": row["to_number"],
-        "event_at": row["created_at"],
-    }
-    return connection.execute(_ONE, values).one_or_none() is not None
+    return _ONE.run(connection, row) == 1

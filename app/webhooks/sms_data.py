@@ -4,9 +4,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, Uuid, cast, func
-
-from app.db.types import UtcDateTime
 from app.kernel.clock import rfc3339
 
 SMS_FIELDS = (
@@ -35,30 +32,12 @@ def _written(value: Any) -> Any:
     return str(value) if isinstance(value, UUID | str) else value
 
 
-def sms_json(row: FromClause, dialect_name: str) -> ColumnElement[str]:
-    """Build the expression of that data as JSON text, from a table, a CTE or a RETURNING."""
-    postgres = dialect_name == "postgresql"
-    pairs: list[Any] = []
-    for name in SMS_FIELDS:
-        pairs += [name, (_on_postgres if postgres else _on_sqlite)(row.c[name])]
-    if postgres:
-        return cast(func.json_build_object(*pairs), Text)
-    return func.json_object(*pairs, type_=Text())
+def sms_json(table: str) -> str:
+    """Write that data as an SQL expression for JSON text on PostgreSQL, of a table of one row."""
+    fields = ", ".join(
+        f"{_IN_UTC.format(name)} AS {name}" if name.endswith("_at") else name for name in SMS_FIELDS
+    )
+    return f"(SELECT row_to_json(data)::text FROM (SELECT {fields} FROM {table}) AS data)"
 
 
-def _on_postgres(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    if isinstance(column.type, UtcDateTime):
-        in_utc = func.timezone("UTC", column)
-        return func.to_char(in_utc, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    return column
-
-
-def _on_sqlite(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    # Times are stored there as they are written on the wire, UUIDs without their hyphens.
-    if not isinstance(column.type, Uuid):
-        return column
-    plain = cast(column, Text)
-    text: Any = func.substr(plain, 1, 8)
-    for start, length in ((9, 4), (13, 4), (17, 4), (21, 12)):
-        text = text.concat("-").concat(func.substr(plain, start, length))
-    return text  # type: ignore[no-any-return]
+_IN_UTC = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"

@@ -1,15 +1,16 @@
 """The outbox: written in the caller's transaction, for workspaces that want to be told."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select, String, Text, Uuid, bindparam, func, insert, literal, select, update
+from sqlalchemy import insert, select
 
 from app.db.engine import Database
-from app.db.types import UtcDateTime
+from app.db.statement import Statement
 from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
 from app.messages.tables import messages
@@ -91,15 +92,20 @@ def test_a_row_can_be_written_by_hand(hooks: Hooks, tenant: Tenant) -> None:
     assert (row["type"], row["payload"]) == ("destination.drift", '{"a":1}')
 
 
-def _told(found: Any, dialect: str) -> Select[*tuple[Any, ...]]:
-    """What a status callback may select: one event for each message that it has changed."""
-    return select(
-        bindparam("event_id", type_=Uuid()).label("event_id"),
-        found.c.workspace_id,
-        literal("sms.", String()).concat(found.c.status).label("type"),
-        sms_json(found, dialect).label("payload"),
-        bindparam("at", type_=UtcDateTime()).label("at"),
-    ).select_from(found)
+def told_of(found: str) -> str:
+    """The outbox's part of a status callback: one event for each message that it has changed."""
+    return outbox_insert(
+        f"""SELECT :event_id::uuid AS id, {found}.workspace_id, 'sms.' || {found}.status AS type,
+        {sms_json(found)} AS payload, :at::timestamptz AS created_at, {found}.to_number
+        FROM {found}"""
+    )
+
+
+@pytest.fixture
+def postgres_hooks(fresh_postgres_url: str, vault: Any) -> Iterator[Hooks]:
+    database = Database(fresh_postgres_url, pool_size=2)
+    yield Hooks(World(database, vault), ManualClock())
+    database.close()
 
 
 @pytest.mark.parametrize(
@@ -114,15 +120,16 @@ def _told(found: Any, dialect: str) -> Select[*tuple[Any, ...]]:
     ids=lambda facts: facts.get("status", "pending"),
 )
 def test_a_statement_says_of_a_message_what_a_row_says(
-    hooks: Hooks, tenant: Tenant, facts: dict[str, Any]
+    postgres_hooks: Hooks, facts: dict[str, Any]
 ) -> None:
-    """The same fields, values and forms on both engines, and never the text of the message."""
+    """The same fields, values and forms as on SQLite, and never the text of the message."""
+    hooks = postgres_hooks
+    tenant = hooks.world.tenant(hooks.world.organization())
     hooks.endpoint(tenant.workspace_id)
     at = hooks.clock.at + timedelta(milliseconds=70)
     add_message(hooks, tenant, **{n: at if v is True else v for n, v in facts.items()})
     with hooks.world.database.writing() as c:
-        told = outbox_insert(_told(messages, c.dialect.name))
-        c.execute(told, {"event_id": new_id(), "at": at})
+        assert Statement(told_of("messages")).run(c, {"event_id": new_id(), "at": at}) == 1
         row = c.execute(select(messages)).one()
     (event,) = hooks.events()
     data = json.loads(event["payload"])
@@ -135,38 +142,23 @@ def test_a_statement_says_of_a_message_what_a_row_says(
     assert event["created_at"] == at
 
 
-def test_a_statement_tells_nothing_for_a_workspace_without_endpoints(
-    hooks: Hooks, tenant: Tenant
-) -> None:
-    add_message(hooks, tenant, status="sent")
-    with hooks.world.database.writing() as c:
-        told = outbox_insert(_told(messages, c.dialect.name))
-        c.execute(told, {"event_id": new_id(), "at": hooks.clock.at})
-    assert hooks.events() == []
-
-
 @pytest.mark.parametrize("wanted", [True, False])
 def test_on_postgresql_it_is_part_of_the_one_statement_of_a_callback(
-    fresh_postgres_url: str, vault: Any, wanted: bool
+    postgres_hooks: Hooks, wanted: bool
 ) -> None:
-    database = Database(fresh_postgres_url, pool_size=2)
-    hooks = Hooks(World(database, vault), ManualClock())
+    hooks = postgres_hooks
     tenant = hooks.world.tenant(hooks.world.organization())
     if wanted:
         hooks.endpoint(tenant.workspace_id)
     message_id = add_message(hooks, tenant)
-    found = select(messages).where(messages.c.id == message_id).with_for_update().cte("found")
-    moved = (
-        update(messages)
-        .where(messages.c.id == found.c.id)
-        .values(status="delivered", delivered_at=bindparam("at", type_=UtcDateTime()))
-        .returning(*(messages.c[name] for name in SMS_FIELDS))
-        .cte("moved")
+    statement = Statement(
+        f"""WITH moved AS (UPDATE messages SET status = 'delivered', delivered_at = :at
+        WHERE id = :message_id RETURNING *),
+        told AS ({told_of("moved")})
+        SELECT id FROM moved"""
     )
-    told = outbox_insert(_told(moved, "postgresql")).cte("told")
-    statement = select(moved.c.id, func.now().cast(Text)).select_from(moved).add_cte(told)
-    with database.writing_once() as c:
-        assert c.execute(statement, {"event_id": new_id(), "at": hooks.clock.at}).one().id
+    values = {"message_id": message_id, "event_id": new_id(), "at": hooks.clock.at}
+    with hooks.world.database.writing_once() as c:
+        assert statement.first(c, values).id == message_id
     kept = [(row["type"], json.loads(row["payload"])["status"]) for row in hooks.events()]
     assert kept == ([("sms.delivered", "delivered")] if wanted else [])
-    database.close()
