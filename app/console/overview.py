@@ -27,6 +27,8 @@ from app.messages.inspection import (
     load_without_receipt,
 )
 from app.messages.read import MessageFilter
+from app.messages.refusal_meanings import refusal_meaning
+from app.messages.usage import load_spend
 from app.people.visitor import Visitor
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
@@ -56,6 +58,7 @@ def overview_page(visitor: Visitor) -> Answer:
             "stuck": load_stuck(connection, principal, now, _LISTED),
             "without_receipt": load_without_receipt(connection, principal, now, _LISTED),
             "endpoints": load_endpoints(connection, principal, EndpointFilter(_MOST_ENDPOINTS)),
+            "spend": load_spend(connection, workspace_id, first_day(now.date())),
             "first_steps": _first_steps(connection, principal, figures, now),
         }
     beat = signs.heartbeat_at
@@ -64,6 +67,7 @@ def overview_page(visitor: Visitor) -> Answer:
         "overview.html",
         figures=figures,
         charts=_charts(figures),
+        refusal_meaning=refusal_meaning,
         signs=signs,
         is_worker_silent=beat is None or now - beat > _SILENT_FOR,
         endpoint_state=endpoint_state,

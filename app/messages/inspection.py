@@ -10,12 +10,14 @@ from app.access.principal import Principal
 from app.access.scope import within_reach
 from app.db.rows import AnyRow
 from app.kernel.ids import first_id_at
+from app.messages.billing import actual_price
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.lifecycle import Status
 from app.messages.read import MessageFilter, one_message, page_of_messages, visible
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import UNSETTLED, Submission
 from app.messages.tables import UNFINISHED, messages
+from app.prices.price_table import amount_text
 
 # For how long a message may rest at a status before somebody should look.
 PENDING_FOR = timedelta(minutes=5)
@@ -35,9 +37,23 @@ class Inspected:
     policy_revision: int | None
     price: str | None
     price_unit: str | None
+    estimated_price: int | None
+    estimate_currency: str | None
+    converted: bool | None
+    converted_at: datetime | None
     check_at: datetime | None
     resends: int
     resent_at: datetime | None
+
+    @property
+    def shown_price(self) -> str | None:
+        """Return what the message cost, else what it is estimated to cost; None if neither."""
+        charged = actual_price(self.price)
+        if charged is not None:
+            return f"{amount_text(charged)} {self.price_unit or ''}".strip()
+        if self.estimated_price is not None:
+            return f"{amount_text(self.estimated_price)} {self.estimate_currency} (estimated)"
+        return None
 
 
 _BESIDE = tuple(name for name in Inspected.__slots__ if name != "message")

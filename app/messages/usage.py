@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, literal, select, union_all
 
 from app.access.principal import Principal
 from app.access.scope import within_reach
@@ -141,6 +141,45 @@ def _sums(
     )
     for row in connection.execute(query):
         yield tuple(row[: len(keys)]), row[len(keys)], row[len(keys) + 1 :]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the refusals of one reason would have cost, as an amount of one currency."""
+
+    code: str
+    refusals: int
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a workspace spent, as amounts with their currencies, and what its refusals saved."""
+
+    spent: Sequence[str]
+    saved: Sequence[Saved]
+
+
+def load_spend(connection: Connection, workspace_id: UUID, first: date) -> Spend:
+    """Sum up the cost of messages, and by reason what refusals saved, since a day (UTC)."""
+    sent, refused = message_counts.c, refusal_counts.c
+    costs = (
+        select(literal("").label("code"), sent.currency, func.count(), func.sum(sent.cost))
+        .where(sent.workspace_id == workspace_id, sent.day >= first, sent.currency != "")
+        .group_by(sent.currency)
+    )
+    savings = (
+        select(refused.code, refused.currency, func.sum(refused.refusals), func.sum(refused.saved))
+        .where(refused.workspace_id == workspace_id, refused.day >= first, refused.saved > 0)
+        .group_by(refused.code, refused.currency)
+    )
+    rows = sorted(connection.execute(union_all(costs, savings)), key=lambda row: (-row[3], row[0]))
+    amounts = [(code, unit, int(count), amount_text(int(sum_))) for code, unit, count, sum_ in rows]
+    return Spend(
+        [f"{amount} {unit}" for code, unit, _, amount in amounts if not code],
+        [Saved(code, count, amount, unit) for code, unit, count, amount in amounts if code],
+    )
 
 
 def position_of(row: Usage) -> str:

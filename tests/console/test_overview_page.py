@@ -13,6 +13,8 @@ from app.db.heartbeats import beat, worker_heartbeats
 from app.kernel.clock import Clock, utc_now
 from app.messages.count import CountMessages
 from app.messages.tables import message_counts, messages
+from app.prices.price_file import read_prices
+from app.prices.store import import_prices
 from app.webhooks.tables import webhook_endpoints
 from support.console import Window, make_person, open_window, signed_in
 from support.months import write_message
@@ -174,3 +176,23 @@ def test_the_page_is_light(gateway: Gateway, tenant: Tenant, window: Window, wor
             ],
         )
     assert len(window.get("/console").data) < 40_000
+
+
+def test_it_shows_what_was_spent_and_what_refusals_saved(
+    gateway: Gateway, tenant: Tenant, window: Window, world: World
+) -> None:
+    assert "Spent" not in window.get("/console").text
+    text = "country,mccmnc,price,currency,valid_from\nUS,,0.05,USD,2026-01-01\nBR,,0.3,USD,2026-01-01\n"
+    with world.database.writing() as c:
+        import_prices(c, read_prices(text), world.now)
+    sent = gateway.send(tenant).get_json()["id"]
+    for _ in range(2):
+        gateway.send(tenant, to=BR_NUMBER)
+    CountMessages(gateway.services.database, gateway.services.clock).run_once()
+
+    shown = window.get("/console").text
+
+    assert "<dt>Spent</dt><dd>0.0500 USD</dd>" in shown
+    assert "<strong>0.6000 USD</strong>" in shown
+    assert ">DestinationBlocked</span>, 2 messages" in shown
+    assert "0.0500 USD (estimated)" in window.get(f"/console/messages/{sent}").text
