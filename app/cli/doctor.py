@@ -133,13 +133,21 @@ def _refusing(database: Database) -> Iterator[Finding]:
         found = load_refusing(connection).values()
     if not found:
         return
-    each = [
-        f"{one.account_sid} since {one.since:%Y-%m-%dT%H:%M:%SZ}"
-        + ("" if one.provider_code is None else f" (Twilio answered {one.provider_code})")
-        for one in found
-    ]
-    text = f"our credentials are refused by {', '.join(each)}: set the account's auth token"
-    yield Finding("provider accounts", False, text)
+    names = {
+        is_silent: ", ".join(
+            f"{one.account_sid} since {one.since:%Y-%m-%dT%H:%M:%SZ}"
+            + ("" if one.provider_code is None else f" (Twilio answered {one.provider_code})")
+            for one in found
+            if one.is_silent is is_silent
+        )
+        for is_silent in (False, True)
+    }
+    if names[False]:
+        text = f"our credentials are refused by {names[False]}: set the account's auth token"
+        yield Finding("provider accounts", False, text)
+    if names[True]:
+        text = f"no readable answer about {names[True]}: check the network and Twilio's status"
+        yield Finding("provider answers", False, text)
 
 
 def _demo(database: Database, instance: Path) -> Iterator[Finding]:

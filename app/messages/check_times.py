@@ -23,16 +23,19 @@ ACCEPTED_CHECKS = (
 
 # Who could not be asked is tried again soon, until a day after the last time to ask.
 _TRY_AGAIN = timedelta(minutes=5)
-_TRIED_UNTIL = ACCEPTED_CHECKS[-1] + timedelta(hours=24)
+TRIED_UNTIL = ACCEPTED_CHECKS[-1] + timedelta(hours=24)
 
 # How long after the last creation nothing may be found before the next; there are no more.
 RESEND_PAUSES = (timedelta(seconds=120), timedelta(seconds=180), timedelta(seconds=300))
 _RESENDS_END = UNSETTLED_GIVEN_UP - RESEND_PAUSES[0]
 
 
-# An account that refuses our credentials is asked ever more seldom.
+# An account that refuses our credentials is asked ever more seldom. So is one that does not answer,
+# which may do so again at any time: it is asked sooner.
 _REFUSED_FIRST = timedelta(minutes=1)
 _REFUSED_LONGEST = timedelta(hours=6)
+_SILENT_FIRST = _OFTEN
+_SILENT_LONGEST = _TRY_AGAIN
 
 
 def is_given_up(created_at: datetime, now: datetime) -> bool:
@@ -52,14 +55,28 @@ def next_unclear_check(created_at: datetime, now: datetime) -> datetime | None:
 
 
 def next_unsettled_try(created_at: datetime, now: datetime) -> datetime | None:
-    """Return when to ask again about an unsettled submission that could not be asked about."""
-    return next_unsettled_check(created_at, now) if now - created_at < _TRIED_UNTIL else None
+    """Return when to ask again about an unsettled submission that could not be asked about.
+
+    After two hours the pauses grow: each is a small part of its age, within bounds.
+    """
+    age = now - created_at
+    if age >= TRIED_UNTIL:
+        return None
+    return max(next_unsettled_check(created_at, now), now + min(age / 120, _TRY_AGAIN))
 
 
 def ask_refusing_account(failures: int, now: datetime) -> datetime:
     """Return when to ask again of an account that has refused so often in a row."""
-    doublings = min(failures - 1, 10)
-    return now + min(_REFUSED_FIRST * (1 << doublings), _REFUSED_LONGEST)
+    return now + min(_doubled(_REFUSED_FIRST, failures), _REFUSED_LONGEST)
+
+
+def ask_silent_account(failures: int, now: datetime) -> datetime:
+    """Return when to ask again of an account that was found silent so often in a row."""
+    return now + min(_doubled(_SILENT_FIRST, failures), _SILENT_LONGEST)
+
+
+def _doubled(pause: timedelta, failures: int) -> timedelta:
+    return pause * (1 << min(failures - 1, 10))
 
 
 def may_resend(
@@ -78,4 +95,4 @@ def next_accepted_check(created_at: datetime, now: datetime) -> datetime | None:
 
 def next_try(created_at: datetime, now: datetime) -> datetime | None:
     """Return when to ask again about an accepted message that could not be asked about."""
-    return now + _TRY_AGAIN if now - created_at < _TRIED_UNTIL else None
+    return now + _TRY_AGAIN if now - created_at < TRIED_UNTIL else None

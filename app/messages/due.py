@@ -5,7 +5,7 @@ run out, and another takes over. The lease's end is also what proves, at the nex
 claim still holds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +19,8 @@ from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.ids import first_id_at
-from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
+from app.messages.check_times import TRIED_UNTIL, UNSETTLED_CHECKS_BEGIN
+from app.messages.events import note_unclear
 from app.messages.lifecycle import Status
 from app.messages.matching import Unsettled
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
@@ -86,21 +87,34 @@ def _tries(created_at: datetime, resent_at: datetime | None) -> tuple[datetime, 
 
 
 def claim_due(
-    connection: Connection, now: datetime, limit: int, lanes: Iterable[Lane] = Lane
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    lanes: Iterable[Lane] = Lane,
+    *,
+    except_of: Collection[str] = (),
 ) -> list[DueMessage]:
-    """Claim messages whose time has come: lane by lane, in each the most overdue first."""
+    """Claim messages whose time has come: lane by lane, in each the most overdue first.
+
+    Of the accounts ``except_of``, only messages are claimed that are not asked about any more.
+    """
     claimed: list[DueMessage] = []
     for lane in lanes:
         if len(claimed) < limit:
-            claimed += _claim(connection, now, limit - len(claimed), lane)
+            claimed += _claim(connection, now, limit - len(claimed), lane, except_of)
     return claimed
 
 
-def _claim(connection: Connection, now: datetime, limit: int, lane: Lane) -> list[DueMessage]:
+def _claim(
+    connection: Connection, now: datetime, limit: int, lane: Lane, except_of: Collection[str]
+) -> list[DueMessage]:
     leased_until = now + LEASE
+    may_be_asked = or_(
+        messages.c.account_sid.not_in(except_of), messages.c.created_at <= now - TRIED_UNTIL
+    )
     due = (
         select(messages.c.id)
-        .where(messages.c.check_at <= now, _OF_LANE[lane])
+        .where(messages.c.check_at <= now, _OF_LANE[lane], *([may_be_asked] if except_of else []))
         .order_by(messages.c.check_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -126,6 +140,9 @@ def _claim(connection: Connection, now: datetime, limit: int, lane: Lane) -> lis
     if orphans:
         without_account = messages.c.id.in_(list(orphans))
         connection.execute(update(messages).where(without_account).values(check_at=None))
+        if lane is Lane.UNSETTLED:
+            for message_id in sorted(orphans):
+                note_unclear(connection, message_id, now)
     return [_due_message(row, leased_until) for row in rows]
 
 

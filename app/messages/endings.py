@@ -1,16 +1,15 @@
 """SQL that ends an unsettled submission as `failed`, with one event."""
 
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import Connection, insert, literal, select, update
+from sqlalchemy import Connection, update
 
-from app.kernel.ids import new_id
 from app.messages.advance import tell_customer
 from app.messages.due import DueMessage, still_ours
+from app.messages.events import add_event_of_message
 from app.messages.lifecycle import Reason, Status
 from app.messages.submission import UNSETTLED, Submission
-from app.messages.tables import message_events, messages
+from app.messages.tables import messages
 
 
 def end_not_confirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:
@@ -26,27 +25,6 @@ def end_refused(
     It stays a message, because its owner has seen it. False if it was settled before.
     """
     return _end(connection, due, now, reason=None, error_code=error_code)
-
-
-def note_unclear(connection: Connection, message_id: UUID, now: datetime) -> bool:
-    """Note once that the provider may have a message and nothing tells which; it stays pending."""
-    of_message = (
-        message_events.c.message_id == message_id,
-        message_events.c.reason == Reason.UNCLEAR.value,
-    )
-    if connection.execute(select(literal(1)).where(*of_message)).first() is not None:
-        return False
-    connection.execute(
-        insert(message_events).values(
-            id=new_id(),
-            message_id=message_id,
-            at=now,
-            status=Status.PENDING,
-            applied=False,
-            reason=Reason.UNCLEAR,
-        )
-    )
-    return True
 
 
 def _end(
@@ -74,16 +52,14 @@ def _end(
     ).one_or_none()
     if ended is None:
         return False
-    connection.execute(
-        insert(message_events).values(
-            id=new_id(),
-            message_id=due.message_id,
-            at=now,
-            status=Status.FAILED,
-            error_code=error_code,
-            applied=True,
-            reason=reason,
-        )
+    add_event_of_message(
+        connection,
+        due.message_id,
+        Status.FAILED,
+        now,
+        applied=True,
+        reason=reason,
+        error_code=error_code,
     )
     tell_customer(connection, ended, now)
     return True

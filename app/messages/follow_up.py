@@ -37,7 +37,8 @@ from app.messages.due import (
     note_billing,
     schedule,
 )
-from app.messages.endings import end_not_confirmed, note_unclear
+from app.messages.endings import end_not_confirmed
+from app.messages.events import note_unclear
 from app.messages.guesses import release
 from app.messages.lifecycle import Status, status_of
 from app.messages.matching import CLOCKS_DIFFER, Listing, ProviderMessage
@@ -55,8 +56,8 @@ from app.use_cases.unconfirmed import OnUnconfirmed
 
 _log = structlog.get_logger(__name__)
 _BATCH = 20
-# After this many failures in a row, an account is not asked for the rest of a batch. One message
-# that the provider cannot answer for must not count for its account.
+# After this many failures in a row, an account counts as silent. One message that the provider
+# cannot answer for must not count for its account.
 _SILENT_AFTER = 3
 _LEFT_OUT = timedelta(hours=1)
 
@@ -107,29 +108,35 @@ class FollowUp:
         return self._run((Lane.SETTLED,))
 
     def _run(self, lanes: Sequence[Lane]) -> int:
+        now = self.clock.now()
+        with self.database.reading() as connection:
+            refusing = load_refusing(connection)
+        waiting = [sid for sid, one in refusing.items() if one.ask_again_at > now]
         with self.database.writing() as connection:
-            claimed = claim_due(connection, self.clock.now(), _BATCH, lanes)
+            claimed = claim_due(connection, now, _BATCH, lanes, except_of=waiting)
         if not claimed:
             return 0
-        with self.database.reading() as connection:
-            refusing = load_refusing(connection, {due.account.sid for due in claimed})
         failures: Counter[str] = Counter()
         left_out: list[DueMessage] = []
         for due in claimed:
-            sid = due.account.sid
-            waits = sid in refusing and refusing[sid].ask_again_at > self.clock.now()
-            if waits or failures[sid] >= _SILENT_AFTER:
+            sid, now = due.account.sid, self.clock.now()
+            if now >= due.leased_until:  # another worker may have claimed it since
+                continue
+            if sid in refusing and refusing[sid].ask_again_at > now:
                 left_out.append(due)
                 continue
             try:
-                failures[sid] = 0 if self._follow(due) else failures[sid] + 1
+                has_answered = self._follow(due)
             except AccountRefused as refused:
                 refusing[sid] = self._note_refusing(due.account, refused, refusing.get(sid))
                 left_out.append(due)
-            else:
-                if failures[sid] == 0 and refusing.pop(sid, None) is not None:
-                    with self.database.writing() as connection:
-                        forget_refusing(connection, sid)
+                continue
+            failures[sid] = 0 if has_answered else failures[sid] + 1
+            if has_answered and refusing.pop(sid, None) is not None:
+                with self.database.writing() as connection:
+                    forget_refusing(connection, sid)
+            elif failures[sid] >= _SILENT_AFTER or (not has_answered and sid in refusing):
+                refusing[sid] = self._note_refusing(due.account, None, refusing.get(sid))
         if left_out:
             now = self.clock.now()
             with self.database.writing() as connection:
@@ -138,14 +145,21 @@ class FollowUp:
         return len(claimed)
 
     def _note_refusing(
-        self, account: ProviderAccount, refused: AccountRefused, before: RefusingAccount | None
+        self,
+        account: ProviderAccount,
+        refused: AccountRefused | None,
+        before: RefusingAccount | None,
     ) -> RefusingAccount:
+        """Note that an account refuses, or that it is silent."""
+        is_silent, code = refused is None, None if refused is None else refused.code
         with self.database.writing() as connection:
-            noted = note_refusing(connection, account, refused.code, before, self.clock.now())
+            noted = note_refusing(
+                connection, account, code, before, self.clock.now(), is_silent=is_silent
+            )
         _log.error(
-            "account_refused",
+            "account_silent" if is_silent else "account_refused",
             account_sid=account.sid,
-            why=str(refused),
+            why=None if refused is None else str(refused),
             since=noted.since.isoformat(),
             ask_again_at=noted.ask_again_at.isoformat(),
         )

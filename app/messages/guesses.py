@@ -8,12 +8,12 @@ id, are stronger. A message that loses its SID or its end is looked for again.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
-from app.kernel.ids import new_id
+from app.messages.events import add_event_of_message
 from app.messages.lifecycle import Reason, Status
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
-from app.messages.tables import message_events, messages
+from app.messages.tables import messages
 
 _other = messages.alias("other")
 _IS_GUESS = messages.c.sid_source == SidSource.LIST.value
@@ -104,14 +104,7 @@ def _reset(
     )
     if reset.rowcount == 0:
         return False
-    connection.execute(
-        insert(message_events).values(
-            id=new_id(),
-            message_id=message_id,
-            at=now,
-            status=Status.PENDING,
-            applied=True,
-            reason=Reason.CONFLICT,
-        )
+    add_event_of_message(
+        connection, message_id, Status.PENDING, now, applied=True, reason=Reason.CONFLICT
     )
     return True

@@ -1,6 +1,6 @@
-"""SQL of the provider accounts that refuse our credentials: each is asked ever more seldom.
+"""SQL of the provider accounts that refuse our credentials or do not answer.
 
-A new auth token ends the waiting at once, and so does an answer.
+Each is asked ever more seldom. A new auth token ends the waiting at once, and so does an answer.
 """
 
 import hashlib
@@ -14,16 +14,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts
-from app.messages.check_times import ask_refusing_account
+from app.messages.check_times import ask_refusing_account, ask_silent_account
 from app.messages.tables import refusing_accounts
 
 
 @dataclass(frozen=True, slots=True)
 class RefusingAccount:
-    """An account that has refused our credentials, and since when."""
+    """An account that has refused our credentials, or was silent, and since when."""
 
     account_sid: str
     provider_code: int | None
+    is_silent: bool
     failures: int
     since: datetime
     ask_again_at: datetime
@@ -32,7 +33,7 @@ class RefusingAccount:
 def load_refusing(
     connection: Connection, account_sids: Iterable[str] | None = None
 ) -> dict[str, RefusingAccount]:
-    """Load the accounts that refused the token that they have now."""
+    """Load the accounts that refused the token that they have now, or did not answer."""
     columns = refusing_accounts.c
     query = (
         select(refusing_accounts, provider_accounts.c.auth_token)
@@ -45,6 +46,7 @@ def load_refusing(
         row.account_sid: RefusingAccount(
             account_sid=row.account_sid,
             provider_code=row.provider_code,
+            is_silent=row.is_silent,
             failures=row.failures,
             since=row.since,
             ask_again_at=row.ask_again_at,
@@ -60,19 +62,25 @@ def note_refusing(
     provider_code: int | None,
     before: RefusingAccount | None,
     now: datetime,
+    *,
+    is_silent: bool = False,
 ) -> RefusingAccount:
-    """Note that an account refused once more; return when it is asked again."""
+    """Note that an account refused or was silent once more; return when it is asked again."""
+    if before is not None and before.is_silent != is_silent:
+        before = None
     failures = 1 if before is None else before.failures + 1
     noted = RefusingAccount(
         account_sid=account.sid,
         provider_code=provider_code,
+        is_silent=is_silent,
         failures=failures,
         since=now if before is None else before.since,
-        ask_again_at=ask_refusing_account(failures, now),
+        ask_again_at=(ask_silent_account if is_silent else ask_refusing_account)(failures, now),
     )
     values = {
         "token_hash": _hash(account.sealed_auth_token),
         "provider_code": provider_code,
+        "is_silent": is_silent,
         "failures": failures,
         "since": noted.since,
         "last_at": now,

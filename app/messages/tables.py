@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
     text,
 )
 
@@ -218,7 +219,7 @@ message_counting = Table(
     Column("leased_until", UtcDateTime),
 )
 
-# Provider accounts that refuse our credentials, and when each is asked again.
+# Provider accounts that refuse our credentials or do not answer, and when each is asked again.
 refusing_accounts = Table(
     "refusing_accounts",
     metadata,
@@ -226,6 +227,8 @@ refusing_accounts = Table(
     # Of the sealed auth token that was refused; another token is asked with at once.
     Column("token_hash", String(64), nullable=False),
     Column("provider_code", Integer),
+    # It gave no answer that can be read; otherwise it refused our credentials.
+    Column("is_silent", Boolean, nullable=False, server_default=false()),
     Column("failures", Integer, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),

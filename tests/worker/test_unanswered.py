@@ -7,43 +7,76 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import (
+    Integer,
+    Uuid,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+    update,
+)
 from twilio.http.response import Response
 
-from app.access.tables import provider_accounts
+from app.access.tables import provider_accounts, workspaces
 from app.cli.doctor import _refusing
 from app.kernel.ids import new_id
 from app.messages import due
 from app.messages.due import hasten
 from app.messages.refusing_accounts import load_refusing
 from app.messages.tables import messages
-from app.providers.twilio.transport import NotConnected
+from app.providers.twilio.transport import NotConfirmed, NotConnected
 from support.bench import SID, Bench, fetched, listed
 from support.fake_twilio import Call, refused
-from support.world import OTHER_ACCOUNT, US_NUMBER
+from support.world import OTHER_ACCOUNT, US_NUMBER, Tenant
 
 MANY = 3000
 
 
-def overdue_repairs(bench: Bench, count: int) -> None:
-    """Write accepted messages that have waited for a repair for a long time."""
+def overdue(
+    bench: Bench, count: int, tenant: Tenant | None = None, *, is_settled: bool = True
+) -> None:
+    """Write messages that have waited for the worker for a long time, by one statement."""
+    of = tenant or bench.tenant
     at = bench.clock.at - timedelta(hours=2)
-    common = {
-        "workspace_id": bench.tenant.workspace_id,
-        "use_case_id": bench.tenant.use_case_id,
-        "account_sid": bench.tenant.account_sid,
-        "submission": "accepted",
+    new = {
+        "workspace_id": of.workspace_id,
+        "use_case_id": of.use_case_id,
+        "account_sid": of.account_sid,
+        "submission": "accepted" if is_settled else "unconfirmed",
         "to_number": "+12025550177",
         "country": "US",
         "counted_segments": 1,
-        "status": "sent",
+        "status": "sent" if is_settled else "pending",
         "created_at": at,
         "updated_at": at,
         "check_at": at,
     }
-    rows = [common | {"id": new_id(), "message_sid": f"SM{place:032x}"} for place in range(count)]
-    with bench.world.database.writing() as c:
-        c.execute(insert(messages), rows)
+    database = bench.world.database
+    place = literal_column("place", Integer)
+    first = new_id().int & ~((1 << 32) - 1)
+    if database.is_sqlite:
+        made_id = func.printf(f"{first >> 32:024x}%08x", place)
+        sid = func.printf("SM%032x", place)
+    else:
+        made_id = cast(
+            func.concat(f"{first >> 32:024x}", func.lpad(func.to_hex(place), 8, "0")), Uuid
+        )
+        sid = func.concat("SM", func.lpad(func.to_hex(place), 32, "0"))
+    numbers = select(literal(1).label("place")).cte("numbers", recursive=True)
+    numbers = numbers.union_all(select(numbers.c.place + 1).where(numbers.c.place < count))
+    values = [made_id, sid if is_settled else null()]
+    values += [literal(value, messages.c[name].type) for name, value in new.items()]
+    with database.writing() as c:
+        c.execute(
+            insert(messages).from_select(
+                ["id", "message_sid", *new], select(*values).select_from(numbers)
+            )
+        )
 
 
 def asked(bench: Bench, *answers: Any) -> list[Call]:
@@ -55,7 +88,7 @@ def asked(bench: Bench, *answers: Any) -> list[Call]:
 
 def test_unsettled_submission_is_asked_about_before_all_overdue_repairs(bench: Bench) -> None:
     """Break: in `app/messages/due.py`, `claim_due`, take the lanes in the other order."""
-    overdue_repairs(bench, MANY)
+    overdue(bench, MANY)
     bench.clock.advance(3600)
     message_id = bench.unconfirmed()
     created = format_datetime(bench.clock.at)
@@ -357,7 +390,7 @@ def test_reconcile_goes_in_batches_that_leave_out_rows_in_use(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: in `app/messages/due.py`, `hasten`, leave out `skip_locked`."""
-    overdue_repairs(bench, 25)
+    overdue(bench, 25)
     with bench.world.database.writing() as c:
         c.execute(update(messages).values(check_at=None))
     monkeypatch.setattr(due, "_BATCH", 10)
@@ -395,3 +428,106 @@ def test_doctor_names_an_account_that_refuses(bench: Bench) -> None:
     assert not finding.is_well
     assert bench.tenant.account_sid in finding.text
     assert "20003" in finding.text
+
+
+SILENCE = [
+    NotConnected("down"),
+    NotConfirmed("slow"),
+    Response(500, json.dumps({"code": 20500, "message": "no"})),
+    Response(503, "<html>"),
+    Response(404, "<html>"),
+    Response(200, "<html>"),
+]
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize("silence", SILENCE, ids=str)
+def test_silent_account_is_asked_ever_more_seldom_and_not_for_ever(
+    bench: Bench, silence: Any
+) -> None:
+    """Break: in `app/messages/follow_up.py`, `_run`, note no account that is silent."""
+    message_id = bench.unconfirmed()
+    for _ in range(30):
+        bench.gateway.send(bench.tenant, to="+12025550177")
+    start, ages = bench.clock.at, []
+    while bench.clock.at - start < timedelta(hours=100):
+        bench.clock.advance(60)
+        ages += [bench.clock.at - start] * len(asked(bench, *[silence] * 20))
+    of_an_hour = [age for age in ages if timedelta(hours=50) < age <= timedelta(hours=51)]
+    assert 0 < len(of_an_hour) <= 12
+    assert {row["check_at"] for row in bench.world.rows(messages)} == {None}
+    assert bench.message(message_id)["status"] == "pending"
+    assert [event["reason"] for event in bench.events(message_id)] == ["unclear"]
+    with bench.world.database.reading() as c:
+        (found,) = load_refusing(c).values()
+    assert (found.is_silent, found.provider_code) == (True, None)
+    (finding,) = _refusing(bench.world.database)
+    assert "no readable answer" in finding.text
+    assert bench.tenant.account_sid in finding.text
+
+
+@pytest.mark.parametrize("lane", ["settle_once", "repair_once"])
+def test_silent_accounts_delay_no_other_account(bench: Bench, lane: str) -> None:
+    """Calls that end without an answer take eleven seconds each: what matters is their number.
+
+    Break: in `app/messages/due.py`, `_claim`, claim also of accounts that wait.
+    """
+    silent = [
+        bench.world.tenant(bench.tenant.organization_id, sid[-3:], account_sid=sid)
+        for sid in (f"AC{place:032x}" for place in (1, 2))
+    ]
+    for tenant in silent:
+        overdue(bench, 2000, tenant, is_settled=lane == "repair_once")
+    with bench.world.database.writing() as c:
+        c.execute(update(messages).values(created_at=bench.clock.at - timedelta(hours=2)))
+    if lane == "settle_once":
+        message_id = bench.unconfirmed()
+        answer = listed(bench.twilios(date_created=format_datetime(bench.clock.at)))
+        bench.clock.advance(60)
+    else:
+        sent = bench.gateway.send(bench.tenant).json
+        message_id = sent["id"]
+        answer = fetched(bench.twilios(sid=sent["message_sid"]))
+        bench.clock.advance(900)
+
+    def answer_of(call: Call) -> Response:
+        if bench.tenant.account_sid in call.uri:
+            return answer
+        raise NotConfirmed("slow")
+
+    before = len(bench.gateway.twilio.calls)
+    for _ in range(4):
+        bench.gateway.twilio.script = [answer_of] * 40
+        getattr(bench.follow_up, lane)()
+    assert bench.message(message_id)["status"] == "delivered"
+    assert len(bench.gateway.twilio.calls) - before <= 7
+
+
+def test_claim_that_was_lost_is_not_asked_about(bench: Bench) -> None:
+    """Break: in `app/messages/follow_up.py`, `_run`, do not look at the lease."""
+    for _ in range(4):
+        bench.unconfirmed()
+    bench.clock.advance(60)
+
+    def slow(_: Call) -> Response:
+        bench.clock.at += due.LEASE
+        return listed()
+
+    assert len(asked(bench, *[slow] * 4)) == 1
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_message_of_a_forgotten_account_stays_as_it_is(bench: Bench, is_settled: bool) -> None:
+    """Break: in `app/messages/due.py`, `_claim`, note nothing for messages without an account."""
+    message_id = bench.gateway.send(bench.tenant).json["id"] if is_settled else bench.unconfirmed()
+    bench.clock.advance(60)
+    with bench.world.database.writing() as c:
+        c.execute(update(workspaces).values(account_sid=None))
+        c.execute(delete(provider_accounts))
+    for _ in range(30):
+        bench.clock.advance(60)
+        assert asked(bench) == []
+    assert bench.message(message_id)["status"] == "pending"
+    reasons = [event["reason"] for event in bench.events(message_id)]
+    assert reasons == ([] if is_settled else ["unclear"])
+    assert [row["check_at"] for row in bench.world.rows(messages)] == [None]
