@@ -44,6 +44,7 @@ def listed(
         "items": found["items"],
         "next_path": None if token is None else _address(path, search | {_TOKEN: token}),
         "first_path": _address(path, search),
+        "export_path": _address(path + ".csv", search),
         "is_first": not request.args.get(_TOKEN),
         "is_searched": bool(search.keys() - {_ZONE}),
     }

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Response, flash, get_flashed_messages, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -81,6 +82,15 @@ def page_around(answer: Response) -> Response:
     # Forms are checked by their origin too, which this policy keeps.
     answer.headers["Referrer-Policy"] = "same-origin"
     return answer
+
+
+def wanted_page(otherwise: str) -> str:
+    """Return the page that a form or link names as the next one, if it is a page of the console."""
+    given = request.values.get("next", "")
+    parts = urlsplit(given)
+    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/console")
+    is_plain = given.isascii() and given.isprintable() and "\\" not in given
+    return given if is_ours and is_plain else otherwise
 
 
 def go_to(path: str, told: str | None = None) -> Response:

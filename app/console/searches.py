@@ -1,5 +1,6 @@
 """Search forms of messages and refusals."""
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -8,12 +9,14 @@ from marshmallow import fields, post_load
 from app.console.typed_number import TypedE164, TypedNumber
 from app.console.typed_times import TimeZone, just_after, just_before
 from app.destinations.refused import RefusalFilter
+from app.kernel.ids import parse_id
 from app.messages.lifecycle import Status
 from app.messages.read import MessageFilter
 from app.web.fields import Country, Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 
 SHOWN = 25
+_SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}", re.ASCII)
 
 
 class _Search(StrictSchema):
@@ -30,17 +33,36 @@ class NumberSearch(StrictSchema):
     use_case_id = Id(load_default=None)
 
 
+class WantedMessage(TypedNumber):
+    """A recipient's number, our id of a message, or Twilio's SID of it, as a filter."""
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the name of the filter and its value."""
+        text = value.strip() if isinstance(value, str) else value
+        if isinstance(text, str):
+            message_id = parse_id(text)
+            if message_id is not None:
+                return "message_id", message_id
+            if _SID.fullmatch(text):
+                return "message_sid", text
+        found = super().deserialize(text, *args, **kwargs)
+        return ("to_number", found) if isinstance(found, str) else found
+
+
 class MessageSearch(_Search):
     """Query of the page of messages."""
 
     status = fields.String(validate=one_of(Status))
     country = Country()
     use_case_id = Id()
-    to_number = TypedNumber()
+    to_number = WantedMessage()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> MessageFilter:
         first, last = _days(data)
+        if "to_number" in data:
+            name, value = data.pop("to_number")
+            data[name] = value
         status = data.pop("status", None)
         return MessageFilter(
             limit=SHOWN,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Response, request, session
@@ -13,7 +12,7 @@ from app.console.callers import current_caller, keep_browser
 from app.console.cookies import drop_token, keep_token, presented_token
 from app.console.forms import Form, read_form, refilled
 from app.console.guard import SIGN_IN, Stranger, Visits
-from app.console.pages import draw, go_to, page_around
+from app.console.pages import draw, go_to, page_around, wanted_page
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed
@@ -135,7 +134,7 @@ def move_to_workspace(visitor: Visitor) -> Answer:
     with service(Database).writing() as connection:
         require_workspace(connection, wide, wanted)
         move_session(connection, visitor.session_id, wanted)
-    return go_to(_wanted())
+    return go_to(wanted_page(HOME))
 
 
 def _page(
@@ -149,7 +148,7 @@ def _page(
     text = draw(
         template,
         form=form or Form(),
-        wanted=_wanted(),
+        wanted=wanted_page(HOME),
         offers_provider=service(OffersProvider).is_offered,
         organizations=organizations or {},
         is_of_provider=is_of_provider,
@@ -195,16 +194,7 @@ def welcome(signed_in: SignedIn) -> Response:
     The forms' token is new with it: nobody knows it who was here before.
     """
     session.clear()
-    answer = go_to(_BY_CODE if signed_in.awaits_second_factor else _wanted())
+    answer = go_to(_BY_CODE if signed_in.awaits_second_factor else wanted_page(HOME))
     keep_token(answer, signed_in.token)
     keep_browser(answer, signed_in)
     return answer
-
-
-def _wanted() -> str:
-    """Return the page after sign-in; only console pages are accepted."""
-    given = request.values.get("next", "")
-    parts = urlsplit(given)
-    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/console")
-    is_plain = given.isascii() and given.isprintable() and "\\" not in given
-    return given if is_ours and is_plain else HOME

@@ -13,6 +13,7 @@ from app.console.destinations.history import routes as history_routes
 from app.console.destinations.inheritance import routes as inheritance_routes
 from app.console.destinations.page import routes as destinations_routes
 from app.console.destinations.rules import routes as rules_routes
+from app.console.exports import routes as exports_routes
 from app.console.failures import install_failure_pages, install_lost_page
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
@@ -42,6 +43,7 @@ CONSOLE_ROUTES = (
     overview_routes,
     messages_routes,
     refusals_routes,
+    exports_routes,
     try_routes,
     account_routes,
     access_keys_routes,

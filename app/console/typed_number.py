@@ -5,6 +5,8 @@ from typing import Any
 
 from app.web.fields import E164Text, PhoneNumberField
 
+# A shorter one is no number with its country code.
+_FEWEST_DIGITS = 7
 _BETWEEN_DIGITS = re.compile(r"[\s().\-\u2010-\u2015\u00a0/]+")
 
 
@@ -15,11 +17,14 @@ def tidy_number(text: str) -> str:
 
 
 class TypedNumber(PhoneNumberField):
-    """A phone number in canonical form once it is tidied."""
+    """A phone number in a search: tidied, and in canonical form; its ``+`` may be left out."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         """Tidy what was typed, and read it."""
-        return super().deserialize(_tidied(value), *args, **kwargs)
+        tidied = _tidied(value)
+        if isinstance(tidied, str) and tidied.isdecimal() and len(tidied) >= _FEWEST_DIGITS:
+            tidied = "+" + tidied
+        return super().deserialize(tidied, *args, **kwargs)
 
 
 class TypedE164(E164Text):

@@ -38,6 +38,8 @@ class MessageFilter:
     use_case_id: UUID | None = None
     workspace_id: UUID | None = None
     to_number: PhoneNumber | None = None
+    message_id: UUID | None = None
+    message_sid: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -104,6 +106,8 @@ def page_of_messages(
         (wanted.use_case_id, columns.use_case_id.__eq__),
         (wanted.workspace_id, columns.workspace_id.__eq__),
         (wanted.to_number, columns.to_number.__eq__),
+        (wanted.message_id, columns.id.__eq__),
+        (wanted.message_sid, columns.message_sid.__eq__),
         (wanted.created_after, _created_after),
         (wanted.created_before, _created_before),
     )

@@ -108,7 +108,9 @@ def load_visitor(connection: Connection, session: OpenSession) -> Visitor:
     """Load the owner of a session and the accessible workspaces, the shown one first."""
     reach = session.reach
     query = (
-        select(workspaces.c.id, workspaces.c.name, workspaces.c.frozen_at)
+        select(
+            workspaces.c.id, workspaces.c.name, workspaces.c.frozen_at, workspaces.c.frozen_reason
+        )
         .add_columns(organizations.c.name.label("organization_name"))
         .select_from(organizations)
         .outerjoin(workspaces, workspaces.c.organization_id == organizations.c.id)
@@ -136,7 +138,7 @@ def load_visitor(connection: Connection, session: OpenSession) -> Visitor:
 
 def _place(row: AnyRow, reach: Reach) -> Place:
     role = reach.role_in(row.id) or Role.VIEWER
-    return Place(row.id, row.name, role, row.frozen_at is not None)
+    return Place(row.id, row.name, role, row.frozen_at is not None, row.frozen_reason)
 
 
 def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> list[AnyRow]:

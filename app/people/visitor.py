@@ -19,6 +19,7 @@ class Place:
     name: str
     role: Role
     is_frozen: bool
+    frozen_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def report(site: Site, message_id: UUID, word: str) -> None:
 
 
 def status_of(page: Page) -> str:
-    return page.locator(".life-status .status").first.inner_text()
+    return page.locator(".life-status .status").first.text_content() or ""
 
 
 def test_a_message_is_seen_to_become_delivered(page: Page, site: Site) -> None:

@@ -267,7 +267,7 @@ def test_a_freeze_stops_every_send_and_a_thaw_lets_them_go(
     page: DestinationPage, desk: Desk
 ) -> None:
     assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=" ").status_code == 422
-    assert "Must say why." in page.text.partition('id="suspend-reason-problem"')[2][:60]
+    assert "Must say why." in page.text.partition('id="policy-suspend-reason-problem"')[2][:60]
     assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=MARKUP).status_code == 303
     assert desk.gateway.send(desk.tenant).status_code == 403
     assert "<script>alert" not in page.shown.text

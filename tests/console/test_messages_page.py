@@ -1,5 +1,7 @@
 """The pages of messages: the search, one message's life, what each role sees of it."""
 
+import csv
+import io
 from datetime import timedelta
 from html import unescape
 from uuid import UUID
@@ -238,3 +240,47 @@ def test_stored_markup_stays_inert(gateway: Gateway, tenant: Tenant, world: Worl
         assert "<script>alert" not in shown
         assert "<img src=x" not in shown
         assert "&lt;script&gt;" in shown, path
+
+
+def test_a_message_is_found_by_number_id_and_sid(gateway: Gateway, tenant: Tenant) -> None:
+    sent = gateway.send(tenant).json
+    gateway.send(tenant, to=BR_NUMBER)
+    window = visit(gateway, tenant)
+    for text in (
+        "%2B12025550123",
+        "12025550123",
+        "1 202 555-0123",
+        sent["id"],
+        sent["message_sid"],
+    ):
+        assert listed(window, f"?to_number={text}") == [sent["id"]], text
+    assert listed(window, f"?to_number={BR_NUMBER[1:]}&status=failed") == []
+
+
+@pytest.mark.one_engine
+def test_a_list_is_exported_as_its_filter_finds_it(
+    gateway: Gateway, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: send the first page alone, or texts as they are."""
+    monkeypatch.setattr("app.console.exports._ROWS_AT_ONCE", 2)
+    sent = [gateway.send(tenant, message="=1+1").json["id"] for _ in range(5)]
+    gateway.send(tenant, to="+33612345678")
+
+    def rows(path: str, role: Role = Role.SENDER) -> list[dict[str, str]]:
+        answer = visit(gateway, tenant, role).get(path)
+        assert (answer.status_code, answer.mimetype) == (200, "text/csv"), answer.text[-300:]
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
+    found = rows("/console/messages.csv?country=US")
+    assert [row["id"] for row in found] == sent[::-1]
+    assert (found[0]["to_number"], found[0]["text"]) == (US_NUMBER, "'=1+1")
+    (masked, *_) = rows("/console/messages.csv", Role.VIEWER)
+    assert (masked["to_number"], masked["text"]) == ("+12*******23", "")
+    assert rows("/console/messages.csv?status=failed") == []
+    assert [row["code"] for row in rows("/console/refusals.csv")] == ["DestinationBlocked"]
+    opt_out = {"to_number": US_NUMBER, "source": "=cmd()"}
+    gateway.post("/v1/opt-outs", opt_out, key=tenant.keys[Role.ADMIN])
+    actions = [row["action"] for row in rows("/console/audit.csv", Role.ADMIN)]
+    assert actions == ["opt_out.added"]
+    assert visit(gateway, tenant, Role.SENDER).get("/console/audit.csv").status_code == 403
+    assert visit(gateway, tenant).get("/console/messages.csv?status=x").status_code == 422

@@ -26,6 +26,7 @@
   function left(seconds) {
     const two = (number) => String(number).padStart(2, "0");
     const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+    if (days > 30) return "";
     if (days) return `${days} d ${hours} h left`;
     return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)} left`;
   }
@@ -66,6 +67,19 @@
     else allow(code);
   }
 
+  // Leaving with unsaved changes asks first, in the page.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!form || !wished.children.length || !link || link.target || "discards" in link.dataset) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey || link.getAttribute("href").startsWith("#")) return;
+    const asking = document.querySelector(".leaving");
+    if (!asking) return;
+    event.preventDefault();
+    asking.querySelector("a").href = link.href;
+    asking.hidden = false;
+    asking.querySelector("a").focus();
+  });
+
   // The list
   const list = document.getElementById("allowed");
   function drawChip(code) {
@@ -76,6 +90,10 @@
       chip.dataset.code = code;
       chip.querySelector("span").textContent = names.of(code);
       chip.querySelector("small").textContent = code;
+      if (state.closed.has(code)) {
+        const note = Object.assign(document.createElement("small"), { className: "closed-there", textContent: "blocked at Twilio" });
+        chip.querySelector(".note").before(note);
+      }
       const after = [...list.children].find((one) => one.querySelector("span").textContent.localeCompare(names.of(code)) > 0);
       list.insertBefore(chip, after ?? null);
     }
@@ -227,7 +245,7 @@
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", "World map of the destinations; the list above shows the same");
     over = document.createElementNS(shapes, "g");
-    over.setAttribute("class", "expired");
+    over.setAttribute("class", "over");
     svg.append(over);
     map.append(svg);
     map.closest("section").hidden = false;

@@ -8,7 +8,7 @@ from app.console.destinations.sight import place_of
 from app.console.forms import read_form, refilled
 from app.console.guard import Visits
 from app.console.navigation import DESTINATIONS
-from app.console.pages import go_to
+from app.console.pages import go_to, wanted_page
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
@@ -59,4 +59,4 @@ def _set(visitor: Visitor, *, frozen: bool, told: str) -> Answer:
             actor=visitor.actor,
             now=service(Clock).now(),
         )
-    return go_to(DESTINATIONS, told)
+    return go_to(wanted_page(DESTINATIONS), told)

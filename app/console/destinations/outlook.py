@@ -39,6 +39,7 @@ class Outlook:
     risky: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     without_numbers: tuple[str, ...] = ()
+    blocks_home: bool = False
     problems: Mapping[str, list[str]] = field(default_factory=dict)
 
 
@@ -63,6 +64,7 @@ def look_ahead(connection: Connection, sight: Sight, wishes: Wishes) -> Outlook:
         hints=_hints(opened, sight),
         risky=tuple(code for code in opened if code in risky),
         closed=tuple(code for code in opened if sight.gates.is_closed(code)),
+        blocks_home=sight.workspace.home_country in wishes.block,
         without_numbers=tuple(code for code in opened if not has_numbers(code)),
     )
 

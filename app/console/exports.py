@@ -1,0 +1,205 @@
+"""CSV files of messages, refusals and audit events: what the filters of their pages find.
+
+The rows are read and sent page by page, so that a long file takes no memory and no connection.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from flask import Response, stream_with_context
+from sqlalchemy import Connection
+
+from app.access.audit_log import load_audit_events
+from app.access.roles import Role
+from app.access.visibility import shown_body, shown_number, shown_reason
+from app.console.audit_page import PATH as AUDIT
+from app.console.audit_page import AuditSearch
+from app.console.forms import read_search
+from app.console.guard import Visits
+from app.console.messages_page import MESSAGES
+from app.console.refusals_page import REFUSALS
+from app.console.searches import MessageSearch, RefusalSearch
+from app.db.engine import Database
+from app.destinations.refused import load_refusals
+from app.kernel.clock import Clock, rfc3339
+from app.messages.inspection import load_inspected_page
+from app.people.visitor import Visitor
+from app.use_cases.read import load_use_case_names
+from app.web.routes import Answer, Routes
+from app.web.wiring import service
+
+routes = Routes("Console", described=False)
+_ROWS_AT_ONCE = 500
+_PIECE = 32 * 1024
+# A spreadsheet takes a text that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_CSV = {200: "text/csv"}
+
+_MESSAGE_COLUMNS = (
+    "id",
+    "created_at",
+    "to_number",
+    "country",
+    "use_case",
+    "status",
+    "error_code",
+    "segments",
+    "from_number",
+    "message_sid",
+    "handed_off_at",
+    "delivered_at",
+    "errored_at",
+    "text",
+)
+_REFUSAL_COLUMNS = (
+    "id",
+    "at",
+    "number",
+    "country",
+    "use_case",
+    "code",
+    "source",
+    "rule",
+    "scope",
+    "revision",
+    "provider_code",
+)
+_AUDIT_COLUMNS = (
+    "id",
+    "at",
+    "action",
+    "actor_kind",
+    "actor_name",
+    "workspace_id",
+    "target",
+    "details",
+)
+
+
+@routes.add("GET", MESSAGES + ".csv", guard=Visits(Role.VIEWER), answers=_CSV)
+def export_messages(visitor: Visitor) -> Answer:
+    """Export messages; viewers get masked numbers and no texts, as on the page."""
+    wanted = read_search(MessageSearch)
+    now, names = service(Clock).now(), _use_case_names(visitor)
+
+    def load(connection: Connection, page: Any) -> Sequence[Any]:
+        return load_inspected_page(connection, visitor.principal, page, now)
+
+    def row_of(one: Any) -> Sequence[object]:
+        message = one.message
+        times = (message.handed_off_at, message.delivered_at, message.errored_at)
+        return (
+            message.id,
+            rfc3339(message.created_at),
+            shown_number(visitor.role, message.to_number),
+            one.country,
+            _text(names.get(message.use_case_id)),
+            message.status,
+            message.error_code,
+            message.num_segments or one.counted_segments,
+            message.from_number,
+            message.message_sid,
+            *(None if at is None else rfc3339(at) for at in times),
+            _text(shown_body(visitor.role, message.body)),
+        )
+
+    rows = map(row_of, _every(load, wanted, lambda one: one.message.id))
+    return _csv_answer("messages", _MESSAGE_COLUMNS, rows)
+
+
+@routes.add("GET", REFUSALS + ".csv", guard=Visits(Role.VIEWER), answers=_CSV)
+def export_refusals(visitor: Visitor) -> Answer:
+    """Export refusals; their numbers are stored masked."""
+    wanted = read_search(RefusalSearch)
+    names, place = _use_case_names(visitor), visitor.place
+
+    def load(connection: Connection, page: Any) -> Sequence[Any]:
+        return [] if place is None else load_refusals(connection, place.workspace_id, page)
+
+    def row_of(row: Any) -> Sequence[object]:
+        return (
+            row.id,
+            rfc3339(row.at),
+            row.masked_number,
+            row.country,
+            _text(names.get(row.use_case_id)),
+            row.code,
+            row.source,
+            row.rule,
+            row.scope,
+            row.revision,
+            row.provider_code,
+        )
+
+    rows = map(row_of, _every(load, wanted, lambda row: row.id))
+    return _csv_answer("refusals", _REFUSAL_COLUMNS, rows)
+
+
+@routes.add("GET", AUDIT + ".csv", guard=Visits(Role.ADMIN), answers=_CSV)
+def export_audit(visitor: Visitor) -> Answer:
+    """Export audit events of the shown workspace, or of the organization."""
+    wanted, principal = read_search(AuditSearch), visitor.principal_for(Role.ADMIN)
+
+    def load(connection: Connection, page: Any) -> Sequence[Any]:
+        return load_audit_events(connection, principal, page)
+
+    def row_of(row: Any) -> Sequence[object]:
+        return (
+            row.id,
+            rfc3339(row.at),
+            row.action,
+            row.actor_kind,
+            _text(row.actor_name),
+            row.workspace_id,
+            _text(row.target),
+            _text(shown_reason(visitor.role, row.reason)),
+        )
+
+    rows = map(row_of, _every(load, wanted, lambda row: row.id))
+    return _csv_answer("audit", _AUDIT_COLUMNS, rows)
+
+
+def _every(
+    load: Callable[[Connection, Any], Sequence[Any]], wanted: Any, identify: Callable[[Any], UUID]
+) -> Iterator[Any]:
+    """Read every row that a filter finds, page by page, from its page token on."""
+    wanted = replace(wanted, limit=_ROWS_AT_ONCE)
+    while True:
+        with service(Database).reading() as connection:
+            found = load(connection, wanted)
+        yield from found[:_ROWS_AT_ONCE]
+        if len(found) <= _ROWS_AT_ONCE:
+            return
+        wanted = replace(wanted, page_token=identify(found[_ROWS_AT_ONCE - 1]))
+
+
+def _csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+    def pieces() -> Iterator[str]:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        for row in chain([columns], rows):
+            writer.writerow(row)
+            if buffer.tell() > _PIECE:
+                yield buffer.getvalue()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue()
+
+    answer = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return answer
+
+
+def _use_case_names(visitor: Visitor) -> dict[UUID, str]:
+    with service(Database).reading() as connection:
+        return load_use_case_names(connection, visitor.principal)
+
+
+def _text(text: str | None) -> str:
+    """Return a text that a spreadsheet does not take for a formula."""
+    return "" if text is None else f"'{text}" if text.startswith(_FORMULA) else text
