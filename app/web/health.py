@@ -77,6 +77,9 @@ def _is_direct_from_loopback() -> bool:
     # A page whose name was pointed at loopback (DNS rebinding) has its own name as the host.
     if any(_OF_PROXIES.search(name) for name, _ in request.headers):
         return False
+    # A target with a host of its own is one for a proxy, and takes precedence over the header.
+    if not str(request.environ.get("RAW_URI", "/")).startswith("/"):
+        return False
     host = _HOST.fullmatch(request.headers.get("Host", ""))
     if host is None or not _is_loopback(request.remote_addr or ""):
         return False
