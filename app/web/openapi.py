@@ -125,7 +125,9 @@ def _answers(endpoint: Endpoint) -> dict[str, Any]:
     found: dict[str, Any] = {
         str(status): {
             "description": meaning_of(shape),
-            "headers": success_headers(endpoint.answer_headers),
+            "headers": success_headers(
+                endpoint.answer_headers, is_keyed=endpoint.guard.rule in _KEYED
+            ),
         }
         | content_of(shape)
         for status, shape in endpoint.answers.items()

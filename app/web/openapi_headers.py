@@ -8,6 +8,8 @@ from app.kernel import errors as e
 _REQUEST_ID = "X-Request-Id"
 _RETRY = "Retry-After"
 _CHALLENGE = "WWW-Authenticate"
+_POLICY = "RateLimit-Policy"
+_LIMIT = "RateLimit"
 
 COMMON_HEADERS: dict[str, dict[str, Any]] = {
     _REQUEST_ID: {
@@ -19,6 +21,17 @@ COMMON_HEADERS: dict[str, dict[str, Any]] = {
         "description": "Seconds to wait before asking again.",
         "schema": {"type": "integer"},
     },
+    _POLICY: {
+        "description": "The rate of the access key: q requests in a window of w seconds "
+        "(draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string"},
+        "example": '"key";q=200;w=2',
+    },
+    _LIMIT: {
+        "description": "What the access key has left: r requests; all of them in t seconds.",
+        "schema": {"type": "string"},
+        "example": '"key";r=199;t=1',
+    },
     _CHALLENGE: {
         "description": "The scheme that is wanted.",
         "required": True,
@@ -27,12 +40,13 @@ COMMON_HEADERS: dict[str, dict[str, Any]] = {
 }
 
 
-def success_headers(own: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Describe the headers of an answer that is no error."""
+def success_headers(own: Mapping[str, str], *, is_keyed: bool) -> dict[str, dict[str, Any]]:
+    """Describe the headers of an answer that is no error; a key is told its rate."""
     described = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in own.items()
     }
-    return {_REQUEST_ID: _reference(_REQUEST_ID)} | described
+    names = [_REQUEST_ID, *([_POLICY, _LIMIT] if is_keyed else [])]
+    return {name: _reference(name) for name in names} | described
 
 
 def error_headers(errors: Sequence[type[e.PublicError]]) -> dict[str, dict[str, Any]]:
@@ -40,6 +54,8 @@ def error_headers(errors: Sequence[type[e.PublicError]]) -> dict[str, dict[str, 
     names = [_REQUEST_ID]
     if any(error.retry_after_seconds is not None for error in errors):
         names.append(_RETRY)
+    if e.RateLimited in errors:
+        names += [_POLICY, _LIMIT]
     if e.Unauthorized in errors:
         names.append(_CHALLENGE)
     return {name: _reference(name) for name in names}
