@@ -1,7 +1,10 @@
-"""Provider check: differences between the policy and Twilio's geo permissions."""
+"""Provider check: differences between the policy and Twilio's geo permissions, and their fix."""
 
 from dataclasses import dataclass
 
+from flask import request
+
+from app.access.audit import Deed, note_deed
 from app.access.roles import Role
 from app.console.destinations.sight import by_name, load_sight, place_of
 from app.console.guard import Visits
@@ -9,6 +12,8 @@ from app.console.pages import go_to, page_answer
 from app.db.engine import Database
 from app.destinations.provider_check import CheckProvider, ProviderView, load_view
 from app.destinations.provider_gates import UNSUPPORTED
+from app.destinations.provider_push import Pushed, PushToProvider
+from app.kernel.clock import Clock
 from app.people.visitor import Visitor
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
@@ -56,7 +61,81 @@ def ask_again(visitor: Visitor) -> Answer:
     return _page(visitor, 503, f"Twilio could not be reached: {problem}. Try again later.")
 
 
-def _page(visitor: Visitor, status: int = 200, problem: str = "") -> Answer:
+@routes.add(
+    "POST",
+    PATH + "/align",
+    guard=Visits(Role.ADMIN),
+    answers={303: None, **dict.fromkeys((200, 403, 422, 503), "text/html")},
+)
+def align_permissions(visitor: Visitor) -> Answer:
+    """Show the changes that align Twilio's geo permissions, and make those that were shown."""
+    workspace_id = place_of(visitor)
+    push = PushToProvider(service(CheckProvider))
+    planned = push(workspace_id)
+    obstacle = _obstacle(visitor, planned)
+    if obstacle is not None:
+        return _page(visitor, *obstacle)
+    plan = _ShownPlan(planned[0])
+    if request.form.get("shown") != plan.text or not request.form.get("acknowledge"):
+        return _page(visitor, plan=plan)
+    (pushed,) = push(workspace_id, apply=True)
+    reason = f"{len(pushed.plan.changes)} permissions of {pushed.account_sid}"
+    deed = Deed(visitor.organization_id, workspace_id, "geo.pushed", None, reason)
+    with service(Database).writing() as connection:
+        note_deed(connection, visitor.actor, deed, service(Clock).now())
+    failure = _failure(pushed)
+    if failure is not None:
+        return _page(visitor, *failure)
+    return go_to(PATH, f"Changed at Twilio: {len(pushed.plan.changes)} permissions.")
+
+
+def _obstacle(visitor: Visitor, planned: list[Pushed]) -> tuple[int, str] | None:
+    """Return the status and the text of why nothing can be changed; None if it can."""
+    if not planned:
+        return 422, _NO_ACCOUNT
+    first = planned[0]
+    if first.problem is not None:
+        return 503, f"Twilio could not be reached: {first.problem}. Try again later."
+    role = visitor.organization_role
+    is_admin_everywhere = role is not None and role.permits(Role.ADMIN)
+    if len(first.workspaces) > 1 and not is_admin_everywhere:
+        names = ", ".join(first.workspaces)
+        return 403, f"The Twilio account is shared by {names}. An admin of all of them can do this."
+    return None
+
+
+def _failure(pushed: Pushed) -> tuple[int, str] | None:
+    """Return the status and the text of what Twilio did not change; None if it changed all."""
+    if pushed.problem is not None:
+        return 503, f"Twilio did not confirm the changes: {pushed.problem}."
+    refused = [one for one in pushed.outcomes or () if one.problem is not None]
+    if not refused:
+        return None
+    named = ", ".join(f"{one.wanted.country} ({one.problem})" for one in refused)
+    return 422, f"Twilio did not change: {named}."
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownPlan:
+    """The changes to confirm; ``text`` identifies them."""
+
+    pushed: Pushed
+
+    @property
+    def text(self) -> str:
+        """Return the same text for the same changes of the same account."""
+        changes = (f"{one.country}={one.is_open}" for one in self.pushed.plan.changes)
+        return f"{self.pushed.account_sid};{','.join(changes)}"
+
+    def countries(self, *, is_open: bool) -> list[str]:
+        """Return the countries to allow or to block at Twilio, by name."""
+        changes = self.pushed.plan.changes
+        return by_name({one.country for one in changes if one.is_open is is_open})
+
+
+def _page(
+    visitor: Visitor, status: int = 200, problem: str = "", plan: _ShownPlan | None = None
+) -> Answer:
     with service(Database).reading() as connection:
         sight = load_sight(connection, visitor)
         view = load_view(connection, sight.effective, sight.now)
@@ -68,6 +147,7 @@ def _page(visitor: Visitor, status: int = 200, problem: str = "") -> Answer:
         view=view,
         found=_disagreements(view),
         problem=problem,
+        plan=plan,
     )
 
 

@@ -1,5 +1,8 @@
 """Provider check: the four disagreements side by side, and asking Twilio again."""
 
+import re
+from html import unescape
+
 import pytest
 from sqlalchemy import update
 
@@ -7,12 +10,15 @@ from app.access.roles import Role
 from app.access.tables import workspaces
 from app.db.vault import Vault
 from app.destinations.geo_source import GeoPermission
+from app.destinations.provider_check import CheckProvider
 from app.destinations.provider_gates import gates_from
 from app.destinations.provider_store import replace_permissions
 from app.destinations.tables import provider_checks
-from support.console import Window, signed_in
+from app.web.wiring import provide
+from support.console import Window, deeds_of_pages, signed_in
 from support.destinations import Desk
-from support.geo import ask_through_twilio, entry, listed
+from support.forms import form_of
+from support.geo import FakeGeo, ask_through_twilio, entry, listed, permits
 from support.world import ACCOUNT, Gateway, Tenant, World
 
 pytestmark = pytest.mark.one_engine
@@ -58,7 +64,7 @@ def test_the_four_lists_stand_with_what_to_do(desk: Desk, window: Window, world:
     closed = section(html, "closed-there")
     for told in ("France <small>FR<", "Pakistan <small>PK, high-risk<", "Cuba <small>CU, uns"):
         assert told in closed
-    assert "<code>borderpost geo push <span>--yes</span></code>" in closed
+    assert "block=FR" in closed
     opened = section(html, "open-there")
     assert "Nigeria <small>NG, high-risk<" in opened
     assert "Finland <small>FI<" in opened
@@ -133,3 +139,55 @@ def test_nothing_is_held_while_twilio_is_asked(desk: Desk, window: Window, world
 
     desk.gateway.twilio.script.append(answers)  # type: ignore[arg-type]
     assert window.post(PAGE).status_code == 303
+
+
+def test_twilio_is_changed_after_a_second_press_with_an_acknowledgement(
+    desk: Desk, window: Window, world: World
+) -> None:
+    """Break: change without the acknowledgement, or what was not shown."""
+    provide(desk.gateway.client.application, _check_over(desk, source := FakeGeo()))
+    source.permits[ACCOUNT] = permits(US=True, FR=False, FI=True)
+    desk.allow("FR")
+    path = f"{PAGE}/align"
+    shown = window.post(path, on=PAGE).text
+    assert ("Allow at Twilio:</strong> France." in shown, "Block at Twilio" in shown) == (
+        True,
+        True,
+    )
+    found = form_of(shown, path, "Change at Twilio").pressed("Change at Twilio")
+    found.pop("acknowledge", None)
+    for form in (found, found | {"acknowledge": "yes", "shown": "another"}):
+        assert window.post_without_token(path, form).status_code == 200
+    assert source.wanted == []
+    done = window.post_without_token(path, found | {"acknowledge": "yes"})
+    assert done.status_code == 303
+    assert {(one.country, one.is_open) for one in source.wanted} == {("FR", True), ("FI", False)}
+    assert ("geo.pushed", f"2 permissions of {ACCOUNT}") in deeds_of_pages(world)
+
+
+def test_who_shares_an_account_needs_a_role_everywhere(
+    desk: Desk, window: Window, world: World
+) -> None:
+    provide(desk.gateway.client.application, _check_over(desk, source := FakeGeo()))
+    source.permits[ACCOUNT] = permits(US=True, FI=True)
+    world.tenant(desk.tenant.organization_id, "Sibling", account_sid=ACCOUNT)
+    refused = window.post(f"{PAGE}/align", on=PAGE)
+    assert (refused.status_code, "is shared by Retail, Sibling" in refused.text) == (403, True)
+    wide = world.keys(desk.tenant.organization_id, None)[Role.ADMIN]
+    assert signed_in(desk.gateway, wide).post(f"{PAGE}/align", on=PAGE).status_code == 200
+
+
+def test_blocking_here_is_prepared_and_not_saved(desk: Desk, window: Window, world: World) -> None:
+    desk.allow("FR")
+    store(world)
+    html = window.get(PAGE).text
+    link = re.search(r'href="([^"]+block=FR[^"]*)"', html)
+    assert link is not None
+    page = window.get(unescape(link[1])).text
+    assert "1 unsaved change" in page
+    assert desk.revision == 2
+
+
+def _check_over(desk: Desk, source: FakeGeo) -> CheckProvider:
+    services = desk.gateway.services
+    return CheckProvider(services.database, source, services.clock)

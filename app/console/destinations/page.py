@@ -5,6 +5,7 @@ Saving makes exactly the previewed changes, at the previewed revision, or nothin
 
 from dataclasses import replace
 
+from flask import request
 from sqlalchemy import Connection
 
 from app.access.roles import Role
@@ -12,7 +13,7 @@ from app.console.country_options import country_options
 from app.console.destinations.draft import Draft, read_draft
 from app.console.destinations.outlook import look_ahead, problems_by_country
 from app.console.destinations.sight import Sight, by_name, load_sight, place_of
-from app.console.destinations.wishes import DURATIONS, Wishes
+from app.console.destinations.wishes import DURATIONS, Wishes, read_wishes
 from app.console.forms import Form
 from app.console.guard import Visits
 from app.console.language import visitor_language
@@ -37,8 +38,12 @@ _WHOLE = "destinations/page.html"
 
 @routes.add("GET", DESTINATIONS, guard=Visits(Role.VIEWER), answers={200: "text/html"})
 def destinations_page(visitor: Visitor) -> Answer:
-    """Show which countries the workspace may reach."""
-    return show(visitor)
+    """Show which countries the workspace may reach.
+
+    Countries named as ``allow`` or ``block`` in the address are marked; Save is still needed.
+    """
+    marked = read_wishes(request.args)
+    return show(visitor, marked=marked if marked and visitor.permits(Role.ADMIN) else None)
 
 
 @routes.add(
@@ -81,11 +86,15 @@ def show(
     draft: Draft | None = None,
     status: int = 200,
     template: str = _WHOLE,
+    *,
     freezing: Form | None = None,
+    marked: Wishes | None = None,
 ) -> Answer:
     """Render the page, or its part, with the pending changes."""
     with service(Database).reading() as connection:
         sight = load_sight(connection, visitor)
+        if marked is not None:
+            draft = Draft(replace(marked, revision=sight.effective.revision))
         base = draft.wishes.revision if draft else sight.effective.revision
         after = (draft or Draft(Wishes(base))).after_step(sight)
         can_save = bool(after.wishes) and sight.may_change
