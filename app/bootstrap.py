@@ -8,20 +8,27 @@ from dataclasses import dataclass, replace
 from app.access.attempts import Attempts
 from app.access.rates import RateBuckets
 from app.db.engine import Database
-from app.db.installation import InstallationSecrets
+from app.db.installation import InstallationSecrets, Pseudonyms
 from app.db.schema import current_revision, latest_revision, upgrade
 from app.db.vault import Vault
 from app.destinations.geo_source import GeoPermissionSource
 from app.destinations.manage import ManageDestinations
 from app.destinations.provider_check import CheckProvider
+from app.guards.alerts import ClearAlerts
+from app.guards.autos import RefreshAutos
+from app.guards.delivery import WatchDelivery
 from app.guards.manage import ManageGuards
 from app.guards.manage_alerts import AcknowledgeAlert
+from app.guards.purge import PurgeGuards
+from app.guards.watchers import WatchOthers
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.messages.count import CountMessages
 from app.messages.expire import ExpireMessages
 from app.messages.follow_up import FollowUp
+from app.messages.guard_history import GuardHistory
+from app.messages.guarded import OpenGuarded
 from app.messages.make_months import MakeMonths
 from app.messages.ports import SmsProvider
 from app.messages.purge import Purge
@@ -182,15 +189,17 @@ def open_services(
     attempts = Attempts(database, clock)
     known_browsers = KnownBrowserCookie(settings.secret_key)
     sign_in = SignIn(database, vault, clock, attempts, known_browsers)
+    secrets = InstallationSecrets(settings.secret_key, vault)
+    pseudonyms = Pseudonyms(database, secrets)
     in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
     return Services(
         settings=settings,
         database=database,
         clock=clock,
-        send=SendMessage(database, provider, clock, in_flight),
+        send=SendMessage(database, provider, clock, in_flight, OpenGuarded(database, pseudonyms)),
         track=TrackDelivery(database, clock),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
-        guards=ManageGuards(database, clock),
+        guards=ManageGuards(database, clock, GuardHistory(), pseudonyms),
         acknowledge_alert=AcknowledgeAlert(database, clock),
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
         workspaces=ManageWorkspaces(database, vault, clock, prover or TwilioProof(transport)),
@@ -208,7 +217,7 @@ def open_services(
         identity_sign_in=IdentitySignIn(sign_in),
         own_account=OwnAccount(database, vault, clock, attempts),
         vault=vault,
-        installation_secrets=InstallationSecrets(settings.secret_key, vault),
+        installation_secrets=secrets,
     )
 
 
@@ -225,6 +234,11 @@ class Background:
     purge_sessions: PurgeSessions
     expire: ExpireMessages
     make_months: MakeMonths
+    purge_guards: PurgeGuards
+    refresh_autos: RefreshAutos
+    watch_delivery: WatchDelivery
+    watch_others: WatchOthers
+    clear_alerts: ClearAlerts
     deliver: DeliverWebhooks
     deliver_again: DeliverWebhooks
 
@@ -266,6 +280,11 @@ def open_background(
         purge_sessions=PurgeSessions(database, clock),
         expire=ExpireMessages(database, clock, settings.message_retention_days),
         make_months=MakeMonths(database, clock),
+        purge_guards=PurgeGuards(database, clock),
+        refresh_autos=RefreshAutos(database, clock, GuardHistory()),
+        watch_delivery=WatchDelivery(database, clock, GuardHistory()),
+        watch_others=WatchOthers(database, clock),
+        clear_alerts=ClearAlerts(database, clock),
         deliver=deliver,
         # Receivers that fail wait in a lane of their own, so that they hold up nobody else.
         deliver_again=replace(deliver, lane=Lane.FAILING),

@@ -34,6 +34,9 @@ from app.worker.loop import Task, run_tasks
 
 _POLL_SECONDS = 1.0
 _COUNT_SECONDS = 10.0
+_ALERT_SECONDS = 10.0
+_DELIVERY_SECONDS = 25.0
+_AUTO_SECONDS = 60.0
 
 
 @click.command("worker", cls=Command)
@@ -66,9 +69,14 @@ def worker_command() -> None:
                         background.purge_webhooks,
                         background.purge_sessions,
                         background.expire,
+                        background.purge_guards,
                     ).run_once,
                     PURGE_SECONDS,
                 ),
+                Task("alerts", background.clear_alerts.run_once, _ALERT_SECONDS),
+                Task("delivery", background.watch_delivery.run_once, _DELIVERY_SECONDS),
+                Task("watchers", background.watch_others.run_once, _DELIVERY_SECONDS),
+                Task("auto-limits", background.refresh_autos.run_once, _AUTO_SECONDS),
                 Task("months", HourlyMonths(background.make_months).run_once, MONTHS_SECONDS),
                 Task(
                     "geo-check",
@@ -132,6 +140,7 @@ def purge_command(as_json: bool) -> None:
         background = open_background(settings, database)
         purged, events = background.purge(), background.purge_webhooks()
         sessions, expired = background.purge_sessions(), background.expire()
+        background.purge_guards()
         counts = f"{purged.bodies} texts, {purged.numbers} numbers, {expired.messages} messages"
         note_command(database, "privacy.purged", counts)
     found = {

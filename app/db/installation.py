@@ -16,6 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.db.engine import Database
 from app.db.metadata import metadata
 from app.db.vault import SealBroken, Vault
+from app.kernel.errors import ServiceUnavailable
+from app.kernel.pseudonyms import pseudonym_of
 
 installation = Table(
     "installation",
@@ -156,3 +158,25 @@ class InstallationSecrets:
 def _load(connection: Connection) -> dict[str, str]:
     rows = connection.execute(select(installation.c.name, installation.c.value))
     return {row.name: row.value for row in rows}
+
+
+class Pseudonyms:
+    """Makes pseudonyms of numbers; the key is read once, at first use."""
+
+    def __init__(self, database: Database, secrets: InstallationSecrets) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._key: str | None = None
+
+    def __call__(self, number: str) -> str:
+        """Return the pseudonym of a number.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached, or this host has other secrets.
+        """
+        if self._key is None:
+            try:
+                self._key = self._secrets.load_pseudonym_key(self._database)
+            except SecretsDiffer as problem:
+                raise ServiceUnavailable from problem
+        return pseudonym_of(self._key, number)

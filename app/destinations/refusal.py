@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.clock import is_same_time
-from app.destinations.policy import RuleKind, Scope
+from app.destinations.policy import Scope
 from app.destinations.tables import refusal_counts, refusals
 from app.kernel.ids import NO_ID, first_id_at, new_id
 from app.kernel.masking import mask_number
@@ -33,12 +33,13 @@ class Source(StrEnum):
     """The source of a refusal."""
 
     POLICY = "policy"
+    GUARD = "guard"
     PROVIDER = "provider"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A send that was turned away, with its reason."""
+    """A send that was turned away, with its reason; ``rule`` is of the policy, or a guard."""
 
     workspace_id: UUID
     use_case_id: UUID | None
@@ -47,7 +48,7 @@ class Refusal:
     country: str | None
     segments: int
     source: Source
-    rule: RuleKind | None = None
+    rule: StrEnum | None = None
     scope: Scope | None = None
     revision: int | None = None
     provider_code: int | None = None

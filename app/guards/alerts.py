@@ -22,13 +22,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.db.types import UtcDateTime
 from app.destinations.store import lock_policy
 from app.guards.limits import GuardName, GuardScope, Trip, money_text
 from app.guards.tables import alerts, guard_trips
 from app.guards.windows import LENGTHS
-from app.kernel.clock import rfc3339
+from app.kernel.clock import Clock, rfc3339
 from app.kernel.ids import new_id
 from app.kernel.masking import mask_number
 from app.webhooks.events import EventType
@@ -55,6 +56,8 @@ class Hit:
     workspace_id: UUID
     trip: Trip
     value: str
+    # 0 where no send met it: the worker has found the reason for an alert.
+    sends: int = 1
 
     @property
     def kind(self) -> AlertKind:
@@ -97,7 +100,7 @@ def _count(connection: Connection, hit: Hit, value: str, now: datetime) -> bool:
             columns.cleared_at.is_(None),
         )
         .values(
-            hits=columns.hits + 1,
+            hits=columns.hits + hit.sends,
             last_at=case(
                 (columns.last_at > now, columns.last_at), else_=literal(now, UtcDateTime())
             ),
@@ -136,7 +139,7 @@ def _open_for(connection: Connection, hit: Hit, now: datetime, *, is_one_of_many
         counter_value=None if is_one_of_many else hit.value,
         mode=watch.mode,
         guard_limit=hit.trip.limit,
-        hits=1,
+        hits=hit.sends,
     )
 
 
@@ -245,3 +248,18 @@ def _note_period(connection: Connection, hit: Hit, now: datetime) -> None:
         .values(workspace_id=hit.workspace_id, guard=guard, value=hit.value, period=period)
         .on_conflict_do_nothing()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAlerts:
+    """One round of the worker: clears the alerts that are over."""
+
+    database: Database
+    clock: Clock
+
+    def run_once(self) -> int:
+        """Clear the alerts of guards whose limit no send has met for one whole window."""
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            clear_what_is_over(connection, now)
+        return 0

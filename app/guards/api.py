@@ -10,13 +10,17 @@ from app.access.roles import Role
 from app.access.scope import require_workspace
 from app.db.engine import Database
 from app.destinations.manage import Asked
+from app.destinations.schemas import DryRunQuery
 from app.guards.configuration import auto_json, configuration_json
 from app.guards.limits import GuardConfiguration
-from app.guards.manage import GuardsView, ManageGuards
-from app.guards.schemas import GuardsBody, GuardsDocument
+from app.guards.manage import DryRun, GuardsView, ManageGuards
+from app.guards.replay import DAYS as REPLAYED_DAYS
+from app.guards.schemas import GuardsBody, GuardsDocument, GuardsDryRun, GuardsSuggestion
+from app.guards.suggest import DAYS as SUGGESTED_DAYS
+from app.guards.suggest import Suggestion
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
-from app.web.bodies import JsonBody
+from app.web.bodies import JsonBody, Query
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.routes import Answer, Routes, json_answer
 from app.web.wiring import service
@@ -26,6 +30,7 @@ routes = Routes(
     "Guards",
     answer_headers={"ETag": "The revision of the guards, quoted; give it back in If-Match"},
 )
+DRY_RUN: Query[bool] = Query(DryRunQuery)
 _BODY: JsonBody[GuardConfiguration] = JsonBody(GuardsBody)
 
 
@@ -43,16 +48,35 @@ def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
     PATH,
     guard=Requires(Role.ADMIN),
     body=_BODY,
+    query=DRY_RUN,
     headers=CHANGE_HEADERS,
-    answers={200: GuardsDocument},
+    answers={200: (GuardsDocument, GuardsDryRun)},
     errors=(e.NotFound, e.RevisionMismatch, e.ValidationFailed),
 )
 def replace_guards(principal: Principal, workspace_id: UUID) -> Answer:
     """Replace the guards of a workspace; what is left out returns to its default."""
-    wanted = _BODY.read()
+    is_dry_run, wanted = DRY_RUN.read(), _BODY.read()
     _check_access(principal, workspace_id)
-    asked = Asked(actor_of(principal), change_reason(), required_revisions())
-    return _answer(service(ManageGuards).change(workspace_id, lambda *_: wanted, asked))
+    asked = Asked(actor_of(principal), change_reason(), required_revisions(), is_dry_run)
+    manage = service(ManageGuards)
+    if is_dry_run:
+        found = manage.dry_run(workspace_id, lambda *_: wanted, asked)
+        return json_answer(describe_dry_run(found), headers={"ETag": f'"{found.revision}"'})
+    return _answer(manage.change(workspace_id, lambda *_: wanted, asked))
+
+
+@routes.add(
+    "GET",
+    f"{PATH}/suggestion",
+    guard=Requires(Role.VIEWER),
+    answers={200: GuardsSuggestion},
+    errors=(e.NotFound,),
+)
+def suggest_guards(principal: Principal, workspace_id: UUID) -> Answer:
+    """Suggest limits that fit the messages of the last 15 days."""
+    _check_access(principal, workspace_id)
+    found = service(ManageGuards).suggest(workspace_id)
+    return json_answer(describe_suggestion(found))
 
 
 def _check_access(principal: Principal, workspace_id: UUID) -> None:
@@ -73,4 +97,38 @@ def describe(view: GuardsView) -> dict[str, Any]:
         "updated_at": rfc3339(stored.updated_at),
         **configuration_json(stored.configuration),
         "auto": auto_json(view.auto),
+    }
+
+
+def describe_dry_run(found: DryRun) -> dict[str, Any]:
+    """Write what a configuration would have done."""
+    would_trip = [
+        {
+            "guard": one.guard.value,
+            "window": one.window.value,
+            "scope": one.scope.value,
+            "mode": one.mode.value,
+            "messages": one.messages,
+            "values": one.values,
+        }
+        for one in found.replayed.would_trip
+    ]
+    return {
+        "dry_run": True,
+        "revision": found.revision,
+        **configuration_json(found.configuration),
+        "impact": {
+            "days": REPLAYED_DAYS,
+            "messages": found.replayed.messages,
+            "would_trip": would_trip,
+        },
+    }
+
+
+def describe_suggestion(found: Suggestion) -> dict[str, Any]:
+    """Write suggested limits; guards and use cases are as a change takes them."""
+    return {
+        "days": SUGGESTED_DAYS,
+        "messages": found.messages,
+        **configuration_json(found.configuration),
     }

@@ -273,3 +273,29 @@ def auto_json(auto: AutoLimits) -> dict[str, Any]:
         | {"countries": {code: dict(limits) for code, limits in sorted(auto.countries.items())}},
         GuardName.WORKSPACE.value: dict(auto.workspace),
     }
+
+
+def read_guards(stored: Mapping[str, Any] | None) -> Guards:
+    """Read the stored guards of a workspace."""
+    return Guards() if stored is None else parse_guards(stored, "guards", Problems())
+
+
+def read_own(stored: Mapping[str, Any] | None) -> UseCaseGuards:
+    """Read the stored guards of a use case."""
+    return {} if stored is None else parse_use_case_guards(stored, "guards", Problems())
+
+
+def read_auto(stored: Mapping[str, Any]) -> AutoLimits:
+    """Read what `auto_json` wrote."""
+    country, workspace = stored[GuardName.COUNTRY], stored[GuardName.WORKSPACE]
+
+    def limits(name: GuardName, found: Mapping[str, int]) -> dict[Window, int]:
+        return {window: found[window] for window in WINDOWS[name]}
+
+    return AutoLimits(
+        country=limits(GuardName.COUNTRY, country),
+        countries={
+            code: limits(GuardName.COUNTRY, found) for code, found in country["countries"].items()
+        },
+        workspace=limits(GuardName.WORKSPACE, workspace),
+    )

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select, text, tuple_, update
 
 from app.db.rows import AnyRow
-from app.guards.limits import WINDOWS, GuardName, Trip, Watch
+from app.guards.limits import WINDOWS, GuardName, Trip, Watch, Window
 from app.guards.tables import guard_counters
 from app.guards.windows import (
     KEPT_STEPS,
@@ -23,6 +23,7 @@ from app.guards.windows import (
     StepCounts,
     added,
     find_trips,
+    held,
     live_steps,
     shifted_to,
     step_at,
@@ -294,3 +295,15 @@ def give_back(connection: Connection, counted: Sequence[Counted]) -> None:
             .where(columns.scope_id == scope_id, columns.guard == guard, columns.value == value)
             .values(short_counts=list(short.counts), long_counts=list(long.counts))
         )
+
+
+def held_now(
+    connection: Connection, key: tuple[UUID, str, str], window: Window, now: datetime
+) -> int:
+    """Return what a window of one counter holds now."""
+    row = _load(connection, [key]).get(key)
+    if row is None:
+        return 0
+    guard = GuardName(key[1])
+    counts = _counts(row)[WINDOWS[guard].index(window)]
+    return held(guard, shifted_to(counts, step_at(guard, window, now)))

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.prices.price_table import amount_text, to_millionths
 
 # How many digits of a number belong to one range.
-_DIGITS_OF_RANGE = 4
+DIGITS_OF_RANGE = 4
 
 
 class GuardName(StrEnum):
@@ -282,7 +282,7 @@ def _amount(name: GuardName, send: GuardedSend) -> int | None:
 
 def range_of(number: str) -> str:
     """Return the number range of an E.164 number: the number without its last four digits."""
-    return number[:-_DIGITS_OF_RANGE]
+    return number[:-DIGITS_OF_RANGE]
 
 
 def money_text(millionths: int) -> str:

@@ -5,6 +5,7 @@ API, console, commands and provisioning all change guards here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -12,12 +13,20 @@ from sqlalchemy import Connection
 from app.db.engine import Database
 from app.destinations.manage import Asked
 from app.destinations.store import lock_policy
+from app.guards.autos import load_autos, load_tripped, write_autos
+from app.guards.clearing import clear_lifted
+from app.guards.history import MessageHistory, PastMessage
 from app.guards.limits import AutoLimits, GuardConfiguration
+from app.guards.replay import DAYS as REPLAYED_DAYS
+from app.guards.replay import Replay, Replayed
 from app.guards.store import StoredGuards, find_use_cases, load_guards, write_guards
+from app.guards.suggest import DAYS as SUGGESTED_DAYS
+from app.guards.suggest import Suggestion, suggest
 from app.kernel.clock import Clock
 from app.kernel.errors import RevisionMismatch
 from app.kernel.problems import Problems
-from app.prices.store import load_prices
+from app.prices.price_table import PriceTable, day_of, estimate_price
+from app.prices.store import load_price_table, load_prices
 
 _CHANGED_SINCE = "The guards were changed since the revision in If-Match."
 _NO_PRICES = (
@@ -37,11 +46,22 @@ class GuardsView:
 
 
 @dataclass(frozen=True, slots=True)
+class DryRun:
+    """A configuration that was not stored, and what it would have done."""
+
+    revision: int
+    configuration: GuardConfiguration
+    replayed: Replayed
+
+
+@dataclass(frozen=True, slots=True)
 class ManageGuards:
     """The operation behind every change of guards."""
 
     database: Database
     clock: Clock
+    history: MessageHistory
+    pseudonym: Callable[[str], str]
 
     def load(self, workspace_id: UUID) -> GuardsView:
         """Load the guards of a workspace.
@@ -50,7 +70,9 @@ class ManageGuards:
             NotFound: there is no such workspace.
         """
         with self.database.reading() as connection:
-            return self._view(load_guards(connection, workspace_id))
+            stored = load_guards(connection, workspace_id)
+            autos = load_autos(connection, self.history, stored, self.clock.now())
+        return GuardsView(stored, autos.workspace)
 
     def change(self, workspace_id: UUID, edit: GuardEdit, asked: Asked) -> GuardsView:
         """Make a change.
@@ -68,29 +90,76 @@ class ManageGuards:
     ) -> GuardsView:
         """Make a change inside the caller's transaction; raises as `change`."""
         lock_policy(connection, workspace_id)
-        before = load_guards(connection, workspace_id)
-        wanted = self._wanted(connection, before, edit, asked)
-        if wanted == before.configuration:
-            return self._view(before)
         now = self.clock.now()
-        write_guards(connection, before, wanted, asked, now)
-        revision = before.revision + 1
-        return self._view(replace(before, revision=revision, updated_at=now, configuration=wanted))
+        before = load_guards(connection, workspace_id)
+        wanted = _wanted(connection, before, edit, asked)
+        after = before
+        if wanted != before.configuration:
+            write_guards(connection, before, wanted, asked, now)
+            revision = before.revision + 1
+            after = replace(before, revision=revision, updated_at=now, configuration=wanted)
+        autos = load_autos(connection, self.history, after, now)
+        if after is not before:
+            write_autos(connection, workspace_id, autos, day_of(now))
+            clear_lifted(connection, after, autos, now)
+        return GuardsView(after, autos.workspace)
 
-    def _wanted(
-        self, connection: Connection, before: StoredGuards, edit: GuardEdit, asked: Asked
-    ) -> GuardConfiguration:
-        if asked.if_match is not None and before.revision not in asked.if_match:
-            raise RevisionMismatch(_CHANGED_SINCE, details={"revision": before.revision})
-        problems = Problems()
-        wanted = edit(before.configuration, problems)
-        known = find_use_cases(connection, before.workspace_id)
-        for use_case_id in wanted.use_cases.keys() - known:
-            problems.add(f"$.use_cases.{use_case_id}", "There is no such use case.")
-        if wanted.guards.has_spend_limit() and load_prices(connection).currency is None:
-            problems.add("$.guards.spend", _NO_PRICES)
-        problems.refuse()
-        return wanted
+    def dry_run(self, workspace_id: UUID, edit: GuardEdit, asked: Asked) -> DryRun:
+        """Replay the messages of the last 30 days; raises as `change`."""
+        now = self.clock.now()
+        with self.database.reading() as connection:
+            before = load_guards(connection, workspace_id)
+            wanted = _wanted(connection, before, edit, asked)
+            after = replace(before, configuration=wanted)
+            autos = load_autos(connection, self.history, after, now)
+            prices = load_price_table(connection)
+        replay = Replay(
+            workspace_id=workspace_id,
+            home_country=before.home_country,
+            configuration=wanted,
+            auto=autos.workspace,
+            own_autos=dict(autos.use_cases),
+            cost=lambda message: _cost(prices, message),
+        )
+        since = now - timedelta(days=REPLAYED_DAYS)
+        replayed = replay(self.history.in_order(self.database, workspace_id, since))
+        return DryRun(before.revision, wanted, replayed)
 
-    def _view(self, stored: StoredGuards) -> GuardsView:
-        return GuardsView(stored, AutoLimits())
+    def suggest(self, workspace_id: UUID) -> Suggestion:
+        """Suggest limits from the messages of the last 15 days.
+
+        Raises:
+            NotFound: there is no such workspace.
+        """
+        since = self.clock.now() - timedelta(days=SUGGESTED_DAYS)
+        with self.database.reading() as connection:
+            stored = load_guards(connection, workspace_id)
+            tripped = load_tripped(connection, workspace_id, since)
+        return suggest(
+            stored.configuration,
+            stored.home_country,
+            self.history.by_number(self.database, workspace_id, since),
+            tripped,
+            self.pseudonym,
+        )
+
+
+def _wanted(
+    connection: Connection, before: StoredGuards, edit: GuardEdit, asked: Asked
+) -> GuardConfiguration:
+    if asked.if_match is not None and before.revision not in asked.if_match:
+        raise RevisionMismatch(_CHANGED_SINCE, details={"revision": before.revision})
+    problems = Problems()
+    wanted = edit(before.configuration, problems)
+    known = find_use_cases(connection, before.workspace_id)
+    for use_case_id in wanted.use_cases.keys() - known:
+        problems.add(f"$.use_cases.{use_case_id}", "There is no such use case.")
+    if wanted.guards.has_spend_limit() and load_prices(connection).currency is None:
+        problems.add("$.guards.spend", _NO_PRICES)
+    problems.refuse()
+    return wanted
+
+
+def _cost(prices: PriceTable, message: PastMessage) -> int | None:
+    found = estimate_price(prices, message.country, message.segments, message.at)
+    return None if found is None else found.millionths

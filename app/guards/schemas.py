@@ -1,6 +1,6 @@
 """Wire schemas of guards and alerts.
 
-The bodies of guards describe the API; `app.guards.configuration` reads them and names every problem.
+The bodies of guards describe the API; `app.guards.configuration` reads them, with every problem.
 """
 
 from enum import StrEnum
@@ -10,7 +10,14 @@ from marshmallow import Schema, fields, post_load, validate
 
 from app.guards.alerts import AlertKind
 from app.guards.configuration import parse_configuration
-from app.guards.limits import AUTO, GuardConfiguration, GuardMode
+from app.guards.limits import (
+    AUTO,
+    GuardConfiguration,
+    GuardMode,
+    GuardName,
+    GuardScope,
+    Window,
+)
 from app.guards.manage_alerts import AlertFilter
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import LARGEST_STORED
@@ -171,6 +178,51 @@ class GuardsDocument(Schema):
         keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), required=True
     )
     auto = fields.Nested(AutoView, required=True)
+
+
+class WouldTripView(Schema):
+    """What one limit would have refused, or, in monitor, seen go beyond it."""
+
+    guard = fields.String(required=True, validate=one_of(GuardName))
+    window = fields.String(required=True, validate=one_of(Window))
+    scope = fields.String(required=True, validate=one_of(GuardScope))
+    mode = fields.String(required=True, validate=one_of(GuardMode))
+    messages = fields.Integer(required=True)
+    values = fields.Integer(
+        required=True,
+        metadata={"description": "Of how many numbers, ranges or countries the messages are"},
+    )
+
+
+class GuardsImpactView(Schema):
+    """What the messages of the last days would have met."""
+
+    days = fields.Integer(required=True)
+    messages = fields.Integer(required=True)
+    would_trip = fields.List(fields.Nested(WouldTripView), required=True)
+
+
+class GuardsDryRun(Schema):
+    """What a change would do; nothing was changed."""
+
+    dry_run = fields.Boolean(required=True)
+    revision = fields.Integer(required=True)
+    guards = fields.Nested(GuardsOfWorkspace, required=True)
+    use_cases = fields.Dict(
+        keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), required=True
+    )
+    impact = fields.Nested(GuardsImpactView, required=True)
+
+
+class GuardsSuggestion(Schema):
+    """Limits that fit the messages of the last days, as a change takes them."""
+
+    days = fields.Integer(required=True)
+    messages = fields.Integer(required=True)
+    guards = fields.Nested(GuardsOfWorkspace, required=True)
+    use_cases = fields.Dict(
+        keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), required=True
+    )
 
 
 class AlertState(StrEnum):

@@ -1,9 +1,7 @@
 """SQL of the configuration of guards and its history."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, null, select, update
@@ -14,15 +12,14 @@ from app.destinations.manage import Asked
 from app.guards.configuration import (
     configuration_json,
     guards_json,
-    parse_guards,
-    parse_use_case_guards,
+    read_guards,
+    read_own,
     use_case_json,
 )
-from app.guards.limits import GuardConfiguration, Guards, UseCaseGuards
+from app.guards.limits import GuardConfiguration
 from app.guards.tables import guard_revisions, guard_settings
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
-from app.kernel.problems import Problems
 from app.use_cases.tables import use_cases
 
 
@@ -72,16 +69,6 @@ def load_guards(connection: Connection, workspace_id: UUID) -> StoredGuards:
             read_guards(row.guards), {one.id: read_own(one.guards) for one in own if one.guards}
         ),
     )
-
-
-def read_guards(stored: Mapping[str, Any] | None) -> Guards:
-    """Read the stored guards of a workspace."""
-    return Guards() if stored is None else parse_guards(stored, "guards", Problems())
-
-
-def read_own(stored: Mapping[str, Any] | None) -> UseCaseGuards:
-    """Read the stored guards of a use case."""
-    return {} if stored is None else parse_use_case_guards(stored, "guards", Problems())
 
 
 def write_guards(

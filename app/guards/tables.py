@@ -5,6 +5,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -118,4 +119,25 @@ alerts = Table(
         sqlite_where=_IS_OPEN,
         postgresql_where=_IS_OPEN,
     ),
+)
+
+# What "auto" means on a day (UTC), for the workspace and for those of its use cases that have a
+# guard with it; the worker writes it anew each day.
+guard_autos = Table(
+    "guard_autos",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("limits", JSON, nullable=False),
+)
+
+# The ranges and countries whose share delivered has collapsed, as the worker last found them.
+guard_collapses = Table(
+    "guard_collapses",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
+    Column("value", String(16), primary_key=True),
+    Column("share", Integer, nullable=False),
+    Column("ended", Integer, nullable=False),
+    Column("checked_at", UtcDateTime, nullable=False),
 )

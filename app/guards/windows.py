@@ -6,6 +6,7 @@ covers the second by which the clocks of two hosts may differ. The windows of ``
 days and months: one step each.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -116,3 +117,28 @@ def fits_again_at(
         if left <= most:
             return _begin(guard, window, current.step - place + live)
     return None
+
+
+class RollingCount:
+    """What one window holds while messages are replayed in their order."""
+
+    def __init__(self, live: int) -> None:
+        self.held = 0
+        self._live = live
+        self._step = 0
+        self._counts: deque[tuple[int, int]] = deque()
+
+    def advance(self, step: int) -> None:
+        """Go to a step and forget what counts no more; time never goes back."""
+        if step <= self._step:
+            return
+        self._step = step
+        while self._counts and self._counts[0][0] <= step - self._live:
+            self.held -= self._counts.popleft()[1]
+
+    def add(self, amount: int) -> None:
+        """Count an amount in the current step."""
+        self.held += amount
+        if self._counts and self._counts[-1][0] == self._step:
+            amount += self._counts.pop()[1]
+        self._counts.append((self._step, amount))

@@ -156,6 +156,12 @@ class RecipientOptedOut(PublicError):
     message = "The recipient has opted out of receiving messages."
 
 
+class GuardTripped(PublicError):
+    """The limit of a guard is met: ``details`` say which, and when such a message fits again."""
+
+    message = "A guard refused this message."
+
+
 class MessageRejected(PublicError):
     """Any other definite refusal by the provider; ``details.provider_code``."""
 

@@ -57,6 +57,7 @@ _EVENTS: Query[EventPage] = Query(EventListQuery)
         e.InvalidDestination,
         e.DestinationBlocked,
         e.RecipientOptedOut,
+        e.GuardTripped,
         e.MessageRejected,
         e.IdempotencyKeyReused,
         e.RateLimited,

@@ -19,6 +19,13 @@ from app.destinations.lineage import lineage
 from app.destinations.number_policy import POLICY_COLUMNS, POLICY_JOINS, policy_from
 from app.destinations.policy import Policy
 from app.destinations.rules_of_number import rule_values
+from app.guards.facts import (
+    GUARD_COLUMNS,
+    GUARD_JOINS,
+    GuardFacts,
+    guard_facts_from,
+    guard_values,
+)
 from app.kernel.phone import Destination
 from app.messages.idempotency import LIFETIME, IdempotentRequest, Prior
 from app.messages.submission import Submission
@@ -38,6 +45,7 @@ class UseCase:
     standing: Standing
     is_frozen: bool
     account: ProviderAccount | None
+    guarding: GuardFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ SELECT
   u.allowed_destinations::text AS use_case_countries,
   w.organization_id, w.frozen_at IS NOT NULL AS is_frozen,
   account.sid AS account_sid, account.auth_token,
-  {POLICY_COLUMNS},
+  {POLICY_COLUMNS}, {GUARD_COLUMNS},
   EXISTS (SELECT 1 FROM senders AS s WHERE s.use_case_id = u.id) AS has_sender,
   EXISTS (SELECT 1 FROM senders AS s WHERE s.use_case_id = u.id
     AND s.type = '{SenderType.LONG_CODE}' AND s.country = 'US') AS has_us_long_code,
@@ -82,6 +90,7 @@ LEFT JOIN workspaces AS w ON w.id = u.workspace_id
 LEFT JOIN organizations AS o ON o.id = w.organization_id
 LEFT JOIN provider_accounts AS account ON account.sid = w.account_sid
 {POLICY_JOINS}
+{GUARD_JOINS}
 -- A key of the organization has no workspace of its own: the use case names the scope.
 LEFT JOIN idempotency_keys AS prior ON prior.key_hash = :key_hash
   AND prior.created_at > :keys_live_since AND prior.workspace_id = coalesce(k.workspace_id,
@@ -123,6 +132,7 @@ def load_send_context(
             "rule_values": rule_values(to),
             "key_hash": idempotent.key_hash if idempotent else None,
             "keys_live_since": now - LIFETIME,
+            **guard_values(to.number, to.country, now),
         },
     )
     return SendContext(
@@ -168,4 +178,5 @@ def _use_case(row: AnyRow) -> UseCase | None:
         ),
         is_frozen=bool(row.is_frozen),
         account=account,
+        guarding=guard_facts_from(row),
     )

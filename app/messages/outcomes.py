@@ -3,6 +3,7 @@
 Opening and accepting are one statement on PostgreSQL and one immediate transaction on SQLite.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,21 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, update
 
+from app.db.engine import Database
 from app.db.statement import Statement
+from app.guards.counters import (
+    IS_ADMITTED,
+    JUDGED,
+    JUDGEMENT,
+    Counted,
+    Counter,
+    Judgement,
+    count_on_sqlite,
+    count_where,
+    counters_json,
+    give_back,
+    read_judgement,
+)
 from app.kernel.phone import PhoneNumber
 from app.messages.check_times import ACCEPTED_CHECKS, UNSETTLED_CHECKS_BEGIN
 from app.messages.idempotency import LIFETIME, IdempotentRequest
@@ -39,8 +54,11 @@ class NewSubmission:
     estimated_price: int | None = None
     estimate_currency: str | None = None
     access_key_id: UUID | None = None
+    # What guards have counted, to be given back if the provider never sends it.
+    counted: tuple[Counted, ...] = ()
 
 
+_PARAMETERS = [name for name in NewSubmission.__slots__ if name != "counted"]
 _SUBMISSION = f"""INSERT INTO messages (
   id, workspace_id, use_case_id, account_sid, messaging_service_sid, submission, status,
   to_number, country, body, counted_segments, policy_revision,
@@ -56,37 +74,88 @@ SELECT
 # Takes an idempotency key that is free, or was taken more than its lifetime ago.
 _CLAIM = """INSERT INTO idempotency_keys AS held (
     workspace_id, key_hash, request_hash, message_id, created_at)
-  VALUES (:workspace_id, :key_hash, :request_hash, :message_id, :created_at)
+  SELECT :workspace_id::uuid, :key_hash, :request_hash, :message_id::uuid,
+    :created_at::timestamptz WHERE true
   ON CONFLICT (workspace_id, key_hash) DO UPDATE
   SET request_hash = excluded.request_hash, message_id = excluded.message_id,
     answer = NULL, created_at = excluded.created_at
   WHERE held.created_at <= :keys_live_since
   RETURNING message_id"""
 
-# What must be counted or checked together with the submission joins as `claim` does: a CTE in front
-# and a table behind FROM.
 _OPEN = Statement(_SUBMISSION)
 _OPEN_WITH_KEY = Statement(f"WITH claim AS ({_CLAIM})\n{_SUBMISSION}\nFROM claim")
 _CLAIM_FIRST = Statement(_CLAIM)
+# With guards, for PostgreSQL: see app.guards.counters.
+_OPENED = f"SELECT EXISTS (SELECT 1 FROM opened) AS is_open, {JUDGEMENT} AS judgement"
+_OPEN_COUNTED = Statement(
+    f"""WITH {JUDGED}, {count_where(IS_ADMITTED)},
+opened AS ({_SUBMISSION} WHERE {IS_ADMITTED} RETURNING id) {_OPENED}"""
+)
+_OPEN_COUNTED_WITH_KEY = Statement(
+    f"""WITH {JUDGED}, claim AS ({_CLAIM.replace("WHERE true", f"WHERE {IS_ADMITTED}")}),
+{count_where("EXISTS (SELECT 1 FROM claim)")},
+opened AS ({_SUBMISSION} FROM claim RETURNING id) {_OPENED}"""
+)
+_NOTHING_COUNTED = Judgement((), ())
+
+
+class _Undone(Exception):
+    """Rolls a transaction back whose send a guard refuses."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        self.judgement = judgement
+        super().__init__()
 
 
 def open_submission(
-    connection: Connection, new: NewSubmission, idempotent: IdempotentRequest | None
-) -> bool:
-    """Insert a submission; False if another send took its idempotency key."""
-    values: dict[str, Any] = {name: getattr(new, name) for name in NewSubmission.__slots__}
+    database: Database,
+    new: NewSubmission,
+    idempotent: IdempotentRequest | None,
+    counters: Sequence[Counter] = (),
+) -> tuple[bool, Judgement]:
+    """Insert a submission and count it; False if another send took its idempotency key.
+
+    Where a guard refuses the send, nothing is written.
+    """
+    values: dict[str, Any] = {name: getattr(new, name) for name in _PARAMETERS}
     values["first_check_at"] = new.created_at + UNSETTLED_CHECKS_BEGIN
-    if idempotent is None:
-        return _OPEN.run(connection, values) == 1
-    values |= {
-        "key_hash": idempotent.key_hash,
-        "request_hash": idempotent.request_hash,
-        "keys_live_since": new.created_at - LIFETIME,
-    }
-    if connection.dialect.name == "postgresql":
-        return _OPEN_WITH_KEY.run(connection, values) == 1
-    # SQLite writes in no CTE; the caller's transaction makes the two one.
-    return _CLAIM_FIRST.first(connection, values) is not None and _OPEN.run(connection, values) == 1
+    if idempotent is not None:
+        values |= {
+            "key_hash": idempotent.key_hash,
+            "request_hash": idempotent.request_hash,
+            "keys_live_since": new.created_at - LIFETIME,
+        }
+    has_key = idempotent is not None
+    try:
+        with database.writing_once() as connection:
+            if connection.dialect.name == "postgresql":
+                return _open_on_postgresql(connection, values, counters, has_key=has_key)
+            return _open_on_sqlite(connection, values, counters, has_key=has_key)
+    except _Undone as undone:
+        return True, undone.judgement
+
+
+def _open_on_postgresql(
+    connection: Connection, values: dict[str, Any], counters: Sequence[Counter], *, has_key: bool
+) -> tuple[bool, Judgement]:
+    if not counters:
+        statement = _OPEN_WITH_KEY if has_key else _OPEN
+        return statement.run(connection, values) == 1, _NOTHING_COUNTED
+    values["counters"] = counters_json(counters)
+    row = (_OPEN_COUNTED_WITH_KEY if has_key else _OPEN_COUNTED).first(connection, values)
+    return row.is_open, read_judgement(counters, row.judgement)
+
+
+def _open_on_sqlite(
+    connection: Connection, values: dict[str, Any], counters: Sequence[Counter], *, has_key: bool
+) -> tuple[bool, Judgement]:
+    """Do the same by several statements: SQLite writes in no CTE, and has one writer at a time."""
+    if has_key and _CLAIM_FIRST.first(connection, values) is None:
+        return False, _NOTHING_COUNTED
+    judgement = count_on_sqlite(connection, counters) if counters else _NOTHING_COUNTED
+    if judgement.refusal is not None:
+        raise _Undone(judgement)
+    return _OPEN.run(connection, values) == 1, judgement
 
 
 _ACCEPT = f"""UPDATE messages SET
@@ -194,7 +263,7 @@ def close_submission(
     provider_code: int | None,
     now: datetime,
 ) -> None:
-    """Close a submission that never becomes a message: erase its text, free its idempotency key.
+    """Close a submission that never becomes a message: its text, idempotency key and counts go.
 
     A submission that a callback has already made a message is not changed.
     """
@@ -209,6 +278,8 @@ def close_submission(
             updated_at=now,
         )
     )
+    if closed.rowcount:
+        give_back(connection, new.counted)
     if closed.rowcount and idempotent is not None:
         connection.execute(
             delete(idempotency_keys).where(

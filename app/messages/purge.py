@@ -6,8 +6,6 @@ batches, so that sends and callbacks never wait long; each begins where the one 
 that what was erased already is not read again.
 """
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +21,7 @@ from app.db.engine import Database
 from app.db.types import UtcDateTime
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
+from app.kernel.pseudonyms import pseudonym_of
 from app.messages.idempotency import LIFETIME
 from app.messages.tables import IS_UNSETTLED, idempotency_keys, messages
 from app.use_cases.consent_order import KEPT, forget_consents
@@ -30,7 +29,6 @@ from app.use_cases.consent_order import KEPT, forget_consents
 BATCH = 500
 # The provider is asked by number: an unsettled submission keeps it until it is settled.
 KEPT_NUMBER = case((IS_UNSETTLED, messages.c.to_number), else_=messages.c.sent_number)
-_PSEUDONYM_CHARS = 15
 _FIRST_ID = UUID(int=0)
 _FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
 # Where a batch ended: the last id or time that it had.
@@ -113,8 +111,7 @@ class Purge:
 
     def pseudonym(self, number: str) -> str:
         """Return the pseudonym of a number: ``~`` and 15 hexadecimal digits."""
-        mac = hmac.new(self.pseudonym_key.encode(), number.encode(), hashlib.sha256)
-        return "~" + mac.hexdigest()[:_PSEUDONYM_CHARS]
+        return pseudonym_of(self.pseudonym_key, number)
 
 
 def _consents(

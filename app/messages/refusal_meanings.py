@@ -12,6 +12,7 @@ _MEANINGS: dict[str, str] = {
     "InvalidDestination": "The number does not exist, or is of a kind that receives no SMS.",
     "DestinationBlocked": "The number is in a place that may not be reached.",
     "RecipientOptedOut": "The recipient does not want messages from this use case.",
+    "GuardTripped": "A guard's limit is met: such messages wait until its window has room again.",
     "MessageRejected": "Twilio rejected the message; its code says why.",
     "ProviderMisconfigured": "Twilio refused our settings: check the account's credentials and the "
     "Messaging Service.",
@@ -27,6 +28,7 @@ LISTED_CODES = (
     "BrandSuspended",
     "CampaignNotVerified",
     "DestinationBlocked",
+    "GuardTripped",
     "InvalidDestination",
     "MessageRejected",
     "NoSenderNumber",

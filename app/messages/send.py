@@ -24,8 +24,9 @@ from app.kernel.ids import new_id
 from app.kernel.phone import Destination, PhoneNumber, resolve
 from app.messages.admission import admit_caller, check_admission, reachable_use_case
 from app.messages.context import SendContext, UseCase, load_send_context
+from app.messages.guarded import OpenGuarded
 from app.messages.idempotency import IdempotentRequest, Prior, first_answer
-from app.messages.outcomes import NewSubmission, keep_answer, open_submission
+from app.messages.outcomes import NewSubmission, keep_answer
 from app.messages.ports import Outbound, SmsProvider
 from app.messages.record import load_record, render
 from app.messages.request import SendCall, SendRequest
@@ -55,6 +56,7 @@ class SendMessage:
     provider: SmsProvider
     clock: Clock
     in_flight: InFlight
+    open_guarded: OpenGuarded
     pace: Pace = field(default_factory=Pace)
     prices: PriceBook = field(default_factory=PriceBook)
 
@@ -94,11 +96,10 @@ class SendMessage:
         )
         check_country(principal.limits, verdict.country)
         with self.in_flight.place(use_case.workspace_id):
-            new = _new_submission(use_case, account, verdict, call.request, self.clock.now())
-            new = billing.submission(new)
-            with self.database.writing_once() as connection:
-                is_ours = open_submission(connection, new, call.idempotent)
-            if not is_ours:
+            wanted = _new_submission(use_case, account, verdict, call.request, self.clock.now())
+            wanted = billing.submission(wanted)
+            new = self.open_guarded(use_case, wanted, call.idempotent)
+            if new is None:
                 return self._after_another(call)
             outbound = Outbound(
                 message_id=new.message_id,

@@ -31,7 +31,7 @@ class MessageTraffic:
     def by_number(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
         """Sum up messages by number: those of the countries, and those with a prefix."""
         columns = messages.c
-        places = [_starts_with(prefix) for prefix in wanted.prefixes]
+        places = [starts_with(prefix) for prefix in wanted.prefixes]
         if wanted.countries:
             places.append(columns.country.in_(wanted.countries))
         if not places:
@@ -47,7 +47,8 @@ class MessageTraffic:
         ]
 
 
-def _starts_with(prefix: str) -> ColumnElement[bool]:
+def starts_with(prefix: str) -> ColumnElement[bool]:
+    """Return the condition that a message's number begins with a prefix."""
     # Numbers are compared with numbers alone: where others stand is the collation's business.
     number, above = messages.c.to_number, next_prefix(prefix)
     return number >= prefix if above is None else and_(number >= prefix, number < above)

@@ -29,6 +29,7 @@ HTTP_STATUS: dict[type[e.PublicError], int] = {
     e.InvalidDestination: 422,
     e.DestinationBlocked: 422,
     e.RecipientOptedOut: 422,
+    e.GuardTripped: 422,
     e.MessageRejected: 422,
     e.IdempotencyKeyReused: 422,
     e.RateLimited: 429,

@@ -20,6 +20,9 @@ PROVIDER_SECONDS = Histogram(
     "borderpost_provider_seconds", "Time of one call that creates a message.", ["outcome"]
 )
 CALLBACKS = Counter("borderpost_callbacks", "Status callbacks by what became of them.", ["end"])
+GUARD_TRIPS = Counter(
+    "borderpost_guard_trips", "Sends that met the limit of a guard.", ["guard", "mode"]
+)
 CLOCK_SKEW = Gauge(
     "borderpost_clock_skew_seconds",
     "How far this host's clock is ahead of the database's, as last measured.",

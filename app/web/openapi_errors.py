@@ -23,6 +23,16 @@ _DETAILS: dict[type[e.PublicError], Mapping[str, Any]] = {
         "revision": 7,
         "retryable": False,
     },
+    e.GuardTripped: {
+        "guard": "number",
+        "window": "hour",
+        "scope": "workspace",
+        "limit": 10,
+        "count": 10,
+        "country": "US",
+        "resets_at": "2026-01-31T12:34:00.000Z",
+        "retryable": True,
+    },
     e.MessageRejected: {"provider_code": 21612},
     e.SubmissionUnconfirmed: {"id": parameter_example("id")},
 }

@@ -8,6 +8,7 @@ import structlog
 from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
 from app.db.heartbeats import beat, forget
+from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
 from app.messages.expire import ExpireMessages
 from app.messages.make_months import MakeMonths
@@ -54,6 +55,7 @@ class HourlyPurge:
     purge_webhooks: PurgeWebhooks
     purge_sessions: PurgeSessions
     expire: ExpireMessages
+    purge_guards: PurgeGuards
 
     def run_once(self) -> int:
         """Purge everything that is due now; nothing where the clocks differ too much."""
@@ -61,6 +63,7 @@ class HourlyPurge:
             self.purge()
             self.purge_webhooks()
             self.purge_sessions()
+            self.purge_guards()
             expired = self.expire()
         except ClocksDiffer as problem:
             _log_difference(problem)

@@ -28,5 +28,5 @@ def desk(served: Served) -> GuardDesk:
     """The guards of a workspace of this test alone, which may reach the US, Morocco and Brazil."""
     destinations = dict.fromkeys(("US", "MA", "BR"), "allowed")
     organization_id = served.world.organization(f"Acme {new_id()}")
-    tenant = served.world.tenant(organization_id, destinations=destinations)
+    tenant = served.world.tenant(organization_id, destinations=destinations, guarded=True)
     return GuardDesk(served.gateway, tenant, served.world)

@@ -28,7 +28,7 @@ def served(
     """A gateway on PostgreSQL with one connection, and a tenant in it."""
     database = Database(fresh_postgres_url, pool_size=1)
     world = World(database, vault)
-    yield open_gateway(database, vault, tmp_path), world.tenant(world.organization())
+    yield open_gateway(database, vault, tmp_path), world.tenant(world.organization(), guarded=True)
     database.close()
 
 

@@ -243,3 +243,12 @@ BY_TWILIO = {
 NOT_REAL = {"reason": "not_a_real_number"}
 LANDLINE = {"reason": "cannot_receive_sms", "kind": "fixed_line", "country": "GB"}
 PREMIUM = {"reason": "cannot_receive_sms", "kind": "premium_rate", "country": "US"}
+
+
+def beyond_a_guard(scene: Scene) -> TestResponse:
+    path = f"/v1/workspaces/{scene.tenant.workspace_id}/guards"
+    headers = {"Authorization": f"AccessKey {scene.tenant.keys[Role.ADMIN]}"}
+    body = {"guards": {"number": {"hour": 1}}}
+    assert scene.gateway.client.put(path, json=body, headers=headers).status_code == 200
+    assert scene.send().status_code == 201
+    return scene.send()

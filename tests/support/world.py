@@ -18,6 +18,8 @@ from app.bootstrap import Services, open_services
 from app.db.engine import Database
 from app.db.vault import Vault
 from app.destinations.tables import destination_policies
+from app.guards.limits import GuardName
+from app.guards.tables import guard_settings
 from app.kernel.clock import Clock, utc_now
 from app.kernel.ids import new_id
 from app.providers.twilio.callback_url import CallbackUrl
@@ -101,8 +103,12 @@ class World:
         destinations: dict[str, str] | None = None,
         parent_id: UUID | None = None,
         inherits: bool = False,
+        guarded: bool = False,
     ) -> Tenant:
-        """Make a workspace; without a SID the first organization uses `ACCOUNT`."""
+        """Make a workspace; without a SID the first organization uses `ACCOUNT`.
+
+        Its guards are off unless it is ``guarded``: most tests send often to one number.
+        """
         workspace_id = new_id()
         with self.database.writing() as c:
             accounts = select(provider_accounts.c.sid, provider_accounts.c.organization_id)
@@ -135,6 +141,15 @@ class World:
                     updated_at=self.now,
                 )
             )
+            if not guarded:
+                c.execute(
+                    insert(guard_settings).values(
+                        workspace_id=workspace_id,
+                        revision=1,
+                        guards={name.value: {"mode": "off"} for name in GuardName},
+                        updated_at=self.now,
+                    )
+                )
             if not inherits:
                 c.execute(
                     insert(destination_policies).values(

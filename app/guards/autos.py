@@ -1,0 +1,219 @@
+"""What "auto" means: three times the busiest windows of the last 15 whole days (UTC).
+
+It changes once a day. The worker writes it; whoever reads the guards of a workspace before that
+computes it, a day at a time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.tables import workspaces
+from app.db.engine import Database
+from app.guards.configuration import auto_json, read_auto
+from app.guards.history import MessageHistory, MinuteTraffic
+from app.guards.limits import (
+    AUTO_DAYS,
+    AUTO_FLOORS,
+    AutoLimits,
+    GuardName,
+    Window,
+    auto_limit,
+)
+from app.guards.store import StoredGuards, load_guards
+from app.guards.tables import guard_autos, guard_trips
+from app.kernel.clock import Clock
+
+# A value of one guard, and the beginning of a clock hour or minute.
+_Place = tuple[GuardName, str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceAutos:
+    """What "auto" means for a workspace, and for its use cases with a guard of their own."""
+
+    workspace: AutoLimits
+    use_cases: Mapping[UUID, AutoLimits]
+
+
+@dataclass(frozen=True, slots=True)
+class Tripped:
+    """The hours, minutes and days in which guards tripped for a value."""
+
+    periods: frozenset[_Place]
+    days: frozenset[tuple[GuardName, str, date]]
+
+    def has(self, guard: GuardName, value: str, period: datetime | date) -> bool:
+        """Say whether a guard tripped in a clock hour, minute or day."""
+        if isinstance(period, datetime):
+            return (guard, value, period) in self.periods
+        return (guard, value, period) in self.days
+
+    def has_any(self, guard: GuardName) -> bool:
+        """Say whether a guard tripped at all."""
+        return any(name is guard for name, _, _ in self.days)
+
+
+def load_tripped(connection: Connection, workspace_id: UUID, since: datetime) -> Tripped:
+    """Load when the guards of a workspace tripped."""
+    columns = guard_trips.c
+    query = select(columns.guard, columns.value, columns.period).where(
+        columns.workspace_id == workspace_id,
+        columns.period >= since.replace(minute=0, second=0, microsecond=0),
+    )
+    periods = frozenset(
+        (GuardName(guard), value, period) for guard, value, period in connection.execute(query)
+    )
+    days = frozenset((guard, value, at.astimezone(UTC).date()) for guard, value, at in periods)
+    return Tripped(periods, days)
+
+
+@dataclass
+class _Busiest:
+    """The most that a window of a workspace or a use case held."""
+
+    hours: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    days: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    minute: int = 0
+    day: int = 0
+
+    def add_day(self, day: date, traffic: Iterable[MinuteTraffic], tripped: Tripped) -> None:
+        """Look at the messages of one day."""
+        hours: dict[tuple[str, datetime], int] = defaultdict(int)
+        days: dict[str, int] = defaultdict(int)
+        minutes: dict[datetime, int] = defaultdict(int)
+        for one in traffic:
+            hours[one.country, one.minute.replace(minute=0)] += one.messages
+            days[one.country] += one.messages
+            minutes[one.minute] += one.segments
+        for (country, hour), count in hours.items():
+            if not tripped.has(GuardName.COUNTRY, country, hour):
+                self.hours[country] = max(self.hours[country], count)
+        for country, count in days.items():
+            if not tripped.has(GuardName.COUNTRY, country, day):
+                self.days[country] = max(self.days[country], count)
+        for minute, segments in minutes.items():
+            if not tripped.has(GuardName.WORKSPACE, "", minute):
+                self.minute = max(self.minute, segments)
+        if not tripped.has(GuardName.WORKSPACE, "", day):
+            self.day = max(self.day, sum(minutes.values()))
+
+    def limits(self, uncounted: set[str]) -> AutoLimits:
+        """Return the limits; countries at the floor need no entry."""
+        floor = AUTO_FLOORS[GuardName.COUNTRY]
+        countries = {}
+        for country in sorted(self.hours.keys() | self.days.keys()):
+            found = {
+                Window.HOUR: auto_limit(GuardName.COUNTRY, Window.HOUR, self.hours[country]),
+                Window.DAY: auto_limit(GuardName.COUNTRY, Window.DAY, self.days[country]),
+            }
+            if country and country not in uncounted and found != floor:
+                countries[country] = found
+        of_workspace = {
+            Window.MINUTE: auto_limit(GuardName.WORKSPACE, Window.MINUTE, self.minute),
+            Window.DAY: auto_limit(GuardName.WORKSPACE, Window.DAY, self.day),
+        }
+        return AutoLimits(countries=countries, workspace=of_workspace)
+
+
+def compute_autos(
+    connection: Connection, history: MessageHistory, stored: StoredGuards, today: date
+) -> WorkspaceAutos:
+    """Compute what "auto" means on a day from the messages of the 15 days before it."""
+    own = _own_countries(stored)
+    since = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=AUTO_DAYS)
+    tripped = load_tripped(connection, stored.workspace_id, since)
+    of_workspace = _Busiest()
+    of_use_cases = {use_case_id: _Busiest() for use_case_id in own}
+    for back in range(AUTO_DAYS, 0, -1):
+        day = today - timedelta(days=back)
+        traffic = list(history.minutes(connection, stored.workspace_id, day))
+        of_workspace.add_day(day, traffic, tripped)
+        for use_case_id, busiest in of_use_cases.items():
+            sent = [one for one in traffic if one.use_case_id == use_case_id]
+            busiest.add_day(day, sent, tripped)
+    named = stored.configuration.guards.by_name[GuardName.COUNTRY].countries
+    home = {stored.home_country}
+    return WorkspaceAutos(
+        of_workspace.limits(home - named.keys()),
+        {
+            use_case_id: busiest.limits(home - own[use_case_id])
+            for use_case_id, busiest in of_use_cases.items()
+        },
+    )
+
+
+def _own_countries(stored: StoredGuards) -> dict[UUID, set[str]]:
+    """Return the use cases with a guard `country` of their own, and the countries it names."""
+    return {
+        use_case_id: set(own[GuardName.COUNTRY].countries)
+        for use_case_id, own in stored.configuration.use_cases.items()
+        if GuardName.COUNTRY in own
+    }
+
+
+def load_autos(
+    connection: Connection, history: MessageHistory, stored: StoredGuards, now: datetime
+) -> WorkspaceAutos:
+    """Load what "auto" means today, or compute it where nobody has yet."""
+    today = now.astimezone(UTC).date()
+    row = connection.execute(
+        select(guard_autos).where(guard_autos.c.workspace_id == stored.workspace_id)
+    ).one_or_none()
+    if row is not None and row.day == today:
+        own = {UUID(key): read_auto(value) for key, value in row.limits["use_cases"].items()}
+        if own.keys() >= _own_countries(stored).keys():
+            return WorkspaceAutos(read_auto(row.limits["workspace"]), own)
+    return compute_autos(connection, history, stored, today)
+
+
+def write_autos(
+    connection: Connection, workspace_id: UUID, autos: WorkspaceAutos, today: date
+) -> None:
+    """Store what "auto" means on a day."""
+    limits: dict[str, Any] = {
+        "workspace": auto_json(autos.workspace),
+        "use_cases": {str(key): auto_json(value) for key, value in autos.use_cases.items()},
+    }
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(guard_autos).values(
+        workspace_id=workspace_id, day=today, limits=limits
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[guard_autos.c.workspace_id], set_={"day": today, "limits": limits}
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshAutos:
+    """One round of the worker: writes what "auto" means today for workspaces without it."""
+
+    database: Database
+    clock: Clock
+    history: MessageHistory
+
+    def run_once(self) -> int:
+        """Refresh every workspace that has no limits of today."""
+        today = self.clock.now().astimezone(UTC).date()
+        done = select(guard_autos.c.workspace_id).where(guard_autos.c.day == today)
+        with self.database.reading() as connection:
+            missing = list(
+                connection.execute(
+                    select(workspaces.c.id).where(workspaces.c.id.not_in(done))
+                ).scalars()
+            )
+        for workspace_id in missing:
+            with self.database.reading() as connection:
+                stored = load_guards(connection, workspace_id)
+                autos = compute_autos(connection, self.history, stored, today)
+            with self.database.writing() as connection:
+                write_autos(connection, workspace_id, autos, today)
+        return 0

@@ -1,0 +1,73 @@
+"""Clearing alerts whose limit a change of the guards has lifted."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete
+
+from app.db.rows import AnyRow
+from app.guards.alerts import AlertKind, clear_alerts, load_open
+from app.guards.autos import WorkspaceAutos
+from app.guards.counters import held_now
+from app.guards.limits import (
+    AutoLimits,
+    GuardConfiguration,
+    GuardMode,
+    GuardName,
+    Window,
+    WindowGuard,
+    resolve_limits,
+)
+from app.guards.store import StoredGuards
+from app.guards.tables import alerts, guard_collapses
+
+
+def clear_lifted(
+    connection: Connection, stored: StoredGuards, autos: WorkspaceAutos, now: datetime
+) -> None:
+    """Clear the alerts of guards that are off now, or whose limit is above the count."""
+    for row in load_open(connection, stored.workspace_id, AlertKind.GUARD_TRIPPED):
+        if _is_lifted(connection, row, stored, autos, now):
+            clear_alerts(connection, alerts.c.id == row.id, now)
+    delivery = stored.configuration.guards.delivery
+    if delivery.mode is GuardMode.OFF or delivery.below is None:
+        columns = guard_collapses.c
+        connection.execute(
+            delete(guard_collapses).where(columns.workspace_id == stored.workspace_id)
+        )
+        of_kind = alerts.c.kind == AlertKind.DELIVERY_COLLAPSED
+        clear_alerts(connection, of_kind & (alerts.c.workspace_id == stored.workspace_id), now)
+
+
+def _is_lifted(
+    connection: Connection,
+    row: AnyRow,
+    stored: StoredGuards,
+    autos: WorkspaceAutos,
+    now: datetime,
+) -> bool:
+    name, window = GuardName(row.guard), Window(row.guard_window)
+    guard = _guard_of(stored.configuration, row)
+    if guard is None or guard.mode is GuardMode.OFF:
+        return True
+    # An alert about many values has none: the limit that most of them have stands for all.
+    value = row.counter_value or ""
+    is_home = name is GuardName.COUNTRY and value == stored.home_country
+    if is_home and value not in guard.countries:
+        return True
+    auto = (
+        autos.use_cases.get(row.use_case_id, AutoLimits()) if row.use_case_id else (autos.workspace)
+    )
+    limit = resolve_limits(name, guard, value, auto).get(window)
+    if limit is None:
+        return True
+    if row.counter_value is None:
+        return limit > int(row.guard_limit)
+    key = row.use_case_id or row.workspace_id, name.value, row.counter_value
+    return limit > held_now(connection, key, window, now)
+
+
+def _guard_of(configuration: GuardConfiguration, row: AnyRow) -> WindowGuard | None:
+    name = GuardName(row.guard)
+    if row.use_case_id is None:
+        return configuration.guards.by_name[name]
+    return configuration.use_cases.get(row.use_case_id, {}).get(name)

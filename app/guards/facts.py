@@ -1,0 +1,126 @@
+"""The stored facts from which the guards of one send follow, as part of a larger statement."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from app.db.rows import AnyRow
+from app.guards.configuration import read_auto, read_guards, read_own
+from app.guards.limits import (
+    AutoLimits,
+    DeliveryGuard,
+    GuardedSend,
+    GuardName,
+    Guards,
+    GuardScope,
+    Trip,
+    UseCaseGuards,
+    Watch,
+    Window,
+    range_of,
+    watches_of,
+)
+
+# What the worker has not confirmed for so long counts no more: an hour holds nothing older.
+COLLAPSE_LASTS = timedelta(hours=1)
+# Columns of a statement with the tables ``w`` (workspace) and ``u`` (use case).
+GUARD_COLUMNS = """w.home_country, guarding.guards::text AS guards, u.guards::text AS own_guards,
+  autos.limits::text AS auto_limits,
+  (SELECT max(g.value || ' ' || g.share) FROM guard_collapses AS g
+    WHERE g.workspace_id = w.id AND g.value = ANY(:collapse_values)
+    AND g.checked_at > :collapses_since) AS collapse"""
+GUARD_JOINS = """LEFT JOIN guard_settings AS guarding ON guarding.workspace_id = w.id
+LEFT JOIN guard_autos AS autos ON autos.workspace_id = w.id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Collapse:
+    """A range or country whose share delivered has collapsed; the share is in percent."""
+
+    value: str
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardFacts:
+    """The stored facts about the guards of one send; JSON as it is stored."""
+
+    home_country: str
+    guards: Guards
+    own: UseCaseGuards
+    auto_limits: str | None
+    collapse: Collapse | None
+
+    def watches(self, send: GuardedSend) -> tuple[Watch, ...]:
+        """List the guards that count a send."""
+        limits = _autos(self.auto_limits)
+        own_auto = limits.use_cases.get(str(send.use_case_id), AutoLimits())
+        return watches_of(send, self.guards, self.own, limits.workspace, own_auto)
+
+
+def delivery_trip(guard: DeliveryGuard, workspace_id: UUID, collapse: Collapse) -> Trip:
+    """Return the trip of the guard `delivery` for a collapsed range or country."""
+    watch = Watch(
+        guard=GuardName.DELIVERY,
+        scope=GuardScope.WORKSPACE,
+        scope_id=workspace_id,
+        value=collapse.value,
+        mode=guard.mode,
+        amount=0,
+        limits={},
+    )
+    return Trip(watch, Window.HOUR, guard.below or 0, collapse.share, None)
+
+
+def guard_values(number: str, country: str | None, now: datetime) -> dict[str, Any]:
+    """Return the parameters of `GUARD_COLUMNS`."""
+    return {
+        "collapse_values": [range_of(number), country or ""],
+        "collapses_since": now - COLLAPSE_LASTS,
+    }
+
+
+def guard_facts_from(row: AnyRow) -> GuardFacts:
+    """Read the facts out of a row with `GUARD_COLUMNS`."""
+    return GuardFacts(
+        home_country=row.home_country,
+        guards=_guards(row.guards),
+        own=_own(row.own_guards),
+        auto_limits=row.auto_limits,
+        collapse=None if row.collapse is None else _collapse(row.collapse),
+    )
+
+
+def _collapse(text: str) -> Collapse:
+    value, share = text.split(" ")
+    return Collapse(value, int(share))
+
+
+# Kept by the stored text alone, so nothing can go stale.
+@lru_cache(maxsize=256)
+def _guards(text: str | None) -> Guards:
+    return read_guards(None if text is None else json.loads(text))
+
+
+@lru_cache(maxsize=256)
+def _own(text: str | None) -> UseCaseGuards:
+    return read_own(None if text is None else json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Autos:
+    workspace: AutoLimits
+    use_cases: Mapping[str, AutoLimits]
+
+
+@lru_cache(maxsize=256)
+def _autos(text: str | None) -> _Autos:
+    if text is None:
+        return _Autos(AutoLimits(), {})
+    found = json.loads(text)
+    own = {key: read_auto(value) for key, value in found["use_cases"].items()}
+    return _Autos(read_auto(found["workspace"]), own)

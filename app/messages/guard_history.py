@@ -1,0 +1,163 @@
+"""Messages of the past, for guards."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    func,
+    or_,
+    select,
+    tuple_,
+)
+
+from app.db.engine import Database
+from app.guards.history import EndedMessages, MinuteTraffic, PastMessage, Period
+from app.guards.limits import DIGITS_OF_RANGE
+from app.kernel.ids import first_id_at
+from app.messages.lifecycle import Status
+from app.messages.submission import MAY_HAVE_REACHED_PROVIDER
+from app.messages.tables import message_events, messages
+from app.messages.traffic import starts_with
+
+_BATCH = 5000
+_MINUTE_DIGITS = len("2026-01-31T12:34")
+_MINUTE_FORMAT = 'YYYY-MM-DD"T"HH24:MI'
+_ENDS = [status.value for status in Status if status.is_terminal]
+_COUNTS = messages.c.submission.in_([state.value for state in MAY_HAVE_REACHED_PROVIDER])
+_LOOKED_AT = (
+    messages.c.id,
+    messages.c.to_number,
+    messages.c.country,
+    messages.c.use_case_id,
+    messages.c.counted_segments,
+    messages.c.created_at,
+)
+
+
+class GuardHistory:
+    """The port `app.guards.history.MessageHistory` over the table of messages."""
+
+    def minutes(
+        self, connection: Connection, workspace_id: UUID, day: date
+    ) -> Iterable[MinuteTraffic]:
+        """Sum up the messages of one day (UTC)."""
+        begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        columns = messages.c
+        if connection.dialect.name == "postgresql":
+            minute = func.to_char(func.timezone("UTC", columns.created_at), _MINUTE_FORMAT)
+        else:
+            minute = func.substr(columns.created_at, 1, _MINUTE_DIGITS, type_=Text())
+        keys = (minute, func.coalesce(columns.country, ""), columns.use_case_id)
+        query = (
+            select(*keys, func.count(), func.sum(columns.counted_segments))
+            .where(
+                columns.workspace_id == workspace_id,
+                columns.id >= first_id_at(begin),
+                columns.id < first_id_at(begin + timedelta(days=1)),
+                _COUNTS,
+            )
+            .group_by(*keys)
+        )
+        for text, country, use_case_id, count, segments in connection.execute(query):
+            at = datetime.fromisoformat(text).replace(tzinfo=UTC)
+            yield MinuteTraffic(at, country, use_case_id, count, int(segments))
+
+    def in_order(
+        self, database: Database, workspace_id: UUID, since: datetime
+    ) -> Iterator[PastMessage]:
+        """Read messages from a time on, oldest first, some thousand at a time."""
+        columns = messages.c
+        after = first_id_at(since)
+        while True:
+            query = _past(workspace_id, after).where(columns.id > after).order_by(columns.id)
+            rows = _batch(database, query)
+            yield from map(_message, rows)
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1].id
+
+    def by_number(
+        self, database: Database, workspace_id: UUID, since: datetime
+    ) -> Iterator[PastMessage]:
+        """Read messages from a time on, number by number, some thousand at a time."""
+        key = tuple_(messages.c.to_number, messages.c.id)
+        in_order = _past(workspace_id, first_id_at(since)).order_by(
+            messages.c.to_number, messages.c.id
+        )
+        query = in_order
+        while True:
+            rows = _batch(database, query)
+            yield from map(_message, rows)
+            if len(rows) < _BATCH:
+                return
+            query = in_order.where(key > tuple_(rows[-1].to_number, rows[-1].id))
+
+    def ended(self, connection: Connection, since: datetime) -> Iterable[EndedMessages]:
+        """Sum up the messages of all workspaces that have ended since a time, by number."""
+        columns, events = messages.c, message_events.c
+        keys = (columns.workspace_id, columns.to_number, func.coalesce(columns.country, ""))
+        is_delivered = events.status == Status.DELIVERED.value
+        query = (
+            select(*keys, func.count(), func.count().filter(is_delivered))
+            .join_from(message_events, messages, columns.id == events.message_id)
+            .where(events.id >= first_id_at(since), events.applied, events.status.in_(_ENDS))
+            .group_by(*keys)
+        )
+        for row in connection.execute(query):
+            yield EndedMessages(*row)
+
+    def ended_between(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        value: str,
+        period: Period,
+    ) -> tuple[int, int]:
+        """Count the messages to a range or country that ended in a period, and the delivered."""
+        columns = messages.c
+        since, until = period
+        delivered = columns.delivered_at < until
+        query = select(func.count(), func.count().filter(delivered)).where(
+            columns.workspace_id == workspace_id,
+            columns.id >= first_id_at(since),
+            columns.id < first_id_at(until),
+            or_(delivered, columns.errored_at < until),
+            _is_of(value),
+        )
+        ended, of_them = connection.execute(query).one()
+        return ended, of_them
+
+
+def _is_of(value: str) -> ColumnElement[bool]:
+    columns = messages.c
+    if value.isalpha():
+        return columns.country == value
+    return and_(starts_with(value), func.length(columns.to_number) == len(value) + DIGITS_OF_RANGE)
+
+
+def _past(workspace_id: UUID, first_id: UUID) -> Select[*tuple[Any, ...]]:
+    return select(*_LOOKED_AT).where(
+        messages.c.workspace_id == workspace_id, messages.c.id >= first_id, _COUNTS
+    )
+
+
+def _batch(database: Database, query: Select[*tuple[Any, ...]]) -> list[Any]:
+    with database.reading() as connection:
+        return list(connection.execute(query.limit(_BATCH)))
+
+
+def _message(row: Any) -> PastMessage:
+    return PastMessage(
+        at=row.created_at,
+        number=row.to_number,
+        country=row.country or "",
+        use_case_id=row.use_case_id,
+        segments=row.counted_segments,
+    )

@@ -1,0 +1,223 @@
+"""The guard `delivery`: found by the worker, refused by the send, over when it has recovered."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, update
+
+from app.access.roles import Role
+from app.db.vault import Vault
+from app.destinations.tables import refusals
+from app.guards.alerts import AlertKind
+from app.guards.delivery import Share, WatchDelivery
+from app.guards.tables import guard_collapses
+from app.messages.guard_history import GuardHistory
+from app.messages.tables import message_events, messages
+from support.each import each
+from support.guards import GuardDesk
+from support.served import Served
+from support.time import ManualClock
+from support.traffic import Past, id_at, write_messages
+from support.world import US_NUMBER, open_gateway
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+MA = "+212612345678"
+ELSEWHERE = "+212699000000"
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def timed(
+    served: Served, desk: GuardDesk, vault: Vault, tmp_path: Path, clock: ManualClock
+) -> GuardDesk:
+    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock.clock())
+    return GuardDesk(gateway, desk.tenant, desk.world)
+
+
+@pytest.fixture
+def watch(timed: GuardDesk, clock: ManualClock) -> WatchDelivery:
+    return WatchDelivery(timed.world.database, clock.clock(), GuardHistory())
+
+
+def ended(
+    desk: GuardDesk, number: str, at: datetime, *, delivered: int = 0, failed: int = 0
+) -> None:
+    """Let messages have ended, each with the event of its end."""
+    for status, times in (("delivered", delivered), ("undelivered", failed)):
+        for _ in range(times):
+            write_messages(desk.world.database, [Past(desk.tenant, number, at)])
+            _end(desk, at, status)
+
+
+def _end(desk: GuardDesk, at: datetime, status: str) -> None:
+    column = "delivered_at" if status == "delivered" else "errored_at"
+    columns = messages.c
+    with desk.world.database.writing() as c:
+        (row,) = c.execute(
+            update(messages)
+            .where(
+                columns.workspace_id == desk.tenant.workspace_id,
+                columns.created_at == at,
+                columns.delivered_at.is_(None),
+                columns.errored_at.is_(None),
+            )
+            .values({"status": status, column: at})
+            .returning(columns.id)
+        )
+        c.execute(
+            insert(message_events).values(
+                id=id_at(at), message_id=row.id, at=at, status=status, applied=True
+            )
+        )
+
+
+def alerts_of(desk: GuardDesk, query: str = "") -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}{query}"
+    found: list[dict[str, Any]] = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
+    return found
+
+
+def collapsed(desk: GuardDesk) -> dict[str, int]:
+    return {
+        row["value"]: row["share"]
+        for row in desk.world.rows(guard_collapses)
+        if row["workspace_id"] == desk.tenant.workspace_id
+    }
+
+
+@each(
+    "share, percent, below, baseline",
+    [
+        (Share(0, 0), 30, False, False),
+        (Share(10, 2), 30, True, False),
+        (Share(10, 3), 30, False, True),
+        (Share(1000, 299), 30, True, False),
+        (Share(10, 0), 0, False, True),
+        (Share(0, 0), 0, False, True),
+    ],
+)
+def test_shares_are_compared_exactly(
+    share: Share, percent: int, below: bool, baseline: bool
+) -> None:
+    assert (share.is_below(percent), share.is_baseline(percent)) == (below, baseline)
+
+
+def test_a_range_that_collapsed_is_refused_until_it_has_recovered(
+    timed: GuardDesk, watch: WatchDelivery, clock: ManualClock
+) -> None:
+    """Break: leave the baseline out, and `ELSEWHERE` collapses too."""
+    timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 60, "minimum": 5})
+    ended(timed, MA, NOON - 3 * DAY, delivered=7, failed=1)
+    ended(timed, ELSEWHERE, NOON - 2 * DAY, delivered=40, failed=60)
+    ended(timed, MA, NOON - 10 * MINUTE, delivered=1, failed=4)
+    ended(timed, ELSEWHERE, NOON - 9 * MINUTE, delivered=10, failed=0)
+    ended(timed, "+212699110000", NOON - 5 * DAY, failed=20)
+    ended(timed, "+212699110000", NOON - 5 * MINUTE, failed=6)
+    watch.run_once()
+    assert collapsed(timed) == {"+21261234": 20}
+    (alert,) = alerts_of(timed)
+    assert (alert["kind"], alert["cleared_at"]) == ("delivery.collapsed", None)
+    assert alert["details"] == {
+        "guard": "delivery",
+        "window": "hour",
+        "scope": "workspace",
+        "use_case_id": None,
+        "value": "+21261234",
+        "mode": "enforce",
+        "limit": 30,
+        "hits": 0,
+    }
+    answer = timed.gateway.send(timed.tenant, to=MA)
+    assert (answer.status_code, answer.json) == (
+        422,
+        {
+            "code": "GuardTripped",
+            "message": "The guard 'delivery' refused this message: "
+            "less than 30 % delivered to one number range.",
+            "details": {
+                "guard": "delivery",
+                "window": "hour",
+                "scope": "workspace",
+                "limit": 30,
+                "count": 20,
+                "country": "MA",
+                "resets_at": None,
+                "retryable": True,
+            },
+        },
+    )
+    assert timed.gateway.send(timed.tenant, to=ELSEWHERE).status_code == 201
+    assert timed.gateway.send(timed.tenant, to=US_NUMBER).status_code == 201
+    (refusal,) = [
+        row
+        for row in timed.world.rows(refusals)
+        if row["workspace_id"] == timed.tenant.workspace_id
+    ]
+    assert (refusal["rule"], refusal["source"]) == ("delivery", "guard")
+    watch.run_once()
+    (alert,) = alerts_of(timed)
+    assert alert["details"]["hits"] == 1
+    clock.advance(45 * 60)
+    ended(timed, MA, clock.at, delivered=1)
+    watch.run_once()
+    assert collapsed(timed) == {}
+    (alert,) = alerts_of(timed)
+    assert alert["cleared_at"] is not None
+    assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
+
+
+def test_a_country_collapses_as_a_whole_and_monitor_lets_it_pass(
+    timed: GuardDesk, watch: WatchDelivery
+) -> None:
+    timed.set(delivery={"mode": "monitor", "below": 30, "baseline": 0, "minimum": 6})
+    for place in range(6):
+        ended(timed, f"+2126{place}0000000", NOON - MINUTE, failed=1)
+    watch.run_once()
+    watch.run_once()
+    assert collapsed(timed) == {"MA": 0}
+    assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
+    (alert,) = alerts_of(timed, f"&kind={AlertKind.DELIVERY_COLLAPSED}&state=open")
+    assert (alert["details"]["value"], alert["details"]["hits"]) == ("MA", 1)
+
+
+def test_switched_off_it_is_over_at_once(timed: GuardDesk, watch: WatchDelivery) -> None:
+    timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1})
+    ended(timed, MA, NOON - MINUTE, failed=1)
+    watch.run_once()
+    assert timed.gateway.send(timed.tenant, to=MA).status_code == 422
+    timed.set()
+    assert collapsed(timed) == {}
+    assert alerts_of(timed, "&state=open") == []
+    watch.run_once()
+    assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
+
+
+def test_what_no_worker_confirms_counts_for_an_hour_at_most(
+    timed: GuardDesk, watch: WatchDelivery, clock: ManualClock
+) -> None:
+    timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1})
+    ended(timed, MA, NOON - MINUTE, failed=1)
+    watch.run_once()
+    clock.advance(3599)
+    assert timed.gateway.send(timed.tenant, to=MA).status_code == 422
+    clock.advance(1)
+    assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
+
+
+def test_other_guards_answer_first(timed: GuardDesk, watch: WatchDelivery) -> None:
+    timed.set(
+        delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1},
+        number={"mode": "enforce", "hour": 1, "day": None},
+    )
+    assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
+    ended(timed, ELSEWHERE, NOON - MINUTE, failed=1)
+    watch.run_once()
+    found = [timed.gateway.send(timed.tenant, to=to).json for to in (MA, ELSEWHERE)]
+    assert [one["details"]["guard"] for one in found] == ["number", "delivery"]

@@ -1,0 +1,315 @@
+"""A send passes its guards: each trips, monitors, counts once and gives back."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from twilio.http.response import Response
+
+from app.access.roles import Role
+from app.db.vault import Vault
+from app.destinations.tables import refusals
+from app.guards.tables import guard_counters
+from app.messages.tables import idempotency_keys, messages
+from support.each import each
+from support.fake_twilio import accepted, refused
+from support.guards import GuardDesk
+from support.rewire import rewire
+from support.served import Served
+from support.tables import add_opt_out_row
+from support.time import FakePace, ManualClock
+from support.world import BR_NUMBER, US_NUMBER, open_gateway
+
+MA = "+212612345678"
+ENFORCE: dict[str, Any] = {"mode": "enforce"}
+MONITOR: dict[str, Any] = {"mode": "monitor"}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """The time of `timed`; it stands at the border of an hour until a test moves it."""
+    return ManualClock(datetime(2026, 1, 31, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def timed(
+    served: Served, desk: GuardDesk, vault: Vault, tmp_path: Path, clock: ManualClock
+) -> GuardDesk:
+    """The desk in a time that the test moves."""
+    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock.clock())
+    return GuardDesk(gateway, desk.tenant, desk.world)
+
+
+def send(desk: GuardDesk, to: str = US_NUMBER, **values: Any) -> str:
+    """Send; return `sent`, or the guard and window that refused."""
+    answer = desk.gateway.send(desk.tenant, to=to, **values)
+    if answer.status_code == 201:
+        return "sent"
+    assert (answer.status_code, answer.json["code"]) == (422, "GuardTripped"), answer.text
+    return f"{answer.json['details']['guard']} {answer.json['details']['window']}"
+
+
+def alerts_of(desk: GuardDesk) -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}"
+    found: list[dict[str, Any]] = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
+    return found
+
+
+def rows_of(desk: GuardDesk, table: Any) -> list[dict[str, Any]]:
+    own = desk.tenant.workspace_id
+    return [row for row in desk.world.rows(table) if row["workspace_id"] == own]
+
+
+def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
+    timed: GuardDesk, clock: ManualClock
+) -> None:
+    assert [send(timed) for _ in range(10)] == ["sent"] * 10
+    clock.advance(1)
+    answer = timed.gateway.send(timed.tenant, Idempotency_Key="k")
+    assert (answer.status_code, answer.json) == (
+        422,
+        {
+            "code": "GuardTripped",
+            "message": "The guard 'number' refused this message: 10 per hour to one number.",
+            "details": {
+                "guard": "number",
+                "window": "hour",
+                "scope": "workspace",
+                "limit": 10,
+                "count": 10,
+                "country": "US",
+                "resets_at": "2026-01-31T13:06:00.000Z",
+                "retryable": True,
+            },
+        },
+    )
+    (refusal,) = rows_of(timed, refusals)
+    assert (refusal["code"], refusal["source"]) == ("GuardTripped", "guard")
+    assert (refusal["rule"], refusal["scope"]) == ("number", "workspace")
+    assert (refusal["masked_number"], refusal["country"]) == ("+12*******23", "US")
+    assert len(rows_of(timed, messages)) == 10
+    assert rows_of(timed, idempotency_keys) == []
+    (alert,) = alerts_of(timed)
+    assert alert["details"] | {"hits": 1, "value": "+12*******23"} == alert["details"]
+    assert send(timed, "+12025550124") == "sent"
+    clock.at = datetime(2026, 1, 31, 13, 5, 59, 999_000, tzinfo=UTC)
+    assert send(timed) == "number hour"
+    clock.advance(0.001)
+    assert send(timed, Idempotency_Key="k") == "sent"
+
+
+@each(
+    "guards, sends, ends",
+    [
+        (
+            {"number": ENFORCE | {"hour": None, "day": 2}},
+            [US_NUMBER, "+12025550124", US_NUMBER, US_NUMBER],
+            ["sent", "sent", "sent", "number day"],
+        ),
+        (
+            {"prefix": ENFORCE | {"hour": 2}},
+            [US_NUMBER, "+12025550124", "+12025550125", "+12025561125"],
+            ["sent", "sent", "prefix hour", "sent"],
+        ),
+        (
+            {"country": ENFORCE | {"hour": 1, "day": 2}},
+            [MA, "+212612345679", BR_NUMBER, US_NUMBER, US_NUMBER],
+            ["sent", "country hour", "sent", "sent", "sent"],
+        ),
+        (
+            {"country": ENFORCE | {"countries": {"US": {"hour": 1}, "MA": {"day": 1}}}},
+            [US_NUMBER, US_NUMBER, MA, MA, BR_NUMBER, BR_NUMBER],
+            ["sent", "country hour", "sent", "country day", "sent", "sent"],
+        ),
+        (
+            {"workspace": ENFORCE | {"minute": 2, "day": None}},
+            [US_NUMBER, MA, BR_NUMBER],
+            ["sent", "sent", "workspace minute"],
+        ),
+        (
+            {
+                "number": ENFORCE | {"hour": 1, "day": 1},
+                "prefix": ENFORCE | {"hour": 1, "day": 1},
+                "country": ENFORCE | {"hour": 1, "day": 1},
+            },
+            [MA, MA, "+212612345679", "+212699345679"],
+            ["sent", "number hour", "prefix hour", "country hour"],
+        ),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_each_guard_refuses_what_goes_beyond_its_limit(
+    served: Served, guards: Any, sends: list[str], ends: list[str]
+) -> None:
+    destinations = dict.fromkeys(("US", "MA", "BR"), "allowed")
+    organization_id = served.world.organization(f"Acme {served.world.now} {id(guards)}")
+    tenant = served.world.tenant(organization_id, destinations=destinations)
+    desk = GuardDesk(served.gateway, tenant, served.world)
+    desk.set(**guards)
+    assert [send(desk, number) for number in sends] == ends
+    assert len(rows_of(desk, refusals)) == len(ends) - ends.count("sent")
+
+
+def test_a_message_of_many_segments_must_fit_whole(desk: GuardDesk) -> None:
+    desk.set(workspace=ENFORCE | {"minute": 3, "day": None})
+    assert send(desk, message="x" * 200) == "sent"
+    answer = desk.gateway.send(desk.tenant, message="x" * 200)
+    details = answer.json["details"]
+    assert (details["limit"], details["count"], details["retryable"]) == (3, 2, True)
+    assert answer.json["message"] == (
+        "The guard 'workspace' refused this message: 3 segments per minute."
+    )
+    details = desk.gateway.send(desk.tenant, message="x" * 1000).json["details"]
+    assert (details["resets_at"], details["retryable"]) == (None, False)
+    assert send(desk) == "sent"
+
+
+def test_in_monitor_it_goes_out_and_an_alert_counts_what_is_beyond(desk: GuardDesk) -> None:
+    desk.set(prefix=MONITOR | {"hour": 1, "day": 2})
+    assert [send(desk) for _ in range(4)] == ["sent"] * 4
+    details = {one["details"]["window"]: one["details"] for one in alerts_of(desk)}
+    assert (details["hour"]["hits"], details["day"]["hits"]) == (3, 2)
+    assert details["hour"] == {
+        "guard": "prefix",
+        "window": "hour",
+        "scope": "workspace",
+        "use_case_id": None,
+        "value": "+1202555",
+        "mode": "monitor",
+        "limit": 1,
+        "hits": 3,
+    }
+    assert rows_of(desk, refusals) == []
+
+
+def test_what_is_off_or_has_no_limit_is_not_counted(desk: GuardDesk) -> None:
+    desk.set(number=ENFORCE | {"hour": None, "day": None})
+    send(desk)
+    desk.set(number=ENFORCE | {"hour": None, "day": 1})
+    assert [send(desk), send(desk)] == ["sent", "number day"]
+    desk.set(number=ENFORCE | {"hour": 1, "day": None})
+    assert [send(desk), send(desk)] == ["sent", "number hour"]
+    desk.set()
+    assert send(desk) == "sent"
+
+
+def test_a_change_is_in_force_for_the_next_send(desk: GuardDesk) -> None:
+    desk.set(number=ENFORCE | {"hour": 1, "day": None})
+    assert [send(desk), send(desk)] == ["sent", "number hour"]
+    desk.set(number=ENFORCE | {"hour": 2, "day": None})
+    assert [send(desk), send(desk)] == ["sent", "number hour"]
+
+
+def test_guards_of_a_use_case_take_the_place_of_the_workspaces(desk: GuardDesk) -> None:
+    own = {"number": ENFORCE | {"hour": 1, "day": None}}
+    desk.set(
+        {desk.tenant.use_case_id: own},
+        number=ENFORCE | {"hour": 2, "day": None},
+        prefix=ENFORCE | {"hour": 3},
+    )
+    other = desk.world.use_case(desk.tenant.workspace_id)
+
+    def through_other() -> Any:
+        body = {"use_case_id": str(other), "to_phone_number": US_NUMBER, "message": "hello"}
+        answer = desk.gateway.post("/v1/sms", body, key=desk.tenant.keys[Role.SENDER])
+        return answer.json.get("details") or "sent"
+
+    assert send(desk) == "sent"
+    refusal = desk.gateway.send(desk.tenant).json["details"]
+    assert (refusal["guard"], refusal["scope"], refusal["limit"]) == ("number", "use_case", 1)
+    assert [through_other(), through_other()] == ["sent", "sent"]
+    assert through_other()["scope"] == "workspace"
+    assert send(desk, "+12025550124") == "prefix hour"
+    found = {row["scope"]: row for row in rows_of(desk, refusals)}
+    assert found["use_case"]["rule"] == "number"
+    scopes = [one["details"]["use_case_id"] for one in alerts_of(desk)]
+    assert scopes == [None, None, str(desk.tenant.use_case_id)]
+
+
+def test_a_replay_does_not_count(desk: GuardDesk) -> None:
+    desk.set(number=ENFORCE | {"hour": 2, "day": None})
+    assert [send(desk, Idempotency_Key="one") for _ in range(3)] == ["sent"] * 3
+    assert [send(desk, Idempotency_Key="two"), send(desk)] == ["sent", "number hour"]
+
+
+@each(
+    "answer, counts",
+    [
+        (refused(21211), False),
+        (refused(21408), False),
+        (refused(20429, 429), False),
+        (Response(500, ""), True),
+        (accepted(), True),
+    ],
+    ids=lambda value: str(getattr(value, "status_code", value)),
+)
+def test_what_was_never_sent_is_given_back_and_what_may_have_been_is_not(
+    served: Served, answer: Response, counts: bool
+) -> None:
+    organization_id = served.world.organization(f"Acme {id(answer)} {served.world.now}")
+    desk = GuardDesk(served.gateway, served.world.tenant(organization_id), served.world)
+    rewire(desk.gateway, pace=FakePace().pace())
+    desk.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 50})
+    times = 40 if answer.status_code == 429 else 1
+    desk.gateway.twilio.script.extend([answer] * times)
+    desk.gateway.send(desk.tenant, Idempotency_Key="k")
+    desk.gateway.twilio.script.clear()
+    with desk.world.database.reading() as connection:
+        found = connection.execute(
+            select(guard_counters).where(guard_counters.c.scope_id == desk.tenant.workspace_id)
+        ).all()
+    assert {(row.guard, sum(row.short_counts)) for row in found} == {
+        ("number", int(counts)),
+        ("workspace", int(counts)),
+    }
+
+
+def test_a_send_that_another_check_refuses_counts_nowhere(desk: GuardDesk) -> None:
+    desk.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 1})
+    add_opt_out_row(desk.world, desk.tenant.workspace_id, US_NUMBER)
+    assert desk.gateway.send(desk.tenant).json["code"] == "RecipientOptedOut"
+    assert desk.gateway.send(desk.tenant, to="+447400123456").json["code"] == "DestinationBlocked"
+    assert send(desk, "+12025550124") == "sent"
+    assert send(desk, "+12025550124") == "number hour"
+    assert send(desk, MA) == "workspace minute"
+
+
+def test_numbers_are_kept_as_pseudonyms(desk: GuardDesk) -> None:
+    desk.set(number=ENFORCE | {"hour": 1}, prefix=ENFORCE | {"hour": 5}, country=ENFORCE)
+    send(desk, MA)
+    send(desk, MA)
+    found = str(desk.world.rows(guard_counters))
+    assert "12345678" not in found
+    assert MA[:-4] in found
+
+
+def test_in_a_flood_the_alert_counts_every_refused_send(desk: GuardDesk) -> None:
+    desk.set(country=ENFORCE | {"hour": 3})
+    ends = [send(desk, f"+2126123400{place:02}") for place in range(8)]
+    assert ends == ["sent"] * 3 + ["country hour"] * 5
+    (alert,) = alerts_of(desk)
+    assert (alert["details"]["value"], alert["details"]["hits"]) == ("MA", 5)
+    assert alert["details"]["limit"] == 3
+
+
+def test_the_metric_names_guard_and_mode(desk: GuardDesk) -> None:
+    desk.set(number=ENFORCE | {"hour": 1}, prefix=MONITOR | {"hour": 0 + 1})
+    send(desk)
+    send(desk)
+    text = desk.gateway.get("/metrics").text
+    assert 'borderpost_guard_trips_total{guard="number",mode="enforce"}' in text
+
+
+def test_counts_outlast_a_restart_in_the_middle_of_a_window(
+    timed: GuardDesk, clock: ManualClock, served: Served, vault: Vault, tmp_path: Path
+) -> None:
+    timed.set(number=ENFORCE | {"hour": 2, "day": None})
+    assert send(timed) == "sent"
+    clock.advance(1800)
+    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock.clock())
+    restarted = GuardDesk(gateway, timed.tenant, timed.world)
+    assert [send(restarted), send(restarted)] == ["sent", "number hour"]
+    clock.at += timedelta(seconds=1800 + 360)
+    assert [send(restarted), send(restarted)] == ["sent", "number hour"]

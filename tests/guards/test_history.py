@@ -1,0 +1,220 @@
+"""What guards draw from the messages of the past: "auto", dry runs and suggestions."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.access.roles import Role
+from app.db.vault import Vault
+from app.guards.autos import RefreshAutos
+from app.guards.suggest import p95
+from app.guards.tables import guard_autos, guard_trips
+from app.messages.guard_history import GuardHistory
+from support.each import each
+from support.guards import DEFAULTS, FLOORS, OFF, GuardDesk
+from support.served import Served
+from support.tables import unchanged
+from support.time import ManualClock
+from support.traffic import Past, write_messages
+from support.world import BR_NUMBER, US_NUMBER, open_gateway
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+YESTERDAY = datetime(2026, 1, 30, 10, 0, 30, tzinfo=UTC)
+MA = "+212612345678"
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+SEED: dict[str, Any] = {"mode": "enforce"}
+
+
+@pytest.fixture
+def timed(served: Served, desk: GuardDesk, vault: Vault, tmp_path: Path) -> GuardDesk:
+    """The desk at noon of a day."""
+    clock = ManualClock(NOON).clock()
+    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock)
+    return GuardDesk(gateway, desk.tenant, desk.world)
+
+
+def sent(
+    desk: GuardDesk, number: str, at: datetime, *, times: int = 1, segments: int = 1, **more: Any
+) -> None:
+    write_messages(
+        desk.world.database,
+        [Past(desk.tenant, number, at, segments=segments, **more) for _ in range(times)],
+    )
+
+
+def tripped(desk: GuardDesk, guard: str, value: str, period: datetime) -> None:
+    with desk.world.database.writing() as c:
+        c.execute(
+            guard_trips.insert().values(
+                workspace_id=desk.tenant.workspace_id, guard=guard, value=value, period=period
+            )
+        )
+
+
+def test_auto_is_three_times_the_busiest_window_and_never_below_the_floor(
+    timed: GuardDesk,
+) -> None:
+    """Break: count today, too, and the country of today has a limit of its own."""
+    assert timed.get()["auto"] == FLOORS
+    sent(timed, BR_NUMBER, YESTERDAY, times=30)
+    sent(timed, BR_NUMBER, YESTERDAY + HOUR, times=45, segments=4)
+    sent(timed, BR_NUMBER, YESTERDAY - 14 * DAY, times=20)
+    sent(timed, BR_NUMBER, YESTERDAY - 15 * DAY, times=99)
+    sent(timed, BR_NUMBER, YESTERDAY, times=99, submission="refused")
+    sent(timed, US_NUMBER, YESTERDAY, times=60)
+    sent(timed, MA, NOON - HOUR, times=99)
+    sent(timed, MA, YESTERDAY, times=16)
+    assert timed.get()["auto"] == {
+        "country": {"hour": 50, "day": 200, "countries": {"BR": {"hour": 135, "day": 225}}},
+        "workspace": {"minute": 540, "day": 10000},
+    }
+    tripped(timed, "country", "BR", (YESTERDAY + HOUR).replace(second=0))
+    tripped(timed, "workspace", "", (YESTERDAY + HOUR).replace(second=0))
+    assert timed.get()["auto"] == {
+        "country": {"hour": 50, "day": 200, "countries": {"BR": {"hour": 90, "day": 200}}},
+        "workspace": {"minute": 318, "day": 10000},
+    }
+    named = {"country": {"countries": {"US": {}}}}
+    timed.put({"guards": named})
+    assert timed.get()["auto"]["country"]["countries"]["US"] == {"hour": 180, "day": 200}
+
+
+def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardDesk) -> None:
+    sent(timed, MA, YESTERDAY, times=17)
+    refresh = RefreshAutos(timed.world.database, ManualClock(NOON).clock(), GuardHistory())
+    refresh.run_once()
+    (row,) = [
+        row
+        for row in timed.world.rows(guard_autos)
+        if row["workspace_id"] == timed.tenant.workspace_id
+    ]
+    assert row["limits"]["workspace"]["country"]["countries"] == {"MA": {"hour": 51, "day": 200}}
+    with unchanged(timed.world.database):
+        refresh.run_once()
+    timed.set(country=SEED | {"hour": "auto", "day": None})
+    answers = [timed.gateway.send(timed.tenant, to=f"{MA[:-2]}{n:02}") for n in range(52)]
+    assert [one.status_code for one in answers] == [201] * 51 + [422]
+    assert answers[-1].json["details"]["limit"] == 51
+
+
+def test_a_use_case_with_its_own_country_guard_has_its_own_auto(timed: GuardDesk) -> None:
+    sent(timed, MA, YESTERDAY, times=17)
+    own = {"country": SEED | {"hour": "auto", "day": None}}
+    timed.set({timed.tenant.use_case_id: own}, country=SEED | {"hour": 1, "day": 1})
+    answers = [timed.gateway.send(timed.tenant, to=f"{MA[:-2]}{n:02}") for n in range(52)]
+    assert [one.status_code for one in answers] == [201] * 51 + [422]
+
+
+def test_a_dry_run_replays_the_last_30_days_and_changes_nothing(timed: GuardDesk) -> None:
+    """Break: count what would have been refused, and the range trips more often."""
+    use_case = str(timed.tenant.use_case_id)
+    for minute in range(12):
+        sent(timed, MA, YESTERDAY + minute * MINUTE)
+    for minute in range(3):
+        sent(timed, "+212612345679", YESTERDAY + HOUR + minute * MINUTE)
+    sent(timed, MA, YESTERDAY + 3 * HOUR)
+    sent(timed, MA, YESTERDAY - 31 * DAY, times=50)
+    sent(timed, US_NUMBER, YESTERDAY - 5 * HOUR, times=4, segments=5)
+    wanted = {
+        "guards": OFF
+        | {
+            "number": SEED | {"hour": 10, "day": 12},
+            "prefix": {"mode": "monitor", "hour": 11, "day": None},
+            "workspace": {"mode": "monitor", "minute": 18, "day": None},
+        },
+        "use_cases": {},
+    }
+    with unchanged(timed.world.database):
+        answer = timed.ask("PUT", f"{timed.path}?dry_run=true", wanted)
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"0"')
+    found = answer.json
+    assert (found["dry_run"], found["revision"], found["use_cases"]) == (True, 0, {})
+    assert found["guards"]["number"] == {"mode": "enforce", "hour": 10, "day": 12}
+    assert found["impact"] == {
+        "days": 30,
+        "messages": 20,
+        "would_trip": [
+            {
+                "guard": "number",
+                "window": "hour",
+                "scope": "workspace",
+                "mode": "enforce",
+                "messages": 2,
+                "values": 1,
+            },
+            {
+                "guard": "prefix",
+                "window": "hour",
+                "scope": "workspace",
+                "mode": "monitor",
+                "messages": 2,
+                "values": 1,
+            },
+            {
+                "guard": "workspace",
+                "window": "minute",
+                "scope": "workspace",
+                "mode": "monitor",
+                "messages": 1,
+                "values": 1,
+            },
+        ],
+    }
+    own = {use_case: {"number": SEED | {"hour": 5, "day": None}}}
+    answer = timed.ask("PUT", f"{timed.path}?dry_run=true", {"guards": OFF, "use_cases": own})
+    assert [one["scope"] for one in answer.json["impact"]["would_trip"]] == ["use_case"]
+    wrong = timed.ask("PUT", f"{timed.path}?dry_run=true", {"guards": {"number": {"hour": 0}}})
+    assert wrong.status_code == 422
+
+
+@each(
+    "counts, found",
+    [
+        ([], 0),
+        ([7], 7),
+        ([1] * 19 + [9], 1),
+        ([1] * 18 + [9, 9], 9),
+        (list(range(1, 101)), 95),
+        ([3, 1, 2], 3),
+    ],
+)
+def test_p95_is_taken_by_nearest_rank(counts: list[int], found: int) -> None:
+    assert p95(Counter(counts)) == found
+
+
+def test_a_suggestion_fits_the_traffic_of_the_last_15_days(timed: GuardDesk) -> None:
+    """Break: take the hours in which the guard tripped, too."""
+    assert timed.ask("GET", f"{timed.path}/suggestion").json["messages"] == 0
+    sent(timed, MA, YESTERDAY, times=5)
+    sent(timed, MA, YESTERDAY + HOUR, times=2)
+    sent(timed, "+212612345679", YESTERDAY, times=3)
+    sent(timed, "+212612000000", YESTERDAY, times=1, segments=120)
+    sent(timed, BR_NUMBER, YESTERDAY, times=90)
+    sent(timed, US_NUMBER, NOON, times=2)
+    sent(timed, US_NUMBER, NOON - 15 * DAY - MINUTE, times=500)
+    tripped(timed, "country", "BR", YESTERDAY.replace(minute=0, second=0))
+    tripped(timed, "prefix", BR_NUMBER[:-4], YESTERDAY.replace(minute=0, second=0))
+    pseudonym = timed.gateway.services.send.open_guarded.pseudonym(BR_NUMBER)
+    tripped(timed, "number", pseudonym, YESTERDAY.replace(minute=0, second=0))
+    answer = timed.as_role(Role.VIEWER).ask("GET", f"{timed.path}/suggestion")
+    assert answer.json == {
+        "days": 15,
+        "messages": 103,
+        "guards": DEFAULTS
+        | {
+            "number": {"mode": "enforce", "hour": 15, "day": 40},
+            "prefix": {"mode": "enforce", "hour": 24, "day": 40},
+            "country": {
+                "mode": "enforce",
+                "hour": 10,
+                "day": 40,
+                "countries": {"BR": {"hour": 10, "day": 40}, "MA": {"hour": 27, "day": 40}},
+            },
+            "workspace": {"mode": "monitor", "minute": 654, "day": 10000},
+        },
+        "use_cases": {},
+    }
+    assert timed.put({"guards": answer.json["guards"]}).status_code == 200
