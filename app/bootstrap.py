@@ -24,6 +24,7 @@ from app.guards.watchers import WatchOthers
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
+from app.messages.charges import CollectCharges
 from app.messages.count import CountMessages
 from app.messages.expire import ExpireMessages
 from app.messages.follow_up import FollowUp
@@ -227,6 +228,7 @@ class Background:
 
     clock: Clock
     follow_up: FollowUp
+    charges: CollectCharges
     count: CountMessages
     check_provider: CheckProvider
     purge: Purge
@@ -264,11 +266,13 @@ def open_background(
         sender=HttpSender(allow_loopback=settings.webhook_allow_loopback),
         lane=Lane.HEALTHY,
     )
+    source = TwilioMessages(clients)
     return Background(
         clock=clock,
+        charges=CollectCharges(database, source, clock),
         follow_up=FollowUp(
             database=database,
-            source=TwilioMessages(clients),
+            source=source,
             track=TrackDelivery(database, clock),
             resend=Resend(database, provider, clock),
             clock=clock,

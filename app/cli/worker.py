@@ -37,6 +37,7 @@ _COUNT_SECONDS = 10.0
 _ALERT_SECONDS = 10.0
 _DELIVERY_SECONDS = 25.0
 _AUTO_SECONDS = 60.0
+_CHARGES_SECONDS = 60.0
 
 
 @click.command("worker", cls=Command)
@@ -59,6 +60,7 @@ def worker_command() -> None:
                     Heartbeat(database, background.clock, name).run_once,
                     BEAT_SECONDS,
                 ),
+                Task("charges", background.charges.run_once, _CHARGES_SECONDS),
                 Task("counters", background.count.run_once, _COUNT_SECONDS),
                 Task("webhooks", background.deliver.run_once, _POLL_SECONDS),
                 Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
@@ -94,7 +96,7 @@ def worker_command() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reconcile_command(since: timedelta, as_json: bool) -> None:
-    """Ask Twilio now about every message without a final status."""
+    """Ask Twilio now about every message without a final status, and about missing prices."""
     settings = with_public_url(open_settings())
     with ready_database(settings) as database:
         background = open_background(settings, database)
@@ -107,10 +109,11 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
             while asked < wanted and (found := background.follow_up.run_once()):
                 asked += found
                 note(found)
+        charges = background.charges.collect(shifted(now, -since))
     if as_json:
-        echo_json({"asked": asked})
+        echo_json({"asked": asked, "charges": charges})
     else:
-        click.echo(f"checked {asked} messages")
+        click.echo(f"checked {asked} messages, read {charges} charges")
 
 
 @click.command("erase", cls=Command)

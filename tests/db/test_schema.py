@@ -13,6 +13,7 @@ import app.db.heartbeats
 import app.db.turns
 import app.destinations.tables
 import app.guards.tables
+import app.messages.charges
 import app.messages.tables
 import app.people.tables
 import app.prices.tables

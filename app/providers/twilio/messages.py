@@ -8,7 +8,7 @@ classes, so that a value of a wrong type concerns its own entry alone.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -21,6 +21,7 @@ from app.db.vault import SealBroken
 from app.kernel.phone import PhoneNumber
 from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
+from app.messages.charges import Charge
 from app.messages.follow_up import AccountRefused, ProviderUnknown
 from app.messages.matching import Listing, ProviderMessage
 from app.messages.ports import RefusalKind
@@ -32,6 +33,8 @@ _API = "https://api.twilio.com"
 _PAGE = 100
 # A number that has more than this is beyond asking page by page.
 _MOST_PAGES = 20
+# Of what an account sent in a few hours.
+_MOST_CHARGES = 10_000
 _OK = 200
 _UNAUTHORIZED = frozenset([401, 403])
 _NO_SUCH_MESSAGE = 20404
@@ -81,10 +84,34 @@ class TwilioMessages:
             ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
         """
         try:
-            pages = _pages(self._clients.of(account), account.sid, to_number)
+            pages = _pages(self._clients.of(account), account.sid, {"To": to_number})
             return _listing(pages, since)
         except Exception as problem:
             raise _unknown(problem) from problem
+
+    def list_charges(
+        self, account: ProviderAccount, since: datetime, until: datetime
+    ) -> Iterator[list[Charge]]:
+        """Yield pages of the outbound messages sent in a period that have a price.
+
+        Raises:
+            ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
+        """
+        sent = {"DateSent>": _seconds(since), "DateSent<": _seconds(until)}
+        try:
+            for page in _pages(self._clients.of(account), account.sid, sent, _MOST_CHARGES):
+                found = (_read(entry) for entry in page or ())
+                yield [
+                    Charge(one.message_sid, one.price, one.price_unit)
+                    for one in found
+                    if one is not None and one.price is not None and one.price_unit is not None
+                ]
+        except Exception as problem:
+            raise _unknown(problem) from problem
+
+
+def _seconds(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _get(client: Client, url: str, params: dict[str, object] | None = None) -> Any:
@@ -101,11 +128,13 @@ def _json(text: object) -> Any:
         return None
 
 
-def _pages(client: Client, account_sid: str, to_number: str) -> Iterator[list[Any] | None]:
+def _pages(
+    client: Client, account_sid: str, wanted: Mapping[str, object], most: int = _MOST_PAGES
+) -> Iterator[list[Any] | None]:
     """Yield the entries of each page, and None where pages are left that are not read."""
     url = f"{_API}/2010-04-01/Accounts/{account_sid}/Messages.json"
-    params: dict[str, object] | None = {"To": to_number, "PageSize": _PAGE}
-    for _ in range(_MOST_PAGES):
+    params: dict[str, object] | None = {**wanted, "PageSize": _PAGE}
+    for _ in range(most):
         page = _get(client, url, params)
         if not isinstance(page, dict) or not isinstance(page.get("messages"), list):
             raise TypeError("a list that is none")
@@ -178,7 +207,7 @@ def _read(entry: object) -> ProviderMessage | None:
         from_number=storable_sender(entry.get("from")),
         num_segments=_segments(entry.get("num_segments")),
         price=price if has_price else None,
-        price_unit=unit if has_price else None,
+        price_unit=unit.upper() if has_price and unit else None,
     )
 
 

@@ -1,0 +1,216 @@
+"""What the provider charged for messages, read from its lists of what an account sent.
+
+A status callback tells no price, and the provider fixes it some time after the message has ended.
+So each account is asked for what it sent, soon and once more a day later, some hundred messages at
+a time and only where one of ours has no price yet.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Column, Connection, String, Table, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.provider_account import ProviderAccount
+from app.access.tables import provider_accounts, workspaces
+from app.db.engine import Database
+from app.db.metadata import metadata
+from app.db.turns import end_turn, take_turn
+from app.db.types import UtcDateTime
+from app.kernel.clock import Clock
+from app.kernel.ids import first_id_at
+from app.messages.account_pace import AccountPace
+from app.messages.follow_up import ProviderUnknown
+from app.messages.refusing_accounts import load_refusing
+from app.messages.submission import Submission
+from app.messages.tables import messages
+
+_log = structlog.get_logger(__name__)
+_JOB = "charges"
+_EVERY = timedelta(minutes=10)
+_LEASE = timedelta(hours=1)
+_AT_ONCE = timedelta(hours=6)
+# How far a first look goes back.
+_FIRST = timedelta(days=1)
+
+# Until when the charges of an account were read, by each look.
+charge_checks = Table(
+    "charge_checks",
+    metadata,
+    Column("account_sid", String(34), primary_key=True),
+    Column("look", String(8), primary_key=True),
+    Column("checked_until", UtcDateTime, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one message cost, as the provider writes it."""
+
+    message_sid: str
+    price: str
+    price_unit: str
+
+
+class ChargeSource(Protocol):
+    """A provider that lists what an account sent."""
+
+    def list_charges(
+        self, account: ProviderAccount, since: datetime, until: datetime
+    ) -> Iterator[Sequence[Charge]]:
+        """Yield pages of the messages sent in a period that have a price.
+
+        Raises:
+            ProviderUnknown: the provider could not be asked.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a period: it waits so long, and takes what was sent so much later."""
+
+    name: str
+    waits: timedelta
+    sent_later: timedelta
+
+
+SOON = Look("soon", timedelta(minutes=20), timedelta(minutes=15))
+LATE = Look("late", timedelta(hours=25), timedelta(hours=12))
+
+
+@dataclass(frozen=True, slots=True)
+class CollectCharges:
+    """Reads what the provider charged; one of many workers does it."""
+
+    database: Database
+    source: ChargeSource
+    clock: Clock
+    pace: AccountPace = field(default_factory=AccountPace)
+
+    def run_once(self) -> int:
+        """Read the charges of all accounts, if it is due."""
+        with self.database.writing() as connection:
+            now = self.clock.now()
+            held = take_turn(connection, _JOB, now, lease=_LEASE, first_after=timedelta(0))
+        if held is None:
+            return 0
+        for account in self._accounts(now):
+            try:
+                for look in (SOON, LATE):
+                    self._follow(account, look, now)
+            except ProviderUnknown as problem:
+                _log.warning("charges_not_read", account_sid=account.sid, why=str(problem))
+        with self.database.writing() as connection:
+            end_turn(connection, _JOB, held, self.clock.now() + _EVERY)
+        return 0
+
+    def collect(self, since: datetime) -> int:
+        """Read the charges of everything sent since a time now; return how many were stored."""
+        now, found = self.clock.now(), 0
+        for account in self._accounts(now):
+            try:
+                found += self._read(account, since, now, now)
+            except ProviderUnknown as problem:
+                _log.warning("charges_not_read", account_sid=account.sid, why=str(problem))
+        return found
+
+    def _accounts(self, now: datetime) -> list[ProviderAccount]:
+        """List the accounts that workspaces use, without those that refuse to be asked."""
+        used = select(workspaces.c.account_sid)
+        query = select(provider_accounts).where(provider_accounts.c.sid.in_(used))
+        with self.database.reading() as connection:
+            refusing = load_refusing(connection)
+            rows = connection.execute(query.order_by(provider_accounts.c.sid)).all()
+        waits = {sid for sid, one in refusing.items() if one.ask_again_at > now}
+        return [ProviderAccount(row.sid, row.auth_token) for row in rows if row.sid not in waits]
+
+    def _follow(self, account: ProviderAccount, look: Look, now: datetime) -> None:
+        until = now - look.waits
+        with self.database.reading() as connection:
+            begin = _load_checked(connection, account.sid, look) or until - _FIRST
+        while begin < until:
+            end = min(begin + _AT_ONCE, until)
+            self._read(account, begin, end, end + look.sent_later)
+            with self.database.writing() as connection:
+                _store_checked(connection, account.sid, look, end)
+            begin = end
+
+    def _read(
+        self, account: ProviderAccount, since: datetime, until: datetime, sent_until: datetime
+    ) -> int:
+        with self.database.reading() as connection:
+            if not _lacks_price(connection, account.sid, since, until):
+                return 0
+        stored = 0
+        self.pace.wait_for_turn(account.sid)
+        for page in self.source.list_charges(account, since, sent_until):
+            if page:
+                with self.database.writing() as connection:
+                    stored += store_charges(connection, account.sid, page)
+            self.pace.wait_for_turn(account.sid)
+        return stored
+
+
+_STORE = (
+    update(messages)
+    .where(
+        messages.c.message_sid == bindparam("sid"),
+        messages.c.account_sid == bindparam("account"),
+        messages.c.price.is_(None),
+    )
+    .values(price=bindparam("charged"), price_unit=bindparam("unit"))
+)
+
+
+def store_charges(connection: Connection, account_sid: str, charges: Iterable[Charge]) -> int:
+    """Store what messages cost that have no price yet; return how many were given."""
+    values = [
+        {"sid": c.message_sid, "account": account_sid, "charged": c.price, "unit": c.price_unit}
+        for c in charges
+    ]
+    return connection.execute(_STORE, values).rowcount if values else 0
+
+
+def _lacks_price(
+    connection: Connection, account_sid: str, since: datetime, until: datetime
+) -> bool:
+    """Say whether an accepted message of a period has no price; an index of workspaces leads."""
+    own = select(workspaces.c.id).where(workspaces.c.account_sid == account_sid)
+    columns = messages.c
+    query = (
+        select(columns.id)
+        .where(
+            columns.workspace_id.in_(own),
+            columns.id >= first_id_at(since),
+            columns.id < first_id_at(until),
+            columns.submission == Submission.ACCEPTED,
+            columns.message_sid.is_not(None),
+            columns.price.is_(None),
+        )
+        .limit(1)
+    )
+    return connection.execute(query).one_or_none() is not None
+
+
+def _load_checked(connection: Connection, account_sid: str, look: Look) -> datetime | None:
+    columns = charge_checks.c
+    query = select(columns.checked_until).where(
+        columns.account_sid == account_sid, columns.look == look.name
+    )
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def _store_checked(connection: Connection, account_sid: str, look: Look, until: datetime) -> None:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    wanted = dialect.insert(charge_checks).values(
+        account_sid=account_sid, look=look.name, checked_until=until
+    )
+    connection.execute(
+        wanted.on_conflict_do_update(
+            index_elements=["account_sid", "look"], set_={"checked_until": until}
+        )
+    )
