@@ -19,6 +19,7 @@ from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
 from app.messages.api import routes as messages_routes
 from app.messages.billing_api import routes as billing_routes
+from app.messages.counted import count_unsettled
 from app.messages.usage_api import routes as usage_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
@@ -32,6 +33,7 @@ from app.web.docs import STATIC as DOCS
 from app.web.docs import routes as docs_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
+from app.web.metrics import DELIVERIES_DUE, UNCONFIRMED, StoredFigures
 from app.web.openapi import Description
 from app.web.openapi import routes as openapi_routes
 from app.web.prefix import PrefixMiddleware, PublicPrefix
@@ -39,6 +41,7 @@ from app.web.requests import install_request_handling
 from app.web.routes import Endpoint
 from app.web.wiring import provide
 from app.webhooks.api import routes as webhook_endpoint_routes
+from app.webhooks.choice import count_due
 from app.webhooks.deliveries_api import routes as webhook_delivery_routes
 
 ROUTES = (
@@ -86,6 +89,8 @@ def create_app(services: Services) -> Flask:
     for service in services.all():
         provide(app, service)
     public_url = services.settings.public_url
+    figures = ((UNCONFIRMED, count_unsettled), (DELIVERIES_DUE, count_due))
+    provide(app, StoredFigures(figures))
     provide(app, Description(declared_endpoints(), public_url))
     for place, routes in enumerate(ROUTES):
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")

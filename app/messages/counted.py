@@ -8,7 +8,8 @@ from sqlalchemy import Connection, func, select
 
 from app.db.heartbeats import worker_heartbeats
 from app.db.types import UtcDateTime
-from app.messages.tables import message_counting, message_counts
+from app.messages.tables import IS_UNSETTLED, message_counting, message_counts, messages
+from app.web.metrics import MOST_COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,9 @@ def load_worker_signs(connection: Connection) -> WorkerSigns:
     until = select(message_counting.c.counted_until).scalar_subquery()
     row = connection.execute(select(beat, until)).one()
     return WorkerSigns(*row)
+
+
+def count_unsettled(connection: Connection, _now: datetime) -> int:
+    """Count the submissions that the provider has not confirmed, up to the most that is counted."""
+    found = select(messages.c.id).where(IS_UNSETTLED).limit(MOST_COUNTED).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())

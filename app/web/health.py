@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +16,15 @@ from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
-from app.kernel.clock import clock_skew, rfc3339
-from app.web.metrics import CLOCK_SKEW, exposition
+from app.kernel.clock import Clock, clock_skew, rfc3339
+from app.web.metrics import (
+    BUILD,
+    CLOCK_SKEW,
+    DATABASE_UP,
+    HEARTBEAT_AGE,
+    StoredFigures,
+    exposition,
+)
 from app.web.routes import Answer, Routes, json_answer
 from app.web.schemas import Health, Readiness, Version
 from app.web.wiring import service
@@ -168,4 +176,23 @@ def metrics(_: None) -> Answer:
     skew = clock_skew()
     if skew is not None:
         CLOCK_SKEW.set(skew.total_seconds())
+    BUILD.labels(version("borderpost")).set(1)
+    try:
+        _measure_stored()
+    except e.ServiceUnavailable:
+        DATABASE_UP.set(0)
+    else:
+        DATABASE_UP.set(1)
     return Response(exposition(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _measure_stored() -> None:
+    if current_revision(service(Database)) != latest_revision():
+        return  # the tables that are counted may not exist yet
+    now = service(Clock).now()
+    with service(Database).reading() as connection:
+        beat = last_beat(connection)
+        counts = [(gauge, count(connection, now)) for gauge, count in service(StoredFigures).counts]
+    HEARTBEAT_AGE.set(math.inf if beat is None else max(0.0, (now - beat).total_seconds()))
+    for gauge, counted in counts:
+        gauge.set(counted)

@@ -1,6 +1,9 @@
 """Prometheus metrics; labels hold ids and codes, never numbers or texts."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client import (
@@ -11,7 +14,9 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from sqlalchemy import Connection
 
+MOST_COUNTED = 10_000
 REQUEST_SECONDS = Histogram(
     "borderpost_request_seconds", "Time to answer a request.", ["method", "route", "status"]
 )
@@ -28,6 +33,40 @@ CLOCK_SKEW = Gauge(
     "How far this host's clock is ahead of the database's, as last measured.",
     multiprocess_mode="livemostrecent",
 )
+# Read from the database at each scrape, so that every host shows the same.
+DATABASE_UP = Gauge(
+    "borderpost_database_up",
+    "1 if the database answered at this scrape, else 0.",
+    multiprocess_mode="livemostrecent",
+)
+HEARTBEAT_AGE = Gauge(
+    "borderpost_worker_heartbeat_age_seconds",
+    "Time since any worker was last heard of; infinite if none ever was.",
+    multiprocess_mode="livemostrecent",
+)
+UNCONFIRMED = Gauge(
+    "borderpost_unconfirmed_messages",
+    f"Messages that Twilio has not confirmed yet, counted up to {MOST_COUNTED}.",
+    multiprocess_mode="livemostrecent",
+)
+DELIVERIES_DUE = Gauge(
+    "borderpost_webhook_deliveries_due",
+    f"Webhook deliveries whose time has come, counted up to {MOST_COUNTED}.",
+    multiprocess_mode="livemostrecent",
+)
+BUILD = Gauge(
+    "borderpost_build_info",
+    "1, labelled with the version.",
+    ["version"],
+    multiprocess_mode="livemostrecent",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFigures:
+    """Gauges that are read from the database, each with the function that counts it."""
+
+    counts: tuple[tuple[Gauge, Callable[[Connection, datetime], int]], ...]
 
 
 def exposition() -> bytes:

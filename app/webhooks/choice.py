@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from app.db.rows import AnyRow
+from app.web.metrics import MOST_COUNTED
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints
 
 
@@ -85,3 +86,10 @@ def _in(lane: Lane) -> ColumnElement[bool]:
             return first_failed_at.is_(None)
         case Lane.FAILING:
             return first_failed_at.isnot(None)
+
+
+def count_due(connection: Connection, now: datetime) -> int:
+    """Count the deliveries whose time has come, up to the most that is counted."""
+    deliveries = webhook_deliveries.c
+    due = select(deliveries.id).where(deliveries.due_at <= now).limit(MOST_COUNTED).subquery()
+    return int(connection.execute(select(func.count()).select_from(due)).scalar_one())
