@@ -29,7 +29,6 @@ from app.guards.facts import (
 from app.kernel.phone import Destination
 from app.messages.idempotency import LIFETIME, IdempotentRequest, Prior
 from app.messages.submission import Submission
-from app.prices.price_table import DayPrices
 from app.prices.store import PRICE_REVISION
 from app.use_cases.eligibility import SenderType, Standing
 
@@ -57,9 +56,8 @@ class SendContext:
     use_case: UseCase | None
     policy: Policy
     has_opted_out: bool
-    # Null while no prices are stored; the operation finds the prices of this revision.
+    # None while no prices are stored.
     price_revision: int | None = None
-    prices: DayPrices | None = None
 
 
 _READ = Statement(

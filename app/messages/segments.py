@@ -11,16 +11,26 @@ _BASIC = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION = frozenset("\f^{}\\[~]|€")
+_GSM = _BASIC | _EXTENSION
 _GSM_SINGLE, _GSM_PART = 160, 153
 _UCS2_SINGLE, _UCS2_PART = 70, 67
-_LAST_BMP = 0xFFFF
+_LAST_BMP = "\uffff"
 
 
 def count_segments(text: str) -> int:
     """Count the segments of a text as it is sent, without look-alike replacement."""
-    if all(char in _BASIC or char in _EXTENSION for char in text):
+    if _GSM.issuperset(text):
+        if _EXTENSION.isdisjoint(text):
+            return _count_alike(len(text), _GSM_SINGLE, _GSM_PART)
         return _count((2 if char in _EXTENSION else 1 for char in text), _GSM_SINGLE, _GSM_PART)
-    return _count((2 if ord(char) > _LAST_BMP else 1 for char in text), _UCS2_SINGLE, _UCS2_PART)
+    if max(text) <= _LAST_BMP:
+        return _count_alike(len(text), _UCS2_SINGLE, _UCS2_PART)
+    return _count((2 if char > _LAST_BMP else 1 for char in text), _UCS2_SINGLE, _UCS2_PART)
+
+
+def _count_alike(places: int, single: int, part: int) -> int:
+    """Count where each character takes one place."""
+    return 1 if places <= single else -(-places // part)
 
 
 def _count(widths: Iterable[int], single: int, part: int) -> int:

@@ -6,14 +6,14 @@ never sends twice.
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 
 from app.access.key_limits import check_country, check_use_case
-from app.access.principal import ActorKind, Principal
+from app.access.principal import ActorKind
 from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.destinations.policy import RuleKind, Scope, Verdict
@@ -33,7 +33,7 @@ from app.messages.request import SendCall, SendRequest
 from app.messages.segments import count_segments
 from app.messages.settle import Settling
 from app.messages.submit import InFlight, NoFreePlace, Pace, submit
-from app.prices.price_table import Estimate, day_of
+from app.prices.price_table import DayPrices, Estimate, day_of
 from app.prices.store import PriceBook
 from app.web.metrics import SENDS
 
@@ -81,7 +81,7 @@ class SendMessage:
         return sent
 
     def _send(self, call: SendCall) -> Sent:
-        context, now = self._read(call)
+        context, prices, now = self._read(call)
         principal = admit_caller(call.caller, context, now)
         if context.key is not None and call.on_admitted is not None:
             call.on_admitted(context.key, now)
@@ -90,14 +90,23 @@ class SendMessage:
         use_case = reachable_use_case(context, principal)
         check_use_case(principal.limits, use_case.use_case_id)
         destination = resolve(call.request.to_phone_number)
-        billing = Billing.of(context, principal, destination.country, call.request.message)
-        account, verdict = self._admit(
-            use_case, context, destination, request=call.request, billing=billing, now=now
+        segments = count_segments(call.request.message)
+        billing = Billing(
+            segments=segments,
+            estimate=None if prices is None else prices.estimate(destination.country, segments),
+            access_key_id=principal.key_id if principal.kind is ActorKind.ACCESS_KEY else None,
         )
+        account, verdict = self._admit(use_case, context, destination, billing=billing, now=now)
         check_country(principal.limits, verdict.country)
         with self.in_flight.place(use_case.workspace_id):
-            wanted = _new_submission(use_case, account, verdict, call.request, self.clock.now())
-            wanted = billing.submission(wanted)
+            wanted = _new_submission(
+                use_case,
+                account,
+                verdict,
+                request=call.request,
+                billing=billing,
+                now=self.clock.now(),
+            )
             new = self.open_guarded(use_case, wanted, call.idempotent)
             if new is None:
                 return self._after_another(call)
@@ -112,8 +121,8 @@ class SendMessage:
         settling = Settling(self.database, self.clock)
         return Sent(settling.settle(new, verdict, outcome, call.idempotent), replayed=False)
 
-    def _read(self, call: SendCall) -> tuple[SendContext, datetime]:
-        """Load the context and the time at which it holds."""
+    def _read(self, call: SendCall) -> tuple[SendContext, DayPrices | None, datetime]:
+        """Load the context, and the prices and the time at which it holds."""
         with self.database.reading() as connection:
             # Only now: a connection that is lent has measured this host's clock.
             now = self.clock.now()
@@ -127,11 +136,11 @@ class SendMessage:
                 now=now,
             )
             prices = self.prices.on(connection, context.price_revision, day_of(now))
-        return replace(context, prices=prices), now
+        return context, prices, now
 
     def _after_another(self, call: SendCall) -> Sent:
         """Answer a request after another one took its idempotency key."""
-        context, now = self._read(call)
+        context, _, now = self._read(call)
         admit_caller(call.caller, context, now)
         if call.idempotent is None or context.prior is None:
             raise IdempotencyConflict
@@ -159,15 +168,13 @@ class SendMessage:
         context: SendContext,
         destination: Destination,
         *,
-        request: SendRequest,
         billing: "Billing",
         now: datetime,
     ) -> tuple[ProviderAccount, Verdict]:
         try:
             return check_admission(use_case, context, destination, now)
         except PublicError as refused:
-            refusal = _refusal(refused, use_case, destination, request)
-            self._note_refusal(billing.refusal(refusal), now)
+            self._note_refusal(_refusal(refused, use_case, destination, billing), now)
             raise
 
     def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
@@ -181,47 +188,23 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """What a send is estimated to cost, and the access key that it is counted for."""
+    """The segments of a send, its estimated price, and the access key that it counts for."""
 
+    segments: int
     estimate: Estimate | None
     access_key_id: UUID | None
-
-    @classmethod
-    def of(
-        cls, context: SendContext, principal: Principal, country: str | None, text: str
-    ) -> "Billing":
-        """Estimate a send; without any prices there is no estimate."""
-        is_key = principal.kind is ActorKind.ACCESS_KEY
-        prices = context.prices
-        return cls(
-            None if prices is None else prices.estimate(country, count_segments(text)),
-            principal.key_id if is_key else None,
-        )
-
-    def submission(self, new: NewSubmission) -> NewSubmission:
-        """Return a submission with its estimate and key."""
-        price, currency = None, None
-        if self.estimate is not None:
-            price, currency = self.estimate.millionths, self.estimate.currency
-        return replace(
-            new,
-            estimated_price=price,
-            estimate_currency=currency,
-            access_key_id=self.access_key_id,
-        )
-
-    def refusal(self, refusal: Refusal) -> Refusal:
-        """Return a refusal with what it saved, and its key."""
-        return replace(refusal, estimate=self.estimate, access_key_id=self.access_key_id)
 
 
 def _new_submission(
     use_case: UseCase,
     account: ProviderAccount,
     verdict: Verdict,
+    *,
     request: SendRequest,
+    billing: Billing,
     now: datetime,
 ) -> NewSubmission:
+    estimate = billing.estimate
     return NewSubmission(
         message_id=new_id(),
         workspace_id=use_case.workspace_id,
@@ -230,15 +213,18 @@ def _new_submission(
         to_number=PhoneNumber(request.to_phone_number),
         country=verdict.country or "",
         body=request.message,
-        counted_segments=count_segments(request.message),
+        counted_segments=billing.segments,
         policy_revision=verdict.revision,
         created_at=now,
         messaging_service_sid=use_case.messaging_service_sid,
+        estimated_price=None if estimate is None else estimate.millionths,
+        estimate_currency=None if estimate is None else estimate.currency,
+        access_key_id=billing.access_key_id,
     )
 
 
 def _refusal(
-    refused: PublicError, use_case: UseCase, destination: Destination, request: SendRequest
+    refused: PublicError, use_case: UseCase, destination: Destination, billing: Billing
 ) -> Refusal:
     details = refused.details or {}
     return Refusal(
@@ -247,9 +233,11 @@ def _refusal(
         code=refused.code,
         number=destination.number,
         country=destination.country,
-        segments=count_segments(request.message),
+        segments=billing.segments,
         source=Source.POLICY,
         rule=RuleKind(details["rule"]) if "rule" in details else None,
         scope=Scope(details["scope"]) if "scope" in details else None,
         revision=details.get("revision"),
+        access_key_id=billing.access_key_id,
+        estimate=billing.estimate,
     )
