@@ -139,7 +139,9 @@ def _claim(
     orphans = set(ids) - {row.id for row in rows}
     if orphans:
         without_account = messages.c.id.in_(list(orphans))
-        connection.execute(update(messages).where(without_account).values(check_at=None))
+        connection.execute(
+            update(messages).where(without_account).values(check_at=None, sent_number=None)
+        )
         if lane is Lane.UNSETTLED:
             for message_id in sorted(orphans):
                 note_unclear(connection, message_id, now)
@@ -175,11 +177,15 @@ def still_ours(due: DueMessage) -> Any:
 
 
 def schedule(connection: Connection, due: DueMessage, check_at: datetime | None) -> None:
-    """Release a message with its next time; changes by a callback stay."""
+    """Release a message with its next time; changes by a callback stay.
+
+    Without a next time, nothing is asked by its number any more: an erased one is forgotten.
+    """
+    forgets = {"sent_number": None} if check_at is None else {}
     connection.execute(
         update(messages)
         .where(still_ours(due))
-        .values(check_at=check_at, checks=messages.c.checks + 1)
+        .values(check_at=check_at, checks=messages.c.checks + 1, **forgets)
     )
 
 

@@ -8,23 +8,22 @@ from app.messages.advance import tell_customer
 from app.messages.due import DueMessage, still_ours
 from app.messages.events import add_event_of_message
 from app.messages.lifecycle import Reason, Status
-from app.messages.submission import UNSETTLED, Submission
+from app.messages.ports import Refused
+from app.messages.submission import UNSETTLED, SidSource, Submission
 from app.messages.tables import messages
 
 
 def end_not_confirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:
     """End a submission without a trace; False if it was settled before."""
-    return _end(connection, due, now, reason=Reason.NOT_CONFIRMED, error_code=None)
+    return _end(connection, due, now, reason=Reason.NOT_CONFIRMED)
 
 
-def end_refused(
-    connection: Connection, due: DueMessage, error_code: int | None, now: datetime
-) -> bool:
+def end_refused(connection: Connection, due: DueMessage, refused: Refused, now: datetime) -> bool:
     """End a submission without a trace that was refused when it was sent again.
 
     It stays a message, because its owner has seen it. False if it was settled before.
     """
-    return _end(connection, due, now, reason=None, error_code=error_code)
+    return _end(connection, due, now, reason=None, refused=refused)
 
 
 def _end(
@@ -33,14 +32,18 @@ def _end(
     now: datetime,
     *,
     reason: Reason | None,
-    error_code: int | None,
+    refused: Refused | None = None,
 ) -> bool:
+    error_code = None if refused is None else refused.provider_code
+    message_sid = None if refused is None else refused.message_sid
     ended = connection.execute(
         update(messages)
         .where(still_ours(due), messages.c.submission.in_([state.value for state in UNSETTLED]))
         .values(
             submission=Submission.NOT_CONFIRMED,
             provider_code=error_code,
+            message_sid=message_sid,
+            sid_source=None if message_sid is None else SidSource.ANSWER,
             status=Status.FAILED,
             error_code=error_code,
             sent_number=None,

@@ -30,7 +30,7 @@ from app.kernel.phone import PhoneNumber
 from app.messages.check_times import ACCEPTED_CHECKS, UNSETTLED_CHECKS_BEGIN
 from app.messages.idempotency import LIFETIME, IdempotentRequest
 from app.messages.lifecycle import Status
-from app.messages.ports import Accepted
+from app.messages.ports import Accepted, Refused
 from app.messages.submission import SidSource, Submission
 from app.messages.tables import idempotency_keys, messages
 
@@ -125,19 +125,19 @@ def open_submission(
             "request_hash": idempotent.request_hash,
             "keys_live_since": new.created_at - LIFETIME,
         }
-    has_key = idempotent is not None
     try:
         with database.writing_once() as connection:
             if connection.dialect.name == "postgresql":
-                return _open_on_postgresql(connection, values, counters, has_key=has_key)
-            return _open_on_sqlite(connection, values, counters, has_key=has_key)
+                return _open_on_postgresql(connection, values, counters)
+            return _open_on_sqlite(connection, values, counters)
     except _Undone as undone:
         return True, undone.judgement
 
 
 def _open_on_postgresql(
-    connection: Connection, values: dict[str, Any], counters: Sequence[Counter], *, has_key: bool
+    connection: Connection, values: dict[str, Any], counters: Sequence[Counter]
 ) -> tuple[bool, Judgement]:
+    has_key = "key_hash" in values
     if not counters:
         statement = _OPEN_WITH_KEY if has_key else _OPEN
         return statement.run(connection, values) == 1, _NOTHING_COUNTED
@@ -147,10 +147,10 @@ def _open_on_postgresql(
 
 
 def _open_on_sqlite(
-    connection: Connection, values: dict[str, Any], counters: Sequence[Counter], *, has_key: bool
+    connection: Connection, values: dict[str, Any], counters: Sequence[Counter]
 ) -> tuple[bool, Judgement]:
     """Do the same by several statements: SQLite writes in no CTE, and has one writer at a time."""
-    if has_key and _CLAIM_FIRST.first(connection, values) is None:
+    if "key_hash" in values and _CLAIM_FIRST.first(connection, values) is None:
         return False, _NOTHING_COUNTED
     judgement = count_on_sqlite(connection, counters) if counters else _NOTHING_COUNTED
     if judgement.refusal is not None:
@@ -260,19 +260,20 @@ def close_submission(
     submission: Submission,
     idempotent: IdempotentRequest | None,
     *,
-    provider_code: int | None,
+    refused: Refused | None,
     now: datetime,
 ) -> None:
     """Close a submission that never becomes a message: its text, idempotency key and counts go.
 
-    A submission that a callback has already made a message is not changed.
+    One that a callback has made a message is not changed; a SID that the provider gave is kept.
     """
     closed = connection.execute(
         update(messages)
         .where(messages.c.id == new.message_id, messages.c.submission == Submission.OPEN)
         .values(
             submission=submission,
-            provider_code=provider_code,
+            provider_code=None if refused is None else refused.provider_code,
+            message_sid=None if refused is None else refused.message_sid,
             body=None,
             check_at=None,
             updated_at=now,

@@ -45,10 +45,11 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The message will not be sent; the provider's code, if it gave one."""
+    """The message will not be sent; the provider's code, and its SID, if it gave one."""
 
     kind: RefusalKind
     provider_code: int | None
+    message_sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

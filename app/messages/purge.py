@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, String, Uuid, bindparam, case, delete, select, update
+from sqlalchemy import Connection, String, Uuid, and_, bindparam, case, delete, null, select, update
 
 from app.access.tables import workspaces
 from app.db.clock import require_same_time
@@ -27,8 +27,10 @@ from app.messages.tables import IS_UNSETTLED, idempotency_keys, messages
 from app.use_cases.consent_order import KEPT, forget_consents
 
 BATCH = 500
-# The provider is asked by number: an unsettled submission keeps it until it is settled.
-KEPT_NUMBER = case((IS_UNSETTLED, messages.c.to_number), else_=messages.c.sent_number)
+# The provider is asked by number: an unsettled submission keeps it while it is still asked about.
+KEPT_NUMBER = case(
+    (and_(IS_UNSETTLED, messages.c.check_at.is_not(None)), messages.c.to_number), else_=null()
+)
 _FIRST_ID = UUID(int=0)
 _FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
 # Where a batch ended: the last id or time that it had.

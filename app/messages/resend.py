@@ -120,7 +120,7 @@ class Resend:
                 case Accepted():
                     self._accept(connection, counted, outcome, now)
                 case Refused():
-                    end_refused(connection, counted, outcome.provider_code, now)
+                    end_refused(connection, counted, outcome, now)
                     known_at = counted.resent_at or counted.created_at
                     recipient = _recipient(counted, to_number)
                     learn(connection, outcome.kind, recipient, known_at=known_at, now=now)

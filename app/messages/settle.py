@@ -137,7 +137,7 @@ class Settling:
                 new,
                 Submission.REFUSED,
                 idempotent,
-                provider_code=refused.provider_code,
+                refused=refused,
                 now=now,
             )
             insert_refusal(connection, _provider_refusal(new, verdict, refused), now)
@@ -160,7 +160,7 @@ class Settling:
                 new,
                 Submission.NEVER_PROCESSED,
                 idempotent,
-                provider_code=None,
+                refused=None,
                 now=self.clock.now(),
             )
         wait = never.retry_after_seconds

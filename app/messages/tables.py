@@ -58,7 +58,7 @@ messages = Table(
     Column("policy_revision", Integer),
     # The Messaging Service that the message was sent through; null where several were, or unknown.
     Column("messaging_service_sid", String(34)),
-    # The number as sent, kept while the submission is unsettled and `to_number` is erased.
+    # The number as sent, kept while the provider is asked by it and `to_number` is erased.
     Column("sent_number", String(16)),
     Column("message_sid", String(34)),
     # How the SID was learnt: see app.messages.submission.SidSource.

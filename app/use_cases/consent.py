@@ -16,7 +16,7 @@ from app.access.audit import note_in_workspace
 from app.access.principal import ActorKind
 from app.access.tables import workspaces
 from app.kernel.phone import PhoneNumber
-from app.use_cases.consent_order import count_keyword, note_keyword
+from app.use_cases.consent_order import count_keyword, note_wish
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
 
@@ -55,7 +55,7 @@ def record_consent(connection: Connection, consent: Consent, now: datetime) -> i
     changed = 0
     for workspace_id, use_case_id in _scopes(connection, consent):
         of_scope = OptOut(workspace_id, use_case_id, consent.recipient, OptOutSource.KEYWORD)
-        if note_keyword(connection, of_scope, wants, now):
+        if note_wish(connection, of_scope, wants, now):
             changed += change(connection, of_scope, now)
     return changed
 

@@ -38,10 +38,8 @@ def count_keyword(
     return connection.execute(statement).one_or_none() is not None
 
 
-def note_keyword(
-    connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime
-) -> bool:
-    """Note a STOP or START for a scope; False where something newer is known."""
+def note_wish(connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime) -> bool:
+    """Note a keyword, or that an owner lifts an entry; False where something newer is known."""
     return _note(connection, opt_out, wants_messages, at, at_ties=True)
 
 

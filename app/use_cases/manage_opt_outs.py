@@ -11,12 +11,14 @@ from app.access.principal import Principal
 from app.access.scope import chosen_workspace
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
+from app.use_cases.consent_order import note_wish
 from app.use_cases.opt_outs import (
     NewOptOut,
     OptOut,
     add_opt_out,
     find_opt_out,
     remove_opt_out,
+    take_over_opt_out,
 )
 from app.use_cases.read import load_use_case
 
@@ -24,14 +26,14 @@ from app.use_cases.read import load_use_case
 def enter_opt_out(
     connection: Connection, principal: Principal, wanted: NewOptOut, *, actor: Actor, now: datetime
 ) -> AnyRow:
-    """Add a number to the list; an existing entry stays.
+    """Add a number to the list; an existing entry becomes the owner's, or stays the owner's.
 
     Raises:
         ValidationFailed: there is no such workspace or use case.
     """
     workspace_id = _scope(connection, principal, wanted)
     opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
-    added = add_opt_out(connection, opt_out, now)
+    added = add_opt_out(connection, opt_out, now) or take_over_opt_out(connection, opt_out)
     if added is not None:
         action = "opt_out.added"
         note_in_workspace(
@@ -43,16 +45,17 @@ def enter_opt_out(
 def lift_opt_out(
     connection: Connection, principal: Principal, opt_out_id: UUID, *, actor: Actor, now: datetime
 ) -> None:
-    """Take a number off the list.
+    """Take a number off the list; a refusal of an older message does not bring it back.
 
     Raises:
         NotFound: it is absent or another tenant's.
     """
-    workspace_id = remove_opt_out(connection, principal, opt_out_id)
-    if workspace_id is None:
+    removed = remove_opt_out(connection, principal, opt_out_id)
+    if removed is None:
         raise NotFound
+    note_wish(connection, removed, True, now)
     action = "opt_out.removed"
-    note_in_workspace(connection, actor, workspace_id, action, now, target=opt_out_id)
+    note_in_workspace(connection, actor, removed.workspace_id, action, now, target=opt_out_id)
 
 
 def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import ColumnElement, Connection, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.principal import Principal
@@ -84,20 +84,36 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
     return found
 
 
+def take_over_opt_out(connection: Connection, opt_out: OptOut) -> UUID | None:
+    """Make an entry of the recipient's or the provider's the owner's; None if there is none.
+
+    The recipient's START then no longer lifts it.
+    """
+    found: UUID | None = connection.execute(
+        update(opt_outs)
+        .where(*_of(opt_out), opt_outs.c.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]))
+        .values(source=opt_out.source)
+        .returning(opt_outs.c.id)
+    ).scalar_one_or_none()
+    return found
+
+
 def find_opt_out(connection: Connection, opt_out: OptOut) -> AnyRow:
     """Load the row that `add_opt_out` made or found."""
+    return connection.execute(select(opt_outs).where(*_of(opt_out))).one()
+
+
+def _of(opt_out: OptOut) -> tuple[ColumnElement[bool], ...]:
     same_use_case = (
         opt_outs.c.use_case_id.is_(None)
         if opt_out.use_case_id is None
         else opt_outs.c.use_case_id == opt_out.use_case_id
     )
-    return connection.execute(
-        select(opt_outs).where(
-            opt_outs.c.workspace_id == opt_out.workspace_id,
-            opt_outs.c.to_number == opt_out.to_number,
-            same_use_case,
-        )
-    ).one()
+    return (
+        opt_outs.c.workspace_id == opt_out.workspace_id,
+        opt_outs.c.to_number == opt_out.to_number,
+        same_use_case,
+    )
 
 
 def load_opt_outs(
@@ -120,12 +136,15 @@ def load_opt_outs(
     return list(connection.execute(query))
 
 
-def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> UUID | None:
-    """Remove an entry; return its workspace, None if there was none."""
+def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> OptOut | None:
+    """Remove an entry and return it; None if there was none."""
     columns = opt_outs.c
-    found: UUID | None = connection.execute(
+    found = connection.execute(
         delete(opt_outs)
         .where(columns.id == opt_out_id, within_reach(principal, columns.workspace_id))
-        .returning(columns.workspace_id)
-    ).scalar_one_or_none()
-    return found
+        .returning(opt_outs)
+    ).one_or_none()
+    if found is None:
+        return None
+    number = PhoneNumber(found.to_number)
+    return OptOut(found.workspace_id, found.use_case_id, number, found.source)

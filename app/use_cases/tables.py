@@ -52,7 +52,8 @@ senders = Table(
     UniqueConstraint("use_case_id", "number"),
 )
 
-# The newest word of a recipient: a refusal or keyword that is older than it changes no list.
+# The newest word of a recipient, or of an owner who lifts an entry: a refusal or keyword that is
+# older than it changes no list.
 recipient_consents = Table(
     "recipient_consents",
     metadata,

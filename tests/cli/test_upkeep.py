@@ -81,6 +81,43 @@ def test_other_secrets_are_named_by_doctor_and_stop_what_erases(
     assert world.rows(installation) == before
 
 
+def test_extreme_times_are_times_or_wrong_usage(run: Run, acme: Path) -> None:
+    """Break: in `app/cli/times.py`, let a duration have any number of digits."""
+    run("apply", str(acme))
+    durations = (
+        "99999d",
+        "99999w",
+        "99999h",
+        "1m",
+        "0d",
+        "-1d",
+        "1" * 30 + "w",
+        "1.5d",
+        "",
+        "d",
+        "٣d",
+    )
+    moments = (
+        "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00Z", "now", "", "2030-13-01T00:00:00Z",
+    )  # fmt: skip
+    commands = [(("reconcile", "--since", one), {0, 64}) for one in durations]
+    for option, values in (("--expires-in", durations), ("--expires-at", moments)):
+        commands += [
+            (("keys", "create", "--name", "k", "--role", "sender", option, one), {0, 64})
+            for one in values
+        ]
+    for option, values in (("--for", durations), ("--until", moments)):
+        commands += [(("destinations", "allow", "FR", option, one), {0, 1, 64}) for one in values]
+    broken = []
+    for command, expected in commands:
+        result = run(*command)
+        if result.exit_code not in expected or "Traceback" in result.output:
+            broken.append((command, result.exit_code, result.output[-200:]))
+    assert broken == []
+    assert run("reconcile", "--since", "99999d").exit_code == 0
+
+
 def test_rotation_accepts_a_secret_key_that_was_changed_on_purpose(
     run: Run, acme: Path, environ: dict[str, str | None]
 ) -> None:

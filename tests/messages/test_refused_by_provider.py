@@ -184,21 +184,26 @@ def test_a_token_that_cannot_be_decrypted_is_a_misconfiguration(
 def test_created_message_that_has_failed_already_is_the_mapped_refusal(
     gateway: Gateway, tenant: Tenant, world: World, status: str
 ) -> None:
-    """Break: in `app/providers/twilio/client.py`, `create`, accept whatever the status."""
+    """Its SID is kept: no list may offer it to another submission.
+
+    Break: in `app/messages/outcomes.py`, `close_submission`, keep no SID.
+    """
     numbers = (f"+1202555{place:04d}" for place in count(2000))
-    expected, found = {}, {}
+    expected, found, sids = {}, {}, []
     for public, codes in PUBLIC.items():
         for code in (*codes, str(min(codes))):
-            gateway.twilio.script.append(accepted(status=status, error_code=code))
+            sids.append(f"SM{len(sids):032x}")
+            gateway.twilio.script.append(accepted(sid=sids[-1], status=status, error_code=code))
             answer = gateway.send(tenant, to=next(numbers))
             found[code] = (answer.status_code, answer.json["code"])
             expected[code] = public
             assert answer.json["details"]["provider_code"] == int(code)
     assert found == expected
     rows = world.rows(messages)
-    assert {(row["submission"], row["body"], row["message_sid"]) for row in rows} == {
+    assert {(row["submission"], row["body"], row["sid_source"]) for row in rows} == {
         ("refused", None, None)
     }
+    assert [row["message_sid"] for row in rows] == sids
     assert world.rows(message_events) == []
     assert gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER]).json["items"] == []
 

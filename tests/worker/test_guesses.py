@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from twilio.http.response import Response
 
-from app.access.tables import workspaces
+from app.access.tables import provider_accounts, workspaces
 from app.messages.check_times import UNSETTLED_GIVEN_UP
 from app.messages.erase import Erase
 from app.messages.purge import Purge
@@ -367,6 +367,36 @@ def test_erased_number_is_forgotten_once_no_trace_was_found(bench: Bench) -> Non
     erase(bench)
     to_the_end(bench)
     assert ends(bench, message_id) == [("failed", None)]
+    assert US_NUMBER not in str(bench.world.rows(messages))
+
+
+@pytest.mark.parametrize("forget", [erase, purge_all])
+@pytest.mark.parametrize("is_before", [True, False])
+def test_erased_number_is_forgotten_once_nothing_is_asked_any_more(
+    bench: Bench, forget: Callable[[Bench], None], is_before: bool
+) -> None:
+    """Break: in `app/messages/due.py`, `schedule`, or in `app/messages/purge.py`, keep it."""
+    bench.unconfirmed()
+    if is_before:
+        forget(bench)
+    bench.clock.advance(97 * 3600)
+    bench.round(NotConfirmed("cut"))
+    if not is_before:
+        forget(bench)
+    (found,) = bench.world.rows(messages)
+    assert (found["status"], found["check_at"]) == ("pending", None)
+    assert US_NUMBER not in str(found)
+
+
+def test_erased_number_is_forgotten_with_its_account(bench: Bench) -> None:
+    """Break: in `app/messages/due.py`, `_claim`, keep it for messages without an account."""
+    bench.unconfirmed()
+    erase(bench)
+    bench.clock.advance(60)
+    with bench.world.database.writing() as c:
+        c.execute(update(workspaces).values(account_sid=None))
+        c.execute(delete(provider_accounts))
+    bench.round()
     assert US_NUMBER not in str(bench.world.rows(messages))
 
 

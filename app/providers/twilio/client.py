@@ -64,7 +64,7 @@ class TwilioProvider:
         has_ended = message.status in _ENDED
         code = read_code(message.error_code) if has_ended else None
         if code is not None:
-            return Refused(refusal_kind(code), code)
+            return Refused(refusal_kind(code), code, message.sid)
         return Accepted(message.sid, storable_sender(message.from_), has_ended)
 
 

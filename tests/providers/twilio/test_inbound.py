@@ -12,6 +12,8 @@ from sqlalchemy import update
 from twilio.http.response import Response
 from werkzeug.datastructures import MultiDict
 
+from app.access.roles import Role
+from app.access.tables import audit_events
 from app.messages.erase import Erase
 from app.messages.purge import Purge
 from app.providers.twilio.inbound import wanted_messages
@@ -214,6 +216,47 @@ def test_start_does_not_lift_what_an_owner_entered(
     _inbound(gateway, "hello", OptOutType="START")
     assert _list(world) == before
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
+
+
+@pytest.mark.parametrize("use_case", [True, False])
+@pytest.mark.parametrize("source", ["keyword", "provider"])
+def test_entry_that_an_owner_makes_as_well_is_the_owners(
+    gateway: Gateway, tenant: Tenant, world: World, source: str, use_case: bool
+) -> None:
+    """Break: in `app/use_cases/manage_opt_outs.py`, `enter_opt_out`, take nothing over."""
+    of = tenant.use_case_id if use_case else None
+    add_opt_out_row(world, tenant.workspace_id, US_NUMBER, source, of)
+    body = {"to_number": US_NUMBER} | ({"use_case_id": str(of)} if use_case else {})
+    for _ in range(2):
+        entered = gateway.post("/v1/opt-outs", body, key=tenant.keys[Role.ADMIN])
+        assert (entered.status_code, entered.json["source"]) == (201, "api")
+    for word in ("START", "STOP", "START"):
+        _inbound(gateway, word, MessageSid=None)
+        assert (tenant.workspace_id, of, US_NUMBER, "api") in _list(world)
+    assert len(_list(world)) == 1
+    added = [row for row in world.rows(audit_events) if row["action"] == "opt_out.added"]
+    assert [row["reason"] for row in added if row["actor_kind"] == "access_key"] == ["api"]
+
+
+@pytest.mark.parametrize("use_case", [True, False])
+def test_refusal_older_than_the_owners_lifting_changes_nothing(
+    gateway: Gateway, tenant: Tenant, world: World, use_case: bool
+) -> None:
+    """Break: in `app/use_cases/manage_opt_outs.py`, `lift_opt_out`, note nothing."""
+    before = gateway.send(tenant).json
+    body = {"to_number": US_NUMBER}
+    body |= {"use_case_id": str(tenant.use_case_id)} if use_case else {}
+    admin = tenant.keys[Role.ADMIN]
+    entered = gateway.post("/v1/opt-outs", body, key=admin).json
+    assert gateway.delete(f"/v1/opt-outs/{entered['id']}", key=admin).status_code == 204
+    gateway.callback(before["id"], before["message_sid"], "failed", ErrorCode="21610")
+    assert _list(world) == set()
+    after = gateway.send(tenant).json
+    gateway.callback(after["id"], after["message_sid"], "failed", ErrorCode="21610")
+    assert {row[3] for row in _list(world)} == {"provider"}
+    _inbound(gateway, "START", MessageSid=sid(1))
+    _inbound(gateway, "STOP", MessageSid=sid(2))
+    assert {row[3] for row in _list(world)} == {"keyword"}
 
 
 IN_VAIN: list[dict[str, str | None]] = [
