@@ -1,17 +1,19 @@
 """`doctor`: problems of this installation, and their remedies."""
 
+import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from app.access.tables import organizations, provider_accounts
-from app.bootstrap import open_installation_secrets, open_settings, open_vault
+from app.access.tables import organizations, provider_accounts, workspaces
+from app.bootstrap import open_installation_secrets, open_settings, open_vault, with_public_url
+from app.cli.findings import Finding, Level, look_at_twilio
 from app.cli.group import FAILED, Command, echo_json
 from app.cli.opening import opened_database
 from app.db.clock import ClocksDiffer, require_same_time
@@ -21,40 +23,65 @@ from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.db.vault import SealBroken, Vault
 from app.demo.reset import find_demo
+from app.destinations.load import load_effective
+from app.destinations.provider_check import load_view
+from app.guards.limits import GuardMode, GuardName
+from app.guards.store import load_guards
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.messages.refusing_accounts import load_refusing
 from app.settings import Settings
+from app.webhooks.tables import webhook_endpoints
 
 _HEARTBEAT_AGE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check; a remedy if it failed."""
-
-    name: str
-    is_well: bool
-    text: str
+_COMPARISON_AGE = timedelta(days=2)
+_FREE_BYTES = 500_000_000
+_FREE_SHARE = 0.05
 
 
 @click.command("doctor", cls=Command)
+@click.option("--offline", is_flag=True, help="Do not ask Twilio, and send no probe.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor_command(as_json: bool) -> None:
-    """Look at settings, database, secrets and worker; exits 1 if anything is not well."""
-    settings = open_settings()
-    found = [Finding("settings", True, "are complete"), _public_url(settings)]
+def doctor_command(offline: bool, as_json: bool) -> None:
+    """Look at the whole installation, and say what is wrong and what to do.
+
+    Asks Twilio for its accounts and Messaging Services, and posts one signed status callback about
+    no message to the public URL. Changes nothing. Exits 0 if all is well or only warnings were
+    found, 1 if anything is bad.
+    """
+    settings = with_public_url(open_settings())
+    found = [*_settings(settings), _public_url(settings), _disk(settings)]
     with opened_database(settings) as database:
-        secrets = open_installation_secrets(settings)
-        found += _database(database, open_vault(settings), secrets, settings.instance)
+        of_database = list(_database(database, settings))
+        found += of_database
+        if not offline and all(one.level is not Level.BAD for one in of_database[:1]):
+            found += look_at_twilio(settings, database)
+    _echo(found, as_json=as_json)
+    sys.exit(FAILED if any(one.level is Level.BAD for one in found) else 0)
+
+
+def _echo(found: list[Finding], *, as_json: bool) -> None:
     if as_json:
-        echo_json(
-            {"findings": [{"name": f.name, "well": f.is_well, "text": f.text} for f in found]}
-        )
-    else:
-        for one in found:
-            click.echo(f"{'ok ' if one.is_well else 'bad'}  {one.name}: {one.text}")
-    sys.exit(0 if all(one.is_well for one in found) else FAILED)
+        rows = [
+            {
+                "name": one.name,
+                "well": one.level is Level.OK,
+                "level": one.level.value,
+                "text": one.text,
+            }
+            for one in found
+        ]
+        echo_json({"findings": rows})
+        return
+    for one in found:
+        click.echo(f"{one.level.value:7}  {one.name}: {one.text}")
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for warning in settings.warnings:
+        yield Finding("settings", Level.WARNING, f"{warning} (BORDERPOST_ALLOW_INSECURE is true)")
+    if not settings.warnings:
+        yield Finding("settings", Level.OK, "are complete")
 
 
 def _public_url(settings: Settings) -> Finding:
@@ -62,46 +89,57 @@ def _public_url(settings: Settings) -> Finding:
     name = "public URL"
     if settings.twilio_url is None and host in {"127.0.0.1", "localhost", "::1"}:
         text = "Twilio cannot reach this machine's loopback: set BORDERPOST_PUBLIC_URL"
-        return Finding(name, False, text)
-    return Finding(name, True, settings.public_url)
+        return Finding(name, Level.BAD, text)
+    return Finding(name, Level.OK, settings.public_url)
 
 
-def _database(
-    database: Database, vault: Vault, secrets: InstallationSecrets, instance: Path
-) -> Iterator[Finding]:
+def _disk(settings: Settings) -> Finding:
+    usage = shutil.disk_usage(settings.instance)
+    if usage.free < min(_FREE_BYTES, usage.total * _FREE_SHARE):
+        text = f"{usage.free // 1_000_000} MB are free where {settings.instance} lies: make room"
+        return Finding("disk", Level.BAD, text)
+    return Finding("disk", Level.OK, f"{usage.free // 1_000_000_000} GB are free")
+
+
+def _database(database: Database, settings: Settings) -> Iterator[Finding]:
     wanted = latest_revision()
     try:
         found = current_revision(database)
     except ServiceUnavailable:
-        yield Finding("database", False, "cannot be reached: see BORDERPOST_DATABASE_URL")
+        text = "cannot be reached: see BORDERPOST_DATABASE_URL"
+        yield Finding("database", Level.BAD, text)
         return
     if found != wanted:
         text = f"is at revision {found or 'none'}, not {wanted}: run `borderpost db upgrade`"
-        yield Finding("database", False, text)
+        yield Finding("database", Level.BAD, text)
         return
-    yield Finding("database", True, f"is at revision {found}")
+    yield Finding("database", Level.OK, f"is at revision {found}")
     yield _clock(database)
-    yield _secrets(database, secrets)
+    yield _secrets(database, open_installation_secrets(settings))
     yield _worker(database)
-    yield _tokens(database, vault)
-    yield from _refusing(database)
-    yield from _demo(database, instance)
+    yield _tokens(database, open_vault(settings))
+    with database.reading() as connection:
+        yield from _refusing(connection)
+        yield from _geo_permissions(connection)
+        yield from _webhooks(connection)
+        yield from _spend(connection)
+        yield from _demo(connection, settings.instance)
 
 
 def _clock(database: Database) -> Finding:
     try:
         require_same_time(database)
     except ClocksDiffer as problem:
-        return Finding("clock", False, str(problem))
-    return Finding("clock", True, "of this host and of the database agree within a minute")
+        return Finding("clock", Level.BAD, str(problem))
+    return Finding("clock", Level.OK, "of this host and of the database agree within a minute")
 
 
 def _secrets(database: Database, secrets: InstallationSecrets) -> Finding:
     with database.reading() as connection:
         differing = secrets.find_differing(connection)
     if differing:
-        return Finding("secrets", False, str(SecretsDiffer(differing)))
-    return Finding("secrets", True, "are those that this database was set up with")
+        return Finding("secrets", Level.BAD, str(SecretsDiffer(differing)))
+    return Finding("secrets", Level.OK, "are those that this database was set up with")
 
 
 def _worker(database: Database) -> Finding:
@@ -109,8 +147,8 @@ def _worker(database: Database) -> Finding:
         beat = last_beat(connection)
     if beat is None or utc_now() - beat > _HEARTBEAT_AGE:
         text = "was not heard of for a minute: run `borderpost worker` beside the web processes"
-        return Finding("worker", False, text)
-    return Finding("worker", True, "is alive")
+        return Finding("worker", Level.BAD, text)
+    return Finding("worker", Level.OK, "is alive")
 
 
 def _tokens(database: Database, vault: Vault) -> Finding:
@@ -124,40 +162,86 @@ def _tokens(database: Database, vault: Vault) -> Finding:
             unreadable.append(row.sid)
     if unreadable:
         text = f"of {', '.join(unreadable)} cannot be read: see BORDERPOST_ENCRYPTION_KEYS"
-        return Finding("provider tokens", False, text)
-    return Finding("provider tokens", True, f"{len(rows)} can be read")
+        return Finding("provider tokens", Level.BAD, text)
+    return Finding("provider tokens", Level.OK, f"{len(rows)} can be read")
 
 
-def _refusing(database: Database) -> Iterator[Finding]:
-    with database.reading() as connection:
-        found = load_refusing(connection).values()
+def _refusing(connection: Connection) -> Iterator[Finding]:
+    found = load_refusing(connection).values()
     if not found:
         return
-    names = {
-        is_silent: ", ".join(
-            f"{one.account_sid} since {one.since:%Y-%m-%dT%H:%M:%SZ}"
-            + ("" if one.provider_code is None else f" (Twilio answered {one.provider_code})")
-            for one in found
-            if one.is_silent is is_silent
+    each = [
+        f"{one.account_sid} since {one.since:%Y-%m-%dT%H:%M:%SZ}"
+        + ("" if one.provider_code is None else f" (Twilio answered {one.provider_code})")
+        for one in found
+    ]
+    text = f"our credentials are refused by {', '.join(each)}: set the account's auth token"
+    yield Finding("provider accounts", Level.BAD, text)
+
+
+def _geo_permissions(connection: Connection) -> Iterator[Finding]:
+    with_account = select(workspaces.c.id, workspaces.c.name).where(
+        workspaces.c.account_sid.is_not(None)
+    )
+    now, name = utc_now(), "geo permissions"
+    unknown, differing = [], []
+    for row in connection.execute(with_account.order_by(workspaces.c.name)).all():
+        view = load_view(connection, load_effective(connection, row.id), now)
+        if view.checked_at is None or now - view.checked_at > _COMPARISON_AGE:
+            unknown.append(row.name)
+        elif view.comparison.differs:
+            differing.append(row.name)
+    if unknown:
+        text = f"of {', '.join(unknown)} were not compared lately: run `borderpost geo check`"
+        yield Finding(name, Level.WARNING, text)
+    if differing:
+        text = f"of {', '.join(differing)} differ from the policy: `borderpost geo check` says how"
+        yield Finding(name, Level.WARNING, text)
+    if not unknown and not differing:
+        yield Finding(name, Level.OK, "agree with the policies, as last compared")
+
+
+def _webhooks(connection: Connection) -> Iterator[Finding]:
+    columns = webhook_endpoints.c
+    rows = connection.execute(select(columns.active, columns.first_failed_at)).all()
+    states = Counter(
+        "disabled" if not row.active else "failing" if row.first_failed_at else "well"
+        for row in rows
+    )
+    if states["failing"]:
+        text = (
+            f"{states['failing']} of {len(rows)} endpoints fail: see Developer, Webhooks in the "
+            "console"
         )
-        for is_silent in (False, True)
-    }
-    if names[False]:
-        text = f"our credentials are refused by {names[False]}: set the account's auth token"
-        yield Finding("provider accounts", False, text)
-    if names[True]:
-        text = f"no readable answer about {names[True]}: check the network and Twilio's status"
-        yield Finding("provider answers", False, text)
+        yield Finding("webhooks", Level.WARNING, text)
+    elif rows:
+        text = f"{states['well']} endpoints take their events, {states['disabled']} are disabled"
+        yield Finding("webhooks", Level.OK, text)
 
 
-def _demo(database: Database, instance: Path) -> Iterator[Finding]:
-    with database.reading() as connection:
-        demo = find_demo(connection, instance)
-        names = dict(connection.execute(select(organizations.c.id, organizations.c.name)).all())
+def _spend(connection: Connection) -> Iterator[Finding]:
+    without = []
+    for row in connection.execute(select(workspaces.c.id, workspaces.c.name)).all():
+        guards = load_guards(connection, row.id).configuration.guards
+        is_off = guards.by_name[GuardName.SPEND].mode is GuardMode.OFF
+        if is_off or not guards.has_spend_limit():
+            without.append(row.name)
+    if without:
+        text = (
+            f"{', '.join(sorted(without))} may spend without a limit: import prices and run "
+            "`borderpost guards set spend --day 25.00`"
+        )
+        yield Finding("spend", Level.WARNING, text)
+
+
+def _demo(connection: Connection, instance: Path) -> Iterator[Finding]:
+    demo = find_demo(connection, instance)
+    rows = connection.execute(select(organizations.c.id, organizations.c.name)).all()
+    names = {row.id: row.name for row in rows}
     if demo is None or len(names) == 1:
         return
     text = (
         f"its organization {names[demo]} is in the same database as yours, with a key and an "
         "owner: run `borderpost demo reset` to remove it"
     )
-    yield Finding("demo", False, text)
+    yield Finding("demo", Level.BAD, text)

@@ -1,0 +1,144 @@
+"""What `doctor` finds, and the checks that ask Twilio or call the public URL."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from app.access.provider_account import ProviderAccount
+from app.access.tables import provider_accounts, workspaces
+from app.bootstrap import open_twilio, open_vault
+from app.db.engine import Database
+from app.db.vault import SealBroken, Vault
+from app.providers.twilio.account_setup import (
+    SetupUnknown,
+    TwilioSetup,
+    inbound_url_of,
+    probe_callback,
+)
+from app.settings import Settings
+from app.use_cases.tables import use_cases
+
+_TAKEN = 204
+_NOT_SIGNED = 403
+
+
+class Level(StrEnum):
+    """How much a finding matters; only ``bad`` makes `doctor` exit 1."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what it found and, unless it is well, what to do."""
+
+    name: str
+    level: Level
+    text: str
+
+
+def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
+    """Ask Twilio for each account and Messaging Service, and send one signed probe."""
+    vault = open_vault(settings)
+    setup = TwilioSetup(open_twilio(settings, vault))
+    with database.reading() as connection:
+        accounts = [
+            ProviderAccount(row.sid, row.auth_token)
+            for row in connection.execute(
+                select(provider_accounts).order_by(provider_accounts.c.sid)
+            )
+        ]
+        services = connection.execute(
+            select(use_cases.c.name, use_cases.c.messaging_service_sid, workspaces.c.account_sid)
+            .join(workspaces, workspaces.c.id == use_cases.c.workspace_id)
+            .where(use_cases.c.deleted_at.is_(None), use_cases.c.active)
+            .order_by(use_cases.c.messaging_service_sid)
+        ).all()
+    if not accounts:
+        yield Finding(
+            "Twilio account", Level.WARNING, "no workspace has one: see `borderpost apply`"
+        )
+        return
+    yield from _callbacks(settings, vault, accounts[0])
+    for account in accounts:
+        mine = {
+            one.messaging_service_sid: one.name
+            for one in services
+            if one.account_sid == account.sid
+        }
+        yield from _account(settings, setup, account, mine)
+
+
+def _callbacks(settings: Settings, vault: Vault, account: ProviderAccount) -> Iterator[Finding]:
+    name = "callbacks"
+    try:
+        token = vault.open(account.sid, account.sealed_auth_token)
+    except SealBroken:
+        return  # the check of the tokens has said it
+    try:
+        status = probe_callback(settings.public_url, account.sid, token)
+    except SetupUnknown as problem:
+        text = (
+            f"{settings.public_url} cannot be reached from here ({problem}): see that the gateway "
+            "and the proxy run and that the name leads to them"
+        )
+        yield Finding(name, Level.BAD, text)
+        return
+    if status == _TAKEN:
+        yield Finding(name, Level.OK, "a signed one gets through the public URL")
+        return
+    text = f"a signed one was answered {status} at {settings.public_url}: "
+    text += (
+        "the gateway there has another BORDERPOST_PUBLIC_URL or database, or the proxy rewrites "
+        "the query; its log names the URL that would have matched"
+        if status == _NOT_SIGNED
+        else "something else answers there: look at the proxy"
+    )
+    yield Finding(name, Level.BAD, text)
+
+
+def _account(
+    settings: Settings, setup: TwilioSetup, account: ProviderAccount, services: dict[str, str]
+) -> Iterator[Finding]:
+    name = f"Twilio account {account.sid}"
+    try:
+        status = setup.account_status(account)
+        if status is None:
+            text = "refuses our credentials: set its auth token by `borderpost apply`"
+            yield Finding(name, Level.BAD, text)
+            return
+        if status != "active":
+            yield Finding(name, Level.BAD, f"is {status}: see Twilio's console")
+            return
+        yield Finding(name, Level.OK, "is active")
+        for sid, use_case in services.items():
+            yield from _service(settings, setup, account, (sid, use_case))
+    except SetupUnknown as problem:
+        text = f"Twilio could not be asked ({problem}): try again"
+        yield Finding(name, Level.WARNING, text)
+
+
+def _service(
+    settings: Settings, setup: TwilioSetup, account: ProviderAccount, service: tuple[str, str]
+) -> Iterator[Finding]:
+    sid, use_case = service
+    name, wanted = f"Messaging Service {sid} of {use_case}", inbound_url_of(settings.public_url)
+    found = setup.service(account, sid)
+    if found is None:
+        text = "does not exist in the account: correct messaging_service_sid"
+        yield Finding(name, Level.BAD, text)
+    elif not found.has_senders:
+        yield Finding(name, Level.BAD, "has no sender: add one to its pool in Twilio")
+    elif settings.twilio_url is None and found.inbound_url != wanted:
+        where = "its numbers, each" if found.is_inbound_on_numbers else "it"
+        text = (
+            "does not send us what recipients write, so STOP does not reach the opt-out list: set "
+            f"the incoming message address of {where} to {wanted} (POST)"
+        )
+        yield Finding(name, Level.WARNING, text)
+    else:
+        yield Finding(name, Level.OK, "has senders")
