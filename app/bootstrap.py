@@ -61,6 +61,7 @@ from app.webhooks.choice import Lane
 from app.webhooks.deliver import DeliverWebhooks
 from app.webhooks.manage import ManageEndpoints
 from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.send_test import SendTestEvent
 from app.webhooks.sender import HttpSender
 
 # Threads that sends never take, so that status callbacks are served while the provider is slow.
@@ -82,6 +83,7 @@ class Services:
     check_provider: CheckProvider
     workspaces: ManageWorkspaces
     webhook_endpoints: ManageEndpoints
+    send_test_event: SendTestEvent
     refresh_registrations: RefreshRegistrations
     tokens: AccountTokens
     callback_url: CallbackUrl
@@ -109,6 +111,7 @@ class Services:
             self.check_provider,
             self.workspaces,
             self.webhook_endpoints,
+            self.send_test_event,
             self.refresh_registrations,
             self.tokens,
             self.callback_url,
@@ -205,6 +208,9 @@ def open_services(
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
         workspaces=ManageWorkspaces(database, vault, clock, prover or TwilioProof(transport)),
         webhook_endpoints=ManageEndpoints(database, vault, clock, settings.webhook_allow_loopback),
+        send_test_event=SendTestEvent(
+            database, vault, clock, HttpSender(allow_loopback=settings.webhook_allow_loopback)
+        ),
         refresh_registrations=RefreshRegistrations(
             database, registrations or TwilioRegistrations(clients), clock
         ),

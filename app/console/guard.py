@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from flask import Response, abort, redirect, request
+from flask import Response, abort, g, redirect, request
 
 from app.access.key_limits import check_source
 from app.access.roles import Role
@@ -88,6 +88,14 @@ class Stranger:
 
 
 def _visitor() -> Visitor:
+    visitor = signed_in_visitor()
+    if visitor is None:
+        abort(_to_sign_in())
+    return visitor
+
+
+def signed_in_visitor() -> Visitor | None:
+    """Return the visitor of the session behind the cookie; None if nobody is signed in."""
     token = presented_token()
     now = service(Clock).now()
     visitor = None
@@ -98,8 +106,7 @@ def _visitor() -> Visitor:
                 check_source(session.limits, peer_address())
                 visitor = load_visitor(connection, session)
                 _touch(session, now)
-    if visitor is None:
-        abort(_to_sign_in())
+    g.visitor = visitor  # an error page shows the menu
     return visitor
 
 

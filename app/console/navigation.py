@@ -50,6 +50,7 @@ MENU = (
     Item("People", "/console/people", ("Settings",), organization_role=Role.OWNER),
     Item("Audit", "/console/audit", ("Settings",), role=Role.ADMIN),
     Item("Manage Destinations", DESTINATIONS, ("Developer", "SMS Setup")),
+    Item("First steps", "/console/first-steps", ("Developer",)),
     Item("Access keys", "/console/access-keys", ("Developer",), role=Role.ADMIN),
     Item("Webhooks", "/console/webhooks", ("Developer",)),
     Item("API reference", "/docs", ("Developer",)),

@@ -15,6 +15,8 @@ from app.console.destinations.page import routes as destinations_routes
 from app.console.destinations.rules import routes as rules_routes
 from app.console.exports import routes as exports_routes
 from app.console.failures import install_failure_pages, install_lost_page
+from app.console.find_page import routes as find_routes
+from app.console.first_steps_page import routes as first_steps_routes
 from app.console.identity_provider import install_identity_provider
 from app.console.identity_provider import routes as identity_provider_routes
 from app.console.messages_page import routes as messages_routes
@@ -44,6 +46,8 @@ CONSOLE_ROUTES = (
     messages_routes,
     refusals_routes,
     exports_routes,
+    find_routes,
+    first_steps_routes,
     try_routes,
     account_routes,
     access_keys_routes,

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 
 import structlog
 
@@ -24,7 +23,7 @@ from app.webhooks.claims import DueDelivery, claim_chosen
 from app.webhooks.events import message_text
 from app.webhooks.fan_out import fan_out, is_waiting
 from app.webhooks.note_attempt import note_attempt
-from app.webhooks.signing import secret_owner, signed_headers
+from app.webhooks.signing import FIXED_HEADERS, secret_owner, signed_headers
 
 _log = structlog.get_logger(__name__)
 # As many as are posted at once, so that none waits in a claim for its turn: an exchange ends long
@@ -32,10 +31,6 @@ _log = structlog.get_logger(__name__)
 BATCH = 16
 # Another worker may have claimed the first ones meanwhile.
 _CHOICES = 4
-_FIXED_HEADERS = {
-    "Content-Type": "application/json",
-    "User-Agent": f"Borderpost/{version('borderpost')}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class DeliverWebhooks:
         owner = secret_owner(due.endpoint_id)
         secrets = [self.vault.open(owner, sealed) for sealed in due.sealed_secrets]
         headers = signed_headers(secrets, due.event_id, at, text)
-        return self.sender.post(due.url, text.encode(), _FIXED_HEADERS | headers)
+        return self.sender.post(due.url, text.encode(), FIXED_HEADERS | headers)
 
     def _note(self, due: DueDelivery, attempt: Attempt) -> None:
         with self.database.writing() as connection:

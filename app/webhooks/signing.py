@@ -4,12 +4,19 @@ import base64
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from importlib.metadata import version
 from uuid import UUID
 
 from standardwebhooks import Webhook
 
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
+
+# The headers of every event beside its signature.
+FIXED_HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": f"Borderpost/{version('borderpost')}",
+}
 
 
 def mint_secret() -> str:

@@ -84,7 +84,7 @@ def test_a_number_is_lifted_by_the_keyboard_alone_after_a_second_press(
 def test_a_new_secret_can_be_copied(opened: Page, paths: list[str]) -> None:
     opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened.goto("/console/webhooks")
-    opened.get_by_text("Create endpoint").click()
+    opened.locator("summary", has_text="Create endpoint").click()
     opened.get_by_label("URL").fill("https://hooks.example.com/new")
     opened.get_by_label("sms.delivered").check()
     opened.get_by_role("button", name="Create endpoint").click()

@@ -6,16 +6,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from app.access.roles import Role
 from app.console.webhooks.words import EVENTS, FAILURES, STATES
 from app.kernel.ids import new_id
+from app.web.wiring import provide
 from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.events import EventType
+from app.webhooks.send_test import SendTestEvent
+from app.webhooks.signing import secret_owner
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints
 from support.console import Window, deeds_of_pages, signed_in
 from support.time import ManualClock
-from support.webhooks import HOOK, Hooks
+from support.webhooks import HOOK, FakeSender, Hooks
 from support.world import Gateway, Tenant, World
 
 pytestmark = pytest.mark.one_engine
@@ -229,3 +233,20 @@ def test_stored_markup_stays_text(window: Window, world: World, path: str) -> No
         assert "<script>alert" not in page
         assert "<img src=x" not in page
         assert "&lt;script&gt;alert(1)" in page
+
+
+def test_a_test_event_is_signed_and_its_answer_is_shown(
+    gateway: Gateway, window: Window, world: World, path: str
+) -> None:
+    """Break: sign with another secret, or store a delivery."""
+    sender = FakeSender([Reply(204), NotDelivered(Failure.TIMEOUT)])
+    clock = gateway.services.clock
+    operation = SendTestEvent(world.database, world.vault, clock, sender)
+    provide(gateway.client.application, operation)
+    assert "Accepted: answered 204" in window.post(f"{path}/test", on=path).text
+    assert "Not accepted: timeout" in window.post(f"{path}/test", on=path).text
+    row = only_row(world)
+    secret = world.vault.open(secret_owner(row["id"]), row["secret"])
+    for posted in sender.posted:
+        assert Webhook(secret).verify(posted.body, posted.headers)["type"] == "webhook.test"
+    assert world.rows(webhook_deliveries) == []

@@ -52,3 +52,21 @@ function prepare(root) {
 document.documentElement.classList.add("has-scripts");
 prepare(document);
 document.body.addEventListener("htmx:afterSwap", (event) => prepare(event.target.parentElement ?? document));
+
+// The key / goes to the finder.
+document.addEventListener("keydown", (event) => {
+  const find = document.getElementById("find");
+  if (event.key !== "/" || !find || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable], [role=textbox]")) return;
+  event.preventDefault();
+  const menu = document.getElementById("menu");
+  if (!find.offsetParent) menu.showPopover();
+  find.focus();
+});
+
+// A search leaves empty fields out of its address, and the zone where no date needs it.
+document.addEventListener("formdata", (event) => {
+  if (event.target.method !== "get") return;
+  const dates = [...event.target.elements].some((one) => one.type.startsWith("date") && one.value);
+  for (const [name, value] of [...event.formData]) if (!value || (name === "zone" && !dates)) event.formData.delete(name);
+});

@@ -171,6 +171,7 @@
     select.replaceWith(box);
     const [input, choices] = box.children;
     input.placeholder = "Select a country";
+    if (select.value) input.value = select.selectedOptions[0].text;
     let found = [];
     let at = -1;
 

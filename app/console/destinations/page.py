@@ -26,6 +26,7 @@ from app.destinations.history import load_history
 from app.destinations.manage import Asked, ManageDestinations
 from app.destinations.schemas import HistoryFilter
 from app.kernel.clock import Clock
+from app.kernel.countries import is_country
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.people.visitor import Visitor
 from app.web.routes import Answer, Routes
@@ -40,10 +41,13 @@ _WHOLE = "destinations/page.html"
 def destinations_page(visitor: Visitor) -> Answer:
     """Show which countries the workspace may reach.
 
-    Countries named as ``allow`` or ``block`` in the address are marked; Save is still needed.
+    Countries named as ``allow`` or ``block`` in the address are marked, one named as ``country`` is
+    selected; Save is still needed.
     """
-    marked = read_wishes(request.args)
-    return show(visitor, marked=marked if marked and visitor.permits(Role.ADMIN) else None)
+    chosen = request.args.get("country", "")
+    marked = Draft(read_wishes(request.args), country=chosen if is_country(chosen) else "")
+    is_marked = marked.wishes or marked.country
+    return show(visitor, marked=marked if is_marked and visitor.permits(Role.ADMIN) else None)
 
 
 @routes.add(
@@ -88,13 +92,14 @@ def show(
     template: str = _WHOLE,
     *,
     freezing: Form | None = None,
-    marked: Wishes | None = None,
+    marked: Draft | None = None,
 ) -> Answer:
     """Render the page, or its part, with the pending changes."""
     with service(Database).reading() as connection:
         sight = load_sight(connection, visitor)
         if marked is not None:
-            draft = Draft(replace(marked, revision=sight.effective.revision))
+            revision = sight.effective.revision
+            draft = replace(marked, wishes=replace(marked.wishes, revision=revision))
         base = draft.wishes.revision if draft else sight.effective.revision
         after = (draft or Draft(Wishes(base))).after_step(sight)
         can_save = bool(after.wishes) and sight.may_change

@@ -20,6 +20,7 @@ from app.web.wiring import service
 from app.webhooks.deliveries import replay_delivery
 from app.webhooks.manage import ManageEndpoints
 from app.webhooks.schemas import EndpointBody
+from app.webhooks.send_test import SendTestEvent
 
 routes = Routes("Console", described=False)
 _ADMIN = Visits(Role.ADMIN)
@@ -61,6 +62,13 @@ def rotate_secret(visitor: Visitor, endpoint_id: UUID) -> Answer:
     principal = visitor.principal
     made = service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
     return page_answer(visitor, "webhooks/secret.html", made=made, is_new=False)
+
+
+@routes.add("POST", WEBHOOK + "/test", guard=_ADMIN, answers={200: "text/html"}, errors=(NotFound,))
+def send_test_event(visitor: Visitor, endpoint_id: UUID) -> Answer:
+    """Send a signed test event now, and show the answer."""
+    result = service(SendTestEvent)(visitor.principal, endpoint_id)
+    return draw_webhook(visitor, endpoint_id, tested=result)
 
 
 @routes.add("POST", WEBHOOK + "/delete", guard=_ADMIN, answers={303: None}, errors=(NotFound,))

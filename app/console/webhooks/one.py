@@ -19,7 +19,7 @@ from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
-from app.webhooks.attempt import DeliveryState
+from app.webhooks.attempt import Attempt, DeliveryState
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries
 from app.webhooks.endpoints import load_endpoint
 from app.webhooks.health import load_last_successes
@@ -57,6 +57,7 @@ def draw_webhook(
     endpoint_id: UUID,
     wanted: DeliveryFilter | None = None,
     status: int = 200,
+    tested: Attempt | None = None,
     **forms: Form,
 ) -> Response:
     """Draw the page, with the forms that were not right.
@@ -84,5 +85,6 @@ def draw_webhook(
         states=STATES,
         state_choices=[("", "Any status"), *((state, state) for state in STATES)],
         attempt_words=attempt_words,
+        tested=tested,
         **shown,
     )

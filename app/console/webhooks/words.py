@@ -1,7 +1,7 @@
 """Labels of delivery attempts."""
 
 from app.db.rows import AnyRow
-from app.webhooks.attempt import DeliveryState, Failure
+from app.webhooks.attempt import Attempt, DeliveryState, Failure
 from app.webhooks.events import EventType
 
 EVENTS = {
@@ -34,7 +34,7 @@ FAILURES = {
 }
 
 
-def attempt_words(attempt: AnyRow) -> str:
+def attempt_words(attempt: AnyRow | Attempt) -> str:
     """Return the result of one attempt as text."""
     if attempt.failure is not None:
         return FAILURES[Failure(attempt.failure)]

@@ -5,6 +5,12 @@ const page = document.body.dataset;
 const state = document.getElementById("state");
 let opening = null;
 
+// Swagger UI has a dark look of its own, which it takes from this class.
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const darken = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", darken);
+darken();
+
 function loaded(tag, attributes) {
   return new Promise((resolve, reject) => {
     const element = Object.assign(document.createElement(tag), attributes);
