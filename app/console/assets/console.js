@@ -33,13 +33,6 @@ function prepare(root) {
   for (const choice of root.querySelectorAll("select[data-submits]")) {
     choice.addEventListener("change", () => choice.form.requestSubmit());
   }
-  for (const form of root.querySelectorAll("form[data-asks]")) {
-    form.addEventListener("submit", (event) => {
-      if (!window.confirm(form.dataset.asks)) {
-        event.preventDefault();
-      }
-    });
-  }
   for (const button of root.querySelectorAll("button[data-copies]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
