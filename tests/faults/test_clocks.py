@@ -12,6 +12,7 @@ from app.db.clock import ClocksDiffer
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.schema import upgrade
+from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock, host_now, utc_now
 from app.kernel.ids import first_id_at, new_id
 from app.messages.count import CountMessages
@@ -38,6 +39,7 @@ def deletions(database: Database) -> dict[str, Callable[[], object]]:
         "purge webhooks": PurgeWebhooks(database, Clock()),
         "purge sessions": PurgeSessions(database, Clock()),
         "expire": ExpireMessages(database, Clock(), 400),
+        "purge guards": PurgeGuards(database, Clock()),
         "make months": MakeMonths(database, Clock()),
         "upgrade": lambda: upgrade(database),
     }
@@ -49,6 +51,7 @@ def hourly(database: Database) -> HourlyPurge:
         PurgeWebhooks(database, Clock()),
         PurgeSessions(database, Clock()),
         ExpireMessages(database, Clock(), 400),
+        PurgeGuards(database, Clock()),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.db.engine import Database
+from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
 from app.messages.expire import ExpireMessages
 from app.messages.make_months import MakeMonths
@@ -28,6 +29,7 @@ def sweep(database: Database, now: datetime) -> list[tuple[str, str]]:
         PurgeWebhooks(database, clock),
         PurgeSessions(database, clock),
         ExpireMessages(database, clock, 400),
+        PurgeGuards(database, clock),
     )
     with capture_logs() as lines:
         assert (months.run_once(), purge.run_once()) == (0, 0)
