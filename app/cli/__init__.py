@@ -18,7 +18,13 @@ from app.cli.secrets import secrets_group
 from app.cli.setup import check_config_command, db_group, init_command
 from app.cli.use_cases import use_cases_group
 from app.cli.users import users_group
-from app.cli.worker import erase_command, purge_command, reconcile_command, worker_command
+from app.cli.worker import (
+    erase_command,
+    export_command,
+    purge_command,
+    reconcile_command,
+    worker_command,
+)
 
 COMMANDS: list[click.Command] = [
     init_command,
@@ -36,6 +42,7 @@ COMMANDS: list[click.Command] = [
     reconcile_command,
     purge_command,
     erase_command,
+    export_command,
     secrets_group,
     doctor_command,
     demo_group,

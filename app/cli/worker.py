@@ -18,6 +18,7 @@ from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
 from app.messages.due import hasten
 from app.messages.erase import Erase
+from app.messages.export_number import export_number
 from app.messages.refusing_accounts import ask_all_now
 from app.web.logs import configure_logs
 from app.worker.daily_check import POLL_SECONDS as CHECK_POLL_SECONDS
@@ -114,6 +115,26 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
         echo_json({"asked": asked, "charges": charges})
     else:
         click.echo(f"checked {asked} messages, read {charges} charges")
+
+
+@click.command("export", cls=Command)
+@click.option("--number", required=True, metavar="NUMBER", help="In canonical E.164 form.")
+def export_command(number: str) -> None:
+    """Print as JSON everything that is held about a number: for the person who asks.
+
+    Numbers that were pseudonymised are found, too. The output holds texts and the number: hand it
+    over by a safe way.
+    """
+    problem = problem_of_number(number)
+    if problem is not None:
+        raise click.UsageError(f"--number: {problem}")
+    settings = open_settings()
+    with ready_database(settings) as database:
+        pseudonym = open_background(settings, database).purge.pseudonym(number)
+        with database.reading() as connection:
+            held = export_number(connection, PhoneNumber(number), pseudonym, utc_now())
+        note_command(database, "privacy.exported", f"a number, in {len(held['messages'])} messages")
+    echo_json(held)
 
 
 @click.command("erase", cls=Command)

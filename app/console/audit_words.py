@@ -32,6 +32,7 @@ WORDS: Mapping[str, str] = {
     "organization.changed": "Organization changed",
     "organization.created": "Organization created",
     "privacy.erased": "Number erased",
+    "privacy.exported": "Number exported",
     "privacy.purged": "Old data purged",
     "provider_account.changed": "Twilio account changed",
     "provider_account.created": "Twilio account linked",

@@ -95,7 +95,7 @@ def test_a_backup_under_load_is_restored_and_nothing_doubles(
         _run(_block("restore"), folder, environ)
         _let_minutes_pass(url)
         asked = _run(_block("settle"), folder, environ)
-        assert asked.startswith("asked about "), asked
+        assert asked.startswith("checked "), asked
         assert stage.emulator.messages.attempted == sends
     opened = Database(url, pool_size=1)
     try:
