@@ -12,6 +12,7 @@ from app.cli.doctor import doctor_command
 from app.cli.emulator import emulator_command
 from app.cli.geo import geo_group
 from app.cli.group import Group
+from app.cli.guards import guards_group
 from app.cli.keys import keys_group
 from app.cli.prices import prices_group
 from app.cli.secrets import secrets_group
@@ -36,6 +37,7 @@ COMMANDS: list[click.Command] = [
     use_cases_group,
     geo_group,
     destinations_group,
+    guards_group,
     prices_group,
     emulator_command,
     worker_command,

@@ -112,7 +112,8 @@ def _window_guard(
     limits = _limits(name, fields, path, problems, base.limits)
     countries = dict(base.countries)
     if "countries" in fields:
-        countries = _countries(fields["countries"], f"{path}.countries", problems)
+        given_countries, at = fields["countries"], f"{path}.countries"
+        countries |= _countries(given_countries, at, problems, base.countries)
     if "mode" in fields:
         mode = _given_mode(fields["mode"], path, problems)
     else:
@@ -120,7 +121,9 @@ def _window_guard(
     return WindowGuard(mode, limits, countries)
 
 
-def _countries(given: object, path: str, problems: Problems) -> dict[str, Limits]:
+def _countries(
+    given: object, path: str, problems: Problems, base: Mapping[str, Limits]
+) -> dict[str, Limits]:
     found: dict[str, Limits] = {}
     name = GuardName.COUNTRY
     for code, value in _object(given, path, problems).items():
@@ -129,7 +132,8 @@ def _countries(given: object, path: str, problems: Problems) -> dict[str, Limits
             problems.add(at, _NO_COUNTRY)
         fields = _object(value, at, problems)
         _refuse_unknown(fields, set(WINDOWS[name]), at, problems)
-        found[code] = _limits(name, fields, at, problems, DEFAULT_GUARDS[name].limits)
+        before = base.get(code, DEFAULT_GUARDS[name].limits)
+        found[code] = _limits(name, fields, at, problems, before)
     return found
 
 

@@ -23,6 +23,7 @@ DAYS = 15
 _FACTOR = 3
 _RANK = 0.95
 _LEAST = {Window.HOUR: 10, Window.DAY: 40}
+_SUGGESTED = (GuardName.NUMBER, GuardName.PREFIX, GuardName.COUNTRY, GuardName.WORKSPACE)
 
 
 def p95(counts: Counter[int]) -> int:
@@ -110,6 +111,13 @@ def suggest(
     )
     wanted = replace(current.guards, by_name=guards)
     return Suggestion(counting.messages, replace(current, guards=wanted))
+
+
+def apply_suggestion(current: GuardConfiguration, found: Suggestion) -> GuardConfiguration:
+    """Take the guards that a suggestion is about, and leave the others as they are."""
+    suggested = found.configuration.guards.by_name
+    by_name = {**current.guards.by_name, **{name: suggested[name] for name in _SUGGESTED}}
+    return replace(current, guards=replace(current.guards, by_name=by_name))
 
 
 def _limits(found: _Histogram, least: Any) -> Limits:

@@ -65,9 +65,7 @@ def make(opened: OpenedWorkspace, change: Change, how: How) -> Outcome:
     try:
         changed = opened.manage(opened.workspace_id, change, asked)
     except RevisionMismatch as problem:
-        found = (problem.details or {}).get("revision")
-        text = f"the current revision is {found}, not {how.if_match}: nothing was changed"
-        raise Failure(text) from problem
+        raise how.mismatch(problem) from problem
     except DestinationsInherited as problem:
         remedy = "`borderpost destinations inherit off` leaves it, with a copy of that policy"
         raise Failure(problem.text, remedy) from problem

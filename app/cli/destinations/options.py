@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from app.cli.destinations.workspace import json_option, workspace_option
+from app.cli.group import Failure
 from app.cli.input import WholeNumber
 from app.cli.times import Duration, Moment
 from app.kernel.clock import to_milliseconds
+from app.kernel.errors import RevisionMismatch
 
 MAX_REVISION = 2**31 - 1
 _MAX_REASON = 500
@@ -39,6 +41,11 @@ class How:
     reason: str | None
     if_match: int | None
     as_json: bool
+
+    def mismatch(self, problem: RevisionMismatch) -> Failure:
+        """Say that the condition does not hold."""
+        found = (problem.details or {}).get("revision")
+        return Failure(f"the current revision is {found}, not {self.if_match}: nothing was changed")
 
 
 _OPTIONS = (

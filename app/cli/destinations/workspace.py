@@ -16,12 +16,13 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.load import Effective, load_effective
 from app.destinations.manage import ManageDestinations
+from app.guards.manage import ManageGuards
 from app.kernel.clock import Clock, utc_now
 
 workspace_option = click.option(
     "--workspace",
     metavar="NAME|ID",
-    help="Whose destinations; may be left out where there is one workspace.",
+    help="The workspace; may be left out where there is one.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -33,6 +34,7 @@ class OpenedWorkspace:
     row: AnyRow
     database: Database
     manage: ManageDestinations
+    guards: ManageGuards
     now: datetime
 
     @property
@@ -66,4 +68,6 @@ def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
         services = open_services(settings, clock=Clock(utc_now), database=database)
         with database.reading() as connection:
             row = find_workspace_or_only(connection, name_or_id)
-        yield OpenedWorkspace(row, database, services.destinations, services.clock.now())
+        yield OpenedWorkspace(
+            row, database, services.destinations, services.guards, services.clock.now()
+        )

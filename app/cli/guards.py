@@ -1,0 +1,266 @@
+"""`guards list`, `set` and `suggest`: the limits of a workspace."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import click
+
+from app.cli.actor import command_line_actor
+from app.cli.destinations.lines import table
+from app.cli.destinations.options import How, change_options
+from app.cli.destinations.workspace import (
+    OpenedWorkspace,
+    json_option,
+    opened_workspace,
+    workspace_option,
+)
+from app.cli.group import Failure, Group, echo_json
+from app.cli.guard_lines import difference_lines, guard_impact_lines, guard_rows
+from app.cli.input import Id
+from app.destinations.manage import Asked
+from app.guards.api import describe, describe_dry_run, describe_suggestion
+from app.guards.configuration import configuration_json
+from app.guards.edits import (
+    NO_LIMIT,
+    edit_guards,
+    edit_use_case_guards,
+    explain_for_text,
+    remove_country,
+    remove_use_case_guard,
+)
+from app.guards.limits import (
+    OF_USE_CASES,
+    WINDOWS,
+    GuardConfiguration,
+    GuardMode,
+    GuardName,
+    Window,
+)
+from app.guards.manage import DryRun, GuardEdit, GuardsView
+from app.guards.suggest import apply_suggestion
+from app.kernel.errors import RevisionMismatch, ValidationFailed
+from app.kernel.problems import Problems
+from app.kernel.whole_numbers import read_whole_number
+
+_OF_DELIVERY = ("below", "baseline", "minimum")
+_LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the options of `guards set` name; limits are as typed, by their option."""
+
+    guard: GuardName
+    use_case_id: UUID | None
+    country: str | None
+    mode: str | None
+    limits: Mapping[str, str]
+    is_removal: bool
+
+    def check(self) -> None:
+        """Refuse options that do not fit the guard.
+
+        Raises:
+            click.UsageError: naming the option.
+        """
+        guard = self.guard
+        known = _OF_DELIVERY if guard is GuardName.DELIVERY else tuple(WINDOWS[guard])
+        options = " and ".join(f"--{name}" for name in known)
+        for name in self.limits:
+            if name not in known:
+                raise click.UsageError(
+                    f"--{name}: the guard {guard} has no such limit; it has {options}."
+                )
+        if self.country is not None and guard is not GuardName.COUNTRY:
+            raise click.UsageError(f"--country: only the guard country has it, not {guard}.")
+        if self.use_case_id is not None and guard not in OF_USE_CASES:
+            of = ", ".join(OF_USE_CASES)
+            raise click.UsageError(f"--use-case: use cases have their own {of}, not {guard}.")
+        is_change = self.mode is not None or bool(self.limits)
+        if self.is_removal and (is_change or not (self.country or self.use_case_id)):
+            raise click.UsageError("--remove goes with --country or --use-case, and nothing else.")
+        if not (self.is_removal or is_change or self.country):
+            raise click.UsageError(f"Name what to change: --mode, {options}.")
+        problems = Problems()
+        self.edit(GuardConfiguration(), problems)
+        try:
+            problems.refuse()
+        except ValidationFailed as wrong:
+            raise click.UsageError("\n".join(self._texts(wrong))) from wrong
+
+    def _texts(self, wrong: ValidationFailed) -> Iterator[str]:
+        for path, texts in (wrong.details or {}).items():
+            last = path.rpartition(".")[2]
+            option = last if last in {"mode", *_LIMIT_OPTIONS} else "country"
+            yield from (f"--{option}: {explain_for_text(text)}" for text in texts)
+
+    def edit(self, current: GuardConfiguration, problems: Problems) -> GuardConfiguration:
+        """Change what the options name, and nothing else."""
+        if self.is_removal:
+            if self.country is not None:
+                return remove_country(current, self.use_case_id, self.country)
+            assert self.use_case_id is not None  # noqa: S101
+            return remove_use_case_guard(current, self.use_case_id, self.guard)
+        limits: dict[str, Any] = {key: self._value(text) for key, text in self.limits.items()}
+        given: dict[str, Any] = limits
+        if self.country is not None:
+            given = {"countries": {self.country: limits}}
+        if self.mode is not None:
+            given["mode"] = self.mode
+        one = {self.guard.value: given}
+        if self.use_case_id is None:
+            return edit_guards(current, one, "$.guards", problems)
+        at = f"$.use_cases.{self.use_case_id}"
+        return edit_use_case_guards(current, self.use_case_id, one, at, problems)
+
+    def _value(self, text: str) -> str | int:
+        number = None if self.guard is GuardName.SPEND else read_whole_number(text)
+        return text if number is None else number
+
+
+@dataclass
+class _Change:
+    """One change, made or tried, with the configuration that it began with."""
+
+    edit: GuardEdit
+    before: GuardConfiguration = field(default_factory=GuardConfiguration)
+
+    def make(self, opened: OpenedWorkspace, how: How) -> GuardsView | DryRun:
+        """Make the change, or the dry run.
+
+        Raises:
+            Failure: the condition does not hold, or the use case or prices are missing.
+        """
+        if_match = None if how.if_match is None else frozenset({how.if_match})
+        asked = Asked(command_line_actor(), how.reason, if_match, how.dry_run)
+        operation = opened.guards.dry_run if how.dry_run else opened.guards.change
+        try:
+            return operation(opened.workspace_id, self._edit, asked)
+        except RevisionMismatch as problem:
+            raise how.mismatch(problem) from problem
+        except ValidationFailed as problem:
+            raise Failure(*_explain(problem, opened)) from problem
+
+    def _edit(self, current: GuardConfiguration, problems: Problems) -> GuardConfiguration:
+        self.before = current
+        return self.edit(current, problems)
+
+
+def _explain(wrong: ValidationFailed, opened: OpenedWorkspace) -> Iterator[str]:
+    for path, texts in (wrong.details or {}).items():
+        at = path
+        if path.startswith("$.use_cases."):
+            at = f"--use-case {path.removeprefix('$.use_cases.')} of {opened.name}"
+        yield from (f"{at}: {explain_for_text(text)}" for text in texts)
+
+
+@click.group("guards", cls=Group)
+def guards_group() -> None:
+    """Limits that stop a flood or a spend before the provider is called."""
+
+
+@guards_group.command("list")
+@workspace_option
+@json_option
+def list_command(*, workspace: str | None, as_json: bool) -> None:
+    """Show the guards of a workspace and of its use cases, and what `auto` means now."""
+    with opened_workspace(workspace) as opened:
+        view = opened.guards.load(opened.workspace_id)
+    if as_json:
+        echo_json(describe(view))
+        return
+    click.echo(f"{opened.name}: revision {view.stored.revision}")
+    for line in table(guard_rows(describe(view))):
+        click.echo(line)
+
+
+def _limit_options(command: Any) -> Any:
+    for name in reversed(_LIMIT_OPTIONS):
+        most = f"N, a number from 1, auto or {NO_LIMIT}"
+        of = f"Limit per {name}: {most}; in spend an amount, for example 25.00."
+        if name in _OF_DELIVERY:
+            of = f"Of the guard delivery: `{name}`."
+        command = click.option(f"--{name}", metavar="N", help=of)(command)
+    return command
+
+
+@guards_group.command("set")
+@click.argument("guard", metavar="GUARD", type=click.Choice([name.value for name in GuardName]))
+@click.option("--use-case", type=Id(), help="Set the guard that this use case has of its own.")
+@click.option("--mode", type=click.Choice([mode.value for mode in GuardMode]))
+@_limit_options
+@click.option("--country", metavar="CC", help="Set the limits of this country; GUARD is country.")
+@click.option(
+    "--remove", is_flag=True, help="Remove the limits of --country, or the guard of --use-case."
+)
+@change_options
+def set_command(
+    *,
+    guard: str,
+    use_case: UUID | None,
+    mode: str | None,
+    country: str | None,
+    remove: bool,
+    how: How,
+    **limits: str | None,
+) -> None:
+    """Change what the options name of one guard, and nothing else.
+
+    GUARD is number, prefix, country, workspace, spend or delivery.
+    """
+    given = {name: text for name, text in limits.items() if text is not None}
+    wanted = _Wanted(GuardName(guard), use_case, country, mode, given, remove)
+    wanted.check()
+    with opened_workspace(how.workspace) as opened:
+        change = _Change(wanted.edit)
+        done = change.make(opened, how)
+    _echo_change(opened, change.before, done, how)
+
+
+@guards_group.command("suggest")
+@click.option("--apply", "is_applied", is_flag=True, help="Change the guards to what is suggested.")
+@workspace_option
+@json_option
+def suggest_command(*, is_applied: bool, workspace: str | None, as_json: bool) -> None:
+    """Suggest limits that fit the messages of the last 15 days."""
+    with opened_workspace(workspace) as opened:
+        revision = opened.guards.load(opened.workspace_id).stored.revision
+        found = opened.guards.suggest(opened.workspace_id)
+        how = How(workspace, not is_applied, None, revision, as_json)
+        if is_applied:
+            change = _Change(lambda current, _: apply_suggestion(current, found))
+            done = change.make(opened, how)
+    if is_applied:
+        _echo_change(opened, change.before, done, how)
+    elif as_json:
+        echo_json(describe_suggestion(found))
+    else:
+        click.echo(f"{opened.name}: suggested from {found.messages} messages of 15 days")
+        for line in table(guard_rows(configuration_json(found.configuration))):
+            click.echo(line)
+        click.echo("`borderpost guards suggest --apply` sets them")
+
+
+def _echo_change(
+    opened: OpenedWorkspace, before: GuardConfiguration, done: GuardsView | DryRun, how: How
+) -> None:
+    is_tried = isinstance(done, DryRun)
+    if how.as_json:
+        echo_json(describe_dry_run(done) if isinstance(done, DryRun) else describe(done))
+        return
+    after = done.configuration if isinstance(done, DryRun) else done.stored.configuration
+    revision = done.revision if isinstance(done, DryRun) else done.stored.revision
+    lines = [*difference_lines(before, after)]
+    if not lines:
+        click.echo(f"{opened.name}: nothing to change, revision {revision}")
+    elif is_tried:
+        click.echo(f"{opened.name}: dry run, nothing was changed, revision {revision}")
+    else:
+        click.echo(f"{opened.name}: revision {revision}")
+    for line in lines:
+        click.echo(line)
+    if isinstance(done, DryRun):
+        for line in guard_impact_lines(describe_dry_run(done)["impact"]):
+            click.echo(line)

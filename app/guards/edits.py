@@ -1,0 +1,117 @@
+"""Edits of guards by files and commands: what an edit leaves out is left alone. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from app.guards.configuration import (
+    configuration_json,
+    parse_guards,
+    parse_use_case_guards,
+    use_case_json,
+)
+from app.guards.limits import GuardConfiguration, GuardName
+from app.kernel.problems import Problems
+
+# Files and commands have no null: this text stands for no limit.
+NO_LIMIT = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardDifference:
+    """One setting of a guard before and after; None where the setting is not there.
+
+    ``path`` is without the guard's owner: ``number.hour``.
+    """
+
+    path: str
+    before: Any
+    after: Any
+
+
+def edit_guards(
+    current: GuardConfiguration, given: object, path: str, problems: Problems
+) -> GuardConfiguration:
+    """Change what is given of the guards of a workspace."""
+    guards = parse_guards(_with_null(given), path, problems, current.guards)
+    return replace(current, guards=guards)
+
+
+def edit_use_case_guards(
+    current: GuardConfiguration, use_case_id: UUID, given: object, path: str, problems: Problems
+) -> GuardConfiguration:
+    """Change what is given of the guards that a use case has of its own."""
+    base = current.use_cases.get(use_case_id)
+    own = parse_use_case_guards(_with_null(given), path, problems, base)
+    use_cases = dict(current.use_cases) | ({use_case_id: own} if own else {})
+    return replace(current, use_cases=use_cases)
+
+
+def remove_use_case_guard(
+    current: GuardConfiguration, use_case_id: UUID, name: GuardName
+) -> GuardConfiguration:
+    """Let the workspace's guard stand for a use case again."""
+    own = {key: one for key, one in current.use_cases.get(use_case_id, {}).items() if key != name}
+    use_cases = {key: one for key, one in current.use_cases.items() if key != use_case_id}
+    return replace(current, use_cases=use_cases | ({use_case_id: own} if own else {}))
+
+
+def remove_country(
+    current: GuardConfiguration, use_case_id: UUID | None, country: str
+) -> GuardConfiguration:
+    """Remove the limits that a country has of its own, from the workspace or from a use case."""
+    own = None if use_case_id is None else current.use_cases.get(use_case_id, {})
+    by_name = current.guards.by_name if own is None else own
+    guard = by_name.get(GuardName.COUNTRY)
+    if guard is None or country not in guard.countries:
+        return current
+    countries = {code: one for code, one in guard.countries.items() if code != country}
+    changed = {**by_name, GuardName.COUNTRY: replace(guard, countries=countries)}
+    if use_case_id is None:
+        return replace(current, guards=replace(current.guards, by_name=changed))
+    return replace(current, use_cases={**current.use_cases, use_case_id: changed})
+
+
+def explain_for_text(problem: str) -> str:
+    """Write a problem for a file or a command, where ``none`` stands for null."""
+    return problem.replace("null", f'"{NO_LIMIT}"')
+
+
+def _with_null(given: object) -> object:
+    if isinstance(given, Mapping):
+        return {key: _with_null(value) for key, value in given.items()}
+    return None if given == NO_LIMIT else given
+
+
+def workspace_differences(
+    before: GuardConfiguration, after: GuardConfiguration
+) -> tuple[GuardDifference, ...]:
+    """List the settings in which the guards of a workspace differ."""
+    return _differences(configuration_json(before)["guards"], configuration_json(after)["guards"])
+
+
+def use_case_differences(
+    before: GuardConfiguration, after: GuardConfiguration, use_case_id: UUID
+) -> tuple[GuardDifference, ...]:
+    """List the settings in which the own guards of a use case differ."""
+    pair = (use_case_json(one.use_cases.get(use_case_id, {})) for one in (before, after))
+    return _differences(*pair)
+
+
+def _differences(before: Any, after: Any) -> tuple[GuardDifference, ...]:
+    one, other = dict(_settings(before)), dict(_settings(after))
+    return tuple(
+        GuardDifference(path, one.get(path), other.get(path))
+        for path in dict.fromkeys((*one, *other))
+        if one.get(path) != other.get(path)
+    )
+
+
+def _settings(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        at = f"{path}.{key}" if path else key
+        if isinstance(inner, Mapping):
+            yield from _settings(inner, at)
+        else:
+            yield at, NO_LIMIT if inner is None else inner
