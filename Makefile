@@ -57,7 +57,11 @@ demo-reset: setup ## remove the demo's organization; the next `make run` makes i
 test: setup-dev $(VENV)/.browser $(VENV)/.nginx ## run the tests (PostgreSQL from a wheel, Chromium from the system)
 	$(BIN)/python -m pytest
 
-bench: setup-dev ## measure what this machine carries, in about three minutes
+# The clients are the system's wrk, under the same conditions.
+$(VENV)/.wrk: $(BIN)/python
+	@sh .ci/wrk && touch $@ || true
+
+bench: setup-dev $(VENV)/.wrk ## measure beside a floor, the plain way and the bare SDK, in about eight minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 pictures: setup-dev $(VENV)/.browser ## take pictures of the console into docs/pictures/

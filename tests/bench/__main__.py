@@ -1,191 +1,238 @@
-"""`make bench`: a gateway on each engine, an emulated Twilio, clients, and one table.
+"""`make bench`: this gateway beside a floor, the plain way and the bare SDK, under the same load.
 
-Bounded in time and kept to loopback; ends what it starts and leaves nothing behind. What it measures
-is one machine that does everything at once: the database, Twilio and the clients take their part.
+Rounds are interleaved, so that a neighbour's load meets every subject; ratios are medians of the
+rounds. Bounded in time and kept to loopback; ends what it starts and leaves nothing behind.
 """
 
 import argparse
+import json
 import os
 import platform
 import sqlite3
+import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from app.access.roles import Role
-from app.db.engine import Database
-from app.db.schema import upgrade
-from app.emulator.scenarios import CallbackMode, Scenario
-from bench.figures import milliseconds, percentile, percentiles, table
-from bench.load import Client, Load, Served, call_back_for, send_for
-from bench.lookups import (
-    VERDICTS,
-    fill,
-    round_trips_of_a_send,
-    seconds_of_a_check,
-    seconds_of_a_page,
-    seconds_of_reading_a_policy,
+from bench.load import Load, ask, has_wrk
+from bench.subjects import (
+    BARE_SDK,
+    BLOCKED,
+    FLOOR,
+    GATEWAY,
+    PLAIN,
+    Ground,
+    Subject,
+    fake_twilio,
+    ground,
+    served,
+    write_callbacks,
+    write_sends,
 )
-from support.own_postgres import own_postgres
-from support.stage import Stage, staged
-from support.world import AUTH_TOKEN
+from bench.usage import cpu_seconds_below, memory_mib
 
-HEAD = (
-    "engine",
-    "web processes",
-    "clients",
-    "sends/s",
-    "send p50 / p95 / p99 ms",
-    "callbacks/s accepted",
-    "round trips per send",
-)
-CLIENTS = {"SQLite": (1, 8), "PostgreSQL": (1, 8, 32)}
+ENGINES = ("PostgreSQL", "SQLite")
+WARM_UP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is asked of the machine."""
+class Trial:
+    """One kind of load, and the subjects that meet it; the first is the measure of the others."""
 
-    seconds: float
-    rows: int
+    name: str
+    subjects: tuple[Subject, ...]
+    clients: int = 16
+    threads: int = 32
+    twilio_milliseconds: float = 0.0
+    is_callback: bool = False
+    blocked: bool = False
+
+
+CALLBACKS = Trial("status callbacks", (FLOOR, PLAIN, GATEWAY), is_callback=True)
+SENDS = Trial("sends, Twilio at 0 ms", (BARE_SDK, PLAIN, GATEWAY))
+SLOW_SENDS = Trial(
+    "sends, Twilio at 150 ms", (BARE_SDK, PLAIN, GATEWAY), 128, 64, twilio_milliseconds=150.0
+)
+BLOCKED_SENDS = Trial("blocked sends", (GATEWAY,), blocked=True)
+TRIALS = {
+    "callbacks": CALLBACKS,
+    "sends": SENDS,
+    "slow-sends": SLOW_SENDS,
+    "blocked-sends": BLOCKED_SENDS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One subject in one round; CPU is microseconds a request."""
+
+    per_second: float
+    p50: float
+    p99: float
+    failed: int
+    web_cpu: float
+    database_cpu: float
+    memory_mib: float
 
 
 def main() -> None:
-    """Measure and print."""
-    limits = _limits()
+    """Measure, print, and write JSON where it is asked for."""
+    given = _arguments()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    versions, rows, lines = [], [], []
-    with tempfile.TemporaryDirectory(prefix="borderpost-bench-") as folder:
-        for engine, opened in (("SQLite", _sqlite), ("PostgreSQL", _postgres)):
-            with opened(Path(folder)) as database, _staged(database, Path(folder)) as stage:
-                version = _version(database)
-                print(f"measuring on {version}", file=sys.stderr)
-                versions.append(version)
-                rows += _rows(engine, stage, limits)
-                lines += [f"{engine}: {line}" for line in _lookups(stage, limits)]
-    print(_machine(versions), table(HEAD, rows), *lines, sep="\n\n")
+    found: dict[str, Any] = {"machine": machine(), "results": []}
+    lines: list[str] = []
+    for engine in given.engines:
+        with (
+            tempfile.TemporaryDirectory(prefix="borderpost-bench-") as folder,
+            ground(engine, Path(folder)) as place,
+        ):
+            for name in given.trials:
+                trial = TRIALS[name]
+                rounds = measure(place, trial, given.rounds, given.seconds)
+                found["results"].append(
+                    {
+                        "engine": engine,
+                        "trial": trial.name,
+                        "rounds": {
+                            subject: [asdict(one) for one in rows]
+                            for subject, rows in rounds.items()
+                        },
+                    }
+                )
+                lines += [f"**{engine}: {trial.name}**, {trial.clients} clients", table(rounds)]
+    print("\n\n".join([describe(found["machine"]), *lines]))
+    if given.json:
+        Path(given.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def _limits() -> Limits:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--seconds", type=float, default=8, help="how long each line is measured")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="messages in the large table")
-    given = parser.parse_args()
-    return Limits(given.seconds, given.rows)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4, help="of each subject in each round")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--trials", nargs="+", choices=TRIALS, default=list(TRIALS))
+    parser.add_argument("--json", help="a file for the figures of every round")
+    return parser.parse_args()
 
 
-@contextmanager
-def _sqlite(folder: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{folder / 'borderpost.db'}", pool_size=4)
-    upgrade(database)
-    yield database
-    database.close()
-
-
-@contextmanager
-def _postgres(_folder: Path) -> Iterator[Database]:
-    with own_postgres() as server:
-        database = Database(server.url, pool_size=4)
-        upgrade(database)
-        yield database
-        database.close()
-
-
-@contextmanager
-def _staged(database: Database, folder: Path) -> Iterator[Stage]:
-    """Serve as gunicorn.conf.py says where nothing is set."""
-    processes = 1 if database.is_sqlite else os.cpu_count() or 2
-    given = {"BORDERPOST_THREADS": "32", "WEB_CONCURRENCY": str(processes)}
-    with staged(database, folder, **given) as stage:
-        # Callbacks are measured by themselves: the emulator's own would be in the way of the sends.
-        stage.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))
-        yield stage
-
-
-def _rows(engine: str, stage: Stage, limits: Limits) -> list[tuple[str, ...]]:
-    served = _served(stage)
-    send_for(served, 4, 2)  # connections, prepared statements, page cache
-    trips = "" if stage.database.is_sqlite else str(round_trips_of_a_send(stage))
-    found = []
-    for clients in CLIENTS[engine]:
-        sends = send_for(served, clients, limits.seconds)
-        ids = [(one.body["id"], one.body["message_sid"]) for one in sends.answered(201)]
-        callbacks = call_back_for(served, clients, limits.seconds / 2, ids)
-        found.append(
-            (
-                engine,
-                stage.environ["WEB_CONCURRENCY"],
-                str(clients),
-                _rate(sends, 201),
-                percentiles([one.seconds for one in sends.asked]),
-                _rate(callbacks, 204),
-                trips or "none: a file",
-            )
-        )
+def measure(place: Ground, trial: Trial, rounds: int, seconds: float) -> dict[str, list[Measured]]:
+    """Measure each subject in each round, in turns."""
+    found: dict[str, list[Measured]] = {subject.name: [] for subject in trial.subjects}
+    with fake_twilio(trial.twilio_milliseconds) as twilio_url:
+        for number in range(rounds):
+            order = trial.subjects if number % 2 == 0 else trial.subjects[::-1]
+            for subject in order:
+                done = _measure_one(place, trial, subject, twilio_url, seconds)
+                found[subject.name].append(done)
+                print(f"round {number}: {trial.name}: {subject.name}: {done}", file=sys.stderr)
     return found
 
 
-def _rate(load: Load, status: int) -> str:
-    done = len(load.answered(status))
-    others = len(load.asked) - done
-    return f"{done / load.seconds:.0f}" + (f" ({others} failed)" if others else "")
-
-
-def _lookups(stage: Stage, limits: Limits) -> Iterator[str]:
-    with closing(Client(_served(stage))) as client:
-        read = seconds_of_reading_a_policy(stage)
-        send = percentile([client.send(place).seconds for place in range(100)], 50)
-        check = seconds_of_a_check(stage, client)
-    yield (
-        f"reading key, use case, policy and opt-outs takes {milliseconds(read)} ms, "
-        f"{read / send:.0%} of a send of {milliseconds(send)} ms"
+def _measure_one(
+    place: Ground, trial: Trial, subject: Subject, twilio_url: str, seconds: float
+) -> Measured:
+    requests = place.folder / "requests.txt"
+    processes = 1 if place.server is None else os.cpu_count() or 2
+    with served(subject, place, twilio_url, processes, trial.threads) as (process, port):
+        if trial.is_callback:
+            # As many as the quickest can answer: none is asked twice.
+            write_callbacks(place, subject, requests, int((seconds + WARM_UP_SECONDS) * 2000))
+        else:
+            write_sends(place, requests, 20_000, to=BLOCKED if trial.blocked else None)
+        warm = ask(port, requests, trial.clients, min(seconds, WARM_UP_SECONDS))
+        before = _used(process.popen.pid, place.server)
+        load = ask(port, requests, trial.clients, seconds, first=_after(warm, trial.clients))
+        after = _used(process.popen.pid, place.server)
+        memory = memory_mib([process.popen.pid, *process.children()])
+    web, database = (
+        (late - early) * 1e6 / max(1, load.asked) for early, late in zip(before, after, strict=True)
     )
-    yield f"POST …/check with {VERDICTS} numbers: {milliseconds(check)} ms"
-    if not stage.database.is_sqlite:
-        yield _page(stage, limits.rows)
+    failed = load.failed if not trial.blocked else load.asked - load.failed
+    return Measured(load.per_second, load.p50, load.p99, failed, web, database, memory)
 
 
-def _page(stage: Stage, rows: int) -> str:
-    with stage.database.writing() as connection:
-        fill(connection, rows)
-    with stage.database.reading() as connection:
-        connection.exec_driver_sql("ANALYZE messages")
-    with closing(Client(_served(stage))) as client:
-        newest, following = seconds_of_a_page(client)
+def _after(warm: Load, clients: int) -> int:
+    return warm.asked + clients
+
+
+def _used(web: int, server: int | None) -> tuple[float, float]:
+    return cpu_seconds_below(web), 0.0 if server is None else cpu_seconds_below(server)
+
+
+HEAD = (
+    "",
+    "requests/s",
+    "ratio",
+    "p50 / p99 ms",
+    "web CPU µs",
+    "ratio",
+    "database CPU µs",
+    "memory MiB",
+)
+
+
+def table(rounds: dict[str, list[Measured]]) -> str:
+    """Write medians with their spread; ratios are to the first subject, round by round."""
+    first = next(iter(rounds.values()))
+    rows = []
+    for name, found in rounds.items():
+        failed = sum(one.failed for one in found)
+        rows.append(
+            (
+                name + (f" ({failed} failed)" if failed else ""),
+                _median([one.per_second for one in found]),
+                _ratio(
+                    [
+                        one.per_second / (base.per_second or 1)
+                        for one, base in zip(found, first, strict=True)
+                    ]
+                ),
+                f"{_median([one.p50 for one in found], 1)} / {_median([one.p99 for one in found], 1)}",
+                _median([one.web_cpu for one in found]),
+                _ratio(
+                    [
+                        one.web_cpu / (base.web_cpu or 1)
+                        for one, base in zip(found, first, strict=True)
+                    ]
+                ),
+                _median([one.database_cpu for one in found]),
+                _median([one.memory_mib for one in found]),
+            )
+        )
+    lines = (HEAD, ["---"] * len(HEAD), *rows)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _median(values: list[float], digits: int = 0) -> str:
+    return f"{statistics.median(values):.{digits}f}"
+
+
+def _ratio(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def machine() -> dict[str, Any]:
+    """Describe where this ran."""
+    return {
+        "cores": os.cpu_count(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "load": round(os.getloadavg()[0], 1),
+        "clients": "wrk" if has_wrk() else "Python threads",
+    }
+
+
+def describe(found: dict[str, Any]) -> str:
+    """Write the description as a line."""
     return (
-        f"a page of 20 out of {rows:,} messages: the newest {milliseconds(newest)} ms, "
-        f"those behind it {milliseconds(following)} ms"
-    )
-
-
-def _served(stage: Stage) -> Served:
-    return Served(
-        port=stage.port,
-        public_url=stage.environ["BORDERPOST_PUBLIC_URL"],
-        token=stage.tenant.keys[Role.SENDER],
-        use_case_id=str(stage.tenant.use_case_id),
-        account_sid=stage.tenant.account_sid,
-        auth_token=AUTH_TOKEN,
-    )
-
-
-def _version(database: Database) -> str:
-    if database.is_sqlite:
-        return f"SQLite {sqlite3.sqlite_version}"
-    with database.reading() as connection:
-        return f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar_one()}"
-
-
-def _machine(versions: list[str]) -> str:
-    return (
-        f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f} at the end; "
-        f"Python {platform.python_version()}, {', '.join(versions)}; "
-        "database, emulated Twilio and clients on the same machine"
+        f"{found['cores']} cores ({found['architecture']}), load {found['load']} at the start; "
+        f"Python {found['python']}; clients: {found['clients']}; database, fake Twilio and "
+        "clients on the same machine"
     )
 
 

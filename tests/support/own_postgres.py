@@ -15,8 +15,9 @@ class OwnPostgres:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        socket = server.get_postmaster_info().socket_dir
-        self.url = f"postgresql+psycopg://postgres@/postgres?host={socket}"
+        info = server.get_postmaster_info()
+        self.pid = info.pid
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={info.socket_dir}"
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
