@@ -17,9 +17,9 @@ import struct
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import structlog
@@ -30,9 +30,9 @@ _log = structlog.get_logger(__name__)
 _SECOND = 10**9
 _SLOT = struct.Struct("=Qq")
 _SLOTS_PER_LINE = 8
+_LINE = struct.Struct("=" + "Qq" * _SLOTS_PER_LINE)
 _LINES = 2**13
-_LINE_BYTES = _SLOT.size * _SLOTS_PER_LINE
-_FILE_BYTES = _LINE_BYTES * _LINES
+_FILE_BYTES = _LINE.size * _LINES
 _STRIPES = 64
 
 
@@ -80,14 +80,20 @@ class RateBuckets:
     def take(self, name: bytes, rate: Rate) -> Taken:
         """Take a token of the bucket of a name."""
         memory = self._memory or self._open()
-        digest = hashlib.blake2b(name, digest_size=16).digest()
-        tag = int.from_bytes(digest[:8]) or 1
-        line = int.from_bytes(digest[8:]) % _LINES
-        with self._locked(line):
-            now = self._monotonic_ns()
-            place, full_at = _find(memory, line, tag, now)
-            full_at, taken = take(full_at, rate, now)
-            _SLOT.pack_into(memory, place, tag, full_at)
+        tag, line = _place_of(name)
+        start, file = line * _LINE.size, self._file
+        # The other threads are kept out first, then the other processes.
+        with self._stripes[line % _STRIPES]:
+            if file is not None:
+                fcntl.lockf(file, fcntl.LOCK_EX, _LINE.size, start)
+            try:
+                now = self._monotonic_ns()
+                slot, full_at = _find(_LINE.unpack_from(memory, start), tag, now)
+                full_at, taken = take(full_at, rate, now)
+                _SLOT.pack_into(memory, start + slot * _SLOT.size, tag, full_at)
+            finally:
+                if file is not None:
+                    fcntl.lockf(file, fcntl.LOCK_UN, _LINE.size, start)
         return taken
 
     def close(self) -> None:
@@ -99,20 +105,6 @@ class RateBuckets:
                 os.close(self._file)
             self._memory = self._file = None
 
-    @contextmanager
-    def _locked(self, line: int) -> Iterator[None]:
-        """Keep the other threads, then the other processes, out of a line."""
-        start = line * _LINE_BYTES
-        with self._stripes[line % _STRIPES]:
-            if self._file is None:
-                yield
-                return
-            fcntl.lockf(self._file, fcntl.LOCK_EX, _LINE_BYTES, start)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, _LINE_BYTES, start)
-
     def _open(self) -> mmap.mmap:
         with self._opening:
             if self._memory is None:
@@ -121,17 +113,23 @@ class RateBuckets:
             return self._memory
 
 
-def _find(memory: mmap.mmap, line: int, tag: int, now: int) -> tuple[int, int]:
-    """Return the place of a name's bucket, and when it is full; 0 for a bucket that is new.
+@lru_cache(maxsize=4096)
+def _place_of(name: bytes) -> tuple[int, int]:
+    """Return the tag of a name's bucket, and its line."""
+    digest = hashlib.blake2b(name, digest_size=16).digest()
+    return int.from_bytes(digest[:8]) or 1, int.from_bytes(digest[8:]) % _LINES
+
+
+def _find(line: tuple[int, ...], tag: int, now: int) -> tuple[int, int]:
+    """Return the slot of a bucket in its line, and when it is full; 0 for a bucket that is new.
 
     A line that is full of others' buckets gives up the one that is fullest.
     """
-    places = range(line * _LINE_BYTES, (line + 1) * _LINE_BYTES, _SLOT.size)
-    stored = [(place, *_SLOT.unpack_from(memory, place)) for place in places]
-    for place, owner, full_at in stored:
-        if owner == tag:
-            return place, full_at
-    return min(stored, key=lambda slot: max(slot[2], now))[0], 0
+    tags, full = line[::2], line[1::2]
+    if tag in tags:
+        slot = tags.index(tag)
+        return slot, full[slot]
+    return min(range(_SLOTS_PER_LINE), key=lambda slot: max(full[slot], now)), 0
 
 
 def _open_file(folder: Path) -> int | None:
