@@ -1,0 +1,59 @@
+"""The pages: links lead somewhere, the index names each page, and named tests exist."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    ROOT / "clients" / "python" / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+]
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(
+        r"^#+ (.+)$", _without_code(page.read_text(encoding="utf-8")), re.MULTILINE
+    )
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", heading).lower() for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
+
+
+def test_every_link_leads_somewhere() -> None:
+    broken = []
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)\s]+)\)", _without_code(page.read_text(encoding="utf-8"))):
+            if "://" in link or link.startswith("mailto:"):
+                continue
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            is_page = target.suffix == ".md"
+            if not target.exists() or (anchor and is_page and anchor not in _anchors(target)):
+                broken.append((str(page.relative_to(ROOT)), link))
+    assert broken == []
+
+
+def test_the_index_names_every_page() -> None:
+    named = set(
+        re.findall(r"^\| \[([\w-]+\.md)\]", (DOCS / "README.md").read_text("utf-8"), re.MULTILINE)
+    )
+    assert named == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+
+
+def test_the_tests_that_pages_name_exist() -> None:
+    named = {
+        (page.name, path)
+        for page in PAGES
+        for path in re.findall(
+            r"`((?:\w+/)*test_\w+\.py)`", _without_code(page.read_text(encoding="utf-8"))
+        )
+    }
+    tests = ROOT / "tests"
+    missing = [one for one in named if not (tests / one[1].removeprefix("tests/")).exists()]
+    assert missing == []
