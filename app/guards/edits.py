@@ -16,6 +16,10 @@ from app.kernel.problems import Problems
 
 # Files and commands have no null: this text stands for no limit.
 NO_LIMIT = "none"
+_NO_PRICES = (
+    "A spend limit needs prices, and there are none yet: import or refresh them first "
+    "(borderpost prices import)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,17 @@ def remove_country(
     return replace(current, use_cases={**current.use_cases, use_case_id: changed})
 
 
+def check_spend(
+    wanted: GuardConfiguration, path: str, problems: Problems, *, has_prices: bool
+) -> None:
+    """Add a problem if a spend limit has no prices to count with."""
+    if wanted.guards.has_spend_limit() and not has_prices:
+        problems.add(f"{path}.{GuardName.SPEND}", _NO_PRICES)
+
+
 def explain_for_text(problem: str) -> str:
     """Write a problem for a file or a command, where ``none`` stands for null."""
-    return problem.replace("null", f'"{NO_LIMIT}"')
+    return problem.replace("null", f'"{NO_LIMIT}"').replace("JSON object", "table")
 
 
 def _with_null(given: object) -> object:

@@ -5,7 +5,7 @@ API, console, commands and provisioning all change guards here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from app.destinations.manage import Asked
 from app.destinations.store import lock_policy
 from app.guards.autos import load_autos, load_tripped, write_autos
 from app.guards.clearing import clear_lifted
+from app.guards.edits import check_spend
 from app.guards.history import MessageHistory, PastMessage
 from app.guards.limits import AutoLimits, GuardConfiguration
 from app.guards.replay import DAYS as REPLAYED_DAYS
@@ -26,13 +27,9 @@ from app.kernel.clock import Clock
 from app.kernel.errors import RevisionMismatch
 from app.kernel.problems import Problems
 from app.prices.price_table import PriceTable, day_of, estimate_price
-from app.prices.store import load_price_table, load_prices
+from app.prices.store import has_prices, load_price_table
 
 _CHANGED_SINCE = "The guards were changed since the revision in If-Match."
-_NO_PRICES = (
-    "A spend limit needs prices, and there are none yet: import or refresh them first "
-    "(borderpost prices import)."
-)
 # Takes the current configuration and adds what is wrong with the wanted one.
 GuardEdit = Callable[[GuardConfiguration, Problems], GuardConfiguration]
 
@@ -83,26 +80,10 @@ class ManageGuards:
             ValidationFailed: the change is not valid.
         """
         with self.database.writing() as connection:
-            return self.change_within(connection, workspace_id, edit, asked)
-
-    def change_within(
-        self, connection: Connection, workspace_id: UUID, edit: GuardEdit, asked: Asked
-    ) -> GuardsView:
-        """Make a change inside the caller's transaction; raises as `change`."""
-        lock_policy(connection, workspace_id)
-        now = self.clock.now()
-        before = load_guards(connection, workspace_id)
-        wanted = _wanted(connection, before, edit, asked)
-        after = before
-        if wanted != before.configuration:
-            write_guards(connection, before, wanted, asked, now)
-            revision = before.revision + 1
-            after = replace(before, revision=revision, updated_at=now, configuration=wanted)
-        autos = load_autos(connection, self.history, after, now)
-        if after is not before:
-            write_autos(connection, workspace_id, autos, day_of(now))
-            clear_lifted(connection, after, autos, now)
-        return GuardsView(after, autos.workspace)
+            now = self.clock.now()
+            return change_guards(
+                connection, workspace_id, edit, asked, history=self.history, now=now
+            )
 
     def dry_run(self, workspace_id: UUID, edit: GuardEdit, asked: Asked) -> DryRun:
         """Replay the messages of the last 30 days; raises as `change`."""
@@ -144,6 +125,31 @@ class ManageGuards:
         )
 
 
+def change_guards(
+    connection: Connection,
+    workspace_id: UUID,
+    edit: GuardEdit,
+    asked: Asked,
+    *,
+    history: MessageHistory,
+    now: datetime,
+) -> GuardsView:
+    """Make a change inside the caller's transaction; raises as `ManageGuards.change`."""
+    lock_policy(connection, workspace_id)
+    before = load_guards(connection, workspace_id)
+    wanted = _wanted(connection, before, edit, asked)
+    after = before
+    if wanted != before.configuration:
+        write_guards(connection, before, wanted, asked, now)
+        revision = before.revision + 1
+        after = replace(before, revision=revision, updated_at=now, configuration=wanted)
+    autos = load_autos(connection, history, after, now)
+    if after is not before:
+        write_autos(connection, workspace_id, autos, day_of(now))
+        clear_lifted(connection, after, autos, now)
+    return GuardsView(after, autos.workspace)
+
+
 def _wanted(
     connection: Connection, before: StoredGuards, edit: GuardEdit, asked: Asked
 ) -> GuardConfiguration:
@@ -154,8 +160,7 @@ def _wanted(
     known = find_use_cases(connection, before.workspace_id)
     for use_case_id in wanted.use_cases.keys() - known:
         problems.add(f"$.use_cases.{use_case_id}", "There is no such use case.")
-    if wanted.guards.has_spend_limit() and load_prices(connection).currency is None:
-        problems.add("$.guards.spend", _NO_PRICES)
+    check_spend(wanted, "$.guards", problems, has_prices=has_prices(connection))
     problems.refuse()
     return wanted
 

@@ -27,6 +27,10 @@ class Problems:
                 self._found.setdefault(path, []).extend(texts)
         return None
 
+    def found(self) -> dict[str, list[str]]:
+        """Return what was noted, by path."""
+        return {path: list(texts) for path, texts in self._found.items()}
+
     def refuse(self) -> None:
         """Stop here if there is any.
 

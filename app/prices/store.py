@@ -40,6 +40,11 @@ def load_prices(connection: Connection) -> StoredPrices:
     return StoredPrices(listed.currency if rows else None, rows)
 
 
+def has_prices(connection: Connection) -> bool:
+    """Say whether any price is stored."""
+    return connection.execute(select(prices.c.country).limit(1)).first() is not None
+
+
 def import_prices(
     connection: Connection, file: PriceFile, now: datetime, *, replace: bool = False
 ) -> int:

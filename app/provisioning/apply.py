@@ -1,6 +1,6 @@
 """The operations `apply` and `plan`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,9 @@ from app.db.engine import Database
 from app.db.vault import Vault
 from app.provisioning.change import Change
 from app.provisioning.checks import check_nothing_twice
-from app.provisioning.desired import Desired
+from app.provisioning.desired import Desired, DesiredWorkspace
 from app.provisioning.goal import make_goal
+from app.provisioning.guards import gives_guards
 from app.provisioning.mistakes import THE_FILE, FileRefused, Mistake, Mistakes
 from app.provisioning.plan import list_changes
 from app.provisioning.records import Goal
@@ -133,7 +134,13 @@ def _goal(
 def _named(desired: Desired) -> Named:
     accounts = (workspace.twilio for workspace in desired.workspaces)
     with_map = [each for each in desired.workspaces if each.destinations is not None]
+    with_guards = [each for each in desired.workspaces if gives_guards(each)]
     return Named(
         account_sids=frozenset(account.account_sid for account in accounts if account is not None),
-        with_map=frozenset(known_by for each in with_map for known_by in (each.id, each.name)),
+        with_map=_known_by(with_map),
+        with_guards=_known_by(with_guards),
     )
+
+
+def _known_by(entries: Iterable[DesiredWorkspace]) -> frozenset[UUID | str | None]:
+    return frozenset(known_by for each in entries for known_by in (each.id, each.name))

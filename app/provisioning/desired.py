@@ -73,6 +73,7 @@ class DesiredUseCase:
     campaign: DesiredRegistration | None = None
     allowed_destinations: tuple[str, ...] | str | None = None
     on_unconfirmed: OnUnconfirmed | None = None
+    guards: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ class DesiredWorkspace:
     acknowledge_high_risk: bool | None = None
     body_retention_days: int | None = None
     number_retention_days: int | None = None
+    guards: object = None
     access_keys: tuple[DesiredKey, ...] = ()
     use_cases: tuple[DesiredUseCase, ...] = ()
 

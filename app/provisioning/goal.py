@@ -6,6 +6,7 @@ from uuid import UUID
 from app.provisioning.access_keys import KeyAims, NamedUseCases, Scope
 from app.provisioning.accounts import aim_accounts, refuse_foreign_accounts
 from app.provisioning.desired import Desired
+from app.provisioning.guards import aim_guards
 from app.provisioning.mistakes import Mistakes
 from app.provisioning.organization import aim_organization
 from app.provisioning.records import (
@@ -39,6 +40,7 @@ def make_goal(desired: Desired, stored: Stored, mistakes: Mistakes, now: datetim
     found = find_workspaces(desired.workspaces, stored, owner.id, mistakes)
     workspaces = aim_workspaces(found, stored, owner, mistakes)
     use_cases, senders = _aim_use_cases(found, owner, stored, mistakes, now)
+    guards = aim_guards(found, use_cases, stored, mistakes)
     known = {one.id: one for one in stored.use_cases.values()}
     known |= {aim.after.id: aim.after for aim in use_cases}
     named = NamedUseCases([one for one in known.values() if one.deleted_at is None])
@@ -53,6 +55,7 @@ def make_goal(desired: Desired, stored: Stored, mistakes: Mistakes, now: datetim
         use_cases=tuple(use_cases),
         senders=tuple(senders),
         keys=tuple(keys),
+        guards=tuple(guards),
         workspace_names=workspaces.names,
     )
     mistakes.refuse()

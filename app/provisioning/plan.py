@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.destinations.state import PolicyState, country_accesses, country_changes
+from app.guards.edits import use_case_differences, workspace_differences
 from app.kernel.clock import rfc3339
 from app.kernel.masking import mask_numbers_in
 from app.provisioning.change import CHANGED, Action, Change
@@ -14,6 +15,7 @@ from app.provisioning.mistakes import place_order
 from app.provisioning.records import (
     AccountRecord,
     Goal,
+    GuardsStep,
     PolicyRecord,
     SenderRecord,
     Step,
@@ -52,6 +54,8 @@ def _changes(goal: Goal, now: datetime) -> Iterator[Change]:
         yield from _differences(use_case, names)
     for sender in goal.senders:
         yield from _sender(sender)
+    for guards in goal.guards:
+        yield from _guards(guards)
     for key in goal.keys:
         yield from _differences(key, names)
 
@@ -100,6 +104,17 @@ def _sender(step: Step[SenderRecord]) -> Iterator[Change]:
     else:
         for name, after in changed_fields(step.before, step.after).items():
             yield Change(step.place, Action.CHANGE, name, getattr(step.before, name), after)
+
+
+def _guards(guards: GuardsStep) -> Iterator[Change]:
+    before, after = guards.before, guards.after
+    found = [(guards.place, workspace_differences(before, after))]
+    for use_case_id, place in guards.use_case_places.items():
+        found.append((place, use_case_differences(before, after, use_case_id)))
+    for place, differences in found:
+        for one in differences:
+            pair = one.before, one.after
+            yield Change(place, _action(*pair), one.path, *pair)
 
 
 def _action(before: object, after: object) -> Action:

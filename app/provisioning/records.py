@@ -12,6 +12,8 @@ from uuid import UUID
 from app.access.key_limits import DEFAULT_RATE
 from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.destinations.state import PolicyState
+from app.guards.limits import GuardConfiguration
+from app.guards.manage import GuardEdit
 from app.use_cases.unconfirmed import OnUnconfirmed
 
 R = TypeVar("R")
@@ -108,7 +110,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The current state; accounts, policies and keys as `load_stored` limits them."""
+    """The current state; accounts, policies, guards and keys as `load_stored` limits them."""
 
     organizations: Mapping[UUID, OrganizationRecord] = field(default_factory=dict)
     accounts: Mapping[str, AccountRecord] = field(default_factory=dict)
@@ -117,6 +119,8 @@ class Stored:
     use_cases: Mapping[UUID, UseCaseRecord] = field(default_factory=dict)
     senders: tuple[SenderRecord, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
+    guards: Mapping[UUID, GuardConfiguration] = field(default_factory=dict)
+    has_prices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,21 @@ class Step(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
+class GuardsStep:
+    """The change of the guards of a workspace; the places are those of what the file gives.
+
+    ``edit`` makes the change again from the guards as they are when it is written.
+    """
+
+    workspace_id: UUID
+    place: str
+    use_case_places: Mapping[UUID, str]
+    before: GuardConfiguration
+    after: GuardConfiguration
+    edit: GuardEdit
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """Steps for every object of the file, in the file's order."""
 
@@ -140,6 +159,7 @@ class Goal:
     use_cases: tuple[Step[UseCaseRecord], ...] = ()
     senders: tuple[Step[SenderRecord], ...] = ()
     keys: tuple[Step[KeyRecord], ...] = ()
+    guards: tuple[GuardsStep, ...] = ()
     workspace_names: Mapping[UUID, str] = field(default_factory=dict)
 
 

@@ -39,6 +39,7 @@ class WorkspaceSchema(Schema):
     acknowledge_high_risk = Flag()
     body_retention_days = days()
     number_retention_days = days()
+    guards = fields.Raw()
     access_keys = items()
     use_cases = items()
 
@@ -75,6 +76,7 @@ class UseCaseSchema(Schema):
     brand = fields.Raw()
     campaign = fields.Raw()
     allowed_destinations = Restriction()
+    guards = fields.Raw()
     on_unconfirmed = fields.Enum(OnUnconfirmed, by_value=True)
 
 

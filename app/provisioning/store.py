@@ -16,7 +16,10 @@ from app.access.principal import ActorKind
 from app.access.roles import Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.db.vault import Vault
+from app.destinations.manage import Asked
 from app.destinations.own_map import write_own_map
+from app.guards.manage import change_guards
+from app.messages.guard_history import GuardHistory
 from app.provisioning.deeds import list_deeds
 from app.provisioning.records import (
     AccountRecord,
@@ -55,6 +58,16 @@ def carry_out(connection: Connection, goal: Goal, vault: Vault, now: datetime) -
         if step.before is not None and step.before.account_sid != step.after.account_sid:
             left = step.before.account_sid
             forget_unused_account(connection, left, step.after.id, _ACTOR, now)
+    for guards in goal.guards:
+        if guards.before != guards.after:
+            change_guards(
+                connection,
+                guards.workspace_id,
+                guards.edit,
+                Asked(_ACTOR),
+                history=GuardHistory(),
+                now=now,
+            )
     return _write_keys(connection, goal.keys, now)
 
 

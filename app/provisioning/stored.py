@@ -12,6 +12,8 @@ from app.access.tables import access_keys, organizations, provider_accounts, wor
 from app.db.rows import AnyRow
 from app.db.vault import SealBroken, Vault
 from app.destinations.load import load_effective
+from app.guards.store import load_guards
+from app.prices.store import has_prices
 from app.provisioning.records import (
     UNREADABLE,
     AccountRecord,
@@ -36,14 +38,15 @@ def lock_for_applying(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The accounts of a file, and the workspaces with a country map."""
+    """The accounts of a file, and its workspaces with a country map, and with guards."""
 
     account_sids: frozenset[str]
     with_map: frozenset[UUID | str | None]
+    with_guards: frozenset[UUID | str | None]
 
 
 def load_stored(connection: Connection, vault: Vault, named: Named, now: datetime) -> Stored:
-    """Load the current state: accounts and policies of the file, and live keys.
+    """Load the current state: accounts, policies and guards of the file, and live keys.
 
     Configuration is a few rows per workspace, so it is read as a whole.
     """
@@ -62,6 +65,12 @@ def load_stored(connection: Connection, vault: Vault, named: Named, now: datetim
         use_cases=_by_id(connection, use_cases, UseCaseRecord),
         senders=_ordered(connection, senders, SenderRecord),
         keys=_live_keys(connection, now),
+        guards={
+            known.id: load_guards(connection, known.id).configuration
+            for known in stored_workspaces.values()
+            if not named.with_guards.isdisjoint((known.id, known.name))
+        },
+        has_prices=has_prices(connection),
     )
 
 
