@@ -3,24 +3,37 @@
 It reads the statistics that the worker keeps; it counts nothing itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from app.access.principal import Principal
 from app.access.roles import Role
-from app.console.charts import line, stacked
-from app.console.figures import Figures, figures_of, first_day
+from app.console.charts import Chart, by_group, by_status, delivery_rate, refusals
+from app.console.destinations.sight import place_of
+from app.console.figures import (
+    BASELINE_DAYS,
+    FALL_DAYS,
+    Figures,
+    Period,
+    falls_of,
+    figures_of,
+    series_of,
+)
+from app.console.forms import read_search
 from app.console.guard import Visits
 from app.console.pages import page_answer
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.refused import load_counts
 from app.kernel.clock import Clock
-from app.messages.counted import load_day_counts, load_worker_signs
+from app.kernel.countries import country_name
+from app.messages.counted import SlotCount, load_slot_counts, load_worker_signs
 from app.messages.inspection import (
     load_inspected_page,
     load_stuck,
@@ -32,6 +45,7 @@ from app.messages.usage import load_spend
 from app.people.visitor import Visitor
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
+from app.web.fields import StrictSchema, Text, one_of
 from app.web.routes import Answer, Routes
 from app.web.wiring import service
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
@@ -39,8 +53,25 @@ from app.webhooks.endpoints import EndpointFilter, load_endpoints
 routes = Routes("Console", described=False)
 _LISTED = 10
 _MOST_ENDPOINTS = 50
+_MOST_GROUPS = 6
+_MOST_FALLS = 5
 # A worker says that it is alive every ten seconds.
 _SILENT_FOR = timedelta(minutes=1)
+
+
+class By(StrEnum):
+    """What the chart of messages is grouped by."""
+
+    STATUS = "status"
+    COUNTRY = "country"
+    USE_CASE = "use_case"
+
+
+class OverviewQuery(StrictSchema):
+    """Query of the page."""
+
+    period = Text(validate=one_of(Period), load_default=Period.MONTH)
+    by = Text(validate=one_of(By), load_default=By.STATUS)
 
 
 @routes.add("GET", "/console", guard=Visits(Role.VIEWER), answers={200: "text/html"})
@@ -49,24 +80,37 @@ def overview_page(visitor: Visitor) -> Answer:
     now = service(Clock).now()
     if visitor.place is None:
         return page_answer(visitor, "overview_without_workspace.html")
+    wanted = read_search(OverviewQuery)
+    period, by = Period(wanted["period"]), By(wanted["by"])
     workspace_id, principal = visitor.place.workspace_id, visitor.principal
+    starts = period.slots(now)
     with service(Database).reading() as connection:
-        counts = load_day_counts(connection, workspace_id, first_day(now.date()))
-        figures = figures_of(counts, load_counts(connection, workspace_id, now), now.date())
+        days = _load(connection, visitor, now, max(period.days, FALL_DAYS + BASELINE_DAYS))
+        hours = _load(connection, visitor, now, 2, hourly=True) if period is Period.DAY else days
+        refused = (
+            [] if period is Period.DAY else load_counts(connection, workspace_id, now, period.days)
+        )
+        figures = figures_of(hours, refused, starts)
         signs = load_worker_signs(connection)
+        first = starts[0].date()
         values: dict[str, Any] = {
             "stuck": load_stuck(connection, principal, now, _LISTED),
             "without_receipt": load_without_receipt(connection, principal, now, _LISTED),
             "endpoints": load_endpoints(connection, principal, EndpointFilter(_MOST_ENDPOINTS)),
-            "spend": load_spend(connection, workspace_id, first_day(now.date())),
+            "spend": load_spend(connection, workspace_id, first),
             "first_steps": _first_steps(connection, principal, figures, now),
+            "charts": _charts(connection, visitor, figures, hours, (period, by)),
         }
     beat = signs.heartbeat_at
     return page_answer(
         visitor,
         "overview.html",
+        period=period,
+        by=by,
+        periods=Period,
+        bys={By.STATUS: "Status", By.COUNTRY: "Country", By.USE_CASE: "Use case"},
         figures=figures,
-        charts=_charts(figures),
+        falls=falls_of(days, now.date())[:_MOST_FALLS],
         refusal_meaning=refusal_meaning,
         signs=signs,
         is_worker_silent=beat is None or now - beat > _SILENT_FOR,
@@ -74,6 +118,15 @@ def overview_page(visitor: Visitor) -> Answer:
         host_of=lambda url: urlsplit(url).hostname or "",
         **values,
     )
+
+
+def _load(
+    connection: Connection, visitor: Visitor, now: datetime, days: int, *, hourly: bool = False
+) -> list[SlotCount]:
+    """Load the counts by country of so many days, today included."""
+    since = now.date() - timedelta(days=days - 1)
+    workspace_id = place_of(visitor)
+    return load_slot_counts(connection, workspace_id, since, by="country", hourly=hourly)
 
 
 def _first_steps(
@@ -88,16 +141,48 @@ def _first_steps(
     return {"use_case_id": next(iter(names), None), "public_url": service(Settings).public_url}
 
 
-def _charts(figures: Figures) -> dict[str, Any]:
-    def of(name: str) -> Sequence[int]:
-        return [getattr(sums, name) for _, sums in figures.days]
+def _charts(
+    connection: Connection,
+    visitor: Visitor,
+    figures: Figures,
+    counts: Sequence[SlotCount],
+    manner: tuple[Period, By],
+) -> list[Chart]:
+    period, by = manner
+    starts = [at for at, _ in figures.slots]
+    if by is By.COUNTRY:
+        groups = series_of(counts, starts, _MOST_GROUPS)
+        named = [(_country_label(code), values) for code, values in groups]
+        first = by_group("Messages by country", figures, named)
+    elif by is By.USE_CASE:
+        names = load_use_case_names(connection, visitor.principal)
+        found = load_slot_counts(
+            connection,
+            place_of(visitor),
+            starts[0].date(),
+            by="use_case_id",
+            hourly=period is Period.DAY,
+        )
+        groups = series_of(found, starts, _MOST_GROUPS)
+        named = [(_use_case_label(key, names), values) for key, values in groups]
+        first = by_group("Messages by use case", figures, named)
+    else:
+        first = by_status(figures)
+    if period is Period.DAY:
+        return [first, delivery_rate(figures)]
+    return [first, delivery_rate(figures), refusals(figures)]
 
-    sends = [(name, of(name)) for name in ("delivered", "undelivered", "failed", "on_the_way")]
-    return {
-        "sends": stacked(sends),
-        "rate": line("delivered", [sums.rate for _, sums in figures.days]),
-        "refusals": stacked([("refusals", of("refusals"))]),
-    }
+
+def _country_label(code: str | None) -> str:
+    if code is None:
+        return "Other countries"
+    return country_name(code) if code else "No country"
+
+
+def _use_case_label(key: str | None, names: Mapping[UUID, str]) -> str:
+    if key is None:
+        return "Other use cases"
+    return names.get(UUID(key)) or "Deleted use case"
 
 
 def endpoint_state(endpoint: AnyRow) -> str:

@@ -50,7 +50,9 @@ def load_refusals(
     return list(connection.execute(query))
 
 
-def load_counts(connection: Connection, workspace_id: UUID, now: datetime) -> list[dict[str, Any]]:
+def load_counts(
+    connection: Connection, workspace_id: UUID, now: datetime, days: int = COUNTED_DAYS
+) -> list[dict[str, Any]]:
     """Sum up refusals by day, country and code, newest day first."""
     columns = refusal_counts.c
     keys = (columns.day, columns.country, columns.code)
@@ -58,7 +60,7 @@ def load_counts(connection: Connection, workspace_id: UUID, now: datetime) -> li
         select(*keys, func.sum(columns.refusals), func.sum(columns.unlisted))
         .where(
             columns.workspace_id == workspace_id,
-            columns.day > (now - timedelta(days=COUNTED_DAYS)).date(),
+            columns.day > (now - timedelta(days=days)).date(),
         )
         .group_by(*keys)
         .order_by(columns.day.desc(), columns.country, columns.code)

@@ -1,7 +1,8 @@
 """Reading the statistics: sums by day and country, and their age."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select
@@ -44,6 +45,45 @@ def load_day_counts(connection: Connection, workspace_id: UUID, since: date) -> 
         .order_by(columns.day, columns.country)
     )
     return [DayCount(row[0], row[1], *map(int, row[2:])) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotCount:
+    """The results of one hour or day (UTC) and one group: a country, or a use case's id."""
+
+    at: datetime
+    group: str
+    sends: int
+    delivered: int
+    undelivered: int
+    failed: int
+    segments: int
+
+
+def load_slot_counts(
+    connection: Connection,
+    workspace_id: UUID,
+    since: date,
+    *,
+    by: Literal["country", "use_case_id"],
+    hourly: bool,
+) -> list[SlotCount]:
+    """Sum up the counters of a workspace by hour or day and by group, oldest first."""
+    columns = message_counts.c
+    keys = [columns.day, *((columns.hour,) if hourly else ()), columns[by]]
+    sums = [func.sum(columns[name]) for name in SlotCount.__slots__[2:]]
+    query = (
+        select(*keys, *sums)
+        .where(columns.workspace_id == workspace_id, columns.day >= since)
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    found = []
+    for row in connection.execute(query):
+        hour, group = (row[1], row[2]) if hourly else (0, row[1])
+        at = datetime.combine(row[0], time(hour), UTC)
+        found.append(SlotCount(at, str(group), *map(int, row[len(keys) :])))
+    return found
 
 
 def load_worker_signs(connection: Connection) -> WorkerSigns:

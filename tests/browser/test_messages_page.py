@@ -1,5 +1,6 @@
 """The pages of messages in a browser: a test is sent and watched, with scripts and without."""
 
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -94,6 +95,8 @@ def test_each_page_is_light_fits_and_can_be_used_by_everyone(
     sign_in(page, site)
     for path in (
         "/console",
+        "/console?period=24h&by=use_case",
+        "/console?period=90d&by=country",
         "/console/messages?status=failed",
         "/console/messages?country=FR",
         f"/console/messages/{failed}",
@@ -102,12 +105,24 @@ def test_each_page_is_light_fits_and_can_be_used_by_everyone(
     ):
         assert transferred_bytes(page, f"{site.url}{path}") < FIRST_VIEW_BYTES, path
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+        if path.startswith("/console?") or path == "/console":
+            _charts_are_drawn(page)
         for summary in page.locator("main details > summary").all():
             summary.click()
         axe_clean(page)
     page.goto(f"{site.url}/console/messages?to_number=12")
     axe_clean(page)
     complaints.found.clear()  # 422: the browser tells of it
+
+
+def _charts_are_drawn(page: Page) -> None:
+    """Each chart shows its values under the pointer, and its axes are drawn."""
+    charts = page.locator("figure[data-chart]")
+    expect(charts.locator("canvas")).to_have_count(charts.count())
+    first = charts.first
+    expect(first.locator(".u-label").first).to_be_visible()
+    first.locator(".u-over").hover(position={"x": 40, "y": 40})
+    expect(first.locator(".u-legend .u-value").first).to_have_text(re.compile(r"\d"))
 
 
 def _count_something(site: Site) -> None:

@@ -15,6 +15,7 @@ from app.messages.count import CountMessages
 from app.messages.tables import message_counts, messages
 from app.prices.price_file import read_prices
 from app.prices.store import import_prices
+from app.use_cases.tables import use_cases
 from app.webhooks.tables import webhook_endpoints
 from support.console import Window, make_person, open_window, signed_in
 from support.months import write_message
@@ -62,13 +63,21 @@ def test_sends_are_shown_as_they_were_counted(
     count(world)
     shown = overview(window)
     today = utc_now().date().isoformat()
-    cells = '<td class="number">4</td><td class="number">2</td><td class="number">0</td>'
+    cells = "".join(f'<td class="number">{number}</td>' for number in (2, 0, 1, 1))
     assert f'<th scope="row">{today}</th>{cells}' in shown
     assert "<dt>Sends in 30 days</dt><dd>4</dd>" in shown
     assert "66.7%" in shown
     assert 'href="/console/messages?country=US">United States</a>' in shown
     assert "Brazil" in shown
-    assert shown.count('<svg class="plot"') == shown.count("<details><summary>Show as table") == 3
+    assert shown.count('<div class="plot" hidden>') == shown.count("<summary>Show as table") == 3
+    name = world.rows(use_cases)[0]["name"]
+    for query, told in (
+        ("period=24h", "Sends in 24 hours</dt><dd>4<"),
+        ("period=90d&by=country", ">United States</th>"),
+        ("period=7d&by=use_case", f">{name}</th>"),
+    ):
+        assert told in unescape(window.get(f"/console?{query}").text), query
+    assert window.get("/console?period=1y").status_code == 422
 
 
 def test_another_workspace_has_its_own_figures(
