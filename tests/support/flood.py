@@ -14,59 +14,64 @@ from app.db.engine import Database
 from app.db.vault import Vault
 from support.disk import do_not_wait_for_the_disk
 from support.rewire import another_client
-from support.world import Tenant, open_gateway
+from support.world import Gateway, Tenant, open_gateway
 
 _PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Flood:
-    """What one process sends: one message to each number, each in a thread of its own."""
+    """What one process sends: round by round, to each number from a thread of its own."""
 
     url: str
     vault_key: str
     instance: Path
     tenant: Tenant
-    numbers: list[str]
+    rounds: list[list[str]]
 
 
-def send_at_once(floods: list[Flood]) -> Counter[str]:
-    """Send everything; return how many ended with which code, `sent` for those that went out."""
+def send_at_once(floods: list[Flood]) -> list[Counter[str]]:
+    """Send everything, each round in all processes at once.
+
+    Return for each round how many ended with which code, `sent` for those that went out.
+    """
     context = multiprocessing.get_context("spawn")
     found: Any = context.SimpleQueue()
     start = context.Barrier(len(floods))
     processes = [context.Process(target=_serve, args=(one, start, found)) for one in floods]
     for process in processes:
         process.start()
-    ends: Counter[str] = Counter()
     for process in processes:
         process.join(_PATIENCE_SECONDS)
         assert process.exitcode == 0
-    for _ in processes:
-        ends += found.get()
-    return ends
+    of_processes = [found.get() for _ in processes]
+    return [sum(of_round, Counter()) for of_round in zip(*of_processes, strict=True)]
 
 
 def _serve(flood: Flood, start: Any, found: Any) -> None:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    threads = len(flood.numbers)
+    threads = max(map(len, flood.rounds))
     database = Database(flood.url, pool_size=threads)
     do_not_wait_for_the_disk(database)
-    vault = Vault([flood.vault_key])
-    gateway = open_gateway(database, vault, flood.instance, threads=2 * threads + 8)
-    clients = [another_client(gateway) for _ in flood.numbers]
+    gateway = open_gateway(
+        database, Vault([flood.vault_key]), flood.instance, threads=2 * threads + 8
+    )
+    clients = [another_client(gateway) for _ in range(threads)]
     key = flood.tenant.keys[Role.SENDER]
 
-    def send(place: int) -> str:
+    def send(client: Gateway, number: str) -> str:
         body = {
             "use_case_id": str(flood.tenant.use_case_id),
-            "to_phone_number": flood.numbers[place],
+            "to_phone_number": number,
             "message": "hello",
         }
-        answer = clients[place].post("/v1/sms", body, key=key)
+        answer = client.post("/v1/sms", body, key=key)
         return "sent" if answer.status_code == 201 else str(answer.json["code"])
 
-    start.wait(_PATIENCE_SECONDS)
+    ends = []
     with ThreadPoolExecutor(threads) as pool:
-        found.put(Counter(pool.map(send, range(threads))))
+        for numbers in flood.rounds:
+            start.wait(_PATIENCE_SECONDS)
+            ends.append(Counter(pool.map(send, clients, numbers)))
+    found.put(ends)
     database.close()
