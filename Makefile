@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
-UV_INSTALL = $(BIN)/uv pip install --python $(BIN)/python
+UV_INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 export PORT
 
 .DEFAULT_GOAL := help
