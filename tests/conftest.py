@@ -41,6 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "faults" not in item.path.parts)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the times that tests have recorded under the name ``times``."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "times":
+                terminalreporter.write_line(str(text))
+
+
 def _engines_of(item: pytest.Item) -> set[Any]:
     params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     return {params.get("engine_name"), params.get("module_database")}
