@@ -29,6 +29,8 @@ _ALWAYS = {"sh", "python"}
 
 def test_the_samples_send(database: Database, tmp_path: Path) -> None:
     """Break: misspell a field in one of them."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed: `sh .ci/nginx` installs it as root on Debian")
     samples = dict(
         re.findall(
             r"^```(\w+)\n(.*?)^```", PAGE.partition("## Samples")[2], re.MULTILINE | re.DOTALL
