@@ -12,7 +12,7 @@ _metrics = make_metrics_folder()
 from prometheus_client import multiprocess  # noqa: E402
 
 from app.bootstrap import open_settings  # noqa: E402
-from app.destinations.start_check import check_beside_serving  # noqa: E402
+from app.destinations.geo_permissions.start_check import check_beside_serving  # noqa: E402
 from app.settings import DEFAULT_BIND, SettingsError  # noqa: E402
 from app.web.server.worker import BufferingWorker  # noqa: E402
 

@@ -11,15 +11,15 @@ from app.access.guard import install_key_limits
 from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
-from app.destinations.api import routes as destination_routes
-from app.destinations.api_policy import routes as policy_routes
-from app.destinations.api_provider import routes as destination_provider_routes
-from app.destinations.api_traffic import routes as destination_traffic_routes
+from app.destinations.api.configuration import routes as destination_routes
+from app.destinations.api.policy import routes as policy_routes
+from app.destinations.api.provider import routes as destination_provider_routes
+from app.destinations.api.traffic import routes as destination_traffic_routes
 from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
 from app.messages.api import routes as messages_routes
 from app.messages.billing_api import routes as billing_routes
-from app.messages.counted import count_unsettled
+from app.messages.statistics.queries import count_unsettled
 from app.messages.usage_api import routes as usage_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
@@ -37,12 +37,12 @@ from app.web.metrics import DELIVERIES_DUE, UNCONFIRMED, StoredFigures
 from app.web.openapi import Description
 from app.web.openapi import routes as openapi_routes
 from app.web.prefix import PrefixMiddleware, PublicPrefix
+from app.web.registry import register_service
 from app.web.requests import install_request_handling
 from app.web.routes import Endpoint
-from app.web.wiring import provide
 from app.webhooks.api import routes as webhook_endpoint_routes
-from app.webhooks.choice import count_due
 from app.webhooks.deliveries_api import routes as webhook_delivery_routes
+from app.webhooks.select_due import count_due
 
 ROUTES = (
     messages_routes,
@@ -87,15 +87,15 @@ def create_app(services: Services) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.secret_key = services.settings.secret_key
     for service in services.all():
-        provide(app, service)
+        register_service(app, service)
     public_url = services.settings.public_url
     figures = ((UNCONFIRMED, count_unsettled), (DELIVERIES_DUE, count_due))
-    provide(app, StoredFigures(figures))
-    provide(app, Description(declared_endpoints(), public_url))
+    register_service(app, StoredFigures(figures))
+    register_service(app, Description(declared_endpoints(), public_url))
     for place, routes in enumerate(ROUTES):
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
     prefix = urlsplit(public_url).path.rstrip("/")
-    provide(app, PublicPrefix(prefix))
+    register_service(app, PublicPrefix(prefix))
     install_assets(app, ASSET_FOLDERS, prefix)
     app.jinja_loader = ChoiceLoader([PackageLoader(package) for package in TEMPLATES])
     install_console(app, services.settings)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from app.access.attempts import Attempts
 from app.access.rates import RateBuckets
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.installation import InstallationSecrets, Pseudonyms
 from app.db.schema import current_revision, latest_revision, upgrade
-from app.db.vault import Vault
-from app.destinations.geo_source import GeoPermissionSource
+from app.destinations.geo_permissions.check import CheckProvider
+from app.destinations.geo_permissions.source import GeoPermissionSource
 from app.destinations.manage import ManageDestinations
-from app.destinations.provider_check import CheckProvider
 from app.guards.alerts import ClearAlerts
 from app.guards.autos import RefreshAutos
 from app.guards.delivery import WatchDelivery
@@ -25,42 +25,40 @@ from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.messages.charges import CollectCharges
-from app.messages.count import CountMessages
-from app.messages.expire import ExpireMessages
-from app.messages.follow_up import FollowUp
+from app.messages.delivery.track import TrackDelivery
 from app.messages.guard_history import GuardHistory
-from app.messages.guarded import OpenGuarded
-from app.messages.make_months import MakeMonths
 from app.messages.ports import SmsProvider
-from app.messages.purge import Purge
-from app.messages.resend import Resend
-from app.messages.send import SendMessage
-from app.messages.submit import InFlight
-from app.messages.track import TrackDelivery
-from app.messages.traffic import MessageTraffic
-from app.people.identity_sign_in import IdentitySignIn
-from app.people.known_browser import KnownBrowserCookie
-from app.people.own_account import OwnAccount
-from app.people.purge import PurgeSessions
-from app.people.sign_in import SignIn
+from app.messages.queries.traffic import MessageTraffic
+from app.messages.reconciliation.reconcile import Reconcile
+from app.messages.reconciliation.resend import Resend
+from app.messages.retention.expire import ExpireMessages
+from app.messages.retention.partitions import CreatePartitions
+from app.messages.retention.purge import Purge
+from app.messages.sending.guarded import OpenGuarded
+from app.messages.sending.send import SendMessage
+from app.messages.sending.submit import InFlight
+from app.messages.statistics.aggregate import AggregateMessages
 from app.providers.ngrok import public_url_of_agent
-from app.providers.twilio.accounts import AccountTokens
-from app.providers.twilio.callback_url import CallbackUrl
-from app.providers.twilio.client import TwilioProvider
-from app.providers.twilio.clients import TwilioClients, load_sdk
+from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider, load_sdk
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.proof import TwilioProof
 from app.providers.twilio.registrations import TwilioRegistrations
+from app.providers.twilio.signed_form import AccountTokens
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
 from app.tenancy.manage import ManageWorkspaces, TokenProver
 from app.use_cases.refresh import RefreshRegistrations, RegistrationSource
+from app.users.identity_sign_in import IdentitySignIn
+from app.users.known_browser import KnownBrowserCookie
+from app.users.own_account import OwnAccount
+from app.users.purge import PurgeSessions
+from app.users.sign_in import SignIn
 from app.web.health import MetricsToken
-from app.webhooks.choice import Lane
 from app.webhooks.deliver import DeliverWebhooks
 from app.webhooks.manage import ManageEndpoints
 from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.select_due import DeliveryLane
 from app.webhooks.send_test import SendTestEvent
 from app.webhooks.sender import HttpSender
 
@@ -94,7 +92,7 @@ class Services:
     sign_in: SignIn
     identity_sign_in: IdentitySignIn
     own_account: OwnAccount
-    vault: Vault
+    cipher: Cipher
     installation_secrets: InstallationSecrets
 
     def all(self) -> tuple[object, ...]:
@@ -122,7 +120,7 @@ class Services:
             self.sign_in,
             self.identity_sign_in,
             self.own_account,
-            self.vault,
+            self.cipher,
             self.installation_secrets,
         )
 
@@ -151,14 +149,14 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database_url, pool_size=settings.threads)
 
 
-def open_vault(settings: Settings) -> Vault:
+def open_cipher(settings: Settings) -> Cipher:
     """Return the vault of provider tokens."""
-    return Vault(settings.encryption_keys)
+    return Cipher(settings.encryption_keys)
 
 
 def open_installation_secrets(settings: Settings) -> InstallationSecrets:
     """Return the secrets of this host, to be compared with those of the installation."""
-    return InstallationSecrets(settings.secret_key, open_vault(settings))
+    return InstallationSecrets(settings.secret_key, open_cipher(settings))
 
 
 def open_transport(settings: Settings, other_calls: int | None = None) -> TwilioTransport:
@@ -166,9 +164,9 @@ def open_transport(settings: Settings, other_calls: int | None = None) -> Twilio
     return TwilioTransport(settings.twilio_url, pool_size=settings.threads, other_calls=other_calls)
 
 
-def open_twilio(settings: Settings, vault: Vault) -> TwilioClients:
+def open_twilio(settings: Settings, cipher: Cipher) -> TwilioClients:
     """Return the clients of all accounts; they connect at first use."""
-    return TwilioClients(open_transport(settings), vault)
+    return TwilioClients(open_transport(settings), cipher)
 
 
 def open_services(
@@ -179,21 +177,21 @@ def open_services(
     geo: GeoPermissionSource | None = None,
     registrations: RegistrationSource | None = None,
     prover: TokenProver | None = None,
-    vault: Vault | None = None,
+    cipher: Cipher | None = None,
     database: Database | None = None,
 ) -> Services:
     """Wire the services of the web processes; nothing connects yet."""
     clock = clock or Clock()
     database = database or open_database(settings)
-    vault = vault or open_vault(settings)
+    cipher = cipher or open_cipher(settings)
     callback_url = CallbackUrl(settings.public_url)
     transport = open_transport(settings, _FOR_CALLBACKS // 2)
-    clients = TwilioClients(transport, vault)
+    clients = TwilioClients(transport, cipher)
     provider = provider or TwilioProvider(clients, callback_url)
     attempts = Attempts(database, clock)
     known_browsers = KnownBrowserCookie(settings.secret_key)
-    sign_in = SignIn(database, vault, clock, attempts, known_browsers)
-    secrets = InstallationSecrets(settings.secret_key, vault)
+    sign_in = SignIn(database, cipher, clock, attempts, known_browsers)
+    secrets = InstallationSecrets(settings.secret_key, cipher)
     pseudonyms = Pseudonyms(database, secrets)
     in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
     return Services(
@@ -206,15 +204,15 @@ def open_services(
         guards=ManageGuards(database, clock, GuardHistory(), pseudonyms),
         acknowledge_alert=AcknowledgeAlert(database, clock),
         check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
-        workspaces=ManageWorkspaces(database, vault, clock, prover or TwilioProof(transport)),
-        webhook_endpoints=ManageEndpoints(database, vault, clock, settings.webhook_allow_loopback),
+        workspaces=ManageWorkspaces(database, cipher, clock, prover or TwilioProof(transport)),
+        webhook_endpoints=ManageEndpoints(database, cipher, clock, settings.webhook_allow_loopback),
         send_test_event=SendTestEvent(
-            database, vault, clock, HttpSender(allow_loopback=settings.webhook_allow_loopback)
+            database, cipher, clock, HttpSender(allow_loopback=settings.webhook_allow_loopback)
         ),
         refresh_registrations=RefreshRegistrations(
             database, registrations or TwilioRegistrations(clients), clock
         ),
-        tokens=AccountTokens(database, vault, clock),
+        tokens=AccountTokens(database, cipher, clock),
         callback_url=callback_url,
         metrics_token=MetricsToken(settings.metrics_token),
         attempts=attempts,
@@ -222,8 +220,8 @@ def open_services(
         known_browsers=known_browsers,
         sign_in=sign_in,
         identity_sign_in=IdentitySignIn(sign_in),
-        own_account=OwnAccount(database, vault, clock, attempts),
-        vault=vault,
+        own_account=OwnAccount(database, cipher, clock, attempts),
+        cipher=cipher,
         installation_secrets=secrets,
     )
 
@@ -233,15 +231,15 @@ class Background:
     """The services of the worker."""
 
     clock: Clock
-    follow_up: FollowUp
+    reconcile: Reconcile
     charges: CollectCharges
-    count: CountMessages
+    count: AggregateMessages
     check_provider: CheckProvider
     purge: Purge
     purge_webhooks: PurgeWebhooks
     purge_sessions: PurgeSessions
     expire: ExpireMessages
-    make_months: MakeMonths
+    create_partitions: CreatePartitions
     purge_guards: PurgeGuards
     refresh_autos: RefreshAutos
     watch_delivery: WatchDelivery
@@ -261,22 +259,22 @@ def open_background(
         ServiceUnavailable: the database cannot be reached.
     """
     clock = clock or Clock()
-    vault = open_vault(settings)
+    cipher = open_cipher(settings)
     pseudonym_key = open_installation_secrets(settings).load_pseudonym_key(database)
-    clients = open_twilio(settings, vault)
+    clients = open_twilio(settings, cipher)
     provider = TwilioProvider(clients, CallbackUrl(settings.public_url))
     deliver = DeliverWebhooks(
         database=database,
-        vault=vault,
+        cipher=cipher,
         clock=clock,
         sender=HttpSender(allow_loopback=settings.webhook_allow_loopback),
-        lane=Lane.HEALTHY,
+        lane=DeliveryLane.HEALTHY,
     )
     source = TwilioMessages(clients)
     return Background(
         clock=clock,
         charges=CollectCharges(database, source, clock),
-        follow_up=FollowUp(
+        reconcile=Reconcile(
             database=database,
             source=source,
             track=TrackDelivery(database, clock),
@@ -284,12 +282,12 @@ def open_background(
             clock=clock,
         ),
         check_provider=CheckProvider(database, TwilioGeoPermissions(clients), clock),
-        count=CountMessages(database, clock),
+        count=AggregateMessages(database, clock),
         purge=Purge(database, clock, pseudonym_key),
         purge_webhooks=PurgeWebhooks(database, clock),
         purge_sessions=PurgeSessions(database, clock),
         expire=ExpireMessages(database, clock, settings.message_retention_days),
-        make_months=MakeMonths(database, clock),
+        create_partitions=CreatePartitions(database, clock),
         purge_guards=PurgeGuards(database, clock),
         refresh_autos=RefreshAutos(database, clock, GuardHistory()),
         watch_delivery=WatchDelivery(database, clock, GuardHistory()),
@@ -297,7 +295,7 @@ def open_background(
         clear_alerts=ClearAlerts(database, clock),
         deliver=deliver,
         # Receivers that fail wait in a lane of their own, so that they hold up nobody else.
-        deliver_again=replace(deliver, lane=Lane.FAILING),
+        deliver_again=replace(deliver, lane=DeliveryLane.FAILING),
     )
 
 

@@ -18,7 +18,7 @@ from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
 from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
-PREFIX = "BORDERPOST_"
+VARIABLE_PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 DEFAULT_BIND = "127.0.0.1:8000"
 NGROK = "ngrok"
@@ -103,7 +103,7 @@ def load_settings(
 
 def default_instance(environ: Mapping[str, str]) -> Path:
     """Return the instance folder: ``BORDERPOST_INSTANCE``, or ``instance`` next to ``app``."""
-    named = environ.get(PREFIX + "INSTANCE")
+    named = environ.get(VARIABLE_PREFIX + "INSTANCE")
     return Path(named) if named else Path(__file__).resolve().parent.parent / "instance"
 
 
@@ -131,11 +131,13 @@ class _Reader:
         """Read the secrets that are given as files, by ``<NAME>_FILE``."""
         found = {}
         for name in _SECRETS:
-            path = self._environ.get(f"{PREFIX}{name}_FILE")
+            path = self._environ.get(f"{VARIABLE_PREFIX}{name}_FILE")
             if not path:
                 continue
-            if self._environ.get(PREFIX + name):
-                self._problem(f"{name}_FILE", f"goes without {PREFIX}{name}: set one of the two")
+            if self._environ.get(VARIABLE_PREFIX + name):
+                self._problem(
+                    f"{name}_FILE", f"goes without {VARIABLE_PREFIX}{name}: set one of the two"
+                )
             try:
                 found[name] = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, ValueError) as problem:
@@ -184,11 +186,11 @@ class _Reader:
         return {name.upper(): str(value) for name, value in found.items()}
 
     def get(self, name: str) -> str | None:
-        given = self._environ.get(PREFIX + name) or self._secrets.get(name)
+        given = self._environ.get(VARIABLE_PREFIX + name) or self._secrets.get(name)
         return given or self._file.get(name) or None
 
     def _problem(self, name: str, text: str) -> None:
-        self.problems.append(f"{PREFIX}{name}: {text}")
+        self.problems.append(f"{VARIABLE_PREFIX}{name}: {text}")
 
     def database_url(self) -> str:
         given = self.get("DATABASE_URL") or f"sqlite:///{self._instance / 'borderpost.db'}"
@@ -220,7 +222,9 @@ class _Reader:
                 name, "must be plain: no user, query, fragment, space or non-ASCII character"
             )
         elif parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-            self._insecure(f"{PREFIX}{name}", "must be https: this host is not this machine")
+            self._insecure(
+                f"{VARIABLE_PREFIX}{name}", "must be https: this host is not this machine"
+            )
         return given.rstrip("/")
 
     def metrics_token(self) -> str | None:
@@ -231,9 +235,9 @@ class _Reader:
 
     def _check_strength(self, name: str, secret: str, least: int) -> None:
         if len(secret) < least:
-            self._insecure(f"{PREFIX}{name}", f"needs at least {least} characters")
+            self._insecure(f"{VARIABLE_PREFIX}{name}", f"needs at least {least} characters")
         elif len(set(secret)) == 1:
-            self._insecure(f"{PREFIX}{name}", "must not be one repeated character")
+            self._insecure(f"{VARIABLE_PREFIX}{name}", "must not be one repeated character")
 
     def secret_key(self) -> str:
         given = self.get("SECRET_KEY") or self._generated.get("SECRET_KEY")
@@ -257,7 +261,9 @@ class _Reader:
             else:
                 self._check_strength("ENCRYPTION_KEYS", key.rstrip("="), _MIN_SECRET_CHARS)
                 if len(set(urlsafe_b64decode(key))) == 1 < len(set(key.rstrip("="))):
-                    self._insecure(f"{PREFIX}ENCRYPTION_KEYS", "must not be one repeated byte")
+                    self._insecure(
+                        f"{VARIABLE_PREFIX}ENCRYPTION_KEYS", "must not be one repeated byte"
+                    )
         if not keys:
             self._problem("ENCRYPTION_KEYS", "names no key")
         return keys
@@ -265,7 +271,7 @@ class _Reader:
     def bind(self) -> str:
         """Read where gunicorn listens, in its words."""
         port = self._plain_number("PORT", 8000, LARGEST_PORT)
-        given = self._environ.get(f"{PREFIX}BIND") or f"127.0.0.1:{port}"
+        given = self._environ.get(f"{VARIABLE_PREFIX}BIND") or f"127.0.0.1:{port}"
         for one in given.split(","):
             _, mark, of_address = one.rpartition("]")[2].rpartition(":")
             is_path = one.strip().startswith(("unix:", "fd://"))

@@ -17,13 +17,13 @@ from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 from werkzeug.routing import Rule
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
-from app.db.vault import Vault
-from app.people import passwords
+from app.users import passwords
 from support.disk import do_not_wait_for_the_disk
+from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.postgres import PostgresDatabases, postgres_url
-from support.world import Gateway, Tenant, World, open_gateway
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -208,24 +208,24 @@ def module_database(
 
 
 @pytest.fixture(scope="session")
-def vault() -> Vault:
+def cipher() -> Cipher:
     """A vault with one key."""
-    return Vault([Fernet.generate_key().decode()])
+    return Cipher([Fernet.generate_key().decode()])
 
 
 @pytest.fixture
-def world(database: Database, vault: Vault) -> World:
+def factory(database: Database, cipher: Cipher) -> Factory:
     """Tenants to be, on each engine."""
-    return World(database, vault)
+    return Factory(database, cipher)
 
 
 @pytest.fixture
-def gateway(database: Database, vault: Vault, tmp_path: Path) -> Gateway:
+def gateway(database: Database, cipher: Cipher, tmp_path: Path) -> Gateway:
     """A gateway over a fake Twilio, on each engine."""
-    return open_gateway(database, vault, tmp_path)
+    return open_gateway(database, cipher, tmp_path)
 
 
 @pytest.fixture
-def tenant(world: World) -> Tenant:
+def tenant(factory: Factory) -> Tenant:
     """A workspace that may reach the US."""
-    return world.tenant(world.organization())
+    return factory.tenant(factory.organization())

@@ -15,7 +15,7 @@ import app.application
 import app.cli  # noqa: F401 (every module with metrics is loaded)
 from app.db.heartbeats import beat
 from app.kernel.clock import utc_now
-from support.world import Gateway, Tenant, World
+from support.factories import Factory, Gateway, Tenant
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def _read(gateway: Gateway) -> dict[str, float]:
 
 
 def test_the_database_is_counted_at_each_scrape(
-    gateway: Gateway, world: World, tenant: Tenant
+    gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     """Break: leave out `_measure_stored` in `metrics`, or count what is settled."""
     before = _read(gateway)
@@ -117,7 +117,7 @@ def test_the_database_is_counted_at_each_scrape(
     assert before["borderpost_worker_heartbeat_age_seconds"] == float("inf")
     gateway.twilio.script.append(Response(504, ""))
     assert gateway.send(tenant).status_code == 504
-    with world.database.writing() as connection:
+    with factory.database.writing() as connection:
         beat(connection, "a worker", utc_now())
     after = _read(gateway)
     assert after["borderpost_unconfirmed_messages"] == 1

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from app.application import declared_endpoints
-from app.settings import _NAMES, _SECRETS, PREFIX
+from app.settings import _NAMES, _SECRETS, VARIABLE_PREFIX
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
@@ -20,9 +20,9 @@ def _rows() -> dict[str, str]:
 def test_every_setting_has_a_row_and_every_row_a_setting() -> None:
     """Break: add a name to `_NAMES` in settings.py."""
     rows = _rows()
-    assert set(rows) == {PREFIX + name for name in _NAMES} | _ENVIRONMENT_ONLY
+    assert set(rows) == {VARIABLE_PREFIX + name for name in _NAMES} | _ENVIRONMENT_ONLY
     assert {name for name, text in rows.items() if "*file*" in text} == {
-        PREFIX + name for name in _SECRETS
+        VARIABLE_PREFIX + name for name in _SECRETS
     }
     assert {name for name, text in rows.items() if "*environment only*" in text} == (
         _ENVIRONMENT_ONLY

@@ -6,14 +6,12 @@ from uuid import UUID
 
 from flask import Response
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
 from app.access.key_limits import Rate, limits_from
 from app.access.key_rules import state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
-from app.access.manage_keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
+from app.access.principal import Principal, Role, actor_of
 from app.access.schemas import (
     AccessKeyBody,
     AccessKeyListQuery,
@@ -27,8 +25,8 @@ from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Access keys")
 PATH = "/v1/access-keys"
@@ -39,27 +37,29 @@ _LIST: Query[KeyFilter] = Query(AccessKeyListQuery)
 @routes.add("GET", "/v1/me", guard=Requires(Role.VIEWER), answers={200: AccessKeyView})
 def get_me(principal: Principal) -> Answer:
     """Show the access key of this request: its role, scope, rate and limits."""
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         row = load_access_key(connection, principal, principal.key_id)
-    return json_answer(render(row, service(Clock).now()))
+    return json_answer(render_access_key(row, get_service(Clock).now()))
 
 
 @routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: AccessKeyPage})
 def list_access_keys(principal: Principal) -> Answer:
     """List access keys, newest first; tokens are never shown."""
-    wanted, now = _LIST.read(), service(Clock).now()
-    with service(Database).reading() as connection:
+    wanted, now = _LIST.read(), get_service(Clock).now()
+    with get_service(Database).reading() as connection:
         found = load_access_keys(connection, principal, wanted, now)
-    return json_answer(page(found, wanted.limit, lambda row: row.id, lambda row: render(row, now)))
+    return json_answer(
+        page(found, wanted.limit, lambda row: row.id, lambda row: render_access_key(row, now))
+    )
 
 
 @routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: IssuedAccessKeyView})
 def post_access_key(principal: Principal) -> Answer:
     """Make an access key; its token is shown in this answer and never again."""
-    wanted, actor, now = _ADD.read(), actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         made = create_access_key(connection, principal, wanted, actor=actor, now=now)
-    return json_answer(render(made.row, now) | {"token": made.token}, 201)
+    return json_answer(render_access_key(made.row, now) | {"token": made.token}, 201)
 
 
 @routes.add(
@@ -71,9 +71,9 @@ def post_access_key(principal: Principal) -> Answer:
 )
 def get_access_key(principal: Principal, access_key_id: UUID) -> Answer:
     """Show one access key."""
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         row = load_access_key(connection, principal, access_key_id)
-    return json_answer(render(row, service(Clock).now()))
+    return json_answer(render_access_key(row, get_service(Clock).now()))
 
 
 @routes.add(
@@ -85,13 +85,13 @@ def get_access_key(principal: Principal, access_key_id: UUID) -> Answer:
 )
 def delete_access_key(principal: Principal, access_key_id: UUID) -> Answer:
     """Revoke an access key, in force for its next request; it stays in the list."""
-    actor, now = actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    actor, now = actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         revoke_access_key(connection, principal, access_key_id, actor=actor, now=now)
     return Response(status=204)
 
 
-def render(row: AnyRow, now: datetime) -> dict[str, Any]:
+def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:
     """Write one access key."""
 
     def time(value: datetime | None) -> str | None:

@@ -16,19 +16,18 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import visible_to
 from app.access.tables import provider_accounts, workspaces
+from app.db.encryption import Cipher, DecryptionError
 from app.db.rows import AnyRow
-from app.db.vault import SealBroken, Vault
 from app.kernel.errors import ServiceUnavailable, ValidationFailed
 from app.kernel.problems import Problems
 
 PATH = "$.twilio"
 NEEDED = "Is needed for an account that is new."
-WRONG = "Is not an auth token of this account."
+NOT_ACCEPTED = "Is not an auth token of this account."
 FOREIGN = "Is linked to another organization."
 SHARED = "Workspaces beyond this access key use the account: they must all be reached to change it."
 
@@ -63,7 +62,7 @@ class AccountPlan:
 
 def plan_account(
     connection: Connection,
-    vault: Vault,
+    cipher: Cipher,
     principal: Principal,
     wanted: WantedAccount,
     *,
@@ -81,14 +80,14 @@ def plan_account(
         stored = None
         if wanted.is_proven:
             problems.add(f"{PATH}.account_sid", FOREIGN)
-    known = {} if stored is None else _tokens(vault, stored)
+    known = {} if stored is None else _tokens(cipher, stored)
     changed = {n: t for n, t in _given(wanted).items() if not _same(known.get(n), t)}
-    reach = Reach.NOTHING
+    reach = AccountAccess.NOTHING
     if stored is not None:
-        reach = _reach(connection, principal, wanted.account_sid)
-    if reach is Reach.NOTHING and wanted.auth_token is None:
+        reach = _account_access(connection, principal, wanted.account_sid)
+    if reach is AccountAccess.NOTHING and wanted.auth_token is None:
         problems.add(f"{PATH}.auth_token", NEEDED)
-    may_change = stored is None or reach is Reach.EVERYTHING
+    may_change = stored is None or reach is AccountAccess.EVERYTHING
     # A token that the provider has yet to judge is not judged here.
     if not may_change and (wanted.is_proven or "auth_token" not in changed):
         for name in changed:
@@ -107,27 +106,27 @@ def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
         raise ServiceUnavailable
 
 
-def write_account(connection: Connection, vault: Vault, plan: AccountPlan, now: datetime) -> None:
+def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now: datetime) -> None:
     """Write what a plan says; call `note_account` once the workspace is there.
 
     Raises:
         ValidationFailed: another organization has linked the account since the plan.
     """
-    sealed = {
-        name: None if token is None else vault.seal(plan.sid, token)
+    encrypted = {
+        name: None if token is None else cipher.encrypt(plan.sid, token)
         for name, token in plan.tokens.items()
     }
     if plan.is_new:
         owner = {"sid": plan.sid, "organization_id": plan.organization_id}
-        row = owner | sealed | {"created_at": now, "updated_at": now}
+        row = owner | encrypted | {"created_at": now, "updated_at": now}
         try:
             connection.execute(insert(provider_accounts).values(**row))
         except IntegrityError as problem:
             # Requests of one organization take turns, so this was another organization's.
             raise ValidationFailed({f"{PATH}.account_sid": [FOREIGN]}) from problem
-    elif sealed:
+    elif encrypted:
         statement = update(provider_accounts).where(provider_accounts.c.sid == plan.sid)
-        connection.execute(statement.values(**sealed, updated_at=now))
+        connection.execute(statement.values(**encrypted, updated_at=now))
 
 
 def note_account(
@@ -138,7 +137,7 @@ def note_account(
         action = "provider_account.created" if plan.is_new else "provider_account.changed"
         names = ", ".join(sorted(plan.tokens))
         of_account = workspace_id, action, now
-        note_in_workspace(connection, actor, *of_account, target=plan.sid, reason=names)
+        record_workspace_event(connection, actor, *of_account, target=plan.sid, reason=names)
 
 
 def has_next_token(connection: Connection, sid: str) -> bool:
@@ -160,7 +159,7 @@ def delete_account(connection: Connection, sid: str) -> None:
     connection.execute(delete(provider_accounts).where(provider_accounts.c.sid == sid))
 
 
-class Reach(Enum):
+class AccountAccess(Enum):
     """How many of the workspaces that use an account a principal reaches."""
 
     NOTHING = auto()
@@ -168,13 +167,13 @@ class Reach(Enum):
     EVERYTHING = auto()
 
 
-def _reach(connection: Connection, principal: Principal, sid: str) -> Reach:
+def _account_access(connection: Connection, principal: Principal, sid: str) -> AccountAccess:
     users = workspaces.c.account_sid == sid
-    reached = within_reach(principal, workspaces.c.id)
+    reached = visible_to(principal, workspaces.c.id)
     if not connection.execute(select(exists().where(users, reached))).scalar_one():
-        return Reach.NOTHING
+        return AccountAccess.NOTHING
     beyond = connection.execute(select(exists().where(users, ~reached))).scalar_one()
-    return Reach.SOMETHING if beyond else Reach.EVERYTHING
+    return AccountAccess.SOMETHING if beyond else AccountAccess.EVERYTHING
 
 
 def _load(connection: Connection, sid: str, *, lock: bool) -> AnyRow | None:
@@ -187,17 +186,17 @@ def _given(wanted: WantedAccount) -> dict[str, str | None]:
     return {name: token or None for name, token in given.items() if token is not None}
 
 
-def _tokens(vault: Vault, row: AnyRow) -> dict[str, str | None]:
+def _tokens(cipher: Cipher, row: AnyRow) -> dict[str, str | None]:
     return {
-        name: _opened(vault, row.sid, getattr(row, name))
+        name: _opened(cipher, row.sid, getattr(row, name))
         for name in ("auth_token", "next_auth_token")
     }
 
 
-def _opened(vault: Vault, sid: str, sealed: str | None) -> str | None:
-    if sealed is not None:
-        with suppress(SealBroken):
-            return vault.open(sid, sealed)
+def _opened(cipher: Cipher, sid: str, encrypted: str | None) -> str | None:
+    if encrypted is not None:
+        with suppress(DecryptionError):
+            return cipher.decrypt(sid, encrypted)
     return None
 
 

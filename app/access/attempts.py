@@ -28,7 +28,7 @@ _TOLERATED_MILLISECONDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class CountedAttempt:
     """An attempt that was counted; ``at`` in milliseconds finds it again."""
 
     subjects: tuple[Subject, ...]
@@ -42,7 +42,7 @@ class Attempts:
     database: Database
     clock: Clock
 
-    def begin(self, *subjects: Subject) -> Attempt:
+    def begin(self, *subjects: Subject) -> CountedAttempt:
         """Count an attempt, until `withdraw` says that it was right.
 
         Raises:
@@ -58,7 +58,7 @@ class Attempts:
             _check(subjects, found, now)
             for subject in subjects:
                 _store(connection, subject, [*found[subject.slot], now], now)
-        return Attempt(subjects, now)
+        return CountedAttempt(subjects, now)
 
     def blocked_until(self, *subjects: Subject) -> datetime | None:
         """Return until when no attempt of these subjects is allowed; None: it is allowed."""
@@ -67,13 +67,13 @@ class Attempts:
             until = _blocked_until(subjects, _load(connection, subjects), now)
         return _time(until) if until > now else None
 
-    def give_back(self, attempt: Attempt) -> None:
+    def give_back(self, attempt: CountedAttempt) -> None:
         """Withdraw an attempt that is to be made again, such as with the organization named."""
         with self.database.writing() as connection:
             withdraw(connection, attempt)
 
 
-def withdraw(connection: Connection, attempt: Attempt) -> None:
+def withdraw(connection: Connection, attempt: CountedAttempt) -> None:
     """Take back one attempt, which was right."""
     found = _load(connection, attempt.subjects, to_change=True)
     for subject in attempt.subjects:

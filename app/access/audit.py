@@ -1,4 +1,4 @@
-"""The audit log, written in the transaction of the change."""
+"""SQL of the audit events that a principal may see."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,13 +6,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
 
-from app.access.actor import Actor
+from app.access.principal import Actor, ActorKind, Principal
 from app.access.tables import audit_events, workspaces
+from app.db.filters import given
+from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEvent:
     """One audit event; ``target`` is the object's id, ``reason`` explains the change."""
 
     organization_id: UUID
@@ -22,25 +24,27 @@ class Deed:
     reason: str | None = None
 
 
-def note_deed(connection: Connection, actor: Actor, deed: Deed, now: datetime) -> None:
+def record_audit_event(
+    connection: Connection, actor: Actor, audit_event: AuditEvent, now: datetime
+) -> None:
     """Write an audit row."""
     connection.execute(
         insert(audit_events).values(
             id=new_id(),
-            organization_id=deed.organization_id,
-            workspace_id=deed.workspace_id,
+            organization_id=audit_event.organization_id,
+            workspace_id=audit_event.workspace_id,
             at=now,
             actor_kind=actor.kind,
             actor_id=actor.actor_id,
             actor_name=actor.name,
-            action=deed.action,
-            target=deed.target,
-            reason=deed.reason,
+            action=audit_event.action,
+            target=audit_event.target,
+            reason=audit_event.reason,
         )
     )
 
 
-def note_in_workspace(
+def record_workspace_event(
     connection: Connection,
     actor: Actor,
     workspace_id: UUID,
@@ -53,4 +57,50 @@ def note_in_workspace(
     """Write an audit event of a workspace."""
     query = select(workspaces.c.organization_id).where(workspaces.c.id == workspace_id)
     owner = connection.execute(query).scalar_one()
-    note_deed(connection, actor, Deed(owner, workspace_id, action, str(target), reason), now)
+    record_audit_event(
+        connection, actor, AuditEvent(owner, workspace_id, action, str(target), reason), now
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audit rows a list shows; ``actor_name`` is how the name begins, in any case."""
+
+    limit: int
+    page_token: UUID | None = None
+    workspace_id: UUID | None = None
+    action: str | None = None
+    actor_kind: ActorKind | None = None
+    actor_name: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+def load_audit_events(
+    connection: Connection, principal: Principal, wanted: AuditFilter
+) -> list[AnyRow]:
+    """Load a page, newest first, and one more row if a next page exists.
+
+    Events of the organization itself are visible to principals of the organization only.
+    """
+    columns = audit_events.c
+    if principal.workspace_id is None:
+        seen = columns.organization_id == principal.organization_id
+    else:
+        seen = columns.workspace_id == principal.workspace_id
+    conditions = given(
+        (wanted.page_token, columns.id.__lt__),
+        (wanted.workspace_id, columns.workspace_id.__eq__),
+        (wanted.action, columns.action.__eq__),
+        (wanted.actor_kind, columns.actor_kind.__eq__),
+        (wanted.actor_name, lambda name: columns.actor_name.istartswith(name, autoescape=True)),
+        (wanted.created_after, columns.at.__gt__),
+        (wanted.created_before, columns.at.__lt__),
+    )
+    query = (
+        select(audit_events)
+        .where(seen, *conditions)
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))

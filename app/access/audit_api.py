@@ -3,18 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from app.access.audit_log import AuditFilter, load_audit_events
+from app.access.audit import AuditFilter, load_audit_events
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role
 from app.access.schemas import AuditListQuery, AuditPage
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
 from app.web.bodies import Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Audit")
 _LIST: Query[AuditFilter] = Query(AuditListQuery)
@@ -26,12 +25,12 @@ _LIST: Query[AuditFilter] = Query(AuditListQuery)
 def list_audit_events(principal: Principal) -> Answer:
     """List audit events, newest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         found = load_audit_events(connection, principal, wanted)
-    return json_answer(page(found, wanted.limit, lambda row: row.id, render))
+    return json_answer(page(found, wanted.limit, lambda row: row.id, render_audit_event))
 
 
-def render(row: AnyRow) -> dict[str, Any]:
+def render_audit_event(row: AnyRow) -> dict[str, Any]:
     """Write one row of the audit."""
 
     def text(value: UUID | None) -> str | None:

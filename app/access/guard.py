@@ -14,18 +14,16 @@ from flask import Flask, Response, request
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts
 from app.access.key_limits import check_source
-from app.access.principal import Principal, StoredKey, admit
+from app.access.principal import Principal, Role, StoredKey, admit, hash_token, is_well_formed
 from app.access.rates import RateBuckets, Taken, whole_seconds
-from app.access.roles import Role
 from app.access.store import load_key, note_use
-from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import RateLimited, ServiceUnavailable, Unauthorized
 from app.web.errors import error_answer
 from app.web.peer import address_group, peer_address
+from app.web.registry import get_service
 from app.web.waiting import condition_to_run_again
-from app.web.wiring import service
 
 _SCHEME = "accesskey"
 _TAKEN = "borderpost.rate_taken"
@@ -76,7 +74,7 @@ def count_request(key: StoredKey, now: datetime) -> None:
     check_source(key.principal.limits, peer_address())
     taken: Taken | None = request.environ.get(_TAKEN)
     if taken is None:
-        taken = service(RateBuckets).take(key.principal.key_id.bytes, key.rate)
+        taken = get_service(RateBuckets).take(key.principal.key_id.bytes, key.rate)
         request.environ[_TAKEN] = taken
     if taken.is_refused:
         raise RateLimited(
@@ -109,7 +107,7 @@ def _after_request(answer: Response) -> Response:
 
 def _note_use(key_id: UUID, now: datetime) -> None:
     try:
-        with service(Database).writing_once() as connection:
+        with get_service(Database).writing_once() as connection:
             note_use(connection, key_id, peer_address(), now, now - _USE_NOTED_EVERY)
     except ServiceUnavailable:
         # The request is answered whether or not this could be written; the next one writes it.
@@ -123,7 +121,7 @@ def wrong_key_answer(error: Unauthorized) -> Response:
     """
     if request.headers.get("Authorization"):
         try:
-            service(Attempts).begin(Subject(AttemptKind.KEY, address_group(peer_address())))
+            get_service(Attempts).begin(Subject(AttemptKind.KEY, address_group(peer_address())))
         except RateLimited as limited:
             return error_answer(limited)
         except ServiceUnavailable:
@@ -144,8 +142,8 @@ class Requires:
 
     def __call__(self) -> Principal:
         """Return the admitted key."""
-        now = service(Clock).now()
-        return authenticate(service(Database), presented_token_hash(), self.role, now)
+        now = get_service(Clock).now()
+        return authenticate(get_service(Database), presented_token_hash(), self.role, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role
 from app.kernel.clock import rfc3339
 from app.kernel.errors import Forbidden
 

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Uuid, and_, column, or_, select, table
 
-from app.access.actor import Actor
 from app.access.key_rules import KeyState
-from app.access.principal import ActorKind, Principal
+from app.access.principal import Actor, ActorKind, Principal
 from app.access.tables import access_keys, workspaces
 from app.db.filters import given
 from app.db.rows import AnyRow

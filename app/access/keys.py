@@ -1,7 +1,4 @@
-"""Creating and revoking access keys, each with its audit event.
-
-Permissions are checked by the caller (`app.access.manage_keys`).
-"""
+"""Managing access keys for a principal: a new key has no more rights and no longer life than it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,14 +6,22 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.access.actor import Actor
-from app.access.audit import Deed, note_deed
-from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate
-from app.access.roles import Role
-from app.access.store import insert_key, revoke_key
-from app.access.tokens import hash_token, mint_token
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.key_limits import (
+    DEFAULT_RATE,
+    NO_LIMITS,
+    KeyLimits,
+    Rate,
+    narrowed,
+    problems_of_wider,
+)
+from app.access.key_rules import check_may_manage, mistake_in_end
+from app.access.key_store import absent_use_cases, load_access_key, load_end_of
+from app.access.principal import Actor, Principal, Role, actor_of, hash_token, mint_token
+from app.access.store import chosen_workspace, insert_key, revoke_key
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
+from app.kernel.problems import Problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,10 @@ def issue_key(
         limits=limits,
     )
     said = f"{name} ({role})"
-    deed = Deed(organization_id, workspace_id, "access_key.created", str(key.key_id), said)
-    note_deed(connection, actor, deed, now)
+    audit_event = AuditEvent(
+        organization_id, workspace_id, "access_key.created", str(key.key_id), said
+    )
+    record_audit_event(connection, actor, audit_event, now)
     return key
 
 
@@ -65,8 +72,10 @@ def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) ->
     if not revoke_key(connection, key.id, now):
         return False
     said = f"{key.name} ({key.role})"
-    deed = Deed(key.organization_id, key.workspace_id, "access_key.revoked", str(key.id), said)
-    note_deed(connection, actor, deed, now)
+    audit_event = AuditEvent(
+        key.organization_id, key.workspace_id, "access_key.revoked", str(key.id), said
+    )
+    record_audit_event(connection, actor, audit_event, now)
     return True
 
 
@@ -99,3 +108,82 @@ def create_key(
         limits=limits,
     )
     return key
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccessKey:
+    """A key to be. Without a workspace: of the maker's own, or of the maker's organization."""
+
+    name: str
+    role: Role
+    workspace_id: UUID | None = None
+    expires_at: datetime | None = None
+    rate: Rate = DEFAULT_RATE
+    limits: KeyLimits = NO_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key as stored, with its token; this is the only time that it is known."""
+
+    row: AnyRow
+    token: str = field(repr=False)
+
+
+def create_access_key(
+    connection: Connection,
+    principal: Principal,
+    wanted: NewAccessKey,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> IssuedKey:
+    """Create an access key.
+
+    Raises:
+        Forbidden: the principal's role may not create such a key.
+        ValidationFailed: there is no such workspace or use case, the expiry has passed, or the key
+            would last longer, or be limited less, than the principal's own key.
+    """
+    problems = Problems()
+    workspace_id = wanted.workspace_id or principal.workspace_id
+    if workspace_id is not None:
+        given = workspace_id
+        problems.catch(lambda: chosen_workspace(connection, principal, given, "$.workspace_id"))
+    wrong = mistake_in_end(wanted.expires_at, load_end_of(connection, actor_of(principal)), now)
+    if wrong is not None:
+        problems.add("$.expires_at", wrong)
+    for name, text in problems_of_wider(wanted.limits, principal.limits):
+        problems.add(f"$.{name}", text)
+    ids = wanted.limits.use_case_ids or frozenset()
+    if absent_use_cases(connection, principal.organization_id, workspace_id, ids):
+        problems.add("$.use_case_ids", "There is no such use case.")
+    check_may_manage(principal, wanted.role, workspace_id)
+    problems.refuse()
+    made = issue_key(
+        connection,
+        organization_id=principal.organization_id,
+        workspace_id=workspace_id,
+        name=wanted.name,
+        role=wanted.role,
+        actor=actor,
+        now=now,
+        expires_at=wanted.expires_at,
+        rate=wanted.rate,
+        limits=narrowed(wanted.limits, principal.limits),
+    )
+    return IssuedKey(load_access_key(connection, principal, made.key_id), made.token)
+
+
+def revoke_access_key(
+    connection: Connection, principal: Principal, key_id: UUID, *, actor: Actor, now: datetime
+) -> None:
+    """Revoke an access key from its next request on; repeating it changes nothing.
+
+    Raises:
+        NotFound: it is absent, or of another tenant or a wider scope than the principal's.
+        Forbidden: the principal's role may not.
+    """
+    key = load_access_key(connection, principal, key_id, to_change=True)
+    check_may_manage(principal, Role(key.role), key.workspace_id)
+    end_key(connection, key, actor, now)

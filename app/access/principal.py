@@ -1,13 +1,34 @@
-"""The principal of a request: an access key or a user, with its role and scope."""
+"""What a role sees of recipients: their numbers and the texts sent to them. Pure."""
 
+import hashlib
+import re
+import secrets
+import string
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate
-from app.access.roles import Role
 from app.kernel.errors import Forbidden, Unauthorized
+from app.kernel.masking import mask_every_number_in, mask_number
+
+
+class Role(StrEnum):
+    """Roles from the least to the most powerful; each includes the ones before it."""
+
+    VIEWER = "viewer"
+    SENDER = "sender"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    def permits(self, wanted: "Role") -> bool:
+        """Return whether this role includes the wanted one."""
+        return _RANKS[self] >= _RANKS[wanted]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class ActorKind(StrEnum):
@@ -35,7 +56,7 @@ class Principal:
     kind: ActorKind = ActorKind.ACCESS_KEY
     limits: KeyLimits = NO_LIMITS
 
-    def reaches(self, organization_id: UUID, workspace_id: UUID) -> bool:
+    def can_access(self, organization_id: UUID, workspace_id: UUID) -> bool:
         """Say whether an object of a workspace exists for this principal."""
         if self.organization_id != organization_id:
             return False
@@ -67,3 +88,72 @@ def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
     if not key.principal.role.permits(wanted):
         raise Forbidden(f"This takes the role {wanted}; the access key has {key.principal.role}.")
     return key.principal
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The author of a change: name, and id if it has one."""
+
+    kind: ActorKind
+    name: str
+    actor_id: UUID | None = None
+
+
+def actor_of(principal: Principal) -> Actor:
+    """Name the access key or the person that asks."""
+    return Actor(principal.kind, principal.key_name, principal.key_id)
+
+
+PREFIX = "bp_"
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_RANDOM_CHARS = 32
+_CHECKSUM_CHARS = 6
+_FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_CHARS + _CHECKSUM_CHARS}}}", re.ASCII)
+
+
+def mint_token() -> str:
+    """Make a new token; it is shown once and never stored."""
+    secret = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARS))
+    return PREFIX + secret + _checksum(secret)
+
+
+def is_well_formed(token: str) -> bool:
+    """Say whether a text has the form and the checksum of a token."""
+    if not _FORM.fullmatch(token):
+        return False
+    secret = token[len(PREFIX) : -_CHECKSUM_CHARS]
+    return token.endswith(_checksum(secret))
+
+
+def hash_token(token: str) -> str:
+    """Return the stored form of a token: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _checksum(secret: str) -> str:
+    number = zlib.crc32(secret.encode())
+    digits = []
+    for _ in range(_CHECKSUM_CHARS):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def sees_recipients(role: Role) -> bool:
+    """Say whether a role sees recipients' numbers whole, and texts."""
+    return role.permits(Role.SENDER)
+
+
+def shown_number(role: Role, number: str) -> str:
+    """Return a recipient's number as a role sees it."""
+    return number if sees_recipients(role) else mask_number(number)
+
+
+def shown_body(role: Role, body: str | None) -> str | None:
+    """Return the text of a message as a role sees it."""
+    return body if sees_recipients(role) else None
+
+
+def shown_reason(role: Role, reason: str | None) -> str | None:
+    """Return a free text, which may quote recipients' numbers, as a role sees it."""
+    return reason if reason is None or sees_recipients(role) else mask_every_number_in(reason)

@@ -9,7 +9,7 @@ class ProviderAccount:
     """A Twilio (sub)account with its secret, sealed as in the database."""
 
     sid: str
-    sealed_auth_token: str
+    encrypted_auth_token: str
 
 
 _TOKEN = re.compile(r"[!-~]{1,255}", re.ASCII)

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from app.access.audit_log import AuditFilter
+from app.access.audit import AuditFilter
 from app.access.key_limits import (
     DEFAULT_RATE,
     MOST_BURST,
@@ -16,9 +16,8 @@ from app.access.key_limits import (
 )
 from app.access.key_rules import KeyState
 from app.access.key_store import KeyFilter
-from app.access.manage_keys import NewAccessKey
-from app.access.principal import ActorKind
-from app.access.roles import Role
+from app.access.keys import NewAccessKey
+from app.access.principal import ActorKind, Role
 from app.web.fields import Country, Id, StrictSchema, Text, Timestamp, one_of
 from app.web.pages import PageQuery
 from app.web.setting_fields import Name

@@ -30,8 +30,9 @@ organizations = Table(
 )
 
 # One row per Twilio (sub)account, whichever workspaces of its organization use it: the signatures
-# of its callbacks are checked with these tokens. They are sealed (see app.db.vault); `next` counts
-# during rotation. The unique pair lets the database refuse a workspace of another organization.
+# of its callbacks are checked with these tokens. They are encrypted (see app.db.encryption);
+# `next` counts during rotation. The unique pair lets the database refuse a workspace of another
+# organization.
 provider_accounts = Table(
     "provider_accounts",
     metadata,
@@ -55,8 +56,8 @@ workspaces = Table(
     Column("inherits_destinations", Boolean, nullable=False),
     Column("account_sid", String(34)),
     Column("acknowledges_high_risk", Boolean, nullable=False, server_default=false()),
-    Column("frozen_at", UtcDateTime),
-    Column("frozen_reason", Text),
+    Column("suspended_at", UtcDateTime),
+    Column("suspended_reason", Text),
     Column("body_retention_days", Integer, nullable=False),
     Column("number_retention_days", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),

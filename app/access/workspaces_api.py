@@ -5,21 +5,18 @@ from uuid import UUID
 
 from marshmallow import Schema, fields, post_load, validate
 
-from app.access.actor import actor_of
-from app.access.freeze import set_frozen
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
-from app.access.scope import require_workspace
-from app.access.visibility import shown_reason
+from app.access.principal import Principal, Role, actor_of, shown_reason
+from app.access.store import require_workspace
+from app.access.suspension import set_suspended
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.web.bodies import JsonBody
 from app.web.fields import StrictSchema, Text
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Workspaces")
 _MAX_REASON = 500
@@ -75,7 +72,7 @@ _REASON: JsonBody[str] = JsonBody(ReasonBody)
 )
 def suspend_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Stop all sends of a workspace from the next request on."""
-    return _set(principal, workspace_id, frozen=True)
+    return _set(principal, workspace_id, suspended=True)
 
 
 @routes.add(
@@ -89,25 +86,25 @@ def suspend_workspace(principal: Principal, workspace_id: UUID) -> Answer:
 )
 def resume_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Let a suspended workspace send again."""
-    return _set(principal, workspace_id, frozen=False)
+    return _set(principal, workspace_id, suspended=False)
 
 
-def _set(principal: Principal, workspace_id: UUID, *, frozen: bool) -> Answer:
+def _set(principal: Principal, workspace_id: UUID, *, suspended: bool) -> Answer:
     reason = _REASON.read()
-    with service(Database).writing() as connection:
+    with get_service(Database).writing() as connection:
         require_workspace(connection, principal, workspace_id)
-        row = set_frozen(
+        row = set_suspended(
             connection,
             workspace_id,
-            frozen=frozen,
+            suspended=suspended,
             reason=reason,
             actor=actor_of(principal),
-            now=service(Clock).now(),
+            now=get_service(Clock).now(),
         )
-    return json_answer(render(row, principal.role))
+    return json_answer(render_workspace(row, principal.role))
 
 
-def render(row: AnyRow, role: Role) -> dict[str, Any]:
+def render_workspace(row: AnyRow, role: Role) -> dict[str, Any]:
     """Write one workspace as a role sees it."""
 
     def text(value: UUID | None) -> str | None:
@@ -124,9 +121,9 @@ def render(row: AnyRow, role: Role) -> dict[str, Any]:
         "acknowledges_high_risk": row.acknowledges_high_risk,
         "body_retention_days": row.body_retention_days,
         "number_retention_days": row.number_retention_days,
-        "frozen": row.frozen_at is not None,
-        "frozen_at": None if row.frozen_at is None else rfc3339(row.frozen_at),
-        "frozen_reason": shown_reason(role, row.frozen_reason),
+        "frozen": row.suspended_at is not None,
+        "frozen_at": None if row.suspended_at is None else rfc3339(row.suspended_at),
+        "frozen_reason": shown_reason(role, row.suspended_reason),
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
     }

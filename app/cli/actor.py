@@ -3,8 +3,7 @@
 import os
 import pwd
 
-from app.access.actor import Actor
-from app.access.principal import ActorKind
+from app.access.principal import Actor, ActorKind
 
 _NAMELESS = "command line"
 

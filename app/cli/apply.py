@@ -4,14 +4,14 @@ import os
 
 import click
 
-from app.bootstrap import open_settings, open_vault
+from app.bootstrap import open_cipher, open_settings
+from app.cli.context import ready_database
 from app.cli.group import Command, echo_json
 from app.cli.input import read_input
-from app.cli.opening import ready_database
 from app.kernel.clock import utc_now
 from app.provisioning.apply import Result, apply, plan
-from app.provisioning.change import Change
-from app.provisioning.file import parse
+from app.provisioning.diff import PlannedChange
+from app.provisioning.file import parse_text
 
 _DIFFERS = 2
 
@@ -31,14 +31,14 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
     Everything is applied, or nothing if there is a problem. What FILE leaves out is not changed.
     Prints the ids of its workspaces and use cases. Tokens of new access keys are printed once.
     """
-    data = parse(read_input(file))
+    data = parse_text(read_input(file))
     settings = open_settings()
-    vault = open_vault(settings)
+    cipher = open_cipher(settings)
     with ready_database(settings) as database:
         if is_plan:
-            changes = plan(database, vault, data, environ=os.environ, now=utc_now())
+            changes = plan(database, cipher, data, environ=os.environ, now=utc_now())
         else:
-            result = apply(database, vault, data, environ=os.environ, now=utc_now())
+            result = apply(database, cipher, data, environ=os.environ, now=utc_now())
     if is_plan:
         _echo_plan(changes, as_json=as_json)
         click.get_current_context().exit(_DIFFERS if changes else 0)
@@ -48,7 +48,7 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
         _echo_result(result)
 
 
-def _echo_plan(changes: tuple[Change, ...], *, as_json: bool) -> None:
+def _echo_plan(changes: tuple[PlannedChange, ...], *, as_json: bool) -> None:
     if as_json:
         echo_json({"changes": [change.as_json() for change in changes]})
         return

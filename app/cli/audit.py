@@ -2,14 +2,14 @@
 
 from sqlalchemy import Connection, select
 
-from app.access.audit import Deed, note_deed
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.tables import organizations
 from app.cli.actor import command_line_actor
 from app.db.engine import Database
 from app.kernel.clock import utc_now
 
 
-def note_command(database: Database, action: str, reason: str) -> None:
+def record_command(database: Database, action: str, reason: str) -> None:
     """Write a row to the audit of each organization; ``reason`` holds counts, never a number."""
     with database.writing() as connection:
         note_command_in(connection, action, reason)
@@ -19,4 +19,6 @@ def note_command_in(connection: Connection, action: str, reason: str) -> None:
     """Write the rows of `note_command` in the transaction of the change."""
     actor, now = command_line_actor(), utc_now()
     for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
-        note_deed(connection, actor, Deed(organization_id, None, action, None, reason), now)
+        record_audit_event(
+            connection, actor, AuditEvent(organization_id, None, action, None, reason), now
+        )

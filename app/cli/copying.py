@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from app.cli.audit import note_command
-from app.cli.group import Command, Failure, echo_json
-from app.cli.opening import opened_database
+from app.cli.audit import record_command
+from app.cli.context import opened_database
+from app.cli.group import Command, CommandFailure, echo_json
 from app.cli.progress import progress
 from app.database_url import read_database_url
 from app.db.copy import CopyRefused, copy_rows
@@ -22,10 +22,10 @@ from app.db.copy_target import (
 )
 from app.db.engine import Database
 from app.db.fingerprint import Fingerprint, take_fingerprints
-from app.db.stored_rows import count_rows, stored_tables
+from app.db.stored_rows import count_stored_rows, stored_tables
 from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import ServiceUnavailable
-from app.messages.make_months import MakeMonths
+from app.messages.retention.partitions import CreatePartitions
 
 
 class DatabaseUrl(click.ParamType[str]):
@@ -62,7 +62,7 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
                 require_revision(target, "target")
             else:
                 migrate_target(target)
-                MakeMonths(target, Clock())()
+                CreatePartitions(target, Clock())()
             for database, name in ((source, "configured database"), (target, "target")):
                 require_stopped(database, name, utc_now())
             if not verify_only:
@@ -77,13 +77,13 @@ def _copy(source: Database, target: Database) -> None:
     require_no_strangers(source, target)
     # Before the copy: a row that only one of the two has would break every later comparison.
     kind = "SQLite" if target.is_sqlite else "PostgreSQL"
-    note_command(source, "database.copy_started", f"to {kind}")
+    record_command(source, "database.copy_started", f"to {kind}")
     wanted = _rows(source) - _rows(target)
     try:
         with progress("copying", wanted) as note:
             copy_rows(source, target, note)
     except ServiceUnavailable as problem:
-        raise Failure(
+        raise CommandFailure(
             "one of the two was lost in the middle: run this again, it goes on there"
         ) from problem
 
@@ -98,7 +98,7 @@ def _verified(source: Database, target: Database) -> list[Fingerprint]:
         ]
     wrong = [_difference(ours, theirs) for ours, theirs in pairs if ours != theirs]
     if wrong:
-        raise Failure(
+        raise CommandFailure(
             *wrong,
             "the two differ: was the gateway running meanwhile? Stop it and copy again, into an "
             "empty database where the same rows still differ",
@@ -115,7 +115,7 @@ def _difference(ours: Fingerprint, theirs: Fingerprint) -> str:
 
 def _rows(database: Database) -> int:
     with database.snapshot() as connection:
-        return sum(count_rows(connection, table) for table in stored_tables())
+        return sum(count_stored_rows(connection, table) for table in stored_tables())
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def _refusals_as_failures() -> Iterator[None]:
     try:
         yield
     except CopyRefused as problem:
-        raise Failure(str(problem)) from problem
+        raise CommandFailure(str(problem)) from problem
 
 
 def _print(found: list[Fingerprint], as_json: bool) -> None:

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 import click
 
-from app.bootstrap import open_database, open_settings, open_vault
-from app.cli.group import Command, Failure, Group
-from app.cli.input import WholeNumber
-from app.cli.opening import ready_database
+from app.bootstrap import open_cipher, open_database, open_settings
+from app.cli.context import ready_database
+from app.cli.group import Command, CommandFailure, Group
+from app.cli.input import WholeNumberParam
 from app.db.schema import upgrade
 from app.demo.processes import DemoFailed, require_free_port, running_gateway, running_worker
 from app.demo.reset import remove_demo
@@ -21,14 +21,14 @@ from app.demo.story import Story
 from app.demo.tenant import DemoTenant, make_demo_tenant
 from app.emulator.server import EmulatorServer
 from app.kernel.whole_numbers import LARGEST_PORT
-from app.settings import DEFAULT_PUBLIC_URL, PREFIX, Settings, default_instance
+from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_instance
 
 _EMULATOR_PORT_AFTER = 10  # the emulator listens so many ports above the gateway
 _WITH_OWN_ADDRESSES = frozenset({"demo", "emulator", "worker"})
 
 
 @click.group("demo", cls=Group, invoke_without_command=True)
-@click.option("--port", default=8000, show_default=True, type=WholeNumber(1, LARGEST_PORT))
+@click.option("--port", default=8000, show_default=True, type=WholeNumberParam(1, LARGEST_PORT))
 @click.pass_context
 def demo_group(context: click.Context, port: int) -> None:
     """Start the demo: the Twilio emulator, the gateway, one message to delivered, one blocked send.
@@ -41,7 +41,7 @@ def demo_group(context: click.Context, port: int) -> None:
         require_free_port(port)
         _run(port)
     except DemoFailed as problem:
-        raise Failure(str(problem)) from problem
+        raise CommandFailure(str(problem)) from problem
 
 
 @demo_group.command("reset", cls=Command)
@@ -52,7 +52,7 @@ def reset_command() -> None:
     """
     settings = open_settings()
     if find_running_demo(settings.instance) is not None:
-        raise Failure("the demo is running: stop it first (Ctrl-C in its terminal)")
+        raise CommandFailure("the demo is running: stop it first (Ctrl-C in its terminal)")
     with ready_database(settings) as database:
         deleted = remove_demo(database, settings.instance)
     if not deleted:
@@ -64,13 +64,13 @@ def reset_command() -> None:
 def use_running_demo(command: str, environ: MutableMapping[str, str]) -> None:
     """Give a command in another terminal the addresses of the running demo, if it has none."""
     names = ("TWILIO_URL", "PUBLIC_URL")
-    if command in _WITH_OWN_ADDRESSES or any(environ.get(PREFIX + name) for name in names):
+    if command in _WITH_OWN_ADDRESSES or any(environ.get(VARIABLE_PREFIX + name) for name in names):
         return
     demo = find_running_demo(default_instance(environ))
     if demo is None or demo.twilio_url is None:
         return
-    environ[PREFIX + "TWILIO_URL"] = demo.twilio_url
-    environ[PREFIX + "PUBLIC_URL"] = demo.public_url
+    environ[VARIABLE_PREFIX + "TWILIO_URL"] = demo.twilio_url
+    environ[VARIABLE_PREFIX + "PUBLIC_URL"] = demo.public_url
     note = f"note: the demo is running, so Twilio is its emulator at {demo.twilio_url}"
     print(note, file=sys.stderr)
 
@@ -89,7 +89,10 @@ def _run(port: int) -> None:
         if twilio_url is None:
             twilio_url = stack.enter_context(_emulator(port)).url
             click.echo(f"Twilio emulator   {twilio_url}  (nothing leaves this machine)")
-        environ = {PREFIX + "PUBLIC_URL": public_url, PREFIX + "TWILIO_URL": twilio_url}
+        environ = {
+            VARIABLE_PREFIX + "PUBLIC_URL": public_url,
+            VARIABLE_PREFIX + "TWILIO_URL": twilio_url,
+        }
         log = settings.instance / "gateway.log"
         url = stack.enter_context(running_gateway(port, environ, log))
         stack.enter_context(running_worker(environ, settings.instance / "worker.log"))
@@ -117,7 +120,7 @@ def _prepare(settings: Settings) -> DemoTenant:
     try:
         for line in upgrade(database):
             click.echo(line)
-        return make_demo_tenant(database, open_vault(settings), settings.instance)
+        return make_demo_tenant(database, open_cipher(settings), settings.instance)
     finally:
         database.close()
 

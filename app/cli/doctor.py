@@ -12,24 +12,24 @@ import click
 from sqlalchemy import Connection, select
 
 from app.access.tables import organizations, provider_accounts, workspaces
-from app.bootstrap import open_installation_secrets, open_settings, open_vault, with_public_url
+from app.bootstrap import open_cipher, open_installation_secrets, open_settings, with_public_url
+from app.cli.context import opened_database
 from app.cli.findings import Finding, Level, look_at_twilio
 from app.cli.group import FAILED, Command, echo_json
-from app.cli.opening import opened_database
 from app.db.clock import ClocksDiffer, require_same_time
+from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
-from app.db.vault import SealBroken, Vault
 from app.demo.reset import find_demo
-from app.destinations.load import load_effective
-from app.destinations.provider_check import load_view
+from app.destinations.geo_permissions.check import load_permissions_view
+from app.destinations.storage.load import load_effective
 from app.guards.limits import GuardMode, GuardName
 from app.guards.store import load_guards
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
-from app.messages.refusing_accounts import load_refusing
+from app.messages.reconciliation.refusing_accounts import load_refusing
 from app.settings import Settings
 from app.webhooks.tables import webhook_endpoints
 
@@ -117,7 +117,7 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
     yield _clock(database)
     yield _secrets(database, open_installation_secrets(settings))
     yield _worker(database)
-    yield _tokens(database, open_vault(settings))
+    yield _tokens(database, open_cipher(settings))
     with database.reading() as connection:
         yield from _refusing(connection)
         yield from _geo_permissions(connection)
@@ -151,14 +151,14 @@ def _worker(database: Database) -> Finding:
     return Finding("worker", Level.OK, "is alive")
 
 
-def _tokens(database: Database, vault: Vault) -> Finding:
+def _tokens(database: Database, cipher: Cipher) -> Finding:
     with database.reading() as connection:
         rows = connection.execute(select(provider_accounts)).all()
     unreadable = []
     for row in rows:
         try:
-            vault.open(row.sid, row.auth_token)
-        except SealBroken:
+            cipher.decrypt(row.sid, row.auth_token)
+        except DecryptionError:
             unreadable.append(row.sid)
     if unreadable:
         text = f"of {', '.join(unreadable)} cannot be read: see BORDERPOST_ENCRYPTION_KEYS"
@@ -186,7 +186,7 @@ def _geo_permissions(connection: Connection) -> Iterator[Finding]:
     now, name = utc_now(), "geo permissions"
     unknown, differing = [], []
     for row in connection.execute(with_account.order_by(workspaces.c.name)).all():
-        view = load_view(connection, load_effective(connection, row.id), now)
+        view = load_permissions_view(connection, load_effective(connection, row.id), now)
         if view.checked_at is None or now - view.checked_at > _COMPARISON_AGE:
             unknown.append(row.name)
         elif view.comparison.differs:

@@ -8,8 +8,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
-from app.cli.group import Command, Failure
-from app.cli.input import WholeNumber
+from app.cli.group import Command, CommandFailure
+from app.cli.input import WholeNumberParam
 from app.kernel.whole_numbers import LARGEST_PORT
 
 _DEFAULT_PORT = 8010
@@ -22,7 +22,7 @@ _TIMEOUT_SECONDS = 5
     "--port",
     default=_DEFAULT_PORT,
     show_default=True,
-    type=WholeNumber(0, LARGEST_PORT),
+    type=WholeNumberParam(0, LARGEST_PORT),
     help="The port; 0 takes a free one.",
 )
 @click.option("--scenario", metavar="JSON-FILE", help="Scenarios to begin with: docs/emulator.md.")
@@ -40,7 +40,9 @@ def emulator_command(host: str, port: int, scenario: str | None) -> None:
             with suppress(KeyboardInterrupt):
                 _wait()
     except OSError as problem:
-        raise Failure(f"cannot listen on {host} port {port}: {problem.strerror}") from problem
+        raise CommandFailure(
+            f"cannot listen on {host} port {port}: {problem.strerror}"
+        ) from problem
 
 
 def _wait() -> None:
@@ -51,7 +53,7 @@ def _read(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as problem:
-        raise Failure(f"{file}: cannot be read: {problem.strerror}") from problem
+        raise CommandFailure(f"{file}: cannot be read: {problem.strerror}") from problem
 
 
 def _give(url: str, order: bytes) -> None:
@@ -61,4 +63,4 @@ def _give(url: str, order: bytes) -> None:
     except HTTPError as problem:
         with problem:
             said = problem.read().decode()
-        raise Failure(f"the scenarios are refused: {said.strip()}") from problem
+        raise CommandFailure(f"the scenarios are refused: {said.strip()}") from problem

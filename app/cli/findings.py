@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
-from app.bootstrap import open_twilio, open_vault
+from app.bootstrap import open_cipher, open_twilio
+from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
-from app.db.vault import SealBroken, Vault
 from app.providers.twilio.account_setup import (
     SetupUnknown,
     TwilioSetup,
@@ -43,8 +43,8 @@ class Finding:
 
 def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
     """Ask Twilio for each account and Messaging Service, and send one signed probe."""
-    vault = open_vault(settings)
-    setup = TwilioSetup(open_twilio(settings, vault))
+    cipher = open_cipher(settings)
+    setup = TwilioSetup(open_twilio(settings, cipher))
     with database.reading() as connection:
         accounts = [
             ProviderAccount(row.sid, row.auth_token)
@@ -63,7 +63,7 @@ def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
             "Twilio account", Level.WARNING, "no workspace has one: see `borderpost apply`"
         )
         return
-    yield from _callbacks(settings, vault, accounts[0])
+    yield from _callbacks(settings, cipher, accounts[0])
     for account in accounts:
         mine = {
             one.messaging_service_sid: one.name
@@ -73,11 +73,11 @@ def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
         yield from _account(settings, setup, account, mine)
 
 
-def _callbacks(settings: Settings, vault: Vault, account: ProviderAccount) -> Iterator[Finding]:
+def _callbacks(settings: Settings, cipher: Cipher, account: ProviderAccount) -> Iterator[Finding]:
     name = "callbacks"
     try:
-        token = vault.open(account.sid, account.sealed_auth_token)
-    except SealBroken:
+        token = cipher.decrypt(account.sid, account.encrypted_auth_token)
+    except DecryptionError:
         return  # the check of the tokens has said it
     try:
         status = probe_callback(settings.public_url, account.sid, token)

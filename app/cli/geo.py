@@ -8,16 +8,16 @@ from uuid import UUID
 
 import click
 
-from app.bootstrap import open_settings, open_twilio, open_vault
-from app.cli.audit import note_command
-from app.cli.geo_lines import check_lines, check_row
+from app.bootstrap import open_cipher, open_settings, open_twilio
+from app.cli.audit import record_command
+from app.cli.context import ready_database
+from app.cli.geo_format import check_lines, check_row
 from app.cli.geo_plans import push_lines, push_row, ready_lines, ready_row
-from app.cli.group import FAILED, Failure, Group, echo_json
-from app.cli.opening import ready_database
+from app.cli.group import FAILED, CommandFailure, Group, echo_json
 from app.cli.scopes import find_workspace
-from app.destinations.provider_check import Checked, CheckProvider
-from app.destinations.provider_push import PushToProvider
-from app.destinations.readiness import Gatekeeper, ShutGate, shut_gates
+from app.destinations.geo_permissions.check import Checked, CheckProvider
+from app.destinations.geo_permissions.push import PushToProvider
+from app.destinations.geo_permissions.readiness import Blocker, CountryBlocker, find_blockers
 from app.kernel.clock import Clock
 from app.kernel.countries import is_country
 from app.providers.twilio.geo import TwilioGeoPermissions
@@ -76,7 +76,7 @@ def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bo
             for code in dict.fromkeys(countries)
         ]
     if not found:
-        raise Failure(_NO_ACCOUNT)
+        raise CommandFailure(_NO_ACCOUNT)
     if as_json:
         echo_json({"countries": [ready_row(*one) for one in found]})
     else:
@@ -100,7 +100,7 @@ def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
         changed = [one for one in pushed if one.outcomes is not None]
         if changed:
             accounts = ", ".join(one.account_sid for one in changed)
-            note_command(check.database, "geo.pushed", f"asked Twilio to change {accounts}")
+            record_command(check.database, "geo.pushed", f"asked Twilio to change {accounts}")
     if as_json:
         echo_json({"applied": yes, "accounts": [push_row(one) for one in pushed]})
     else:
@@ -113,25 +113,27 @@ def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
 @contextmanager
 def _opened(workspace: str | None) -> Iterator[tuple[CheckProvider, UUID | None]]:
     settings = open_settings()
-    clients = open_twilio(settings, open_vault(settings))
+    clients = open_twilio(settings, open_cipher(settings))
     with ready_database(settings) as database:
         workspace_id = None
         if workspace is not None:
             with database.reading() as connection:
                 row = find_workspace(connection, workspace, None)
             if row.account_sid is None:
-                raise Failure(f"workspace {row.name} has no Twilio account")
+                raise CommandFailure(f"workspace {row.name} has no Twilio account")
             workspace_id = row.id
         yield CheckProvider(database, TwilioGeoPermissions(clients), Clock()), workspace_id
 
 
-def _shut(checked: Checked, country: str, now: datetime) -> list[ShutGate]:
+def _shut(checked: Checked, country: str, now: datetime) -> list[CountryBlocker]:
     """List the shut gates; Twilio's only as it says today, not as it said at an earlier check."""
-    gates, is_frozen = checked.view.gates, checked.asked.is_frozen
-    found = shut_gates(checked.effective, gates, country, now, is_frozen=is_frozen)
+    geo_permissions, is_suspended = checked.view.geo_permissions, checked.target.is_suspended
+    found = find_blockers(
+        checked.effective, geo_permissions, country, now, is_suspended=is_suspended
+    )
     if checked.problem is None:
         return found
-    return [gate for gate in found if gate.gatekeeper is not Gatekeeper.PROVIDER]
+    return [gate for gate in found if gate.blocker is not Blocker.PROVIDER]
 
 
 def _exit_code(checked: list[Checked], *, otherwise: int) -> int:

@@ -3,48 +3,48 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app.cli.geo_lines import CONSOLE, named
-from app.destinations.geo_source import ItemOutcome, WantedPermission
-from app.destinations.provider_check import Checked
-from app.destinations.provider_push import Pushed
-from app.destinations.readiness import Gatekeeper, ShutGate
+from app.cli.geo_format import CONSOLE, named
+from app.destinations.geo_permissions.check import Checked
+from app.destinations.geo_permissions.push import Pushed
+from app.destinations.geo_permissions.readiness import Blocker, CountryBlocker
+from app.destinations.geo_permissions.source import ItemOutcome, WantedPermission
 from app.kernel.countries import country_name
 
 _WHO = {
-    Gatekeeper.NO_NUMBERS: "nobody",
-    Gatekeeper.UNSUPPORTED: "Twilio",
-    Gatekeeper.ORGANIZATION: "the organization",
-    Gatekeeper.WORKSPACE: "the workspace",
-    Gatekeeper.PROVIDER: "Twilio",
+    Blocker.NO_NUMBERS: "nobody",
+    Blocker.UNSUPPORTED: "Twilio",
+    Blocker.ORGANIZATION: "the organization",
+    Blocker.WORKSPACE: "the workspace",
+    Blocker.PROVIDER: "Twilio",
 }
 _REMEDY = {
-    Gatekeeper.ORGANIZATION: "see denied_destinations in the file of `borderpost apply`",
-    Gatekeeper.WORKSPACE: "see `borderpost destinations`",
-    Gatekeeper.PROVIDER: "`borderpost geo push` says how to open it",
+    Blocker.ORGANIZATION: "see denied_destinations in the file of `borderpost apply`",
+    Blocker.WORKSPACE: "see `borderpost destinations`",
+    Blocker.PROVIDER: "`borderpost geo push` says how to open it",
 }
 
 
-def ready_row(country: str, checked: Checked, shut: Sequence[ShutGate]) -> dict[str, Any]:
+def ready_row(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> dict[str, Any]:
     """Return one answer as JSON; null if only Twilio could tell and was not reached."""
     unknown = checked.problem is not None and not shut
     return {
         "country": country,
-        "workspace": {"id": str(checked.asked.workspace_id), "name": checked.asked.name},
+        "workspace": {"id": str(checked.target.workspace_id), "name": checked.target.name},
         "ready": None if unknown else not shut,
-        "shut": [{"gate": gate.gatekeeper.value, "why": gate.why} for gate in shut],
+        "shut": [{"gate": gate.blocker.value, "why": gate.why} for gate in shut],
         "problem": None if checked.problem is None else str(checked.problem),
     }
 
 
-def ready_lines(country: str, checked: Checked, shut: Sequence[ShutGate]) -> Iterator[str]:
+def ready_lines(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> Iterator[str]:
     """Show one answer to people."""
     at_least = "ready" if checked.problem is None else "not known"
     answer = "not ready" if shut else at_least
-    yield f"{country} {country_name(country)}, {checked.asked.name}: {answer}"
+    yield f"{country} {country_name(country)}, {checked.target.name}: {answer}"
     for gate in shut:
-        remedy = _REMEDY.get(gate.gatekeeper)
+        remedy = _REMEDY.get(gate.blocker)
         see = "" if remedy is None else f" ({remedy})"
-        yield f"  {_WHO[gate.gatekeeper]}: {gate.why}{see}"
+        yield f"  {_WHO[gate.blocker]}: {gate.why}{see}"
     if checked.problem is not None:
         yield f"  check failed: {checked.problem}"
 

@@ -13,14 +13,14 @@ import click
 from app.db.clock import ClocksDiffer
 from app.db.installation import SecretsDiffer
 from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
-from app.provisioning.mistakes import FileRefused
+from app.provisioning.problems import FileRefused
 from app.settings import SettingsError
 
 FAILED = 1
 WRONG_USAGE = 64
 
 
-class Failure(click.ClickException):
+class CommandFailure(click.ClickException):
     """An expected failure; each line is one reason."""
 
     exit_code = FAILED
@@ -79,17 +79,17 @@ def _exit_codes() -> Iterator[None]:
         problem.exit_code = WRONG_USAGE  # type: ignore[misc]  # click reads it from here
         raise
     except SettingsError as problem:
-        raise Failure(*problem.problems) from problem
+        raise CommandFailure(*problem.problems) from problem
     except FileRefused as problem:
-        raise Failure(*map(str, problem.mistakes)) from problem
+        raise CommandFailure(*map(str, problem.problems)) from problem
     except (ClocksDiffer, SecretsDiffer) as problem:
-        raise Failure(str(problem)) from problem
+        raise CommandFailure(str(problem)) from problem
     except ServiceUnavailable as problem:
-        raise Failure(_about_the_database(problem)) from problem
+        raise CommandFailure(_about_the_database(problem)) from problem
     except ValidationFailed as problem:
-        raise Failure(*_problems(problem)) from problem
+        raise CommandFailure(*_problems(problem)) from problem
     except PublicError as problem:
-        raise Failure(problem.text) from problem
+        raise CommandFailure(problem.text) from problem
 
 
 def _problems(failed: ValidationFailed) -> list[str]:

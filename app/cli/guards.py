@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from app.cli.actor import command_line_actor
-from app.cli.destinations.lines import table
+from app.cli.destinations.format import table
 from app.cli.destinations.options import How, change_options
 from app.cli.destinations.workspace import (
     OpenedWorkspace,
@@ -16,10 +16,10 @@ from app.cli.destinations.workspace import (
     opened_workspace,
     workspace_option,
 )
-from app.cli.group import Failure, Group, echo_json
+from app.cli.group import CommandFailure, Group, echo_json
 from app.cli.guard_lines import difference_lines, guard_impact_lines, guard_rows
-from app.cli.input import Id
-from app.destinations.manage import Asked
+from app.cli.input import IdParam
+from app.destinations.manage import ChangeRequest
 from app.guards.api import describe, describe_dry_run, describe_suggestion
 from app.guards.configuration import configuration_json
 from app.guards.edits import (
@@ -134,14 +134,14 @@ class _Change:
             Failure: the condition does not hold, or the use case or prices are missing.
         """
         if_match = None if how.if_match is None else frozenset({how.if_match})
-        asked = Asked(command_line_actor(), how.reason, if_match, how.dry_run)
+        asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)
         operation = opened.guards.dry_run if how.dry_run else opened.guards.change
         try:
             return operation(opened.workspace_id, self._edit, asked)
         except RevisionMismatch as problem:
             raise how.mismatch(problem) from problem
         except ValidationFailed as problem:
-            raise Failure(*_explain(problem, opened)) from problem
+            raise CommandFailure(*_explain(problem, opened)) from problem
 
     def _edit(self, current: GuardConfiguration, problems: Problems) -> GuardConfiguration:
         self.before = current
@@ -188,7 +188,7 @@ def _limit_options(command: Any) -> Any:
 
 @guards_group.command("set")
 @click.argument("guard", metavar="GUARD", type=click.Choice([name.value for name in GuardName]))
-@click.option("--use-case", type=Id(), help="Set the guard that this use case has of its own.")
+@click.option("--use-case", type=IdParam(), help="Set the guard that this use case has of its own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in GuardMode]))
 @_limit_options
 @click.option("--country", metavar="CC", help="Set the limits of this country; GUARD is country.")

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import click
 
-from app.cli.group import Failure
+from app.cli.group import CommandFailure
 from app.kernel.ids import parse_id
 from app.kernel.whole_numbers import read_whole_number
 
 _STANDARD_INPUT = "-"
 
 
-class WholeNumber(click.IntRange):
+class WholeNumberParam(click.IntRange):
     """A whole number in ASCII digits, within bounds."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
@@ -24,7 +24,7 @@ class WholeNumber(click.IntRange):
         return super().convert(value, param, ctx)
 
 
-class Id(click.ParamType[UUID]):
+class IdParam(click.ParamType[UUID]):
     """An id in its one form: a UUID with hyphens."""
 
     name = "UUID"
@@ -48,4 +48,4 @@ def read_input(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as problem:
-        raise Failure(f"{file}: cannot be read: {problem.strerror}") from problem
+        raise CommandFailure(f"{file}: cannot be read: {problem.strerror}") from problem

@@ -1,6 +1,6 @@
 """`keys`: create, list and revoke access keys. A token is printed once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,24 +12,77 @@ from app.access.key_limits import (
     MOST_BURST,
     MOST_PER_SECOND,
     KeyLimits,
+    Rate,
+    describe_limits,
+    limits_from,
     parse_network,
     rate_of,
 )
+from app.access.key_rules import KeyState, state_of
 from app.access.key_store import absent_use_cases
 from app.access.keys import end_key, issue_key
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.store import load_keys
 from app.cli.actor import command_line_actor
+from app.cli.context import ready_database
 from app.cli.group import Group, echo_json
-from app.cli.input import WholeNumber
-from app.cli.key_lines import key_as_json, key_line
-from app.cli.opening import ready_database
+from app.cli.input import WholeNumberParam
 from app.cli.scopes import find_organization, find_workspace, only_one
 from app.cli.times import Duration, Moment, expiry
-from app.kernel.clock import utc_now
+from app.db.rows import AnyRow
+from app.kernel.clock import rfc3339, utc_now
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
 from app.kernel.names import mistake_in_name
+
+
+def state_of_row(key: AnyRow, now: datetime) -> KeyState:
+    """Say whether a stored key is still good."""
+    return state_of(key.revoked_at, key.expires_at, now)
+
+
+def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
+    """Return a key with its scope; ``workspace`` is null for a key of the organization."""
+    workspace = None
+    if key.workspace_id is not None:
+        workspace = {"id": str(key.workspace_id), "name": key.workspace_name}
+    return {
+        "id": str(key.id),
+        "name": key.name,
+        "role": key.role,
+        "organization": {"id": str(key.organization_id), "name": key.organization_name},
+        "workspace": workspace,
+        "state": state_of_row(key, now).value,
+        "created_at": _time(key.created_at),
+        "expires_at": _time(key.expires_at),
+        "revoked_at": _time(key.revoked_at),
+        "rate": Rate(key.rate_per_second, key.rate_burst).as_json(),
+        **limits_from(key.limits).as_json(),
+        "last_used_at": _time(key.last_used_at),
+        "last_used_address": key.last_used_address,
+    }
+
+
+def key_line(key: AnyRow, now: datetime) -> str:
+    """Return a key as one line for people."""
+    scope = key.organization_name
+    if key.workspace_id is not None:
+        scope += f" / {key.workspace_name}"
+    ends = f", until {_time(key.expires_at)}" if key.expires_at is not None else ""
+    line = f"{key.id}  {key.role:<6}  {state_of_row(key, now):<7}  {key.name} ({scope}{ends})"
+    return "; ".join([line, *_details(key)])
+
+
+def _details(key: AnyRow) -> Iterator[str]:
+    """Yield what is special about a key: its rate, its limits, its last use."""
+    yield from describe_limits(key)
+    if key.last_used_at is not None:
+        yield f"last used {_time(key.last_used_at)} from {key.last_used_address}"
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
 
 _workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
 _organization = click.option(
@@ -43,8 +96,10 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that limit a key."""
     options = (
-        click.option("--rate", type=WholeNumber(1, MOST_PER_SECOND), help="Requests per second."),
-        click.option("--burst", type=WholeNumber(1, MOST_BURST), help="Requests at once."),
+        click.option(
+            "--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."
+        ),
+        click.option("--burst", type=WholeNumberParam(1, MOST_BURST), help="Requests at once."),
         click.option("--use-case", multiple=True, metavar="ID", help="Sends through it only."),
         click.option("--country", multiple=True, metavar="CC", help="Sends there only."),
         click.option(

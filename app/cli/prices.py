@@ -7,16 +7,16 @@ import click
 from sqlalchemy import Connection
 
 from app.access.provider_account import ProviderAccount
-from app.bootstrap import open_settings, open_twilio, open_vault
+from app.bootstrap import open_cipher, open_settings, open_twilio
 from app.cli.audit import note_command_in
-from app.cli.group import Failure, Group, echo_json
+from app.cli.context import ready_database
+from app.cli.group import CommandFailure, Group, echo_json
 from app.cli.input import read_input
-from app.cli.opening import ready_database
 from app.cli.scopes import find_workspace
 from app.db.engine import Database
-from app.destinations.load import load_effective
-from app.destinations.provider_compare import allowed_countries
-from app.destinations.provider_store import load_asked
+from app.destinations.geo_permissions.compare import allowed_countries
+from app.destinations.geo_permissions.store import load_check_targets
+from app.destinations.storage.load import load_effective
 from app.kernel.clock import utc_now
 from app.prices.price_file import PriceFile, WrongPrices, read_prices
 from app.prices.price_table import day_of
@@ -45,12 +45,12 @@ def import_command(file: str, replace: bool, as_json: bool) -> None:
     try:
         text = read_input(file).decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise Failure(f"{file}: is not UTF-8") from problem
+        raise CommandFailure(f"{file}: is not UTF-8") from problem
     with ready_database() as database:
         try:
             count = _store(database, read_prices(text), "prices.imported", replace=replace)
         except WrongPrices as wrong:
-            raise Failure(*map(str, wrong.problems)) from wrong
+            raise CommandFailure(*map(str, wrong.problems)) from wrong
     if as_json:
         echo_json({"imported": count})
     else:
@@ -96,22 +96,22 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
     asked.
     """
     settings = open_settings()
-    source = TwilioPrices(open_twilio(settings, open_vault(settings)))
+    source = TwilioPrices(open_twilio(settings, open_cipher(settings)))
     with ready_database(settings) as database:
         now = utc_now()
         with database.reading() as connection:
             wanted = _wanted(connection, workspace, now)
         if not wanted:
-            raise Failure("no workspace with a Twilio account allows any country")
+            raise CommandFailure("no workspace with a Twilio account allows any country")
         try:
             found = fetch_prices(source, wanted, day_of(now))
         except PricesUnknown as unknown:
-            raise Failure(str(unknown)) from unknown
+            raise CommandFailure(str(unknown)) from unknown
         file = PriceFile(tuple(enumerate(found.rows, start=1)), ())
         try:
             count = _store(database, file, "prices.refreshed") if found.rows else 0
         except WrongPrices as wrong:
-            raise Failure(*_other_currency(file, wrong)) from wrong
+            raise CommandFailure(*_other_currency(file, wrong)) from wrong
     if as_json:
         echo_json({"imported": count, "without_price": list(found.without_price)})
         return
@@ -146,10 +146,10 @@ def _wanted(
     if workspace is not None:
         row = find_workspace(connection, workspace, None)
         if row.account_sid is None:
-            raise Failure(f"workspace {row.name} has no Twilio account")
+            raise CommandFailure(f"workspace {row.name} has no Twilio account")
         workspace_id = row.id
     wanted: dict[str, ProviderAccount] = {}
-    for asked in load_asked(connection, workspace_id):
+    for asked in load_check_targets(connection, workspace_id):
         policy = load_effective(connection, asked.workspace_id).policy()
         for country in allowed_countries(policy, now):
             wanted.setdefault(country, asked.account)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.store import find_organizations, find_workspaces
-from app.cli.group import Failure
+from app.cli.group import CommandFailure
 from app.db.rows import AnyRow
 from app.kernel.ids import parse_id
 
@@ -20,9 +20,9 @@ def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
     given = None if name_or_id is None else parse_id(name_or_id) or name_or_id
     found = find_organizations(connection, given)
     if len(found) > 1:
-        raise Failure("there are several organizations: name one with --organization")
+        raise CommandFailure("there are several organizations: name one with --organization")
     if not found and name_or_id is None:
-        raise Failure("there is no organization yet: make one with `borderpost apply`")
+        raise CommandFailure("there is no organization yet: make one with `borderpost apply`")
     return only_one(found, "organization", name_or_id or "")
 
 
@@ -48,9 +48,9 @@ def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> An
         return find_workspace(connection, name_or_id, None)
     found = find_workspaces(connection, None)
     if len(found) > 1:
-        raise Failure("there are several workspaces: name one with --workspace")
+        raise CommandFailure("there are several workspaces: name one with --workspace")
     if not found:
-        raise Failure("there is no workspace yet: make one with `borderpost apply`")
+        raise CommandFailure("there is no workspace yet: make one with `borderpost apply`")
     return found[0]
 
 
@@ -61,8 +61,8 @@ def only_one(found: Sequence[AnyRow], kind: str, name_or_id: str) -> AnyRow:
         Failure: there is none, or there are several.
     """
     if not found:
-        raise Failure(f"there is no {kind} {name_or_id}")
+        raise CommandFailure(f"there is no {kind} {name_or_id}")
     if len(found) > 1:
         ids = ", ".join(str(row.id) for row in found)
-        raise Failure(f"several {kind}s are named {name_or_id}: give the id, one of {ids}")
+        raise CommandFailure(f"several {kind}s are named {name_or_id}: give the id, one of {ids}")
     return found[0]

@@ -4,16 +4,18 @@ import os
 
 import click
 
-from app.access.resealing import reseal_accounts
-from app.bootstrap import open_installation_secrets, open_settings, open_vault
-from app.cli.audit import note_command
-from app.cli.group import Failure, Group, echo_json
-from app.cli.opening import ready_database
-from app.db.vault import SealBroken
+from app.bootstrap import open_cipher, open_installation_secrets, open_settings
+from app.cli.audit import record_command
+from app.cli.context import ready_database
+from app.cli.group import CommandFailure, Group, echo_json
+from app.db.encryption import DecryptionError
 from app.instance import add_encryption_key
-from app.people.resealing import reseal_second_factors
 from app.settings import default_instance
-from app.webhooks.resealing import reseal_endpoints
+from app.tenancy.key_rotation import (
+    reencrypt_accounts,
+    reencrypt_endpoints,
+    reencrypt_second_factors,
+)
 
 
 @click.group("secrets", cls=Group)
@@ -36,22 +38,26 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
     """
     if new_key:
         if not add_encryption_key(default_instance(os.environ)):
-            raise Failure("the keys do not come from secrets.env: put the new key first yourself")
+            raise CommandFailure(
+                "the keys do not come from secrets.env: put the new key first yourself"
+            )
         click.echo("new key added: restart every process, then run `borderpost secrets rotate`")
         return
     settings = open_settings()
     with ready_database(settings) as database:
         try:
-            vault = open_vault(settings)
+            cipher = open_cipher(settings)
             done = [
-                reseal(database, vault)
-                for reseal in (reseal_accounts, reseal_endpoints, reseal_second_factors)
+                reseal(database, cipher)
+                for reseal in (reencrypt_accounts, reencrypt_endpoints, reencrypt_second_factors)
             ]
             open_installation_secrets(settings).accept(database)
-        except SealBroken as problem:
-            raise Failure(str(problem)) from problem
+        except DecryptionError as problem:
+            raise CommandFailure(str(problem)) from problem
         changed, current = sum(one.changed for one in done), sum(one.current for one in done)
-        note_command(database, "secrets.rotated", f"{changed} values encrypted with the first key")
+        record_command(
+            database, "secrets.rotated", f"{changed} values encrypted with the first key"
+        )
     if as_json:
         echo_json({"resealed": changed, "current": current})
     else:

@@ -6,14 +6,14 @@ import click
 from alembic.util import CommandError
 from sqlalchemy import make_url
 
+from app.cli.context import opened_database
 from app.cli.copying import copy_command
-from app.cli.group import Command, Failure, Group, echo_json
-from app.cli.opening import opened_database
+from app.cli.group import Command, CommandFailure, Group, echo_json
 from app.db.engine import Database
 from app.db.schema import current_revision, upgrade
 from app.instance import create_instance
 from app.kernel.clock import Clock
-from app.messages.make_months import MakeMonths
+from app.messages.retention.partitions import CreatePartitions
 from app.settings import Settings, default_instance, load_settings
 
 _HIDDEN = "(set, hidden)"
@@ -73,11 +73,11 @@ def _upgraded(database: Database) -> str:
     try:
         report = upgrade(database)
     except CommandError as problem:
-        raise Failure(
+        raise CommandFailure(
             f"the database is at revision {before}, which this program does not know: "
             "was it upgraded by a newer version?"
         ) from problem
-    MakeMonths(database, Clock())()
+    CreatePartitions(database, Clock())()
     after = current_revision(database)
     if before == after:
         return f"at revision {after} already"

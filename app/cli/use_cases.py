@@ -4,14 +4,14 @@ import sys
 
 import click
 
-from app.bootstrap import open_settings, open_twilio, open_vault
+from app.bootstrap import open_cipher, open_settings, open_twilio
 from app.cli.actor import command_line_actor
+from app.cli.context import ready_database
 from app.cli.group import FAILED, Group, echo_json
-from app.cli.opening import ready_database
 from app.cli.scopes import find_workspace
 from app.kernel.clock import Clock
 from app.providers.twilio.registrations import TwilioRegistrations
-from app.use_cases.refresh import Refreshed, RefreshRegistrations
+from app.use_cases.refresh import RefreshedUseCase, RefreshRegistrations
 
 
 @click.group("use-cases", cls=Group)
@@ -25,7 +25,7 @@ def use_cases_group() -> None:
 def refresh_command(workspace: str | None, as_json: bool) -> None:
     """Read brand and campaign states from Twilio; exits 1 if it could not be asked."""
     settings = open_settings()
-    clients = open_twilio(settings, open_vault(settings))
+    clients = open_twilio(settings, open_cipher(settings))
     with ready_database(settings) as database:
         workspace_id = None
         if workspace is not None:
@@ -43,7 +43,7 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
     sys.exit(FAILED if any(one.problem for one in found) else 0)
 
 
-def _rendered(one: Refreshed) -> dict[str, object]:
+def _rendered(one: RefreshedUseCase) -> dict[str, object]:
     return {
         "id": str(one.use_case_id),
         "name": one.name,
@@ -54,7 +54,7 @@ def _rendered(one: Refreshed) -> dict[str, object]:
     }
 
 
-def _line(one: Refreshed) -> str:
+def _line(one: RefreshedUseCase) -> str:
     mark = "~" if one.changed else "="
     states = f"brand {one.brand_status or '-'}, campaign {one.campaign_status or '-'}"
     problem = f" (could not be asked: {one.problem})" if one.problem else ""

@@ -1,24 +1,58 @@
 """`users`: people who sign in to the console. A generated password is printed once."""
 
 import sys
+from typing import Any
 from uuid import UUID
 
 import click
 from sqlalchemy import Connection
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.cli.actor import command_line_actor
-from app.cli.group import Failure, Group, echo_json
-from app.cli.opening import ready_database
+from app.cli.context import ready_database
+from app.cli.group import CommandFailure, Group, echo_json
 from app.cli.scopes import find_organization, find_workspace
-from app.cli.user_lines import user_as_json, user_line
 from app.db.rows import AnyRow
-from app.kernel.clock import utc_now
+from app.kernel.clock import rfc3339, utc_now
 from app.kernel.errors import ValidationFailed
-from app.people.bar import disable_user, reset_user
-from app.people.manage import NewUser, create_user
-from app.people.passwords import choose_password, generate_password
-from app.people.store import find_users, load_memberships, load_users
+from app.users.manage import NewUser, create_user, disable_user, reset_user
+from app.users.passwords import choose_password, generate_password
+from app.users.store import find_users, load_memberships, load_users
+
+
+def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
+    """Return a user with the roles; ``workspace`` is null for a role in all of them."""
+    return {
+        "id": str(user.id),
+        "email": user.email,
+        "name": user.name,
+        "roles": [
+            {
+                "role": of.role,
+                "workspace": None
+                if of.workspace_id is None
+                else {"id": str(of.workspace_id), "name": of.workspace_name},
+            }
+            for of in memberships
+            if of.user_id == user.id
+        ],
+        "has_password": user.password_hash is not None,
+        "has_second_factor": user.totp_secret is not None,
+        "disabled_at": None if user.disabled_at is None else rfc3339(user.disabled_at),
+        "created_at": rfc3339(user.created_at),
+    }
+
+
+def user_line(shown: dict[str, Any]) -> str:
+    """Return a person as one line for people."""
+    roles = ", ".join(
+        f"{of['role']} in {of['workspace']['name'] if of['workspace'] else 'every workspace'}"
+        for of in shown["roles"]
+    )
+    state = "live" if shown["disabled_at"] is None else "disabled"
+    factor = ", second factor" if shown["has_second_factor"] else ""
+    return f"{shown['email']}  {state:<8}  {shown['name']} ({roles}{factor})"
+
 
 _organization = click.option(
     "--organization",
@@ -164,7 +198,9 @@ def _scope(
     within = None if organization is None else find_organization(connection, organization).id
     found = [find_workspace(connection, one, within) for one in workspaces]
     if len({row.organization_id for row in found}) > 1:
-        raise Failure("the workspaces belong to several organizations: make an account in each")
+        raise CommandFailure(
+            "the workspaces belong to several organizations: make an account in each"
+        )
     return found[0].organization_id, [row.id for row in found]
 
 
@@ -177,14 +213,16 @@ def _user_of(connection: Connection, email: str, organization: str | None) -> An
 def _user(connection: Connection, email: str, organization_id: UUID | None = None) -> AnyRow:
     found = find_users(connection, email, organization_id)
     if not found:
-        raise Failure(f"there is no user {email}")
+        raise CommandFailure(f"there is no user {email}")
     if len(found) > 1:
-        raise Failure(f"{email} has accounts in several organizations: name one, --organization")
+        raise CommandFailure(
+            f"{email} has accounts in several organizations: name one, --organization"
+        )
     return found[0]
 
 
-def _failure(wrong: ValidationFailed) -> Failure:
-    return Failure(
+def _failure(wrong: ValidationFailed) -> CommandFailure:
+    return CommandFailure(
         *(
             text if place == "$" else f"{place.removeprefix('$.')}: {text}"
             for place, texts in (wrong.details or {}).items()

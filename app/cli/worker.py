@@ -9,17 +9,17 @@ from datetime import timedelta
 import click
 
 from app.bootstrap import open_background, open_settings, with_public_url
-from app.cli.audit import note_command
-from app.cli.group import Command, Failure, echo_json
-from app.cli.opening import ready_database
+from app.cli.audit import record_command
+from app.cli.context import ready_database
+from app.cli.group import Command, CommandFailure, echo_json
 from app.cli.progress import progress
 from app.cli.times import Duration
 from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
-from app.messages.due import hasten
-from app.messages.erase import Erase
 from app.messages.export_number import export_number
-from app.messages.refusing_accounts import ask_all_now
+from app.messages.reconciliation.claims import make_due_now
+from app.messages.reconciliation.refusing_accounts import ask_all_now
+from app.messages.retention.purge import Erase
 from app.web.logs import configure_logs
 from app.worker.daily_check import POLL_SECONDS as CHECK_POLL_SECONDS
 from app.worker.daily_check import DailyCheck
@@ -54,8 +54,8 @@ def worker_command() -> None:
         name = f"{socket.gethostname()}:{os.getpid()}"
         run_tasks(
             [
-                Task("settle", background.follow_up.settle_once, _POLL_SECONDS),
-                Task("repair", background.follow_up.repair_once, _POLL_SECONDS),
+                Task("settle", background.reconcile.settle_once, _POLL_SECONDS),
+                Task("repair", background.reconcile.repair_once, _POLL_SECONDS),
                 Task(
                     "heartbeat",
                     Heartbeat(database, background.clock, name).run_once,
@@ -80,7 +80,7 @@ def worker_command() -> None:
                 Task("delivery", background.watch_delivery.run_once, _DELIVERY_SECONDS),
                 Task("watchers", background.watch_others.run_once, _DELIVERY_SECONDS),
                 Task("auto-limits", background.refresh_autos.run_once, _AUTO_SECONDS),
-                Task("months", HourlyMonths(background.make_months).run_once, MONTHS_SECONDS),
+                Task("months", HourlyMonths(background.create_partitions).run_once, MONTHS_SECONDS),
                 Task(
                     "geo-check",
                     DailyCheck(database, background.clock, background.check_provider).run_once,
@@ -104,10 +104,10 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
         now = utc_now()
         with database.writing() as connection:
             ask_all_now(connection, now)
-        wanted = hasten(database, shifted(now, -since), now)
+        wanted = make_due_now(database, shifted(now, -since), now)
         asked = 0
         with progress("asking Twilio", wanted) as note:
-            while asked < wanted and (found := background.follow_up.run_once()):
+            while asked < wanted and (found := background.reconcile.run_once()):
                 asked += found
                 note(found)
         charges = background.charges.collect(shifted(now, -since))
@@ -133,7 +133,9 @@ def export_command(number: str) -> None:
         pseudonym = open_background(settings, database).purge.pseudonym(number)
         with database.reading() as connection:
             held = export_number(connection, PhoneNumber(number), pseudonym, utc_now())
-        note_command(database, "privacy.exported", f"a number, in {len(held['messages'])} messages")
+        record_command(
+            database, "privacy.exported", f"a number, in {len(held['messages'])} messages"
+        )
     echo_json(held)
 
 
@@ -148,7 +150,7 @@ def erase_command(number: str, as_json: bool) -> None:
     settings = open_settings()
     with ready_database(settings) as database:
         erased = Erase(database, open_background(settings, database).purge)(PhoneNumber(number))
-        note_command(database, "privacy.erased", f"a number, in {erased} messages")
+        record_command(database, "privacy.erased", f"a number, in {erased} messages")
     if as_json:
         echo_json({"messages": erased})
     else:
@@ -166,7 +168,7 @@ def purge_command(as_json: bool) -> None:
         sessions, expired = background.purge_sessions(), background.expire()
         background.purge_guards()
         counts = f"{purged.bodies} texts, {purged.numbers} numbers, {expired.messages} messages"
-        note_command(database, "privacy.purged", counts)
+        record_command(database, "privacy.purged", counts)
     found = {
         "bodies": purged.bodies,
         "numbers": purged.numbers,
@@ -182,4 +184,4 @@ def purge_command(as_json: bool) -> None:
         for partition in expired.partitions:
             click.echo(f"dropped {partition}")
     if expired.busy:
-        raise Failure(*(f"{table}: in use, try again" for table in expired.busy))
+        raise CommandFailure(*(f"{table}: in use, try again" for table in expired.busy))

@@ -14,24 +14,23 @@ from uuid import UUID
 from flask import Response, stream_with_context
 from sqlalchemy import Connection
 
-from app.access.audit_log import load_audit_events
-from app.access.roles import Role
-from app.access.visibility import shown_body, shown_number, shown_reason
-from app.console.audit_page import PATH as AUDIT
-from app.console.audit_page import AuditSearch
-from app.console.forms import read_search
-from app.console.guard import Visits
-from app.console.messages_page import MESSAGES
-from app.console.refusals_page import REFUSALS
-from app.console.searches import MessageSearch, RefusalSearch
+from app.access.audit import load_audit_events
+from app.access.principal import Role, shown_body, shown_number, shown_reason
+from app.console.access.audit import PATH as AUDIT
+from app.console.access.audit import AuditSearch
+from app.console.messages.page import MESSAGES
+from app.console.messages.refusals import REFUSALS
+from app.console.messages.searches import MessageSearch, RefusalSearch
+from app.console.ui.forms import read_search
+from app.console.ui.guards import RequiresRole
 from app.db.engine import Database
-from app.destinations.refused import load_refusals
+from app.destinations.refusals import load_refusals
 from app.kernel.clock import Clock, rfc3339
-from app.messages.inspection import load_inspected_page
-from app.people.visitor import Visitor
+from app.messages.queries.details import load_message_details_page
 from app.use_cases.read import load_use_case_names
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 _ROWS_AT_ONCE = 500
@@ -81,14 +80,14 @@ _AUDIT_COLUMNS = (
 )
 
 
-@routes.add("GET", MESSAGES + ".csv", guard=Visits(Role.VIEWER), answers=_CSV)
-def export_messages(visitor: Visitor) -> Answer:
+@routes.add("GET", MESSAGES + ".csv", guard=RequiresRole(Role.VIEWER), answers=_CSV)
+def export_messages(current_user: CurrentUser) -> Answer:
     """Export messages; viewers get masked numbers and no texts, as on the page."""
     wanted = read_search(MessageSearch)
-    now, names = service(Clock).now(), _use_case_names(visitor)
+    now, names = get_service(Clock).now(), _use_case_names(current_user)
 
     def load(connection: Connection, page: Any) -> Sequence[Any]:
-        return load_inspected_page(connection, visitor.principal, page, now)
+        return load_message_details_page(connection, current_user.principal, page, now)
 
     def row_of(one: Any) -> Sequence[object]:
         message = one.message
@@ -96,7 +95,7 @@ def export_messages(visitor: Visitor) -> Answer:
         return (
             message.id,
             rfc3339(message.created_at),
-            shown_number(visitor.role, message.to_number),
+            shown_number(current_user.role, message.to_number),
             one.country,
             _text(names.get(message.use_case_id)),
             message.status,
@@ -105,18 +104,18 @@ def export_messages(visitor: Visitor) -> Answer:
             message.from_number,
             message.message_sid,
             *(None if at is None else rfc3339(at) for at in times),
-            _text(shown_body(visitor.role, message.body)),
+            _text(shown_body(current_user.role, message.body)),
         )
 
     rows = map(row_of, _every(load, wanted, lambda one: one.message.id))
     return _csv_answer("messages", _MESSAGE_COLUMNS, rows)
 
 
-@routes.add("GET", REFUSALS + ".csv", guard=Visits(Role.VIEWER), answers=_CSV)
-def export_refusals(visitor: Visitor) -> Answer:
+@routes.add("GET", REFUSALS + ".csv", guard=RequiresRole(Role.VIEWER), answers=_CSV)
+def export_refusals(current_user: CurrentUser) -> Answer:
     """Export refusals; their numbers are stored masked."""
     wanted = read_search(RefusalSearch)
-    names, place = _use_case_names(visitor), visitor.place
+    names, place = _use_case_names(current_user), current_user.workspace_access
 
     def load(connection: Connection, page: Any) -> Sequence[Any]:
         return [] if place is None else load_refusals(connection, place.workspace_id, page)
@@ -140,10 +139,10 @@ def export_refusals(visitor: Visitor) -> Answer:
     return _csv_answer("refusals", _REFUSAL_COLUMNS, rows)
 
 
-@routes.add("GET", AUDIT + ".csv", guard=Visits(Role.ADMIN), answers=_CSV)
-def export_audit(visitor: Visitor) -> Answer:
+@routes.add("GET", AUDIT + ".csv", guard=RequiresRole(Role.ADMIN), answers=_CSV)
+def export_audit(current_user: CurrentUser) -> Answer:
     """Export audit events of the shown workspace, or of the organization."""
-    wanted, principal = read_search(AuditSearch), visitor.principal_for(Role.ADMIN)
+    wanted, principal = read_search(AuditSearch), current_user.principal_for(Role.ADMIN)
 
     def load(connection: Connection, page: Any) -> Sequence[Any]:
         return load_audit_events(connection, principal, page)
@@ -157,7 +156,7 @@ def export_audit(visitor: Visitor) -> Answer:
             _text(row.actor_name),
             row.workspace_id,
             _text(row.target),
-            _text(shown_reason(visitor.role, row.reason)),
+            _text(shown_reason(current_user.role, row.reason)),
         )
 
     rows = map(row_of, _every(load, wanted, lambda row: row.id))
@@ -170,7 +169,7 @@ def _every(
     """Read every row that a filter finds, page by page, from its page token on."""
     wanted = replace(wanted, limit=_ROWS_AT_ONCE)
     while True:
-        with service(Database).reading() as connection:
+        with get_service(Database).reading() as connection:
             found = load(connection, wanted)
         yield from found[:_ROWS_AT_ONCE]
         if len(found) <= _ROWS_AT_ONCE:
@@ -195,9 +194,9 @@ def _csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     return answer
 
 
-def _use_case_names(visitor: Visitor) -> dict[UUID, str]:
-    with service(Database).reading() as connection:
-        return load_use_case_names(connection, visitor.principal)
+def _use_case_names(current_user: CurrentUser) -> dict[UUID, str]:
+    with get_service(Database).reading() as connection:
+        return load_use_case_names(connection, current_user.principal)
 
 
 def _text(text: str | None) -> str:

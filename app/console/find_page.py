@@ -5,18 +5,22 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from app.access.roles import Role
-from app.console.country_options import country_options, sort_key
-from app.console.guard import Visits
-from app.console.language import visitor_language
-from app.console.messages_page import MESSAGES
-from app.console.navigation import DESTINATIONS, MENU
-from app.console.pages import go_to, page_answer
-from app.console.searches import MessageSearch
-from app.console.typed_number import tidy_number
+from app.access.principal import Role
+from app.console.destinations.view import country_options, sort_key
+from app.console.messages.page import MESSAGES
+from app.console.messages.searches import MessageSearch
+from app.console.ui.forms import without_separators
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import (
+    DESTINATIONS,
+    MENU,
+    page_answer,
+    preferred_language,
+    redirect_with_flash,
+)
 from app.kernel.errors import ValidationFailed
 from app.kernel.texts import is_storable
-from app.people.visitor import Visitor
+from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.routes import Answer, Routes
 
@@ -35,20 +39,20 @@ class Found:
     path: str
 
 
-@routes.add("GET", FIND, guard=Visits(Role.VIEWER), answers={200: "text/html", 303: None})
-def find_page(visitor: Visitor) -> Answer:
+@routes.add("GET", FIND, guard=RequiresRole(Role.VIEWER), answers={200: "text/html", 303: None})
+def find_page(current_user: CurrentUser) -> Answer:
     """List what a text finds; a single result is opened."""
     text = request.args.get("q", "").strip()[:_LONGEST]
     text = text if is_storable(text) else ""
-    found = find(visitor, text) if text else []
+    found = find(current_user, text) if text else []
     if len(found) == 1:
-        return go_to(found[0].path)
-    return page_answer(visitor, "find.html", text=text, found=found[:_MOST])
+        return redirect_with_flash(found[0].path)
+    return page_answer(current_user, "find.html", text=text, found=found[:_MOST])
 
 
-def find(visitor: Visitor, text: str) -> list[Found]:
+def find(current_user: CurrentUser, text: str) -> list[Found]:
     """Return the pages, countries and messages that a text finds."""
-    return [*_messages(text), *_pages(visitor, text), *_countries(text)]
+    return [*_messages(text), *_pages(current_user, text), *_countries(text)]
 
 
 def _messages(text: str) -> list[Found]:
@@ -57,21 +61,21 @@ def _messages(text: str) -> list[Found]:
     except ValidationFailed:
         return []
     query = urlencode({"to_number": text})
-    return [Found("Messages", f"Messages of {tidy_number(text)}", f"{MESSAGES}?{query}")]
+    return [Found("Messages", f"Messages of {without_separators(text)}", f"{MESSAGES}?{query}")]
 
 
-def _pages(visitor: Visitor, text: str) -> list[Found]:
+def _pages(current_user: CurrentUser, text: str) -> list[Found]:
     found = {
         item.path: Found("Page", item.label, item.path)
         for item in MENU
-        if item.is_shown_to(visitor) and _matches(text, " ".join((*item.trail, item.label)))
+        if item.is_shown_to(current_user) and _matches(text, " ".join((*item.trail, item.label)))
     }
     return list(found.values())
 
 
 def _countries(text: str) -> list[Found]:
     found = []
-    for code, label in country_options(visitor_language()):
+    for code, label in country_options(preferred_language()):
         if _matches(text, label):
             found.append(Found("Country", f"Messages to {label}", f"{MESSAGES}?country={code}"))
             found.append(

@@ -1,14 +1,14 @@
 """First steps for developers: a key, a request, a webhook."""
 
-from app.access.roles import Role
-from app.console.guard import Visits
-from app.console.pages import page_answer
+from app.access.principal import Role
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import page_answer
 from app.db.engine import Database
-from app.people.visitor import Visitor
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 from app.webhooks.manage import MAX_ENDPOINTS
 
@@ -16,17 +16,17 @@ routes = Routes("Console", described=False)
 FIRST_STEPS = "/console/first-steps"
 
 
-@routes.add("GET", FIRST_STEPS, guard=Visits(Role.VIEWER), answers={200: "text/html"})
-def first_steps_page(visitor: Visitor) -> Answer:
+@routes.add("GET", FIRST_STEPS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def first_steps_page(current_user: CurrentUser) -> Answer:
     """Show how to send the first message and to receive the first event."""
-    with service(Database).reading() as connection:
-        names = load_use_case_names(connection, visitor.principal)
+    with get_service(Database).reading() as connection:
+        names = load_use_case_names(connection, current_user.principal)
         wanted = EndpointFilter(limit=MAX_ENDPOINTS)
-        endpoints = load_endpoints(connection, visitor.principal, wanted)
+        endpoints = load_endpoints(connection, current_user.principal, wanted)
     return page_answer(
-        visitor,
+        current_user,
         "first_steps.html",
         use_cases=names,
         endpoints=endpoints,
-        public_url=service(Settings).public_url,
+        public_url=get_service(Settings).public_url,
     )

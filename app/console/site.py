@@ -2,42 +2,111 @@
 
 from pathlib import Path
 
-from flask import Flask
+import structlog
+from flask import Blueprint, Flask, Response, g, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, NotFound
 
-from app.console.access_keys_page import routes as access_keys_routes
-from app.console.account_page import routes as account_routes
-from app.console.audit_page import routes as audit_routes
-from app.console.cookies import FORMS, cookie_scope
-from app.console.destinations.freezing import routes as freezing_routes
+from app.console.access.audit import routes as audit_routes
+from app.console.access.keys import routes as access_keys_routes
+from app.console.account.identity_provider import install_identity_provider
+from app.console.account.identity_provider import routes as identity_provider_routes
+from app.console.account.page import routes as account_routes
+from app.console.account.sign_in import routes as sign_in_routes
 from app.console.destinations.history import routes as history_routes
 from app.console.destinations.inheritance import routes as inheritance_routes
 from app.console.destinations.page import routes as destinations_routes
+from app.console.destinations.provider import routes as provider_routes
 from app.console.destinations.rules import routes as rules_routes
+from app.console.destinations.suspension import routes as suspension_routes
 from app.console.exports import routes as exports_routes
-from app.console.failures import install_failure_pages, install_lost_page
 from app.console.find_page import routes as find_routes
 from app.console.first_steps_page import routes as first_steps_routes
-from app.console.identity_provider import install_identity_provider
-from app.console.identity_provider import routes as identity_provider_routes
-from app.console.messages_page import routes as messages_routes
-from app.console.opt_outs_page import routes as opt_outs_routes
-from app.console.overview import routes as overview_routes
-from app.console.people_page import routes as people_routes
-from app.console.person_page import routes as person_routes
-from app.console.provider_page import routes as provider_routes
-from app.console.refusals_page import routes as refusals_routes
-from app.console.sign_in_page import routes as sign_in_routes
-from app.console.try_page import routes as try_routes
+from app.console.messages.page import routes as messages_routes
+from app.console.messages.refusals import routes as refusals_routes
+from app.console.messages.try_out import routes as try_routes
+from app.console.overview.page import routes as overview_routes
+from app.console.ui.guards import FORMS, cookie_scope, signed_in_visitor
+from app.console.ui.pages import add_page_headers, page_answer, render
 from app.console.use_cases.one import routes as use_case_routes
+from app.console.use_cases.opt_outs import routes as opt_outs_routes
 from app.console.use_cases.page import routes as use_cases_routes
 from app.console.use_cases.senders import routes as senders_routes
+from app.console.users.one import routes as person_routes
+from app.console.users.page import routes as people_routes
 from app.console.webhooks.change import routes as webhook_change_routes
 from app.console.webhooks.one import routes as webhook_routes
 from app.console.webhooks.page import routes as webhooks_routes
-from app.console.workspace_page import routes as workspace_routes
-from app.console.workspaces_page import routes as workspaces_routes
+from app.console.workspaces.one import routes as workspace_routes
+from app.console.workspaces.page import routes as workspaces_routes
+from app.kernel import errors as e
 from app.settings import Settings
-from app.web.wiring import provide
+from app.web.errors import HTTP_STATUS, http_error_answer, public_of
+from app.web.html import html_answer
+from app.web.registry import register_service
+
+_log = structlog.get_logger(__name__)
+_NO_PAGE = "This page does not exist."
+
+
+def install_failure_pages(blueprint: Blueprint) -> None:
+    """Make every error of a blueprint's pages a page."""
+    blueprint.register_error_handler(e.PublicError, failure_page)
+    blueprint.register_error_handler(CSRFError, _stale_form)
+    blueprint.register_error_handler(HTTPException, _http_error)
+    blueprint.register_error_handler(Exception, _defect)
+
+
+def install_lost_page(app: Flask, below: str) -> None:
+    """Render unknown console paths as a page."""
+
+    def lost(error: NotFound) -> Response:
+        if not request.path.startswith(below + "/"):
+            return http_error_answer(error)
+        signed_in_visitor()
+        return failure_page(e.NotFound())
+
+    app.register_error_handler(NotFound, lost)
+
+
+def failure_page(error: e.PublicError) -> Response:
+    """Write a public error as a page with its status."""
+    status = HTTP_STATUS[type(error)]
+    values = {
+        "error": error,
+        "text": _NO_PAGE if error.text == e.NotFound().text else error.text,
+        "request_id": g.get("request_id", ""),
+    }
+    current_user = g.get("visitor")
+    if current_user is None:
+        text = render("ui/failure.html", status=status, **values)
+        answer = add_page_headers(html_answer(text, status))
+    else:
+        answer = page_answer(
+            current_user, "failure_in_page.html", status, shown_status=status, **values
+        )
+    if error.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    return answer
+
+
+def _stale_form(_: CSRFError) -> Response:
+    return failure_page(
+        e.BadRequest(
+            "The form has expired or is not valid. Go back, reload the page and try again."
+        )
+    )
+
+
+def _http_error(error: HTTPException) -> Response:
+    public = public_of(error)
+    return _defect(error) if public is None else failure_page(public)
+
+
+def _defect(error: Exception) -> Response:
+    _log.error("page_failed", exc_info=error)
+    return failure_page(e.InternalError())
+
 
 CONSOLE_ROUTES = (
     sign_in_routes,
@@ -57,7 +126,7 @@ CONSOLE_ROUTES = (
     person_routes,
     audit_routes,
     destinations_routes,
-    freezing_routes,
+    suspension_routes,
     rules_routes,
     inheritance_routes,
     history_routes,
@@ -76,7 +145,7 @@ CONSOLE_ASSETS = Path(__file__).parent / "assets"
 def install_console(app: Flask, settings: Settings) -> None:
     """Serve the console's pages."""
     scope = cookie_scope(settings.public_url)
-    provide(app, scope)
+    register_service(app, scope)
     app.config.update(
         SESSION_COOKIE_NAME=scope.named(FORMS),
         SESSION_COOKIE_PATH=scope.path,

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, String, Table, Text, column, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.metadata import metadata
-from app.db.vault import SealBroken, Vault
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.pseudonyms import pseudonym_of
 
@@ -54,7 +54,7 @@ class InstallationSecrets:
     """The secrets of this host, to be compared with those of the installation."""
 
     secret_key: str = field(repr=False)
-    vault: Vault = field(repr=False)
+    cipher: Cipher = field(repr=False)
 
     def prepare(self, database: Database) -> None:
         """Write what the installation does not have yet; what exists stays.
@@ -100,7 +100,7 @@ class InstallationSecrets:
             differing = self.find_differing(connection)
             if differing:
                 raise SecretsDiffer(differing)
-            return self.vault.open(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
+            return self.cipher.decrypt(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
 
     def accept(self, database: Database) -> None:
         """Make the secrets of this host those of the installation; the pseudonym key stays.
@@ -110,7 +110,7 @@ class InstallationSecrets:
         """
         self.prepare(database)
         with database.writing() as connection:
-            pseudonym_key = self.vault.open(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
+            pseudonym_key = self.cipher.decrypt(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
             for name, value in self._values(pseudonym_key).items():
                 connection.execute(
                     update(installation).where(installation.c.name == name).values(value=value)
@@ -125,18 +125,18 @@ class InstallationSecrets:
         connection.execute(dialect.insert(installation).values(rows).on_conflict_do_nothing())
 
     def _keep_secret_key(self, connection: Connection) -> None:
-        sealed = self.vault.seal(_PSEUDONYM_KEY, self.secret_key)
+        encrypted = self.cipher.encrypt(_PSEUDONYM_KEY, self.secret_key)
         connection.execute(
             update(installation)
             .where(installation.c.name == _PSEUDONYM_KEY, installation.c.value == _KEEP_SECRET_KEY)
-            .values(value=sealed)
+            .values(value=encrypted)
         )
 
     def _values(self, pseudonym_key: str) -> dict[str, str]:
         return {
             _SECRET_KEY_CHECK: self._secret_key_check(),
-            _ENCRYPTION_CHECK: self.vault.seal(_ENCRYPTION_CHECK, _CHECKED_TEXT),
-            _PSEUDONYM_KEY: self.vault.seal(_PSEUDONYM_KEY, pseudonym_key),
+            _ENCRYPTION_CHECK: self.cipher.encrypt(_ENCRYPTION_CHECK, _CHECKED_TEXT),
+            _PSEUDONYM_KEY: self.cipher.encrypt(_PSEUDONYM_KEY, pseudonym_key),
         }
 
     def _secret_key_check(self) -> str:
@@ -147,10 +147,10 @@ class InstallationSecrets:
         row = connection.execute(_A_STORED_TOKEN).one_or_none()
         return row is None or self._opens(row.sid, row.auth_token)
 
-    def _opens(self, owner: str, sealed: str) -> bool:
+    def _opens(self, owner: str, encrypted: str) -> bool:
         try:
-            self.vault.open(owner, sealed)
-        except SealBroken:
+            self.cipher.decrypt(owner, encrypted)
+        except DecryptionError:
             return False
         return True
 

@@ -43,7 +43,7 @@ def key_columns(table: Table) -> list[Column[Any]]:
     return list(table.primary_key.columns)
 
 
-def count_rows(connection: Connection, table: Table) -> int:
+def count_stored_rows(connection: Connection, table: Table) -> int:
     """Count the rows of a table."""
     return connection.execute(select(func.count()).select_from(table)).scalar_one()
 

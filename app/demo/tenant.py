@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from app.access.actor import Actor
-from app.access.principal import ActorKind
-from app.access.roles import Role
+from app.access.principal import Actor, ActorKind, Role, hash_token
 from app.access.store import load_key
-from app.access.tokens import hash_token
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.clock import utc_now
-from app.people.bar import reset_user
-from app.people.manage import NewUser, create_user
-from app.people.passwords import choose_password, generate_password, is_password
-from app.people.store import find_users
 from app.provisioning.apply import apply
+from app.users.manage import NewUser, create_user, reset_user
+from app.users.passwords import choose_password, generate_password, is_password
+from app.users.store import find_users
 
 NOTE_FILE = "demo.env"
 DEMO_ORGANIZATION = "Borderpost demo"
@@ -38,7 +34,7 @@ class DemoTenant:
     password: str
 
 
-def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTenant:
+def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> DemoTenant:
     """Create the demo workspace if it is missing, and a key if its token is unknown."""
     known = read_note(instance)
     auth_token = known.get("AUTH_TOKEN") or secrets.token_hex(16)
@@ -52,7 +48,7 @@ def make_demo_tenant(database: Database, vault: Vault, instance: Path) -> DemoTe
     wanted = _wanted(account_sid, auth_token, service_sid, key_name)
     # By their ids, because names can be changed in the console.
     _set_ids(wanted, known)
-    result = apply(database, vault, wanted, environ={}, now=utc_now()).as_json()
+    result = apply(database, cipher, wanted, environ={}, now=utc_now()).as_json()
     workspace = result["workspaces"][0]
     access_key = workspace["access_keys"][0]["token"] or access_key
     password = known.get("PASSWORD") or generate_password()

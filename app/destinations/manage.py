@@ -1,36 +1,36 @@
-"""Changing a policy: one transaction with revision check and history.
+"""Giving a workspace its own country map: a first policy, or one instead of its parent's."""
 
-API, console, commands and provisioning all change policies here. Concurrent changes are serialized;
-with ``If-Match`` the later one is refused, without it is applied on top.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.access.actor import Actor
+from app.access.principal import Actor
 from app.db.engine import Database
-from app.destinations.load import Effective, followers, load_effective
-from app.destinations.problems import Problems
-from app.destinations.shift import Shift
-from app.destinations.state import (
+from app.destinations.impact import TrafficSource, impact
+from app.destinations.policy.diff import PolicyDiff
+from app.destinations.policy.state import (
     CountryChange,
     Edit,
+    FieldProblems,
     PolicyState,
     country_accesses,
     country_changes,
+    replace_map,
+    start_from,
 )
-from app.destinations.store import Revision, lock_policy, write_state
-from app.destinations.traffic import TrafficSource, impact
+from app.destinations.storage.load import EffectivePolicy, inheriting_workspaces, load_effective
+from app.destinations.storage.store import Revision, lock_policy, write_state
 from app.kernel.clock import Clock
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
+from app.kernel.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChangeRequest:
     """Author, reason, condition and dry run of a change."""
 
     actor: Actor
@@ -40,15 +40,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PolicyChange:
     """A change: its action in the history, its edit, and its problems.
 
     ``reason`` is kept if whoever asks gives none.
     """
 
     action: str
-    edit: Callable[[Connection, Effective], Edit]
-    problems: Callable[[Connection, Effective], Problems] = field(default=lambda *_: {})
+    edit: Callable[[Connection, EffectivePolicy], Edit]
+    problems: Callable[[Connection, EffectivePolicy], FieldProblems] = field(default=lambda *_: {})
     while_inheriting: bool = False
     reason: str | None = None
 
@@ -57,7 +57,7 @@ class Change:
 class Changed:
     """A policy after a change; of a dry run, as it would be, with its impact on past traffic."""
 
-    effective: Effective
+    effective: EffectivePolicy
     changes: tuple[CountryChange, ...]
     impact: dict[str, Any] | None = None
 
@@ -70,7 +70,7 @@ class ManageDestinations:
     clock: Clock
     traffic: TrafficSource
 
-    def __call__(self, workspace_id: UUID, change: Change, asked: Asked) -> Changed:
+    def __call__(self, workspace_id: UUID, change: PolicyChange, request: ChangeRequest) -> Changed:
         """Make a change, or a dry run of it.
 
         Raises:
@@ -79,43 +79,49 @@ class ManageDestinations:
             DestinationsInherited: the policy belongs to the parent.
             ValidationFailed: the change is not valid.
         """
-        if asked.dry_run:
+        if request.dry_run:
             with self.database.reading() as connection:
-                return self.within(connection, workspace_id, change, asked)
+                return self.within(connection, workspace_id, change, request)
         with self.database.writing() as connection:
-            return self.within(connection, workspace_id, change, asked)
+            return self.within(connection, workspace_id, change, request)
 
     def within(
-        self, connection: Connection, workspace_id: UUID, change: Change, asked: Asked
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        change: PolicyChange,
+        request: ChangeRequest,
     ) -> Changed:
         """Make a change inside the caller's transaction."""
         now = self.clock.now()
-        if not asked.dry_run:
+        if not request.dry_run:
             lock_policy(connection, workspace_id)
         before = load_effective(connection, workspace_id)
-        _check(connection, before, change, asked)
+        _check(connection, before, change, request)
         state = change.edit(connection, before)(replace(before.state, inherits=before.inherits))
         after_state = _after(connection, before, state)
         changes = country_changes(
             country_accesses(before.state, now), country_accesses(after_state, now)
         )
         after = replace(before, state=after_state, inherits=state.inherits)
-        if asked.dry_run:
-            shift = Shift(before.policy(), after.policy(), now)
-            touched = followers(connection, workspace_id)
-            return Changed(after, changes, impact(connection, self.traffic, touched, shift))
+        if request.dry_run:
+            diff = PolicyDiff(before.policy(), after.policy(), now)
+            touched = inheriting_workspaces(connection, workspace_id)
+            return Changed(after, changes, impact(connection, self.traffic, touched, diff))
         if state == replace(before.state, inherits=before.inherits):
             return Changed(before, ())
-        reason = asked.reason or change.reason
+        reason = request.reason or change.reason
         revision = Revision(
-            change.action, asked.actor, reason, changes, now, counted=before.revision
+            change.action, request.actor, reason, changes, now, counted=before.revision
         )
         write_state(connection, workspace_id, state, revision)
         return Changed(load_effective(connection, workspace_id), changes)
 
 
-def _check(connection: Connection, before: Effective, change: Change, asked: Asked) -> None:
-    if asked.if_match is not None and before.revision not in asked.if_match:
+def _check(
+    connection: Connection, before: EffectivePolicy, change: PolicyChange, request: ChangeRequest
+) -> None:
+    if request.if_match is not None and before.revision not in request.if_match:
         raise RevisionMismatch(details={"revision": before.revision})
     if before.inherits and not change.while_inheriting:
         raise DestinationsInherited(
@@ -128,8 +134,36 @@ def _check(connection: Connection, before: Effective, change: Change, asked: Ask
         raise ValidationFailed(problems)
 
 
-def _after(connection: Connection, before: Effective, state: PolicyState) -> PolicyState:
+def _after(connection: Connection, before: EffectivePolicy, state: PolicyState) -> PolicyState:
     """Return the effective policy: the own one, or the parent's if it would inherit."""
     if not state.inherits or before.parent_id is None:
         return state
     return load_effective(connection, before.parent_id).state
+
+
+def own_policy(before: PolicyState, destinations: Mapping[str, str]) -> PolicyState:
+    """Return the workspace's own policy with this country map.
+
+    Rules for numbers and prefixes stay, inherited ones as copies; contradicting rules for a whole
+    country are removed.
+    """
+    if before.inherits:
+        copies = tuple(replace(rule, rule_id=new_id()) for rule in before.rules)
+        before = start_from(replace(before, rules=copies))(before)
+    return replace_map(destinations)(before)
+
+
+def set_own_policy(
+    connection: Connection,
+    workspace_id: UUID,
+    destinations: Mapping[str, str],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Make a country map the policy that a workspace has of its own, as its next revision."""
+    lock_policy(connection, workspace_id)
+    before = load_effective(connection, workspace_id)
+    state = own_policy(replace(before.state, inherits=before.inherits), destinations)
+    changes = country_changes(country_accesses(before.state, now), country_accesses(state, now))
+    revision = Revision("provisioned", actor, None, changes, now, counted=before.revision)
+    write_state(connection, workspace_id, state, revision)

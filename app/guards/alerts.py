@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.db.types import UtcDateTime
-from app.destinations.store import lock_policy
+from app.destinations.storage.store import lock_policy
 from app.guards.limits import GuardName, GuardScope, Trip, money_text
 from app.guards.tables import alerts, guard_trips
 from app.guards.windows import LENGTHS

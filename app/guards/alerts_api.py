@@ -2,10 +2,8 @@
 
 from uuid import UUID
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role, actor_of
 from app.db.engine import Database
 from app.guards.alerts import render_alert
 from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
@@ -13,8 +11,8 @@ from app.guards.schemas import AlertListQuery, AlertPage, AlertView
 from app.kernel import errors as e
 from app.web.bodies import Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Alerts")
 _LIST: Query[AlertFilter] = Query(AlertListQuery)
@@ -24,7 +22,7 @@ _LIST: Query[AlertFilter] = Query(AlertListQuery)
 def list_alerts(principal: Principal) -> Answer:
     """List alerts, newest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         found = load_alerts(connection, principal, wanted)
     return json_answer(page(found, wanted.limit, lambda row: row.id, render_alert))
 
@@ -38,5 +36,5 @@ def list_alerts(principal: Principal) -> Answer:
 )
 def acknowledge_alert(principal: Principal, alert_id: UUID) -> Answer:
     """Note that an alert was seen; the first acknowledgement stands."""
-    found = service(AcknowledgeAlert)(principal, alert_id, actor_of(principal))
+    found = get_service(AcknowledgeAlert)(principal, alert_id, actor_of(principal))
     return json_answer(render_alert(found))

@@ -3,14 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
-from app.access.scope import require_workspace
+from app.access.principal import Principal, Role, actor_of
+from app.access.store import require_workspace
 from app.db.engine import Database
-from app.destinations.manage import Asked
-from app.destinations.schemas import DryRunQuery
+from app.destinations.api.schemas import DryRunQuery
+from app.destinations.manage import ChangeRequest
 from app.guards.configuration import auto_json, configuration_json
 from app.guards.limits import GuardConfiguration
 from app.guards.manage import DryRun, GuardsView, ManageGuards
@@ -22,8 +20,8 @@ from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.bodies import JsonBody, Query
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 PATH = "/v1/workspaces/{workspace_id}/guards"
 routes = Routes(
@@ -40,7 +38,7 @@ _BODY: JsonBody[GuardConfiguration] = JsonBody(GuardsBody)
 def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
     """Get the guards of a workspace."""
     _check_access(principal, workspace_id)
-    return _answer(service(ManageGuards).load(workspace_id))
+    return _answer(get_service(ManageGuards).load(workspace_id))
 
 
 @routes.add(
@@ -57,8 +55,8 @@ def replace_guards(principal: Principal, workspace_id: UUID) -> Answer:
     """Replace the guards of a workspace; what is left out returns to its default."""
     is_dry_run, wanted = DRY_RUN.read(), _BODY.read()
     _check_access(principal, workspace_id)
-    asked = Asked(actor_of(principal), change_reason(), required_revisions(), is_dry_run)
-    manage = service(ManageGuards)
+    asked = ChangeRequest(actor_of(principal), change_reason(), required_revisions(), is_dry_run)
+    manage = get_service(ManageGuards)
     if is_dry_run:
         found = manage.dry_run(workspace_id, lambda *_: wanted, asked)
         return json_answer(describe_dry_run(found), headers={"ETag": f'"{found.revision}"'})
@@ -75,12 +73,12 @@ def replace_guards(principal: Principal, workspace_id: UUID) -> Answer:
 def suggest_guards(principal: Principal, workspace_id: UUID) -> Answer:
     """Suggest limits that fit the messages of the last 15 days."""
     _check_access(principal, workspace_id)
-    found = service(ManageGuards).suggest(workspace_id)
+    found = get_service(ManageGuards).suggest(workspace_id)
     return json_answer(describe_suggestion(found))
 
 
 def _check_access(principal: Principal, workspace_id: UUID) -> None:
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         require_workspace(connection, principal, workspace_id)
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.db.engine import Database
-from app.destinations.manage import Asked
-from app.destinations.store import lock_policy
+from app.destinations.manage import ChangeRequest
+from app.destinations.storage.store import lock_policy
 from app.guards.autos import load_autos, load_tripped, write_autos
 from app.guards.clearing import clear_lifted
 from app.guards.edits import check_spend
@@ -71,7 +71,7 @@ class ManageGuards:
             autos = load_autos(connection, self.history, stored, self.clock.now())
         return GuardsView(stored, autos.workspace)
 
-    def change(self, workspace_id: UUID, edit: GuardEdit, asked: Asked) -> GuardsView:
+    def change(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> GuardsView:
         """Make a change.
 
         Raises:
@@ -85,7 +85,7 @@ class ManageGuards:
                 connection, workspace_id, edit, asked, history=self.history, now=now
             )
 
-    def dry_run(self, workspace_id: UUID, edit: GuardEdit, asked: Asked) -> DryRun:
+    def dry_run(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> DryRun:
         """Replay the messages of the last 30 days; raises as `change`."""
         now = self.clock.now()
         with self.database.reading() as connection:
@@ -129,7 +129,7 @@ def change_guards(
     connection: Connection,
     workspace_id: UUID,
     edit: GuardEdit,
-    asked: Asked,
+    asked: ChangeRequest,
     *,
     history: MessageHistory,
     now: datetime,
@@ -151,7 +151,7 @@ def change_guards(
 
 
 def _wanted(
-    connection: Connection, before: StoredGuards, edit: GuardEdit, asked: Asked
+    connection: Connection, before: StoredGuards, edit: GuardEdit, asked: ChangeRequest
 ) -> GuardConfiguration:
     if asked.if_match is not None and before.revision not in asked.if_match:
         raise RevisionMismatch(_CHANGED_SINCE, details={"revision": before.revision})

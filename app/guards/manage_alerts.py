@@ -5,10 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select, update
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import visible_to
 from app.db.engine import Database
 from app.db.filters import given
 from app.db.rows import AnyRow
@@ -45,7 +44,7 @@ def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilte
     )
     query = (
         select(alerts)
-        .where(within_reach(principal, columns.workspace_id), *conditions)
+        .where(visible_to(principal, columns.workspace_id), *conditions)
         .order_by(columns.id.desc())
         .limit(wanted.limit + 1)
     )
@@ -67,7 +66,7 @@ class AcknowledgeAlert:
         """
         columns = alerts.c
         own = select(alerts).where(
-            columns.id == alert_id, within_reach(principal, columns.workspace_id)
+            columns.id == alert_id, visible_to(principal, columns.workspace_id)
         )
         with self.database.writing() as connection:
             found = connection.execute(own.with_for_update()).one_or_none()
@@ -81,7 +80,7 @@ class AcknowledgeAlert:
                 .where(columns.id == alert_id)
                 .values(acknowledged_at=now, acknowledged_by=actor.name)
             )
-            note_in_workspace(
+            record_workspace_event(
                 connection, actor, found.workspace_id, "alert.acknowledged", now, target=alert_id
             )
             return connection.execute(own).one()

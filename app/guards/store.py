@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, null, select, update
 
-from app.access.audit import note_in_workspace
+from app.access.audit import record_workspace_event
 from app.access.tables import workspaces
-from app.destinations.manage import Asked
+from app.destinations.manage import ChangeRequest
 from app.guards.configuration import (
     configuration_json,
     guards_json,
@@ -75,7 +75,7 @@ def write_guards(
     connection: Connection,
     before: StoredGuards,
     configuration: GuardConfiguration,
-    asked: Asked,
+    asked: ChangeRequest,
     now: datetime,
 ) -> None:
     """Write a configuration as the next revision, with its history and audit."""
@@ -100,7 +100,7 @@ def write_guards(
             **written,
         )
     )
-    note_in_workspace(
+    record_workspace_event(
         connection,
         asked.actor,
         before.workspace_id,

@@ -13,12 +13,12 @@ from sqlalchemy import Connection, or_, select
 
 from app.access.tables import workspaces
 from app.db.engine import Database
-from app.destinations.load import load_effective
-from app.destinations.provider_check import load_view
+from app.destinations.geo_permissions.check import load_permissions_view
+from app.destinations.storage.load import load_effective
 from app.guards.alerts import AlertKind, clear_alerts, open_alert
 from app.guards.tables import alerts
 from app.kernel.clock import Clock, rfc3339
-from app.webhooks.note_attempt import GIVEN_UP, GONE
+from app.webhooks.record_attempt import GIVEN_UP, GONE
 from app.webhooks.tables import webhook_endpoints
 
 # One attempt that fails is no alert: a receiver that restarts is away for some seconds.
@@ -90,7 +90,7 @@ def _drift(connection: Connection, now: datetime) -> _Found:
     with_account = select(workspaces.c.id).where(workspaces.c.account_sid.isnot(None))
     found = {}
     for workspace_id in connection.execute(with_account).scalars().all():
-        view = load_view(connection, load_effective(connection, workspace_id), now)
+        view = load_permissions_view(connection, load_effective(connection, workspace_id), now)
         if view.checked_at is not None and view.comparison.differs:
             found[workspace_id, "geo"] = {
                 "allowed_here_closed_there": list(view.comparison.allowed_here_closed_there),

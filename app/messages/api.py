@@ -6,16 +6,19 @@ from uuid import UUID
 from flask import request
 
 from app.access.guard import Requires, RequiresLater, authenticate, count_request
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
-from app.messages.idempotency import IdempotentRequest, identify
-from app.messages.read import EventPage, MessageFilter, load_events, load_message, load_messages
+from app.messages.queries.read import (
+    EventPage,
+    MessageFilter,
+    load_events,
+    load_message,
+    load_messages,
+)
 from app.messages.record import MessageRecord, render_for
-from app.messages.request import SendCall, SendRequest
 from app.messages.schemas import (
     EventList,
     EventListQuery,
@@ -24,13 +27,14 @@ from app.messages.schemas import (
     MessageView,
     SendBody,
 )
-from app.messages.send import SendMessage, Sent
-from app.messages.submit import NoFreePlace
+from app.messages.sending.idempotency import IdempotentRequest, identify
+from app.messages.sending.send import SendCall, SendMessage, SendRequest, Sent
+from app.messages.sending.submit import NoFreePlace
 from app.web.bodies import JsonBody, Query, read_json
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer, json_text_answer
 from app.web.waiting import may_wait, run_again_when
-from app.web.wiring import service
 
 routes = Routes("SMS")
 _SEND: JsonBody[SendRequest] = JsonBody(SendBody)
@@ -73,8 +77,8 @@ def send_sms(token_hash: str) -> Answer:
         idempotent = _idempotent_request()
     except e.PublicError:
         # A key that may not send is told so before its body is.
-        now = service(Clock).now()
-        authenticate(service(Database), token_hash, Role.SENDER, now)
+        now = get_service(Clock).now()
+        authenticate(get_service(Database), token_hash, Role.SENDER, now)
         raise
     call = SendCall(
         token_hash,
@@ -95,7 +99,7 @@ def send_or_wait(call: SendCall) -> Sent:
         PublicError: as `SendMessage`; `RateLimited` also where the request runs again.
     """
     try:
-        return service(SendMessage)(call)
+        return get_service(SendMessage)(call)
     except NoFreePlace as full:
         run_again_when(request.environ, full.is_over)
         raise e.RateLimited from full
@@ -110,8 +114,8 @@ def _idempotent_request() -> IdempotentRequest | None:
 def list_sms(principal: Principal) -> Answer:
     """List messages, newest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
-        found = load_messages(connection, principal, wanted, service(Clock).now())
+    with get_service(Database).reading() as connection:
+        found = load_messages(connection, principal, wanted, get_service(Clock).now())
 
     def shown(message: MessageRecord) -> dict[str, Any]:
         return render_for(message, principal.role)
@@ -128,8 +132,8 @@ def list_sms(principal: Principal) -> Answer:
 )
 def get_sms(principal: Principal, message_id: UUID) -> Answer:
     """Fetch one message."""
-    with service(Database).reading() as connection:
-        found = load_message(connection, principal, message_id, service(Clock).now())
+    with get_service(Database).reading() as connection:
+        found = load_message(connection, principal, message_id, get_service(Clock).now())
     if found is None:
         raise e.NotFound
     return json_answer(render_for(found, principal.role))
@@ -146,8 +150,8 @@ def get_sms(principal: Principal, message_id: UUID) -> Answer:
 def list_sms_events(principal: Principal, message_id: UUID) -> Answer:
     """List the reports about a message, oldest first."""
     wanted = _EVENTS.read()
-    with service(Database).reading() as connection:
-        found = load_message(connection, principal, message_id, service(Clock).now())
+    with get_service(Database).reading() as connection:
+        found = load_message(connection, principal, message_id, get_service(Clock).now())
         events = load_events(connection, message_id, wanted.limit, wanted.page_token)
     if found is None:
         raise e.NotFound

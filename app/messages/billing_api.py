@@ -6,16 +6,15 @@ from uuid import UUID
 from marshmallow import Schema, ValidationError, fields, post_load
 
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role
 from app.db.engine import Database
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
-from app.messages.billing import Feedback, load_price, store_feedback
+from app.messages.queries.billing import Feedback, load_price, store_feedback
 from app.web.bodies import JsonBody
 from app.web.fields import StrictSchema
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("SMS")
 
@@ -87,8 +86,8 @@ _FEEDBACK: JsonBody[Feedback] = JsonBody(FeedbackBody)
 )
 def get_sms_price(principal: Principal, message_id: UUID) -> Answer:
     """Show what a message is estimated to cost, and what it cost."""
-    with service(Database).reading() as connection:
-        found = load_price(connection, principal, message_id, service(Clock).now())
+    with get_service(Database).reading() as connection:
+        found = load_price(connection, principal, message_id, get_service(Clock).now())
     if found is None:
         raise e.NotFound
     return json_answer(found.as_json())
@@ -105,8 +104,8 @@ def get_sms_price(principal: Principal, message_id: UUID) -> Answer:
 def post_sms_feedback(principal: Principal, message_id: UUID) -> Answer:
     """Report whether a message converted; the last report stands, and a repeat changes nothing."""
     feedback = _FEEDBACK.read()
-    now = service(Clock).now()
-    with service(Database).writing() as connection:
+    now = get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         stored = store_feedback(connection, principal, message_id, feedback, now)
     if stored is None:
         raise e.NotFound

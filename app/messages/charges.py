@@ -17,14 +17,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
+from app.db.leases import acquire_lease, release_lease
 from app.db.metadata import metadata
-from app.db.turns import end_turn, take_turn
 from app.db.types import UtcDateTime
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
-from app.messages.account_pace import AccountPace
-from app.messages.follow_up import ProviderUnknown
-from app.messages.refusing_accounts import load_refusing
+from app.messages.reconciliation.reconcile import AccountPace, ProviderUnknown
+from app.messages.reconciliation.refusing_accounts import load_refusing
 from app.messages.submission import Submission
 from app.messages.tables import messages
 
@@ -94,7 +93,7 @@ class CollectCharges:
         """Read the charges of all accounts, if it is due."""
         with self.database.writing() as connection:
             now = self.clock.now()
-            held = take_turn(connection, _JOB, now, lease=_LEASE, first_after=timedelta(0))
+            held = acquire_lease(connection, _JOB, now, lease=_LEASE, first_after=timedelta(0))
         if held is None:
             return 0
         for account in self._accounts(now):
@@ -104,7 +103,7 @@ class CollectCharges:
             except ProviderUnknown as problem:
                 _log.warning("charges_not_read", account_sid=account.sid, why=str(problem))
         with self.database.writing() as connection:
-            end_turn(connection, _JOB, held, self.clock.now() + _EVERY)
+            release_lease(connection, _JOB, held, self.clock.now() + _EVERY)
         return 0
 
     def collect(self, since: datetime) -> int:

@@ -68,30 +68,30 @@ def status_of(provider_status: str) -> Status:
 class Decision:
     """The effect of a report on a message with a given status.
 
-    ``adds_facts``: times, segments and error code fill fields that are null.
+    ``adds_effects``: times, segments and error code fill fields that are null.
     """
 
     applied: bool
     reason: Reason | None
-    adds_facts: bool
+    adds_effects: bool
 
 
-def follow(current: Status, reported: Status) -> Decision:
+def transition(current: Status, reported: Status) -> Decision:
     """Decide the effect of a reported status on the current one."""
     if reported.rank > current.rank:
-        return Decision(applied=True, reason=None, adds_facts=True)
+        return Decision(applied=True, reason=None, adds_effects=True)
     if reported is Status.PENDING and current is Status.PENDING:
-        return Decision(applied=False, reason=None, adds_facts=False)
+        return Decision(applied=False, reason=None, adds_effects=False)
     if reported is current:
-        return Decision(applied=False, reason=Reason.DUPLICATE, adds_facts=True)
+        return Decision(applied=False, reason=Reason.DUPLICATE, adds_effects=True)
     if reported.is_terminal:
-        return Decision(applied=False, reason=Reason.CONFLICT, adds_facts=False)
+        return Decision(applied=False, reason=Reason.CONFLICT, adds_effects=False)
     # A late `sent` still tells when the carrier took the message.
-    return Decision(applied=False, reason=Reason.REGRESSION, adds_facts=reported is Status.SENT)
+    return Decision(applied=False, reason=Reason.REGRESSION, adds_effects=reported is Status.SENT)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReportEffects:
     """Which facts come with a reported status."""
 
     hand_off: bool
@@ -99,9 +99,9 @@ class Facts:
     error: bool
 
 
-def facts_of(reported: Status) -> Facts:
+def effects_of(reported: Status) -> ReportEffects:
     """Say which facts come with a status: hand-off with segments, delivery, error with its code."""
-    return Facts(
+    return ReportEffects(
         hand_off=reported in {Status.SENT, Status.DELIVERED, Status.UNDELIVERED},
         delivery=reported is Status.DELIVERED,
         error=reported in {Status.UNDELIVERED, Status.FAILED},

@@ -7,8 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from app.access.roles import Role
-from app.access.visibility import shown_body, shown_number
+from app.access.principal import Role, shown_body, shown_number
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
 from app.messages.lifecycle import Status
@@ -51,7 +50,7 @@ def load_record(connection: Connection, message_id: UUID) -> MessageRecord | Non
     return None if row is None else record_from(row)
 
 
-def render(message: MessageRecord) -> dict[str, Any]:
+def render_message(message: MessageRecord) -> dict[str, Any]:
     """Write a message with exactly the fields of the API."""
     shown: dict[str, Any] = {}
     for name in MessageRecord.__slots__:
@@ -64,7 +63,7 @@ def render(message: MessageRecord) -> dict[str, Any]:
 
 def render_for(message: MessageRecord, role: Role) -> dict[str, Any]:
     """Write a message as a role sees it."""
-    return render(
+    return render_message(
         replace(
             message,
             to_number=shown_number(role, message.to_number),

@@ -6,8 +6,8 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from app.kernel.texts import has_visible_character
 from app.messages.lifecycle import Reason, Status
-from app.messages.read import EventPage, MessageFilter
-from app.messages.request import SendRequest
+from app.messages.queries.read import EventPage, MessageFilter
+from app.messages.sending.send import SendRequest
 from app.web.fields import (
     Country,
     E164Text,

@@ -2,7 +2,7 @@
 
 A submission and its message are one row: `submission` is the state of the provider call (see
 app.messages.submission). On PostgreSQL, messages and events are partitioned by ranges of ids, which
-are ranges of times (see app.messages.months).
+are ranges of times (see app.messages.retention.partitions).
 """
 
 from sqlalchemy import (

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, func, literal, select, union_all
 
 from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.store import visible_to
 from app.db.filters import given
 from app.destinations.tables import refusal_counts
 from app.kernel.ids import NO_ID
@@ -132,7 +132,7 @@ def _sums(
     query = (
         select(*keys, columns.currency, *(func.sum(columns[name]) for name in sums.values()))
         .where(
-            within_reach(principal, columns.workspace_id),
+            visible_to(principal, columns.workspace_id),
             columns.day >= wanted.first,
             columns.day <= wanted.last,
             *given((wanted.workspace_id, columns.workspace_id.__eq__)),

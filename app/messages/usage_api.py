@@ -12,12 +12,11 @@ from flask import Response, request
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role
 from app.db.engine import Database
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.errors import ValidationFailed
-from app.messages.counted import load_worker_signs
+from app.messages.statistics.queries import load_worker_signs
 from app.messages.usage import (
     DEFAULT_DIMENSIONS,
     Dimension,
@@ -29,8 +28,8 @@ from app.messages.usage import (
 from app.web.bodies import Query
 from app.web.fields import Id, StrictSchema, Text, WholeNumber, one_of
 from app.web.pages import MAX_LIMIT
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Usage")
 _DAYS = 30
@@ -203,8 +202,8 @@ _QUERY: Query[UsageQuery] = Query(UsageQuerySchema)
 def get_usage(principal: Principal) -> Answer:
     """Show what was sent, refused and spent, by day, country, use case and access key."""
     query = _QUERY.read()
-    wanted = query.filter(service(Clock).now().date())
-    with service(Database).reading() as connection:
+    wanted = query.filter(get_service(Clock).now().date())
+    with get_service(Database).reading() as connection:
         report = load_usage(connection, principal, wanted)
         until = load_worker_signs(connection).counted_until
     accepts = request.accept_mimetypes

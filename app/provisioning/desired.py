@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.access.key_limits import Network, Rate
-from app.access.roles import Role
+from app.access.principal import Role
 from app.use_cases.eligibility import SenderType
 from app.use_cases.unconfirmed import OnUnconfirmed
 

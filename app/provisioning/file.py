@@ -7,10 +7,10 @@ import json
 import tomllib
 from typing import Any
 
-from app.provisioning.mistakes import THE_FILE, FileRefused, Mistake
+from app.provisioning.problems import THE_FILE, FileProblem, FileRefused
 
 
-def parse(content: bytes) -> Any:
+def parse_text(content: bytes) -> Any:
     """Parse a file; a leading brace means JSON.
 
     Raises:
@@ -32,7 +32,7 @@ def parse(content: bytes) -> Any:
 
 
 def _refused(text: str) -> FileRefused:
-    return FileRefused(Mistake(THE_FILE, text))
+    return FileRefused(FileProblem(THE_FILE, text))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from app.guards.edits import (
 from app.guards.limits import GuardConfiguration
 from app.kernel.problems import Problems
 from app.provisioning.desired import DesiredWorkspace
-from app.provisioning.mistakes import Mistakes, step
-from app.provisioning.records import GuardsStep, Step, Stored, UseCaseRecord
-from app.provisioning.workspaces import Found
+from app.provisioning.plan_workspaces import Found
+from app.provisioning.problems import FileProblems, step
+from app.provisioning.records import Current, GuardsStep, Step, UseCaseRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class _Edit:
 def aim_guards(
     found: Iterable[Found],
     use_cases: Iterable[Step[UseCaseRecord]],
-    stored: Stored,
-    mistakes: Mistakes,
+    current: Current,
+    problems: FileProblems,
 ) -> list[GuardsStep]:
     """Turn the guards of the file into steps."""
     ids = {one.place: one.after.id for one in use_cases if one.after.deleted_at is None}
-    return [_aim(each, ids, stored, mistakes) for each in found if gives_guards(each.entry)]
+    return [_aim(each, ids, current, problems) for each in found if gives_guards(each.entry)]
 
 
 def gives_guards(entry: DesiredWorkspace) -> bool:
@@ -51,7 +51,9 @@ def gives_guards(entry: DesiredWorkspace) -> bool:
     return any(given is not None for given in (entry.guards, *of_use_cases))
 
 
-def _aim(found: Found, ids: Mapping[str, UUID], stored: Stored, mistakes: Mistakes) -> GuardsStep:
+def _aim(
+    found: Found, ids: Mapping[str, UUID], current: Current, problems: FileProblems
+) -> GuardsStep:
     entry = found.entry
     places = {
         ids[one.place]: step(one.place, "guards")
@@ -64,11 +66,11 @@ def _aim(found: Found, ids: Mapping[str, UUID], stored: Stored, mistakes: Mistak
         None if entry.guards is None else (place, entry.guards),
         {use_case_id: (at, given[use_case_id]) for use_case_id, at in places.items()},
     )
-    before = stored.guards.get(found.id, GuardConfiguration())
+    before = current.guards.get(found.id, GuardConfiguration())
     problems = Problems()
     after = edit(before, problems)
     if after != before:
-        check_spend(after, place, problems, has_prices=stored.has_prices)
+        check_spend(after, place, problems, has_prices=current.has_prices)
     for at, texts in problems.found().items():
-        mistakes.add_tree(at, [explain_for_text(text) for text in texts])
+        problems.add_tree(at, [explain_for_text(text) for text in texts])
     return GuardsStep(found.id, place, places, before, after, edit)

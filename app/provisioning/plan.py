@@ -1,135 +1,124 @@
-"""The changes of a plan as text and values. Pure; secrets are never shown."""
+"""The plan: steps from the current to the desired state. Pure."""
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from app.destinations.state import PolicyState, country_accesses, country_changes
-from app.guards.edits import use_case_differences, workspace_differences
-from app.kernel.clock import rfc3339
-from app.kernel.masking import mask_numbers_in
-from app.provisioning.change import CHANGED, Action, Change
-from app.provisioning.desired import ANY_DESTINATION
-from app.provisioning.mistakes import place_order
+from app.kernel.ids import new_id
+from app.provisioning.desired import Desired, DesiredOrganization
+from app.provisioning.guards import aim_guards
+from app.provisioning.plan_access_keys import KeyPlanner, KeyScope, NamedUseCases
+from app.provisioning.plan_accounts import plan_accounts, refuse_foreign_accounts
+from app.provisioning.plan_use_cases import UseCasePlanner
+from app.provisioning.plan_workspaces import Found, match_workspaces, plan_workspaces
+from app.provisioning.problems import FileProblems, step
 from app.provisioning.records import (
-    AccountRecord,
-    Goal,
-    GuardsStep,
-    PolicyRecord,
+    Current,
+    KeyRecord,
+    OrganizationRecord,
+    Plan,
     SenderRecord,
     Step,
-    changed_fields,
+    UseCaseRecord,
 )
 
-_IN_THE_FILE = {
-    "parent_id": "parent",
-    "acknowledges_high_risk": "acknowledge_high_risk",
-    "account_sid": "twilio.account_sid",
-    "brand_sid": "brand.sid",
-    "brand_status": "brand.status",
-    "campaign_sid": "campaign.sid",
-    "campaign_status": "campaign.status",
-    "deleted_at": "deleted",
-    "rate_per_second": "rate.per_second",
-    "rate_burst": "rate.burst",
-}
 
-
-def list_changes(goal: Goal, now: datetime) -> tuple[Change, ...]:
-    """List every difference of a plan, in the order of places."""
-    return tuple(sorted(_changes(goal, now), key=lambda change: place_order(change.place)))
-
-
-def _changes(goal: Goal, now: datetime) -> Iterator[Change]:
-    names = goal.workspace_names
-    yield from _differences(goal.organization, names)
-    for account in goal.accounts:
-        yield from _account(account)
-    for workspace in goal.workspaces:
-        yield from _differences(workspace, names)
-    for policy in goal.policies:
-        yield from _policy(policy, now)
-    for use_case in goal.use_cases:
-        yield from _differences(use_case, names)
-    for sender in goal.senders:
-        yield from _sender(sender)
-    for guards in goal.guards:
-        yield from _guards(guards)
-    for key in goal.keys:
-        yield from _differences(key, names)
-
-
-def _differences(step: Step[Any], names: Mapping[UUID, str]) -> Iterator[Change]:
-    if step.before is None:
-        yield Change(step.place, Action.ADD, after=step.after.name)
-        return
-    for name in changed_fields(step.before, step.after):
-        before = _wire(name, getattr(step.before, name), names)
-        after = _wire(name, getattr(step.after, name), names)
-        if name == "deleted_at" and after:
-            yield Change(step.place, Action.REMOVE, before=step.before.name)
-        else:
-            yield Change(step.place, Action.CHANGE, _IN_THE_FILE.get(name, name), before, after)
-
-
-def _account(step: Step[AccountRecord]) -> Iterator[Change]:
-    if step.before is None:
-        yield Change(step.place, Action.ADD, after=step.after.sid)
-        return
-    for name, token in changed_fields(step.before, step.after).items():
-        if token is None:
-            yield Change(step.place, Action.REMOVE, name)
-        else:
-            yield Change(step.place, Action.CHANGE, name, after=CHANGED)
-
-
-def _policy(step: Step[PolicyRecord], now: datetime) -> Iterator[Change]:
-    before = step.before.state if step.before else PolicyState()
-    after = step.after.state
-    mapped = country_changes(before.destinations, after.destinations)
-    # What holds for a country may change with a rule as well, and not change with the map.
-    held = country_changes(country_accesses(before, now), country_accesses(after, now))
-    for country, one in sorted({one.country: one for one in (*mapped, *held)}.items()):
-        pair = one.before, one.after
-        yield Change(step.place, _action(*pair), f"destinations.{country}", *pair)
-
-
-def _sender(step: Step[SenderRecord]) -> Iterator[Change]:
-    number = mask_numbers_in(step.after.number)
-    if step.is_removal:
-        yield Change(step.place, Action.REMOVE, before=number)
-    elif step.before is None:
-        yield Change(step.place, Action.ADD, after=number)
-    else:
-        for name, after in changed_fields(step.before, step.after).items():
-            yield Change(step.place, Action.CHANGE, name, getattr(step.before, name), after)
-
-
-def _guards(guards: GuardsStep) -> Iterator[Change]:
-    before, after = guards.before, guards.after
-    found = [(guards.place, workspace_differences(before, after))]
-    for use_case_id, place in guards.use_case_places.items():
-        found.append((place, use_case_differences(before, after, use_case_id)))
-    for place, differences in found:
-        for one in differences:
-            pair = one.before, one.after
-            yield Change(place, _action(*pair), one.path, *pair)
-
-
-def _action(before: object, after: object) -> Action:
+def plan_organization(
+    desired: DesiredOrganization, current: Current, problems: FileProblems
+) -> Step[OrganizationRecord]:
+    """Find the organization by its id or name, or make it."""
+    by_name = {known.name: known for known in current.organizations.values()}
+    holder = by_name.get(desired.name or "")
+    before = holder if desired.id is None else current.organizations.get(desired.id)
+    organization_id = desired.id or (before.id if before else new_id())
+    at_name = step(desired.place, "name")
+    if holder is not None and holder.id != organization_id:
+        problems.add(at_name, f"Is the name of another organization, whose id is {holder.id}.")
     if before is None:
-        return Action.ADD
-    return Action.REMOVE if after is None else Action.CHANGE
+        problems.require(desired.name, at_name, "Is needed for an organization that is new.")
+        before_denied: tuple[str, ...] = ()
+    else:
+        before_denied = before.denied_destinations
+    denied = desired.denied_destinations
+    after = OrganizationRecord(
+        id=organization_id,
+        name=desired.name or (before.name if before else ""),
+        denied_destinations=before_denied if denied is None else tuple(sorted(set(denied))),
+    )
+    return Step(desired.place, before, after)
 
 
-def _wire(name: str, value: Any, names: Mapping[UUID, str]) -> Any:
-    if name == "deleted_at":
-        return value is not None
-    if name == "allowed_destinations" and value is None:
-        return ANY_DESTINATION
-    if name == "expires_at" and value is not None:
-        return rfc3339(value)
-    if isinstance(value, UUID):
-        return names.get(value, str(value))
-    return list(value) if isinstance(value, tuple) else value
+_IDENTITY = ("organization", "organization.id", "organization.name")
+
+
+def make_plan(desired: Desired, current: Current, problems: FileProblems, now: datetime) -> Plan:
+    """Plan every object of the file.
+
+    Raises:
+        FileRefused: with every problem.
+    """
+    organization = plan_organization(desired.organization, current, problems)
+    owner = organization.after
+    accounts = plan_accounts(desired.workspaces, current, owner.id, problems)
+    if problems.has_any(*_IDENTITY):
+        # Whose workspaces to compare with is unknown.
+        problems.refuse()
+    refuse_foreign_accounts(accounts, current, owner.id, problems)
+    found = match_workspaces(desired.workspaces, current, owner.id, problems)
+    workspaces = plan_workspaces(found, current, owner, problems)
+    use_cases, senders = _plan_use_cases(found, owner, current, problems, now)
+    guards = aim_guards(found, use_cases, current, problems)
+    known = {one.id: one for one in current.use_cases.values()}
+    known |= {aim.after.id: aim.after for aim in use_cases}
+    named = NamedUseCases([one for one in known.values() if one.deleted_at is None])
+    keys = _plan_keys(
+        desired, found, owner.id, current=current, named=named, problems=problems, now=now
+    )
+    planned = Plan(
+        organization=organization,
+        accounts=tuple(accounts),
+        workspaces=tuple(workspaces.workspaces),
+        policies=tuple(workspaces.policies),
+        use_cases=tuple(use_cases),
+        senders=tuple(senders),
+        keys=tuple(keys),
+        guards=tuple(guards),
+        workspace_names=workspaces.names,
+    )
+    problems.refuse()
+    return planned
+
+
+def _plan_use_cases(
+    found: list[Found],
+    owner: OrganizationRecord,
+    current: Current,
+    problems: FileProblems,
+    now: datetime,
+) -> tuple[list[Step[UseCaseRecord]], list[Step[SenderRecord]]]:
+    use_cases: list[Step[UseCaseRecord]] = []
+    senders: list[Step[SenderRecord]] = []
+    for each in found:
+        aimer = UseCasePlanner(each.id, owner.denied_destinations, current, problems)
+        aims = aimer.aim(each.entry, now)
+        use_cases += aims.use_cases
+        senders += aims.senders
+    return use_cases, senders
+
+
+def _plan_keys(
+    desired: Desired,
+    found: list[Found],
+    organization_id: UUID,
+    *,
+    current: Current,
+    named: NamedUseCases,
+    problems: FileProblems,
+    now: datetime,
+) -> list[Step[KeyRecord]]:
+    keys_of = {KeyScope(organization_id, None): desired.organization.access_keys}
+    keys_of |= {KeyScope(organization_id, each.id): each.entry.access_keys for each in found}
+    return [
+        aim
+        for scope, keys in keys_of.items()
+        for aim in KeyPlanner(current, named, scope, problems).aim(keys, now)
+    ]

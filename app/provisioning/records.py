@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from app.access.key_limits import DEFAULT_RATE
-from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
-from app.destinations.state import PolicyState
+from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
+from app.destinations.policy.state import PolicyState
 from app.guards.limits import GuardConfiguration
 from app.guards.manage import GuardEdit
 from app.use_cases.unconfirmed import OnUnconfirmed
@@ -109,7 +109,7 @@ class KeyRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Current:
     """The current state; accounts, policies, guards and keys as `load_stored` limits them."""
 
     organizations: Mapping[UUID, OrganizationRecord] = field(default_factory=dict)
@@ -149,7 +149,7 @@ class GuardsStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Plan:
     """Steps for every object of the file, in the file's order."""
 
     organization: Step[OrganizationRecord]

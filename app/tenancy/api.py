@@ -4,11 +4,9 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
-from app.access.workspaces_api import WorkspaceView, render
+from app.access.principal import Principal, Role, actor_of
+from app.access.workspaces_api import WorkspaceView, render_workspace
 from app.db.engine import Database
 from app.kernel import errors as e
 from app.tenancy.create import NewWorkspace
@@ -22,8 +20,8 @@ from app.tenancy.schemas import (
 )
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Workspaces")
 PATH = "/v1/workspaces"
@@ -38,9 +36,9 @@ _LIST: Query[WorkspaceFilter] = Query(WorkspaceListQuery)
 def list_workspaces(principal: Principal) -> Answer:
     """List workspaces, oldest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         found = load_workspaces(connection, principal, wanted)
-    written = partial(render, role=principal.role)
+    written = partial(render_workspace, role=principal.role)
     return json_answer(page(found, wanted.limit, lambda row: row.id, written))
 
 
@@ -54,8 +52,8 @@ def list_workspaces(principal: Principal) -> Answer:
 )
 def post_workspace(principal: Principal) -> Answer:
     """Create a workspace that may reach its home country, or inherits from its parent."""
-    row = service(ManageWorkspaces).create(principal, _ADD.read(), actor_of(principal))
-    return json_answer(render(row, principal.role), 201)
+    row = get_service(ManageWorkspaces).create(principal, _ADD.read(), actor_of(principal))
+    return json_answer(render_workspace(row, principal.role), 201)
 
 
 @routes.add(
@@ -67,9 +65,9 @@ def post_workspace(principal: Principal) -> Answer:
 )
 def get_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Show one workspace."""
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         row = require_own_workspace(connection, principal, workspace_id)
-    return json_answer(render(row, principal.role))
+    return json_answer(render_workspace(row, principal.role))
 
 
 @routes.add(
@@ -83,5 +81,5 @@ def get_workspace(principal: Principal, workspace_id: UUID) -> Answer:
 def patch_workspace(principal: Principal, workspace_id: UUID) -> Answer:
     """Change name, home country, provider account or retention times."""
     wanted, actor = _CHANGE.read(), actor_of(principal)
-    row = service(ManageWorkspaces).change(principal, workspace_id, wanted, actor)
-    return json_answer(render(row, principal.role))
+    row = get_service(ManageWorkspaces).change(principal, workspace_id, wanted, actor)
+    return json_answer(render_workspace(row, principal.role))

@@ -16,15 +16,14 @@ from app.access.accounts import (
     require_proof,
     write_account,
 )
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import Principal
-from app.access.scope import lock_organization
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import lock_organization
 from app.access.tables import workspaces
+from app.db.encryption import Cipher
 from app.db.rows import AnyRow
-from app.db.vault import Vault
 from app.kernel.problems import Problems
-from app.tenancy.create import TAKEN
+from app.tenancy.create import WORKSPACE_NAME_TAKEN
 from app.tenancy.forget import forget_unused_account
 from app.tenancy.read import is_taken, require_own_workspace
 
@@ -33,7 +32,7 @@ _PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days"
 
 def change_workspace(
     connection: Connection,
-    vault: Vault,
+    cipher: Cipher,
     principal: Principal,
     workspace_id: UUID,
     wanted: Mapping[str, Any],
@@ -49,20 +48,20 @@ def change_workspace(
     """
     lock_organization(connection, principal.organization_id)
     row = require_own_workspace(connection, principal, workspace_id)
-    account = check_change(connection, vault, principal, workspace_id, wanted, lock=True)
+    account = check_change(connection, cipher, principal, workspace_id, wanted, lock=True)
     values = {name: wanted[name] for name in _PLAIN if name in wanted}
     if "twilio" in wanted:
         values["account_sid"] = None if account is None else account.sid
     if account is not None:
         require_proof(account, wanted["twilio"])
-        write_account(connection, vault, account, now)
+        write_account(connection, cipher, account, now)
         note_account(connection, account, workspace_id, actor, now)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
         statement = update(workspaces).where(workspaces.c.id == workspace_id)
         connection.execute(statement.values(**changed, updated_at=now))
         of_it, names = (workspace_id, "workspace.changed", now), ", ".join(sorted(changed))
-        note_in_workspace(connection, actor, *of_it, target=workspace_id, reason=names)
+        record_workspace_event(connection, actor, *of_it, target=workspace_id, reason=names)
     if "account_sid" in changed:
         forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
     return require_own_workspace(connection, principal, workspace_id)
@@ -70,7 +69,7 @@ def change_workspace(
 
 def check_change(
     connection: Connection,
-    vault: Vault,
+    cipher: Cipher,
     principal: Principal,
     workspace_id: UUID,
     wanted: Mapping[str, Any],
@@ -85,12 +84,12 @@ def check_change(
     row, problems = require_own_workspace(connection, principal, workspace_id), Problems()
     name = wanted.get("name", row.name)
     if name != row.name and is_taken(connection, row.organization_id, name):
-        problems.add("$.name", TAKEN)
+        problems.add("$.name", WORKSPACE_NAME_TAKEN)
     account, twilio = None, wanted.get("twilio")
     if twilio is not None:
         given = replace(twilio, account_sid=twilio.account_sid or row.account_sid or "")
         if given.account_sid:
-            of_it = connection, vault, principal, given
+            of_it = connection, cipher, principal, given
             account = problems.catch(lambda: plan_account(*of_it, lock=lock))
         else:
             problems.add(f"{PATH}.account_sid", "Is needed: the workspace has no account.")

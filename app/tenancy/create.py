@@ -14,24 +14,22 @@ from app.access.accounts import (
     require_proof,
     write_account,
 )
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.parents import mistake_in_chain
-from app.access.principal import Principal
-from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
-from app.access.scope import lock_organization
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import lock_organization
 from app.access.tables import organizations, workspaces
+from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS, mistake_in_chain
+from app.db.encryption import Cipher
 from app.db.rows import AnyRow
-from app.db.vault import Vault
-from app.destinations.own_map import write_own_map
-from app.destinations.policy import Access
-from app.destinations.problems import DENIED
+from app.destinations.manage import set_own_policy
+from app.destinations.policy.evaluate import Access
+from app.destinations.policy.state import DENIED
 from app.kernel.errors import Forbidden
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
 from app.tenancy.read import is_taken, load_parents, require_own_workspace
 
-TAKEN = "Is the name of another workspace of this organization."
+WORKSPACE_NAME_TAKEN = "Is the name of another workspace of this organization."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class NewWorkspace:
 
 def create_workspace(
     connection: Connection,
-    vault: Vault,
+    cipher: Cipher,
     principal: Principal,
     wanted: NewWorkspace,
     *,
@@ -68,10 +66,10 @@ def create_workspace(
         ValidationFailed: name, parent, home country or provider account are not valid.
     """
     lock_organization(connection, principal.organization_id)
-    account = check_new_workspace(connection, vault, principal, wanted, lock=True)
+    account = check_new_workspace(connection, cipher, principal, wanted, lock=True)
     if account is not None:
         require_proof(account, wanted.twilio)
-        write_account(connection, vault, account, now)
+        write_account(connection, cipher, account, now)
     workspace_id = new_id()
     values = {
         "id": workspace_id,
@@ -86,18 +84,18 @@ def create_workspace(
     }
     connection.execute(insert(workspaces).values(**values, created_at=now, updated_at=now))
     of_new = workspace_id, "workspace.created", now
-    note_in_workspace(connection, actor, *of_new, target=workspace_id, reason=wanted.name)
+    record_workspace_event(connection, actor, *of_new, target=workspace_id, reason=wanted.name)
     if account is not None:
         note_account(connection, account, workspace_id, actor, now)
     if not wanted.is_to_inherit:
         only_home = {wanted.home_country: Access.ALLOWED.value}
-        write_own_map(connection, workspace_id, only_home, actor, now)
+        set_own_policy(connection, workspace_id, only_home, actor, now)
     return require_own_workspace(connection, principal, workspace_id)
 
 
 def check_new_workspace(
     connection: Connection,
-    vault: Vault,
+    cipher: Cipher,
     principal: Principal,
     wanted: NewWorkspace,
     *,
@@ -112,7 +110,7 @@ def check_new_workspace(
         raise Forbidden("New workspaces take an access key of the organization.")
     problems, organization_id, workspace_id = Problems(), principal.organization_id, new_id()
     if is_taken(connection, organization_id, wanted.name):
-        problems.add("$.name", TAKEN)
+        problems.add("$.name", WORKSPACE_NAME_TAKEN)
     if wanted.parent_id is not None:
         parents = load_parents(connection, organization_id)
         wrong = mistake_in_chain(workspace_id, parents | {workspace_id: wanted.parent_id})
@@ -122,18 +120,20 @@ def check_new_workspace(
             problems.add("$.parent_id", wrong)
     elif wanted.inherits:
         problems.add("$.inherits", "This workspace has no parent to inherit from.")
-    if not wanted.is_to_inherit and wanted.home_country in _floor(connection, organization_id):
+    if not wanted.is_to_inherit and wanted.home_country in _denied_by_organization(
+        connection, organization_id
+    ):
         problems.add("$.home_country", DENIED)
     account = None
     if wanted.twilio is not None:
         twilio = wanted.twilio
-        of_it = connection, vault, principal, twilio
+        of_it = connection, cipher, principal, twilio
         account = problems.catch(lambda: plan_account(*of_it, lock=lock))
     problems.refuse()
     return account
 
 
-def _floor(connection: Connection, organization_id: UUID) -> list[str]:
+def _denied_by_organization(connection: Connection, organization_id: UUID) -> list[str]:
     columns = organizations.c
     query = select(columns.denied_destinations).where(columns.id == organization_id)
     return list(connection.execute(query).scalar_one())

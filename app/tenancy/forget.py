@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.accounts import delete_account, is_account_used
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.destinations.provider_store import forget_permissions
-from app.messages.refusing_accounts import forget_refusing
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor
+from app.destinations.geo_permissions.store import forget_permissions
+from app.messages.reconciliation.refusing_accounts import forget_refusing
 
 
 def forget_unused_account(
@@ -17,7 +17,7 @@ def forget_unused_account(
 ) -> None:
     """Delete an account that a workspace has just left, unless another workspace uses it.
 
-    The organization must be locked: see `app.access.scope.lock_organization`.
+    The organization must be locked: see `app.access.store.lock_organization`.
     """
     if account_sid is None or is_account_used(connection, account_sid):
         return
@@ -25,4 +25,4 @@ def forget_unused_account(
     forget_refusing(connection, account_sid)
     delete_account(connection, account_sid)
     of_it = workspace_id, "provider_account.forgotten", now
-    note_in_workspace(connection, actor, *of_it, target=account_sid)
+    record_workspace_event(connection, actor, *of_it, target=account_sid)

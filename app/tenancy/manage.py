@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID
 
-from app.access.accounts import PATH, WRONG, AccountPlan
-from app.access.actor import Actor
-from app.access.principal import Principal
+from app.access.accounts import NOT_ACCEPTED, PATH, AccountPlan
+from app.access.principal import Actor, Principal
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.db.vault import Vault
 from app.kernel.clock import Clock
 from app.kernel.errors import RateLimited, ValidationFailed
 from app.tenancy.change import change_workspace, check_change
@@ -33,7 +32,7 @@ class ManageWorkspaces:
     """The operations behind ``/v1/workspaces`` and the console's pages of workspaces."""
 
     database: Database
-    vault: Vault
+    cipher: Cipher
     clock: Clock
     prover: TokenProver
     _turns: threading.BoundedSemaphore = field(
@@ -48,11 +47,13 @@ class ManageWorkspaces:
         """
         if wanted.twilio is not None:
             with self.database.reading() as connection:
-                planned = check_new_workspace(connection, self.vault, principal, wanted)
+                planned = check_new_workspace(connection, self.cipher, principal, wanted)
             wanted = replace(wanted, twilio=replace(wanted.twilio, is_proven=self._prove(planned)))
         now = self.clock.now()
         with self.database.writing() as connection:
-            return create_workspace(connection, self.vault, principal, wanted, actor=actor, now=now)
+            return create_workspace(
+                connection, self.cipher, principal, wanted, actor=actor, now=now
+            )
 
     def change(
         self, principal: Principal, workspace_id: UUID, wanted: Mapping[str, Any], actor: Actor
@@ -65,9 +66,9 @@ class ManageWorkspaces:
         twilio = wanted.get("twilio")
         if twilio is not None:
             with self.database.reading() as connection:
-                planned = check_change(connection, self.vault, principal, workspace_id, wanted)
+                planned = check_change(connection, self.cipher, principal, workspace_id, wanted)
             wanted = {**wanted, "twilio": replace(twilio, is_proven=self._prove(planned))}
-        of_it, now = (self.vault, principal, workspace_id, wanted), self.clock.now()
+        of_it, now = (self.cipher, principal, workspace_id, wanted), self.clock.now()
         with self.database.writing() as connection:
             return change_workspace(connection, *of_it, actor=actor, now=now)
 
@@ -86,5 +87,5 @@ class ManageWorkspaces:
         finally:
             self._turns.release()
         if wrong:
-            raise ValidationFailed({f"{PATH}.{name}": [WRONG] for name in wrong})
+            raise ValidationFailed({f"{PATH}.{name}": [NOT_ACCEPTED] for name in wrong})
         return True

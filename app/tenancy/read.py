@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.store import visible_to
 from app.access.tables import workspaces
 from app.db.filters import given
 from app.db.rows import AnyRow
@@ -35,7 +35,7 @@ def load_workspaces(
     )
     query = (
         select(workspaces)
-        .where(within_reach(principal, columns.id), *conditions)
+        .where(visible_to(principal, columns.id), *conditions)
         .order_by(columns.id)
         .limit(wanted.limit + 1)
     )
@@ -51,9 +51,7 @@ def require_own_workspace(
         NotFound: it is absent or another tenant's.
     """
     columns = workspaces.c
-    query = select(workspaces).where(
-        columns.id == workspace_id, within_reach(principal, columns.id)
-    )
+    query = select(workspaces).where(columns.id == workspace_id, visible_to(principal, columns.id))
     found = connection.execute(query).one_or_none()
     if found is None:
         raise NotFound

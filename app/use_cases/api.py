@@ -5,10 +5,8 @@ from uuid import UUID
 
 from flask import Response
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role, actor_of
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -20,7 +18,7 @@ from app.use_cases.manage import (
     delete_use_case,
     require_use_case,
 )
-from app.use_cases.read import UseCaseFilter, UseCaseRecord, load_use_cases
+from app.use_cases.read import StoredUseCase, UseCaseFilter, load_use_cases
 from app.use_cases.schemas import (
     UseCaseBody,
     UseCaseChange,
@@ -30,8 +28,8 @@ from app.use_cases.schemas import (
 )
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Use cases")
 PATH = "/v1/use-cases"
@@ -44,9 +42,11 @@ _LIST: Query[UseCaseFilter] = Query(UseCaseListQuery)
 def list_use_cases(principal: Principal) -> Answer:
     """List use cases, oldest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         found = load_use_cases(connection, principal, wanted)
-    return json_answer(page(found, wanted.limit, lambda record: record.use_case_id, render))
+    return json_answer(
+        page(found, wanted.limit, lambda record: record.use_case_id, render_use_case)
+    )
 
 
 @routes.add(
@@ -58,17 +58,17 @@ def list_use_cases(principal: Principal) -> Answer:
 )
 def get_use_case(principal: Principal, use_case_id: UUID) -> Answer:
     """Fetch one use case."""
-    with service(Database).reading() as connection:
-        return json_answer(render(require_use_case(connection, principal, use_case_id)))
+    with get_service(Database).reading() as connection:
+        return json_answer(render_use_case(require_use_case(connection, principal, use_case_id)))
 
 
 @routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: UseCaseView})
 def post_use_case(principal: Principal) -> Answer:
     """Make a use case with an empty sender pool."""
-    wanted, actor, now = _ADD.read(), actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         made = create_use_case(connection, principal, wanted, actor=actor, now=now)
-    return json_answer(render(made), 201)
+    return json_answer(render_use_case(made), 201)
 
 
 @routes.add(
@@ -81,10 +81,10 @@ def post_use_case(principal: Principal) -> Answer:
 )
 def patch_use_case(principal: Principal, use_case_id: UUID) -> Answer:
     """Change a use case; omitted fields stay."""
-    wanted, actor, now = _CHANGE.read(), actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    wanted, actor, now = _CHANGE.read(), actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         found = change_use_case(connection, principal, use_case_id, wanted, actor=actor, now=now)
-    return json_answer(render(found))
+    return json_answer(render_use_case(found))
 
 
 @routes.add(
@@ -96,13 +96,13 @@ def patch_use_case(principal: Principal, use_case_id: UUID) -> Answer:
 )
 def remove_use_case(principal: Principal, use_case_id: UUID) -> Answer:
     """Delete a use case; its messages stay."""
-    actor, now = actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    actor, now = actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         delete_use_case(connection, principal, use_case_id, actor=actor, now=now)
     return Response(status=204)
 
 
-def render(record: UseCaseRecord) -> dict[str, Any]:
+def render_use_case(record: StoredUseCase) -> dict[str, Any]:
     """Write a use case with its pool and registrations."""
     row = record.row
     return {

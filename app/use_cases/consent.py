@@ -11,9 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, or_, select
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import ActorKind
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, ActorKind
 from app.access.tables import workspaces
 from app.kernel.phone import PhoneNumber
 from app.use_cases.consent_order import count_keyword, note_wish
@@ -84,7 +83,9 @@ def _enter(connection: Connection, opt_out: OptOut, now: datetime) -> int:
     if added is None:
         return 0
     of_list = opt_out.workspace_id, "opt_out.added", now
-    note_in_workspace(connection, _RECIPIENT, *of_list, target=added, reason=OptOutSource.KEYWORD)
+    record_workspace_event(
+        connection, _RECIPIENT, *of_list, target=added, reason=OptOutSource.KEYWORD
+    )
     return 1
 
 
@@ -103,5 +104,7 @@ def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:
     lifted = list(found.scalars())
     of_list = opt_out.workspace_id, "opt_out.removed", now
     for one in lifted:
-        note_in_workspace(connection, _RECIPIENT, *of_list, target=one, reason=OptOutSource.KEYWORD)
+        record_workspace_event(
+            connection, _RECIPIENT, *of_list, target=one, reason=OptOutSource.KEYWORD
+        )
     return len(lifted)

@@ -16,7 +16,7 @@ from app.use_cases.opt_outs import SCOPED, WHOLE, OptOut
 from app.use_cases.tables import keyword_messages, recipient_consents
 
 # No report of a message comes later than this, so older facts are forgotten, and ignored.
-KEPT = timedelta(days=30)
+CONSENTS_KEPT = timedelta(days=30)
 
 
 def count_keyword(
@@ -50,7 +50,7 @@ def note_refusal(
 
     A keyword that named no use case counts for all of the workspace.
     """
-    if known_at < now - KEPT:
+    if known_at < now - CONSENTS_KEPT:
         return False
     columns = recipient_consents.c
     newer_for_all = connection.execute(

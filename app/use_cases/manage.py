@@ -8,22 +8,21 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, null, select, update
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import Principal
-from app.access.scope import chosen_workspace, lock_organization
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import chosen_workspace, lock_organization
 from app.access.tables import organizations
 from app.db.rows import AnyRow
 from app.kernel.errors import UseCaseNotFound
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
-from app.use_cases.read import UseCaseRecord, load_use_case
+from app.use_cases.read import StoredUseCase, load_use_case
 from app.use_cases.registration import Registration, registration_columns
 from app.use_cases.tables import use_cases
 from app.use_cases.unconfirmed import OnUnconfirmed
 
-TAKEN = "Is the name of another use case of this workspace."
-DENIED = "The organization denies this destination."
+NAME_TAKEN = "Is the name of another use case of this workspace."
+DENIED_BY_ORGANIZATION = "The organization denies this destination."
 _PLAIN = ("name", "messaging_service_sid", "active", "on_unconfirmed")
 _REGISTRATIONS = ("brand", "campaign")
 
@@ -44,7 +43,7 @@ class NewUseCase:
 
 def create_use_case(
     connection: Connection, principal: Principal, wanted: NewUseCase, *, actor: Actor, now: datetime
-) -> UseCaseRecord:
+) -> StoredUseCase:
     """Create a use case with an empty sender pool.
 
     Raises:
@@ -77,7 +76,7 @@ def change_use_case(
     *,
     actor: Actor,
     now: datetime,
-) -> UseCaseRecord:
+) -> StoredUseCase:
     """Change the named fields of `NewUseCase`, except the workspace.
 
     Raises:
@@ -115,7 +114,7 @@ def delete_use_case(
 
 def require_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID
-) -> UseCaseRecord:
+) -> StoredUseCase:
     """Load a use case.
 
     Raises:
@@ -132,7 +131,7 @@ def _check_name(connection: Connection, workspace_id: UUID, name: str, problems:
     same = (columns.workspace_id == workspace_id, columns.name == name)
     query = select(columns.id).where(*same, columns.deleted_at.is_(None)).limit(1)
     if connection.execute(query).one_or_none() is not None:
-        problems.add("$.name", TAKEN)
+        problems.add("$.name", NAME_TAKEN)
 
 
 def _check_destinations(
@@ -143,7 +142,7 @@ def _check_destinations(
     floor = connection.execute(query).scalar_one()
     for place, country in enumerate(wanted or ()):
         if country in floor:
-            problems.add(f"$.allowed_destinations[{place}]", DENIED)
+            problems.add(f"$.allowed_destinations[{place}]", DENIED_BY_ORGANIZATION)
 
 
 def _columns(wanted: Mapping[str, Any], stored: AnyRow | None) -> dict[str, Any]:
@@ -175,6 +174,6 @@ def _note(
     connection: Connection, row: AnyRow, verb: str, actor: Actor, now: datetime, *, reason: str
 ) -> None:
     action = f"use_case.{verb}"
-    note_in_workspace(
+    record_workspace_event(
         connection, actor, row.workspace_id, action, now, target=row.id, reason=reason
     )

@@ -5,10 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import Principal
-from app.access.scope import chosen_workspace
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import chosen_workspace
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
 from app.use_cases.consent_order import note_wish
@@ -36,7 +35,7 @@ def enter_opt_out(
     added = add_opt_out(connection, opt_out, now) or take_over_opt_out(connection, opt_out)
     if added is not None:
         action = "opt_out.added"
-        note_in_workspace(
+        record_workspace_event(
             connection, actor, workspace_id, action, now, target=added, reason=wanted.source
         )
     return find_opt_out(connection, opt_out)
@@ -55,7 +54,7 @@ def lift_opt_out(
         raise NotFound
     note_wish(connection, removed, True, now)
     action = "opt_out.removed"
-    note_in_workspace(connection, actor, removed.workspace_id, action, now, target=opt_out_id)
+    record_workspace_event(connection, actor, removed.workspace_id, action, now, target=opt_out_id)
 
 
 def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:

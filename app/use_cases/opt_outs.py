@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.store import visible_to
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
@@ -129,7 +129,7 @@ def load_opt_outs(
     )
     query = (
         select(opt_outs)
-        .where(within_reach(principal, columns.workspace_id), *conditions)
+        .where(visible_to(principal, columns.workspace_id), *conditions)
         .order_by(columns.id.desc())
         .limit(wanted.limit + 1)
     )
@@ -141,7 +141,7 @@ def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUI
     columns = opt_outs.c
     found = connection.execute(
         delete(opt_outs)
-        .where(columns.id == opt_out_id, within_reach(principal, columns.workspace_id))
+        .where(columns.id == opt_out_id, visible_to(principal, columns.workspace_id))
         .returning(opt_outs)
     ).one_or_none()
     if found is None:

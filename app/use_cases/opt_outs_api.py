@@ -5,11 +5,8 @@ from uuid import UUID
 
 from flask import Response
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
-from app.access.visibility import shown_number
+from app.access.principal import Principal, Role, actor_of, shown_number
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -19,8 +16,8 @@ from app.use_cases.opt_outs import NewOptOut, OptOutFilter, load_opt_outs
 from app.use_cases.schemas import OptOutBody, OptOutListQuery, OptOutPage, OptOutView
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Opt-outs")
 _ADD: JsonBody[NewOptOut] = JsonBody(OptOutBody)
@@ -33,11 +30,11 @@ _LIST: Query[OptOutFilter] = Query(OptOutListQuery)
 def list_opt_outs(principal: Principal) -> Answer:
     """List opt-outs, newest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         found = load_opt_outs(connection, principal, wanted)
 
     def shown(row: AnyRow) -> dict[str, Any]:
-        return render(row, principal)
+        return render_opt_out(row, principal)
 
     return json_answer(page(found, wanted.limit, lambda row: row.id, shown))
 
@@ -47,10 +44,10 @@ def list_opt_outs(principal: Principal) -> Answer:
 )
 def create_opt_out(principal: Principal) -> Answer:
     """Put a number on the opt-out list; the same number twice is one row."""
-    wanted, now = _ADD.read(), service(Clock).now()
-    with service(Database).writing() as connection:
+    wanted, now = _ADD.read(), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         row = enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
-    return json_answer(render(row, principal), 201)
+    return json_answer(render_opt_out(row, principal), 201)
 
 
 @routes.add(
@@ -62,13 +59,13 @@ def create_opt_out(principal: Principal) -> Answer:
 )
 def delete_opt_out(principal: Principal, opt_out_id: UUID) -> Answer:
     """Take a number off the opt-out list."""
-    actor, now = actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    actor, now = actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         lift_opt_out(connection, principal, opt_out_id, actor=actor, now=now)
     return Response(status=204)
 
 
-def render(row: AnyRow, principal: Principal) -> dict[str, Any]:
+def render_opt_out(row: AnyRow, principal: Principal) -> dict[str, Any]:
     """Write one opt-out as a principal sees it."""
     return {
         "id": str(row.id),

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.store import visible_to
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.use_cases.eligibility import SenderType, Standing
@@ -29,7 +29,7 @@ class UseCaseFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class UseCaseRecord:
+class StoredUseCase:
     """A use case as stored, and its pool."""
 
     row: AnyRow
@@ -58,7 +58,7 @@ class UseCaseRecord:
 
 def load_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID
-) -> UseCaseRecord | None:
+) -> StoredUseCase | None:
     """Load one use case; None if it is absent, deleted or another tenant's."""
     row = connection.execute(
         select(use_cases).where(use_cases.c.id == use_case_id, *_exists_for(principal))
@@ -68,7 +68,7 @@ def load_use_case(
 
 def load_use_cases(
     connection: Connection, principal: Principal, wanted: UseCaseFilter
-) -> list[UseCaseRecord]:
+) -> list[StoredUseCase]:
     """Load a page, oldest first, and one more if a next page exists."""
     conditions = given(
         (wanted.page_token, use_cases.c.id.__gt__),
@@ -81,23 +81,23 @@ def load_use_cases(
 
 
 def _exists_for(principal: Principal) -> tuple[Any, ...]:
-    return (within_reach(principal, use_cases.c.workspace_id), use_cases.c.deleted_at.is_(None))
+    return (visible_to(principal, use_cases.c.workspace_id), use_cases.c.deleted_at.is_(None))
 
 
-def _with_pools(connection: Connection, rows: Sequence[AnyRow]) -> list[UseCaseRecord]:
+def _with_pools(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredUseCase]:
     pools: dict[UUID, list[AnyRow]] = defaultdict(list)
     ids = [row.id for row in rows]
     found = select(senders).where(senders.c.use_case_id.in_(ids)).order_by(senders.c.id)
     for sender in connection.execute(found):
         pools[sender.use_case_id].append(sender)
-    return [UseCaseRecord(row, pools[row.id]) for row in rows]
+    return [StoredUseCase(row, pools[row.id]) for row in rows]
 
 
 def load_use_case_names(connection: Connection, principal: Principal) -> dict[UUID, str]:
     """Load the names of the use cases that exist for a principal, deleted ones too, by name."""
     query = (
         select(use_cases.c.id, use_cases.c.name)
-        .where(within_reach(principal, use_cases.c.workspace_id))
+        .where(visible_to(principal, use_cases.c.workspace_id))
         .order_by(use_cases.c.name)
         .limit(_MOST_NAMES)
     )

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor
 from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
@@ -34,7 +34,7 @@ class RegistrationSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class RefreshedUseCase:
     """The result for one use case; ``problem`` says why something could not be read."""
 
     use_case_id: UUID
@@ -55,13 +55,13 @@ class RefreshRegistrations:
 
     def __call__(
         self, actor: Actor, workspace_id: UUID | None = None, use_case_id: UUID | None = None
-    ) -> list[Refreshed]:
+    ) -> list[RefreshedUseCase]:
         """Ask for every use case with a brand or a campaign, without holding a connection."""
         with self.database.reading() as connection:
             rows = connection.execute(_registered(workspace_id, use_case_id)).all()
         return [self._refresh(row, actor) for row in rows]
 
-    def _refresh(self, row: AnyRow, actor: Actor) -> Refreshed:
+    def _refresh(self, row: AnyRow, actor: Actor) -> RefreshedUseCase:
         account = ProviderAccount(row.sid, row.auth_token)
         brand, campaign = row.brand_status, row.campaign_status
         problem = None
@@ -78,7 +78,7 @@ class RefreshRegistrations:
         changed = {name: status for name, status in read.items() if status != getattr(row, name)}
         if changed:
             self._store(row, changed, actor)
-        return Refreshed(row.id, row.name, brand, campaign, bool(changed), problem)
+        return RefreshedUseCase(row.id, row.name, brand, campaign, bool(changed), problem)
 
     def _store(self, row: AnyRow, changed: dict[str, str | None], actor: Actor) -> None:
         now = self.clock.now()
@@ -93,7 +93,7 @@ class RefreshRegistrations:
             if connection.execute(statement).rowcount:
                 of_row = row.workspace_id, "use_case.refreshed", now
                 said = ", ".join(f"{name} {status}" for name, status in changed.items())
-                note_in_workspace(connection, actor, *of_row, target=row.id, reason=said)
+                record_workspace_event(connection, actor, *of_row, target=row.id, reason=said)
 
 
 def _registered(workspace_id: UUID | None, use_case_id: UUID | None) -> Select[*tuple[Any, ...]]:

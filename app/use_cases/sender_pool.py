@@ -6,10 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import Principal
-from app.access.scope import lock_organization
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import lock_organization
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
@@ -20,7 +19,7 @@ from app.use_cases.manage import require_use_case
 from app.use_cases.sender_numbers import sender_country
 from app.use_cases.tables import senders
 
-TAKEN = "Is in the pool of this use case already."
+NUMBER_TAKEN = "Is in the pool of this use case already."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def add_sender(
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
     if any(known.number == wanted.number for known in use_case.senders):
-        raise ValidationFailed({"$.number": [TAKEN]})
+        raise ValidationFailed({"$.number": [NUMBER_TAKEN]})
     values = {
         "id": new_id(),
         "use_case_id": use_case_id,
@@ -121,4 +120,4 @@ def _note(
 ) -> None:
     said = mask_numbers_in(sender.number)
     of_sender = use_case.workspace_id, f"sender.{verb}", now
-    note_in_workspace(connection, actor, *of_sender, target=sender.id, reason=said)
+    record_workspace_event(connection, actor, *of_sender, target=sender.id, reason=said)

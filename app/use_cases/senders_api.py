@@ -4,10 +4,8 @@ from uuid import UUID
 
 from flask import Response
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role, actor_of
 from app.db.engine import Database
 from app.kernel import errors as e
 from app.kernel.clock import Clock
@@ -22,8 +20,8 @@ from app.use_cases.sender_pool import (
 )
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 
 routes = Routes("Use cases")
 PATH = "/v1/use-cases/{use_case_id}/senders"
@@ -42,7 +40,7 @@ _LIST: Query[SenderFilter] = Query(SenderListQuery)
 def list_senders(principal: Principal, use_case_id: UUID) -> Answer:
     """List the sender pool of a use case, oldest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         found = load_senders(connection, principal, use_case_id, wanted)
     return json_answer(page(found, wanted.limit, lambda row: row.id, render_sender))
 
@@ -57,8 +55,8 @@ def list_senders(principal: Principal, use_case_id: UUID) -> Answer:
 )
 def post_sender(principal: Principal, use_case_id: UUID) -> Answer:
     """Put a sender into the pool of a use case."""
-    wanted, actor, now = _ADD.read(), actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         row = add_sender(connection, principal, use_case_id, wanted, actor=actor, now=now)
     return json_answer(render_sender(row), 201)
 
@@ -72,7 +70,7 @@ def post_sender(principal: Principal, use_case_id: UUID) -> Answer:
 )
 def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> Answer:
     """Take a sender out of the pool of a use case."""
-    actor, now = actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    actor, now = actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)
     return Response(status=204)

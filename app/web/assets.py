@@ -11,10 +11,10 @@ from pathlib import Path
 from flask import Flask
 
 from app.kernel import errors as e
+from app.web.cached_response import CachedResponse, cached_answer
 from app.web.health import Anyone
-from app.web.packed import Packed, packed_answer
+from app.web.registry import get_service, register_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import provide, service
 
 VENDORED = Path(__file__).parent / "vendored"
 # What a folder may hold for the browser; licences and check sums beside it are not served.
@@ -35,7 +35,7 @@ class Asset:
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
-        self.packed = Packed(path.read_bytes(), MEDIA_TYPES[path.suffix])
+        self.packed = CachedResponse(path.read_bytes(), MEDIA_TYPES[path.suffix])
 
     @cached_property
     def version(self) -> str:
@@ -78,13 +78,13 @@ def _read(folder: Path) -> tuple[Asset, ...]:
 
 def install_assets(app: Flask, folders: Iterable[Path], prefix: str) -> None:
     """Serve the files of these folders, and give templates ``asset_url``."""
-    provide(app, Assets(folders, prefix))
+    register_service(app, Assets(folders, prefix))
     app.jinja_env.globals["asset_url"] = asset_url
 
 
 def asset_url(name: str) -> str:
     """Return the address of a file of the running application; KeyError: there is none."""
-    return service(Assets).url(name)
+    return get_service(Assets).url(name)
 
 
 @routes.add(
@@ -96,5 +96,5 @@ def asset_url(name: str) -> str:
 )
 def asset(_: None, version: str, name: str) -> Answer:
     """Serve a file of the pages."""
-    found = service(Assets).find(version, name)
-    return packed_answer(found.packed, cache=_FOR_EVER)
+    found = get_service(Assets).find(version, name)
+    return cached_answer(found.packed, cache=_FOR_EVER)

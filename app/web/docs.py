@@ -16,15 +16,15 @@ from app.web.health import Anyone
 from app.web.html import html_answer
 from app.web.openapi import Description
 from app.web.prefix import PublicPrefix
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 STATIC = Path(__file__).parent / "static"
 routes = Routes("Operations")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OperationLine:
     """One operation in the index."""
 
     tag: str
@@ -34,23 +34,23 @@ class Line:
     anchor: str
 
 
-def lines_of(document: dict[str, Any]) -> Iterator[Line]:
+def lines_of(document: dict[str, Any]) -> Iterator[OperationLine]:
     """List the operations of a description, each with its anchor in Swagger UI."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             tag = operation["tags"][0]
             anchor = f"#/{quote(tag)}/{operation['operationId']}"
-            yield Line(tag, method.upper(), path, operation["summary"], anchor)
+            yield OperationLine(tag, method.upper(), path, operation["summary"], anchor)
 
 
 @routes.add("GET", "/docs", guard=Anyone("the reference is no secret"), answers={200: "text/html"})
 def docs(_: None) -> Answer:
     """Show the API reference for people."""
-    document = service(Description).document
-    sections: dict[str, list[Line]] = {}
+    document = get_service(Description).document
+    sections: dict[str, list[OperationLine]] = {}
     for line in lines_of(document):
         sections.setdefault(line.tag, []).append(line)
-    prefix = service(PublicPrefix)
+    prefix = get_service(PublicPrefix)
     page = render_template(
         "docs.html",
         info=document["info"],

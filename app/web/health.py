@@ -25,9 +25,9 @@ from app.web.metrics import (
     StoredFigures,
     exposition,
 )
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
 from app.web.schemas import Health, Readiness, Version
-from app.web.wiring import service
 
 routes = Routes("Operations")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?", re.ASCII)
@@ -68,7 +68,7 @@ class TokenOrLoopback:
         Raises:
             Unauthorized: everyone else.
         """
-        wanted = service(MetricsToken).token
+        wanted = get_service(MetricsToken).token
         if wanted is None:
             if not _is_direct_from_loopback():
                 raise e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")
@@ -121,13 +121,13 @@ def readyz(_: None) -> Answer:
     wanted = latest_revision()
     beat = skew = differing = None
     try:
-        skew = service(Database).measure_clock()
-        found = current_revision(service(Database))
+        skew = get_service(Database).measure_clock()
+        found = current_revision(get_service(Database))
         if found == wanted:
-            service(InstallationSecrets).prepare(service(Database))
-            with service(Database).reading() as connection:
+            get_service(InstallationSecrets).prepare(get_service(Database))
+            with get_service(Database).reading() as connection:
                 beat = last_beat(connection)
-                differing = service(InstallationSecrets).find_differing(connection)
+                differing = get_service(InstallationSecrets).find_differing(connection)
     except e.ServiceUnavailable:
         return _readiness("unreachable", (None, wanted), beat, skew, None)
     database = "ok" if found == wanted else "migrations missing"
@@ -187,12 +187,14 @@ def metrics(_: None) -> Answer:
 
 
 def _measure_stored() -> None:
-    if current_revision(service(Database)) != latest_revision():
+    if current_revision(get_service(Database)) != latest_revision():
         return  # the tables that are counted may not exist yet
-    now = service(Clock).now()
-    with service(Database).reading() as connection:
+    now = get_service(Clock).now()
+    with get_service(Database).reading() as connection:
         beat = last_beat(connection)
-        counts = [(gauge, count(connection, now)) for gauge, count in service(StoredFigures).counts]
+        counts = [
+            (gauge, count(connection, now)) for gauge, count in get_service(StoredFigures).counts
+        ]
     HEARTBEAT_AGE.set(math.inf if beat is None else max(0.0, (now - beat).total_seconds()))
     for gauge, counted in counts:
         gauge.set(counted)

@@ -8,18 +8,80 @@ from importlib.metadata import version
 from typing import Any
 
 from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import Schema
 
 from app.kernel import errors as e
+from app.web.cached_response import CachedResponse, cached_answer
 from app.web.errors import HTTP_STATUS
+from app.web.fields import StrictSchema
 from app.web.health import Anyone
-from app.web.openapi_bodies import content_of, either, meaning_of
 from app.web.openapi_errors import error_answers, error_examples
-from app.web.openapi_examples import parameter_example
+from app.web.openapi_examples import example_of, parameter_example
 from app.web.openapi_headers import COMMON_HEADERS, success_headers
-from app.web.openapi_shapes import SchemaPlugin
-from app.web.packed import Packed, packed_answer
-from app.web.routes import Answer, Endpoint, Routes
-from app.web.wiring import service
+from app.web.registry import get_service
+from app.web.routes import Answer, Endpoint, Routes, Shape
+
+
+class _Converter(OpenAPIConverter):
+    def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
+        shape: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+        # A client that was generated from the description must not refuse a new field.
+        if not isinstance(schema, StrictSchema):
+            shape.pop("additionalProperties", None)
+        return shape
+
+
+class SchemaPlugin(MarshmallowPlugin):
+    """Apispec's plugin, with the rule above."""
+
+    Converter = _Converter
+
+
+def either(own: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+    """Describe a status that a route answers with a document of its own and with an error."""
+    ours, theirs = (one["content"]["application/json"] for one in (own, error))
+    document = {
+        "schema": {"anyOf": [ours["schema"], theirs["schema"]]},
+        "examples": {ours["schema"].__name__: {"value": ours["example"]}} | theirs["examples"],
+    }
+    return error | {
+        "description": f"{own['description']} Or:\n\n{error['description']}",
+        "content": {"application/json": document},
+    }
+
+
+def body_content(shape: Shape) -> dict[str, Any]:
+    """Describe a request or response body, with an example of each schema."""
+    shapes = shape if isinstance(shape, tuple) else () if shape is None else (shape,)
+    found: dict[str, Any] = {
+        kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}
+        for kind in shapes
+        if isinstance(kind, str)
+    }
+    documents = [one for one in shapes if not isinstance(one, str)]
+    if len(documents) == 1:
+        found["application/json"] = {"schema": documents[0], "example": example_of(documents[0])}
+    elif documents:
+        found["application/json"] = {
+            "schema": {"anyOf": documents},
+            "examples": {
+                one.__name__: {"summary": meaning_of(one), "value": example_of(one)}
+                for one in documents
+            },
+        }
+    return {"content": found} if found else {}
+
+
+def meaning_of(shape: Shape) -> str:
+    """Return the description of a response."""
+    if shape is None:
+        return "Done."
+    if isinstance(shape, tuple):
+        return " Or: ".join(map(meaning_of, shape))
+    return shape if isinstance(shape, str) else (shape.__doc__ or "").strip().replace("``", "`")
+
 
 routes = Routes("Operations")
 _ID = re.compile(r"\{(\w+)\}")
@@ -95,7 +157,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 def _body(endpoint: Endpoint) -> dict[str, Any] | None:
     if endpoint.body is not None:
-        return content_of(endpoint.body.schema)["content"]  # type: ignore[no-any-return]
+        return body_content(endpoint.body.schema)["content"]  # type: ignore[no-any-return]
     if endpoint.form is None:
         return None
     schema = {
@@ -129,7 +191,7 @@ def _answers(endpoint: Endpoint) -> dict[str, Any]:
                 endpoint.answer_headers, is_keyed=endpoint.guard.rule in _KEYED
             ),
         }
-        | content_of(shape)
+        | body_content(shape)
         for status, shape in endpoint.answers.items()
     }
     for status, answer in error_answers(endpoint, errors_of(endpoint)).items():
@@ -167,9 +229,9 @@ class Description:
         return describe(self._endpoints, self._server)
 
     @cached_property
-    def packed(self) -> Packed:
+    def packed(self) -> CachedResponse:
         """Return the document as JSON."""
-        return Packed(json.dumps(self.document).encode(), "application/json")
+        return CachedResponse(json.dumps(self.document).encode(), "application/json")
 
 
 @routes.add(
@@ -181,4 +243,4 @@ class Description:
 )
 def openapi(_: None) -> Answer:
     """Show the OpenAPI description of this API."""
-    return packed_answer(service(Description).packed, cache="no-store")
+    return cached_answer(get_service(Description).packed, cache="no-store")

@@ -22,7 +22,7 @@ class Name(fields.String):
         return name
 
 
-class Form(validate.Regexp):
+class SettingsForm(validate.Regexp):
     """The whole value has a form; the expression means the same to JavaScript, for the API."""
 
     def __init__(self, expression: str, error: str) -> None:
@@ -48,7 +48,7 @@ def sid(prefixes: str, *, may_be_empty: bool = False, required: bool = True) -> 
     form, error = f"{prefixes}[0-9a-fA-F]{{32}}", f"Must be {said} and 32 hexadecimal digits"
     if may_be_empty:
         form, error = f"({form})?", f"{error}, or empty"
-    return _Sid(required=required, validate=Form(form, f"{error}."))
+    return _Sid(required=required, validate=SettingsForm(form, f"{error}."))
 
 
 def days(**kwargs: Any) -> fields.Integer:
@@ -61,4 +61,6 @@ def status(choices: tuple[str, ...] = ()) -> fields.String:
     """Return a field for a status in Twilio's words: one of a closed set, or any of its form."""
     if choices:
         return fields.String(validate=validate.OneOf(choices, error="Must be one of: {choices}."))
-    return fields.String(validate=Form("[A-Z_]{1,40}", "Must be a word in capitals, as Twilio's."))
+    return fields.String(
+        validate=SettingsForm("[A-Z_]{1,40}", "Must be a word in capitals, as Twilio's.")
+    )

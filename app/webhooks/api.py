@@ -6,18 +6,16 @@ from uuid import UUID
 
 from flask import Response
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role, actor_of
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.bodies import JsonBody, Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 from app.webhooks.endpoints import EndpointFilter, load_endpoint, load_endpoints
 from app.webhooks.manage import EndpointSecret, ManageEndpoints, NewEndpoint
 from app.webhooks.schemas import (
@@ -40,15 +38,15 @@ _LIST: Query[EndpointFilter] = Query(EndpointListQuery)
 def list_webhook_endpoints(principal: Principal) -> Answer:
     """List the endpoints that events are sent to, newest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         found = load_endpoints(connection, principal, wanted)
-    return json_answer(page(found, wanted.limit, lambda row: row.id, render))
+    return json_answer(page(found, wanted.limit, lambda row: row.id, render_endpoint))
 
 
 @routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: EndpointSecretView})
 def create_webhook_endpoint(principal: Principal) -> Answer:
     """Make an endpoint; its signing secret is shown in this answer and never again."""
-    made = service(ManageEndpoints).create(principal, _ADD.read(), actor_of(principal))
+    made = get_service(ManageEndpoints).create(principal, _ADD.read(), actor_of(principal))
     return json_answer(_with_secret(made), 201)
 
 
@@ -61,8 +59,8 @@ def create_webhook_endpoint(principal: Principal) -> Answer:
 )
 def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     """Show one endpoint."""
-    with service(Database).reading() as connection:
-        return json_answer(render(load_endpoint(connection, principal, endpoint_id)))
+    with get_service(Database).reading() as connection:
+        return json_answer(render_endpoint(load_endpoint(connection, principal, endpoint_id)))
 
 
 @routes.add(
@@ -77,7 +75,7 @@ def change_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     """Change the URL or the events of an endpoint, or switch it off or on."""
     wanted, actor = _CHANGE.read(), actor_of(principal)
     return json_answer(
-        render(service(ManageEndpoints).change(principal, endpoint_id, wanted, actor))
+        render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, wanted, actor))
     )
 
 
@@ -90,7 +88,7 @@ def change_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
 )
 def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     """Delete an endpoint with its deliveries."""
-    service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
+    get_service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
     return Response(status=204)
 
 
@@ -103,15 +101,15 @@ def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
 )
 def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Answer:
     """Give an endpoint a new signing secret; for 24 hours the one before signs as well."""
-    made = service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
+    made = get_service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
     return json_answer(_with_secret(made))
 
 
 def _with_secret(made: EndpointSecret) -> dict[str, Any]:
-    return render(made.row) | {"secret": made.secret}
+    return render_endpoint(made.row) | {"secret": made.secret}
 
 
-def render(row: AnyRow) -> dict[str, Any]:
+def render_endpoint(row: AnyRow) -> dict[str, Any]:
     """Write one endpoint."""
 
     def time(value: datetime | None) -> str | None:

@@ -69,11 +69,11 @@ class Attempt:
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004
 
     @property
-    def is_goodbye(self) -> bool:
+    def is_gone(self) -> bool:
         """Say whether the receiver wants to hear no more (410 Gone)."""
         return self.status == _GONE
 
     @property
-    def is_our_fault(self) -> bool:
+    def is_internal_error(self) -> bool:
         """Return whether the failure is ours and says nothing about the receiver."""
         return self.failure is Failure.INTERNAL

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 from app.db.rows import AnyRow
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
 
-LEASE = timedelta(seconds=45)
+DELIVERY_LEASE = timedelta(seconds=45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class DueDelivery:
     leased_until: datetime
     url: str = field(repr=False)
     data: str = field(repr=False)
-    sealed_secrets: tuple[str, ...] = field(repr=False)
+    encrypted_secrets: tuple[str, ...] = field(repr=False)
 
 
 def claim_chosen(
     connection: Connection, chosen: Sequence[UUID], now: datetime
 ) -> list[DueDelivery]:
     """Claim those of the chosen deliveries that no other worker has claimed since."""
-    leased_until = now + LEASE
+    leased_until = now + DELIVERY_LEASE
     deliveries = webhook_deliveries.c
     due = (
         select(deliveries.id)
@@ -85,7 +85,7 @@ def _load(
             leased_until=leased_until,
             url=row.url,
             data=row.payload,
-            sealed_secrets=_live_secrets(row, now),
+            encrypted_secrets=_live_secrets(row, now),
         )
         for row in connection.execute(query)
     ]

@@ -13,22 +13,22 @@ from datetime import datetime
 
 import structlog
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.webhooks.attempt import Attempt, Failure, NotDelivered, Reply, Sender
-from app.webhooks.choice import Lane, choose_due
 from app.webhooks.claims import DueDelivery, claim_chosen
 from app.webhooks.events import message_text
 from app.webhooks.fan_out import fan_out, is_waiting
-from app.webhooks.note_attempt import note_attempt
+from app.webhooks.record_attempt import record_attempt
+from app.webhooks.select_due import DeliveryLane, choose_due
 from app.webhooks.signing import FIXED_HEADERS, secret_owner, signed_headers
 
 _log = structlog.get_logger(__name__)
 # As many as are posted at once, so that none waits in a claim for its turn: an exchange ends long
 # before the lease.
-BATCH = 16
+DELIVERY_BATCH = 16
 # Another worker may have claimed the first ones meanwhile.
 _CHOICES = 4
 
@@ -38,17 +38,17 @@ class DeliverWebhooks:
     """Delivers webhooks; many may run concurrently."""
 
     database: Database
-    vault: Vault
+    cipher: Cipher
     clock: Clock
     sender: Sender
-    lane: Lane = Lane.EVERY
+    lane: DeliveryLane = DeliveryLane.EVERY
     chance: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
 
     def run_once(self) -> int:
         """Fan out new events, deliver due ones, and return the number of both."""
         found = 0
-        if self.lane is not Lane.FAILING:
+        if self.lane is not DeliveryLane.FAILING:
             found = self._fan_out()
         claimed = self._claim()
         if claimed:
@@ -65,10 +65,10 @@ class DeliverWebhooks:
     def _claim(self) -> list[DueDelivery]:
         with self.database.reading() as connection:
             now = self.clock.now()
-            chosen = choose_due(connection, now, _CHOICES * BATCH, self.lane)
-        for start in range(0, len(chosen), BATCH):
+            chosen = choose_due(connection, now, _CHOICES * DELIVERY_BATCH, self.lane)
+        for start in range(0, len(chosen), DELIVERY_BATCH):
             with self.database.writing() as connection:
-                claimed = claim_chosen(connection, chosen[start : start + BATCH], now)
+                claimed = claim_chosen(connection, chosen[start : start + DELIVERY_BATCH], now)
             if claimed:
                 return claimed
         return []
@@ -109,13 +109,13 @@ class DeliverWebhooks:
     def _post(self, due: DueDelivery, at: datetime) -> Reply:
         text = message_text(due.event_type, due.event_at, due.data)
         owner = secret_owner(due.endpoint_id)
-        secrets = [self.vault.open(owner, sealed) for sealed in due.sealed_secrets]
+        secrets = [self.cipher.decrypt(owner, encrypted) for encrypted in due.encrypted_secrets]
         headers = signed_headers(secrets, due.event_id, at, text)
         return self.sender.post(due.url, text.encode(), FIXED_HEADERS | headers)
 
     def _note(self, due: DueDelivery, attempt: Attempt) -> None:
         with self.database.writing() as connection:
-            note_attempt(connection, due, attempt, self.clock.now(), self.chance())
+            record_attempt(connection, due, attempt, self.clock.now(), self.chance())
         if not attempt.is_success:
             _log.info(
                 "webhook_attempt_failed",

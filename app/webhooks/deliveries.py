@@ -9,10 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, insert, select
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
-from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
+from app.access.store import visible_to
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
@@ -87,7 +86,7 @@ def replay_delivery(
     old = connection.execute(
         _DELIVERY.where(
             webhook_deliveries.c.id == delivery_id,
-            within_reach(principal, webhook_endpoints.c.workspace_id),
+            visible_to(principal, webhook_endpoints.c.workspace_id),
         ).with_for_update(of=[webhook_endpoints, webhook_events], read=True, key_share=True)
     ).one_or_none()
     if old is None:
@@ -107,5 +106,5 @@ def replay_delivery(
         )
     )
     action = "webhook_delivery.replayed"
-    note_in_workspace(connection, actor, old.workspace_id, action, now, target=old.id)
+    record_workspace_event(connection, actor, old.workspace_id, action, now, target=old.id)
     return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again_id)).one()

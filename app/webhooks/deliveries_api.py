@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from app.access.actor import actor_of
 from app.access.guard import Requires
-from app.access.principal import Principal
-from app.access.roles import Role
+from app.access.principal import Principal, Role, actor_of
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.web.bodies import Query
 from app.web.pages import page
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.wiring import service
 from app.webhooks.deliveries import (
     DeliveryFilter,
     load_attempts,
@@ -40,13 +38,13 @@ _LIST: Query[DeliveryFilter] = Query(DeliveryListQuery)
 def list_webhook_deliveries(principal: Principal, endpoint_id: UUID) -> Answer:
     """List an endpoint's deliveries with every attempt, newest first."""
     wanted = _LIST.read()
-    with service(Database).reading() as connection:
+    with get_service(Database).reading() as connection:
         load_endpoint(connection, principal, endpoint_id)
         found = load_deliveries(connection, endpoint_id, wanted)
         attempts = load_attempts(connection, [row.id for row in found])
 
     def shown(row: AnyRow) -> dict[str, Any]:
-        return render(row, attempts.get(row.id, ()))
+        return render_delivery(row, attempts.get(row.id, ()))
 
     return json_answer(page(found, wanted.limit, lambda row: row.id, shown))
 
@@ -60,13 +58,13 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID) -> Answer:
 )
 def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Answer:
     """Send an event to its endpoint once more, as a new delivery with the same `webhook-id`."""
-    actor, now = actor_of(principal), service(Clock).now()
-    with service(Database).writing() as connection:
+    actor, now = actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
         row = replay_delivery(connection, principal, delivery_id, actor, now)
-    return json_answer(render(row, ()), 201)
+    return json_answer(render_delivery(row, ()), 201)
 
 
-def render(row: AnyRow, attempts: Sequence[AnyRow]) -> dict[str, Any]:
+def render_delivery(row: AnyRow, attempts: Sequence[AnyRow]) -> dict[str, Any]:
     """Write one delivery with its attempts."""
     return {
         "id": str(row.id),

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from app.access.actor import Actor
-from app.access.audit import note_in_workspace
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor
 from app.db.rows import AnyRow
 from app.webhooks.attempt import DeliveryState
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints
@@ -28,10 +28,10 @@ def disable_endpoint(
         )
         .values(state=DeliveryState.STOPPED, due_at=None)
     )
-    note_endpoint_deed(connection, endpoint, "disabled", actor, now, reason=reason)
+    record_endpoint_event(connection, endpoint, "disabled", actor, now, reason=reason)
 
 
-def note_endpoint_deed(
+def record_endpoint_event(
     connection: Connection,
     endpoint: AnyRow,
     verb: str,
@@ -43,4 +43,4 @@ def note_endpoint_deed(
     """Write an audit event of an endpoint."""
     action = f"webhook_endpoint.{verb}"
     of_endpoint = endpoint.workspace_id, action, now
-    note_in_workspace(connection, actor, *of_endpoint, target=endpoint.id, reason=reason)
+    record_workspace_event(connection, actor, *of_endpoint, target=endpoint.id, reason=reason)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from app.access.principal import Principal
-from app.access.scope import within_reach
+from app.access.store import visible_to
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
@@ -35,7 +35,7 @@ def load_endpoints(
     )
     query = (
         select(webhook_endpoints)
-        .where(within_reach(principal, columns.workspace_id), *conditions)
+        .where(visible_to(principal, columns.workspace_id), *conditions)
         .order_by(columns.id.desc())
         .limit(wanted.limit + 1)
     )
@@ -52,7 +52,7 @@ def load_endpoint(
     """
     columns = webhook_endpoints.c
     query = select(webhook_endpoints).where(
-        columns.id == endpoint_id, within_reach(principal, columns.workspace_id)
+        columns.id == endpoint_id, visible_to(principal, columns.workspace_id)
     )
     if to_change:
         query = query.with_for_update()

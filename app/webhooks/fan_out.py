@@ -15,7 +15,7 @@ from app.kernel.ids import new_id
 from app.webhooks.attempt import DeliveryState
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
 
-BATCH = 200
+FAN_OUT_BATCH = 200
 
 
 def is_waiting(connection: Connection) -> bool:
@@ -31,7 +31,7 @@ def fan_out(connection: Connection, now: datetime) -> int:
         select(columns.id, columns.workspace_id, columns.type, columns.created_at)
         .where(columns.fanned_out_at.is_(None))
         .order_by(columns.id)
-        .limit(BATCH)
+        .limit(FAN_OUT_BATCH)
         .with_for_update(skip_locked=True)
     ).all()
     if not events:

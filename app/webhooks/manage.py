@@ -6,27 +6,73 @@ day.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, update
 
-from app.access.actor import Actor
-from app.access.principal import Principal
-from app.access.scope import chosen_workspace
+from app.access.principal import Actor, Principal
+from app.access.store import chosen_workspace
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.db.vault import Vault
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.webhooks.address import UrlRefused, read_url
-from app.webhooks.change import change_fields, ordered, switch, update_endpoint
-from app.webhooks.disable import note_endpoint_deed
+from app.webhooks.disable import disable_endpoint, record_endpoint_event
 from app.webhooks.endpoints import count_endpoints, load_endpoint
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_endpoints
+
+BY_HAND = "Disabled by hand."
+
+
+def change_fields(
+    connection: Connection, row: AnyRow, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    """Change the URL or the events, if they differ; both are already validated."""
+    given = {name: wanted[name] for name in ("url", "events") if name in wanted}
+    if "events" in given:
+        given["events"] = ordered(given["events"])
+    changed = {name: value for name, value in given.items() if value != getattr(row, name)}
+    if changed:
+        update_endpoint(connection, row, **changed, updated_at=now)
+        # The names alone: a URL may hold a secret of the receiver's.
+        names = ", ".join(sorted(changed))
+        record_endpoint_event(connection, row, "changed", actor, now, reason=names)
+
+
+def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> None:
+    """Disable an active endpoint, or enable one that is not; its failures are forgotten then."""
+    if row.active:
+        disable_endpoint(connection, row, BY_HAND, actor, now)
+        return
+    update_endpoint(
+        connection,
+        row,
+        active=True,
+        disabled_at=None,
+        disabled_reason=None,
+        first_failed_at=None,
+        last_failed_at=None,
+        updated_at=now,
+    )
+    record_endpoint_event(connection, row, "enabled", actor, now)
+
+
+def update_endpoint(connection: Connection, row: AnyRow, **values: Any) -> None:
+    """Write some columns of an endpoint."""
+    connection.execute(
+        update(webhook_endpoints).where(webhook_endpoints.c.id == row.id).values(**values)
+    )
+
+
+def ordered(events: list[str]) -> list[str]:
+    """Return the names of events in one order, each once."""
+    return sorted(set(events))
+
 
 MAX_ENDPOINTS = 50
 OVERLAP = timedelta(hours=24)
@@ -54,7 +100,7 @@ class ManageEndpoints:
     """The operations behind ``/v1/webhook-endpoints``."""
 
     database: Database
-    vault: Vault
+    cipher: Cipher
     clock: Clock
     allow_loopback: bool = False
 
@@ -78,7 +124,7 @@ class ManageEndpoints:
             "id": endpoint_id,
             "url": wanted.url,
             "events": ordered(wanted.events),
-            "secret": self.vault.seal(secret_owner(endpoint_id), secret),
+            "secret": self.cipher.encrypt(secret_owner(endpoint_id), secret),
             "active": True,
             "created_at": now,
             "updated_at": now,
@@ -87,7 +133,7 @@ class ManageEndpoints:
             values["workspace_id"] = _workspace(connection, principal, wanted.workspace_id)
             connection.execute(insert(webhook_endpoints).values(**values))
             row = load_endpoint(connection, principal, endpoint_id)
-            note_endpoint_deed(connection, row, "created", actor, now)
+            record_endpoint_event(connection, row, "created", actor, now)
         return EndpointSecret(row, secret)
 
     def change(
@@ -118,7 +164,7 @@ class ManageEndpoints:
             connection.execute(
                 delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
             )
-            note_endpoint_deed(connection, row, "deleted", actor, now)
+            record_endpoint_event(connection, row, "deleted", actor, now)
 
     def rotate(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> EndpointSecret:
         """Rotate the secret; the previous one also signs for a day.
@@ -132,12 +178,12 @@ class ManageEndpoints:
             update_endpoint(
                 connection,
                 row,
-                secret=self.vault.seal(secret_owner(endpoint_id), secret),
+                secret=self.cipher.encrypt(secret_owner(endpoint_id), secret),
                 previous_secret=row.secret,
                 previous_secret_until=now + OVERLAP,
                 updated_at=now,
             )
-            note_endpoint_deed(connection, row, "secret_rotated", actor, now)
+            record_endpoint_event(connection, row, "secret_rotated", actor, now)
             return EndpointSecret(load_endpoint(connection, principal, endpoint_id), secret)
 
 

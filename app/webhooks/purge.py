@@ -1,4 +1,4 @@
-"""Deleting events: they hold phone numbers, and are kept no longer than those of messages."""
+"""Erasing the events of one number, with their deliveries."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +11,11 @@ from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
+from app.kernel.phone import PhoneNumber
 from app.webhooks.tables import webhook_endpoints, webhook_events
 
 KEPT_DAYS = 30
-BATCH = 200
+EVENT_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class PurgeWebhooks:
             with self.database.writing() as connection:
                 deleted = _delete(connection, workspace_id, before)
             total += deleted
-            if deleted < BATCH:
+            if deleted < EVENT_BATCH:
                 return total
 
 
@@ -60,7 +61,7 @@ def _delete(connection: Connection, workspace_id: UUID, before: UUID) -> int:
         select(columns.id)
         .where(columns.workspace_id == workspace_id, columns.id < before)
         .order_by(columns.id)
-        .limit(BATCH)
+        .limit(EVENT_BATCH)
     )
     ids = list(connection.execute(old).scalars())
     if ids:
@@ -75,3 +76,16 @@ def _forget_secrets(connection: Connection, now: datetime) -> None:
         .where(columns.previous_secret_until <= now)
         .values(previous_secret=None, previous_secret_until=None)
     )
+
+
+def erase_events(connection: Connection, number: PhoneNumber) -> int:
+    """Delete every event that names a number; return how many there were.
+
+    An index leads to the events of messages; the few others, which may quote it, are read.
+    """
+    columns = webhook_events.c
+    of_number = columns.to_number == number
+    quoting = columns.payload.contains(f'"{number}"', autoescape=True)
+    erased = connection.execute(delete(webhook_events).where(of_number)).rowcount
+    others = delete(webhook_events).where(columns.to_number.is_(None), quoting)
+    return erased + connection.execute(others).rowcount

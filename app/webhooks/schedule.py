@@ -57,6 +57,6 @@ def failing_since(
     return first_failed_at
 
 
-def is_given_up(since: datetime, now: datetime) -> bool:
+def is_disabled_after(since: datetime, now: datetime) -> bool:
     """Say whether an endpoint has failed for so long that it is disabled."""
     return now - since >= DISABLED_AFTER

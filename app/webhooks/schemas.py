@@ -8,7 +8,7 @@ from marshmallow import ValidationError as SchemaError
 
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
-from app.web.wiring import service
+from app.web.registry import get_service
 from app.webhooks.address import MAX_URL_CHARS
 from app.webhooks.attempt import DeliveryState, Failure
 from app.webhooks.deliveries import DeliveryFilter
@@ -27,7 +27,7 @@ class EndpointUrl(Text):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
         url = super()._deserialize(value, attr, data, **kwargs)
-        problem = service(ManageEndpoints).problem_of(url)
+        problem = get_service(ManageEndpoints).problem_of(url)
         if problem is not None:
             raise SchemaError(problem)
         return url

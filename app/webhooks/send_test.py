@@ -7,8 +7,8 @@ from time import monotonic
 from uuid import UUID
 
 from app.access.principal import Principal
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.clock import Clock
 from app.kernel.ids import new_id
 from app.webhooks.attempt import Attempt, NotDelivered, Sender
@@ -24,7 +24,7 @@ class SendTestEvent:
     """Posts a signed event of type ``webhook.test``; no retry, and the endpoint's health stays."""
 
     database: Database
-    vault: Vault
+    cipher: Cipher
     clock: Clock
     sender: Sender
     monotonic: Callable[[], float] = monotonic
@@ -40,7 +40,7 @@ class SendTestEvent:
         at, started = self.clock.now(), self.monotonic()
         data = json.dumps({"endpoint_id": str(endpoint_id), "test": True})
         text = message_text(TEST_TYPE, at, data)
-        secret = self.vault.open(secret_owner(endpoint_id), row.secret)
+        secret = self.cipher.decrypt(secret_owner(endpoint_id), row.secret)
         headers = FIXED_HEADERS | signed_headers([secret], new_id(), at, text)
         status, failure = None, None
         try:

@@ -25,7 +25,7 @@ def mint_secret() -> str:
 
 
 def secret_owner(endpoint_id: UUID) -> str:
-    """Name the row that a secret is sealed for (see app.db.vault)."""
+    """Name the row that a secret is sealed for (see app.db.encryption)."""
     return f"webhook_endpoint:{endpoint_id}"
 
 

@@ -10,10 +10,10 @@ from app.db.engine import Database
 from app.db.heartbeats import beat, forget
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
-from app.messages.expire import ExpireMessages
-from app.messages.make_months import MakeMonths
-from app.messages.purge import Purge
-from app.people.purge import PurgeSessions
+from app.messages.retention.expire import ExpireMessages
+from app.messages.retention.partitions import CreatePartitions
+from app.messages.retention.purge import Purge
+from app.users.purge import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 
 BEAT_SECONDS = 10.0
@@ -79,12 +79,12 @@ class HourlyPurge:
 class HourlyMonths:
     """Makes the partitions of the months to come."""
 
-    make_months: MakeMonths
+    create_partitions: CreatePartitions
 
     def run_once(self) -> int:
         """Make the months that are missing; none where the clocks differ too much."""
         try:
-            made = self.make_months()
+            made = self.create_partitions()
         except ClocksDiffer as problem:
             _log_difference(problem)
             return 0

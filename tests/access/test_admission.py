@@ -7,19 +7,17 @@ from uuid import UUID
 import pytest
 
 from app.access.key_rules import KeyState, state_of
-from app.access.principal import Principal, StoredKey, admit
-from app.access.roles import Role
+from app.access.principal import Principal, Role, StoredKey, admit, hash_token
 from app.access.store import revoke_key
 from app.access.tables import access_keys
-from app.access.tokens import hash_token
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.errors import Forbidden, Unauthorized
 from app.kernel.ids import new_id
 from support.each import each
-from support.family import Family
+from support.factories import Factory, Tenant, open_gateway
+from support.related_tenants import TenantsUnderTest
 from support.time import ManualClock
-from support.world import Tenant, World, open_gateway
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BEFORE, AFTER = NOW - timedelta(milliseconds=1), NOW + timedelta(milliseconds=1)
@@ -99,7 +97,7 @@ def test_a_key_reaches_its_workspace_or_all_of_its_organization(
     workspace_id: UUID | None, organization: UUID, workspace: UUID, reaches: bool
 ) -> None:
     principal = Principal(new_id(), "a key", ORGANIZATION, workspace_id, Role.OWNER)
-    assert principal.reaches(organization, workspace) is reaches
+    assert principal.can_access(organization, workspace) is reaches
 
 
 @each(
@@ -123,15 +121,17 @@ def test_a_key_reaches_its_workspace_or_all_of_its_organization(
         ("AccessKey token={}", 401),
     ],
 )
-def test_the_header_that_presents_a_key(family: Family, form: str, status: int) -> None:
-    header = form.replace("{}", family.own.keys[Role.VIEWER])
-    answer = family.gateway.client.get("/v1/sms", headers={"Authorization": header})
+def test_the_header_that_presents_a_key(
+    tenants_under_test: TenantsUnderTest, form: str, status: int
+) -> None:
+    header = form.replace("{}", tenants_under_test.own.keys[Role.VIEWER])
+    answer = tenants_under_test.gateway.client.get("/v1/sms", headers={"Authorization": header})
     assert answer.status_code == status
 
 
-def test_no_other_place_presents_a_key(family: Family) -> None:
-    token = family.own.keys[Role.OWNER]
-    client = family.gateway.client.application.test_client()
+def test_no_other_place_presents_a_key(tenants_under_test: TenantsUnderTest) -> None:
+    token = tenants_under_test.own.keys[Role.OWNER]
+    client = tenants_under_test.gateway.client.application.test_client()
     client.set_cookie("Authorization", f"AccessKey {token}")
     for path in (f"/v1/sms?access_key={token}", f"/v1/sms?Authorization=AccessKey%20{token}"):
         assert client.get(path).status_code == 401
@@ -139,36 +139,44 @@ def test_no_other_place_presents_a_key(family: Family) -> None:
     assert client.get("/v1/sms", headers=header).status_code == 401
 
 
-def _key_id(world: World, token: str) -> UUID:
+def _key_id(factory: Factory, token: str) -> UUID:
     found: UUID = next(
-        row["id"] for row in world.rows(access_keys) if row["token_hash"] == hash_token(token)
+        row["id"] for row in factory.rows(access_keys) if row["token_hash"] == hash_token(token)
     )
     return found
 
 
-def test_a_revocation_is_in_force_for_the_next_request(family: Family) -> None:
+def test_a_revocation_is_in_force_for_the_next_request(
+    tenants_under_test: TenantsUnderTest,
+) -> None:
     """Sends read the key by another statement than the other routes: both are tried."""
-    token = family.own.keys[Role.SENDER]
-    assert family.gateway.send(family.own).status_code == 201
-    assert family.gateway.get("/v1/sms", key=token).status_code == 200
-    with family.world.database.writing() as c:
-        assert revoke_key(c, _key_id(family.world, token), family.world.now)
-        assert not revoke_key(c, _key_id(family.world, token), family.world.now)
-    assert family.gateway.send(family.own).status_code == 401
-    assert family.gateway.get("/v1/sms", key=token).status_code == 401
-    assert len(family.gateway.twilio.calls) == 1
+    token = tenants_under_test.own.keys[Role.SENDER]
+    assert tenants_under_test.gateway.send(tenants_under_test.own).status_code == 201
+    assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 200
+    with tenants_under_test.factory.database.writing() as c:
+        assert revoke_key(
+            c, _key_id(tenants_under_test.factory, token), tenants_under_test.factory.now
+        )
+        assert not revoke_key(
+            c, _key_id(tenants_under_test.factory, token), tenants_under_test.factory.now
+        )
+    assert tenants_under_test.gateway.send(tenants_under_test.own).status_code == 401
+    assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 401
+    assert len(tenants_under_test.gateway.twilio.calls) == 1
     # Several keys live side by side: the others go on.
-    assert family.gateway.send(family.own, role=Role.ADMIN).status_code == 201
+    assert (
+        tenants_under_test.gateway.send(tenants_under_test.own, role=Role.ADMIN).status_code == 201
+    )
 
 
 def test_a_key_ends_at_the_instant_that_it_expires(
-    database: Database, vault: Vault, world: World, tenant: Tenant, tmp_path: Path
+    database: Database, cipher: Cipher, factory: Factory, tenant: Tenant, tmp_path: Path
 ) -> None:
     time = ManualClock()
-    gateway = open_gateway(database, vault, tmp_path, clock=time.clock())
+    gateway = open_gateway(database, cipher, tmp_path, clock=time.clock())
     token = tenant.keys[Role.SENDER]
     ends_at = time.at + timedelta(seconds=10)
-    world.set(access_keys, _key_id(world, token), expires_at=ends_at)
+    factory.set(access_keys, _key_id(factory, token), expires_at=ends_at)
     time.advance(9.999)
     assert gateway.send(tenant).status_code == 201
     assert gateway.get("/v1/sms", key=token).status_code == 200
@@ -177,8 +185,8 @@ def test_a_key_ends_at_the_instant_that_it_expires(
     assert gateway.get("/v1/sms", key=token).status_code == 401
 
 
-def test_a_key_is_one_row_and_never_the_same_twice(world: World) -> None:
-    organization_id = world.organization()
-    first, second = (world.keys(organization_id, None) for _ in range(2))
+def test_a_key_is_one_row_and_never_the_same_twice(factory: Factory) -> None:
+    organization_id = factory.organization()
+    first, second = (factory.keys(organization_id, None) for _ in range(2))
     assert not set(first.values()) & set(second.values())
-    assert len(world.rows(access_keys)) == 8
+    assert len(factory.rows(access_keys)) == 8

@@ -4,78 +4,88 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import audit_events
 from app.kernel.clock import rfc3339
-from support.family import Family
+from support.related_tenants import TenantsUnderTest
 
 PATH = "/v1/audit-events"
 
 
-def _list(family: Family, key: str, query: str = "") -> Any:
-    answer = family.gateway.get(PATH + query, key=key)
+def _list(tenants_under_test: TenantsUnderTest, key: str, query: str = "") -> Any:
+    answer = tenants_under_test.gateway.get(PATH + query, key=key)
     assert answer.status_code == 200, answer.text
     return answer.get_json()
 
 
-def _act(family: Family, whose: Any) -> None:
+def _act(tenants_under_test: TenantsUnderTest, whose: Any) -> None:
     owner = whose.keys[Role.OWNER]
     path = f"/v1/workspaces/{whose.workspace_id}"
     for verb in ("freeze", "thaw"):
-        family.gateway.post(f"{path}/{verb}", {"reason": f"to {verb}"}, key=owner)
-    family.gateway.post("/v1/access-keys", {"name": "new", "role": "viewer"}, key=owner)
+        tenants_under_test.gateway.post(f"{path}/{verb}", {"reason": f"to {verb}"}, key=owner)
+    tenants_under_test.gateway.post("/v1/access-keys", {"name": "new", "role": "viewer"}, key=owner)
 
 
-def test_a_row_says_who_did_what_to_which_object_and_why(family: Family) -> None:
-    _act(family, family.own)
-    _, _, first = _list(family, family.own.keys[Role.ADMIN])["items"]
+def test_a_row_says_who_did_what_to_which_object_and_why(
+    tenants_under_test: TenantsUnderTest,
+) -> None:
+    _act(tenants_under_test, tenants_under_test.own)
+    _, _, first = _list(tenants_under_test, tenants_under_test.own.keys[Role.ADMIN])["items"]
     key = next(
         item
-        for item in family.gateway.get("/v1/access-keys", key=family.own.keys[Role.VIEWER]).json[
-            "items"
-        ]
+        for item in tenants_under_test.gateway.get(
+            "/v1/access-keys", key=tenants_under_test.own.keys[Role.VIEWER]
+        ).json["items"]
         if item["name"] == "owner key"
     )
     assert first == {
         "id": first["id"],
         "at": first["at"],
-        "workspace_id": str(family.own.workspace_id),
+        "workspace_id": str(tenants_under_test.own.workspace_id),
         "actor": {"kind": "access_key", "id": key["id"], "name": "owner key"},
         "action": "workspace.frozen",
-        "target": str(family.own.workspace_id),
+        "target": str(tenants_under_test.own.workspace_id),
         "reason": "to freeze",
     }
 
 
-def test_a_change_of_the_policy_is_there_with_its_revision(family: Family) -> None:
-    path = f"/workspaces/{family.own.workspace_id}/destination-management/capability/sms/allow"
+def test_a_change_of_the_policy_is_there_with_its_revision(
+    tenants_under_test: TenantsUnderTest,
+) -> None:
+    path = f"/workspaces/{tenants_under_test.own.workspace_id}/destination-management/capability/sms/allow"
     headers = {"X-Change-Reason": "launch"}
     body = {"destinations": ["CA"]}
-    family.gateway.post(path, body, key=family.own.keys[Role.ADMIN], **headers)
-    (row,) = _list(family, family.own.keys[Role.ADMIN])["items"]
+    tenants_under_test.gateway.post(
+        path, body, key=tenants_under_test.own.keys[Role.ADMIN], **headers
+    )
+    (row,) = _list(tenants_under_test, tenants_under_test.own.keys[Role.ADMIN])["items"]
     assert (row["action"], row["target"], row["reason"]) == ("destinations.allowed", "2", "launch")
 
 
-def test_what_was_done_to_the_organization_is_seen_by_its_own_keys_alone(family: Family) -> None:
-    _act(family, family.own)
-    organization = family.relatives.organization_keys
-    made = family.gateway.post(
+def test_what_was_done_to_the_organization_is_seen_by_its_own_keys_alone(
+    tenants_under_test: TenantsUnderTest,
+) -> None:
+    _act(tenants_under_test, tenants_under_test.own)
+    organization = tenants_under_test.related_tenants.organization_keys
+    made = tenants_under_test.gateway.post(
         "/v1/access-keys", {"name": "wide", "role": "viewer"}, key=organization[Role.OWNER]
     ).get_json()
-    wide = _list(family, organization[Role.ADMIN])["items"][0]
+    wide = _list(tenants_under_test, organization[Role.ADMIN])["items"][0]
     assert (wide["target"], wide["workspace_id"]) == (made["id"], None)
-    own = _list(family, family.own.keys[Role.ADMIN])["items"]
+    own = _list(tenants_under_test, tenants_under_test.own.keys[Role.ADMIN])["items"]
     assert made["id"] not in [row["target"] for row in own]
-    strangers = _list(family, family.relatives.strange_organization_keys[Role.OWNER])["items"]
+    strangers = _list(
+        tenants_under_test, tenants_under_test.related_tenants.strange_organization_keys[Role.OWNER]
+    )["items"]
     assert not [row for row in strangers if row in own or row == wide]
 
 
-def test_filters_narrow_the_list(family: Family) -> None:
-    _act(family, family.own)
-    key = family.own.keys[Role.ADMIN]
+def test_filters_narrow_the_list(tenants_under_test: TenantsUnderTest) -> None:
+    _act(tenants_under_test, tenants_under_test.own)
+    key = tenants_under_test.own.keys[Role.ADMIN]
 
     def actions(query: str) -> list[str]:
-        return [row["action"] for row in _list(family, key, query)["items"]]
+        return [row["action"] for row in _list(tenants_under_test, key, query)["items"]]
 
     everything = ["access_key.created", "workspace.thawed", "workspace.frozen"]
     assert actions("") == everything
@@ -85,13 +95,13 @@ def test_filters_narrow_the_list(family: Family) -> None:
     assert actions("?actor_kind=command_line") == []
     assert actions("?actor_name=ADMIN") + actions("?actor_name=owner") == everything
     assert actions("?actor_name=%25") == []
-    assert actions(f"?workspace_id={family.own.workspace_id}") == everything
-    assert actions(f"?workspace_id={family.relatives.sibling.workspace_id}") == []
+    assert actions(f"?workspace_id={tenants_under_test.own.workspace_id}") == everything
+    assert actions(f"?workspace_id={tenants_under_test.related_tenants.sibling.workspace_id}") == []
     last, _, first = sorted(
         (
             row
-            for row in family.world.rows(audit_events)
-            if row["workspace_id"] == family.own.workspace_id
+            for row in tenants_under_test.factory.rows(audit_events)
+            if row["workspace_id"] == tenants_under_test.own.workspace_id
         ),
         key=lambda row: str(row["id"]),
         reverse=True,
@@ -101,19 +111,21 @@ def test_filters_narrow_the_list(family: Family) -> None:
     assert actions("?created_after=2000-01-01T00:00:00Z") == everything
 
 
-def test_pages_go_from_the_newest_to_the_oldest(family: Family) -> None:
-    _act(family, family.own)
-    key, found, query = family.own.keys[Role.ADMIN], [], "?limit=2"
+def test_pages_go_from_the_newest_to_the_oldest(tenants_under_test: TenantsUnderTest) -> None:
+    _act(tenants_under_test, tenants_under_test.own)
+    key, found, query = tenants_under_test.own.keys[Role.ADMIN], [], "?limit=2"
     while query:
-        page = _list(family, key, query)
+        page = _list(tenants_under_test, key, query)
         found += page["items"]
         token = page["next_page_token"]
         query = f"?limit=2&page_token={token}" if token else ""
-    assert found == _list(family, key)["items"]
+    assert found == _list(tenants_under_test, key)["items"]
     assert len(found) == 3
 
 
 @pytest.mark.parametrize("query", ["actor_kind=nobody", "created_after=today", "action=", "who=me"])
-def test_a_wrong_filter_is_named(family: Family, query: str) -> None:
-    answer = family.gateway.get(f"{PATH}?{query}", key=family.own.keys[Role.ADMIN])
+def test_a_wrong_filter_is_named(tenants_under_test: TenantsUnderTest, query: str) -> None:
+    answer = tenants_under_test.gateway.get(
+        f"{PATH}?{query}", key=tenants_under_test.own.keys[Role.ADMIN]
+    )
     assert answer.get_json()["details"].keys() == {f"$.{query.split('=', maxsplit=1)[0]}"}

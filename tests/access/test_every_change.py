@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from app.access.guard import Requires
-from app.access.roles import Role
+from app.access.principal import Role, hash_token
 from app.access.tables import access_keys, audit_events
-from app.access.tokens import hash_token
 from app.application import declared_endpoints
 from app.web.routes import Endpoint
-from support.family import Family
+from support.related_tenants import TenantsUnderTest
 from support.routes import RECIPES, Ids, fill, ids_of
 from support.tables import snapshot
 
@@ -35,77 +34,87 @@ def name(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-def _key(family: Family, endpoint: Endpoint) -> str:
+def _key(tenants_under_test: TenantsUnderTest, endpoint: Endpoint) -> str:
     of_organization = RECIPES[endpoint.method, endpoint.path].of_organization
-    whose = family.relatives.organization_keys if of_organization else family.own.keys
+    whose = (
+        tenants_under_test.related_tenants.organization_keys
+        if of_organization
+        else tenants_under_test.own.keys
+    )
     return whose[Role.OWNER]
 
 
-def _ask(family: Family, endpoint: Endpoint, ids: Ids) -> int:
-    answer = family.gateway.client.open(
+def _ask(tenants_under_test: TenantsUnderTest, endpoint: Endpoint, ids: Ids) -> int:
+    answer = tenants_under_test.gateway.client.open(
         fill(endpoint.path, ids),
         method=endpoint.method,
         json=RECIPES[endpoint.method, endpoint.path].body(ids),
-        headers={"Authorization": f"AccessKey {_key(family, endpoint)}"},
+        headers={"Authorization": f"AccessKey {_key(tenants_under_test, endpoint)}"},
     )
     return answer.status_code
 
 
-def _prepared(family: Family, endpoint: Endpoint) -> Ids:
+def _prepared(tenants_under_test: TenantsUnderTest, endpoint: Endpoint) -> Ids:
     recipe = RECIPES[endpoint.method, endpoint.path]
-    return ids_of(family.own) | recipe.prepare(family.gateway, family.own)
+    return ids_of(tenants_under_test.own) | recipe.prepare(
+        tenants_under_test.gateway, tenants_under_test.own
+    )
 
 
-def _audit(family: Family) -> list[dict[str, Any]]:
-    return sorted(family.world.rows(audit_events), key=lambda row: str(row["id"]))
+def _audit(tenants_under_test: TenantsUnderTest) -> list[dict[str, Any]]:
+    return sorted(tenants_under_test.factory.rows(audit_events), key=lambda row: str(row["id"]))
 
 
 @pytest.mark.parametrize("endpoint", CHANGES, ids=name)
 def test_a_change_is_noted_once_with_the_key_that_made_it(
-    family: Family, endpoint: Endpoint
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
 ) -> None:
-    ids = _prepared(family, endpoint)
-    before, known = snapshot(family.world.database), _audit(family)
-    assert _ask(family, endpoint, ids) == RECIPES[endpoint.method, endpoint.path].status
-    noted = _audit(family)[len(known) :]
+    ids = _prepared(tenants_under_test, endpoint)
+    before, known = snapshot(tenants_under_test.factory.database), _audit(tenants_under_test)
+    assert _ask(tenants_under_test, endpoint, ids) == RECIPES[endpoint.method, endpoint.path].status
+    noted = _audit(tenants_under_test)[len(known) :]
     if name(endpoint).startswith(CHANGE_NOTHING):
-        assert snapshot(family.world.database) == before
+        assert snapshot(tenants_under_test.factory.database) == before
         return
-    key_hash = hash_token(_key(family, endpoint))
-    key = next(k for k in family.world.rows(access_keys) if k["token_hash"] == key_hash)
+    key_hash = hash_token(_key(tenants_under_test, endpoint))
+    key = next(
+        k for k in tenants_under_test.factory.rows(access_keys) if k["token_hash"] == key_hash
+    )
     assert noted
     for row in noted:
         assert (row["actor_kind"], row["actor_id"]) == ("access_key", key["id"])
-        assert row["organization_id"] == family.own.organization_id
+        assert row["organization_id"] == tenants_under_test.own.organization_id
     actions = [row["action"] for row in noted]
     assert len(set(actions)) == len(actions)
 
 
 @pytest.mark.parametrize("endpoint", CHANGES, ids=name)
 def test_a_change_that_cannot_be_noted_is_not_made(
-    family: Family, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise RuntimeError("the audit cannot be written")
 
-    ids = _prepared(family, endpoint)
-    before = snapshot(family.world.database)
+    ids = _prepared(tenants_under_test, endpoint)
+    before = snapshot(tenants_under_test.factory.database)
     monkeypatch.setattr("app.access.audit.new_id", fail)
-    status = _ask(family, endpoint, ids)
+    status = _ask(tenants_under_test, endpoint, ids)
     if not name(endpoint).startswith(CHANGE_NOTHING):
         assert status == 500
-    assert snapshot(family.world.database) == before
+    assert snapshot(tenants_under_test.factory.database) == before
 
 
-def test_no_deed_holds_a_number_a_token_or_a_secret(family: Family) -> None:
+def test_no_deed_holds_a_number_a_token_or_a_secret(tenants_under_test: TenantsUnderTest) -> None:
     for endpoint in CHANGES:
-        _ask(family, endpoint, _prepared(family, endpoint))
+        _ask(tenants_under_test, endpoint, _prepared(tenants_under_test, endpoint))
     told = str(
         [
             (row["target"], row["reason"], row["actor_name"])
-            for row in family.world.rows(audit_events)
+            for row in tenants_under_test.factory.rows(audit_events)
         ]
     )
-    assert "sender.added" in {row["action"] for row in family.world.rows(audit_events)}
+    assert "sender.added" in {
+        row["action"] for row in tenants_under_test.factory.rows(audit_events)
+    }
     for secret in ("+1202555", "whsec_", "bp_", "hooks.example.com"):
         assert secret not in told

@@ -7,12 +7,12 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.access.guard import Requires, RequiresLater
-from app.access.roles import Role
+from app.access.principal import Role
 from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
 from app.web.routes import Endpoint
 from support.each import each
-from support.family import Family
+from support.related_tenants import TenantsUnderTest
 from support.routes import RECIPES, Ids, Recipe, absent_ids, fill, ids_of
 
 ENDPOINTS = [e for e in declared_endpoints() if (e.method, e.path) in RECIPES]
@@ -30,14 +30,16 @@ def recipe_of(endpoint: Endpoint) -> Recipe:
     return RECIPES[endpoint.method, endpoint.path]
 
 
-def ask(family: Family, endpoint: Endpoint, ids: Ids, authorization: str | None) -> TestResponse:
+def ask(
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint, ids: Ids, authorization: str | None
+) -> TestResponse:
     headers = {"X-Request-Id": "same"}
     if authorization is not None:
         headers["Authorization"] = authorization
     # Each request comes from another address: wrong keys of one address are limited. All are
     # loopback, since without a token the metrics are answered to this machine alone.
     address = f"127.0.{next(ADDRESSES) // 256 % 256}.{next(ADDRESSES) % 256}"
-    return family.gateway.client.open(
+    return tenants_under_test.gateway.client.open(
         fill(endpoint.path, ids),
         environ_overrides={"REMOTE_ADDR": address},
         method=endpoint.method,
@@ -46,21 +48,25 @@ def ask(family: Family, endpoint: Endpoint, ids: Ids, authorization: str | None)
     )
 
 
-def with_key(family: Family, endpoint: Endpoint, ids: Ids, token: str) -> TestResponse:
-    return ask(family, endpoint, ids, f"AccessKey {token}")
+def with_key(
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint, ids: Ids, token: str
+) -> TestResponse:
+    return ask(tenants_under_test, endpoint, ids, f"AccessKey {token}")
 
 
-def prepared(family: Family, endpoint: Endpoint) -> Ids:
+def prepared(tenants_under_test: TenantsUnderTest, endpoint: Endpoint) -> Ids:
     """Ids of objects of the family's own tenant, made for one call."""
-    return ids_of(family.own) | recipe_of(endpoint).prepare(family.gateway, family.own)
+    return ids_of(tenants_under_test.own) | recipe_of(endpoint).prepare(
+        tenants_under_test.gateway, tenants_under_test.own
+    )
 
 
-def strange_keys(family: Family) -> Iterator[tuple[str, dict[Role, str]]]:
+def strange_keys(tenants_under_test: TenantsUnderTest) -> Iterator[tuple[str, dict[Role, str]]]:
     """Keys for which the own tenant's objects do not exist."""
-    yield "another workspace of the organization", family.relatives.sibling.keys
-    yield "the parent workspace", family.relatives.parent.keys
-    yield "a workspace of another organization", family.relatives.stranger.keys
-    yield "another organization", family.relatives.strange_organization_keys
+    yield "another workspace of the organization", tenants_under_test.related_tenants.sibling.keys
+    yield "the parent workspace", tenants_under_test.related_tenants.parent.keys
+    yield "a workspace of another organization", tenants_under_test.related_tenants.stranger.keys
+    yield "another organization", tenants_under_test.related_tenants.strange_organization_keys
 
 
 def same(answer: TestResponse, other: TestResponse) -> bool:
@@ -79,14 +85,18 @@ def test_every_declared_route_is_tried_here() -> None:
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", KEYED, ids=name)
-def test_a_role_may_what_the_rule_of_the_route_says(family: Family, endpoint: Endpoint) -> None:
+def test_a_role_may_what_the_rule_of_the_route_says(
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
+) -> None:
     wanted, recipe = Role(endpoint.guard.rule), recipe_of(endpoint)
     for role in Role:
         for whose, keys in [
-            ("own", family.own.keys),
-            ("organization", family.relatives.organization_keys),
+            ("own", tenants_under_test.own.keys),
+            ("organization", tenants_under_test.related_tenants.organization_keys),
         ]:
-            answer = with_key(family, endpoint, prepared(family, endpoint), keys[role])
+            answer = with_key(
+                tenants_under_test, endpoint, prepared(tenants_under_test, endpoint), keys[role]
+            )
             may = role.permits(wanted) and not (recipe.of_organization and whose == "own")
             expected = recipe.status if may else 403
             assert answer.status_code == expected, (role, whose, answer.text)
@@ -96,38 +106,43 @@ def test_a_role_may_what_the_rule_of_the_route_says(family: Family, endpoint: En
 
 @pytest.mark.one_engine
 @each("endpoint", KEYED, ids=name)
-def test_without_a_live_key_nobody_passes(family: Family, endpoint: Endpoint) -> None:
-    ids = prepared(family, endpoint)
-    nothing = ask(family, endpoint, ids, None)
+def test_without_a_live_key_nobody_passes(
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
+) -> None:
+    ids = prepared(tenants_under_test, endpoint)
+    nothing = ask(tenants_under_test, endpoint, ids, None)
     assert nothing.status_code == 401
     for role in Role:
-        token = family.own.keys[role]
+        token = tenants_under_test.own.keys[role]
         damaged = token[:-1] + ("0" if token[-1] != "0" else "1")
-        tried = {"damaged": damaged} | family.dead_keys(role)
+        tried = {"damaged": damaged} | tenants_under_test.dead_keys(role)
         headers = {how: f"AccessKey {key}" for how, key in tried.items()}
         for how, header in (headers | {"another scheme": f"Bearer {token}"}).items():
-            assert same(ask(family, endpoint, ids, header), nothing), (role, how)
+            assert same(ask(tenants_under_test, endpoint, ids, header), nothing), (role, how)
 
 
 @pytest.mark.one_engine
 @each("endpoint", [e for e in KEYED if recipe_of(e).absent], ids=name)
 def test_what_is_another_tenants_answers_exactly_as_what_does_not_exist(
-    family: Family, endpoint: Endpoint
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
 ) -> None:
     wanted, absent = Role(endpoint.guard.rule), recipe_of(endpoint).absent
-    ids = prepared(family, endpoint)
-    for whose, keys in strange_keys(family):
+    ids = prepared(tenants_under_test, endpoint)
+    for whose, keys in strange_keys(tenants_under_test):
         for role in Role:
-            foreign = with_key(family, endpoint, ids, keys[role])
+            foreign = with_key(tenants_under_test, endpoint, ids, keys[role])
             if role.permits(wanted):
-                nothing = with_key(family, endpoint, absent_ids(), keys[role])
+                nothing = with_key(tenants_under_test, endpoint, absent_ids(), keys[role])
                 assert nothing.status_code == absent
                 assert same(foreign, nothing), (whose, role, foreign.text)
             else:
                 assert foreign.status_code == 403, (whose, role)
     for role in Role:  # nor does the owner of other things find what does not exist
-        for owners in (family.own.keys, family.relatives.organization_keys):
-            nothing = with_key(family, endpoint, absent_ids(), owners[role])
+        for owners in (
+            tenants_under_test.own.keys,
+            tenants_under_test.related_tenants.organization_keys,
+        ):
+            nothing = with_key(tenants_under_test, endpoint, absent_ids(), owners[role])
             assert nothing.status_code == (absent if role.permits(wanted) else 403)
 
 
@@ -137,10 +152,10 @@ def test_what_is_another_tenants_answers_exactly_as_what_does_not_exist(
     ids=name,
 )
 def test_a_list_holds_what_exists_for_the_key_and_nothing_else(
-    family: Family, endpoint: Endpoint
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
 ) -> None:
     recipe, role = recipe_of(endpoint), Role(endpoint.guard.rule)
-    recipe.prepare(family.gateway, family.own)
+    recipe.prepare(tenants_under_test.gateway, tenants_under_test.own)
 
     def listed(keys: dict[Role, str], query: str = "") -> list[object]:
         """All pages of the list."""
@@ -150,52 +165,58 @@ def test_a_list_holds_what_exists_for_the_key_and_nothing_else(
         while token is not None:
             more = f"&page_token={token}" if token else ""
             path = f"{endpoint.path}?limit=100{query}{more}"
-            answer = family.gateway.client.get(path, headers=headers)
+            answer = tenants_under_test.gateway.client.get(path, headers=headers)
             assert answer.status_code == 200
             items += answer.get_json()["items"]
             token = answer.get_json()["next_page_token"]
         return items
 
-    own = listed(family.own.keys)
+    own = listed(tenants_under_test.own.keys)
     assert own
-    of_own = f"&workspace_id={family.own.workspace_id}"
-    assert listed(family.own.keys, of_own) == own
-    assert listed(family.relatives.organization_keys, of_own) == own
-    everything = listed(family.relatives.organization_keys)
+    of_own = f"&workspace_id={tenants_under_test.own.workspace_id}"
+    assert listed(tenants_under_test.own.keys, of_own) == own
+    assert listed(tenants_under_test.related_tenants.organization_keys, of_own) == own
+    everything = listed(tenants_under_test.related_tenants.organization_keys)
     assert all(item in everything for item in own)
-    for whose, keys in strange_keys(family):
+    for whose, keys in strange_keys(tenants_under_test):
         assert listed(keys, of_own) == [], whose
         assert not [item for item in listed(keys) if item in own], whose
 
 
 @pytest.mark.one_engine
 @each("endpoint", OPEN, ids=name)
-def test_where_no_key_is_needed_none_changes_the_answer(family: Family, endpoint: Endpoint) -> None:
-    ids = prepared(family, endpoint)
+def test_where_no_key_is_needed_none_changes_the_answer(
+    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
+) -> None:
+    ids = prepared(tenants_under_test, endpoint)
     expected = recipe_of(endpoint).status
-    assert ask(family, endpoint, ids, None).status_code == expected
-    for token in [*family.own.keys.values(), "nonsense"]:
-        assert with_key(family, endpoint, ids, token).status_code == expected
+    assert ask(tenants_under_test, endpoint, ids, None).status_code == expected
+    for token in [*tenants_under_test.own.keys.values(), "nonsense"]:
+        assert with_key(tenants_under_test, endpoint, ids, token).status_code == expected
 
 
-def test_a_rule_of_another_workspace_is_not_found_under_the_own_one(family: Family) -> None:
+def test_a_rule_of_another_workspace_is_not_found_under_the_own_one(
+    tenants_under_test: TenantsUnderTest,
+) -> None:
     endpoint = next(e for e in KEYED if e.path.endswith("/rules/{rule_id}"))
-    theirs = recipe_of(endpoint).prepare(family.gateway, family.relatives.sibling)
-    ours = ids_of(family.own)
-    for keys in (family.own.keys, family.relatives.organization_keys):
-        foreign = with_key(family, endpoint, ours | theirs, keys[Role.ADMIN])
-        nothing = with_key(family, endpoint, ours, keys[Role.ADMIN])
+    theirs = recipe_of(endpoint).prepare(
+        tenants_under_test.gateway, tenants_under_test.related_tenants.sibling
+    )
+    ours = ids_of(tenants_under_test.own)
+    for keys in (tenants_under_test.own.keys, tenants_under_test.related_tenants.organization_keys):
+        foreign = with_key(tenants_under_test, endpoint, ours | theirs, keys[Role.ADMIN])
+        nothing = with_key(tenants_under_test, endpoint, ours, keys[Role.ADMIN])
         assert nothing.status_code == 404
         assert same(foreign, nothing)
 
 
-def test_a_use_case_goes_with_its_own_workspace_only(family: Family) -> None:
+def test_a_use_case_goes_with_its_own_workspace_only(tenants_under_test: TenantsUnderTest) -> None:
     """A key of the organization reaches both, and still cannot mix them."""
-    key = family.relatives.organization_keys[Role.ADMIN]
+    key = tenants_under_test.related_tenants.organization_keys[Role.ADMIN]
     body = {
         "to_number": "+12025550123",
-        "use_case_id": str(family.own.use_case_id),
-        "workspace_id": str(family.relatives.sibling.workspace_id),
+        "use_case_id": str(tenants_under_test.own.use_case_id),
+        "workspace_id": str(tenants_under_test.related_tenants.sibling.workspace_id),
     }
-    answer = family.gateway.post("/v1/opt-outs", body, key=key)
+    answer = tenants_under_test.gateway.post("/v1/opt-outs", body, key=key)
     assert answer.get_json()["details"] == {"$.use_case_id": ["There is no such use case."]}

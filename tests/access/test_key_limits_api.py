@@ -7,48 +7,55 @@ from uuid import UUID
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import access_keys
-from support.console import open_window, signed_in
+from support.console_client import open_console, signed_in
 from support.each import each
-from support.family import Family
+from support.factories import US_NUMBER
 from support.plans import parameters_of
-from support.world import US_NUMBER
+from support.related_tenants import TenantsUnderTest
 
 pytestmark = pytest.mark.one_engine
 PATH = "/v1/access-keys"
 CANADIAN = "+14165550123"
 
 
-def _make(family: Family, *, key: str | None = None, **given: Any) -> Any:
+def _make(tenants_under_test: TenantsUnderTest, *, key: str | None = None, **given: Any) -> Any:
     body = {"name": "limited", "role": "sender"} | given
-    return family.gateway.post(PATH, body, key=key or family.own.keys[Role.OWNER])
+    return tenants_under_test.gateway.post(
+        PATH, body, key=key or tenants_under_test.own.keys[Role.OWNER]
+    )
 
 
-def _token(family: Family, **given: Any) -> str:
-    answer = _make(family, **given)
+def _token(tenants_under_test: TenantsUnderTest, **given: Any) -> str:
+    answer = _make(tenants_under_test, **given)
     assert answer.status_code == 201, answer.get_json()
     return str(answer.get_json()["token"])
 
 
-def _send(family: Family, token: str, to: str = US_NUMBER, use_case_id: Any = None) -> Any:
+def _send(
+    tenants_under_test: TenantsUnderTest, token: str, to: str = US_NUMBER, use_case_id: Any = None
+) -> Any:
     body = {
-        "use_case_id": str(use_case_id or family.own.use_case_id),
+        "use_case_id": str(use_case_id or tenants_under_test.own.use_case_id),
         "to_phone_number": to,
         "message": "Your code is 1234",
     }
-    return family.gateway.post("/v1/sms", body, key=token)
+    return tenants_under_test.gateway.post("/v1/sms", body, key=token)
 
 
 def test_beyond_its_rate_a_key_gets_429_and_is_told_when_to_come_again(
-    family: Family, monkeypatch: pytest.MonkeyPatch
+    tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: take no token for sends."""
-    monkeypatch.setattr(family.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
-    token = _token(family, rate={"per_second": 1, "burst": 3})
+    monkeypatch.setattr(tenants_under_test.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
+    token = _token(tenants_under_test, rate={"per_second": 1, "burst": 3})
 
-    answers = [_send(family, token) for _ in range(2)]
-    answers += [family.gateway.get("/v1/sms", key=token), _send(family, token)]
+    answers = [_send(tenants_under_test, token) for _ in range(2)]
+    answers += [
+        tenants_under_test.gateway.get("/v1/sms", key=token),
+        _send(tenants_under_test, token),
+    ]
 
     assert [answer.status_code for answer in answers] == [201, 201, 200, 429]
     refused = answers[-1]
@@ -61,16 +68,24 @@ def test_beyond_its_rate_a_key_gets_429_and_is_told_when_to_come_again(
         '"key";r=0',
         '"key";r=0',
     ]
-    assert len(family.gateway.twilio.calls) == 2
-    assert family.gateway.get("/v1/sms", key=family.own.keys[Role.SENDER]).status_code == 200
+    assert len(tenants_under_test.gateway.twilio.calls) == 2
+    assert (
+        tenants_under_test.gateway.get(
+            "/v1/sms", key=tenants_under_test.own.keys[Role.SENDER]
+        ).status_code
+        == 200
+    )
 
 
-def test_a_rate_is_shown_with_the_key(family: Family) -> None:
-    made = _make(family, rate={"per_second": 5, "burst": 10}).get_json()
+def test_a_rate_is_shown_with_the_key(tenants_under_test: TenantsUnderTest) -> None:
+    made = _make(tenants_under_test, rate={"per_second": 5, "burst": 10}).get_json()
 
     assert made["rate"] == {"per_second": 5, "burst": 10}
-    assert family.gateway.get("/v1/me", key=made["token"]).get_json()["rate"] == made["rate"]
-    assert _make(family, rate={"per_second": 7}).get_json()["rate"] == {
+    assert (
+        tenants_under_test.gateway.get("/v1/me", key=made["token"]).get_json()["rate"]
+        == made["rate"]
+    )
+    assert _make(tenants_under_test, rate={"per_second": 7}).get_json()["rate"] == {
         "per_second": 7,
         "burst": 14,
     }
@@ -91,26 +106,30 @@ def test_a_rate_is_shown_with_the_key(family: Family) -> None:
         ("source_networks", ["203.0.113.0/33"], "$.source_networks[0]"),
     ],
 )
-def test_wrong_limits_are_named(family: Family, field: str, value: Any, path: str) -> None:
-    answer = _make(family, **{field: value})
+def test_wrong_limits_are_named(
+    tenants_under_test: TenantsUnderTest, field: str, value: Any, path: str
+) -> None:
+    answer = _make(tenants_under_test, **{field: value})
 
     assert (answer.status_code, list(answer.get_json()["details"])) == (422, [path])
 
 
-def test_a_limited_key_sends_only_where_it_may(family: Family) -> None:
+def test_a_limited_key_sends_only_where_it_may(tenants_under_test: TenantsUnderTest) -> None:
     """Break: leave out either check in the send."""
-    other = family.world.use_case(family.own.workspace_id)
-    token = _token(family, use_case_ids=[str(family.own.use_case_id)], countries=["CA"])
-    family.gateway.client.put(
-        f"/workspaces/{family.own.workspace_id}/destination-management/capability/sms",
+    other = tenants_under_test.factory.use_case(tenants_under_test.own.workspace_id)
+    token = _token(
+        tenants_under_test, use_case_ids=[str(tenants_under_test.own.use_case_id)], countries=["CA"]
+    )
+    tenants_under_test.gateway.client.put(
+        f"/workspaces/{tenants_under_test.own.workspace_id}/destination-management/capability/sms",
         json={"destinations": {"US": "allowed", "CA": "allowed"}},
-        headers={"Authorization": f"AccessKey {family.own.keys[Role.OWNER]}"},
+        headers={"Authorization": f"AccessKey {tenants_under_test.own.keys[Role.OWNER]}"},
     )
 
     answers = [
-        _send(family, token, CANADIAN),
-        _send(family, token, US_NUMBER),
-        _send(family, token, CANADIAN, other),
+        _send(tenants_under_test, token, CANADIAN),
+        _send(tenants_under_test, token, US_NUMBER),
+        _send(tenants_under_test, token, CANADIAN, other),
     ]
 
     assert [answer.status_code for answer in answers] == [201, 403, 403]
@@ -118,12 +137,16 @@ def test_a_limited_key_sends_only_where_it_may(family: Family) -> None:
         {"code": "Forbidden", "message": "This access key may not send to US."},
         {"code": "Forbidden", "message": "This access key may not send through this use case."},
     ]
-    assert len(family.gateway.twilio.calls) == 1
+    assert len(tenants_under_test.gateway.twilio.calls) == 1
 
 
-def test_a_key_is_used_from_its_networks_only_in_the_console_too(family: Family) -> None:
-    token = _token(family, role="admin", source_networks=["203.0.113.0/24", "2001:db8::/32"])
-    client = family.gateway.client
+def test_a_key_is_used_from_its_networks_only_in_the_console_too(
+    tenants_under_test: TenantsUnderTest,
+) -> None:
+    token = _token(
+        tenants_under_test, role="admin", source_networks=["203.0.113.0/24", "2001:db8::/32"]
+    )
+    client = tenants_under_test.gateway.client
 
     def status(address: str, path: str = "/v1/sms") -> int:
         return client.get(
@@ -142,24 +165,27 @@ def test_a_key_is_used_from_its_networks_only_in_the_console_too(family: Family)
         "203.0.114.1": 403,
         "2001:db9::1": 403,
     }
-    assert _send(family, token).status_code == 403
-    assert open_window(family.gateway).sign_in_by_key(token).status_code == 403
-    assert open_window(family.gateway, "203.0.113.9").sign_in_by_key(token).status_code == 303
+    assert _send(tenants_under_test, token).status_code == 403
+    assert open_console(tenants_under_test.gateway).sign_in_by_key(token).status_code == 403
+    assert (
+        open_console(tenants_under_test.gateway, "203.0.113.9").sign_in_by_key(token).status_code
+        == 303
+    )
 
 
-def test_a_limited_key_makes_no_wider_key(family: Family) -> None:
+def test_a_limited_key_makes_no_wider_key(tenants_under_test: TenantsUnderTest) -> None:
     """Break: store the wanted limits instead of the narrowed ones."""
-    own_use_case = str(family.own.use_case_id)
+    own_use_case = str(tenants_under_test.own.use_case_id)
     limits = {
         "use_case_ids": [own_use_case],
         "countries": ["CA", "US"],
         "source_networks": ["127.0.0.0/8"],
     }
-    admin = _token(family, role="admin", **limits)
-    other = str(family.world.use_case(family.own.workspace_id))
+    admin = _token(tenants_under_test, role="admin", **limits)
+    other = str(tenants_under_test.factory.use_case(tenants_under_test.own.workspace_id))
 
     wider = _make(
-        family,
+        tenants_under_test,
         key=admin,
         use_case_ids=[own_use_case, other],
         countries=["GB"],
@@ -171,45 +197,47 @@ def test_a_limited_key_makes_no_wider_key(family: Family) -> None:
         "$.source_networks",
         "$.use_case_ids",
     ]
-    inherited = _make(family, key=admin).get_json()
+    inherited = _make(tenants_under_test, key=admin).get_json()
     assert {name: inherited[name] for name in limits} == limits
-    narrower = _make(family, key=admin, countries=["US"], source_networks=["127.0.0.1"]).get_json()
+    narrower = _make(
+        tenants_under_test, key=admin, countries=["US"], source_networks=["127.0.0.1"]
+    ).get_json()
     assert narrower["countries"] == ["US"]
     assert narrower["source_networks"] == ["127.0.0.1/32"]
 
 
-def test_the_last_use_is_written_once_a_minute(family: Family) -> None:
+def test_the_last_use_is_written_once_a_minute(tenants_under_test: TenantsUnderTest) -> None:
     """Break: write it with every request."""
-    answer = _make(family).get_json()
+    answer = _make(tenants_under_test).get_json()
     key, token = answer["id"], answer["token"]
 
     def stored() -> Any:
-        rows = family.world.rows(access_keys)
+        rows = tenants_under_test.factory.rows(access_keys)
         return next(row["last_used_at"] for row in rows if str(row["id"]) == key)
 
     assert stored() is None
-    assert _send(family, token).status_code == 201
+    assert _send(tenants_under_test, token).status_code == 201
     first = stored()
     assert first is not None
-    with parameters_of(family.world.database, "UPDATE access_keys") as written:
-        assert family.gateway.get("/v1/sms", key=token).status_code == 200
+    with parameters_of(tenants_under_test.factory.database, "UPDATE access_keys") as written:
+        assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 200
     assert written == []
     assert stored() == first
     long_ago = datetime.now(UTC) - timedelta(seconds=61)
-    family.world.set(access_keys, UUID(key), last_used_at=long_ago)
-    assert family.gateway.get("/v1/sms", key=token).status_code == 200
+    tenants_under_test.factory.set(access_keys, UUID(key), last_used_at=long_ago)
+    assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 200
     assert stored() > long_ago
 
 
-def test_limits_hold_for_a_key_that_is_signed_in(family: Family) -> None:
+def test_limits_hold_for_a_key_that_is_signed_in(tenants_under_test: TenantsUnderTest) -> None:
     """Break: leave the limits out of the visitor."""
-    token = _token(family, role="admin", countries=["CA"])
-    window = signed_in(family.gateway, token)
+    token = _token(tenants_under_test, role="admin", countries=["CA"])
+    console_client = signed_in(tenants_under_test.gateway, token)
 
-    answer = window.post(
+    answer = console_client.post(
         "/console/try",
         {
-            "use_case_id": str(family.own.use_case_id),
+            "use_case_id": str(tenants_under_test.own.use_case_id),
             "to_phone_number": US_NUMBER,
             "message": "hello",
             "nonce": "0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001",
@@ -218,4 +246,4 @@ def test_limits_hold_for_a_key_that_is_signed_in(family: Family) -> None:
 
     assert answer.status_code == 403
     assert "limited to some use cases or countries" in unescape(answer.text)
-    assert family.gateway.twilio.calls == []
+    assert tenants_under_test.gateway.twilio.calls == []

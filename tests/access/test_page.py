@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.access.key_rules import KeyState
 from app.access.principal import ActorKind
-from app.access.retention import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
+from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.application import declared_endpoints
 
 PAGE = (Path(__file__).parents[2] / "docs" / "management-api.md").read_text(encoding="utf-8")

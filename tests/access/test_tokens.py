@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.access.roles import Role
-from app.access.tokens import hash_token, is_well_formed, mint_token
+from app.access.principal import Role, hash_token, is_well_formed, mint_token
 from app.db.engine import Database
 from app.db.metadata import metadata
 from support.each import each
-from support.world import World
+from support.factories import Factory
 
 ALPHABET = string.digits + string.ascii_letters
 # Made by hand from the rule: bp_, 32 characters, the CRC-32 of those in base 62.
@@ -66,8 +65,8 @@ def test_every_pair_of_swapped_characters_is_seen(place: int) -> None:
     assert is_well_formed(swapped) == (swapped == KNOWN)
 
 
-def test_only_the_hash_of_a_token_is_in_the_database(world: World, database: Database) -> None:
-    tokens = world.tenant(world.organization()).keys
+def test_only_the_hash_of_a_token_is_in_the_database(factory: Factory, database: Database) -> None:
+    tokens = factory.tenant(factory.organization()).keys
     with database.reading() as c:
         everything = "\n".join(
             str(tuple(row))

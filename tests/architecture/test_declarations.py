@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from app.access.guard import Requires, RequiresLater
-from app.access.roles import Role
+from app.access.principal import Role
 from app.application import declared_endpoints
-from app.console.guard import Stranger, Visits, VisitsOrganization
-from app.destinations.wire import PATH
+from app.console.ui.guards import Anonymous, RequiresOrganizationRole, RequiresRole
+from app.destinations.api.http import PATH
 from app.kernel import errors
 from app.kernel.errors import PublicError
 from app.providers.twilio.signed_form import SignedByTwilio
@@ -64,9 +64,9 @@ def test_every_route_has_an_access_rule_and_a_docstring(endpoint: Endpoint) -> N
             assert endpoint.form
         case TokenOrLoopback():
             assert endpoint.path == "/metrics"
-        case Visits() | VisitsOrganization():
+        case RequiresRole() | RequiresOrganizationRole():
             assert endpoint.path.startswith("/console")
-        case Stranger():
+        case Anonymous():
             assert endpoint.path.startswith(("/console/sign-in", "/console/sign-out"))
         case _:
             pytest.fail(f"an access rule of a new kind: {endpoint.guard}; add it here")

@@ -18,11 +18,11 @@ SPEAKS_HTTP = (
     "app.emulator.*",
     "app.*.api",
     "app.*.*_api",
-    "app.*.api_*",
+    "app.*.api.*",
     "app.access.guard",
     "app.console.*",
-    "app.destinations.wire",
-    "app.destinations.start_check",
+    "app.destinations.api.http",
+    "app.destinations.geo_permissions.start_check",
     "app.providers.twilio.signed_form",
     "app.providers.twilio.webhook",
     "app.providers.twilio.inbound",
@@ -31,8 +31,8 @@ SPEAKS_HTTP = (
 READS_WIRE = (
     *SPEAKS_HTTP,
     "app.*.schemas",
-    "app.destinations.document",
-    "app.destinations.trial",
+    "app.destinations.api.document",
+    "app.destinations.api.http",
     "app.provisioning.*",
 )
 

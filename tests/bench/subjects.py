@@ -16,20 +16,20 @@ from uuid import UUID
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
-from app.access.roles import Role
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
-from app.db.vault import Vault
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.messages.tables import messages
 from app.providers.twilio.signature import sign
 from bench.apps.store import connect, is_postgres, make_tables
 from bench.load import write_requests
+from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID, Factory, Tenant
 from support.own_postgres import own_postgres
-from support.patience import eventually
+from support.polling import eventually
 from support.processes import Process, running, running_gateway
-from support.world import ACCOUNT, AUTH_TOKEN, SERVICE_SID, Tenant, World
 
 PUBLIC_URL = "https://sms.example.com"
 STATUS_PATH = "/v1/webhook/twilio/sms-status"
@@ -92,8 +92,8 @@ def _ground(folder: Path, url: str, beside_url: str, server: int | None = None) 
     upgrade(database)
     make_tables(beside_url)
     key = Fernet.generate_key().decode()
-    world = World(database, Vault([key]))
-    tenant = world.tenant(world.organization())
+    factory = Factory(database, Cipher([key]))
+    tenant = factory.tenant(factory.organization())
     yield Ground(folder, database, beside_url, tenant, key, server)
     database.close()
 

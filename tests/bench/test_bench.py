@@ -15,8 +15,8 @@ from app.db.engine import Database
 from bench.apps.store import connect, make_tables
 from bench.load import read_wrk, write_requests
 from bench.subjects import FLOOR, PUBLIC_URL, Ground, write_callbacks
+from support.factories import ACCOUNT, AUTH_TOKEN, Tenant
 from support.processes import ROOT
-from support.world import ACCOUNT, AUTH_TOKEN, Tenant
 
 pytestmark = pytest.mark.one_engine
 WRK = """Running 4s test @ http://127.0.0.1:8000

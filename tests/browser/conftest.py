@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
@@ -50,13 +50,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(
-    vault: Vault, prefix: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+    cipher: Cipher, prefix: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A gateway that the tests of a module share, with one tenant."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(sqlite_template, folder / "borderpost.db")
     database = Database(f"sqlite:///{folder}/borderpost.db", pool_size=16)
-    with served_site(database, vault, folder, prefix) as site:
+    with served_site(database, cipher, folder, prefix) as site:
         yield site
     database.close()
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from app.access.roles import Role
-from app.destinations.geo_source import GeoPermission
-from app.destinations.provider_gates import gates_from
-from app.destinations.provider_store import replace_permissions
+from app.access.principal import Role
+from app.destinations.geo_permissions.permissions import geo_permissions_from
+from app.destinations.geo_permissions.source import GeoPermission
+from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.countries import COUNTRIES
 from app.kernel.ids import new_id
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
-from support.destinations import Desk
+from support.destinations import PolicyClient
 from support.site import Site
 
 PAGE = "/console/destinations"
@@ -23,30 +23,32 @@ EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop"
 
 
 @pytest.fixture
-def desk(site: Site) -> Desk:
+def policy_client(site: Site) -> PolicyClient:
     """A workspace of this test alone, whose account calls Pakistan high-risk."""
     account = f"AC{new_id().hex}"
-    tenant = site.world.tenant(
-        site.world.organization(f"Acme {new_id()}", ("KP",)), account_sid=account
+    tenant = site.factory.tenant(
+        site.factory.organization(f"Acme {new_id()}", ("KP",)), account_sid=account
     )
     permissions = [GeoPermission("US", True), GeoPermission("PK", False, True)]
-    with site.world.database.writing() as connection:
-        replace_permissions(connection, account, gates_from(permissions), site.world.now)
-    return Desk(site.gateway, tenant, site.world)
+    with site.factory.database.writing() as connection:
+        replace_permissions(
+            connection, account, geo_permissions_from(permissions), site.factory.now
+        )
+    return PolicyClient(site.gateway, tenant, site.factory)
 
 
-def sign_in(page: Page, desk: Desk, role: Role = Role.ADMIN) -> None:
+def sign_in(page: Page, policy_client: PolicyClient, role: Role = Role.ADMIN) -> None:
     page.goto("/console/sign-in")
     page.get_by_text("Sign in with an access key").click()
-    page.get_by_label("Access key").fill(desk.tenant.keys[role])
+    page.get_by_label("Access key").fill(policy_client.tenant.keys[role])
     page.get_by_role("button", name="Sign in with key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
 @pytest.fixture
-def opened(page: Page, desk: Desk) -> Page:
+def opened(page: Page, policy_client: PolicyClient) -> Page:
     """The page, opened by an admin."""
-    sign_in(page, desk)
+    sign_in(page, policy_client)
     page.goto(PAGE)
     return page
 
@@ -73,12 +75,12 @@ def click_on_map(page: Page, code: str) -> None:
 
 @EACH_SIZE
 def test_the_first_view_is_light_accessible_and_fits(
-    opened: Page, viewport: ViewportSize, desk: Desk
+    opened: Page, viewport: ViewportSize, policy_client: PolicyClient
 ) -> None:
-    desk.allow("FR", "PK")
-    desk.allow_until("2099-01-01T00:00:00Z", "JP")
+    policy_client.allow("FR", "PK")
+    policy_client.allow_until("2099-01-01T00:00:00Z", "JP")
     opened.context.clear_cookies()
-    sign_in(opened, desk)
+    sign_in(opened, policy_client)
     for path in (PAGE, "/console/provider"):
         fresh = opened.context.browser.new_context(  # type: ignore[union-attr]  # nothing cached
             base_url=opened.url.partition("/console")[0],
@@ -91,19 +93,23 @@ def test_the_first_view_is_light_accessible_and_fits(
         axe_clean(opened)
 
 
-def test_a_country_is_allowed_and_another_blocked_by_save(opened: Page, desk: Desk) -> None:
+def test_a_country_is_allowed_and_another_blocked_by_save(
+    opened: Page, policy_client: PolicyClient
+) -> None:
     select(opened, "+33")
     opened.get_by_role("button", name="Remove United States").click()
     expect(opened.locator('li[data-code="US"] .note')).to_have_text("will be blocked")
     waits(opened, 2)
-    assert desk.destinations == {"US": "allowed"}
+    assert policy_client.destinations == {"US": "allowed"}
     axe_clean(opened)
     save(opened)
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert desk.destinations == {"US": "blocked", "FR": "allowed"}
+    assert policy_client.destinations == {"US": "blocked", "FR": "allowed"}
 
 
-def test_the_select_is_searched_by_name_code_and_calling_code(opened: Page, desk: Desk) -> None:
+def test_the_select_is_searched_by_name_code_and_calling_code(
+    opened: Page, policy_client: PolicyClient
+) -> None:
     box = opened.get_by_role("combobox", name="Select a country")
     box.click()
     expect(opened.locator("#countries [role=option]")).to_have_count(len(COUNTRIES))
@@ -119,10 +125,12 @@ def test_the_select_is_searched_by_name_code_and_calling_code(opened: Page, desk
     expect(opened.locator("#country-problem")).to_contain_text("The organization denies")
     select(opened, "united states")
     expect(opened.locator("#country-problem")).to_contain_text("already allowed")
-    assert desk.revision == 1
+    assert policy_client.revision == 1
 
 
-def test_a_click_on_the_map_selects_and_another_takes_it_back(opened: Page, desk: Desk) -> None:
+def test_a_click_on_the_map_selects_and_another_takes_it_back(
+    opened: Page, policy_client: PolicyClient
+) -> None:
     expect(opened.locator("#map svg > [id]")).to_have_count(len(COUNTRIES))
     expect(opened.locator('#map svg > [id="US"]')).to_have_class("allowed")
     expect(opened.locator('#map svg > [id="KP"]')).to_have_class("denied")
@@ -135,23 +143,23 @@ def test_a_click_on_the_map_selects_and_another_takes_it_back(opened: Page, desk
     waits(opened, 1)
     save(opened)
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert desk.destinations == {"US": "allowed", "SG": "allowed"}
+    assert policy_client.destinations == {"US": "allowed", "SG": "allowed"}
     expect(opened.locator('#map svg > [id="SG"]')).to_have_class("allowed")
     expect(opened.locator('#map svg > [id="SG"] title')).to_have_text("Singapore (SG): allowed")
 
 
-def test_a_temporary_allowance_counts_down(opened: Page, desk: Desk) -> None:
+def test_a_temporary_allowance_counts_down(opened: Page, policy_client: PolicyClient) -> None:
     opened.get_by_label("Duration").select_option("4")
     select(opened, "japan")
     waits(opened, 1)
     save(opened)
     chip = opened.locator('li[data-code="JP"]')
     expect(chip).to_contain_text(re.compile(r"until .+[34]:\d\d:\d\d left"))
-    assert desk.destinations == {"US": "allowed"}
+    assert policy_client.destinations == {"US": "allowed"}
 
 
 def test_a_high_risk_country_is_acknowledged_first(
-    opened: Page, desk: Desk, complaints: Complaints
+    opened: Page, policy_client: PolicyClient, complaints: Complaints
 ) -> None:
     select(opened, "pakistan")
     waits(opened, 1)
@@ -159,16 +167,18 @@ def test_a_high_risk_country_is_acknowledged_first(
     expect(opened.get_by_text("Select this to save")).to_be_visible()
     complaints.found.clear()  # the browser tells of the 422
     axe_clean(opened)
-    assert desk.revision == 1
+    assert policy_client.revision == 1
     opened.get_by_label("I understand that Pakistan is high-risk").check()
     save(opened)
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
 
 
-def test_who_saves_later_chooses(opened: Page, desk: Desk, complaints: Complaints) -> None:
+def test_who_saves_later_chooses(
+    opened: Page, policy_client: PolicyClient, complaints: Complaints
+) -> None:
     select(opened, "france")
     waits(opened, 1)
-    desk.allow("DE", X_Change_Reason="a launch")
+    policy_client.allow("DE", X_Change_Reason="a launch")
     save(opened)
     conflict = opened.get_by_role("alert", name="Someone else saved changes")
     expect(conflict).to_contain_text("a launch")
@@ -176,10 +186,10 @@ def test_who_saves_later_chooses(opened: Page, desk: Desk, complaints: Complaint
     axe_clean(opened)
     conflict.get_by_role("button", name="Keep theirs and save mine on top").click()
     expect(opened.get_by_text("Saved as revision 3.")).to_be_visible()
-    assert desk.destinations == dict.fromkeys(("US", "DE", "FR"), "allowed")
+    assert policy_client.destinations == dict.fromkeys(("US", "DE", "FR"), "allowed")
 
 
-def test_the_keyboard_alone_is_enough(opened: Page, desk: Desk) -> None:
+def test_the_keyboard_alone_is_enough(opened: Page, policy_client: PolicyClient) -> None:
     opened.get_by_label("Select a country").focus()
     for key in (*"germ", "ArrowDown", "ArrowUp", "Enter"):
         opened.keyboard.press(key)
@@ -191,23 +201,27 @@ def test_the_keyboard_alone_is_enough(opened: Page, desk: Desk) -> None:
     opened.keyboard.type("a launch")
     opened.keyboard.press("Enter")
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert desk.history()[0]["reason"] == "a launch"
+    assert policy_client.history()[0]["reason"] == "a launch"
 
 
-def test_a_freeze_is_seen_on_every_page_until_the_thaw(opened: Page, desk: Desk) -> None:
+def test_a_freeze_is_seen_on_every_page_until_the_thaw(
+    opened: Page, policy_client: PolicyClient
+) -> None:
     freeze = opened.locator("section", has=opened.locator("#suspend"))
     freeze.get_by_label("Reason").fill("a key leaked")
     freeze.get_by_role("button", name="Suspend all sends").click()
     expect(opened.get_by_text("This workspace is suspended")).to_be_visible()
-    assert desk.gateway.send(desk.tenant).status_code == 403
+    assert policy_client.gateway.send(policy_client.tenant).status_code == 403
     freeze.get_by_label("Reason").fill("revoked")
     freeze.get_by_role("button", name="Resume").click()
     expect(opened.get_by_text("This workspace is suspended")).to_have_count(0)
-    assert desk.gateway.send(desk.tenant).status_code == 201
+    assert policy_client.gateway.send(policy_client.tenant).status_code == 201
 
 
-def test_a_viewer_sees_the_map_and_can_change_nothing(page: Page, desk: Desk) -> None:
-    sign_in(page, desk, Role.VIEWER)
+def test_a_viewer_sees_the_map_and_can_change_nothing(
+    page: Page, policy_client: PolicyClient
+) -> None:
+    sign_in(page, policy_client, Role.VIEWER)
     page.goto(PAGE)
     click_on_map(page, "BR")
     expect(page.get_by_text("Changes require the admin role")).to_be_visible()
@@ -218,11 +232,11 @@ def test_a_viewer_sees_the_map_and_can_change_nothing(page: Page, desk: Desk) ->
 @EACH_SIZE
 @pytest.mark.parametrize("below", ["rules", "inheritance", "history", "history/2"])
 def test_the_pages_beside_it_are_accessible_and_fit(
-    opened: Page, desk: Desk, viewport: ViewportSize, below: str
+    opened: Page, policy_client: PolicyClient, viewport: ViewportSize, below: str
 ) -> None:
-    desk.allow("FR", X_Change_Reason="a launch")
-    desk.add_rule("prefix", "+23276", "blocked", reason="pumped")
-    desk.gateway.send(desk.tenant, to="+5511961234567")
+    policy_client.allow("FR", X_Change_Reason="a launch")
+    policy_client.add_rule("prefix", "+23276", "blocked", reason="pumped")
+    policy_client.gateway.send(policy_client.tenant, to="+5511961234567")
     opened.goto(f"{PAGE}/{below}")
     assert opened.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     axe_clean(opened)
@@ -236,16 +250,18 @@ def plain(browser: Browser, site: Site) -> Iterator[Page]:
     context.close()
 
 
-def test_without_scripts_the_same_steps_do_the_same(plain: Page, desk: Desk) -> None:
-    sign_in(plain, desk)
+def test_without_scripts_the_same_steps_do_the_same(
+    plain: Page, policy_client: PolicyClient
+) -> None:
+    sign_in(plain, policy_client)
     plain.goto(PAGE)
     plain.get_by_label("Select a country").select_option("FR")
     save(plain)
     waits(plain, 1)
     plain.get_by_role("button", name="Remove United States").click()
     waits(plain, 2)
-    assert desk.revision == 1
+    assert policy_client.revision == 1
     save(plain)
     expect(plain.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert desk.destinations == {"US": "blocked", "FR": "allowed"}
+    assert policy_client.destinations == {"US": "blocked", "FR": "allowed"}
     expect(plain.locator("#map-section")).to_be_hidden()

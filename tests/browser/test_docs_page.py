@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.application import declared_endpoints
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.use_cases.tables import use_cases
 from app.webhooks.attempt import Reply
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, transferred_bytes
+from support.factories import US_NUMBER
 from support.site import Site
 from support.time import ManualClock
 from support.webhooks import Hooks
-from support.world import US_NUMBER
 
 FIRST_VIEW_BYTES = 100_000
 EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -22,11 +22,11 @@ EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop"
 @pytest.fixture(scope="module")
 def paths(site: Site) -> list[str]:
     """The pages, each with something on it."""
-    tenant, world = site.tenant, site.world
-    world.set(use_cases, tenant.use_case_id, name="one-time passwords", brand_status="SUSPENDED")
+    tenant, factory = site.tenant, site.factory
+    factory.set(use_cases, tenant.use_case_id, name="one-time passwords", brand_status="SUSPENDED")
     key = tenant.keys[Role.ADMIN]
     site.gateway.post("/v1/opt-outs", {"to_number": US_NUMBER, "source": "keyword"}, key=key)
-    hooks = Hooks(world, ManualClock())
+    hooks = Hooks(factory, ManualClock())
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.sender.script = [Reply(503), Reply(503), Reply(204)]
     for _ in range(2):
@@ -73,10 +73,10 @@ def test_a_number_is_lifted_by_the_keyboard_alone_after_a_second_press(
 ) -> None:
     opened.goto("/console/opt-outs")
     row = opened.get_by_role("row", name=US_NUMBER)
-    deed = row.get_by_role("button", name="Remove opt-out")
-    expect(deed).to_be_hidden()
+    audit_event = row.get_by_role("button", name="Remove opt-out")
+    expect(audit_event).to_be_hidden()
     row.locator("summary").press("Enter")
-    deed.press("Enter")
+    audit_event.press("Enter")
     expect(opened.get_by_text("Opt-out removed.")).to_be_visible()
     expect(opened.get_by_role("row", name=US_NUMBER)).to_have_count(0)
 

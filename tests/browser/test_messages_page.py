@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 from sqlalchemy import delete, insert
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.kernel.clock import utc_now
+from app.messages.delivery.track import DeliveryReport
 from app.messages.tables import message_counts
-from app.messages.track import DeliveryReport
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
 from support.site import Site

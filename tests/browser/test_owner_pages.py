@@ -5,11 +5,11 @@ import re
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import access_keys
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, transferred_bytes
-from support.console import make_person
+from support.console_client import make_user
 from support.site import Site
 
 FIRST_VIEW_BYTES = 100_000
@@ -21,8 +21,8 @@ KEYS = "/console/access-keys"
 def owner_key(site: Site) -> str:
     """A key of an owner of the organization, which has somebody with an account too."""
     organization_id = site.tenant.organization_id
-    make_person(site.world, organization_id, {site.tenant.workspace_id: Role.ADMIN})
-    return site.world.keys(organization_id, None)[Role.OWNER]
+    make_user(site.factory, organization_id, {site.tenant.workspace_id: Role.ADMIN})
+    return site.factory.keys(organization_id, None)[Role.OWNER]
 
 
 @pytest.fixture
@@ -71,14 +71,14 @@ def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, si
     owner.get_by_role("button", name="Done", exact=True).click()
 
     def revoked() -> bool:
-        rows = site.world.rows(access_keys)
+        rows = site.factory.rows(access_keys)
         return next(row for row in rows if row["name"] == "backend")["revoked_at"] is not None
 
     row = owner.get_by_role("row", name="backend")
-    deed = row.get_by_role("button", name="Revoke key")
-    expect(deed).to_be_hidden()
+    audit_event = row.get_by_role("button", name="Revoke key")
+    expect(audit_event).to_be_hidden()
     row.locator("summary").click()
     assert not revoked()
-    deed.click()
+    audit_event.click()
     expect(owner.get_by_role("status")).to_contain_text("backend is revoked.")
     assert revoked()

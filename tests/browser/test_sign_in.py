@@ -6,10 +6,10 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from app.access.roles import Role
+from app.access.principal import Role
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
-from support.console import PASSWORD, make_person
+from support.console_client import PASSWORD, make_user
 from support.site import Site
 
 SIGN_IN = "/console/sign-in"
@@ -22,7 +22,7 @@ def person(site: Site, email: str, **roles: Role) -> str:
         None if name == "everywhere" else site.tenant.workspace_id: role
         for name, role in roles.items()
     }
-    make_person(site.world, site.tenant.organization_id, by_place, email=email)
+    make_user(site.factory, site.tenant.organization_id, by_place, email=email)
     return email
 
 

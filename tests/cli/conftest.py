@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import borderpost
-from app.db.vault import Vault
+from app.db.encryption import Cipher
 from app.instance import create_instance, load_secrets
 from app.kernel.clock import parse_rfc3339
 from support.commands import Commands
@@ -41,9 +41,9 @@ def instance(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def vault(instance: Path) -> Vault:
+def cipher(instance: Path) -> Cipher:
     """The vault of that installation."""
-    return Vault(load_secrets(instance)["ENCRYPTION_KEYS"].split(","))
+    return Cipher(load_secrets(instance)["ENCRYPTION_KEYS"].split(","))
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from app.access.principal import hash_token, is_well_formed
 from app.access.store import load_key
-from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 
 pytestmark = pytest.mark.one_engine

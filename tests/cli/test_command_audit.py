@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.access.tables import audit_events
-from app.cli.audit import note_command
-from support.world import World
+from app.cli.audit import record_command
+from support.factories import Factory
 
 Run = Callable[..., Any]
 
@@ -20,16 +20,16 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("action", ["privacy.erased", "privacy.purged", "secrets.rotated"])
-def test_a_command_is_noted_for_every_organization(world: World, action: str) -> None:
-    owners = {world.organization("Acme"), world.organization("Other")}
-    note_command(world.database, action, "3 messages")
-    rows = world.rows(audit_events)
+def test_a_command_is_noted_for_every_organization(factory: Factory, action: str) -> None:
+    owners = {factory.organization("Acme"), factory.organization("Other")}
+    record_command(factory.database, action, "3 messages")
+    rows = factory.rows(audit_events)
     assert {row["organization_id"] for row in rows} == owners
     assert {(row["action"], row["actor_kind"]) for row in rows} == {(action, "command_line")}
 
 
 def test_every_command_that_concerns_the_installation_leaves_its_row(
-    run: Run, acme: Path, world: World, url: str
+    run: Run, acme: Path, factory: Factory, url: str
 ) -> None:
     """Break: leave out `note_command` in one of the commands."""
     run("apply", str(acme))
@@ -42,7 +42,7 @@ def test_every_command_that_concerns_the_installation_leaves_its_row(
     for action, command in commands.items():
         result = run(*command)
         assert result.exit_code == 0, (command, result.stderr)
-        rows = [row for row in world.rows(audit_events) if row["action"] == action]
+        rows = [row for row in factory.rows(audit_events) if row["action"] == action]
         assert [row["actor_kind"] for row in rows] == ["command_line"], action
         assert "+12025550123" not in str(rows)
     assert run("db", "copy", "--to", url, "--verify-only").exit_code == 0

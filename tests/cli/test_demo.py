@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.access.tables import organizations, provider_accounts, workspaces
-from app.bootstrap import open_settings, open_vault
+from app.bootstrap import open_cipher, open_settings
 from app.cli.demo import use_running_demo
 from app.db.engine import Database
 from app.db.metadata import metadata
@@ -20,7 +20,7 @@ from app.demo.running import RunningDemo, find_running_demo, noted_demo, write_n
 from app.demo.tenant import make_demo_tenant
 from app.messages.tables import messages
 from support.every_table import fill
-from support.patience import eventually
+from support.polling import eventually
 from support.processes import ROOT
 
 # Tables whose rows belong to no organization.
@@ -30,7 +30,7 @@ _OF_THE_INSTALLATION = {
     "message_counting",
     "price_lists",
     "prices",
-    "turns",
+    "leases",
     "worker_heartbeats",
 }
 
@@ -41,7 +41,7 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
 ) -> None:
     """Break: let `Story` expect an allowed US, or let `use_running_demo` set nothing."""
     settings = open_settings({name: text for name, text in environ.items() if text is not None})
-    make_demo_tenant(database, open_vault(settings), instance)
+    make_demo_tenant(database, open_cipher(settings), instance)
     run("destinations", "allow", "BR")
     run("destinations", "block", "US")
     command = [sys.executable, "-m", "app.cli", "demo", "--port", str(_free_port())]

@@ -13,8 +13,8 @@ from app.db.engine import Database
 from app.destinations.tables import destination_revisions, destination_rules, provider_permissions
 from support.commands import Commands
 from support.each import each
+from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.tables import snapshot
-from support.world import ACCOUNT, Gateway, Tenant, World
 
 pytestmark = pytest.mark.one_engine
 
@@ -66,17 +66,17 @@ def test_what_changes_nothing_makes_no_revision(
 
 
 def test_the_history_names_the_user_of_this_machine_and_the_reason(
-    destinations: Commands, tenant: Tenant, world: World
+    destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
     destinations("allow", "CA", "--reason", "  Grüße aus Köln ")
-    (row,) = world.rows(destination_revisions)
+    (row,) = factory.rows(destination_revisions)
     assert (row["actor_kind"], row["actor_id"]) == ("command_line", None)
     assert row["actor_name"] == pwd.getpwuid(os.getuid()).pw_name
     assert (row["action"], row["reason"]) == ("allowed", "Grüße aus Köln")
 
 
 def test_a_user_without_a_name_is_the_command_line(
-    destinations: Commands, tenant: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+    destinations: Commands, tenant: Tenant, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nobody(_: int) -> Any:
         raise KeyError
@@ -84,7 +84,7 @@ def test_a_user_without_a_name_is_the_command_line(
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     monkeypatch.setenv("LOGNAME", "somebody-else")
     destinations("allow", "CA")
-    assert world.rows(destination_revisions)[0]["actor_name"] == "command line"
+    assert factory.rows(destination_revisions)[0]["actor_name"] == "command line"
 
 
 def test_a_change_for_programs_has_the_shape_of_the_api(
@@ -123,10 +123,10 @@ DRY_RUNS = [
 
 
 @pytest.fixture
-def with_parent(world: World, tenant: Tenant, destinations: Commands) -> Tenant:
+def with_parent(factory: Factory, tenant: Tenant, destinations: Commands) -> Tenant:
     """A workspace with a parent and a rule, at revision 3."""
-    world.set(workspaces, tenant.workspace_id, name="Parent")
-    child = world.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id)
+    factory.set(workspaces, tenant.workspace_id, name="Parent")
+    child = factory.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id)
     destinations("allow", "CA", "--workspace", "Child")
     destinations("rule", "add", "prefix", "+44", "blocked", "--workspace", "Child")
     return child
@@ -191,9 +191,9 @@ def test_a_stale_revision_changes_nothing(
 
 
 def test_every_problem_is_told_with_its_path_and_nothing_is_changed(
-    destinations: Commands, tenant: Tenant, world: World, database: Database
+    destinations: Commands, tenant: Tenant, factory: Factory, database: Database
 ) -> None:
-    world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
+    factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     before = snapshot(database)
     wrong = "Must be an ISO 3166-1 alpha-2 country code in upper case."
     denied = "The organization denies this destination; a workspace cannot allow it."
@@ -207,7 +207,7 @@ def test_every_problem_is_told_with_its_path_and_nothing_is_changed(
 
 
 def test_an_allowance_for_a_time_is_a_rule_that_ends_by_itself(
-    destinations: Commands, tenant: Tenant, world: World, at: Callable[[str], None]
+    destinations: Commands, tenant: Tenant, factory: Factory, at: Callable[[str], None]
 ) -> None:
     at(NOW)
     assert destinations.lines("allow", "MX", "--for", "2h", "--reason", "trade fair") == [
@@ -220,7 +220,7 @@ def test_an_allowance_for_a_time_is_a_rule_that_ends_by_itself(
     assert policy(destinations)["destinations"] == {"US": "allowed"}
     at("2030-01-01T02:00:00Z")
     assert policy(destinations)["reachable"] == ["CA", "US"]
-    rules = {row["value"]: row["reason"] for row in world.rows(destination_rules)}
+    rules = {row["value"]: row["reason"] for row in factory.rows(destination_rules)}
     assert rules == {"MX": "trade fair", "CA": None}
 
 
@@ -253,25 +253,25 @@ def test_allowing_says_which_territories_are_separate(
     assert (found["without_numbers"], found["unsupported"]) == (["AQ"], ["CU"])
 
 
-def permit(world: World, country: str, *, is_open: bool, is_high_risk: bool = False) -> None:
-    with world.database.writing() as connection:
+def permit(factory: Factory, country: str, *, is_open: bool, is_high_risk: bool = False) -> None:
+    with factory.database.writing() as connection:
         connection.execute(
             insert(provider_permissions).values(
                 account_sid=ACCOUNT,
                 country=country,
                 is_open=is_open,
                 is_high_risk=is_high_risk,
-                noted_at=world.now,
+                noted_at=factory.now,
                 noted_by="check",
             )
         )
 
 
 def test_allowing_says_what_twilio_is_known_to_block(
-    destinations: Commands, tenant: Tenant, world: World
+    destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
-    permit(world, "MX", is_open=False)
-    permit(world, "CA", is_open=True)
+    permit(factory, "MX", is_open=False)
+    permit(factory, "CA", is_open=True)
     assert destinations.lines("allow", "MX", "CA", "CU")[-2:] == [
         "CU Cuba: not supported by Twilio",
         "MX Mexico is blocked at Twilio (last check): see `borderpost geo check`",
@@ -280,11 +280,11 @@ def test_allowing_says_what_twilio_is_known_to_block(
 
 
 def test_a_high_risk_country_wants_an_acknowledgement_by_name(
-    destinations: Commands, tenant: Tenant, world: World, database: Database
+    destinations: Commands, tenant: Tenant, factory: Factory, database: Database
 ) -> None:
-    permit(world, "PK", is_open=False, is_high_risk=True)
-    permit(world, "LK", is_open=True, is_high_risk=True)
-    world.set(workspaces, tenant.workspace_id, acknowledges_high_risk=True)
+    permit(factory, "PK", is_open=False, is_high_risk=True)
+    permit(factory, "LK", is_open=True, is_high_risk=True)
+    factory.set(workspaces, tenant.workspace_id, acknowledges_high_risk=True)
     before = snapshot(database)
     wanted = "The provider calls this country high-risk: name it in acknowledge_high_risk."
     risky = ("allow", "CA", "PK", "LK")
@@ -306,9 +306,9 @@ def test_a_high_risk_country_wants_an_acknowledgement_by_name(
 
 
 def test_an_inherited_policy_is_changed_at_its_owner(
-    destinations: Commands, tenant: Tenant, world: World, database: Database
+    destinations: Commands, tenant: Tenant, factory: Factory, database: Database
 ) -> None:
-    world.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id, inherits=True)
+    factory.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id, inherits=True)
     before = snapshot(database)
     inherited = (
         "The destinations of this workspace are inherited from its parent: change them there, "
@@ -322,10 +322,10 @@ def test_an_inherited_policy_is_changed_at_its_owner(
 
 
 def test_of_several_workspaces_one_must_be_named(
-    destinations: Commands, tenant: Tenant, world: World
+    destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
-    other = world.tenant(world.organization("Other"), "Retail")
-    world.tenant(tenant.organization_id, "Wholesale")
+    other = factory.tenant(factory.organization("Other"), "Retail")
+    factory.tenant(tenant.organization_id, "Wholesale")
     for command in (["list"], ["allow", "CA"], ["export"], ["freeze", "--reason", "x"]):
         assert destinations.errors(*command) == [
             "error: there are several workspaces: name one with --workspace"

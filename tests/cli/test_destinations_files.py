@@ -12,8 +12,8 @@ from app.db.engine import Database
 from app.destinations.tables import destination_revisions, destination_rules
 from support.commands import Commands
 from support.each import each
+from support.factories import Factory, Tenant
 from support.tables import snapshot
-from support.world import Tenant, World
 
 pytestmark = pytest.mark.one_engine
 
@@ -94,7 +94,7 @@ def test_what_the_map_leaves_out_is_blocked_and_country_rules_against_it_go(
 
 
 def test_a_json_export_imports_back_to_an_identical_policy(
-    shop: Commands, world: World, tmp_path: Path
+    shop: Commands, factory: Factory, tmp_path: Path
 ) -> None:
     file = tmp_path / "policy.json"
     file.write_text(shop("export").stdout)
@@ -112,7 +112,7 @@ def test_a_json_export_imports_back_to_an_identical_policy(
         ({**rule, "id": None, "created_at": None} for rule in kept.values()),
         key=lambda rule: rule["value"],
     )
-    last = max(world.rows(destination_revisions), key=lambda row: row["revision"])
+    last = max(factory.rows(destination_revisions), key=lambda row: row["revision"])
     assert (last["action"], last["reason"]) == ("imported", "back")
 
 
@@ -148,13 +148,13 @@ def test_an_export_is_the_same_text_for_the_same_policy(shop: Commands) -> None:
 
 
 def test_an_export_leaves_out_what_has_expired(
-    shop: Commands, at: Callable[[str], None], world: World
+    shop: Commands, at: Callable[[str], None], factory: Factory
 ) -> None:
     at("2030-01-01T02:00:00Z")
     text = shop("export").stdout
     assert [rule["value"] for rule in json.loads(text)["rules"]] == ["+12025550123", "+23276"]
     assert shop.lines("import", "-", stdin=text) == ["Retail: nothing to change, revision 6"]
-    assert len(world.rows(destination_rules)) == 3
+    assert len(factory.rows(destination_rules)) == 3
 
 
 def test_other_forms_hold_the_map_and_say_what_they_leave_out(shop: Commands) -> None:
@@ -223,9 +223,9 @@ def test_a_difference_exits_2_and_changes_nothing(shop: Commands, database: Data
 
 
 def test_an_inherited_policy_is_compared_and_exported_too(
-    shop: Commands, tenant: Tenant, world: World
+    shop: Commands, tenant: Tenant, factory: Factory
 ) -> None:
-    world.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id, inherits=True)
+    factory.tenant(tenant.organization_id, "Child", parent_id=tenant.workspace_id, inherits=True)
     child = ("--workspace", "Child")
     parents = ("--workspace", str(tenant.workspace_id))
     text = shop("export", *child).stdout
@@ -236,9 +236,9 @@ def test_an_inherited_policy_is_compared_and_exported_too(
 
 
 def test_an_export_is_given_to_another_workspace(
-    shop: Commands, tenant: Tenant, world: World
+    shop: Commands, tenant: Tenant, factory: Factory
 ) -> None:
-    world.tenant(tenant.organization_id, "Outlet")
+    factory.tenant(tenant.organization_id, "Outlet")
     text = shop("export", "--workspace", str(tenant.workspace_id)).stdout
     shop("import", "-", "--workspace", "Outlet", stdin=text)
     assert shop("export", "--workspace", "Outlet").stdout == text
@@ -287,16 +287,16 @@ WRONG_FILES = {
 def test_a_wrong_file_is_told_whole_and_changes_nothing(
     destinations: Commands,
     tenant: Tenant,
-    world: World,
+    factory: Factory,
     *,
     command: str,
     text: str,
 ) -> None:
-    world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
-    before = snapshot(world.database)
+    factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
+    before = snapshot(factory.database)
     said = destinations.errors(command, "-", stdin=text)
     assert said == [f"error: {line}" for line in WRONG_FILES[text]]
-    assert snapshot(world.database) == before
+    assert snapshot(factory.database) == before
 
 
 WRONG_RULES: list[tuple[list[Any], list[str]]] = [
@@ -338,15 +338,15 @@ WRONG_RULES: list[tuple[list[Any], list[str]]] = [
 @pytest.mark.parametrize(("rules", "said"), WRONG_RULES, ids=lambda v: str(len(v)))
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_wrong_rules_are_told_by_their_place_and_change_nothing(
-    destinations: Commands, tenant: Tenant, world: World, rules: list[Any], said: list[str]
+    destinations: Commands, tenant: Tenant, factory: Factory, rules: list[Any], said: list[str]
 ) -> None:
-    world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
-    before = snapshot(world.database)
+    factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
+    before = snapshot(factory.database)
     text = json.dumps({"destinations": MAP, "rules": rules})
     for command in ("import", "diff"):
         found = destinations.errors(command, "-", stdin=text)
         assert found == [f"error: {line}" for line in said]
-    assert snapshot(world.database) == before
+    assert snapshot(factory.database) == before
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -7,8 +7,8 @@ import pytest
 from app.db.engine import Database
 from app.destinations.tables import destination_revisions
 from support.commands import Commands
+from support.factories import US_NUMBER, Factory, Gateway, Tenant
 from support.tables import snapshot
-from support.world import US_NUMBER, Gateway, Tenant, World
 
 pytestmark = pytest.mark.one_engine
 
@@ -125,9 +125,9 @@ def test_a_rule_to_remove_must_be_one(destinations: Commands, tenant: Tenant) ->
 
 
 def test_a_child_follows_its_parent_and_leaves_with_a_copy(
-    destinations: Commands, tenant: Tenant, world: World
+    destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
-    child = world.tenant(
+    child = factory.tenant(
         tenant.organization_id, "Child", parent_id=tenant.workspace_id, destinations={}
     )
     parent, own = ("--workspace", str(tenant.workspace_id)), ("--workspace", "Child")
@@ -149,7 +149,9 @@ def test_a_child_follows_its_parent_and_leaves_with_a_copy(
     assert line == "Child: revision 4"  # above the one that was inherited
     destinations("block", "CA", *parent)
     assert destinations.json("list", *own)["reachable"] == ["CA", "US"]
-    made = [r for r in world.rows(destination_revisions) if r["workspace_id"] == child.workspace_id]
+    made = [
+        r for r in factory.rows(destination_revisions) if r["workspace_id"] == child.workspace_id
+    ]
     assert {r["action"] for r in made} == {"inheritance_on", "inheritance_off"}
 
 

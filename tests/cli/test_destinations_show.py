@@ -11,8 +11,8 @@ import pytest
 from app.access.tables import audit_events, organizations
 from app.db.engine import Database
 from support.commands import Commands
+from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
 from support.tables import snapshot
-from support.world import BR_NUMBER, US_NUMBER, Gateway, Tenant, World
 
 pytestmark = pytest.mark.one_engine
 
@@ -22,10 +22,10 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 def test_people_see_who_may_be_reached_and_why(
-    destinations: Commands, tenant: Tenant, world: World, at: Callable[[str], None]
+    destinations: Commands, tenant: Tenant, factory: Factory, at: Callable[[str], None]
 ) -> None:
     at(NOW)
-    world.set(organizations, tenant.organization_id, denied_destinations=["KP"])
+    factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     destinations("allow", "AQ", "CA")
     destinations("block", "BR")
     destinations("rule", "add", "prefix", "+1204", "blocked", "--reason", "incident\n7")
@@ -49,11 +49,11 @@ def test_people_see_who_may_be_reached_and_why(
 
 
 def test_a_rule_against_the_map_and_the_floor_are_told(
-    destinations: Commands, tenant: Tenant, world: World
+    destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
     destinations("allow", "CA", "MX")
     destinations("rule", "add", "country", "CA", "blocked")
-    world.set(organizations, tenant.organization_id, denied_destinations=["MX"])
+    factory.set(organizations, tenant.organization_id, denied_destinations=["MX"])
     assert destinations.lines("list")[1:4] == [
         "CA Canada         blocked  by a rule",
         "MX Mexico         blocked  denied by the organization",
@@ -187,12 +187,12 @@ def test_numbers_are_read_from_standard_input(destinations: Commands, tenant: Te
 
 
 def test_a_check_can_be_made_for_a_use_case(
-    destinations: Commands, tenant: Tenant, world: World
+    destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
-    limited = world.use_case(tenant.workspace_id, allowed_destinations=["CA"])
+    limited = factory.use_case(tenant.workspace_id, allowed_destinations=["CA"])
     (verdict,) = destinations.json("check", US_NUMBER, "--use-case", str(limited))["verdicts"]
     assert (verdict["code"], verdict["scope"]) == ("DestinationBlocked", "use_case")
-    elsewhere = world.tenant(world.organization("Other"), "Other").use_case_id
+    elsewhere = factory.tenant(factory.organization("Other"), "Other").use_case_id
     own = ("--workspace", str(tenant.workspace_id))
     assert destinations.errors("check", US_NUMBER, "--use-case", str(elsewhere), *own) == [
         f"error: Retail has no use case {elsewhere}"
@@ -247,7 +247,7 @@ def test_refusals_are_filtered_and_cut(
 
 
 def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
-    destinations: Commands, gateway: Gateway, tenant: Tenant, world: World
+    destinations: Commands, gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     assert destinations.lines("suspend", "--reason", "a key leaked") == [
         "Retail is suspended: every send is refused until it is resumed"
@@ -265,8 +265,8 @@ def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
         "Retail is not suspended, nothing to resume"
     ]
     assert gateway.send(tenant).status_code == 201
-    deeds = sorted(world.rows(audit_events), key=lambda row: row["id"])
-    assert [(d["action"], d["reason"], d["actor_kind"], d["actor_name"]) for d in deeds] == [
+    audit_trail = sorted(factory.rows(audit_events), key=lambda row: row["id"])
+    assert [(d["action"], d["reason"], d["actor_kind"], d["actor_name"]) for d in audit_trail] == [
         ("workspace.frozen", "a key leaked", "command_line", USER),
         ("workspace.thawed", "revoked", "command_line", USER),
     ]

@@ -12,15 +12,15 @@ from twilio.http.response import Response
 from app.access.provider_account import ProviderAccount
 from app.bootstrap import open_settings
 from app.cli.findings import Finding, Level, _service, look_at_twilio
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.providers.twilio.account_setup import TwilioSetup
-from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.client import TwilioClients
 from app.settings import Settings
+from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 from support.fake_twilio import FakeTwilio
+from support.live_gateway import start_live_gateway_here
 from support.loopback import Loopback, answer
-from support.stage import staged_here
-from support.world import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 
 pytestmark = pytest.mark.one_engine
 INBOUND = "https://sms.example.com/v1/webhook/twilio/sms-inbound"
@@ -35,7 +35,7 @@ def test_a_gateway_that_serves_is_well_and_a_wrong_address_is_named(
     database: Database, tmp_path: Path
 ) -> None:
     """Break: sign the probe with another token, or take each status for well."""
-    with staged_here(database, tmp_path) as stage:
+    with start_live_gateway_here(database, tmp_path) as stage:
         settings = open_settings(stage.environ)
         assert _levels(settings, database) == {
             "callbacks": Level.OK,
@@ -55,16 +55,16 @@ def test_a_gateway_that_serves_is_well_and_a_wrong_address_is_named(
             first = next(look_at_twilio(replace(settings, public_url=other.url), database))
         assert "another BORDERPOST_PUBLIC_URL" in first.text
         with stage.database.writing() as connection:
-            sealed = stage.vault.seal(ACCOUNT, "another token of this account 01")
+            encrypted = stage.cipher.encrypt(ACCOUNT, "another token of this account 01")
             connection.exec_driver_sql(
-                f"UPDATE provider_accounts SET auth_token = '{sealed}' WHERE sid = '{ACCOUNT}'"
+                f"UPDATE provider_accounts SET auth_token = '{encrypted}' WHERE sid = '{ACCOUNT}'"
             )
         found = {one.name: one for one in look_at_twilio(settings, database)}
         assert "refuses our credentials" in found[f"Twilio account {ACCOUNT}"].text
 
 
 @pytest.fixture
-def look(vault: Vault, tmp_path: Path) -> Callable[..., Finding]:
+def look(cipher: Cipher, tmp_path: Path) -> Callable[..., Finding]:
     """Looks at one Messaging Service, with scripted answers of Twilio's."""
     settings = Settings(
         instance=tmp_path,
@@ -74,11 +74,11 @@ def look(vault: Vault, tmp_path: Path) -> Callable[..., Finding]:
         secret_key="",
         encryption_keys=(),
     )
-    account = ProviderAccount(ACCOUNT, vault.seal(ACCOUNT, AUTH_TOKEN))
+    account = ProviderAccount(ACCOUNT, cipher.encrypt(ACCOUNT, AUTH_TOKEN))
 
     def run(*answers: Response) -> Finding:
         twilio = FakeTwilio(list(answers))
-        setup = TwilioSetup(TwilioClients(twilio, vault))
+        setup = TwilioSetup(TwilioClients(twilio, cipher))
         (found,) = _service(settings, setup, account, (SERVICE_SID, "codes"))
         return found
 

@@ -13,8 +13,8 @@ from app.db.metadata import metadata
 from app.messages.export_number import HOLDS_NUMBER
 from app.messages.tables import messages
 from app.webhooks.tables import webhook_events
+from support.factories import US_NUMBER, Factory
 from support.months import write_message
-from support.world import US_NUMBER, World
 
 Run = Callable[..., Any]
 OTHER = "+12025550199"
@@ -29,11 +29,11 @@ _NOT_HELD = {
 }
 
 
-def test_what_is_held_about_a_number_is_exported(run: Run, world: World) -> None:
+def test_what_is_held_about_a_number_is_exported(run: Run, factory: Factory) -> None:
     """Break: leave out the pseudonym, or the events."""
-    tenant = world.tenant(world.organization())
-    recent = write_message(world.database, tenant, world.now - timedelta(days=1))
-    old = write_message(world.database, tenant, world.now - timedelta(days=200))
+    tenant = factory.tenant(factory.organization())
+    recent = write_message(factory.database, tenant, factory.now - timedelta(days=1))
+    old = write_message(factory.database, tenant, factory.now - timedelta(days=200))
     run("destinations", "rule", "add", "number", US_NUMBER, "blocked", "--reason", "asked")
     run("purge")  # the old message's number becomes a pseudonym
     held = json.loads(run("export", "--number", US_NUMBER).stdout)
@@ -47,7 +47,7 @@ def test_what_is_held_about_a_number_is_exported(run: Run, world: World) -> None
     ]
     nobody = json.loads(run("export", "--number", OTHER).stdout)
     assert {name: rows for name, rows in nobody.items() if isinstance(rows, list) and rows} == {}
-    audits = [r for r in world.rows(audit_events) if r["action"] == "privacy.exported"]
+    audits = [r for r in factory.rows(audit_events) if r["action"] == "privacy.exported"]
     assert {row["reason"] for row in audits} == {
         "a number, in 2 messages",
         "a number, in 0 messages",
@@ -70,16 +70,16 @@ def test_every_column_that_may_hold_a_number_is_known() -> None:
 
 
 @pytest.mark.one_engine
-def test_events_that_quote_the_number_are_exported(run: Run, world: World) -> None:
-    tenant = world.tenant(world.organization())
-    write_message(world.database, tenant, world.now)
+def test_events_that_quote_the_number_are_exported(run: Run, factory: Factory) -> None:
+    tenant = factory.tenant(factory.organization())
+    write_message(factory.database, tenant, factory.now)
     run("destinations", "rule", "add", "number", US_NUMBER, "blocked")
-    with world.database.writing() as connection:
+    with factory.database.writing() as connection:
         payload = json.dumps({"to": US_NUMBER})
         connection.execute(update(webhook_events).values(payload=payload, to_number=None))
     held = json.loads(run("export", "--number", US_NUMBER).stdout)
-    assert len(held["webhook_events"]) == len(world.rows(webhook_events))
-    assert len(held["messages"]) == len(world.rows(messages))
+    assert len(held["webhook_events"]) == len(factory.rows(webhook_events))
+    assert len(held["messages"]) == len(factory.rows(messages))
 
 
 @pytest.mark.one_engine

@@ -245,7 +245,7 @@ def test_ready_is_asked_of_each_workspace_and_a_frozen_one_is_not_ready(
     )
     with database.writing() as c:
         frozen = update(workspaces).where(workspaces.c.name == "Outlet")
-        c.execute(frozen.values(frozen_at=utc_now()))
+        c.execute(frozen.values(suspended_at=utc_now()))
 
     both = run("geo", "ready", "US", "--json")
     one = run("geo", "ready", "US", "--workspace", "Retail")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.access.principal import hash_token, is_well_formed
 from app.access.store import load_key
 from app.access.tables import audit_events
-from app.access.tokens import hash_token, is_well_formed
 from app.db.engine import Database
 from app.kernel.clock import parse_rfc3339
 from support.each import each

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from app.cli import borderpost
-from app.cli.input import Id, WholeNumber
+from app.cli.input import IdParam, WholeNumberParam
 from cli.conftest import Run
 
 NOT_NUMBERS = ("1_0", "\u0661\u0660", "\uff11", "+5", " 5", "5 ", "1e3", "0x10", "5.0", "9" * 5000)
@@ -40,15 +40,17 @@ def test_every_number_and_id_of_a_command_has_its_one_form() -> None:
     plain = {
         path
         for path, kind in kinds.items()
-        if isinstance(kind, of_click) and not isinstance(kind, WholeNumber)
+        if isinstance(kind, of_click) and not isinstance(kind, WholeNumberParam)
     }
     assert plain == set()
-    assert sum(isinstance(kind, WholeNumber) for kind in kinds.values()) > 4
-    wrong = [(WholeNumber(0), text) for text in NOT_NUMBERS] + [(Id(), text) for text in NOT_IDS]
+    assert sum(isinstance(kind, WholeNumberParam) for kind in kinds.values()) > 4
+    wrong = [(WholeNumberParam(0), text) for text in NOT_NUMBERS] + [
+        (IdParam(), text) for text in NOT_IDS
+    ]
     for kind, text in wrong:
         with pytest.raises(click.BadParameter):
             kind.convert(text, None, None)
-    assert WholeNumber(0, 9).convert("007", None, None) == 7
+    assert WholeNumberParam(0, 9).convert("007", None, None) == 7
 
 
 def test_a_wrong_number_is_wrong_usage_and_named(run: Run) -> None:

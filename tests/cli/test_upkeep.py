@@ -11,18 +11,18 @@ from cryptography.fernet import Fernet
 from sqlalchemy import insert, select
 
 from app.access.tables import provider_accounts
+from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.heartbeats import beat
 from app.db.installation import installation
-from app.db.vault import SealBroken, Vault
 from app.instance import load_secrets
 from app.kernel.clock import parse_rfc3339, utc_now
 from app.kernel.ids import new_id
-from app.messages.expire import Expired
+from app.messages.retention.expire import Expired
 from app.messages.tables import idempotency_keys, messages
-from support.months import make_months, partitions, write_message
+from support.factories import US_NUMBER, Factory
+from support.months import create_partitions, partitions, write_message
 from support.time import host_clock_ahead
-from support.world import US_NUMBER, World
 
 Run = Callable[..., Any]
 SID = "AC" + "a" * 32
@@ -44,9 +44,9 @@ def test_rotation_seals_every_token_with_the_first_key(
     keys = load_secrets(instance)["ENCRYPTION_KEYS"].split(",")
     assert keys[1] == old
     assert json.loads(run("secrets", "rotate", "--json").stdout) == {"resealed": 1, "current": 0}
-    assert Vault(keys[:1]).open(SID, sealed_token(database)) == "token-of-retail"
-    with pytest.raises(SealBroken):
-        Vault([old]).open(SID, sealed_token(database))
+    assert Cipher(keys[:1]).decrypt(SID, sealed_token(database)) == "token-of-retail"
+    with pytest.raises(DecryptionError):
+        Cipher([old]).decrypt(SID, sealed_token(database))
     assert json.loads(run("secrets", "rotate", "--json").stdout) == {"resealed": 0, "current": 1}
 
 
@@ -61,12 +61,12 @@ def test_a_token_that_no_key_opens_stops_the_rotation_with_its_name(
 
 
 def test_other_secrets_are_named_by_doctor_and_stop_what_erases(
-    run: Run, acme: Path, environ: dict[str, str | None], world: World
+    run: Run, acme: Path, environ: dict[str, str | None], factory: Factory
 ) -> None:
     """Break: leave out `_secrets` in `doctor`, or `find_differing` in `load_pseudonym_key`."""
     run("apply", str(acme))
     assert run("purge").exit_code == 0
-    before, other = world.rows(installation), "another secret key of this host" * 2
+    before, other = factory.rows(installation), "another secret key of this host" * 2
     environ["BORDERPOST_SECRET_KEY"] = other
     findings = json.loads(run("doctor", "--offline", "--json").stdout)["findings"]
     (found,) = [one for one in findings if one["name"] == "secrets"]
@@ -78,7 +78,7 @@ def test_other_secrets_are_named_by_doctor_and_stop_what_erases(
         assert refused.exit_code == 1
         assert "BORDERPOST_SECRET_KEY" in refused.stderr
         assert other not in refused.stderr
-    assert world.rows(installation) == before
+    assert factory.rows(installation) == before
 
 
 def test_extreme_times_are_times_or_wrong_usage(run: Run, acme: Path) -> None:
@@ -146,8 +146,8 @@ def test_the_secrets_file_stays_private_when_a_key_is_added(run: Run, instance: 
     assert sorted(path.name for path in instance.iterdir()) == ["secrets.env"]
 
 
-def test_erase_forgets_a_number_and_what_quotes_it(run: Run, world: World) -> None:
-    tenant = world.tenant(world.organization())
+def test_erase_forgets_a_number_and_what_quotes_it(run: Run, factory: Factory) -> None:
+    tenant = factory.tenant(factory.organization())
     for number in (US_NUMBER, "+12025550199"):
         message_id = new_id()
         row = {
@@ -161,10 +161,10 @@ def test_erase_forgets_a_number_and_what_quotes_it(run: Run, world: World) -> No
             "body": "secret",
             "counted_segments": 1,
             "status": "sent",
-            "created_at": world.now,
-            "updated_at": world.now,
+            "created_at": factory.now,
+            "updated_at": factory.now,
         }
-        with world.database.writing() as connection:
+        with factory.database.writing() as connection:
             connection.execute(insert(messages).values(**row))
             connection.execute(
                 insert(idempotency_keys).values(
@@ -173,14 +173,14 @@ def test_erase_forgets_a_number_and_what_quotes_it(run: Run, world: World) -> No
                     request_hash="r",
                     message_id=message_id,
                     answer=f"to {number}",
-                    created_at=world.now,
+                    created_at=factory.now,
                 )
             )
     assert json.loads(run("erase", US_NUMBER, "--json").stdout) == {"messages": 1}
-    assert US_NUMBER not in str(world.rows(messages) + world.rows(idempotency_keys))
-    kept = [row for row in world.rows(messages) if row["to_number"] == "+12025550199"]
+    assert US_NUMBER not in str(factory.rows(messages) + factory.rows(idempotency_keys))
+    kept = [row for row in factory.rows(messages) if row["to_number"] == "+12025550199"]
     assert [row["body"] for row in kept] == ["secret"]
-    assert len(world.rows(idempotency_keys)) == 1
+    assert len(factory.rows(idempotency_keys)) == 1
 
 
 def test_erase_takes_a_number_in_e164_form(run: Run) -> None:
@@ -188,24 +188,24 @@ def test_erase_takes_a_number_in_e164_form(run: Run) -> None:
 
 
 def test_purge_tells_what_went_and_which_partitions(
-    run: Run, world: World, environ: dict[str, str | None]
+    run: Run, factory: Factory, environ: dict[str, str | None]
 ) -> None:
-    tenant = world.tenant(world.organization())
-    write_message(world.database, tenant, world.now - timedelta(days=150))
-    write_message(world.database, tenant, world.now - timedelta(days=440))
+    tenant = factory.tenant(factory.organization())
+    write_message(factory.database, tenant, factory.now - timedelta(days=150))
+    write_message(factory.database, tenant, factory.now - timedelta(days=440))
     purged = json.loads(run("purge", "--json").stdout)
     assert (purged["messages"], purged["partitions"]) == (1, [])
     environ["BORDERPOST_MESSAGE_RETENTION_DAYS"] = "100"
     assert ", 1 messages erased" in run("purge").stdout
-    assert world.rows(messages) == []
+    assert factory.rows(messages) == []
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_purge_names_the_partitions_it_dropped_and_what_was_in_use(
-    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+    run: Run, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "app.messages.expire.ExpireMessages.__call__",
+        "app.messages.retention.expire.ExpireMessages.__call__",
         lambda _: Expired(3, ("messages_2026_01",), ("message_events",)),
     )
     result = run("purge")
@@ -222,17 +222,17 @@ def test_upgrade_makes_the_months_to_come(
     assert run("db", "upgrade").exit_code == 0
     database = Database(empty_postgres_url, pool_size=1)
     assert len(partitions(database)) == 5
-    assert make_months(database, utc_now()).partitions == ()
+    assert create_partitions(database, utc_now()).partitions == ()
     database.close()
 
 
 @pytest.mark.parametrize("hours", [25, -25])
 def test_commands_that_delete_or_change_tables_refuse_where_the_clocks_differ(
-    run: Run, world: World, hours: int
+    run: Run, factory: Factory, hours: int
 ) -> None:
     """Break: leave out `require_same_time` in `Purge` or in `upgrade`."""
-    tenant = world.tenant(world.organization())
-    write_message(world.database, tenant, world.now - timedelta(days=500))
+    tenant = factory.tenant(factory.organization())
+    write_message(factory.database, tenant, factory.now - timedelta(days=500))
     with host_clock_ahead(timedelta(hours=hours)):
         for words in (("purge",), ("purge", "--json"), ("db", "upgrade"), ("init",)):
             result = run(*words)
@@ -242,7 +242,7 @@ def test_commands_that_delete_or_change_tables_refuse_where_the_clocks_differ(
         code, found = findings(run)
         assert code == 1
         assert found["clock"] == "bad"
-    assert len(world.rows(messages)) == 1
+    assert len(factory.rows(messages)) == 1
 
 
 def test_a_key_made_on_a_host_with_a_wrong_clock_ends_in_time(run: Run, acme: Path) -> None:

@@ -94,8 +94,10 @@ def test_what_twilio_says_anew_is_stored_and_marked(
     assert second.stdout == "= codes of Retail: brand SUSPENDED, campaign VERIFIED\n"
     (row,) = _rows(database, use_cases)
     assert (row.brand_status, row.campaign_status) == ("SUSPENDED", "VERIFIED")
-    deeds = [row for row in _rows(database, audit_events) if row.action == "use_case.refreshed"]
-    assert [deed.reason for deed in deeds] == ["brand_status SUSPENDED"]
+    audit_trail = [
+        row for row in _rows(database, audit_events) if row.action == "use_case.refreshed"
+    ]
+    assert [audit_event.reason for audit_event in audit_trail] == ["brand_status SUSPENDED"]
 
 
 def test_it_is_told_to_programs_as_json(

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from app.access.tables import audit_events
 from app.db.engine import Database
-from app.people.passwords import is_password
-from app.people.store import find_users
-from app.people.tables import users
+from app.users.passwords import is_password
+from app.users.store import find_users
+from app.users.tables import users
 
 pytestmark = pytest.mark.one_engine
 

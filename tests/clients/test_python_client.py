@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.db.engine import Database
 from app.kernel import errors
 from app.webhooks.signing import mint_secret, signed_headers
@@ -31,9 +31,9 @@ from borderpost_client import (
 )
 from borderpost_client.errors import _OF_CODES
 from support.each import each
-from support.loopback import Deed, Loopback, answer, hang_up
-from support.stage import Stage, staged_here
-from support.world import BR_NUMBER, US_NUMBER
+from support.factories import BR_NUMBER, US_NUMBER
+from support.live_gateway import LiveGateway, start_live_gateway_here
+from support.loopback import Loopback, ServerAction, answer, hang_up
 
 pytestmark = pytest.mark.one_engine
 MESSAGE = {
@@ -47,12 +47,12 @@ MESSAGE = {
 }
 
 
-def _client(stage: Stage, role: Role = Role.ADMIN) -> Borderpost:
+def _client(stage: LiveGateway, role: Role = Role.ADMIN) -> Borderpost:
     return Borderpost(f"http://127.0.0.1:{stage.port}/", stage.tenant.keys[role])
 
 
 def test_a_message_is_sent_followed_and_found(database: Database, tmp_path: Path) -> None:
-    with staged_here(database, tmp_path) as stage, _client(stage) as sms:
+    with start_live_gateway_here(database, tmp_path) as stage, _client(stage) as sms:
         use_case = stage.tenant.use_case_id
         sent = sms.send(use_case, US_NUMBER, "Your code is 4711", idempotency_key="order-17")
         assert sent.status == "pending"
@@ -77,7 +77,7 @@ def test_a_message_is_sent_followed_and_found(database: Database, tmp_path: Path
 
 
 def test_destinations_and_guards_are_managed(database: Database, tmp_path: Path) -> None:
-    with staged_here(database, tmp_path) as stage, _client(stage) as sms:
+    with start_live_gateway_here(database, tmp_path) as stage, _client(stage) as sms:
         destinations = sms.destinations(stage.tenant.workspace_id)
         first = destinations.get()
         assert first.destinations == {"US": "allowed"}
@@ -99,7 +99,9 @@ def test_destinations_and_guards_are_managed(database: Database, tmp_path: Path)
         assert guards.get() == changed
 
 
-def _with_script(*script: Deed, **options: Any) -> tuple[Loopback, Callable[[str], Borderpost]]:
+def _with_script(
+    *script: ServerAction, **options: Any
+) -> tuple[Loopback, Callable[[str], Borderpost]]:
     return Loopback(list(script)), lambda url: _unhurried(Borderpost(url, "bp_x", **options))
 
 
@@ -139,7 +141,7 @@ BUSY = answer(503, '{"code": "ServiceUnavailable", "message": "m"}', Retry_After
     ],
 )
 def test_a_send_is_repeated_with_its_key_only_where_that_is_safe(
-    first: Deed, repeats: bool
+    first: ServerAction, repeats: bool
 ) -> None:
     """Break: make a key in `_ask_once`, or add 504 to `_NEVER_PROCESSED`."""
     server, client = _with_script(first, CREATED)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.db.engine import Database
+from support.live_gateway import start_live_gateway_here
 from support.processes import ROOT
-from support.stage import staged_here
 
 pytestmark = pytest.mark.one_engine
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def test_the_samples_send(database: Database, tmp_path: Path) -> None:
     )
     assert set(samples) == set(_RUN)
     printed = {}
-    with staged_here(database, tmp_path) as stage:
+    with start_live_gateway_here(database, tmp_path) as stage:
         environ = {
             "BORDERPOST": f"http://127.0.0.1:{stage.port}",
             "KEY": stage.tenant.keys[Role.SENDER],

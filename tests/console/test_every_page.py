@@ -4,48 +4,48 @@ import re
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.application import declared_endpoints
-from app.console.guard import SIGN_IN, Stranger, Visits, VisitsOrganization
 from app.console.site import CONSOLE_ROUTES
+from app.console.ui.guards import SIGN_IN, Anonymous, RequiresOrganizationRole, RequiresRole
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.ids import new_id
 from app.web.html import CONTENT_SECURITY_POLICY
 from app.web.routes import Endpoint
-from support.console import open_window, signed_in
+from support.console_client import open_console, signed_in
 from support.each import each
-from support.world import Gateway, Tenant, World, open_gateway
+from support.factories import Factory, Gateway, Tenant, open_gateway
 
 ENDPOINTS = [endpoint for routes in CONSOLE_ROUTES for endpoint in routes.endpoints]
 # The way to an identity provider is none where none is set: test_identity_provider.py goes it.
 PAGES = [e for e in ENDPOINTS if e.method == "GET" and "{" not in e.path and "/oidc" not in e.path]
 PAGES = [e for e in PAGES if "text/html" in e.answers.values()]
-GUARDED = [e for e in ENDPOINTS if not isinstance(e.guard, Stranger)]
+GUARDED = [e for e in ENDPOINTS if not isinstance(e.guard, Anonymous)]
 
 
 @pytest.fixture(scope="module")
-def world(module_database: Database, vault: Vault) -> World:
-    return World(module_database, vault)
+def factory(module_database: Database, cipher: Cipher) -> Factory:
+    return Factory(module_database, cipher)
 
 
 @pytest.fixture(scope="module")
-def tenant(world: World) -> Tenant:
-    return world.tenant(world.organization())
+def tenant(factory: Factory) -> Tenant:
+    return factory.tenant(factory.organization())
 
 
 @pytest.fixture(scope="module")
-def everywhere(world: World, tenant: Tenant) -> dict[Role, str]:
+def everywhere(factory: Factory, tenant: Tenant) -> dict[Role, str]:
     """Keys of the tenant's organization."""
-    return world.keys(tenant.organization_id, None)
+    return factory.keys(tenant.organization_id, None)
 
 
 @pytest.fixture(scope="module")
 def gateway(
-    module_database: Database, vault: Vault, tmp_path_factory: pytest.TempPathFactory
+    module_database: Database, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
 ) -> Gateway:
     """The gateway of all tests here, which change nothing."""
-    return open_gateway(module_database, vault, tmp_path_factory.mktemp("instance"))
+    return open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
 
 
 def name(endpoint: Endpoint) -> str:
@@ -68,9 +68,13 @@ def test_pages_change_nothing_when_they_are_only_looked_at() -> None:
 @pytest.mark.one_engine
 @each("endpoint", GUARDED, ids=name)
 def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) -> None:
-    window = open_window(gateway)
+    console_client = open_console(gateway)
     path = path_of(endpoint)
-    answer = window.get(path) if endpoint.method == "GET" else window.post(path, on=SIGN_IN)
+    answer = (
+        console_client.get(path)
+        if endpoint.method == "GET"
+        else console_client.post(path, on=SIGN_IN)
+    )
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith(SIGN_IN)
 
@@ -80,8 +84,8 @@ def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) ->
 def test_a_form_without_its_token_does_nothing(
     gateway: Gateway, tenant: Tenant, endpoint: Endpoint
 ) -> None:
-    window = signed_in(gateway, tenant.keys[Role.OWNER])
-    answer = window.post_without_token(path_of(endpoint))
+    console_client = signed_in(gateway, tenant.keys[Role.OWNER])
+    answer = console_client.post_without_token(path_of(endpoint))
     assert answer.status_code == 400
     assert "The form has expired" in answer.text
 
@@ -93,9 +97,9 @@ def test_a_page_is_shown_to_its_roles_and_to_no_other(
     for keys in (tenant.keys, everywhere):
         for role in Role:
             match endpoint.guard:
-                case Visits(wanted):
+                case RequiresRole(wanted):
                     is_shown = role.permits(wanted)
-                case VisitsOrganization(wanted):
+                case RequiresOrganizationRole(wanted):
                     is_shown = keys is everywhere and role.permits(wanted)
                 case _:
                     is_shown = True
@@ -116,15 +120,15 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
     for keys in (tenant.keys, everywhere):
         for role in Role:
             match endpoint.guard:
-                case Visits(wanted):
+                case RequiresRole(wanted):
                     is_enough = role.permits(wanted)
-                case VisitsOrganization(wanted):
+                case RequiresOrganizationRole(wanted):
                     is_enough = keys is everywhere and role.permits(wanted)
                 case _:
                     pytest.fail("a form that is guarded otherwise")
             if not is_enough:
-                window = signed_in(gateway, keys[role])
-                answer = window.post(path_of(endpoint), on="/console/account")
+                console_client = signed_in(gateway, keys[role])
+                answer = console_client.post(path_of(endpoint), on="/console/account")
                 assert answer.status_code == 403, role
 
 
@@ -133,9 +137,13 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
 def test_what_is_not_there_is_not_found(
     gateway: Gateway, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
-    window = signed_in(gateway, everywhere[Role.OWNER])
+    console_client = signed_in(gateway, everywhere[Role.OWNER])
     path = path_of(endpoint)
-    answer = window.get(path) if endpoint.method == "GET" else window.post(path, on="/console")
+    answer = (
+        console_client.get(path)
+        if endpoint.method == "GET"
+        else console_client.post(path, on="/console")
+    )
     assert answer.status_code in {404, 422}, answer.text[-600:]
 
 

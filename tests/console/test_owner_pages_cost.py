@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
-from support.console import Window, make_person, open_window
+from support.console_client import ConsoleClient, make_user, open_console
+from support.factories import Factory, Tenant, open_gateway
 from support.round_trips import counting_round_trips
-from support.world import Tenant, World, open_gateway
 
 UNTIL_PREPARED = 7
 # Who is signed in, where they may go, and the page's own; the page of a workspace has two panels.
@@ -30,32 +30,36 @@ MOST_BYTES = 40_000
 
 @pytest.fixture
 def visit(
-    fresh_postgres_url: str, vault: Vault, tmp_path: Path
-) -> Iterator[tuple[Window, Database, dict[str, str]]]:
+    fresh_postgres_url: str, cipher: Cipher, tmp_path: Path
+) -> Iterator[tuple[ConsoleClient, Database, dict[str, str]]]:
     """An owner's window on a PostgreSQL that holds more than a page of everything."""
     database = Database(fresh_postgres_url, pool_size=1)
-    world = World(database, vault)
-    tenant: Tenant = world.tenant(world.organization())
+    factory = Factory(database, cipher)
+    tenant: Tenant = factory.tenant(factory.organization())
     for place in range(MANY):
         roles = {None: Role.OWNER, tenant.workspace_id: Role.ADMIN}
-        user_id = make_person(world, tenant.organization_id, roles, f"{place}@example.com")
+        user_id = make_user(factory, tenant.organization_id, roles, f"{place}@example.com")
     for _ in range(MANY // len(Role)):
-        world.keys(tenant.organization_id, tenant.workspace_id)
-    window = open_window(open_gateway(database, vault, tmp_path))
-    window.sign_in("0@example.com")
-    yield window, database, {"workspace_id": str(tenant.workspace_id), "user_id": str(user_id)}
+        factory.keys(tenant.organization_id, tenant.workspace_id)
+    console_client = open_console(open_gateway(database, cipher, tmp_path))
+    console_client.sign_in("0@example.com")
+    yield (
+        console_client,
+        database,
+        {"workspace_id": str(tenant.workspace_id), "user_id": str(user_id)},
+    )
     database.close()
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_takes_few_round_trips_and_is_small(
-    visit: tuple[Window, Database, dict[str, str]], page: str
+    visit: tuple[ConsoleClient, Database, dict[str, str]], page: str
 ) -> None:
-    window, database, ids = visit
+    console_client, database, ids = visit
     path = f"/console/{page}".format(**ids)
     with counting_round_trips(database) as trips:
         for _ in range(UNTIL_PREPARED):
             trips.take()
-            answer = window.get(path)
+            answer = console_client.get(path)
         assert (answer.status_code, trips.take()) == (200, PAGES[page])
     assert len(answer.data) < MOST_BYTES

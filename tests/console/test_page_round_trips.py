@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
-from support.console import Window, signed_in
+from support.console_client import ConsoleClient, signed_in
+from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.round_trips import RoundTrips, counting_round_trips
-from support.world import Gateway, Tenant, World, open_gateway
 
 UNTIL_PREPARED = 7
 GUARD = 2
@@ -21,12 +21,12 @@ GUARD = 2
 
 @pytest.fixture
 def served(
-    fresh_postgres_url: str, vault: Vault, tmp_path: Path
+    fresh_postgres_url: str, cipher: Cipher, tmp_path: Path
 ) -> Iterator[tuple[Gateway, Tenant]]:
     """A gateway on PostgreSQL with one connection, and a tenant in it."""
     database = Database(fresh_postgres_url, pool_size=1)
-    world = World(database, vault)
-    yield open_gateway(database, vault, tmp_path), world.tenant(world.organization())
+    factory = Factory(database, cipher)
+    yield open_gateway(database, cipher, tmp_path), factory.tenant(factory.organization())
     database.close()
 
 
@@ -38,53 +38,53 @@ def trips(served: tuple[Gateway, Tenant]) -> Iterator[RoundTrips]:
 
 
 @pytest.fixture
-def window(served: tuple[Gateway, Tenant]) -> Window:
+def console_client(served: tuple[Gateway, Tenant]) -> ConsoleClient:
     gateway, tenant = served
     return signed_in(gateway, tenant.keys[Role.OWNER])
 
 
-def cost(window: Window, trips: RoundTrips, path: str) -> int:
+def cost(console_client: ConsoleClient, trips: RoundTrips, path: str) -> int:
     """What a visit costs once its statements are prepared."""
     for _ in range(UNTIL_PREPARED):
-        assert window.get(path).status_code in {200, 204}
+        assert console_client.get(path).status_code in {200, 204}
     trips.take()
-    window.get(path)
+    console_client.get(path)
     return trips.take()
 
 
-def test_the_lists_take_two_panels(window: Window, trips: RoundTrips) -> None:
-    assert cost(window, trips, "/console/messages?status=failed&country=US") == GUARD + 2
-    assert cost(window, trips, "/console/refusals?country=US") == GUARD + 2
+def test_the_lists_take_two_panels(console_client: ConsoleClient, trips: RoundTrips) -> None:
+    assert cost(console_client, trips, "/console/messages?status=failed&country=US") == GUARD + 2
+    assert cost(console_client, trips, "/console/refusals?country=US") == GUARD + 2
 
 
 def test_a_message_takes_itself_its_reports_and_the_names(
-    served: tuple[Gateway, Tenant], window: Window, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
 ) -> None:
     gateway, tenant = served
     path = f"/console/messages/{gateway.send(tenant).json['id']}"
-    assert cost(window, trips, path) == GUARD + 3
-    assert cost(window, trips, f"{path}/life?seen=x") == GUARD + 2
+    assert cost(console_client, trips, path) == GUARD + 3
+    assert cost(console_client, trips, f"{path}/life?seen=x") == GUARD + 2
 
 
 def test_trying_a_number_takes_the_policy_the_gates_and_the_names(
-    served: tuple[Gateway, Tenant], window: Window, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
 ) -> None:
     path = "/console/try"
-    assert cost(window, trips, path) == GUARD + 1
+    assert cost(console_client, trips, path) == GUARD + 1
     path += "?number=%2B12025550123"
-    assert cost(window, trips, path) == GUARD + 3
+    assert cost(console_client, trips, path) == GUARD + 3
     path += f"&use_case_id={served[1].use_case_id}"
-    assert cost(window, trips, path) == GUARD + 3
+    assert cost(console_client, trips, path) == GUARD + 3
 
 
 def test_a_test_is_sent_in_three_round_trips(
-    served: tuple[Gateway, Tenant], window: Window, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
 ) -> None:
-    token = window.token("/console/try")
+    token = console_client.token("/console/try")
     found = []
     for place in range(UNTIL_PREPARED + 2):
         trips.take()
-        answer = window.post_without_token(
+        answer = console_client.post_without_token(
             "/console/try",
             {
                 "csrf_token": token,
@@ -100,9 +100,9 @@ def test_a_test_is_sent_in_three_round_trips(
 
 
 def test_the_overview_takes_one_for_each_panel(
-    served: tuple[Gateway, Tenant], window: Window, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
 ) -> None:
     gateway, tenant = served
     gateway.send(tenant)
     gateway.send(tenant, to="+33612345678")
-    assert cost(window, trips, "/console") == GUARD + 7
+    assert cost(console_client, trips, "/console") == GUARD + 7

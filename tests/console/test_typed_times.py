@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask import Flask
 
-from app.console.typed_times import just_after, just_before, typed_time
+from app.console.ui.forms import just_after, just_before, parse_time
 from app.kernel.errors import ValidationFailed
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -40,7 +40,7 @@ def test_the_first_and_the_last_day_are_days() -> None:
 )
 def test_a_time_is_read_in_the_zone_of_the_form(form: dict[str, str], read: str) -> None:
     with Flask("test").test_request_context(method="POST", data=form):
-        assert typed_time("at") == {"at": read}
+        assert parse_time("at") == {"at": read}
 
 
 def test_an_unknown_zone_is_named() -> None:
@@ -50,5 +50,5 @@ def test_an_unknown_zone_is_named() -> None:
             Flask("test").test_request_context(method="POST", data=form),
             pytest.raises(ValidationFailed) as problem,
         ):
-            typed_time("at")
+            parse_time("at")
         assert list(problem.value.details or {}) == ["$.zone"], zone

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.db.metadata import metadata
 from app.kernel.texts import UNSTORABLE
-from app.people.tables import users
-from support.console import PASSWORD, Window, make_person, open_window
+from app.users.tables import users
+from support.console_client import PASSWORD, ConsoleClient, make_user, open_console
+from support.factories import Factory, Gateway, Tenant
 from support.forms import PageForm, _Reader
-from support.world import Gateway, Tenant, World
 
 BAD = "a\x00b"
 PAGES = (
@@ -34,11 +34,11 @@ SKIPPED = {"/console/sign-out", "/console/move"}
 
 
 @pytest.fixture
-def window(gateway: Gateway, world: World, tenant: Tenant) -> Window:
-    make_person(world, tenant.organization_id, {None: Role.OWNER})
-    window = open_window(gateway)
-    window.sign_in()
-    return window
+def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
+    make_user(factory, tenant.organization_id, {None: Role.OWNER})
+    console_client = open_console(gateway)
+    console_client.sign_in()
+    return console_client
 
 
 def forms_of(page: str) -> list[PageForm]:
@@ -47,16 +47,18 @@ def forms_of(page: str) -> list[PageForm]:
     return reader.forms
 
 
-def stored_texts(world: World) -> list[str]:
-    rows: list[dict[str, Any]] = [r for table in metadata.sorted_tables for r in world.rows(table)]
+def stored_texts(factory: Factory) -> list[str]:
+    rows: list[dict[str, Any]] = [
+        r for table in metadata.sorted_tables for r in factory.rows(table)
+    ]
     return [value for row in rows for value in row.values() if isinstance(value, str)]
 
 
-def test_no_field_of_any_form_takes_a_nul(window: Window, world: World) -> None:
+def test_no_field_of_any_form_takes_a_nul(console_client: ConsoleClient, factory: Factory) -> None:
     """Read `reason` by `request.form.get` in confirmation.py to see this fail."""
     failed, tried = [], 0
     for path in PAGES:
-        page = window.get(path)
+        page = console_client.get(path)
         if page.status_code == 404:
             continue
         for form in forms_of(page.text):
@@ -66,7 +68,7 @@ def test_no_field_of_any_form_takes_a_nul(window: Window, world: World) -> None:
             for name in sorted(names):
                 data = dict(form.fields) | {name: BAD}
                 is_search = "csrf_token" not in data
-                ask = window.client.get if is_search else window.client.post
+                ask = console_client.client.get if is_search else console_client.client.post
                 sent = {"query_string": data} if is_search else {"data": data}
                 answer = ask(form.action, base_url="https://sms.example.com", **sent)
                 tried += 1
@@ -74,7 +76,7 @@ def test_no_field_of_any_form_takes_a_nul(window: Window, world: World) -> None:
                     failed.append((path, form.action, name, answer.status_code))
     assert failed == []
     assert tried > 50
-    assert [text for text in stored_texts(world) if "\x00" in text] == []
+    assert [text for text in stored_texts(factory) if "\x00" in text] == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_no_field_of_any_form_takes_a_nul(window: Window, world: World) -> None:
     ],
 )
 def test_problem_stands_next_to_its_field(
-    window: Window, path: str, name: str, on: str | None
+    console_client: ConsoleClient, path: str, name: str, on: str | None
 ) -> None:
     form = {
         "current_password": PASSWORD,
@@ -101,16 +103,18 @@ def test_problem_stands_next_to_its_field(
         "allow": "CA",
         "step": "save",
     }
-    answer = window.post(path, form | {name: BAD}, on=on)
+    answer = console_client.post(path, form | {name: BAD}, on=on)
     problem = re.search(rf'<small id="[\w-]*{name}-problem"[^>]*>([^<]*)', answer.text)
     assert answer.status_code == 422, answer.text[:400]
     assert problem is not None, answer.text
     assert problem.group(1) == UNSTORABLE
 
 
-def test_non_ascii_address_is_refused_for_a_new_person(window: Window, world: World) -> None:
+def test_non_ascii_address_is_refused_for_a_new_person(
+    console_client: ConsoleClient, factory: Factory
+) -> None:
     for email in ("\u00e4da@example.com", "bo@ex\u0430mple.com"):
         form = {"email": email, "name": "Bo", "role_everywhere": "viewer"}
-        answer = window.post("/console/people", form, on="/console/people/new")
+        answer = console_client.post("/console/people", form, on="/console/people/new")
         assert (answer.status_code, "ASCII" in answer.text) == (422, True)
-    assert len(world.rows(users)) == 1
+    assert len(factory.rows(users)) == 1

@@ -12,8 +12,8 @@ from sqlalchemy import Table, insert, select
 from app.access.tables import audit_events, organizations, workspaces
 from app.db.engine import Database
 from app.db.schema import upgrade
-from app.destinations.state import restore
-from app.destinations.store import state_of_revision
+from app.destinations.policy.state import restored
+from app.destinations.storage.store import state_of_revision
 from app.destinations.tables import (
     destination_policies,
     destination_revisions,
@@ -252,7 +252,7 @@ def test_restored_revision_is_brought_into_canonical_form(old: Database) -> None
     )
     with old.reading() as connection:
         snapshot = state_of_revision(connection.execute(select(destination_revisions)).one())
-    after = restore(snapshot, AT)(snapshot)
+    after = restored(snapshot, AT)(snapshot)
     assert [(r.kind, r.value, r.action) for r in after.rules] == [
         ("number", CANONICAL, "blocked"),
         ("prefix", "+4475", "blocked"),

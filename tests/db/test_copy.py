@@ -23,8 +23,8 @@ from app.kernel.ids import new_id
 from app.messages.tables import message_events, messages
 from support.disk import do_not_wait_for_the_disk
 from support.every_table import ROWS, fill
+from support.factories import ACCOUNT
 from support.tables import snapshot
-from support.world import ACCOUNT
 
 
 @pytest.fixture

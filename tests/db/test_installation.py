@@ -5,6 +5,7 @@ from threading import Barrier, Thread
 import pytest
 from cryptography.fernet import Fernet
 
+from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.installation import (
     ENCRYPTION_KEYS,
@@ -14,17 +15,16 @@ from app.db.installation import (
     installation,
 )
 from app.db.schema import upgrade
-from app.db.vault import SealBroken, Vault
 from app.kernel.clock import Clock
 from app.kernel.phone import PhoneNumber
-from app.messages.purge import Purge
-from support.world import US_NUMBER, Gateway, Tenant, World
+from app.messages.retention.purge import Purge
+from support.factories import US_NUMBER, Factory, Gateway, Tenant
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 
 def host(secret_key: str = "a" * 32, *keys: str) -> InstallationSecrets:
-    return InstallationSecrets(secret_key, Vault(keys or (OLD,)))
+    return InstallationSecrets(secret_key, Cipher(keys or (OLD,)))
 
 
 def differing(database: Database, one: InstallationSecrets) -> list[str]:
@@ -32,10 +32,10 @@ def differing(database: Database, one: InstallationSecrets) -> list[str]:
         return one.find_differing(connection)
 
 
-def test_a_host_with_other_secrets_is_named_and_changes_nothing(world: World) -> None:
+def test_a_host_with_other_secrets_is_named_and_changes_nothing(factory: Factory) -> None:
     """Break: return [] in `find_differing`, or overwrite rows in `_write_missing`."""
-    host().prepare(world.database)
-    before = world.rows(installation)
+    host().prepare(factory.database)
+    before = factory.rows(installation)
     others = {
         host("b" * 32): [SECRET_KEY],
         host("a" * 32, NEW): [ENCRYPTION_KEYS],
@@ -44,23 +44,23 @@ def test_a_host_with_other_secrets_is_named_and_changes_nothing(world: World) ->
         host(): [],
     }
     for other, expected in others.items():
-        other.prepare(world.database)
-        assert differing(world.database, other) == expected
+        other.prepare(factory.database)
+        assert differing(factory.database, other) == expected
         if expected:
             with pytest.raises(SecretsDiffer) as refused:
-                other.load_pseudonym_key(world.database)
+                other.load_pseudonym_key(factory.database)
             assert refused.value.names == expected
-    assert world.rows(installation) == before
+    assert factory.rows(installation) == before
     assert "a" * 32 not in str(before)
 
 
-def test_two_first_starts_agree(world: World) -> None:
+def test_two_first_starts_agree(factory: Factory) -> None:
     """Break: leave out `on_conflict_do_nothing`."""
     both, found = Barrier(2), list[str]()
 
     def start() -> None:
         both.wait(10)
-        found.append(host().load_pseudonym_key(world.database))
+        found.append(host().load_pseudonym_key(factory.database))
 
     threads = [Thread(target=start) for _ in range(2)]
     for thread in threads:
@@ -69,54 +69,54 @@ def test_two_first_starts_agree(world: World) -> None:
         thread.join(20)
     assert len(found) == 2
     assert len(set(found)) == 1
-    assert len(world.rows(installation)) == 3
+    assert len(factory.rows(installation)) == 3
 
 
 def test_a_host_that_cannot_read_stored_tokens_writes_no_check_values(
-    world: World, tenant: Tenant
+    factory: Factory, tenant: Tenant
 ) -> None:
     """Break: leave out `_opens_stored_token` in `prepare`."""
-    right, wrong = InstallationSecrets("a" * 32, world.vault), host("a" * 32, NEW)
-    wrong.prepare(world.database)
-    assert world.rows(installation) == []
-    assert differing(world.database, wrong) == [ENCRYPTION_KEYS]
-    right.prepare(world.database)
-    assert differing(world.database, right) == []
+    right, wrong = InstallationSecrets("a" * 32, factory.cipher), host("a" * 32, NEW)
+    wrong.prepare(factory.database)
+    assert factory.rows(installation) == []
+    assert differing(factory.database, wrong) == [ENCRYPTION_KEYS]
+    right.prepare(factory.database)
+    assert differing(factory.database, right) == []
 
 
-def test_a_new_secret_key_changes_no_pseudonym(world: World) -> None:
+def test_a_new_secret_key_changes_no_pseudonym(factory: Factory) -> None:
     """Break: let `accept` write a new pseudonym key."""
-    before = pseudonym(world.database, host())
-    host("b" * 32, NEW, OLD).accept(world.database)
+    before = pseudonym(factory.database, host())
+    host("b" * 32, NEW, OLD).accept(factory.database)
     for one in (host("b" * 32, NEW, OLD), host("b" * 32, NEW)):
-        assert differing(world.database, one) == []
-        assert pseudonym(world.database, one) == before
-    assert differing(world.database, host()) == [SECRET_KEY, ENCRYPTION_KEYS]
+        assert differing(factory.database, one) == []
+        assert pseudonym(factory.database, one) == before
+    assert differing(factory.database, host()) == [SECRET_KEY, ENCRYPTION_KEYS]
 
 
-def test_secrets_that_cannot_read_the_pseudonym_key_are_not_accepted(world: World) -> None:
-    host().prepare(world.database)
-    before = world.rows(installation)
-    with pytest.raises(SealBroken):
-        host("a" * 32, NEW).accept(world.database)
-    assert world.rows(installation) == before
+def test_secrets_that_cannot_read_the_pseudonym_key_are_not_accepted(factory: Factory) -> None:
+    host().prepare(factory.database)
+    before = factory.rows(installation)
+    with pytest.raises(DecryptionError):
+        host("a" * 32, NEW).accept(factory.database)
+    assert factory.rows(installation) == before
 
 
 def test_an_upgrade_keeps_the_pseudonyms_made_with_the_secret_key(
-    world: World, gateway: Gateway, tenant: Tenant
+    factory: Factory, gateway: Gateway, tenant: Tenant
 ) -> None:
     """Break: leave out the first INSERT of migration 0017, or `_keep_secret_key`."""
     gateway.send(tenant)
-    again(world.database)
-    one = InstallationSecrets("a" * 32, world.vault)
-    expected = Purge(world.database, Clock(), "a" * 32).pseudonym(PhoneNumber(US_NUMBER))
-    assert pseudonym(world.database, one) == expected
-    assert pseudonym(world.database, one) == expected
+    again(factory.database)
+    one = InstallationSecrets("a" * 32, factory.cipher)
+    expected = Purge(factory.database, Clock(), "a" * 32).pseudonym(PhoneNumber(US_NUMBER))
+    assert pseudonym(factory.database, one) == expected
+    assert pseudonym(factory.database, one) == expected
 
 
-def test_a_new_installation_has_a_pseudonym_key_of_its_own(world: World) -> None:
-    again(world.database)
-    assert host().load_pseudonym_key(world.database) not in {"", "a" * 32}
+def test_a_new_installation_has_a_pseudonym_key_of_its_own(factory: Factory) -> None:
+    again(factory.database)
+    assert host().load_pseudonym_key(factory.database) not in {"", "a" * 32}
 
 
 def pseudonym(database: Database, one: InstallationSecrets) -> str:

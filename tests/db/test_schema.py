@@ -10,14 +10,14 @@ from sqlalchemy import select, text
 
 import app.access.tables
 import app.db.heartbeats
-import app.db.turns
+import app.db.leases
 import app.destinations.tables
 import app.guards.tables
 import app.messages.charges
 import app.messages.tables
-import app.people.tables
 import app.prices.tables
 import app.use_cases.tables
+import app.users.tables
 import app.webhooks.tables  # noqa: F401
 from app.access.tables import audit_events, provider_accounts, workspaces
 from app.db.engine import Database

@@ -19,10 +19,10 @@ from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, Scenario
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
-from support.patience import eventually
+from support.live_gateway import LiveGateway, number, start_live_gateway_here
+from support.polling import eventually
 from support.postgres import PostgresDatabases, postgres_url
 from support.processes import ROOT
-from support.stage import Stage, number, staged_here
 
 PAGE = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
 _BIN = str(Path(sys.executable).parent)
@@ -82,7 +82,7 @@ def test_a_backup_under_load_is_restored_and_nothing_doubles(
     if engine_name == "postgresql":
         pg_bin = _postgres_programs()
         monkeypatch.setenv("PATH", f"{pg_bin}{os.pathsep}{os.environ['PATH']}")
-    with staged_here(database, tmp_path) as stage:
+    with start_live_gateway_here(database, tmp_path) as stage:
         stage.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))
         before, backup = _back_up_under_load(stage, tmp_path / "backups")
         sends = stage.emulator.messages.attempted
@@ -124,7 +124,7 @@ def _let_minutes_pass(url: str) -> None:
         opened.close()
 
 
-def _back_up_under_load(stage: Stage, folder: Path) -> tuple[list[str], str]:
+def _back_up_under_load(stage: LiveGateway, folder: Path) -> tuple[list[str], str]:
     """Return the messages that were accepted before the backup began, and its file."""
     stop, accepted = threading.Event(), []
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.settings import _NAMES, _SECRETS, PREFIX
+from app.settings import _NAMES, _SECRETS, VARIABLE_PREFIX
 from support.processes import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -31,8 +31,8 @@ _INSTRUCTIONS = frozenset(
     ]
 )
 _VARIABLES = {
-    *(PREFIX + name for name in _NAMES),
-    *(f"{PREFIX}{name}_FILE" for name in _SECRETS),
+    *(VARIABLE_PREFIX + name for name in _NAMES),
+    *(f"{VARIABLE_PREFIX}{name}_FILE" for name in _SECRETS),
     "BORDERPOST_INSTANCE",
     "BORDERPOST_BIND",
     "BORDERPOST_DATABASE_POOLER",

@@ -13,14 +13,14 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.providers.twilio.signature import sign
+from support.factories import ACCOUNT, AUTH_TOKEN, US_NUMBER
+from support.live_gateway import LiveGateway, start_live_gateway
 from support.nginx import Proxy, find_nginx, free_ports, running_nginx
-from support.patience import eventually
-from support.stage import Stage, staged
-from support.world import ACCOUNT, AUTH_TOKEN, US_NUMBER
+from support.polling import eventually
 
 pytestmark = pytest.mark.one_engine
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.one_engine
 class Front:
     """The gateway as the world sees it."""
 
-    stage: Stage
+    stage: LiveGateway
     proxy: Proxy
     public_url: str
 
@@ -77,7 +77,7 @@ def front(database: Database, tmp_path: Path) -> Iterator[Front]:
     public_url = f"https://127.0.0.1:{ports[1]}/sms"
     given = {"BORDERPOST_PUBLIC_URL": public_url, "WEB_CONCURRENCY": "1"}
     with (
-        staged(database, tmp_path, **given) as stage,
+        start_live_gateway(database, tmp_path, **given) as stage,
         running_nginx(tmp_path / "nginx", stage.port, ports) as proxy,
     ):
         stage.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))

@@ -22,10 +22,10 @@ from pathlib import Path
 import pytest
 
 from app.emulator.server import EmulatorServer
+from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 from support.nginx import find_nginx, free_ports, running_nginx
-from support.patience import eventually
+from support.polling import eventually
 from support.processes import ROOT
-from support.world import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 
 PAGE = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 _SYSTEM_FOLDERS = ("/opt/borderpost", "/var/lib/borderpost", "/var/backups", "/etc/")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.kernel.countries import COUNTRIES
 from app.kernel.ids import new_id
-from support.destinations import CHANGES, Desk, path_of, prepared
+from support.destinations import CHANGES, PolicyClient, path_of, prepared
 from support.tables import unchanged
 
 pytestmark = pytest.mark.one_engine
@@ -93,10 +93,10 @@ CASES = [
 ]
 
 
-def test_each_mistake_is_named_by_its_path_and_changes_nothing(desk: Desk) -> None:
-    with unchanged(desk.world.database):
+def test_each_mistake_is_named_by_its_path_and_changes_nothing(policy_client: PolicyClient) -> None:
+    with unchanged(policy_client.factory.database):
         for method, below, body, paths in CASES:
-            answer = desk.ask(method, below, body)
+            answer = policy_client.ask(method, below, body)
             told = (method, below, body, answer.text)
             assert answer.status_code == 422, told
             assert answer.json["code"] == "ValidationFailed", told
@@ -104,26 +104,33 @@ def test_each_mistake_is_named_by_its_path_and_changes_nothing(desk: Desk) -> No
             assert all(messages for messages in answer.json["details"].values()), told
 
 
-def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(desk: Desk) -> None:
-    assert desk.allow(*["CA"] * 300).status_code == 200
-    assert desk.block(*["FR", "DE"] * 150).status_code == 200
-    assert desk.destinations == {"US": "allowed", "CA": "allowed", "FR": "blocked", "DE": "blocked"}
-    assert desk.revision == 3
-    with unchanged(desk.world.database):
+def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(
+    policy_client: PolicyClient,
+) -> None:
+    assert policy_client.allow(*["CA"] * 300).status_code == 200
+    assert policy_client.block(*["FR", "DE"] * 150).status_code == 200
+    assert policy_client.destinations == {
+        "US": "allowed",
+        "CA": "allowed",
+        "FR": "blocked",
+        "DE": "blocked",
+    }
+    assert policy_client.revision == 3
+    with unchanged(policy_client.factory.database):
         too_many = dict.fromkeys(COUNTRIES, "allowed") | {f"{n:03}": "allowed" for n in range(49)}
         assert len(too_many) == 301
-        answer = desk.put(too_many)
+        answer = policy_client.put(too_many)
         assert answer.status_code == 422
         assert answer.json["details"][ALL] == ["At most 300 entries."]
-        assert desk.allow(*["CA"] * 301).json["details"] == {ALL: ["At most 300 entries."]}
+        assert policy_client.allow(*["CA"] * 301).json["details"] == {ALL: ["At most 300 entries."]}
 
 
-def test_a_country_named_twice_with_two_answers_is_refused(desk: Desk) -> None:
+def test_a_country_named_twice_with_two_answers_is_refused(policy_client: PolicyClient) -> None:
     raw = '{"destinations": {"US": "allowed", "US": "blocked"}}'
-    headers = {"Authorization": f"AccessKey {desk.tenant.keys[Role.ADMIN]}"}
-    with unchanged(desk.world.database):
-        answer = desk.gateway.client.put(
-            desk.path, data=raw, headers=headers, content_type="application/json"
+    headers = {"Authorization": f"AccessKey {policy_client.tenant.keys[Role.ADMIN]}"}
+    with unchanged(policy_client.factory.database):
+        answer = policy_client.gateway.client.put(
+            policy_client.path, data=raw, headers=headers, content_type="application/json"
         )
     assert (answer.status_code, answer.get_json()["code"]) == (400, "BadRequest")
 
@@ -141,18 +148,18 @@ def test_a_country_named_twice_with_two_answers_is_refused(desk: Desk) -> None:
     ],
 )
 def test_what_is_no_json_document_is_refused_before_its_fields(
-    desk: Desk, data: str, content_type: str, status: int
+    policy_client: PolicyClient, data: str, content_type: str, status: int
 ) -> None:
-    headers = {"Authorization": f"AccessKey {desk.tenant.keys[Role.ADMIN]}"}
-    with unchanged(desk.world.database):
+    headers = {"Authorization": f"AccessKey {policy_client.tenant.keys[Role.ADMIN]}"}
+    with unchanged(policy_client.factory.database):
         for method, below in (
             ("PUT", ""),
             ("POST", "/allow"),
             ("POST", "/block"),
             ("POST", "/rules"),
         ):
-            answer = desk.gateway.client.open(
-                desk.path + below,
+            answer = policy_client.gateway.client.open(
+                policy_client.path + below,
                 method=method,
                 data=data.encode("latin-1"),
                 headers=headers,
@@ -161,9 +168,11 @@ def test_what_is_no_json_document_is_refused_before_its_fields(
             assert answer.status_code == status, (method, below)
 
 
-def test_allowing_what_the_floor_denies_is_refused_by_every_way_of_allowing(desk: Desk) -> None:
-    strict = desk.a_stranger(denied=("KP", "RU"))
-    with unchanged(desk.world.database):
+def test_allowing_what_the_floor_denies_is_refused_by_every_way_of_allowing(
+    policy_client: PolicyClient,
+) -> None:
+    strict = policy_client.a_stranger(denied=("KP", "RU"))
+    with unchanged(policy_client.factory.database):
         for answer, paths in [
             (strict.put({"US": "allowed", "KP": "allowed", "RU": "blocked"}), {f"{ALL}.KP"}),
             (strict.allow("US", "RU", "KP"), {f"{ALL}[1]", f"{ALL}[2]"}),
@@ -178,9 +187,9 @@ def test_allowing_what_the_floor_denies_is_refused_by_every_way_of_allowing(desk
     assert strict.add_rule("country", "KP", "blocked").status_code == 201
 
 
-def _routes(desk: Desk, path: str) -> list[tuple[int, bytes]]:
-    """What every route answers below a path, asked by the owner of `desk`."""
-    key = desk.tenant.keys[Role.OWNER]
+def _routes(policy_client: PolicyClient, path: str) -> list[tuple[int, bytes]]:
+    """What every route answers below a path, asked by the owner of `policy_client`."""
+    key = policy_client.tenant.keys[Role.OWNER]
     asked = [
         ("GET", "", None),
         ("PUT", "", {"destinations": {"US": "allowed"}}),
@@ -197,7 +206,7 @@ def _routes(desk: Desk, path: str) -> list[tuple[int, bytes]]:
         ("GET", "/refusals", None),
     ]
     answers = [
-        desk.gateway.client.open(
+        policy_client.gateway.client.open(
             path + below, method=method, json=body, headers={"Authorization": f"AccessKey {key}"}
         )
         for method, below, body in asked
@@ -205,33 +214,48 @@ def _routes(desk: Desk, path: str) -> list[tuple[int, bytes]]:
     return [(answer.status_code, answer.data) for answer in answers]
 
 
-def test_another_tenants_workspace_answers_byte_for_byte_as_an_absent_one(desk: Desk) -> None:
-    stranger, colleague = desk.a_stranger(), desk.a_colleague()
-    with unchanged(desk.world.database):
-        absent = _routes(desk, path_of(new_id()))
+def test_another_tenants_workspace_answers_byte_for_byte_as_an_absent_one(
+    policy_client: PolicyClient,
+) -> None:
+    stranger, colleague = policy_client.a_stranger(), policy_client.a_colleague()
+    with unchanged(policy_client.factory.database):
+        absent = _routes(policy_client, path_of(new_id()))
         assert {status for status, _ in absent} == {404}
-        assert _routes(desk, stranger.path) == absent
-        assert _routes(desk, colleague.path) == absent
+        assert _routes(policy_client, stranger.path) == absent
+        assert _routes(policy_client, colleague.path) == absent
 
 
 @pytest.mark.parametrize("capability", ["mms", "SMS", "sms%20", "whatsapp", "%00"])
-def test_another_capability_is_a_bad_request_everywhere(desk: Desk, capability: str) -> None:
-    with unchanged(desk.world.database):
-        for status, _ in _routes(desk, path_of(desk.tenant.workspace_id, capability)):
+def test_another_capability_is_a_bad_request_everywhere(
+    policy_client: PolicyClient, capability: str
+) -> None:
+    with unchanged(policy_client.factory.database):
+        for status, _ in _routes(
+            policy_client, path_of(policy_client.tenant.workspace_id, capability)
+        ):
             assert status == 400
 
 
 @pytest.mark.parametrize("malformed", ["x", "1", "e9d00796afb3458ead8564a1bdefe3aa", "%7Bx%7D"])
-def test_a_malformed_id_is_a_bad_request_everywhere(desk: Desk, malformed: str) -> None:
-    with unchanged(desk.world.database):
-        for status, _ in _routes(desk, path_of(malformed)):
+def test_a_malformed_id_is_a_bad_request_everywhere(
+    policy_client: PolicyClient, malformed: str
+) -> None:
+    with unchanged(policy_client.factory.database):
+        for status, _ in _routes(policy_client, path_of(malformed)):
             assert status == 400
-        assert desk.drop_rule(malformed).status_code == 400
+        assert policy_client.drop_rule(malformed).status_code == 400
 
 
-def test_a_change_without_its_workspaces_role_changes_nothing(desk: Desk) -> None:
-    found = prepared(desk)
-    with unchanged(desk.world.database):
+def test_a_change_without_its_workspaces_role_changes_nothing(policy_client: PolicyClient) -> None:
+    found = prepared(policy_client)
+    with unchanged(policy_client.factory.database):
         for role in (Role.VIEWER, Role.SENDER):
             for change in CHANGES.values():
-                assert change(Desk(desk.gateway, found.tenant, desk.world, role)).status_code == 403
+                assert (
+                    change(
+                        PolicyClient(
+                            policy_client.gateway, found.tenant, policy_client.factory, role
+                        )
+                    ).status_code
+                    == 403
+                )

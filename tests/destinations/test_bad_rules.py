@@ -8,10 +8,10 @@ import pytest
 
 from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
-from support.destinations import Desk
+from support.destinations import PolicyClient
+from support.factories import US_NUMBER
 from support.tables import unchanged
 from support.time import ManualClock
-from support.world import US_NUMBER
 
 pytestmark = pytest.mark.one_engine
 
@@ -80,10 +80,12 @@ BAD_BODIES: list[tuple[Any, set[str]]] = [
 ]
 
 
-def test_each_mistake_in_a_rule_is_named_by_its_path_and_changes_nothing(desk: Desk) -> None:
-    with unchanged(desk.world.database):
+def test_each_mistake_in_a_rule_is_named_by_its_path_and_changes_nothing(
+    policy_client: PolicyClient,
+) -> None:
+    with unchanged(policy_client.factory.database):
         for body, paths in BAD_BODIES:
-            answer = desk.ask("POST", "/rules", body)
+            answer = policy_client.ask("POST", "/rules", body)
             told = (body, answer.text)
             assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed"), told
             assert set(answer.json["details"]) == paths, told
@@ -102,8 +104,12 @@ def test_each_mistake_in_a_rule_is_named_by_its_path_and_changes_nothing(desk: D
         ("country", "XK"),
     ],
 )
-def test_every_rightly_formed_rule_is_taken_as_it_is(desk: Desk, kind: str, value: str) -> None:
-    answer = desk.add_rule(kind, value, "blocked", reason="fraud, ждём ответа", expires_at=None)
+def test_every_rightly_formed_rule_is_taken_as_it_is(
+    policy_client: PolicyClient, kind: str, value: str
+) -> None:
+    answer = policy_client.add_rule(
+        kind, value, "blocked", reason="fraud, ждём ответа", expires_at=None
+    )
     assert answer.status_code == 201
     made = answer.json
     assert UUID(made["id"]).version == 7
@@ -117,38 +123,42 @@ def test_every_rightly_formed_rule_is_taken_as_it_is(desk: Desk, kind: str, valu
         "expires_at": None,
         "created_at": made["created_at"],
     }
-    found = desk.ask("GET", "/rules")
+    found = policy_client.ask("GET", "/rules")
     assert found.json == {"items": [made], "next_page_token": None}
     assert found.headers["ETag"] == answer.headers["ETag"] == '"2"'
 
 
 def test_a_rule_may_expire_in_the_next_instant_but_not_now(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    with unchanged(timed_desk.world.database):
+    with unchanged(timed_policy_client.factory.database):
         for at in (clock.at, clock.at - timedelta(milliseconds=1)):
-            answer = timed_desk.add_rule("prefix", "+1", "blocked", expires_at=rfc3339(at))
+            answer = timed_policy_client.add_rule("prefix", "+1", "blocked", expires_at=rfc3339(at))
             assert answer.json["details"] == {"$.expires_at": ["Has already passed."]}
-            answer = timed_desk.allow_until(rfc3339(at), "CA")
+            answer = timed_policy_client.allow_until(rfc3339(at), "CA")
             assert answer.json["details"] == {"$.until": ["Has already passed."]}
     soon = rfc3339(clock.at + timedelta(milliseconds=1))
-    assert timed_desk.add_rule("prefix", "+1", "blocked", expires_at=soon).status_code == 201
-    assert timed_desk.allow_until(soon, "CA").status_code == 200
+    assert (
+        timed_policy_client.add_rule("prefix", "+1", "blocked", expires_at=soon).status_code == 201
+    )
+    assert timed_policy_client.allow_until(soon, "CA").status_code == 200
 
 
-def test_an_offset_is_kept_as_the_same_instant(desk: Desk) -> None:
-    answer = desk.add_rule("prefix", "+1", "blocked", expires_at="2999-01-01T02:30:00.1239+02:30")
+def test_an_offset_is_kept_as_the_same_instant(policy_client: PolicyClient) -> None:
+    answer = policy_client.add_rule(
+        "prefix", "+1", "blocked", expires_at="2999-01-01T02:30:00.1239+02:30"
+    )
     assert answer.json["expires_at"] == "2999-01-01T00:00:00.123Z"
-    assert desk.get("/rules")["items"][0]["expires_at"] == "2999-01-01T00:00:00.123Z"
+    assert policy_client.get("/rules")["items"][0]["expires_at"] == "2999-01-01T00:00:00.123Z"
 
 
-def test_a_rule_that_is_not_there_is_not_found(desk: Desk) -> None:
-    colleague = desk.a_colleague()
+def test_a_rule_that_is_not_there_is_not_found(policy_client: PolicyClient) -> None:
+    colleague = policy_client.a_colleague()
     of_another = colleague.add_rule("prefix", "+1", "blocked").json["id"]
-    with unchanged(desk.world.database):
-        absent = desk.drop_rule(str(new_id()))
+    with unchanged(policy_client.factory.database):
+        absent = policy_client.drop_rule(str(new_id()))
         assert (absent.status_code, absent.json["code"]) == (404, "NotFound")
-        assert desk.drop_rule(of_another).data == absent.data
+        assert policy_client.drop_rule(of_another).data == absent.data
     assert colleague.drop_rule(of_another).status_code == 204
-    with unchanged(desk.world.database):
+    with unchanged(policy_client.factory.database):
         assert colleague.drop_rule(of_another).status_code == 404

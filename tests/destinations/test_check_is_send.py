@@ -13,11 +13,11 @@ from app.destinations.tables import provider_permissions
 from app.kernel.ids import new_id
 from app.kernel.phone import NumberKind, is_e164
 from app.use_cases.tables import use_cases
-from support.destinations import Desk
+from support.destinations import PolicyClient
+from support.factories import US_NUMBER
 from support.layers import NUMBERS, Stack, bounded, lay, stacks
 from support.served import Served
 from support.tables import unchanged
-from support.world import US_NUMBER
 
 pytestmark = pytest.mark.one_engine
 
@@ -54,9 +54,9 @@ _numbers = st.one_of(
 )
 
 
-def _as_sent(desk: Desk, number: str) -> dict[str, Any]:
+def _as_sent(policy_client: PolicyClient, number: str) -> dict[str, Any]:
     """What a send meets, in the words of a verdict; what a refusal does not tell is left out."""
-    answer = desk.gateway.send(desk.tenant, to=number)
+    answer = policy_client.gateway.send(policy_client.tenant, to=number)
     if answer.status_code == 201:
         return {"allowed": True, "code": None}
     assert answer.status_code == 422, answer.text
@@ -71,38 +71,38 @@ def _as_sent(desk: Desk, number: str) -> dict[str, Any]:
     return {"allowed": False, "code": answer.json["code"]} | found
 
 
-def _agree(desk: Desk, numbers: list[str]) -> set[str | None]:
+def _agree(policy_client: PolicyClient, numbers: list[str]) -> set[str | None]:
     """Compare the verdicts with sends and return which codes there were."""
-    revision = desk.revision
-    verdicts = desk.check(*numbers)
+    revision = policy_client.revision
+    verdicts = policy_client.check(*numbers)
     assert [verdict["number"] for verdict in verdicts] == numbers
     for verdict in verdicts:
         assert set(verdict) == KEYS
         assert verdict["revision"] == revision
-        sent = _as_sent(desk, verdict["number"])
+        sent = _as_sent(policy_client, verdict["number"])
         assert {name: verdict[name] for name in sent} == sent, verdict
     return {verdict["code"] for verdict in verdicts}
 
 
 @pytest.fixture(scope="module")
-def pair(served: Served) -> tuple[Desk, Desk]:
+def pair(served: Served) -> tuple[PolicyClient, PolicyClient]:
     """A workspace and its parent, for every example of this module."""
-    organization_id = served.world.organization("check")
-    parent = served.world.tenant(organization_id, "parent")
-    own = served.world.tenant(organization_id, "own", parent_id=parent.workspace_id)
-    desk = Desk(served.gateway, own, served.world)
-    return desk, desk.of(parent)
+    organization_id = served.factory.organization("check")
+    parent = served.factory.tenant(organization_id, "parent")
+    own = served.factory.tenant(organization_id, "own", parent_id=parent.workspace_id)
+    policy_client = PolicyClient(served.gateway, own, served.factory)
+    return policy_client, policy_client.of(parent)
 
 
 @settings(bounded, max_examples=40)
 @given(stack=stacks, numbers=st.lists(_numbers, min_size=1, max_size=5))
 def test_verdicts_and_sends_agree_under_any_policy(
-    pair: tuple[Desk, Desk], stack: Stack, numbers: list[str]
+    pair: tuple[PolicyClient, PolicyClient], stack: Stack, numbers: list[str]
 ) -> None:
-    desk, parent = pair
+    policy_client, parent = pair
     # A check that names no use case is about the workspace: the subset of a use case is tested below.
-    lay(desk, parent, Stack(**{**_fields(stack), "use_case": None}))
-    _agree(desk, [*numbers, stack.number])
+    lay(policy_client, parent, Stack(**{**_fields(stack), "use_case": None}))
+    _agree(policy_client, [*numbers, stack.number])
 
 
 def _fields(stack: Stack) -> dict[str, Any]:
@@ -112,41 +112,43 @@ def _fields(stack: Stack) -> dict[str, Any]:
 @bounded
 @given(stack=stacks)
 def test_a_check_for_a_use_case_agrees_with_its_sends(
-    pair: tuple[Desk, Desk], stack: Stack
+    pair: tuple[PolicyClient, PolicyClient], stack: Stack
 ) -> None:
-    desk, parent = pair
-    lay(desk, parent, stack)
-    body = {"numbers": [stack.number], "use_case_id": str(desk.tenant.use_case_id)}
-    (verdict,) = desk.ask("POST", "/check", body).json["verdicts"]
-    sent = _as_sent(desk, stack.number)
+    policy_client, parent = pair
+    lay(policy_client, parent, stack)
+    body = {"numbers": [stack.number], "use_case_id": str(policy_client.tenant.use_case_id)}
+    (verdict,) = policy_client.ask("POST", "/check", body).json["verdicts"]
+    sent = _as_sent(policy_client, stack.number)
     assert {name: verdict[name] for name in sent} == sent
 
 
-def test_verdicts_and_sends_agree_for_every_kind_of_number_of_every_region(desk: Desk) -> None:
+def test_verdicts_and_sends_agree_for_every_kind_of_number_of_every_region(
+    policy_client: PolicyClient,
+) -> None:
     allowed = sorted(
         {phonenumbers.region_code_for_number(phonenumbers.parse(n)) or "" for n in EXAMPLES[::3]}
     )
-    desk.put({code: "allowed" for code in allowed if len(code) == 2 and code.isalpha()})
-    desk.add_rule("prefix", "+4", "blocked")
-    desk.add_rule("prefix", "+44", "allowed")
-    desk.add_rule("number", EXAMPLES[7], "blocked")
+    policy_client.put({code: "allowed" for code in allowed if len(code) == 2 and code.isalpha()})
+    policy_client.add_rule("prefix", "+4", "blocked")
+    policy_client.add_rule("prefix", "+44", "allowed")
+    policy_client.add_rule("number", EXAMPLES[7], "blocked")
     codes: set[str | None] = set()
     for start in range(0, len(EXAMPLES), 500):
-        codes |= _agree(desk, EXAMPLES[start : start + 500])
+        codes |= _agree(policy_client, EXAMPLES[start : start + 500])
     assert codes == {None, "DestinationBlocked", "InvalidDestination"}
 
 
 def test_a_thousand_numbers_are_judged_in_the_order_asked_and_one_more_is_refused(
-    desk: Desk,
+    policy_client: PolicyClient,
 ) -> None:
     numbers = [f"+1202555{n:04d}" for n in range(0, 1998, 2)] + ["+12025550000"]
-    desk.add_rule("prefix", "+12025551", "blocked")
-    with unchanged(desk.world.database):
-        verdicts = desk.check(*reversed(numbers))
+    policy_client.add_rule("prefix", "+12025551", "blocked")
+    with unchanged(policy_client.factory.database):
+        verdicts = policy_client.check(*reversed(numbers))
         assert [verdict["number"] for verdict in verdicts] == numbers[::-1]
         assert [v["allowed"] for v in verdicts] == [n[8] == "0" for n in numbers[::-1]]
         longest = ["+" + "9" * 15] * 1000
-        assert len(desk.check(*longest)) == 1000
+        assert len(policy_client.check(*longest)) == 1000
         for wrong, path in [
             ([*numbers, US_NUMBER], "$.numbers"),
             ([], "$.numbers"),
@@ -157,38 +159,50 @@ def test_a_thousand_numbers_are_judged_in_the_order_asked_and_one_more_is_refuse
             (["+" * 65], "$.numbers[0]"),
             (["\x00"], "$.numbers[0]"),
         ]:
-            answer = desk.ask("POST", "/check", {"numbers": wrong})
+            answer = policy_client.ask("POST", "/check", {"numbers": wrong})
             assert (answer.status_code, set(answer.json["details"])) == (422, {path})
-    assert desk.gateway.twilio.calls == []
+    assert policy_client.gateway.twilio.calls == []
 
 
-def test_an_unknown_use_case_of_a_check_is_named_whoever_has_it(desk: Desk) -> None:
-    colleague = desk.a_colleague()
-    deleted = desk.world.use_case(desk.tenant.workspace_id, deleted_at=desk.world.now)
+def test_an_unknown_use_case_of_a_check_is_named_whoever_has_it(
+    policy_client: PolicyClient,
+) -> None:
+    colleague = policy_client.a_colleague()
+    deleted = policy_client.factory.use_case(
+        policy_client.tenant.workspace_id, deleted_at=policy_client.factory.now
+    )
     answers = {
-        desk.ask("POST", "/check", {"numbers": [US_NUMBER], "use_case_id": str(use_case_id)}).data
+        policy_client.ask(
+            "POST", "/check", {"numbers": [US_NUMBER], "use_case_id": str(use_case_id)}
+        ).data
         for use_case_id in (new_id(), colleague.tenant.use_case_id, deleted)
     }
     (only,) = answers
     assert b'"$.use_case_id"' in only
 
 
-def test_a_use_case_without_a_subset_adds_nothing_and_an_empty_one_blocks_all(desk: Desk) -> None:
+def test_a_use_case_without_a_subset_adds_nothing_and_an_empty_one_blocks_all(
+    policy_client: PolicyClient,
+) -> None:
     def verdict() -> dict[str, Any]:
-        body = {"numbers": [US_NUMBER], "use_case_id": str(desk.tenant.use_case_id)}
-        found: dict[str, Any] = desk.ask("POST", "/check", body).json["verdicts"][0]
+        body = {"numbers": [US_NUMBER], "use_case_id": str(policy_client.tenant.use_case_id)}
+        found: dict[str, Any] = policy_client.ask("POST", "/check", body).json["verdicts"][0]
         return found
 
     assert verdict()["allowed"] is True
-    desk.world.set(use_cases, desk.tenant.use_case_id, allowed_destinations=[])
+    policy_client.factory.set(use_cases, policy_client.tenant.use_case_id, allowed_destinations=[])
     assert (verdict()["allowed"], verdict()["scope"]) == (False, "use_case")
-    assert desk.check(US_NUMBER)[0]["allowed"] is True
+    assert policy_client.check(US_NUMBER)[0]["allowed"] is True
 
 
-def test_it_tells_whether_the_provider_is_known_to_block_the_country(desk: Desk) -> None:
+def test_it_tells_whether_the_provider_is_known_to_block_the_country(
+    policy_client: PolicyClient,
+) -> None:
     sid = "AC" + new_id().hex
-    found = desk.a_colleague(account_sid=sid, destinations={"US": "allowed", "BR": "blocked"})
-    with desk.world.database.writing() as c:
+    found = policy_client.a_colleague(
+        account_sid=sid, destinations={"US": "allowed", "BR": "blocked"}
+    )
+    with policy_client.factory.database.writing() as c:
         for country, is_open in (("US", False), ("BR", True)):
             c.execute(
                 insert(provider_permissions).values(
@@ -196,12 +210,12 @@ def test_it_tells_whether_the_provider_is_known_to_block_the_country(desk: Desk)
                     country=country,
                     is_open=is_open,
                     is_high_risk=False,
-                    noted_at=desk.world.now,
+                    noted_at=policy_client.factory.now,
                     noted_by="check",
                 )
             )
     verdicts = found.check(US_NUMBER, NUMBERS["BR"], NUMBERS["GG"], "+881612345678", "junk")
     assert [v["provider_closed"] for v in verdicts] == [True, False, None, None, None]
     assert [v["allowed"] for v in verdicts] == [True, False, False, False, False]
-    assert desk.tenant.account_sid != sid
-    assert desk.check(US_NUMBER)[0]["provider_closed"] is None
+    assert policy_client.tenant.account_sid != sid
+    assert policy_client.check(US_NUMBER)[0]["provider_closed"] is None

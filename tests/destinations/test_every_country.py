@@ -6,7 +6,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from app.kernel.countries import BESIDE_ISO, COUNTRIES, ISO_CODES
 from app.kernel.phone import resolve
-from support.destinations import Desk
+from support.destinations import PolicyClient
 
 pytestmark = pytest.mark.one_engine
 
@@ -52,9 +52,11 @@ def _expected(code: str, allowed: bool) -> tuple[bool, str | None]:
     return (True, None) if allowed else (False, "DestinationBlocked")
 
 
-def _wrong_verdicts(desk: Desk, numbers: dict[str, str], allowed: set[str]) -> list[object]:
+def _wrong_verdicts(
+    policy_client: PolicyClient, numbers: dict[str, str], allowed: set[str]
+) -> list[object]:
     """The verdicts that are not those of a policy which allows some regions and blocks the rest."""
-    verdicts = desk.check(*numbers.values())
+    verdicts = policy_client.check(*numbers.values())
     return [
         verdict
         for code, verdict in zip(numbers, verdicts, strict=True)
@@ -63,16 +65,18 @@ def _wrong_verdicts(desk: Desk, numbers: dict[str, str], allowed: set[str]) -> l
     ]
 
 
-def _sent(desk: Desk, number: str) -> tuple[bool, str | None]:
-    answer = desk.gateway.send(desk.tenant, to=number)
+def _sent(policy_client: PolicyClient, number: str) -> tuple[bool, str | None]:
+    answer = policy_client.gateway.send(policy_client.tenant, to=number)
     return answer.status_code == 201, answer.json.get("code")
 
 
-def test_each_one_is_allowed_and_blocked_and_nothing_else_with_it(desk: Desk) -> None:
+def test_each_one_is_allowed_and_blocked_and_nothing_else_with_it(
+    policy_client: PolicyClient,
+) -> None:
     wrong: list[object] = []
     tried = 0
     for start in range(0, len(EXAMPLES), 28):
-        own = desk.a_colleague(destinations={})
+        own = policy_client.a_colleague(destinations={})
         some = dict(list(EXAMPLES.items())[start : start + 28])
         numbers = {code: number for code, number in some.items() if number is not None}
         own.put(dict.fromkeys(some, "blocked"))
@@ -98,9 +102,11 @@ def test_each_one_is_allowed_and_blocked_and_nothing_else_with_it(desk: Desk) ->
     assert tried == 252
 
 
-def test_allowing_one_reaches_no_other_by_the_same_calling_code(desk: Desk) -> None:
+def test_allowing_one_reaches_no_other_by_the_same_calling_code(
+    policy_client: PolicyClient,
+) -> None:
     numbers = {code: number for code, number in EXAMPLES.items() if number is not None}
     for code in ("US", "GB", "AU", "RU", "FR", "NO", "NZ"):
-        desk.put({code: "allowed"})
-        verdicts = desk.check(*numbers.values())
+        policy_client.put({code: "allowed"})
+        verdicts = policy_client.check(*numbers.values())
         assert [v["country"] for v in verdicts if v["allowed"]] == [code]

@@ -5,20 +5,20 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import workspaces
-from app.destinations.high_risk import HIGH_RISK
+from app.destinations.changes import HIGH_RISK
 from app.destinations.tables import destination_revisions, provider_permissions
-from support.world import ACCOUNT, Gateway, Tenant, World
+from support.factories import ACCOUNT, Factory, Gateway, Tenant
 
 pytestmark = pytest.mark.one_engine
 
 
 @pytest.fixture
-def asks(world: World, tenant: Tenant) -> None:
+def asks(factory: Factory, tenant: Tenant) -> None:
     """The workspace asks for acknowledgements, and Twilio calls Pakistan high-risk."""
-    world.set(workspaces, tenant.workspace_id, acknowledges_high_risk=True)
-    with world.database.writing() as connection:
+    factory.set(workspaces, tenant.workspace_id, acknowledges_high_risk=True)
+    with factory.database.writing() as connection:
         for country, risky in (("PK", True), ("FR", False)):
             connection.execute(
                 insert(provider_permissions).values(
@@ -26,7 +26,7 @@ def asks(world: World, tenant: Tenant) -> None:
                     country=country,
                     is_open=True,
                     is_high_risk=risky,
-                    noted_at=world.now,
+                    noted_at=factory.now,
                     noted_by="check",
                 )
             )
@@ -54,21 +54,33 @@ CHANGES = [
 @pytest.mark.usefixtures("asks")
 @pytest.mark.parametrize(("method", "path", "body", "place"), CHANGES)
 def test_without_the_acknowledgement_nothing_changes(  # noqa: PLR0917
-    gateway: Gateway, world: World, tenant: Tenant, method: str, path: str, body: Any, place: str
+    gateway: Gateway,
+    factory: Factory,
+    tenant: Tenant,
+    method: str,
+    path: str,
+    body: Any,
+    place: str,
 ) -> None:
     answer = change(gateway, tenant, method, path, body)
     assert (answer.status_code, answer.json["details"]) == (422, {place: [HIGH_RISK]})
-    assert world.rows(destination_revisions) == []
+    assert factory.rows(destination_revisions) == []
 
 
 @pytest.mark.usefixtures("asks")
 @pytest.mark.parametrize(("method", "path", "body", "place"), CHANGES)
 def test_with_it_the_country_is_allowed(  # noqa: PLR0917
-    gateway: Gateway, world: World, tenant: Tenant, method: str, path: str, body: Any, place: str
+    gateway: Gateway,
+    factory: Factory,
+    tenant: Tenant,
+    method: str,
+    path: str,
+    body: Any,
+    place: str,
 ) -> None:
     answer = change(gateway, tenant, method, path, body | {"acknowledge_high_risk": ["PK"]})
     assert answer.status_code in {200, 201}
-    assert len(world.rows(destination_revisions)) == 1
+    assert len(factory.rows(destination_revisions)) == 1
 
 
 @pytest.mark.usefixtures("asks")
@@ -86,7 +98,7 @@ def test_blocking_one_needs_none(gateway: Gateway, tenant: Tenant) -> None:
 
 @pytest.mark.usefixtures("asks")
 def test_a_workspace_that_does_not_ask_is_not_held_up(
-    gateway: Gateway, world: World, tenant: Tenant
+    gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    world.set(workspaces, tenant.workspace_id, acknowledges_high_risk=False)
+    factory.set(workspaces, tenant.workspace_id, acknowledges_high_risk=False)
     assert change(gateway, tenant, "POST", "/allow", {"destinations": ["PK"]}).status_code == 200

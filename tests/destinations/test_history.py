@@ -7,27 +7,27 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
-from support.destinations import Desk, revision_of
+from support.destinations import PolicyClient, revision_of
 from support.each import each
 
 
-def test_the_history_comes_in_pages_that_inserts_do_not_shift(desk: Desk) -> None:
+def test_the_history_comes_in_pages_that_inserts_do_not_shift(policy_client: PolicyClient) -> None:
     for place in range(25):
-        (desk.block if place % 2 else desk.allow)("CA")
+        (policy_client.block if place % 2 else policy_client.allow)("CA")
     seen: list[int] = []
     token: str | None = ""
     while token is not None:
-        page = desk.get("/history?limit=10" + (f"&page_token={token}" if token else ""))
+        page = policy_client.get("/history?limit=10" + (f"&page_token={token}" if token else ""))
         seen += [row["revision"] for row in page["items"]]
         token = page["next_page_token"]
-        desk.put(
+        policy_client.put(
             {"US": "allowed", "CA": "allowed", "FR": "blocked" if len(seen) % 20 else "allowed"}
         )
     assert seen == list(range(26, 1, -1))
-    assert len(desk.get("/history")["items"]) == 20
-    assert len(desk.get("/history?limit=100")["items"]) > 25
+    assert len(policy_client.get("/history")["items"]) == 20
+    assert len(policy_client.get("/history?limit=100")["items"]) > 25
 
 
 @pytest.mark.one_engine
@@ -45,28 +45,30 @@ def test_the_history_comes_in_pages_that_inserts_do_not_shift(desk: Desk) -> Non
         ("dry_run=true", "$.dry_run"),
     ],
 )
-def test_a_wrong_query_is_named(desk: Desk, query: str, path: str) -> None:
-    answer = desk.ask("GET", f"/history?{query}")
+def test_a_wrong_query_is_named(policy_client: PolicyClient, query: str, path: str) -> None:
+    answer = policy_client.ask("GET", f"/history?{query}")
     assert (answer.status_code, set(answer.json["details"])) == (422, {path})
 
 
-def test_a_history_is_its_workspaces_alone(desk: Desk) -> None:
-    colleague = desk.a_colleague()
+def test_a_history_is_its_workspaces_alone(policy_client: PolicyClient) -> None:
+    colleague = policy_client.a_colleague()
     colleague.allow("CA")
-    assert desk.history() == []
+    assert policy_client.history() == []
     assert len(colleague.history()) == 1
-    assert desk.restore(2).status_code == 404
+    assert policy_client.restore(2).status_code == 404
 
 
-def _csv(desk: Desk) -> tuple[Any, list[dict[str, str]]]:
-    answer = desk.ask("GET", "/history?format=csv&limit=100")
+def _csv(policy_client: PolicyClient) -> tuple[Any, list[dict[str, str]]]:
+    answer = policy_client.ask("GET", "/history?format=csv&limit=100")
     return answer, list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def test_the_csv_has_a_line_for_each_country_that_changed(timed_desk: Desk) -> None:
-    timed_desk.put({"CA": "allowed"}, X_Change_Reason='moved, "north"')
-    timed_desk.add_rule("prefix", "+1", "blocked")
-    answer, lines = _csv(timed_desk)
+def test_the_csv_has_a_line_for_each_country_that_changed(
+    timed_policy_client: PolicyClient,
+) -> None:
+    timed_policy_client.put({"CA": "allowed"}, X_Change_Reason='moved, "north"')
+    timed_policy_client.add_rule("prefix", "+1", "blocked")
+    answer, lines = _csv(timed_policy_client)
     assert answer.mimetype == "text/csv"
     assert revision_of(answer) == 3
     common = {
@@ -91,47 +93,50 @@ def test_the_csv_has_a_line_for_each_country_that_changed(timed_desk: Desk) -> N
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
-def test_no_cell_of_the_csv_is_a_formula(desk: Desk, start: str) -> None:
-    desk.world.set(
+def test_no_cell_of_the_csv_is_a_formula(policy_client: PolicyClient, start: str) -> None:
+    policy_client.factory.set(
         access_keys,
         next(
             row["id"]
-            for row in desk.world.rows(access_keys)
-            if row["workspace_id"] == desk.tenant.workspace_id and row["role"] == Role.ADMIN
+            for row in policy_client.factory.rows(access_keys)
+            if row["workspace_id"] == policy_client.tenant.workspace_id
+            and row["role"] == Role.ADMIN
         ),
         name=f"{start}1+1",
     )
-    desk.allow("CA", X_Change_Reason=f'{start}HYPERLINK("https://example.com")')
-    _, (line,) = _csv(desk)
+    policy_client.allow("CA", X_Change_Reason=f'{start}HYPERLINK("https://example.com")')
+    _, (line,) = _csv(policy_client)
     assert line["reason"] == f'\'{start}HYPERLINK("https://example.com")'
     assert line["actor_name"] == f"'{start}1+1"
 
 
 @pytest.mark.one_engine
-def test_history_names_the_rule_and_keeps_its_reason(desk: Desk) -> None:
+def test_history_names_the_rule_and_keeps_its_reason(policy_client: PolicyClient) -> None:
     """Break: leave out `reason=rule.reason` in `add_rule`, or compare with the newer revision."""
-    first = desk.add_rule("prefix", "+4475", "blocked", reason="pumped").json
-    desk.add_rule("prefix", "+4475", "allowed", reason="over", headers={"X-Change-Reason": "calm"})
-    (second,) = desk.get("/rules")["items"]
-    desk.drop_rule(second["id"])
-    history = desk.history()
+    first = policy_client.add_rule("prefix", "+4475", "blocked", reason="pumped").json
+    policy_client.add_rule(
+        "prefix", "+4475", "allowed", reason="over", headers={"X-Change-Reason": "calm"}
+    )
+    (second,) = policy_client.get("/rules")["items"]
+    policy_client.drop_rule(second["id"])
+    history = policy_client.history()
     assert [row["reason"] for row in history] == [None, "calm", "pumped"]
     assert [row["rule_changes"] for row in history] == [
         {"added": [], "removed": [second]},
         {"added": [second], "removed": [first]},
         {"added": [first], "removed": []},
     ]
-    page = desk.get("/history?limit=1")["items"]
+    page = policy_client.get("/history?limit=1")["items"]
     assert page[0]["rule_changes"]["removed"] == [second]
-    events = sorted(desk.world.rows(audit_events), key=lambda row: row["at"])
+    events = sorted(policy_client.factory.rows(audit_events), key=lambda row: row["at"])
     reasons = [row["reason"] for row in events if row["action"] == "destinations.rule_added"]
     assert reasons[-2:] == ["pumped", "calm"]
 
 
 @pytest.mark.one_engine
-def test_a_viewer_sees_no_whole_number_in_rule_changes(desk: Desk) -> None:
-    desk.add_rule("number", "+447400123456", "blocked", reason="call +447400123456")
-    seen = replace(desk, role=Role.VIEWER)
+def test_a_viewer_sees_no_whole_number_in_rule_changes(policy_client: PolicyClient) -> None:
+    policy_client.add_rule("number", "+447400123456", "blocked", reason="call +447400123456")
+    seen = replace(policy_client, role=Role.VIEWER)
     for text in (seen.ask("GET", "/history").text, seen.ask("GET", "/history?format=csv").text):
         assert "+447400123456" not in text
         assert "number" in text

@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.tables import organizations
-from app.destinations.policy import Policy, decide
-from app.destinations.refusal import Source
+from app.destinations.policy.evaluate import Policy, Source, decide
 from app.kernel.phone import resolve
 from app.messages.tables import messages
-from support.destinations import Desk
+from support.destinations import PolicyClient
+from support.factories import BR_NUMBER, US_NUMBER
 from support.layers import COUNTRIES, NUMBERS, Stack, bounded, lay, maps, stacks
 from support.time import ManualClock
 from support.traffic import Past, write_messages, write_refusals
-from support.world import BR_NUMBER, US_NUMBER
 
 DAYS = timedelta(days=30)
 INSTANT = timedelta(milliseconds=1)
@@ -45,62 +44,72 @@ def _released(answer: Any) -> list[tuple[str, int]]:
     return [(one["country"], one["refusals"]) for one in found["would_release"]]
 
 
-def _sent(desk: Desk, *numbers: str, at: datetime, segments: int = 1, **fields: Any) -> None:
-    past = [Past(desk.tenant, number, at, segments, **fields) for number in numbers]
-    write_messages(desk.world.database, past)
+def _sent(
+    policy_client: PolicyClient, *numbers: str, at: datetime, segments: int = 1, **fields: Any
+) -> None:
+    past = [Past(policy_client.tenant, number, at, segments, **fields) for number in numbers]
+    write_messages(policy_client.factory.database, past)
 
 
 def test_it_counts_the_messages_and_segments_of_exactly_30_days(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     since = clock.at - DAYS
-    _sent(timed_desk, US_NUMBER, at=since, segments=3)
-    _sent(timed_desk, US_NUMBER, NEIGHBOUR, at=clock.at - INSTANT)
-    _sent(timed_desk, US_NUMBER, at=since - INSTANT, segments=100)
-    assert _blocked(timed_desk.trying.block("US")) == [("US", 3, 5)]
-    assert _blocked(timed_desk.trying.put({})) == [("US", 3, 5)]
+    _sent(timed_policy_client, US_NUMBER, at=since, segments=3)
+    _sent(timed_policy_client, US_NUMBER, NEIGHBOUR, at=clock.at - INSTANT)
+    _sent(timed_policy_client, US_NUMBER, at=since - INSTANT, segments=100)
+    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 3, 5)]
+    assert _blocked(timed_policy_client.trying.put({})) == [("US", 3, 5)]
 
 
 def test_it_counts_what_may_have_reached_the_provider_and_nothing_else(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     for submission in ("accepted", "unconfirmed", "open"):
-        _sent(timed_desk, US_NUMBER, at=clock.at, submission=submission)
+        _sent(timed_policy_client, US_NUMBER, at=clock.at, submission=submission)
     for submission in ("refused", "never_processed"):
-        _sent(timed_desk, US_NUMBER, at=clock.at, segments=50, submission=submission)
-    assert _blocked(timed_desk.trying.block("US")) == [("US", 3, 3)]
+        _sent(timed_policy_client, US_NUMBER, at=clock.at, segments=50, submission=submission)
+    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 3, 3)]
 
 
 def test_it_counts_refusals_of_the_policy_and_no_others(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    database, own = timed_desk.world.database, timed_desk.tenant
+    database, own = timed_policy_client.factory.database, timed_policy_client.tenant
     write_refusals(database, own, BR_NUMBER, clock.at, times=3)
     write_refusals(database, own, BR_NUMBER, clock.at - timedelta(days=29), times=2)
     write_refusals(database, own, BR_NUMBER, clock.at - timedelta(days=32), times=50)
     write_refusals(database, own, BR_NUMBER, clock.at, times=50, source=Source.PROVIDER)
     write_refusals(database, own, BR_NUMBER, clock.at, times=50, code="RecipientOptedOut")
     write_refusals(database, own, US_NUMBER, clock.at, times=50)
-    assert _released(timed_desk.trying.allow("BR", "US")) == [("BR", 5)]
-    assert _released(timed_desk.trying.allow_until("2999-01-01T00:00:00Z", "BR")) == [("BR", 5)]
-    assert _impact(timed_desk.trying.put({"BR": "allowed", "US": "allowed"}))["would_release"] == [
-        {"country": "BR", "refusals": 5}
+    assert _released(timed_policy_client.trying.allow("BR", "US")) == [("BR", 5)]
+    assert _released(timed_policy_client.trying.allow_until("2999-01-01T00:00:00Z", "BR")) == [
+        ("BR", 5)
     ]
+    assert _impact(timed_policy_client.trying.put({"BR": "allowed", "US": "allowed"}))[
+        "would_release"
+    ] == [{"country": "BR", "refusals": 5}]
 
 
 def test_refusals_that_the_cap_left_unlisted_are_counted_all_the_same(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    write_refusals(timed_desk.world.database, timed_desk.tenant, BR_NUMBER, clock.at, times=150)
-    assert _released(timed_desk.trying.allow("BR")) == [("BR", 150)]
+    write_refusals(
+        timed_policy_client.factory.database,
+        timed_policy_client.tenant,
+        BR_NUMBER,
+        clock.at,
+        times=150,
+    )
+    assert _released(timed_policy_client.trying.allow("BR")) == [("BR", 150)]
 
 
 def test_countries_come_in_the_order_of_their_codes_each_once(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    timed_desk.allow("GG", "BR", "CA")
-    _sent(timed_desk, *NUMBERS.values(), *NUMBERS.values(), at=clock.at)
-    blocked = _blocked(timed_desk.trying.put({"CA": "allowed"}))
+    timed_policy_client.allow("GG", "BR", "CA")
+    _sent(timed_policy_client, *NUMBERS.values(), *NUMBERS.values(), at=clock.at)
+    blocked = _blocked(timed_policy_client.trying.put({"CA": "allowed"}))
     assert blocked == [("BR", 2, 2), ("GG", 2, 2), ("US", 2, 2)]
 
 
@@ -119,74 +128,84 @@ def test_countries_come_in_the_order_of_their_codes_each_once(
     ],
 )
 def test_a_finer_rule_counts_its_own_numbers(
-    timed_desk: Desk, clock: ManualClock, kind: str, value: str, hit: int
+    timed_policy_client: PolicyClient, clock: ManualClock, kind: str, value: str, hit: int
 ) -> None:
     numbers = [US_NUMBER, NEIGHBOUR, "+12025559999", "+12029999999"]
-    _sent(timed_desk, *numbers, at=clock.at, segments=2)
+    _sent(timed_policy_client, *numbers, at=clock.at, segments=2)
     wanted = [("US", hit, 2 * hit)] if hit else []
-    assert _blocked(timed_desk.trying.add_rule(kind, value, "blocked")) == wanted
-    assert _impact(timed_desk.trying.add_rule(kind, value, "allowed"))["would_block"] == []
+    assert _blocked(timed_policy_client.trying.add_rule(kind, value, "blocked")) == wanted
+    assert _impact(timed_policy_client.trying.add_rule(kind, value, "allowed"))["would_block"] == []
 
 
 def test_numbers_that_a_finer_rule_spares_are_not_counted(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    timed_desk.add_rule("number", US_NUMBER, "allowed")
-    spare = timed_desk.add_rule("prefix", "+12029", "allowed").json
-    _sent(timed_desk, US_NUMBER, NEIGHBOUR, "+12029999999", at=clock.at)
-    assert _blocked(timed_desk.trying.block("US")) == [("US", 1, 1)]
-    timed_desk.block("US")
-    assert _blocked(timed_desk.trying.drop_rule(spare["id"])) == [("US", 1, 1)]
+    timed_policy_client.add_rule("number", US_NUMBER, "allowed")
+    spare = timed_policy_client.add_rule("prefix", "+12029", "allowed").json
+    _sent(timed_policy_client, US_NUMBER, NEIGHBOUR, "+12029999999", at=clock.at)
+    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 1, 1)]
+    timed_policy_client.block("US")
+    assert _blocked(timed_policy_client.trying.drop_rule(spare["id"])) == [("US", 1, 1)]
 
 
-def test_a_rule_that_decides_nothing_has_no_impact(timed_desk: Desk, clock: ManualClock) -> None:
-    timed_desk.add_rule("number", US_NUMBER, "allowed")
-    _sent(timed_desk, US_NUMBER, at=clock.at)
-    assert _blocked(timed_desk.trying.add_rule("prefix", "+1202", "blocked")) == []
+def test_a_rule_that_decides_nothing_has_no_impact(
+    timed_policy_client: PolicyClient, clock: ManualClock
+) -> None:
+    timed_policy_client.add_rule("number", US_NUMBER, "allowed")
+    _sent(timed_policy_client, US_NUMBER, at=clock.at)
+    assert _blocked(timed_policy_client.trying.add_rule("prefix", "+1202", "blocked")) == []
 
 
 def test_what_the_floor_blocks_anyway_is_neither_blocked_nor_released(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    timed_desk.allow("BR")
-    world, own = timed_desk.world, timed_desk.tenant
-    world.set(organizations, own.organization_id, denied_destinations=["BR", "CA"])
-    _sent(timed_desk, BR_NUMBER, at=clock.at)
-    write_refusals(world.database, own, NUMBERS["CA"], clock.at, times=4)
-    assert _blocked(timed_desk.trying.block("BR")) == []
-    assert _released(timed_desk.trying.put({"US": "allowed"})) == []
+    timed_policy_client.allow("BR")
+    factory, own = timed_policy_client.factory, timed_policy_client.tenant
+    factory.set(organizations, own.organization_id, denied_destinations=["BR", "CA"])
+    _sent(timed_policy_client, BR_NUMBER, at=clock.at)
+    write_refusals(factory.database, own, NUMBERS["CA"], clock.at, times=4)
+    assert _blocked(timed_policy_client.trying.block("BR")) == []
+    assert _released(timed_policy_client.trying.put({"US": "allowed"})) == []
 
 
 def test_the_children_that_inherit_are_counted_too_and_no_one_else(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    child = timed_desk.a_child()
+    child = timed_policy_client.a_child()
     grandchild = child.a_child()
-    independent = timed_desk.a_colleague(parent_id=timed_desk.tenant.workspace_id)
+    independent = timed_policy_client.a_colleague(parent_id=timed_policy_client.tenant.workspace_id)
     below_it = independent.a_child()
-    colleague = timed_desk.a_colleague()
-    for found, segments in ((timed_desk, 1), (child, 10), (grandchild, 100)):
+    colleague = timed_policy_client.a_colleague()
+    for found, segments in ((timed_policy_client, 1), (child, 10), (grandchild, 100)):
         _sent(found, US_NUMBER, at=clock.at, segments=segments)
-        write_refusals(timed_desk.world.database, found.tenant, BR_NUMBER, clock.at, times=2)
-    for found in (independent, below_it, colleague, timed_desk.a_stranger()):
+        write_refusals(
+            timed_policy_client.factory.database, found.tenant, BR_NUMBER, clock.at, times=2
+        )
+    for found in (independent, below_it, colleague, timed_policy_client.a_stranger()):
         _sent(found, US_NUMBER, at=clock.at, segments=1000)
-        write_refusals(timed_desk.world.database, found.tenant, BR_NUMBER, clock.at, times=9)
-    assert _blocked(timed_desk.trying.block("US")) == [("US", 3, 111)]
-    assert _blocked(timed_desk.trying.add_rule("prefix", "+1", "blocked")) == [("US", 3, 111)]
-    assert _released(timed_desk.trying.allow("BR")) == [("BR", 6)]
+        write_refusals(
+            timed_policy_client.factory.database, found.tenant, BR_NUMBER, clock.at, times=9
+        )
+    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 3, 111)]
+    assert _blocked(timed_policy_client.trying.add_rule("prefix", "+1", "blocked")) == [
+        ("US", 3, 111)
+    ]
+    assert _released(timed_policy_client.trying.allow("BR")) == [("BR", 6)]
     assert _blocked(independent.trying.block("US")) == [("US", 2, 2000)]
 
 
 def test_switching_inheritance_and_restoring_count_what_follows_from_it(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    child = timed_desk.a_colleague(
-        parent_id=timed_desk.tenant.workspace_id, destinations={"CA": "allowed"}
+    child = timed_policy_client.a_colleague(
+        parent_id=timed_policy_client.tenant.workspace_id, destinations={"CA": "allowed"}
     )
     below = child.a_child()
     for found in (child, below):
         _sent(found, NUMBERS["CA"], at=clock.at)
-        write_refusals(timed_desk.world.database, found.tenant, US_NUMBER, clock.at, times=3)
+        write_refusals(
+            timed_policy_client.factory.database, found.tenant, US_NUMBER, clock.at, times=3
+        )
     found = _impact(child.trying.inherit(True))
     assert found["would_block"] == [{"country": "CA", "messages": 2, "segments": 2}]
     assert found["would_release"] == [{"country": "US", "refusals": 6}]
@@ -217,33 +236,36 @@ def _sums(past: list[Past], before: Policy, after: Policy, now: datetime) -> dic
 
 
 def test_the_sums_are_those_of_judging_each_message_by_itself(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    desk, parent, now = timed_desk, timed_desk.a_colleague(), clock.at
-    of_workspace = messages.c.workspace_id == desk.tenant.workspace_id
+    policy_client, parent, now = timed_policy_client, timed_policy_client.a_colleague(), clock.at
+    of_workspace = messages.c.workspace_id == policy_client.tenant.workspace_id
 
     @bounded
     @given(stack=stacks, wanted=maps, shapes=_shapes)
     def holds(stack: Stack, wanted: dict[str, str], shapes: list[Any]) -> None:
-        lay(desk, parent, replace(stack, inherits=False, use_case=None))
+        lay(policy_client, parent, replace(stack, inherits=False, use_case=None))
         past = [
-            Past(desk.tenant, NUMBERS[code][:-1] + str(digit), now - age, segments)
+            Past(policy_client.tenant, NUMBERS[code][:-1] + str(digit), now - age, segments)
             for code, digit, segments, is_old in shapes
             for age in [DAYS + INSTANT if is_old else DAYS]
         ]
-        with desk.world.database.writing() as c:
+        with policy_client.factory.database.writing() as c:
             c.execute(messages.delete().where(of_workspace))
-        write_messages(desk.world.database, past)
-        wanted = {code: "blocked" if code in stack.floor else wanted[code] for code in wanted}
-        found = _impact(desk.trying.put(wanted))["would_block"]
+        write_messages(policy_client.factory.database, past)
+        wanted = {
+            code: "blocked" if code in stack.denied_by_organization else wanted[code]
+            for code in wanted
+        }
+        found = _impact(policy_client.trying.put(wanted))["would_block"]
 
         kept = tuple(
             rule
             for rule in stack.rules
             if rule.kind != "country" or rule.action == wanted.get(rule.value, "blocked")
         )
-        before = Policy(1, stack.own, stack.floor, stack.rules)
-        sums = _sums(past, before, Policy(1, wanted, stack.floor, kept), now)
+        before = Policy(1, stack.own, stack.denied_by_organization, stack.rules)
+        sums = _sums(past, before, Policy(1, wanted, stack.denied_by_organization, kept), now)
         assert {one["country"]: [one["messages"], one["segments"]] for one in found} == sums
 
     holds()

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.clock import utc_now
-from support.destinations import Desk
+from support.destinations import PolicyClient
+from support.factories import US_NUMBER, Factory, open_gateway
 from support.traffic import Past, write_messages, write_refusals
-from support.world import US_NUMBER, World, open_gateway
 
 MESSAGES = 100_000
 LARGE = ("messages", "refusals", "refusal_counts")
@@ -24,17 +24,23 @@ Statement = tuple[str, Any]
 
 @pytest.fixture(scope="module")
 def busy(
-    sqlite_template: Path, vault: Vault, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Desk]:
+    sqlite_template: Path, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PolicyClient]:
     """The embedded engine with 100,000 messages of 30 days, each to a number of its own."""
     folder = tmp_path_factory.mktemp("busy")
     path = folder / "borderpost.db"
     path.write_bytes(sqlite_template.read_bytes())
     database = Database(f"sqlite:///{path}", pool_size=4)
-    world, now = World(database, vault), utc_now()
-    desk = Desk(open_gateway(database, vault, folder), world.tenant(world.organization()), world)
-    desk.allow("BR")
-    of_all = [desk, *(desk.a_child() for _ in range(2)), *(desk.a_colleague() for _ in range(2))]
+    factory, now = Factory(database, cipher), utc_now()
+    policy_client = PolicyClient(
+        open_gateway(database, cipher, folder), factory.tenant(factory.organization()), factory
+    )
+    policy_client.allow("BR")
+    of_all = [
+        policy_client,
+        *(policy_client.a_child() for _ in range(2)),
+        *(policy_client.a_colleague() for _ in range(2)),
+    ]
     # Most of the traffic is the asking workspace's own, which is the dearest case.
     tenants = [of_all[0].tenant] * 6 + [one.tenant for one in of_all[1:]]
     write_messages(
@@ -50,8 +56,8 @@ def busy(
             for n in range(MESSAGES)
         ),
     )
-    write_refusals(database, desk.tenant, "+12505550199", now, times=5)
-    yield desk
+    write_refusals(database, policy_client.tenant, "+12505550199", now, times=5)
+    yield policy_client
     database.close()
 
 
@@ -77,21 +83,27 @@ def _plan(database: Database, statement: Statement) -> list[str]:
 
 
 CHANGES = {
-    "a country": lambda desk: desk.trying.block("US"),
-    "every country": lambda desk: desk.trying.put({}),
-    "another country": lambda desk: desk.trying.allow("CA"),
-    "a prefix": lambda desk: desk.trying.add_rule("prefix", "+1202", "blocked"),
-    "the last prefix": lambda desk: desk.trying.add_rule("prefix", "+9", "blocked"),
-    "a number": lambda desk: desk.trying.add_rule("number", US_NUMBER, "blocked"),
-    "a country rule": lambda desk: desk.trying.add_rule("country", "BR", "blocked"),
+    "a country": lambda policy_client: policy_client.trying.block("US"),
+    "every country": lambda policy_client: policy_client.trying.put({}),
+    "another country": lambda policy_client: policy_client.trying.allow("CA"),
+    "a prefix": lambda policy_client: policy_client.trying.add_rule("prefix", "+1202", "blocked"),
+    "the last prefix": lambda policy_client: policy_client.trying.add_rule(
+        "prefix", "+9", "blocked"
+    ),
+    "a number": lambda policy_client: policy_client.trying.add_rule("number", US_NUMBER, "blocked"),
+    "a country rule": lambda policy_client: policy_client.trying.add_rule(
+        "country", "BR", "blocked"
+    ),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("finer", [False, True])
-def test_no_statement_of_a_dry_run_scans_a_large_table(busy: Desk, name: str, finer: bool) -> None:
+def test_no_statement_of_a_dry_run_scans_a_large_table(
+    busy: PolicyClient, name: str, finer: bool
+) -> None:
     rule = busy.add_rule("prefix", "+1999", "blocked").json if finer else None
-    database = busy.world.database
+    database = busy.factory.database
     with _statements(database) as statements:
         assert CHANGES[name](busy).status_code == 200
     plans = [
@@ -108,8 +120,8 @@ def test_no_statement_of_a_dry_run_scans_a_large_table(busy: Desk, name: str, fi
     assert all("INDEX" in step for step in searched)
 
 
-def test_the_sums_of_a_country_come_from_its_index_alone(busy: Desk) -> None:
-    database = busy.world.database
+def test_the_sums_of_a_country_come_from_its_index_alone(busy: PolicyClient) -> None:
+    database = busy.factory.database
     with _statements(database) as statements:
         busy.trying.block("US")
     (sums,) = [one for one in statements if "FROM messages" in one[0]]
@@ -118,7 +130,7 @@ def test_the_sums_of_a_country_come_from_its_index_alone(busy: Desk) -> None:
 
 
 def test_the_impact_is_right_at_this_size_and_its_time_is_told(
-    busy: Desk, record_property: Any
+    busy: PolicyClient, record_property: Any
 ) -> None:
     for name, change in CHANGES.items():
         began, began_computing = time.perf_counter(), time.process_time()

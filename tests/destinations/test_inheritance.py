@@ -6,36 +6,43 @@ import pytest
 
 from app.access.tables import workspaces
 from app.kernel.ids import new_id
-from support.destinations import CHANGES, Desk, prepared, revision_of, store_rule, tie_a_loop
+from support.destinations import (
+    CHANGES,
+    PolicyClient,
+    prepared,
+    revision_of,
+    store_rule,
+    tie_a_loop,
+)
+from support.factories import BR_NUMBER, US_NUMBER
 from support.tables import unchanged
-from support.world import BR_NUMBER, US_NUMBER
 
 
-def test_a_child_and_its_children_follow_the_parent_at_once(desk: Desk) -> None:
-    child = desk.a_child()
+def test_a_child_and_its_children_follow_the_parent_at_once(policy_client: PolicyClient) -> None:
+    child = policy_client.a_child()
     grandchild = child.a_child()
     for found in (child, grandchild):
         assert found.destinations == {"US": "allowed"}
         assert found.reaches(US_NUMBER)
         assert not found.reaches(BR_NUMBER)
-    desk.put({"BR": "allowed"})
-    rule = desk.add_rule("number", BR_NUMBER, "blocked").json
+    policy_client.put({"BR": "allowed"})
+    rule = policy_client.add_rule("number", BR_NUMBER, "blocked").json
     for found in (child, grandchild):
         assert not found.reaches(US_NUMBER)
         (verdict,) = found.check(BR_NUMBER)
         assert (verdict["allowed"], verdict["rule"], verdict["revision"]) == (False, "number", 3)
         assert found.get("/rules")["items"] == []  # the parent's number is not shown
         assert found.revision == 3
-    desk.drop_rule(rule["id"])
+    policy_client.drop_rule(rule["id"])
     assert child.reaches(BR_NUMBER)
     assert grandchild.reaches(BR_NUMBER)
 
 
-def test_it_says_whose_policy_counts(desk: Desk) -> None:
-    child = desk.a_child()
+def test_it_says_whose_policy_counts(policy_client: PolicyClient) -> None:
+    child = policy_client.a_child()
     grandchild = child.a_child()
-    own, above = str(desk.tenant.workspace_id), str(child.tenant.workspace_id)
-    assert desk.get("/inheritance") == {
+    own, above = str(policy_client.tenant.workspace_id), str(child.tenant.workspace_id)
+    assert policy_client.get("/inheritance") == {
         "inherit": False,
         "parent_workspace_id": None,
         "owner_workspace_id": own,
@@ -54,54 +61,60 @@ def test_it_says_whose_policy_counts(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CHANGES.keys() - {"inherit"}))
-def test_editing_while_inheriting_is_refused_with_the_remedy(desk: Desk, name: str) -> None:
-    found = prepared(desk)
+def test_editing_while_inheriting_is_refused_with_the_remedy(
+    policy_client: PolicyClient, name: str
+) -> None:
+    found = prepared(policy_client)
     rules: Any = found.get("/rules")["items"]
     found.inherit(True)
     change = CHANGES[name]
-    with unchanged(desk.world.database):
+    with unchanged(policy_client.factory.database):
         for asked in (found, found.trying):
             answer = asked.drop_rule(rules[0]["id"]) if name == "drop a rule" else change(asked)
             assert (answer.status_code, answer.json["code"]) == (409, "DestinationsInherited")
             assert "leave the inheritance first" in answer.json["message"]
-            assert answer.json["details"] == {"owner_workspace_id": str(desk.tenant.workspace_id)}
+            assert answer.json["details"] == {
+                "owner_workspace_id": str(policy_client.tenant.workspace_id)
+            }
 
 
-def test_leaving_starts_from_a_copy_that_goes_its_own_way(desk: Desk) -> None:
-    desk.put({"US": "allowed", "BR": "blocked"})
-    desk.add_rule("prefix", "+1202555", "blocked", reason="an incident")
-    child = desk.a_child()
+def test_leaving_starts_from_a_copy_that_goes_its_own_way(policy_client: PolicyClient) -> None:
+    policy_client.put({"US": "allowed", "BR": "blocked"})
+    policy_client.add_rule("prefix", "+1202555", "blocked", reason="an incident")
+    child = policy_client.a_child()
     answer = child.inherit(False)
     assert answer.status_code == 200
-    assert child.destinations == desk.destinations
-    (copied,), (rule,) = child.get("/rules")["items"], desk.get("/rules")["items"]
+    assert child.destinations == policy_client.destinations
+    (copied,), (rule,) = child.get("/rules")["items"], policy_client.get("/rules")["items"]
     assert copied.pop("id") != rule.pop("id")
     assert copied == rule
     assert not child.reaches(US_NUMBER)
 
     child.drop_rule(child.get("/rules")["items"][0]["id"])
-    desk.allow("BR")
+    policy_client.allow("BR")
     assert child.reaches(US_NUMBER)
     assert not child.reaches(BR_NUMBER)
-    assert not desk.reaches(US_NUMBER)
-    assert desk.reaches(BR_NUMBER)
+    assert not policy_client.reaches(US_NUMBER)
+    assert policy_client.reaches(BR_NUMBER)
 
 
-def test_the_own_policy_rests_while_inheriting_its_rules_too(desk: Desk) -> None:
-    child = desk.a_colleague(parent_id=desk.tenant.workspace_id, destinations={"BR": "allowed"})
+def test_the_own_policy_rests_while_inheriting_its_rules_too(policy_client: PolicyClient) -> None:
+    child = policy_client.a_colleague(
+        parent_id=policy_client.tenant.workspace_id, destinations={"BR": "allowed"}
+    )
     child.add_rule("number", US_NUMBER, "blocked")
     child.inherit(True)
     assert child.reaches(US_NUMBER)
     assert not child.reaches(BR_NUMBER)
     assert child.get("/rules")["items"] == []
     child.inherit(False)
-    assert child.destinations == desk.destinations
+    assert child.destinations == policy_client.destinations
     assert child.get("/rules")["items"] == []
 
 
-def test_switching_is_in_the_history_with_what_it_changed(desk: Desk) -> None:
-    child = desk.a_colleague(
-        parent_id=desk.tenant.workspace_id, destinations={"BR": "allowed", "US": "blocked"}
+def test_switching_is_in_the_history_with_what_it_changed(policy_client: PolicyClient) -> None:
+    child = policy_client.a_colleague(
+        parent_id=policy_client.tenant.workspace_id, destinations={"BR": "allowed", "US": "blocked"}
     )
     assert revision_of(child.inherit(True, X_Change_Reason="one policy for all")) == 1
     assert revision_of(child.inherit(False)) == 3
@@ -116,31 +129,33 @@ def test_switching_is_in_the_history_with_what_it_changed(desk: Desk) -> None:
     assert (off["action"], off["revision"], off["inherit"]) == ("inheritance_off", 3, False)
     assert off["changes"] == []
     assert off["destinations"] == {"US": "allowed"}
-    assert desk.history() == []
+    assert policy_client.history() == []
 
 
-def test_without_a_parent_there_is_nothing_to_inherit(desk: Desk) -> None:
-    with unchanged(desk.world.database):
-        answer = desk.inherit(True)
+def test_without_a_parent_there_is_nothing_to_inherit(policy_client: PolicyClient) -> None:
+    with unchanged(policy_client.factory.database):
+        answer = policy_client.inherit(True)
         assert (answer.status_code, set(answer.json["details"])) == (422, {"$.inherit"})
-        assert desk.inherit(False).status_code == 200
+        assert policy_client.inherit(False).status_code == 200
 
 
-def test_the_same_again_changes_nothing(desk: Desk) -> None:
-    child = desk.a_child()
-    with unchanged(desk.world.database):
+def test_the_same_again_changes_nothing(policy_client: PolicyClient) -> None:
+    child = policy_client.a_child()
+    with unchanged(policy_client.factory.database):
         assert child.inherit(True).status_code == 200
     child.inherit(False)
-    with unchanged(desk.world.database):
+    with unchanged(policy_client.factory.database):
         assert child.inherit(False).status_code == 200
 
 
-def test_a_chain_of_parents_that_is_a_loop_blocks_everything_and_can_be_left(desk: Desk) -> None:
-    other = desk.a_colleague()
+def test_a_chain_of_parents_that_is_a_loop_blocks_everything_and_can_be_left(
+    policy_client: PolicyClient,
+) -> None:
+    other = policy_client.a_colleague()
     # What rests must not speak: not for a send, and not for a check.
-    store_rule(desk.world.database, desk.tenant, "prefix", "+1", "allowed")
-    tie_a_loop(desk.world.database, desk.tenant, other.tenant)
-    for found in (desk, other):
+    store_rule(policy_client.factory.database, policy_client.tenant, "prefix", "+1", "allowed")
+    tie_a_loop(policy_client.factory.database, policy_client.tenant, other.tenant)
+    for found in (policy_client, other):
         answer = found.ask("GET")
         assert (answer.status_code, answer.json["destinations"]) == (200, {})
         assert revision_of(answer) == 0
@@ -150,31 +165,31 @@ def test_a_chain_of_parents_that_is_a_loop_blocks_everything_and_can_be_left(des
         assert (verdict["code"], verdict["revision"]) == ("DestinationBlocked", 0)
         assert found.allow("CA").status_code == 409
         assert found.trying.inherit(False).status_code == 200
-    assert desk.gateway.twilio.calls == []
-    assert desk.inherit(False).status_code == 200
-    assert desk.destinations == {}
-    assert desk.allow("US").status_code == 200
+    assert policy_client.gateway.twilio.calls == []
+    assert policy_client.inherit(False).status_code == 200
+    assert policy_client.destinations == {}
+    assert policy_client.allow("US").status_code == 200
     assert other.reaches(US_NUMBER)
 
 
-def test_a_workspace_that_is_its_own_parent_blocks_everything(desk: Desk) -> None:
-    tie_a_loop(desk.world.database, desk.tenant, desk.tenant)
-    assert not desk.reaches(US_NUMBER)
-    assert desk.trying.inherit(False).json["impact"]["would_block"] == []
+def test_a_workspace_that_is_its_own_parent_blocks_everything(policy_client: PolicyClient) -> None:
+    tie_a_loop(policy_client.factory.database, policy_client.tenant, policy_client.tenant)
+    assert not policy_client.reaches(US_NUMBER)
+    assert policy_client.trying.inherit(False).json["impact"]["would_block"] == []
 
 
-def test_a_chain_is_followed_far_but_not_for_ever(desk: Desk) -> None:
-    above, found = desk.tenant.workspace_id, []
+def test_a_chain_is_followed_far_but_not_for_ever(policy_client: PolicyClient) -> None:
+    above, found = policy_client.tenant.workspace_id, []
     for _ in range(34):
-        child = desk.a_colleague(parent_id=above, inherits=True, name=str(new_id()))
+        child = policy_client.a_colleague(parent_id=above, inherits=True, name=str(new_id()))
         above = child.tenant.workspace_id
         found.append(child)
     assert found[30].reaches(US_NUMBER)
     assert not found[33].reaches(US_NUMBER)
 
 
-def test_a_parent_that_is_taken_away_leaves_nothing_allowed(desk: Desk) -> None:
-    child = desk.a_child()
-    desk.world.set(workspaces, child.tenant.workspace_id, parent_id=None)
+def test_a_parent_that_is_taken_away_leaves_nothing_allowed(policy_client: PolicyClient) -> None:
+    child = policy_client.a_child()
+    policy_client.factory.set(workspaces, child.tenant.workspace_id, parent_id=None)
     assert not child.reaches(US_NUMBER)
     assert child.destinations == {}

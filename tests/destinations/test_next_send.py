@@ -6,12 +6,12 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from app.access.roles import Role
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from support.destinations import FAR, path_of
+from support.factories import US_NUMBER, Factory, Tenant
 from support.other_process import Answered, OtherProcess, other_process
-from support.world import US_NUMBER, Tenant, World
 
 ROUNDS = 200
 LAST = "{the rule added last}"
@@ -55,9 +55,9 @@ def test_no_send_of_another_process_follows_a_stale_policy(
     database: Database, tmp_path: Path
 ) -> None:
     key = Fernet.generate_key().decode()
-    world = World(database, Vault([key]))
-    owner = world.tenant(world.organization())
-    child = world.tenant(
+    factory = Factory(database, Cipher([key]))
+    owner = factory.tenant(factory.organization())
+    child = factory.tenant(
         owner.organization_id, "child", parent_id=owner.workspace_id, inherits=True
     )
     turns, rule_id = cycle(_turns(owner)), ""

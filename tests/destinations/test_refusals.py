@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import organizations
 from app.destinations.tables import refusals
 from app.use_cases.tables import use_cases
-from support.destinations import Desk, revision_of
+from support.destinations import PolicyClient, revision_of
 from support.each import each
+from support.factories import BR_NUMBER, US_NUMBER
 from support.tables import add_opt_out_row, unchanged
 from support.time import ManualClock
-from support.world import BR_NUMBER, US_NUMBER
 
 KEYS = {
     *("id", "at", "number", "country", "code", "source", "rule", "scope", "revision"),
@@ -24,31 +24,35 @@ SATELLITE = "+881612345678"
 NOTED = ("refusals", "refusal_counts")
 
 
-def _deny(desk: Desk) -> None:
-    desk.world.set(organizations, desk.tenant.organization_id, denied_destinations=["US"])
+def _deny(policy_client: PolicyClient) -> None:
+    policy_client.factory.set(
+        organizations, policy_client.tenant.organization_id, denied_destinations=["US"]
+    )
 
 
-def _limit(desk: Desk) -> None:
-    desk.world.set(use_cases, desk.tenant.use_case_id, allowed_destinations=["CA"])
+def _limit(policy_client: PolicyClient) -> None:
+    policy_client.factory.set(
+        use_cases, policy_client.tenant.use_case_id, allowed_destinations=["CA"]
+    )
 
 
-WAYS: list[tuple[Callable[[Desk], Any], str, tuple[str, str, str | None]]] = [
-    (lambda desk: None, BR_NUMBER, ("country", "workspace", "BR")),
-    (lambda desk: None, SATELLITE, ("no_country", "workspace", None)),
-    (lambda desk: desk.block("US"), US_NUMBER, ("country", "workspace", "US")),
-    (lambda desk: desk.put({}), US_NUMBER, ("country", "workspace", "US")),
+WAYS: list[tuple[Callable[[PolicyClient], Any], str, tuple[str, str, str | None]]] = [
+    (lambda policy_client: None, BR_NUMBER, ("country", "workspace", "BR")),
+    (lambda policy_client: None, SATELLITE, ("no_country", "workspace", None)),
+    (lambda policy_client: policy_client.block("US"), US_NUMBER, ("country", "workspace", "US")),
+    (lambda policy_client: policy_client.put({}), US_NUMBER, ("country", "workspace", "US")),
     (
-        lambda desk: desk.add_rule("country", "US", "blocked"),
+        lambda policy_client: policy_client.add_rule("country", "US", "blocked"),
         US_NUMBER,
         ("country", "workspace", "US"),
     ),
     (
-        lambda desk: desk.add_rule("prefix", "+1", "blocked"),
+        lambda policy_client: policy_client.add_rule("prefix", "+1", "blocked"),
         US_NUMBER,
         ("prefix", "workspace", "US"),
     ),
     (
-        lambda desk: desk.add_rule("number", US_NUMBER, "blocked"),
+        lambda policy_client: policy_client.add_rule("number", US_NUMBER, "blocked"),
         US_NUMBER,
         ("number", "workspace", "US"),
     ),
@@ -59,29 +63,41 @@ WAYS: list[tuple[Callable[[Desk], Any], str, tuple[str, str, str | None]]] = [
 
 @pytest.mark.parametrize(("prepare", "number", "decided"), WAYS)
 def test_a_blocked_send_leaves_its_refusal_and_nothing_else(
-    desk: Desk, prepare: Callable[[Desk], Any], number: str, decided: tuple[str, str, str | None]
+    policy_client: PolicyClient,
+    prepare: Callable[[PolicyClient], Any],
+    number: str,
+    decided: tuple[str, str, str | None],
 ) -> None:
-    prepare(desk)
-    with unchanged(desk.world.database, *NOTED):
-        answer = desk.gateway.send(desk.tenant, to=number, Idempotency_Key="k", message="a secret")
+    prepare(policy_client)
+    with unchanged(policy_client.factory.database, *NOTED):
+        answer = policy_client.gateway.send(
+            policy_client.tenant, to=number, Idempotency_Key="k", message="a secret"
+        )
     assert (answer.status_code, answer.json["code"]) == (422, "DestinationBlocked")
-    assert desk.gateway.twilio.calls == []
-    assert desk.gateway.get("/v1/sms", key=desk.tenant.keys[Role.VIEWER]).json["items"] == []
-    found = desk.ask("GET", "/refusals")
+    assert policy_client.gateway.twilio.calls == []
+    assert (
+        policy_client.gateway.get("/v1/sms", key=policy_client.tenant.keys[Role.VIEWER]).json[
+            "items"
+        ]
+        == []
+    )
+    found = policy_client.ask("GET", "/refusals")
     (row,) = found.json["items"]
     assert set(row) == KEYS
     assert (row["rule"], row["scope"], row["country"]) == decided
     assert (row["code"], row["source"]) == ("DestinationBlocked", "policy")
     assert (row["revision"], row["provider_code"]) == (revision_of(found), None)
-    assert row["use_case_id"] == str(desk.tenant.use_case_id)
+    assert row["use_case_id"] == str(policy_client.tenant.use_case_id)
 
 
-def test_the_number_is_kept_masked_and_the_text_not_at_all(desk: Desk) -> None:
-    desk.gateway.send(desk.tenant, to=BR_NUMBER, message="a secret text")
-    found = desk.ask("GET", "/refusals")
+def test_the_number_is_kept_masked_and_the_text_not_at_all(policy_client: PolicyClient) -> None:
+    policy_client.gateway.send(policy_client.tenant, to=BR_NUMBER, message="a secret text")
+    found = policy_client.ask("GET", "/refusals")
     assert found.json["items"][0]["number"] == "+55*********67"
     stored = [
-        row for row in desk.world.rows(refusals) if row["workspace_id"] == desk.tenant.workspace_id
+        row
+        for row in policy_client.factory.rows(refusals)
+        if row["workspace_id"] == policy_client.tenant.workspace_id
     ]
     for text in (found.text, repr(stored)):
         assert BR_NUMBER not in text
@@ -89,29 +105,34 @@ def test_the_number_is_kept_masked_and_the_text_not_at_all(desk: Desk) -> None:
         assert "secret" not in text
 
 
-def _some(desk: Desk, clock: ManualClock) -> tuple[Desk, dict[str, str]]:
+def _some(policy_client: PolicyClient, clock: ManualClock) -> tuple[PolicyClient, dict[str, str]]:
     """Refusals of several kinds, an hour apart: BR, an opt-out, a landline, BR of a second use case."""
-    other = replace(desk.tenant, use_case_id=desk.world.use_case(desk.tenant.workspace_id))
-    add_opt_out_row(desk.world, desk.tenant.workspace_id, US_NUMBER)
+    other = replace(
+        policy_client.tenant,
+        use_case_id=policy_client.factory.use_case(policy_client.tenant.workspace_id),
+    )
+    add_opt_out_row(policy_client.factory, policy_client.tenant.workspace_id, US_NUMBER)
     times = {}
     for name, tenant, number in [
-        ("blocked", desk.tenant, BR_NUMBER),
-        ("opted out", desk.tenant, US_NUMBER),
-        ("premium", desk.tenant, "+19002345678"),
+        ("blocked", policy_client.tenant, BR_NUMBER),
+        ("opted out", policy_client.tenant, US_NUMBER),
+        ("premium", policy_client.tenant, "+19002345678"),
         ("of another", other, BR_NUMBER),
     ]:
-        assert desk.gateway.send(tenant, to=number).status_code == 422
-        times[name] = desk.get("/refusals?limit=1")["items"][0]["at"]
+        assert policy_client.gateway.send(tenant, to=number).status_code == 422
+        times[name] = policy_client.get("/refusals?limit=1")["items"][0]["at"]
         clock.advance(3600)
-    return desk.of(other), times
+    return policy_client.of(other), times
 
 
-def test_each_filter_shows_what_it_says(timed_desk: Desk, clock: ManualClock) -> None:
-    other, times = _some(timed_desk, clock)
+def test_each_filter_shows_what_it_says(
+    timed_policy_client: PolicyClient, clock: ManualClock
+) -> None:
+    other, times = _some(timed_policy_client, clock)
 
     def at(query: str) -> list[str]:
         names = {time: name for name, time in times.items()}
-        return [names[row["at"]] for row in timed_desk.get(f"/refusals?{query}")["items"]]
+        return [names[row["at"]] for row in timed_policy_client.get(f"/refusals?{query}")["items"]]
 
     assert at("") == ["of another", "premium", "opted out", "blocked"]
     assert at("country=BR") == ["of another", "blocked"]
@@ -119,7 +140,7 @@ def test_each_filter_shows_what_it_says(timed_desk: Desk, clock: ManualClock) ->
     assert at("code=RecipientOptedOut") == ["opted out"]
     assert at("code=InvalidDestination") == ["premium"]
     assert at(f"use_case_id={other.tenant.use_case_id}") == ["of another"]
-    assert at(f"country=BR&use_case_id={timed_desk.tenant.use_case_id}") == ["blocked"]
+    assert at(f"country=BR&use_case_id={timed_policy_client.tenant.use_case_id}") == ["blocked"]
     assert at(f"after={times['opted out']}") == ["of another", "premium"]
     assert at(f"before={times['opted out']}") == ["blocked"]
     assert at(f"after={times['blocked']}&before={times['of another']}") == ["premium", "opted out"]
@@ -141,30 +162,32 @@ def test_each_filter_shows_what_it_says(timed_desk: Desk, clock: ManualClock) ->
         ("status=x", "$.status"),
     ],
 )
-def test_a_wrong_filter_is_named(desk: Desk, query: str, path: str) -> None:
-    answer = desk.ask("GET", f"/refusals?{query}")
+def test_a_wrong_filter_is_named(policy_client: PolicyClient, query: str, path: str) -> None:
+    answer = policy_client.ask("GET", f"/refusals?{query}")
     assert (answer.status_code, set(answer.json["details"])) == (422, {path})
 
 
-def test_pages_are_stable_while_refusals_come_in(desk: Desk) -> None:
+def test_pages_are_stable_while_refusals_come_in(policy_client: PolicyClient) -> None:
     for _ in range(25):
-        desk.gateway.send(desk.tenant, to=BR_NUMBER)
-    first = desk.get("/refusals?limit=10")
-    desk.gateway.send(desk.tenant, to=BR_NUMBER)
-    second = desk.get(f"/refusals?limit=10&page_token={first['next_page_token']}")
-    third = desk.get(f"/refusals?limit=10&page_token={second['next_page_token']}")
+        policy_client.gateway.send(policy_client.tenant, to=BR_NUMBER)
+    first = policy_client.get("/refusals?limit=10")
+    policy_client.gateway.send(policy_client.tenant, to=BR_NUMBER)
+    second = policy_client.get(f"/refusals?limit=10&page_token={first['next_page_token']}")
+    third = policy_client.get(f"/refusals?limit=10&page_token={second['next_page_token']}")
     ids = [row["id"] for page in (first, second, third) for row in page["items"]]
     assert (len(ids), len(set(ids)), ids) == (25, 25, sorted(ids, reverse=True))
     assert third["next_page_token"] is None
 
 
-def test_counts_are_by_day_country_and_code(timed_desk: Desk, clock: ManualClock) -> None:
+def test_counts_are_by_day_country_and_code(
+    timed_policy_client: PolicyClient, clock: ManualClock
+) -> None:
     for number in (BR_NUMBER, BR_NUMBER, SATELLITE, "+12025550"):
-        timed_desk.gateway.send(timed_desk.tenant, to=number)
+        timed_policy_client.gateway.send(timed_policy_client.tenant, to=number)
     clock.advance(12 * 3600)
-    timed_desk.gateway.send(timed_desk.tenant, to=BR_NUMBER)
+    timed_policy_client.gateway.send(timed_policy_client.tenant, to=BR_NUMBER)
     blocked, unlisted = "DestinationBlocked", {"unlisted": 0}
-    assert timed_desk.get("/refusals")["counts"] == [
+    assert timed_policy_client.get("/refusals")["counts"] == [
         {"day": "2026-02-01", "country": "BR", "code": blocked, "refusals": 1} | unlisted,
         {"day": "2026-01-31", "country": None, "code": blocked, "refusals": 1} | unlisted,
         {"day": "2026-01-31", "country": None, "code": "InvalidDestination", "refusals": 1}
@@ -172,27 +195,29 @@ def test_counts_are_by_day_country_and_code(timed_desk: Desk, clock: ManualClock
         {"day": "2026-01-31", "country": "BR", "code": blocked, "refusals": 2} | unlisted,
     ]
     clock.advance(29 * 86400)
-    assert [row["day"] for row in timed_desk.get("/refusals")["counts"]] == ["2026-02-01"]
+    assert [row["day"] for row in timed_policy_client.get("/refusals")["counts"]] == ["2026-02-01"]
     clock.advance(86400)
-    assert timed_desk.get("/refusals")["counts"] == []
+    assert timed_policy_client.get("/refusals")["counts"] == []
 
 
-def test_refusals_are_their_workspaces_alone_a_childs_too(desk: Desk) -> None:
-    child = desk.a_child()
+def test_refusals_are_their_workspaces_alone_a_childs_too(policy_client: PolicyClient) -> None:
+    child = policy_client.a_child()
     child.gateway.send(child.tenant, to=BR_NUMBER)
     assert len(child.get("/refusals")["items"]) == 1
-    for other in (desk, desk.a_colleague(), desk.a_stranger()):
+    for other in (policy_client, policy_client.a_colleague(), policy_client.a_stranger()):
         assert other.get("/refusals") == {"items": [], "next_page_token": None, "counts": []}
 
 
-def test_what_is_not_about_the_recipient_is_not_a_refusal_of_a_destination(desk: Desk) -> None:
+def test_what_is_not_about_the_recipient_is_not_a_refusal_of_a_destination(
+    policy_client: PolicyClient,
+) -> None:
     """A body that is no send, a wrong key or an unknown use case leaves nothing at all."""
-    with unchanged(desk.world.database):
-        assert desk.gateway.send(desk.tenant, to="12025550123").status_code == 422
-        assert desk.gateway.send(desk.tenant, role=Role.VIEWER).status_code == 403
+    with unchanged(policy_client.factory.database):
+        assert policy_client.gateway.send(policy_client.tenant, to="12025550123").status_code == 422
+        assert policy_client.gateway.send(policy_client.tenant, role=Role.VIEWER).status_code == 403
         assert (
-            desk.gateway.send(
-                replace(desk.tenant, use_case_id=desk.tenant.workspace_id)
+            policy_client.gateway.send(
+                replace(policy_client.tenant, use_case_id=policy_client.tenant.workspace_id)
             ).status_code
             == 404
         )

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from twilio.http.response import Response
 
-from app.access.roles import Role
-from app.destinations.refusal import KEPT, LISTED_PER_MINUTE
+from app.access.principal import Role
+from app.destinations.refusals import LISTED_PER_MINUTE, REFUSALS_KEPT
 from app.destinations.tables import refusals
 from app.kernel.clock import utc_now
 from app.messages.tables import message_events, messages
 from support.callbacks import message_id_of
-from support.destinations import Desk
+from support.destinations import PolicyClient
+from support.factories import BR_NUMBER, US_NUMBER
 from support.fake_twilio import Call, refused
-from support.rewire import another_client
+from support.replace_services import another_client
 from support.time import ManualClock
 from support.traffic import id_at, write_refusals
-from support.world import BR_NUMBER, US_NUMBER
 
 CAP = 120
 
@@ -30,45 +30,52 @@ def clock() -> ManualClock:
     return ManualClock(utc_now().replace(second=0, microsecond=0))
 
 
-def _listed(desk: Desk) -> int:
-    return sum(row["workspace_id"] == desk.tenant.workspace_id for row in desk.world.rows(refusals))
+def _listed(policy_client: PolicyClient) -> int:
+    return sum(
+        row["workspace_id"] == policy_client.tenant.workspace_id
+        for row in policy_client.factory.rows(refusals)
+    )
 
 
-def _counts(desk: Desk) -> list[tuple[int, int]]:
-    return [(row["refusals"], row["unlisted"]) for row in desk.get("/refusals")["counts"]]
+def _counts(policy_client: PolicyClient) -> list[tuple[int, int]]:
+    return [(row["refusals"], row["unlisted"]) for row in policy_client.get("/refusals")["counts"]]
 
 
-def test_a_minute_lists_120_and_counts_the_rest(timed_desk: Desk, clock: ManualClock) -> None:
+def test_a_minute_lists_120_and_counts_the_rest(
+    timed_policy_client: PolicyClient, clock: ManualClock
+) -> None:
     assert LISTED_PER_MINUTE == CAP
     for _ in range(CAP + 15):
-        answer = timed_desk.gateway.send(timed_desk.tenant, to=BR_NUMBER)
+        answer = timed_policy_client.gateway.send(timed_policy_client.tenant, to=BR_NUMBER)
         assert (answer.status_code, answer.json["code"]) == (422, "DestinationBlocked")
-    assert _listed(timed_desk) == CAP
-    assert _counts(timed_desk) == [(CAP + 15, 15)]
+    assert _listed(timed_policy_client) == CAP
+    assert _counts(timed_policy_client) == [(CAP + 15, 15)]
 
 
-def test_the_cap_is_of_a_workspace_and_of_a_minute(timed_desk: Desk, clock: ManualClock) -> None:
-    database, own = timed_desk.world.database, timed_desk.tenant
+def test_the_cap_is_of_a_workspace_and_of_a_minute(
+    timed_policy_client: PolicyClient, clock: ManualClock
+) -> None:
+    database, own = timed_policy_client.factory.database, timed_policy_client.tenant
     write_refusals(database, own, BR_NUMBER, clock.at, times=CAP)
-    assert timed_desk.gateway.send(own, to=BR_NUMBER).status_code == 422
-    assert _listed(timed_desk) == CAP
-    child = timed_desk.a_child()
+    assert timed_policy_client.gateway.send(own, to=BR_NUMBER).status_code == 422
+    assert _listed(timed_policy_client) == CAP
+    child = timed_policy_client.a_child()
     assert child.gateway.send(child.tenant, to=BR_NUMBER).status_code == 422
     assert _listed(child) == 1
     clock.advance(120)
-    assert timed_desk.gateway.send(own, to=BR_NUMBER).status_code == 422
-    assert _listed(timed_desk) == CAP + 1
-    found = timed_desk.get("/refusals")["counts"]
+    assert timed_policy_client.gateway.send(own, to=BR_NUMBER).status_code == 422
+    assert _listed(timed_policy_client) == CAP + 1
+    found = timed_policy_client.get("/refusals")["counts"]
     assert (sum(row["refusals"] for row in found), sum(row["unlisted"] for row in found)) == (
         122,
         1,
     )
 
 
-def _old(desk: Desk, at: Any) -> dict[str, Any]:
+def _old(policy_client: PolicyClient, at: Any) -> dict[str, Any]:
     return {
         "id": id_at(at),
-        "workspace_id": desk.tenant.workspace_id,
+        "workspace_id": policy_client.tenant.workspace_id,
         "at": at,
         "code": "DestinationBlocked",
         "masked_number": "+55*********67",
@@ -77,26 +84,26 @@ def _old(desk: Desk, at: Any) -> dict[str, Any]:
 
 
 def test_rows_of_more_than_90_days_are_swept_a_few_at_a_time(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
-    assert timedelta(days=90) == KEPT
+    assert timedelta(days=90) == REFUSALS_KEPT
     ages = [timedelta(days=91, hours=n) for n in range(25)] + [timedelta(days=89)] * 3
-    colleague = timed_desk.a_colleague()
-    with timed_desk.world.database.writing() as c:
-        c.execute(refusals.insert(), [_old(timed_desk, clock.at - age) for age in ages])
-        c.execute(refusals.insert(), [_old(colleague, clock.at - KEPT * 2)])
+    colleague = timed_policy_client.a_colleague()
+    with timed_policy_client.factory.database.writing() as c:
+        c.execute(refusals.insert(), [_old(timed_policy_client, clock.at - age) for age in ages])
+        c.execute(refusals.insert(), [_old(colleague, clock.at - REFUSALS_KEPT * 2)])
     kept = []
     for _ in range(4):
-        timed_desk.gateway.send(timed_desk.tenant, to=BR_NUMBER)
-        kept.append(_listed(timed_desk))
+        timed_policy_client.gateway.send(timed_policy_client.tenant, to=BR_NUMBER)
+        kept.append(_listed(timed_policy_client))
     assert kept == [28 + 1 - 10, 19 + 1 - 10, 10 + 1 - 5, 6 + 1]
     assert _listed(colleague) == 1
 
 
-def _visible(desk: Desk, message_id: str) -> list[int]:
+def _visible(policy_client: PolicyClient, message_id: str) -> list[int]:
     """What a look at one message, at its events, and at the list shows."""
-    key = desk.tenant.keys[Role.VIEWER]
-    gateway = another_client(desk.gateway)
+    key = policy_client.tenant.keys[Role.VIEWER]
+    gateway = another_client(policy_client.gateway)
     listed = gateway.get("/v1/sms?limit=100", key=key)
     assert listed.status_code == 200
     return [
@@ -109,23 +116,27 @@ def _visible(desk: Desk, message_id: str) -> list[int]:
 INVISIBLE = [404, 404, 0]
 
 
-def test_what_twilio_blocks_is_never_visible_as_a_message_not_even_meanwhile(desk: Desk) -> None:
+def test_what_twilio_blocks_is_never_visible_as_a_message_not_even_meanwhile(
+    policy_client: PolicyClient,
+) -> None:
     seen: list[tuple[str, list[int]]] = []
 
     def answer(call: Call) -> Response:
         message_id = message_id_of(call)
-        seen.append((message_id, _visible(desk, message_id)))
+        seen.append((message_id, _visible(policy_client, message_id)))
         return refused(21408)
 
-    desk.gateway.twilio.script.append(answer)
-    found = desk.gateway.send(desk.tenant, message="a secret text", Idempotency_Key="k")
+    policy_client.gateway.twilio.script.append(answer)
+    found = policy_client.gateway.send(
+        policy_client.tenant, message="a secret text", Idempotency_Key="k"
+    )
 
     assert (found.status_code, found.json["code"]) == (422, "DestinationBlocked")
     assert found.json["details"]["source"] == found.json["details"]["scope"] == "provider"
     assert found.json["details"]["provider_code"] == 21408
     ((message_id, meanwhile),) = seen
-    assert meanwhile == _visible(desk, message_id) == INVISIBLE
-    (row,) = desk.get("/refusals")["items"]
+    assert meanwhile == _visible(policy_client, message_id) == INVISIBLE
+    (row,) = policy_client.get("/refusals")["items"]
     assert (row["source"], row["rule"], row["scope"]) == ("provider", "provider", "provider")
     assert (row["provider_code"], row["country"], row["code"]) == (
         21408,
@@ -133,36 +144,47 @@ def test_what_twilio_blocks_is_never_visible_as_a_message_not_even_meanwhile(des
         "DestinationBlocked",
     )
     assert row["number"] == "+12*******23"
-    (stored,) = _of(desk, messages)
+    (stored,) = _of(policy_client, messages)
     assert (stored["submission"], stored["body"]) == ("refused", None)
 
     # A late callback makes no message of it, and the key is free for another try.
-    desk.gateway.callback(message_id, "SM" + "1" * 32, "delivered")
-    assert _visible(desk, message_id) == INVISIBLE
-    assert not [e for e in desk.world.rows(message_events) if str(e["message_id"]) == message_id]
-    assert desk.gateway.send(desk.tenant, Idempotency_Key="k").status_code == 201
+    policy_client.gateway.callback(message_id, "SM" + "1" * 32, "delivered")
+    assert _visible(policy_client, message_id) == INVISIBLE
+    assert not [
+        e for e in policy_client.factory.rows(message_events) if str(e["message_id"]) == message_id
+    ]
+    assert policy_client.gateway.send(policy_client.tenant, Idempotency_Key="k").status_code == 201
 
 
-def _of(desk: Desk, table: Any) -> Iterator[dict[str, Any]]:
+def _of(policy_client: PolicyClient, table: Any) -> Iterator[dict[str, Any]]:
     return (
-        row for row in desk.world.rows(table) if row["workspace_id"] == desk.tenant.workspace_id
+        row
+        for row in policy_client.factory.rows(table)
+        if row["workspace_id"] == policy_client.tenant.workspace_id
     )
 
 
-def test_what_twilio_blocks_counts_apart_from_what_the_policy_blocks(desk: Desk) -> None:
-    desk.gateway.twilio.script.append(refused(21408))
-    desk.gateway.send(desk.tenant, to=US_NUMBER)
-    desk.block("US")
-    desk.gateway.send(desk.tenant, to=US_NUMBER)
-    assert [row["source"] for row in desk.get("/refusals")["items"]] == ["policy", "provider"]
-    assert _counts(desk) == [(2, 0)]
-    released = desk.trying.allow("US").json["impact"]["would_release"]
+def test_what_twilio_blocks_counts_apart_from_what_the_policy_blocks(
+    policy_client: PolicyClient,
+) -> None:
+    policy_client.gateway.twilio.script.append(refused(21408))
+    policy_client.gateway.send(policy_client.tenant, to=US_NUMBER)
+    policy_client.block("US")
+    policy_client.gateway.send(policy_client.tenant, to=US_NUMBER)
+    assert [row["source"] for row in policy_client.get("/refusals")["items"]] == [
+        "policy",
+        "provider",
+    ]
+    assert _counts(policy_client) == [(2, 0)]
+    released = policy_client.trying.allow("US").json["impact"]["would_release"]
     assert released == [{"country": "US", "refusals": 1}]
 
 
-def test_no_secret_of_a_refusal_is_logged(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    desk.gateway.send(desk.tenant, to=BR_NUMBER, message="a secret text")
-    desk.check(BR_NUMBER)
+def test_no_secret_of_a_refusal_is_logged(
+    policy_client: PolicyClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy_client.gateway.send(policy_client.tenant, to=BR_NUMBER, message="a secret text")
+    policy_client.check(BR_NUMBER)
     logged = capsys.readouterr()
     assert "request_id" in logged.out
     for text in (logged.out, logged.err):

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import access_keys
 from app.destinations.tables import destination_revisions
-from support.destinations import CHANGES, FAR, Desk, prepared, revision_of
+from support.destinations import CHANGES, FAR, PolicyClient, prepared, revision_of
 from support.tables import unchanged
 from support.time import ManualClock
 
@@ -27,33 +27,34 @@ ACTIONS = {
 }
 
 
-def test_a_change_that_changes_nothing_is_no_revision(desk: Desk) -> None:
-    desk.put({"US": "allowed", "BR": "blocked"})
-    desk.add_rule("prefix", "+1", "blocked")
-    with unchanged(desk.world.database):
+def test_a_change_that_changes_nothing_is_no_revision(policy_client: PolicyClient) -> None:
+    policy_client.put({"US": "allowed", "BR": "blocked"})
+    policy_client.add_rule("prefix", "+1", "blocked")
+    with unchanged(policy_client.factory.database):
         for answer in (
-            desk.put({"BR": "blocked", "US": "allowed"}),
-            desk.allow("US", "US"),
-            desk.block("BR"),
-            desk.allow(),
-            desk.inherit(False),
-            desk.restore(3),
+            policy_client.put({"BR": "blocked", "US": "allowed"}),
+            policy_client.allow("US", "US"),
+            policy_client.block("BR"),
+            policy_client.allow(),
+            policy_client.inherit(False),
+            policy_client.restore(3),
         ):
             assert (answer.status_code, revision_of(answer)) == (200, 3)
 
 
 def test_every_change_is_one_revision_that_tells_all_about_it(
-    timed_desk: Desk, clock: ManualClock
+    timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     (key,) = [
         row
-        for row in timed_desk.world.rows(access_keys)
-        if row["workspace_id"] == timed_desk.tenant.workspace_id and row["role"] == Role.ADMIN
+        for row in timed_policy_client.factory.rows(access_keys)
+        if row["workspace_id"] == timed_policy_client.tenant.workspace_id
+        and row["role"] == Role.ADMIN
     ]
-    timed_desk.put({"CA": "allowed", "BR": "blocked"}, X_Change_Reason="the new contract")
+    timed_policy_client.put({"CA": "allowed", "BR": "blocked"}, X_Change_Reason="the new contract")
     clock.advance(1.5)
-    timed_desk.block("CA", "BR", "FR")
-    one, other = timed_desk.history()
+    timed_policy_client.block("CA", "BR", "FR")
+    one, other = timed_policy_client.history()
     assert set(one) == set(other) == KEYS
     assert other == {
         "revision": 2,
@@ -81,9 +82,9 @@ def test_every_change_is_one_revision_that_tells_all_about_it(
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_kind_of_change_has_its_name_its_reason_and_its_revision(
-    desk: Desk, name: str
+    policy_client: PolicyClient, name: str
 ) -> None:
-    found = prepared(desk)
+    found = prepared(policy_client)
     assert CHANGES[name](found, X_Change_Reason="because").status_code < 300
     newest = found.history()[0]
     assert (newest["action"], newest["reason"]) == (ACTIONS[name], "because")
@@ -92,18 +93,18 @@ def test_every_kind_of_change_has_its_name_its_reason_and_its_revision(
 
 
 def test_a_live_country_rule_shows_in_the_changes_and_the_snapshot_holds_the_rules(
-    desk: Desk,
+    policy_client: PolicyClient,
 ) -> None:
-    desk.allow_until(FAR, "CA", X_Change_Reason="the fair")
-    desk.add_rule("number", "+12025550123", "blocked")
-    newest, older = desk.history()
+    policy_client.allow_until(FAR, "CA", X_Change_Reason="the fair")
+    policy_client.add_rule("number", "+12025550123", "blocked")
+    newest, older = policy_client.history()
     assert older["changes"] == [{"country": "CA", "from": None, "to": "allowed"}]
     assert older["destinations"] == {"US": "allowed"}
     (rule,) = older["rules"]
     assert (rule["kind"], rule["value"], rule["reason"]) == ("country", "CA", "the fair")
     assert rule["expires_at"] == FAR
     assert newest["changes"] == []
-    assert newest["rules"] == desk.get("/rules")["items"]
+    assert newest["rules"] == policy_client.get("/rules")["items"]
 
 
 @pytest.mark.one_engine
@@ -118,50 +119,58 @@ def test_a_live_country_rule_shows_in_the_changes_and_the_snapshot_holds_the_rul
         ("ж" * 600, "ж" * 500),
     ],
 )
-def test_a_reason_is_kept_as_it_was_written(desk: Desk, given: str, kept: str | None) -> None:
-    desk.allow("CA", X_Change_Reason=given)
-    assert desk.history()[0]["reason"] == kept
+def test_a_reason_is_kept_as_it_was_written(
+    policy_client: PolicyClient, given: str, kept: str | None
+) -> None:
+    policy_client.allow("CA", X_Change_Reason=given)
+    assert policy_client.history()[0]["reason"] == kept
 
 
-def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_can_be_read(desk: Desk) -> None:
+def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_can_be_read(
+    policy_client: PolicyClient,
+) -> None:
     headers = {
-        "Authorization": f"AccessKey {desk.tenant.keys[Role.ADMIN]}",
+        "Authorization": f"AccessKey {policy_client.tenant.keys[Role.ADMIN]}",
         "X-Change-Reason": "caf\xe9",
     }
     body = {"destinations": ["CA"]}
     assert (
-        desk.gateway.client.post(desk.path + "/allow", json=body, headers=headers).status_code
+        policy_client.gateway.client.post(
+            policy_client.path + "/allow", json=body, headers=headers
+        ).status_code
         == 200
     )
-    assert desk.history()[0]["reason"] == "caf\ufffd"
+    assert policy_client.history()[0]["reason"] == "caf\ufffd"
 
 
-def test_a_history_row_is_written_with_its_change_or_not_at_all(desk: Desk) -> None:
-    desk.allow("CA")
-    before = desk.get()
-    other = desk.a_colleague()
-    with desk.world.database.writing() as c:
+def test_a_history_row_is_written_with_its_change_or_not_at_all(
+    policy_client: PolicyClient,
+) -> None:
+    policy_client.allow("CA")
+    before = policy_client.get()
+    other = policy_client.a_colleague()
+    with policy_client.factory.database.writing() as c:
         # Another revision 3 of this workspace is there already, so the row cannot be written.
         row = c.execute(
             destination_revisions.select().where(
-                destination_revisions.c.workspace_id == desk.tenant.workspace_id
+                destination_revisions.c.workspace_id == policy_client.tenant.workspace_id
             )
         ).one()
         blocking = dict(row._mapping) | {"id": other.tenant.workspace_id, "revision": 3}
         c.execute(destination_revisions.insert().values(**blocking))
-    with unchanged(desk.world.database):
-        assert desk.block("US").status_code == 500
-    assert desk.get() == before
+    with unchanged(policy_client.factory.database):
+        assert policy_client.block("US").status_code == 500
+    assert policy_client.get() == before
 
 
-def test_organization_keys_are_named_in_the_history_too(desk: Desk) -> None:
-    keys = desk.world.keys(desk.tenant.organization_id, None)
-    desk.of(replace(desk.tenant, keys=keys)).allow("CA")
-    (newest,) = desk.history()
+def test_organization_keys_are_named_in_the_history_too(policy_client: PolicyClient) -> None:
+    keys = policy_client.factory.keys(policy_client.tenant.organization_id, None)
+    policy_client.of(replace(policy_client.tenant, keys=keys)).allow("CA")
+    (newest,) = policy_client.history()
     (key,) = [
         row
-        for row in desk.world.rows(access_keys)
-        if row["organization_id"] == desk.tenant.organization_id
+        for row in policy_client.factory.rows(access_keys)
+        if row["organization_id"] == policy_client.tenant.organization_id
         and row["workspace_id"] is None
         and row["role"] == Role.ADMIN
     ]

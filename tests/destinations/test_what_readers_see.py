@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
-from app.access.visibility import shown_body, shown_number, shown_reason
+from app.access.principal import Role, shown_body, shown_number, shown_reason
 from app.kernel.masking import mask_number
-from support.console import signed_in
-from support.destinations import Desk
-from support.world import BR_NUMBER
+from support.console_client import signed_in
+from support.destinations import PolicyClient
+from support.factories import BR_NUMBER
 
 RECIPIENT = "+12025550188"  # no example of a form
 OTHER = "+12025550147"
@@ -20,33 +19,37 @@ SECRET = f"a fraud of {OTHER}, that is {NATIONAL}"
 WHY = {"X-Change-Reason": SECRET}
 
 
-def by(desk: Desk, role: Role) -> Desk:
-    return replace(desk, role=role)
+def by(policy_client: PolicyClient, role: Role) -> PolicyClient:
+    return replace(policy_client, role=role)
 
 
-def texts(desk: Desk, key: str, paths: list[str]) -> dict[str, str]:
+def texts(policy_client: PolicyClient, key: str, paths: list[str]) -> dict[str, str]:
     """What a key reads at paths of the API and, signed in with it, at pages of the console."""
-    window = signed_in(desk.gateway, key)
+    console_client = signed_in(policy_client.gateway, key)
     found = {}
     for path in paths:
         is_page = path.startswith("/console")
-        answer = window.get(path) if is_page else desk.gateway.get(path, key=key)
+        answer = console_client.get(path) if is_page else policy_client.gateway.get(path, key=key)
         assert answer.status_code == 200, (path, answer.text)
         found[path] = answer.text
     return found
 
 
-def test_a_viewer_sees_no_recipient_and_no_text_anywhere(desk: Desk) -> None:
-    """Fails where any renderer shows a number or a text without asking `app.access.visibility`."""
-    sent = desk.gateway.send(desk.tenant, to=RECIPIENT, message="Your code is 1234").get_json()
-    opt_out = desk.gateway.post(
-        "/v1/opt-outs", {"to_number": OTHER}, key=desk.tenant.keys[Role.ADMIN]
+def test_a_viewer_sees_no_recipient_and_no_text_anywhere(policy_client: PolicyClient) -> None:
+    """Fails where any renderer shows a number or a text without asking `app.access.principal`."""
+    sent = policy_client.gateway.send(
+        policy_client.tenant, to=RECIPIENT, message="Your code is 1234"
+    ).get_json()
+    opt_out = policy_client.gateway.post(
+        "/v1/opt-outs", {"to_number": OTHER}, key=policy_client.tenant.keys[Role.ADMIN]
     )
     assert opt_out.status_code == 201
     for kind, value in (("number", BR_NUMBER), ("prefix", LONG_PREFIX)):
-        added = desk.ask("POST", "/rules", rule(kind, value), **WHY)
+        added = policy_client.ask("POST", "/rules", rule(kind, value), **WHY)
         assert added.status_code == 201, added.text
-    prefix = f"/workspaces/{desk.tenant.workspace_id}/destination-management/capability/sms"
+    prefix = (
+        f"/workspaces/{policy_client.tenant.workspace_id}/destination-management/capability/sms"
+    )
     paths = [
         "/v1/sms",
         f"/v1/sms/{sent['id']}",
@@ -59,7 +62,7 @@ def test_a_viewer_sees_no_recipient_and_no_text_anywhere(desk: Desk) -> None:
         f"{prefix}/history?format=csv",
         f"{prefix}/refusals",
         "/v1/workspaces",
-        f"/v1/workspaces/{desk.tenant.workspace_id}",
+        f"/v1/workspaces/{policy_client.tenant.workspace_id}",
         "/console",
         "/console/messages",
         f"/console/messages/{sent['id']}",
@@ -71,30 +74,36 @@ def test_a_viewer_sees_no_recipient_and_no_text_anywhere(desk: Desk) -> None:
         "/console/destinations/history",
         "/console/destinations/history/2",
     ]
-    suspended = desk.gateway.post(
-        f"/v1/workspaces/{desk.tenant.workspace_id}/suspend",
+    suspended = policy_client.gateway.post(
+        f"/v1/workspaces/{policy_client.tenant.workspace_id}/suspend",
         {"reason": SECRET},
-        key=desk.tenant.keys[Role.ADMIN],
+        key=policy_client.tenant.keys[Role.ADMIN],
     )
     assert suspended.get_json()["frozen_reason"] == SECRET
     hidden = (RECIPIENT, OTHER, NATIONAL, BR_NUMBER, LONG_PREFIX, "1234")
-    seen = texts(desk, desk.tenant.keys[Role.VIEWER], paths)
+    seen = texts(policy_client, policy_client.tenant.keys[Role.VIEWER], paths)
     leaks = [(path, one) for path, text in seen.items() for one in hidden if one in text]
     assert leaks == []
-    read = desk.gateway.get(paths[1], key=desk.tenant.keys[Role.VIEWER]).get_json()
+    read = policy_client.gateway.get(
+        paths[1], key=policy_client.tenant.keys[Role.VIEWER]
+    ).get_json()
     assert read == {**sent, "to_number": mask_number(RECIPIENT), "body": None}
-    whole = desk.gateway.get(paths[1], key=desk.tenant.keys[Role.SENDER]).get_json()
+    whole = policy_client.gateway.get(
+        paths[1], key=policy_client.tenant.keys[Role.SENDER]
+    ).get_json()
     assert whole == sent
     for path in (paths[3], paths[5]):
         for role in (Role.VIEWER, Role.SENDER):
-            items = desk.gateway.get(path, key=desk.tenant.keys[role]).get_json()["items"]
+            items = policy_client.gateway.get(path, key=policy_client.tenant.keys[role]).get_json()[
+                "items"
+            ]
             assert len(items) == 1, (path, role)
             assert (items[0]["to_number"] in hidden) == (role is Role.SENDER)
 
 
-def test_senders_numbers_are_shown_to_a_viewer(desk: Desk) -> None:
-    path = f"/v1/use-cases/{desk.tenant.use_case_id}/senders"
-    answer = desk.gateway.get(path, key=desk.tenant.keys[Role.VIEWER])
+def test_senders_numbers_are_shown_to_a_viewer(policy_client: PolicyClient) -> None:
+    path = f"/v1/use-cases/{policy_client.tenant.use_case_id}/senders"
+    answer = policy_client.gateway.get(path, key=policy_client.tenant.keys[Role.VIEWER])
     assert "+12025550100" in answer.text
 
 
@@ -103,11 +112,13 @@ def rule(kind: str, value: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_child_reads_no_number_rule_of_its_parent(desk: Desk, role: Role) -> None:
+def test_a_child_reads_no_number_rule_of_its_parent(
+    policy_client: PolicyClient, role: Role
+) -> None:
     """Fails where `PolicyReader.rules` ignores whose rules they are."""
-    child = desk.a_child()
+    child = policy_client.a_child()
     for kind, value in (("number", OTHER), ("prefix", LONG_PREFIX), ("prefix", "+1202")):
-        assert desk.ask("POST", "/rules", rule(kind, value)).status_code == 201
+        assert policy_client.ask("POST", "/rules", rule(kind, value)).status_code == 201
     own = f"/workspaces/{child.tenant.workspace_id}/destination-management/capability/sms"
     paths = [
         own,
@@ -126,14 +137,16 @@ def test_a_child_reads_no_number_rule_of_its_parent(desk: Desk, role: Role) -> N
     rules = by(child, role).get("/rules")["items"]
     assert [(one["value"], one["reason"]) for one in rules] == [("+1202", None)]
     assert child.check(OTHER)[0]["rule"] == "number"
-    key = desk.world.keys(desk.tenant.organization_id, None)[Role.SENDER]
-    assert OTHER in desk.gateway.get(f"{own}/rules", key=key).text
+    key = policy_client.factory.keys(policy_client.tenant.organization_id, None)[Role.SENDER]
+    assert OTHER in policy_client.gateway.get(f"{own}/rules", key=key).text
 
 
-def test_a_child_that_leaves_keeps_its_parents_number_rules_and_reads_none(desk: Desk) -> None:
+def test_a_child_that_leaves_keeps_its_parents_number_rules_and_reads_none(
+    policy_client: PolicyClient,
+) -> None:
     """Fails without `copied_from`: leaving would hand the parent's numbers to the child."""
-    child = desk.a_child()
-    assert desk.ask("POST", "/rules", rule("number", OTHER)).status_code == 201
+    child = policy_client.a_child()
+    assert policy_client.ask("POST", "/rules", rule("number", OTHER)).status_code == 201
     left = child.inherit(on=False)
     assert left.status_code == 200, left.text
     assert child.check(OTHER)[0]["rule"] == "number"

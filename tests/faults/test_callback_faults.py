@@ -7,9 +7,9 @@ from pathlib import Path
 from app.db.engine import Database
 from app.emulator.callbacks.lifecycle import chosen_sender
 from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
+from support.factories import SERVICE_SID
 from support.history import judge
-from support.stage import Stage, number, staged
-from support.world import SERVICE_SID
+from support.live_gateway import LiveGateway, number, start_live_gateway
 
 MODES = (
     CallbackMode.IN_ORDER,
@@ -51,29 +51,29 @@ def test_callbacks_in_any_order_and_number_lead_to_the_same_end(
     """Only the events tell how the callbacks came; lost ones are asked for.
 
     Break: in `app/messages/lifecycle.py`, `follow`, apply every report; or in
-    `app/messages/follow_up.py`, `_repair`, leave out `self._report`.
+    `app/messages/reconciliation/reconcile.py`, `_repair`, leave out `self._report`.
     """
     cases = {f"{mode} {end}": Scenario(callbacks=mode, final=end) for mode in MODES for end in ENDS}
-    with staged(database, tmp_path) as stage:
+    with start_live_gateway(database, tmp_path) as live_gateway:
         for place, scenario in enumerate(cases.values()):
-            stage.emulator.scenarios.for_number(number(place), scenario)
+            live_gateway.emulator.scenarios.for_number(number(place), scenario)
         with ThreadPoolExecutor(len(cases)) as pool:
-            told = list(pool.map(stage.send, cases, map(number, range(len(cases)))))
+            told = list(pool.map(live_gateway.send, cases, map(number, range(len(cases)))))
         lost = {key for key, one in cases.items() if one.callbacks is CallbackMode.LOST}
-        assert stage.emulator.wait_until_quiet(60)
-        assert {key for key, end in _ends(stage).items() if end.check_at_is_set} == lost
-        stage.follow_up()
-        events = {one.key: _reasons(stage, one.message_id or "") for one in told}
+        assert live_gateway.emulator.wait_until_quiet(60)
+        assert {key for key, end in _ends(live_gateway).items() if end.check_at_is_set} == lost
+        live_gateway.reconcile()
+        events = {one.key: _reasons(live_gateway, one.message_id or "") for one in told}
     assert {one.status for one in told} == {201}
-    assert judge(told, stage.created(), stage.held()).faults == ()
-    ends = _ends(stage)
+    assert judge(told, live_gateway.created(), live_gateway.held()).faults == ()
+    ends = _ends(live_gateway)
     for final, expected in ENDS.items():
         assert {ends[f"{mode} {final}"] for mode in MODES} == {expected}
     assert all("duplicate" in events[f"{CallbackMode.DUPLICATED} {final}"] for final in ENDS)
     assert "regression" in events[f"{CallbackMode.REVERSED} {FinalStatus.DELIVERED}"]
 
 
-def _ends(stage: Stage) -> dict[str, End]:
+def _ends(live_gateway: LiveGateway) -> dict[str, End]:
     return {
         row["body"]: End(
             status=row["status"],
@@ -85,10 +85,10 @@ def _ends(stage: Stage) -> dict[str, End]:
             from_number=row["from_number"],
             check_at_is_set=row["check_at"] is not None,
         )
-        for row in stage.rows().values()
+        for row in live_gateway.rows().values()
     }
 
 
-def _reasons(stage: Stage, message_id: str) -> list[str | None]:
-    answer = stage.get(f"/v1/sms/{message_id}/events")
+def _reasons(live_gateway: LiveGateway, message_id: str) -> list[str | None]:
+    answer = live_gateway.get(f"/v1/sms/{message_id}/events")
     return [event["reason"] for event in answer.body["items"]]

@@ -10,30 +10,28 @@ from typing import Any
 
 import pytest
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.emulator.callbacks.lifecycle import stages_of
 from app.emulator.config import EmulatorConfig
 from app.emulator.emulator import Emulator
 from app.emulator.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario
 from app.emulator.server import EmulatorServer
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
-from app.messages.follow_up import FollowUp
-from app.messages.resend import Resend
+from app.messages.delivery.track import TrackDelivery
+from app.messages.reconciliation.reconcile import Reconcile
+from app.messages.reconciliation.resend import Resend
 from app.messages.tables import messages
-from app.messages.track import TrackDelivery
-from app.providers.twilio.callback_url import CallbackUrl
-from app.providers.twilio.client import TwilioProvider
-from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
-from app.web.wiring import provide
-from support.evidence import created_at, held_in
+from app.web.registry import register_service
+from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.history import Told, judge
-from support.rewire import rewire
-from support.stage import number
+from support.live_gateway import number
+from support.recorded_messages import created_at, held_in
+from support.replace_services import replace_services
 from support.time import FakePace, ManualClock
-from support.world import PUBLIC_URL, Gateway, Tenant, World, open_gateway
 
 OUTAGE = timedelta(minutes=10)
 # Since the outage began.
@@ -80,12 +78,12 @@ ENDS = {
 class Play:
     """A gateway, a provider and a worker in one time, which the test moves."""
 
-    world: World
+    factory: Factory
     tenant: Tenant
     clock: ManualClock
     gateway: Gateway
     emulator: Emulator
-    follow_up: FollowUp
+    reconcile: Reconcile
     began: datetime
     told: dict[Case, Told] = field(default_factory=dict)
 
@@ -104,11 +102,11 @@ class Play:
         id_ = self.told[case].message_id
         (found,) = [m for m in self.emulator.messages.newest_first() if m.message_id == id_]
         answers = set()
-        for stage in stages_of(found, case.scenario):
+        for live_gateway in stages_of(found, case.scenario):
             extra = {"From": found.sender or ""}
-            if stage.error_code is not None:
-                extra["ErrorCode"] = str(stage.error_code)
-            answer = self.gateway.callback(id_, found.sid, stage.status.value, **extra)
+            if live_gateway.error_code is not None:
+                extra["ErrorCode"] = str(live_gateway.error_code)
+            answer = self.gateway.callback(id_, found.sid, live_gateway.status.value, **extra)
             answers.add(answer.status_code)
         return answers
 
@@ -116,42 +114,42 @@ class Play:
         """Let the worker look at every step of the time."""
         while self.clock.at < self.began + until:
             self.clock.advance(step.total_seconds())
-            while self.follow_up.run_once():
+            while self.reconcile.run_once():
                 pass
 
     def rows(self) -> dict[Case, dict[str, Any]]:
         """What the database holds of each case."""
-        rows = {str(row["id"]): row for row in self.world.rows(messages)}
+        rows = {str(row["id"]): row for row in self.factory.rows(messages)}
         return {case: rows[told.message_id or ""] for case, told in self.told.items()}
 
 
 @pytest.fixture
-def play(world: World, tenant: Tenant, vault: Vault, tmp_path: Path) -> Iterator[Play]:
+def play(factory: Factory, tenant: Tenant, cipher: Cipher, tmp_path: Path) -> Iterator[Play]:
     """Everything at the minute before the first message."""
     clock = ManualClock()
     config = EmulatorConfig(status_pace_seconds=0, now=lambda: clock.at)
     with EmulatorServer(config=config) as twilio:
         transport = TwilioTransport(twilio.url)
-        clients = TwilioClients(transport, vault)
+        clients = TwilioClients(transport, cipher)
         provider = TwilioProvider(clients, CallbackUrl(PUBLIC_URL))
-        gateway = open_gateway(world.database, vault, tmp_path, clock=clock.clock())
-        rewire(gateway, provider=provider, pace=FakePace().pace())
-        follow_up = FollowUp(
-            database=world.database,
+        gateway = open_gateway(factory.database, cipher, tmp_path, clock=clock.clock())
+        replace_services(gateway, provider=provider, pace=FakePace().pace())
+        reconcile = Reconcile(
+            database=factory.database,
             source=TwilioMessages(clients),
             track=gateway.services.track,
-            resend=Resend(world.database, provider, clock.clock(), FakePace().pace()),
+            resend=Resend(factory.database, provider, clock.clock(), FakePace().pace()),
             clock=clock.clock(),
         )
         began = clock.at - min(SENT)
-        yield Play(world, tenant, clock, gateway, twilio.emulator, follow_up, began)
+        yield Play(factory, tenant, clock, gateway, twilio.emulator, reconcile, began)
         transport.close()
 
 
 def test_ten_minutes_without_callbacks_change_no_end(play: Play, tmp_path: Path) -> None:
     """Late callbacks, or without them the worker's looks in their time, lead where prompt ones do.
 
-    Break: in `app/messages/follow_up.py`, leave `self._report` out of `_settle` or of `_repair`; or
+    Break: in `app/messages/reconciliation/reconcile.py`, leave `self._report` out of `_settle` or of `_repair`; or
     in `app/messages/check_times.py` let `ACCEPTED_CHECKS` begin after an hour; or in
     `app/providers/twilio/webhook.py`, `sms_status`, do not raise again: 204 loses the callback.
     """
@@ -169,7 +167,7 @@ def test_ten_minutes_without_callbacks_change_no_end(play: Play, tmp_path: Path)
     play.pass_time(SENT[-1] + LAST_LOOK, LATER)
     assert _astray(play, set(CASES)) == {}
     assert {row["check_at"] for row in play.rows().values()} == {None}
-    verdict = judge(list(play.told.values()), created_at(play.emulator), held_in(play.world))
+    verdict = judge(list(play.told.values()), created_at(play.emulator), held_in(play.factory))
     assert verdict.faults == ()
     assert len(verdict.recovered) == len(CASES) // len(CREATES)
 
@@ -187,11 +185,11 @@ def _until_its_end(play: Play, folder: Path) -> None:
         for case in cases:
             if case.fate is Fate.AT_ONCE:
                 assert play.call_back(case) == {204}
-        provide(app, away)
+        register_service(app, away)
         for case in cases[::2]:
             if case.fate is not Fate.AT_ONCE:
                 assert play.call_back(case) == {503}
-        provide(app, play.gateway.services.track)
+        register_service(app, play.gateway.services.track)
     play.pass_time(OUTAGE)
 
 

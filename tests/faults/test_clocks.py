@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.db.clock import ClocksDiffer
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
@@ -15,18 +15,18 @@ from app.db.schema import upgrade
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock, host_now, utc_now
 from app.kernel.ids import first_id_at, new_id
-from app.messages.count import CountMessages
-from app.messages.due import claim_due
-from app.messages.expire import ExpireMessages
-from app.messages.make_months import MakeMonths
-from app.messages.purge import Purge
+from app.messages.reconciliation.claims import claim_due
+from app.messages.retention.expire import ExpireMessages
+from app.messages.retention.partitions import CreatePartitions
+from app.messages.retention.purge import Purge
+from app.messages.statistics.aggregate import AggregateMessages
 from app.messages.tables import idempotency_keys, message_counting, message_counts, messages
-from app.people.purge import PurgeSessions
+from app.users.purge import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 from app.worker.housekeeping import Heartbeat, HourlyMonths, HourlyPurge
+from support.factories import Factory, Gateway, Tenant
 from support.months import partitions, write_event, write_message
 from support.time import host_clock_ahead
-from support.world import Gateway, Tenant, World
 
 WRONG = (timedelta(seconds=61), timedelta(hours=25), timedelta(days=366))
 MOMENT = timedelta(seconds=2)
@@ -40,7 +40,7 @@ def deletions(database: Database) -> dict[str, Callable[[], object]]:
         "purge sessions": PurgeSessions(database, Clock()),
         "expire": ExpireMessages(database, Clock(), 400),
         "purge guards": PurgeGuards(database, Clock()),
-        "make months": MakeMonths(database, Clock()),
+        "make months": CreatePartitions(database, Clock()),
         "upgrade": lambda: upgrade(database),
     }
 
@@ -93,16 +93,16 @@ def test_a_clock_that_is_set_while_connections_are_open_is_measured_again(
 
 
 def test_a_worker_ahead_keeps_live_idempotency_keys_and_the_same_key_sends_once(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: let `utc_now` return the host's time, or leave out the guard in `Purge`."""
     first = gateway.send(tenant, Idempotency_Key="k")
     with host_clock_ahead(timedelta(hours=25)):
         with capture_logs() as lines:
-            hourly(world.database).run_once()
-            HourlyMonths(MakeMonths(world.database, Clock())).run_once()
+            hourly(factory.database).run_once()
+            HourlyMonths(CreatePartitions(factory.database, Clock())).run_once()
         assert [line["event"] for line in lines] == ["clocks_differ"] * 2
-        assert len(world.rows(idempotency_keys)) == 1
+        assert len(factory.rows(idempotency_keys)) == 1
         again = gateway.send(tenant, Idempotency_Key="k")
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.json == first.json
@@ -111,7 +111,7 @@ def test_a_worker_ahead_keeps_live_idempotency_keys_and_the_same_key_sends_once(
 
 
 def test_what_a_wrong_host_writes_has_the_time_and_the_ids_of_the_database(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: let `utc_now` return the host's time."""
     key = tenant.keys[Role.VIEWER]
@@ -121,7 +121,7 @@ def test_what_a_wrong_host_writes_has_the_time_and_the_ids_of_the_database(
             sent = gateway.send(tenant).json
             assert gateway.callback(sent["id"], sent["message_sid"], "sent").status_code == 204
             minted = new_id()
-        row = next(row for row in world.rows(messages) if str(row["id"]) == sent["id"])
+        row = next(row for row in factory.rows(messages) if str(row["id"]) == sent["id"])
         assert abs(row["created_at"] - began) < timedelta(seconds=30)
         assert first_id_at(began - MOMENT) < row["id"] < minted < first_id_at(utc_now() + MOMENT)
         # The next one, of a host that is right, comes after it.
@@ -131,13 +131,13 @@ def test_what_a_wrong_host_writes_has_the_time_and_the_ids_of_the_database(
 
 
 def test_a_claim_of_a_wrong_host_ends_when_its_lease_does(
-    database: Database, tenant: Tenant, world: World
+    database: Database, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: let `utc_now` return the host's time."""
     message_id = write_message(database, tenant, utc_now(), check_at=utc_now() + timedelta(hours=1))
     with host_clock_ahead(timedelta(days=2)), database.writing() as connection:
         assert claim_due(connection, Clock().now(), 10) == []
-    world.set(messages, message_id, check_at=utc_now() - MOMENT)
+    factory.set(messages, message_id, check_at=utc_now() - MOMENT)
     with host_clock_ahead(timedelta(days=-2)), database.writing() as connection:
         (claimed,) = claim_due(connection, Clock().now(), 10)
     assert abs(claimed.leased_until - utc_now()) < timedelta(minutes=1)
@@ -148,7 +148,7 @@ def test_months_are_not_made_a_year_ahead(database: Database) -> None:
     """Break: leave out `require_same_time` in `MakeMonths`."""
     before = partitions(database)
     with host_clock_ahead(timedelta(days=365)), pytest.raises(ClocksDiffer):
-        MakeMonths(database, Clock())()
+        CreatePartitions(database, Clock())()
     assert partitions(database) == before
 
 
@@ -167,12 +167,12 @@ def test_a_worker_with_a_wrong_clock_beats_with_the_right_time_and_logs_it(
     assert timedelta(0) <= at - began < timedelta(minutes=1)
 
 
-def sends_counted(world: World) -> dict[str, int]:
-    rows = world.rows(message_counts)
+def sends_counted(factory: Factory) -> dict[str, int]:
+    rows = factory.rows(message_counts)
     return {name: sum(row[name] for row in rows) for name in ("sends", "undelivered")}
 
 
-def count(worker: CountMessages, rounds: int = 1) -> None:
+def count(worker: AggregateMessages, rounds: int = 1) -> None:
     for _ in range(rounds):
         while worker.run_once():
             pass
@@ -180,29 +180,29 @@ def count(worker: CountMessages, rounds: int = 1) -> None:
 
 @pytest.mark.parametrize("event_is_late_by", [timedelta(seconds=180), timedelta(days=-40)])
 def test_a_callback_with_an_id_of_a_wrong_time_is_counted(
-    database: Database, tenant: Tenant, world: World, event_is_late_by: timedelta
+    database: Database, tenant: Tenant, factory: Factory, event_is_late_by: timedelta
 ) -> None:
     """Break: in `CountMessages`, an overlap of 2 minutes; or leave out the review."""
     now = utc_now()
     message_id = write_message(database, tenant, now - timedelta(hours=5))
-    worker = CountMessages(database, Clock())
+    worker = AggregateMessages(database, Clock())
     count(worker)
-    assert sends_counted(world) == {"sends": 1, "undelivered": 0}
-    world.set(messages, message_id, status="undelivered")
+    assert sends_counted(factory) == {"sends": 1, "undelivered": 0}
+    factory.set(messages, message_id, status="undelivered")
     write_event(database, message_id, now - event_is_late_by)
     count(worker, rounds=7)
-    assert sends_counted(world) == {"sends": 1, "undelivered": 1}
+    assert sends_counted(factory) == {"sends": 1, "undelivered": 1}
 
 
 def test_counting_goes_on_after_a_worker_was_ahead(
-    database: Database, tenant: Tenant, world: World
+    database: Database, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: in `take_turn`, respect any lease; in `run_once`, begin at `counted_until` alone."""
     ahead = utc_now() + timedelta(days=40)
-    count(CountMessages(database, Clock()))
+    count(AggregateMessages(database, Clock()))
     with database.writing() as connection:
         values = {"counted_until": ahead, "leased_until": ahead}
         connection.execute(update(message_counting).values(**values))
     write_message(database, tenant, utc_now())
-    count(CountMessages(database, Clock()))
-    assert sends_counted(world)["sends"] == 1
+    count(AggregateMessages(database, Clock()))
+    assert sends_counted(factory)["sends"] == 1

@@ -15,10 +15,10 @@ from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
 from support.history import Told, judge
-from support.patience import eventually
+from support.live_gateway import LiveGateway, number, start_live_gateway
+from support.polling import eventually
 from support.processes import running_worker
 from support.replicated_postgres import ReplicatedPostgres, replicated_postgres
-from support.stage import Stage, number, staged
 
 CLIENTS = 6
 BEFORE, AFTER = 40, 80
@@ -31,8 +31,8 @@ ANSWERED = {201, 504}
 class Clients:
     """Clients that send until told to stop, each send with one key until it is answered."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, live_gateway: LiveGateway) -> None:
+        self._stage = live_gateway
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.told: list[Told] = []
@@ -75,32 +75,32 @@ def test_nothing_acknowledged_is_lost_when_a_standby_takes_over(tmp_path: Path) 
 
     Break: in `app/db/postgres.py`, add `-c synchronous_commit=local` to `_OPTIONS`, so that answers
     do not wait for the standby; or leave out `target_session_attrs`: old data is then read. Or in
-    `app/messages/settle.py`, `settle`, let `problem` pass.
+    `app/messages/sending/record_outcome.py`, `settle`, let `problem` pass.
     """
     with replicated_postgres() as servers:
         database = Database(servers.url, pool_size=8)
         upgrade(database)
         with (
-            staged(database, tmp_path) as stage,
-            running_worker(stage.environ, tmp_path / "worker.log") as worker,
+            start_live_gateway(database, tmp_path) as live_gateway,
+            running_worker(live_gateway.environ, tmp_path / "worker.log") as worker,
         ):
             eventually(lambda: _has_worker(database))
-            web = stage.web.children()
-            told = _through_the_failover(stage, servers)
-            _is_settled_by_the_worker(stage, told[0])
+            web = live_gateway.web.children()
+            told = _through_the_failover(live_gateway, servers)
+            _is_settled_by_the_worker(live_gateway, told[0])
             assert worker.popen.poll() is None
-            assert stage.web.children() == web
-            assert stage.emulator.wait_until_quiet(60)
-            stage.follow_up()
+            assert live_gateway.web.children() == web
+            assert live_gateway.emulator.wait_until_quiet(60)
+            live_gateway.reconcile()
             keys = {one.key: SLOW if one.key == "slow" else SILENT for one in told[:2]}
             keys |= {one.key: number(int(one.key.partition("-")[2]) % 50) for one in told[2:]}
             with ThreadPoolExecutor(CLIENTS) as pool:
-                again = list(pool.map(stage.send, keys.keys(), keys.values()))
-        verdict = judge(told + again, stage.created(), stage.held())
+                again = list(pool.map(live_gateway.send, keys.keys(), keys.values()))
+        verdict = judge(told + again, live_gateway.created(), live_gateway.held())
         database.close()
-        held = stage.held()
+        held = live_gateway.held()
         database.close()
-    verdict = judge(told + again, stage.created(), held)
+    verdict = judge(told + again, live_gateway.created(), held)
     assert verdict.faults == ()
     assert {"silent", "slow"} <= set(verdict.recovered)
     assert {one.status for one in told} <= {201, 409, 503, 504}
@@ -113,23 +113,23 @@ def _has_worker(database: Database) -> bool:
         return last_beat(connection) is not None
 
 
-def _through_the_failover(stage: Stage, servers: ReplicatedPostgres) -> list[Told]:
+def _through_the_failover(live_gateway: LiveGateway, servers: ReplicatedPostgres) -> list[Told]:
     """Send before, while and after there is no primary."""
-    scenarios = stage.emulator.scenarios
+    scenarios = live_gateway.emulator.scenarios
     lost = CreateAnswer.ERROR_500_AFTER_ACCEPTING
     scenarios.for_number(SILENT, Scenario(create=lost, callbacks=CallbackMode.LOST))
     slow = Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=4)
     scenarios.for_number(SLOW, slow)
-    silent = stage.send("silent", SILENT)
-    clients = Clients(stage)
+    silent = live_gateway.send("silent", SILENT)
+    clients = Clients(live_gateway)
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
         running = [pool.submit(clients.run, client) for client in range(CLIENTS)]
         try:
             eventually(lambda: clients.count(201) >= BEFORE)
-            in_flight = pool.submit(stage.send, "slow", SLOW)
-            eventually(lambda: any(one.key == "slow" for one in stage.created()))
-            _die(stage, servers, clients)
-            slow_told = _while_there_is_no_primary(stage, silent, clients, in_flight)
+            in_flight = pool.submit(live_gateway.send, "slow", SLOW)
+            eventually(lambda: any(one.key == "slow" for one in live_gateway.created()))
+            _die(live_gateway, servers, clients)
+            slow_told = _while_there_is_no_primary(live_gateway, silent, clients, in_flight)
             servers.promote()
             enough = clients.count(201) + AFTER
             eventually(lambda: clients.count(201) >= enough)
@@ -141,7 +141,7 @@ def _through_the_failover(stage: Stage, servers: ReplicatedPostgres) -> list[Tol
     return [silent, slow_told, *clients.told]
 
 
-def _die(stage: Stage, servers: ReplicatedPostgres, clients: Clients) -> None:
+def _die(live_gateway: LiveGateway, servers: ReplicatedPostgres, clients: Clients) -> None:
     """Kill the primary while it alone has what every client waits for."""
     answered = clients.count(201)
     servers.hold_back()
@@ -152,24 +152,24 @@ def _die(stage: Stage, servers: ReplicatedPostgres, clients: Clients) -> None:
         )
     )
     servers.kill_primary()
-    stage.database.close()
+    live_gateway.database.close()
 
 
 def _while_there_is_no_primary(
-    stage: Stage, silent: Told, clients: Clients, in_flight: Future[Told]
+    live_gateway: LiveGateway, silent: Told, clients: Clients, in_flight: Future[Told]
 ) -> Told:
     """See everyone turned away, in time, and nothing read of the standby; wait for who waits."""
     eventually(lambda: clients.turned_away() == CLIENTS)
-    assert stage.get(f"/v1/sms/{silent.message_id}").status == 503
-    called = stage.callback(silent.message_id, "SM" + "0" * 32, "sent")
+    assert live_gateway.get(f"/v1/sms/{silent.message_id}").status == 503
+    called = live_gateway.callback(silent.message_id, "SM" + "0" * 32, "sent")
     assert called.status == 503
     assert called.seconds < CALLBACK_WITHIN_SECONDS
     return in_flight.result()
 
 
-def _is_settled_by_the_worker(stage: Stage, told: Told) -> None:
+def _is_settled_by_the_worker(live_gateway: LiveGateway, told: Told) -> None:
     """Let the time pass until the worker, which was never restarted, looks for a message."""
     is_told = messages.c.id == told.message_id
-    with stage.database.writing() as connection:
+    with live_gateway.database.writing() as connection:
         connection.execute(update(messages).where(is_told).values(check_at=utc_now()))
-    eventually(lambda: stage.rows()[told.message_id or ""]["submission"] == "accepted")
+    eventually(lambda: live_gateway.rows()[told.message_id or ""]["submission"] == "accepted")

@@ -6,8 +6,8 @@ from pathlib import Path
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from support.history import Told, judge
-from support.patience import eventually
-from support.stage import Stage, number, staged
+from support.live_gateway import LiveGateway, number, start_live_gateway
+from support.polling import eventually
 
 SLOW, QUICK_CLIENTS = 8, 4
 HELD_SECONDS = 4
@@ -25,31 +25,31 @@ def test_sigterm_answers_accepted_sends_and_loses_none(database: Database, tmp_p
     lost = CallbackMode.LOST  # who would call back finds nobody there
     create = CreateAnswer.TIMEOUT_AFTER_ACCEPTING
     slow = Scenario(create=create, hold_seconds=HELD_SECONDS, callbacks=lost)
-    with staged(database, tmp_path) as stage:
-        stage.emulator.scenarios.set_default(Scenario(callbacks=lost))
+    with start_live_gateway(database, tmp_path) as live_gateway:
+        live_gateway.emulator.scenarios.set_default(Scenario(callbacks=lost))
         for place in range(SLOW):
-            stage.emulator.scenarios.for_number(number(place), slow)
+            live_gateway.emulator.scenarios.for_number(number(place), slow)
         with ThreadPoolExecutor(SLOW + QUICK_CLIENTS) as pool:
-            held = [pool.submit(stage.send, f"slow {i}", number(i)) for i in range(SLOW)]
-            eventually(lambda: stage.emulator.messages.attempted == SLOW)
-            quick = [pool.submit(_until_refused, stage, i) for i in range(QUICK_CLIENTS)]
-            eventually(lambda: stage.emulator.messages.attempted >= SLOW + 20)
-            stage.web.popen.terminate()
+            held = [pool.submit(live_gateway.send, f"slow {i}", number(i)) for i in range(SLOW)]
+            eventually(lambda: live_gateway.emulator.messages.attempted == SLOW)
+            quick = [pool.submit(_until_refused, live_gateway, i) for i in range(QUICK_CLIENTS)]
+            eventually(lambda: live_gateway.emulator.messages.attempted >= SLOW + 20)
+            live_gateway.web.popen.terminate()
             told = [t for one in quick for t in one.result()]
             assert not any(one.done() for one in held), "refused only after the slowest request"
             told += [one.result() for one in held]
-            assert stage.web.popen.wait(STOPS_WITHIN_SECONDS) == 0
-        assert stage.emulator.wait_until_quiet(60)
-        stage.follow_up()
+            assert live_gateway.web.popen.wait(STOPS_WITHIN_SECONDS) == 0
+        assert live_gateway.emulator.wait_until_quiet(60)
+        live_gateway.reconcile()
     assert {one.status for one in told if one.key.startswith("slow")} == {201}
     assert {one.status for one in told} <= {201, None}
-    assert judge(told, stage.created(), stage.held()).faults == ()
+    assert judge(told, live_gateway.created(), live_gateway.held()).faults == ()
 
 
-def _until_refused(stage: Stage, client: int) -> list[Told]:
+def _until_refused(live_gateway: LiveGateway, client: int) -> list[Told]:
     told: list[Told] = []
     while True:
         try:
-            told.append(stage.send(f"quick {client} {len(told)}", number(50 + client)))
+            told.append(live_gateway.send(f"quick {client} {len(told)}", number(50 + client)))
         except ConnectionRefusedError:
             return told

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, Scenario
 from support.history import Told, judge
-from support.stage import Stage, number, staged
+from support.live_gateway import LiveGateway, number, start_live_gateway
 
 CLIENTS, KILLS, SENDS = 8, 30, 800
 WITHOUT_CALLBACKS = 10  # every tenth number
@@ -26,28 +26,30 @@ def test_nothing_is_lost_or_doubled_while_web_processes_are_killed(
 ) -> None:
     """Every send ends once, whenever its process dies.
 
-    Break: in `app/messages/send.py`, `_send`, call `open_submission` with None in place of
-    `call.idempotent`: keys are then sent twice. Or in `app/messages/follow_up.py`, `_settle`, leave
+    Break: in `app/messages/sending/send.py`, `_send`, call `open_submission` with None in place of
+    `call.idempotent`: keys are then sent twice. Or in `app/messages/reconciliation/reconcile.py`, `_settle`, leave
     out `self._report`: what a killed process had handed over is then never accepted.
     """
-    with staged(database, tmp_path) as stage:
+    with start_live_gateway(database, tmp_path) as live_gateway:
         for place in range(0, 100, WITHOUT_CALLBACKS):
             lost = Scenario(callbacks=CallbackMode.LOST)
-            stage.emulator.scenarios.for_number(number(place), lost)
-        told = _under_fire(stage)
-        assert stage.emulator.wait_until_quiet(60)
-        stage.follow_up()
+            live_gateway.emulator.scenarios.for_number(number(place), lost)
+        told = _under_fire(live_gateway)
+        assert live_gateway.emulator.wait_until_quiet(60)
+        live_gateway.reconcile()
         keys = sorted({one.key for one in told})
         with ThreadPoolExecutor(CLIENTS) as pool:
-            again = list(pool.map(stage.send, keys, map(_number, keys)))
-    verdict = judge(told + again, stage.created(), stage.held())
+            again = list(pool.map(live_gateway.send, keys, map(_number, keys)))
+    verdict = judge(told + again, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert verdict.recovered
     assert {one.status for one in again} == {201}
-    assert {row.status for row in stage.held() if row.submission == "accepted"} == {"delivered"}
+    assert {row.status for row in live_gateway.held() if row.submission == "accepted"} == {
+        "delivered"
+    }
 
 
-def _under_fire(stage: Stage) -> list[Told]:
+def _under_fire(live_gateway: LiveGateway) -> list[Told]:
     """Let clients send while web processes are killed, until there was enough of both."""
     killed: list[int] = []
     sent: list[str] = []
@@ -57,9 +59,11 @@ def _under_fire(stage: Stage) -> list[Told]:
         return end.is_set() or (len(killed) >= KILLS and len(sent) >= SENDS)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        clients = [pool.submit(_client, stage, place, sent, is_enough) for place in range(CLIENTS)]
+        clients = [
+            pool.submit(_client, live_gateway, place, sent, is_enough) for place in range(CLIENTS)
+        ]
         try:
-            _kill_at_random(stage, killed, is_enough)
+            _kill_at_random(live_gateway, killed, is_enough)
         finally:
             end.set()
     assert len(killed) >= KILLS
@@ -67,12 +71,14 @@ def _under_fire(stage: Stage) -> list[Told]:
     return [one for client in clients for one in client.result()]
 
 
-def _client(stage: Stage, place: int, sent: list[str], is_enough: Callable[[], bool]) -> list[Told]:
+def _client(
+    live_gateway: LiveGateway, place: int, sent: list[str], is_enough: Callable[[], bool]
+) -> list[Told]:
     told: list[Told] = []
     while not is_enough():
         key = f"{place}-{len(told)}"
         sent.append(key)
-        told += _send_until_answered(stage, key)
+        told += _send_until_answered(live_gateway, key)
     return told
 
 
@@ -80,22 +86,24 @@ def _number(key: str) -> str:
     return number(int(key.rpartition("-")[2]))
 
 
-def _send_until_answered(stage: Stage, key: str) -> list[Told]:
+def _send_until_answered(live_gateway: LiveGateway, key: str) -> list[Told]:
     """Try again with the same key; a send that stays in conflict is left to the end."""
     told: list[Told] = []
     while len(told) < TRIES and not (told and told[-1].status in ANSWERED):
-        told.append(stage.send(key, _number(key)))
+        told.append(live_gateway.send(key, _number(key)))
         if told[-1].status in {409, 429, 503}:
             time.sleep(0.05)
     return told
 
 
-def _kill_at_random(stage: Stage, killed: list[int], is_enough: Callable[[], bool]) -> None:
+def _kill_at_random(
+    live_gateway: LiveGateway, killed: list[int], is_enough: Callable[[], bool]
+) -> None:
     chance = random.Random(4)
     deadline = time.monotonic() + LONGEST_SECONDS
     while not is_enough() and time.monotonic() < deadline:
         time.sleep(chance.uniform(0.3, 0.8))
-        alive = stage.web.children()
+        alive = live_gateway.web.children()
         if alive:
             victim = chance.choice(alive)
             os.kill(victim, signal.SIGKILL)

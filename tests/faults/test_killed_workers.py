@@ -18,9 +18,9 @@ from app.kernel.clock import utc_now
 from app.messages.tables import messages
 from app.use_cases.tables import use_cases
 from support.history import Told, judge
-from support.patience import eventually
+from support.live_gateway import LiveGateway, number, start_live_gateway_here
+from support.polling import eventually
 from support.processes import Process, running_worker
-from support.stage import Stage, number, staged_here
 
 PATIENCE_SECONDS = 60
 
@@ -28,8 +28,8 @@ PATIENCE_SECONDS = 60
 class Listing:
     """The provider's list of messages: who is asked for, and when the answers go out."""
 
-    def __init__(self, stage: Stage, answered_at_once: int) -> None:
-        application = stage.twilio._application
+    def __init__(self, live_gateway: LiveGateway, answered_at_once: int) -> None:
+        application = live_gateway.twilio._application
         self._inner: Callable[..., Iterable[bytes]] = application.wsgi_app
         application.wsgi_app = self  # type: ignore[method-assign]
         self._lock = threading.Lock()
@@ -61,41 +61,41 @@ class Listing:
 def test_what_a_killed_worker_had_claimed_is_taken_over(database: Database, tmp_path: Path) -> None:
     """The lease of a dead worker runs out, and the next one asks for what it had not settled.
 
-    Break: in `app/messages/due.py`, `claim_due`, set `check_at` to None in place of the lease.
+    Break: in `app/messages/reconciliation/claims.py`, `claim_due`, set `check_at` to None in place of the lease.
     """
-    with staged_here(database, tmp_path) as stage:
-        listing = Listing(stage, answered_at_once=5)
-        told = _unconfirmed(stage, 40)
-        with _worker(stage, "first") as first:
+    with start_live_gateway_here(database, tmp_path) as live_gateway:
+        listing = Listing(live_gateway, answered_at_once=5)
+        told = _unconfirmed(live_gateway, 40)
+        with _worker(live_gateway, "first") as first:
             eventually(lambda: listing.asked.total() == 6)
             first.kill()
         listing.go_on.set()
-        assert _settled(stage) == 5
-        with _worker(stage, "second"):
-            eventually(lambda: _settled(stage) == 25)
-            _make_unsettled_due(stage)
-            eventually(lambda: _settled(stage) == 40)
-    verdict = judge(told, stage.created(), stage.held())
+        assert _settled(live_gateway) == 5
+        with _worker(live_gateway, "second"):
+            eventually(lambda: _settled(live_gateway) == 25)
+            _make_unsettled_due(live_gateway)
+            eventually(lambda: _settled(live_gateway) == 40)
+    verdict = judge(told, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
-    assert len(verdict.recovered) == len(stage.created()) == 40
+    assert len(verdict.recovered) == len(live_gateway.created()) == 40
     assert sorted(listing.asked.values()) == [1] * 39 + [2]
 
 
 def test_two_workers_never_do_one_job_twice(database: Database, tmp_path: Path) -> None:
     """Both are in the middle of a batch at once, and none of their messages is the same.
 
-    Break: in `app/messages/due.py`, `claim_due`, set `check_at` to `now` in place of the lease.
+    Break: in `app/messages/reconciliation/claims.py`, `claim_due`, set `check_at` to `now` in place of the lease.
     """
-    with staged_here(database, tmp_path) as stage:
-        listing = Listing(stage, answered_at_once=0)
-        told = _unconfirmed(stage, 60)
-        with _worker(stage, "first"), _worker(stage, "second"):
+    with start_live_gateway_here(database, tmp_path) as live_gateway:
+        listing = Listing(live_gateway, answered_at_once=0)
+        told = _unconfirmed(live_gateway, 60)
+        with _worker(live_gateway, "first"), _worker(live_gateway, "second"):
             eventually(lambda: listing.asked.total() == 2)
             listing.go_on.set()
-            eventually(lambda: _settled(stage) == 60)
-    verdict = judge(told, stage.created(), stage.held())
+            eventually(lambda: _settled(live_gateway) == 60)
+    verdict = judge(told, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
-    assert len(stage.created()) == 60
+    assert len(live_gateway.created()) == 60
     assert set(listing.asked.values()) == {1}
     assert listing.at_once_for_one == 1
 
@@ -105,61 +105,63 @@ def test_the_resend_of_a_killed_worker_is_not_made_twice(
 ) -> None:
     """It was counted before the call: the next worker looks for it by its time, and finds it.
 
-    Break: in `app/messages/resend_counts.py`, `count_resend`, leave `resent_at` out.
+    Break: in `app/messages/reconciliation/resend.py`, `count_resend`, leave `resent_at` out.
     """
-    with staged_here(database, tmp_path) as stage:
-        scenarios = stage.emulator.scenarios
+    with start_live_gateway_here(database, tmp_path) as live_gateway:
+        scenarios = live_gateway.emulator.scenarios
         scenarios.set_default(Scenario(create=CreateAnswer.DROP_CONNECTION))
-        told = stage.send("once")
+        told = live_gateway.send("once")
         assert told.status == 504
-        _make_old_and_resent(stage)
+        _make_old_and_resent(live_gateway)
         hangs = CreateAnswer.TIMEOUT_AFTER_ACCEPTING
         scenarios.set_default(Scenario(create=hangs, hold_seconds=9, callbacks=CallbackMode.LOST))
-        with _worker(stage, "first") as first:
-            eventually(lambda: len(stage.created()) == 1)
+        with _worker(live_gateway, "first") as first:
+            eventually(lambda: len(live_gateway.created()) == 1)
             first.kill()
-        with stage.database.reading() as connection:
+        with live_gateway.database.reading() as connection:
             (row,) = connection.execute(select(messages)).all()
         assert (row.resends, row.submission, row.message_sid) == (1, "unconfirmed", None)
-        with _worker(stage, "second"):
-            _make_unsettled_due(stage)
-            eventually(lambda: _settled(stage) == 1)
-    verdict = judge([told], stage.created(), stage.held())
+        with _worker(live_gateway, "second"):
+            _make_unsettled_due(live_gateway)
+            eventually(lambda: _settled(live_gateway) == 1)
+    verdict = judge([told], live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
-    assert len(stage.created()) == 1
+    assert len(live_gateway.created()) == 1
 
 
-def _make_old_and_resent(stage: Stage) -> None:
+def _make_old_and_resent(live_gateway: LiveGateway) -> None:
     """Let three minutes pass for what is unsettled, of a use case that has it sent again."""
     created_at = utc_now() - timedelta(minutes=3)
-    with stage.database.writing() as connection:
+    with live_gateway.database.writing() as connection:
         connection.execute(update(use_cases).values(on_unconfirmed="resend"))
         connection.execute(update(messages).values(created_at=created_at, check_at=utc_now()))
 
 
-def _unconfirmed(stage: Stage, count: int) -> list[Told]:
+def _unconfirmed(live_gateway: LiveGateway, count: int) -> list[Told]:
     """Sends to numbers of their own that only the provider's list can settle, all due now."""
     create = CreateAnswer.ERROR_500_AFTER_ACCEPTING
-    stage.emulator.scenarios.set_default(Scenario(create=create, callbacks=CallbackMode.LOST))
+    live_gateway.emulator.scenarios.set_default(
+        Scenario(create=create, callbacks=CallbackMode.LOST)
+    )
     places = range(count)
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(stage.send, map(str, places), map(number, places)))
+        told = list(pool.map(live_gateway.send, map(str, places), map(number, places)))
     assert {one.status for one in told} == {504}
-    assert stage.emulator.wait_until_quiet(PATIENCE_SECONDS)
-    _make_unsettled_due(stage)
+    assert live_gateway.emulator.wait_until_quiet(PATIENCE_SECONDS)
+    _make_unsettled_due(live_gateway)
     return told
 
 
-def _make_unsettled_due(stage: Stage) -> None:
+def _make_unsettled_due(live_gateway: LiveGateway) -> None:
     """Let the time pass until the next look, or until a lease has run out."""
     waits = (messages.c.submission != "accepted", messages.c.check_at.is_not(None))
-    with stage.database.writing() as connection:
+    with live_gateway.database.writing() as connection:
         connection.execute(update(messages).where(*waits).values(check_at=utc_now()))
 
 
-def _settled(stage: Stage) -> int:
-    return sum(row.submission == "accepted" for row in stage.held())
+def _settled(live_gateway: LiveGateway) -> int:
+    return sum(row.submission == "accepted" for row in live_gateway.held())
 
 
-def _worker(stage: Stage, name: str) -> AbstractContextManager[Process]:
-    return running_worker(stage.environ, stage.folder / f"{name}.log")
+def _worker(live_gateway: LiveGateway, name: str) -> AbstractContextManager[Process]:
+    return running_worker(live_gateway.environ, live_gateway.folder / f"{name}.log")

@@ -6,8 +6,8 @@ from pathlib import Path
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from support.history import Told, judge
-from support.patience import eventually
-from support.stage import Stage, number, staged
+from support.live_gateway import LiveGateway, number, start_live_gateway
+from support.polling import eventually
 
 AFTER_ACCEPTING = (
     CreateAnswer.TIMEOUT_AFTER_ACCEPTING,
@@ -26,7 +26,7 @@ def test_what_the_provider_took_without_saying_so_is_created_once_and_settled(
     """Each kind of silence answers 504; callbacks settle, and where there are none, the list does.
 
     Break: in `app/providers/twilio/client.py`, `_outcome_of`, return `NeverProcessed()` in the last
-    case; or in `app/messages/follow_up.py`, `_settle`, leave out `self._report`.
+    case; or in `app/messages/reconciliation/reconcile.py`, `_settle`, leave out `self._report`.
     """
     cases = {
         f"{create} {callbacks}": Scenario(
@@ -35,33 +35,33 @@ def test_what_the_provider_took_without_saying_so_is_created_once_and_settled(
         for create in AFTER_ACCEPTING
         for callbacks in (CallbackMode.IN_ORDER, CallbackMode.LOST)
     }
-    with staged(database, tmp_path) as stage:
+    with start_live_gateway(database, tmp_path) as live_gateway:
         numbers = {key: number(place) for place, key in enumerate(cases)}
         for key, scenario in cases.items():
-            stage.emulator.scenarios.for_number(numbers[key], scenario)
-        told = _all(stage, numbers)
+            live_gateway.emulator.scenarios.for_number(numbers[key], scenario)
+        told = _all(live_gateway, numbers)
         assert {one.key: (one.status, one.code) for one in told} == dict.fromkeys(
             cases, (504, "SubmissionUnconfirmed")
         )
         ids = {one.key: one.message_id or "" for one in told}
         called_back = {ids[key] for key in cases if key.endswith(CallbackMode.IN_ORDER)}
-        eventually(lambda: _ended(stage) == called_back)
+        eventually(lambda: _ended(live_gateway) == called_back)
         waiting = _all(
-            stage, {key: to for key, to in numbers.items() if ids[key] not in called_back}
+            live_gateway, {key: to for key, to in numbers.items() if ids[key] not in called_back}
         )
         assert {(one.status, one.message_id) for one in waiting} == {
             (504, ids[one.key]) for one in waiting
         }
-        stage.follow_up()
-        again = _all(stage, numbers)
-    verdict = judge(told + waiting + again, stage.created(), stage.held())
+        live_gateway.reconcile()
+        again = _all(live_gateway, numbers)
+    verdict = judge(told + waiting + again, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert verdict.recovered == tuple(sorted(cases))
-    assert stage.emulator.messages.attempted == len(cases)
+    assert live_gateway.emulator.messages.attempted == len(cases)
     assert {one.key: (one.status, one.message_id) for one in again} == {
         key: (201, ids[key]) for key in cases
     }
-    assert {row.status for row in stage.held()} == {"delivered"}
+    assert {row.status for row in live_gateway.held()} == {"delivered"}
 
 
 def test_many_sends_to_one_number_are_each_found_by_the_list(
@@ -73,22 +73,24 @@ def test_many_sends_to_one_number_are_each_found_by_the_list(
     """
     create = CreateAnswer.ERROR_500_AFTER_ACCEPTING
     database = Database(sqlite_url, pool_size=8)
-    with staged(database, tmp_path) as stage:
-        stage.emulator.scenarios.set_default(Scenario(create=create, callbacks=CallbackMode.LOST))
+    with start_live_gateway(database, tmp_path) as live_gateway:
+        live_gateway.emulator.scenarios.set_default(
+            Scenario(create=create, callbacks=CallbackMode.LOST)
+        )
         with ThreadPoolExecutor(8) as pool:
-            told = list(pool.map(stage.send, map(str, range(MANY))))
-        assert stage.emulator.wait_until_quiet(60)
-        stage.follow_up()
-    verdict = judge(told, stage.created(), stage.held())
+            told = list(pool.map(live_gateway.send, map(str, range(MANY))))
+        assert live_gateway.emulator.wait_until_quiet(60)
+        live_gateway.reconcile()
+    verdict = judge(told, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert len(verdict.recovered) == MANY
     database.close()
 
 
-def _all(stage: Stage, numbers: dict[str, str]) -> list[Told]:
+def _all(live_gateway: LiveGateway, numbers: dict[str, str]) -> list[Told]:
     with ThreadPoolExecutor(len(numbers)) as pool:
-        return list(pool.map(stage.send, numbers.keys(), numbers.values()))
+        return list(pool.map(live_gateway.send, numbers.keys(), numbers.values()))
 
 
-def _ended(stage: Stage) -> set[str]:
-    return {row.message_id for row in stage.held() if row.status == "delivered"}
+def _ended(live_gateway: LiveGateway) -> set[str]:
+    return {row.message_id for row in live_gateway.held() if row.status == "delivered"}

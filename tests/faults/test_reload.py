@@ -5,8 +5,8 @@ import signal
 from pathlib import Path
 
 from app.db.engine import Database
-from support.patience import eventually
-from support.stage import staged
+from support.live_gateway import start_live_gateway
+from support.polling import eventually
 
 RELOADS = 2
 
@@ -19,15 +19,15 @@ def test_reloads_keep_one_metrics_folder_and_a_stop_leaves_none(
     folders.mkdir()
     database = Database(sqlite_url, pool_size=2)
     environ = {"TMPDIR": str(folders), "WEB_CONCURRENCY": "1"}
-    with staged(database, tmp_path, **environ) as stage:
+    with start_live_gateway(database, tmp_path, **environ) as live_gateway:
         for _ in range(RELOADS):
-            (before,) = stage.web.children()
-            assert stage.send("k").status is not None
-            os.kill(stage.web.popen.pid, signal.SIGHUP)
-            eventually(lambda before=before: stage.web.children() not in ([], [before]))  # type: ignore[misc]
-            eventually(lambda before=before: before not in stage.web.children())  # type: ignore[misc]
+            (before,) = live_gateway.web.children()
+            assert live_gateway.send("k").status is not None
+            os.kill(live_gateway.web.popen.pid, signal.SIGHUP)
+            eventually(lambda before=before: live_gateway.web.children() not in ([], [before]))  # type: ignore[misc]
+            eventually(lambda before=before: before not in live_gateway.web.children())  # type: ignore[misc]
         assert len(list(folders.glob("borderpost-metrics-*"))) == 1
-        assert stage.request("GET", "/healthz", None, {}) is not None
-        stage.web.stop()
+        assert live_gateway.request("GET", "/healthz", None, {}) is not None
+        live_gateway.web.stop()
         assert list(folders.glob("borderpost-metrics-*")) == []
     database.close()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.db.engine import Database
+from support.live_gateway import LiveGateway, start_live_gateway
 from support.quick_worker import DEADLINES
-from support.stage import Stage, staged
 
 HOST = b"Host: 127.0.0.1\r\n"
 POST = b"POST /v1/sms HTTP/1.1\r\n" + HOST
@@ -35,7 +35,9 @@ READS_NOTHING = b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
 @pytest.fixture(scope="module")
-def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def live_gateway(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveGateway]:
     """A gateway of one process with few threads and shorter deadlines."""
     folder = tmp_path_factory.mktemp("gateway")
     path = folder / "borderpost.db"
@@ -43,13 +45,15 @@ def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     database = Database(f"sqlite:///{path}", pool_size=8)
     worker = ("--worker-class", "tests.support.quick_worker.QuickWorker")
     few = {"BORDERPOST_THREADS": "8", "WEB_CONCURRENCY": "1", "SCRIPT_NAME": "/evil"}
-    with staged(database, folder, options=worker, **few) as found:
+    with start_live_gateway(database, folder, options=worker, **few) as found:
         yield found
     database.close()
 
 
-def _connect(stage: Stage, stack: ExitStack, sent: bytes) -> socket.socket:
-    link = stack.enter_context(socket.create_connection(("127.0.0.1", stage.port), timeout=60))
+def _connect(live_gateway: LiveGateway, stack: ExitStack, sent: bytes) -> socket.socket:
+    link = stack.enter_context(
+        socket.create_connection(("127.0.0.1", live_gateway.port), timeout=60)
+    )
     link.sendall(sent)
     return link
 
@@ -62,40 +66,42 @@ def _read_to_the_end(link: socket.socket) -> bytes:
     return found
 
 
-def _ask(stage: Stage, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+def _ask(live_gateway: LiveGateway, sent: bytes) -> tuple[int, dict[str, str], bytes]:
     """The status, headers and body of the last answer; the connection must end."""
     with ExitStack() as stack:
-        answer = _read_to_the_end(_connect(stage, stack, sent))
+        answer = _read_to_the_end(_connect(live_gateway, stack, sent))
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
     return int(first.split()[1]), headers, body
 
 
-def _assert_serves(stage: Stage, key: str) -> None:
+def _assert_serves(live_gateway: LiveGateway, key: str) -> None:
     """A health check, a send and a signed callback are answered quickly."""
     for _ in range(3):
-        answer = stage.get("/healthz")
+        answer = live_gateway.get("/healthz")
         assert (answer.status, answer.seconds < QUICKLY) == (200, True)
     began = time.monotonic()
-    sent = stage.send(key)
+    sent = live_gateway.send(key)
     assert (sent.status, time.monotonic() - began < QUICKLY) == (201, True)
-    row = stage.rows()[sent.message_id or ""]
-    called = stage.callback(sent.message_id, row["message_sid"], "delivered")
+    row = live_gateway.rows()[sent.message_id or ""]
+    called = live_gateway.callback(sent.message_id, row["message_sid"], "delivered")
     assert (called.status, called.seconds < QUICKLY) == (204, True)
 
 
-def test_incomplete_requests_hold_no_thread_and_end_at_their_deadline(stage: Stage) -> None:
+def test_incomplete_requests_hold_no_thread_and_end_at_their_deadline(
+    live_gateway: LiveGateway,
+) -> None:
     """Break: in `app/web/server/worker.py`, leave out the call of `_end_overdue`."""
     with ExitStack() as stack:
         opened = time.monotonic()
         links = {
-            (name, place): _connect(stage, stack, sent)
+            (name, place): _connect(live_gateway, stack, sent)
             for name, sent in INCOMPLETE.items()
             for place in range(OF_EACH)
         }
         assert len(links) == 200
-        _assert_serves(stage, "while 200 requests are incomplete")
+        _assert_serves(live_gateway, "while 200 requests are incomplete")
         answers = {key: _read_to_the_end(link) for key, link in links.items()}
         assert time.monotonic() - opened > DEADLINES.head - 0.5
     for (name, _), answer in answers.items():
@@ -107,13 +113,15 @@ def test_incomplete_requests_hold_no_thread_and_end_at_their_deadline(stage: Sta
         assert json.loads(last.partition(b"\r\n\r\n")[2])["code"] == "BadRequest"
 
 
-def test_bytes_that_trickle_do_not_move_a_deadline(stage: Stage) -> None:
+def test_bytes_that_trickle_do_not_move_a_deadline(live_gateway: LiveGateway) -> None:
     """Break: in `app/web/server/worker.py`, set the deadline for each byte that arrives."""
     head = b"GET /healthz HTTP/1.1\r\nA: "
     body = POST + b"Content-Length: 60000\r\n\r\n"
     stop = threading.Event()
     with ExitStack() as stack:
-        links = [_connect(stage, stack, sent) for sent in (head, body, CHUNKED) for _ in range(4)]
+        links = [
+            _connect(live_gateway, stack, sent) for sent in (head, body, CHUNKED) for _ in range(4)
+        ]
 
         def trickle() -> None:
             while not stop.wait(0.1):
@@ -131,7 +139,7 @@ def test_bytes_that_trickle_do_not_move_a_deadline(stage: Stage) -> None:
     assert len(ends) == 12  # a client that sends on may lose the answer, not the end
 
 
-def test_slow_readers_hold_no_thread_and_are_cut_off(stage: Stage) -> None:
+def test_slow_readers_hold_no_thread_and_are_cut_off(live_gateway: LiveGateway) -> None:
     """Break: in `app/web/server/connection.py`, let `send` use a blocking `sendall`."""
     with ExitStack() as stack:
         links = []
@@ -140,22 +148,22 @@ def test_slow_readers_hold_no_thread_and_are_cut_off(stage: Stage) -> None:
             stack.enter_context(link)
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             link.settimeout(60)
-            link.connect(("127.0.0.1", stage.port))
+            link.connect(("127.0.0.1", live_gateway.port))
             link.sendall(READS_NOTHING * 100)
             links.append(link)
-        _assert_serves(stage, "while 20 clients read nothing")
+        _assert_serves(live_gateway, "while 20 clients read nothing")
         time.sleep(DEADLINES.answer + 1)
         # The first answers wait in buffers; the end follows them.
         read = [_read_to_the_end(link).count(b"HTTP/1.1 200") for link in links]
     assert max(read) < 100
 
 
-def test_idle_connections_hold_no_thread_and_serve_again(stage: Stage) -> None:
+def test_idle_connections_hold_no_thread_and_serve_again(live_gateway: LiveGateway) -> None:
     ask = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
     with ExitStack() as stack:
-        links = [_connect(stage, stack, ask) for _ in range(40)]
+        links = [_connect(live_gateway, stack, ask) for _ in range(40)]
         assert all(link.recv(65536).startswith(b"HTTP/1.1 200") for link in links)
-        _assert_serves(stage, "while 40 connections are idle")
+        _assert_serves(live_gateway, "while 40 connections are idle")
         for link in links:
             link.sendall(ask)
         assert all(link.recv(65536).startswith(b"HTTP/1.1 200") for link in links)
@@ -190,10 +198,12 @@ NO_REQUESTS = {
 CODES = {413: "PayloadTooLarge"}
 
 
-def test_bytes_that_are_no_request_are_answered_in_the_form_of_all_errors(stage: Stage) -> None:
+def test_bytes_that_are_no_request_are_answered_in_the_form_of_all_errors(
+    live_gateway: LiveGateway,
+) -> None:
     """Break: in `app/web/server/error_bytes.py`, leave out an entry of the table."""
     for name, (sent, status) in NO_REQUESTS.items():
-        found, headers, body = _ask(stage, sent)
+        found, headers, body = _ask(live_gateway, sent)
         error = json.loads(body)
         assert (name, found, error["code"]) == (name, status, CODES.get(status, "BadRequest"))
         assert set(error) == {"code", "message"}, name
@@ -202,16 +212,23 @@ def test_bytes_that_are_no_request_are_answered_in_the_form_of_all_errors(stage:
         assert headers["X-Request-Id"], name
 
 
-def test_request_id_of_the_client_is_kept_where_the_head_could_be_read(stage: Stage) -> None:
+def test_request_id_of_the_client_is_kept_where_the_head_could_be_read(
+    live_gateway: LiveGateway,
+) -> None:
     sent = POST + b"X-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
-    assert _ask(stage, sent)[1]["X-Request-Id"] == "mine"
+    assert _ask(live_gateway, sent)[1]["X-Request-Id"] == "mine"
 
 
-def test_script_name_and_forwarder_headers_are_ignored_on_the_wire(stage: Stage) -> None:
+def test_script_name_and_forwarder_headers_are_ignored_on_the_wire(
+    live_gateway: LiveGateway,
+) -> None:
     """Break: in `gunicorn.conf.py`, leave out `forwarder_headers`."""
     plain = b"GET /console HTTP/1.1\r\n" + HOST + b"Connection: close\r\n"
     forged = b"SCRIPT_NAME: /evil\r\nPATH_INFO: /metrics\r\nX-Forwarded-Proto: https\r\n"
-    expected, found = _ask(stage, plain + b"\r\n"), _ask(stage, plain + forged + b"\r\n")
+    expected, found = (
+        _ask(live_gateway, plain + b"\r\n"),
+        _ask(live_gateway, plain + forged + b"\r\n"),
+    )
     assert (found[0], found[1]["Location"], found[2]) == (
         expected[0],
         expected[1]["Location"],
@@ -220,13 +237,13 @@ def test_script_name_and_forwarder_headers_are_ignored_on_the_wire(stage: Stage)
     assert b"evil" not in expected[2] + found[2]
 
 
-def test_gateway_stops_in_time_while_requests_are_incomplete(stage: Stage) -> None:
+def test_gateway_stops_in_time_while_requests_are_incomplete(live_gateway: LiveGateway) -> None:
     """The last test of this module: it ends the gateway."""
     with ExitStack() as stack:
         for sent in list(INCOMPLETE.values()) * 3:
-            _connect(stage, stack, sent)
-        _assert_serves(stage, "before the end")
+            _connect(live_gateway, stack, sent)
+        _assert_serves(live_gateway, "before the end")
         began = time.monotonic()
-        stage.web.popen.terminate()
-        assert stage.web.popen.wait(60) == 0
+        live_gateway.web.popen.terminate()
+        assert live_gateway.web.popen.wait(60) == 0
         assert time.monotonic() - began < 20

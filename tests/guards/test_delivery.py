@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from app.access.roles import Role
-from app.db.vault import Vault
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.destinations.tables import refusals
 from app.guards.alerts import AlertKind
 from app.guards.delivery import Share, WatchDelivery
@@ -16,11 +16,11 @@ from app.guards.tables import guard_collapses
 from app.messages.guard_history import GuardHistory
 from app.messages.tables import message_events, messages
 from support.each import each
+from support.factories import US_NUMBER, open_gateway
 from support.guards import GuardDesk
 from support.served import Served
 from support.time import ManualClock
 from support.traffic import Past, id_at, write_messages
-from support.world import US_NUMBER, open_gateway
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MA = "+212612345678"
@@ -35,35 +35,35 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def timed(
-    served: Served, desk: GuardDesk, vault: Vault, tmp_path: Path, clock: ManualClock
+    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
 ) -> GuardDesk:
-    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, desk.tenant, desk.world)
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
+    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
 
 
 @pytest.fixture
 def watch(timed: GuardDesk, clock: ManualClock) -> WatchDelivery:
-    return WatchDelivery(timed.world.database, clock.clock(), GuardHistory())
+    return WatchDelivery(timed.factory.database, clock.clock(), GuardHistory())
 
 
 def ended(
-    desk: GuardDesk, number: str, at: datetime, *, delivered: int = 0, failed: int = 0
+    policy_client: GuardDesk, number: str, at: datetime, *, delivered: int = 0, failed: int = 0
 ) -> None:
     """Let messages have ended, each with the event of its end."""
     for status, times in (("delivered", delivered), ("undelivered", failed)):
         for _ in range(times):
-            write_messages(desk.world.database, [Past(desk.tenant, number, at)])
-            _end(desk, at, status)
+            write_messages(policy_client.factory.database, [Past(policy_client.tenant, number, at)])
+            _end(policy_client, at, status)
 
 
-def _end(desk: GuardDesk, at: datetime, status: str) -> None:
+def _end(policy_client: GuardDesk, at: datetime, status: str) -> None:
     column = "delivered_at" if status == "delivered" else "errored_at"
     columns = messages.c
-    with desk.world.database.writing() as c:
+    with policy_client.factory.database.writing() as c:
         (row,) = c.execute(
             update(messages)
             .where(
-                columns.workspace_id == desk.tenant.workspace_id,
+                columns.workspace_id == policy_client.tenant.workspace_id,
                 columns.created_at == at,
                 columns.delivered_at.is_(None),
                 columns.errored_at.is_(None),
@@ -78,17 +78,17 @@ def _end(desk: GuardDesk, at: datetime, status: str) -> None:
         )
 
 
-def alerts_of(desk: GuardDesk, query: str = "") -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}{query}"
-    found: list[dict[str, Any]] = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
+def alerts_of(policy_client: GuardDesk, query: str = "") -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={policy_client.tenant.workspace_id}{query}"
+    found: list[dict[str, Any]] = policy_client.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return found
 
 
-def collapsed(desk: GuardDesk) -> dict[str, int]:
+def collapsed(policy_client: GuardDesk) -> dict[str, int]:
     return {
         row["value"]: row["share"]
-        for row in desk.world.rows(guard_collapses)
-        if row["workspace_id"] == desk.tenant.workspace_id
+        for row in policy_client.factory.rows(guard_collapses)
+        if row["workspace_id"] == policy_client.tenant.workspace_id
     }
 
 
@@ -157,7 +157,7 @@ def test_a_range_that_collapsed_is_refused_until_it_has_recovered(
     assert timed.gateway.send(timed.tenant, to=US_NUMBER).status_code == 201
     (refusal,) = [
         row
-        for row in timed.world.rows(refusals)
+        for row in timed.factory.rows(refusals)
         if row["workspace_id"] == timed.tenant.workspace_id
     ]
     assert (refusal["rule"], refusal["source"]) == ("delivery", "guard")

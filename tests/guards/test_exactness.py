@@ -5,13 +5,13 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.guards.tables import alerts, guard_counters
 from app.messages.tables import messages
+from support.factories import Factory, open_gateway
 from support.flood import Flood, send_at_once
 from support.guards import GuardDesk
-from support.world import World, open_gateway
 
 MA = "+212612345678"
 
@@ -21,12 +21,12 @@ def test_64_sends_at_once_from_two_processes_stay_within_the_limit(
 ) -> None:
     """Break: leave FOR UPDATE and the check of the version out: 26 go out instead of seven."""
     vault_key = Fernet.generate_key().decode()
-    vault = Vault([vault_key])
-    world = World(database, vault)
-    tenant = world.tenant(world.organization(), destinations={"MA": "allowed"})
-    desk = GuardDesk(open_gateway(database, vault, tmp_path), tenant, world)
+    cipher = Cipher([vault_key])
+    factory = Factory(database, cipher)
+    tenant = factory.tenant(factory.organization(), destinations={"MA": "allowed"})
+    policy_client = GuardDesk(open_gateway(database, cipher, tmp_path), tenant, factory)
     enforce: dict[str, Any] = {"mode": "enforce"}
-    desk.set(
+    policy_client.set(
         number=enforce | {"hour": 7, "day": None},
         prefix=enforce | {"hour": 40},
         country=enforce | {"hour": 30},
@@ -46,9 +46,9 @@ def test_64_sends_at_once_from_two_processes_stay_within_the_limit(
     assert waited == 0 or database.is_sqlite
     assert first["sent"] == 7
     assert first["GuardTripped"] + first["ServiceUnavailable"] == 57
-    sent = len(world.rows(messages))
+    sent = len(factory.rows(messages))
     assert sent == 30 or (waited and sent < 30)
-    held = {row["guard"]: sum(row["short_counts"]) for row in world.rows(guard_counters)}
+    held = {row["guard"]: sum(row["short_counts"]) for row in factory.rows(guard_counters)}
     assert held["country"] == held["prefix"] == held["workspace"] == sent
-    hits = sum(row["hits"] for row in world.rows(alerts))
+    hits = sum(row["hits"] for row in factory.rows(alerts))
     assert hits == first["GuardTripped"] + second["GuardTripped"] or waited

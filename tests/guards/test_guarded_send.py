@@ -8,19 +8,19 @@ import pytest
 from sqlalchemy import select
 from twilio.http.response import Response
 
-from app.access.roles import Role
-from app.db.vault import Vault
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.destinations.tables import refusals
 from app.guards.tables import guard_counters
 from app.messages.tables import idempotency_keys, messages
 from support.each import each
+from support.factories import BR_NUMBER, US_NUMBER, open_gateway
 from support.fake_twilio import accepted, refused
 from support.guards import GuardDesk
-from support.rewire import rewire
+from support.replace_services import replace_services
 from support.served import Served
 from support.tables import add_opt_out_row
 from support.time import FakePace, ManualClock
-from support.world import BR_NUMBER, US_NUMBER, open_gateway
 
 MA = "+212612345678"
 ENFORCE: dict[str, Any] = {"mode": "enforce"}
@@ -35,31 +35,31 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def timed(
-    served: Served, desk: GuardDesk, vault: Vault, tmp_path: Path, clock: ManualClock
+    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
 ) -> GuardDesk:
     """The desk in a time that the test moves."""
-    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, desk.tenant, desk.world)
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
+    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
 
 
-def send(desk: GuardDesk, to: str = US_NUMBER, **values: Any) -> str:
+def send(policy_client: GuardDesk, to: str = US_NUMBER, **values: Any) -> str:
     """Send; return `sent`, or the guard and window that refused."""
-    answer = desk.gateway.send(desk.tenant, to=to, **values)
+    answer = policy_client.gateway.send(policy_client.tenant, to=to, **values)
     if answer.status_code == 201:
         return "sent"
     assert (answer.status_code, answer.json["code"]) == (422, "GuardTripped"), answer.text
     return f"{answer.json['details']['guard']} {answer.json['details']['window']}"
 
 
-def alerts_of(desk: GuardDesk) -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}"
-    found: list[dict[str, Any]] = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
+def alerts_of(policy_client: GuardDesk) -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={policy_client.tenant.workspace_id}"
+    found: list[dict[str, Any]] = policy_client.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return found
 
 
-def rows_of(desk: GuardDesk, table: Any) -> list[dict[str, Any]]:
-    own = desk.tenant.workspace_id
-    return [row for row in desk.world.rows(table) if row["workspace_id"] == own]
+def rows_of(policy_client: GuardDesk, table: Any) -> list[dict[str, Any]]:
+    own = policy_client.tenant.workspace_id
+    return [row for row in policy_client.factory.rows(table) if row["workspace_id"] == own]
 
 
 def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
@@ -144,32 +144,34 @@ def test_each_guard_refuses_what_goes_beyond_its_limit(
     served: Served, guards: Any, sends: list[str], ends: list[str]
 ) -> None:
     destinations = dict.fromkeys(("US", "MA", "BR"), "allowed")
-    organization_id = served.world.organization(f"Acme {served.world.now} {id(guards)}")
-    tenant = served.world.tenant(organization_id, destinations=destinations)
-    desk = GuardDesk(served.gateway, tenant, served.world)
-    desk.set(**guards)
-    assert [send(desk, number) for number in sends] == ends
-    assert len(rows_of(desk, refusals)) == len(ends) - ends.count("sent")
+    organization_id = served.factory.organization(f"Acme {served.factory.now} {id(guards)}")
+    tenant = served.factory.tenant(organization_id, destinations=destinations)
+    policy_client = GuardDesk(served.gateway, tenant, served.factory)
+    policy_client.set(**guards)
+    assert [send(policy_client, number) for number in sends] == ends
+    assert len(rows_of(policy_client, refusals)) == len(ends) - ends.count("sent")
 
 
-def test_a_message_of_many_segments_must_fit_whole(desk: GuardDesk) -> None:
-    desk.set(workspace=ENFORCE | {"minute": 3, "day": None})
-    assert send(desk, message="x" * 200) == "sent"
-    answer = desk.gateway.send(desk.tenant, message="x" * 200)
+def test_a_message_of_many_segments_must_fit_whole(policy_client: GuardDesk) -> None:
+    policy_client.set(workspace=ENFORCE | {"minute": 3, "day": None})
+    assert send(policy_client, message="x" * 200) == "sent"
+    answer = policy_client.gateway.send(policy_client.tenant, message="x" * 200)
     details = answer.json["details"]
     assert (details["limit"], details["count"], details["retryable"]) == (3, 2, True)
     assert answer.json["message"] == (
         "The guard 'workspace' refused this message: 3 segments per minute."
     )
-    details = desk.gateway.send(desk.tenant, message="x" * 1000).json["details"]
+    details = policy_client.gateway.send(policy_client.tenant, message="x" * 1000).json["details"]
     assert (details["resets_at"], details["retryable"]) == (None, False)
-    assert send(desk) == "sent"
+    assert send(policy_client) == "sent"
 
 
-def test_in_monitor_it_goes_out_and_an_alert_counts_what_is_beyond(desk: GuardDesk) -> None:
-    desk.set(prefix=MONITOR | {"hour": 1, "day": 2})
-    assert [send(desk) for _ in range(4)] == ["sent"] * 4
-    details = {one["details"]["window"]: one["details"] for one in alerts_of(desk)}
+def test_in_monitor_it_goes_out_and_an_alert_counts_what_is_beyond(
+    policy_client: GuardDesk,
+) -> None:
+    policy_client.set(prefix=MONITOR | {"hour": 1, "day": 2})
+    assert [send(policy_client) for _ in range(4)] == ["sent"] * 4
+    details = {one["details"]["window"]: one["details"] for one in alerts_of(policy_client)}
     assert (details["hour"]["hits"], details["day"]["hits"]) == (3, 2)
     assert details["hour"] == {
         "guard": "prefix",
@@ -181,57 +183,62 @@ def test_in_monitor_it_goes_out_and_an_alert_counts_what_is_beyond(desk: GuardDe
         "limit": 1,
         "hits": 3,
     }
-    assert rows_of(desk, refusals) == []
+    assert rows_of(policy_client, refusals) == []
 
 
-def test_what_is_off_or_has_no_limit_is_not_counted(desk: GuardDesk) -> None:
-    desk.set(number=ENFORCE | {"hour": None, "day": None})
-    send(desk)
-    desk.set(number=ENFORCE | {"hour": None, "day": 1})
-    assert [send(desk), send(desk)] == ["sent", "number day"]
-    desk.set(number=ENFORCE | {"hour": 1, "day": None})
-    assert [send(desk), send(desk)] == ["sent", "number hour"]
-    desk.set()
-    assert send(desk) == "sent"
+def test_what_is_off_or_has_no_limit_is_not_counted(policy_client: GuardDesk) -> None:
+    policy_client.set(number=ENFORCE | {"hour": None, "day": None})
+    send(policy_client)
+    policy_client.set(number=ENFORCE | {"hour": None, "day": 1})
+    assert [send(policy_client), send(policy_client)] == ["sent", "number day"]
+    policy_client.set(number=ENFORCE | {"hour": 1, "day": None})
+    assert [send(policy_client), send(policy_client)] == ["sent", "number hour"]
+    policy_client.set()
+    assert send(policy_client) == "sent"
 
 
-def test_a_change_is_in_force_for_the_next_send(desk: GuardDesk) -> None:
-    desk.set(number=ENFORCE | {"hour": 1, "day": None})
-    assert [send(desk), send(desk)] == ["sent", "number hour"]
-    desk.set(number=ENFORCE | {"hour": 2, "day": None})
-    assert [send(desk), send(desk)] == ["sent", "number hour"]
+def test_a_change_is_in_force_for_the_next_send(policy_client: GuardDesk) -> None:
+    policy_client.set(number=ENFORCE | {"hour": 1, "day": None})
+    assert [send(policy_client), send(policy_client)] == ["sent", "number hour"]
+    policy_client.set(number=ENFORCE | {"hour": 2, "day": None})
+    assert [send(policy_client), send(policy_client)] == ["sent", "number hour"]
 
 
-def test_guards_of_a_use_case_take_the_place_of_the_workspaces(desk: GuardDesk) -> None:
+def test_guards_of_a_use_case_take_the_place_of_the_workspaces(policy_client: GuardDesk) -> None:
     own = {"number": ENFORCE | {"hour": 1, "day": None}}
-    desk.set(
-        {desk.tenant.use_case_id: own},
+    policy_client.set(
+        {policy_client.tenant.use_case_id: own},
         number=ENFORCE | {"hour": 2, "day": None},
         prefix=ENFORCE | {"hour": 3},
     )
-    other = desk.world.use_case(desk.tenant.workspace_id)
+    other = policy_client.factory.use_case(policy_client.tenant.workspace_id)
 
     def through_other() -> Any:
         body = {"use_case_id": str(other), "to_phone_number": US_NUMBER, "message": "hello"}
-        answer = desk.gateway.post("/v1/sms", body, key=desk.tenant.keys[Role.SENDER])
+        answer = policy_client.gateway.post(
+            "/v1/sms", body, key=policy_client.tenant.keys[Role.SENDER]
+        )
         return answer.json.get("details") or "sent"
 
-    assert send(desk) == "sent"
-    refusal = desk.gateway.send(desk.tenant).json["details"]
+    assert send(policy_client) == "sent"
+    refusal = policy_client.gateway.send(policy_client.tenant).json["details"]
     assert (refusal["guard"], refusal["scope"], refusal["limit"]) == ("number", "use_case", 1)
     assert [through_other(), through_other()] == ["sent", "sent"]
     assert through_other()["scope"] == "workspace"
-    assert send(desk, "+12025550124") == "prefix hour"
-    found = {row["scope"]: row for row in rows_of(desk, refusals)}
+    assert send(policy_client, "+12025550124") == "prefix hour"
+    found = {row["scope"]: row for row in rows_of(policy_client, refusals)}
     assert found["use_case"]["rule"] == "number"
-    scopes = [one["details"]["use_case_id"] for one in alerts_of(desk)]
-    assert scopes == [None, None, str(desk.tenant.use_case_id)]
+    scopes = [one["details"]["use_case_id"] for one in alerts_of(policy_client)]
+    assert scopes == [None, None, str(policy_client.tenant.use_case_id)]
 
 
-def test_a_replay_does_not_count(desk: GuardDesk) -> None:
-    desk.set(number=ENFORCE | {"hour": 2, "day": None})
-    assert [send(desk, Idempotency_Key="one") for _ in range(3)] == ["sent"] * 3
-    assert [send(desk, Idempotency_Key="two"), send(desk)] == ["sent", "number hour"]
+def test_a_replay_does_not_count(policy_client: GuardDesk) -> None:
+    policy_client.set(number=ENFORCE | {"hour": 2, "day": None})
+    assert [send(policy_client, Idempotency_Key="one") for _ in range(3)] == ["sent"] * 3
+    assert [send(policy_client, Idempotency_Key="two"), send(policy_client)] == [
+        "sent",
+        "number hour",
+    ]
 
 
 @each(
@@ -248,17 +255,21 @@ def test_a_replay_does_not_count(desk: GuardDesk) -> None:
 def test_what_was_never_sent_is_given_back_and_what_may_have_been_is_not(
     served: Served, answer: Response, counts: bool
 ) -> None:
-    organization_id = served.world.organization(f"Acme {id(answer)} {served.world.now}")
-    desk = GuardDesk(served.gateway, served.world.tenant(organization_id), served.world)
-    rewire(desk.gateway, pace=FakePace().pace())
-    desk.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 50})
+    organization_id = served.factory.organization(f"Acme {id(answer)} {served.factory.now}")
+    policy_client = GuardDesk(
+        served.gateway, served.factory.tenant(organization_id), served.factory
+    )
+    replace_services(policy_client.gateway, pace=FakePace().pace())
+    policy_client.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 50})
     times = 40 if answer.status_code == 429 else 1
-    desk.gateway.twilio.script.extend([answer] * times)
-    desk.gateway.send(desk.tenant, Idempotency_Key="k")
-    desk.gateway.twilio.script.clear()
-    with desk.world.database.reading() as connection:
+    policy_client.gateway.twilio.script.extend([answer] * times)
+    policy_client.gateway.send(policy_client.tenant, Idempotency_Key="k")
+    policy_client.gateway.twilio.script.clear()
+    with policy_client.factory.database.reading() as connection:
         found = connection.execute(
-            select(guard_counters).where(guard_counters.c.scope_id == desk.tenant.workspace_id)
+            select(guard_counters).where(
+                guard_counters.c.scope_id == policy_client.tenant.workspace_id
+            )
         ).all()
     assert {(row.guard, sum(row.short_counts)) for row in found} == {
         ("number", int(counts)),
@@ -266,50 +277,53 @@ def test_what_was_never_sent_is_given_back_and_what_may_have_been_is_not(
     }
 
 
-def test_a_send_that_another_check_refuses_counts_nowhere(desk: GuardDesk) -> None:
-    desk.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 1})
-    add_opt_out_row(desk.world, desk.tenant.workspace_id, US_NUMBER)
-    assert desk.gateway.send(desk.tenant).json["code"] == "RecipientOptedOut"
-    assert desk.gateway.send(desk.tenant, to="+447400123456").json["code"] == "DestinationBlocked"
-    assert send(desk, "+12025550124") == "sent"
-    assert send(desk, "+12025550124") == "number hour"
-    assert send(desk, MA) == "workspace minute"
+def test_a_send_that_another_check_refuses_counts_nowhere(policy_client: GuardDesk) -> None:
+    policy_client.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 1})
+    add_opt_out_row(policy_client.factory, policy_client.tenant.workspace_id, US_NUMBER)
+    assert policy_client.gateway.send(policy_client.tenant).json["code"] == "RecipientOptedOut"
+    assert (
+        policy_client.gateway.send(policy_client.tenant, to="+447400123456").json["code"]
+        == "DestinationBlocked"
+    )
+    assert send(policy_client, "+12025550124") == "sent"
+    assert send(policy_client, "+12025550124") == "number hour"
+    assert send(policy_client, MA) == "workspace minute"
 
 
-def test_numbers_are_kept_as_pseudonyms(desk: GuardDesk) -> None:
-    desk.set(number=ENFORCE | {"hour": 1}, prefix=ENFORCE | {"hour": 5}, country=ENFORCE)
-    send(desk, MA)
-    send(desk, MA)
-    found = str(desk.world.rows(guard_counters))
+def test_numbers_are_kept_as_pseudonyms(policy_client: GuardDesk) -> None:
+    policy_client.set(number=ENFORCE | {"hour": 1}, prefix=ENFORCE | {"hour": 5}, country=ENFORCE)
+    send(policy_client, MA)
+    send(policy_client, MA)
+    found = str(policy_client.factory.rows(guard_counters))
     assert "12345678" not in found
     assert MA[:-4] in found
 
 
-def test_in_a_flood_the_alert_counts_every_refused_send(desk: GuardDesk) -> None:
-    desk.set(country=ENFORCE | {"hour": 3})
-    ends = [send(desk, f"+2126123400{place:02}") for place in range(8)]
+def test_in_a_flood_the_alert_counts_every_refused_send(policy_client: GuardDesk) -> None:
+    policy_client.set(country=ENFORCE | {"hour": 3})
+    ends = [send(policy_client, f"+2126123400{place:02}") for place in range(8)]
     assert ends == ["sent"] * 3 + ["country hour"] * 5
-    (alert,) = alerts_of(desk)
+    (alert,) = alerts_of(policy_client)
     assert (alert["details"]["value"], alert["details"]["hits"]) == ("MA", 5)
     assert alert["details"]["limit"] == 3
 
 
-def test_the_metric_names_guard_and_mode(desk: GuardDesk) -> None:
-    desk.set(number=ENFORCE | {"hour": 1}, prefix=MONITOR | {"hour": 0 + 1})
-    send(desk)
-    send(desk)
-    text = desk.gateway.get("/metrics").text
+def test_the_metric_names_guard_and_mode(policy_client: GuardDesk) -> None:
+    policy_client.set(number=ENFORCE | {"hour": 1}, prefix=MONITOR | {"hour": 0 + 1})
+    send(policy_client)
+    send(policy_client)
+    text = policy_client.gateway.get("/metrics").text
     assert 'borderpost_guard_trips_total{guard="number",mode="enforce"}' in text
 
 
 def test_counts_outlast_a_restart_in_the_middle_of_a_window(
-    timed: GuardDesk, clock: ManualClock, served: Served, vault: Vault, tmp_path: Path
+    timed: GuardDesk, clock: ManualClock, served: Served, cipher: Cipher, tmp_path: Path
 ) -> None:
     timed.set(number=ENFORCE | {"hour": 2, "day": None})
     assert send(timed) == "sent"
     clock.advance(1800)
-    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock.clock())
-    restarted = GuardDesk(gateway, timed.tenant, timed.world)
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
+    restarted = GuardDesk(gateway, timed.tenant, timed.factory)
     assert [send(restarted), send(restarted)] == ["sent", "number hour"]
     clock.at += timedelta(seconds=1800 + 360)
     assert [send(restarted), send(restarted)] == ["sent", "number hour"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import audit_events
 from app.guards.tables import guard_revisions
 from app.kernel.ids import new_id
@@ -13,11 +13,11 @@ from support.tables import unchanged
 CHANGED = {"guards": {"number": {"mode": "monitor", "hour": 3}}, "use_cases": {}}
 
 
-def test_a_workspace_that_never_set_any_has_the_defaults(desk: GuardDesk) -> None:
-    answer = desk.as_role(Role.VIEWER).ask("GET", desk.path)
+def test_a_workspace_that_never_set_any_has_the_defaults(policy_client: GuardDesk) -> None:
+    answer = policy_client.as_role(Role.VIEWER).ask("GET", policy_client.path)
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"0"')
     assert answer.json == {
-        "workspace_id": str(desk.tenant.workspace_id),
+        "workspace_id": str(policy_client.tenant.workspace_id),
         "revision": 0,
         "updated_at": answer.json["updated_at"],
         "guards": DEFAULTS,
@@ -27,30 +27,32 @@ def test_a_workspace_that_never_set_any_has_the_defaults(desk: GuardDesk) -> Non
     assert list(answer.json["guards"]) == list(DEFAULTS)
 
 
-def test_a_change_answers_like_get_and_replaces_the_whole(desk: GuardDesk) -> None:
-    own = {str(desk.tenant.use_case_id): {"number": {"hour": 3, "day": 10}, "country": {}}}
-    answer = desk.put({"guards": {"prefix": {"day": 7}}, "use_cases": own})
+def test_a_change_answers_like_get_and_replaces_the_whole(policy_client: GuardDesk) -> None:
+    own = {str(policy_client.tenant.use_case_id): {"number": {"hour": 3, "day": 10}, "country": {}}}
+    answer = policy_client.put({"guards": {"prefix": {"day": 7}}, "use_cases": own})
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"1"')
-    assert answer.json == desk.get()
+    assert answer.json == policy_client.get()
     assert answer.json["guards"] == DEFAULTS | {"prefix": DEFAULTS["prefix"] | {"day": 7}}
     assert answer.json["use_cases"] == {
-        str(desk.tenant.use_case_id): {
+        str(policy_client.tenant.use_case_id): {
             "number": {"mode": "enforce", "hour": 3, "day": 10},
             "country": DEFAULTS["country"],
         }
     }
-    answer = desk.put({})
+    answer = policy_client.put({})
     assert (answer.json["guards"], answer.json["use_cases"]) == (DEFAULTS, {})
     assert answer.json["revision"] == 2
 
 
-def test_every_change_is_a_revision_with_its_reason_and_an_audit_row(desk: GuardDesk) -> None:
-    desk.put(CHANGED, X_Change_Reason="a flood")
-    desk.put({})
+def test_every_change_is_a_revision_with_its_reason_and_an_audit_row(
+    policy_client: GuardDesk,
+) -> None:
+    policy_client.put(CHANGED, X_Change_Reason="a flood")
+    policy_client.put({})
     of_workspace = [
         row
-        for row in desk.world.rows(guard_revisions)
-        if row["workspace_id"] == desk.tenant.workspace_id
+        for row in policy_client.factory.rows(guard_revisions)
+        if row["workspace_id"] == policy_client.tenant.workspace_id
     ]
     one, other = sorted(of_workspace, key=lambda row: row["revision"])
     assert (one["revision"], one["from_revision"], one["reason"]) == (1, 0, "a flood")
@@ -60,24 +62,24 @@ def test_every_change_is_a_revision_with_its_reason_and_an_audit_row(desk: Guard
     assert other["guards"] == DEFAULTS
     audited = [
         (row["action"], row["target"], row["reason"])
-        for row in desk.world.rows(audit_events)
-        if row["workspace_id"] == desk.tenant.workspace_id
+        for row in policy_client.factory.rows(audit_events)
+        if row["workspace_id"] == policy_client.tenant.workspace_id
     ]
     assert audited == [("guards.changed", "1", "a flood"), ("guards.changed", "2", None)]
 
 
-def test_what_changes_nothing_is_no_revision(desk: GuardDesk) -> None:
-    with unchanged(desk.world.database):
-        assert desk.put({"guards": DEFAULTS}).json["revision"] == 0
-    desk.put(CHANGED)
-    with unchanged(desk.world.database):
-        assert desk.put(CHANGED).headers["ETag"] == '"1"'
+def test_what_changes_nothing_is_no_revision(policy_client: GuardDesk) -> None:
+    with unchanged(policy_client.factory.database):
+        assert policy_client.put({"guards": DEFAULTS}).json["revision"] == 0
+    policy_client.put(CHANGED)
+    with unchanged(policy_client.factory.database):
+        assert policy_client.put(CHANGED).headers["ETag"] == '"1"'
 
 
-def test_an_old_revision_is_refused(desk: GuardDesk) -> None:
-    assert desk.put(CHANGED, If_Match='"0"').status_code == 200
-    with unchanged(desk.world.database):
-        answer = desk.put({}, If_Match='"0"')
+def test_an_old_revision_is_refused(policy_client: GuardDesk) -> None:
+    assert policy_client.put(CHANGED, If_Match='"0"').status_code == 200
+    with unchanged(policy_client.factory.database):
+        answer = policy_client.put({}, If_Match='"0"')
     assert (answer.status_code, answer.json) == (
         412,
         {
@@ -86,35 +88,40 @@ def test_an_old_revision_is_refused(desk: GuardDesk) -> None:
             "details": {"revision": 1},
         },
     )
-    assert desk.put({}, If_Match='"1"').json["revision"] == 2
+    assert policy_client.put({}, If_Match='"1"').json["revision"] == 2
 
 
-def test_problems_are_named_and_change_nothing(desk: GuardDesk) -> None:
+def test_problems_are_named_and_change_nothing(policy_client: GuardDesk) -> None:
     unknown = str(new_id())
-    with unchanged(desk.world.database):
-        assert desk.problems({"guards": {"number": {"hour": 0}}}).keys() == {"$.guards.number.hour"}
-        assert desk.problems({"use_cases": {unknown: {"number": {}}}}) == {
+    with unchanged(policy_client.factory.database):
+        assert policy_client.problems({"guards": {"number": {"hour": 0}}}).keys() == {
+            "$.guards.number.hour"
+        }
+        assert policy_client.problems({"use_cases": {unknown: {"number": {}}}}) == {
             f"$.use_cases.{unknown}": ["There is no such use case."]
         }
-        (told,) = desk.problems({"guards": {"spend": {"day": "5"}}})["$.guards.spend"]
+        (told,) = policy_client.problems({"guards": {"spend": {"day": "5"}}})["$.guards.spend"]
         assert "needs prices" in told
-        assert desk.problems([]) == {"$": ["Must be a JSON object."]}
+        assert policy_client.problems([]) == {"$": ["Must be a JSON object."]}
 
 
-def test_guards_of_a_deleted_use_case_are_gone(desk: GuardDesk) -> None:
-    use_case_id = desk.tenant.use_case_id
-    desk.put({"use_cases": {str(use_case_id): {"number": {"hour": 1}}}})
-    desk.world.set(use_cases, use_case_id, deleted_at=desk.world.now)
-    assert desk.get()["use_cases"] == {}
+def test_guards_of_a_deleted_use_case_are_gone(policy_client: GuardDesk) -> None:
+    use_case_id = policy_client.tenant.use_case_id
+    policy_client.put({"use_cases": {str(use_case_id): {"number": {"hour": 1}}}})
+    policy_client.factory.set(use_cases, use_case_id, deleted_at=policy_client.factory.now)
+    assert policy_client.get()["use_cases"] == {}
 
 
 @pytest.mark.one_engine
-def test_another_tenant_and_lesser_roles_cannot_change_them(desk: GuardDesk) -> None:
-    other = desk.world.tenant(desk.world.organization(f"Other {new_id()}"))
+def test_another_tenant_and_lesser_roles_cannot_change_them(policy_client: GuardDesk) -> None:
+    other = policy_client.factory.tenant(policy_client.factory.organization(f"Other {new_id()}"))
     key = {"Authorization": f"AccessKey {other.keys[Role.ADMIN]}"}
     for method in ("GET", "PUT"):
-        answer = desk.gateway.client.open(
-            desk.path, method=method, headers=key, json=CHANGED if method == "PUT" else None
+        answer = policy_client.gateway.client.open(
+            policy_client.path,
+            method=method,
+            headers=key,
+            json=CHANGED if method == "PUT" else None,
         )
         assert (answer.status_code, answer.json["code"]) == (404, "NotFound")
-    assert desk.as_role(Role.SENDER).put(CHANGED).status_code == 403
+    assert policy_client.as_role(Role.SENDER).put(CHANGED).status_code == 403

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
-from app.db.vault import Vault
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.guards.autos import RefreshAutos
 from app.guards.suggest import p95
 from app.guards.tables import guard_autos, guard_trips
 from app.messages.guard_history import GuardHistory
 from support.each import each
+from support.factories import BR_NUMBER, US_NUMBER, open_gateway
 from support.guards import DEFAULTS, FLOORS, OFF, GuardDesk
 from support.served import Served
 from support.tables import unchanged
 from support.time import ManualClock
 from support.traffic import Past, write_messages
-from support.world import BR_NUMBER, US_NUMBER, open_gateway
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 YESTERDAY = datetime(2026, 1, 30, 10, 0, 30, tzinfo=UTC)
@@ -29,27 +29,36 @@ SEED: dict[str, Any] = {"mode": "enforce"}
 
 
 @pytest.fixture
-def timed(served: Served, desk: GuardDesk, vault: Vault, tmp_path: Path) -> GuardDesk:
+def timed(served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path) -> GuardDesk:
     """The desk at noon of a day."""
     clock = ManualClock(NOON).clock()
-    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock)
-    return GuardDesk(gateway, desk.tenant, desk.world)
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock)
+    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
 
 
 def sent(
-    desk: GuardDesk, number: str, at: datetime, *, times: int = 1, segments: int = 1, **more: Any
+    policy_client: GuardDesk,
+    number: str,
+    at: datetime,
+    *,
+    times: int = 1,
+    segments: int = 1,
+    **more: Any,
 ) -> None:
     write_messages(
-        desk.world.database,
-        [Past(desk.tenant, number, at, segments=segments, **more) for _ in range(times)],
+        policy_client.factory.database,
+        [Past(policy_client.tenant, number, at, segments=segments, **more) for _ in range(times)],
     )
 
 
-def tripped(desk: GuardDesk, guard: str, value: str, period: datetime) -> None:
-    with desk.world.database.writing() as c:
+def tripped(policy_client: GuardDesk, guard: str, value: str, period: datetime) -> None:
+    with policy_client.factory.database.writing() as c:
         c.execute(
             guard_trips.insert().values(
-                workspace_id=desk.tenant.workspace_id, guard=guard, value=value, period=period
+                workspace_id=policy_client.tenant.workspace_id,
+                guard=guard,
+                value=value,
+                period=period,
             )
         )
 
@@ -84,15 +93,15 @@ def test_auto_is_three_times_the_busiest_window_and_never_below_the_floor(
 
 def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardDesk) -> None:
     sent(timed, MA, YESTERDAY, times=17)
-    refresh = RefreshAutos(timed.world.database, ManualClock(NOON).clock(), GuardHistory())
+    refresh = RefreshAutos(timed.factory.database, ManualClock(NOON).clock(), GuardHistory())
     refresh.run_once()
     (row,) = [
         row
-        for row in timed.world.rows(guard_autos)
+        for row in timed.factory.rows(guard_autos)
         if row["workspace_id"] == timed.tenant.workspace_id
     ]
     assert row["limits"]["workspace"]["country"]["countries"] == {"MA": {"hour": 51, "day": 200}}
-    with unchanged(timed.world.database):
+    with unchanged(timed.factory.database):
         refresh.run_once()
     timed.set(country=SEED | {"hour": "auto", "day": None})
     answers = [timed.gateway.send(timed.tenant, to=f"{MA[:-2]}{n:02}") for n in range(52)]
@@ -127,7 +136,7 @@ def test_a_dry_run_replays_the_last_30_days_and_changes_nothing(timed: GuardDesk
         },
         "use_cases": {},
     }
-    with unchanged(timed.world.database):
+    with unchanged(timed.factory.database):
         answer = timed.ask("PUT", f"{timed.path}?dry_run=true", wanted)
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"0"')
     found = answer.json

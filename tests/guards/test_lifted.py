@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.access.roles import Role
-from app.db.vault import Vault
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.destinations.tables import provider_checks, provider_permissions
 from app.guards.alerts import ClearAlerts
 from app.guards.purge import PurgeGuards
@@ -16,12 +16,12 @@ from app.guards.tables import alerts, guard_counters, guard_trips
 from app.guards.watchers import WatchOthers
 from app.kernel.ids import new_id
 from app.prices.tables import price_lists, prices
-from app.webhooks.note_attempt import GIVEN_UP
+from app.webhooks.record_attempt import GIVEN_UP
 from app.webhooks.tables import webhook_endpoints
+from support.factories import BR_NUMBER, US_NUMBER, open_gateway
 from support.guards import GuardDesk
 from support.served import Served
 from support.time import ManualClock
-from support.world import BR_NUMBER, US_NUMBER, open_gateway
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MA = "+212612345678"
@@ -36,53 +36,57 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def timed(
-    served: Served, desk: GuardDesk, vault: Vault, tmp_path: Path, clock: ManualClock
+    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
 ) -> GuardDesk:
     """The desk in a time that the test moves."""
-    gateway = open_gateway(served.world.database, vault, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, desk.tenant, desk.world)
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
+    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
 
 
-def send(desk: GuardDesk, to: str = US_NUMBER) -> int:
-    return int(desk.gateway.send(desk.tenant, to=to).status_code)
+def send(policy_client: GuardDesk, to: str = US_NUMBER) -> int:
+    return int(policy_client.gateway.send(policy_client.tenant, to=to).status_code)
 
 
-def open_alerts(desk: GuardDesk) -> list[str]:
-    path = f"/v1/alerts?state=open&limit=100&workspace_id={desk.tenant.workspace_id}"
-    found = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
+def open_alerts(policy_client: GuardDesk) -> list[str]:
+    path = f"/v1/alerts?state=open&limit=100&workspace_id={policy_client.tenant.workspace_id}"
+    found = policy_client.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return sorted(
         f"{one['kind']} {one['details'].get('guard', '')} {one['details'].get('window', '')}".strip()
         for one in found
     )
 
 
-def test_a_limit_above_the_count_clears_its_alert_at_once(desk: GuardDesk) -> None:
+def test_a_limit_above_the_count_clears_its_alert_at_once(policy_client: GuardDesk) -> None:
     """Break: clear with every change of a limit, and a limit of 2 clears it."""
-    desk.set(number=ENFORCE | {"hour": 2, "day": 3})
-    assert [send(desk) for _ in range(3)] == [201, 201, 422]
-    desk.set(number=ENFORCE | {"hour": 2, "day": 1})
-    assert open_alerts(desk) == ["guard.tripped number hour"]
-    desk.set(number=ENFORCE | {"hour": 3, "day": 1})
-    assert open_alerts(desk) == []
-    assert send(desk) == 422
-    assert open_alerts(desk) == ["guard.tripped number day"]
-    desk.set(number=ENFORCE | {"hour": 3, "day": None})
-    assert open_alerts(desk) == []
+    policy_client.set(number=ENFORCE | {"hour": 2, "day": 3})
+    assert [send(policy_client) for _ in range(3)] == [201, 201, 422]
+    policy_client.set(number=ENFORCE | {"hour": 2, "day": 1})
+    assert open_alerts(policy_client) == ["guard.tripped number hour"]
+    policy_client.set(number=ENFORCE | {"hour": 3, "day": 1})
+    assert open_alerts(policy_client) == []
+    assert send(policy_client) == 422
+    assert open_alerts(policy_client) == ["guard.tripped number day"]
+    policy_client.set(number=ENFORCE | {"hour": 3, "day": None})
+    assert open_alerts(policy_client) == []
 
 
-def test_switched_off_or_no_longer_counted_it_is_cleared_at_once(desk: GuardDesk) -> None:
-    own = {desk.tenant.use_case_id: {"number": ENFORCE | {"hour": 1}}}
+def test_switched_off_or_no_longer_counted_it_is_cleared_at_once(policy_client: GuardDesk) -> None:
+    own = {policy_client.tenant.use_case_id: {"number": ENFORCE | {"hour": 1}}}
     country = ENFORCE | {"countries": {"US": {"hour": 1}}, "hour": 1}
-    desk.set(own, country=country)
-    assert [send(desk), send(desk)] == [201, 422]
-    desk.set(country=country)
-    assert open_alerts(desk) == []
-    assert [send(desk), send(desk, MA), send(desk, MA)] == [422, 201, 422]
-    assert open_alerts(desk) == ["guard.tripped country hour"] * 2
-    desk.set(country=ENFORCE | {"hour": 1})
-    assert open_alerts(desk) == ["guard.tripped country hour"]
-    desk.set()
-    assert open_alerts(desk) == []
+    policy_client.set(own, country=country)
+    assert [send(policy_client), send(policy_client)] == [201, 422]
+    policy_client.set(country=country)
+    assert open_alerts(policy_client) == []
+    assert [send(policy_client), send(policy_client, MA), send(policy_client, MA)] == [
+        422,
+        201,
+        422,
+    ]
+    assert open_alerts(policy_client) == ["guard.tripped country hour"] * 2
+    policy_client.set(country=ENFORCE | {"hour": 1})
+    assert open_alerts(policy_client) == ["guard.tripped country hour"]
+    policy_client.set()
+    assert open_alerts(policy_client) == []
 
 
 def test_the_worker_clears_what_no_send_meets_any_more(
@@ -90,7 +94,7 @@ def test_the_worker_clears_what_no_send_meets_any_more(
 ) -> None:
     timed.set(workspace=ENFORCE | {"minute": 1, "day": None})
     assert [send(timed), send(timed)] == [201, 422]
-    clear = ClearAlerts(timed.world.database, clock.clock())
+    clear = ClearAlerts(timed.factory.database, clock.clock())
     clock.advance(59)
     clear.run_once()
     assert open_alerts(timed) == ["guard.tripped workspace minute"]
@@ -103,10 +107,10 @@ def test_what_holds_nothing_any_more_is_purged(timed: GuardDesk, clock: ManualCl
     """Break: purge by the short window, and the hour that goes on is lost."""
     timed.set(number=ENFORCE | {"hour": 1, "day": 2}, workspace=ENFORCE | {"minute": 1})
     assert [send(timed), send(timed, MA)] == [201, 422]
-    purge = PurgeGuards(timed.world.database, clock.clock())
+    purge = PurgeGuards(timed.factory.database, clock.clock())
 
     def kept() -> int:
-        with timed.world.database.reading() as c:
+        with timed.factory.database.reading() as c:
             own = guard_counters.c.scope_id == timed.tenant.workspace_id
             return len(c.execute(select(guard_counters).where(own)).all())
 
@@ -120,7 +124,7 @@ def test_what_holds_nothing_any_more_is_purged(timed: GuardDesk, clock: ManualCl
     clock.at += 1.1 * DAY
     purge()
     assert kept() == 0
-    ClearAlerts(timed.world.database, clock.clock()).run_once()
+    ClearAlerts(timed.factory.database, clock.clock()).run_once()
     clock.at += 91 * DAY
     purge()
     real_time.undo()
@@ -128,20 +132,20 @@ def test_what_holds_nothing_any_more_is_purged(timed: GuardDesk, clock: ManualCl
     for table in (alerts, guard_trips):
         assert [
             row
-            for row in timed.world.rows(table)
+            for row in timed.factory.rows(table)
             if row["workspace_id"] == timed.tenant.workspace_id
         ] == []
 
 
 def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
-    desk: GuardDesk, clock: ManualClock
+    policy_client: GuardDesk, clock: ManualClock
 ) -> None:
-    own = desk.world.tenant(
-        desk.world.organization(f"Acme {new_id()}"), destinations={"US": "allowed"}
+    own = policy_client.factory.tenant(
+        policy_client.factory.organization(f"Acme {new_id()}"), destinations={"US": "allowed"}
     )
-    desk = GuardDesk(desk.gateway, own, desk.world)
+    policy_client = GuardDesk(policy_client.gateway, own, policy_client.factory)
     endpoint_id = new_id()
-    with desk.world.database.writing() as c:
+    with policy_client.factory.database.writing() as c:
         c.execute(
             webhook_endpoints.insert().values(
                 id=endpoint_id,
@@ -166,17 +170,17 @@ def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
                 noted_by="check",
             )
         )
-    watch = WatchOthers(desk.world.database, clock.clock())
+    watch = WatchOthers(policy_client.factory.database, clock.clock())
     watch.run_once()
-    assert open_alerts(desk) == []
-    with desk.world.database.writing() as c:
+    assert open_alerts(policy_client) == []
+    with policy_client.factory.database.writing() as c:
         c.execute(provider_checks.insert().values(account_sid=own.account_sid, checked_at=NOON))
     clock.advance(120)
     watch.run_once()
     watch.run_once()
-    assert open_alerts(desk) == ["endpoint.failing", "geo.drift"]
+    assert open_alerts(policy_client) == ["endpoint.failing", "geo.drift"]
     path = f"/v1/alerts?workspace_id={own.workspace_id}"
-    drift, failing = (one["details"] for one in desk.ask("GET", path).json["items"])
+    drift, failing = (one["details"] for one in policy_client.ask("GET", path).json["items"])
     assert failing == {
         "endpoint_id": str(endpoint_id),
         "url": "https://hooks.example.com/",
@@ -184,20 +188,20 @@ def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
         "active": True,
     }
     assert drift["closed_here_open_there"] == ["BR"]
-    with desk.world.database.writing() as c:
+    with policy_client.factory.database.writing() as c:
         of_endpoint = update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
         c.execute(of_endpoint.values(active=False, disabled_reason=GIVEN_UP))
         c.execute(provider_permissions.delete())
     watch.run_once()
-    assert open_alerts(desk) == ["endpoint.failing"]
-    with desk.world.database.writing() as c:
+    assert open_alerts(policy_client) == ["endpoint.failing"]
+    with policy_client.factory.database.writing() as c:
         c.execute(of_endpoint.values(disabled_reason=None, first_failed_at=None))
     watch.run_once()
-    assert open_alerts(desk) == []
+    assert open_alerts(policy_client) == []
 
 
 def test_a_spend_limit_counts_the_estimated_price(timed: GuardDesk, clock: ManualClock) -> None:
-    with timed.world.database.writing() as c:
+    with timed.factory.database.writing() as c:
         c.execute(prices.delete())
         c.execute(price_lists.delete())
         c.execute(price_lists.insert().values(id=1, revision=1, currency="USD", updated_at=NOON))
@@ -230,6 +234,6 @@ def test_a_spend_limit_counts_the_estimated_price(timed: GuardDesk, clock: Manua
     clock.at = datetime(2026, 2, 1, tzinfo=UTC)
     assert [send(timed, BR_NUMBER), send(timed, BR_NUMBER), send(timed)] == [201, 201, 422]
     timed.set()
-    with timed.world.database.writing() as c:
+    with timed.factory.database.writing() as c:
         c.execute(prices.delete())
         c.execute(price_lists.delete())

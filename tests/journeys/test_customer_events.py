@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from app.access.principal import Role
 from app.access.provider_account import ProviderAccount
-from app.access.roles import Role
-from app.destinations.geo_source import GeoPermission
-from app.destinations.provider_check import CheckProvider
+from app.destinations.geo_permissions.check import CheckProvider
+from app.destinations.geo_permissions.source import GeoPermission
 from app.webhooks.tables import webhook_events
-from support.world import BR_NUMBER, Gateway, Tenant, World
+from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 
 
 @pytest.fixture
@@ -33,18 +33,18 @@ def endpoint(gateway: Gateway, tenant: Tenant) -> str:
     return str(answer.json["secret"])
 
 
-def told(world: World) -> list[tuple[str, dict[str, Any]]]:
-    return [(row["type"], json.loads(row["payload"])) for row in world.rows(webhook_events)]
+def told(factory: Factory) -> list[tuple[str, dict[str, Any]]]:
+    return [(row["type"], json.loads(row["payload"])) for row in factory.rows(webhook_events)]
 
 
 @pytest.mark.usefixtures("endpoint")
 def test_each_status_that_is_applied_is_told_once(
-    gateway: Gateway, world: World, tenant: Tenant
+    gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     sent = gateway.send(tenant).json
     for status in ("queued", "sent", "sent", "delivered", "sent", "failed", "delivered"):
         assert gateway.callback(sent["id"], sent["message_sid"], status).status_code == 204
-    found = told(world)
+    found = told(factory)
     assert [event_type for event_type, _ in found] == ["sms.sent", "sms.delivered"]
     data = found[1][1]
     assert (data["id"], data["status"], data["num_segments"]) == (sent["id"], "delivered", 1)
@@ -54,27 +54,27 @@ def test_each_status_that_is_applied_is_told_once(
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_a_blocked_send_tells_nothing(gateway: Gateway, world: World, tenant: Tenant) -> None:
+def test_a_blocked_send_tells_nothing(gateway: Gateway, factory: Factory, tenant: Tenant) -> None:
     assert gateway.send(tenant, to=BR_NUMBER).status_code == 422
-    assert told(world) == []
+    assert told(factory) == []
 
 
 def test_without_an_endpoint_nothing_is_written(
-    gateway: Gateway, world: World, tenant: Tenant
+    gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     sent = gateway.send(tenant).json
     gateway.callback(sent["id"], sent["message_sid"], "delivered")
-    assert told(world) == []
+    assert told(factory) == []
 
 
 @pytest.mark.usefixtures("endpoint")
 def test_a_change_of_policy_is_told_with_its_revision(
-    gateway: Gateway, world: World, tenant: Tenant
+    gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     path = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms/allow"
     for _ in range(2):
         gateway.post(path, {"destinations": ["BR"]}, key=tenant.keys[Role.ADMIN])
-    ((event_type, data),) = told(world)
+    ((event_type, data),) = told(factory)
     assert event_type == "destination.changed"
     assert data["changes"] == [{"country": "BR", "from": None, "to": "allowed"}]
     assert (data["revision"], data["workspace_id"]) == (2, str(tenant.workspace_id))
@@ -97,18 +97,18 @@ class Gates:
 
 @pytest.mark.usefixtures("endpoint")
 def test_a_difference_to_the_provider_is_told_once_each_time_it_changes(
-    gateway: Gateway, world: World, tenant: Tenant
+    gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     gates = Gates({"US": True, "CA": False})
-    check = CheckProvider(world.database, gates, gateway.services.clock)
+    check = CheckProvider(factory.database, gates, gateway.services.clock)
     check()
-    assert told(world) == []
+    assert told(factory) == []
     gates.is_open["CA"] = True
     for _ in range(2):
         check()
-    ((event_type, data),) = told(world)
+    ((event_type, data),) = told(factory)
     assert event_type == "destination.drift"
     assert (data["allowed_here_closed_there"], data["closed_here_open_there"]) == ([], ["CA"])
     gates.is_open["CA"] = False
     check()
-    assert len(told(world)) == 1
+    assert len(told(factory)) == 1

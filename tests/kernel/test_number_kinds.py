@@ -4,11 +4,11 @@ import phonenumbers
 import pytest
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
 
-from app.destinations.policy import Access, Policy
+from app.destinations.policy.evaluate import Access, Policy
 from app.kernel.countries import COUNTRIES
 from app.kernel.errors import DestinationBlocked, InvalidDestination
 from app.kernel.phone import NumberKind, resolve
-from app.messages.admission import check_destination
+from app.messages.sending.admission import check_destination
 from support.decisions import NOW, decision
 from support.each import each
 

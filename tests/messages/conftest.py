@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
-from support.rewire import rewire
+from support.factories import Gateway, open_gateway
+from support.replace_services import replace_services
 from support.time import FakePace, ManualClock
-from support.world import Gateway, open_gateway
 
 
 @pytest.fixture
@@ -18,14 +18,16 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def timed_gateway(database: Database, vault: Vault, tmp_path: Path, clock: ManualClock) -> Gateway:
+def timed_gateway(
+    database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock
+) -> Gateway:
     """A gateway whose time the test moves, on each engine."""
-    return open_gateway(database, vault, tmp_path, clock=clock.clock())
+    return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 
 
 @pytest.fixture
 def pace(gateway: Gateway) -> FakePace:
     """Retries of `gateway` take no time."""
     found = FakePace()
-    rewire(gateway, pace=found.pace())
+    replace_services(gateway, pace=found.pace())
     return found

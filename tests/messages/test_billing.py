@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, update
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import access_keys
-from app.messages.billing import Conversions, load_conversions
-from app.messages.count import CountMessages
+from app.messages.queries.billing import Conversions, load_conversions
+from app.messages.statistics.aggregate import AggregateMessages
 from app.messages.tables import messages
 from app.prices.price_file import read_prices
 from app.prices.store import import_prices
 from support.each import each
-from support.world import BR_NUMBER, US_NUMBER, Gateway, Tenant, World
+from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
 
 GB_NUMBER = "+447400123456"
 PRICES = (
@@ -25,9 +25,9 @@ PRICES = (
 )
 
 
-def store_prices(world: World, text: str = PRICES) -> None:
-    with world.database.writing() as c:
-        import_prices(c, read_prices(text), world.now)
+def store_prices(factory: Factory, text: str = PRICES) -> None:
+    with factory.database.writing() as c:
+        import_prices(c, read_prices(text), factory.now)
 
 
 def price_of(gateway: Gateway, tenant: Tenant, message_id: str) -> Any:
@@ -50,7 +50,7 @@ def usage(gateway: Gateway, key: str, query: str = "") -> Any:
 
 @pytest.mark.one_engine
 def test_feedback_is_stored_once_and_the_last_one_stands(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: write the time with each repeat."""
     message_id = sent(gateway, tenant)
@@ -85,18 +85,20 @@ def test_wrong_feedback_is_named(
     assert (answer.status_code, list(answer.get_json()["details"])) == (422, [path])
 
 
-def test_conversions_of_a_range_are_counted(gateway: Gateway, tenant: Tenant, world: World) -> None:
+def test_conversions_of_a_range_are_counted(
+    gateway: Gateway, tenant: Tenant, factory: Factory
+) -> None:
     """What a guard asks that counts converted messages instead of delivered ones."""
     ids = [sent(gateway, tenant, to=f"+1202555012{digit}") for digit in range(5)]
-    at = world.now
-    with world.database.writing() as c:
+    at = factory.now
+    with factory.database.writing() as c:
         for place, message_id in enumerate(ids[:4]):
             done = {"status": "delivered", "delivered_at": at}
             if place == 3:
                 done = {"status": "failed", "errored_at": at}
             found = messages.c.id == UUID(message_id)
             c.execute(update(messages).where(found).values(**done, converted=place == 0))
-    with world.database.reading() as c:
+    with factory.database.reading() as c:
         since = at - timedelta(hours=1)
         found = load_conversions(c, tenant.workspace_id, since, prefix="+1202555")
         other = load_conversions(c, tenant.workspace_id, since, country="CA")
@@ -105,14 +107,14 @@ def test_conversions_of_a_range_are_counted(gateway: Gateway, tenant: Tenant, wo
 
 
 def test_the_estimate_is_stored_with_the_send(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """A later price changes nothing. Break: compute the estimate when it is asked for."""
     before = sent(gateway, tenant)
-    store_prices(world)
+    store_prices(factory)
     text = "x" * 161
     message_id = sent(gateway, tenant, message=text)
-    store_prices(world, PRICES.replace("0.0500", "0.9000"))
+    store_prices(factory, PRICES.replace("0.0500", "0.9000"))
 
     assert price_of(gateway, tenant, before) == {
         "currency": None,
@@ -130,18 +132,18 @@ def test_the_estimate_is_stored_with_the_send(
 
 
 @pytest.mark.one_engine
-def test_unchanged_prices_cost_no_query(gateway: Gateway, tenant: Tenant, world: World) -> None:
+def test_unchanged_prices_cost_no_query(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
     """Break: load the table for each send."""
-    store_prices(world)
+    store_prices(factory)
     sent(gateway, tenant)
     seen: list[str] = []
 
     def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.append(statement)
 
-    event.listen(world.database.engine, "before_cursor_execute", note)
+    event.listen(factory.database.engine, "before_cursor_execute", note)
     sent(gateway, tenant)
-    event.remove(world.database.engine, "before_cursor_execute", note)
+    event.remove(factory.database.engine, "before_cursor_execute", note)
     assert seen
     assert [one for one in seen if "FROM prices" in one] == []
 
@@ -157,11 +159,11 @@ def test_unchanged_prices_cost_no_query(gateway: Gateway, tenant: Tenant, world:
     ],
 )
 def test_the_actual_price_is_what_twilio_charged(
-    gateway: Gateway, tenant: Tenant, world: World, told: Any, expected: Any
+    gateway: Gateway, tenant: Tenant, factory: Factory, told: Any, expected: Any
 ) -> None:
-    store_prices(world)
+    store_prices(factory)
     message_id = sent(gateway, tenant)
-    with world.database.writing() as c:
+    with factory.database.writing() as c:
         found = messages.c.id == UUID(message_id)
         c.execute(update(messages).where(found).values(price=told[0], price_unit=told[1]))
 
@@ -169,10 +171,10 @@ def test_the_actual_price_is_what_twilio_charged(
 
 
 def test_usage_adds_up_by_country_use_case_and_key(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: leave the key out of the refusals, or the actual price out of the cost."""
-    store_prices(world)
+    store_prices(factory)
     delivered = sent(gateway, tenant)
     sent(gateway, tenant, message="x" * 161)
     sent(gateway, tenant, role=Role.ADMIN)
@@ -180,11 +182,11 @@ def test_usage_adds_up_by_country_use_case_and_key(
     assert gateway.send(tenant, to="+12").status_code == 422
     path = f"/v1/sms/{delivered}/feedback"
     assert gateway.post(path, {"converted": True}, key=tenant.keys[Role.SENDER]).status_code == 200
-    with world.database.writing() as c:
+    with factory.database.writing() as c:
         charged = {"status": "delivered", "price": "-0.0400", "price_unit": "USD"}
         c.execute(update(messages).where(messages.c.id == UUID(delivered)).values(charged))
-    assert CountMessages(gateway.services.database, gateway.services.clock).run_once() == 0
-    keys = {row["role"]: str(row["id"]) for row in world.rows(access_keys)}
+    assert AggregateMessages(gateway.services.database, gateway.services.clock).run_once() == 0
+    keys = {row["role"]: str(row["id"]) for row in factory.rows(access_keys)}
 
     report = usage(gateway, tenant.keys[Role.VIEWER])
 
@@ -225,11 +227,11 @@ def test_usage_adds_up_by_country_use_case_and_key(
 
 
 @pytest.mark.one_engine
-def test_usage_has_pages_and_csv(gateway: Gateway, tenant: Tenant, world: World) -> None:
-    store_prices(world)
+def test_usage_has_pages_and_csv(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
+    store_prices(factory)
     for to in (US_NUMBER, BR_NUMBER, GB_NUMBER):
         gateway.send(tenant, to=to)
-    CountMessages(gateway.services.database, gateway.services.clock).run_once()
+    AggregateMessages(gateway.services.database, gateway.services.clock).run_once()
     key = tenant.keys[Role.VIEWER]
 
     pages, token = [], ""

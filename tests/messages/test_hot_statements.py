@@ -3,7 +3,8 @@
 from psycopg import _queries
 
 from app.db.statement import Statement
-from app.messages import advance, context, outcomes
+from app.messages.delivery import apply_report
+from app.messages.sending import admission, outcomes
 from app.webhooks import outbox
 
 LONGEST_TEXT, MOST_PARAMETERS = 4000, 50
@@ -11,10 +12,10 @@ LONGEST_TEXT, MOST_PARAMETERS = 4000, 50
 
 def _statements() -> dict[str, Statement]:
     holders: dict[str, object] = {
-        module.__name__: module for module in (advance, context, outbox, outcomes)
+        module.__name__: module for module in (apply_report, admission, outbox, outcomes)
     }
-    holders["with an id"] = advance.REPORT_WITH_ID
-    holders["without an id"] = advance.REPORT_WITHOUT_ID
+    holders["with an id"] = apply_report.REPORT_WITH_ID
+    holders["without an id"] = apply_report.REPORT_WITHOUT_ID
     return {
         f"{holder}: {name}": value
         for holder, found in holders.items()

@@ -1,14 +1,22 @@
 """The whole table of a message's life, and every word that Twilio has for it."""
 
-from app.messages.lifecycle import Decision, Facts, Reason, Status, facts_of, follow, status_of
+from app.messages.lifecycle import (
+    Decision,
+    Reason,
+    ReportEffects,
+    Status,
+    effects_of,
+    status_of,
+    transition,
+)
 from support.each import each
 
-APPLIED = Decision(applied=True, reason=None, adds_facts=True)
-NOTHING = Decision(applied=False, reason=None, adds_facts=False)
-DUPLICATE = Decision(applied=False, reason=Reason.DUPLICATE, adds_facts=True)
-REGRESSION = Decision(applied=False, reason=Reason.REGRESSION, adds_facts=False)
-LATE_SENT = Decision(applied=False, reason=Reason.REGRESSION, adds_facts=True)
-CONFLICT = Decision(applied=False, reason=Reason.CONFLICT, adds_facts=False)
+APPLIED = Decision(applied=True, reason=None, adds_effects=True)
+NOTHING = Decision(applied=False, reason=None, adds_effects=False)
+DUPLICATE = Decision(applied=False, reason=Reason.DUPLICATE, adds_effects=True)
+REGRESSION = Decision(applied=False, reason=Reason.REGRESSION, adds_effects=False)
+LATE_SENT = Decision(applied=False, reason=Reason.REGRESSION, adds_effects=True)
+CONFLICT = Decision(applied=False, reason=Reason.CONFLICT, adds_effects=False)
 
 # Rows: the status that a message has. Columns: the reported one, in the order of `Status`.
 TABLE = {
@@ -52,11 +60,11 @@ def test_the_table_has_every_pair_of_statuses() -> None:
 def test_what_a_report_does_depends_on_both_statuses(
     current: Status, reported: Status, expected: Decision
 ) -> None:
-    assert follow(current, reported) == expected
+    assert transition(current, reported) == expected
 
 
 def test_a_status_is_applied_only_upward() -> None:
-    moves = {(c, r) for c in Status for r in Status if follow(c, r).applied}
+    moves = {(c, r) for c in Status for r in Status if transition(c, r).applied}
     assert moves == {(c, r) for c in Status for r in Status if r.rank > c.rank}
     assert [status for status in Status if status.is_terminal] == [
         Status.DELIVERED,
@@ -71,10 +79,10 @@ def test_each_word_of_twilio_has_one_meaning(word: str, expected: Status) -> Non
 
 
 def test_facts_come_with_the_status_that_tells_them() -> None:
-    assert {status: facts_of(status) for status in Status} == {
-        Status.PENDING: Facts(hand_off=False, delivery=False, error=False),
-        Status.SENT: Facts(hand_off=True, delivery=False, error=False),
-        Status.DELIVERED: Facts(hand_off=True, delivery=True, error=False),
-        Status.UNDELIVERED: Facts(hand_off=True, delivery=False, error=True),
-        Status.FAILED: Facts(hand_off=False, delivery=False, error=True),
+    assert {status: effects_of(status) for status in Status} == {
+        Status.PENDING: ReportEffects(hand_off=False, delivery=False, error=False),
+        Status.SENT: ReportEffects(hand_off=True, delivery=False, error=False),
+        Status.DELIVERED: ReportEffects(hand_off=True, delivery=True, error=False),
+        Status.UNDELIVERED: ReportEffects(hand_off=True, delivery=False, error=True),
+        Status.FAILED: ReportEffects(hand_off=False, delivery=False, error=True),
     }

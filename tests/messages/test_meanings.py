@@ -4,8 +4,7 @@ import inspect
 
 from app.kernel import errors
 from app.messages import api
-from app.messages.code_meanings import code_meaning, code_page
-from app.messages.refusal_meanings import LISTED_CODES, refusal_meaning
+from app.messages.meanings import LISTED_CODES, code_meaning, code_page, refusal_meaning
 from app.providers.twilio import codes
 from support.each import each
 

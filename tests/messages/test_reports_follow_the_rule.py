@@ -8,19 +8,19 @@ from sqlalchemy import insert, select
 
 from app.db.engine import Database
 from app.kernel.ids import new_id
-from app.messages.advance import Report, advance_message
-from app.messages.lifecycle import Status, facts_of, follow
+from app.messages.delivery.apply_report import Report, apply_report
+from app.messages.lifecycle import Status, effects_of, transition
 from app.messages.submission import SidSource
 from app.messages.tables import message_events, messages
 from support.callbacks import new_sid
-from support.world import ACCOUNT, US_NUMBER, Tenant, World
+from support.factories import ACCOUNT, US_NUMBER, Factory, Tenant
 
 FACTS = ("handed_off_at", "num_segments", "delivered_at", "errored_at", "error_code")
 REPORTED = {"num_segments": 3, "error_code": 30007}
 KEPT = {"num_segments": 2, "error_code": 30003}
 
 
-def _add(world: World, tenant: Tenant, status: Status, sid: str, known: dict[str, Any]) -> Any:
+def _add(factory: Factory, tenant: Tenant, status: Status, sid: str, known: dict[str, Any]) -> Any:
     row = {
         "id": new_id(),
         "workspace_id": tenant.workspace_id,
@@ -32,51 +32,51 @@ def _add(world: World, tenant: Tenant, status: Status, sid: str, known: dict[str
         "status": status,
         "message_sid": sid,
         "from_number": "+12025550100",
-        "check_at": world.now,
-        "created_at": world.now,
-        "updated_at": world.now,
+        "check_at": factory.now,
+        "created_at": factory.now,
+        "updated_at": factory.now,
     }
-    with world.database.writing() as c:
+    with factory.database.writing() as c:
         c.execute(insert(messages).values(**row | known))
     return row["id"]
 
 
 def _expected(
-    current: Status, reported: Status, known: dict[str, Any], world: World, report: Report
+    current: Status, reported: Status, known: dict[str, Any], factory: Factory, report: Report
 ) -> dict[str, Any]:
     """What the row is afterwards, as the rule says it."""
-    decision, facts = follow(current, reported), facts_of(reported)
+    decision, facts = transition(current, reported), effects_of(reported)
     told: dict[str, Any] = dict.fromkeys(FACTS)
-    if decision.adds_facts and facts.hand_off:
+    if decision.adds_effects and facts.hand_off:
         told |= {"handed_off_at": report.at, "num_segments": REPORTED["num_segments"]}
-    if decision.adds_facts and facts.delivery:
+    if decision.adds_effects and facts.delivery:
         told["delivered_at"] = report.at
-    if decision.adds_facts and facts.error:
+    if decision.adds_effects and facts.error:
         told |= {"errored_at": report.at, "error_code": REPORTED["error_code"]}
     after = {name: told[name] if known[name] is None else known[name] for name in FACTS}
     is_changed = decision.applied or after != known
     return after | {
         "status": reported if decision.applied else current,
-        "updated_at": report.at if is_changed else world.now,
-        "check_at": None if decision.applied and reported.is_terminal else world.now,
+        "updated_at": report.at if is_changed else factory.now,
+        "check_at": None if decision.applied and reported.is_terminal else factory.now,
         "event_count": 1,
     }
 
 
 def test_every_pair_of_statuses_ends_as_the_rule_says(
-    database: Database, world: World, tenant: Tenant
+    database: Database, factory: Factory, tenant: Tenant
 ) -> None:
     """Break: let `_decided` take `decision.applied` for `decision.adds_facts`."""
     wrong = []
-    at = world.now + timedelta(seconds=5)
+    at = factory.now + timedelta(seconds=5)
     nothing: dict[str, Any] = dict.fromkeys(FACTS)
-    everything = {name: KEPT.get(name, world.now) for name in FACTS}
+    everything = {name: KEPT.get(name, factory.now) for name in FACTS}
     for current in Status:
         for reported in Status:
             for known in (nothing, everything):
                 for has_id in (True, False):
                     sid = new_sid()
-                    message_id = _add(world, tenant, current, sid, known)
+                    message_id = _add(factory, tenant, current, sid, known)
                     report = Report(
                         account_sid=ACCOUNT,
                         message_sid=sid,
@@ -90,15 +90,15 @@ def test_every_pair_of_statuses_ends_as_the_rule_says(
                         sid_source=SidSource.CALLBACK if has_id else None,
                     )
                     with database.writing_once() as c:
-                        advanced = advance_message(c, report)
-                        stranger = advance_message(c, replace(report, account_sid="AC" + "9" * 32))
+                        advanced = apply_report(c, report)
+                        stranger = apply_report(c, replace(report, account_sid="AC" + "9" * 32))
                     with database.reading() as c:
                         row = c.execute(select(messages).where(messages.c.id == message_id)).one()
                         (event,) = c.execute(
                             select(message_events).where(message_events.c.message_id == message_id)
                         )
-                    decision = follow(current, reported)
-                    expected = _expected(current, reported, known, world, report)
+                    decision = transition(current, reported)
+                    expected = _expected(current, reported, known, factory, report)
                     found = {name: getattr(row, name) for name in expected}
                     said = (event.applied, event.reason, event.status, event.error_code)
                     is_right = (

@@ -12,23 +12,26 @@ import pytest
 from sqlalchemy import event, text
 from twilio.http.response import Response
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
+from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.fake_twilio import Call, accepted, refused
 from support.round_trips import RoundTrips, counting_round_trips
-from support.world import Gateway, Tenant, World, open_gateway
 
 UNTIL_PREPARED = 7
 
 
 @pytest.fixture
 def served(
-    fresh_postgres_url: str, vault: Vault, tmp_path: Path
+    fresh_postgres_url: str, cipher: Cipher, tmp_path: Path
 ) -> Iterator[tuple[Gateway, Tenant]]:
     """A gateway on PostgreSQL with one connection, and a tenant in it."""
     database = Database(fresh_postgres_url, pool_size=1)
-    world = World(database, vault)
-    yield open_gateway(database, vault, tmp_path), world.tenant(world.organization(), guarded=True)
+    factory = Factory(database, cipher)
+    yield (
+        open_gateway(database, cipher, tmp_path),
+        factory.tenant(factory.organization(), guarded=True),
+    )
     database.close()
 
 
@@ -106,9 +109,9 @@ def test_a_callback_that_names_no_id_makes_one_round_trip_too(
 
 @pytest.mark.parametrize("answer", [accepted(), refused(21408), Response(500, "")])
 def test_no_connection_is_held_during_the_provider_call(
-    gateway: Gateway, tenant: Tenant, world: World, answer: Response
+    gateway: Gateway, tenant: Tenant, factory: Factory, answer: Response
 ) -> None:
-    pool: Any = world.database.engine.pool
+    pool: Any = factory.database.engine.pool
     held = []
 
     def create(_call: Call) -> Response:
@@ -121,10 +124,10 @@ def test_no_connection_is_held_during_the_provider_call(
 
 
 def test_no_transaction_is_open_during_the_provider_call(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     seen: list[str] = []
-    engine = world.database.engine
+    engine = factory.database.engine
     names = ("begin", "commit", "rollback")
 
     def note(name: str) -> Any:

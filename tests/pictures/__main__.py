@@ -14,9 +14,9 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
-from app.db.vault import Vault
 from pictures.stage import Scene, set_up
 from support.browser import FLAGS, chromium
 from support.site import Site, served_site
@@ -43,15 +43,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         with _site(Path(folder)) as site:
-            scene = set_up(site)
+            tenant_gateway = set_up(site)
             for width in given.width or (WIDTHS if given.every else ("wide", "phone")):
                 for scheme in ("light", "dark"):
-                    pages = _pages(site, scene)
+                    pages = _pages(site, tenant_gateway)
                     names = given.only or (pages if given.every else KEY)
                     wanted = {name: pages[name] for name in names}
                     kind = "png" if given.every else "webp"
                     _take(
-                        browser, site, scene, wanted, into=given.into, manner=(width, scheme, kind)
+                        browser,
+                        site,
+                        tenant_gateway,
+                        wanted,
+                        into=given.into,
+                        manner=(width, scheme, kind),
                     )
         browser.close()
 
@@ -59,18 +64,18 @@ def main() -> None:
 def _site(folder: Path) -> "Iterator[Site]":
     database = Database(f"sqlite:///{folder}/borderpost.db", pool_size=16)
     upgrade(database)
-    return served_site(database, Vault((Fernet.generate_key().decode(),)), folder)  # type: ignore[return-value]
+    return served_site(database, Cipher((Fernet.generate_key().decode(),)), folder)  # type: ignore[return-value]
 
 
-def _pages(site: Site, scene: Scene) -> dict[str, str]:
+def _pages(site: Site, tenant_gateway: Scene) -> dict[str, str]:
     """Every page by a short name."""
     use_case = f"/console/use-cases/{site.tenant.use_case_id}"
     return {
         "overview": "/console",
         "messages": "/console/messages",
         "messages-none": "/console/messages?country=DE",
-        "message": f"/console/messages/{scene.message_id}",
-        "message-failed": f"/console/messages/{scene.failed_id}",
+        "message": f"/console/messages/{tenant_gateway.message_id}",
+        "message-failed": f"/console/messages/{tenant_gateway.failed_id}",
         "refusals": "/console/refusals",
         "check": f"/console/try?number=%2B33612345678&use_case_id={site.tenant.use_case_id}",
         "destinations": "/console/destinations",
@@ -83,13 +88,13 @@ def _pages(site: Site, scene: Scene) -> dict[str, str]:
         "use-case": use_case,
         "opt-outs": "/console/opt-outs",
         "webhooks": "/console/webhooks",
-        "webhook": f"/console/webhooks/{scene.endpoint_id}",
+        "webhook": f"/console/webhooks/{tenant_gateway.endpoint_id}",
         "access-keys": "/console/access-keys",
         "workspaces": "/console/workspaces",
         "workspace-new": "/console/workspaces/new",
         "workspace": f"/console/workspaces/{site.tenant.workspace_id}",
         "people": "/console/people",
-        "person": f"/console/people/{scene.person_id}",
+        "person": f"/console/people/{tenant_gateway.person_id}",
         "person-new": "/console/people/new",
         "audit": "/console/audit",
         "account": "/console/account",
@@ -101,7 +106,7 @@ def _pages(site: Site, scene: Scene) -> dict[str, str]:
 def _take(
     browser: Browser,
     site: Site,
-    scene: Scene,
+    tenant_gateway: Scene,
     pages: dict[str, str],
     *,
     into: Path,
@@ -116,7 +121,7 @@ def _take(
         timezone_id="Europe/Berlin",
         locale="en-GB",
     )
-    page = _signed_in(context, scene, site)
+    page = _signed_in(context, tenant_gateway, site)
     for name, path in pages.items():
         page.goto(path)
         page.wait_for_load_state("networkidle")
@@ -130,11 +135,11 @@ def _take(
     context.close()
 
 
-def _signed_in(context: BrowserContext, scene: Scene, site: Site) -> Page:
+def _signed_in(context: BrowserContext, tenant_gateway: Scene, site: Site) -> Page:
     page = context.new_page()
     page.goto("/console/sign-in")
     page.get_by_text("Sign in with an access key").click()
-    page.get_by_label("Access key").fill(scene.owner_key)
+    page.get_by_label("Access key").fill(tenant_gateway.owner_key)
     page.get_by_role("button", name="Sign in with key").click()
     page.get_by_role("heading", level=1, name="Overview").wait_for()
     if page.locator("#workspace").input_value() != str(site.tenant.workspace_id):

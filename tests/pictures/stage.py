@@ -7,17 +7,17 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert
 
-from app.access.roles import Role
-from app.destinations.geo_source import GeoPermission
-from app.destinations.provider_gates import gates_from
-from app.destinations.provider_store import replace_permissions
+from app.access.principal import Role
+from app.destinations.geo_permissions.permissions import geo_permissions_from
+from app.destinations.geo_permissions.source import GeoPermission
+from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import utc_now
+from app.messages.delivery.track import DeliveryReport
 from app.messages.tables import message_counts
-from app.messages.track import DeliveryReport
 from app.use_cases.tables import use_cases
 from app.webhooks.attempt import Reply
-from support.console import make_person
-from support.destinations import Desk
+from support.console_client import make_user
+from support.destinations import PolicyClient
 from support.site import Site
 from support.time import ManualClock
 from support.webhooks import Hooks
@@ -39,17 +39,17 @@ class Scene:
 
 def set_up(site: Site) -> Scene:
     """Fill the site: traffic, refusals, a policy with a history, endpoints, people."""
-    tenant, world = site.tenant, site.world
-    world.set(use_cases, tenant.use_case_id, name="One-time passwords")
-    desk = Desk(site.gateway, tenant, world)
-    desk.allow("CA", "GB", "FR", X_Change_Reason="launch in Europe")
-    desk.allow_until("2099-01-01T00:00:00Z", "JP")
-    desk.add_rule("prefix", "+447700", "blocked", reason="SMS pumping")
+    tenant, factory = site.tenant, site.factory
+    factory.set(use_cases, tenant.use_case_id, name="One-time passwords")
+    policy_client = PolicyClient(site.gateway, tenant, factory)
+    policy_client.allow("CA", "GB", "FR", X_Change_Reason="launch in Europe")
+    policy_client.allow_until("2099-01-01T00:00:00Z", "JP")
+    policy_client.add_rule("prefix", "+447700", "blocked", reason="SMS pumping")
     allowed = [GeoPermission(code, True) for code in ("US", "CA", "GB", "DE", "IT")]
     closed = [GeoPermission("FR", False), GeoPermission("PK", False, True)]
-    with world.database.writing() as connection:
-        gates = gates_from([*allowed, *closed, GeoPermission("NG", True, True)])
-        replace_permissions(connection, tenant.account_sid, gates, world.now)
+    with factory.database.writing() as connection:
+        gates = geo_permissions_from([*allowed, *closed, GeoPermission("NG", True, True)])
+        replace_permissions(connection, tenant.account_sid, gates, factory.now)
     key = tenant.keys[Role.ADMIN]
     opt_out = {"to_number": "+12025550188", "source": "keyword"}
     site.gateway.post("/v1/opt-outs", opt_out, key=key)
@@ -59,10 +59,10 @@ def set_up(site: Site) -> Scene:
     for place, message_id in enumerate(sent[:-1]):
         for word in ("sent", "undelivered" if place % 5 == 0 else "delivered"):
             _report(site, message_id, word)
-    person_id = make_person(world, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
-    world.tenant(tenant.organization_id, "Marketing")
+    person_id = make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
+    factory.tenant(tenant.organization_id, "Marketing")
     _count(site)
-    owner_key = world.keys(tenant.organization_id, None)[Role.OWNER]
+    owner_key = factory.keys(tenant.organization_id, None)[Role.OWNER]
     return Scene(owner_key, sent[1], sent[0], _endpoints(site), person_id)
 
 
@@ -75,7 +75,7 @@ def _report(site: Site, message_id: UUID, word: str) -> None:
 
 
 def _endpoints(site: Site) -> UUID:
-    hooks = Hooks(site.world, ManualClock())
+    hooks = Hooks(site.factory, ManualClock())
     endpoint_id = hooks.endpoint(site.tenant.workspace_id)
     hooks.sender.script = [Reply(503), Reply(503), Reply(204)]
     for _ in range(2):
@@ -110,6 +110,6 @@ def _count(site: Site) -> None:
                     "segments": sends * 2,
                 }
             )
-    with site.world.database.writing() as connection:
+    with site.factory.database.writing() as connection:
         connection.execute(delete(message_counts))
         connection.execute(insert(message_counts), rows)

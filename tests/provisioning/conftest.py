@@ -11,9 +11,9 @@ from sqlalchemy import select
 import app.access.tables
 import app.destinations.tables
 import app.use_cases.tables  # noqa: F401
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.metadata import metadata
-from app.db.vault import Vault
 from app.provisioning.apply import Result, apply
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -78,11 +78,11 @@ Apply = Callable[..., Result]
 
 
 @pytest.fixture
-def applied(database: Database, vault: Vault) -> Apply:
+def applied(database: Database, cipher: Cipher) -> Apply:
     """Applies data to this test's database."""
 
     def run(data: object, at: datetime = NOW, **environ: str) -> Result:
-        return apply(database, vault, data, environ=ENVIRON | environ, now=at)
+        return apply(database, cipher, data, environ=ENVIRON | environ, now=at)
 
     return run
 

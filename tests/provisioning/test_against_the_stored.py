@@ -10,9 +10,9 @@ from sqlalchemy import insert, select, update
 
 from app.access.key_limits import KeyLimits, limits_from
 from app.access.keys import create_key
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import access_keys
-from app.provisioning.mistakes import FileRefused
+from app.provisioning.problems import FileRefused
 from app.use_cases.tables import use_cases
 
 pytestmark = pytest.mark.one_engine
@@ -31,7 +31,7 @@ def engine_name() -> str:
 def refusal(applied: Apply, data: Any, **options: Any) -> list[str]:
     with pytest.raises(FileRefused) as refused:
         applied(data, **options)
-    return [str(mistake) for mistake in refused.value.mistakes]
+    return [str(mistake) for mistake in refused.value.problems]
 
 
 def other_organization(file: dict[str, Any]) -> dict[str, Any]:

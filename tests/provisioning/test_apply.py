@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from app.access.roles import Role
+from app.access.principal import Role, hash_token
 from app.access.store import load_key
 from app.access.tables import workspaces
-from app.access.tokens import hash_token
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.errors import ServiceUnavailable
-from app.provisioning import store
+from app.provisioning import execute
 from app.provisioning.apply import plan
-from app.provisioning.file import parse
-from app.provisioning.mistakes import FileRefused
+from app.provisioning.file import parse_text
+from app.provisioning.problems import FileRefused
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)
@@ -162,7 +161,7 @@ def test_the_result_has_ids_and_the_new_tokens(
 
 
 def test_no_secret_is_stored_as_it_is(
-    file: dict[str, Any], applied: Apply, rows: Rows, vault: Vault
+    file: dict[str, Any], applied: Apply, rows: Rows, cipher: Cipher
 ) -> None:
     file["workspaces"][0]["twilio"]["next_auth_token"] = "the-next-token"
     result = applied(file)
@@ -171,8 +170,8 @@ def test_no_secret_is_stored_as_it_is(
         assert secret not in stored
         assert secret not in repr(result)
     (account,) = rows("provider_accounts")
-    assert vault.open(SID, account["auth_token"]) == TOKEN
-    assert vault.open(SID, account["next_auth_token"]) == "the-next-token"
+    assert cipher.decrypt(SID, account["auth_token"]) == TOKEN
+    assert cipher.decrypt(SID, account["next_auth_token"]) == "the-next-token"
 
 
 def test_a_mistake_in_the_last_workspace_changes_nothing(
@@ -195,7 +194,7 @@ def test_a_failure_in_the_middle_changes_nothing(
         written.append(connection.exec_driver_sql("SELECT count(*) FROM use_cases").scalar())
         raise RuntimeError("the power is gone")
 
-    monkeypatch.setattr(store, "issue_key", fail)
+    monkeypatch.setattr(execute, "issue_key", fail)
     with pytest.raises(RuntimeError):
         applied(file)
     assert written == [1]
@@ -221,8 +220,11 @@ def test_only_what_differs_is_touched(file: dict[str, Any], applied: Apply, rows
     changed = {row["id"]: row for row in after.pop("workspaces")}
     unchanged = {row["id"]: row for row in before.pop("workspaces")}
     known = before.pop("audit_events")
-    (deed,) = [row for row in after.pop("audit_events") if row not in known]
-    assert (deed["action"], deed["reason"]) == ("workspace.changed", "body_retention_days")
+    (audit_event,) = [row for row in after.pop("audit_events") if row not in known]
+    assert (audit_event["action"], audit_event["reason"]) == (
+        "workspace.changed",
+        "body_retention_days",
+    )
     assert after == before
     for row_id, row in changed.items():
         expected = (
@@ -316,12 +318,12 @@ def test_the_name_of_a_deleted_use_case_is_free(
 
 
 def test_a_token_is_rotated_by_way_of_the_next_one(
-    file: dict[str, Any], applied: Apply, rows: Rows, vault: Vault
+    file: dict[str, Any], applied: Apply, rows: Rows, cipher: Cipher
 ) -> None:
     def tokens() -> tuple[str, str | None]:
         (row,) = rows("provider_accounts")
         following = row["next_auth_token"]
-        return vault.open(SID, row["auth_token"]), following and vault.open(SID, following)
+        return cipher.decrypt(SID, row["auth_token"]), following and cipher.decrypt(SID, following)
 
     applied(file)
     twilio = file["workspaces"][0]["twilio"]
@@ -335,7 +337,7 @@ def test_a_token_is_rotated_by_way_of_the_next_one(
 
 
 def test_a_token_that_no_key_opens_any_more_is_sealed_anew(
-    file: dict[str, Any], applied: Apply, rows: Rows, vault: Vault, database: Database
+    file: dict[str, Any], applied: Apply, rows: Rows, cipher: Cipher, database: Database
 ) -> None:
     file["workspaces"][0]["twilio"]["next_auth_token"] = "next"
     applied(file)
@@ -347,7 +349,7 @@ def test_a_token_that_no_key_opens_any_more_is_sealed_anew(
     file["workspaces"][0]["twilio"]["next_auth_token"] = ""
     assert len(applied(file).changes) == 2
     (account,) = rows("provider_accounts")
-    assert vault.open(SID, account["auth_token"]) == TOKEN
+    assert cipher.decrypt(SID, account["auth_token"]) == TOKEN
     assert account["next_auth_token"] is None
 
 
@@ -412,13 +414,13 @@ def test_two_applies_at_once_make_one_organization(
 
 
 def test_a_plan_changes_nothing_and_tells_all(
-    file: dict[str, Any], database: Database, vault: Vault, rows: Rows, applied: Apply
+    file: dict[str, Any], database: Database, cipher: Cipher, rows: Rows, applied: Apply
 ) -> None:
     empty = rows()
-    changes = plan(database, vault, file, environ=ENVIRON, now=NOW)
+    changes = plan(database, cipher, file, environ=ENVIRON, now=NOW)
     assert rows() == empty
     assert applied(file).changes == changes
-    assert plan(database, vault, file, environ=ENVIRON, now=NOW) == ()
+    assert plan(database, cipher, file, environ=ENVIRON, now=NOW) == ()
 
 
 def test_json_and_toml_give_the_same(applied: Apply, rows: Rows) -> None:
@@ -448,7 +450,7 @@ def test_json_and_toml_give_the_same(applied: Apply, rows: Rows) -> None:
             }
         ],
     }
-    applied(parse(toml))
+    applied(parse_text(toml))
     before = rows()
-    assert applied(parse(json.dumps(as_json).encode())).changes == ()
+    assert applied(parse_text(json.dumps(as_json).encode())).changes == ()
     assert rows() == before

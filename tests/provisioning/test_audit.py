@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.db.engine import Database
-from app.provisioning import store
+from app.provisioning import execute
 
 pytestmark = pytest.mark.one_engine
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_noted_is_not_applied(
         raise RuntimeError("the audit cannot be written")
 
     before = rows()
-    monkeypatch.setattr(store, "note_deed", fail)
+    monkeypatch.setattr(execute, "record_audit_event", fail)
     with pytest.raises(RuntimeError):
         applied(file)
     assert rows() == before

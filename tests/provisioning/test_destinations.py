@@ -10,18 +10,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert
 
-from app.access.actor import Actor
-from app.access.principal import ActorKind
+from app.access.principal import Actor, ActorKind
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.destinations import changes
-from app.destinations.manage import Asked, ManageDestinations
-from app.destinations.policy import Access, Rule, RuleKind
+from app.destinations.manage import ChangeRequest, ManageDestinations
+from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.destinations.tables import provider_permissions
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable, ValidationFailed
 from app.kernel.ids import new_id
-from app.messages.traffic import MessageTraffic
+from app.messages.queries.traffic import MessageTraffic
 from app.provisioning.apply import plan
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -48,7 +47,7 @@ def outlet(**fields: Any) -> dict[str, Any]:
 def manage(database: Database) -> Callable[..., Any]:
     """Changes a policy by another door, a moment before `NOW`."""
     operation = ManageDestinations(database, Clock(lambda: BEFORE), MessageTraffic())
-    asked = Asked(Actor(ActorKind.USER, "Ada"))
+    asked = ChangeRequest(Actor(ActorKind.USER, "Ada"))
 
     def run(workspace_id: UUID, change: Any) -> Any:
         return operation(workspace_id, change, asked)
@@ -57,11 +56,11 @@ def manage(database: Database) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def planned(database: Database, vault: Vault) -> Callable[..., list[str]]:
+def planned(database: Database, cipher: Cipher) -> Callable[..., list[str]]:
     """Tells what applying would change."""
 
     def run(data: object, at: datetime = NOW) -> list[str]:
-        found = plan(database, vault, data, environ={"RETAIL_TOKEN": TOKEN}, now=at)
+        found = plan(database, cipher, data, environ={"RETAIL_TOKEN": TOKEN}, now=at)
         return [str(change) for change in found]
 
     return run
@@ -215,7 +214,7 @@ def test_revisions_count_on_from_other_doors_and_back(
 ) -> None:
     manage(ids["Retail"], changes.allow(["MX"]))
     applied(retail(destinations={"US": "allowed"}))
-    restored = manage(ids["Retail"], changes.restore_revision(2, NOW))
+    restored = manage(ids["Retail"], changes.restore_policy(2, NOW))
     assert restored.effective.revision == 4
     assert restored.effective.state.destinations["MX"] == "allowed"
     found = sorted(rows("destination_revisions"), key=lambda row: row["revision"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.provisioning.file import parse
-from app.provisioning.mistakes import FileRefused
+from app.provisioning.file import parse_text
+from app.provisioning.problems import FileRefused
 from support.each import each
 
 
@@ -11,8 +11,8 @@ def test_toml_and_json_of_the_same_shape_are_the_same_data() -> None:
     toml = b'[organization]\nname = "Acme"\n[[workspaces]]\nname = "Retail"\n'
     json = b' {"organization": {"name": "Acme"}, "workspaces": [{"name": "Retail"}]}'
     assert (
-        parse(toml)
-        == parse(json)
+        parse_text(toml)
+        == parse_text(json)
         == {
             "organization": {"name": "Acme"},
             "workspaces": [{"name": "Retail"}],
@@ -21,7 +21,7 @@ def test_toml_and_json_of_the_same_shape_are_the_same_data() -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
-    assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert parse_text(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 @each(
@@ -39,5 +39,5 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
 )
 def test_what_two_readers_could_read_differently_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(FileRefused) as refused:
-        parse(content)
+        parse_text(content)
     assert str(refused.value).startswith(said)

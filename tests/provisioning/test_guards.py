@@ -12,7 +12,7 @@ from app.guards.store import load_guards
 from app.prices.price_file import PriceFile, PriceRow
 from app.prices.store import import_prices
 from app.provisioning.apply import plan
-from app.provisioning.mistakes import FileRefused
+from app.provisioning.problems import FileRefused
 from support.each import each
 from support.guards import DEFAULTS
 
@@ -117,7 +117,7 @@ def test_what_a_guard_leaves_out_is_left_alone(
 
 @pytest.mark.one_engine
 def test_a_plan_shows_the_difference_and_changes_nothing(
-    *, file: dict[str, Any], applied: Apply, database: Database, vault: Any, now: Any, rows: Any
+    *, file: dict[str, Any], applied: Apply, database: Database, cipher: Any, now: Any, rows: Any
 ) -> None:
     applied(file)
     retail = file["workspaces"][0]
@@ -125,7 +125,7 @@ def test_a_plan_shows_the_difference_and_changes_nothing(
     retail["use_cases"][0]["guards"] = {"number": {"hour": 3}}
     before = rows()
     environ = {"RETAIL_TOKEN": "0123456789abcdef" * 2}
-    changes = plan(database, vault, file, environ=environ, now=now)
+    changes = plan(database, cipher, file, environ=environ, now=now)
     assert [str(change) for change in changes] == [
         "~ workspaces[0].guards.number.hour: 10 -> none",
         "+ workspaces[0].use_cases[0].guards.number.mode: enforce",
@@ -168,7 +168,7 @@ def test_a_mistake_names_its_place_and_changes_nothing(
             owner["guards"] = given
     with pytest.raises(FileRefused) as refused:
         applied(file)
-    (mistake,) = refused.value.mistakes
+    (mistake,) = refused.value.problems
     assert text in str(mistake)
     assert rows("organizations") == []
 

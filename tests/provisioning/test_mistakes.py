@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.provisioning.checks import check_nothing_twice
-from app.provisioning.goal import make_goal
-from app.provisioning.mistakes import FileRefused, Mistakes
-from app.provisioning.records import Stored
-from app.provisioning.shape import shape
+from app.provisioning.apply import check_nothing_twice
+from app.provisioning.parse import parse_desired
+from app.provisioning.plan import make_plan
+from app.provisioning.problems import FileProblems, FileRefused
+from app.provisioning.records import Current
 from support.each import each
 
 ENVIRON = {"RETAIL_TOKEN": "secret-token", "EMPTY": "", "WIDE": "tökén"}
@@ -25,14 +25,14 @@ LETTERS = "Must have 1 to 11 letters, digits or any of + - _ & and space, with a
 UUID = "5a3d8cf1-3aaf-4b56-a2e0-260b28c0a0d0"
 
 
-def mistakes_of(data: Any, stored: Stored | None = None) -> list[str]:
-    mistakes = Mistakes()
-    desired = shape(data, ENVIRON, mistakes)
-    check_nothing_twice(desired, mistakes)
+def mistakes_of(data: Any, stored: Current | None = None) -> list[str]:
+    problems = FileProblems()
+    desired = parse_desired(data, ENVIRON, problems)
+    check_nothing_twice(desired, problems)
     try:
-        make_goal(desired, stored or Stored(), mistakes, datetime(2030, 1, 1, tzinfo=UTC))
+        make_plan(desired, stored or Current(), problems, datetime(2030, 1, 1, tzinfo=UTC))
     except FileRefused as refused:
-        return [str(mistake) for mistake in refused.mistakes]
+        return [str(mistake) for mistake in refused.problems]
     return []
 
 

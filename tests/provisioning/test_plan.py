@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.provisioning.apply import plan
 
 pytestmark = pytest.mark.one_engine
@@ -21,11 +21,11 @@ def engine_name() -> str:
 
 
 @pytest.fixture
-def planned(database: Database, vault: Vault, now: Any) -> Callable[..., Any]:
+def planned(database: Database, cipher: Cipher, now: Any) -> Callable[..., Any]:
     """Plans data against this test's database."""
 
     def run(data: object, **environ: str) -> Any:
-        return plan(database, vault, data, environ={"RETAIL_TOKEN": "token"} | environ, now=now)
+        return plan(database, cipher, data, environ={"RETAIL_TOKEN": "token"} | environ, now=now)
 
     return run
 

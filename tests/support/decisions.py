@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from app.destinations.policy import Access, Policy
+from app.destinations.policy.evaluate import Access, Policy
 from app.kernel.errors import DestinationBlocked, InvalidDestination
 from app.kernel.phone import resolve
-from app.messages.admission import check_destination
+from app.messages.sending.admission import check_destination
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ POLICY = Policy(
     revision=7,
     destinations=dict.fromkeys(_ALLOWED.split(), Access.ALLOWED)
     | dict.fromkeys(_BLOCKED, Access.BLOCKED),
-    floor=frozenset({"KP", "IR", "CU", "SY"}),
+    denied_by_organization=frozenset({"KP", "IR", "CU", "SY"}),
 )
 
 # number, region, decision: allowed, blocked (by the map), floor (by the organization),

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import workspaces
 from app.db.engine import Database
 from app.destinations.tables import destination_rules
 from app.kernel.clock import rfc3339, utc_now
 from app.kernel.ids import new_id
-from support.world import Gateway, Tenant, World
+from support.factories import Factory, Gateway, Tenant
 
 KEYS = {
     "organizationId",
@@ -32,12 +32,12 @@ def path_of(workspace_id: UUID | str, capability: str = "sms") -> str:
 
 
 @dataclass(frozen=True)
-class Desk:
+class PolicyClient:
     """Where one workspace's destinations are managed; `role` says whose key is used."""
 
     gateway: Gateway
     tenant: Tenant
-    world: World
+    factory: Factory
     role: Role = Role.ADMIN
     dry_run: bool = False
 
@@ -45,27 +45,27 @@ class Desk:
     def path(self) -> str:
         return path_of(self.tenant.workspace_id)
 
-    def of(self, tenant: Tenant) -> "Desk":
+    def of(self, tenant: Tenant) -> "PolicyClient":
         """The desk of another workspace."""
         return replace(self, tenant=tenant)
 
-    def a_colleague(self, **values: Any) -> "Desk":
+    def a_colleague(self, **values: Any) -> "PolicyClient":
         """The desk of another workspace of the same organization."""
         name = values.pop("name", f"Workspace {new_id()}")
-        return self.of(self.world.tenant(self.tenant.organization_id, name, **values))
+        return self.of(self.factory.tenant(self.tenant.organization_id, name, **values))
 
-    def a_stranger(self, denied: tuple[str, ...] = (), **values: Any) -> "Desk":
+    def a_stranger(self, denied: tuple[str, ...] = (), **values: Any) -> "PolicyClient":
         """The desk of a workspace of another organization."""
         return self.of(
-            self.world.tenant(self.world.organization(f"Acme {new_id()}", denied), **values)
+            self.factory.tenant(self.factory.organization(f"Acme {new_id()}", denied), **values)
         )
 
-    def a_child(self, **values: Any) -> "Desk":
+    def a_child(self, **values: Any) -> "PolicyClient":
         """The desk of a workspace that inherits from this one."""
         return self.a_colleague(parent_id=self.tenant.workspace_id, inherits=True, **values)
 
     @property
-    def trying(self) -> "Desk":
+    def trying(self) -> "PolicyClient":
         """The same desk, where every change is a dry run."""
         return replace(self, dry_run=True)
 
@@ -148,22 +148,24 @@ class Desk:
 
 # Each change as a request, on a desk with a parent; each would change what `prepared` left.
 CHANGES: dict[str, Callable[..., Any]] = {
-    "put": lambda desk, **headers: desk.put({"CA": "allowed"}, **headers),
-    "allow": lambda desk, **headers: desk.allow("FR", **headers),
-    "allow until": lambda desk, **headers: desk.allow_until(FAR, "FR", **headers),
-    "block": lambda desk, **headers: desk.block("US", **headers),
-    "add a rule": lambda desk, **headers: desk.add_rule("prefix", "+1", "blocked", headers=headers),
-    "drop a rule": lambda desk, **headers: desk.drop_rule(
-        desk.get("/rules")["items"][0]["id"], **headers
+    "put": lambda policy_client, **headers: policy_client.put({"CA": "allowed"}, **headers),
+    "allow": lambda policy_client, **headers: policy_client.allow("FR", **headers),
+    "allow until": lambda policy_client, **headers: policy_client.allow_until(FAR, "FR", **headers),
+    "block": lambda policy_client, **headers: policy_client.block("US", **headers),
+    "add a rule": lambda policy_client, **headers: policy_client.add_rule(
+        "prefix", "+1", "blocked", headers=headers
     ),
-    "inherit": lambda desk, **headers: desk.inherit(True, **headers),
-    "restore": lambda desk, **headers: desk.restore(2, **headers),
+    "drop a rule": lambda policy_client, **headers: policy_client.drop_rule(
+        policy_client.get("/rules")["items"][0]["id"], **headers
+    ),
+    "inherit": lambda policy_client, **headers: policy_client.inherit(True, **headers),
+    "restore": lambda policy_client, **headers: policy_client.restore(2, **headers),
 }
 
 
-def prepared(desk: Desk) -> Desk:
+def prepared(policy_client: PolicyClient) -> PolicyClient:
     """A workspace with a parent, at revision 3, with a rule: every one of `CHANGES` changes it."""
-    found = desk.a_colleague(parent_id=desk.tenant.workspace_id)
+    found = policy_client.a_colleague(parent_id=policy_client.tenant.workspace_id)
     found.allow("GB")
     found.add_rule("prefix", "+447911", "blocked")
     assert found.revision == 3

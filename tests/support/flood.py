@@ -9,12 +9,12 @@ from typing import Any
 
 import structlog
 
-from app.access.roles import Role
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from support.disk import do_not_wait_for_the_disk
-from support.rewire import another_client
-from support.world import Gateway, Tenant, open_gateway
+from support.factories import Gateway, Tenant, open_gateway
+from support.replace_services import another_client
 
 _PATIENCE_SECONDS = 120
 
@@ -54,7 +54,7 @@ def _serve(flood: Flood, start: Any, found: Any) -> None:
     database = Database(flood.url, pool_size=threads)
     do_not_wait_for_the_disk(database)
     gateway = open_gateway(
-        database, Vault([flood.vault_key]), flood.instance, threads=2 * threads + 8
+        database, Cipher([flood.vault_key]), flood.instance, threads=2 * threads + 8
     )
     clients = [another_client(gateway) for _ in range(threads)]
     key = flood.tenant.keys[Role.SENDER]

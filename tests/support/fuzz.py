@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.kernel.countries import COUNTRIES
 from support.served import Served
 

@@ -9,23 +9,23 @@ from typing import Any
 from twilio.http.response import Response
 
 from app.access.provider_account import ProviderAccount
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
-from app.destinations.geo_source import (
+from app.destinations.geo_permissions.check import CheckProvider
+from app.destinations.geo_permissions.permissions import geo_permissions_from
+from app.destinations.geo_permissions.source import (
     GeoPermission,
     GeoUnknown,
     ItemOutcome,
     WantedPermission,
 )
-from app.destinations.provider_check import CheckProvider
-from app.destinations.provider_gates import gates_from
-from app.destinations.provider_store import replace_permissions
+from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import Clock, utc_now
-from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.transport import TwilioTransport
-from app.web.wiring import provide
-from support.world import ACCOUNT, Gateway
+from app.web.registry import register_service
+from support.factories import ACCOUNT, Gateway
 
 
 def entry(code: Any, enabled: Any = True, **more: Any) -> dict[str, Any]:
@@ -46,12 +46,12 @@ class FakeGeo:
     permits: dict[str, list[GeoPermission] | GeoUnknown] = field(default_factory=dict)
     refuses: dict[str, str] = field(default_factory=dict)
     forgets: bool = False
-    asked: list[str] = field(default_factory=list)
+    target: list[str] = field(default_factory=list)
     wanted: list[WantedPermission] = field(default_factory=list)
     during: Callable[[], object] = lambda: None
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
-        self.asked.append(account.sid)
+        self.target.append(account.sid)
         self.during()
         found = self.permits[account.sid]
         if isinstance(found, GeoUnknown):
@@ -81,23 +81,25 @@ def permits(**states: bool) -> list[GeoPermission]:
 def store(database: Database, account_sid: str = ACCOUNT, **states: bool) -> None:
     """Write what an account permits, as a check does."""
     with database.writing() as c:
-        replace_permissions(c, account_sid, gates_from(permits(**states)), utc_now())
+        replace_permissions(c, account_sid, geo_permissions_from(permits(**states)), utc_now())
 
 
-def ask_through_twilio(gateway: Gateway, vault: Vault, clock: Clock | None = None) -> CheckProvider:
+def ask_through_twilio(
+    gateway: Gateway, cipher: Cipher, clock: Clock | None = None
+) -> CheckProvider:
     """Let a gateway's checks ask the fake Twilio that it sends through, by the real SDK."""
     services = gateway.services
-    source = TwilioGeoPermissions(TwilioClients(gateway.twilio, vault))
+    source = TwilioGeoPermissions(TwilioClients(gateway.twilio, cipher))
     check = CheckProvider(services.database, source, clock or services.clock)
-    provide(gateway.client.application, check)
+    register_service(gateway.client.application, check)
     return check
 
 
 @contextmanager
-def over_the_wire(url: str, vault: Vault) -> Iterator[TwilioGeoPermissions]:
+def over_the_wire(url: str, cipher: Cipher) -> Iterator[TwilioGeoPermissions]:
     """The real adapter over the real transport to a server."""
     transport = TwilioTransport(url)
     try:
-        yield TwilioGeoPermissions(TwilioClients(transport, vault))
+        yield TwilioGeoPermissions(TwilioClients(transport, cipher))
     finally:
         transport.close()

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from app.access.roles import Role
-from support.world import Gateway, Tenant, World
+from app.access.principal import Role
+from support.factories import Factory, Gateway, Tenant
 
 DEFAULTS: dict[str, Any] = {
     "number": {"mode": "enforce", "hour": 10, "day": 40},
@@ -28,7 +28,7 @@ class GuardDesk:
 
     gateway: Gateway
     tenant: Tenant
-    world: World
+    factory: Factory
     role: Role = Role.ADMIN
 
     @property

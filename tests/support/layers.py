@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from app.access.tables import organizations, workspaces
-from app.destinations.policy import Access, Policy, Rule, RuleKind
+from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.destinations.tables import destination_policies, destination_rules
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
-from support.destinations import Desk
+from support.destinations import PolicyClient
 
 PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 # One calling code, several countries; one country, several calling codes' neighbours.
@@ -32,7 +32,7 @@ COUNTRIES = sorted(NUMBERS)
 class Stack:
     """The layers over one number, as they may stand in the database."""
 
-    floor: frozenset[str]
+    denied_by_organization: frozenset[str]
     parent: dict[str, str]
     own: dict[str, str]
     inherits: bool
@@ -47,12 +47,12 @@ class Stack:
     @property
     def policy(self) -> Policy:
         decisive = self.parent if self.inherits else self.own
-        return Policy(1, decisive, self.floor, self.rules, self.use_case)
+        return Policy(1, decisive, self.denied_by_organization, self.rules, self.use_case)
 
     @property
     def is_forbidden_by_a_stricter_layer(self) -> bool:
         outside = self.use_case is not None and self.country not in self.use_case
-        return self.country in self.floor or outside
+        return self.country in self.denied_by_organization or outside
 
 
 def _rule(kind: RuleKind, country: str, length: int, action: Access, ends: Any) -> Rule:
@@ -73,7 +73,7 @@ rules = st.builds(
 )
 stacks = st.builds(
     Stack,
-    floor=st.frozensets(_country, max_size=4),
+    denied_by_organization=st.frozensets(_country, max_size=4),
     parent=maps,
     own=maps,
     inherits=st.booleans(),
@@ -86,16 +86,18 @@ bounded = settings(
 )
 
 
-def lay(desk: Desk, parent: Desk, stack: Stack) -> None:
+def lay(policy_client: PolicyClient, parent: PolicyClient, stack: Stack) -> None:
     """Write a stack into the tables as it is, past every check."""
-    world, own = desk.world, desk.tenant
-    world.set(organizations, own.organization_id, denied_destinations=sorted(stack.floor))
-    world.set(workspaces, own.workspace_id, inherits_destinations=stack.inherits)
+    factory, own = policy_client.factory, policy_client.tenant
+    factory.set(
+        organizations, own.organization_id, denied_destinations=sorted(stack.denied_by_organization)
+    )
+    factory.set(workspaces, own.workspace_id, inherits_destinations=stack.inherits)
     allowed = None if stack.use_case is None else sorted(stack.use_case)
-    world.set(use_cases, own.use_case_id, allowed_destinations=allowed)
-    owner = parent if stack.inherits else desk
-    with world.database.writing() as c:
-        for found, destinations in ((desk, stack.own), (parent, stack.parent)):
+    factory.set(use_cases, own.use_case_id, allowed_destinations=allowed)
+    owner = parent if stack.inherits else policy_client
+    with factory.database.writing() as c:
+        for found, destinations in ((policy_client, stack.own), (parent, stack.parent)):
             of = destination_policies.c.workspace_id == found.tenant.workspace_id
             c.execute(destination_policies.update().where(of).values(destinations=destinations))
             of_rules = destination_rules.c.workspace_id == found.tenant.workspace_id
@@ -109,6 +111,6 @@ def lay(desk: Desk, parent: Desk, stack: Stack) -> None:
                     value=rule.value,
                     action=rule.action.value,
                     expires_at=rule.expires_at,
-                    created_at=world.now,
+                    created_at=factory.now,
                 )
             )

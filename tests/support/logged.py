@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from support.world import ACCOUNT, Gateway, Tenant
+from support.factories import ACCOUNT, Gateway, Tenant
 
 NUMBER, BLOCKED, STRANGER = "+12025550187", "+5511961234587", "+447911123487"
 BODY, REPLY = "planted text 918273", "planted reply 645362"

@@ -21,10 +21,12 @@ class Received:
     body: str
 
 
-Deed = Callable[["Loopback", socket.socket, Received], bool]  # False: the connection is over
+ServerAction = Callable[
+    ["Loopback", socket.socket, Received], bool
+]  # False: the connection is over
 
 
-def answer(status: int, body: str, **headers: str) -> Deed:
+def answer(status: int, body: str, **headers: str) -> ServerAction:
     """Answer, and keep the connection."""
 
     def do(_server: "Loopback", peer: socket.socket, _request: Received) -> bool:
@@ -38,7 +40,7 @@ def answer(status: int, body: str, **headers: str) -> Deed:
     return do
 
 
-def created(number: int = 1) -> Deed:
+def created(number: int = 1) -> ServerAction:
     """Answer as Twilio does when it takes a message."""
     return answer(201, json.dumps({"sid": f"SM{number:032x}", "status": "accepted", "from": None}))
 
@@ -64,7 +66,7 @@ def hang(server: "Loopback", _peer: socket.socket, _request: Received) -> bool:
 class Loopback:
     """Serves each connection in a thread; without a script it creates messages."""
 
-    script: list[Deed] = field(default_factory=list)
+    script: list[ServerAction] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     tls: ssl.SSLContext | None = None
@@ -114,8 +116,8 @@ class Loopback:
             while (request := self._read(peer)) is not None:
                 with self._lock:
                     self.requests.append(request)
-                    deed = self.script.pop(0) if self.script else created(len(self.requests))
-                if not deed(self, peer, request):
+                    action = self.script.pop(0) if self.script else created(len(self.requests))
+                if not action(self, peer, request):
                     return
         except OSError:
             return  # the client went away, or never meant to speak TLS with us

@@ -7,16 +7,15 @@ from sqlalchemy import Table, insert, literal_column, select
 
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.messages.make_months import Made, MakeMonths
-from app.messages.months import load_partitions
+from app.messages.retention.partitions import CreatedPartitions, CreatePartitions, load_partitions
 from app.messages.tables import message_events, messages
+from support.factories import US_NUMBER, Tenant
 from support.traffic import id_at
-from support.world import US_NUMBER, Tenant
 
 
-def make_months(database: Database, now: datetime) -> Made:
+def create_partitions(database: Database, now: datetime) -> CreatedPartitions:
     """Make the months as the worker does at a time."""
-    return MakeMonths(database, Clock(lambda: now))()
+    return CreatePartitions(database, Clock(lambda: now))()
 
 
 def partitions(database: Database, table: Table = messages) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.certificates import self_signed
-from support.patience import eventually
+from support.polling import eventually
 from support.processes import ROOT
 
 FILES = ROOT / "deploy" / "nginx"

@@ -10,10 +10,10 @@ from typing import Any
 
 import structlog
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from support.disk import do_not_wait_for_the_disk
-from support.world import open_gateway
+from support.factories import open_gateway
 
 _PATIENCE_SECONDS = 60
 
@@ -75,7 +75,7 @@ def _serve(pipe: Connection, url: str, vault_key: str, instance: Path) -> None:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     database = Database(url, pool_size=2)
     do_not_wait_for_the_disk(database)
-    client = open_gateway(database, Vault([vault_key]), instance).client
+    client = open_gateway(database, Cipher([vault_key]), instance).client
     while (asked := pipe.recv()) is not None:
         headers = {"Authorization": f"AccessKey {asked.token}"}
         answer = client.open(asked.path, method=asked.method, json=asked.body, headers=headers)

@@ -13,7 +13,7 @@ from psycopg import sql
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.kernel.clock import Clock
-from app.messages.make_months import MakeMonths
+from app.messages.retention.partitions import CreatePartitions
 
 _TEMPLATE = "template_borderpost"
 _LARGEST_GROWTH = 8_000_000
@@ -60,7 +60,7 @@ class PostgresDatabases:
         self._ask(f"CREATE DATABASE {_TEMPLATE}")
         database = Database(postgres_url(self.socket, _TEMPLATE), pool_size=1)
         upgrade(database)
-        MakeMonths(database, Clock())()
+        CreatePartitions(database, Clock())()
         database.close()
         with self._connect(_TEMPLATE) as connection:
             found = connection.execute(

@@ -4,7 +4,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from app.access.roles import Role
+from app.access.principal import Role
 from support.served import Served
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import urllib3
 
-from support.patience import eventually
+from support.polling import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 40

@@ -3,7 +3,7 @@
 from app.web.server.connection import Deadlines
 from app.web.server.worker import BufferingWorker
 
-DEADLINES = Deadlines(head=5.0, body=6.0, place=30.0, answer=4.0, goodbye=0.5)
+DEADLINES = Deadlines(head=5.0, body=6.0, place=30.0, answer=4.0, gone=0.5)
 
 
 class QuickWorker(BufferingWorker):

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.patience import eventually
+from support.polling import eventually
 
 PORTS = {"a": 5432, "b": 5433}
 

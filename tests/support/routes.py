@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.access.roles import Role
-from app.destinations.provider_check import CheckProvider
+from app.access.principal import Role
+from app.destinations.geo_permissions.check import CheckProvider
 from app.kernel.ids import new_id
-from app.messages.count import CountMessages
+from app.messages.statistics.aggregate import AggregateMessages
 from app.web.assets import Assets
-from app.web.wiring import provide, service
+from app.web.registry import get_service, register_service
 from app.webhooks.events import EventType
 from app.webhooks.fan_out import fan_out
 from app.webhooks.outbox import add_event
+from support.factories import ACCOUNT, SERVICE_SID, US_NUMBER, Gateway, Tenant
 from support.geo import FakeGeo, permits
-from support.world import ACCOUNT, SERVICE_SID, US_NUMBER, Gateway, Tenant
 
 Ids = dict[str, str]
 _ENDPOINTS = "/v1/webhook-endpoints"
@@ -46,7 +46,9 @@ class Recipe:
 def answer_checks(gateway: Gateway) -> None:
     """Let the provider be asked for its geo permissions, any number of times."""
     services, geo = gateway.services, FakeGeo({ACCOUNT: permits(US=True)})
-    provide(gateway.client.application, CheckProvider(services.database, geo, services.clock))
+    register_service(
+        gateway.client.application, CheckProvider(services.database, geo, services.clock)
+    )
 
 
 def ids_of(tenant: Tenant) -> Ids:
@@ -83,7 +85,7 @@ def _message(gateway: Gateway, tenant: Tenant) -> Ids:
 
 def _counted_message(gateway: Gateway, tenant: Tenant) -> Ids:
     ids = _message(gateway, tenant)
-    CountMessages(gateway.services.database, gateway.services.clock).run_once()
+    AggregateMessages(gateway.services.database, gateway.services.clock).run_once()
     return ids
 
 
@@ -141,7 +143,7 @@ def _revision(gateway: Gateway, tenant: Tenant) -> Ids:
 
 def _asset(gateway: Gateway, _: Tenant) -> Ids:
     with gateway.client.application.app_context():
-        url = service(Assets).url("pico.min.css")
+        url = get_service(Assets).url("pico.min.css")
     return dict(zip(("version", "name"), url.split("/")[-2:], strict=True))
 
 

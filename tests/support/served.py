@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from support.world import Gateway, Tenant, World
+from support.factories import Factory, Gateway, Tenant
 
 
 @dataclass
@@ -10,5 +10,5 @@ class Served:
     """A gateway, its database's rows and one tenant; tests that share it leave nothing behind."""
 
     gateway: Gateway
-    world: World
+    factory: Factory
     tenant: Tenant

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
-from support.world import Gateway, Tenant, World, open_gateway
+from support.factories import Factory, Gateway, Tenant, open_gateway
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Site:
 
     url: str
     gateway: Gateway
-    world: World
+    factory: Factory
     tenant: Tenant
 
 
@@ -29,18 +29,20 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def served_site(database: Database, vault: Vault, folder: Path, prefix: str = "") -> Iterator[Site]:
+def served_site(
+    database: Database, cipher: Cipher, folder: Path, prefix: str = ""
+) -> Iterator[Site]:
     """Serve until the block ends; ``prefix`` is the path of the public URL."""
-    world = World(database, vault)
-    tenant = world.tenant(world.organization())
+    factory = Factory(database, cipher)
+    tenant = factory.tenant(factory.organization())
     server = make_server("127.0.0.1", 0, _later, threaded=True, request_handler=_Silent)
     url = f"http://127.0.0.1:{server.server_port}{prefix}"
-    gateway = open_gateway(database, vault, folder, public_url=url)
+    gateway = open_gateway(database, cipher, folder, public_url=url)
     server.app = gateway.client.application
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield Site(url, gateway, world, tenant)
+        yield Site(url, gateway, factory, tenant)
     finally:
         server.shutdown()
         thread.join()

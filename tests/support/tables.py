@@ -12,7 +12,7 @@ from app.db.metadata import metadata
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.use_cases.tables import opt_outs, senders
-from support.world import World
+from support.factories import Factory
 
 
 def snapshot(database: Database) -> dict[str, list[str]]:
@@ -33,8 +33,10 @@ def unchanged(database: Database, *but: str) -> Iterator[None]:
     assert {name for name in before if before[name] != after[name]} == set(but)
 
 
-def add_sender(world: World, use_case_id: Any, number: str, kind: str, country: str | None) -> None:
-    with world.database.writing() as c:
+def add_sender(
+    factory: Factory, use_case_id: Any, number: str, kind: str, country: str | None
+) -> None:
+    with factory.database.writing() as c:
         c.execute(
             insert(senders).values(
                 id=new_id(),
@@ -42,15 +44,15 @@ def add_sender(world: World, use_case_id: Any, number: str, kind: str, country: 
                 number=number,
                 type=kind,
                 country=country,
-                created_at=world.now,
+                created_at=factory.now,
             )
         )
 
 
 def add_opt_out_row(
-    world: World, workspace_id: Any, number: str, source: str = "api", use_case_id: Any = None
+    factory: Factory, workspace_id: Any, number: str, source: str = "api", use_case_id: Any = None
 ) -> None:
-    with world.database.writing() as c:
+    with factory.database.writing() as c:
         c.execute(
             insert(opt_outs).values(
                 id=new_id(),
@@ -63,15 +65,19 @@ def add_opt_out_row(
         )
 
 
-def set_tokens(world: World, account_sid: str, current: str, following: str | None = None) -> None:
+def set_tokens(
+    factory: Factory, account_sid: str, current: str, following: str | None = None
+) -> None:
     """Store the tokens of an account, as a rotation in another process does."""
-    sealed = {
-        "auth_token": world.vault.seal(account_sid, current),
-        "next_auth_token": None if following is None else world.vault.seal(account_sid, following),
+    encrypted = {
+        "auth_token": factory.cipher.encrypt(account_sid, current),
+        "next_auth_token": None
+        if following is None
+        else factory.cipher.encrypt(account_sid, following),
     }
-    with world.database.writing() as c:
+    with factory.database.writing() as c:
         c.execute(
             provider_accounts.update()
             .where(provider_accounts.c.sid == account_sid)
-            .values(**sealed)
+            .values(**encrypted)
         )

@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert
 
 from app.db.engine import Database
-from app.destinations.refusal import Refusal, Source, insert_refusal
+from app.destinations.policy.evaluate import Source
+from app.destinations.refusals import Refusal, insert_refusal
 from app.kernel.ids import first_id_at
 from app.kernel.phone import resolve
 from app.messages.tables import messages
-from support.world import Tenant
+from support.factories import Tenant
 
 _RANDOM = (1 << 62) - 1
 

@@ -14,11 +14,11 @@ from app.access.principal import ActorKind
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.webhooks.attempt import NotDelivered, Reply, Sender
-from app.webhooks.choice import Lane, choose_due
 from app.webhooks.claims import DueDelivery, claim_chosen
-from app.webhooks.deliver import BATCH, DeliverWebhooks
+from app.webhooks.deliver import DELIVERY_BATCH, DeliverWebhooks
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event
+from app.webhooks.select_due import DeliveryLane, choose_due
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import (
     webhook_attempts,
@@ -26,8 +26,8 @@ from app.webhooks.tables import (
     webhook_endpoints,
     webhook_events,
 )
+from support.factories import Factory
 from support.time import ManualClock
-from support.world import World
 
 HOOK = "https://hooks.example.com/sms"
 Deed = Reply | NotDelivered | Exception | Callable[[], Reply]
@@ -59,31 +59,35 @@ class FakeSender:
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         with self._lock:
             self.posted.append(Posted(url, body.decode(), dict(headers)))
-            deed = self.script.pop(0) if self.script else self.by_url.get(url, self.otherwise)
-        if isinstance(deed, Exception):
-            raise deed
-        return deed if isinstance(deed, Reply) else deed()
+            audit_event = (
+                self.script.pop(0) if self.script else self.by_url.get(url, self.otherwise)
+            )
+        if isinstance(audit_event, Exception):
+            raise audit_event
+        return audit_event if isinstance(audit_event, Reply) else audit_event()
 
 
 @dataclass
 class Hooks:
     """A database with endpoints and events, and the worker over them."""
 
-    world: World
+    factory: Factory
     clock: ManualClock
     sender: FakeSender = field(default_factory=FakeSender)
 
-    def worker(self, lane: Lane = Lane.EVERY, sender: Sender | None = None) -> DeliverWebhooks:
+    def worker(
+        self, lane: DeliveryLane = DeliveryLane.EVERY, sender: Sender | None = None
+    ) -> DeliverWebhooks:
         return DeliverWebhooks(
-            self.world.database,
-            self.world.vault,
+            self.factory.database,
+            self.factory.cipher,
             self.clock.clock(),
             sender or self.sender,
             lane,
             chance=lambda: 0.5,
         )
 
-    def run(self, lane: Lane = Lane.EVERY) -> int:
+    def run(self, lane: DeliveryLane = DeliveryLane.EVERY) -> int:
         return self.worker(lane).run_once()
 
     def drain(self) -> None:
@@ -91,9 +95,11 @@ class Hooks:
         while self.run():
             pass
 
-    def claim(self, limit: int = BATCH, lane: Lane = Lane.EVERY) -> list[DueDelivery]:
+    def claim(
+        self, limit: int = DELIVERY_BATCH, lane: DeliveryLane = DeliveryLane.EVERY
+    ) -> list[DueDelivery]:
         """Claim as a worker does that dies right after."""
-        with self.world.database.writing() as c:
+        with self.factory.database.writing() as c:
             return claim_chosen(c, choose_due(c, self.clock.at, limit, lane), self.clock.at)
 
     def endpoint(self, workspace_id: UUID, **values: Any) -> UUID:
@@ -104,12 +110,12 @@ class Hooks:
             "workspace_id": workspace_id,
             "url": HOOK,
             "events": [event.value for event in EventType],
-            "secret": self.world.vault.seal(secret_owner(endpoint_id), mint_secret()),
+            "secret": self.factory.cipher.encrypt(secret_owner(endpoint_id), mint_secret()),
             "active": True,
             "created_at": self.clock.at,
             "updated_at": self.clock.at,
         }
-        with self.world.database.writing() as c:
+        with self.factory.database.writing() as c:
             c.execute(insert(webhook_endpoints).values(**row | values))
         return endpoint_id
 
@@ -119,14 +125,14 @@ class Hooks:
         event_type: EventType = EventType.SMS_DELIVERED,
         **data: Any,
     ) -> bool:
-        with self.world.database.writing() as c:
+        with self.factory.database.writing() as c:
             return add_event(c, workspace_id, event_type, data or {"n": 1}, self.clock.at)
 
     def endpoint_row(self, endpoint_id: UUID) -> dict[str, Any]:
-        return next(row for row in self.world.rows(webhook_endpoints) if row["id"] == endpoint_id)
+        return next(row for row in self.factory.rows(webhook_endpoints) if row["id"] == endpoint_id)
 
     def deliveries(self) -> list[dict[str, Any]]:
-        rows = self.world.rows(webhook_deliveries)
+        rows = self.factory.rows(webhook_deliveries)
         return sorted(rows, key=lambda row: row["id"])
 
     def delivery(self) -> dict[str, Any]:
@@ -134,14 +140,14 @@ class Hooks:
         return only
 
     def events(self) -> list[dict[str, Any]]:
-        return self.world.rows(webhook_events)
+        return self.factory.rows(webhook_events)
 
     def attempts(self) -> list[dict[str, Any]]:
-        return sorted(self.world.rows(webhook_attempts), key=lambda row: row["id"])
+        return sorted(self.factory.rows(webhook_attempts), key=lambda row: row["id"])
 
     def deeds_of_the_system(self) -> list[tuple[str, str, str | None]]:
         """What the worker itself has noted in the audit: action, target, reason."""
-        rows = sorted(self.world.rows(audit_events), key=lambda row: row["id"])
+        rows = sorted(self.factory.rows(audit_events), key=lambda row: row["id"])
         return [
             (row["action"], row["target"], row["reason"])
             for row in rows

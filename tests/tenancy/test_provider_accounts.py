@@ -10,21 +10,21 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from twilio.http.response import Response
 
-from app.access.accounts import FOREIGN, NEEDED, SHARED, WRONG
+from app.access.accounts import FOREIGN, NEEDED, NOT_ACCEPTED, SHARED
+from app.access.principal import Role
 from app.access.provider_account import ProviderAccount
-from app.access.roles import Role
 from app.access.tables import audit_events, provider_accounts, workspaces
-from app.destinations.provider_gates import Gate, ProviderGates
-from app.destinations.provider_store import replace_permissions
+from app.destinations.geo_permissions.permissions import CountryPermission, GeoPermissions
+from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_permissions
-from app.messages.refusing_accounts import note_refusing
+from app.messages.reconciliation.refusing_accounts import note_refusing
 from app.messages.tables import refusing_accounts
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Gateway, Tenant
 from support.fake_twilio import Call, refused
-from support.rewire import another_client
+from support.replace_services import another_client
 from support.tables import snapshot
 from support.threads import together
-from support.world import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Gateway, Tenant, World
 
 NEW_ACCOUNT = "AC" + "9" * 32
 NEW_TOKEN, THIRD_TOKEN = "7" * 32, "8" * 32
@@ -35,7 +35,7 @@ class Owner:
     """An owner of one workspace, or of its organization."""
 
     gateway: Gateway
-    world: World
+    factory: Factory
     tenant: Tenant
     key: str
 
@@ -47,39 +47,41 @@ class Owner:
         )
 
     def problems(self, twilio: Any) -> Any:
-        before = snapshot(self.world.database)
+        before = snapshot(self.factory.database)
         answer = self.patch(twilio)
         assert answer.status_code == 422, answer.text
-        assert snapshot(self.world.database) == before
+        assert snapshot(self.factory.database) == before
         return answer.get_json()["details"]
 
     def tokens(self, sid: str) -> tuple[str | None, str | None]:
-        row = next(row for row in self.world.rows(provider_accounts) if row["sid"] == sid)
-        sealed = row["auth_token"], row["next_auth_token"]
-        current, following = (s and self.world.vault.open(sid, s) for s in sealed)
+        row = next(row for row in self.factory.rows(provider_accounts) if row["sid"] == sid)
+        encrypted = row["auth_token"], row["next_auth_token"]
+        current, following = (s and self.factory.cipher.decrypt(sid, s) for s in encrypted)
         return current, following
 
-    def deeds(self) -> list[tuple[str, str, str]]:
-        rows = sorted(self.world.rows(audit_events), key=lambda row: str(row["id"]))
+    def audit_trail(self) -> list[tuple[str, str, str]]:
+        rows = sorted(self.factory.rows(audit_events), key=lambda row: str(row["id"]))
         return [(row["action"], row["target"], row["reason"]) for row in rows]
 
 
 @pytest.fixture
-def owner(gateway: Gateway, world: World) -> Owner:
+def owner(gateway: Gateway, factory: Factory) -> Owner:
     """The owner of a workspace whose account nobody else uses; on each engine."""
-    tenant = world.tenant(world.organization())
-    return Owner(gateway, world, tenant, tenant.keys[Role.OWNER])
+    tenant = factory.tenant(factory.organization())
+    return Owner(gateway, factory, tenant, tenant.keys[Role.OWNER])
 
 
 def an_owner(owner: Owner, name: str, account_sid: str) -> Owner:
     """An owner of a workspace of another organization."""
-    tenant = owner.world.tenant(owner.world.organization(name), account_sid=account_sid)
+    tenant = owner.factory.tenant(owner.factory.organization(name), account_sid=account_sid)
     return replace(owner, tenant=tenant, key=tenant.keys[Role.OWNER])
 
 
-def replace_permissions_of(world: World, account_sid: str) -> None:
-    with world.database.writing() as c:
-        replace_permissions(c, account_sid, ProviderGates({"US": Gate(is_open=True)}), world.now)
+def replace_permissions_of(factory: Factory, account_sid: str) -> None:
+    with factory.database.writing() as c:
+        replace_permissions(
+            c, account_sid, GeoPermissions({"US": CountryPermission(is_open=True)}), factory.now
+        )
 
 
 def raise_(problem: Exception) -> Response:
@@ -90,10 +92,10 @@ def test_a_new_account_is_sealed_and_never_shown(owner: Owner) -> None:
     answer = owner.patch({"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN})
     assert (answer.status_code, answer.get_json()["account_sid"]) == (200, NEW_ACCOUNT)
     assert owner.tokens(NEW_ACCOUNT) == (NEW_TOKEN, None)
-    assert NEW_TOKEN not in str(owner.world.rows(provider_accounts))
+    assert NEW_TOKEN not in str(owner.factory.rows(provider_accounts))
     assert NEW_TOKEN not in answer.text
     workspace_id = str(owner.tenant.workspace_id)
-    assert owner.deeds() == [
+    assert owner.audit_trail() == [
         ("provider_account.created", NEW_ACCOUNT, "auth_token"),
         ("workspace.changed", workspace_id, "account_sid"),
         ("provider_account.forgotten", ACCOUNT, None),
@@ -107,7 +109,7 @@ def test_a_token_is_rotated_step_by_step(owner: Owner) -> None:
     for _ in range(2):
         assert owner.patch(promoted).status_code == 200
         assert owner.tokens(ACCOUNT) == (NEW_TOKEN, None)
-    assert owner.deeds() == [
+    assert owner.audit_trail() == [
         ("provider_account.changed", ACCOUNT, "next_auth_token"),
         ("provider_account.changed", ACCOUNT, "auth_token, next_auth_token"),
     ]
@@ -115,21 +117,23 @@ def test_a_token_is_rotated_step_by_step(owner: Owner) -> None:
 
 def test_an_unlinked_account_is_forgotten_with_its_tokens(owner: Owner) -> None:
     """Fails without `forget_unused_account` in `change_workspace`."""
-    replace_permissions_of(owner.world, ACCOUNT)
-    with owner.world.database.writing() as connection:
-        note_refusing(connection, ProviderAccount(ACCOUNT, "sealed"), 20003, None, owner.world.now)
+    replace_permissions_of(owner.factory, ACCOUNT)
+    with owner.factory.database.writing() as connection:
+        note_refusing(
+            connection, ProviderAccount(ACCOUNT, "sealed"), 20003, None, owner.factory.now
+        )
     assert owner.patch(None).get_json()["account_sid"] is None
-    assert owner.world.rows(provider_accounts) == []
-    assert owner.world.rows(provider_permissions) == []
-    assert owner.world.rows(refusing_accounts) == []
-    assert ("provider_account.forgotten", ACCOUNT, None) in owner.deeds()
+    assert owner.factory.rows(provider_accounts) == []
+    assert owner.factory.rows(provider_permissions) == []
+    assert owner.factory.rows(refusing_accounts) == []
+    assert ("provider_account.forgotten", ACCOUNT, None) in owner.audit_trail()
     needed = {"$.twilio.account_sid": ["Is needed: the workspace has no account."]}
     assert owner.problems({"auth_token": NEW_TOKEN}) == needed
     assert owner.problems({"account_sid": ACCOUNT}) == {"$.twilio.auth_token": [NEEDED]}
 
 
 def test_an_account_stays_while_a_sibling_uses_it(owner: Owner) -> None:
-    sibling = owner.world.tenant(owner.tenant.organization_id, "Sibling")
+    sibling = owner.factory.tenant(owner.tenant.organization_id, "Sibling")
     owner.patch(None)
     assert owner.tokens(ACCOUNT) == (AUTH_TOKEN, None)
     assert owner.gateway.send(sibling).status_code == 201
@@ -157,15 +161,15 @@ def test_a_new_token_is_proven_at_twilio_before_anything_is_written(owner: Owner
     for status in (401, 403, 404):
         twilio.account = lambda *_, status=status: refused(20003, status)
         for wanted in (link, rotate):
-            assert owner.problems(wanted) == {"$.twilio.auth_token": [WRONG]}
-        assert owner.problems(follow) == {"$.twilio.next_auth_token": [WRONG]}
+            assert owner.problems(wanted) == {"$.twilio.auth_token": [NOT_ACCEPTED]}
+        assert owner.problems(follow) == {"$.twilio.next_auth_token": [NOT_ACCEPTED]}
     of_own = (ACCOUNT, THIRD_TOKEN)
     assert sent == [(NEW_ACCOUNT, NEW_TOKEN), of_own, of_own] * 3
     twilio.account = lambda _, token: (
         refused(20003, 401) if token == THIRD_TOKEN else Response(200, json.dumps({"sid": ACCOUNT}))
     )
     both = {"auth_token": NEW_TOKEN, "next_auth_token": THIRD_TOKEN}
-    assert owner.problems(both) == {"$.twilio.next_auth_token": [WRONG]}
+    assert owner.problems(both) == {"$.twilio.next_auth_token": [NOT_ACCEPTED]}
     twilio.account = None
     assert owner.patch(link).status_code == 200
     assert owner.tokens(NEW_ACCOUNT) == (NEW_TOKEN, None)
@@ -189,7 +193,7 @@ NOT_ASKED = [
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_nothing_is_linked_while_twilio_cannot_be_asked(owner: Owner) -> None:
-    before = snapshot(owner.world.database)
+    before = snapshot(owner.factory.database)
     for place, answer in enumerate(NOT_ASKED):
         owner.gateway.twilio.account = answer
         for wanted in (
@@ -200,13 +204,13 @@ def test_nothing_is_linked_while_twilio_cannot_be_asked(owner: Owner) -> None:
             found = owner.patch(wanted)
             assert (found.status_code, found.get_json()["code"]) == (503, "ProviderUnavailable")
             assert 1 <= int(found.headers["Retry-After"]) <= 3600, place
-    organization_key = owner.world.keys(owner.tenant.organization_id, None)[Role.OWNER]
+    organization_key = owner.factory.keys(owner.tenant.organization_id, None)[Role.OWNER]
     twilio = {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}
     body = {"name": "New", "home_country": "US", "twilio": twilio}
     made = owner.gateway.post("/v1/workspaces", body, key=organization_key)
     assert made.status_code == 503
-    assert len(owner.world.rows(workspaces)) == 1
-    assert snapshot(owner.world.database)["provider_accounts"] == before["provider_accounts"]
+    assert len(owner.factory.rows(workspaces)) == 1
+    assert snapshot(owner.factory.database)["provider_accounts"] == before["provider_accounts"]
 
 
 def test_no_transaction_is_open_while_twilio_is_asked(owner: Owner) -> None:
@@ -258,7 +262,7 @@ def test_the_database_refuses_a_workspace_on_another_organizations_account(owner
     """Fails without the foreign key over both columns: the last guard of every writer."""
     an_owner(owner, "Other", OTHER_ACCOUNT)
     with pytest.raises(IntegrityError):
-        owner.world.set(workspaces, owner.tenant.workspace_id, account_sid=OTHER_ACCOUNT)
+        owner.factory.set(workspaces, owner.tenant.workspace_id, account_sid=OTHER_ACCOUNT)
 
 
 def test_of_two_organizations_that_link_one_account_at_once_one_wins(owner: Owner) -> None:
@@ -280,8 +284,8 @@ def test_of_two_organizations_that_link_one_account_at_once_one_wins(owner: Owne
     by_status = {answer.status_code: answer for answer in found}
     assert set(by_status) == {200, 422}
     assert by_status[422].get_json()["details"] == {"$.twilio.account_sid": [FOREIGN]}
-    (row,) = [row for row in owner.world.rows(provider_accounts) if row["sid"] == NEW_ACCOUNT]
-    users = [row for row in owner.world.rows(workspaces) if row["account_sid"] == NEW_ACCOUNT]
+    (row,) = [row for row in owner.factory.rows(provider_accounts) if row["sid"] == NEW_ACCOUNT]
+    users = [row for row in owner.factory.rows(workspaces) if row["account_sid"] == NEW_ACCOUNT]
     assert [user["organization_id"] for user in users] == [row["organization_id"]]
 
 
@@ -325,9 +329,9 @@ def test_callbacks_of_a_forgotten_account_are_refused(owner: Owner) -> None:
 
 
 def test_siblings_share_an_account_and_their_owner_alone_changes_its_tokens(owner: Owner) -> None:
-    sibling = owner.world.tenant(owner.tenant.organization_id, "Sibling")
+    sibling = owner.factory.tenant(owner.tenant.organization_id, "Sibling")
     assert owner.problems({"auth_token": NEW_TOKEN}) == {"$.twilio.auth_token": [SHARED]}
-    owner.key = owner.world.keys(owner.tenant.organization_id, None)[Role.OWNER]
+    owner.key = owner.factory.keys(owner.tenant.organization_id, None)[Role.OWNER]
     assert owner.patch({"auth_token": NEW_TOKEN}).status_code == 200
     assert owner.tokens(ACCOUNT) == (NEW_TOKEN, None)
     assert sibling.account_sid == ACCOUNT

@@ -6,13 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from app.access.parents import MAX_DEPTH
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import audit_events, workspaces
+from app.access.workspace_rules import MAX_DEPTH
 from app.destinations.tables import destination_policies, destination_revisions
 from app.kernel.ids import new_id
+from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.tables import snapshot
-from support.world import ACCOUNT, Gateway, Tenant, World
 
 PATH = "/v1/workspaces"
 
@@ -22,7 +22,7 @@ class Organization:
     """An organization with a workspace, asked with the key of its owner."""
 
     gateway: Gateway
-    world: World
+    factory: Factory
     tenant: Tenant
     keys: dict[Role, str]
 
@@ -36,10 +36,10 @@ class Organization:
         return answer.get_json()
 
     def problems(self, method: str, path: str, body: Any) -> Any:
-        before = snapshot(self.world.database)
+        before = snapshot(self.factory.database)
         answer = self.ask(method, path, body)
         assert (answer.status_code, answer.get_json()["code"]) == (422, "ValidationFailed")
-        assert snapshot(self.world.database) == before
+        assert snapshot(self.factory.database) == before
         return answer.get_json()["details"]
 
     def destinations(self, workspace_id: str) -> Any:
@@ -47,17 +47,17 @@ class Organization:
         answer = self.gateway.get(path, key=self.keys[Role.VIEWER])
         return answer.get_json()["destinations"]
 
-    def deeds(self) -> list[tuple[str, str | None]]:
-        rows = sorted(self.world.rows(audit_events), key=lambda row: str(row["id"]))
+    def audit_trail(self) -> list[tuple[str, str | None]]:
+        rows = sorted(self.factory.rows(audit_events), key=lambda row: str(row["id"]))
         return [(row["action"], row["reason"]) for row in rows]
 
 
 @pytest.fixture
-def acme(gateway: Gateway, world: World) -> Organization:
+def acme(gateway: Gateway, factory: Factory) -> Organization:
     """On each engine."""
-    organization_id = world.organization("Acme", denied=("KP",))
-    tenant = world.tenant(organization_id, destinations={"US": "allowed", "MX": "allowed"})
-    return Organization(gateway, world, tenant, world.keys(organization_id, None))
+    organization_id = factory.organization("Acme", denied=("KP",))
+    tenant = factory.tenant(organization_id, destinations={"US": "allowed", "MX": "allowed"})
+    return Organization(gateway, factory, tenant, factory.keys(organization_id, None))
 
 
 def test_a_new_workspace_may_reach_its_home_country_alone(acme: Organization) -> None:
@@ -81,9 +81,12 @@ def test_a_new_workspace_may_reach_its_home_country_alone(acme: Organization) ->
     }
     assert acme.ask("GET", f"/{made['id']}").get_json() == made
     assert acme.destinations(made["id"]) == {"CA": "allowed"}
-    (revision,) = acme.world.rows(destination_revisions)
+    (revision,) = acme.factory.rows(destination_revisions)
     assert (revision["revision"], revision["actor_name"]) == (1, "owner key")
-    assert acme.deeds() == [("workspace.created", "Outlet"), ("destinations.provisioned", None)]
+    assert acme.audit_trail() == [
+        ("workspace.created", "Outlet"),
+        ("destinations.provisioned", None),
+    ]
 
 
 def test_with_a_parent_it_inherits_unless_it_says_otherwise(acme: Organization) -> None:
@@ -94,12 +97,12 @@ def test_with_a_parent_it_inherits_unless_it_says_otherwise(acme: Organization) 
     alone = acme.make(name="Alone", inherits=False, **parent)
     assert (alone["parent_id"], alone["inherits"]) == (parent["parent_id"], False)
     assert acme.destinations(alone["id"]) == {"CA": "allowed"}
-    assert len(acme.world.rows(destination_policies)) == 2
+    assert len(acme.factory.rows(destination_policies)) == 2
 
 
 def test_it_sends_as_soon_as_it_has_an_account_a_use_case_and_a_key(acme: Organization) -> None:
     made = acme.make(home_country="US", twilio={"account_sid": ACCOUNT})
-    use_case_id = acme.world.use_case(UUID(made["id"]))
+    use_case_id = acme.factory.use_case(UUID(made["id"]))
     key = acme.gateway.post(
         "/v1/access-keys",
         {"name": "backend", "role": "sender", "workspace_id": made["id"]},
@@ -116,7 +119,7 @@ def test_a_key_of_one_workspace_makes_none_whatever_its_role(acme: Organization)
     for key in (acme.tenant.keys[Role.OWNER], acme.keys[Role.ADMIN]):
         answer = acme.ask("POST", "", body, key)
         assert (answer.status_code, answer.get_json()["code"]) == (403, "Forbidden")
-    assert len(acme.world.rows(workspaces)) == 1
+    assert len(acme.factory.rows(workspaces)) == 1
 
 
 @pytest.mark.one_engine
@@ -163,7 +166,7 @@ def test_what_is_wrong_is_named_all_at_once(
 
 
 def test_a_parent_of_another_organization_is_no_parent(acme: Organization) -> None:
-    stranger = acme.world.tenant(acme.world.organization("Other"))
+    stranger = acme.factory.tenant(acme.factory.organization("Other"))
     body = {"name": "x", "home_country": "US", "parent_id": str(stranger.workspace_id)}
     assert acme.problems("POST", "", body) == {"$.parent_id": ["There is no such workspace."]}
 
@@ -186,11 +189,11 @@ def test_a_change_changes_what_it_names(acme: Organization) -> None:
     assert acme.destinations(before["id"]) == {"US": "allowed", "MX": "allowed"}
     assert acme.ask("PATCH", path, wanted).get_json() == changed
     assert acme.ask("PATCH", path, {}).get_json() == changed
-    assert acme.deeds() == [("workspace.changed", "body_retention_days, home_country, name")]
+    assert acme.audit_trail() == [("workspace.changed", "body_retention_days, home_country, name")]
 
 
 def test_an_owner_of_the_workspace_changes_its_own_alone(acme: Organization) -> None:
-    sibling = acme.world.tenant(acme.tenant.organization_id, "Sibling")
+    sibling = acme.factory.tenant(acme.tenant.organization_id, "Sibling")
     owner = acme.tenant.keys[Role.OWNER]
     own = acme.ask("PATCH", f"/{acme.tenant.workspace_id}", {"name": "Shop"}, owner)
     assert own.status_code == 200

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
+from support.factories import SERVICE_SID, US_NUMBER, Factory, Gateway, Tenant
 from support.threads import together
-from support.world import SERVICE_SID, US_NUMBER, Gateway, Tenant, World
 
 PATH = "/v1/use-cases"
 BRAND, CAMPAIGN = "BN" + "1" * 32, "QE" + "2" * 32
@@ -19,8 +19,8 @@ BRAND, CAMPAIGN = "BN" + "1" * 32, "QE" + "2" * 32
 class Admin:
     """An admin of one workspace."""
 
-    def __init__(self, gateway: Gateway, tenant: Tenant, world: World) -> None:
-        self.gateway, self.tenant, self.world = gateway, tenant, world
+    def __init__(self, gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
+        self.gateway, self.tenant, self.factory = gateway, tenant, factory
 
     def ask(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
         headers = {"Authorization": f"AccessKey {key or self.tenant.keys[Role.ADMIN]}"}
@@ -30,15 +30,15 @@ class Admin:
         body = {"name": "alerts", "messaging_service_sid": SERVICE_SID} | given
         return self.ask("POST", "", body)
 
-    def deeds(self) -> list[tuple[str, str | None]]:
-        rows = sorted(self.world.rows(audit_events), key=lambda row: str(row["id"]))
+    def audit_trail(self) -> list[tuple[str, str | None]]:
+        rows = sorted(self.factory.rows(audit_events), key=lambda row: str(row["id"]))
         return [(row["action"], row["reason"]) for row in rows]
 
 
 @pytest.fixture
-def admin(gateway: Gateway, tenant: Tenant, world: World) -> Admin:
+def admin(gateway: Gateway, tenant: Tenant, factory: Factory) -> Admin:
     """On each engine."""
-    return Admin(gateway, tenant, world)
+    return Admin(gateway, tenant, factory)
 
 
 def test_a_new_use_case_sends_once_it_has_a_sender(admin: Admin) -> None:
@@ -65,7 +65,7 @@ def test_a_new_use_case_sends_once_it_has_a_sender(admin: Admin) -> None:
     sender = {"number": "+18885550100", "type": "toll_free"}
     assert admin.ask("POST", f"/{found['id']}/senders", sender).status_code == 201
     assert admin.gateway.send(admin.tenant).status_code == 201
-    assert admin.deeds() == [("use_case.created", "alerts"), ("sender.added", "+18*******00")]
+    assert admin.audit_trail() == [("use_case.created", "alerts"), ("sender.added", "+18*******00")]
 
 
 def test_every_field_can_be_given_and_nothing_is_stored_as_json_null(admin: Admin) -> None:
@@ -83,7 +83,7 @@ def test_every_field_can_be_given_and_nothing_is_stored_as_json_null(admin: Admi
     lifted = admin.ask("PATCH", f"/{made['id']}", {"allowed_destinations": None, "brand": None})
     assert lifted.get_json()["allowed_destinations"] is None
     assert lifted.get_json()["brand"] is None
-    with admin.world.database.reading() as c:
+    with admin.factory.database.reading() as c:
         query = "SELECT count(*) FROM use_cases WHERE allowed_destinations IS NOT NULL"
         assert c.exec_driver_sql(query).scalar_one() == 0
 
@@ -100,7 +100,7 @@ def test_a_change_changes_what_it_names_and_is_in_force_for_the_next_send(admin:
     assert admin.gateway.send(admin.tenant).get_json()["code"] == "UseCaseInactive"
     admin.ask("PATCH", path, {"active": True, "allowed_destinations": ["CA"]})
     assert admin.gateway.send(admin.tenant).get_json()["code"] == "DestinationBlocked"
-    assert admin.deeds() == [
+    assert admin.audit_trail() == [
         ("use_case.changed", "active, name"),
         ("use_case.changed", "active, allowed_destinations"),
     ]
@@ -121,7 +121,7 @@ def test_what_is_so_already_changes_nothing(admin: Admin) -> None:
     for body in ({}, {name: before[name] for name in kept}):
         answer = admin.ask("PATCH", path, body)
         assert (answer.status_code, answer.get_json()) == (200, before)
-    assert admin.deeds() == []
+    assert admin.audit_trail() == []
 
 
 def test_a_status_is_kept_for_the_same_registration_and_not_for_another(admin: Admin) -> None:
@@ -140,9 +140,9 @@ def test_a_deleted_use_case_is_gone_and_its_name_is_free(admin: Admin) -> None:
         answer = admin.ask(method, f"/{made['id']}", body)
         assert (answer.status_code, answer.get_json()["code"]) == (404, "UseCaseNotFound")
     assert admin.make().status_code == 201
-    rows = {row["id"]: row for row in admin.world.rows(use_cases)}
+    rows = {row["id"]: row for row in admin.factory.rows(use_cases)}
     assert rows[UUID(made["id"])]["deleted_at"] is not None
-    assert ("use_case.deleted", "alerts") in admin.deeds()
+    assert ("use_case.deleted", "alerts") in admin.audit_trail()
 
 
 def test_a_name_is_taken_once_in_each_workspace(admin: Admin) -> None:
@@ -151,7 +151,7 @@ def test_a_name_is_taken_once_in_each_workspace(admin: Admin) -> None:
     assert admin.make().get_json()["details"] == taken
     path = f"/{admin.tenant.use_case_id}"
     assert admin.ask("PATCH", path, {"name": "alerts"}).get_json()["details"] == taken
-    sibling = admin.world.tenant(admin.tenant.organization_id, "sibling")
+    sibling = admin.factory.tenant(admin.tenant.organization_id, "sibling")
     admin.tenant = sibling
     assert admin.make().status_code == 201
 
@@ -169,7 +169,7 @@ def test_of_several_at_once_one_gets_the_name(admin: Admin) -> None:
 
 
 def test_a_destination_that_the_organization_denies_is_named(admin: Admin) -> None:
-    admin.tenant = admin.world.tenant(admin.world.organization("Strict", denied=("KP",)))
+    admin.tenant = admin.factory.tenant(admin.factory.organization("Strict", denied=("KP",)))
     denied = {"$.allowed_destinations[1]": ["The organization denies this destination."]}
     assert admin.make(allowed_destinations=["US", "KP"]).get_json()["details"] == denied
     path = f"/{admin.tenant.use_case_id}"
@@ -178,7 +178,7 @@ def test_a_destination_that_the_organization_denies_is_named(admin: Admin) -> No
 
 
 def test_a_key_of_the_organization_names_the_workspace(admin: Admin) -> None:
-    key = admin.world.keys(admin.tenant.organization_id, None)[Role.ADMIN]
+    key = admin.factory.keys(admin.tenant.organization_id, None)[Role.ADMIN]
     body = {"name": "alerts", "messaging_service_sid": SERVICE_SID}
     assert admin.ask("POST", "", body, key).get_json()["details"].keys() == {"$.workspace_id"}
     named = body | {"workspace_id": str(admin.tenant.workspace_id)}
@@ -214,7 +214,7 @@ def test_what_is_wrong_is_named_all_at_once(admin: Admin, body: Any, places: set
     answer = admin.ask("POST", "", body)
     assert (answer.status_code, answer.get_json()["code"]) == (422, "ValidationFailed")
     assert answer.get_json()["details"].keys() == places
-    assert admin.deeds() == []
+    assert admin.audit_trail() == []
 
 
 def test_a_pool_is_listed_page_by_page_and_loses_what_is_removed(admin: Admin) -> None:
@@ -232,11 +232,13 @@ def test_a_pool_is_listed_page_by_page_and_loses_what_is_removed(admin: Admin) -
         gone = admin.ask("DELETE", f"{pool}/{sender['id']}")
         assert (gone.status_code, gone.get_json()["code"]) == (404, "NotFound")
     assert admin.gateway.send(admin.tenant).get_json()["code"] == "NoSenderNumber"
-    assert [deed[0] for deed in admin.deeds()] == ["sender.added"] * 2 + ["sender.removed"] * 3
+    assert [audit_event[0] for audit_event in admin.audit_trail()] == ["sender.added"] * 2 + [
+        "sender.removed"
+    ] * 3
 
 
 def test_a_sender_of_another_use_case_is_not_removed_under_this_one(admin: Admin) -> None:
-    other = admin.world.use_case(admin.tenant.workspace_id)
+    other = admin.factory.use_case(admin.tenant.workspace_id)
     sender = admin.ask("GET", f"/{other}/senders").get_json()["items"][0]
     path = f"/{admin.tenant.use_case_id}/senders/{sender['id']}"
     assert admin.ask("DELETE", path).status_code == 404

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.kernel.ids import new_id
 from app.use_cases.tables import opt_outs, use_cases
+from support.factories import OTHER_ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
 from support.tables import add_opt_out_row, snapshot
-from support.world import OTHER_ACCOUNT, US_NUMBER, Gateway, Tenant, World
 
 OTHER_NUMBER = "+12025550124"
 
@@ -22,11 +22,11 @@ def _get(gateway: Gateway, tenant: Tenant, query: str = "") -> Any:
 
 
 def test_an_opt_out_of_a_use_case_has_its_documented_shape(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     answer = _add(gateway, tenant, use_case_id=str(tenant.use_case_id), source="complaint")
     assert answer.status_code == 201
-    (row,) = world.rows(opt_outs)
+    (row,) = factory.rows(opt_outs)
     assert answer.json == {
         "id": str(row["id"]),
         "workspace_id": str(tenant.workspace_id),
@@ -39,10 +39,10 @@ def test_an_opt_out_of_a_use_case_has_its_documented_shape(
 
 
 def test_without_a_use_case_it_holds_for_the_whole_workspace(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    other = world.use_case(tenant.workspace_id)
-    sibling = world.tenant(tenant.organization_id, "sibling")
+    other = factory.use_case(tenant.workspace_id)
+    sibling = factory.tenant(tenant.organization_id, "sibling")
     answer = _add(gateway, tenant)
     assert (answer.json["use_case_id"], answer.json["source"]) == (None, "api")
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
@@ -53,11 +53,11 @@ def test_without_a_use_case_it_holds_for_the_whole_workspace(
 
 
 def test_with_a_use_case_it_holds_for_that_one_alone(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     _add(gateway, tenant, use_case_id=str(tenant.use_case_id))
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
-    tenant.use_case_id = world.use_case(tenant.workspace_id)
+    tenant.use_case_id = factory.use_case(tenant.workspace_id)
     assert gateway.send(tenant).status_code == 201
 
 
@@ -71,31 +71,31 @@ def test_lifting_it_lets_the_next_send_pass(gateway: Gateway, tenant: Tenant) ->
 
 
 def test_the_same_number_twice_is_one_row_that_stays_as_it_was(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     for use_case_id in (None, str(tenant.use_case_id)):
         first = _add(gateway, tenant, use_case_id=use_case_id, source="first")
         second = _add(gateway, tenant, use_case_id=use_case_id, source="second")
         assert (second.status_code, second.json) == (201, first.json)
-    assert len(world.rows(opt_outs)) == 2
+    assert len(factory.rows(opt_outs)) == 2
 
 
-def test_only_an_admin_enters_and_lifts(gateway: Gateway, tenant: Tenant, world: World) -> None:
+def test_only_an_admin_enters_and_lifts(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
     for role in (Role.VIEWER, Role.SENDER):
         assert _add(gateway, tenant, role).status_code == 403
     opt_out_id = _add(gateway, tenant, Role.OWNER).json["id"]
     for role in (Role.VIEWER, Role.SENDER):
         answer = gateway.delete(f"/v1/opt-outs/{opt_out_id}", key=tenant.keys[role])
         assert answer.status_code == 403
-    assert len(world.rows(opt_outs)) == 1
+    assert len(factory.rows(opt_outs)) == 1
 
 
 def test_a_key_of_the_organization_names_the_workspace(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    stranger = world.tenant(world.organization("Stranger"), account_sid=OTHER_ACCOUNT)
-    sibling = world.tenant(tenant.organization_id, "sibling")
-    tenant.keys = world.keys(tenant.organization_id, None)
+    stranger = factory.tenant(factory.organization("Stranger"), account_sid=OTHER_ACCOUNT)
+    sibling = factory.tenant(tenant.organization_id, "sibling")
+    tenant.keys = factory.keys(tenant.organization_id, None)
     none = _add(gateway, tenant)
     assert (none.status_code, list(none.json["details"])) == (422, ["$.workspace_id"])
     named = _add(gateway, tenant, workspace_id=str(sibling.workspace_id))
@@ -108,12 +108,12 @@ def test_a_key_of_the_organization_names_the_workspace(
 
 
 def test_a_use_case_that_does_not_exist_for_the_key_is_named(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    sibling = world.tenant(tenant.organization_id, "sibling")
-    deleted = world.use_case(tenant.workspace_id)
-    world.set(use_cases, deleted, deleted_at=world.now)
-    before = snapshot(world.database)
+    sibling = factory.tenant(tenant.organization_id, "sibling")
+    deleted = factory.use_case(tenant.workspace_id)
+    factory.set(use_cases, deleted, deleted_at=factory.now)
+    before = snapshot(factory.database)
     absent = _add(gateway, tenant, use_case_id=str(new_id()))
     assert (absent.status_code, list(absent.json["details"])) == (422, ["$.use_case_id"])
     for use_case_id in (sibling.use_case_id, deleted):
@@ -125,29 +125,29 @@ def test_a_use_case_that_does_not_exist_for_the_key_is_named(
         workspace_id=str(sibling.workspace_id),
     )
     assert mismatch.data == absent.data
-    assert snapshot(world.database) == before
+    assert snapshot(factory.database) == before
 
 
 def test_an_opt_out_of_another_tenant_can_be_neither_seen_nor_lifted(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    sibling = world.tenant(tenant.organization_id, "sibling")
+    sibling = factory.tenant(tenant.organization_id, "sibling")
     foreign = _add(gateway, sibling).json["id"]
     assert _get(gateway, tenant).json["items"] == []
     admin = tenant.keys[Role.ADMIN]
     absent = gateway.delete(f"/v1/opt-outs/{new_id()}", key=admin)
     answer = gateway.delete(f"/v1/opt-outs/{foreign}", key=admin)
     assert (answer.status_code, answer.data) == (404, absent.data)
-    assert len(world.rows(opt_outs)) == 1
+    assert len(factory.rows(opt_outs)) == 1
 
 
-def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, world: World) -> None:
-    sibling = world.tenant(tenant.organization_id, "sibling")
+def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
+    sibling = factory.tenant(tenant.organization_id, "sibling")
     workspace_id, use_case_id = tenant.workspace_id, tenant.use_case_id
-    add_opt_out_row(world, workspace_id, US_NUMBER)
-    add_opt_out_row(world, workspace_id, OTHER_NUMBER, "keyword", use_case_id)
-    add_opt_out_row(world, sibling.workspace_id, US_NUMBER, "provider")
-    tenant.keys = world.keys(tenant.organization_id, None)
+    add_opt_out_row(factory, workspace_id, US_NUMBER)
+    add_opt_out_row(factory, workspace_id, OTHER_NUMBER, "keyword", use_case_id)
+    add_opt_out_row(factory, sibling.workspace_id, US_NUMBER, "provider")
+    tenant.keys = factory.keys(tenant.organization_id, None)
 
     def found(query: str) -> list[str]:
         return [item["source"] for item in _get(gateway, tenant, query).json["items"]]
@@ -160,11 +160,11 @@ def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, world: World)
 
 
 def test_pages_go_from_the_newest_to_the_oldest(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     numbers = [f"+1202555{place:04d}" for place in range(130, 135)]
     for number in numbers:
-        add_opt_out_row(world, tenant.workspace_id, number)
+        add_opt_out_row(factory, tenant.workspace_id, number)
     found, query = [], "?limit=2"
     while query:
         page = _get(gateway, tenant, query).json

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from app.access.actor import Actor
-from app.access.principal import ActorKind
+from app.access.principal import Actor, ActorKind
 from app.access.provider_account import ProviderAccount
 from app.access.tables import audit_events, workspaces
 from app.kernel.clock import Clock
 from app.use_cases.refresh import RefreshRegistrations, RegistrationsUnknown
 from app.use_cases.tables import use_cases
-from support.world import ACCOUNT, OTHER_ACCOUNT, SERVICE_SID, Gateway, Tenant, World
+from support.factories import ACCOUNT, OTHER_ACCOUNT, SERVICE_SID, Factory, Gateway, Tenant
 
 ACTOR = Actor(ActorKind.SYSTEM, "test")
 
@@ -38,80 +37,83 @@ class Registrar:
         return status
 
 
-def _refresh(world: World, registrar: Registrar) -> RefreshRegistrations:
-    return RefreshRegistrations(world.database, registrar, Clock())
+def _refresh(factory: Factory, registrar: Registrar) -> RefreshRegistrations:
+    return RefreshRegistrations(factory.database, registrar, Clock())
 
 
 def test_changed_states_are_stored_and_decide_about_the_next_send(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     registrar = Registrar(brand="SUSPENDED", campaign="FAILED")
-    (found,) = _refresh(world, registrar)(ACTOR)
+    (found,) = _refresh(factory, registrar)(ACTOR)
     assert (found.use_case_id, found.changed, found.problem) == (tenant.use_case_id, True, None)
     assert gateway.send(tenant).json["code"] == "BrandSuspended"
     registrar.brand = "APPROVED"
-    _refresh(world, registrar)(ACTOR)
+    _refresh(factory, registrar)(ACTOR)
     assert gateway.send(tenant).json["code"] == "CampaignNotVerified"
     registrar.campaign = "VERIFIED"
-    _refresh(world, registrar)(ACTOR)
+    _refresh(factory, registrar)(ACTOR)
     assert gateway.send(tenant).status_code == 201
 
 
-def test_the_same_states_change_nothing(tenant: Tenant, world: World) -> None:
-    before = world.rows(use_cases)
-    (found,) = _refresh(world, Registrar())(ACTOR)
+def test_the_same_states_change_nothing(tenant: Tenant, factory: Factory) -> None:
+    before = factory.rows(use_cases)
+    (found,) = _refresh(factory, Registrar())(ACTOR)
     assert not found.changed
-    assert world.rows(use_cases) == before
-    assert world.rows(audit_events) == []
+    assert factory.rows(use_cases) == before
+    assert factory.rows(audit_events) == []
 
 
-def test_what_changed_is_in_the_audit_with_who_asked(tenant: Tenant, world: World) -> None:
-    _refresh(world, Registrar(brand="SUSPENDED"))(ACTOR)
-    (deed,) = world.rows(audit_events)
-    assert (deed["action"], deed["target"]) == ("use_case.refreshed", str(tenant.use_case_id))
-    assert (deed["actor_name"], deed["reason"]) == ("test", "brand_status SUSPENDED")
-    assert deed["workspace_id"] == tenant.workspace_id
+def test_what_changed_is_in_the_audit_with_who_asked(tenant: Tenant, factory: Factory) -> None:
+    _refresh(factory, Registrar(brand="SUSPENDED"))(ACTOR)
+    (audit_event,) = factory.rows(audit_events)
+    assert (audit_event["action"], audit_event["target"]) == (
+        "use_case.refreshed",
+        str(tenant.use_case_id),
+    )
+    assert (audit_event["actor_name"], audit_event["reason"]) == ("test", "brand_status SUSPENDED")
+    assert audit_event["workspace_id"] == tenant.workspace_id
 
 
-def test_only_the_use_case_wanted_is_asked_about(tenant: Tenant, world: World) -> None:
-    world.use_case(tenant.workspace_id)
-    (found,) = _refresh(world, Registrar())(ACTOR, use_case_id=tenant.use_case_id)
+def test_only_the_use_case_wanted_is_asked_about(tenant: Tenant, factory: Factory) -> None:
+    factory.use_case(tenant.workspace_id)
+    (found,) = _refresh(factory, Registrar())(ACTOR, use_case_id=tenant.use_case_id)
     assert found.use_case_id == tenant.use_case_id
 
 
 def test_a_brand_given_meanwhile_does_not_get_the_status_of_the_one_before(
-    tenant: Tenant, world: World
+    tenant: Tenant, factory: Factory
 ) -> None:
     class Slow(Registrar):
         def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
-            world.set(use_cases, tenant.use_case_id, brand_sid="BN" + "9" * 32, brand_status=None)
+            factory.set(use_cases, tenant.use_case_id, brand_sid="BN" + "9" * 32, brand_status=None)
             return "SUSPENDED"
 
-    _refresh(world, Slow())(ACTOR)
-    (row,) = world.rows(use_cases)
+    _refresh(factory, Slow())(ACTOR)
+    (row,) = factory.rows(use_cases)
     assert row["brand_status"] is None
-    assert world.rows(audit_events) == []
+    assert factory.rows(audit_events) == []
 
 
-def test_what_cannot_be_asked_stays_and_is_told(tenant: Tenant, world: World) -> None:
-    (found,) = _refresh(world, Registrar(brand="SUSPENDED", campaign=None))(ACTOR)
+def test_what_cannot_be_asked_stays_and_is_told(tenant: Tenant, factory: Factory) -> None:
+    (found,) = _refresh(factory, Registrar(brand="SUSPENDED", campaign=None))(ACTOR)
     assert found.problem == "not reachable"
-    (row,) = world.rows(use_cases)
+    (row,) = factory.rows(use_cases)
     assert (row["brand_status"], row["campaign_status"]) == ("SUSPENDED", "VERIFIED")
 
 
 def test_each_use_case_is_asked_with_the_account_of_its_workspace(
-    tenant: Tenant, world: World
+    tenant: Tenant, factory: Factory
 ) -> None:
-    other = world.tenant(tenant.organization_id, "other", account_sid=OTHER_ACCOUNT)
+    other = factory.tenant(tenant.organization_id, "other", account_sid=OTHER_ACCOUNT)
     bare = {"brand_sid": None, "campaign_sid": None}
-    world.use_case(tenant.workspace_id, **bare)
-    world.use_case(tenant.workspace_id, deleted_at=world.now)
-    without_account = world.tenant(tenant.organization_id, "without")
-    world.set(workspaces, without_account.workspace_id, account_sid=None)
+    factory.use_case(tenant.workspace_id, **bare)
+    factory.use_case(tenant.workspace_id, deleted_at=factory.now)
+    without_account = factory.tenant(tenant.organization_id, "without")
+    factory.set(workspaces, without_account.workspace_id, account_sid=None)
 
     registrar = Registrar()
-    found = _refresh(world, registrar)(ACTOR)
+    found = _refresh(factory, registrar)(ACTOR)
     assert [one.use_case_id for one in found] == [tenant.use_case_id, other.use_case_id]
     brand, campaign = "BN" + "d" * 32, "QE" + "e" * 32
     assert registrar.asked == [
@@ -120,5 +122,5 @@ def test_each_use_case_is_asked_with_the_account_of_its_workspace(
         (OTHER_ACCOUNT, brand),
         (OTHER_ACCOUNT, SERVICE_SID, campaign),
     ]
-    (only,) = _refresh(world, registrar)(ACTOR, other.workspace_id)
+    (only,) = _refresh(factory, registrar)(ACTOR, other.workspace_id)
     assert only.use_case_id == other.use_case_id

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
+from support.factories import OTHER_ACCOUNT, SERVICE_SID, Factory, Gateway, Tenant
 from support.tables import add_sender
-from support.world import OTHER_ACCOUNT, SERVICE_SID, Gateway, Tenant, World
 
 
 def _get(gateway: Gateway, tenant: Tenant, path: str = "") -> Any:
@@ -21,15 +21,15 @@ def _ids(answer: Any) -> list[UUID]:
 
 
 def test_a_use_case_is_shown_with_its_pool_and_registrations(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    add_sender(world, tenant.use_case_id, "ACME", "alphanumeric", None)
+    add_sender(factory, tenant.use_case_id, "ACME", "alphanumeric", None)
 
     answer = _get(gateway, tenant, f"/{tenant.use_case_id}")
 
     assert answer.status_code == 200
     found = answer.json
-    at = world.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = factory.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert [UUID(sender.pop("id")).version for sender in found["senders"]] == [7, 7]
     assert found == {
         "id": str(tenant.use_case_id),
@@ -51,9 +51,9 @@ def test_a_use_case_is_shown_with_its_pool_and_registrations(
 
 
 def test_what_a_use_case_has_not_is_null_or_empty(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    bare = world.use_case(
+    bare = factory.use_case(
         tenant.workspace_id,
         sender=None,
         brand_sid=None,
@@ -71,9 +71,9 @@ def test_what_a_use_case_has_not_is_null_or_empty(
 
 
 def test_a_list_holds_what_a_fetch_shows_oldest_first(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    more = [world.use_case(tenant.workspace_id) for _ in range(2)]
+    more = [factory.use_case(tenant.workspace_id) for _ in range(2)]
     answer = _get(gateway, tenant)
     assert _ids(answer) == [tenant.use_case_id, *more]
     assert answer.json["next_page_token"] is None
@@ -82,20 +82,20 @@ def test_a_list_holds_what_a_fetch_shows_oldest_first(
     ]
 
 
-def test_a_deleted_use_case_is_nowhere(gateway: Gateway, tenant: Tenant, world: World) -> None:
-    world.set(use_cases, tenant.use_case_id, deleted_at=world.now)
+def test_a_deleted_use_case_is_nowhere(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
+    factory.set(use_cases, tenant.use_case_id, deleted_at=factory.now)
     answer = _get(gateway, tenant, f"/{tenant.use_case_id}")
     assert (answer.status_code, answer.json["code"]) == (404, "UseCaseNotFound")
     assert _ids(_get(gateway, tenant)) == []
 
 
 def test_what_exists_for_others_answers_as_what_exists_for_nobody(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    sibling = world.tenant(tenant.organization_id, "sibling")
-    stranger = world.tenant(world.organization("Stranger"), account_sid=OTHER_ACCOUNT)
-    deleted = world.use_case(tenant.workspace_id)
-    world.set(use_cases, deleted, deleted_at=world.now)
+    sibling = factory.tenant(tenant.organization_id, "sibling")
+    stranger = factory.tenant(factory.organization("Stranger"), account_sid=OTHER_ACCOUNT)
+    deleted = factory.use_case(tenant.workspace_id)
+    factory.set(use_cases, deleted, deleted_at=factory.now)
     absent = _get(gateway, tenant, f"/{new_id()}")
     assert absent.status_code == 404
     for use_case_id in (sibling.use_case_id, stranger.use_case_id, deleted):
@@ -108,11 +108,11 @@ def test_what_exists_for_others_answers_as_what_exists_for_nobody(
     assert _ids(_get(gateway, tenant)) == [tenant.use_case_id]
 
 
-def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, world: World) -> None:
-    sibling = world.tenant(tenant.organization_id, "sibling")
-    stranger = world.tenant(world.organization("Stranger"), account_sid=OTHER_ACCOUNT)
-    off = world.use_case(sibling.workspace_id, active=False)
-    tenant.keys = world.keys(tenant.organization_id, None)
+def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
+    sibling = factory.tenant(tenant.organization_id, "sibling")
+    stranger = factory.tenant(factory.organization("Stranger"), account_sid=OTHER_ACCOUNT)
+    off = factory.use_case(sibling.workspace_id, active=False)
+    tenant.keys = factory.keys(tenant.organization_id, None)
     everything = [tenant.use_case_id, sibling.use_case_id, off]
     assert _ids(_get(gateway, tenant)) == everything
     assert _ids(_get(gateway, tenant, "?active=false")) == [off]
@@ -124,9 +124,9 @@ def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, world: World)
 
 
 def test_pages_follow_each_other_and_stay_stable_under_inserts(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    expected = [tenant.use_case_id] + [world.use_case(tenant.workspace_id) for _ in range(4)]
+    expected = [tenant.use_case_id] + [factory.use_case(tenant.workspace_id) for _ in range(4)]
     found, path = [], "?limit=2"
     for _ in range(4):
         answer = _get(gateway, tenant, path)
@@ -135,7 +135,7 @@ def test_pages_follow_each_other_and_stay_stable_under_inserts(
         if token is None:
             break
         if len(found) == 2:
-            expected.append(world.use_case(tenant.workspace_id))
+            expected.append(factory.use_case(tenant.workspace_id))
         path = f"?limit=2&page_token={token}"
     assert found == expected
     assert _get(gateway, tenant, "?limit=6").json["next_page_token"] is None

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from app.application import create_app
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.errors import NotFound
 from app.web.assets import MEDIA_TYPES, VENDORED, Assets, asset_url
 from support.each import each
+from support.factories import Gateway, open_gateway
 from support.served import Served
-from support.world import Gateway, open_gateway
 
 pytestmark = pytest.mark.one_engine
 
@@ -22,10 +22,10 @@ VENDORED_FILES = sorted(path.name for path in VENDORED.iterdir() if path.suffix 
 
 
 @pytest.fixture
-def behind_prefix(vault: Vault, tmp_path: Path) -> Gateway:
+def behind_prefix(cipher: Cipher, tmp_path: Path) -> Gateway:
     """A gateway whose public URL has a path; files ask nothing of its database."""
     database = Database(f"sqlite:///{tmp_path}/unused.db")
-    return open_gateway(database, vault, tmp_path, public_url="https://sms.example.com/gw")
+    return open_gateway(database, cipher, tmp_path, public_url="https://sms.example.com/gw")
 
 
 @pytest.fixture

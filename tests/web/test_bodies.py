@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
-from app.access.tokens import mint_token
+from app.access.principal import Role, mint_token
 from app.kernel.ids import new_id
 from support.each import each
+from support.factories import US_NUMBER
 from support.posting import post, refused
 from support.served import Served
-from support.world import US_NUMBER
 
 pytestmark = pytest.mark.one_engine
 

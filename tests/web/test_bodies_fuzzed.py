@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.application import declared_endpoints
 from app.web.routes import Endpoint
+from support.factories import US_NUMBER
 from support.posting import post
 from support.routes import RECIPES, Recipe, fill, ids_of
 from support.served import Served
-from support.world import US_NUMBER
 
 PATHS = ("/v1/sms", "/v1/opt-outs")
 _KEYS = st.sampled_from(

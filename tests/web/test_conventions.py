@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 from werkzeug.test import TestResponse
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.application import declared_endpoints
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.web.metrics import REQUEST_SECONDS
 from support.each import each
+from support.factories import Gateway, open_gateway
 from support.served import Served
-from support.world import Gateway, open_gateway
 
 pytestmark = pytest.mark.one_engine
 
@@ -129,9 +129,9 @@ def test_with_and_without_a_trailing_slash_it_is_the_same_resource(
 
 
 def test_a_defect_answers_500_in_the_public_shape_and_tells_nothing(
-    vault: Vault, tmp_path: Path
+    cipher: Cipher, tmp_path: Path
 ) -> None:
-    gateway = open_gateway(Database(f"sqlite:///{tmp_path}/unused.db"), vault, tmp_path)
+    gateway = open_gateway(Database(f"sqlite:///{tmp_path}/unused.db"), cipher, tmp_path)
     app = gateway.client.application
 
     def fail(**_: Any) -> None:
@@ -158,10 +158,10 @@ def test_made_up_methods_do_not_make_new_metrics(served: Served, method: str) ->
 
 
 @pytest.fixture
-def prefixed(vault: Vault, tmp_path: Path) -> Gateway:
+def prefixed(cipher: Cipher, tmp_path: Path) -> Gateway:
     """A gateway whose public URL has a path prefix and no TLS; its database is not asked."""
     database = Database(f"sqlite:///{tmp_path}/unused.db")
-    return open_gateway(database, vault, tmp_path, public_url="http://sms.example.com/hooks/sms")
+    return open_gateway(database, cipher, tmp_path, public_url="http://sms.example.com/hooks/sms")
 
 
 def test_a_path_prefix_may_be_taken_off_by_the_proxy_or_not(prefixed: Gateway) -> None:

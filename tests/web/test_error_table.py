@@ -4,22 +4,20 @@ from unittest.mock import ANY
 
 import pytest
 
-from app.access.roles import Role
-from app.access.tokens import mint_token
+from app.access.principal import Role, mint_token
 from app.kernel.ids import new_id
 from app.providers.twilio.transport import NotConnected, Throttled
 from app.web.errors import HTTP_STATUS
-from support.fake_twilio import refused
-from support.scene import (
+from support.error_cases import (
     BY_TWILIO,
     LANDLINE,
     NOT_REAL,
     PREMIUM,
     Row,
-    Scene,
+    TenantGateway,
     absent_use_case,
     all_turns_taken,
-    allow_what_the_floor_denies,
+    allow_a_denied_country,
     beyond_a_guard,
     by_policy,
     change_another_revision,
@@ -28,7 +26,6 @@ from support.scene import (
     delete_use_case,
     destinations,
     expire,
-    freeze,
     no_account,
     of_another_tenant,
     opted_out,
@@ -36,13 +33,15 @@ from support.scene import (
     raw,
     reuse_key,
     revoke,
+    suspend,
     to,
     twilio,
     unverified_campaign,
     while_the_first_still_runs,
 )
+from support.factories import BR_NUMBER
+from support.fake_twilio import refused
 from support.tables import add_sender
-from support.world import BR_NUMBER
 
 pytestmark = pytest.mark.one_engine
 
@@ -57,21 +56,40 @@ ROWS = [
         400,
         "BadRequest",
         "malformed Idempotency-Key",
-        lambda scene: scene.send(Idempotency_Key="x" * 256),
+        lambda tenant_gateway: tenant_gateway.send(Idempotency_Key="x" * 256),
     ),
     Row(
         400,
         "BadRequest",
         "unknown capability",
-        lambda scene: scene.get(destinations(scene.tenant.workspace_id, "voice")),
+        lambda tenant_gateway: tenant_gateway.get(
+            destinations(tenant_gateway.tenant.workspace_id, "voice")
+        ),
     ),
-    Row(401, "Unauthorized", "no key", lambda scene: scene.gateway.get("/v1/sms")),
-    Row(401, "Unauthorized", "unknown key", lambda scene: scene.with_key(mint_token())),
-    Row(401, "Unauthorized", "damaged key", lambda scene: scene.with_key(mint_token()[:-1])),
+    Row(
+        401, "Unauthorized", "no key", lambda tenant_gateway: tenant_gateway.gateway.get("/v1/sms")
+    ),
+    Row(
+        401,
+        "Unauthorized",
+        "unknown key",
+        lambda tenant_gateway: tenant_gateway.with_key(mint_token()),
+    ),
+    Row(
+        401,
+        "Unauthorized",
+        "damaged key",
+        lambda tenant_gateway: tenant_gateway.with_key(mint_token()[:-1]),
+    ),
     Row(401, "Unauthorized", "expired key", expire),
     Row(401, "Unauthorized", "revoked key", revoke),
-    Row(403, "Forbidden", "the role may not", lambda scene: scene.send(role=Role.VIEWER)),
-    Row(403, "WorkspaceSuspended", "frozen", freeze),
+    Row(
+        403,
+        "Forbidden",
+        "the role may not",
+        lambda tenant_gateway: tenant_gateway.send(role=Role.VIEWER),
+    ),
+    Row(403, "WorkspaceSuspended", "frozen", suspend),
     Row(404, "NotFound", "no such path", path("/v1/nothing")),
     Row(404, "NotFound", "absent object", path(f"/v1/sms/{new_id()}")),
     Row(404, "NotFound", "another tenant's object", of_another_tenant),
@@ -81,7 +99,7 @@ ROWS = [
         405,
         "MethodNotAllowed",
         "no such method",
-        lambda scene: scene.gateway.client.put("/v1/sms"),
+        lambda tenant_gateway: tenant_gateway.gateway.client.put("/v1/sms"),
     ),
     Row(
         409,
@@ -122,14 +140,14 @@ ROWS = [
         422,
         "ValidationFailed",
         "too long",
-        lambda scene: scene.send(message="x" * 1601),
+        lambda tenant_gateway: tenant_gateway.send(message="x" * 1601),
         {"$.message": ["Length must be between 1 and 1600."]},
     ),
     Row(
         422,
         "ValidationFailed",
         "a destination on the organization's floor",
-        allow_what_the_floor_denies,
+        allow_a_denied_country,
         {
             "$.destinations.CA": [ANY],
             "$.destinations.KP": [ANY],
@@ -153,7 +171,12 @@ ROWS = [
         },
     ),
     Row(422, "UseCaseInactive", "switched off", lambda s: s.with_use_case(active=False)),
-    Row(422, "NoSenderNumber", "empty pool", lambda scene: scene.with_use_case(sender=None)),
+    Row(
+        422,
+        "NoSenderNumber",
+        "empty pool",
+        lambda tenant_gateway: tenant_gateway.with_use_case(sender=None),
+    ),
     Row(422, "NoSenderNumber", "21703", twilio(refused(21703)), {"provider_code": 21703}),
     Row(422, "NoSenderNumber", "21704", twilio(refused(21704)), {"provider_code": 21704}),
     Row(422, "CampaignNotVerified", "US long code without", unverified_campaign),
@@ -161,7 +184,7 @@ ROWS = [
         422,
         "BrandSuspended",
         "brand suspended",
-        lambda scene: scene.with_use_case(brand_status="SUSPENDED"),
+        lambda tenant_gateway: tenant_gateway.with_use_case(brand_status="SUSPENDED"),
     ),
     Row(422, "InvalidDestination", "not a real number", to("+12025550"), NOT_REAL),
     Row(422, "InvalidDestination", "landline", to("+442071234567"), LANDLINE),
@@ -231,9 +254,11 @@ ELSEWHERE = {"ServiceUnavailable", "SubmissionUnconfirmed"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.code}-{row.when}" for row in ROWS])
-def test_row_of_the_error_table(scene: Scene, row: Row) -> None:
-    add_sender(scene.world, scene.tenant.use_case_id, "+12025550101", "long_code", "US")
-    answer = row.provoke(scene)
+def test_row_of_the_error_table(tenant_gateway: TenantGateway, row: Row) -> None:
+    add_sender(
+        tenant_gateway.factory, tenant_gateway.tenant.use_case_id, "+12025550101", "long_code", "US"
+    )
+    answer = row.provoke(tenant_gateway)
     body = answer.get_json()
     assert (answer.status_code, body["code"]) == (row.status, row.code)
     assert body["message"]

@@ -12,18 +12,17 @@ import pytest
 import structlog
 from sqlalchemy import insert, text
 
-from app.access.roles import Role
-from app.access.tokens import mint_token
+from app.access.principal import Role, mint_token
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.messages.tables import messages
 from app.providers.twilio.signature import sign
 from app.providers.twilio.transport import NotConfirmed
 from app.web.logs import configure_logs
-from app.web.wiring import service
+from app.web.registry import get_service
+from support.factories import ACCOUNT, PUBLIC_URL, SERVICE_SID, Factory, open_gateway
 from support.fake_twilio import refused
 from support.logged import AUTH_TOKEN, BLOCKED, BODY, NUMBER, REPLY, STRANGER, Run
-from support.world import ACCOUNT, PUBLIC_URL, SERVICE_SID, World, open_gateway
 
 pytestmark = pytest.mark.one_engine
 
@@ -52,10 +51,10 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
 
 
 @pytest.fixture
-def run(log: StringIO, module_database: Database, vault: Vault, tmp_path: Path) -> Run:
-    world = World(module_database, vault)
-    tenant = world.tenant(world.organization(f"Acme {uuid4()}"), auth_token=AUTH_TOKEN)
-    return Run(open_gateway(module_database, vault, tmp_path), tenant, log)
+def run(log: StringIO, module_database: Database, cipher: Cipher, tmp_path: Path) -> Run:
+    factory = Factory(module_database, cipher)
+    tenant = factory.tenant(factory.organization(f"Acme {uuid4()}"), auth_token=AUTH_TOKEN)
+    return Run(open_gateway(module_database, cipher, tmp_path), tenant, log)
 
 
 def make_views_fail(run: Run, problem: Any) -> None:
@@ -138,7 +137,7 @@ def _database_error(run: Run) -> Any:
     """A row that breaks a rule of its table: PostgreSQL repeats the row in the error's detail."""
 
     def fail() -> None:
-        with service(Database).writing() as c:
+        with get_service(Database).writing() as c:
             row = {"id": uuid4(), "to_number": NUMBER, "body": BODY}
             c.execute(insert(messages).values(row))
 
@@ -149,7 +148,7 @@ def _statement_error(run: Run) -> Any:
     """A statement that names what it should bind."""
 
     def fail() -> None:
-        with service(Database).reading() as c:
+        with get_service(Database).reading() as c:
             c.execute(text(f"SELECT CAST('{NUMBER} {BODY}' AS INTEGER) / 0, no_such('{BODY}')"))
 
     return fail

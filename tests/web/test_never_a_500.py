@@ -15,28 +15,28 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from twilio.http.response import Response
 
+from app.access.principal import Role
 from app.access.provider_account import ProviderAccount
-from app.access.roles import Role
 from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
-from app.destinations.geo_source import GeoUnknown, WantedPermission
-from app.messages.follow_up import ProviderUnknown
-from app.providers.twilio.clients import TwilioClients
+from app.destinations.geo_permissions.source import GeoUnknown, WantedPermission
+from app.messages.reconciliation.reconcile import ProviderUnknown
+from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.signature import sign
 from app.use_cases.refresh import RegistrationsUnknown
 from app.web.routes import Endpoint
-from support.console import Window, signed_in
+from support.console_client import ConsoleClient, signed_in
+from support.factories import ACCOUNT, AUTH_TOKEN, PUBLIC_URL, US_NUMBER, Factory, open_gateway
 from support.fuzz import NEGATIVE, POSITIVE, fuzz, operations
-from support.nasty import EXAMPLES, JSON, TEXTS
+from support.hostile_values import EXAMPLES, JSON, TEXTS
 from support.routes import RECIPES, Recipe, answer_checks, fill, ids_of
 from support.served import Served
 from support.wire import post_raw
-from support.world import ACCOUNT, AUTH_TOKEN, PUBLIC_URL, US_NUMBER, World, open_gateway
 
 CONSOLE = [endpoint for routes in CONSOLE_ROUTES for endpoint in routes.endpoints]
 _PAGES = {id(endpoint) for endpoint in CONSOLE}
@@ -90,16 +90,16 @@ VALUE = st.one_of(
 
 @pytest.fixture(scope="module")
 def owned(
-    module_database: Database, vault: Vault, tmp_path_factory: pytest.TempPathFactory
+    module_database: Database, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
 ) -> Served:
     """A gateway and a tenant whose keys reach the whole organization."""
-    world = World(module_database, vault)
-    tenant = world.tenant(world.organization())
-    tenant.keys = world.keys(tenant.organization_id, None)
-    gateway = open_gateway(module_database, vault, tmp_path_factory.mktemp("instance"))
+    factory = Factory(module_database, cipher)
+    tenant = factory.tenant(factory.organization())
+    tenant.keys = factory.keys(tenant.organization_id, None)
+    gateway = open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
     gateway.client.application.config["WTF_CSRF_METHODS"] = frozenset()
     answer_checks(gateway)
-    return Served(gateway, world, tenant)
+    return Served(gateway, factory, tenant)
 
 
 def recipe(endpoint: Endpoint) -> Recipe:
@@ -169,7 +169,7 @@ def test_no_generated_request_of_the_description_makes_a_500(owned: Served) -> N
     ids = ids_of(owned.tenant)
     everything = operations(owned, description)
     # Every operation on one engine, a few on the other.
-    for operation in everything if owned.world.database.is_sqlite else everything[::8]:
+    for operation in everything if owned.factory.database.is_sqlite else everything[::8]:
         pinned = {name: value for name, value in ids.items() if f"{{{name}}}" in operation.path}
         _generate(owned, operation, POSITIVE, {"path_parameters": pinned} if pinned else {})
         with suppress(Unsatisfiable):  # nothing of the operation can be wrong
@@ -178,7 +178,7 @@ def test_no_generated_request_of_the_description_makes_a_500(owned: Served) -> N
 
 def bounded(served: Served, examples: int) -> Callable[[Any], Any]:
     """Run so many examples on SQLite, a quarter of them on PostgreSQL, and the same ones always."""
-    count = examples if served.world.database.is_sqlite else max(1, examples // 4)
+    count = examples if served.factory.database.is_sqlite else max(1, examples // 4)
     return settings(
         max_examples=count * EXAMPLES,
         deadline=None,
@@ -225,16 +225,16 @@ FIELDS = sorted(
 
 def test_no_field_or_parameter_of_the_console_makes_a_500(owned: Served) -> None:
     key, broken = owned.tenant.keys[Role.OWNER], []
-    window = signed_in(owned.gateway, key)
+    console_client = signed_in(owned.gateway, key)
     for endpoint in CONSOLE:
-        broken += _defects_of_console(owned, window, endpoint)
-        if "sign-out" in endpoint.path or window.get("/console").status_code != 200:
-            window = signed_in(owned.gateway, key)
+        broken += _defects_of_console(owned, console_client, endpoint)
+        if "sign-out" in endpoint.path or console_client.get("/console").status_code != 200:
+            console_client = signed_in(owned.gateway, key)
     assert broken == []
 
 
 def _defects_of_console(
-    served: Served, window: Window, endpoint: Endpoint
+    served: Served, console_client: ConsoleClient, endpoint: Endpoint
 ) -> list[tuple[str, str, dict[str, str]]]:
     ids, found = ids_of(served.tenant), []
     # Of what the test has made no other of, any id will do.
@@ -243,15 +243,17 @@ def _defects_of_console(
     @bounded(served, 8)
     @given(st.dictionaries(st.sampled_from(FIELDS), FORM_TEXT, min_size=1, max_size=30))
     def visit(fields: dict[str, str]) -> None:
-        if _visit(window, endpoint, path, fields) == DEFECT:
+        if _visit(console_client, endpoint, path, fields) == DEFECT:
             found.append((endpoint.method, endpoint.path, fields))
 
     visit()
     return found
 
 
-def _visit(window: Window, endpoint: Endpoint, path: str, fields: dict[str, str]) -> int:
-    client = window.client
+def _visit(
+    console_client: ConsoleClient, endpoint: Endpoint, path: str, fields: dict[str, str]
+) -> int:
+    client = console_client.client
     if endpoint.method == "GET":
         return client.get(f"{path}?{urlencode(fields)}", base_url=PUBLIC_URL).status_code
     return client.post(path, base_url=PUBLIC_URL, data=fields).status_code
@@ -319,11 +321,11 @@ def test_no_answer_of_the_provider_makes_a_500(owned: Served) -> None:
     """Also not for those who ask: each shape is an answer, or the provider could not be asked."""
     twilio = owned.gateway.twilio
     broken: list[tuple[str, int, str]] = []
-    account = ProviderAccount(ACCOUNT, owned.gateway.services.vault.seal(ACCOUNT, AUTH_TOKEN))
-    clients = TwilioClients(twilio, owned.gateway.services.vault)
+    account = ProviderAccount(ACCOUNT, owned.gateway.services.cipher.encrypt(ACCOUNT, AUTH_TOKEN))
+    clients = TwilioClients(twilio, owned.gateway.services.cipher)
     asked: dict[str, Callable[[], object]] = {
         "fetch": lambda: TwilioMessages(clients).fetch(account, "SM" + "0" * 32),
-        "list": lambda: TwilioMessages(clients).list_to(account, US_NUMBER, owned.world.now),
+        "list": lambda: TwilioMessages(clients).list_to(account, US_NUMBER, owned.factory.now),
         "geo": lambda: TwilioGeoPermissions(clients).fetch(account),
         "push": lambda: TwilioGeoPermissions(clients).update(
             account, [WantedPermission("US", True)]

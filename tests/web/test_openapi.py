@@ -10,16 +10,16 @@ from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from werkzeug.test import TestResponse
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.application import declared_endpoints
 from app.web.errors import HTTP_STATUS
 from app.web.openapi import errors_of
 from app.web.routes import Endpoint
 from support.each import each
+from support.factories import BR_NUMBER, PUBLIC_URL
 from support.fake_twilio import refused
 from support.routes import RECIPES, absent_ids, fill, ids_of
 from support.served import Served
-from support.world import BR_NUMBER, PUBLIC_URL
 
 pytestmark = pytest.mark.one_engine
 
@@ -174,11 +174,11 @@ def test_what_a_route_answers_is_what_the_description_tells(
     served: Served, checked: dict[str, Any], endpoint: Endpoint
 ) -> None:
     recipe, tenant = RECIPES[endpoint.method, endpoint.path], served.tenant
-    tenant = served.world.tenant(tenant.organization_id, f"for {name(endpoint)}")
+    tenant = served.factory.tenant(tenant.organization_id, f"for {name(endpoint)}")
     own = ids_of(tenant) | recipe.prepare(served.gateway, tenant)
     keys = tenant.keys
     if recipe.of_organization:
-        keys = served.world.keys(tenant.organization_id, None)
+        keys = served.factory.keys(tenant.organization_id, None)
     tried: list[tuple[dict[str, str], Role | None, Any, str]] = [
         (absent_ids(), Role.OWNER, recipe.body(absent_ids()), ""),
         (own, None, recipe.body(own), ""),

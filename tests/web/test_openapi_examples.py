@@ -11,8 +11,8 @@ from app.web.errors import HTTP_STATUS
 from app.web.openapi import describe, errors_of
 from app.web.openapi_examples import example_of
 from app.web.routes import Endpoint
+from support.factories import BR_NUMBER, PUBLIC_URL
 from support.served import Served
-from support.world import BR_NUMBER, PUBLIC_URL
 
 pytestmark = pytest.mark.one_engine
 

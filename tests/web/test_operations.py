@@ -12,24 +12,24 @@ from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
-from app.db.vault import Vault
-from app.web.wiring import provide
+from app.web.registry import register_service
+from support.factories import Gateway, Tenant, open_gateway
 from support.served import Served
 from support.time import host_clock_ahead
-from support.world import Gateway, Tenant, open_gateway
 
 
 @pytest.fixture
-def without_database(engine_name: str, vault: Vault, tmp_path: Path) -> Gateway:
+def without_database(engine_name: str, cipher: Cipher, tmp_path: Path) -> Gateway:
     """A gateway whose database is not there."""
     nowhere = tmp_path / "nowhere"
     url = {
         "sqlite": f"sqlite:///{nowhere}/borderpost.db",
         "postgresql": f"postgresql+psycopg://postgres@/borderpost?host={nowhere}",
     }[engine_name]
-    return open_gateway(Database(url), vault, tmp_path)
+    return open_gateway(Database(url), cipher, tmp_path)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_it_is_not_ready_at_another_revision_than_its_own(
 
 
 def test_a_host_with_other_secrets_is_not_ready_and_says_which(
-    gateway: Gateway, database: Database, vault: Vault, tmp_path: Path
+    gateway: Gateway, database: Database, cipher: Cipher, tmp_path: Path
 ) -> None:
     """Break: leave `differing` out of the answer of `readyz`."""
     assert gateway.get("/readyz").status_code == 200
@@ -121,11 +121,11 @@ def test_a_host_with_other_secrets_is_not_ready_and_says_which(
     others = {
         "BORDERPOST_SECRET_KEY": replace(installed, secret_key="f" * 32),
         "BORDERPOST_ENCRYPTION_KEYS": replace(
-            installed, vault=Vault([Fernet.generate_key().decode()])
+            installed, cipher=Cipher([Fernet.generate_key().decode()])
         ),
     }
     for name, other in others.items():
-        provide(gateway.client.application, other)
+        register_service(gateway.client.application, other)
         answer = gateway.get("/readyz")
         assert answer.status_code == 503
         found = answer.get_json()
@@ -134,15 +134,15 @@ def test_a_host_with_other_secrets_is_not_ready_and_says_which(
         assert installed.secret_key not in answer.text
         assert other.secret_key not in answer.text
         assert gateway.get("/healthz").status_code == 200
-    provide(gateway.client.application, installed)
+    register_service(gateway.client.application, installed)
     assert gateway.get("/readyz").status_code == 200
 
 
 def test_it_is_ready_again_as_soon_as_the_database_is_back(
-    vault: Vault, tmp_path: Path, sqlite_template: Path
+    cipher: Cipher, tmp_path: Path, sqlite_template: Path
 ) -> None:
     database = Database(f"sqlite:///{tmp_path}/away/borderpost.db")
-    gateway = open_gateway(database, vault, tmp_path)
+    gateway = open_gateway(database, cipher, tmp_path)
     assert gateway.get("/readyz").status_code == 503
     (tmp_path / "away").mkdir()
     (tmp_path / "away" / "borderpost.db").write_bytes(sqlite_template.read_bytes())
@@ -161,10 +161,10 @@ TOKEN = "metrics-token-of-a-test"
 
 
 @pytest.fixture
-def with_token(vault: Vault, tmp_path: Path) -> Gateway:
+def with_token(cipher: Cipher, tmp_path: Path) -> Gateway:
     """A gateway with a metrics token; these pages ask nothing of its database."""
     database = Database(f"sqlite:///{tmp_path}/unused.db")
-    return open_gateway(database, vault, tmp_path, metrics_token=TOKEN)
+    return open_gateway(database, cipher, tmp_path, metrics_token=TOKEN)
 
 
 SPELLINGS = ("/metrics", "/metrics/", "//metrics", "///metrics//", "/%6detrics", "/./metrics")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.kernel.ids import new_id
+from support.factories import Tenant
 from support.served import Served
-from support.world import Tenant
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def _opt_out(served: Served, tenant: Tenant, number: int) -> None:
 
 def _use_case(served: Served, tenant: Tenant, number: int) -> None:
     if number:  # the tenant came with one
-        served.world.use_case(tenant.workspace_id)
+        served.factory.use_case(tenant.workspace_id)
 
 
 LISTS = [
@@ -46,7 +46,7 @@ EACH_LIST = pytest.mark.parametrize("listed", LISTS, ids=lambda listed: listed.p
 
 @pytest.fixture
 def tenant(served: Served) -> Tenant:
-    return served.world.tenant(served.tenant.organization_id, f"Paged {new_id()}")
+    return served.factory.tenant(served.tenant.organization_id, f"Paged {new_id()}")
 
 
 def page(served: Served, tenant: Tenant, listed: Listed, query: str) -> tuple[list[str], Any]:
@@ -122,5 +122,5 @@ def test_without_a_limit_a_page_has_twenty_items(served: Served, tenant: Tenant)
 def test_a_page_token_opens_no_other_tenants_list(served: Served, tenant: Tenant) -> None:
     fill(served, tenant, LISTS[1], 3)
     _, token = page(served, tenant, LISTS[1], "limit=1")
-    other = served.world.tenant(served.tenant.organization_id, f"Other {new_id()}")
+    other = served.factory.tenant(served.tenant.organization_id, f"Other {new_id()}")
     assert page(served, other, LISTS[1], f"page_token={token}") == ([], None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.access.roles import Role
+from app.access.principal import Role
 from support.each import each
 from support.served import Served
 

@@ -17,14 +17,14 @@ from gunicorn.http.errors import (
     LimitRequestLine,
 )
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.errors import PayloadTooLarge
 from app.web.server import worker as module
 from app.web.server.connection import NEVER, Connection, Phase
 from app.web.server.error_bytes import RequestTimeout
 from app.web.server.worker import BufferingWorker
-from support.world import PUBLIC_URL, open_gateway
+from support.factories import PUBLIC_URL, open_gateway
 
 MEBIBYTE = 1024 * 1024
 
@@ -105,10 +105,10 @@ ERRORS = {
 @pytest.mark.one_engine
 @pytest.mark.parametrize("public_url", [PUBLIC_URL, "http://127.0.0.1:8000"])
 def test_errors_of_the_event_loop_have_the_form_and_headers_of_the_others(
-    database: Database, vault: Vault, tmp_path: Path, public_url: str
+    database: Database, cipher: Cipher, tmp_path: Path, public_url: str
 ) -> None:
     """Break: in `app/web/server/error_bytes.py`, write `API_HEADERS` for `headers_of(app)`."""
-    gateway = open_gateway(database, vault, tmp_path, public_url=public_url)
+    gateway = open_gateway(database, cipher, tmp_path, public_url=public_url)
     own = gateway.client.get("/nowhere")
     assert ("Strict-Transport-Security" in own.headers) == public_url.startswith("https")
     for error, status in ERRORS.items():

@@ -2,35 +2,37 @@
 
 from pathlib import Path
 
-from app.access.tokens import mint_token
+from app.access.principal import mint_token
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.ids import new_id
 from app.providers.twilio.transport import NotConfirmed
+from support.error_cases import TenantGateway
+from support.factories import open_gateway
 from support.fake_twilio import refused
-from support.scene import Scene
-from support.world import open_gateway
 
 
-def test_the_21610_of_twilio_adds_to_the_list(scene: Scene) -> None:
-    scene.answered(refused(21610))
-    assert scene.send().get_json() == {
+def test_the_21610_of_twilio_adds_to_the_list(tenant_gateway: TenantGateway) -> None:
+    tenant_gateway.answered(refused(21610))
+    assert tenant_gateway.send().get_json() == {
         "code": "RecipientOptedOut",
         "message": "The recipient has opted out of receiving messages.",
     }
-    assert len(scene.gateway.twilio.calls) == 1
+    assert len(tenant_gateway.gateway.twilio.calls) == 1
 
 
-def test_an_unconfirmed_send_answers_504_with_the_id_of_the_message(scene: Scene) -> None:
-    answer = scene.answered(NotConfirmed())
+def test_an_unconfirmed_send_answers_504_with_the_id_of_the_message(
+    tenant_gateway: TenantGateway,
+) -> None:
+    answer = tenant_gateway.answered(NotConfirmed())
     assert (answer.status_code, answer.get_json()["code"]) == (504, "SubmissionUnconfirmed")
     message_id = answer.get_json()["details"]["id"]
-    found = scene.get(f"/v1/sms/{message_id}").get_json()
+    found = tenant_gateway.get(f"/v1/sms/{message_id}").get_json()
     assert (found["status"], found["message_sid"]) == ("pending", None)
 
 
 def test_a_database_that_is_gone_answers_503(
-    engine_name: str, vault: Vault, tmp_path: Path
+    engine_name: str, cipher: Cipher, tmp_path: Path
 ) -> None:
     nowhere = tmp_path / "nowhere"
     url = {
@@ -38,7 +40,7 @@ def test_a_database_that_is_gone_answers_503(
         "postgresql": f"postgresql+psycopg://postgres@/borderpost?host={nowhere}",
     }[engine_name]
     database = Database(url)
-    gateway = open_gateway(database, vault, tmp_path)
+    gateway = open_gateway(database, cipher, tmp_path)
     try:
         for path in ("/v1/sms", f"/v1/sms/{new_id()}", "/v1/use-cases", "/v1/opt-outs"):
             answer = gateway.get(path, key=mint_token())

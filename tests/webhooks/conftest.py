@@ -13,15 +13,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from support.factories import Factory
 from support.time import ManualClock
 from support.webhooks import Hooks
-from support.world import World
 
 
 @pytest.fixture
-def hooks(world: World) -> Hooks:
+def hooks(factory: Factory) -> Hooks:
     """A worker over an empty database, on each engine."""
-    return Hooks(world, ManualClock())
+    return Hooks(factory, ManualClock())
 
 
 @dataclass(frozen=True)

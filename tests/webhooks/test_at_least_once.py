@@ -6,16 +6,16 @@ import pytest
 
 from app.db.engine import Database
 from app.webhooks.attempt import Attempt, DeliveryState
-from app.webhooks.choice import choose_due
-from app.webhooks.claims import LEASE, DueDelivery, claim_chosen
+from app.webhooks.claims import DELIVERY_LEASE, DueDelivery, claim_chosen
 from app.webhooks.fan_out import fan_out
-from app.webhooks.note_attempt import note_attempt
+from app.webhooks.record_attempt import record_attempt
+from app.webhooks.select_due import choose_due
 from app.webhooks.sender import SECONDS, HttpSender
 from app.webhooks.tables import webhook_endpoints
+from support.factories import Tenant
 from support.loopback import Loopback, answer
 from support.threads import together
 from support.webhooks import Hooks
-from support.world import Tenant
 
 MOMENT = timedelta(milliseconds=1)
 
@@ -31,21 +31,21 @@ def waiting(hooks: Hooks, tenant: Tenant) -> Hooks:
 
 def note(hooks: Hooks, due: DueDelivery, status: int) -> None:
     at = hooks.clock.at
-    with hooks.world.database.writing() as c:
-        note_attempt(c, due, Attempt(at, 1, status), at, 0.5)
+    with hooks.factory.database.writing() as c:
+        record_attempt(c, due, Attempt(at, 1, status), at, 0.5)
 
 
 def test_an_exchange_and_its_note_fit_into_a_lease_and_a_lease_into_a_minute() -> None:
-    assert 3 * timedelta(seconds=SECONDS) <= LEASE < timedelta(seconds=60)
+    assert 3 * timedelta(seconds=SECONDS) <= DELIVERY_LEASE < timedelta(seconds=60)
 
 
 def test_a_worker_that_dies_before_it_posts_leaves_the_delivery_to_another(waiting: Hooks) -> None:
     """Breaks when a claim takes `due_at` away instead of moving it ahead."""
     (due,) = waiting.claim()
     start = waiting.clock.at
-    waiting.move_to(start + LEASE - MOMENT)
+    waiting.move_to(start + DELIVERY_LEASE - MOMENT)
     assert waiting.run() == 0
-    waiting.move_to(start + LEASE)
+    waiting.move_to(start + DELIVERY_LEASE)
     waiting.drain()
     assert [posted.event_id for posted in waiting.sender.posted] == [due.event_id]
     assert waiting.delivery()["state"] == DeliveryState.DELIVERED
@@ -54,7 +54,7 @@ def test_a_worker_that_dies_before_it_posts_leaves_the_delivery_to_another(waiti
 def test_a_worker_that_dies_after_it_posted_makes_it_twice_under_one_id(waiting: Hooks) -> None:
     (due,) = waiting.claim()
     waiting.worker()._post(due, waiting.clock.at)
-    waiting.clock.at += LEASE
+    waiting.clock.at += DELIVERY_LEASE
     waiting.drain()
     assert [posted.event_id for posted in waiting.sender.posted] == [due.event_id] * 2
     assert waiting.delivery()["state"] == DeliveryState.DELIVERED
@@ -65,7 +65,7 @@ def test_a_worker_that_dies_in_the_fan_out_leaves_the_event(hooks: Hooks, tenant
     hooks.event(tenant.workspace_id)
 
     def dies() -> None:
-        with hooks.world.database.writing() as c:
+        with hooks.factory.database.writing() as c:
             assert fan_out(c, hooks.clock.at) == 1
             raise KeyboardInterrupt
 
@@ -79,7 +79,7 @@ def test_a_worker_that_dies_in_the_fan_out_leaves_the_event(hooks: Hooks, tenant
 def test_a_failure_that_comes_too_late_does_not_undo_anothers_success(waiting: Hooks) -> None:
     """Breaks when `note_attempt` does not look whether the claim still holds."""
     (late,) = waiting.claim()
-    waiting.clock.at += LEASE
+    waiting.clock.at += DELIVERY_LEASE
     waiting.drain()
     note(waiting, late, 500)
     delivery = waiting.delivery()
@@ -89,7 +89,7 @@ def test_a_failure_that_comes_too_late_does_not_undo_anothers_success(waiting: H
 
 def test_a_success_that_comes_too_late_is_still_a_success(waiting: Hooks) -> None:
     (late,) = waiting.claim()
-    waiting.clock.at += LEASE
+    waiting.clock.at += DELIVERY_LEASE
     (again,) = waiting.claim()
     note(waiting, late, 200)
     note(waiting, again, 500)
@@ -100,7 +100,7 @@ def test_a_success_that_comes_too_late_is_still_a_success(waiting: Hooks) -> Non
 
 def test_a_late_failure_leaves_the_claim_of_another_alone(waiting: Hooks) -> None:
     (late,) = waiting.claim()
-    waiting.clock.at += LEASE
+    waiting.clock.at += DELIVERY_LEASE
     (again,) = waiting.claim()
     note(waiting, late, 500)
     assert waiting.delivery()["due_at"] == again.leased_until
@@ -108,7 +108,7 @@ def test_a_late_failure_leaves_the_claim_of_another_alone(waiting: Hooks) -> Non
 
 def test_what_was_deleted_meanwhile_is_not_written_to(waiting: Hooks) -> None:
     (due,) = waiting.claim()
-    with waiting.world.database.writing() as c:
+    with waiting.factory.database.writing() as c:
         c.execute(webhook_endpoints.delete())
     note(waiting, due, 200)
     assert waiting.deliveries() == []
@@ -126,7 +126,7 @@ def test_of_two_workers_that_chose_the_same_one_gets_it(hooks: Hooks, tenant: Te
     for _ in range(5):
         hooks.event(tenant.workspace_id)
     hooks.worker()._fan_out()
-    database, now = hooks.world.database, hooks.clock.at
+    database, now = hooks.factory.database, hooks.clock.at
     with database.reading() as c:
         chosen = choose_due(c, now, 5)
     assert len(chosen) == 5
@@ -142,10 +142,10 @@ def test_workers_that_claim_in_the_same_instant_share(hooks: Hooks, tenant: Tena
     for _ in range(12):
         hooks.event(tenant.workspace_id)
     hooks.worker()._fan_out()
-    url = hooks.world.database.engine.url.render_as_string(hide_password=False)
+    url = hooks.factory.database.engine.url.render_as_string(hide_password=False)
     others = [Database(url, pool_size=2) for _ in range(3)]
     now = hooks.clock.at
-    with hooks.world.database.reading() as c:
+    with hooks.factory.database.reading() as c:
         chosen = choose_due(c, now, 12)
 
     def take(database: Database) -> list[object]:

@@ -14,8 +14,8 @@ from freezegun import freeze_time
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.clock import rfc3339
 from app.kernel.errors import ServiceUnavailable
 from app.webhooks import deliver
@@ -23,20 +23,20 @@ from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.events import EventType
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_endpoints
+from support.factories import US_NUMBER, Factory, Tenant
 from support.time import ManualClock
 from support.webhooks import HOOK, Hooks, told
-from support.world import US_NUMBER, Tenant, World
 
 TIMEOUT = NotDelivered(Failure.TIMEOUT)
 
 
-def sealed(hooks: Hooks, endpoint_id: UUID, secret: str) -> str:
-    return hooks.world.vault.seal(secret_owner(endpoint_id), secret)
+def encrypted(hooks: Hooks, endpoint_id: UUID, secret: str) -> str:
+    return hooks.factory.cipher.encrypt(secret_owner(endpoint_id), secret)
 
 
 def with_secret(hooks: Hooks, tenant: Tenant) -> tuple[UUID, str]:
     endpoint_id, secret = hooks.endpoint(tenant.workspace_id), mint_secret()
-    hooks.world.set(webhook_endpoints, endpoint_id, secret=sealed(hooks, endpoint_id, secret))
+    hooks.factory.set(webhook_endpoints, endpoint_id, secret=encrypted(hooks, endpoint_id, secret))
     return endpoint_id, secret
 
 
@@ -91,10 +91,10 @@ def test_while_two_secrets_live_both_sign(hooks: Hooks, tenant: Tenant) -> None:
     """Breaks when `_live_secrets` gives one only, or forgets the end of the older one."""
     endpoint_id, secret = with_secret(hooks, tenant)
     older, until = mint_secret(), hooks.clock.at + timedelta(hours=24)
-    hooks.world.set(
+    hooks.factory.set(
         webhook_endpoints,
         endpoint_id,
-        previous_secret=sealed(hooks, endpoint_id, older),
+        previous_secret=encrypted(hooks, endpoint_id, older),
         previous_secret_until=until,
     )
     for at in (until - timedelta(milliseconds=1), until):
@@ -166,7 +166,7 @@ def test_a_receiver_that_fails_is_tried_by_the_schedule_and_then_no_more(
 
 
 @pytest.mark.parametrize(
-    ("deed", "status", "failure"),
+    ("action", "status", "failure"),
     [
         (Reply(301), 301, None),
         (Reply(302), 302, None),
@@ -181,11 +181,11 @@ def test_a_receiver_that_fails_is_tried_by_the_schedule_and_then_no_more(
     ids=str,
 )
 def test_whatever_is_no_success_is_tried_again(
-    hooks: Hooks, tenant: Tenant, deed: Any, status: int | None, failure: str | None
+    hooks: Hooks, tenant: Tenant, action: Any, status: int | None, failure: str | None
 ) -> None:
     """Breaks when a redirect counts as an answer: `is_success` up to 400."""
     endpoint_id = hooks.endpoint(tenant.workspace_id)
-    hooks.sender.script = [deed]
+    hooks.sender.script = [action]
     hooks.event(tenant.workspace_id)
     hooks.drain()
     (attempt,) = hooks.attempts()
@@ -230,12 +230,12 @@ def test_a_success_with_a_wish_is_a_success(hooks: Hooks, tenant: Tenant) -> Non
 
 
 def test_no_connection_is_held_while_a_receiver_is_waited_for(
-    fresh_postgres_url: str, vault: Vault
+    fresh_postgres_url: str, cipher: Cipher
 ) -> None:
     """Breaks when the posting moves inside a `with self.database…`: here is only one connection."""
     database = Database(fresh_postgres_url, pool_size=1)
-    hooks = Hooks(World(database, vault), ManualClock())
-    tenant = hooks.world.tenant(hooks.world.organization())
+    hooks = Hooks(Factory(database, cipher), ManualClock())
+    tenant = hooks.factory.tenant(hooks.factory.organization())
     hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id)
 
@@ -253,9 +253,9 @@ def test_a_secret_that_cannot_be_opened_is_not_the_receivers_fault(
     hooks: Hooks, tenant: Tenant
 ) -> None:
     endpoint_id = hooks.endpoint(tenant.workspace_id)
-    stranger = Vault([Fernet.generate_key().decode()])
-    foreign = stranger.seal(secret_owner(endpoint_id), mint_secret())
-    hooks.world.set(webhook_endpoints, endpoint_id, secret=foreign)
+    stranger = Cipher([Fernet.generate_key().decode()])
+    foreign = stranger.encrypt(secret_owner(endpoint_id), mint_secret())
+    hooks.factory.set(webhook_endpoints, endpoint_id, secret=foreign)
     hooks.event(tenant.workspace_id)
     hooks.drain()
     assert hooks.sender.posted == []
@@ -285,7 +285,7 @@ def test_what_cannot_be_written_down_keeps_nothing_else_from_it(
     hooks.endpoint(tenant.workspace_id)
     for _ in range(3):
         hooks.event(tenant.workspace_id)
-    really, noted = deliver.note_attempt, []
+    really, noted = deliver.record_attempt, []
 
     def noting(*given: Any) -> None:
         noted.append(given)
@@ -293,7 +293,7 @@ def test_what_cannot_be_written_down_keeps_nothing_else_from_it(
             raise ServiceUnavailable
         really(*given)
 
-    monkeypatch.setattr(deliver, "note_attempt", noting)
+    monkeypatch.setattr(deliver, "record_attempt", noting)
     with pytest.raises(ServiceUnavailable):
         hooks.run()
     states = sorted(row["state"] for row in hooks.deliveries())
@@ -329,4 +329,4 @@ def test_a_claim_does_not_show_what_is_private(hooks: Hooks, tenant: Tenant) -> 
     (due,) = worker._claim()
     assert US_NUMBER not in repr(due)
     assert HOOK not in repr(due)
-    assert due.sealed_secrets[0] not in repr(due)
+    assert due.encrypted_secrets[0] not in repr(due)

@@ -6,29 +6,29 @@ from uuid import UUID
 
 import pytest
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import audit_events
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.clock import rfc3339
 from app.webhooks.attempt import Failure, NotDelivered, Reply
 from app.webhooks.events import EventType
 from app.webhooks.tables import webhook_endpoints
+from support.factories import US_NUMBER, Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 from support.webhooks import Hooks
-from support.world import US_NUMBER, Gateway, Tenant, World, open_gateway
 
 
 @pytest.fixture
-def hooks(database: Database, vault: Vault) -> Hooks:
+def hooks(database: Database, cipher: Cipher) -> Hooks:
     """The worker and the API have one clock."""
-    return Hooks(World(database, vault), ManualClock())
+    return Hooks(Factory(database, cipher), ManualClock())
 
 
 @pytest.fixture
-def gateway(hooks: Hooks, vault: Vault, tmp_path: Path) -> Gateway:
+def gateway(hooks: Hooks, cipher: Cipher, tmp_path: Path) -> Gateway:
     """The API over the same database."""
-    return open_gateway(hooks.world.database, vault, tmp_path, clock=hooks.clock.clock())
+    return open_gateway(hooks.factory.database, cipher, tmp_path, clock=hooks.clock.clock())
 
 
 def listed(gateway: Gateway, tenant: Tenant, endpoint_id: UUID, query: str = "") -> Any:
@@ -118,10 +118,10 @@ def test_a_replay_sends_the_same_event_again_under_the_same_id(
     assert (first.event_id, first.body) == (second.event_id, second.body)
     states = [item["state"] for item in listed(gateway, tenant, endpoint_id)["items"]]
     assert states == ["delivered", "delivered"]
-    deeds = [
-        row for row in hooks.world.rows(audit_events) if row["action"].startswith("webhook_deliv")
+    actions = [
+        row for row in hooks.factory.rows(audit_events) if row["action"].startswith("webhook_deliv")
     ]
-    assert [(row["action"], row["target"]) for row in deeds] == [
+    assert [(row["action"], row["target"]) for row in actions] == [
         ("webhook_delivery.replayed", str(old["id"]))
     ]
 
@@ -148,7 +148,7 @@ def test_nothing_is_replayed_to_a_disabled_endpoint(
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id)
     hooks.drain()
-    hooks.world.set(webhook_endpoints, endpoint_id, active=False)
+    hooks.factory.set(webhook_endpoints, endpoint_id, active=False)
     answer = replay(gateway, tenant, hooks.delivery()["id"])
     assert (answer.status_code, answer.get_json()["details"]) == (
         422,

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from app.kernel.ids import new_id
 from app.webhooks.attempt import Attempt, DeliveryState, Failure, NotDelivered, Reply
-from app.webhooks.choice import Lane, in_turn
-from app.webhooks.deliver import BATCH
-from app.webhooks.note_attempt import GIVEN_UP, GONE, note_attempt
+from app.webhooks.deliver import DELIVERY_BATCH
+from app.webhooks.record_attempt import GIVEN_UP, GONE, record_attempt
+from app.webhooks.select_due import DeliveryLane, round_robin
 from app.webhooks.tables import webhook_endpoints
+from support.factories import Tenant
 from support.webhooks import Hooks
-from support.world import Tenant
 
 DAY = timedelta(days=1)
 DEAD = "https://dead.example.com/"
@@ -17,7 +17,7 @@ ALIVE = "https://alive.example.com/"
 
 
 def test_410_disables_at_once_and_says_why(hooks: Hooks, tenant: Tenant) -> None:
-    """Breaks when `is_goodbye` is not looked at."""
+    """Breaks when `is_gone` is not looked at."""
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     other = hooks.endpoint(tenant.workspace_id, url=ALIVE)
     hooks.sender.by_url = {ALIVE: Reply(204)}
@@ -94,7 +94,7 @@ def test_a_failure_long_ago_does_not_count_towards_the_five_days(
     """Nothing was sent for a week: two failures with a week between prove no week of failures."""
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     week_ago = hooks.clock.at - timedelta(days=7)
-    hooks.world.set(
+    hooks.factory.set(
         webhook_endpoints, endpoint_id, first_failed_at=week_ago, last_failed_at=week_ago
     )
     hooks.sender.otherwise = Reply(500)
@@ -116,7 +116,7 @@ def test_nobody_is_disabled_for_a_fault_of_ours(hooks: Hooks, tenant: Tenant) ->
 
 def queue(hooks: Hooks, tenant: Tenant, url: str, events: int, **values: object) -> None:
     """An endpoint of a workspace of its own, with so many events that wait."""
-    workspace_id = hooks.world.tenant(tenant.organization_id, url).workspace_id
+    workspace_id = hooks.factory.tenant(tenant.organization_id, url).workspace_id
     hooks.endpoint(workspace_id, url=url, **values)
     for _ in range(events):
         hooks.event(workspace_id)
@@ -124,22 +124,24 @@ def queue(hooks: Hooks, tenant: Tenant, url: str, events: int, **values: object)
     hooks.clock.advance(0.001)
 
 
-def urls_of_a_claim(hooks: Hooks, lane: Lane = Lane.EVERY, limit: int = BATCH) -> list[str]:
+def urls_of_a_claim(
+    hooks: Hooks, lane: DeliveryLane = DeliveryLane.EVERY, limit: int = DELIVERY_BATCH
+) -> list[str]:
     return sorted(due.url for due in hooks.claim(limit, lane))
 
 
 def test_every_queue_has_its_turn() -> None:
     a, b, c, d = (new_id() for _ in range(4))
-    assert in_turn([[a, b], [c], [d]], 10) == [a, c, d, b]
-    assert in_turn([[a, b], [c], [d]], 2) == [a, c]
-    assert in_turn([], 10) == []
+    assert round_robin([[a, b], [c], [d]], 10) == [a, c, d, b]
+    assert round_robin([[a, b], [c], [d]], 2) == [a, c]
+    assert round_robin([], 10) == []
 
 
 def test_nobody_waits_behind_the_long_queue_of_another(hooks: Hooks, tenant: Tenant) -> None:
     """Breaks when the oldest are chosen first, whosever they are."""
-    queue(hooks, tenant, DEAD, 3 * BATCH)
+    queue(hooks, tenant, DEAD, 3 * DELIVERY_BATCH)
     queue(hooks, tenant, ALIVE, 1)
-    assert urls_of_a_claim(hooks) == [ALIVE] + [DEAD] * (BATCH - 1)
+    assert urls_of_a_claim(hooks) == [ALIVE] + [DEAD] * (DELIVERY_BATCH - 1)
 
 
 def test_one_that_fails_is_tried_with_one_delivery_at_a_time(hooks: Hooks, tenant: Tenant) -> None:
@@ -158,9 +160,9 @@ def test_those_that_fail_take_turns_however_long_their_queues(hooks: Hooks, tena
     tried = []
     for _ in range(4):
         hooks.clock.advance(0.5)
-        (due,) = hooks.claim(1, Lane.FAILING)
-        with hooks.world.database.writing() as c:
-            note_attempt(c, due, Attempt(hooks.clock.at, 1, 500), hooks.clock.at, 0.5)
+        (due,) = hooks.claim(1, DeliveryLane.FAILING)
+        with hooks.factory.database.writing() as c:
+            record_attempt(c, due, Attempt(hooks.clock.at, 1, 500), hooks.clock.at, 0.5)
         tried.append(due.url)
     assert tried == [f"https://{place}.example.com/" for place in range(4)]
 
@@ -168,8 +170,8 @@ def test_those_that_fail_take_turns_however_long_their_queues(hooks: Hooks, tena
 def test_each_lane_takes_its_own(hooks: Hooks, tenant: Tenant) -> None:
     queue(hooks, tenant, DEAD, 5, first_failed_at=hooks.clock.at, last_failed_at=hooks.clock.at)
     queue(hooks, tenant, ALIVE, 3)
-    assert urls_of_a_claim(hooks, Lane.HEALTHY) == [ALIVE] * 3
-    assert urls_of_a_claim(hooks, Lane.FAILING) == [DEAD]
+    assert urls_of_a_claim(hooks, DeliveryLane.HEALTHY) == [ALIVE] * 3
+    assert urls_of_a_claim(hooks, DeliveryLane.FAILING) == [DEAD]
 
 
 def test_between_two_lanes_nothing_is_left(hooks: Hooks, tenant: Tenant) -> None:
@@ -178,11 +180,11 @@ def test_between_two_lanes_nothing_is_left(hooks: Hooks, tenant: Tenant) -> None
     hooks.sender.script = [Reply(500)]
     for _ in range(3):
         hooks.event(tenant.workspace_id)
-    assert hooks.run(Lane.FAILING) == 0
-    assert hooks.run(Lane.HEALTHY) == 3 + 3
-    assert hooks.run(Lane.HEALTHY) == 0
+    assert hooks.run(DeliveryLane.FAILING) == 0
+    assert hooks.run(DeliveryLane.HEALTHY) == 3 + 3
+    assert hooks.run(DeliveryLane.HEALTHY) == 0
     assert hooks.endpoint_row(endpoint_id)["first_failed_at"] in {None, hooks.clock.at}
     hooks.clock.advance(5)
-    assert hooks.run(Lane.FAILING) + hooks.run(Lane.HEALTHY) == 1
+    assert hooks.run(DeliveryLane.FAILING) + hooks.run(DeliveryLane.HEALTHY) == 1
     assert {row["state"] for row in hooks.deliveries()} == {DeliveryState.DELIVERED}
     assert hooks.endpoint_row(endpoint_id)["first_failed_at"] is None

@@ -8,19 +8,19 @@ from uuid import UUID
 import pytest
 from werkzeug.test import TestResponse
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import audit_events
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
 from app.kernel.clock import rfc3339
 from app.webhooks.attempt import DeliveryState, Reply
 from app.webhooks.events import EventType
 from app.webhooks.manage import MAX_ENDPOINTS
 from app.webhooks.signing import secret_owner
 from app.webhooks.tables import webhook_attempts, webhook_endpoints
+from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 from support.webhooks import HOOK, Hooks
-from support.world import Gateway, Tenant, World, open_gateway
 
 pytestmark = pytest.mark.one_engine
 
@@ -54,9 +54,9 @@ class Api:
     def row(self, endpoint: Any) -> dict[str, Any]:
         return self.hooks.endpoint_row(UUID(endpoint["id"]))
 
-    def deeds(self) -> list[tuple[str, str, str | None]]:
+    def actions(self) -> list[tuple[str, str, str | None]]:
         """What the audit has of webhooks, oldest first: action, target, reason."""
-        rows = sorted(self.hooks.world.rows(audit_events), key=lambda row: row["id"])
+        rows = sorted(self.hooks.factory.rows(audit_events), key=lambda row: row["id"])
         return [
             (row["action"], row["target"], row["reason"])
             for row in rows
@@ -65,12 +65,12 @@ class Api:
 
 
 @pytest.fixture
-def api(database: Database, vault: Vault, tmp_path: Path) -> Api:
+def api(database: Database, cipher: Cipher, tmp_path: Path) -> Api:
     """On each engine."""
     clock = ManualClock()
-    hooks = Hooks(World(database, vault), clock)
-    gateway = open_gateway(database, vault, tmp_path, clock=clock.clock())
-    return Api(gateway, hooks, hooks.world.tenant(hooks.world.organization()))
+    hooks = Hooks(Factory(database, cipher), clock)
+    gateway = open_gateway(database, cipher, tmp_path, clock=clock.clock())
+    return Api(gateway, hooks, hooks.factory.tenant(hooks.factory.organization()))
 
 
 def test_a_new_endpoint_is_active_and_shows_its_secret_once(api: Api) -> None:
@@ -93,7 +93,7 @@ def test_a_new_endpoint_is_active_and_shows_its_secret_once(api: Api) -> None:
     }
     assert api.ask("GET", made["id"]).get_json() == made
     assert api.ask("GET").get_json() == {"items": [made], "next_page_token": None}
-    assert api.deeds() == [("webhook_endpoint.created", made["id"], None)]
+    assert api.actions() == [("webhook_endpoint.created", made["id"], None)]
 
 
 def test_the_stored_secret_is_sealed_for_its_row(api: Api) -> None:
@@ -101,7 +101,7 @@ def test_the_stored_secret_is_sealed_for_its_row(api: Api) -> None:
     stored = api.row(made)["secret"]
     assert made["secret"] not in stored
     owner = secret_owner(UUID(made["id"]))
-    assert api.hooks.world.vault.open(owner, stored) == made["secret"]
+    assert api.hooks.factory.cipher.decrypt(owner, stored) == made["secret"]
 
 
 def test_no_secret_is_made_twice(api: Api) -> None:
@@ -132,14 +132,14 @@ def test_no_secret_is_made_twice(api: Api) -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_named_all_at_once(api: Api, body: Any, problems: Any) -> None:
     assert api.problems("POST", "", body) == problems
-    assert api.hooks.world.rows(webhook_endpoints) == []
-    assert api.deeds() == []
+    assert api.hooks.factory.rows(webhook_endpoints) == []
+    assert api.actions() == []
 
 
 def test_loopback_may_be_an_endpoint_where_the_setting_says_so(
-    api: Api, database: Database, vault: Vault, tmp_path: Path
+    api: Api, database: Database, cipher: Cipher, tmp_path: Path
 ) -> None:
-    gateway = open_gateway(database, vault, tmp_path, webhook_allow_loopback=True)
+    gateway = open_gateway(database, cipher, tmp_path, webhook_allow_loopback=True)
     allowing = Api(gateway, api.hooks, api.tenant)
     assert allowing.create(url="http://127.0.0.1:9000/hook")["active"]
     body = {"url": "http://example.com/", "events": ["sms.sent"]}
@@ -147,7 +147,7 @@ def test_loopback_may_be_an_endpoint_where_the_setting_says_so(
 
 
 def test_a_key_of_the_organization_names_the_workspace(api: Api) -> None:
-    key = api.hooks.world.keys(api.tenant.organization_id, None)[Role.ADMIN]
+    key = api.hooks.factory.keys(api.tenant.organization_id, None)[Role.ADMIN]
     body = {"url": HOOK, "events": ["sms.sent"]}
     refused = api.ask("POST", body=body, key=key)
     assert refused.get_json()["details"].keys() == {"$.workspace_id"}
@@ -190,7 +190,7 @@ def test_a_change_changes_what_it_names_and_nothing_else(api: Api) -> None:
     assert "secret" not in changed
     both = {"url": HOOK, "events": ["sms.sent"]}
     assert api.ask("PATCH", made["id"], both).get_json().items() >= both.items()
-    assert [(deed[0], deed[2]) for deed in api.deeds()[1:]] == [
+    assert [(action[0], action[2]) for action in api.actions()[1:]] == [
         ("webhook_endpoint.changed", "url"),
         ("webhook_endpoint.changed", "events, url"),
     ]
@@ -205,7 +205,7 @@ def test_what_is_so_already_changes_nothing(api: Api, body: Any) -> None:
     answer = api.ask("PATCH", made["id"], body)
     assert answer.status_code == 200
     assert answer.get_json()["updated_at"] == made["updated_at"]
-    assert len(api.deeds()) == 1
+    assert len(api.actions()) == 1
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_switched_off_by_hand_stops_what_waits_and_can_be_switched_on_again(api:
     assert on["failing_since"] is None
     api.hooks.clock.advance(86400)
     assert api.hooks.run() == 0
-    assert [deed[0] for deed in api.deeds()[1:]] == [
+    assert [action[0] for action in api.actions()[1:]] == [
         "webhook_endpoint.disabled",
         "webhook_endpoint.enabled",
     ]
@@ -257,8 +257,8 @@ def test_a_deleted_endpoint_takes_its_deliveries_along(api: Api) -> None:
     assert api.ask("GET", made["id"]).status_code == 404
     assert api.ask("DELETE", made["id"]).status_code == 404
     assert [str(row["endpoint_id"]) for row in api.hooks.deliveries()] == [other["id"]]
-    assert len(api.hooks.world.rows(webhook_attempts)) == 1
-    assert api.deeds()[-1] == ("webhook_endpoint.deleted", made["id"], None)
+    assert len(api.hooks.factory.rows(webhook_attempts)) == 1
+    assert api.actions()[-1] == ("webhook_endpoint.deleted", made["id"], None)
 
 
 def test_a_rotated_secret_is_new_and_the_one_before_signs_for_a_day(api: Api) -> None:
@@ -271,18 +271,18 @@ def test_a_rotated_secret_is_new_and_the_one_before_signs_for_a_day(api: Api) ->
     assert rotated["secret"] != made["secret"]
     assert rotated["previous_secret_until"] == rfc3339(until)
     owner, row = secret_owner(UUID(made["id"])), api.row(made)
-    vault = api.hooks.world.vault
-    assert vault.open(owner, row["secret"]) == rotated["secret"]
-    assert vault.open(owner, row["previous_secret"]) == made["secret"]
+    cipher = api.hooks.factory.cipher
+    assert cipher.decrypt(owner, row["secret"]) == rotated["secret"]
+    assert cipher.decrypt(owner, row["previous_secret"]) == made["secret"]
     assert "secret" not in api.ask("GET", made["id"]).get_json()
-    assert api.deeds()[-1] == ("webhook_endpoint.secret_rotated", made["id"], None)
+    assert api.actions()[-1] == ("webhook_endpoint.secret_rotated", made["id"], None)
 
 
 def test_no_secret_or_url_is_in_the_audit(api: Api) -> None:
     made = api.create()
     api.ask("PATCH", made["id"], {"url": "https://new.example.com/?token=abc"})
     rotated = api.ask("POST", f"{made['id']}/rotate-secret").get_json()
-    written = str(api.hooks.world.rows(audit_events))
+    written = str(api.hooks.factory.rows(audit_events))
     for private in (made["secret"], rotated["secret"], HOOK, "new.example.com"):
         assert private not in written
 

@@ -5,15 +5,15 @@ from datetime import timedelta
 from app.db.engine import Database
 from app.webhooks.attempt import DeliveryState
 from app.webhooks.events import EventType
-from app.webhooks.fan_out import BATCH, fan_out
+from app.webhooks.fan_out import FAN_OUT_BATCH, fan_out
 from app.webhooks.tables import webhook_endpoints
+from support.factories import Tenant
 from support.threads import together
 from support.webhooks import Hooks
-from support.world import Tenant
 
 
 def _fan_out(hooks: Hooks) -> int:
-    with hooks.world.database.writing() as c:
+    with hooks.factory.database.writing() as c:
         return fan_out(c, hooks.clock.at)
 
 
@@ -22,7 +22,7 @@ def _reached(hooks: Hooks) -> set[object]:
 
 
 def test_each_endpoint_that_wants_the_event_gets_a_delivery(hooks: Hooks, tenant: Tenant) -> None:
-    sibling = hooks.world.tenant(tenant.organization_id, "Sibling")
+    sibling = hooks.factory.tenant(tenant.organization_id, "Sibling")
     wanting = {hooks.endpoint(tenant.workspace_id) for _ in range(2)}
     wanting.add(hooks.endpoint(tenant.workspace_id, events=["sms.delivered"]))
     hooks.endpoint(tenant.workspace_id, events=["sms.sent", "sms.failed"])
@@ -63,7 +63,7 @@ def test_an_event_that_nobody_wants_is_done_with(hooks: Hooks, tenant: Tenant) -
 def test_what_was_disabled_meanwhile_gets_nothing(hooks: Hooks, tenant: Tenant) -> None:
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id)
-    hooks.world.set(webhook_endpoints, endpoint_id, active=False)
+    hooks.factory.set(webhook_endpoints, endpoint_id, active=False)
     _fan_out(hooks)
     assert hooks.deliveries() == []
 
@@ -72,7 +72,7 @@ def test_a_long_queue_is_taken_in_batches(hooks: Hooks, tenant: Tenant) -> None:
     hooks.endpoint(tenant.workspace_id)
     for _ in range(3):
         hooks.event(tenant.workspace_id)
-    assert BATCH >= 3
+    assert FAN_OUT_BATCH >= 3
     assert _fan_out(hooks) == 3
 
 
@@ -83,14 +83,14 @@ def test_two_workers_at_once_make_no_delivery_twice(hooks: Hooks, tenant: Tenant
         hooks.event(tenant.workspace_id)
         hooks.clock.at += timedelta(milliseconds=1)
     other = Database(
-        hooks.world.database.engine.url.render_as_string(hide_password=False), pool_size=2
+        hooks.factory.database.engine.url.render_as_string(hide_password=False), pool_size=2
     )
 
     def take(database: Database) -> int:
         with database.writing() as c:
             return fan_out(c, hooks.clock.at)
 
-    took = together([lambda: take(hooks.world.database), lambda: take(other)])
+    took = together([lambda: take(hooks.factory.database), lambda: take(other)])
     other.close()
     assert sum(took) == 40
     assert len(hooks.deliveries()) == 40

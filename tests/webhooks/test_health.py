@@ -13,12 +13,12 @@ from support.webhooks import HOOK, Hooks
 
 
 def successes(hooks: Hooks, *endpoint_ids: UUID) -> dict[UUID, datetime]:
-    with hooks.world.database.reading() as connection:
+    with hooks.factory.database.reading() as connection:
         return load_last_successes(connection, endpoint_ids)
 
 
 def test_the_last_event_taken_counts_for_its_endpoint_alone(hooks: Hooks) -> None:
-    tenant = hooks.world.tenant(hooks.world.organization())
+    tenant = hooks.factory.tenant(hooks.factory.organization())
     good = hooks.endpoint(tenant.workspace_id)
     bad = hooks.endpoint(tenant.workspace_id, url=HOOK + "/bad")
     assert successes(hooks, good, bad) == {}
@@ -33,14 +33,14 @@ def test_the_last_event_taken_counts_for_its_endpoint_alone(hooks: Hooks) -> Non
 
 
 def test_failures_after_it_do_not_count(hooks: Hooks) -> None:
-    tenant = hooks.world.tenant(hooks.world.organization())
+    tenant = hooks.factory.tenant(hooks.factory.organization())
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id)
     hooks.drain()
     taken = hooks.attempts()[0]
     # A second worker, that had the same delivery, was told no.
     late = {**taken, "id": new_id(), "at": hooks.clock.at + timedelta(hours=1), "status": 500}
-    with hooks.world.database.writing() as c:
+    with hooks.factory.database.writing() as c:
         c.execute(insert(webhook_attempts).values(**late))
     hooks.sender.otherwise = Reply(500)
     hooks.event(tenant.workspace_id)

@@ -15,12 +15,11 @@ from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
 from app.messages.tables import messages
 from app.webhooks.events import EventType
-from app.webhooks.outbox import add_event, event_row, outbox_insert
-from app.webhooks.sms_data import SMS_FIELDS, sms_data, sms_json
+from app.webhooks.outbox import SMS_FIELDS, add_event, event_row, outbox_insert, sms_data, sms_json
 from app.webhooks.tables import webhook_events
+from support.factories import ACCOUNT, US_NUMBER, Factory, Tenant
 from support.time import ManualClock
 from support.webhooks import Hooks
-from support.world import ACCOUNT, US_NUMBER, Tenant, World
 
 TEXT = "Your code is 1234"
 
@@ -40,7 +39,7 @@ def add_message(hooks: Hooks, tenant: Tenant, **values: Any) -> UUID:
         "created_at": hooks.clock.at,
         "updated_at": hooks.clock.at,
     }
-    with hooks.world.database.writing() as c:
+    with hooks.factory.database.writing() as c:
         c.execute(insert(messages).values(**row | values))
     return message_id
 
@@ -57,7 +56,7 @@ def test_an_event_is_stored_with_its_data_and_its_time(hooks: Hooks, tenant: Ten
 
 def test_a_workspace_without_an_active_endpoint_gets_no_event(hooks: Hooks, tenant: Tenant) -> None:
     """Breaks when the condition is left out of `outbox_insert`."""
-    sibling = hooks.world.tenant(tenant.organization_id, "Sibling")
+    sibling = hooks.factory.tenant(tenant.organization_id, "Sibling")
     hooks.endpoint(sibling.workspace_id)
     hooks.endpoint(tenant.workspace_id, active=False)
     assert not hooks.event(tenant.workspace_id)
@@ -75,7 +74,7 @@ def test_an_event_goes_with_the_transaction_of_its_change(hooks: Hooks, tenant: 
     hooks.endpoint(tenant.workspace_id)
 
     def change_and_fail() -> None:
-        with hooks.world.database.writing() as c:
+        with hooks.factory.database.writing() as c:
             add_event(c, tenant.workspace_id, EventType.DESTINATION_CHANGED, {}, hooks.clock.at)
             raise RuntimeError
 
@@ -86,7 +85,7 @@ def test_an_event_goes_with_the_transaction_of_its_change(hooks: Hooks, tenant: 
 
 def test_a_row_can_be_written_by_hand(hooks: Hooks, tenant: Tenant) -> None:
     values = event_row(tenant.workspace_id, EventType.DESTINATION_DRIFT, {"a": 1}, hooks.clock.at)
-    with hooks.world.database.writing() as c:
+    with hooks.factory.database.writing() as c:
         c.execute(insert(webhook_events).values(**values))
     (row,) = hooks.events()
     assert (row["type"], row["payload"]) == ("destination.drift", '{"a":1}')
@@ -102,9 +101,9 @@ def told_of(found: str) -> str:
 
 
 @pytest.fixture
-def postgres_hooks(fresh_postgres_url: str, vault: Any) -> Iterator[Hooks]:
+def postgres_hooks(fresh_postgres_url: str, cipher: Any) -> Iterator[Hooks]:
     database = Database(fresh_postgres_url, pool_size=2)
-    yield Hooks(World(database, vault), ManualClock())
+    yield Hooks(Factory(database, cipher), ManualClock())
     database.close()
 
 
@@ -124,11 +123,11 @@ def test_a_statement_says_of_a_message_what_a_row_says(
 ) -> None:
     """The same fields, values and forms as on SQLite, and never the text of the message."""
     hooks = postgres_hooks
-    tenant = hooks.world.tenant(hooks.world.organization())
+    tenant = hooks.factory.tenant(hooks.factory.organization())
     hooks.endpoint(tenant.workspace_id)
     at = hooks.clock.at + timedelta(milliseconds=70)
     add_message(hooks, tenant, **{n: at if v is True else v for n, v in facts.items()})
-    with hooks.world.database.writing() as c:
+    with hooks.factory.database.writing() as c:
         assert Statement(told_of("messages")).run(c, {"event_id": new_id(), "at": at}) == 1
         row = c.execute(select(messages)).one()
     (event,) = hooks.events()
@@ -147,7 +146,7 @@ def test_on_postgresql_it_is_part_of_the_one_statement_of_a_callback(
     postgres_hooks: Hooks, wanted: bool
 ) -> None:
     hooks = postgres_hooks
-    tenant = hooks.world.tenant(hooks.world.organization())
+    tenant = hooks.factory.tenant(hooks.factory.organization())
     if wanted:
         hooks.endpoint(tenant.workspace_id)
     message_id = add_message(hooks, tenant)
@@ -158,7 +157,7 @@ def test_on_postgresql_it_is_part_of_the_one_statement_of_a_callback(
         SELECT id FROM moved"""
     )
     values = {"message_id": message_id, "event_id": new_id(), "at": hooks.clock.at}
-    with hooks.world.database.writing_once() as c:
+    with hooks.factory.database.writing_once() as c:
         assert statement.first(c, values).id == message_id
     kept = [(row["type"], json.loads(row["payload"])["status"]) for row in hooks.events()]
     assert kept == ([("sms.delivered", "delivered")] if wanted else [])

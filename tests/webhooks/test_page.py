@@ -18,11 +18,11 @@ from app.webhooks.address import MAX_URL_CHARS
 from app.webhooks.attempt import DeliveryState, Failure
 from app.webhooks.events import EventType
 from app.webhooks.manage import MAX_ENDPOINTS
+from app.webhooks.outbox import SMS_FIELDS
 from app.webhooks.purge import KEPT_DAYS
 from app.webhooks.schedule import DELAYS, DISABLED_AFTER
 from app.webhooks.sender import SECONDS
 from app.webhooks.signing import mint_secret, signed_headers
-from app.webhooks.sms_data import SMS_FIELDS
 from support.loopback import Loopback, answer
 from support.time import ManualClock
 

@@ -10,7 +10,7 @@ from app.webhooks.schedule import (
     MAX_ATTEMPTS,
     asked_delay,
     failing_since,
-    is_given_up,
+    is_disabled_after,
     next_attempt_at,
 )
 from support.each import each
@@ -101,5 +101,5 @@ def test_failing_since_is_the_first_failure_without_a_pause() -> None:
 
 def test_five_days_are_enough() -> None:
     almost = timedelta(days=5) - timedelta(milliseconds=1)
-    assert not is_given_up(NOW, NOW + almost)
-    assert is_given_up(NOW, NOW + timedelta(days=5))
+    assert not is_disabled_after(NOW, NOW + almost)
+    assert is_disabled_after(NOW, NOW + timedelta(days=5))

@@ -9,18 +9,17 @@ from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
 from app.access.tables import workspaces
-from app.db.vault import Vault
+from app.db.encryption import Cipher
 from app.kernel.ids import first_id_at
-from app.webhooks.erase import erase_events
+from app.tenancy.key_rotation import reencrypt_endpoints
 from app.webhooks.events import EventType
 from app.webhooks.outbox import event_row
-from app.webhooks.purge import BATCH, PurgeWebhooks
-from app.webhooks.resealing import reseal_endpoints
+from app.webhooks.purge import EVENT_BATCH, PurgeWebhooks, erase_events
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_attempts, webhook_endpoints, webhook_events
+from support.factories import US_NUMBER, Tenant
 from support.plans import explained
 from support.webhooks import Hooks
-from support.world import US_NUMBER, Tenant
 
 
 def old_event(hooks: Hooks, tenant: Tenant, age: timedelta, place: int = 0) -> None:
@@ -28,19 +27,19 @@ def old_event(hooks: Hooks, tenant: Tenant, age: timedelta, place: int = 0) -> N
     at = hooks.clock.at - age
     row = event_row(tenant.workspace_id, EventType.SMS_SENT, {"to_number": US_NUMBER}, at)
     row["id"] = UUID(int=first_id_at(at).int + place)
-    with hooks.world.database.writing() as c:
+    with hooks.factory.database.writing() as c:
         c.execute(insert(webhook_events).values(**row))
 
 
 def purge(hooks: Hooks) -> int:
-    return PurgeWebhooks(hooks.world.database, hooks.clock.clock())()
+    return PurgeWebhooks(hooks.factory.database, hooks.clock.clock())()
 
 
 @pytest.mark.parametrize(("kept_days", "gone_after"), [(90, 30), (30, 30), (7, 7), (1, 1)])
 def test_events_are_kept_a_month_and_no_longer_than_numbers(
     hooks: Hooks, tenant: Tenant, kept_days: int, gone_after: int
 ) -> None:
-    hooks.world.set(workspaces, tenant.workspace_id, number_retention_days=kept_days)
+    hooks.factory.set(workspaces, tenant.workspace_id, number_retention_days=kept_days)
     hooks.endpoint(tenant.workspace_id, created_at=hooks.clock.at - timedelta(days=100))
     moment = timedelta(milliseconds=1)
     old_event(hooks, tenant, timedelta(days=gone_after) + moment)
@@ -51,13 +50,13 @@ def test_events_are_kept_a_month_and_no_longer_than_numbers(
     (left,) = hooks.events()
     assert left["created_at"] == hooks.clock.at - timedelta(days=gone_after) + moment
     assert [row["event_id"] for row in hooks.deliveries()] == [left["id"]]
-    assert len(hooks.world.rows(webhook_attempts)) == 1
+    assert len(hooks.factory.rows(webhook_attempts)) == 1
 
 
 def test_a_long_past_goes_in_batches(hooks: Hooks, tenant: Tenant) -> None:
-    for place in range(BATCH + 1):
+    for place in range(EVENT_BATCH + 1):
         old_event(hooks, tenant, timedelta(days=40), place)
-    assert purge(hooks) == BATCH + 1
+    assert purge(hooks) == EVENT_BATCH + 1
     assert hooks.events() == []
 
 
@@ -79,7 +78,7 @@ def test_a_number_is_forgotten_on_request_with_all_that_names_it(
     hooks.event(tenant.workspace_id, to_number=US_NUMBER)
     hooks.event(tenant.workspace_id, to_number=US_NUMBER + "4")
     hooks.drain()
-    with hooks.world.database.writing() as c:
+    with hooks.factory.database.writing() as c:
         assert erase_events(c, US_NUMBER) == 1
     assert US_NUMBER + '"' not in str(hooks.events())
     assert len(hooks.deliveries()) == len(hooks.attempts()) == 1
@@ -90,7 +89,7 @@ def test_an_index_leads_to_the_events_of_a_number(hooks: Hooks, tenant: Tenant) 
     hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id, to_number=US_NUMBER)
     hooks.drain()
-    database = hooks.world.database
+    database = hooks.factory.database
     with explained(database, "DELETE FROM webhook_events") as plans, database.writing() as c:
         assert erase_events(c, US_NUMBER) == 1
     assert len(plans) == 2
@@ -103,10 +102,10 @@ def keys() -> tuple[str, str]:
     return Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
-def sealed_with(vault: Vault, hooks: Hooks, tenant: Tenant, **more: Any) -> tuple[Any, str]:
+def sealed_with(cipher: Cipher, hooks: Hooks, tenant: Tenant, **more: Any) -> tuple[Any, str]:
     endpoint_id, secret = hooks.endpoint(tenant.workspace_id, **more), mint_secret()
     owner = secret_owner(endpoint_id)
-    hooks.world.set(webhook_endpoints, endpoint_id, secret=vault.seal(owner, secret))
+    hooks.factory.set(webhook_endpoints, endpoint_id, secret=cipher.encrypt(owner, secret))
     return endpoint_id, secret
 
 
@@ -114,21 +113,21 @@ def test_every_secret_is_sealed_anew_with_the_first_key(
     hooks: Hooks, tenant: Tenant, keys: tuple[str, str]
 ) -> None:
     old, new = keys
-    endpoint_id, secret = sealed_with(Vault([old]), hooks, tenant)
+    endpoint_id, secret = sealed_with(Cipher([old]), hooks, tenant)
     owner = secret_owner(endpoint_id)
     previous = mint_secret()
-    hooks.world.set(
+    hooks.factory.set(
         webhook_endpoints,
         endpoint_id,
-        previous_secret=Vault([old]).seal(owner, previous),
+        previous_secret=Cipher([old]).encrypt(owner, previous),
         previous_secret_until=hooks.clock.at,
     )
-    sealed_with(Vault([new]), hooks, tenant)
-    both = Vault([new, old])
-    done = reseal_endpoints(hooks.world.database, both)
+    sealed_with(Cipher([new]), hooks, tenant)
+    both = Cipher([new, old])
+    done = reencrypt_endpoints(hooks.factory.database, both)
     assert (done.changed, done.current) == (2, 1)
     row = hooks.endpoint_row(endpoint_id)
-    assert Vault([new]).open(owner, row["secret"]) == secret
-    assert Vault([new]).open(owner, row["previous_secret"]) == previous
-    again = reseal_endpoints(hooks.world.database, both)
+    assert Cipher([new]).decrypt(owner, row["secret"]) == secret
+    assert Cipher([new]).decrypt(owner, row["previous_secret"]) == previous
+    again = reencrypt_endpoints(hooks.factory.database, both)
     assert (again.changed, again.current) == (0, 3)

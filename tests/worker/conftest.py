@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.bench import Bench, open_bench
-from support.world import Tenant, World
+from support.factories import Factory, Tenant
+from support.worker_setup import WorkerSetup, set_up_worker
 
 
 @pytest.fixture
@@ -30,6 +30,6 @@ def run_at_once() -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
-def bench(world: World, tenant: Tenant, tmp_path: Path) -> Bench:
+def worker_setup(factory: Factory, tenant: Tenant, tmp_path: Path) -> WorkerSetup:
     """A gateway whose time stands still, and the follow-up over the same fake Twilio."""
-    return open_bench(world, tenant, tmp_path)
+    return set_up_worker(factory, tenant, tmp_path)

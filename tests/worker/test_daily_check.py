@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import structlog
 
-from app.access.roles import Role
-from app.destinations.geo_source import GeoUnknown
-from app.destinations.provider_check import CheckProvider
+from app.access.principal import Role
+from app.destinations.geo_permissions.check import CheckProvider
+from app.destinations.geo_permissions.source import GeoUnknown
 from app.webhooks.tables import webhook_events
-from app.worker.daily_check import EVERY, LEASE, DailyCheck
+from app.worker.daily_check import CHECK_LEASE, EVERY, DailyCheck
+from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.geo import FakeGeo, permits, store
 from support.time import ManualClock
-from support.world import ACCOUNT, Gateway, Tenant, World
 
 
 @pytest.fixture
@@ -22,19 +22,19 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def geo(world: World, tenant: Tenant) -> FakeGeo:
+def geo(factory: Factory, tenant: Tenant) -> FakeGeo:
     """The provider agrees, and that is known."""
-    store(world.database, US=True)
+    store(factory.database, US=True)
     return FakeGeo({ACCOUNT: permits(US=True)})
 
 
 @pytest.fixture
-def daily(world: World, geo: FakeGeo, clock: ManualClock) -> DailyCheck:
+def daily(factory: Factory, geo: FakeGeo, clock: ManualClock) -> DailyCheck:
     """The task of a worker that has run for a day."""
-    check = CheckProvider(world.database, geo, clock.clock())
-    found = DailyCheck(world.database, clock.clock(), check)
+    check = CheckProvider(factory.database, geo, clock.clock())
+    found = DailyCheck(factory.database, clock.clock(), check)
     assert found.run_once() == 0
-    assert geo.asked == []
+    assert geo.target == []
     clock.at += EVERY
     return found
 
@@ -45,7 +45,7 @@ def test_it_is_repeated_daily_however_often_the_task_looks(
     for times in (1, 2, 3):
         for _ in range(9):
             assert daily.run_once() == 0
-            assert len(geo.asked) == times
+            assert len(geo.target) == times
             clock.advance(600)
         clock.at += EVERY
 
@@ -59,27 +59,27 @@ def endpoint(gateway: Gateway, tenant: Tenant) -> None:
 
 @pytest.mark.usefixtures("endpoint")
 def test_drift_is_told_in_the_log_and_to_the_customer(
-    daily: DailyCheck, geo: FakeGeo, world: World, tenant: Tenant
+    daily: DailyCheck, geo: FakeGeo, factory: Factory, tenant: Tenant
 ) -> None:
     geo.permits[ACCOUNT] = permits(US=False)
     with structlog.testing.capture_logs() as lines:
         daily.run_once()
     (line,) = lines
     assert (line["event"], line["allowed_here_closed_there"]) == ("geo_permissions_differ", ["US"])
-    (told,) = world.rows(webhook_events)
+    (told,) = factory.rows(webhook_events)
     assert (told["type"], told["workspace_id"]) == ("destination.drift", tenant.workspace_id)
 
 
 @pytest.mark.usefixtures("endpoint")
 def test_what_stays_different_is_told_to_the_customer_once(
-    daily: DailyCheck, geo: FakeGeo, world: World, clock: ManualClock
+    daily: DailyCheck, geo: FakeGeo, factory: Factory, clock: ManualClock
 ) -> None:
     geo.permits[ACCOUNT] = permits(US=False)
     for _ in range(3):
         daily.run_once()
         clock.at += EVERY
-    assert len(geo.asked) == 3
-    assert len(world.rows(webhook_events)) == 1
+    assert len(geo.target) == 3
+    assert len(factory.rows(webhook_events)) == 1
 
 
 def test_a_provider_that_cannot_be_asked_is_a_line_in_the_log(
@@ -95,7 +95,7 @@ def test_of_workers_that_run_at_once_one_checks(
     daily: DailyCheck, geo: FakeGeo, run_at_once: Callable[..., list[Any]]
 ) -> None:
     run_at_once(daily.run_once, 6)
-    assert geo.asked == [ACCOUNT]
+    assert geo.target == [ACCOUNT]
 
 
 def test_the_check_of_a_worker_that_died_is_done_by_another(
@@ -109,7 +109,7 @@ def test_the_check_of_a_worker_that_died_is_done_by_another(
         daily.run_once()
     geo.during = lambda: None
     daily.run_once()
-    assert len(geo.asked) == 1
-    clock.at += LEASE
+    assert len(geo.target) == 1
+    clock.at += CHECK_LEASE
     daily.run_once()
-    assert len(geo.asked) == 2
+    assert len(geo.target) == 2

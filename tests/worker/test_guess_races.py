@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import Connection, delete, select, update
 
 from app.db.engine import Database
-from app.messages.advance import advance_message
-from app.messages.guesses import release, take_back
+from app.messages.delivery.apply_report import apply_report
+from app.messages.delivery.guessed_sids import release, take_back
+from app.messages.delivery.track import DeliveryReport, TrackDelivery, report_of
 from app.messages.tables import message_events, messages
-from app.messages.track import DeliveryReport, TrackDelivery, report_of
-from support.bench import SID, Bench
 from support.threads import PATIENCE_SECONDS
+from support.worker_setup import SID, WorkerSetup
 
 SECOND_SID = "SM" + "2" * 32
 THIRD_SID = "SM" + "3" * 32
@@ -81,7 +81,7 @@ class Rivals:
 
     def _callback(self, connection: Connection, message_id: UUID, sid: str) -> None:
         take_back(connection, message_id, self.account_sid, sid, self.now)
-        advance_message(connection, report_of(self.report(message_id, sid), self.now))
+        apply_report(connection, report_of(self.report(message_id, sid), self.now))
 
     def gives_first_the_sid(self, connection: Connection) -> None:
         self._guess(connection, self.first, SID)
@@ -111,7 +111,7 @@ class Rivals:
     def asks_about_first(self, connection: Connection) -> None:
         """Apply what the worker was told about the SID that the first had when it asked."""
         delivery = DeliveryReport(self.account_sid, SID, self.first, "sent")
-        advance_message(connection, report_of(delivery, self.now))
+        apply_report(connection, report_of(delivery, self.now))
 
     @property
     def all(self) -> list[Callable[[Connection], None]]:
@@ -158,16 +158,16 @@ class Interrupted(Database):
 
 
 @pytest.fixture
-def rivals(bench: Bench) -> Rivals:
-    first, second, third = (UUID(bench.unconfirmed()) for _ in range(3))
-    return Rivals(bench.tenant.account_sid, bench.clock.at, first, second, third)
+def rivals(worker_setup: WorkerSetup) -> Rivals:
+    first, second, third = (UUID(worker_setup.unconfirmed()) for _ in range(3))
+    return Rivals(worker_setup.tenant.account_sid, worker_setup.clock.at, first, second, third)
 
 
-def outcome(bench: Bench, rivals: Rivals, applied: object) -> tuple[object, ...]:
+def outcome(worker_setup: WorkerSetup, rivals: Rivals, applied: object) -> tuple[object, ...]:
     """Return whether the report was applied, the second message, and who else has its SID."""
-    with bench.world.database.writing() as connection:
+    with worker_setup.factory.database.writing() as connection:
         rivals.looks_at_guesses(connection)
-    rows = {row["id"]: row for row in bench.world.rows(messages)}
+    rows = {row["id"]: row for row in worker_setup.factory.rows(messages)}
     second = rows[rivals.second]
     others = [row["id"] for row in rows.values() if row is not second and row["message_sid"] == SID]
     return applied is not None, second["status"], second["message_sid"], others
@@ -177,16 +177,16 @@ KEPT = (True, "delivered", SID, [])
 
 
 def test_callback_is_applied_whatever_others_write_between_its_transactions(
-    bench: Bench, rivals: Rivals
+    worker_setup: WorkerSetup, rivals: Rivals
 ) -> None:
-    """Break: in `app/messages/guesses.py`, `take_back`, return None where nothing is reset."""
-    url = bench.world.database.engine.url.render_as_string(hide_password=False)
-    database = Interrupted(url, bench.world.database)
-    track = TrackDelivery(database, bench.gateway.services.clock)
+    """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, return None where nothing is reset."""
+    url = worker_setup.factory.database.engine.url.render_as_string(hide_password=False)
+    database = Interrupted(url, worker_setup.factory.database)
+    track = TrackDelivery(database, worker_setup.gateway.services.clock)
     failed = []
     for steps in permutations(rivals.all, 2):
         for places in ((0, 1), (1, 1), (1, 2)):
-            with bench.world.database.writing() as connection:
+            with worker_setup.factory.database.writing() as connection:
                 rivals.reset(connection)
             database.steps = [
                 [step for step, at in zip(steps, places, strict=True) if at == place]
@@ -195,7 +195,7 @@ def test_callback_is_applied_whatever_others_write_between_its_transactions(
             applied = track(rivals.report(rivals.second, SID))
             while database.steps:
                 database.let_others()
-            found = outcome(bench, rivals, applied)
+            found = outcome(worker_setup, rivals, applied)
             if found != KEPT:
                 failed.append((found, [step.__name__ for step in steps], places))
     database.close()
@@ -204,16 +204,16 @@ def test_callback_is_applied_whatever_others_write_between_its_transactions(
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_callback_is_applied_whatever_others_commit_while_it_waits(
-    bench: Bench, rivals: Rivals
+    worker_setup: WorkerSetup, rivals: Rivals
 ) -> None:
-    """Break: in `app/messages/advance.py`, `_FITS`, leave out the condition on the source.
+    """Break: in `app/messages/delivery/apply_report.py`, `_FITS`, leave out the condition on the source.
 
     On SQLite one transaction writes at a time: there is nothing to wait for.
     """
-    others = bench.world.database
+    others = worker_setup.factory.database
     url = others.engine.url.render_as_string(hide_password=False)
     database = Database(url, pool_size=1)
-    track = TrackDelivery(database, bench.gateway.services.clock)
+    track = TrackDelivery(database, worker_setup.gateway.services.clock)
     failed = []
     for (before, meanwhile), locks_all in product(permutations(rivals.all, 2), (True, False)):
         applied: list[object] = []
@@ -232,7 +232,7 @@ def test_callback_is_applied_whatever_others_commit_while_it_waits(
             thread.start()
             _wait_for(thread, others)
         thread.join(PATIENCE_SECONDS)
-        found = outcome(bench, rivals, applied and applied[0])
+        found = outcome(worker_setup, rivals, applied and applied[0])
         if found != KEPT:
             failed.append((found, before.__name__, meanwhile.__name__, locks_all))
     database.close()

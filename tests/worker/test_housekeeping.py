@@ -8,22 +8,22 @@ from structlog.testing import capture_logs
 from app.db.engine import Database
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
-from app.messages.expire import ExpireMessages
-from app.messages.make_months import MakeMonths
-from app.messages.purge import Purge
-from app.people.purge import PurgeSessions
+from app.messages.retention.expire import ExpireMessages
+from app.messages.retention.partitions import CreatePartitions
+from app.messages.retention.purge import Purge
+from app.users.purge import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 from app.worker.housekeeping import HourlyMonths, HourlyPurge
+from support.factories import Tenant
 from support.locks import holding_messages
 from support.months import write_message
-from support.world import Tenant
 
 NOW = datetime(2040, 1, 31, 12, tzinfo=UTC)
 
 
 def sweep(database: Database, now: datetime) -> list[tuple[str, str]]:
     clock = Clock(lambda: now)
-    months = HourlyMonths(MakeMonths(database, clock))
+    months = HourlyMonths(CreatePartitions(database, clock))
     purge = HourlyPurge(
         Purge(database, clock, "k" * 32),
         PurgeWebhooks(database, clock),

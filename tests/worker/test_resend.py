@@ -9,21 +9,20 @@ import pytest
 from sqlalchemy import update
 from twilio.http.response import Response
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import provider_accounts, workspaces
 from app.destinations.tables import destination_policies, provider_permissions
-from app.messages.due import LEASE, claim_due
-from app.messages.erase import Erase
-from app.messages.purge import Purge
+from app.messages.reconciliation.claims import CLAIM_LEASE, claim_due
+from app.messages.retention.purge import Erase, Purge
 from app.messages.tables import message_events, messages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
 from app.use_cases.tables import opt_outs, use_cases
 from app.webhooks.tables import webhook_events
-from support.bench import SID, Bench, another_follow_up, fetched, listed, open_bench
 from support.callbacks import message_id_of
+from support.factories import ACCOUNT, OTHER_ACCOUNT, US_NUMBER, Factory, Tenant
 from support.fake_twilio import Call, accepted, refused
 from support.tables import add_opt_out_row
-from support.world import ACCOUNT, OTHER_ACCOUNT, US_NUMBER, Tenant, World
+from support.worker_setup import SID, WorkerSetup, another_reconcile, fetched, listed, set_up_worker
 
 OTHER_SID = "SM" + "2" * 32
 START = "Sat, 31 Jan 2026 12:00:00 +0000"
@@ -32,83 +31,90 @@ AT_RESEND = "Sat, 31 Jan 2026 12:02:01 +0000"
 
 
 @pytest.fixture
-def bench(world: World, tenant: Tenant, tmp_path: Path) -> Bench:
+def worker_setup(factory: Factory, tenant: Tenant, tmp_path: Path) -> WorkerSetup:
     """A bench whose use case has what left no trace sent again."""
-    world.set(use_cases, tenant.use_case_id, on_unconfirmed="resend")
-    return open_bench(world, tenant, tmp_path)
+    factory.set(use_cases, tenant.use_case_id, on_unconfirmed="resend")
+    return set_up_worker(factory, tenant, tmp_path)
 
 
-def row(bench: Bench) -> dict[str, Any]:
-    (found,) = bench.world.rows(messages)
+def row(worker_setup: WorkerSetup) -> dict[str, Any]:
+    (found,) = worker_setup.factory.rows(messages)
     return found
 
 
-def listen(bench: Bench) -> None:
+def listen(worker_setup: WorkerSetup) -> None:
     """Give the workspace an endpoint, so that its events are written."""
     body = {"url": "https://hooks.example.com/sms", "events": ["sms.failed"]}
-    key = bench.tenant.keys[Role.ADMIN]
-    assert bench.gateway.post("/v1/webhook-endpoints", body, key=key).status_code == 201
+    key = worker_setup.tenant.keys[Role.ADMIN]
+    assert worker_setup.gateway.post("/v1/webhook-endpoints", body, key=key).status_code == 201
 
 
-def test_what_left_no_trace_is_created_once_more_after_two_minutes(bench: Bench) -> None:
-    message_id = bench.unconfirmed()
-    bench.clock.advance(119)
-    bench.round(listed())
-    assert len(bench.creates) == 1
+def test_what_left_no_trace_is_created_once_more_after_two_minutes(
+    worker_setup: WorkerSetup,
+) -> None:
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(119)
+    worker_setup.round(listed())
+    assert len(worker_setup.creates) == 1
 
-    bench.clock.advance(15)
-    bench.round(listed(), accepted(sid=SID))
+    worker_setup.clock.advance(15)
+    worker_setup.round(listed(), accepted(sid=SID))
 
-    first, second = bench.creates
+    first, second = worker_setup.creates
     assert second.data == first.data
     assert message_id_of(second) == message_id
-    found = bench.message(message_id)
+    found = worker_setup.message(message_id)
     assert (found["status"], found["message_sid"]) == ("pending", SID)
-    assert (row(bench)["resends"], row(bench)["submission"]) == (1, "accepted")
-    assert bench.gateway.callback(message_id, SID, "delivered").status_code == 204
-    assert bench.message(message_id)["status"] == "delivered"
+    assert (row(worker_setup)["resends"], row(worker_setup)["submission"]) == (1, "accepted")
+    assert worker_setup.gateway.callback(message_id, SID, "delivered").status_code == 204
+    assert worker_setup.message(message_id)["status"] == "delivered"
 
 
-def test_a_use_case_that_does_not_ask_for_it_never_has_it(bench: Bench) -> None:
-    bench.world.set(use_cases, bench.tenant.use_case_id, on_unconfirmed="wait")
-    message_id = bench.unconfirmed()
+def test_a_use_case_that_does_not_ask_for_it_never_has_it(worker_setup: WorkerSetup) -> None:
+    worker_setup.factory.set(use_cases, worker_setup.tenant.use_case_id, on_unconfirmed="wait")
+    message_id = worker_setup.unconfirmed()
     for _ in range(70):
-        bench.clock.advance(15)
-        bench.round(listed())
-    assert len(bench.creates) == 1
-    assert bench.message(message_id)["status"] == "failed"
+        worker_setup.clock.advance(15)
+        worker_setup.round(listed())
+    assert len(worker_setup.creates) == 1
+    assert worker_setup.message(message_id)["status"] == "failed"
 
 
 def test_it_is_created_three_times_more_at_growing_distances_and_then_given_up(
-    bench: Bench,
+    worker_setup: WorkerSetup,
 ) -> None:
-    listen(bench)
-    message_id = bench.unconfirmed()
-    start, ages = bench.clock.at, []
+    listen(worker_setup)
+    message_id = worker_setup.unconfirmed()
+    start, ages = worker_setup.clock.at, []
     for _ in range(200):
-        bench.clock.advance(5)
-        before = len(bench.creates)
-        bench.round(listed(), NotConfirmed("cut"))
-        if len(bench.creates) > before:
-            ages.append((bench.clock.at - start) // timedelta(seconds=1))
+        worker_setup.clock.advance(5)
+        before = len(worker_setup.creates)
+        worker_setup.round(listed(), NotConfirmed("cut"))
+        if len(worker_setup.creates) > before:
+            ages.append((worker_setup.clock.at - start) // timedelta(seconds=1))
     distances = [later - sooner for sooner, later in zip([0, *ages], ages, strict=False)]
     assert distances == sorted(set(distances))
     assert len(ages) == 3
     assert (ages[0], ages[-1] < 780) == (120, True)
-    assert [(e["status"], e["reason"]) for e in bench.events(message_id)] == [
+    assert [(e["status"], e["reason"]) for e in worker_setup.events(message_id)] == [
         ("failed", "not_confirmed")
     ]
-    assert len([e for e in bench.world.rows(webhook_events) if e["type"] == "sms.failed"]) == 1
+    assert (
+        len([e for e in worker_setup.factory.rows(webhook_events) if e["type"] == "sms.failed"])
+        == 1
+    )
 
 
 @pytest.mark.parametrize("found", [1, 2])
-def test_what_left_a_trace_is_never_created_again(bench: Bench, found: int) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(200)
-    bench.round(
-        listed(*(bench.twilios(sid=sid, date_created=START) for sid in (SID, OTHER_SID)[:found]))
+def test_what_left_a_trace_is_never_created_again(worker_setup: WorkerSetup, found: int) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(200)
+    worker_setup.round(
+        listed(
+            *(worker_setup.twilios(sid=sid, date_created=START) for sid in (SID, OTHER_SID)[:found])
+        )
     )
-    assert len(bench.creates) == 1
+    assert len(worker_setup.creates) == 1
 
 
 @pytest.mark.parametrize(
@@ -122,74 +128,84 @@ def test_what_left_a_trace_is_never_created_again(bench: Bench, found: int) -> N
     ],
 )
 def test_whatever_may_be_its_trace_keeps_it_from_being_created_again(
-    bench: Bench, changed: dict[str, Any], creates: int
+    worker_setup: WorkerSetup, changed: dict[str, Any], creates: int
 ) -> None:
-    """Break: in `app/messages/matching.py`, `may_be`, ask for the same text too."""
-    message_id = bench.unconfirmed()
-    bench.clock.advance(200)
-    bench.round(listed(bench.twilios(**{"date_created": START} | changed)))
-    assert len(bench.creates) == creates
-    assert bench.message(message_id)["status"] == "pending"
+    """Break: in `app/messages/reconciliation/matching.py`, `may_be`, ask for the same text too."""
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(200)
+    worker_setup.round(listed(worker_setup.twilios(**{"date_created": START} | changed)))
+    assert len(worker_setup.creates) == creates
+    assert worker_setup.message(message_id)["status"] == "pending"
 
 
 def test_a_provider_that_could_not_be_asked_has_not_said_that_there_is_no_trace(
-    bench: Bench,
+    worker_setup: WorkerSetup,
 ) -> None:
-    bench.unconfirmed()
+    worker_setup.unconfirmed()
     for seconds in (60, 60, 60, 60, 60, 60, 60):
-        bench.clock.advance(seconds)
-        bench.round(NotConnected("down"))
-    assert len(bench.creates) == 1
-    bench.clock.advance(60)
-    bench.round(listed())
-    assert len(bench.creates) == 2
+        worker_setup.clock.advance(seconds)
+        worker_setup.round(NotConnected("down"))
+    assert len(worker_setup.creates) == 1
+    worker_setup.clock.advance(60)
+    worker_setup.round(listed())
+    assert len(worker_setup.creates) == 2
 
 
-def test_a_worker_that_was_away_until_the_end_gives_up_and_does_not_resend(bench: Bench) -> None:
-    message_id = bench.unconfirmed()
-    bench.clock.advance(900)
-    bench.round(listed())
-    assert len(bench.creates) == 1
-    assert bench.message(message_id)["status"] == "failed"
+def test_a_worker_that_was_away_until_the_end_gives_up_and_does_not_resend(
+    worker_setup: WorkerSetup,
+) -> None:
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(900)
+    worker_setup.round(listed())
+    assert len(worker_setup.creates) == 1
+    assert worker_setup.message(message_id)["status"] == "failed"
 
 
-def frozen(bench: Bench) -> None:
-    bench.world.set(workspaces, bench.tenant.workspace_id, frozen_at=bench.clock.at)
+def frozen(worker_setup: WorkerSetup) -> None:
+    worker_setup.factory.set(
+        workspaces, worker_setup.tenant.workspace_id, suspended_at=worker_setup.clock.at
+    )
 
 
-def inactive(bench: Bench) -> None:
-    bench.world.set(use_cases, bench.tenant.use_case_id, active=False)
+def inactive(worker_setup: WorkerSetup) -> None:
+    worker_setup.factory.set(use_cases, worker_setup.tenant.use_case_id, active=False)
 
 
-def deleted(bench: Bench) -> None:
-    bench.world.set(use_cases, bench.tenant.use_case_id, deleted_at=bench.clock.at)
+def deleted(worker_setup: WorkerSetup) -> None:
+    worker_setup.factory.set(
+        use_cases, worker_setup.tenant.use_case_id, deleted_at=worker_setup.clock.at
+    )
 
 
-def suspended(bench: Bench) -> None:
-    bench.world.set(use_cases, bench.tenant.use_case_id, brand_status="SUSPENDED")
+def suspended(worker_setup: WorkerSetup) -> None:
+    worker_setup.factory.set(use_cases, worker_setup.tenant.use_case_id, brand_status="SUSPENDED")
 
 
-def blocked(bench: Bench) -> None:
-    with bench.world.database.writing() as c:
+def blocked(worker_setup: WorkerSetup) -> None:
+    with worker_setup.factory.database.writing() as c:
         c.execute(update(destination_policies).values(destinations={"US": "blocked"}))
 
 
-def opted_out(bench: Bench) -> None:
-    add_opt_out_row(bench.world, bench.tenant.workspace_id, US_NUMBER)
+def opted_out(worker_setup: WorkerSetup) -> None:
+    add_opt_out_row(worker_setup.factory, worker_setup.tenant.workspace_id, US_NUMBER)
 
 
-def another_account(bench: Bench) -> None:
-    bench.world.tenant(bench.tenant.organization_id, "Other", account_sid=OTHER_ACCOUNT)
-    bench.world.set(workspaces, bench.tenant.workspace_id, account_sid=OTHER_ACCOUNT)
+def another_account(worker_setup: WorkerSetup) -> None:
+    worker_setup.factory.tenant(
+        worker_setup.tenant.organization_id, "Other", account_sid=OTHER_ACCOUNT
+    )
+    worker_setup.factory.set(
+        workspaces, worker_setup.tenant.workspace_id, account_sid=OTHER_ACCOUNT
+    )
 
 
-def erased(bench: Bench) -> None:
-    purge = Purge(bench.world.database, bench.gateway.services.clock, "k" * 32)
-    assert Erase(bench.world.database, purge)(US_NUMBER) == 1
+def erased(worker_setup: WorkerSetup) -> None:
+    purge = Purge(worker_setup.factory.database, worker_setup.gateway.services.clock, "k" * 32)
+    assert Erase(worker_setup.factory.database, purge)(US_NUMBER) == 1
 
 
-def not_wanted_any_more(bench: Bench) -> None:
-    bench.world.set(use_cases, bench.tenant.use_case_id, on_unconfirmed="wait")
+def not_wanted_any_more(worker_setup: WorkerSetup) -> None:
+    worker_setup.factory.set(use_cases, worker_setup.tenant.use_case_id, on_unconfirmed="wait")
 
 
 REFUSING = [
@@ -207,18 +223,18 @@ REFUSING = [
 
 @pytest.mark.parametrize("change", REFUSING, ids=lambda change: change.__name__)
 def test_what_would_be_refused_now_is_not_resent_and_is_looked_for_to_the_end(
-    bench: Bench, change: Any
+    worker_setup: WorkerSetup, change: Any
 ) -> None:
-    message_id = bench.unconfirmed()
-    change(bench)
+    message_id = worker_setup.unconfirmed()
+    change(worker_setup)
     for _ in range(59):
-        bench.clock.advance(15)
-        bench.round(listed())
-    assert row(bench)["status"] == "pending"
-    bench.clock.advance(15)
-    bench.round(listed())
-    assert (len(bench.creates), row(bench)["resends"]) == (1, 0)
-    assert [(e["status"], e["reason"]) for e in bench.events(message_id)] == [
+        worker_setup.clock.advance(15)
+        worker_setup.round(listed())
+    assert row(worker_setup)["status"] == "pending"
+    worker_setup.clock.advance(15)
+    worker_setup.round(listed())
+    assert (len(worker_setup.creates), row(worker_setup)["resends"]) == (1, 0)
+    assert [(e["status"], e["reason"]) for e in worker_setup.events(message_id)] == [
         ("failed", "not_confirmed")
     ]
 
@@ -226,266 +242,282 @@ def test_what_would_be_refused_now_is_not_resent_and_is_looked_for_to_the_end(
 @pytest.mark.parametrize(
     "change", [erased, not_wanted_any_more], ids=lambda change: change.__name__
 )
-def test_what_changes_while_the_provider_is_asked_counts(bench: Bench, change: Any) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(120)
+def test_what_changes_while_the_provider_is_asked_counts(
+    worker_setup: WorkerSetup, change: Any
+) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
 
     def list_none(_: Call) -> Response:
-        change(bench)
+        change(worker_setup)
         return listed()
 
-    bench.round(list_none)
-    assert len(bench.creates) == 1
+    worker_setup.round(list_none)
+    assert len(worker_setup.creates) == 1
 
 
-def test_a_refusal_of_a_resend_ends_the_message_with_its_code_and_one_event(bench: Bench) -> None:
-    listen(bench)
-    message_id = bench.unconfirmed(Idempotency_Key="k")
-    bench.clock.advance(120)
-    bench.round(listed(), refused(21610))
+def test_a_refusal_of_a_resend_ends_the_message_with_its_code_and_one_event(
+    worker_setup: WorkerSetup,
+) -> None:
+    listen(worker_setup)
+    message_id = worker_setup.unconfirmed(Idempotency_Key="k")
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), refused(21610))
 
-    found = bench.message(message_id)
+    found = worker_setup.message(message_id)
     assert (found["status"], found["error_code"]) == ("failed", 21610)
     assert [
-        (e["status"], e["error_code"], e["applied"], e["reason"]) for e in bench.events(message_id)
+        (e["status"], e["error_code"], e["applied"], e["reason"])
+        for e in worker_setup.events(message_id)
     ] == [("failed", 21610, True, None)]
-    (told,) = [e for e in bench.world.rows(webhook_events) if e["type"] == "sms.failed"]
+    (told,) = [e for e in worker_setup.factory.rows(webhook_events) if e["type"] == "sms.failed"]
     assert '"error_code":21610' in told["payload"]
-    (opt_out,) = bench.world.rows(opt_outs)
+    (opt_out,) = worker_setup.factory.rows(opt_outs)
     assert (opt_out["to_number"], opt_out["source"]) == (US_NUMBER, "provider")
-    again = bench.gateway.send(bench.tenant, Idempotency_Key="k")
+    again = worker_setup.gateway.send(worker_setup.tenant, Idempotency_Key="k")
     assert (again.status_code, again.json["status"]) == (201, "failed")
-    bench.clock.advance(3600)
-    assert bench.round() == 0
+    worker_setup.clock.advance(3600)
+    assert worker_setup.round() == 0
 
 
-def test_a_country_that_the_provider_closed_is_noted(bench: Bench) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(120)
-    bench.round(listed(), refused(21408))
-    (noted,) = bench.world.rows(provider_permissions)
+def test_a_country_that_the_provider_closed_is_noted(worker_setup: WorkerSetup) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), refused(21408))
+    (noted,) = worker_setup.factory.rows(provider_permissions)
     assert (noted["account_sid"], noted["country"], noted["is_open"]) == (ACCOUNT, "US", False)
 
 
-def test_a_resend_that_never_left_does_not_count(bench: Bench) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(120)
-    bench.round(listed(), *[NotConnected("down")] * 9)
-    assert (row(bench)["resends"], row(bench)["resent_at"]) == (0, None)
-    tried = len(bench.creates)
+def test_a_resend_that_never_left_does_not_count(worker_setup: WorkerSetup) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), *[NotConnected("down")] * 9)
+    assert (row(worker_setup)["resends"], row(worker_setup)["resent_at"]) == (0, None)
+    tried = len(worker_setup.creates)
     assert tried > 2
-    bench.clock.advance(15)
-    bench.round(listed(), accepted(sid=SID))
-    assert len(bench.creates) == tried + 1
-    assert (row(bench)["resends"], row(bench)["message_sid"]) == (1, SID)
+    worker_setup.clock.advance(15)
+    worker_setup.round(listed(), accepted(sid=SID))
+    assert len(worker_setup.creates) == tried + 1
+    assert (row(worker_setup)["resends"], row(worker_setup)["message_sid"]) == (1, SID)
 
 
-def test_an_unconfirmed_resend_is_found_by_the_time_that_it_was_made(bench: Bench) -> None:
-    message_id = bench.unconfirmed()
-    bench.clock.advance(120)
-    bench.round(listed(), NotConfirmed("cut"))
-    assert bench.message(message_id)["status"] == "pending"
-    resent = bench.twilios(sid=OTHER_SID, status="sent")
-    bench.clock.advance(60)
-    bench.round(listed(resent))
-    assert (row(bench)["message_sid"], row(bench)["status"]) == (OTHER_SID, "sent")
-    assert len(bench.creates) == 2
+def test_an_unconfirmed_resend_is_found_by_the_time_that_it_was_made(
+    worker_setup: WorkerSetup,
+) -> None:
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), NotConfirmed("cut"))
+    assert worker_setup.message(message_id)["status"] == "pending"
+    resent = worker_setup.twilios(sid=OTHER_SID, status="sent")
+    worker_setup.clock.advance(60)
+    worker_setup.round(listed(resent))
+    assert (row(worker_setup)["message_sid"], row(worker_setup)["status"]) == (OTHER_SID, "sent")
+    assert len(worker_setup.creates) == 2
 
 
-def test_the_answer_of_the_key_stays_504_until_the_resend_is_accepted(bench: Bench) -> None:
-    message_id = bench.unconfirmed(Idempotency_Key="k")
+def test_the_answer_of_the_key_stays_504_until_the_resend_is_accepted(
+    worker_setup: WorkerSetup,
+) -> None:
+    message_id = worker_setup.unconfirmed(Idempotency_Key="k")
 
     def again() -> Any:
-        return bench.gateway.send(bench.tenant, Idempotency_Key="k")
+        return worker_setup.gateway.send(worker_setup.tenant, Idempotency_Key="k")
 
     for answers in ((), (NotConfirmed("cut"),)):
-        bench.clock.advance(60)
-        bench.round(listed(), *answers)
+        worker_setup.clock.advance(60)
+        worker_setup.round(listed(), *answers)
         assert (again().status_code, again().json["details"]) == (504, {"id": message_id})
-    bench.clock.advance(180)
-    bench.round(listed(), accepted(sid=SID))
+    worker_setup.clock.advance(180)
+    worker_setup.round(listed(), accepted(sid=SID))
     first = again()
     assert (first.status_code, first.json["message_sid"]) == (201, SID)
     assert again().text == first.text
     assert first.headers["Idempotent-Replayed"] == "true"
-    assert len(bench.creates) == 3
+    assert len(worker_setup.creates) == 3
 
 
 def test_the_callbacks_of_a_first_creation_change_nothing_once_the_second_is_accepted(
-    bench: Bench,
+    worker_setup: WorkerSetup,
 ) -> None:
-    message_id = bench.unconfirmed()
-    bench.clock.advance(120)
-    bench.round(listed(), accepted(sid=SID))
-    before = row(bench)
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), accepted(sid=SID))
+    before = row(worker_setup)
 
     for status in ("sent", "failed"):
-        answer = bench.gateway.callback(message_id, OTHER_SID, status, ErrorCode="30003")
+        answer = worker_setup.gateway.callback(message_id, OTHER_SID, status, ErrorCode="30003")
         assert answer.status_code == 204
 
-    assert row(bench) == before
-    assert bench.world.rows(message_events) == []
-    bench.gateway.callback(message_id, SID, "delivered")
-    assert (row(bench)["status"], row(bench)["message_sid"]) == ("delivered", SID)
+    assert row(worker_setup) == before
+    assert worker_setup.factory.rows(message_events) == []
+    worker_setup.gateway.callback(message_id, SID, "delivered")
+    assert (row(worker_setup)["status"], row(worker_setup)["message_sid"]) == ("delivered", SID)
 
 
-def test_a_callback_of_the_first_creation_during_the_resend_stays(bench: Bench) -> None:
-    message_id = bench.unconfirmed()
+def test_a_callback_of_the_first_creation_during_the_resend_stays(
+    worker_setup: WorkerSetup,
+) -> None:
+    message_id = worker_setup.unconfirmed()
 
     def create(_: Call) -> Response:
-        assert bench.gateway.callback(message_id, OTHER_SID, "sent").status_code == 204
+        assert worker_setup.gateway.callback(message_id, OTHER_SID, "sent").status_code == 204
         return accepted(sid=SID)
 
-    bench.clock.advance(120)
-    bench.round(listed(), create)
-    assert (row(bench)["message_sid"], row(bench)["status"]) == (OTHER_SID, "sent")
-    assert bench.gateway.callback(message_id, SID, "failed").status_code == 204
-    assert (row(bench)["message_sid"], row(bench)["status"]) == (OTHER_SID, "sent")
-    bench.gateway.callback(message_id, OTHER_SID, "delivered")
-    assert row(bench)["status"] == "delivered"
-    assert [e["status"] for e in bench.events(message_id)] == ["sent", "delivered"]
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), create)
+    assert (row(worker_setup)["message_sid"], row(worker_setup)["status"]) == (OTHER_SID, "sent")
+    assert worker_setup.gateway.callback(message_id, SID, "failed").status_code == 204
+    assert (row(worker_setup)["message_sid"], row(worker_setup)["status"]) == (OTHER_SID, "sent")
+    worker_setup.gateway.callback(message_id, OTHER_SID, "delivered")
+    assert row(worker_setup)["status"] == "delivered"
+    assert [e["status"] for e in worker_setup.events(message_id)] == ["sent", "delivered"]
 
 
-def test_a_callback_while_the_provider_is_asked_leaves_nothing_to_resend(bench: Bench) -> None:
-    message_id = bench.unconfirmed()
+def test_a_callback_while_the_provider_is_asked_leaves_nothing_to_resend(
+    worker_setup: WorkerSetup,
+) -> None:
+    message_id = worker_setup.unconfirmed()
 
     def list_none(_: Call) -> Response:
-        bench.gateway.callback(message_id, OTHER_SID, "queued")
+        worker_setup.gateway.callback(message_id, OTHER_SID, "queued")
         return listed()
 
-    bench.clock.advance(120)
-    bench.round(list_none)
-    assert len(bench.creates) == 1
-    assert row(bench)["message_sid"] == OTHER_SID
+    worker_setup.clock.advance(120)
+    worker_setup.round(list_none)
+    assert len(worker_setup.creates) == 1
+    assert row(worker_setup)["message_sid"] == OTHER_SID
 
 
 @pytest.mark.parametrize("outcome", [refused(21612), NotConfirmed("cut"), NotConnected("down")])
 def test_a_callback_during_a_resend_wins_over_every_other_outcome(
-    bench: Bench, outcome: Any
+    worker_setup: WorkerSetup, outcome: Any
 ) -> None:
-    message_id = bench.unconfirmed()
+    message_id = worker_setup.unconfirmed()
 
     def create(_: Call) -> Response:
-        bench.gateway.callback(message_id, OTHER_SID, "delivered")
+        worker_setup.gateway.callback(message_id, OTHER_SID, "delivered")
         if isinstance(outcome, Exception):
             raise outcome
         return outcome  # type: ignore[no-any-return]
 
-    bench.clock.advance(120)
-    bench.round(listed(), *[create] * 9)
-    found = bench.message(message_id)
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), *[create] * 9)
+    found = worker_setup.message(message_id)
     assert (found["status"], found["message_sid"]) == ("delivered", OTHER_SID)
     assert found["error_code"] is None
-    assert row(bench)["check_at"] is None
+    assert row(worker_setup)["check_at"] is None
 
 
 def test_a_worker_that_dies_in_the_middle_has_tried_and_no_other_does_the_same_at_once(
-    bench: Bench,
+    worker_setup: WorkerSetup,
 ) -> None:
-    message_id = bench.unconfirmed()
-    bench.clock.advance(120)
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
 
     def die(_: Call) -> Response:
         raise SystemExit
 
     with pytest.raises(SystemExit):
-        bench.round(listed(), die)
-    assert (len(bench.creates), row(bench)["resends"]) == (2, 1)
+        worker_setup.round(listed(), die)
+    assert (len(worker_setup.creates), row(worker_setup)["resends"]) == (2, 1)
 
-    second = replace(bench, follow_up=another_follow_up(bench.world, bench.gateway, bench.clock))
+    second = replace(
+        worker_setup,
+        reconcile=another_reconcile(worker_setup.factory, worker_setup.gateway, worker_setup.clock),
+    )
     assert second.round(listed()) == 0  # the lease of the dead one holds
-    bench.clock.at += LEASE
+    worker_setup.clock.at += CLAIM_LEASE
     assert second.round(listed()) == 1
-    assert len(bench.creates) == 2
-    bench.clock.advance(60)
+    assert len(worker_setup.creates) == 2
+    worker_setup.clock.advance(60)
     # What the dead worker created is found by the time of its try.
-    second.round(listed(bench.twilios(date_created=AT_RESEND)))
-    assert bench.message(message_id)["message_sid"] == SID
+    second.round(listed(worker_setup.twilios(date_created=AT_RESEND)))
+    assert worker_setup.message(message_id)["message_sid"] == SID
 
 
-def test_a_worker_that_lost_its_lease_does_not_resend(bench: Bench) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(120)
+def test_a_worker_that_lost_its_lease_does_not_resend(worker_setup: WorkerSetup) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
     overtaken: list[int] = []
 
     def slow(_: Call) -> Response:
-        bench.clock.at += LEASE
-        with bench.world.database.writing() as connection:
-            overtaken.append(len(claim_due(connection, bench.clock.at, 20)))
+        worker_setup.clock.at += CLAIM_LEASE
+        with worker_setup.factory.database.writing() as connection:
+            overtaken.append(len(claim_due(connection, worker_setup.clock.at, 20)))
         return listed()
 
-    bench.round(slow)
+    worker_setup.round(slow)
     assert overtaken == [1]
-    assert (len(bench.creates), row(bench)["resends"]) == (1, 0)
+    assert (len(worker_setup.creates), row(worker_setup)["resends"]) == (1, 0)
 
 
-def test_of_two_workers_that_look_at_once_one_resends(bench: Bench) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(120)
-    second = another_follow_up(bench.world, bench.gateway, bench.clock)
+def test_of_two_workers_that_look_at_once_one_resends(worker_setup: WorkerSetup) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    second = another_reconcile(worker_setup.factory, worker_setup.gateway, worker_setup.clock)
 
     def slow(_: Call) -> Response:
-        bench.clock.at += LEASE
-        bench.gateway.twilio.script = [listed(), NotConfirmed("cut")]
+        worker_setup.clock.at += CLAIM_LEASE
+        worker_setup.gateway.twilio.script = [listed(), NotConfirmed("cut")]
         assert second.run_once() == 1
         return listed()
 
-    bench.round(slow)
-    assert (len(bench.creates), row(bench)["resends"]) == (2, 1)
+    worker_setup.round(slow)
+    assert (len(worker_setup.creates), row(worker_setup)["resends"]) == (2, 1)
 
 
-def test_no_connection_is_held_while_the_message_is_created(bench: Bench) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(120)
-    pool: Any = bench.world.database.engine.pool
+def test_no_connection_is_held_while_the_message_is_created(worker_setup: WorkerSetup) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    pool: Any = worker_setup.factory.database.engine.pool
     held: list[int] = []
 
     def create(_: Call) -> Response:
         held.append(pool.checkedout())
         return accepted(sid=SID)
 
-    bench.round(listed(), create)
+    worker_setup.round(listed(), create)
     assert held == [0]
 
 
 def test_a_first_call_that_answers_after_the_resend_cannot_unmake_the_message(
-    bench: Bench,
+    worker_setup: WorkerSetup,
 ) -> None:
     """A web process that slept through it all is told of a refusal, and the message stays."""
 
     def sleep(_: Call) -> Response:
-        bench.clock.advance(120)
-        bench.round(listed(), NotConfirmed("cut"))
+        worker_setup.clock.advance(120)
+        worker_setup.round(listed(), NotConfirmed("cut"))
         return refused(21612)
 
-    bench.gateway.twilio.script = [sleep]
-    bench.gateway.send(bench.tenant)
-    assert (row(bench)["submission"], row(bench)["resends"]) == ("unconfirmed", 1)
-    assert row(bench)["body"] is not None
-    bench.clock.advance(30)
-    bench.round(listed(bench.twilios(date_created=AT_RESEND)))
-    assert row(bench)["message_sid"] == SID
+    worker_setup.gateway.twilio.script = [sleep]
+    worker_setup.gateway.send(worker_setup.tenant)
+    assert (row(worker_setup)["submission"], row(worker_setup)["resends"]) == ("unconfirmed", 1)
+    assert row(worker_setup)["body"] is not None
+    worker_setup.clock.advance(30)
+    worker_setup.round(listed(worker_setup.twilios(date_created=AT_RESEND)))
+    assert row(worker_setup)["message_sid"] == SID
 
 
-def test_an_accepted_resend_is_followed_up_as_any_message(bench: Bench) -> None:
-    message_id = bench.unconfirmed()
-    bench.clock.advance(120)
-    bench.round(listed(), accepted(sid=SID))
-    bench.clock.advance(900)
-    bench.round(fetched(bench.twilios(status="undelivered", error_code=30003)))
-    found = bench.message(message_id)
+def test_an_accepted_resend_is_followed_up_as_any_message(worker_setup: WorkerSetup) -> None:
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), accepted(sid=SID))
+    worker_setup.clock.advance(900)
+    worker_setup.round(fetched(worker_setup.twilios(status="undelivered", error_code=30003)))
+    found = worker_setup.message(message_id)
     assert (found["status"], found["error_code"]) == ("undelivered", 30003)
 
 
-def test_a_new_auth_token_is_used(bench: Bench) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(120)
+def test_a_new_auth_token_is_used(worker_setup: WorkerSetup) -> None:
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
 
     def list_none(_: Call) -> Response:
-        token = bench.world.vault.seal(ACCOUNT, "another token")
-        with bench.world.database.writing() as c:
+        token = worker_setup.factory.cipher.encrypt(ACCOUNT, "another token")
+        with worker_setup.factory.database.writing() as c:
             c.execute(update(provider_accounts).values(auth_token=token))
         return listed()
 
-    bench.round(list_none, accepted(sid=SID))
-    assert bench.creates[-1].auth == (ACCOUNT, "another token")
+    worker_setup.round(list_none, accepted(sid=SID))
+    assert worker_setup.creates[-1].auth == (ACCOUNT, "another token")

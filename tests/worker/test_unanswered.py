@@ -27,24 +27,24 @@ from twilio.http.response import Response
 from app.access.tables import provider_accounts, workspaces
 from app.cli.doctor import _refusing
 from app.kernel.ids import new_id
-from app.messages import due
-from app.messages.due import hasten
-from app.messages.refusing_accounts import load_refusing
+from app.messages.reconciliation import claims
+from app.messages.reconciliation.claims import make_due_now
+from app.messages.reconciliation.refusing_accounts import load_refusing
 from app.messages.tables import messages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
-from support.bench import SID, Bench, fetched, listed
+from support.factories import OTHER_ACCOUNT, US_NUMBER, Tenant
 from support.fake_twilio import Call, refused
-from support.world import OTHER_ACCOUNT, US_NUMBER, Tenant
+from support.worker_setup import SID, WorkerSetup, fetched, listed
 
 MANY = 50_000
 
 
 def overdue(
-    bench: Bench, count: int, tenant: Tenant | None = None, *, is_settled: bool = True
+    worker_setup: WorkerSetup, count: int, tenant: Tenant | None = None, *, is_settled: bool = True
 ) -> None:
     """Write messages that have waited for the worker for a long time, by one statement."""
-    of = tenant or bench.tenant
-    at = bench.clock.at - timedelta(hours=2)
+    of = tenant or worker_setup.tenant
+    at = worker_setup.clock.at - timedelta(hours=2)
     new = {
         "workspace_id": of.workspace_id,
         "use_case_id": of.use_case_id,
@@ -58,7 +58,7 @@ def overdue(
         "updated_at": at,
         "check_at": at,
     }
-    database = bench.world.database
+    database = worker_setup.factory.database
     place = literal_column("place", Integer)
     first = new_id().int & ~((1 << 32) - 1)
     if database.is_sqlite:
@@ -81,37 +81,41 @@ def overdue(
         )
 
 
-def asked(bench: Bench, *answers: Any) -> list[Call]:
+def asked(worker_setup: WorkerSetup, *answers: Any) -> list[Call]:
     """The calls of one round of the worker."""
-    before = len(bench.gateway.twilio.calls)
-    bench.round(*answers)
-    return bench.gateway.twilio.calls[before:]
+    before = len(worker_setup.gateway.twilio.calls)
+    worker_setup.round(*answers)
+    return worker_setup.gateway.twilio.calls[before:]
 
 
-def test_unsettled_submission_is_asked_about_before_all_overdue_repairs(bench: Bench) -> None:
-    """Break: in `app/messages/due.py`, `claim_due`, take the lanes in the other order."""
-    overdue(bench, MANY)
-    bench.clock.advance(3600)
-    for settle in (bench.follow_up.settle_once, bench.follow_up.run_once):
-        message_id = bench.unconfirmed()
-        created = format_datetime(bench.clock.at)
-        bench.clock.advance(60)
+def test_unsettled_submission_is_asked_about_before_all_overdue_repairs(
+    worker_setup: WorkerSetup,
+) -> None:
+    """Break: in `app/messages/reconciliation/claims.py`, `claim_due`, take the lanes in the other order."""
+    overdue(worker_setup, MANY)
+    worker_setup.clock.advance(3600)
+    for settle in (worker_setup.reconcile.settle_once, worker_setup.reconcile.run_once):
+        message_id = worker_setup.unconfirmed()
+        created = format_datetime(worker_setup.clock.at)
+        worker_setup.clock.advance(60)
         sid = f"SM{new_id().int:032x}"
-        bench.gateway.twilio.script = [listed(bench.twilios(sid=sid, date_created=created))]
-        statements = count_statements(bench, settle)
-        assert bench.message(message_id)["message_sid"] == sid
+        worker_setup.gateway.twilio.script = [
+            listed(worker_setup.twilios(sid=sid, date_created=created))
+        ]
+        statements = count_statements(worker_setup, settle)
+        assert worker_setup.message(message_id)["message_sid"] == sid
     # The last round had repairs, too: as many statements for each as without the others.
     assert statements < 25 * 10
 
 
-def count_statements(bench: Bench, work: Callable[[], object]) -> int:
+def count_statements(worker_setup: WorkerSetup, work: Callable[[], object]) -> int:
     """Do something and return how many statements the database got."""
     seen: list[str] = []
 
     def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
         seen.append(statement)
 
-    engine = bench.world.database.engine
+    engine = worker_setup.factory.database.engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         work()
@@ -120,16 +124,19 @@ def count_statements(bench: Bench, work: Callable[[], object]) -> int:
     return len(seen)
 
 
-def test_lanes_are_claimed_by_their_own_index(bench: Bench) -> None:
-    if not bench.world.database.is_sqlite:
+def test_lanes_are_claimed_by_their_own_index(worker_setup: WorkerSetup) -> None:
+    if not worker_setup.factory.database.is_sqlite:
         return  # PostgreSQL chooses by what its tables hold, which a small one does not show
-    for lane, index in ((due.Lane.UNSETTLED, "unsettled"), (due.Lane.SETTLED, "due")):
+    for lane, index in (
+        (claims.ClaimLane.UNSETTLED, "unsettled"),
+        (claims.ClaimLane.SETTLED, "due"),
+    ):
         query = (
             select(messages.c.id)
-            .where(messages.c.check_at <= bench.clock.at, due._OF_LANE[lane])
+            .where(messages.c.check_at <= worker_setup.clock.at, claims._OF_LANE[lane])
             .order_by(messages.c.check_at)
         )
-        with bench.world.database.reading() as c:
+        with worker_setup.factory.database.reading() as c:
             text = query.compile(c, compile_kwargs={"literal_binds": True})
             plan = str(c.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all())
         assert f"ix_messages_{index} " in plan, plan
@@ -139,67 +146,73 @@ def test_lanes_are_claimed_by_their_own_index(bench: Bench) -> None:
 @pytest.mark.one_engine
 @pytest.mark.parametrize("answer", [refused(20003, 401), refused(20005, 403), Response(401, "")])
 def test_account_that_refuses_is_asked_ever_more_seldom_and_not_for_ever(
-    bench: Bench, answer: Response
+    worker_setup: WorkerSetup, answer: Response
 ) -> None:
-    """Break: in `app/messages/follow_up.py`, `_run`, ask refusing accounts as any other."""
-    message_id = bench.unconfirmed()
+    """Break: in `app/messages/reconciliation/reconcile.py`, `_run`, ask refusing accounts as any other."""
+    message_id = worker_setup.unconfirmed()
     for _ in range(30):
-        bench.gateway.send(bench.tenant, to="+12025550177")
-    start, ages = bench.clock.at, []
-    while bench.clock.at - start < timedelta(hours=120):
-        bench.clock.advance(60 if bench.clock.at - start < timedelta(hours=1) else 1200)
-        ages += [(bench.clock.at - start)] * len(asked(bench, *[answer] * 20))
+        worker_setup.gateway.send(worker_setup.tenant, to="+12025550177")
+    start, ages = worker_setup.clock.at, []
+    while worker_setup.clock.at - start < timedelta(hours=120):
+        worker_setup.clock.advance(
+            60 if worker_setup.clock.at - start < timedelta(hours=1) else 1200
+        )
+        ages += [(worker_setup.clock.at - start)] * len(asked(worker_setup, *[answer] * 20))
     pauses = [later - sooner for sooner, later in pairwise(ages)]
     assert len(ages) < 40
     assert max(pauses) >= timedelta(hours=6)
     assert ages[-1] < timedelta(hours=110)
-    assert {row["check_at"] for row in bench.world.rows(messages)} == {None}
-    assert bench.message(message_id)["status"] == "pending"
-    assert [event["reason"] for event in bench.events(message_id)] == ["unclear"]
+    assert {row["check_at"] for row in worker_setup.factory.rows(messages)} == {None}
+    assert worker_setup.message(message_id)["status"] == "pending"
+    assert [event["reason"] for event in worker_setup.events(message_id)] == ["unclear"]
 
 
-def test_refusing_account_does_not_hold_up_another(bench: Bench) -> None:
-    other = bench.world.tenant(bench.tenant.organization_id, "Other", account_sid=OTHER_ACCOUNT)
+def test_refusing_account_does_not_hold_up_another(worker_setup: WorkerSetup) -> None:
+    other = worker_setup.factory.tenant(
+        worker_setup.tenant.organization_id, "Other", account_sid=OTHER_ACCOUNT
+    )
     for _ in range(25):
-        bench.gateway.send(bench.tenant)
-    sent = bench.gateway.send(other).json
-    bench.clock.advance(900)
+        worker_setup.gateway.send(worker_setup.tenant)
+    sent = worker_setup.gateway.send(other).json
+    worker_setup.clock.advance(900)
 
     def answer(call: Call) -> Response:
         if OTHER_ACCOUNT in call.uri:
-            return fetched(bench.twilios(sid=sent["message_sid"]))
+            return fetched(worker_setup.twilios(sid=sent["message_sid"]))
         return refused(20003, 401)
 
-    calls = asked(bench, *[answer] * 40) + asked(bench, *[answer] * 40)
+    calls = asked(worker_setup, *[answer] * 40) + asked(worker_setup, *[answer] * 40)
     assert len(calls) == 2
-    assert str(bench.world.rows(messages)).count("'delivered'") == 1
+    assert str(worker_setup.factory.rows(messages)).count("'delivered'") == 1
 
 
-def test_new_auth_token_ends_the_waiting(bench: Bench) -> None:
-    bench.unconfirmed()
+def test_new_auth_token_ends_the_waiting(worker_setup: WorkerSetup) -> None:
+    worker_setup.unconfirmed()
     for seconds in (60, 60, 120, 240, 480):
-        bench.clock.advance(seconds)
-        assert len(asked(bench, refused(20003, 401))) == 1
-    bench.clock.advance(60)
-    assert asked(bench) == []
-    with bench.world.database.writing() as c:
-        token = bench.world.vault.seal(bench.tenant.account_sid, "another token")
+        worker_setup.clock.advance(seconds)
+        assert len(asked(worker_setup, refused(20003, 401))) == 1
+    worker_setup.clock.advance(60)
+    assert asked(worker_setup) == []
+    with worker_setup.factory.database.writing() as c:
+        token = worker_setup.factory.cipher.encrypt(
+            worker_setup.tenant.account_sid, "another token"
+        )
         c.execute(update(provider_accounts).values(auth_token=token))
         assert load_refusing(c) == {}
-    bench.clock.advance(60)
-    assert len(asked(bench, listed())) == 1
+    worker_setup.clock.advance(60)
+    assert len(asked(worker_setup, listed())) == 1
 
 
-def test_answer_ends_the_waiting(bench: Bench) -> None:
-    sent = bench.gateway.send(bench.tenant).json
-    bench.clock.advance(900)
-    bench.round(refused(20003, 401))
-    with bench.world.database.reading() as c:
+def test_answer_ends_the_waiting(worker_setup: WorkerSetup) -> None:
+    sent = worker_setup.gateway.send(worker_setup.tenant).json
+    worker_setup.clock.advance(900)
+    worker_setup.round(refused(20003, 401))
+    with worker_setup.factory.database.reading() as c:
         (found,) = load_refusing(c).values()
     assert (found.provider_code, found.failures) == (20003, 1)
-    bench.clock.advance(600)
-    bench.round(fetched(bench.twilios(sid=sent["message_sid"])))
-    with bench.world.database.reading() as c:
+    worker_setup.clock.advance(600)
+    worker_setup.round(fetched(worker_setup.twilios(sid=sent["message_sid"])))
+    with worker_setup.factory.database.reading() as c:
         assert load_refusing(c) == {}
 
 
@@ -213,30 +226,32 @@ NONSENSE = [
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("answer", NONSENSE, ids=json.dumps)
-def test_defect_of_one_answer_concerns_that_message_alone(bench: Bench, answer: Any) -> None:
+def test_defect_of_one_answer_concerns_that_message_alone(
+    worker_setup: WorkerSetup, answer: Any
+) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_pages`, raise no `TypeError`."""
-    unsettled = bench.unconfirmed(to="+12025550177")
-    bench.clock.advance(1)
-    other = bench.unconfirmed()
-    created = format_datetime(bench.clock.at)
-    broken = bench.gateway.send(bench.tenant).json
-    sent = bench.gateway.send(bench.tenant).json
+    unsettled = worker_setup.unconfirmed(to="+12025550177")
+    worker_setup.clock.advance(1)
+    other = worker_setup.unconfirmed()
+    created = format_datetime(worker_setup.clock.at)
+    broken = worker_setup.gateway.send(worker_setup.tenant).json
+    sent = worker_setup.gateway.send(worker_setup.tenant).json
     nonsense = Response(200, json.dumps(answer))
 
     def answer_of(call: Call) -> Response:
         if (call.params or {}).get("To") == US_NUMBER:
-            return listed(bench.twilios(date_created=created))
+            return listed(worker_setup.twilios(date_created=created))
         if sent["message_sid"] in call.uri:
-            return fetched(bench.twilios(sid=sent["message_sid"]))
+            return fetched(worker_setup.twilios(sid=sent["message_sid"]))
         return nonsense
 
     for _ in range(3):
-        bench.clock.advance(450)
-        bench.round(*[answer_of] * 9)
-    assert bench.message(unsettled)["status"] == "pending"
-    assert bench.message(broken["id"])["status"] in {"pending", "sent"}
-    assert bench.message(other)["message_sid"] == SID
-    assert bench.message(sent["id"])["status"] == "delivered"
+        worker_setup.clock.advance(450)
+        worker_setup.round(*[answer_of] * 9)
+    assert worker_setup.message(unsettled)["status"] == "pending"
+    assert worker_setup.message(broken["id"])["status"] in {"pending", "sent"}
+    assert worker_setup.message(other)["message_sid"] == SID
+    assert worker_setup.message(sent["id"])["status"] == "delivered"
 
 
 DEFECTS: list[dict[str, Any]] = [
@@ -256,34 +271,40 @@ BESIDE: dict[str, Any] = {
 
 @pytest.mark.parametrize("defects", [DEFECTS, ODD], ids=["unreadable", "unknown"])
 def test_defect_of_one_entry_concerns_that_entry_alone(
-    bench: Bench, defects: list[dict[str, Any]]
+    worker_setup: WorkerSetup, defects: list[dict[str, Any]]
 ) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_listing`, raise where `_read` returns None."""
     for defect in defects:
-        message_id = bench.unconfirmed()
-        created = format_datetime(bench.clock.at)
-        broken = bench.twilios(sid=f"SM{2:032x}", body="x", date_created=created) | defect
+        message_id = worker_setup.unconfirmed()
+        created = format_datetime(worker_setup.clock.at)
+        broken = worker_setup.twilios(sid=f"SM{2:032x}", body="x", date_created=created) | defect
         sid = f"SM{new_id().int:032x}"
-        good = bench.twilios(sid=sid, date_created=created, **BESIDE)
-        bench.clock.advance(60)
-        bench.round(listed(broken, None, 7, [], good))
-        assert bench.message(message_id)["message_sid"] == sid, defect
-        (row,) = [one for one in bench.world.rows(messages) if str(one["id"]) == message_id]
+        good = worker_setup.twilios(sid=sid, date_created=created, **BESIDE)
+        worker_setup.clock.advance(60)
+        worker_setup.round(listed(broken, None, 7, [], good))
+        assert worker_setup.message(message_id)["message_sid"] == sid, defect
+        (row,) = [
+            one for one in worker_setup.factory.rows(messages) if str(one["id"]) == message_id
+        ]
         written = [row[name] for name in ("from_number", "num_segments", "price", "price_unit")]
         assert written == [None, 1, None, None], defect
 
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("entry", [*DEFECTS, None, 7, []], ids=str)
-def test_entry_that_cannot_be_read_is_a_trace(bench: Bench, entry: Any) -> None:
+def test_entry_that_cannot_be_read_is_a_trace(worker_setup: WorkerSetup, entry: Any) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_listing`, leave the list complete."""
-    message_id = bench.unconfirmed()
-    created = format_datetime(bench.clock.at)
-    found = {**bench.twilios(date_created=created), **entry} if isinstance(entry, dict) else entry
-    bench.clock.advance(900)
-    bench.round(listed(found))
-    assert bench.message(message_id)["status"] == "pending"
-    assert [event["reason"] for event in bench.events(message_id)] == ["unclear"]
+    message_id = worker_setup.unconfirmed()
+    created = format_datetime(worker_setup.clock.at)
+    found = (
+        {**worker_setup.twilios(date_created=created), **entry}
+        if isinstance(entry, dict)
+        else entry
+    )
+    worker_setup.clock.advance(900)
+    worker_setup.round(listed(found))
+    assert worker_setup.message(message_id)["status"] == "pending"
+    assert [event["reason"] for event in worker_setup.events(message_id)] == ["unclear"]
 
 
 @pytest.mark.one_engine
@@ -299,11 +320,13 @@ def test_entry_that_cannot_be_read_is_a_trace(bench: Bench, entry: Any) -> None:
     ],
     ids=str,
 )
-def test_value_that_cannot_be_read_is_not_written(bench: Bench, fields: dict[str, Any]) -> None:
-    sent = bench.gateway.send(bench.tenant).json
-    bench.clock.advance(900)
-    bench.round(fetched(bench.twilios(sid=sent["message_sid"]) | fields))
-    (row,) = bench.world.rows(messages)
+def test_value_that_cannot_be_read_is_not_written(
+    worker_setup: WorkerSetup, fields: dict[str, Any]
+) -> None:
+    sent = worker_setup.gateway.send(worker_setup.tenant).json
+    worker_setup.clock.advance(900)
+    worker_setup.round(fetched(worker_setup.twilios(sid=sent["message_sid"]) | fields))
+    (row,) = worker_setup.factory.rows(messages)
     assert row["status"] == "delivered"
     expected = {"price": "-0.0079", "price_unit": "USD", "from_number": "+12025550100"}
     expected |= {"num_segments": 2, "error_code": None}
@@ -330,19 +353,19 @@ def test_value_that_cannot_be_read_is_not_written(bench: Bench, fields: dict[str
     ids=["20404", "empty", "page", "json", "404", "20405", "list"],
 )
 def test_only_twilios_own_code_says_that_a_message_does_not_exist(
-    bench: Bench, answer: Response, is_gone: bool
+    worker_setup: WorkerSetup, answer: Response, is_gone: bool
 ) -> None:
     """Break: in `app/providers/twilio/messages.py`, `fetch`, look at the status of the answer."""
-    sent = bench.gateway.send(bench.tenant).json
-    bench.clock.advance(900)
-    bench.round(answer)
+    sent = worker_setup.gateway.send(worker_setup.tenant).json
+    worker_setup.clock.advance(900)
+    worker_setup.round(answer)
     # Twilio's answer is taken, and the next look is at its usual time; others are asked again soon.
-    (row,) = bench.world.rows(messages)
-    minutes = (row["check_at"] - bench.clock.at) / timedelta(minutes=1)
+    (row,) = worker_setup.factory.rows(messages)
+    minutes = (row["check_at"] - worker_setup.clock.at) / timedelta(minutes=1)
     assert minutes == (45 if is_gone else 5)
-    bench.clock.advance(minutes * 60)
-    assert bench.round(fetched(bench.twilios(sid=sent["message_sid"]))) == 1
-    assert bench.message(sent["id"])["status"] == "delivered"
+    worker_setup.clock.advance(minutes * 60)
+    assert worker_setup.round(fetched(worker_setup.twilios(sid=sent["message_sid"]))) == 1
+    assert worker_setup.message(sent["id"])["status"] == "delivered"
 
 
 def pages(*found: list[dict[str, Any]]) -> list[Response]:
@@ -358,97 +381,99 @@ def pages(*found: list[dict[str, Any]]) -> list[Response]:
 @pytest.mark.one_engine
 @pytest.mark.parametrize("scheduled_pages", [1, 7])
 def test_scheduled_messages_that_stand_first_do_not_end_the_reading(
-    bench: Bench, scheduled_pages: int
+    worker_setup: WorkerSetup, scheduled_pages: int
 ) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_listing`, count messages without DateSent."""
-    message_id = bench.unconfirmed()
-    created = format_datetime(bench.clock.at)
-    old = format_datetime(bench.clock.at - timedelta(days=3))
+    message_id = worker_setup.unconfirmed()
+    created = format_datetime(worker_setup.clock.at)
+    old = format_datetime(worker_setup.clock.at - timedelta(days=3))
     scheduled = [
-        bench.twilios(sid=f"SM{place:032x}", status="scheduled", date_created=old, date_sent=None)
+        worker_setup.twilios(
+            sid=f"SM{place:032x}", status="scheduled", date_created=old, date_sent=None
+        )
         for place in range(100)
     ]
-    last = [bench.twilios(date_created=created)]
-    bench.clock.advance(60)
-    bench.round(*pages(*[scheduled] * scheduled_pages, last))
-    assert bench.message(message_id)["status"] == "delivered"
+    last = [worker_setup.twilios(date_created=created)]
+    worker_setup.clock.advance(60)
+    worker_setup.round(*pages(*[scheduled] * scheduled_pages, last))
+    assert worker_setup.message(message_id)["status"] == "delivered"
 
 
 @pytest.mark.one_engine
-def test_list_is_read_over_its_pages_and_not_without_end(bench: Bench) -> None:
-    message_id = bench.unconfirmed()
-    created = format_datetime(bench.clock.at)
-    old = format_datetime(bench.clock.at - timedelta(days=3))
+def test_list_is_read_over_its_pages_and_not_without_end(worker_setup: WorkerSetup) -> None:
+    message_id = worker_setup.unconfirmed()
+    created = format_datetime(worker_setup.clock.at)
+    old = format_datetime(worker_setup.clock.at - timedelta(days=3))
     olds = [
-        bench.twilios(sid=f"SM{place:032x}", date_created=old, date_sent=old)
+        worker_setup.twilios(sid=f"SM{place:032x}", date_created=old, date_sent=old)
         for place in range(100)
     ]
-    bench.clock.advance(60)
-    bench.round(*pages(olds[:50], [bench.twilios(date_created=created)]))
-    assert bench.message(message_id)["status"] == "delivered"
-    second = bench.unconfirmed()
-    bench.clock.advance(900)
-    bench.gateway.twilio.script = pages(*[olds] * 50)
-    bench.follow_up.settle_once()
-    assert len(bench.gateway.twilio.script) == 49
-    assert bench.message(second)["status"] == "failed"
+    worker_setup.clock.advance(60)
+    worker_setup.round(*pages(olds[:50], [worker_setup.twilios(date_created=created)]))
+    assert worker_setup.message(message_id)["status"] == "delivered"
+    second = worker_setup.unconfirmed()
+    worker_setup.clock.advance(900)
+    worker_setup.gateway.twilio.script = pages(*[olds] * 50)
+    worker_setup.reconcile.settle_once()
+    assert len(worker_setup.gateway.twilio.script) == 49
+    assert worker_setup.message(second)["status"] == "failed"
 
 
 @pytest.mark.one_engine
-def test_list_that_is_too_long_to_read_is_a_trace(bench: Bench) -> None:
+def test_list_that_is_too_long_to_read_is_a_trace(worker_setup: WorkerSetup) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_listing`, leave the list complete."""
-    message_id = bench.unconfirmed()
-    old = format_datetime(bench.clock.at - timedelta(days=3))
-    scheduled = [bench.twilios(status="scheduled", date_created=old, date_sent=None)]
-    bench.clock.advance(900)
-    bench.gateway.twilio.script = pages(*[scheduled * 100] * 50)
-    bench.follow_up.settle_once()
-    assert len(bench.gateway.twilio.script) == 30
-    assert bench.message(message_id)["status"] == "pending"
-    assert [event["reason"] for event in bench.events(message_id)] == ["unclear"]
+    message_id = worker_setup.unconfirmed()
+    old = format_datetime(worker_setup.clock.at - timedelta(days=3))
+    scheduled = [worker_setup.twilios(status="scheduled", date_created=old, date_sent=None)]
+    worker_setup.clock.advance(900)
+    worker_setup.gateway.twilio.script = pages(*[scheduled * 100] * 50)
+    worker_setup.reconcile.settle_once()
+    assert len(worker_setup.gateway.twilio.script) == 30
+    assert worker_setup.message(message_id)["status"] == "pending"
+    assert [event["reason"] for event in worker_setup.events(message_id)] == ["unclear"]
 
 
 def test_reconcile_goes_in_batches_that_leave_out_rows_in_use(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    worker_setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Break: in `app/messages/due.py`, `hasten`, leave out `skip_locked`."""
-    overdue(bench, 25)
-    with bench.world.database.writing() as c:
+    """Break: in `app/messages/reconciliation/claims.py`, `hasten`, leave out `skip_locked`."""
+    overdue(worker_setup, 25)
+    with worker_setup.factory.database.writing() as c:
         c.execute(update(messages).values(check_at=None))
-    monkeypatch.setattr(due, "_BATCH", 10)
-    since = bench.clock.at - timedelta(days=3650)
-    database = bench.world.database
+    monkeypatch.setattr(claims, "_BATCH", 10)
+    since = worker_setup.clock.at - timedelta(days=3650)
+    database = worker_setup.factory.database
     if database.is_sqlite:
-        assert hasten(database, since, bench.clock.at) == 25
+        assert make_due_now(database, since, worker_setup.clock.at) == 25
         return
-    ids = sorted(row["id"] for row in bench.world.rows(messages))
+    ids = sorted(row["id"] for row in worker_setup.factory.rows(messages))
     with database.writing() as holding:
         holding.execute(update(messages).where(messages.c.id == ids[3]).values(checks=7))
-        assert hasten(database, since, bench.clock.at) == 24
-    left = [row["id"] for row in bench.world.rows(messages) if row["check_at"] is None]
+        assert make_due_now(database, since, worker_setup.clock.at) == 24
+    left = [row["id"] for row in worker_setup.factory.rows(messages) if row["check_at"] is None]
     assert left == [ids[3]]
 
 
 @pytest.mark.one_engine
 def test_account_that_cannot_be_reached_is_asked_again_every_minute_at_first(
-    bench: Bench,
+    worker_setup: WorkerSetup,
 ) -> None:
-    bench.unconfirmed()
-    bench.clock.advance(3600)
+    worker_setup.unconfirmed()
+    worker_setup.clock.advance(3600)
     for _ in range(3):
-        assert len(asked(bench, NotConnected("down"))) == 1
-        bench.clock.advance(60)
+        assert len(asked(worker_setup, NotConnected("down"))) == 1
+        worker_setup.clock.advance(60)
 
 
-def test_doctor_names_an_account_that_refuses(bench: Bench) -> None:
-    database = bench.world.database
+def test_doctor_names_an_account_that_refuses(worker_setup: WorkerSetup) -> None:
+    database = worker_setup.factory.database
     assert list(_refusing(database)) == []
-    bench.gateway.send(bench.tenant)
-    bench.clock.advance(900)
-    bench.round(refused(20003, 401))
+    worker_setup.gateway.send(worker_setup.tenant)
+    worker_setup.clock.advance(900)
+    worker_setup.round(refused(20003, 401))
     (finding,) = _refusing(database)
     assert not finding.is_well
-    assert bench.tenant.account_sid in finding.text
+    assert worker_setup.tenant.account_sid in finding.text
     assert "20003" in finding.text
 
 
@@ -465,91 +490,97 @@ SILENCE = [
 @pytest.mark.one_engine
 @pytest.mark.parametrize("silence", SILENCE, ids=str)
 def test_silent_account_is_asked_ever_more_seldom_and_not_for_ever(
-    bench: Bench, silence: Any
+    worker_setup: WorkerSetup, silence: Any
 ) -> None:
-    """Break: in `app/messages/follow_up.py`, `_run`, note no account that is silent."""
-    message_id = bench.unconfirmed()
+    """Break: in `app/messages/reconciliation/reconcile.py`, `_run`, note no account that is silent."""
+    message_id = worker_setup.unconfirmed()
     for _ in range(30):
-        bench.gateway.send(bench.tenant, to="+12025550177")
-    start, ages = bench.clock.at, []
-    while bench.clock.at - start < timedelta(hours=100):
-        bench.clock.advance(60)
-        ages += [bench.clock.at - start] * len(asked(bench, *[silence] * 20))
+        worker_setup.gateway.send(worker_setup.tenant, to="+12025550177")
+    start, ages = worker_setup.clock.at, []
+    while worker_setup.clock.at - start < timedelta(hours=100):
+        worker_setup.clock.advance(60)
+        ages += [worker_setup.clock.at - start] * len(asked(worker_setup, *[silence] * 20))
     of_an_hour = [age for age in ages if timedelta(hours=50) < age <= timedelta(hours=51)]
     assert 0 < len(of_an_hour) <= 12
-    assert {row["check_at"] for row in bench.world.rows(messages)} == {None}
-    assert bench.message(message_id)["status"] == "pending"
-    assert [event["reason"] for event in bench.events(message_id)] == ["unclear"]
-    with bench.world.database.reading() as c:
+    assert {row["check_at"] for row in worker_setup.factory.rows(messages)} == {None}
+    assert worker_setup.message(message_id)["status"] == "pending"
+    assert [event["reason"] for event in worker_setup.events(message_id)] == ["unclear"]
+    with worker_setup.factory.database.reading() as c:
         (found,) = load_refusing(c).values()
     assert (found.is_silent, found.provider_code) == (True, None)
-    (finding,) = _refusing(bench.world.database)
+    (finding,) = _refusing(worker_setup.factory.database)
     assert "no readable answer" in finding.text
-    assert bench.tenant.account_sid in finding.text
+    assert worker_setup.tenant.account_sid in finding.text
 
 
 @pytest.mark.parametrize("lane", ["settle_once", "repair_once"])
-def test_silent_accounts_delay_no_other_account(bench: Bench, lane: str) -> None:
+def test_silent_accounts_delay_no_other_account(worker_setup: WorkerSetup, lane: str) -> None:
     """Calls that end without an answer take eleven seconds each: what matters is their number.
 
-    Break: in `app/messages/due.py`, `_claim`, claim also of accounts that wait.
+    Break: in `app/messages/reconciliation/claims.py`, `_claim`, claim also of accounts that wait.
     """
     silent = [
-        bench.world.tenant(bench.tenant.organization_id, sid[-3:], account_sid=sid)
+        worker_setup.factory.tenant(worker_setup.tenant.organization_id, sid[-3:], account_sid=sid)
         for sid in (f"AC{place:032x}" for place in (1, 2))
     ]
     for tenant in silent:
-        overdue(bench, 2000, tenant, is_settled=lane == "repair_once")
-    with bench.world.database.writing() as c:
-        c.execute(update(messages).values(created_at=bench.clock.at - timedelta(hours=2)))
+        overdue(worker_setup, 2000, tenant, is_settled=lane == "repair_once")
+    with worker_setup.factory.database.writing() as c:
+        c.execute(update(messages).values(created_at=worker_setup.clock.at - timedelta(hours=2)))
     if lane == "settle_once":
-        message_id = bench.unconfirmed()
-        answer = listed(bench.twilios(date_created=format_datetime(bench.clock.at)))
-        bench.clock.advance(60)
+        message_id = worker_setup.unconfirmed()
+        answer = listed(worker_setup.twilios(date_created=format_datetime(worker_setup.clock.at)))
+        worker_setup.clock.advance(60)
     else:
-        sent = bench.gateway.send(bench.tenant).json
+        sent = worker_setup.gateway.send(worker_setup.tenant).json
         message_id = sent["id"]
-        answer = fetched(bench.twilios(sid=sent["message_sid"]))
-        bench.clock.advance(900)
+        answer = fetched(worker_setup.twilios(sid=sent["message_sid"]))
+        worker_setup.clock.advance(900)
 
     def answer_of(call: Call) -> Response:
-        if bench.tenant.account_sid in call.uri:
+        if worker_setup.tenant.account_sid in call.uri:
             return answer
         raise NotConfirmed("slow")
 
-    before = len(bench.gateway.twilio.calls)
+    before = len(worker_setup.gateway.twilio.calls)
     for _ in range(4):
-        bench.gateway.twilio.script = [answer_of] * 40
-        getattr(bench.follow_up, lane)()
-    assert bench.message(message_id)["status"] == "delivered"
-    assert len(bench.gateway.twilio.calls) - before <= 7
+        worker_setup.gateway.twilio.script = [answer_of] * 40
+        getattr(worker_setup.reconcile, lane)()
+    assert worker_setup.message(message_id)["status"] == "delivered"
+    assert len(worker_setup.gateway.twilio.calls) - before <= 7
 
 
-def test_claim_that_was_lost_is_not_asked_about(bench: Bench) -> None:
-    """Break: in `app/messages/follow_up.py`, `_run`, do not look at the lease."""
+def test_claim_that_was_lost_is_not_asked_about(worker_setup: WorkerSetup) -> None:
+    """Break: in `app/messages/reconciliation/reconcile.py`, `_run`, do not look at the lease."""
     for _ in range(4):
-        bench.unconfirmed()
-    bench.clock.advance(60)
+        worker_setup.unconfirmed()
+    worker_setup.clock.advance(60)
 
     def slow(_: Call) -> Response:
-        bench.clock.at += due.LEASE
+        worker_setup.clock.at += claims.CLAIM_LEASE
         return listed()
 
-    assert len(asked(bench, *[slow] * 4)) == 1
+    assert len(asked(worker_setup, *[slow] * 4)) == 1
 
 
 @pytest.mark.parametrize("is_settled", [True, False])
-def test_message_of_a_forgotten_account_stays_as_it_is(bench: Bench, is_settled: bool) -> None:
-    """Break: in `app/messages/due.py`, `_claim`, note nothing for messages without an account."""
-    message_id = bench.gateway.send(bench.tenant).json["id"] if is_settled else bench.unconfirmed()
-    bench.clock.advance(60)
-    with bench.world.database.writing() as c:
+def test_message_of_a_forgotten_account_stays_as_it_is(
+    worker_setup: WorkerSetup, is_settled: bool
+) -> None:
+    """Break: in `app/messages/reconciliation/claims.py`, `_claim`, note nothing for messages without an account."""
+    message_id = (
+        worker_setup.gateway.send(worker_setup.tenant).json["id"]
+        if is_settled
+        else worker_setup.unconfirmed()
+    )
+    worker_setup.clock.advance(60)
+    with worker_setup.factory.database.writing() as c:
         c.execute(update(workspaces).values(account_sid=None))
         c.execute(delete(provider_accounts))
     for _ in range(30):
-        bench.clock.advance(60)
-        assert asked(bench) == []
-    assert bench.message(message_id)["status"] == "pending"
-    reasons = [event["reason"] for event in bench.events(message_id)]
+        worker_setup.clock.advance(60)
+        assert asked(worker_setup) == []
+    assert worker_setup.message(message_id)["status"] == "pending"
+    reasons = [event["reason"] for event in worker_setup.events(message_id)]
     assert reasons == ([] if is_settled else ["unclear"])
-    assert [row["check_at"] for row in bench.world.rows(messages)] == [None]
+    assert [row["check_at"] for row in worker_setup.factory.rows(messages)] == [None]

@@ -4,11 +4,11 @@ import click
 
 from app.cli.destinations.countries import allow_command, block_command
 from app.cli.destinations.files import diff_command, export_command, import_command, set_command
-from app.cli.destinations.freezing import resume_command, suspend_command
+from app.cli.destinations.inheritance import inherit_command, restore_command
 from app.cli.destinations.numbers import check_command, refusals_command
 from app.cli.destinations.rules import rule_group
 from app.cli.destinations.show import history_command, list_command
-from app.cli.destinations.whole import inherit_command, restore_command
+from app.cli.destinations.suspension import resume_command, suspend_command
 from app.cli.group import Group
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from app.cli.destinations.changing import echo_outcome, make
+from app.cli.destinations.change import echo_outcome, make
 from app.cli.destinations.hints import hints_about
 from app.cli.destinations.options import (
     How,

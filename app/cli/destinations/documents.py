@@ -9,8 +9,8 @@ import json
 from enum import StrEnum
 from typing import Any
 
-from app.provisioning.file import parse
-from app.provisioning.mistakes import THE_FILE, FileRefused, Mistake
+from app.provisioning.file import parse_text
+from app.provisioning.problems import THE_FILE, FileProblem, FileRefused
 
 _COLUMNS = ("code", "status")
 
@@ -47,15 +47,15 @@ def read_document(content: bytes) -> Any:
     first = _first_line(content)
     if not first:
         # To block everything is too much to be meant by nothing at all.
-        raise FileRefused(Mistake(THE_FILE, "Is empty."))
+        raise FileRefused(FileProblem(THE_FILE, "Is empty."))
     if first.startswith("{") or "," not in first or "=" in first:
-        return parse(content)
+        return parse_text(content)
     try:
         return {"destinations": _read_csv(content.decode("utf-8-sig"))}
     except UnicodeDecodeError as problem:
-        raise FileRefused(Mistake(THE_FILE, "Is not a text in UTF-8.")) from problem
+        raise FileRefused(FileProblem(THE_FILE, "Is not a text in UTF-8.")) from problem
     except csv.Error as problem:
-        raise FileRefused(Mistake(THE_FILE, f"Is not CSV: {problem}.")) from problem
+        raise FileRefused(FileProblem(THE_FILE, f"Is not CSV: {problem}.")) from problem
 
 
 def _first_line(content: bytes) -> str:
@@ -76,8 +76,8 @@ def _read_csv(text: str) -> dict[str, str]:
             continue
         at = f"line {rows.line_num}"
         if len(row) != len(_COLUMNS):
-            raise FileRefused(Mistake(at, f"Must be {','.join(_COLUMNS)}."))
+            raise FileRefused(FileProblem(at, f"Must be {','.join(_COLUMNS)}."))
         code, status = row
         if found.setdefault(code, status) != status:
-            raise FileRefused(Mistake(at, f"{code} stands twice, with another status."))
+            raise FileRefused(FileProblem(at, f"{code} stands twice, with another status."))
     return found

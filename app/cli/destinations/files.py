@@ -2,18 +2,18 @@
 
 import click
 
-from app.cli.destinations.changing import echo_outcome, make
+from app.cli.destinations.change import echo_outcome, make
 from app.cli.destinations.documents import Format, read_document, write_document
-from app.cli.destinations.lines import change_lines, rule_lines
+from app.cli.destinations.format import change_lines, rule_lines
 from app.cli.destinations.options import How, acknowledge_option, change_options
 from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
 from app.cli.group import Command, echo_json
 from app.cli.input import read_input
 from app.destinations import changes
-from app.destinations.document import PolicyDocument, WantedPolicy, document_of
-from app.destinations.exchange import compare, take_document
-from app.destinations.rules_difference import rules_difference
-from app.destinations.schemas import MapBody, WantedMap
+from app.destinations.api.document import PolicyDocument, WantedPolicy, document_of
+from app.destinations.api.history import rules_difference
+from app.destinations.api.schemas import MapBody, WantedMap
+from app.destinations.import_export import import_document, plan_import
 from app.web.bodies import load
 
 _DIFFERS = 2
@@ -49,7 +49,7 @@ def import_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> Non
     """
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
     with opened_workspace(how.workspace) as opened:
-        change = take_document(wanted, opened.now, acknowledged)
+        change = import_document(wanted, opened.now, acknowledged)
         outcome = make(opened, change, how)
     echo_outcome(opened, outcome, how)
 
@@ -66,7 +66,7 @@ def diff_command(*, file: str, workspace: str | None, as_json: bool) -> None:
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
     with opened_workspace(workspace) as opened, opened.database.reading() as connection:
         effective = opened.effective(connection)
-        difference = compare(connection, effective, wanted, opened.now)
+        difference = plan_import(connection, effective, wanted, opened.now)
     rules = rules_difference(effective.state, difference.after)
     if as_json:
         changed = [change.as_json() for change in difference.changes]

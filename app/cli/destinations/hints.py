@@ -11,13 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.cli.destinations.lines import country
-from app.destinations.check import load_gates
-from app.destinations.load import Effective
-from app.destinations.policy import Access
-from app.destinations.provider_gates import UNSUPPORTED
-from app.destinations.state import country_accesses
-from app.destinations.territories import has_numbers, hints_for
+from app.cli.destinations.format import country
+from app.destinations.geo_permissions.permissions import UNSUPPORTED, load_geo_permissions
+from app.destinations.policy.evaluate import Access
+from app.destinations.policy.state import country_accesses
+from app.destinations.policy.territories import has_numbers, hints_for
+from app.destinations.storage.load import EffectivePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,10 @@ class Hints:
 
 
 def hints_about(
-    connection: Connection, codes: Sequence[str], effective: Effective, now: datetime
+    connection: Connection, codes: Sequence[str], effective: EffectivePolicy, now: datetime
 ) -> Hints:
     """Return the hints about countries that a change allows."""
-    gates = load_gates(connection, effective.workspace_id)
+    geo_permissions = load_geo_permissions(connection, effective.workspace_id)
     named = country_accesses(effective.state, now)
     separate = {
         code: tuple(one for one in others if named.get(one) != Access.ALLOWED)
@@ -68,6 +67,6 @@ def hints_about(
         without_numbers=tuple(code for code in once if not has_numbers(code)),
         unsupported=tuple(code for code in once if code in UNSUPPORTED),
         closed_at_provider=tuple(
-            code for code in once if code not in UNSUPPORTED and gates.is_closed(code)
+            code for code in once if code not in UNSUPPORTED and geo_permissions.is_closed(code)
         ),
     )

@@ -10,19 +10,19 @@ from typing import Any
 
 import click
 
-from app.cli.destinations.lines import country, printable, table
+from app.cli.destinations.format import country, printable, table
 from app.cli.destinations.workspace import (
     OpenedWorkspace,
     json_option,
     opened_workspace,
     workspace_option,
 )
-from app.cli.group import Command, Failure, echo_json
-from app.cli.input import Id, WholeNumber
+from app.cli.group import Command, CommandFailure, echo_json
+from app.cli.input import IdParam, WholeNumberParam
 from app.cli.times import Moment
-from app.destinations.check import judge_all, load_gates
-from app.destinations.load import load_use_case_countries
-from app.destinations.refused import RefusalFilter, load_counts, load_refusals, render_refusal
+from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
+from app.destinations.refusals import RefusalFilter, load_counts, load_refusals, render_refusal
+from app.destinations.storage.load import load_use_case_countries
 from app.kernel.errors import InvalidDestination, NotFound
 
 _STANDARD_INPUT = "-"
@@ -31,7 +31,7 @@ _MAX_LISTED = 10_000
 
 @click.command("check", cls=Command)
 @click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
-@click.option("--use-case", type=Id(), help="Check as a send of this use case.")
+@click.option("--use-case", type=IdParam(), help="Check as a send of this use case.")
 @workspace_option
 @json_option
 def check_command(
@@ -46,7 +46,7 @@ def check_command(
     if as_json:
         echo_json({"verdicts": verdicts})
         return
-    if opened.row.frozen_at is not None:
+    if opened.row.suspended_at is not None:
         click.echo(
             f"{opened.name} is suspended: every send is refused until it is resumed", err=True
         )
@@ -67,13 +67,13 @@ def _judge(opened: OpenedWorkspace, numbers: list[str], use_case: Any) -> list[d
     countries = None
     with opened.database.reading() as connection:
         effective = opened.effective(connection)
-        gates = load_gates(connection, opened.workspace_id)
+        geo_permissions = load_geo_permissions(connection, opened.workspace_id)
         if use_case is not None:
             try:
                 countries = load_use_case_countries(connection, opened.workspace_id, use_case)
             except NotFound as problem:
-                raise Failure(f"{opened.name} has no use case {use_case}") from problem
-    return judge_all(numbers, effective.policy(countries), gates, opened.now)
+                raise CommandFailure(f"{opened.name} has no use case {use_case}") from problem
+    return evaluate_numbers(numbers, effective.policy(countries), geo_permissions, opened.now)
 
 
 def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
     "--limit",
     default=20,
     show_default=True,
-    type=WholeNumber(1, _MAX_LISTED),
+    type=WholeNumberParam(1, _MAX_LISTED),
     help="How many to list, newest first.",
 )
 @workspace_option

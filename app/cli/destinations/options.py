@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from app.cli.destinations.workspace import json_option, workspace_option
-from app.cli.group import Failure
-from app.cli.input import WholeNumber
+from app.cli.group import CommandFailure
+from app.cli.input import WholeNumberParam
 from app.cli.times import Duration, Moment
 from app.kernel.clock import to_milliseconds
 from app.kernel.errors import RevisionMismatch
@@ -19,7 +19,7 @@ MAX_REVISION = 2**31 - 1
 _MAX_REASON = 500
 
 
-class Text(click.ParamType[str]):
+class TextParam(click.ParamType[str]):
     """A text that can be stored, of up to 500 characters."""
 
     name = "TEXT"
@@ -42,10 +42,12 @@ class How:
     if_match: int | None
     as_json: bool
 
-    def mismatch(self, problem: RevisionMismatch) -> Failure:
+    def mismatch(self, problem: RevisionMismatch) -> CommandFailure:
         """Say that the condition does not hold."""
         found = (problem.details or {}).get("revision")
-        return Failure(f"the current revision is {found}, not {self.if_match}: nothing was changed")
+        return CommandFailure(
+            f"the current revision is {found}, not {self.if_match}: nothing was changed"
+        )
 
 
 _OPTIONS = (
@@ -55,11 +57,11 @@ _OPTIONS = (
         is_flag=True,
         help="Change nothing: print the difference and its effect on the last 30 days of traffic.",
     ),
-    click.option("--reason", type=Text(), help="Reason, shown in the history."),
+    click.option("--reason", type=TextParam(), help="Reason, shown in the history."),
     click.option(
         "--if-match",
         metavar="REVISION",
-        type=WholeNumber(0, MAX_REVISION),
+        type=WholeNumberParam(0, MAX_REVISION),
         help="Change only if this is still the current revision.",
     ),
     json_option,

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import click
 
-from app.cli.destinations.changing import echo_outcome, make
-from app.cli.destinations.lines import rule_row, table
+from app.cli.destinations.change import echo_outcome, make
+from app.cli.destinations.format import rule_row, table
 from app.cli.destinations.options import (
     How,
     acknowledge_option,
@@ -15,11 +15,11 @@ from app.cli.destinations.options import (
     ending_options,
 )
 from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
-from app.cli.group import Failure, Group, echo_json
+from app.cli.group import CommandFailure, Group, echo_json
 from app.destinations import changes
-from app.destinations.policy import Access, Rule, RuleKind
-from app.destinations.schemas import RuleBody, WantedRule
-from app.destinations.store import rule_json
+from app.destinations.api.schemas import RuleBody, WantedRule
+from app.destinations.policy.evaluate import Access, Rule, RuleKind
+from app.destinations.storage.store import rule_json
 from app.kernel.clock import rfc3339
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id, parse_id
@@ -100,15 +100,15 @@ def remove_command(*, rule: str, how: How) -> None:
         try:
             outcome = make(opened, changes.drop_rule(rule_id), how)
         except NotFound as problem:
-            raise Failure(f"there is no rule {rule}") from problem
+            raise CommandFailure(f"there is no rule {rule}") from problem
     echo_outcome(opened, outcome, how)
 
 
 def _rule_of_value(rules: tuple[Rule, ...], value: str) -> UUID:
     found = [rule.rule_id for rule in rules if rule.value == value]
     if not found:
-        raise Failure(f"there is no rule {value}")
+        raise CommandFailure(f"there is no rule {value}")
     if len(found) > 1:
         ids = ", ".join(map(str, found))
-        raise Failure(f"several rules are about {value}: give the id, one of {ids}")
+        raise CommandFailure(f"several rules are about {value}: give the id, one of {ids}")
     return found[0]

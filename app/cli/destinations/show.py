@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from app.access.store import load_workspace
-from app.cli.destinations.lines import (
+from app.cli.destinations.format import (
     country,
     printable,
     revision_lines,
@@ -21,23 +21,23 @@ from app.cli.destinations.workspace import (
     workspace_option,
 )
 from app.cli.group import Command, echo_json
-from app.cli.input import WholeNumber
+from app.cli.input import WholeNumberParam
 from app.db.rows import AnyRow
-from app.destinations.history import (
+from app.destinations.api.history import (
+    RulesDifference,
     load_history,
     render_revision,
     rule_changes,
     write_csv,
 )
-from app.destinations.load import Effective
-from app.destinations.policy import Access
-from app.destinations.provider_compare import allowed_countries
-from app.destinations.rules_difference import RulesDifference
-from app.destinations.schemas import HistoryFilter
-from app.destinations.state import country_accesses
-from app.destinations.store import rule_json
-from app.destinations.territories import has_numbers
-from app.destinations.visible_rules import OPERATOR
+from app.destinations.api.schemas import HistoryFilter
+from app.destinations.geo_permissions.compare import allowed_countries
+from app.destinations.policy.evaluate import Access
+from app.destinations.policy.state import country_accesses
+from app.destinations.policy.territories import has_numbers
+from app.destinations.storage.load import EffectivePolicy
+from app.destinations.storage.store import rule_json
+from app.destinations.storage.visible_rules import OPERATOR
 from app.kernel.clock import rfc3339
 
 _MAX_LISTED = 100_000
@@ -59,9 +59,9 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
         click.echo(line)
 
 
-def _accesses(effective: Effective, opened: OpenedWorkspace) -> dict[str, str]:
+def _accesses(effective: EffectivePolicy, opened: OpenedWorkspace) -> dict[str, str]:
     """Return the access of each country that the map or a rule names."""
-    named = country_accesses(effective.state, opened.now).keys() | effective.floor
+    named = country_accesses(effective.state, opened.now).keys() | effective.denied_by_organization
     allowed = allowed_countries(effective.policy(), opened.now)
     return {
         code: (Access.ALLOWED if code in allowed else Access.BLOCKED).value
@@ -70,18 +70,21 @@ def _accesses(effective: Effective, opened: OpenedWorkspace) -> dict[str, str]:
 
 
 def _policy_json(
-    opened: OpenedWorkspace, effective: Effective, owner: AnyRow | None, accesses: dict[str, str]
+    opened: OpenedWorkspace,
+    effective: EffectivePolicy,
+    owner: AnyRow | None,
+    accesses: dict[str, str],
 ) -> dict[str, Any]:
-    frozen_at = opened.row.frozen_at
+    suspended_at = opened.row.suspended_at
     return {
         "workspace": {"id": str(opened.workspace_id), "name": opened.name},
         "revision": effective.revision,
         "updated_at": rfc3339(effective.updated_at),
         "inherit": effective.inherits,
         "owner": {"id": str(effective.owner_id), "name": owner.name if owner else None},
-        "frozen": frozen_at is not None,
-        "frozen_reason": opened.row.frozen_reason,
-        "denied_by_organization": sorted(effective.floor),
+        "frozen": suspended_at is not None,
+        "frozen_reason": opened.row.suspended_reason,
+        "denied_by_organization": sorted(effective.denied_by_organization),
         "reachable": [code for code, access in accesses.items() if access == Access.ALLOWED],
         "destinations": dict(sorted(effective.state.destinations.items())),
         "rules": [rule_json(rule) for rule in effective.state.rules],
@@ -89,14 +92,17 @@ def _policy_json(
 
 
 def _policy_lines(
-    opened: OpenedWorkspace, effective: Effective, owner: AnyRow | None, accesses: dict[str, str]
+    opened: OpenedWorkspace,
+    effective: EffectivePolicy,
+    owner: AnyRow | None,
+    accesses: dict[str, str],
 ) -> Iterator[str]:
     whose = f"inherited from {owner.name if owner else 'nobody'}" if effective.inherits else "own"
     changed = rfc3339(effective.updated_at)
     yield f"{opened.name}: {whose} policy, revision {effective.revision}, changed {changed}"
-    if opened.row.frozen_at is not None:
-        reason = printable(opened.row.frozen_reason or "")
-        yield f"suspended since {rfc3339(opened.row.frozen_at)}, every send is refused: {reason}"
+    if opened.row.suspended_at is not None:
+        reason = printable(opened.row.suspended_reason or "")
+        yield f"suspended since {rfc3339(opened.row.suspended_at)}, every send is refused: {reason}"
     rows = [(country(code), said, _why(code, said, effective)) for code, said in accesses.items()]
     yield from table(rows)
     yield "every other country: blocked" if rows else "every country: blocked"
@@ -106,8 +112,8 @@ def _policy_lines(
         yield from (f"  {line}" for line in table(rules))
 
 
-def _why(code: str, access: str, effective: Effective) -> str:
-    if code in effective.floor:
+def _why(code: str, access: str, effective: EffectivePolicy) -> str:
+    if code in effective.denied_by_organization:
         return "denied by the organization"
     if not has_numbers(code):
         return "no number belongs to it"
@@ -119,7 +125,7 @@ def _why(code: str, access: str, effective: Effective) -> str:
     "--limit",
     default=100,
     show_default=True,
-    type=WholeNumber(1, _MAX_LISTED),
+    type=WholeNumberParam(1, _MAX_LISTED),
     help="How many revisions, newest first.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line per changed country.")

@@ -10,12 +10,12 @@ import click
 from sqlalchemy import Connection
 
 from app.bootstrap import open_services, open_settings
-from app.cli.opening import ready_database
+from app.cli.context import ready_database
 from app.cli.scopes import find_workspace_or_only
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.destinations.load import Effective, load_effective
 from app.destinations.manage import ManageDestinations
+from app.destinations.storage.load import EffectivePolicy, load_effective
 from app.guards.manage import ManageGuards
 from app.kernel.clock import Clock, utc_now
 
@@ -48,7 +48,7 @@ class OpenedWorkspace:
         """Return the name."""
         return str(self.row.name)
 
-    def effective(self, connection: Connection | None = None) -> Effective:
+    def effective(self, connection: Connection | None = None) -> EffectivePolicy:
         """Load the policy that counts for it."""
         if connection is not None:
             return load_effective(connection, self.workspace_id)

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const form = document.getElementById("wishes");
+  const form = document.getElementById("pending-changes");
   const map = document.getElementById("map");
   const words = (text) => new Set((text ?? "").split(" ").filter(Boolean));
   const names = map && new Intl.DisplayNames([map.dataset.language, "en"], { type: "region", fallback: "code" });

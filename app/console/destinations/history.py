@@ -4,29 +4,25 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.access.roles import Role
-from app.console.destinations.confirmation import (
-    Trial,
+from app.access.principal import Role
+from app.console.destinations.confirm import (
+    DryRun,
+    dry_run_change,
     given_reason,
     is_confirmed,
     make_confirmed,
-    try_change,
 )
-from app.console.destinations.sight import Sight, load_sight, place_of
-from app.console.forms import Form, refilled
-from app.console.guard import Visits
-from app.console.lists import listed
-from app.console.navigation import DESTINATIONS
-from app.console.pages import go_to, page_answer
+from app.console.destinations.view import DestinationsView, load_destinations_view, shown_workspace
+from app.console.ui.forms import Form, refilled
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import listed
+from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.destinations.changes import restore_revision
-from app.destinations.history import (
-    load_history,
-    load_revision,
-    rule_changes,
-)
-from app.destinations.schemas import HistoryFilter, HistoryQuery
+from app.destinations.api.history import load_history, rule_changes
+from app.destinations.api.schemas import HistoryFilter, HistoryQuery
+from app.destinations.changes import restore_policy
+from app.destinations.storage.store import load_revision
 from app.kernel.clock import Clock
 from app.kernel.errors import (
     DestinationsInherited,
@@ -35,92 +31,98 @@ from app.kernel.errors import (
     ValidationFailed,
 )
 from app.kernel.whole_numbers import read_whole_number
-from app.people.visitor import Visitor
+from app.users.current_user import CurrentUser
 from app.web.bodies import Query
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 PATH = f"{DESTINATIONS}/history"
 _QUERY: Query[HistoryFilter] = Query(HistoryQuery)
 
 
-@routes.add("GET", PATH, guard=Visits(Role.VIEWER), query=_QUERY, answers={200: "text/html"})
-def history_page(visitor: Visitor) -> Answer:
+@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), query=_QUERY, answers={200: "text/html"})
+def history_page(current_user: CurrentUser) -> Answer:
     """List the revisions, newest first."""
     wanted = _QUERY.read()
-    with service(Database).reading() as connection:
-        sight = load_sight(connection, visitor)
-        rows = load_history(connection, sight.effective.workspace_id, wanted)
+    with get_service(Database).reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        rows = load_history(connection, view.effective.workspace_id, wanted)
     return page_answer(
-        visitor,
+        current_user,
         "destinations/history.html",
-        sight=sight,
-        rule_changes=rule_changes(rows, sight.reader),
+        view=view,
+        rule_changes=rule_changes(rows, view.reader),
         **listed(PATH, rows, wanted.limit, lambda row: row.id),
     )
 
 
-@routes.add("GET", f"{PATH}/{{revision}}", guard=Visits(Role.VIEWER), answers={200: "text/html"})
-def revision_page(visitor: Visitor, revision: str) -> Answer:
+@routes.add(
+    "GET", f"{PATH}/{{revision}}", guard=RequiresRole(Role.VIEWER), answers={200: "text/html"}
+)
+def revision_page(current_user: CurrentUser, revision: str) -> Answer:
     """Show the policy after a revision, and the effect of restoring it."""
-    return _page(visitor, _number(revision))
+    return _page(current_user, _number(revision))
 
 
 @routes.add(
     "POST",
     f"{PATH}/{{revision}}/restore",
-    guard=Visits(Role.ADMIN),
+    guard=RequiresRole(Role.ADMIN),
     answers={303: None, **dict.fromkeys((409, 412, 422), "text/html")},
     errors=(NotFound,),
 )
-def restore(visitor: Visitor, revision: str) -> Answer:
+def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
     """Go back to how the policy was after a revision."""
     number = _number(revision)
-    change = restore_revision(number, service(Clock).now())
+    change = restore_policy(number, get_service(Clock).now())
     if not is_confirmed(_text(number)):
         form = Form(errors={"": ["Review the effect, then restore."]})
-        return _page(visitor, number, 422, form)
+        return _page(current_user, number, 422, form)
     try:
-        changed = make_confirmed(visitor, place_of(visitor), change, given_reason())
+        changed = make_confirmed(
+            current_user, shown_workspace(current_user), change, given_reason()
+        )
     except RevisionMismatch:
-        return _page(visitor, number, 412)
+        return _page(current_user, number, 412)
     except DestinationsInherited as inherited:
-        return _page(visitor, number, 409, Form(errors={"": [inherited.text]}))
+        return _page(current_user, number, 409, Form(errors={"": [inherited.text]}))
     except ValidationFailed as problem:
-        return _page(visitor, number, 422, refilled(problem))
+        return _page(current_user, number, 422, refilled(problem))
     told = f"Revision {number} is restored as revision {changed.effective.revision}."
-    return go_to(PATH, told)
+    return redirect_with_flash(PATH, told)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    sight: Sight
+class _RevisionView:
+    view: DestinationsView
     row: AnyRow
-    trial: Trial | None
+    dry_run: DryRun | None
 
 
-def _look(connection: Connection, visitor: Visitor, number: int) -> _Look:
-    sight = load_sight(connection, visitor)
-    workspace_id = sight.effective.workspace_id
+def _revision_view(connection: Connection, current_user: CurrentUser, number: int) -> _RevisionView:
+    view = load_destinations_view(connection, current_user)
+    workspace_id = view.effective.workspace_id
     row = load_revision(connection, workspace_id, number)
-    trial = None
-    if sight.may_change:
-        change = restore_revision(number, sight.now)
-        trial = try_change(connection, visitor, workspace_id, change, _text(number))
-    return _Look(sight, row, trial)
+    dry_run = None
+    if view.may_change:
+        change = restore_policy(number, view.now)
+        dry_run = dry_run_change(connection, current_user, workspace_id, change, _text(number))
+    return _RevisionView(view, row, dry_run)
 
 
-def _page(visitor: Visitor, number: int, status: int = 200, form: Form | None = None) -> Answer:
-    with service(Database).reading() as connection:
-        look = _look(connection, visitor, number)
+def _page(
+    current_user: CurrentUser, number: int, status: int = 200, form: Form | None = None
+) -> Answer:
+    with get_service(Database).reading() as connection:
+        look = _revision_view(connection, current_user, number)
     return page_answer(
-        visitor,
+        current_user,
         "destinations/revision.html",
         status,
-        sight=look.sight,
+        view=look.view,
         row=look.row,
-        trial=look.trial,
+        dry_run=look.dry_run,
         form=form or Form(),
         is_stale=status == 412,  # noqa: PLR2004
     )

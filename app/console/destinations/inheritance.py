@@ -2,76 +2,79 @@
 
 from flask import request
 
-from app.access.roles import Role
-from app.console.destinations.confirmation import (
-    Trial,
+from app.access.principal import Role
+from app.console.destinations.confirm import (
+    DryRun,
+    dry_run_change,
     given_reason,
     is_confirmed,
     make_confirmed,
-    try_change,
 )
-from app.console.destinations.sight import load_sight, place_of
-from app.console.forms import Form, refilled
-from app.console.guard import Visits
-from app.console.navigation import DESTINATIONS
-from app.console.pages import go_to, page_answer
+from app.console.destinations.view import load_destinations_view, shown_workspace
+from app.console.ui.forms import Form, refilled
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
-from app.destinations.changes import set_inheritance
+from app.destinations.changes import change_inheritance
 from app.kernel.errors import RevisionMismatch, ValidationFailed
-from app.people.visitor import Visitor
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 PATH = f"{DESTINATIONS}/inheritance"
 
 
-@routes.add("GET", PATH, guard=Visits(Role.VIEWER), answers={200: "text/html"})
-def inheritance_page(visitor: Visitor) -> Answer:
+@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def inheritance_page(current_user: CurrentUser) -> Answer:
     """Show which workspace owns the policy, and the effect of switching."""
-    return _page(visitor)
+    return _page(current_user)
 
 
 @routes.add(
     "POST",
     PATH,
-    guard=Visits(Role.ADMIN),
+    guard=RequiresRole(Role.ADMIN),
     answers={303: None, **dict.fromkeys((412, 422), "text/html")},
 )
-def switch_inheritance(visitor: Visitor) -> Answer:
+def switch_inheritance(current_user: CurrentUser) -> Answer:
     """Follow the parent, or leave it and start from a copy of its policy."""
     inherit = request.form.get("inherit") == "true"
     if not is_confirmed(_text(inherit=inherit)):
-        return _page(visitor, 422, Form(errors={"": ["Review the effect, then confirm."]}))
+        return _page(current_user, 422, Form(errors={"": ["Review the effect, then confirm."]}))
     try:
-        change = set_inheritance(inherit=inherit)
-        make_confirmed(visitor, place_of(visitor), change, given_reason())
+        change = change_inheritance(inherit=inherit)
+        make_confirmed(current_user, shown_workspace(current_user), change, given_reason())
     except RevisionMismatch:
-        return _page(visitor, 412)
+        return _page(current_user, 412)
     except ValidationFailed as problem:
-        return _page(visitor, 422, refilled(problem))
+        return _page(current_user, 422, refilled(problem))
     told = (
         "Now inheriting from the parent."
         if inherit
         else "No longer inheriting. This workspace has its own policy."
     )
-    return go_to(PATH, told)
+    return redirect_with_flash(PATH, told)
 
 
-def _page(visitor: Visitor, status: int = 200, form: Form | None = None) -> Answer:
-    trial: Trial | None = None
-    with service(Database).reading() as connection:
-        sight = load_sight(connection, visitor)
-        other = not sight.effective.inherits
-        if visitor.permits(Role.ADMIN) and (sight.effective.parent_id or sight.effective.inherits):
-            change, text = set_inheritance(inherit=other), _text(inherit=other)
-            trial = try_change(connection, visitor, sight.effective.workspace_id, change, text)
+def _page(current_user: CurrentUser, status: int = 200, form: Form | None = None) -> Answer:
+    dry_run: DryRun | None = None
+    with get_service(Database).reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        other = not view.effective.inherits
+        if current_user.permits(Role.ADMIN) and (
+            view.effective.parent_id or view.effective.inherits
+        ):
+            change, text = change_inheritance(inherit=other), _text(inherit=other)
+            dry_run = dry_run_change(
+                connection, current_user, view.effective.workspace_id, change, text
+            )
     return page_answer(
-        visitor,
+        current_user,
         "destinations/inheritance.html",
         status,
-        sight=sight,
-        trial=trial,
+        view=view,
+        dry_run=dry_run,
         form=form or Form(),
         is_stale=status == 412,  # noqa: PLR2004
     )

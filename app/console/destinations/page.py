@@ -8,136 +8,150 @@ from dataclasses import replace
 from flask import request
 from sqlalchemy import Connection
 
-from app.access.roles import Role
-from app.console.country_options import country_options
-from app.console.destinations.draft import Draft, read_draft
-from app.console.destinations.outlook import look_ahead, problems_by_country
-from app.console.destinations.sight import Sight, by_name, load_sight, place_of
-from app.console.destinations.wishes import DURATIONS, Wishes, read_wishes
-from app.console.forms import Form
-from app.console.guard import Visits
-from app.console.language import visitor_language
-from app.console.navigation import DESTINATIONS
-from app.console.pages import go_to, page_answer
+from app.access.principal import Role
+from app.console.destinations.pending_changes import (
+    DURATIONS,
+    Draft,
+    PendingChanges,
+    read_draft,
+    read_pending_changes,
+)
+from app.console.destinations.preview import preview_changes, problems_by_country
+from app.console.destinations.view import (
+    DestinationsView,
+    by_name,
+    country_options,
+    load_destinations_view,
+    shown_workspace,
+)
+from app.console.ui.forms import Form
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import DESTINATIONS, page_answer, preferred_language, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.destinations.adjust import adjust
-from app.destinations.history import load_history
-from app.destinations.manage import Asked, ManageDestinations
-from app.destinations.schemas import HistoryFilter
+from app.destinations.api.history import load_history
+from app.destinations.api.schemas import HistoryFilter
+from app.destinations.changes import adjust
+from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.kernel.clock import Clock
 from app.kernel.countries import is_country
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
-from app.people.visitor import Visitor
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 _MOST_REVISIONS = 20
 _WHOLE = "destinations/page.html"
 
 
-@routes.add("GET", DESTINATIONS, guard=Visits(Role.VIEWER), answers={200: "text/html"})
-def destinations_page(visitor: Visitor) -> Answer:
+@routes.add("GET", DESTINATIONS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def destinations_page(current_user: CurrentUser) -> Answer:
     """Show which countries the workspace may reach.
 
     Countries named as ``allow`` or ``block`` in the address are marked, one named as ``country`` is
     selected; Save is still needed.
     """
     chosen = request.args.get("country", "")
-    marked = Draft(read_wishes(request.args), country=chosen if is_country(chosen) else "")
-    is_marked = marked.wishes or marked.country
-    return show(visitor, marked=marked if is_marked and visitor.permits(Role.ADMIN) else None)
+    marked = Draft(read_pending_changes(request.args), country=chosen if is_country(chosen) else "")
+    is_marked = marked.pending_changes or marked.country
+    return show(
+        current_user, marked=marked if is_marked and current_user.permits(Role.ADMIN) else None
+    )
 
 
 @routes.add(
     "POST",
     DESTINATIONS,
-    guard=Visits(Role.ADMIN),
+    guard=RequiresRole(Role.ADMIN),
     answers={303: None, **dict.fromkeys((200, 409, 412, 422), "text/html")},
 )
-def change_destinations(visitor: Visitor) -> Answer:
+def change_destinations(current_user: CurrentUser) -> Answer:
     """Collect a change, or save the previewed changes."""
     draft = read_draft()
     if not draft.is_ready:
-        return show(visitor, draft)
+        return show(current_user, draft)
     try:
-        return _save(visitor, draft)
+        return _save(current_user, draft)
     except RevisionMismatch:
-        return show(visitor, draft, 412)
+        return show(current_user, draft, 412)
     except DestinationsInherited as inherited:
         told = Form(errors={"": [inherited.text]})
-        return show(visitor, replace(draft, form=told), 409)
+        return show(current_user, replace(draft, form=told), 409)
     except ValidationFailed as problem:
         errors = {f"country:{c}": texts for c, texts in problems_by_country(problem).items()}
-        return show(visitor, replace(draft, form=Form(draft.form.values, errors)), 422)
+        return show(current_user, replace(draft, form=Form(draft.form.values, errors)), 422)
 
 
 @routes.add(
     "POST",
     f"{DESTINATIONS}/preview",
-    guard=Visits(Role.ADMIN),
+    guard=RequiresRole(Role.ADMIN),
     answers={200: "text/html"},
 )
-def preview_destinations(visitor: Visitor) -> Answer:
+def preview_destinations(current_user: CurrentUser) -> Answer:
     """Render the preview, as a part of the page."""
     draft = replace(read_draft(), step="")
-    return show(visitor, draft, template="destinations/outlook.html")
+    return show(current_user, draft, template="destinations/preview.html")
 
 
 def show(
-    visitor: Visitor,
+    current_user: CurrentUser,
     draft: Draft | None = None,
     status: int = 200,
     template: str = _WHOLE,
     *,
-    freezing: Form | None = None,
+    suspension_form: Form | None = None,
     marked: Draft | None = None,
 ) -> Answer:
     """Render the page, or its part, with the pending changes."""
-    with service(Database).reading() as connection:
-        sight = load_sight(connection, visitor)
+    with get_service(Database).reading() as connection:
+        view = load_destinations_view(connection, current_user)
         if marked is not None:
-            revision = sight.effective.revision
-            draft = replace(marked, wishes=replace(marked.wishes, revision=revision))
-        base = draft.wishes.revision if draft else sight.effective.revision
-        after = (draft or Draft(Wishes(base))).after_step(sight)
-        can_save = bool(after.wishes) and sight.may_change
-        outlook = look_ahead(connection, sight, after.wishes) if can_save else None
-        since = _since(connection, sight, base)
+            revision = view.effective.revision
+            draft = replace(
+                marked, pending_changes=replace(marked.pending_changes, revision=revision)
+            )
+        base = draft.pending_changes.revision if draft else view.effective.revision
+        after = (draft or Draft(PendingChanges(base))).after_step(view)
+        can_save = bool(after.pending_changes) and view.may_change
+        preview = preview_changes(connection, view, after.pending_changes) if can_save else None
+        since = _since(connection, view, base)
     return page_answer(
-        visitor,
+        current_user,
         template,
         422 if status == 200 and after.form.errors else status,  # noqa: PLR2004
-        sight=sight,
+        view=view,
         draft=after,
-        outlook=outlook,
-        listed=sight.listed,
-        shown_codes=by_name({*sight.listed, *after.wishes.opened}),
+        preview=preview,
+        listed=view.listed,
+        shown_codes=by_name({*view.listed, *after.pending_changes.opened}),
         since=since,
         is_part=template != _WHOLE,
-        is_stale=base != sight.effective.revision,
-        wanted=draft.wishes if draft else Wishes(base),
-        options=country_options(visitor_language()),
+        is_stale=base != view.effective.revision,
+        wanted=draft.pending_changes if draft else PendingChanges(base),
+        options=country_options(preferred_language()),
         durations=DURATIONS,
-        language=visitor_language(),
-        freezing=freezing or Form(),
+        language=preferred_language(),
+        suspension_form=suspension_form or Form(),
     )
 
 
-def _save(visitor: Visitor, draft: Draft) -> Answer:
-    now = service(Clock).now()
-    change = adjust(draft.wishes.adjustment(now), draft.reason, now, draft.acknowledged)
-    asked = Asked(visitor.actor, draft.reason, frozenset({draft.wishes.revision}), dry_run=False)
-    changed = service(ManageDestinations)(place_of(visitor), change, asked)
+def _save(current_user: CurrentUser, draft: Draft) -> Answer:
+    now = get_service(Clock).now()
+    change = adjust(draft.pending_changes.adjustment(now), draft.reason, now, draft.acknowledged)
+    asked = ChangeRequest(
+        current_user.actor, draft.reason, frozenset({draft.pending_changes.revision}), dry_run=False
+    )
+    changed = get_service(ManageDestinations)(shown_workspace(current_user), change, asked)
     told = f"Saved as revision {changed.effective.revision}. In effect for the next send."
-    return go_to(DESTINATIONS, told)
+    return redirect_with_flash(DESTINATIONS, told)
 
 
-def _since(connection: Connection, sight: Sight, base: int) -> list[AnyRow]:
+def _since(connection: Connection, view: DestinationsView, base: int) -> list[AnyRow]:
     """Load the revisions after the one that the form was made for, newest first."""
-    if base == sight.effective.revision:
+    if base == view.effective.revision:
         return []
     wanted = HistoryFilter(_MOST_REVISIONS)
-    rows = load_history(connection, sight.effective.workspace_id, wanted)
+    rows = load_history(connection, view.effective.workspace_id, wanted)
     return [row for row in rows if row.revision > base]

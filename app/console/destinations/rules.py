@@ -5,33 +5,30 @@ from uuid import UUID
 
 from flask import request
 
-from app.access.roles import Role
-from app.console.destinations.confirmation import (
-    Trial,
+from app.access.principal import Role
+from app.console.destinations.confirm import (
+    DryRun,
+    dry_run_change,
     given_reason,
     is_confirmed,
     make_confirmed,
-    try_change,
 )
-from app.console.destinations.sight import load_sight, place_of
-from app.console.forms import Form, read_form, refilled
-from app.console.guard import Visits
-from app.console.navigation import DESTINATIONS
-from app.console.pages import go_to, page_answer
-from app.console.typed_times import typed_time
+from app.console.destinations.view import load_destinations_view, shown_workspace
+from app.console.ui.forms import Form, parse_time, read_form, refilled
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
-from app.destinations.changes import add_rule, drop_rule
-from app.destinations.document import content_of
-from app.destinations.high_risk import HIGH_RISK
-from app.destinations.manage import Change
-from app.destinations.policy import Rule
-from app.destinations.schemas import RuleBody, WantedRule
+from app.destinations.api.document import rule_content
+from app.destinations.api.schemas import RuleBody, WantedRule
+from app.destinations.changes import HIGH_RISK, add_rule, drop_rule
+from app.destinations.manage import PolicyChange
+from app.destinations.policy.evaluate import Rule
 from app.kernel.clock import Clock
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.kernel.ids import new_id
-from app.people.visitor import Visitor
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 PATH = f"{DESTINATIONS}/rules"
@@ -43,26 +40,26 @@ _ANSWERS = {303: None, **dict.fromkeys((200, 409, 412, 422), "text/html")}
 class _Wanted:
     """The change to preview, and the rule that it would remove, if any."""
 
-    change: Change
+    change: PolicyChange
     text: str
     removed_id: UUID | None = None
     form: Form = field(default_factory=Form)
 
 
-@routes.add("GET", PATH, guard=Visits(Role.VIEWER), answers={200: "text/html"})
-def rules_page(visitor: Visitor) -> Answer:
+@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def rules_page(current_user: CurrentUser) -> Answer:
     """List the rules, oldest first."""
-    return _page(visitor)
+    return _page(current_user)
 
 
-@routes.add("POST", PATH, guard=Visits(Role.ADMIN), answers=_ANSWERS)
-def propose_rule(visitor: Visitor) -> Answer:
+@routes.add("POST", PATH, guard=RequiresRole(Role.ADMIN), answers=_ANSWERS)
+def propose_rule(current_user: CurrentUser) -> Answer:
     """Preview a rule, then add it."""
     try:
-        wanted: WantedRule = read_form(RuleBody, **typed_time("expires_at"))
+        wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
     except ValidationFailed as problem:
-        return _page(visitor, status=422, form=_refilled(problem))
-    now = service(Clock).now()
+        return _page(current_user, status=422, form=_refilled(problem))
+    now = get_service(Clock).now()
     rule = Rule(
         rule_id=new_id(),
         kind=wanted.kind,
@@ -73,55 +70,60 @@ def propose_rule(visitor: Visitor) -> Answer:
         created_at=now,
     )
     change = add_rule(rule, now, wanted.acknowledge_high_risk)
-    text = repr([*map(str, content_of(wanted)), *wanted.acknowledge_high_risk])
+    text = repr([*map(str, rule_content(wanted)), *wanted.acknowledge_high_risk])
     form = Form(request.form.to_dict())
     return _make(
-        visitor, _Wanted(change, text, form=form), "Rule added. In effect for the next send."
+        current_user, _Wanted(change, text, form=form), "Rule added. In effect for the next send."
     )
 
 
-@routes.add("POST", f"{PATH}/{{rule_id}}/remove", guard=Visits(Role.ADMIN), answers=_ANSWERS)
-def remove_rule(visitor: Visitor, rule_id: UUID) -> Answer:
+@routes.add("POST", f"{PATH}/{{rule_id}}/remove", guard=RequiresRole(Role.ADMIN), answers=_ANSWERS)
+def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Answer:
     """Preview the removal of a rule, then remove it."""
     wanted = _Wanted(drop_rule(rule_id), f"remove {rule_id}", rule_id)
-    return _make(visitor, wanted, "Rule removed.")
+    return _make(current_user, wanted, "Rule removed.")
 
 
-def _make(visitor: Visitor, wanted: _Wanted, told: str) -> Answer:
+def _make(current_user: CurrentUser, wanted: _Wanted, told: str) -> Answer:
     """Make the previewed change, or preview it."""
     try:
         if is_confirmed(wanted.text):
             try:
-                make_confirmed(visitor, place_of(visitor), wanted.change, given_reason())
+                make_confirmed(
+                    current_user, shown_workspace(current_user), wanted.change, given_reason()
+                )
             except RevisionMismatch:
-                return _page(visitor, wanted, 412, wanted.form)
-            return go_to(PATH, told)
-        return _page(visitor, wanted, 200, wanted.form)
+                return _page(current_user, wanted, 412, wanted.form)
+            return redirect_with_flash(PATH, told)
+        return _page(current_user, wanted, 200, wanted.form)
     except DestinationsInherited as inherited:
-        return _page(visitor, status=409, form=Form(errors={"": [inherited.text]}))
+        return _page(current_user, status=409, form=Form(errors={"": [inherited.text]}))
     except ValidationFailed as problem:
-        return _page(visitor, status=422, form=_refilled(problem))
+        return _page(current_user, status=422, form=_refilled(problem))
 
 
 def _page(
-    visitor: Visitor, wanted: _Wanted | None = None, status: int = 200, form: Form | None = None
+    current_user: CurrentUser,
+    wanted: _Wanted | None = None,
+    status: int = 200,
+    form: Form | None = None,
 ) -> Answer:
-    trial: Trial | None = None
-    with service(Database).reading() as connection:
-        sight = load_sight(connection, visitor)
+    dry_run: DryRun | None = None
+    with get_service(Database).reading() as connection:
+        view = load_destinations_view(connection, current_user)
         if wanted is not None:
-            trial = try_change(
-                connection, visitor, sight.effective.workspace_id, wanted.change, wanted.text
+            dry_run = dry_run_change(
+                connection, current_user, view.effective.workspace_id, wanted.change, wanted.text
             )
     form = form or Form()
     return page_answer(
-        visitor,
+        current_user,
         "destinations/rules.html",
         status,
-        sight=sight,
+        view=view,
         form=form,
         no_form=Form(),
-        trial=trial,
+        dry_run=dry_run,
         removed_id=wanted.removed_id if wanted else None,
         is_stale=status == 412,  # noqa: PLR2004
         asks_risk=_ASK in form.errors_of("value") or bool(form.value("acknowledge_high_risk")),

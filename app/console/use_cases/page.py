@@ -3,25 +3,24 @@
 from flask import Response
 from marshmallow import post_load
 
-from app.access.actor import actor_of
-from app.access.roles import Role
-from app.console.forms import Form, read_search, refilled
-from app.console.guard import Visits
-from app.console.lists import listed
-from app.console.pages import go_to, page_answer
+from app.access.principal import Role, actor_of
+from app.console.ui.forms import Form, read_search, refilled
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import listed
+from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.use_cases.fields import EVERYWHERE, ON, naming_codes, read_use_case
-from app.console.use_cases.words import stops_of
+from app.console.use_cases.labels import obstacles_of
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
-from app.people.visitor import Visitor
 from app.use_cases.manage import create_use_case
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import UseCaseBody
+from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 routes = Routes("Console", described=False)
 USE_CASES = "/console/use-cases"
@@ -39,37 +38,39 @@ class UseCaseSearch(StrictSchema):
         return UseCaseFilter(limit=_SHOWN, **data)  # type: ignore[arg-type]
 
 
-@routes.add("GET", USE_CASES, guard=Visits(Role.VIEWER), answers={200: "text/html"})
-def use_cases_page(visitor: Visitor) -> Answer:
+@routes.add("GET", USE_CASES, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def use_cases_page(current_user: CurrentUser) -> Answer:
     """List use cases, oldest first."""
-    return _page(visitor, read_search(UseCaseSearch), _NEW)
+    return _page(current_user, read_search(UseCaseSearch), _NEW)
 
 
-@routes.add("POST", USE_CASES, guard=Visits(Role.ADMIN), answers={303: None})
-def make_use_case(visitor: Visitor) -> Answer:
+@routes.add("POST", USE_CASES, guard=RequiresRole(Role.ADMIN), answers={303: None})
+def make_use_case(current_user: CurrentUser) -> Answer:
     """Make a use case."""
-    now = service(Clock).now()
-    principal = visitor.principal
+    now = get_service(Clock).now()
+    principal = current_user.principal
     try:
         wanted = read_use_case(UseCaseBody)
-        with service(Database).writing() as connection:
+        with get_service(Database).writing() as connection:
             actor = actor_of(principal)
             made = create_use_case(connection, principal, wanted, actor=actor, now=now)
     except ValidationFailed as problem:
         form = refilled(naming_codes(problem))
-        return _page(visitor, UseCaseFilter(limit=_SHOWN), form, 422)
-    return go_to(f"{USE_CASES}/{made.use_case_id}", "Use case created. Add a sender.")
+        return _page(current_user, UseCaseFilter(limit=_SHOWN), form, 422)
+    return redirect_with_flash(f"{USE_CASES}/{made.use_case_id}", "Use case created. Add a sender.")
 
 
-def _page(visitor: Visitor, wanted: UseCaseFilter, form: Form, status: int = 200) -> Response:
-    with service(Database).reading() as connection:
-        found = load_use_cases(connection, visitor.principal, wanted)
+def _page(
+    current_user: CurrentUser, wanted: UseCaseFilter, form: Form, status: int = 200
+) -> Response:
+    with get_service(Database).reading() as connection:
+        found = load_use_cases(connection, current_user.principal, wanted)
     shown = listed(USE_CASES, found, _SHOWN, lambda one: one.use_case_id)
     return page_answer(
-        visitor,
+        current_user,
         "use_cases/list.html",
         status,
         **shown,
         form=form,
-        stops_of=stops_of,
+        obstacles_of=obstacles_of,
     )

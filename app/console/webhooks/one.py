@@ -5,20 +5,20 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields, post_load
 
-from app.access.roles import Role
-from app.console.forms import Form, read_search
-from app.console.guard import Visits
-from app.console.lists import listed
-from app.console.pages import page_answer
+from app.access.principal import Role
+from app.console.ui.forms import Form, read_search
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import listed
+from app.console.ui.pages import page_answer
+from app.console.webhooks.labels import EVENTS, STATES, attempt_label
 from app.console.webhooks.page import WEBHOOKS
-from app.console.webhooks.words import EVENTS, STATES, attempt_words
 from app.db.engine import Database
 from app.kernel.errors import NotFound
-from app.people.visitor import Visitor
+from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 from app.webhooks.attempt import Attempt, DeliveryState
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries
 from app.webhooks.endpoints import load_endpoint
@@ -43,17 +43,17 @@ class DeliverySearch(StrictSchema):
 @routes.add(
     "GET",
     WEBHOOK,
-    guard=Visits(Role.VIEWER),
+    guard=RequiresRole(Role.VIEWER),
     answers={200: "text/html"},
     errors=(NotFound,),
 )
-def webhook_page(visitor: Visitor, endpoint_id: UUID) -> Answer:
+def webhook_page(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Show one endpoint with its deliveries, newest first."""
-    return draw_webhook(visitor, endpoint_id, read_search(DeliverySearch))
+    return render_webhook_page(current_user, endpoint_id, read_search(DeliverySearch))
 
 
-def draw_webhook(
-    visitor: Visitor,
+def render_webhook_page(
+    current_user: CurrentUser,
     endpoint_id: UUID,
     wanted: DeliveryFilter | None = None,
     status: int = 200,
@@ -66,15 +66,15 @@ def draw_webhook(
         NotFound: the endpoint is absent or another tenant's.
     """
     wanted = wanted or DeliveryFilter(limit=_SHOWN)
-    with service(Database).reading() as connection:
-        row = load_endpoint(connection, visitor.principal, endpoint_id)
+    with get_service(Database).reading() as connection:
+        row = load_endpoint(connection, current_user.principal, endpoint_id)
         successes = load_last_successes(connection, [endpoint_id])
         found = load_deliveries(connection, endpoint_id, wanted)
         attempts = load_attempts(connection, [one.id for one in found])
     shown = listed(f"{WEBHOOKS}/{endpoint_id}", found, wanted.limit, lambda one: one.id)
     shown |= {"form": Form({"url": row.url, "events": row.events}), "switching": Form()} | forms
     return page_answer(
-        visitor,
+        current_user,
         "webhooks/one.html",
         status,
         row=row,
@@ -83,8 +83,8 @@ def draw_webhook(
         search=Form(request.args.to_dict()),
         events=EVENTS,
         states=STATES,
-        state_choices=[("", "Any status"), *((state, state) for state in STATES)],
-        attempt_words=attempt_words,
+        state_options=[("", "Any status"), *((state, state) for state in STATES)],
+        attempt_label=attempt_label,
         tested=tested,
         **shown,
     )

@@ -3,20 +3,19 @@
 from flask import Response, request
 from marshmallow import post_load
 
-from app.access.actor import actor_of
-from app.access.roles import Role
-from app.console.forms import Form, read_form, read_search, refilled
-from app.console.guard import Visits
-from app.console.lists import listed
-from app.console.pages import page_answer
-from app.console.webhooks.words import EVENTS
+from app.access.principal import Role, actor_of
+from app.console.ui.forms import Form, read_form, read_search, refilled
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import listed
+from app.console.ui.pages import page_answer
+from app.console.webhooks.labels import EVENTS
 from app.db.engine import Database
 from app.kernel.errors import ValidationFailed
-from app.people.visitor import Visitor
+from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 from app.webhooks.health import load_last_successes
 from app.webhooks.manage import MAX_ENDPOINTS, ManageEndpoints
@@ -36,22 +35,22 @@ class EndpointSearch(StrictSchema):
         return EndpointFilter(limit=MAX_ENDPOINTS, **data)  # type: ignore[arg-type]
 
 
-@routes.add("GET", WEBHOOKS, guard=Visits(Role.VIEWER), answers={200: "text/html"})
-def webhooks_page(visitor: Visitor) -> Answer:
+@routes.add("GET", WEBHOOKS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def webhooks_page(current_user: CurrentUser) -> Answer:
     """List the endpoints, newest first."""
-    return _page(visitor, read_search(EndpointSearch), Form())
+    return _page(current_user, read_search(EndpointSearch), Form())
 
 
-@routes.add("POST", WEBHOOKS, guard=Visits(Role.ADMIN), answers={200: "text/html"})
-def make_endpoint(visitor: Visitor) -> Answer:
+@routes.add("POST", WEBHOOKS, guard=RequiresRole(Role.ADMIN), answers={200: "text/html"})
+def make_endpoint(current_user: CurrentUser) -> Answer:
     """Make an endpoint, and show its secret this once."""
-    principal = visitor.principal
+    principal = current_user.principal
     try:
         wanted = read_form(EndpointBody)
-        made = service(ManageEndpoints).create(principal, wanted, actor_of(principal))
+        made = get_service(ManageEndpoints).create(principal, wanted, actor_of(principal))
     except ValidationFailed as problem:
-        return _page(visitor, EndpointFilter(limit=MAX_ENDPOINTS), endpoint_form(problem), 422)
-    return page_answer(visitor, "webhooks/secret.html", made=made, is_new=True)
+        return _page(current_user, EndpointFilter(limit=MAX_ENDPOINTS), endpoint_form(problem), 422)
+    return page_answer(current_user, "webhooks/secret.html", made=made, is_new=True)
 
 
 def endpoint_form(problem: ValidationFailed) -> Form:
@@ -60,13 +59,15 @@ def endpoint_form(problem: ValidationFailed) -> Form:
     return Form({**form.values, "events": request.form.getlist("events")}, form.errors)
 
 
-def _page(visitor: Visitor, wanted: EndpointFilter, form: Form, status: int = 200) -> Response:
-    with service(Database).reading() as connection:
-        found = load_endpoints(connection, visitor.principal, wanted)
+def _page(
+    current_user: CurrentUser, wanted: EndpointFilter, form: Form, status: int = 200
+) -> Response:
+    with get_service(Database).reading() as connection:
+        found = load_endpoints(connection, current_user.principal, wanted)
         successes = load_last_successes(connection, [row.id for row in found])
     shown = listed(WEBHOOKS, found, wanted.limit, lambda row: row.id)
     return page_answer(
-        visitor,
+        current_user,
         "webhooks/list.html",
         status,
         **shown,

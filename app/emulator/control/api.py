@@ -15,7 +15,7 @@ from app.emulator.accounts import ACCOUNT_SID
 from app.emulator.callbacks.url import is_valid
 from app.emulator.caller import current_emulator
 from app.emulator.control.schemas import (
-    AccountBody,
+    EmulatedAccountBody,
     ForcedStatusBody,
     InboundBody,
     ScenariosBody,
@@ -93,7 +93,7 @@ def force_status(sid: str) -> tuple[Response, int]:
 @blueprint.put("/accounts/<sid>")
 def put_account(sid: str) -> Response:
     """Declares an account or changes one; what is left out stays."""
-    order = _body(AccountBody())
+    order = _body(EmulatedAccountBody())
     if not ACCOUNT_SID.fullmatch(sid):
         raise ValidationError({"_schema": ["the address does not end in an account sid"]})
     permissions = order.pop("geo_permissions", {})

@@ -96,7 +96,7 @@ class ForcedStatusBody(_Body):
     notify = _flag()
 
 
-class AccountBody(_Body):
+class EmulatedAccountBody(_Body):
     """An account to declare or to change."""
 
     auth_token = _text(r".+\Z", "a string that is not empty")

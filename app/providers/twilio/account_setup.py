@@ -12,9 +12,8 @@ import urllib3
 from twilio.base.exceptions import TwilioRestException
 
 from app.access.provider_account import ProviderAccount
-from app.providers.twilio.callback_url import INBOUND_PATH, STATUS_PATH
-from app.providers.twilio.clients import TwilioClients
-from app.providers.twilio.registrations import UNREADABLE
+from app.providers.twilio.client import INBOUND_PATH, STATUS_PATH, TwilioClients
+from app.providers.twilio.registrations import UNREADABLE_ANSWER
 from app.providers.twilio.signature import sign
 
 _REFUSED = frozenset({401, 403})
@@ -54,7 +53,7 @@ class TwilioSetup:
             if problem.status in _REFUSED:
                 return None
             raise SetupUnknown(_why(problem)) from problem
-        except UNREADABLE as problem:
+        except UNREADABLE_ANSWER as problem:
             raise SetupUnknown(_why(problem)) from problem
         return str(found.status)
 
@@ -72,7 +71,7 @@ class TwilioSetup:
             if problem.status == _NOT_FOUND:
                 return None
             raise SetupUnknown(_why(problem)) from problem
-        except UNREADABLE as problem:
+        except UNREADABLE_ANSWER as problem:
             raise SetupUnknown(_why(problem)) from problem
         is_on_numbers = bool(found.use_inbound_webhook_on_number)
         url = None if is_on_numbers else found.inbound_request_url

@@ -6,11 +6,18 @@ not.
 
 import json
 import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from uuid import UUID
 
 import structlog
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http import HttpClient
+from twilio.rest import Client
 
-from app.db.vault import SealBroken
+from app.access.provider_account import ProviderAccount
+from app.db.encryption import Cipher, DecryptionError
 from app.messages.ports import (
     Accepted,
     NeverProcessed,
@@ -20,14 +27,54 @@ from app.messages.ports import (
     Refused,
     Unconfirmed,
 )
-from app.providers.twilio.callback_url import CallbackUrl
-from app.providers.twilio.clients import TwilioClients
 from app.providers.twilio.codes import SMALLEST_CODE, read_code, refusal_kind
 from app.providers.twilio.transport import (
     NotConfirmed,
     NotConnected,
     Throttled,
 )
+
+STATUS_PATH = "/v1/webhook/twilio/sms-status"
+INBOUND_PATH = "/v1/webhook/twilio/sms-inbound"
+_OVERRIDES = "rc=5&rp=5xx,ct,rt"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackUrl:
+    """Makes callback URLs on the public base URL."""
+
+    public_url: str
+
+    def of(self, message_id: UUID) -> str:
+        """Return the URL that carries a message's id; its query is covered by the signature."""
+        return f"{self.public_url}{STATUS_PATH}?message_id={message_id}#{_OVERRIDES}"
+
+
+def load_sdk() -> None:
+    """Load the parts of the SDK that a send needs, before the fork."""
+    import_module("twilio.rest.api")
+
+
+class TwilioClients:
+    """Hands out the client of an account; a changed token makes a new one."""
+
+    def __init__(self, transport: HttpClient, cipher: Cipher) -> None:
+        self._transport = transport
+        self._cipher = cipher
+        self._made = lru_cache(maxsize=1024)(self._make)
+
+    def of(self, account: ProviderAccount) -> Client:
+        """Return the client that acts as an account, with that account's own token.
+
+        Raises:
+            SealBroken: the stored token cannot be decrypted.
+        """
+        return self._made(account)
+
+    def _make(self, account: ProviderAccount) -> Client:
+        token = self._cipher.decrypt(account.sid, account.encrypted_auth_token)
+        return Client(account.sid, token, http_client=self._transport)
+
 
 _log = structlog.get_logger(__name__)
 _MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}", re.ASCII)
@@ -47,7 +94,7 @@ class TwilioProvider:
         """Try once to create a message."""
         try:
             client = self._clients.of(outbound.account)
-        except SealBroken as problem:
+        except DecryptionError as problem:
             _log.error("auth_token_unreadable", account_sid=outbound.account.sid, why=str(problem))
             return Refused(RefusalKind.PROVIDER_MISCONFIGURED, None)
         try:

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.access.provider_account import ProviderAccount
-from app.destinations.geo_source import (
+from app.destinations.geo_permissions.source import (
     GeoPermission,
     GeoUnknown,
     ItemOutcome,
     WantedPermission,
 )
 from app.kernel.countries import is_country
-from app.providers.twilio.clients import TwilioClients
-from app.providers.twilio.registrations import UNREADABLE
+from app.providers.twilio.client import TwilioClients
+from app.providers.twilio.registrations import UNREADABLE_ANSWER
 from app.providers.twilio.unknown import why_unknown
 
 _COUNTRY = "country"
@@ -26,7 +26,7 @@ _ONLY_IN_CONSOLE = 30649
 
 
 class TwilioGeoPermissions:
-    """The port `app.destinations.geo_source.GeoPermissionSource` over Twilio."""
+    """The port `app.destinations.geo_permissions.source.GeoPermissionSource` over Twilio."""
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients
@@ -39,7 +39,7 @@ class TwilioGeoPermissions:
         """
         try:
             answer = self._clients.of(account).accounts.v1.messaging_geopermissions.fetch()
-        except UNREADABLE as problem:
+        except UNREADABLE_ANSWER as problem:
             raise _unknown(problem) from problem
         found = (_read(entry) for entry in _entries(answer.permissions))
         return [permission for permission in found if permission is not None]
@@ -59,7 +59,7 @@ class TwilioGeoPermissions:
         try:
             geo = self._clients.of(account).accounts.v1.messaging_geopermissions
             answer = geo.update(permissions=items)
-        except UNREADABLE as problem:
+        except UNREADABLE_ANSWER as problem:
             raise _unknown(problem) from problem
         codes = {
             entry.get("country_code"): entry.get("error_code")

@@ -17,16 +17,15 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from app.access.provider_account import ProviderAccount
-from app.db.vault import SealBroken
+from app.db.encryption import DecryptionError
 from app.kernel.phone import PhoneNumber
 from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
 from app.messages.charges import Charge
-from app.messages.follow_up import AccountRefused, ProviderUnknown
-from app.messages.matching import Listing, ProviderMessage
 from app.messages.ports import RefusalKind
-from app.providers.twilio.client import is_message_sid, storable_sender
-from app.providers.twilio.clients import TwilioClients
+from app.messages.reconciliation.matching import Listing, ProviderMessage
+from app.messages.reconciliation.reconcile import AccountRefused, ProviderUnknown
+from app.providers.twilio.client import TwilioClients, is_message_sid, storable_sender
 from app.providers.twilio.codes import SMALLEST_CODE, read_code, refusal_kind
 
 _API = "https://api.twilio.com"
@@ -55,7 +54,7 @@ class _NotAnswered(Exception):
 
 
 class TwilioMessages:
-    """The port `app.messages.follow_up.MessageSource` over Twilio."""
+    """The port `app.messages.reconciliation.reconcile.MessageSource` over Twilio."""
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients
@@ -236,7 +235,7 @@ def _text(value: object) -> str | None:
 
 def _unknown(problem: Exception) -> ProviderUnknown:
     """Say why nothing is known: refused credentials concern the account, the rest one message."""
-    if isinstance(problem, SealBroken):
+    if isinstance(problem, DecryptionError):
         return AccountRefused("the stored auth token cannot be decrypted", None)
     if not isinstance(problem, _NotAnswered):
         return ProviderUnknown(f"no answer that can be read ({type(problem).__name__})")

@@ -11,8 +11,8 @@ from twilio.base.exceptions import TwilioRestException
 
 from app.access.provider_account import ProviderAccount
 from app.prices.refresh import CountryPrices, NetworkPrice, PricesUnknown
-from app.providers.twilio.clients import TwilioClients
-from app.providers.twilio.registrations import UNREADABLE
+from app.providers.twilio.client import TwilioClients
+from app.providers.twilio.registrations import UNREADABLE_ANSWER
 from app.providers.twilio.unknown import why_unknown
 
 _NOT_FOUND = 404
@@ -36,7 +36,7 @@ class TwilioPrices:
         """
         try:
             found = self._clients.of(account).pricing.v1.messaging.countries(country).fetch()
-        except UNREADABLE as problem:
+        except UNREADABLE_ANSWER as problem:
             if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
                 return None
             raise PricesUnknown(f"{country}: {why_unknown(problem).text}") from problem

@@ -10,12 +10,12 @@ from twilio.rest import Client
 
 from app.kernel.errors import ProviderUnavailable
 from app.kernel.provider_sids import canonical_sid
-from app.providers.twilio.registrations import UNREADABLE
+from app.providers.twilio.registrations import UNREADABLE_ANSWER
 
 _log = structlog.get_logger(__name__)
 _REFUSALS = frozenset({401, 403, 404})
 # JSON that is no object makes the SDK stumble.
-_FAILURES = (*UNREADABLE, AttributeError, TypeError)
+_FAILURES = (*UNREADABLE_ANSWER, AttributeError, TypeError)
 _NOT_ASKED = "Twilio could not be asked about the account. Nothing was changed; try again."
 
 

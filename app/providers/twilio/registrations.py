@@ -7,17 +7,17 @@ subaccount uses its own token.
 from twilio.base.exceptions import TwilioException
 
 from app.access.provider_account import ProviderAccount
-from app.db.vault import SealBroken
-from app.providers.twilio.clients import TwilioClients
+from app.db.encryption import DecryptionError
+from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from app.use_cases.refresh import RegistrationsUnknown
 
-UNREADABLE = (
+UNREADABLE_ANSWER = (
     NotConnected,
     NotConfirmed,
     Throttled,
     TwilioException,
-    SealBroken,
+    DecryptionError,
     # The SDK stumbles over JSON of another shape than Twilio's.
     AttributeError,
     TypeError,
@@ -42,7 +42,7 @@ class TwilioRegistrations:
         """
         try:
             brand = self._clients.of(account).messaging.v1.brand_registrations(brand_sid).fetch()
-        except UNREADABLE as problem:
+        except UNREADABLE_ANSWER as problem:
             raise RegistrationsUnknown(_why(problem)) from problem
         return str(brand.status)
 
@@ -57,7 +57,7 @@ class TwilioRegistrations:
         try:
             service = self._clients.of(account).messaging.v1.services(messaging_service_sid)
             listed = service.us_app_to_person.list(limit=100)
-        except UNREADABLE as problem:
+        except UNREADABLE_ANSWER as problem:
             raise RegistrationsUnknown(_why(problem)) from problem
         for campaign in listed:
             if campaign.sid == campaign_sid:

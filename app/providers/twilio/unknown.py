@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from twilio.base.exceptions import TwilioException
 
-from app.db.vault import SealBroken
+from app.db.encryption import DecryptionError
 from app.messages.ports import RefusalKind
 from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
@@ -29,7 +29,7 @@ def why_unknown(problem: Exception) -> WhyUnknown:
             return WhyUnknown("Twilio did not answer")
         case Throttled():
             return WhyUnknown("Twilio answered 429: too many requests at once")
-        case SealBroken():
+        case DecryptionError():
             return WhyUnknown("the stored auth token cannot be decrypted", is_misconfigured=True)
         case TwilioException():
             return _refused(getattr(problem, "status", None), getattr(problem, "code", None))

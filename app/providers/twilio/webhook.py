@@ -8,14 +8,13 @@ from flask import Response, request
 
 from app.kernel import errors as e
 from app.kernel.ids import parse_id
-from app.messages.track import DeliveryReport, TrackDelivery
-from app.providers.twilio.callback_url import STATUS_PATH
-from app.providers.twilio.client import is_message_sid
+from app.messages.delivery.track import DeliveryReport, TrackDelivery
+from app.providers.twilio.client import STATUS_PATH, is_message_sid
 from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
 from app.web.metrics import CALLBACKS
+from app.web.registry import get_service
 from app.web.routes import Answer, Routes
-from app.web.wiring import service
 
 _log = structlog.get_logger(__name__)
 _EXAMPLE = {
@@ -43,7 +42,7 @@ def sms_status(signed: SignedForm) -> Answer:
     report = read_report(signed)
     advanced = None
     try:
-        advanced = None if report is None else service(TrackDelivery)(report)
+        advanced = None if report is None else get_service(TrackDelivery)(report)
     except e.ServiceUnavailable:
         CALLBACKS.labels("unavailable").inc()
         raise

@@ -37,7 +37,7 @@ class Deadlines:
     body: float = 20.0
     place: float = 2.0  # see `app.web.waiting`
     answer: float = 20.0
-    goodbye: float = 2.0
+    gone: float = 2.0
 
 
 INCOMPLETE = frozenset({Phase.IDLE, Phase.HEAD, Phase.BODY})

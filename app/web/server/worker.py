@@ -287,7 +287,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._take_request(conn)  # a client may have sent the next one already
         elif conn.end_writing():
             conn.phase = Phase.CLOSING
-            conn.deadline = time.monotonic() + self.deadlines.goodbye
+            conn.deadline = time.monotonic() + self.deadlines.gone
             conn.watch(selectors.EVENT_READ)
         else:
             self._close(conn)

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.vault import Vault
-from app.providers.twilio.callback_url import CallbackUrl
-from app.providers.twilio.client import TwilioProvider
-from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
 from app.providers.twilio.transport import TwilioTransport
+from support.factories import PUBLIC_URL, Gateway, open_gateway
 from support.loopback import Loopback
-from support.rewire import rewire
+from support.replace_services import replace_services
 from support.time import FakePace, ManualClock
-from support.world import PUBLIC_URL, Gateway, open_gateway
 
 
 @pytest.fixture
@@ -24,9 +22,11 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def timed_gateway(database: Database, vault: Vault, tmp_path: Path, clock: ManualClock) -> Gateway:
+def timed_gateway(
+    database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock
+) -> Gateway:
     """A gateway whose time the test moves, on each engine."""
-    return open_gateway(database, vault, tmp_path, clock=clock.clock())
+    return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def server() -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def wired_gateway(gateway: Gateway, vault: Vault, server: Loopback) -> Iterator[Gateway]:
+def wired_gateway(gateway: Gateway, cipher: Cipher, server: Loopback) -> Iterator[Gateway]:
     """A gateway with the real SDK and the real transport, over that server."""
     transport = TwilioTransport(server.url, connect_seconds=0.5, read_seconds=0.3)
-    provider = TwilioProvider(TwilioClients(transport, vault), CallbackUrl(PUBLIC_URL))
-    rewire(gateway, provider=provider, pace=FakePace().pace())
+    provider = TwilioProvider(TwilioClients(transport, cipher), CallbackUrl(PUBLIC_URL))
+    replace_services(gateway, provider=provider, pace=FakePace().pace())
     yield gateway
     transport.close()

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.messages.tables import message_events, messages
 from app.use_cases.tables import opt_outs
 from support.callbacks import new_sid
+from support.factories import US_NUMBER, Factory, Gateway, Tenant
 from support.tables import add_opt_out_row
 from support.time import ManualClock
-from support.world import US_NUMBER, Gateway, Tenant, World
 
 
 def _message(gateway: Gateway, tenant: Tenant, sent: Any) -> Any:
@@ -152,26 +152,26 @@ ODD_VALUES = [
 
 
 def test_odd_values_are_taken_or_left_and_never_an_error_of_ours(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     for extra in ODD_VALUES:
         sent = gateway.send(tenant).json
         answer = gateway.callback(sent["id"], sent["message_sid"], "sent", **extra)
         assert (extra, answer.status_code) == (extra, 204)
-    rows = world.rows(messages)
+    rows = factory.rows(messages)
     assert len(rows) == len(ODD_VALUES)
     assert {row["error_code"] for row in rows} == {None}
     assert max(len(row["from_number"] or "") for row in rows) == 64
-    assert all("\x00" not in repr(event) for event in world.rows(message_events))
+    assert all("\x00" not in repr(event) for event in factory.rows(message_events))
 
 
 def test_an_opt_out_that_a_callback_reports_goes_on_the_list(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sent = gateway.send(tenant).json
     for _ in range(2):
         _report(gateway, sent, "failed", ErrorCode="21610")
-    (row,) = world.rows(opt_outs)
+    (row,) = factory.rows(opt_outs)
     assert (row["to_number"], row["source"]) == (US_NUMBER, "provider")
     assert (row["workspace_id"], row["use_case_id"]) == (tenant.workspace_id, tenant.use_case_id)
     again = gateway.send(tenant)
@@ -180,18 +180,18 @@ def test_an_opt_out_that_a_callback_reports_goes_on_the_list(
 
 
 def test_an_opt_out_that_an_owner_entered_stays_as_it_was(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sent = gateway.send(tenant).json
-    add_opt_out_row(world, tenant.workspace_id, US_NUMBER, "owner", tenant.use_case_id)
-    before = world.rows(opt_outs)
+    add_opt_out_row(factory, tenant.workspace_id, US_NUMBER, "owner", tenant.use_case_id)
+    before = factory.rows(opt_outs)
     _report(gateway, sent, "failed", ErrorCode="21610")
-    assert world.rows(opt_outs) == before
+    assert factory.rows(opt_outs) == before
 
 
 def test_an_opt_out_for_a_message_that_is_not_ours_opts_nobody_out(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     gateway.send(tenant)
     gateway.callback(None, new_sid(), "failed", ErrorCode="21610")
-    assert world.rows(opt_outs) == []
+    assert factory.rows(opt_outs) == []

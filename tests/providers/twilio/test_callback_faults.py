@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import provider_accounts
 from app.messages.tables import message_events
 from app.use_cases.tables import opt_outs
+from support.factories import ACCOUNT, AUTH_TOKEN, Factory, Gateway, Tenant
 from support.locks import holding_messages
 from support.tables import set_tokens
-from support.world import ACCOUNT, AUTH_TOKEN, Gateway, Tenant, World
 
 
 def _unavailable(answer: Any) -> bool:
@@ -29,16 +29,16 @@ def _lands(gateway: Gateway, tenant: Tenant, sent: Any) -> None:
 
 
 def test_a_locked_database_answers_503_within_3_seconds_and_the_retry_lands(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sent = gateway.send(tenant).json
-    with holding_messages(world.database):
+    with holding_messages(factory.database):
         started = time.perf_counter()
         answer = gateway.callback(sent["id"], sent["message_sid"], "delivered")
         took = time.perf_counter() - started
     assert _unavailable(answer)
     assert took < 3
-    assert world.rows(message_events) == []
+    assert factory.rows(message_events) == []
     _lands(gateway, tenant, sent)
 
 
@@ -55,13 +55,13 @@ def test_a_defect_of_ours_answers_503_and_the_retry_lands(
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.messages.track.advance_message", fail)
+        patch.setattr("app.messages.delivery.track.apply_report", fail)
         assert _unavailable(gateway.callback(sent["id"], sent["message_sid"], "delivered"))
     _lands(gateway, tenant, sent)
 
 
 def test_a_failure_between_the_event_and_the_message_undoes_both(
-    gateway: Gateway, tenant: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, tenant: Tenant, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = gateway.send(tenant).json
 
@@ -69,10 +69,10 @@ def test_a_failure_between_the_event_and_the_message_undoes_both(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.messages.advance._advanced", fail)
+        patch.setattr("app.messages.delivery.apply_report._applied_report", fail)
         answer = gateway.callback(sent["id"], sent["message_sid"], "delivered")
     assert _unavailable(answer)
-    events = world.rows(message_events)
+    events = factory.rows(message_events)
     found = gateway.get(f"/v1/sms/{sent['id']}", key=tenant.keys[Role.VIEWER]).json
     # On PostgreSQL both were one statement and are there; on SQLite the transaction took both back.
     assert (found["status"] == "delivered") == bool(events)
@@ -80,7 +80,7 @@ def test_a_failure_between_the_event_and_the_message_undoes_both(
 
 
 def test_an_opt_out_that_could_not_be_written_is_written_by_the_retry(
-    gateway: Gateway, tenant: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, tenant: Tenant, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = gateway.send(tenant).json
 
@@ -89,22 +89,22 @@ def test_an_opt_out_that_could_not_be_written_is_written_by_the_retry(
 
     report = (sent["id"], sent["message_sid"], "failed")
     with monkeypatch.context() as patch:
-        patch.setattr("app.messages.learn.add_opt_out", fail)
+        patch.setattr("app.messages.refusal_effects.add_opt_out", fail)
         assert _unavailable(gateway.callback(*report, ErrorCode="21610"))
     assert gateway.callback(*report, ErrorCode="21610").status_code == 204
-    assert len(world.rows(opt_outs)) == 1
+    assert len(factory.rows(opt_outs)) == 1
 
 
 @pytest.mark.parametrize("path", ["sms-status", "sms-inbound"])
 def test_a_token_that_cannot_be_decrypted_answers_503_and_the_retry_lands(
-    gateway: Gateway, tenant: Tenant, world: World, path: str
+    gateway: Gateway, tenant: Tenant, factory: Factory, path: str
 ) -> None:
     sent = gateway.send(tenant).json
-    with world.database.writing() as c:
+    with factory.database.writing() as c:
         c.execute(provider_accounts.update().values(auth_token="not sealed"))
     named = {"path": f"/v1/webhook/twilio/{path}"}
     assert _unavailable(gateway.callback(sent["id"], sent["message_sid"], "delivered", **named))
-    set_tokens(world, ACCOUNT, AUTH_TOKEN)
+    set_tokens(factory, ACCOUNT, AUTH_TOKEN)
     answer = gateway.callback(sent["id"], sent["message_sid"], "delivered", **named)
     assert answer.status_code in {200, 204}
 

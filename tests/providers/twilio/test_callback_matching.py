@@ -2,36 +2,38 @@
 
 from twilio.http.response import Response
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import workspaces
 from app.kernel.ids import new_id
 from support.callbacks import message_id_of, new_sid
+from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Gateway, Tenant
 from support.fake_twilio import Call, accepted
-from support.rewire import another_client
+from support.replace_services import another_client
 from support.tables import snapshot
-from support.world import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Gateway, Tenant, World
 
 OTHER_TOKEN = "b" * 32
 
 
 def test_a_callback_of_another_account_changes_nothing(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    world.tenant(tenant.organization_id, "other", account_sid=OTHER_ACCOUNT, auth_token=OTHER_TOKEN)
+    factory.tenant(
+        tenant.organization_id, "other", account_sid=OTHER_ACCOUNT, auth_token=OTHER_TOKEN
+    )
     sent = gateway.send(tenant).json
-    before = snapshot(world.database)
+    before = snapshot(factory.database)
     other = {"account_sid": OTHER_ACCOUNT, "token": OTHER_TOKEN}
     sid = sent["message_sid"]
     for message_id, message_sid in ((sent["id"], sid), (None, sid), (sent["id"], new_sid())):
         answer = gateway.callback(message_id, message_sid, "delivered", **other)
         assert answer.status_code == 204
-    assert snapshot(world.database) == before
+    assert snapshot(factory.database) == before
 
 
 def test_workspaces_of_one_account_each_get_their_own_callbacks(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    sibling = world.tenant(tenant.organization_id, "sibling")
+    sibling = factory.tenant(tenant.organization_id, "sibling")
     one, two = gateway.send(tenant).json, gateway.send(sibling).json
     gateway.callback(one["id"], one["message_sid"], "delivered")
     found = gateway.get(f"/v1/sms/{two['id']}", key=sibling.keys[Role.VIEWER]).json
@@ -39,10 +41,10 @@ def test_workspaces_of_one_account_each_get_their_own_callbacks(
 
 
 def test_an_id_and_a_sid_of_different_messages_change_nothing(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     one, two = gateway.send(tenant).json, gateway.send(tenant).json
-    before = snapshot(world.database)
+    before = snapshot(factory.database)
     for message_id, sid in (
         (one["id"], two["message_sid"]),
         (two["id"], one["message_sid"]),
@@ -50,18 +52,18 @@ def test_an_id_and_a_sid_of_different_messages_change_nothing(
         (str(new_id()), one["message_sid"]),
     ):
         assert gateway.callback(message_id, sid, "delivered").status_code == 204
-    assert snapshot(world.database) == before
+    assert snapshot(factory.database) == before
 
 
 def test_a_sid_of_one_message_cannot_settle_another_that_has_none(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sent = gateway.send(tenant).json
     gateway.twilio.script.append(Response(500, ""))
     open_id = gateway.send(tenant).json["details"]["id"]
-    before = snapshot(world.database)
+    before = snapshot(factory.database)
     assert gateway.callback(open_id, sent["message_sid"], "delivered").status_code == 204
-    assert snapshot(world.database) == before
+    assert snapshot(factory.database) == before
 
 
 NOT_OURS = [
@@ -76,14 +78,14 @@ NOT_OURS = [
 
 
 def test_what_names_no_message_of_ours_is_acknowledged(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     gateway.send(tenant)
-    before = snapshot(world.database)
+    before = snapshot(factory.database)
     for message_id, sid in NOT_OURS:
         answer = gateway.callback(message_id, sid, "delivered")
         assert (sid, answer.status_code, answer.data) == (sid, 204, b"")
-    assert snapshot(world.database) == before
+    assert snapshot(factory.database) == before
 
 
 def test_a_callback_without_our_id_finds_its_message_by_its_sid(
@@ -115,11 +117,11 @@ def test_a_callback_before_the_create_answer_is_applied_and_stays(
 
 
 def test_a_message_of_an_account_that_was_replaced_still_gets_its_callbacks(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sent = gateway.send(tenant).json
-    world.tenant(tenant.organization_id, "x", account_sid=OTHER_ACCOUNT, auth_token=OTHER_TOKEN)
-    world.set(workspaces, tenant.workspace_id, account_sid=OTHER_ACCOUNT)
+    factory.tenant(tenant.organization_id, "x", account_sid=OTHER_ACCOUNT, auth_token=OTHER_TOKEN)
+    factory.set(workspaces, tenant.workspace_id, account_sid=OTHER_ACCOUNT)
     gateway.callback(
         sent["id"], sent["message_sid"], "delivered", account_sid=ACCOUNT, token=AUTH_TOKEN
     )

@@ -8,8 +8,16 @@ import pytest
 
 from app.messages.tables import message_events, messages
 from app.providers.twilio.signature import sign
+from support.factories import (
+    ACCOUNT,
+    AUTH_TOKEN,
+    OTHER_ACCOUNT,
+    PUBLIC_URL,
+    Factory,
+    Gateway,
+    Tenant,
+)
 from support.wire import FORM, form_of, post_raw
-from support.world import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, PUBLIC_URL, Gateway, Tenant, World
 
 pytestmark = pytest.mark.one_engine
 
@@ -52,9 +60,9 @@ def test_an_unknown_account_is_forbidden(gateway: Gateway, tenant: Tenant) -> No
 
 
 def test_the_token_of_another_account_does_not_sign_for_this_one(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    world.tenant(tenant.organization_id, "other", account_sid=OTHER_ACCOUNT, auth_token="b" * 32)
+    factory.tenant(tenant.organization_id, "other", account_sid=OTHER_ACCOUNT, auth_token="b" * 32)
     assert _post(gateway, form_of(FIELDS), _signed(FIELDS, token="b" * 32)).status_code == 403
 
 
@@ -129,17 +137,19 @@ def test_a_form_that_cannot_be_read_is_forbidden(
     assert _post(gateway, broken(form), _signed(FIELDS)).status_code == 403
 
 
-def test_what_is_refused_changes_nothing(gateway: Gateway, tenant: Tenant, world: World) -> None:
+def test_what_is_refused_changes_nothing(
+    gateway: Gateway, tenant: Tenant, factory: Factory
+) -> None:
     sent = gateway.send(tenant).json
-    before = world.rows(messages)
+    before = factory.rows(messages)
     target = f"{PATH}?message_id={sent['id']}"
     app = gateway.client.application
     for token in ("wrong" * 6, ""):
         fields = FIELDS | {"MessageSid": sent["message_sid"]}
         signature = sign(token, PUBLIC_URL + target, {n: [v] for n, v in fields.items()})
         assert post_raw(app, target, form_of(fields), signature=signature).status_code == 403
-    assert world.rows(messages) == before
-    assert world.rows(message_events) == []
+    assert factory.rows(messages) == before
+    assert factory.rows(message_events) == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

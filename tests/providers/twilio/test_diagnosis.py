@@ -5,8 +5,8 @@ from structlog.typing import EventDict
 
 from app.providers.twilio import signed_form
 from app.providers.twilio.signature import sign
-from support.guarded import guarded_app
 from support.logs import lines_of
+from support.signed_route import signed_app
 from support.wire import form_of, post_raw
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -22,7 +22,7 @@ def _refused(
 ) -> list[EventDict]:
     """Post a callback that must be forbidden; return what the log says of it."""
     signature = sign(TOKEN, signed, {name: [value] for name, value in FIELDS.items()})
-    app = guarded_app(public_url, PATH, TOKEN)
+    app = signed_app(public_url, PATH, TOKEN)
     with lines_of(signed_form) as lines:
         answer = post_raw(app, target, form_of(FIELDS), signature=signature, **headers)
     assert answer.status_code == 403
@@ -89,7 +89,7 @@ def test_a_callback_without_a_signature_is_told_apart_from_an_unknown_account() 
         ((TOKEN,), "", "signature_missing"),
         ((), "x" * 28, "unknown_account"),
     ):
-        app = guarded_app(PUBLIC, PATH, *tokens)
+        app = signed_app(PUBLIC, PATH, *tokens)
         with lines_of(signed_form) as lines:
             answer = post_raw(app, PATH, form_of(FIELDS), signature=signature)
         assert answer.status_code == 403
@@ -98,7 +98,7 @@ def test_a_callback_without_a_signature_is_told_apart_from_an_unknown_account() 
 
 def test_many_wrong_signatures_of_an_address_are_refused_without_a_diagnosis() -> None:
     """A right one is served all the same. Break: diagnose each."""
-    app = guarded_app(PUBLIC, PATH, TOKEN)
+    app = signed_app(PUBLIC, PATH, TOKEN)
     parameters = {name: [value] for name, value in FIELDS.items()}
     wrong = sign(TOKEN, "http://sms.example.com" + PATH, parameters)
     right = sign(TOKEN, PUBLIC + PATH, parameters)

@@ -10,20 +10,20 @@ import pytest
 from twilio.http.response import Response
 
 from app.access.provider_account import ProviderAccount
-from app.db.vault import Vault
-from app.destinations.geo_source import (
+from app.db.encryption import Cipher
+from app.destinations.geo_permissions.source import (
     GeoPermission,
     GeoUnknown,
     ItemOutcome,
     WantedPermission,
 )
 from app.emulator.server import EmulatorServer
-from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT
 from support.fake_twilio import FakeTwilio, refused
 from support.geo import entry, listed, over_the_wire
-from support.world import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT
 
 DESCRIPTION = Path(__file__).parents[4] / "shared/reference/twilio-openapi/twilio_accounts_v1.json"
 PATH = "/v1/Messaging/GeoPermissions"
@@ -37,13 +37,13 @@ def twilio() -> FakeTwilio:
 
 
 @pytest.fixture
-def geo(twilio: FakeTwilio, vault: Vault) -> TwilioGeoPermissions:
-    return TwilioGeoPermissions(TwilioClients(twilio, vault))
+def geo(twilio: FakeTwilio, cipher: Cipher) -> TwilioGeoPermissions:
+    return TwilioGeoPermissions(TwilioClients(twilio, cipher))
 
 
 @pytest.fixture
-def account(vault: Vault) -> ProviderAccount:
-    return ProviderAccount(ACCOUNT, vault.seal(ACCOUNT, AUTH_TOKEN))
+def account(cipher: Cipher) -> ProviderAccount:
+    return ProviderAccount(ACCOUNT, cipher.encrypt(ACCOUNT, AUTH_TOKEN))
 
 
 def test_every_entry_is_read_and_unknown_fields_are_passed_over(
@@ -87,10 +87,10 @@ def test_entries_that_speak_of_no_country_break_nothing(
 
 
 def test_the_account_is_asked_as_itself(
-    geo: TwilioGeoPermissions, twilio: FakeTwilio, account: ProviderAccount, vault: Vault
+    geo: TwilioGeoPermissions, twilio: FakeTwilio, account: ProviderAccount, cipher: Cipher
 ) -> None:
     twilio.script += [listed(entry("US")), listed(entry("US")), listed()]
-    other = ProviderAccount(OTHER_ACCOUNT, vault.seal(OTHER_ACCOUNT, "its own"))
+    other = ProviderAccount(OTHER_ACCOUNT, cipher.encrypt(OTHER_ACCOUNT, "its own"))
 
     geo.fetch(account)
     geo.fetch(other)
@@ -208,8 +208,8 @@ def test_a_change_that_is_not_answered_is_unknown(
 
 
 @pytest.fixture
-def emulated(vault: Vault) -> Iterator[tuple[EmulatorServer, TwilioGeoPermissions]]:
-    with EmulatorServer() as server, over_the_wire(server.url, vault) as source:
+def emulated(cipher: Cipher) -> Iterator[tuple[EmulatorServer, TwilioGeoPermissions]]:
+    with EmulatorServer() as server, over_the_wire(server.url, cipher) as source:
         yield server, source
 
 

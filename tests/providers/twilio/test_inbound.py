@@ -12,28 +12,27 @@ from sqlalchemy import update
 from twilio.http.response import Response
 from werkzeug.datastructures import MultiDict
 
-from app.access.roles import Role
+from app.access.principal import Role
 from app.access.tables import audit_events
-from app.messages.erase import Erase
-from app.messages.purge import Purge
+from app.messages.retention.purge import Erase, Purge
 from app.providers.twilio.inbound import wanted_messages
 from app.providers.twilio.signature import sign
 from app.providers.twilio.signed_form import SignedForm
 from app.use_cases.tables import opt_outs, recipient_consents, use_cases
-from support.fake_twilio import Call, refused
-from support.tables import add_opt_out_row, add_sender, snapshot
-from support.wire import form_of, post_raw
-from support.world import (
+from support.factories import (
     ACCOUNT,
     AUTH_TOKEN,
     OTHER_ACCOUNT,
     PUBLIC_URL,
     SERVICE_SID,
     US_NUMBER,
+    Factory,
     Gateway,
     Tenant,
-    World,
 )
+from support.fake_twilio import Call, refused
+from support.tables import add_opt_out_row, add_sender, snapshot
+from support.wire import form_of, post_raw
 
 PATH = "/v1/webhook/twilio/sms-inbound"
 SENDER = "+12025550100"
@@ -62,10 +61,10 @@ def _inbound(gateway: Gateway, text: str | None = "STOP", **changes: str | None)
     return answer
 
 
-def _list(world: World) -> set[tuple[UUID, UUID | None, str, str]]:
+def _list(factory: Factory) -> set[tuple[UUID, UUID | None, str, str]]:
     return {
         (row["workspace_id"], row["use_case_id"], row["to_number"], row["source"])
-        for row in world.rows(opt_outs)
+        for row in factory.rows(opt_outs)
     }
 
 
@@ -112,84 +111,84 @@ def test_a_text_is_a_wish_only_if_all_of_it_is_the_keyword(
 
 
 def test_stop_blocks_the_use_case_of_the_service_and_start_lifts_it(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    other = world.use_case(tenant.workspace_id, messaging_service_sid=OTHER_SERVICE)
+    other = factory.use_case(tenant.workspace_id, messaging_service_sid=OTHER_SERVICE)
     for _ in range(2):
         _inbound(gateway, "Stop")
-    assert _list(world) == {(tenant.workspace_id, tenant.use_case_id, US_NUMBER, "keyword")}
+    assert _list(factory) == {(tenant.workspace_id, tenant.use_case_id, US_NUMBER, "keyword")}
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
     beside = Tenant(tenant.organization_id, tenant.workspace_id, other, ACCOUNT, tenant.keys)
     assert gateway.send(beside).status_code == 201
 
     _inbound(gateway, "START")
-    assert _list(world) == set()
+    assert _list(factory) == set()
     assert gateway.send(tenant).status_code == 201
 
 
 def test_without_a_service_the_number_that_was_written_to_names_the_use_case(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    other = world.use_case(tenant.workspace_id, sender=None)
-    add_sender(world, other, "+12025550177", "long_code", "US")
+    other = factory.use_case(tenant.workspace_id, sender=None)
+    add_sender(factory, other, "+12025550177", "long_code", "US")
     _inbound(gateway, MessagingServiceSid=None, To="+12025550177")
-    assert _list(world) == {(tenant.workspace_id, other, US_NUMBER, "keyword")}
+    assert _list(factory) == {(tenant.workspace_id, other, US_NUMBER, "keyword")}
     _inbound(gateway, MessagingServiceSid="", To=SENDER)
-    assert len(_list(world)) == 2
+    assert len(_list(factory)) == 2
 
 
 def test_the_service_counts_before_the_number(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    other = world.use_case(
+    other = factory.use_case(
         tenant.workspace_id, sender="+12025550177", messaging_service_sid=OTHER_SERVICE
     )
     _inbound(gateway, MessagingServiceSid=OTHER_SERVICE, To=SENDER)
-    assert _list(world) == {(tenant.workspace_id, other, US_NUMBER, "keyword")}
+    assert _list(factory) == {(tenant.workspace_id, other, US_NUMBER, "keyword")}
 
 
 def test_a_service_that_several_use_cases_share_speaks_of_each(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    other = world.use_case(tenant.workspace_id)
-    deleted = world.use_case(tenant.workspace_id)
-    world.set(use_cases, deleted, deleted_at=world.now)
+    other = factory.use_case(tenant.workspace_id)
+    deleted = factory.use_case(tenant.workspace_id)
+    factory.set(use_cases, deleted, deleted_at=factory.now)
     _inbound(gateway)
-    assert {row[1] for row in _list(world)} == {tenant.use_case_id, other}
+    assert {row[1] for row in _list(factory)} == {tenant.use_case_id, other}
 
 
 def test_a_sender_that_nobody_knows_speaks_of_every_workspace_of_the_account(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    sibling = world.tenant(tenant.organization_id, "sibling")
-    stranger = world.tenant(tenant.organization_id, "stranger", account_sid=OTHER_ACCOUNT)
+    sibling = factory.tenant(tenant.organization_id, "sibling")
+    stranger = factory.tenant(tenant.organization_id, "stranger", account_sid=OTHER_ACCOUNT)
     _inbound(gateway, MessagingServiceSid=OTHER_SERVICE, To="+12025550188")
-    assert _list(world) == {
+    assert _list(factory) == {
         (tenant.workspace_id, None, US_NUMBER, "keyword"),
         (sibling.workspace_id, None, US_NUMBER, "keyword"),
     }
     assert gateway.send(sibling).json["code"] == "RecipientOptedOut"
     assert gateway.send(stranger).status_code == 201
     _inbound(gateway, "START", MessagingServiceSid=OTHER_SERVICE, To="+12025550188")
-    assert _list(world) == set()
+    assert _list(factory) == set()
 
 
 def test_another_account_never_speaks_of_our_use_cases(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    stranger = world.tenant(
-        world.organization("Stranger"), account_sid=OTHER_ACCOUNT, auth_token=AUTH_TOKEN
+    stranger = factory.tenant(
+        factory.organization("Stranger"), account_sid=OTHER_ACCOUNT, auth_token=AUTH_TOKEN
     )
-    world.set(use_cases, stranger.use_case_id, messaging_service_sid=OTHER_SERVICE)
+    factory.set(use_cases, stranger.use_case_id, messaging_service_sid=OTHER_SERVICE)
     _inbound(gateway, AccountSid=OTHER_ACCOUNT)  # names our service and our sender
-    assert {row[0] for row in _list(world)} == {stranger.workspace_id}
+    assert {row[0] for row in _list(factory)} == {stranger.workspace_id}
 
 
 def test_start_lifts_what_a_keyword_or_the_provider_entered_and_nothing_else(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     workspace_id, use_case_id = tenant.workspace_id, tenant.use_case_id
-    other_use_case = world.use_case(workspace_id, messaging_service_sid=OTHER_SERVICE)
+    other_use_case = factory.use_case(workspace_id, messaging_service_sid=OTHER_SERVICE)
     rows = [
         (US_NUMBER, "keyword", None, True),
         (US_NUMBER, "provider", use_case_id, True),
@@ -198,49 +197,49 @@ def test_start_lifts_what_a_keyword_or_the_provider_entered_and_nothing_else(
         ("+12025550124", "keyword", None, False),
     ]
     for number, source, of_use_case, _ in rows:
-        add_opt_out_row(world, workspace_id, number, source, of_use_case)
+        add_opt_out_row(factory, workspace_id, number, source, of_use_case)
     _inbound(gateway, "START")
     kept = {(workspace_id, of, number, source) for number, source, of, lifted in rows if not lifted}
-    assert _list(world) == kept
+    assert _list(factory) == kept
 
 
 @pytest.mark.parametrize("source", ["api", "complaint", "import 2026"])
 def test_start_does_not_lift_what_an_owner_entered(
-    gateway: Gateway, tenant: Tenant, world: World, source: str
+    gateway: Gateway, tenant: Tenant, factory: Factory, source: str
 ) -> None:
-    add_opt_out_row(world, tenant.workspace_id, US_NUMBER, source)
-    add_opt_out_row(world, tenant.workspace_id, US_NUMBER, source, tenant.use_case_id)
-    before = _list(world)
+    add_opt_out_row(factory, tenant.workspace_id, US_NUMBER, source)
+    add_opt_out_row(factory, tenant.workspace_id, US_NUMBER, source, tenant.use_case_id)
+    before = _list(factory)
     _inbound(gateway, "STOP")
     _inbound(gateway, "START")
     _inbound(gateway, "hello", OptOutType="START")
-    assert _list(world) == before
+    assert _list(factory) == before
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
 
 
 @pytest.mark.parametrize("use_case", [True, False])
 @pytest.mark.parametrize("source", ["keyword", "provider"])
 def test_entry_that_an_owner_makes_as_well_is_the_owners(
-    gateway: Gateway, tenant: Tenant, world: World, source: str, use_case: bool
+    gateway: Gateway, tenant: Tenant, factory: Factory, source: str, use_case: bool
 ) -> None:
     """Break: in `app/use_cases/manage_opt_outs.py`, `enter_opt_out`, take nothing over."""
     of = tenant.use_case_id if use_case else None
-    add_opt_out_row(world, tenant.workspace_id, US_NUMBER, source, of)
+    add_opt_out_row(factory, tenant.workspace_id, US_NUMBER, source, of)
     body = {"to_number": US_NUMBER} | ({"use_case_id": str(of)} if use_case else {})
     for _ in range(2):
         entered = gateway.post("/v1/opt-outs", body, key=tenant.keys[Role.ADMIN])
         assert (entered.status_code, entered.json["source"]) == (201, "api")
     for word in ("START", "STOP", "START"):
         _inbound(gateway, word, MessageSid=None)
-        assert (tenant.workspace_id, of, US_NUMBER, "api") in _list(world)
-    assert len(_list(world)) == 1
-    added = [row for row in world.rows(audit_events) if row["action"] == "opt_out.added"]
+        assert (tenant.workspace_id, of, US_NUMBER, "api") in _list(factory)
+    assert len(_list(factory)) == 1
+    added = [row for row in factory.rows(audit_events) if row["action"] == "opt_out.added"]
     assert [row["reason"] for row in added if row["actor_kind"] == "access_key"] == ["api"]
 
 
 @pytest.mark.parametrize("use_case", [True, False])
 def test_refusal_older_than_the_owners_lifting_changes_nothing(
-    gateway: Gateway, tenant: Tenant, world: World, use_case: bool
+    gateway: Gateway, tenant: Tenant, factory: Factory, use_case: bool
 ) -> None:
     """Break: in `app/use_cases/manage_opt_outs.py`, `lift_opt_out`, note nothing."""
     before = gateway.send(tenant).json
@@ -250,13 +249,13 @@ def test_refusal_older_than_the_owners_lifting_changes_nothing(
     entered = gateway.post("/v1/opt-outs", body, key=admin).json
     assert gateway.delete(f"/v1/opt-outs/{entered['id']}", key=admin).status_code == 204
     gateway.callback(before["id"], before["message_sid"], "failed", ErrorCode="21610")
-    assert _list(world) == set()
+    assert _list(factory) == set()
     after = gateway.send(tenant).json
     gateway.callback(after["id"], after["message_sid"], "failed", ErrorCode="21610")
-    assert {row[3] for row in _list(world)} == {"provider"}
+    assert {row[3] for row in _list(factory)} == {"provider"}
     _inbound(gateway, "START", MessageSid=sid(1))
     _inbound(gateway, "STOP", MessageSid=sid(2))
-    assert {row[3] for row in _list(world)} == {"keyword"}
+    assert {row[3] for row in _list(factory)} == {"keyword"}
 
 
 IN_VAIN: list[dict[str, str | None]] = [
@@ -273,12 +272,12 @@ IN_VAIN: list[dict[str, str | None]] = [
 
 
 def test_everything_else_changes_nothing_and_is_answered_in_silence(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    before = snapshot(world.database)
+    before = snapshot(factory.database)
     for changes in IN_VAIN:
         _inbound(gateway, **changes)
-        assert (changes, snapshot(world.database)) == (changes, before)
+        assert (changes, snapshot(factory.database)) == (changes, before)
     assert gateway.twilio.calls == []
 
 
@@ -287,73 +286,73 @@ def sid(place: int) -> str:
 
 
 def test_replayed_keyword_message_counts_once(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: in `app/use_cases/consent.py`, `record_consent`, do not ask `count_keyword`."""
     _inbound(gateway, "STOP", MessageSid=sid(1))
     _inbound(gateway, "START", MessageSid=sid(2))
-    assert _list(world) == set()
+    assert _list(factory) == set()
     _inbound(gateway, "STOP", MessageSid=sid(1))
-    assert _list(world) == set()
+    assert _list(factory) == set()
     _inbound(gateway, "STOP", MessageSid=sid(3))
     _inbound(gateway, "START", MessageSid=sid(2))
     _inbound(gateway, "start", MessageSid=None, SmsMessageSid=sid(2))
-    assert len(_list(world)) == 1
+    assert len(_list(factory)) == 1
     _inbound(gateway, "START", MessageSid=sid(4))
-    assert _list(world) == set()
+    assert _list(factory) == set()
 
 
 def test_replay_of_a_word_to_an_unknown_sender_counts_once_in_every_workspace(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    world.tenant(tenant.organization_id, "sibling")
+    factory.tenant(tenant.organization_id, "sibling")
     unknown = {"MessagingServiceSid": OTHER_SERVICE, "To": "+12025550188"}
     for word, place in (("STOP", 1), ("START", 2), ("STOP", 3), ("START", 2), ("STOP", 1)):
         _inbound(gateway, word, MessageSid=sid(place), **unknown)
-    assert len(_list(world)) == 2
+    assert len(_list(factory)) == 2
 
 
 def test_sid_of_another_account_is_another_message(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    stranger = world.tenant(
-        world.organization("Stranger"), account_sid=OTHER_ACCOUNT, auth_token=AUTH_TOKEN
+    stranger = factory.tenant(
+        factory.organization("Stranger"), account_sid=OTHER_ACCOUNT, auth_token=AUTH_TOKEN
     )
     _inbound(gateway, AccountSid=OTHER_ACCOUNT, MessageSid=sid(1))
     _inbound(gateway, MessageSid=sid(1))
-    assert {row[0] for row in _list(world)} == {stranger.workspace_id, tenant.workspace_id}
+    assert {row[0] for row in _list(factory)} == {stranger.workspace_id, tenant.workspace_id}
 
 
 def test_refusal_of_a_message_older_than_a_start_changes_nothing(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    """Break: in `app/messages/learn.py`, `learn`, do not ask `note_refusal`."""
+    """Break: in `app/messages/refusal_effects.py`, `learn`, do not ask `note_refusal`."""
     before = gateway.send(tenant).json
     _inbound(gateway, "STOP", MessageSid=sid(1))
     _inbound(gateway, "START", MessageSid=sid(2))
     for status in ("undelivered", "failed"):
         gateway.callback(before["id"], before["message_sid"], status, ErrorCode="21610")
-    assert _list(world) == set()
+    assert _list(factory) == set()
     after = gateway.send(tenant).json
     gateway.callback(after["id"], after["message_sid"], "undelivered", ErrorCode="21610")
-    assert {row[3] for row in _list(world)} == {"provider"}
+    assert {row[3] for row in _list(factory)} == {"provider"}
     _inbound(gateway, "START", MessageSid=sid(3))
     gateway.callback(after["id"], after["message_sid"], "undelivered", ErrorCode="21610")
-    assert _list(world) == set()
+    assert _list(factory) == set()
 
 
 def test_refusal_older_than_a_start_for_the_whole_workspace_changes_nothing(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     before = gateway.send(tenant).json
     unknown = {"MessagingServiceSid": OTHER_SERVICE, "To": "+12025550188"}
     _inbound(gateway, "START", MessageSid=sid(1), **unknown)
     gateway.callback(before["id"], before["message_sid"], "failed", ErrorCode="21610")
-    assert _list(world) == set()
+    assert _list(factory) == set()
 
 
 def test_start_during_a_send_outweighs_the_refusal_that_it_gets(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     def start(_: Call) -> Response:
         other = replace(gateway, client=gateway.client.application.test_client())
@@ -362,11 +361,11 @@ def test_start_during_a_send_outweighs_the_refusal_that_it_gets(
 
     gateway.twilio.script = [start]
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
-    assert _list(world) == set()
+    assert _list(factory) == set()
 
 
 def test_start_and_old_refusals_at_once_leave_no_opt_out(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: in `app/use_cases/consent_order.py`, `_note`, write whatever the time."""
     sent = [gateway.send(tenant).json for _ in range(6)]
@@ -390,31 +389,31 @@ def test_start_and_old_refusals_at_once_leave_no_opt_out(
         jobs = [pool.submit(report, message) for message in sent] + [pool.submit(start)]
         for job in jobs:
             job.result()
-    assert _list(world) == set()
+    assert _list(factory) == set()
 
 
 def test_erase_forgets_the_wish_and_keeps_the_opt_out(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     _inbound(gateway, "START", MessageSid=sid(1))
-    purge = Purge(world.database, gateway.services.clock, "k" * 32)
-    Erase(world.database, purge)(US_NUMBER)
-    assert US_NUMBER not in str(world.rows(recipient_consents))
+    purge = Purge(factory.database, gateway.services.clock, "k" * 32)
+    Erase(factory.database, purge)(US_NUMBER)
+    assert US_NUMBER not in str(factory.rows(recipient_consents))
     _inbound(gateway, "STOP", MessageSid=sid(2))
-    Erase(world.database, purge)(US_NUMBER)
-    assert len(_list(world)) == 1
+    Erase(factory.database, purge)(US_NUMBER)
+    assert len(_list(factory)) == 1
 
 
 def test_facts_that_nothing_can_contradict_any_more_are_forgotten(
-    gateway: Gateway, tenant: Tenant, world: World
+    gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     _inbound(gateway, "START", MessageSid=sid(1))
-    purge = Purge(world.database, gateway.services.clock, "k" * 32)
+    purge = Purge(factory.database, gateway.services.clock, "k" * 32)
     purge()
-    assert len(world.rows(recipient_consents)) == 1
-    with world.database.writing() as c:
-        c.execute(update(recipient_consents).values(at=world.now - timedelta(days=31)))
+    assert len(factory.rows(recipient_consents)) == 1
+    with factory.database.writing() as c:
+        c.execute(update(recipient_consents).values(at=factory.now - timedelta(days=31)))
     purge()
-    assert world.rows(recipient_consents) == []
+    assert factory.rows(recipient_consents) == []
     _inbound(gateway, "START", MessageSid=sid(1))
-    assert world.rows(recipient_consents) == []
+    assert factory.rows(recipient_consents) == []

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from support.factories import Factory, Gateway, Tenant
 from support.fake_twilio import accepted
-from support.world import Gateway, Tenant, World
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "twilio-openapi"
 pytestmark = [
@@ -59,7 +59,7 @@ def test_the_path_and_the_account_are_the_described_ones(
 
 
 def test_the_answer_that_is_read_is_the_described_one(
-    gateway: Gateway, tenant: Tenant, world: World, operation: Any
+    gateway: Gateway, tenant: Tenant, factory: Factory, operation: Any
 ) -> None:
     declared = operation["responses"]
     assert list(declared) == ["201"]

@@ -6,13 +6,13 @@ import pytest
 from twilio.http.response import Response
 
 from app.access.provider_account import ProviderAccount
-from app.db.vault import Vault
-from app.providers.twilio.clients import TwilioClients
+from app.db.encryption import Cipher
+from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from app.use_cases.refresh import RegistrationsUnknown
+from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 from support.fake_twilio import Answer, FakeTwilio, refused
-from support.world import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 
 BRAND, CAMPAIGN = "BN" + "d" * 32, "QE" + "e" * 32
 
@@ -24,15 +24,15 @@ def twilio() -> FakeTwilio:
 
 
 @pytest.fixture
-def registrations(twilio: FakeTwilio, vault: Vault) -> TwilioRegistrations:
+def registrations(twilio: FakeTwilio, cipher: Cipher) -> TwilioRegistrations:
     """The adapter over it."""
-    return TwilioRegistrations(TwilioClients(twilio, vault))
+    return TwilioRegistrations(TwilioClients(twilio, cipher))
 
 
 @pytest.fixture
-def account(vault: Vault) -> ProviderAccount:
+def account(cipher: Cipher) -> ProviderAccount:
     """An account with its own token."""
-    return ProviderAccount(ACCOUNT, vault.seal(ACCOUNT, AUTH_TOKEN))
+    return ProviderAccount(ACCOUNT, cipher.encrypt(ACCOUNT, AUTH_TOKEN))
 
 
 def _campaigns(*pairs: tuple[str, str]) -> Response:

@@ -5,7 +5,7 @@ import sys
 
 _COUNT = """
 import sys
-from app.providers.twilio.clients import load_sdk
+from app.providers.twilio.client import load_sdk
 load_sdk()
 from twilio.rest import Client
 before = set(sys.modules)
@@ -15,6 +15,6 @@ print(sorted(one for one in set(sys.modules) - before if one.startswith("twilio"
 
 
 def test_the_first_send_of_a_process_loads_nothing_more() -> None:
-    """Break: in `app/providers/twilio/clients.py`, `load_sdk`, leave out the import."""
+    """Break: in `app/providers/twilio/client.py`, `load_sdk`, leave out the import."""
     run = subprocess.run([sys.executable, "-c", _COUNT], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

@@ -8,35 +8,33 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from app.access.roles import Role
-from app.db.vault import Vault
+from app.access.principal import Role
+from app.db.encryption import Cipher
 from app.messages.tables import messages
-from app.providers.twilio.callback_url import CallbackUrl
-from app.providers.twilio.client import TwilioProvider
-from app.providers.twilio.clients import TwilioClients
+from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
 from app.providers.twilio.transport import TwilioTransport
+from support.factories import (
+    ACCOUNT,
+    AUTH_TOKEN,
+    PUBLIC_URL,
+    SERVICE_SID,
+    US_NUMBER,
+    Factory,
+    Gateway,
+    Tenant,
+)
 from support.loopback import (
-    Deed,
     Loopback,
+    ServerAction,
     answer,
     created,
     cut_in_the_middle,
     hang,
     hang_up,
 )
-from support.rewire import rewire
+from support.replace_services import replace_services
 from support.tables import set_tokens
 from support.time import FakePace
-from support.world import (
-    ACCOUNT,
-    AUTH_TOKEN,
-    PUBLIC_URL,
-    SERVICE_SID,
-    US_NUMBER,
-    Gateway,
-    Tenant,
-    World,
-)
 
 pytestmark = pytest.mark.one_engine
 
@@ -66,10 +64,10 @@ def test_the_request_on_the_wire_is_the_documented_one(
 
 
 def test_a_new_token_is_used_for_the_very_next_send(
-    wired_gateway: Gateway, tenant: Tenant, server: Loopback, world: World
+    wired_gateway: Gateway, tenant: Tenant, server: Loopback, factory: Factory
 ) -> None:
     wired_gateway.send(tenant)
-    set_tokens(world, ACCOUNT, "f" * 32)
+    set_tokens(factory, ACCOUNT, "f" * 32)
     wired_gateway.send(tenant)
     used = [
         base64.b64decode(request.headers["authorization"].removeprefix("Basic ")).decode()
@@ -85,7 +83,7 @@ BLOCKED = '{"code": 21408, "message": "to +12025550123", "more_info": "x", "stat
 class Case:
     """What the provider does, and what the client and the provider see of it."""
 
-    deeds: list[Deed]
+    actions: list[ServerAction]
     status: int
     code: str
     requests: int = 1
@@ -109,7 +107,7 @@ OUTCOMES = {
 def test_each_outcome_of_a_real_call_has_its_answer(
     wired_gateway: Gateway, tenant: Tenant, server: Loopback, case: Case
 ) -> None:
-    server.script += case.deeds
+    server.script += case.actions
     sent = wired_gateway.send(tenant)
     assert (sent.status_code, sent.json["code"]) == (case.status, case.code)
     assert len(server.requests) == case.requests
@@ -124,7 +122,7 @@ def test_an_answer_about_another_message_confirms_nothing(
 ) -> None:
     """Breaks when an answer is taken for ours unread: let `_is_about_another` return False."""
 
-    def answer_about(**fields: object) -> Deed:
+    def answer_about(**fields: object) -> ServerAction:
         return answer(201, json.dumps({"sid": f"SM{1:032x}", "status": "queued", **fields}))
 
     other = {"to": "+12025550199", "body": "another text"}
@@ -162,18 +160,18 @@ def test_a_provider_that_was_busy_for_a_moment_gets_the_message_once(
 
 
 def test_a_provider_that_cannot_be_reached_leaves_no_message(
-    gateway: Gateway, tenant: Tenant, vault: Vault, world: World
+    gateway: Gateway, tenant: Tenant, cipher: Cipher, factory: Factory
 ) -> None:
     with socket.socket() as bound:  # the port refuses
         bound.bind(("127.0.0.1", 0))
         transport = TwilioTransport(f"http://127.0.0.1:{bound.getsockname()[1]}")
-        provider = TwilioProvider(TwilioClients(transport, vault), CallbackUrl(PUBLIC_URL))
+        provider = TwilioProvider(TwilioClients(transport, cipher), CallbackUrl(PUBLIC_URL))
         pace = FakePace()
-        rewire(gateway, provider=provider, pace=pace.pace())
+        replace_services(gateway, provider=provider, pace=pace.pace())
         sent = gateway.send(tenant)
         transport.close()
     assert (sent.status_code, sent.json["code"]) == (503, "ProviderUnavailable")
     assert sent.headers["Retry-After"] == "5"
     assert len(pace.slept) == 3
-    assert [row["submission"] for row in world.rows(messages)] == ["never_processed"]
+    assert [row["submission"] for row in factory.rows(messages)] == ["never_processed"]
     assert gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER]).json["items"] == []

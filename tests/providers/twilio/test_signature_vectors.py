@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.each import each
-from support.guarded import guarded_app
+from support.signed_route import signed_app
 from support.wire import form_of, post_raw
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "signature_vectors.json"
@@ -37,7 +37,7 @@ def _status(vector: Any, target: str) -> int:
     base, _ = _split(vector["url"])
     # The router takes several slashes at the start for one; what is signed keeps them.
     path = "/" + target.partition("?")[0].lstrip("/")
-    app = guarded_app(base, path, vector["auth_token"])
+    app = signed_app(base, path, vector["auth_token"])
     answer = post_raw(app, target, form_of(vector["params"]), signature=vector["signature"])
     return answer.status_code
 
@@ -68,7 +68,7 @@ def test_an_apostrophe_counts_as_it_came_over_the_wire() -> None:
 def test_a_json_callback_is_no_form_whatever_its_signature(vector: Any) -> None:
     # Message callbacks are forms. The hash of a JSON body is not checked, so none is taken.
     base, target = _split(vector["url"])
-    app = guarded_app(base, target.partition("?")[0], vector["auth_token"])
+    app = signed_app(base, target.partition("?")[0], vector["auth_token"])
     answer = post_raw(
         app,
         target,

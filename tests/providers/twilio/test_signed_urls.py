@@ -6,7 +6,7 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from support.each import each
-from support.guarded import guarded_app
+from support.signed_route import signed_app
 from support.wire import FormItems, post_raw
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -87,7 +87,7 @@ CASES = {
 
 
 def _post(case: Case, form: FormItems, signature: str) -> int:
-    app = guarded_app(case.public_url, PATH, TOKEN)
+    app = signed_app(case.public_url, PATH, TOKEN)
     answer = post_raw(app, case.wire, form, signature=signature, host=case.host)
     return answer.status_code
 

@@ -20,7 +20,7 @@ from app.providers.twilio.transport import (
 )
 from support.certificates import self_signed
 from support.each import each
-from support.loopback import Deed, Loopback, Received, answer, created
+from support.loopback import Loopback, Received, ServerAction, answer, created
 
 API = "https://api.twilio.com/2010-04-01/Accounts/AC1"
 CALLS = [
@@ -42,7 +42,7 @@ def transport(server: Loopback) -> Iterator[TwilioTransport]:
     found.close()
 
 
-def raw(data: bytes, *, stays_open: bool = True) -> Deed:
+def raw(data: bytes, *, stays_open: bool = True) -> ServerAction:
     """Send exactly these bytes."""
 
     def do(_server: Loopback, peer: socket.socket, _request: Received) -> bool:
@@ -52,7 +52,7 @@ def raw(data: bytes, *, stays_open: bool = True) -> Deed:
     return do
 
 
-def by_drops(data: bytes) -> Deed:
+def by_drops(data: bytes) -> ServerAction:
     """Send one byte at a time; each comes long before a socket timeout of SHORT."""
 
     def do(server: Loopback, peer: socket.socket, _request: Received) -> bool:
@@ -333,8 +333,8 @@ def test_an_answer_with_an_unexpected_content_ends_its_connection(
         (answer(201, json.dumps(message)), CALLS[0], NotConfirmed),
         (answer(200, json.dumps(message)), ("GET", f"{API}/Messages/{other}.json"), NotConfirmed),
     ]
-    for place, (deed, call, problem) in enumerate(strange, start=1):
-        server.script.append(deed)
+    for place, (action, call, problem) in enumerate(strange, start=1):
+        server.script.append(action)
         with pytest.raises(problem) if problem else nullcontext():
             transport.request(*call, data=sent if call is CALLS[0] else None)
         assert server.connections == place

@@ -17,9 +17,9 @@ from app.providers.twilio.transport import (
 )
 from support.certificates import self_signed
 from support.loopback import (
-    Deed,
     Loopback,
     Received,
+    ServerAction,
     answer,
     created,
     cut_in_the_middle,
@@ -59,11 +59,11 @@ def test_a_name_that_does_not_resolve_is_not_connected(monkeypatch: pytest.Monke
     transport.close()
 
 
-@pytest.mark.parametrize("deed", [hang_up, cut_in_the_middle, hang])
+@pytest.mark.parametrize("action", [hang_up, cut_in_the_middle, hang])
 def test_what_fails_after_the_request_left_is_not_confirmed(
-    server: Loopback, transport: TwilioTransport, deed: Deed
+    server: Loopback, transport: TwilioTransport, action: ServerAction
 ) -> None:
-    server.script.append(deed)
+    server.script.append(action)
     with pytest.raises(NotConfirmed):
         transport.request("POST", URL, data={"To": "+1"})
     assert len(server.requests) == 1  # and it is never made again here

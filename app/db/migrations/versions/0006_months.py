@@ -2,7 +2,7 @@
 
 No row is copied: the table that was becomes the one partition, whose bounds are open on both sides,
 so that nothing is read either. `borderpost db upgrade` and the worker then close it at the end of
-the month and let the later months have partitions of their own (see app.messages.months).
+the month and let the later months have partitions of their own (see app.messages.retention.partitions).
 """
 
 import sqlalchemy as sa

@@ -1,0 +1,39 @@
+"""The settings and the database of a command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.bootstrap import migrate_if_new, open_database, open_settings
+from app.cli.group import CommandFailure
+from app.db.engine import Database
+from app.db.schema import current_revision, latest_revision
+from app.settings import Settings
+
+
+@contextmanager
+def opened_database(settings: Settings | None = None) -> Iterator[Database]:
+    """Yield the database, closed at the end; migrations are not checked."""
+    database = open_database(settings or open_settings())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def ready_database(settings: Settings | None = None) -> Iterator[Database]:
+    """Yield the database if its migrations match this program; a new SQLite file gets them.
+
+    Raises:
+        Failure: migrations are missing, or are of another version of the program.
+    """
+    settings = settings or open_settings()
+    with opened_database(settings) as database:
+        migrate_if_new(settings, database)
+        found, wanted = current_revision(database), latest_revision()
+        if found != wanted:
+            raise CommandFailure(
+                f"the database is at revision {found or 'none'} and this program needs {wanted}: "
+                "run `borderpost db upgrade`"
+            )
+        yield database

@@ -1,0 +1,98 @@
+"""Making a change or a dry run, and printing its result."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from app.cli.actor import command_line_actor
+from app.cli.destinations.format import change_lines, impact_lines, rule_lines
+from app.cli.destinations.options import How
+from app.cli.destinations.workspace import OpenedWorkspace
+from app.cli.group import CommandFailure, echo_json
+from app.destinations.api.history import RulesDifference, rules_difference
+from app.destinations.api.http import policy_view
+from app.destinations.manage import Changed, ChangeRequest, PolicyChange
+from app.destinations.storage.load import EffectivePolicy
+from app.kernel.errors import DestinationsInherited, RevisionMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOutcome:
+    """A policy before and after a change, or as it would be after it."""
+
+    before: EffectivePolicy
+    changed: Changed
+    dry_run: bool
+
+    @property
+    def is_new(self) -> bool:
+        """Say whether anything was changed, or would be."""
+        one, other = self.before, self.changed.effective
+        if self.dry_run:
+            return (one.state, one.inherits) != (other.state, other.inherits)
+        return (one.revision, one.inherits) != (other.revision, other.inherits)
+
+    @property
+    def rules(self) -> RulesDifference:
+        """Return which rules came and went."""
+        return rules_difference(self.before.state, self.changed.effective.state)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as the API writes a dry run, with the rules."""
+        effective = self.changed.effective
+        return {
+            "dry_run": self.dry_run,
+            "revision": effective.revision,
+            "inherit": effective.inherits,
+            "configuration": policy_view(effective),
+            "changes": [change.as_json() for change in self.changed.changes],
+            "rules": self.rules.as_json(),
+            "impact": self.changed.impact,
+        }
+
+
+def make(opened: OpenedWorkspace, change: PolicyChange, how: How) -> ChangeOutcome:
+    """Make a change as the user of this machine.
+
+    Raises:
+        Failure: the condition does not hold, or the policy belongs to the parent.
+        ValidationFailed: the change is not valid.
+    """
+    if_match = None if how.if_match is None else frozenset({how.if_match})
+    asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)
+    before = opened.effective()
+    try:
+        changed = opened.manage(opened.workspace_id, change, asked)
+    except RevisionMismatch as problem:
+        raise how.mismatch(problem) from problem
+    except DestinationsInherited as problem:
+        remedy = "`borderpost destinations inherit off` leaves it, with a copy of that policy"
+        raise CommandFailure(problem.text, remedy) from problem
+    return ChangeOutcome(before, changed, how.dry_run)
+
+
+def echo_outcome(
+    opened: OpenedWorkspace,
+    outcome: ChangeOutcome,
+    how: How,
+    *,
+    beside: dict[str, Any] | None = None,
+) -> None:
+    """Print the change, or the dry run; ``beside`` is added to the JSON."""
+    if how.as_json:
+        echo_json(outcome.as_json() | (beside or {}))
+        return
+    revision = outcome.changed.effective.revision
+    if not outcome.is_new:
+        click.echo(f"{opened.name}: nothing to change, revision {revision}")
+        return
+    if outcome.dry_run:
+        click.echo(f"{opened.name}: dry run, nothing was changed, revision {revision}")
+    else:
+        click.echo(f"{opened.name}: revision {revision}")
+    for line in (*change_lines(outcome.changed.changes), *rule_lines(outcome.rules)):
+        click.echo(line)
+    if outcome.changed.impact is not None:
+        for line in impact_lines(outcome.changed.impact):
+            click.echo(line)

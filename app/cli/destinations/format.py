@@ -1,0 +1,85 @@
+"""Formatting of a policy, a change and its history for people."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from app.destinations.api.history import RulesDifference
+from app.destinations.policy.evaluate import Rule
+from app.destinations.policy.state import CountryChange
+from app.kernel.clock import rfc3339
+from app.kernel.countries import country_name
+
+
+def country(code: str) -> str:
+    """Return a country's code with its name."""
+    return f"{code} {country_name(code)}"
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Set rows of as many cells each into columns."""
+    cells = [tuple(map(printable, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without control characters."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def change_lines(changes: Iterable[CountryChange]) -> Iterator[str]:
+    """Return a line for each changed country."""
+    for one in changes:
+        if one.before is None:
+            yield f"+ {country(one.country)}: {one.after}"
+        elif one.after is None:
+            yield f"- {country(one.country)}: {one.before}"
+        else:
+            yield f"~ {country(one.country)}: {one.before} -> {one.after}"
+
+
+def rule_lines(rules: RulesDifference) -> Iterator[str]:
+    """Return a line for each added or removed rule."""
+    yield from (f"- rule: {rule_text(rule)}" for rule in rules.removed)
+    yield from (f"+ rule: {rule_text(rule)}" for rule in rules.added)
+
+
+def rule_text(rule: Rule) -> str:
+    """Return a rule as text."""
+    until = "" if rule.expires_at is None else f" until {rfc3339(rule.expires_at)}"
+    reason = "" if rule.reason is None else f" ({printable(rule.reason)})"
+    return f"{rule.kind} {rule.value} {rule.action}{until}{reason}"
+
+
+def rule_row(rule: Rule, now: datetime) -> tuple[str, ...]:
+    """Return a rule as the cells of a table."""
+    until = ""
+    if rule.expires_at is not None:
+        until = f"{'until' if rule.is_live(now) else 'expired'} {rfc3339(rule.expires_at)}"
+    return str(rule.rule_id), rule.kind, rule.value, rule.action, until, rule.reason or ""
+
+
+def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
+    """Return the impact on recent traffic as lines."""
+    yield f"of the last {impact['days']} days:"
+    for one in impact["would_block"]:
+        yield (
+            f"  would have been blocked: {country(one['country'])}, "
+            f"{one['messages']} messages ({one['segments']} segments)"
+        )
+    for one in impact["would_release"]:
+        yield f"  would have been sent: {country(one['country'])}, {one['refusals']} refused sends"
+    if not impact["would_block"] and not impact["would_release"]:
+        yield f"  no message of the last {impact['days']} days would be affected"
+
+
+def revision_lines(revision: dict[str, Any]) -> Iterator[str]:
+    """Return one revision as lines: author, time, reason and changes."""
+    actor = f"{printable(revision['actor']['name'])} ({revision['actor']['kind']})"
+    reason = "" if revision["reason"] is None else f": {printable(revision['reason'])}"
+    yield f"{revision['revision']}  {revision['at']}  {revision['action']} by {actor}{reason}"
+    changes = [CountryChange(c["country"], c["from"], c["to"]) for c in revision["changes"]]
+    yield from (f"    {line}" for line in change_lines(changes))

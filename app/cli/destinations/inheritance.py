@@ -1,0 +1,39 @@
+"""`destinations inherit` and `restore`."""
+
+import click
+
+from app.cli.destinations.change import echo_outcome, make
+from app.cli.destinations.options import MAX_REVISION, How, change_options
+from app.cli.destinations.workspace import opened_workspace
+from app.cli.group import Command, CommandFailure
+from app.cli.input import WholeNumberParam
+from app.destinations import changes
+from app.kernel.errors import NotFound
+
+
+@click.command("inherit", cls=Command)
+@click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
+@change_options
+def inherit_command(*, switch: str, how: How) -> None:
+    """Follow the parent workspace, or decide alone beginning with a copy of its policy."""
+    with opened_workspace(how.workspace) as opened:
+        change = changes.change_inheritance(inherit=switch == "on")
+        outcome = make(opened, change, how)
+    echo_outcome(opened, outcome, how)
+
+
+@click.command("restore", cls=Command)
+@click.argument("revision", type=WholeNumberParam(1, MAX_REVISION))
+@change_options
+def restore_command(*, revision: int, how: How) -> None:
+    """Restore the policy of REVISION, as a new revision.
+
+    The organization's denied destinations stay denied; expired rules are not restored.
+    """
+    with opened_workspace(how.workspace) as opened:
+        change = changes.restore_policy(revision, opened.now)
+        try:
+            outcome = make(opened, change, how)
+        except NotFound as problem:
+            raise CommandFailure(f"{opened.name} has no revision {revision}") from problem
+    echo_outcome(opened, outcome, how)

@@ -1,0 +1,135 @@
+"""Pages of access keys."""
+
+from uuid import UUID
+
+from flask import Response, request
+
+from app.access.key_limits import describe_limits
+from app.access.key_rules import KeyState, may_manage, state_of
+from app.access.key_store import KeyFilter, load_access_key, load_access_keys
+from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
+from app.access.principal import Principal, Role, actor_of
+from app.access.schemas import AccessKeyBody, AccessKeyListQuery
+from app.console.ui.forms import Form, parse_time, read_form, read_search, refilled
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import listed
+from app.console.ui.pages import page_answer, redirect_with_flash
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.whole_numbers import read_whole_number
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+
+routes = Routes("Console", described=False)
+PATH = "/console/access-keys"
+_STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKED: "Revoked"}
+
+
+@routes.add("GET", PATH, guard=RequiresRole(Role.ADMIN), answers={200: "text/html"})
+def access_keys_page(current_user: CurrentUser) -> Answer:
+    """List access keys, newest first."""
+    return _page(current_user, 200, Form())
+
+
+@routes.add(
+    "POST", PATH, guard=RequiresRole(Role.ADMIN), answers={200: "text/html", 422: "text/html"}
+)
+def make_access_key(current_user: CurrentUser) -> Answer:
+    """Create an access key; only this answer shows its token."""
+    now = get_service(Clock).now()
+    try:
+        wanted: NewAccessKey = read_form(
+            AccessKeyBody, **parse_time("expires_at"), **_typed_rate(), **_typed_limits()
+        )
+        asking = _asking(current_user, wanted.workspace_id)
+        with get_service(Database).writing() as connection:
+            made = create_access_key(connection, asking, wanted, actor=actor_of(asking), now=now)
+    except ValidationFailed as problem:
+        return _page(current_user, 422, refilled(problem))
+    return page_answer(current_user, "access/key_made.html", made=made, names=_names(current_user))
+
+
+@routes.add(
+    "POST",
+    PATH + "/{access_key_id}/revoke",
+    guard=RequiresRole(Role.ADMIN),
+    answers={303: None},
+    errors=(NotFound,),
+)
+def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Answer:
+    """Revoke an access key, in force for its next request."""
+    now = get_service(Clock).now()
+    with get_service(Database).writing() as connection:
+        key = load_access_key(connection, current_user.principal_for(Role.ADMIN), access_key_id)
+        asking = _asking(current_user, key.workspace_id)
+        revoke_access_key(connection, asking, key.id, actor=actor_of(asking), now=now)
+    return redirect_with_flash(PATH, f"{key.name} is revoked. Its next request is refused.")
+
+
+def _typed_rate() -> dict[str, object]:
+    text = request.form.get("rate", "").strip()
+    if not text:
+        return {}
+    number = read_whole_number(text)
+    return {"rate": {"per_second": text if number is None else number}}
+
+
+def _typed_limits() -> dict[str, object]:
+    """Read the lists of the form, which are separated by spaces or commas; an empty one is none."""
+    limits: dict[str, object] = {"use_case_ids": None}
+    for name in ("countries", "source_networks"):
+        limits[name] = request.form.get(name, "").replace(",", " ").split() or None
+    return limits
+
+
+def _asking(current_user: CurrentUser, workspace_id: UUID | None) -> Principal:
+    """Return the principal for keys of a workspace, with the role that the user has there."""
+    own = current_user.principal
+    if workspace_id is not None and workspace_id == own.workspace_id:
+        return own
+    return current_user.organization_principal or own
+
+
+def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
+    search, wanted = Form(request.args.to_dict()), KeyFilter(limit=0)
+    rows: list[AnyRow] = []
+    now = get_service(Clock).now()
+    try:
+        wanted = read_search(AccessKeyListQuery)
+        with get_service(Database).reading() as connection:
+            rows = load_access_keys(connection, current_user.principal_for(Role.ADMIN), wanted, now)
+    except ValidationFailed as problem:
+        search, status = Form(search.values, refilled(problem).errors), 422
+    everywhere = current_user.organization_principal
+    return page_answer(
+        current_user,
+        "access/keys.html",
+        status,
+        form=form,
+        search=search,
+        **listed(PATH, rows, wanted.limit, lambda row: row.id),
+        state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
+        limits_of=describe_limits,
+        states=[("", "Any status"), *_STATES.items()],
+        state_labels=_STATES,
+        may_revoke=lambda row: may_manage(
+            _asking(current_user, row.workspace_id), Role(row.role), row.workspace_id
+        ),
+        roles=[(role, role.value) for role in _roles(current_user)],
+        names=_names(current_user),
+        sees_everywhere=everywhere is not None and everywhere.role.permits(Role.ADMIN),
+        may_make_wide=everywhere is not None and everywhere.role is Role.OWNER,
+    )
+
+
+def _roles(current_user: CurrentUser) -> list[Role]:
+    """Return the roles that the visitor may give a key of the workspace shown."""
+    own = current_user.principal
+    return [role for role in Role if may_manage(own, role, own.workspace_id)]
+
+
+def _names(current_user: CurrentUser) -> dict[UUID, str]:
+    return {place.workspace_id: place.name for place in current_user.workspaces}

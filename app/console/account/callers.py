@@ -1,0 +1,30 @@
+"""Who asks, for the limits and the audit of sign-in: address, request, browser, earlier session."""
+
+from flask import Response, g
+
+from app.console.ui.guards import keep, presented, presented_token
+from app.users.caller import Caller
+from app.users.known_browser import KNOWN_FOR, KnownBrowserCookie
+from app.users.sign_in import SignedIn
+from app.web.peer import address_group, peer_address
+from app.web.registry import get_service
+
+_BROWSER = "borderpost_browser"
+
+
+def current_caller() -> Caller:
+    """Return where the current request comes from."""
+    address = peer_address()
+    return Caller(
+        address=address,
+        group=address_group(address),
+        request_id=g.request_id,
+        browser=get_service(KnownBrowserCookie).read(presented(_BROWSER)),
+        session_token=presented_token(),
+    )
+
+
+def keep_browser(answer: Response, signed_in: SignedIn) -> None:
+    """Let the browser be known from now on, where a person has signed in with it."""
+    if signed_in.browser is not None:
+        keep(answer, _BROWSER, signed_in.browser, KNOWN_FOR.total_seconds())

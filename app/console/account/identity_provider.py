@@ -1,0 +1,261 @@
+"""Signing in at an OpenID Connect provider: sent there, brought back, identified by a token."""
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import requests
+import structlog
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.base_client.errors import MismatchingStateError
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.requests_client import OAuth2Session
+from flask import Flask, Response, request, session
+from joserfc.errors import JoseError
+from requests import RequestException
+from requests.adapters import HTTPAdapter
+from urllib3 import Timeout
+
+from app.console.account.callers import current_caller
+from app.console.account.sign_in import (
+    OffersProvider,
+    choice_page,
+    limited_page,
+    refused_page,
+    welcome,
+)
+from app.console.ui.guards import SIGN_IN, Anonymous
+from app.http_exchange import Deadline
+from app.http_pool import POOLS
+from app.kernel.errors import NotFound, RateLimited
+from app.kernel.ids import parse_id
+from app.kernel.texts import is_storable
+from app.settings import IdentityProviderSettings, Settings
+from app.users.identity_sign_in import Identity, IdentitySignIn
+from app.users.sign_in import SeveralAccounts, SignInRefused
+from app.web.registry import get_service, register_service
+from app.web.routes import Answer, Routes
+
+_log = structlog.get_logger(__name__)
+routes = Routes("Console", described=False)
+_CALLBACK = SIGN_IN + "/oidc/callback"
+# For all calls of one step of a sign-in, from the first look-up to the last byte.
+SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
+# A provider that answers slowly must not hold the threads that callbacks need.
+EXCHANGES_AT_ONCE = 2
+_LARGEST_ANSWER_BYTES = 1024 * 1024
+_PIECE_BYTES = 64 * 1024
+_UNREACHABLE = "The identity provider is not available. Try again, or sign in here."
+# What a provider that is gone, broken or not the right one makes of a sign-in.
+_PROVIDER_ERRORS = (AuthlibBaseError, JoseError, RequestException)
+_UNKNOWN = "The identity provider did not confirm an account here."
+_CHOSEN = "oidc_organization"
+
+
+class ForgedToken(Exception):
+    """The token does not prove who this is; ``email`` is the address that it claims, if any."""
+
+    def __init__(self, why: str, email: str | None) -> None:
+        self.why, self.email = why, email
+        super().__init__(why)
+
+
+_deadline: ContextVar[Deadline] = ContextVar("identity_provider_deadline")
+
+
+class _TimedAdapter(HTTPAdapter):
+    """Makes calls that end, body included, at the deadline of the step that they belong to."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = dict(POOLS)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the pools of connections through a proxy that the environment names."""
+        found = super().proxy_manager_for(*args, **kwargs)
+        found.pool_classes_by_scheme = dict(POOLS)
+        return found
+
+    def send(self, request: Any, *_: Any, **kwargs: Any) -> requests.Response:
+        """Make one call, and read its answer.
+
+        Raises:
+            RequestException: no whole answer came in time.
+        """
+        try:
+            left = _deadline.get().remaining()
+            allowed = Timeout(total=left, connect=min(left, _CONNECT_SECONDS), read=left)
+            answer = super().send(request, **kwargs | {"timeout": allowed, "stream": True})
+            body = bytearray()
+            for piece in answer.raw.stream(_PIECE_BYTES, decode_content=True):
+                body += piece
+                if len(body) > _LARGEST_ANSWER_BYTES:
+                    answer.close()
+                    raise requests.ConnectionError("the answer is too large")  # noqa: TRY301
+        except RequestException:
+            raise
+        except Exception as problem:
+            raise requests.ConnectionError(type(problem).__name__) from problem
+        answer.raw = io.BytesIO(body)
+        return answer
+
+
+class _TimedSession(OAuth2Session):  # type: ignore[misc]
+    """A session of Authlib's over that adapter."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for scheme in POOLS:
+            self.mount(f"{scheme}://", _TimedAdapter())
+
+
+class _TimedApp(FlaskOAuth2App):  # type: ignore[misc]
+    client_cls = _TimedSession
+
+
+class IdentityProvider:
+    """The provider of the settings; its addresses and keys are asked for at the first sign-in."""
+
+    def __init__(self, app: Flask, settings: IdentityProviderSettings) -> None:
+        self._issuer, self._client_id = settings.issuer, settings.client_id
+        self._turns = threading.BoundedSemaphore(EXCHANGES_AT_ONCE)
+        self._client = OAuth(app).register(
+            "oidc",
+            client_cls=_TimedApp,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            server_metadata_url=settings.issuer + "/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid email",
+                "code_challenge_method": "S256",
+            },
+        )
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Take one of the turns, and begin the deadline of the calls that follow."""
+        if not self._turns.acquire(blocking=False):
+            raise RateLimited("Too many people are signing in at once; try again.")
+        token = _deadline.set(Deadline(SECONDS))
+        try:
+            yield
+        finally:
+            _deadline.reset(token)
+            self._turns.release()
+
+    def send_there(self, come_back_to: str) -> Response:
+        """Send the browser to the provider.
+
+        Raises:
+            RateLimited: too many sign-ins wait for the provider.
+            AuthlibBaseError, RequestException: the provider did not answer as it should.
+        """
+        with self._step():
+            answer = self._client.authorize_redirect(come_back_to)
+        return Response(status=302, headers={"Location": answer.headers["Location"]})
+
+    def identity(self) -> Identity:
+        """Return whom the provider has identified in the request that brought the browser back.
+
+        Raises:
+            ForgedToken: the token is not the provider's, not for us, or not for this sign-in.
+            RateLimited: too many sign-ins wait for the provider.
+            AuthlibBaseError, RequestException: the provider did not answer as it should.
+        """
+        self._client.token = {}
+        options = {
+            "iss": {"essential": True, "values": [self._issuer, self._issuer + "/"]},
+            "aud": {"essential": True, "values": [self._client_id]},
+        }
+        try:
+            with self._step():
+                found = self._client.authorize_access_token(claims_options=options)
+            claims = found.get("userinfo")
+        except (AuthlibBaseError, RequestException) as problem:
+            if isinstance(problem, MismatchingStateError):
+                raise ForgedToken("the state is not that of this browser", None) from problem
+            raise
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as problem:
+            why = f"the token of the identity provider is not valid: {type(problem).__name__}"
+            raise ForgedToken(why, _claimed_email(self._client.token)) from problem
+        if not claims or not isinstance(claims["sub"], str) or not claims["sub"]:
+            raise ForgedToken("the identity provider sent no token", None)
+        email = claims.get("email") if claims.get("email_verified") is True else None
+        return Identity(
+            issuer=self._issuer,
+            subject=claims["sub"],
+            email=email if isinstance(email, str) and is_storable(email) else None,
+        )
+
+
+def install_identity_provider(app: Flask, settings: Settings) -> None:
+    """Make the provider of the settings known to the pages."""
+    chosen = settings.identity_provider
+    provider = None if chosen is None else IdentityProvider(app, chosen)
+    register_service(app, provider, as_type=IdentityProvider)
+    register_service(app, OffersProvider(provider is not None))
+
+
+def _provider() -> IdentityProvider:
+    found: IdentityProvider | None = get_service(IdentityProvider)
+    if found is None:
+        raise NotFound
+    return found
+
+
+@routes.add("GET", SIGN_IN + "/oidc", guard=Anonymous(), answers={302: None, 503: "text/html"})
+def go_to_identity_provider(_: None) -> Answer:
+    """Send the browser to the identity provider."""
+    chosen = parse_id(request.args.get("organization_id", ""))
+    session[_CHOSEN] = None if chosen is None else str(chosen)
+    try:
+        return _provider().send_there(get_service(Settings).public_url + _CALLBACK)
+    except RateLimited as limited:
+        return limited_page(limited)
+    except _PROVIDER_ERRORS as problem:
+        return _failed(problem)
+
+
+@routes.add("GET", _CALLBACK, guard=Anonymous(), answers={303: None, 403: "text/html"})
+def come_from_identity_provider(_: None) -> Answer:
+    """Sign in whom the identity provider has identified."""
+    operation, caller = get_service(IdentitySignIn), current_caller()
+    chosen = parse_id(session.get(_CHOSEN) or "")
+    try:
+        try:
+            identity = _provider().identity()
+        except ForgedToken as forged:
+            operation.refuse(forged.email, forged.why, caller)
+        return welcome(operation.by_identity(identity, caller, chosen))
+    except SignInRefused:
+        return refused_page(_UNKNOWN)
+    except SeveralAccounts as several:
+        return choice_page(several)
+    except RateLimited as limited:
+        return limited_page(limited)
+    except _PROVIDER_ERRORS as problem:
+        return _failed(problem)
+
+
+def _claimed_email(token: Any) -> str | None:
+    """Return the address that a token claims, which proves nothing, for the audit."""
+    try:
+        payload = token["id_token"].split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        email = claims["email"]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+    return email if isinstance(email, str) else None
+
+
+def _failed(problem: Exception) -> Response:
+    # Its text may hold what the provider wrote, a code or an address among it.
+    _log.warning("identity_provider_failed", why=type(problem).__name__, path=request.path)
+    return refused_page(_UNREACHABLE, 503)

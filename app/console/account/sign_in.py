@@ -1,0 +1,209 @@
+"""Pages for sign-in, sign-out and switching the workspace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from flask import Response, request, session
+
+from app.access.principal import Role
+from app.access.store import require_workspace
+from app.console.account.callers import current_caller, keep_browser
+from app.console.ui.forms import Form, read_form, refilled
+from app.console.ui.guards import (
+    SIGN_IN,
+    Anonymous,
+    RequiresRole,
+    drop_token,
+    keep_token,
+    presented_token,
+)
+from app.console.ui.pages import add_page_headers, redirect_with_flash, render, wanted_page
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound, RateLimited, ValidationFailed
+from app.kernel.ids import parse_id
+from app.users.current_user import CurrentUser
+from app.users.sessions import hash_session_token, move_session
+from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
+from app.users.store import load_organization_names
+from app.web.errors import HTTP_STATUS
+from app.web.fields import Id, StrictSchema, Text
+from app.web.html import html_answer
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+
+routes = Routes("Console", described=False)
+HOME = "/console"
+_BY_CODE = SIGN_IN + "/code"
+_REFUSED = (
+    "E-mail or password is wrong. After several wrong attempts you have to wait before trying "
+    "again."
+)
+
+
+class SignInForm(StrictSchema):
+    """E-mail and password, or an access key; the organization where there are several."""
+
+    email = Text(load_default="")
+    password = Text(load_default="")
+    access_key = Text(load_default="")
+    organization_id = Id(load_default=None)
+
+
+class CodeForm(StrictSchema):
+    """A code of the authenticator app, or a recovery code."""
+
+    code = Text(load_default="")
+
+
+@dataclass(frozen=True, slots=True)
+class OffersProvider:
+    """Whether people may sign in at an identity provider too."""
+
+    is_offered: bool
+
+
+@routes.add("GET", SIGN_IN, guard=Anonymous(), answers={200: "text/html"})
+def sign_in_page(_: None) -> Answer:
+    """Show the ways to sign in."""
+    return _page("account/sign_in.html")
+
+
+@routes.add("POST", SIGN_IN, guard=Anonymous(), answers={303: None, 403: "text/html"})
+def sign_in(_: None) -> Answer:
+    """Sign in by password or by access key."""
+    operation, caller = get_service(SignIn), current_caller()
+    try:
+        given = read_form(SignInForm)
+        if given["access_key"]:
+            signed_in = operation.by_key(given["access_key"].strip(), caller)
+        else:
+            signed_in = operation.by_password(
+                given["email"], given["password"], caller, given["organization_id"]
+            )
+    except SignInRefused:
+        return _page("account/sign_in.html", 403, form=_again(_REFUSED))
+    except RateLimited as limited:
+        return _limited("account/sign_in.html", limited, _again(limited.text))
+    except SeveralAccounts as several:
+        form = _again("Select the organization and enter the password again.")
+        return _page("account/sign_in.html", 422, form=form, organizations=_named(several))
+    except ValidationFailed as problem:
+        return _page("account/sign_in.html", 422, form=refilled(problem))
+    return welcome(signed_in)
+
+
+@routes.add("GET", _BY_CODE, guard=Anonymous(), answers={200: "text/html"})
+def second_factor_page(_: None) -> Answer:
+    """Ask for the code of the authenticator app."""
+    return _page("account/sign_in_code.html")
+
+
+@routes.add("POST", _BY_CODE, guard=Anonymous(), answers={303: None, 403: "text/html"})
+def sign_in_by_code(_: None) -> Answer:
+    """Complete a sign-in by the code of the authenticator app."""
+    try:
+        given = read_form(CodeForm)
+        signed_in = get_service(SignIn).by_code(given["code"], current_caller())
+    except SignInRefused:
+        return _page("account/sign_in_code.html", 403, form=Form({}, {"code": [_REFUSED]}))
+    except RateLimited as limited:
+        form = Form({}, {"code": [limited.text]})
+        return _limited("account/sign_in_code.html", limited, form)
+    except ValidationFailed as problem:
+        return _page("account/sign_in_code.html", 422, form=Form({}, refilled(problem).errors))
+    return welcome(signed_in)
+
+
+@routes.add("POST", "/console/sign-out", guard=Anonymous(), answers={303: None})
+def sign_out(_: None) -> Answer:
+    """End the session."""
+    token = presented_token()
+    if token is not None:
+        with get_service(Database).writing() as connection:
+            sign_out_of(connection, hash_session_token(token), get_service(Clock).now())
+    session.clear()
+    answer = redirect_with_flash(SIGN_IN)
+    drop_token(answer)
+    return answer
+
+
+@routes.add("POST", "/console/move", guard=RequiresRole(Role.VIEWER), answers={303: None})
+def move_to_workspace(current_user: CurrentUser) -> Answer:
+    """Show another workspace from now on."""
+    wanted = parse_id(request.form.get("workspace_id", ""))
+    if wanted is None or current_user.reach.role_in(wanted) is None:
+        raise NotFound
+    wide = current_user.organization_principal or replace(
+        current_user.principal, workspace_id=wanted
+    )
+    with get_service(Database).writing() as connection:
+        require_workspace(connection, wide, wanted)
+        move_session(connection, current_user.session_id, wanted)
+    return redirect_with_flash(wanted_page(HOME))
+
+
+def _page(
+    template: str,
+    status: int = 200,
+    form: Form | None = None,
+    organizations: Mapping[UUID, str] | None = None,
+    *,
+    is_of_provider: bool = False,
+) -> Response:
+    text = render(
+        template,
+        form=form or Form(),
+        wanted=wanted_page(HOME),
+        offers_provider=get_service(OffersProvider).is_offered,
+        organizations=organizations or {},
+        is_of_provider=is_of_provider,
+    )
+    return add_page_headers(html_answer(text, status))
+
+
+def _limited(template: str, limited: RateLimited, form: Form) -> Response:
+    answer = _page(template, HTTP_STATUS[type(limited)], form=form)
+    answer.headers["Retry-After"] = str(limited.retry_after_seconds)
+    return answer
+
+
+def _again(problem: str) -> Form:
+    """Return the form with the address that was typed, and what was wrong."""
+    return Form({"email": request.form.get("email", "")}, {"": [problem]})
+
+
+def _named(several: SeveralAccounts) -> dict[UUID, str]:
+    with get_service(Database).reading() as connection:
+        return load_organization_names(connection, several.organization_ids)
+
+
+def limited_page(limited: RateLimited) -> Response:
+    """Show the ways to sign in, and that too many attempts failed."""
+    return _limited("account/sign_in.html", limited, Form({}, {"": [limited.text]}))
+
+
+def choice_page(several: SeveralAccounts) -> Response:
+    """Let a person whom the provider has identified choose the organization."""
+    form = Form({}, {"": ["You have accounts in several organizations. Select one."]})
+    return _page(
+        "account/sign_in.html", 422, form=form, organizations=_named(several), is_of_provider=True
+    )
+
+
+def refused_page(why: str, status: int = 403) -> Response:
+    """Show the ways to sign in again, and why the one tried did not work."""
+    return _page("account/sign_in.html", status, form=Form({}, {"": [why]}))
+
+
+def welcome(signed_in: SignedIn) -> Response:
+    """Go on to the page wanted, or to the second factor, with the new session's token.
+
+    The forms' token is new with it: nobody knows it who was here before.
+    """
+    session.clear()
+    answer = redirect_with_flash(_BY_CODE if signed_in.awaits_second_factor else wanted_page(HOME))
+    keep_token(answer, signed_in.token)
+    keep_browser(answer, signed_in)
+    return answer

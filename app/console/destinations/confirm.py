@@ -1,0 +1,69 @@
+"""Changes with a preview, made at a second submit."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from sqlalchemy import Connection
+
+from app.console.ui.forms import read_text
+from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
+from app.destinations.policy.state import CountryChange
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
+
+_MAX_REASON = 500
+_REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """The preview of a change at a revision; ``text`` identifies the change."""
+
+    text: str
+    revision: int
+    changes: tuple[CountryChange, ...]
+    impact: dict[str, Any] | None
+
+
+def dry_run_change(
+    connection: Connection,
+    current_user: CurrentUser,
+    workspace_id: UUID,
+    change: PolicyChange,
+    text: str,
+) -> DryRun:
+    """Preview a change of the current policy; problems are raised as by the change."""
+    asked = ChangeRequest(current_user.actor, dry_run=True)
+    changed = get_service(ManageDestinations).within(connection, workspace_id, change, asked)
+    return DryRun(text, changed.effective.revision, changed.changes, changed.impact)
+
+
+def is_confirmed(text: str) -> bool:
+    """Say whether the form was shown with this very change."""
+    return request.form.get("shown") == text
+
+
+def make_confirmed(
+    current_user: CurrentUser, workspace_id: UUID, change: PolicyChange, reason: str | None = None
+) -> Changed:
+    """Make a change at the revision of its preview.
+
+    Raises:
+        RevisionMismatch: somebody saved another change; show it again.
+    """
+    given = _REVISION.fullmatch(request.form.get("revision", ""))
+    shown_for = frozenset({int(given[0])} if given else ())
+    asked = ChangeRequest(current_user.actor, reason, shown_for)
+    return get_service(ManageDestinations)(workspace_id, change, asked)
+
+
+def given_reason() -> str | None:
+    """Return why, as the form says it.
+
+    Raises:
+        ValidationFailed: it holds a character that cannot be stored.
+    """
+    return read_text("reason")[:_MAX_REASON] or None

@@ -1,0 +1,209 @@
+"""The form of Manage Destinations: pending changes, and the pressed button."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from app.console.destinations.view import DestinationsView
+from app.console.ui.forms import Form, read_text, refilled
+from app.destinations.changes import Adjustment
+from app.destinations.policy.state import DENIED
+from app.kernel.countries import is_country
+from app.kernel.errors import ValidationFailed
+
+# Hours for which a country can be allowed, and what each is called.
+DURATIONS: Mapping[int, str] = {
+    1: "1 hour",
+    4: "4 hours",
+    24: "1 day",
+    72: "3 days",
+    168: "7 days",
+    720: "30 days",
+}
+_TEMPORARY = re.compile(r"([A-Z]{2})\.([0-9]{1,3})", re.ASCII)
+_REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChanges:
+    """Countries to allow for good, for some hours, and to block, as seen from a revision."""
+
+    revision: int
+    allow: tuple[str, ...] = ()
+    hours: Mapping[str, int] = field(default_factory=dict)
+    block: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether anything is wished for."""
+        return bool(self.allow or self.hours or self.block)
+
+    @property
+    def text(self) -> str:
+        """Return the same text for the same wishes about the same revision."""
+        hours = ",".join(f"{code}.{self.hours[code]}" for code in sorted(self.hours))
+        allow, block = ",".join(sorted(self.allow)), ",".join(sorted(self.block))
+        return f"{self.revision};{allow};{hours};{block}"
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """Return the countries to allow, for good or for a time."""
+        return (*self.allow, *self.hours)
+
+    @property
+    def countries(self) -> set[str]:
+        """Return every country that is wished about."""
+        return {*self.opened, *self.block}
+
+    def adjustment(self, now: datetime) -> Adjustment:
+        """Return the changes to make; hours count from now."""
+        until = {code: now + timedelta(hours=hours) for code, hours in self.hours.items()}
+        return Adjustment(self.allow, until, self.block)
+
+    def without(self, code: str) -> "PendingChanges":
+        """Forget the wish about a country."""
+        return replace(
+            self,
+            allow=tuple(one for one in self.allow if one != code),
+            hours={one: hours for one, hours in self.hours.items() if one != code},
+            block=tuple(one for one in self.block if one != code),
+        )
+
+    def allowing(self, code: str, hours: int | None) -> "PendingChanges":
+        """Wish for a country, for good or for some hours."""
+        others = self.without(code)
+        if hours is None:
+            return replace(others, allow=(*others.allow, code))
+        return replace(others, hours={**others.hours, code: hours})
+
+    def blocking(self, code: str) -> "PendingChanges":
+        """Wish a country away."""
+        others = self.without(code)
+        return replace(others, block=(*others.block, code))
+
+    def seen_from(
+        self, revision: int, allowed: Mapping[str, datetime | None], listed: Collection[str]
+    ) -> "PendingChanges":
+        """Rebase the pending changes on a revision; those that it already contains are dropped.
+
+        Args:
+            revision: the current revision.
+            allowed: allowed countries with their end; None is permanent.
+            listed: the countries that can be removed from its list.
+        """
+        for_good = {code for code, until in allowed.items() if until is None}
+        return PendingChanges(
+            revision,
+            tuple(code for code in self.allow if code not in for_good),
+            {code: hours for code, hours in self.hours.items() if code not in for_good},
+            tuple(code for code in self.block if code in listed),
+        )
+
+
+def read_pending_changes(form: MultiDict[str, str]) -> PendingChanges:
+    """Read the pending changes of a form; invalid ones are ignored."""
+    given = form.get("revision", "")
+    pending_changes = PendingChanges(int(given) if _REVISION.fullmatch(given) else 0)
+    for code in filter(is_country, form.getlist("allow")):
+        pending_changes = pending_changes.allowing(code, None)
+    for text in form.getlist("temporary"):
+        found = _TEMPORARY.fullmatch(text)
+        if found and is_country(found[1]) and int(found[2]) in DURATIONS:
+            pending_changes = pending_changes.allowing(found[1], int(found[2]))
+    for code in filter(is_country, form.getlist("block")):
+        pending_changes = pending_changes.blocking(code)
+    return pending_changes
+
+
+_MAX_REASON = 500
+SAVE = "save"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The content of the form; ``shown`` identifies the changes that the page has previewed."""
+
+    pending_changes: PendingChanges
+    step: str = ""
+    country: str = ""
+    hours: int | None = None
+    shown: str = ""
+    reason: str | None = None
+    acknowledged: tuple[str, ...] = ()
+    form: Form = field(default_factory=Form)
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether to save: it was asked for, and all of it was shown."""
+        is_asked = self.step == SAVE and not self.country and not self.form.errors
+        return is_asked and self.was_shown
+
+    @property
+    def was_shown(self) -> bool:
+        """Say whether the page has shown just these wishes."""
+        return bool(self.pending_changes) and self.shown == self.pending_changes.text
+
+    def after_step(self, view: DestinationsView) -> "Draft":
+        """Apply the pressed button to the pending changes.
+
+        A country that is still selected when saving counts as added.
+        """
+        step, _, code = self.step.partition(":")
+        draft = self
+        if step == "add" or (step == SAVE and self.country):
+            draft = self._adding(view)
+        elif step == "remove" and code in view.listed:
+            draft = replace(self, pending_changes=self.pending_changes.blocking(code))
+        elif step in {"remove", "undo"}:
+            draft = replace(self, pending_changes=self.pending_changes.without(code))
+        elif step == SAVE and not self.pending_changes:
+            draft = self._told("", "There is nothing to save.")
+        counted = view.effective.revision
+        return replace(
+            draft,
+            pending_changes=draft.pending_changes.seen_from(counted, view.allowed, view.listed),
+        )
+
+    def _adding(self, view: DestinationsView) -> "Draft":
+        code = self.country
+        if not is_country(code):
+            return self._told("country", "Select a country.")
+        if code in view.effective.denied_by_organization:
+            return self._told("country", DENIED)
+        if code in self.pending_changes.block:  # it was only marked: unmarked, it stays as it is
+            return replace(self, pending_changes=self.pending_changes.without(code), country="")
+        if code in view.allowed and view.allowed[code] is None:
+            return self._told("country", "This country is already allowed.")
+        return replace(
+            self,
+            pending_changes=self.pending_changes.allowing(code, self.hours),
+            country="",
+            hours=None,
+        )
+
+    def _told(self, name: str, problem: str) -> "Draft":
+        return replace(self, form=Form(self.form.values, {name: [problem]}))
+
+
+def read_draft() -> Draft:
+    """Read the submitted form."""
+    given = request.form
+    wrong: Mapping[str, list[str]] = {}
+    try:
+        reason = read_text("reason")[:_MAX_REASON] or None
+    except ValidationFailed as problem:
+        reason, wrong = None, refilled(problem).errors
+    hours = given.get("hours", "")
+    return Draft(
+        pending_changes=read_pending_changes(given),
+        step=given.get("step", SAVE),
+        country=given.get("country", ""),
+        hours=int(hours) if hours in {str(one) for one in DURATIONS} else None,
+        shown=given.get("shown", ""),
+        reason=reason,
+        acknowledged=tuple(given.getlist("acknowledge")),
+        form=Form({"reason": given.get("reason", "")}, wrong),
+    )

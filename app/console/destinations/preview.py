@@ -1,0 +1,100 @@
+"""The preview of saving: differences, effect on past traffic, hints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.access.principal import actor_of
+from app.console.destinations.pending_changes import DURATIONS, PendingChanges
+from app.console.destinations.view import DestinationsView, by_name
+from app.destinations.changes import adjust, unacknowledged
+from app.destinations.manage import ChangeRequest, ManageDestinations
+from app.destinations.policy.territories import has_numbers, hints_for
+from app.kernel.errors import ValidationFailed
+from app.web.registry import get_service
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedCountry:
+    """The change for one country: access and end of it, before and after."""
+
+    country: str
+    access: str
+    until: datetime | None
+    will_be_allowed: bool
+    duration: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Everything that is shown before saving; ``problems`` are by country and forbid it."""
+
+    differences: tuple[PreviewedCountry, ...]
+    impact: dict[str, Any] | None = None
+    hints: Mapping[str, list[str]] = field(default_factory=dict)
+    risky: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    without_numbers: tuple[str, ...] = ()
+    blocks_home: bool = False
+    problems: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def preview_changes(
+    connection: Connection, view: DestinationsView, pending_changes: PendingChanges
+) -> Preview:
+    """Preview the pending changes on the current policy."""
+    wanted = pending_changes.adjustment(view.now)
+    opened = by_name(set(wanted.opened))
+    differences = tuple(
+        _previewed_country(code, view, pending_changes)
+        for code in by_name(pending_changes.countries)
+    )
+    try:
+        changed = get_service(ManageDestinations).within(
+            connection,
+            view.effective.workspace_id,
+            adjust(wanted, None, view.now),
+            ChangeRequest(actor_of(view.current_user.principal), dry_run=True),
+        )
+    except ValidationFailed as problem:
+        return Preview(differences, problems=problems_by_country(problem))
+    risky = unacknowledged(connection, view.effective, opened, (), always=True)
+    return Preview(
+        differences=differences,
+        impact=changed.impact,
+        hints=_hints(opened, view),
+        risky=tuple(code for code in opened if code in risky),
+        closed=tuple(code for code in opened if view.geo_permissions.is_closed(code)),
+        blocks_home=view.workspace.home_country in pending_changes.block,
+        without_numbers=tuple(code for code in opened if not has_numbers(code)),
+    )
+
+
+def problems_by_country(problem: ValidationFailed) -> dict[str, list[str]]:
+    """Sort the problems of an adjustment by country."""
+    details = problem.details or {}
+    return {path.rpartition(".")[2]: texts for path, texts in details.items()}
+
+
+def _previewed_country(
+    code: str, view: DestinationsView, pending_changes: PendingChanges
+) -> PreviewedCountry:
+    return PreviewedCountry(
+        country=code,
+        access=view.access(code),
+        until=view.allowed.get(code),
+        will_be_allowed=code not in pending_changes.block,
+        duration=DURATIONS.get(pending_changes.hours.get(code, 0)),
+    )
+
+
+def _hints(opened: list[str], view: DestinationsView) -> dict[str, list[str]]:
+    """Return, for each country, its territories that stay blocked."""
+    found = {
+        code: by_name(set(separate) - view.allowed.keys())
+        for code, separate in hints_for(opened).items()
+    }
+    return {code: separate for code, separate in found.items() if separate}

@@ -1,0 +1,174 @@
+"""Provider check: differences between the policy and Twilio's geo permissions, and their fix."""
+
+from dataclasses import dataclass
+
+from flask import request
+
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.principal import Role
+from app.console.destinations.view import by_name, load_destinations_view, shown_workspace
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import page_answer, redirect_with_flash
+from app.db.engine import Database
+from app.destinations.geo_permissions.check import (
+    CheckProvider,
+    PermissionsView,
+    load_permissions_view,
+)
+from app.destinations.geo_permissions.permissions import UNSUPPORTED
+from app.destinations.geo_permissions.push import Pushed, PushToProvider
+from app.kernel.clock import Clock
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+
+routes = Routes("Console", described=False)
+PATH = "/console/provider"
+_NO_ACCOUNT = "This workspace has no Twilio account."
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreements:
+    """The four lists by name, and the countries that only Twilio's console can change."""
+
+    allowed_here_closed_there: list[str]
+    closed_here_open_there: list[str]
+    high_risk: list[str]
+    unsupported: list[str]
+    by_hand: frozenset[str]
+    shared: frozenset[str]
+
+
+@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def provider_page(current_user: CurrentUser) -> Answer:
+    """Show the four disagreements as of the last check."""
+    return _page(current_user)
+
+
+@routes.add(
+    "POST",
+    PATH,
+    guard=RequiresRole(Role.ADMIN),
+    answers={303: None, **dict.fromkeys((422, 502, 503), "text/html")},
+)
+def ask_again(current_user: CurrentUser) -> Answer:
+    """Ask Twilio now."""
+    checked = get_service(CheckProvider)(shown_workspace(current_user))
+    if not checked:
+        return _page(current_user, 422, _NO_ACCOUNT)
+    problem = checked[0].problem
+    if problem is None:
+        return redirect_with_flash(PATH, "Refreshed.")
+    if problem.is_misconfigured:
+        told = f"Twilio rejects this workspace's account: {problem}. Ask an owner to check it."
+        return _page(current_user, 502, told)
+    return _page(current_user, 503, f"Twilio could not be reached: {problem}. Try again later.")
+
+
+@routes.add(
+    "POST",
+    PATH + "/align",
+    guard=RequiresRole(Role.ADMIN),
+    answers={303: None, **dict.fromkeys((200, 403, 422, 503), "text/html")},
+)
+def align_permissions(current_user: CurrentUser) -> Answer:
+    """Show the changes that align Twilio's geo permissions, and make those that were shown."""
+    workspace_id = shown_workspace(current_user)
+    push = PushToProvider(get_service(CheckProvider))
+    planned = push(workspace_id)
+    obstacle = _obstacle(current_user, planned)
+    if obstacle is not None:
+        return _page(current_user, *obstacle)
+    plan = _ShownPlan(planned[0])
+    if request.form.get("shown") != plan.text or not request.form.get("acknowledge"):
+        return _page(current_user, plan=plan)
+    (pushed,) = push(workspace_id, apply=True)
+    reason = f"{len(pushed.plan.changes)} permissions of {pushed.account_sid}"
+    audit_event = AuditEvent(current_user.organization_id, workspace_id, "geo.pushed", None, reason)
+    with get_service(Database).writing() as connection:
+        record_audit_event(connection, current_user.actor, audit_event, get_service(Clock).now())
+    failure = _failure(pushed)
+    if failure is not None:
+        return _page(current_user, *failure)
+    return redirect_with_flash(PATH, f"Changed at Twilio: {len(pushed.plan.changes)} permissions.")
+
+
+def _obstacle(current_user: CurrentUser, planned: list[Pushed]) -> tuple[int, str] | None:
+    """Return the status and the text of why nothing can be changed; None if it can."""
+    if not planned:
+        return 422, _NO_ACCOUNT
+    first = planned[0]
+    if first.problem is not None:
+        return 503, f"Twilio could not be reached: {first.problem}. Try again later."
+    role = current_user.organization_role
+    is_admin_everywhere = role is not None and role.permits(Role.ADMIN)
+    if len(first.workspaces) > 1 and not is_admin_everywhere:
+        names = ", ".join(first.workspaces)
+        return 403, f"The Twilio account is shared by {names}. An admin of all of them can do this."
+    return None
+
+
+def _failure(pushed: Pushed) -> tuple[int, str] | None:
+    """Return the status and the text of what Twilio did not change; None if it changed all."""
+    if pushed.problem is not None:
+        return 503, f"Twilio did not confirm the changes: {pushed.problem}."
+    refused = [one for one in pushed.outcomes or () if one.problem is not None]
+    if not refused:
+        return None
+    named = ", ".join(f"{one.wanted.country} ({one.problem})" for one in refused)
+    return 422, f"Twilio did not change: {named}."
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownPlan:
+    """The changes to confirm; ``text`` identifies them."""
+
+    pushed: Pushed
+
+    @property
+    def text(self) -> str:
+        """Return the same text for the same changes of the same account."""
+        changes = (f"{one.country}={one.is_open}" for one in self.pushed.plan.changes)
+        return f"{self.pushed.account_sid};{','.join(changes)}"
+
+    def countries(self, *, is_open: bool) -> list[str]:
+        """Return the countries to allow or to block at Twilio, by name."""
+        changes = self.pushed.plan.changes
+        return by_name({one.country for one in changes if one.is_open is is_open})
+
+
+def _page(
+    current_user: CurrentUser, status: int = 200, problem: str = "", plan: _ShownPlan | None = None
+) -> Answer:
+    with get_service(Database).reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        permissions_view = load_permissions_view(connection, view.effective, view.now)
+    return page_answer(
+        current_user,
+        "destinations/provider.html",
+        status,
+        view=view,
+        permissions_view=permissions_view,
+        found=_disagreements(permissions_view),
+        problem=problem,
+        plan=plan,
+    )
+
+
+def _disagreements(permissions_view: PermissionsView) -> Disagreements:
+    found, geo_permissions = permissions_view.comparison, permissions_view.geo_permissions
+    both = {*found.allowed_here_closed_there, *found.closed_here_open_there}
+    entries = {code: geo_permissions.entry_of(code) for code in found.closed_here_open_there}
+    return Disagreements(
+        by_name(set(found.allowed_here_closed_there)),
+        by_name(set(found.closed_here_open_there)),
+        by_name(set(found.high_risk)),
+        by_name(set(found.unsupported)),
+        by_hand=frozenset(
+            c for c in both if geo_permissions.is_high_risk(c) and c not in UNSUPPORTED
+        ),
+        # Closing these would close another country that is allowed here.
+        shared=frozenset(
+            c for c, entry in entries.items() if entry != c and entry in permissions_view.allowed
+        ),
+    )

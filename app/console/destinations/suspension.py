@@ -1,0 +1,61 @@
+"""Suspending and resuming the shown workspace."""
+
+from app.access.principal import Role
+from app.access.suspension import set_suspended
+from app.access.workspaces_api import ReasonBody
+from app.console.destinations.page import show
+from app.console.destinations.view import shown_workspace
+from app.console.ui.forms import read_form, refilled
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import DESTINATIONS, redirect_with_flash, wanted_page
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import ValidationFailed
+from app.users.current_user import CurrentUser
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+
+routes = Routes("Console", described=False)
+_ANSWERS = {303: None, 422: "text/html"}
+
+
+@routes.add(
+    "POST",
+    f"{DESTINATIONS}/suspend",
+    aliases=(f"{DESTINATIONS}/freeze",),
+    guard=RequiresRole(Role.ADMIN),
+    answers=_ANSWERS,
+)
+def suspend(current_user: CurrentUser) -> Answer:
+    """Stop all sends of the workspace from the next request on."""
+    return _set(current_user, suspended=True, told="Suspended. Every send is refused.")
+
+
+@routes.add(
+    "POST",
+    f"{DESTINATIONS}/resume",
+    aliases=(f"{DESTINATIONS}/thaw",),
+    guard=RequiresRole(Role.ADMIN),
+    answers=_ANSWERS,
+)
+def resume(current_user: CurrentUser) -> Answer:
+    """Let the workspace send again."""
+    return _set(current_user, suspended=False, told="Resumed. Sends are accepted again.")
+
+
+def _set(current_user: CurrentUser, *, suspended: bool, told: str) -> Answer:
+    workspace_id = shown_workspace(current_user)
+    try:
+        reason: str = read_form(ReasonBody)
+    except ValidationFailed as problem:
+        return show(current_user, status=422, suspension_form=refilled(problem))
+    with get_service(Database).writing() as connection:
+        set_suspended(
+            connection,
+            workspace_id,
+            suspended=suspended,
+            reason=reason.strip(),
+            actor=current_user.actor,
+            now=get_service(Clock).now(),
+        )
+    return redirect_with_flash(wanted_page(DESTINATIONS), told)

@@ -1,0 +1,157 @@
+"""Check a number, and send a test message to it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import flash, request
+
+from app.access.principal import Role
+from app.console.messages.page import MESSAGES
+from app.console.messages.searches import NumberSearch
+from app.console.messages.verdict_labels import (
+    allowed_label,
+    blocked_label,
+    invalid_label,
+    rule_label,
+)
+from app.console.ui.forms import Form, read_form, read_search, refilled, without_separators
+from app.console.ui.guards import RequiresRole
+from app.console.ui.options import use_case_options
+from app.console.ui.pages import page_answer, redirect_with_flash
+from app.db.engine import Database
+from app.kernel import errors as e
+from app.kernel.clock import Clock
+from app.kernel.ids import parse_id
+from app.messages.api import send_or_wait
+from app.messages.meanings import code_meaning, code_page, refusal_meaning
+from app.messages.schemas import SendBody
+from app.messages.sending.idempotency import identify
+from app.messages.sending.preflight import Preflight, run_preflight
+from app.messages.sending.send import SendCall, SendRequest
+from app.settings import Settings
+from app.use_cases.read import load_use_case_names
+from app.users.current_user import CurrentUser
+from app.web.errors import HTTP_STATUS
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+from app.web.waiting import may_wait
+
+routes = Routes("Console", described=False)
+TRY = "/console/try"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The content of the page; each send form has its own nonce."""
+
+    asking: Form = field(default_factory=Form)
+    sending: Form = field(default_factory=Form)
+    preflight: Preflight | None = None
+    refused: e.PublicError | None = None
+    nonce: str = field(default_factory=lambda: str(uuid4()))
+
+
+@routes.add("GET", TRY, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def try_page(current_user: CurrentUser) -> Answer:
+    """Say whether a number may be reached, and why."""
+    asking = Form(request.args.to_dict())
+    sending = Form({"to_phone_number": asking.value("number"), **asking.values})
+    try:
+        wanted = read_search(NumberSearch)
+        preflight = _judge(current_user, wanted["number"], wanted["use_case_id"])
+    except e.ValidationFailed as problem:
+        return _page(current_user, _Shown(refilled(problem), sending), 422)
+    return _page(current_user, _Shown(asking, sending, preflight))
+
+
+def _judge(
+    current_user: CurrentUser, number: str | None, use_case_id: UUID | None
+) -> Preflight | None:
+    if number is None or current_user.workspace_access is None:
+        return None
+    with get_service(Database).reading() as connection:
+        try:
+            return run_preflight(
+                connection,
+                current_user.principal,
+                current_user.workspace_access.workspace_id,
+                number=number,
+                use_case_id=use_case_id,
+                now=get_service(Clock).now(),
+            )
+        except e.UseCaseNotFound as problem:
+            raise e.ValidationFailed({"$.use_case_id": [problem.text]}) from problem
+
+
+@routes.add(
+    "POST",
+    TRY,
+    guard=RequiresRole(Role.SENDER),
+    answers={303: None, 422: "text/html"},
+    errors=(e.UseCaseNotFound,),
+)
+def send_test(current_user: CurrentUser) -> Answer:
+    """Send a test, and go on to its message."""
+    # A form that is sent twice sends once: its nonce is the key that a repeat is known by.
+    given = parse_id(request.form.get("nonce", ""))
+    nonce = str(given or uuid4())
+    try:
+        wanted = read_form(SendBody, to_phone_number=_typed_number())
+        sent = send_or_wait(_call(current_user, wanted, nonce))
+    except e.ValidationFailed as problem:
+        return _page(current_user, _Shown(sending=refilled(problem), nonce=nonce), 422)
+    except e.SubmissionUnconfirmed as unconfirmed:
+        flash("Twilio did not confirm the message. It may have been sent.", "warn")
+        return redirect_with_flash(f"{MESSAGES}/{(unconfirmed.details or {})['id']}")
+    except e.PublicError as refused:
+        return _refused(current_user, refused, nonce)
+    told = "This form was already sent. This is its message." if sent.replayed else "Sent."
+    return redirect_with_flash(f"{MESSAGES}/{json.loads(sent.answer)['id']}", told)
+
+
+def _typed_number() -> str:
+    return without_separators(request.form.get("to_phone_number", ""))
+
+
+def _call(current_user: CurrentUser, wanted: SendRequest, nonce: str) -> SendCall:
+    body: dict[str, Any] = {
+        "use_case_id": str(wanted.use_case_id),
+        "to_phone_number": wanted.to_phone_number,
+        "message": wanted.message,
+    }
+    idempotent = identify(f"console form {nonce}", body)
+    return SendCall(current_user.principal, wanted, idempotent, may_wait(request.environ))
+
+
+def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> Answer:
+    form = Form(request.form.to_dict())
+    # While the first of two submits runs, the same form finds its message a moment later.
+    kept = {"nonce": nonce} if isinstance(refused, e.IdempotencyConflict) else {}
+    shown = _Shown(sending=form, refused=refused, **kept)  # type: ignore[arg-type]
+    answer = _page(current_user, shown, HTTP_STATUS[type(refused)])
+    if refused.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(refused.retry_after_seconds)
+    return answer
+
+
+def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer:
+    with get_service(Database).reading() as connection:
+        names = load_use_case_names(connection, current_user.principal)
+    return page_answer(
+        current_user,
+        "messages/try_out.html",
+        status,
+        shown=shown,
+        use_cases=use_case_options("Destination rules only", names),
+        senders=list(names.items()),
+        twilio_url=get_service(Settings).twilio_url,
+        allowed_label=allowed_label,
+        blocked_label=blocked_label,
+        invalid_label=invalid_label,
+        rule_label=rule_label,
+        refusal_meaning=refusal_meaning,
+        code_meaning=code_meaning,
+        code_page=code_page,
+    )

@@ -1,0 +1,194 @@
+"""The overview, the first page after sign-in.
+
+It reads the statistics that the worker keeps; it counts nothing itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.principal import Principal, Role
+from app.console.destinations.view import shown_workspace
+from app.console.overview.charts import Chart, by_group, by_status, delivery_rate, refusals
+from app.console.overview.figures import (
+    BASELINE_DAYS,
+    FALL_DAYS,
+    Figures,
+    Period,
+    falls_of,
+    figures_of,
+    series_of,
+)
+from app.console.ui.forms import read_search
+from app.console.ui.guards import RequiresRole
+from app.console.ui.pages import page_answer
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.destinations.refusals import load_counts
+from app.kernel.clock import Clock
+from app.kernel.countries import country_name
+from app.messages.meanings import refusal_meaning
+from app.messages.queries.details import load_message_details_page, load_stuck, load_without_receipt
+from app.messages.queries.read import MessageFilter
+from app.messages.statistics.queries import SlotCount, load_slot_counts, load_worker_signs
+from app.messages.usage import load_spend
+from app.settings import Settings
+from app.use_cases.read import load_use_case_names
+from app.users.current_user import CurrentUser
+from app.web.fields import StrictSchema, Text, one_of
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+from app.webhooks.endpoints import EndpointFilter, load_endpoints
+
+routes = Routes("Console", described=False)
+_LISTED = 10
+_MOST_ENDPOINTS = 50
+_MOST_GROUPS = 6
+_MOST_FALLS = 5
+# A worker says that it is alive every ten seconds.
+_SILENT_FOR = timedelta(minutes=1)
+
+
+class By(StrEnum):
+    """What the chart of messages is grouped by."""
+
+    STATUS = "status"
+    COUNTRY = "country"
+    USE_CASE = "use_case"
+
+
+class OverviewQuery(StrictSchema):
+    """Query of the page."""
+
+    period = Text(validate=one_of(Period), load_default=Period.MONTH)
+    by = Text(validate=one_of(By), load_default=By.STATUS)
+
+
+@routes.add("GET", "/console", guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def overview_page(current_user: CurrentUser) -> Answer:
+    """Show how the workspace is doing."""
+    now = get_service(Clock).now()
+    if current_user.workspace_access is None:
+        return page_answer(current_user, "overview/without_workspace.html")
+    wanted = read_search(OverviewQuery)
+    period, by = Period(wanted["period"]), By(wanted["by"])
+    workspace_id, principal = current_user.workspace_access.workspace_id, current_user.principal
+    starts = period.slots(now)
+    with get_service(Database).reading() as connection:
+        days = _load(connection, current_user, now, max(period.days, FALL_DAYS + BASELINE_DAYS))
+        hours = (
+            _load(connection, current_user, now, 2, hourly=True) if period is Period.DAY else days
+        )
+        refused = (
+            [] if period is Period.DAY else load_counts(connection, workspace_id, now, period.days)
+        )
+        figures = figures_of(hours, refused, starts)
+        signs = load_worker_signs(connection)
+        first = starts[0].date()
+        values: dict[str, Any] = {
+            "stuck": load_stuck(connection, principal, now, _LISTED),
+            "without_receipt": load_without_receipt(connection, principal, now, _LISTED),
+            "endpoints": load_endpoints(connection, principal, EndpointFilter(_MOST_ENDPOINTS)),
+            "spend": load_spend(connection, workspace_id, first),
+            "first_steps": _first_steps(connection, principal, figures, now),
+            "charts": _charts(connection, current_user, figures, hours, (period, by)),
+        }
+    beat = signs.heartbeat_at
+    return page_answer(
+        current_user,
+        "overview/page.html",
+        period=period,
+        by=by,
+        periods=Period,
+        bys={By.STATUS: "Status", By.COUNTRY: "Country", By.USE_CASE: "Use case"},
+        figures=figures,
+        falls=falls_of(days, now.date())[:_MOST_FALLS],
+        refusal_meaning=refusal_meaning,
+        signs=signs,
+        is_worker_silent=beat is None or now - beat > _SILENT_FOR,
+        endpoint_state=endpoint_state,
+        host_of=lambda url: urlsplit(url).hostname or "",
+        **values,
+    )
+
+
+def _load(
+    connection: Connection,
+    current_user: CurrentUser,
+    now: datetime,
+    days: int,
+    *,
+    hourly: bool = False,
+) -> list[SlotCount]:
+    """Load the counts by country of so many days, today included."""
+    since = now.date() - timedelta(days=days - 1)
+    workspace_id = shown_workspace(current_user)
+    return load_slot_counts(connection, workspace_id, since, by="country", hourly=hourly)
+
+
+def _first_steps(
+    connection: Connection, principal: Principal, figures: Figures, now: datetime
+) -> dict[str, Any] | None:
+    """Return the first steps for a workspace that has never sent; None for any other."""
+    if not figures.is_empty:
+        return None
+    if load_message_details_page(connection, principal, MessageFilter(limit=1), now):
+        return None
+    names = load_use_case_names(connection, principal)
+    return {"use_case_id": next(iter(names), None), "public_url": get_service(Settings).public_url}
+
+
+def _charts(
+    connection: Connection,
+    current_user: CurrentUser,
+    figures: Figures,
+    counts: Sequence[SlotCount],
+    manner: tuple[Period, By],
+) -> list[Chart]:
+    period, by = manner
+    starts = [at for at, _ in figures.slots]
+    if by is By.COUNTRY:
+        groups = series_of(counts, starts, _MOST_GROUPS)
+        named = [(_country_label(code), values) for code, values in groups]
+        first = by_group("Messages by country", figures, named)
+    elif by is By.USE_CASE:
+        names = load_use_case_names(connection, current_user.principal)
+        found = load_slot_counts(
+            connection,
+            shown_workspace(current_user),
+            starts[0].date(),
+            by="use_case_id",
+            hourly=period is Period.DAY,
+        )
+        groups = series_of(found, starts, _MOST_GROUPS)
+        named = [(_use_case_label(key, names), values) for key, values in groups]
+        first = by_group("Messages by use case", figures, named)
+    else:
+        first = by_status(figures)
+    if period is Period.DAY:
+        return [first, delivery_rate(figures)]
+    return [first, delivery_rate(figures), refusals(figures)]
+
+
+def _country_label(code: str | None) -> str:
+    if code is None:
+        return "Other countries"
+    return country_name(code) if code else "No country"
+
+
+def _use_case_label(key: str | None, names: Mapping[UUID, str]) -> str:
+    if key is None:
+        return "Other use cases"
+    return names.get(UUID(key)) or "Deleted use case"
+
+
+def endpoint_state(endpoint: AnyRow) -> str:
+    """Say in one word how a webhook endpoint is doing."""
+    if not endpoint.active:
+        return "disabled"
+    return "active" if endpoint.first_failed_at is None else "failing"

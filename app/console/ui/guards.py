@@ -1,0 +1,263 @@
+"""Access to pages: the session behind the cookie, the role, and the form's CSRF token.
+
+Nothing is cached between requests: a disabled user or a revoked key loses access at once.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode, urlsplit
+
+from flask import Response, abort, current_app, g, redirect, request
+from flask_wtf.csrf import CSRFError, generate_csrf, validate_csrf
+from wtforms import ValidationError
+
+from app.access.key_limits import check_source
+from app.access.principal import Role
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import Forbidden
+from app.settings import Settings
+from app.users.current_user import CurrentUser
+from app.users.sessions import (
+    LONGEST,
+    OpenSession,
+    hash_session_token,
+    load_current_user,
+    load_session,
+    touch_session,
+    wants_touch,
+)
+from app.web.peer import peer_address
+from app.web.registry import get_service
+
+SESSION = "borderpost_session"
+# Holds what a page says to the next one, and the secret behind the tokens of forms.
+FORMS = "borderpost_form"
+
+
+@dataclass(frozen=True, slots=True)
+class CookieScope:
+    """For which pages the browser sends our cookies."""
+
+    path: str
+    is_https: bool
+
+    def named(self, name: str) -> str:
+        """Return a cookie's whole name: under https no other host can set one of this name."""
+        return f"__Host-{name}" if self.is_https else name
+
+
+def cookie_scope(public_url: str) -> CookieScope:
+    """Return the scope for a public URL: the console, or the whole host where the name says so."""
+    parts = urlsplit(public_url)
+    is_https = parts.scheme == "https"
+    return CookieScope("/" if is_https else parts.path.rstrip("/") + "/console", is_https)
+
+
+def presented(name: str) -> str | None:
+    """Return the value of a cookie that the browser sent."""
+    return request.cookies.get(get_service(CookieScope).named(name)) or None
+
+
+def keep(answer: Response, name: str, value: str, seconds: float) -> None:
+    """Let the browser keep a cookie for a time."""
+    scope = get_service(CookieScope)
+    answer.set_cookie(
+        scope.named(name),
+        value,
+        max_age=int(seconds),
+        path=scope.path,
+        secure=scope.is_https,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def presented_token() -> str | None:
+    """Return the session token that the browser sent."""
+    return presented(SESSION)
+
+
+def keep_token(answer: Response, token: str) -> None:
+    """Let the browser keep a session token until the session ends at the latest."""
+    keep(answer, SESSION, token, LONGEST.total_seconds())
+
+
+def drop_token(answer: Response) -> None:
+    """Let the browser forget the session token."""
+    keep(answer, SESSION, "", 0)
+
+
+_FIELD = "csrf_token"
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_OUR_SITE = frozenset({"same-origin", "none"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def form_token() -> str:
+    """Return the token for the forms of a page."""
+    token: str = generate_csrf(secret_key=_key())
+    return token
+
+
+def check_form() -> None:
+    """Let a request pass that changes nothing, or whose form is ours.
+
+    Raises:
+        Forbidden: the browser says that another site sent it.
+        CSRFError: the token is missing, or is that of another session.
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    is_foreign = site is not None and site not in _OUR_SITE
+    if is_foreign or (origin is not None and not _is_ours(origin)):
+        raise Forbidden("This form was sent from another site. Open the page here and try again.")
+    try:
+        validate_csrf(request.form.get(_FIELD), secret_key=_key())
+    except ValidationError as problem:
+        raise CSRFError(str(problem)) from problem
+
+
+def _key() -> str:
+    """Return the key that signs tokens: another one in each session."""
+    secret = str(current_app.secret_key).encode()
+    return hmac.new(secret, f"forms:{presented_token() or ''}".encode(), hashlib.sha256).hexdigest()
+
+
+def _is_ours(origin: str) -> bool:
+    public = _parts(get_service(Settings).public_url)
+    given = _parts(origin)
+    if given is None or public is None:
+        return False
+    if given == public:
+        return True
+    # The page was opened at another address of ours, which is then the Host header.
+    scheme, host, _ = given
+    is_as_safe = scheme == "https" or public[0] == "http" or _is_loopback(host)
+    return is_as_safe and given == _parts(f"{scheme}://{request.host}")
+
+
+def _parts(url: str) -> tuple[str, str, int] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    if not parts.hostname or port is None:
+        return None
+    return parts.scheme, parts.hostname, port
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+SIGN_IN = "/console/sign-in"
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresRole:
+    """Guard of a page for visitors of at least this role in the workspace shown."""
+
+    role: Role
+
+    @property
+    def rule(self) -> str:
+        """Name the role."""
+        return f"signed in as {self.role}"
+
+    def __call__(self) -> CurrentUser:
+        """Return the visitor.
+
+        Raises:
+            Forbidden: the role is too small.
+        """
+        current_user = _current_user()
+        check_form()
+        if not current_user.permits(self.role):
+            raise Forbidden(
+                f"This requires the role {self.role}. Your role here is {current_user.role}."
+            )
+        return current_user
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresOrganizationRole:
+    """Guard of a page for visitors of at least this role in the whole organization."""
+
+    role: Role
+
+    @property
+    def rule(self) -> str:
+        """Name the role."""
+        return f"signed in as {self.role} of the organization"
+
+    def __call__(self) -> CurrentUser:
+        """Return the visitor.
+
+        Raises:
+            Forbidden: the role is too small, or holds in some workspaces only.
+        """
+        current_user = _current_user()
+        check_form()
+        role = current_user.organization_role
+        if role is None or not role.permits(self.role):
+            raise Forbidden(f"This requires the role {self.role} in the whole organization.")
+        return current_user
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Guard of the pages before sign-in; their forms carry a token all the same."""
+
+    rule: str = "before sign-in"
+
+    def __call__(self) -> None:
+        """Admit everybody with a valid form token."""
+        check_form()
+
+
+def _current_user() -> CurrentUser:
+    current_user = signed_in_visitor()
+    if current_user is None:
+        abort(_to_sign_in())
+    return current_user
+
+
+def signed_in_visitor() -> CurrentUser | None:
+    """Return the visitor of the session behind the cookie; None if nobody is signed in."""
+    token = presented_token()
+    now = get_service(Clock).now()
+    current_user = None
+    if token is not None:
+        with get_service(Database).reading() as connection:
+            session = load_session(connection, hash_session_token(token), now)
+            if session is not None and not session.awaits_second_factor:
+                check_source(session.limits, peer_address())
+                current_user = load_current_user(connection, session)
+                _touch(session, now)
+    g.current_user = current_user  # an error page shows the menu
+    return current_user
+
+
+def _touch(session: OpenSession, now: datetime) -> None:
+    if wants_touch(session.seen_at, now):
+        with get_service(Database).writing_once() as connection:
+            touch_session(connection, session.session_id, now)
+
+
+def _to_sign_in() -> Response:
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    query = "?" + urlencode({"next": wanted}) if wanted else ""
+    address = request.script_root + SIGN_IN + query
+    if "HX-Request" in request.headers:  # a part of a page: the whole page must go
+        return Response(status=204, headers={"HX-Redirect": request.script_root + SIGN_IN})
+    answer = redirect(address)
+    return Response(answer.get_data(), 302, {"Location": answer.headers["Location"]})

@@ -1,0 +1,187 @@
+"""Rendering: the template environment and the response around a page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, flash, get_flashed_messages, request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.access.principal import Role, sees_recipients, shown_number, shown_reason
+from app.console.ui.guards import form_token
+from app.kernel.clock import Clock, rfc3339
+from app.kernel.countries import country_name
+from app.users.current_user import CurrentUser
+from app.web.assets import asset_url
+from app.web.html import html_answer
+from app.web.registry import get_service
+
+
+def preferred_language() -> str:
+    """Return the language in which countries are named: that of all other texts."""
+    return "en"
+
+
+DESTINATIONS = "/console/destinations"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One page in the menu; ``trail`` names its groups."""
+
+    label: str
+    path: str
+    trail: tuple[str, ...] = ()
+    role: Role = Role.VIEWER
+    organization_role: Role | None = None
+    beside: tuple[str, ...] = ()
+
+    def is_here(self, here: str) -> bool:
+        """Return whether the current page is this one, or belongs to it."""
+        if self.path == "/console":
+            return here == self.path
+        return any(_is_below(here, path) for path in (self.path, *self.beside))
+
+    def is_shown_to(self, current_user: CurrentUser) -> bool:
+        """Say whether the visitor may open the page."""
+        if self.organization_role is not None:
+            has = current_user.organization_role
+            return has is not None and has.permits(self.organization_role)
+        return current_user.permits(self.role)
+
+
+_CHANNEL = ("Settings", "Channels", "SMS")
+MENU = (
+    Item("Overview", "/console"),
+    Item("Messages", "/console/messages", beside=("/console/refusals",)),
+    Item("Check a number", "/console/try"),
+    Item("Manage Destinations", DESTINATIONS, _CHANNEL),
+    Item("Provider check", "/console/provider", _CHANNEL),
+    Item("Use cases", "/console/use-cases", _CHANNEL),
+    Item("Opt-outs", "/console/opt-outs", _CHANNEL),
+    Item("Workspaces", "/console/workspaces", ("Settings",), organization_role=Role.OWNER),
+    Item("People", "/console/people", ("Settings",), organization_role=Role.OWNER),
+    Item("Audit", "/console/audit", ("Settings",), role=Role.ADMIN),
+    Item("Manage Destinations", DESTINATIONS, ("Developer", "SMS Setup")),
+    Item("First steps", "/console/first-steps", ("Developer",)),
+    Item("Access keys", "/console/access-keys", ("Developer",), role=Role.ADMIN),
+    Item("Webhooks", "/console/webhooks", ("Developer",)),
+    Item("API reference", "/docs", ("Developer",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MenuLine:
+    """One line of the drawn menu: a heading, or a page."""
+
+    label: str
+    depth: int
+    path: str | None = None
+    is_here: bool = False
+
+
+def menu_lines(current_user: CurrentUser, here: str) -> Iterator[MenuLine]:
+    """Draw the menu for a visitor, with each heading before its first page.
+
+    A page that is listed twice is marked once.
+    """
+    trail: tuple[str, ...] = ()
+    is_marked = False
+    for item in MENU:
+        if not item.is_shown_to(current_user):
+            continue
+        for depth, label in enumerate(item.trail):
+            if item.trail[: depth + 1] != trail[: depth + 1]:
+                yield MenuLine(label, depth)
+        trail = item.trail
+        is_here = not is_marked and item.is_here(here)
+        is_marked = is_marked or is_here
+        yield MenuLine(item.label, len(trail), item.path, is_here)
+
+
+def _is_below(path: str, parent: str) -> bool:
+    return path == parent or path.startswith(parent + "/")
+
+
+def link(path: str) -> str:
+    """Return the address of a console page, below the public prefix."""
+    return request.script_root + path
+
+
+def _country(code: str | None) -> str:
+    return "No country" if not code else country_name(code, preferred_language())
+
+
+def _utc(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("app.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
+    made.globals.update(
+        link=link,
+        asset_url=asset_url,
+        csrf_token=form_token,
+        flashed=lambda: get_flashed_messages(with_categories=True),
+        here=lambda: request.path,
+        script_root=lambda: request.script_root,
+        Role=Role,
+    )
+    made.filters.update(country=_country, utc=_utc, rfc3339=rfc3339)
+    return made
+
+
+_TEMPLATES = _environment()
+
+
+def render(template: str, **values: Any) -> str:
+    """Draw a template."""
+    return _TEMPLATES.get_template(template).render(now=get_service(Clock).now(), **values)
+
+
+def page_answer(
+    current_user: CurrentUser, template: str, status: int = 200, **values: Any
+) -> Response:
+    """Return a page, or a part of one, as a response."""
+    text = render(
+        template,
+        current_user=current_user,
+        menu=list(menu_lines(current_user, request.path)),
+        number=lambda number: shown_number(current_user.role, number),
+        reason=lambda text: shown_reason(current_user.role, text),
+        sees_recipients=sees_recipients(current_user.role),
+        **values,
+    )
+    return add_page_headers(html_answer(text, status))
+
+
+def add_page_headers(answer: Response) -> Response:
+    """Give an answer the headers of pages."""
+    # Forms are checked by their origin too, which this policy keeps.
+    answer.headers["Referrer-Policy"] = "same-origin"
+    return answer
+
+
+def wanted_page(otherwise: str) -> str:
+    """Return the page that a form or link names as the next one, if it is a page of the console."""
+    given = request.values.get("next", "")
+    parts = urlsplit(given)
+    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/console")
+    is_plain = given.isascii() and given.isprintable() and "\\" not in given
+    return given if is_ours and is_plain else otherwise
+
+
+def redirect_with_flash(path: str, told: str | None = None) -> Response:
+    """Redirect to a page and show a message there."""
+    if told is not None:
+        flash(told, "done")
+    return Response(status=303, headers={"Location": link(path)})

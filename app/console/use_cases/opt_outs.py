@@ -1,0 +1,116 @@
+"""The page of opt-outs."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import post_load
+
+from app.access.principal import Role, actor_of
+from app.console.ui.forms import Form, PhoneNumberInput, refilled, without_separators
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import listed, searched
+from app.console.ui.pages import page_answer, redirect_with_flash
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound, ValidationFailed
+from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
+from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource, load_opt_outs
+from app.use_cases.read import UseCaseFilter, load_use_cases
+from app.use_cases.schemas import OptOutBody
+from app.users.current_user import CurrentUser
+from app.web.bodies import load
+from app.web.fields import Id, StrictSchema
+from app.web.pages import PageToken
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+
+routes = Routes("Console", described=False)
+OPT_OUTS = "/console/opt-outs"
+_SHOWN = 50
+_MOST_USE_CASES = 500
+_SOURCES = {
+    OptOutSource.KEYWORD: "STOP reply",
+    OptOutSource.PROVIDER: "Twilio (error 21610)",
+    OptOutSource.CONSOLE: "Added by hand",
+    OptOutSource.API: "API",
+}
+
+
+class OptOutSearch(StrictSchema):
+    """Query of the page."""
+
+    to_number = PhoneNumberInput()
+    use_case_id = Id()
+    page_token = PageToken(load_default=None)
+
+    @post_load
+    def _make(self, data: dict[str, object], **_: object) -> OptOutFilter:
+        return OptOutFilter(limit=_SHOWN, **data)  # type: ignore[arg-type]
+
+
+@routes.add("GET", OPT_OUTS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def opt_outs_page(current_user: CurrentUser) -> Answer:
+    """List opt-outs, newest first, by a search."""
+    search, wanted = searched(OptOutSearch)
+    return _page(current_user, wanted, 200 if wanted else 422, search=search)
+
+
+@routes.add("POST", OPT_OUTS, guard=RequiresRole(Role.ADMIN), answers={303: None})
+def enter_number(current_user: CurrentUser) -> Answer:
+    """Put a number on the list."""
+    principal, now = current_user.principal, get_service(Clock).now()
+    try:
+        wanted = _read_opt_out()
+        with get_service(Database).writing() as connection:
+            enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
+    except ValidationFailed as problem:
+        return _page(current_user, OptOutFilter(limit=_SHOWN), 422, form=refilled(problem))
+    return redirect_with_flash(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
+
+
+@routes.add(
+    "POST",
+    OPT_OUTS + "/{opt_out_id}/remove",
+    guard=RequiresRole(Role.ADMIN),
+    answers={303: None},
+    errors=(NotFound,),
+)
+def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
+    """Take a number off the list."""
+    principal, now = current_user.principal, get_service(Clock).now()
+    with get_service(Database).writing() as connection:
+        lift_opt_out(connection, principal, opt_out_id, actor=actor_of(principal), now=now)
+    return redirect_with_flash(OPT_OUTS, "Opt-out removed.")
+
+
+def source_label(source: str) -> str:
+    """Say how an opt-out came to us."""
+    return _SOURCES.get(source, source)  # type: ignore[call-overload, no-any-return]
+
+
+def _read_opt_out() -> NewOptOut:
+    given = {"to_number": without_separators(request.form.get("to_number", ""))}
+    if request.form.get("use_case_id"):
+        given["use_case_id"] = request.form["use_case_id"]
+    found: NewOptOut = load(OptOutBody(), given | {"source": OptOutSource.CONSOLE.value})
+    return found
+
+
+def _page(
+    current_user: CurrentUser, wanted: OptOutFilter | None, status: int = 200, **forms: Form
+) -> Response:
+    shown: dict[str, Any] = {"search": Form(), "form": Form()} | forms
+    all_of_them = UseCaseFilter(limit=_MOST_USE_CASES)
+    with get_service(Database).reading() as connection:
+        use_cases = load_use_cases(connection, current_user.principal, all_of_them)
+        found = [] if wanted is None else load_opt_outs(connection, current_user.principal, wanted)
+    shown |= listed(OPT_OUTS, found, _SHOWN, lambda row: row.id)
+    return page_answer(
+        current_user,
+        "use_cases/opt_outs.html",
+        status,
+        names={one.row.id: one.row.name for one in use_cases},
+        source_label=source_label,
+        **shown,
+    )

@@ -1,0 +1,53 @@
+"""Encryption at rest: the first key encrypts, any key decrypts.
+
+The owner's name is part of the ciphertext, so a value copied to another row is refused.
+"""
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+_BETWEEN = "\x00"
+
+
+class DecryptionError(Exception):
+    """The stored value belongs to another row, or none of our keys opens it."""
+
+
+class Cipher:
+    """Seals and opens short secrets."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._first = Fernet(keys[0])
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def encrypt(self, owner: str, secret: str) -> str:
+        """Encrypt a secret for the row that ``owner`` names."""
+        return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
+
+    def is_current(self, encrypted: str) -> bool:
+        """Say whether a value was sealed with the first key."""
+        try:
+            self._first.decrypt(encrypted.encode("ascii"))
+        except InvalidToken:
+            return False
+        return True
+
+    def decrypt(self, owner: str, encrypted: str) -> str:
+        """Decrypt a secret of the row that ``owner`` names.
+
+        Raises:
+            SealBroken: no key opens it, or it was sealed for another row.
+        """
+        try:
+            found_owner, _, secret = (
+                self._fernet.decrypt(encrypted.encode("ascii")).decode().partition(_BETWEEN)
+            )
+        except InvalidToken as problem:
+            raise DecryptionError(
+                f"the secret of {owner} cannot be decrypted: is the key it was sealed with "
+                "missing from BORDERPOST_ENCRYPTION_KEYS?"
+            ) from problem
+        if found_owner != owner:
+            raise DecryptionError(f"the secret stored for {owner} was sealed for another row")
+        return secret

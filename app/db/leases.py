@@ -1,0 +1,57 @@
+"""Leases on periodic jobs, so that one of many processes runs each.
+
+A process that dies lets its lease expire; another one takes over.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Connection, String, Table, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.db.metadata import metadata
+from app.db.types import UtcDateTime
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("job", String(40), primary_key=True),
+    # When it is due; while somebody does it, it lies ahead by the length of the lease.
+    Column("due_at", UtcDateTime, nullable=False),
+)
+
+
+def acquire_lease(
+    connection: Connection, job: str, now: datetime, *, lease: timedelta, first_after: timedelta
+) -> datetime | None:
+    """Acquire a due job and return the end of the lease; None if it is not due.
+
+    An unknown job is due ``first_after`` from now.
+    """
+    leased_until = now + lease
+    taken = connection.execute(
+        update(leases)
+        .where(leases.c.job == job, leases.c.due_at <= now)
+        .values(due_at=leased_until)
+    )
+    if taken.rowcount:
+        return leased_until
+    _make_known(connection, job, now + first_after)
+    return None
+
+
+def release_lease(
+    connection: Connection, job: str, leased_until: datetime, due_at: datetime
+) -> None:
+    """Set the next due time of a job, unless another process holds it now."""
+    connection.execute(
+        update(leases)
+        .where(leases.c.job == job, leases.c.due_at == leased_until)
+        .values(due_at=due_at)
+    )
+
+
+def _make_known(connection: Connection, job: str, due_at: datetime) -> None:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    wanted = dialect.insert(leases).values(job=job, due_at=due_at)
+    connection.execute(wanted.on_conflict_do_nothing())

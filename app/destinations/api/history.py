@@ -1,0 +1,156 @@
+"""The history of a policy, as JSON and CSV."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.destinations.api.document import rule_content
+from app.destinations.api.schemas import HistoryFilter
+from app.destinations.policy.evaluate import Rule
+from app.destinations.policy.state import PolicyState
+from app.destinations.storage.store import rule_json, state_of_revision
+from app.destinations.storage.visible_rules import PolicyReader
+from app.destinations.tables import destination_revisions
+from app.kernel.clock import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class RulesDifference:
+    """Rules that came and went; one that says the same as before did neither."""
+
+    added: tuple[Rule, ...]
+    removed: tuple[Rule, ...]
+
+    def __bool__(self) -> bool:
+        """Say whether there is any."""
+        return bool(self.added or self.removed)
+
+    def as_json(self) -> dict[str, Any]:
+        """Write both lists in the words of the API."""
+        return {
+            "added": [rule_json(rule) for rule in self.added],
+            "removed": [rule_json(rule) for rule in self.removed],
+        }
+
+    def seen_by(self, show: Callable[[Iterable[Rule]], tuple[Rule, ...]]) -> "RulesDifference":
+        """Return the difference as a reader sees it; ``show`` masks or leaves out rules."""
+        return RulesDifference(show(self.added), show(self.removed))
+
+
+def rules_difference(before: PolicyState, after: PolicyState) -> RulesDifference:
+    """Compare the rules of two policies by their content, not their ids."""
+    old = {rule_content(rule) for rule in before.rules}
+    new = {rule_content(rule) for rule in after.rules}
+    return RulesDifference(
+        added=tuple(rule for rule in after.rules if rule_content(rule) not in old),
+        removed=tuple(rule for rule in before.rules if rule_content(rule) not in new),
+    )
+
+
+_CSV_COLUMNS = (
+    "revision",
+    "from_revision",
+    "at",
+    "actor_kind",
+    "actor_name",
+    "action",
+    "reason",
+    "country",
+    "from",
+    "to",
+    "rules",
+)
+
+
+def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
+    """Load a page of revisions, newest first, and one more if a next page exists."""
+    columns = destination_revisions.c
+    query = (
+        select(destination_revisions)
+        .where(columns.workspace_id == workspace_id)
+        .where(*given((wanted.page_token, columns.id.__lt__)))
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, RulesDifference]:
+    """Return what each revision changed in the rules, as a reader sees it.
+
+    ``rows`` are consecutive, newest first; the last one is compared with no rules at all.
+    """
+    states = [*map(state_of_revision, rows), PolicyState()]
+    return {
+        row.revision: rules_difference(states[place + 1], states[place]).seen_by(
+            lambda rules, owner_id=row.workspace_id: reader.rules(rules, owner_id)  # type: ignore[misc]
+        )
+        for place, row in enumerate(rows)
+    }
+
+
+def render_revision(row: AnyRow, rules_changed: RulesDifference, reader: PolicyReader) -> Any:
+    """Write one revision as the API shows it to a reader."""
+    rules = reader.rules(state_of_revision(row).rules, row.workspace_id)
+    return {
+        "revision": row.revision,
+        "from_revision": row.from_revision,
+        "at": rfc3339(row.at),
+        "actor": {
+            "kind": row.actor_kind,
+            "id": None if row.actor_id is None else str(row.actor_id),
+            "name": row.actor_name,
+        },
+        "action": row.action,
+        "reason": reader.reason(row.reason),
+        "changes": row.changes,
+        "rule_changes": rules_changed.as_json(),
+        "inherit": row.inherits,
+        "destinations": row.destinations,
+        "rules": [rule_json(rule) for rule in rules],
+    }
+
+
+def write_csv(rows: Sequence[AnyRow], limit: int, reader: PolicyReader) -> str:
+    """Write up to ``limit`` revisions as CSV, one line per changed country, or one if none changed.
+
+    The first line of a revision names the rules that it added and removed.
+    """
+    rules_changed = rule_changes(rows, reader)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _CSV_COLUMNS)
+    writer.writeheader()
+    for row in rows[:limit]:
+        line = {
+            "revision": row.revision,
+            "from_revision": row.from_revision,
+            "at": rfc3339(row.at),
+            "actor_kind": row.actor_kind,
+            "actor_name": _inert(row.actor_name),
+            "action": row.action,
+            "reason": _inert(reader.reason(row.reason) or ""),
+        }
+        rules = {"rules": _rules_text(rules_changed[row.revision])}
+        for place, change in enumerate(row.changes or [{}]):
+            writer.writerow(line | change | ({} if place else rules))
+    return text.getvalue()
+
+
+def _rules_text(changed: RulesDifference) -> str:
+    return "; ".join(
+        f"{verb} {rule.kind} {rule.value} {rule.action}"
+        for verb, rules in (("added", changed.added), ("removed", changed.removed))
+        for rule in rules
+    )
+
+
+def _inert(text: str) -> str:
+    # A spreadsheet takes such a cell for a formula.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,376 @@
+"""Wire schemas of destination management.
+
+Source: Bird, Destination management API, and its extensions here.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from app.destinations.policy.evaluate import Access, RuleKind
+from app.destinations.policy.state import NOT_A_COUNTRY, wrong_entries
+from app.destinations.refusals import RefusalFilter
+from app.kernel.countries import is_country
+from app.kernel.number_prefixes import problem_of_prefix
+from app.kernel.phone import is_e164, problem_of_number
+from app.web.fields import Country, Id, StrictSchema, Text, TextMap, Timestamp, one_of
+from app.web.pages import PageQuery
+
+MAX_NUMBERS = 1000
+_RULE_KINDS = (RuleKind.COUNTRY, RuleKind.PREFIX, RuleKind.NUMBER)
+_MAX_REASON = 500
+_COUNTRY = {"format": "iso3166-1"}  # as in Bird's API
+_KIND, _VALUE, _ACTION = {"example": "prefix"}, {"example": "+23276"}, {"example": "blocked"}
+_CODE = {"example": "DestinationBlocked"}
+_COUNTRIES = {"example": ["US", "CA"]}
+_MAP = {"example": {"US": "allowed", "BR": "blocked"}}
+
+
+@dataclass(frozen=True, slots=True)
+class WantedMap:
+    """A whole country map."""
+
+    destinations: dict[str, str]
+    acknowledge_high_risk: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCountries:
+    """Countries to allow or block."""
+
+    destinations: list[str]
+    acknowledge_high_risk: list[str]
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRule:
+    """A rule to add."""
+
+    kind: RuleKind
+    value: str
+    action: Access
+    reason: str | None
+    expires_at: datetime | None
+    acknowledge_high_risk: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCheck:
+    """Numbers to check, optionally for one use case."""
+
+    numbers: list[str]
+    use_case_id: UUID | None
+
+
+class DryRunQuery(StrictSchema):
+    """Query of every change: ``dry_run=true`` validates and changes nothing."""
+
+    dry_run = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Only tell what the change would do; change nothing"},
+    )
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> bool:
+        return bool(data["dry_run"])
+
+
+class CountriesBody(StrictSchema):
+    """A body with countries; each invalid one is named."""
+
+    def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
+        """Add the problems of the countries to the others."""
+        told = error.messages_dict
+        given = data.get("destinations") if isinstance(data, dict) else None
+        entries = told.setdefault("destinations", {})
+        if isinstance(entries, dict):
+            for key, messages in wrong_entries(given).items():
+                entries[key] = [*entries.get(key, []), *messages]
+
+
+class MapBody(CountriesBody):
+    """Body of ``PUT``: the whole country map; absent countries are blocked."""
+
+    destinations = TextMap(required=True, metadata=_MAP)
+    acknowledge_high_risk = fields.List(Country(), load_default=list)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedMap:
+        return WantedMap(**data)
+
+
+class BlockBody(CountriesBody):
+    """Body of ``POST …/block``."""
+
+    destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
+        return WantedCountries(data["destinations"], [])
+
+
+class AllowBody(CountriesBody):
+    """Body of ``POST …/allow``; ``until`` makes it an allowance that ends by itself."""
+
+    destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
+    until = Timestamp(load_default=None, allow_none=True)
+    acknowledge_high_risk = fields.List(Country(), load_default=list)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
+        return WantedCountries(**data)
+
+
+class RuleBody(StrictSchema):
+    """Body of ``POST …/rules``."""
+
+    kind = fields.String(required=True, validate=one_of(_RULE_KINDS), metadata=_KIND)
+    value = Text(required=True, metadata=_VALUE)
+    action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
+    reason = Text(load_default=None, allow_none=True, validate=validate.Length(max=_MAX_REASON))
+    expires_at = Timestamp(load_default=None, allow_none=True)
+    acknowledge_high_risk = fields.List(Country(), load_default=list)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_value(self, data: dict[str, Any], **_: Any) -> None:
+        problem = _problem_of_value(RuleKind(data["kind"]), data["value"])
+        if problem is not None:
+            raise ValidationError({"value": [problem]})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedRule:
+        kind, action = RuleKind(data.pop("kind")), Access(data.pop("action"))
+        return WantedRule(kind=kind, action=action, **data)
+
+
+def _problem_of_value(kind: RuleKind, value: str) -> str | None:
+    if kind is RuleKind.NUMBER and not is_e164(value):
+        return "Must be a number in E.164 form, for example +12025550123."
+    if kind is RuleKind.NUMBER:
+        return problem_of_number(value)
+    if kind is RuleKind.PREFIX:
+        return problem_of_prefix(value)
+    return None if is_country(value) else NOT_A_COUNTRY
+
+
+class InheritanceBody(StrictSchema):
+    """Body of ``PUT …/inheritance``."""
+
+    inherit = fields.Boolean(required=True, truthy={True}, falsy={False})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> bool:
+        return bool(data["inherit"])
+
+
+class CheckBody(StrictSchema):
+    """Body of ``POST …/check``."""
+
+    numbers = fields.List(
+        Text(validate=validate.Length(max=64)),
+        required=True,
+        validate=validate.Length(min=1, max=MAX_NUMBERS),
+        metadata={"example": ["+12025550123", "+442079460123"]},
+    )
+    use_case_id = Id(load_default=None, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedCheck:
+        return WantedCheck(**data)
+
+
+class RefusalQuery(PageQuery, StrictSchema):
+    """Query of ``GET …/refusals``."""
+
+    country = Country()
+    code = Text()
+    use_case_id = Id()
+    after = Timestamp()
+    before = Timestamp()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RefusalFilter:
+        return RefusalFilter(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which page of a history is wanted, and in which form."""
+
+    limit: int
+    page_token: UUID | None = None
+    as_csv: bool = False
+
+
+class HistoryQuery(PageQuery, StrictSchema):
+    """Query of ``GET …/history``."""
+
+    format = fields.String(load_default="json", validate=one_of(("json", "csv")))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> HistoryFilter:
+        return HistoryFilter(data["limit"], data["page_token"], data["format"] == "csv")
+
+
+class DestinationManagement(Schema):
+    """The destination configuration of a workspace and capability."""
+
+    organizationId = fields.UUID(required=True)  # noqa: N815
+    workspaceId = fields.UUID(required=True)  # noqa: N815
+    capabilityName = fields.String(required=True)  # noqa: N815
+    destinations = fields.Dict(
+        keys=fields.String(), values=fields.String(), required=True, metadata=_MAP
+    )
+    createdAt = fields.DateTime(required=True)  # noqa: N815
+    updatedAt = fields.DateTime(required=True)  # noqa: N815
+
+
+class DestinationManagementBlockResponse(Schema):
+    """The configuration after a block, and hints."""
+
+    message = fields.String(required=True, metadata={"example": "Destinations have been blocked."})
+    configuration = fields.Nested(DestinationManagement, required=True)
+
+
+class RuleView(Schema):
+    """A rule finer than the country map."""
+
+    id = fields.UUID(required=True)
+    kind = fields.String(required=True, validate=one_of(_RULE_KINDS), metadata=_KIND)
+    value = fields.String(required=True, metadata=_VALUE)
+    action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
+    reason = fields.String(required=True, allow_none=True)
+    expires_at = fields.DateTime(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True, allow_none=True)
+
+
+class RulePage(Schema):
+    """The rules of a policy, oldest first."""
+
+    items = fields.List(fields.Nested(RuleView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+
+
+class InheritanceView(Schema):
+    """Whether a workspace inherits, and which workspace owns its policy."""
+
+    inherit = fields.Boolean(required=True)
+    parent_workspace_id = fields.UUID(required=True, allow_none=True)
+    owner_workspace_id = fields.UUID(required=True)
+
+
+class ActorView(Schema):
+    """The author of a change."""
+
+    kind = fields.String(required=True, metadata={"example": "access_key"})
+    id = fields.UUID(required=True, allow_none=True)
+    name = fields.String(required=True, metadata={"example": "backend"})
+
+
+class CountryChangeView(Schema):
+    """The change of one country; null if the policy does not name it."""
+
+    country = fields.String(required=True)
+    before = fields.String(
+        data_key="from", required=True, allow_none=True, metadata={"example": "blocked"}
+    )
+    after = fields.String(
+        data_key="to", required=True, allow_none=True, metadata={"example": "allowed"}
+    )
+
+
+class RuleChangesView(Schema):
+    """The rules that a change added and removed; a rule that it replaced is in both."""
+
+    added = fields.List(fields.Nested(RuleView), required=True)
+    removed = fields.List(fields.Nested(RuleView), required=True)
+
+
+class RevisionView(Schema):
+    """One change of a policy, with the policy as it was after it."""
+
+    revision = fields.Integer(required=True)
+    from_revision = fields.Integer(required=True, allow_none=True)
+    at = fields.DateTime(required=True)
+    actor = fields.Nested(ActorView, required=True)
+    action = fields.String(required=True, metadata={"example": "allowed"})
+    reason = fields.String(required=True, allow_none=True)
+    changes = fields.List(fields.Nested(CountryChangeView), required=True)
+    rule_changes = fields.Nested(RuleChangesView, required=True)
+    inherit = fields.Boolean(required=True)
+    destinations = fields.Dict(
+        keys=fields.String(), values=fields.String(), required=True, metadata=_MAP
+    )
+    rules = fields.List(fields.Nested(RuleView), required=True)
+
+
+class RevisionPage(Schema):
+    """The history of a policy, newest first."""
+
+    items = fields.List(fields.Nested(RevisionView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+
+
+class VerdictView(Schema):
+    """The answer for one number."""
+
+    number = fields.String(required=True, metadata={"description": "As it was asked"})
+    canonical = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Its canonical E.164 form", "example": "+12025550123"},
+    )
+    allowed = fields.Boolean(required=True)
+    code = fields.String(required=True, allow_none=True)
+    country = fields.String(required=True, allow_none=True)
+    rule = fields.String(required=True, allow_none=True)
+    scope = fields.String(required=True, allow_none=True)
+    source = fields.String(required=True, allow_none=True)
+    revision = fields.Integer(required=True)
+    provider_closed = fields.Boolean(required=True, allow_none=True)
+
+
+class VerdictList(Schema):
+    """The answers in the order asked."""
+
+    verdicts = fields.List(fields.Nested(VerdictView), required=True)
+
+
+class RefusalView(Schema):
+    """A send that was turned away."""
+
+    id = fields.UUID(required=True)
+    at = fields.DateTime(required=True)
+    number = fields.String(
+        required=True, metadata={"description": "Masked.", "example": "+55*********67"}
+    )
+    country = fields.String(required=True, allow_none=True)
+    code = fields.String(required=True, metadata=_CODE)
+    source = fields.String(required=True, allow_none=True)
+    rule = fields.String(required=True, allow_none=True)
+    scope = fields.String(required=True, allow_none=True)
+    revision = fields.Integer(required=True, allow_none=True)
+    provider_code = fields.Integer(required=True, allow_none=True)
+    use_case_id = fields.UUID(required=True, allow_none=True)
+
+
+class RefusalCountView(Schema):
+    """How many sends were turned away on one day (UTC)."""
+
+    day = fields.Date(required=True)
+    country = fields.String(required=True, allow_none=True)
+    code = fields.String(required=True, metadata=_CODE)
+    refusals = fields.Integer(required=True)
+    unlisted = fields.Integer(required=True)
+
+
+class RefusalPage(Schema):
+    """Refusals, newest first, and the counts of the last 30 days."""
+
+    items = fields.List(fields.Nested(RefusalView), required=True)
+    next_page_token = fields.String(required=True, allow_none=True)
+    counts = fields.List(fields.Nested(RefusalCountView), required=True)

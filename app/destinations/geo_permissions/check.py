@@ -1,0 +1,155 @@
+"""The log line of a geo permission check."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from app.access.provider_account import ProviderAccount
+from app.db.engine import Database
+from app.destinations.geo_permissions.compare import (
+    Comparison,
+    allowed_countries,
+    compare_with_provider,
+)
+from app.destinations.geo_permissions.permissions import (
+    GeoPermissions,
+    geo_permissions_from,
+    load_geo_permissions,
+)
+from app.destinations.geo_permissions.source import GeoPermissionSource, GeoUnknown
+from app.destinations.geo_permissions.store import (
+    CheckTarget,
+    load_check_targets,
+    load_checked_at,
+    replace_permissions,
+)
+from app.destinations.storage.load import EffectivePolicy, load_effective
+from app.kernel.clock import Clock, rfc3339
+from app.webhooks.events import EventType
+from app.webhooks.outbox import add_event
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionsView:
+    """The stored geo permissions compared with the current policy.
+
+    ``allowed`` are the countries that the policy allows; ``checked_at`` is None before the first
+    check.
+    """
+
+    allowed: frozenset[str]
+    geo_permissions: GeoPermissions
+    comparison: Comparison
+    checked_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the view in the words of the API."""
+        at = None if self.checked_at is None else rfc3339(self.checked_at)
+        return {**self.comparison.as_json(), "checked_at": at}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One workspace after a check; with a ``problem`` the state is the earlier one."""
+
+    target: CheckTarget
+    effective: EffectivePolicy
+    view: PermissionsView
+    problem: GeoUnknown | None = None
+
+
+def load_permissions_view(
+    connection: Connection, effective: EffectivePolicy, now: datetime
+) -> PermissionsView:
+    """Compare the stored geo permissions of a workspace's account with its current policy."""
+    geo_permissions = load_geo_permissions(connection, effective.workspace_id)
+    allowed = allowed_countries(effective.policy(), now)
+    return PermissionsView(
+        allowed=allowed,
+        geo_permissions=geo_permissions,
+        comparison=compare_with_provider(allowed, geo_permissions),
+        checked_at=load_checked_at(connection, effective.workspace_id),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProvider:
+    """The operation behind every check: of the API, the command line and the start."""
+
+    database: Database
+    source: GeoPermissionSource
+    clock: Clock
+
+    def __call__(
+        self, workspace_id: UUID | None = None, *, whole_account: bool = False
+    ) -> list[Checked]:
+        """Check workspaces that have an account, as `load_asked` chooses them."""
+        with self.database.reading() as connection:
+            target = load_check_targets(connection, workspace_id, whole_account=whole_account)
+            before = [self._view(connection, one, None) for one in target]
+        accounts = {one.account.sid: one.account for one in target}
+        problems = {sid: self._renew(account) for sid, account in accounts.items()}
+        with self.database.reading() as connection:
+            after = [self._view(connection, one, problems[one.account.sid]) for one in target]
+        for old, new in zip(before, after, strict=True):
+            self._tell_of_drift(old.view, new)
+        return after
+
+    def _tell_of_drift(self, before: PermissionsView, after: Checked) -> None:
+        """Send an event about differences, once for each change of them."""
+        found = after.view.comparison
+        if not found.differs or found == before.comparison:
+            return
+        data = {
+            "workspace_id": str(after.effective.workspace_id),
+            "allowed_here_closed_there": list(found.allowed_here_closed_there),
+            "closed_here_open_there": list(found.closed_here_open_there),
+            "checked_at": after.view.as_json()["checked_at"],
+        }
+        with self.database.writing() as connection:
+            workspace_id = after.effective.workspace_id
+            now = self.clock.now()
+            add_event(connection, workspace_id, EventType.DESTINATION_DRIFT, data, now)
+
+    def _renew(self, account: ProviderAccount) -> GeoUnknown | None:
+        try:
+            geo_permissions = geo_permissions_from(self.source.fetch(account))
+        except GeoUnknown as unknown:
+            return unknown
+        if not geo_permissions.entries:
+            return GeoUnknown("the answer names no country")
+        with self.database.writing() as connection:
+            replace_permissions(connection, account.sid, geo_permissions, self.clock.now())
+        return None
+
+    def _view(
+        self, connection: Connection, target: CheckTarget, problem: GeoUnknown | None
+    ) -> Checked:
+        effective = load_effective(connection, target.workspace_id)
+        view = load_permissions_view(connection, effective, self.clock.now())
+        return Checked(target, effective, view, problem)
+
+
+_log = structlog.get_logger(__name__)
+
+
+def log_checked(checked: Checked) -> None:
+    """Say whether Twilio and the policy of a workspace agree, differ, or cannot be compared."""
+    workspace_id = str(checked.target.workspace_id)
+    comparison = checked.view.comparison
+    if checked.problem is not None:
+        why = str(checked.problem)
+        _log.warning("geo_permissions_unknown", workspace_id=workspace_id, why=why)
+    elif comparison.differs:
+        _log.warning(
+            "geo_permissions_differ",
+            workspace_id=workspace_id,
+            allowed_here_closed_there=list(comparison.allowed_here_closed_there),
+            closed_here_open_there=list(comparison.closed_here_open_there),
+        )
+    else:
+        _log.info("geo_permissions_agree", workspace_id=workspace_id)

@@ -1,0 +1,155 @@
+"""Checking up to a thousand numbers with the code path of a send."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.access.tables import workspaces
+from app.destinations.geo_permissions.source import GeoPermission
+from app.destinations.policy.evaluate import Policy, Source, check_destination
+from app.destinations.tables import provider_permissions
+from app.kernel.countries import is_country
+from app.kernel.errors import DestinationBlocked, InvalidDestination
+from app.kernel.phone import resolve
+
+# Twilio lets nothing through to these, whatever the geo permissions say: Iran since 2025-03-15,
+# Syria and Cuba since 2025-09-15. Source: https://www.twilio.com/docs/api/errors/21408
+UNSUPPORTED = frozenset({"CU", "IR", "SY"})
+
+# Whose entry speaks for a country that has none. Permissions go by calling code, and the provider
+# lists some together: "Australia/Cocos/Christmas Island", "Finland/Aland Islands",
+# "Guernsey/Jersey", "Morocco/Western Sahara", "Reunion/Mayotte", Curacao with the Caribbean
+# Netherlands. The rest are territories that share the calling code of the country named here. The
+# North American plan is left out: each of its countries is told apart by its area codes.
+COVERED_BY: Mapping[str, tuple[str, ...]] = {
+    "AX": ("FI",),
+    "BL": ("GP",),
+    "BQ": ("CW",),
+    "CC": ("AU",),
+    "CX": ("AU",),
+    "EH": ("MA",),
+    "GG": ("JE", "GB"),
+    "IM": ("GB",),
+    "JE": ("GG", "GB"),
+    "MF": ("GP",),
+    "SJ": ("NO",),
+    "TA": ("SH",),
+    "VA": ("IT",),
+    "YT": ("RE",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CountryPermission:
+    """The state of one entry."""
+
+    is_open: bool
+    is_high_risk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GeoPermissions:
+    """The entries of one account by country; empty if it was never asked."""
+
+    entries: Mapping[str, CountryPermission] = field(default_factory=dict)
+
+    def entry_of(self, country: str) -> str | None:
+        """Return the code whose entry covers a country; None if there is none."""
+        candidates = (country, *COVERED_BY.get(country, ()))
+        return next((code for code in candidates if code in self.entries), None)
+
+    def is_closed(self, country: str | None) -> bool | None:
+        """Return whether the provider blocks a country; None if unknown."""
+        if country is None or not self.entries:
+            return None
+        if country in UNSUPPORTED:
+            return True
+        entry = self.entry_of(country)
+        return None if entry is None else not self.entries[entry].is_open
+
+    def is_high_risk(self, country: str) -> bool:
+        """Say whether the provider calls a country high-risk."""
+        entry = self.entry_of(country)
+        return entry is not None and self.entries[entry].is_high_risk
+
+
+def geo_permissions_from(permissions: Iterable[GeoPermission]) -> GeoPermissions:
+    """Read the provider's list; unknown country codes are left out.
+
+    Of several entries the one with the shortest prefix applies (+34 before +3491); of equally short
+    ones all must be open.
+    """
+    found: dict[str, list[GeoPermission]] = {}
+    for permission in permissions:
+        if is_country(permission.country):
+            found.setdefault(permission.country, []).append(permission)
+    return GeoPermissions(
+        {country: _country_permission(entries) for country, entries in found.items()}
+    )
+
+
+def _country_permission(entries: list[GeoPermission]) -> CountryPermission:
+    shortest = min(len(entry.prefix) for entry in entries)
+    main = [entry for entry in entries if len(entry.prefix) == shortest]
+    return CountryPermission(
+        is_open=all(entry.is_open for entry in main),
+        is_high_risk=any(entry.is_high_risk for entry in entries),
+    )
+
+
+def load_geo_permissions(connection: Connection, workspace_id: UUID) -> GeoPermissions:
+    """Load the known geo permissions of a workspace's provider account."""
+    known = provider_permissions.c
+    query = (
+        select(known.country, known.is_open, known.is_high_risk)
+        .join(workspaces, workspaces.c.account_sid == known.account_sid)
+        .where(workspaces.c.id == workspace_id)
+    )
+    return GeoPermissions(
+        {
+            row.country: CountryPermission(row.is_open, row.is_high_risk)
+            for row in connection.execute(query)
+        }
+    )
+
+
+def evaluate_numbers(
+    numbers: Iterable[str], policy: Policy, geo_permissions: GeoPermissions, now: datetime
+) -> list[dict[str, Any]]:
+    """Judge numbers in the order given, in the words of the API."""
+    return [_evaluate(number, policy, geo_permissions, now) for number in numbers]
+
+
+def _evaluate(
+    number: str, policy: Policy, geo_permissions: GeoPermissions, now: datetime
+) -> dict[str, Any]:
+    destination = resolve(number)
+    found: dict[str, Any] = {
+        "number": number,
+        "canonical": destination.canonical if destination.is_real else None,
+        "allowed": False,
+        "code": None,
+        "country": destination.country,
+        "rule": None,
+        "scope": None,
+        "source": None,
+        "revision": policy.revision,
+        "provider_closed": geo_permissions.is_closed(destination.country),
+    }
+    try:
+        verdict = check_destination(policy, destination, now)
+    except (InvalidDestination, DestinationBlocked) as refused:
+        found["code"] = refused.code
+        details = refused.details or {}
+        decisive = {name: details[name] for name in ("rule", "scope", "source") if name in details}
+        return found | decisive
+    return found | {
+        "allowed": True,
+        "rule": verdict.rule,
+        "scope": verdict.scope,
+        "source": Source.POLICY,
+    }

@@ -1,0 +1,134 @@
+"""SQL of the known geo permissions of provider accounts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, Table, delete, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.provider_account import ProviderAccount
+from app.access.tables import provider_accounts, workspaces
+from app.destinations.geo_permissions.permissions import GeoPermissions
+from app.destinations.tables import provider_checks, provider_permissions
+
+BY_CHECK = "check"
+BY_REFUSAL = "21408"
+_NOTE = ["is_open", "noted_at", "noted_by"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTarget:
+    """A workspace and the provider account that is asked for it."""
+
+    workspace_id: UUID
+    name: str
+    is_suspended: bool
+    account: ProviderAccount
+
+
+def load_check_targets(
+    connection: Connection, workspace_id: UUID | None = None, *, whole_account: bool = False
+) -> list[CheckTarget]:
+    """List workspaces that have an account: all, one, or all that share one workspace's account."""
+    query: Select[*tuple[Any, ...]] = (
+        select(workspaces, provider_accounts.c.sid, provider_accounts.c.auth_token)
+        .join(provider_accounts, provider_accounts.c.sid == workspaces.c.account_sid)
+        .order_by(workspaces.c.name, workspaces.c.id)
+    )
+    if workspace_id is not None and whole_account:
+        own = select(workspaces.c.account_sid).where(workspaces.c.id == workspace_id)
+        query = query.where(provider_accounts.c.sid == own.scalar_subquery())
+    elif workspace_id is not None:
+        query = query.where(workspaces.c.id == workspace_id)
+    return [
+        CheckTarget(
+            row.id, row.name, row.suspended_at is not None, ProviderAccount(row.sid, row.auth_token)
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def load_checked_at(connection: Connection, workspace_id: UUID) -> datetime | None:
+    """Load when the workspace's account was last asked; None for never."""
+    query = (
+        select(provider_checks.c.checked_at)
+        .join(workspaces, workspaces.c.account_sid == provider_checks.c.account_sid)
+        .where(workspaces.c.id == workspace_id)
+    )
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def replace_permissions(
+    connection: Connection, account_sid: str, geo_permissions: GeoPermissions, now: datetime
+) -> None:
+    """Replace the known permissions of an account."""
+    # Two checks of one account take turns; sends and callbacks are not held up by this lock.
+    account = select(provider_accounts.c.sid).where(provider_accounts.c.sid == account_sid)
+    if connection.execute(account.with_for_update(key_share=True)).one_or_none() is None:
+        return  # the account was unlinked while the provider was asked
+    known = provider_permissions.c
+    connection.execute(
+        delete(provider_permissions).where(
+            known.account_sid == account_sid, known.country.notin_(list(geo_permissions.entries))
+        )
+    )
+    rows = [
+        {
+            "account_sid": account_sid,
+            "country": country,
+            "is_open": permission.is_open,
+            "is_high_risk": permission.is_high_risk,
+            "noted_at": now,
+            "noted_by": BY_CHECK,
+        }
+        for country, permission in sorted(geo_permissions.entries.items())
+    ]
+    permissions = _insert(connection, provider_permissions)
+    connection.execute(_put(permissions, provider_permissions, [*_NOTE, "is_high_risk"]), rows)
+    checks = _insert(connection, provider_checks).values(account_sid=account_sid, checked_at=now)
+    connection.execute(_put(checks, provider_checks, ["checked_at"]))
+
+
+def note_closed(
+    connection: Connection, account_sid: str, country: str | None, now: datetime
+) -> None:
+    """Keep until the next check that the provider refused a country (21408); None is none."""
+    if country is None:
+        return
+    row = {
+        "country": country,
+        "is_open": False,
+        "is_high_risk": False,
+        "noted_at": now,
+        "noted_by": BY_REFUSAL,
+    }
+    # Nothing is kept of an account that was unlinked while the provider was asked.
+    kept = select(
+        provider_accounts.c.sid,
+        *(literal(value, provider_permissions.c[name].type) for name, value in row.items()),
+    ).where(provider_accounts.c.sid == account_sid)
+    locked = kept.with_for_update(read=True, key_share=True)
+    wanted = _insert(connection, provider_permissions).from_select(["account_sid", *row], locked)
+    connection.execute(_put(wanted, provider_permissions, _NOTE))
+
+
+def forget_permissions(connection: Connection, account_sid: str) -> None:
+    """Delete all that is known of what an account permits."""
+    for table in (provider_permissions, provider_checks):
+        connection.execute(delete(table).where(table.c.account_sid == account_sid))
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _put(wanted: Any, table: Table, changed: list[str]) -> Any:
+    """Insert; of a row that exists by its primary key, change the named columns."""
+    return wanted.on_conflict_do_update(
+        index_elements=[column.name for column in table.primary_key],
+        set_={name: wanted.excluded[name] for name in changed},
+    )

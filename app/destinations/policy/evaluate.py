@@ -1,0 +1,175 @@
+"""The verdict for one number, for sends and checks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from app.kernel.errors import DestinationBlocked, InvalidDestination
+from app.kernel.phone import Destination, not_canonical
+
+
+class Source(StrEnum):
+    """The source of a refusal."""
+
+    POLICY = "policy"
+    GUARD = "guard"
+    PROVIDER = "provider"
+
+
+class Access(StrEnum):
+    """The access that a policy or a rule gives."""
+
+    ALLOWED = "allowed"
+    BLOCKED = "blocked"
+
+
+class RuleKind(StrEnum):
+    """Which kind of rule decided."""
+
+    COUNTRY = "country"
+    PREFIX = "prefix"
+    NUMBER = "number"
+    NO_COUNTRY = "no_country"
+    PROVIDER = "provider"
+
+
+class Scope(StrEnum):
+    """Which layer decided."""
+
+    ORGANIZATION = "organization"
+    WORKSPACE = "workspace"
+    USE_CASE = "use_case"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule finer than the country map; ``value`` is a number, a prefix or a country code.
+
+    ``copied_from`` is the workspace that the rule was copied from when its policy was left.
+    """
+
+    rule_id: UUID
+    kind: RuleKind
+    value: str
+    action: Access
+    expires_at: datetime | None = None
+    reason: str | None = None
+    created_at: datetime | None = None
+    copied_from: UUID | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """Say whether the rule still holds."""
+        return self.expires_at is None or self.expires_at > now
+
+    def covers(self, destination: Destination) -> bool:
+        """Return whether the rule applies to this number."""
+        if self.kind is RuleKind.COUNTRY:
+            return destination.country == self.value
+        if self.kind is RuleKind.PREFIX:
+            return destination.number.startswith(self.value)
+        return destination.number == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything that decides for one workspace and use case, at one revision."""
+
+    revision: int
+    destinations: Mapping[str, str]
+    denied_by_organization: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    use_case_countries: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The policy's answer for one number, with the rule and the layer that decided."""
+
+    allowed: bool
+    country: str | None
+    rule: RuleKind
+    scope: Scope
+    revision: int
+
+
+def decide(policy: Policy, destination: Destination, now: datetime) -> Verdict:
+    """Decide whether a real number may be reached."""
+    country = destination.country
+    if country is None:
+        return Verdict(False, None, RuleKind.NO_COUNTRY, Scope.WORKSPACE, policy.revision)
+    if country in policy.denied_by_organization:
+        return Verdict(False, country, RuleKind.COUNTRY, Scope.ORGANIZATION, policy.revision)
+    kind, access = _decide_in_workspace(policy, destination, country, now)
+    if access is not Access.ALLOWED:
+        return Verdict(False, country, kind, Scope.WORKSPACE, policy.revision)
+    if policy.use_case_countries is not None and country not in policy.use_case_countries:
+        return Verdict(False, country, RuleKind.COUNTRY, Scope.USE_CASE, policy.revision)
+    return Verdict(True, country, kind, Scope.WORKSPACE, policy.revision)
+
+
+def _decide_in_workspace(
+    policy: Policy, destination: Destination, country: str, now: datetime
+) -> tuple[RuleKind, Access]:
+    decisive = decisive_rule(policy, destination, now)
+    if decisive is not None:
+        return decisive.kind, decisive.action
+    named = policy.destinations.get(country, Access.BLOCKED)
+    return RuleKind.COUNTRY, Access(named)
+
+
+def decisive_rule(policy: Policy, destination: Destination, now: datetime) -> Rule | None:
+    """Return the most specific live rule that covers a number; None if there is none."""
+    speaking = [r for r in policy.rules if r.is_live(now) and r.covers(destination)]
+    return max(speaking, key=_precedence) if speaking else None
+
+
+_SPECIFICITY = {RuleKind.COUNTRY: 0, RuleKind.PREFIX: 1, RuleKind.NUMBER: 2}
+
+
+def _precedence(rule: Rule) -> tuple[int, int, bool]:
+    # Of two rules that speak of exactly the same numbers the blocking one decides.
+    return _SPECIFICITY[rule.kind], len(rule.value), rule.action is Access.BLOCKED
+
+
+def check_destination(policy: Policy, destination: Destination, now: datetime) -> Verdict:
+    """Return the verdict for a number that may be reached.
+
+    Raises:
+        InvalidDestination: not a real number, not in its canonical form (``details.canonical``),
+            or of a kind that cannot receive SMS.
+        DestinationBlocked: the policy does not let it be reached; ``details`` say which rule.
+    """
+    if not destination.is_real:
+        raise InvalidDestination(details={"reason": "not_a_real_number"})
+    number, canonical = destination.number, destination.canonical
+    if canonical is not None and number != canonical:
+        raise InvalidDestination(
+            not_canonical(number, canonical),
+            details={"reason": "not_canonical", "canonical": canonical},
+        )
+    if destination.country is not None and not destination.receives_sms:
+        raise InvalidDestination(
+            details={
+                "reason": "cannot_receive_sms",
+                "kind": destination.kind,
+                "country": destination.country,
+            }
+        )
+    verdict = decide(policy, destination, now)
+    if not verdict.allowed:
+        raise DestinationBlocked(details=_blocked_details(verdict))
+    return verdict
+
+
+def _blocked_details(verdict: Verdict) -> dict[str, object]:
+    return {
+        "source": Source.POLICY,
+        "country": verdict.country,
+        "rule": verdict.rule,
+        "scope": verdict.scope,
+        "revision": verdict.revision,
+        "retryable": False,
+    }

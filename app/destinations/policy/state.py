@@ -1,0 +1,237 @@
+"""Problems of a requested policy change, by JSON path. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.destinations.policy.evaluate import Access, Rule, RuleKind
+from app.kernel.countries import is_country
+from app.kernel.number_prefixes import canonical_prefix
+from app.kernel.phone import PhoneNumber, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """The policy of a workspace; ``inherits`` means that the parent's applies instead."""
+
+    destinations: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    inherits: bool = False
+
+
+Edit = Callable[[PolicyState], PolicyState]
+
+
+def replace_map(wanted: Mapping[str, str]) -> Edit:
+    """Replace the whole country map; absent countries are blocked."""
+
+    def edit(state: PolicyState) -> PolicyState:
+        kept = [r for r in state.rules if not _contradicts(r, wanted.get(r.value, Access.BLOCKED))]
+        return replace(state, destinations=dict(wanted), rules=tuple(kept))
+
+    return edit
+
+
+def set_countries(codes: Iterable[str], access: Access) -> Edit:
+    """Allow or block countries and keep the rest of the map."""
+    wanted = dict.fromkeys(codes, access.value)
+
+    def edit(state: PolicyState) -> PolicyState:
+        kept = [r for r in state.rules if r.value not in wanted or not _contradicts(r, access)]
+        return replace(state, destinations={**state.destinations, **wanted}, rules=tuple(kept))
+
+    return edit
+
+
+def add_rules(rules: Iterable[Rule]) -> Edit:
+    """Add rules; one of the same kind and value takes the place of the older."""
+    new = tuple(rules)
+    said = {(rule.kind, rule.value) for rule in new}
+
+    def edit(state: PolicyState) -> PolicyState:
+        kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in said)
+        return replace(state, rules=kept + new)
+
+    return edit
+
+
+def without_rule(rule_id: UUID) -> Edit:
+    """Take a rule away."""
+
+    def edit(state: PolicyState) -> PolicyState:
+        return replace(state, rules=tuple(r for r in state.rules if r.rule_id != rule_id))
+
+    return edit
+
+
+def follow_parent() -> Edit:
+    """Leave every decision to the parent; the own policy rests."""
+    return lambda state: replace(state, inherits=True)
+
+
+def start_from(copied: PolicyState) -> Edit:
+    """Stop inheriting, starting from a copy of the parent's policy."""
+    return lambda _: replace(copied, inherits=False)
+
+
+def restored(snapshot: PolicyState, now: datetime) -> Edit:
+    """Go back to an earlier state; rules that have expired since stay away.
+
+    An old state may name a number otherwise than in canonical form. Of rules that become the same
+    the one that blocks stays.
+    """
+    live = [_canonical(rule) for rule in snapshot.rules if rule.is_live(now)]
+    kept: dict[tuple[RuleKind, str], Rule] = {}
+    for rule in sorted(live, key=lambda one: one.action is not Access.BLOCKED):
+        kept.setdefault((rule.kind, rule.value), rule)
+    rules = tuple(rule for rule in live if kept[rule.kind, rule.value] is rule)
+    return lambda _: replace(snapshot, rules=rules)
+
+
+def _canonical(rule: Rule) -> Rule:
+    value: str | None = None
+    if rule.kind is RuleKind.NUMBER:
+        value = PhoneNumber.parse(rule.value)
+    elif rule.kind is RuleKind.PREFIX:
+        value = canonical_prefix(rule.value)
+    return rule if value is None else replace(rule, value=value)
+
+
+def _contradicts(rule: Rule, access: str) -> bool:
+    return rule.kind is RuleKind.COUNTRY and rule.action != access
+
+
+def country_accesses(state: PolicyState, now: datetime) -> dict[str, str]:
+    """Return the access of each country in the map or in a live country rule."""
+    found = dict(state.destinations)
+    for rule in state.rules:
+        if rule.kind is RuleKind.COUNTRY and rule.is_live(now):
+            found[rule.value] = rule.action.value
+    return found
+
+
+def country_allowances(state: PolicyState, now: datetime) -> dict[str, datetime | None]:
+    """Say until when each allowed country is allowed; None is for good."""
+    ends = {
+        rule.value: rule.expires_at
+        for rule in state.rules
+        if rule.kind is RuleKind.COUNTRY and rule.is_live(now)
+    }
+    return {
+        code: None if state.destinations.get(code) == Access.ALLOWED else ends.get(code)
+        for code, access in country_accesses(state, now).items()
+        if access == Access.ALLOWED
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CountryChange:
+    """The change of one country; None means that the policy does not name it, which blocks it."""
+
+    country: str
+    before: str | None
+    after: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the change in the words of the API."""
+        return {"country": self.country, "from": self.before, "to": self.after}
+
+
+def country_changes(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[CountryChange, ...]:
+    """List the countries that differ between two country maps, in the order of their codes."""
+    return tuple(
+        CountryChange(code, before.get(code), after.get(code))
+        for code in sorted(before.keys() | after.keys())
+        if before.get(code) != after.get(code)
+    )
+
+
+MAX_ENTRIES = 300
+NOT_A_COUNTRY = "Must be an ISO 3166-1 alpha-2 country code in upper case."
+DENIED = "The organization denies this destination; a workspace cannot allow it."
+_ROOT = "$.destinations"
+_STATUSES = f"Must be one of: {', '.join(Access)}."
+
+FieldProblems = dict[str, list[str]]
+
+
+def problems_of_map(
+    wanted: Mapping[str, str], denied_by_organization: frozenset[str]
+) -> FieldProblems:
+    """Check a country map; the path names the country."""
+    found: FieldProblems = {}
+    for code, access in wanted.items():
+        messages = _problems_of_code(code, access, denied_by_organization)
+        if access not in set(Access):
+            messages.append(_STATUSES)
+        if messages:
+            found[f"{_ROOT}.{code}"] = messages
+    return found | _too_many(len(wanted))
+
+
+def problems_of_list(
+    codes: Iterable[str], access: Access, denied_by_organization: frozenset[str]
+) -> FieldProblems:
+    """Check a list of countries; the path names the place in the list."""
+    given = list(codes)
+    found: FieldProblems = {}
+    for place, code in enumerate(given):
+        messages = _problems_of_code(code, access, denied_by_organization)
+        if messages:
+            found[f"{_ROOT}[{place}]"] = messages
+    return found | _too_many(len(given))
+
+
+def wrong_entries(given: object) -> dict[str | int, list[str]]:
+    """Check the raw entries of a country map or list, independent of any policy.
+
+    The key is the country code in a map, the index in a list.
+    """
+    found: dict[str | int, list[str]] = {}
+    if isinstance(given, Mapping):
+        for code, access in given.items():
+            found[code] = _problems_of_code(code, access, frozenset())
+            if isinstance(access, str) and access not in set(Access):
+                found[code].append(_STATUSES)
+    elif isinstance(given, list):
+        for place, code in enumerate(given):
+            if isinstance(code, str):
+                found[place] = _problems_of_code(code, "", frozenset())
+    return {key: messages for key, messages in found.items() if messages}
+
+
+def problems_of_rule(
+    rule: Rule, denied_by_organization: frozenset[str], now: datetime
+) -> FieldProblems:
+    """Check a rule whose value has a valid form."""
+    found: FieldProblems = {}
+    kind, value, action = rule.kind, rule.value, rule.action
+    country = value if kind is RuleKind.COUNTRY else None
+    if kind is RuleKind.NUMBER:
+        country = resolve(value).country
+        if country is None and action is Access.ALLOWED:
+            found["$.value"] = ["Belongs to no country, so it can never be reached."]
+    if action is Access.ALLOWED and country in denied_by_organization:
+        found["$.value"] = [DENIED]
+    if not rule.is_live(now):
+        found["$.expires_at"] = ["Has already passed."]
+    return found
+
+
+def _problems_of_code(code: str, access: str, denied_by_organization: frozenset[str]) -> list[str]:
+    if not is_country(code):
+        return [NOT_A_COUNTRY]
+    return [DENIED] if access == Access.ALLOWED and code in denied_by_organization else []
+
+
+def _too_many(entries: int) -> FieldProblems:
+    return {_ROOT: [f"At most {MAX_ENTRIES} entries."]} if entries > MAX_ENTRIES else {}
+
+
+def merged(one: FieldProblems, other: FieldProblems) -> FieldProblems:
+    """Put the problems of two checks together, path by path."""
+    return {path: [*one.get(path, []), *other.get(path, [])] for path in {**one, **other}}

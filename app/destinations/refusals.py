@@ -1,0 +1,219 @@
+"""Reading refusals: a page of rows, and the counts of 30 days."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.db.clock import is_same_time
+from app.db.filters import given
+from app.db.rows import AnyRow
+from app.destinations.policy.evaluate import Scope, Source
+from app.destinations.tables import refusal_counts, refusals
+from app.kernel.clock import rfc3339
+from app.kernel.ids import NO_ID, first_id_at, new_id
+from app.kernel.masking import mask_number
+from app.prices.price_table import Estimate
+
+LISTED_PER_MINUTE = 120
+REFUSALS_KEPT = timedelta(days=90)
+_SWEPT_AT_ONCE = 10
+# The others name what the provider would have refused as well, without a charge.
+SAVING_CODES = frozenset(
+    {"DestinationBlocked", "GuardTripped", "RecipientOptedOut", "WorkspaceSuspended"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A send that was turned away, with its reason; ``rule`` is of the policy, or a guard."""
+
+    workspace_id: UUID
+    use_case_id: UUID | None
+    code: str
+    number: str
+    country: str | None
+    segments: int
+    source: Source
+    rule: StrEnum | None = None
+    scope: Scope | None = None
+    revision: int | None = None
+    provider_code: int | None = None
+    access_key_id: UUID | None = None
+    # What the message would have cost.
+    estimate: Estimate | None = None
+
+
+_INSERT = insert(refusals).values({c.name: bindparam(c.name, type_=c.type) for c in refusals.c})
+
+
+def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> None:
+    """Count a refusal, list it if the minute has room, and sweep a few that are too old."""
+    listed = _listed_this_minute(connection, refusal.workspace_id, now) < LISTED_PER_MINUTE
+    _count(connection, refusal, now, listed=listed)
+    if listed:
+        connection.execute(_INSERT, _row(refusal, now))
+        if is_same_time():
+            _sweep(connection, refusal.workspace_id, now)
+
+
+def _row(refusal: Refusal, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "workspace_id": refusal.workspace_id,
+        "use_case_id": refusal.use_case_id,
+        "at": now,
+        "code": refusal.code,
+        "source": refusal.source,
+        "country": refusal.country,
+        "rule": refusal.rule,
+        "scope": refusal.scope,
+        "revision": refusal.revision,
+        "provider_code": refusal.provider_code,
+        "masked_number": mask_number(refusal.number),
+        "segments": refusal.segments,
+    }
+
+
+def _listed_this_minute(connection: Connection, workspace_id: UUID, now: datetime) -> int:
+    minute = first_id_at(now.replace(second=0, microsecond=0))
+    of_minute = (
+        select(refusals.c.id)
+        .where(refusals.c.workspace_id == workspace_id, refusals.c.id >= minute)
+        .limit(LISTED_PER_MINUTE)
+    )
+    return connection.execute(select(func.count()).select_from(of_minute.subquery())).scalar_one()
+
+
+def _count(connection: Connection, refusal: Refusal, now: datetime, *, listed: bool) -> None:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    columns = refusal_counts.c
+    unlisted = 0 if listed else 1
+    estimate = refusal.estimate
+    saved = estimate.millionths if estimate is not None and _saves(refusal) else 0
+    statement = dialect.insert(refusal_counts).values(
+        workspace_id=refusal.workspace_id,
+        day=now.date(),
+        country=refusal.country or "",
+        code=refusal.code,
+        source=refusal.source,
+        use_case_id=refusal.use_case_id or NO_ID,
+        access_key_id=refusal.access_key_id or NO_ID,
+        currency="" if estimate is None else estimate.currency,
+        refusals=1,
+        unlisted=unlisted,
+        saved=saved,
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[c.name for c in refusal_counts.primary_key],
+            set_={
+                "refusals": columns.refusals + 1,
+                "unlisted": columns.unlisted + unlisted,
+                "saved": columns.saved + saved,
+            },
+        )
+    )
+
+
+def _saves(refusal: Refusal) -> bool:
+    """Say whether the provider would have charged for what we refused: not for what cannot go."""
+    return refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
+
+
+def _sweep(connection: Connection, workspace_id: UUID, now: datetime) -> None:
+    old = (
+        select(refusals.c.id)
+        .where(
+            refusals.c.workspace_id == workspace_id,
+            refusals.c.id < first_id_at(now - REFUSALS_KEPT),
+        )
+        .limit(_SWEPT_AT_ONCE)
+    )
+    connection.execute(delete(refusals).where(refusals.c.id.in_(old)))
+
+
+COUNTED_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalFilter:
+    """Which refusals a list shows."""
+
+    limit: int
+    page_token: UUID | None = None
+    country: str | None = None
+    code: str | None = None
+    use_case_id: UUID | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+def load_refusals(
+    connection: Connection, workspace_id: UUID, wanted: RefusalFilter
+) -> list[AnyRow]:
+    """Load a page, newest first, and one more if a next page exists."""
+    columns = refusals.c
+    conditions = given(
+        (wanted.page_token, columns.id.__lt__),
+        (wanted.country, columns.country.__eq__),
+        (wanted.code, columns.code.__eq__),
+        (wanted.use_case_id, columns.use_case_id.__eq__),
+        (wanted.after, columns.at.__gt__),
+        (wanted.before, columns.at.__lt__),
+    )
+    query = (
+        select(refusals)
+        .where(columns.workspace_id == workspace_id, *conditions)
+        .order_by(columns.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    return list(connection.execute(query))
+
+
+def load_counts(
+    connection: Connection, workspace_id: UUID, now: datetime, days: int = COUNTED_DAYS
+) -> list[dict[str, Any]]:
+    """Sum up refusals by day, country and code, newest day first."""
+    columns = refusal_counts.c
+    keys = (columns.day, columns.country, columns.code)
+    query = (
+        select(*keys, func.sum(columns.refusals), func.sum(columns.unlisted))
+        .where(
+            columns.workspace_id == workspace_id,
+            columns.day > (now - timedelta(days=days)).date(),
+        )
+        .group_by(*keys)
+        .order_by(columns.day.desc(), columns.country, columns.code)
+    )
+    return [
+        {
+            "day": day.isoformat(),
+            "country": country or None,
+            "code": code,
+            "refusals": int(count),
+            "unlisted": int(unlisted),
+        }
+        for day, country, code, count, unlisted in connection.execute(query)
+    ]
+
+
+def render_refusal(row: AnyRow) -> dict[str, Any]:
+    """Write one refusal; its number is stored masked."""
+    return {
+        "id": str(row.id),
+        "at": rfc3339(row.at),
+        "number": row.masked_number,
+        "country": row.country,
+        "code": row.code,
+        "source": row.source,
+        "rule": row.rule,
+        "scope": row.scope,
+        "revision": row.revision,
+        "provider_code": row.provider_code,
+        "use_case_id": None if row.use_case_id is None else str(row.use_case_id),
+    }

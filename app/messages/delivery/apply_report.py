@@ -1,0 +1,264 @@
+"""SQL that applies one delivery report: the guarded update of the message, and its event.
+
+One statement on PostgreSQL, one immediate transaction on SQLite. `app.messages.lifecycle` decides
+for each of the five statuses; its answers are parameters, and the database picks the one for the
+status of the locked row.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.db.statement import Statement
+from app.kernel.ids import new_id
+from app.messages.check_times import ACCEPTED_CHECKS
+from app.messages.lifecycle import Reason, Status, effects_of, transition
+from app.messages.submission import UNSETTLED, SidSource, Submission
+from app.webhooks.events import EventType
+from app.webhooks.outbox import SMS_FIELDS, add_event, outbox_insert, sms_data, sms_json
+
+# A message keeps so many reports that changed nothing; there is room for all others: of these a
+# message has but a few. What comes beyond is counted on the last report like it.
+KEPT_REPORTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A delivery report in our words; ``at`` is when it reached us."""
+
+    account_sid: str
+    message_sid: str
+    message_id: UUID | None
+    status: Status
+    provider_status: str
+    error_code: int | None
+    from_number: str | None
+    num_segments: int | None
+    at: datetime
+    # None where the worker asked about a SID that the message has already.
+    sid_source: SidSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedReport:
+    """The message of a report, and the effect on it."""
+
+    message_id: UUID
+    workspace_id: UUID
+    use_case_id: UUID
+    to_number: str
+    country: str | None
+    status: Status
+    created_at: datetime
+    applied: bool
+    reason: Reason | None
+
+
+# What the report does to a message with each status, as `app.messages.lifecycle` decides.
+_DECISIONS = ",\n    ".join(
+    f"('{status}', :applied_{status}, :reason_{status}, :adds_{status})" for status in Status
+)
+
+
+def _one_of(values: tuple[Submission, ...]) -> str:
+    return "(" + ", ".join(f"'{one}'" for one in values) + ")"
+
+
+_HELD_ELSEWHERE = """EXISTS (SELECT 1 FROM messages AS other
+      WHERE other.message_sid = :message_sid AND other.account_sid = m.account_sid
+      AND other.id <> m.id)"""
+_MAY_BE_REPORTED = _one_of((*UNSETTLED, Submission.ACCEPTED))
+# A message that ended only because no trace of it was found comes back first, and a SID that
+# another message holds by a guess is taken from it first: see app.messages.delivery.guessed_sids. A
+# report without a source is about a SID that the message had when the worker asked: it never gives
+# the SID back to a message that has lost it since.
+_FITS = f"""m.account_sid = :account_sid
+    AND m.submission IN {_MAY_BE_REPORTED}
+    AND (m.message_sid = :message_sid OR (m.message_sid IS NULL
+      AND :sid_source::text IS NOT NULL AND NOT {_HELD_ELSEWHERE}))"""
+_BY_ID = f"m.id = :message_id AND {_FITS}"
+_BY_SID = f"""m.message_sid = :message_sid AND m.account_sid = :account_sid
+    AND m.submission IN {_MAY_BE_REPORTED}
+    AND NOT (m.sid_source IS NOT DISTINCT FROM '{SidSource.LIST}' AND {_HELD_ELSEWHERE})"""
+
+
+def _seen(where: str, lock: str = "") -> str:
+    """Write the message of a report as ``seen``, with the decision for the status that it has."""
+    return f"""WITH decision (current, applied, reason, adds) AS (VALUES
+    {_DECISIONS}),
+found AS (SELECT m.* FROM messages AS m WHERE {where} {lock}),
+seen AS (SELECT found.*, d.*, d.applied OR found.event_count < {KEPT_REPORTS} AS is_kept,
+    adds AND :hands_off AS hands_off, adds AND :delivers AS delivers, adds AND :errs AS errs
+  FROM found JOIN decision AS d ON d.current = found.status)"""
+
+
+_EVENT = """INSERT INTO message_events (
+    id, message_id, at, status, provider_status, error_code, applied, reason)
+  SELECT :event_id, id, :at, :status, :provider_status, :error_code,
+    applied, reason
+  FROM seen WHERE is_kept"""
+
+
+def _moved(place: str, returned: str) -> str:
+    """Write the update: a fact fills what is null, a status moves only where it is applied."""
+    return f"""UPDATE messages AS m SET
+    submission = '{Submission.ACCEPTED}',
+    sent_number = NULL,
+    event_count = seen.event_count + CASE WHEN is_kept THEN 1 ELSE 0 END,
+    message_sid = coalesce(seen.message_sid, :message_sid),
+    sid_source = CASE WHEN seen.sid_source = '{SidSource.ANSWER}' THEN seen.sid_source
+      ELSE coalesce(:sid_source, seen.sid_source) END,
+    from_number = coalesce(seen.from_number, :from_number),
+    status = CASE WHEN applied THEN :status ELSE seen.status END,
+    handed_off_at = coalesce(seen.handed_off_at, CASE WHEN hands_off THEN :at END),
+    num_segments = coalesce(seen.num_segments,
+      CASE WHEN hands_off THEN coalesce(:num_segments, seen.counted_segments) END),
+    delivered_at = coalesce(seen.delivered_at, CASE WHEN delivers THEN :at END),
+    errored_at = coalesce(seen.errored_at, CASE WHEN errs THEN :at END),
+    error_code = coalesce(seen.error_code, CASE WHEN errs THEN :error_code END),
+    updated_at = CASE WHEN applied OR seen.message_sid IS NULL
+      OR (seen.from_number IS NULL AND :from_number IS NOT NULL)
+      OR (hands_off AND (seen.handed_off_at IS NULL OR seen.num_segments IS NULL))
+      OR (delivers AND seen.delivered_at IS NULL) OR (errs AND seen.errored_at IS NULL)
+      OR (errs AND seen.error_code IS NULL AND :error_code IS NOT NULL)
+      THEN :at ELSE seen.updated_at END,
+    check_at = CASE WHEN applied AND :ends THEN NULL
+      WHEN seen.submission IN {_one_of(UNSETTLED)} THEN :next_check_at ELSE seen.check_at END
+  FROM seen WHERE m.id = seen.id{place}
+  RETURNING {returned}"""
+
+
+_TOLD = outbox_insert(
+    f"""SELECT :told_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
+    {sms_json("moved")} AS payload, :at AS created_at, moved.to_number
+  FROM moved JOIN seen ON seen.id = moved.id WHERE applied"""
+)
+
+
+class _Statements:
+    """The statements for a report with our id, or without it."""
+
+    def __init__(self, where: str, place: str) -> None:
+        self.on_postgresql = Statement(
+            f"""{_seen(where, "FOR UPDATE")},
+noted AS ({_EVENT}),
+moved AS ({_moved(place, "m.*")}),
+told AS ({_TOLD})
+SELECT moved.id, moved.workspace_id, moved.use_case_id, moved.to_number, moved.country,
+  moved.status, moved.created_at, seen.applied, seen.reason, seen.is_kept
+FROM moved JOIN seen ON seen.id = moved.id"""
+        )
+        seen = _seen(where)
+        self.note = Statement(
+            f"{seen}\n{_EVENT}\nRETURNING message_id AS id, applied, reason", ids=("id",)
+        )
+        self.look = Statement(f"{seen}\nSELECT id, applied, reason FROM seen", ids=("id",))
+        self.move = Statement(
+            f"{seen}\n{_moved(place, ', '.join((*SMS_FIELDS, 'country', 'created_at')))}",
+            ids=("id", "workspace_id", "use_case_id"),
+            times=("handed_off_at", "delivered_at", "errored_at", "created_at"),
+        )
+
+
+# The place, said twice, lets PostgreSQL look into one partition only.
+REPORT_WITH_ID = _Statements(_BY_ID, " AND m.id = :message_id")
+REPORT_WITHOUT_ID = _Statements(_BY_SID, "")
+
+_COUNT_REPEAT = Statement(
+    """UPDATE message_events SET repeats = repeats + 1
+WHERE id = (
+  SELECT id FROM message_events
+  WHERE message_id = :found_id AND NOT applied
+  ORDER BY (status IS NOT DISTINCT FROM :status
+    AND provider_status IS NOT DISTINCT FROM :provider_status
+    AND error_code IS NOT DISTINCT FROM :error_code
+    AND reason IS NOT DISTINCT FROM :reason) DESC, id DESC
+  LIMIT 1)"""
+)
+
+
+def apply_report(connection: Connection, report: Report) -> AppliedReport | None:
+    """Apply a report to its message; None if no message of the account fits."""
+    run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
+    values = _values(report)
+    if connection.dialect.name == "postgresql":
+        row = run.on_postgresql.first(connection, values)
+        if row is not None and not row.is_kept:
+            _count(connection, row.id, values, row.reason)
+        return None if row is None else _applied_report(row, row)
+    event = run.note.first(connection, values)
+    if event is None:
+        event = run.look.first(connection, values)
+        if event is None:
+            return None
+        _count(connection, event.id, values, event.reason)
+    moved = run.move.first(connection, values)
+    if event.applied:
+        enqueue_event(connection, moved, report.at)
+    return _applied_report(moved, event)
+
+
+def _count(
+    connection: Connection, message_id: UUID, values: dict[str, Any], reason: str | None
+) -> None:
+    _COUNT_REPEAT.run(connection, values | {"found_id": message_id, "reason": reason})
+
+
+def enqueue_event(connection: Connection, moved: Any, at: datetime) -> None:
+    """Add the webhook event of a message's new status to the outbox."""
+    event_type = EventType(f"sms.{moved.status}")
+    add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
+
+
+def _applied_report(row: Any, event: Any) -> AppliedReport:
+    return AppliedReport(
+        message_id=row.id,
+        workspace_id=row.workspace_id,
+        use_case_id=row.use_case_id,
+        to_number=row.to_number,
+        country=row.country,
+        status=Status(row.status),
+        created_at=row.created_at,
+        applied=bool(event.applied),
+        reason=None if event.reason is None else Reason(event.reason),
+    )
+
+
+def _values(report: Report) -> dict[str, Any]:
+    return _decided(report.status) | {
+        "account_sid": report.account_sid,
+        "message_sid": report.message_sid,
+        "message_id": report.message_id,
+        "event_id": new_id(),
+        "told_id": new_id(),
+        "at": report.at,
+        "status": report.status.value,
+        "provider_status": report.provider_status,
+        "error_code": report.error_code,
+        "from_number": report.from_number,
+        "num_segments": report.num_segments,
+        "sid_source": None if report.sid_source is None else report.sid_source.value,
+        "next_check_at": report.at + ACCEPTED_CHECKS[0],
+    }
+
+
+@cache
+def _decided(reported: Status) -> dict[str, Any]:
+    """Return the answers of `app.messages.lifecycle` about a reported status, as parameters."""
+    facts = effects_of(reported)
+    found: dict[str, Any] = {
+        "ends": reported.is_terminal,
+        "hands_off": facts.hand_off,
+        "delivers": facts.delivery,
+        "errs": facts.error,
+    }
+    for current in Status:
+        decision = transition(current, reported)
+        found[f"applied_{current}"] = decision.applied
+        found[f"reason_{current}"] = None if decision.reason is None else decision.reason.value
+        found[f"adds_{current}"] = decision.adds_effects
+    return found

@@ -1,0 +1,137 @@
+"""Applying a delivery report in one guarded write with its event.
+
+The result does not depend on order, duplicates or the process.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.kernel.phone import PhoneNumber
+from app.messages.delivery.apply_report import AppliedReport, Report, apply_report
+from app.messages.delivery.guessed_sids import take_back
+from app.messages.lifecycle import effects_of, status_of
+from app.messages.ports import RefusalKind
+from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects
+from app.messages.submission import SidSource
+
+_log = structlog.get_logger(__name__)
+# A worker can give the SID away once between the look for guesses and the report, not twice.
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What a provider reports of one message, as verified; words are the provider's own.
+
+    ``meaning`` is what the adapter knows of the error code. ``is_signed``: the provider's signature
+    covers ``message_id``, so the report outweighs whatever the worker concluded.
+    """
+
+    account_sid: str
+    message_sid: str
+    message_id: UUID | None
+    provider_status: str
+    error_code: int | None = None
+    from_number: str | None = None
+    num_segments: int | None = None
+    meaning: RefusalKind | None = None
+    is_signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackDelivery:
+    """The operation behind the status callback."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self, delivery: DeliveryReport) -> AppliedReport | None:
+        """Apply a report; None if no message of that account fits.
+
+        Raises:
+            ServiceUnavailable: the database cannot commit; nothing was changed.
+        """
+        now = self.clock.now()
+        report = report_of(delivery, now)
+        with self.database.writing_once() as connection:
+            advanced = apply_report(connection, report)
+        if advanced is None and report.sid_source is SidSource.CALLBACK:
+            advanced = self._over_a_guess(report)
+        if advanced is not None and has_effects(delivery):
+            with self.database.writing() as connection:
+                record_effects_of(connection, delivery, advanced, now)
+        return advanced
+
+    def _over_a_guess(self, report: Report) -> AppliedReport | None:
+        """Apply a signed report that contradicts what the worker concluded by asking.
+
+        Other transactions may conclude something, or take it back, at the same moment. The
+        transaction that applies the report takes back what prevents it.
+        """
+        if report.message_id is None:
+            return None
+        for _ in range(_TRIES):
+            with self.database.writing() as connection:
+                taken_back = take_back(
+                    connection, report.message_id, report.account_sid, report.message_sid, report.at
+                )
+                if taken_back is None:
+                    return None
+                advanced = apply_report(connection, report)
+            for message_id in taken_back:
+                _log.warning("guess_taken_back", message_id=str(message_id))
+            if advanced is not None:
+                return advanced
+        # The provider repeats a callback that was not accepted.
+        raise ServiceUnavailable
+
+
+def has_effects(delivery: DeliveryReport) -> bool:
+    """Say whether a report implies something for later sends."""
+    return (
+        effects_of(status_of(delivery.provider_status)).error
+        and delivery.meaning in KINDS_WITH_EFFECTS
+    )
+
+
+def record_effects_of(
+    connection: Connection, delivery: DeliveryReport, advanced: AppliedReport, now: datetime
+) -> None:
+    """Keep what an error implies for later sends; a repeated report changes nothing."""
+    to_number = PhoneNumber.parse(advanced.to_number)
+    if to_number is None:  # it is erased
+        return
+    recipient = Recipient(
+        workspace_id=advanced.workspace_id,
+        use_case_id=advanced.use_case_id,
+        account_sid=delivery.account_sid,
+        to_number=to_number,
+        country=advanced.country,
+    )
+    record_refusal_effects(
+        connection, delivery.meaning, recipient, known_at=advanced.created_at, now=now
+    )
+
+
+def report_of(delivery: DeliveryReport, now: datetime) -> Report:
+    """Translate a provider's report into our words."""
+    is_certain = delivery.is_signed and delivery.message_id is not None
+    return Report(
+        account_sid=delivery.account_sid,
+        message_sid=delivery.message_sid,
+        message_id=delivery.message_id,
+        status=status_of(delivery.provider_status),
+        provider_status=delivery.provider_status,
+        error_code=delivery.error_code,
+        from_number=delivery.from_number,
+        num_segments=delivery.num_segments,
+        at=now,
+        sid_source=SidSource.CALLBACK if is_certain else None,
+    )

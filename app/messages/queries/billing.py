@@ -1,0 +1,161 @@
+"""What a message cost, and whether its recipient converted: read and stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+
+from app.access.principal import Principal
+from app.kernel.ids import first_id_at
+from app.messages.lifecycle import Status
+from app.messages.queries.read import one_message
+from app.messages.tables import messages
+from app.prices.price_table import amount_text, to_millionths
+
+_PRICE = tuple(
+    messages.c[name]
+    for name in (
+        *("counted_segments", "num_segments", "estimated_price", "estimate_currency"),
+        *("price", "price_unit"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePrice:
+    """What a message is estimated to cost, and what it cost; None while that is not known."""
+
+    currency: str | None
+    segments: int
+    estimated: int | None
+    actual: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the price in the words of the API."""
+        return {
+            "currency": self.currency,
+            "segments": self.segments,
+            "estimated": None if self.estimated is None else amount_text(self.estimated),
+            "actual": None if self.actual is None else amount_text(self.actual),
+        }
+
+
+def load_price(
+    connection: Connection, principal: Principal, message_id: UUID, now: datetime
+) -> MessagePrice | None:
+    """Load the price of a message; None if it is absent, another tenant's, or no message.
+
+    In another currency than that of the actual price there is no estimate.
+    """
+    row = connection.execute(one_message(_PRICE, principal, message_id, now)).one_or_none()
+    if row is None:
+        return None
+    actual = actual_price(row.price)
+    unit = row.estimate_currency if actual is None else row.price_unit or row.estimate_currency
+    return MessagePrice(
+        currency=unit,
+        segments=row.num_segments or row.counted_segments,
+        estimated=row.estimated_price if unit == row.estimate_currency else None,
+        actual=actual,
+    )
+
+
+def actual_price(told: str | None) -> int | None:
+    """Return what the provider says that a message cost: it writes charges below zero."""
+    try:
+        amount = None if told is None else Decimal(told)
+    except InvalidOperation:
+        return None
+    return None if amount is None or not amount.is_finite() else abs(to_millionths(amount))
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Whether the recipient of a message did what it was for, such as typing its code."""
+
+    converted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFeedback:
+    """The feedback of a message, and when it was first given so."""
+
+    message_id: UUID
+    converted: bool
+    converted_at: datetime
+
+
+def store_feedback(
+    connection: Connection,
+    principal: Principal,
+    message_id: UUID,
+    feedback: Feedback,
+    now: datetime,
+) -> StoredFeedback | None:
+    """Store feedback; a repeat changes nothing. None if there is no such message."""
+    columns = messages.c
+    visible = one_message([columns.id], principal, message_id, now)
+    if connection.execute(visible).one_or_none() is None:
+        return None
+    connection.execute(
+        update(messages)
+        .where(columns.id == message_id, columns.converted.is_distinct_from(feedback.converted))
+        .values(converted=feedback.converted, converted_at=now)
+    )
+    stored = select(columns.id, columns.converted, columns.converted_at)
+    row = connection.execute(stored.where(columns.id == message_id)).one()
+    return StoredFeedback(row.id, row.converted, row.converted_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversions:
+    """How many messages ended, and how many of them converted, or were at least delivered."""
+
+    ended: int
+    delivered: int
+    converted: int
+    with_feedback: int
+
+
+def load_conversions(
+    connection: Connection,
+    workspace_id: UUID,
+    since: datetime,
+    *,
+    until: datetime | None = None,
+    country: str | None = None,
+    prefix: str | None = None,
+) -> Conversions:
+    """Count the messages that were made since a time, to a country or a range of numbers.
+
+    Conversion is a stronger sign than delivery: pumped numbers are delivered and never convert.
+    """
+    columns = messages.c
+    conditions: list[ColumnElement[bool]] = [
+        columns.workspace_id == workspace_id,
+        columns.id >= first_id_at(since),
+    ]
+    if until is not None:
+        conditions.append(columns.id < first_id_at(until))
+    if country is not None:
+        conditions.append(columns.country == country)
+    if prefix is not None:
+        conditions.append(columns.to_number.like(f"{prefix}%"))
+    ended = or_(columns.delivered_at.is_not(None), columns.errored_at.is_not(None))
+    query = select(
+        *_counts(
+            ended,
+            columns.status == Status.DELIVERED,
+            and_(ended, columns.converted),
+            and_(ended, columns.converted.is_not(None)),
+        )
+    ).where(*conditions)
+    return Conversions(*map(int, connection.execute(query).one()))
+
+
+def _counts(*which: ColumnElement[bool]) -> Sequence[ColumnElement[int]]:
+    return [func.count().filter(one) for one in which]

@@ -1,0 +1,132 @@
+"""Messages with every stored detail, for the console."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from app.access.principal import Principal
+from app.access.store import visible_to
+from app.db.rows import AnyRow
+from app.kernel.ids import first_id_at
+from app.messages.check_times import ACCEPTED_CHECKS
+from app.messages.lifecycle import Status
+from app.messages.queries.billing import actual_price
+from app.messages.queries.read import MessageFilter, one_message, page_of_messages, visible
+from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
+from app.messages.submission import UNSETTLED, Submission
+from app.messages.tables import UNFINISHED, messages
+from app.prices.price_table import amount_text
+
+# For how long a message may rest at a status before somebody should look.
+STUCK_AFTER = timedelta(minutes=5)
+SENT_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetails:
+    """A message, its submission, and the policy revision that allowed it."""
+
+    message: MessageRecord
+    workspace_id: UUID
+    submission: Submission
+    provider_code: int | None
+    country: str | None
+    counted_segments: int
+    policy_revision: int | None
+    price: str | None
+    price_unit: str | None
+    estimated_price: int | None
+    estimate_currency: str | None
+    converted: bool | None
+    converted_at: datetime | None
+    check_at: datetime | None
+    resends: int
+    resent_at: datetime | None
+
+    @property
+    def shown_price(self) -> str | None:
+        """Return what the message cost, else what it is estimated to cost; None if neither."""
+        charged = actual_price(self.price)
+        if charged is not None:
+            return f"{amount_text(charged)} {self.price_unit or ''}".strip()
+        if self.estimated_price is not None:
+            return f"{amount_text(self.estimated_price)} {self.estimate_currency} (estimated)"
+        return None
+
+
+_BESIDE = tuple(name for name in MessageDetails.__slots__ if name != "message")
+_COLUMNS = (*RECORD_COLUMNS, *(messages.c[name] for name in _BESIDE))
+
+
+def load_message_details(
+    connection: Connection, principal: Principal, message_id: UUID, now: datetime
+) -> MessageDetails | None:
+    """Load one message; None if it is absent, another tenant's, or no message."""
+    row = connection.execute(one_message(_COLUMNS, principal, message_id, now)).one_or_none()
+    return None if row is None else _details(row)
+
+
+def load_message_details_page(
+    connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
+) -> list[MessageDetails]:
+    """Load a page, newest first, and one more row if a next page exists."""
+    query = page_of_messages(_COLUMNS, principal, wanted, now)
+    return [_details(row) for row in connection.execute(query)]
+
+
+def load_stuck(
+    connection: Connection, principal: Principal, now: datetime, limit: int
+) -> list[MessageDetails]:
+    """Load the newest messages that are unconfirmed or overdue."""
+    return _unfinished(
+        connection,
+        principal,
+        now,
+        limit,
+        or_(
+            messages.c.submission.in_([state.value for state in UNSETTLED]),
+            messages.c.created_at < now - STUCK_AFTER,
+        ),
+        messages.c.status == Status.PENDING,
+    )
+
+
+def load_without_receipt(
+    connection: Connection, principal: Principal, now: datetime, limit: int
+) -> list[MessageDetails]:
+    """Load the newest messages without a delivery receipt for a long time."""
+    long_ago = messages.c.created_at < now - SENT_FOR
+    return _unfinished(
+        connection, principal, now, limit, long_ago, messages.c.status == Status.SENT
+    )
+
+
+def _unfinished(
+    connection: Connection,
+    principal: Principal,
+    now: datetime,
+    limit: int,
+    *conditions: ColumnElement[bool],
+) -> list[MessageDetails]:
+    query = (
+        select(*_COLUMNS)
+        .where(
+            visible_to(principal, messages.c.workspace_id),
+            visible(now),
+            UNFINISHED,
+            messages.c.id >= first_id_at(now - ACCEPTED_CHECKS[-1]),
+            *conditions,
+        )
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    return [_details(row) for row in connection.execute(query)]
+
+
+def _details(row: AnyRow) -> MessageDetails:
+    values = {name: getattr(row, name) for name in _BESIDE}
+    return MessageDetails(
+        message=record_from(row), **values | {"submission": Submission(row.submission)}
+    )

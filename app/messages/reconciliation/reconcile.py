@@ -1,0 +1,308 @@
+"""Following up what no callback has ended: settling unconfirmed sends, repairing lost statuses.
+
+An unsettled submission is looked for among the messages to its number. What is found there is a
+guess: it settles only where no other submission could be meant, and a signed callback outweighs it.
+The provider is only ever asked, unless the use case wants what left no trace at all to be created
+once more. An accepted message is fetched by its SID and what it says is applied as any other
+report.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from app.access.provider_account import ProviderAccount
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.messages.check_times import (
+    is_given_up,
+    may_resend,
+    next_accepted_check,
+    next_try,
+    next_unclear_check,
+    next_unsettled_check,
+    next_unsettled_try,
+)
+from app.messages.delivery.guessed_sids import release
+from app.messages.delivery.track import TrackDelivery
+from app.messages.events import note_unclear
+from app.messages.lifecycle import Status, status_of
+from app.messages.reconciliation.claims import (
+    ClaimLane,
+    DueMessage,
+    claim_due,
+    note_billing,
+    schedule,
+)
+from app.messages.reconciliation.expire_unconfirmed import expire_unconfirmed
+from app.messages.reconciliation.matching import CLOCKS_DIFFER, Listing, ProviderMessage
+from app.messages.reconciliation.refusing_accounts import (
+    RefusingAccount,
+    forget_refusing,
+    load_refusing,
+    note_refusing,
+)
+from app.messages.reconciliation.resend import Resend
+from app.messages.reconciliation.settle_by_list import SettleByList, Trace, report_about
+from app.messages.submission import UNSETTLED, SidSource
+from app.use_cases.unconfirmed import OnUnconfirmed
+
+# Twilio limits requests by account and answers 429 beyond; sends come first.
+CALLS_PER_SECOND = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPace:
+    """Spaces the calls of one worker; tests put their own time in."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _next: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait_for_turn(self, account_sid: str) -> None:
+        """Wait until the account may be asked again."""
+        now = self.monotonic()
+        with self._lock:
+            turn = max(now, self._next.get(account_sid, now))
+            self._next[account_sid] = turn + 1 / CALLS_PER_SECOND
+        if turn > now:
+            self.sleep(turn - now)
+
+
+_log = structlog.get_logger(__name__)
+_BATCH = 20
+# After this many failures in a row, an account counts as silent. One message that the provider
+# cannot answer for must not count for its account.
+_SILENT_AFTER = 3
+_LEFT_OUT = timedelta(hours=1)
+
+
+class ProviderUnknown(Exception):
+    """The provider could not be asked; the text says why and holds no number."""
+
+
+class AccountRefused(ProviderUnknown):
+    """The provider refuses the account's credentials; ``code`` is the provider's own."""
+
+    def __init__(self, why: str, code: int | None) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class MessageSource(Protocol):
+    """A provider that can be asked about messages."""
+
+    def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
+        """Fetch one message; None if there is none; raises `ProviderUnknown`."""
+
+    def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
+        """List the messages to a number that are not older; raises `ProviderUnknown`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """One round of the worker over the messages that are due."""
+
+    database: Database
+    source: MessageSource
+    track: TrackDelivery
+    resend: Resend
+    clock: Clock
+    pace: AccountPace = field(default_factory=AccountPace)
+
+    def run_once(self) -> int:
+        """Follow up a batch, the unsettled first, and return how many messages it had."""
+        return self._run(tuple(ClaimLane))
+
+    def settle_once(self) -> int:
+        """Follow up a batch of unsettled submissions."""
+        return self._run((ClaimLane.UNSETTLED,))
+
+    def repair_once(self) -> int:
+        """Follow up a batch of accepted messages."""
+        return self._run((ClaimLane.SETTLED,))
+
+    def _run(self, lanes: Sequence[ClaimLane]) -> int:
+        now = self.clock.now()
+        with self.database.reading() as connection:
+            refusing = load_refusing(connection)
+        waiting = [sid for sid, one in refusing.items() if one.ask_again_at > now]
+        with self.database.writing() as connection:
+            claimed = claim_due(connection, now, _BATCH, lanes, except_of=waiting)
+        if not claimed:
+            return 0
+        failures: Counter[str] = Counter()
+        left_out: list[DueMessage] = []
+        for due in claimed:
+            sid, now = due.account.sid, self.clock.now()
+            if now >= due.leased_until:  # another worker may have claimed it since
+                continue
+            if sid in refusing and refusing[sid].ask_again_at > now:
+                left_out.append(due)
+                continue
+            try:
+                has_answered = self._follow(due)
+            except AccountRefused as refused:
+                refusing[sid] = self._note_refusing(due.account, refused, refusing.get(sid))
+                left_out.append(due)
+                continue
+            failures[sid] = 0 if has_answered else failures[sid] + 1
+            if has_answered and refusing.pop(sid, None) is not None:
+                with self.database.writing() as connection:
+                    forget_refusing(connection, sid)
+            elif failures[sid] >= _SILENT_AFTER or (not has_answered and sid in refusing):
+                refusing[sid] = self._note_refusing(due.account, None, refusing.get(sid))
+        if left_out:
+            now = self.clock.now()
+            with self.database.writing() as connection:
+                for due in left_out:
+                    self._try_again(connection, due, refusing.get(due.account.sid), now)
+        return len(claimed)
+
+    def _note_refusing(
+        self,
+        account: ProviderAccount,
+        refused: AccountRefused | None,
+        before: RefusingAccount | None,
+    ) -> RefusingAccount:
+        """Note that an account refuses, or that it is silent."""
+        is_silent, code = refused is None, None if refused is None else refused.code
+        with self.database.writing() as connection:
+            noted = note_refusing(
+                connection, account, code, before, self.clock.now(), is_silent=is_silent
+            )
+        _log.error(
+            "account_silent" if is_silent else "account_refused",
+            account_sid=account.sid,
+            why=None if refused is None else str(refused),
+            since=noted.since.isoformat(),
+            ask_again_at=noted.ask_again_at.isoformat(),
+        )
+        return noted
+
+    def _follow(self, due: DueMessage) -> bool:
+        """Ask about one message; False where the provider could not be asked.
+
+        Raises:
+            AccountRefused: the provider refuses the account's credentials.
+        """
+        try:
+            if due.submission in UNSETTLED:
+                self._settle(due)
+            else:
+                self._repair(due)
+        except (AccountRefused, ServiceUnavailable):
+            raise
+        except Exception as problem:  # noqa: BLE001
+            # Who could not be asked has not said that there is no trace, and a defect of one answer
+            # concerns that message alone.
+            if isinstance(problem, ProviderUnknown):
+                _log.warning("follow_up_failed", message_id=str(due.message_id), why=str(problem))
+            else:
+                _log.exception("follow_up_failed", message_id=str(due.message_id))
+            with self.database.writing() as connection:
+                self._try_again(connection, due, None, self.clock.now())
+            return False
+        return True
+
+    def _settle(self, due: DueMessage) -> None:
+        number = due.unsettled.number
+        if not number.startswith("+"):
+            # The number was erased before it was kept for this.
+            self._look_again(due, Trace.UNCLEAR)
+            return
+        self.pace.wait_for_turn(due.account.sid)
+        asked_at = self.clock.now()
+        listed = self.source.list_to(due.account, number, due.created_at - CLOCKS_DIFFER)
+        trace = SettleByList(self.database, self.clock)(due, listed, asked_at)
+        if trace is Trace.SETTLED:
+            return
+        if trace is not Trace.NONE or not self._resends(due, asked_at):
+            self._look_again(due, trace)
+
+    def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
+        """Send a submission without a trace again, if its use case wants it and it is time."""
+        return (
+            due.on_unconfirmed is OnUnconfirmed.RESEND
+            and may_resend(due.created_at, due.resent_at, due.resends, asked_at)
+            and self.resend(due)
+        )
+
+    def _look_again(self, due: DueMessage, trace: Trace) -> None:
+        """Give an unsettled submission back; end it where its time is over and nothing is there."""
+        now = self.clock.now()
+        is_over = is_given_up(due.created_at, now)
+        with self.database.writing() as connection:
+            cannot_tell = trace is Trace.UNCLEAR or (is_over and trace is Trace.POSSIBLE)
+            if cannot_tell and note_unclear(connection, due.message_id, now):
+                _log.warning("unclear", message_id=str(due.message_id))
+            if not is_over or trace is Trace.MOVED:
+                schedule(connection, due, next_unsettled_check(due.created_at, now))
+            elif trace is not Trace.NONE:
+                schedule(connection, due, next_unclear_check(due.created_at, now))
+            elif expire_unconfirmed(connection, due, now):
+                _log.warning("not_confirmed", message_id=str(due.message_id))
+
+    def _repair(self, due: DueMessage) -> None:
+        if due.sid_source is SidSource.LIST and self._is_taken_back(due):
+            return
+        found = None
+        if due.message_sid is not None and not due.status.is_terminal:
+            self.pace.wait_for_turn(due.account.sid)
+            found = self.source.fetch(due.account, due.message_sid)
+        if found is None:
+            self._ask_later(due)
+            return
+        if status_of(found.status) not in {due.status, Status.PENDING}:
+            self.track(report_about(due.account.sid, due.message_id, found))
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            note_billing(
+                connection,
+                due,
+                num_segments=found.num_segments if due.status is not Status.PENDING else None,
+                price=found.price,
+                price_unit=found.price_unit,
+            )
+            schedule(connection, due, next_accepted_check(due.created_at, now))
+
+    def _ask_later(self, due: DueMessage) -> None:
+        now = self.clock.now()
+        next_check = None if due.status.is_terminal else next_accepted_check(due.created_at, now)
+        with self.database.writing() as connection:
+            schedule(connection, due, next_check)
+
+    def _is_taken_back(self, due: DueMessage) -> bool:
+        """Release a guess whose SID another message got for certain at the same moment."""
+        if due.message_sid is None:
+            return False
+        with self.database.writing() as connection:
+            return release(connection, due.message_id, due.message_sid, self.clock.now())
+
+    @staticmethod
+    def _try_again(
+        connection: Connection,
+        due: DueMessage,
+        refusing: RefusingAccount | None,
+        now: datetime,
+    ) -> None:
+        """Give back what could not be asked about; after days, nothing more is asked."""
+        is_unsettled = due.submission in UNSETTLED
+        next_check = (next_unsettled_try if is_unsettled else next_try)(due.created_at, now)
+        if next_check is None:
+            _log.warning("not_asked_any_more", message_id=str(due.message_id))
+            if is_unsettled:
+                note_unclear(connection, due.message_id, now)
+        elif refusing is not None and not is_unsettled:
+            # Not much later than a new auth token may be there.
+            next_check = max(next_check, min(refusing.ask_again_at, now + _LEFT_OUT))
+        schedule(connection, due, next_check)

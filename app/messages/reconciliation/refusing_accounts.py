@@ -1,0 +1,111 @@
+"""SQL of the provider accounts that refuse our credentials or do not answer.
+
+Each is asked ever more seldom. A new auth token ends the waiting at once, and so does an answer.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.provider_account import ProviderAccount
+from app.access.tables import provider_accounts
+from app.messages.check_times import ask_refusing_account, ask_silent_account
+from app.messages.tables import refusing_accounts
+
+
+@dataclass(frozen=True, slots=True)
+class RefusingAccount:
+    """An account that has refused our credentials, or was silent, and since when."""
+
+    account_sid: str
+    provider_code: int | None
+    is_silent: bool
+    failures: int
+    since: datetime
+    ask_again_at: datetime
+
+
+def load_refusing(
+    connection: Connection, account_sids: Iterable[str] | None = None
+) -> dict[str, RefusingAccount]:
+    """Load the accounts that refused the token that they have now, or did not answer."""
+    columns = refusing_accounts.c
+    query = (
+        select(refusing_accounts, provider_accounts.c.auth_token)
+        .join(provider_accounts, provider_accounts.c.sid == columns.account_sid)
+        .order_by(columns.account_sid)
+    )
+    if account_sids is not None:
+        query = query.where(columns.account_sid.in_(list(account_sids)))
+    return {
+        row.account_sid: RefusingAccount(
+            account_sid=row.account_sid,
+            provider_code=row.provider_code,
+            is_silent=row.is_silent,
+            failures=row.failures,
+            since=row.since,
+            ask_again_at=row.ask_again_at,
+        )
+        for row in connection.execute(query)
+        if row.token_hash == _hash(row.auth_token)
+    }
+
+
+def note_refusing(
+    connection: Connection,
+    account: ProviderAccount,
+    provider_code: int | None,
+    before: RefusingAccount | None,
+    now: datetime,
+    *,
+    is_silent: bool = False,
+) -> RefusingAccount:
+    """Note that an account refused or was silent once more; return when it is asked again."""
+    if before is not None and before.is_silent != is_silent:
+        before = None
+    failures = 1 if before is None else before.failures + 1
+    noted = RefusingAccount(
+        account_sid=account.sid,
+        provider_code=provider_code,
+        is_silent=is_silent,
+        failures=failures,
+        since=now if before is None else before.since,
+        ask_again_at=(ask_silent_account if is_silent else ask_refusing_account)(failures, now),
+    )
+    values = {
+        "token_hash": _hash(account.encrypted_auth_token),
+        "provider_code": provider_code,
+        "is_silent": is_silent,
+        "failures": failures,
+        "since": noted.since,
+        "last_at": now,
+        "ask_again_at": noted.ask_again_at,
+    }
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(
+        dialect.insert(refusing_accounts)
+        .values(account_sid=account.sid, **values)
+        .on_conflict_do_update(index_elements=["account_sid"], set_=values)
+    )
+    return noted
+
+
+def forget_refusing(connection: Connection, account_sid: str) -> None:
+    """Note that an account answered."""
+    connection.execute(
+        delete(refusing_accounts).where(refusing_accounts.c.account_sid == account_sid)
+    )
+
+
+def _hash(encrypted_auth_token: str) -> str:
+    return hashlib.sha256(encrypted_auth_token.encode()).hexdigest()
+
+
+def ask_all_now(connection: Connection, now: datetime) -> None:
+    """Let every account be asked again at once, because a person wants it."""
+    connection.execute(update(refusing_accounts).values(ask_again_at=now))

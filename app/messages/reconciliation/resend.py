@@ -1,0 +1,203 @@
+"""Sending an unconfirmed message again, for use cases with at-least-once delivery.
+
+Only a submission without a trace at the provider is created again, with its own id in the callback
+URL and after every check of a send. The resend is counted before the call, so two workers never
+make the same one. No connection is held during the call.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection, case, null, select, update
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import PublicError, UseCaseNotFound
+from app.kernel.phone import PhoneNumber, resolve
+from app.messages.check_times import next_unsettled_check
+from app.messages.delivery.guessed_sids import take_back
+from app.messages.ports import (
+    Accepted,
+    NeverProcessed,
+    Outbound,
+    Outcome,
+    Refused,
+    SmsProvider,
+    Unconfirmed,
+)
+from app.messages.reconciliation.claims import CLAIM_LEASE, DueMessage, claim_held, schedule
+from app.messages.reconciliation.expire_unconfirmed import end_refused
+from app.messages.refusal_effects import Recipient, record_refusal_effects
+from app.messages.sending.admission import SendContext, check_admission, load_send_context
+from app.messages.sending.outcomes import accept_message
+from app.messages.sending.submit import Pace, submit
+from app.messages.submission import UNSETTLED, Submission
+from app.messages.tables import messages
+from app.use_cases.tables import use_cases
+from app.use_cases.unconfirmed import OnUnconfirmed
+
+
+def count_resend(
+    connection: Connection, due: DueMessage, messaging_service_sid: str, now: datetime
+) -> DueMessage | None:
+    """Count a resend and renew the lease; None where it may not be made any more.
+
+    It may be made while the claim holds, nothing has settled the submission or erased its text, and
+    the use case still asks for it. Once this is committed, a worker that dies has tried. Where it
+    goes through another Messaging Service than before, none is noted as the one.
+    """
+    leased_until = now + CLAIM_LEASE
+    asks_for_it = select(use_cases.c.id).where(
+        use_cases.c.id == due.use_case_id,
+        use_cases.c.on_unconfirmed == OnUnconfirmed.RESEND.value,
+    )
+    counted = connection.execute(
+        update(messages)
+        .where(
+            claim_held(due),
+            messages.c.submission.in_([state.value for state in UNSETTLED]),
+            messages.c.body.isnot(None),
+            messages.c.use_case_id.in_(asks_for_it),
+        )
+        .values(
+            # From here on no outcome of the first call can make it a send that never was.
+            submission=Submission.UNCONFIRMED,
+            resends=due.resends + 1,
+            resent_at=now,
+            messaging_service_sid=case(
+                (messages.c.messaging_service_sid == messaging_service_sid, messaging_service_sid),
+                else_=null(),
+            ),
+            check_at=leased_until,
+        )
+    )
+    if counted.rowcount == 0:
+        return None
+    return replace(due, resends=due.resends + 1, resent_at=now, leased_until=leased_until)
+
+
+def uncount_resend(
+    connection: Connection, before: DueMessage, counted: DueMessage, check_at: datetime
+) -> None:
+    """Take back a resend that the provider certainly never processed, while the claim holds."""
+    connection.execute(
+        update(messages)
+        .where(claim_held(counted))
+        .values(resends=before.resends, resent_at=before.resent_at, check_at=check_at)
+    )
+
+
+_log = structlog.get_logger(__name__)
+
+
+class AccountChanged(Exception):
+    """The workspace has another provider account now, which would not know the message as its."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Creates a message at the provider once more."""
+
+    database: Database
+    provider: SmsProvider
+    clock: Clock
+    pace: Pace = field(default_factory=Pace)
+
+    def __call__(self, due: DueMessage) -> bool:
+        """Send a message again; False if a check prevents it.
+
+        The caller has found no trace at the provider and holds the claim.
+        """
+        try:
+            outbound = self._outbound(due)
+        except (PublicError, AccountChanged) as refused:
+            _log.warning("not_resent", message_id=str(due.message_id), why=type(refused).__name__)
+            return False
+        if outbound is None:
+            return False
+        with self.database.writing_once() as connection:
+            counted = count_resend(
+                connection, due, outbound.messaging_service_sid, self.clock.now()
+            )
+        if counted is None:
+            return False
+        outcome = submit(self.provider, outbound, self.pace)
+        _log.warning(
+            "resent",
+            message_id=str(due.message_id),
+            resends=counted.resends,
+            outcome=type(outcome).__name__,
+        )
+        self._write(due, counted, outbound.to_number, outcome)
+        return True
+
+    def _outbound(self, due: DueMessage) -> Outbound | None:
+        """Check the send again; None if the text is erased."""
+        if due.body is None:
+            return None
+        context = self._read(due)
+        use_case = context.use_case
+        if use_case is None:
+            raise UseCaseNotFound
+        destination = resolve(due.to_number)
+        account, _ = check_admission(use_case, context, destination, self.clock.now())
+        if account.sid != due.account.sid:
+            raise AccountChanged
+        return Outbound(
+            message_id=due.message_id,
+            account=account,
+            messaging_service_sid=use_case.messaging_service_sid,
+            to_number=PhoneNumber(due.to_number),
+            body=due.body,
+        )
+
+    def _read(self, due: DueMessage) -> SendContext:
+        with self.database.reading() as connection:
+            return load_send_context(
+                connection,
+                token_hash=None,
+                use_case_id=due.use_case_id,
+                to=resolve(due.to_number),
+                idempotent=None,
+                now=self.clock.now(),
+            )
+
+    def _write(
+        self, before: DueMessage, counted: DueMessage, to_number: PhoneNumber, outcome: Outcome
+    ) -> None:
+        now = self.clock.now()
+        again_at = next_unsettled_check(counted.created_at, now)
+        with self.database.writing() as connection:
+            match outcome:
+                case Accepted():
+                    self._accept(connection, counted, outcome, now)
+                case Refused():
+                    end_refused(connection, counted, outcome, now)
+                    known_at = counted.resent_at or counted.created_at
+                    recipient = _recipient(counted, to_number)
+                    record_refusal_effects(
+                        connection, outcome.kind, recipient, known_at=known_at, now=now
+                    )
+                case NeverProcessed():
+                    uncount_resend(connection, before, counted, again_at)
+                case Unconfirmed():
+                    schedule(connection, counted, again_at)
+
+    @staticmethod
+    def _accept(connection: Connection, due: DueMessage, accepted: Accepted, now: datetime) -> None:
+        """Accept a message, also where another look concluded something else during the call."""
+        if not accept_message(connection, due.message_id, accepted, now):
+            sid = accepted.message_sid
+            if take_back(connection, due.message_id, due.account.sid, sid, now) is not None:
+                accept_message(connection, due.message_id, accepted, now)
+
+
+def _recipient(due: DueMessage, to_number: PhoneNumber) -> Recipient:
+    return Recipient(
+        workspace_id=due.workspace_id,
+        use_case_id=due.use_case_id,
+        account_sid=due.account.sid,
+        to_number=to_number,
+        country=due.country,
+    )

@@ -1,0 +1,115 @@
+"""Settling submissions by what the provider lists: decided and written under one lock.
+
+All unsettled submissions of the number are locked while it is decided, so that two workers never
+decide about the same ones, and a callback that settles one of them is seen.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, update
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.messages.check_times import is_given_up
+from app.messages.delivery.apply_report import apply_report
+from app.messages.delivery.track import DeliveryReport, has_effects, record_effects_of, report_of
+from app.messages.reconciliation.claims import DueMessage, holders, lock_unsettled
+from app.messages.reconciliation.matching import Listing, ProviderMessage, fits, match, may_be
+from app.messages.submission import SidSource, Submission
+from app.messages.tables import messages
+
+_log = structlog.get_logger(__name__)
+# By then, whatever was written at the same moment as a guess has become visible.
+_LOOK_AT_GUESS = timedelta(seconds=60)
+
+
+class Trace(Enum):
+    """What the provider's list says about a submission."""
+
+    SETTLED = auto()
+    # Another transaction decides about it, or about one that could be mistaken for it.
+    MOVED = auto()
+    # Something fits and cannot be told apart.
+    UNCLEAR = auto()
+    # Something is there that may be it.
+    POSSIBLE = auto()
+    NONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SettleByList:
+    """Settles a claimed submission, and those that are settled with it."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self, due: DueMessage, listed: Listing, asked_at: datetime) -> Trace:
+        """Settle what can be told apart; ``asked_at`` is when the list was asked for."""
+        wanted = due.unsettled
+        traces = [one for one in listed.messages if may_be(wanted, one)]
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            submissions = lock_unsettled(connection, due, asked_at)
+            if submissions is None:
+                return Trace.MOVED
+            held = holders(
+                connection, due.account.sid, [one.message_sid for one in listed.messages]
+            )
+            free = [one for one in listed.messages if one.message_sid not in held]
+            found = match(wanted, submissions, free, now, is_last=is_given_up(due.created_at, now))
+            for submission, candidate in found.pairs:
+                _settle(connection, due.account.sid, submission.message_id, candidate, now)
+                _log.info("settled", message_id=str(submission.message_id), by="list")
+        if any(submission == wanted for submission, _ in found.pairs):
+            return Trace.SETTLED
+        guessed = [one for one in traces if held.get(one.message_sid) is SidSource.LIST]
+        if found.is_ambiguous or any(fits(wanted, one) for one in guessed):
+            return Trace.UNCLEAR
+        is_possible = not listed.is_complete or any(one.message_sid not in held for one in traces)
+        return Trace.POSSIBLE if is_possible else Trace.NONE
+
+
+def _settle(
+    connection: Connection,
+    account_sid: str,
+    message_id: UUID,
+    found: ProviderMessage,
+    now: datetime,
+) -> None:
+    """Give a locked submission a SID, and apply what the provider says about it."""
+    columns = messages.c
+    connection.execute(
+        update(messages)
+        .where(columns.id == message_id)
+        .values(
+            submission=Submission.ACCEPTED,
+            message_sid=found.message_sid,
+            sid_source=SidSource.LIST,
+            sent_number=None,
+        )
+    )
+    delivery = report_about(account_sid, message_id, found)
+    advanced = apply_report(connection, report_of(delivery, now))
+    if advanced is not None and has_effects(delivery):
+        record_effects_of(connection, delivery, advanced, now)
+    connection.execute(
+        update(messages).where(columns.id == message_id).values(check_at=now + _LOOK_AT_GUESS)
+    )
+
+
+def report_about(account_sid: str, message_id: UUID, found: ProviderMessage) -> DeliveryReport:
+    """Say as a delivery report what the provider has of a message."""
+    return DeliveryReport(
+        account_sid=account_sid,
+        message_sid=found.message_sid,
+        message_id=message_id,
+        provider_status=found.status,
+        error_code=found.error_code,
+        from_number=found.from_number,
+        num_segments=found.num_segments,
+        meaning=found.meaning,
+    )

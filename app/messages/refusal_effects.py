@@ -1,0 +1,51 @@
+"""Effects of a provider refusal on later sends: an opt-out, or a blocked country."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.destinations.geo_permissions.store import note_closed
+from app.kernel.phone import PhoneNumber
+from app.messages.ports import RefusalKind
+from app.use_cases.consent_order import note_refusal
+from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
+
+KINDS_WITH_EFFECTS = frozenset({RefusalKind.RECIPIENT_OPTED_OUT, RefusalKind.DESTINATION_BLOCKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The recipient of a message and its account."""
+
+    workspace_id: UUID
+    use_case_id: UUID
+    account_sid: str
+    to_number: PhoneNumber
+    country: str | None
+
+
+def record_refusal_effects(
+    connection: Connection,
+    kind: RefusalKind | None,
+    recipient: Recipient,
+    *,
+    known_at: datetime,
+    now: datetime,
+) -> None:
+    """Keep an opt-out or a closed country; told again, it changes nothing.
+
+    ``known_at`` is when the refused message was created: what the recipient said later counts more.
+    """
+    if kind is RefusalKind.RECIPIENT_OPTED_OUT:
+        opt_out = OptOut(
+            workspace_id=recipient.workspace_id,
+            use_case_id=recipient.use_case_id,
+            to_number=recipient.to_number,
+            source=OptOutSource.PROVIDER,
+        )
+        if note_refusal(connection, opt_out, known_at, now):
+            add_opt_out(connection, opt_out, now)
+    elif kind is RefusalKind.DESTINATION_BLOCKED:
+        note_closed(connection, recipient.account_sid, recipient.country, now)

@@ -1,0 +1,164 @@
+"""Deleting messages and events after their retention time.
+
+PostgreSQL drops months of expired rows; SQLite, and a partition that also has newer rows, deletes
+in small batches. A message that is still reconciled stays longer, on PostgreSQL with its month.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import takewhile
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, column, delete, func, or_, select
+
+from app.access.tables import workspaces
+from app.db.clock import require_same_time
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.kernel.ids import first_id_at
+from app.messages.retention.partitions import (
+    Partition,
+    count_partition_rows,
+    drop_oldest,
+    has_rows,
+    load_partitions,
+    lock_partitions,
+    month_of,
+)
+from app.messages.tables import message_events, messages
+
+EXPIRE_BATCH = 500
+# Where the provider can never be asked again, waiting for its answer must end too.
+ASKED_ABOUT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """How many messages went, the partitions that went whole, and the tables that must wait."""
+
+    messages: int = 0
+    partitions: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Messages below ``before`` go unless they are asked about, those below ``anyway`` all."""
+
+    before: UUID
+    anyway: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireMessages:
+    """The part of ``borderpost purge`` and of the worker's hourly sweep that takes rows away.
+
+    No message goes while any workspace keeps its numbers: the longest of these times counts too.
+    """
+
+    database: Database
+    clock: Clock
+    retention_days: int
+
+    def __call__(self) -> Expired:
+        """Take away everything that is past its time.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
+        longest = select(func.max(workspaces.c.number_retention_days))
+        with self.database.reading() as connection:
+            kept_days = connection.execute(longest).scalar_one() or 0
+        since = self.clock.now() - timedelta(days=max(self.retention_days, kept_days))
+        long_since = since - ASKED_ABOUT
+        if self.database.is_sqlite:
+            return Expired(self._delete(_Bounds(first_id_at(since), first_id_at(long_since))))
+        return self._by_month(_Bounds(month_of(since).first_id, month_of(long_since).first_id))
+
+    def _by_month(self, bounds: _Bounds) -> Expired:
+        rows = 0
+        dropped: list[str] = []
+        for table in (messages, message_events):
+            try:
+                gone, counted = self._drop(table, bounds)
+            except ServiceUnavailable:
+                return Expired(rows, tuple(dropped), (table.name,))
+            rows += counted
+            dropped += gone
+        return Expired(rows + self._delete_shared(bounds), tuple(dropped))
+
+    def _drop(self, table: Table, bounds: _Bounds) -> tuple[list[str], int]:
+        """Drop what is wholly past its time; return the partitions and how many messages."""
+        with self.database.writing() as connection:
+            lock_partitions(connection)
+            goes = _may_go if table is messages else _event_may_go
+            gone = list(
+                takewhile(
+                    lambda one: goes(connection, one, bounds), load_partitions(connection, table)
+                )
+            )
+            if not any(one.first is not None or has_rows(connection, one) for one in gone):
+                return [], 0
+            counted = (
+                sum(count_partition_rows(connection, one) for one in gone)
+                if table is messages
+                else 0
+            )
+            drop_oldest(connection, table, gone)
+            return [one.name for one in gone], counted
+
+    def _delete_shared(self, bounds: _Bounds) -> int:
+        """Delete what is past its time in the one partition that also holds newer rows."""
+        with self.database.reading() as connection:
+            found = load_partitions(connection, messages)
+        for one in found:
+            begins_before = one.first is None or one.first < bounds.before
+            if begins_before and (one.end is None or bounds.before < one.end):
+                return self._delete(bounds, one.first)
+        return 0
+
+    def _delete(self, bounds: _Bounds, first: UUID | None = None) -> int:
+        total = 0
+        while True:
+            with self.database.writing() as connection:
+                deleted = _delete_batch(connection, bounds, first)
+            total += deleted
+            if deleted < EXPIRE_BATCH:
+                return total
+
+
+def _may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bool:
+    if partition.end is None or bounds.before < partition.end:
+        return False
+    is_asked_about = has_rows(connection, partition, column("check_at").isnot(None))
+    return partition.end <= bounds.anyway or not is_asked_about
+
+
+def _event_may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bool:
+    """Say whether every message that a partition of events can belong to is gone."""
+    oldest = load_partitions(connection, messages)[0]
+    if partition.end is None or oldest.end is None or has_rows(connection, oldest):
+        return False
+    return partition.end <= min(oldest.end, bounds.before)
+
+
+def _delete_batch(connection: Connection, bounds: _Bounds, first: UUID | None) -> int:
+    columns = messages.c
+    old = (
+        select(columns.id)
+        .where(
+            columns.id < bounds.before,
+            or_(columns.check_at.is_(None), columns.id < bounds.anyway),
+        )
+        .order_by(columns.id)
+        .limit(EXPIRE_BATCH)
+    )
+    if first is not None:
+        old = old.where(columns.id >= first)
+    ids = list(connection.execute(old).scalars())
+    if ids:
+        connection.execute(delete(message_events).where(message_events.c.message_id.in_(ids)))
+        connection.execute(delete(messages).where(columns.id.in_(ids)))
+    return len(ids)

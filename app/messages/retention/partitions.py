@@ -1,0 +1,224 @@
+"""Creating partitions for the coming months, on PostgreSQL only.
+
+`borderpost db upgrade` and every worker run it. If a month cannot be created without blocking
+sends, the next hour tries again; until then its rows go to the newest partition.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    String,
+    Table,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+    text,
+)
+
+from app.db.clock import require_same_time
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.kernel.ids import first_id_at
+from app.messages.tables import message_events, messages
+
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """One month of one year; ``number`` is 1 to 12."""
+
+    year: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.year:04}_{self.number:02}"
+
+    @property
+    def first_id(self) -> UUID:
+        """Return the smallest id that a row of this month can have."""
+        return first_id_at(datetime(self.year, self.number, 1, tzinfo=UTC))
+
+    def later(self, months: int) -> "Month":
+        """Return the month so many months later."""
+        count = self.year * _MONTHS + self.number - 1 + months
+        return Month(count // _MONTHS, count % _MONTHS + 1)
+
+
+def month_of(at: datetime) -> Month:
+    """Return the month of a time."""
+    there = at.astimezone(UTC)
+    return Month(there.year, there.month)
+
+
+_ONE_AT_A_TIME = 7078
+_LOCK_MILLISECONDS = 500
+_COUNTED_UP_TO = 1_000_000
+_BOUNDS = re.compile(
+    r"FROM \((?:MINVALUE|'(?P<first>[^']+)')\) TO \((?:MAXVALUE|'(?P<end>[^']+)')\)"
+)
+_PARTITIONS = text(
+    "SELECT c.relname AS name, pg_get_expr(c.relpartbound, c.oid) AS bounds, "
+    "CAST(c.reltuples AS bigint) AS estimate "
+    "FROM pg_inherits JOIN pg_class AS c ON c.oid = inhrelid "
+    "WHERE inhparent = CAST(:parent AS regclass)"
+).columns(name=String, bounds=String, estimate=BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A range of ids, ``end`` excluded; None if unbounded. ``estimate`` may be negative."""
+
+    name: str
+    first: UUID | None
+    end: UUID | None
+    estimate: int
+
+
+def lock_partitions(connection: Connection) -> None:
+    """Lock the partitions until the commit.
+
+    Waits for other locks are short, because callbacks wait behind this transaction.
+    """
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+
+
+def load_partitions(connection: Connection, parent: Table) -> list[Partition]:
+    """Load the partitions of a table, the oldest first."""
+    rows = connection.execute(_PARTITIONS, {"parent": parent.name})
+    found = [
+        Partition(row.name, _bound(bounds["first"]), _bound(bounds["end"]), row.estimate)
+        for row in rows
+        if (bounds := _BOUNDS.search(row.bounds)) is not None
+    ]
+    return sorted(found, key=lambda one: one.first.int if one.first else 0)
+
+
+def has_rows(connection: Connection, partition: Partition, *conditions: Any) -> bool:
+    """Say whether a partition holds any row, or any for which the conditions hold."""
+    query: Any = select(column("id")).select_from(table(partition.name)).where(*conditions).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def count_partition_rows(connection: Connection, partition: Partition) -> int:
+    """Count the rows of a partition; above a million it is the server's estimate."""
+    if partition.estimate > _COUNTED_UP_TO:
+        return partition.estimate
+    counted = select(func.count()).select_from(table(partition.name))
+    return int(connection.execute(counted).scalar_one())
+
+
+def create_partition(connection: Connection, parent: Table, newest: Partition, month: Month) -> str:
+    """End the newest partition at a month; return the name of the following one.
+
+    An empty partition is recreated, which takes no long lock. One with rows is detached and
+    attached again with its end, which reads it once.
+    """
+    bound, name = month.first_id, f"{parent.name}_{month}"
+    _wait_for_statements(connection, parent)
+    is_kept = has_rows(connection, newest)
+    if is_kept:
+        connection.exec_driver_sql(f"ALTER TABLE {parent.name} DETACH PARTITION {newest.name}")
+    else:
+        connection.exec_driver_sql(f"DROP TABLE {newest.name}")
+        _create(connection, parent, newest.name, _range(newest.first, bound))
+    _create(connection, parent, name, _range(bound, None))
+    if is_kept:
+        _move(connection, parent, newest, bound)
+        connection.exec_driver_sql(
+            f"ALTER TABLE {parent.name} ATTACH PARTITION {newest.name} "
+            + _range(newest.first, bound)
+        )
+    return name
+
+
+def drop_oldest(connection: Connection, parent: Table, gone: list[Partition]) -> None:
+    """Drop the oldest partitions; an empty one without beginning takes their place."""
+    _wait_for_statements(connection, parent)
+    for partition in gone:
+        connection.exec_driver_sql(f"DROP TABLE {partition.name}")
+    _create(connection, parent, f"{parent.name}_before", _range(None, gone[-1].end))
+
+
+def _wait_for_statements(connection: Connection, parent: Table) -> None:
+    # Before anything is looked at: no row may come in between.
+    connection.exec_driver_sql(f"LOCK TABLE ONLY {parent.name} IN ACCESS EXCLUSIVE MODE")
+
+
+def _create(connection: Connection, parent: Table, name: str, bounds: str) -> None:
+    connection.exec_driver_sql(f"CREATE TABLE {name} PARTITION OF {parent.name} {bounds}")
+
+
+def _bound(written: str | None) -> UUID | None:
+    return None if written is None else UUID(written)
+
+
+def _range(first: UUID | None, end: UUID | None) -> str:
+    lower = "MINVALUE" if first is None else f"'{first}'"
+    upper = "MAXVALUE" if end is None else f"'{end}'"
+    return f"FOR VALUES FROM ({lower}) TO ({upper})"
+
+
+def _move(connection: Connection, parent: Table, detached: Partition, bound: UUID) -> None:
+    """Move rows behind the end, created by fast clocks, to their partition."""
+    names = [one.name for one in parent.columns]
+    old = table(detached.name, *(column(name) for name in names))
+    moved = delete(old).where(old.c.id >= bound).returning(*old.c).cte("moved")
+    connection.execute(insert(parent).from_select(names, select(*moved.c)))
+
+
+MONTHS_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedPartitions:
+    """The partitions that were begun, and the tables that could not be changed just now."""
+
+    partitions: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePartitions:
+    """Gives this month and the next three partitions of their own."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self) -> CreatedPartitions:
+        """Begin every month that is missing, each in a short transaction.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
+        partitions: list[str] = []
+        busy: list[str] = []
+        if not self.database.is_sqlite:
+            this_month = month_of(self.clock.now())
+            beginnings = [this_month.later(months) for months in range(1, MONTHS_AHEAD + 2)]
+            for table in (messages, message_events):
+                try:
+                    partitions += filter(None, [self._begin(table, one) for one in beginnings])
+                except ServiceUnavailable:
+                    busy.append(table.name)
+        return CreatedPartitions(tuple(partitions), tuple(busy))
+
+    def _begin(self, table: Table, month: Month) -> str | None:
+        with self.database.writing() as connection:
+            lock_partitions(connection)
+            newest = load_partitions(connection, table)[-1]
+            if newest.first is not None and newest.first >= month.first_id:
+                return None
+            return create_partition(connection, table, newest, month)

@@ -1,0 +1,197 @@
+"""Erasing one number on request: bodies, the number, and stored answers and events.
+
+Messages keep status and country under a pseudonym. Opt-outs stay, so that nothing is sent again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, String, Uuid, and_, bindparam, case, delete, null, select, update
+
+from app.access.tables import workspaces
+from app.db.clock import require_same_time
+from app.db.engine import Database
+from app.db.types import UtcDateTime
+from app.kernel.clock import Clock
+from app.kernel.ids import first_id_at
+from app.kernel.phone import PhoneNumber
+from app.kernel.pseudonyms import pseudonym_of
+from app.messages.sending.idempotency import LIFETIME
+from app.messages.tables import IS_UNSETTLED, idempotency_keys, messages
+from app.use_cases.consent_order import CONSENTS_KEPT, forget_consents, forget_wish
+from app.webhooks.purge import erase_events
+
+PURGE_BATCH = 500
+# The provider is asked by number: an unsettled submission keeps it while it is still asked about.
+KEPT_NUMBER = case(
+    (and_(IS_UNSETTLED, messages.c.check_at.is_not(None)), messages.c.to_number), else_=null()
+)
+_FIRST_ID = UUID(int=0)
+_FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
+# Where a batch ended: the last id or time that it had.
+_End = TypeVar("_End")
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many of each were erased."""
+
+    bodies: int = 0
+    numbers: int = 0
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """The operation behind ``borderpost purge`` and the worker's hourly sweep."""
+
+    database: Database
+    clock: Clock
+    pseudonym_key: str
+
+    def __call__(self) -> Purged:
+        """Erase everything that is past its time.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
+        now = self.clock.now()
+        with self.database.reading() as connection:
+            kept = connection.execute(select(workspaces)).all()
+        bodies = numbers = 0
+        for row in kept:
+            bodies_before = first_id_at(now - timedelta(days=row.body_retention_days))
+            numbers_before = first_id_at(now - timedelta(days=row.number_retention_days))
+            bodies += self._in_batches(partial(_bodies, row.id, bodies_before), _FIRST_ID)
+            numbers += self._in_batches(partial(self._numbers, row.id, numbers_before), _FIRST_ID)
+        self._in_batches(partial(_consents, now - CONSENTS_KEPT), _FIRST_TIME)
+        answers = self._in_batches(partial(_answers, now - LIFETIME), _FIRST_TIME)
+        return Purged(bodies, numbers, answers)
+
+    def _in_batches(
+        self, erase: Callable[[Connection, _End], tuple[int, _End | None]], end: _End
+    ) -> int:
+        """Erase until a batch says by None that it was the last one."""
+        total = 0
+        while True:
+            with self.database.writing() as connection:
+                erased, next_end = erase(connection, end)
+            total += erased
+            if next_end is None:
+                return total
+            end = next_end
+
+    def _numbers(
+        self, workspace_id: UUID, before: UUID, connection: Connection, after: UUID
+    ) -> tuple[int, UUID | None]:
+        columns = messages.c
+        found = connection.execute(
+            select(columns.id, columns.to_number)
+            .where(
+                columns.workspace_id == workspace_id,
+                columns.id < before,
+                columns.id > after,
+                columns.to_number.like("+%"),
+            )
+            .order_by(columns.id)
+            .limit(PURGE_BATCH)
+        ).all()
+        if found:
+            connection.execute(
+                update(messages)
+                .where(columns.id == bindparam("message"))
+                .values(to_number=bindparam("pseudonym"), sent_number=KEPT_NUMBER),
+                [{"message": row.id, "pseudonym": self.pseudonym(row.to_number)} for row in found],
+            )
+        return len(found), found[-1].id if len(found) == PURGE_BATCH else None
+
+    def pseudonym(self, number: str) -> str:
+        """Return the pseudonym of a number: ``~`` and 15 hexadecimal digits."""
+        return pseudonym_of(self.pseudonym_key, number)
+
+
+def _consents(
+    before: datetime, connection: Connection, end: datetime
+) -> tuple[int, datetime | None]:
+    forgotten = forget_consents(connection, before, PURGE_BATCH)
+    return forgotten, end if forgotten == PURGE_BATCH else None
+
+
+def _bodies(
+    workspace_id: UUID, before: UUID, connection: Connection, after: UUID
+) -> tuple[int, UUID | None]:
+    columns = messages.c
+    old = (
+        select(columns.id)
+        .where(
+            columns.workspace_id == workspace_id,
+            columns.id < before,
+            columns.id > after,
+            columns.body.isnot(None),
+        )
+        .order_by(columns.id)
+        .limit(PURGE_BATCH)
+    )
+    ids = list(connection.execute(old).scalars())
+    if ids:
+        connection.execute(update(messages).where(columns.id.in_(ids)).values(body=None))
+    return len(ids), ids[-1] if len(ids) == PURGE_BATCH else None
+
+
+_DELETE_KEY = delete(idempotency_keys).where(
+    idempotency_keys.c.workspace_id == bindparam("workspace", type_=Uuid()),
+    idempotency_keys.c.key_hash == bindparam("hash_of_key", type_=String()),
+    # It may have been taken again since it was read.
+    idempotency_keys.c.created_at < bindparam("before", type_=UtcDateTime()),
+)
+
+
+def _answers(
+    before: datetime, connection: Connection, since: datetime
+) -> tuple[int, datetime | None]:
+    columns = idempotency_keys.c
+    found = connection.execute(
+        select(columns.workspace_id, columns.key_hash, columns.created_at)
+        .where(columns.created_at < before, columns.created_at >= since)
+        .order_by(columns.created_at)
+        .limit(PURGE_BATCH)
+    ).all()
+    deleted = 0
+    if found:
+        keys = [
+            {"workspace": row.workspace_id, "hash_of_key": row.key_hash, "before": before}
+            for row in found
+        ]
+        deleted = connection.execute(_DELETE_KEY, keys).rowcount
+    return deleted, found[-1].created_at if len(found) == PURGE_BATCH else None
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """The operation behind ``borderpost erase``."""
+
+    database: Database
+    purge: Purge
+
+    def __call__(self, number: PhoneNumber) -> int:
+        """Erase a number everywhere, in one transaction; return how many messages had it."""
+        with self.database.writing() as connection:
+            erase_events(connection, number)
+            every = select(workspaces.c.id)
+            of_number = (messages.c.workspace_id.in_(every), messages.c.to_number == number)
+            ids = select(messages.c.id).where(*of_number)
+            connection.execute(
+                delete(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
+            )
+            forget_wish(connection, number)
+            erased = connection.execute(
+                update(messages)
+                .where(*of_number)
+                .values(body=None, to_number=self.purge.pseudonym(number), sent_number=KEPT_NUMBER)
+            )
+        return erased.rowcount

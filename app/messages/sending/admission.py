@@ -1,0 +1,237 @@
+"""The checks of a send, in their order. Pure.
+
+Each check has its own public code; the first failure is raised.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.principal import Principal, Role, StoredKey, admit
+from app.access.provider_account import ProviderAccount
+from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES, key_from
+from app.db.rows import AnyRow
+from app.db.statement import Statement
+from app.destinations.policy.evaluate import Policy, Verdict, check_destination
+from app.destinations.storage.load import inheritance_chain
+from app.destinations.storage.number_policy import (
+    POLICY_COLUMNS,
+    POLICY_JOINS,
+    policy_from,
+    rule_values,
+)
+from app.guards.facts import (
+    GUARD_COLUMNS,
+    GUARD_JOINS,
+    GuardFacts,
+    guard_facts_from,
+    guard_values,
+)
+from app.kernel.errors import (
+    Forbidden,
+    ProviderMisconfigured,
+    RecipientOptedOut,
+    UseCaseNotFound,
+    WorkspaceSuspended,
+)
+from app.kernel.phone import Destination
+from app.messages.sending.idempotency import LIFETIME, IdempotentRequest, Prior
+from app.messages.submission import Submission
+from app.prices.store import PRICE_REVISION
+from app.use_cases.eligibility import SenderType, Standing, check_eligibility
+
+
+@dataclass(frozen=True, slots=True)
+class UseCase:
+    """The use case of a send, with its workspace."""
+
+    use_case_id: UUID
+    workspace_id: UUID
+    organization_id: UUID
+    messaging_service_sid: str
+    standing: Standing
+    is_suspended: bool
+    account: ProviderAccount | None
+    guarding: GuardFacts
+
+
+@dataclass(frozen=True, slots=True)
+class SendContext:
+    """The stored facts about one send; None for absent ones."""
+
+    key: StoredKey | None
+    prior: Prior | None
+    use_case: UseCase | None
+    policy: Policy
+    has_opted_out: bool
+    # None while no prices are stored.
+    price_revision: int | None = None
+
+
+_READ = Statement(
+    f"""
+WITH RECURSIVE {inheritance_chain("(SELECT workspace_id FROM use_cases WHERE id = :use_case_id)")}
+SELECT
+  {KEY_TEXT},
+  prior.workspace_id AS prior_workspace_id, prior.request_hash AS prior_request_hash,
+  prior.answer AS prior_answer, sent.id AS prior_message_id,
+  sent.submission AS prior_submission, sent.created_at AS prior_created_at,
+  u.id AS use_case_id, u.workspace_id, u.messaging_service_sid, u.active,
+  u.deleted_at IS NOT NULL AS is_deleted, u.brand_status, u.campaign_status,
+  u.allowed_destinations::text AS use_case_countries,
+  w.organization_id, w.suspended_at IS NOT NULL AS is_suspended,
+  account.sid AS account_sid, account.auth_token,
+  {POLICY_COLUMNS}, {GUARD_COLUMNS},
+  EXISTS (SELECT 1 FROM senders AS s WHERE s.use_case_id = u.id) AS has_sender,
+  EXISTS (SELECT 1 FROM senders AS s WHERE s.use_case_id = u.id
+    AND s.type = '{SenderType.LONG_CODE}' AND s.country = 'US') AS has_us_long_code,
+  EXISTS (SELECT 1 FROM opt_outs AS out WHERE out.workspace_id = u.workspace_id
+    AND out.to_number = :to_number
+    AND (out.use_case_id IS NULL OR out.use_case_id = u.id)) AS has_opted_out,
+  {PRICE_REVISION} AS price_revision
+FROM (SELECT 1) AS start
+LEFT JOIN access_keys AS k ON k.token_hash = :token_hash
+LEFT JOIN use_cases AS u ON u.id = :use_case_id
+LEFT JOIN workspaces AS w ON w.id = u.workspace_id
+LEFT JOIN organizations AS o ON o.id = w.organization_id
+LEFT JOIN provider_accounts AS account ON account.sid = w.account_sid
+{POLICY_JOINS}
+{GUARD_JOINS}
+-- A key of the organization has no workspace of its own: the use case names the scope.
+LEFT JOIN idempotency_keys AS prior ON prior.key_hash = :key_hash
+  AND prior.created_at > :keys_live_since AND prior.workspace_id = coalesce(k.workspace_id,
+    CASE WHEN w.organization_id = k.organization_id THEN u.workspace_id END, :visited_id)
+LEFT JOIN messages AS sent ON sent.id = prior.message_id""",
+    ids=(
+        *KEY_IDS,
+        "prior_workspace_id",
+        "prior_message_id",
+        "use_case_id",
+        "workspace_id",
+        "organization_id",
+    ),
+    times=(*KEY_TIMES, "prior_created_at"),
+)
+
+
+def load_send_context(
+    connection: Connection,
+    *,
+    token_hash: str | None,
+    use_case_id: UUID,
+    to: Destination,
+    idempotent: IdempotentRequest | None,
+    now: datetime,
+    visited_id: UUID | None = None,
+) -> SendContext:
+    """Read everything that decides about one send, in one round trip.
+
+    ``visited_id`` is the workspace of the idempotency key if the caller has no access key.
+    """
+    row = _READ.first(
+        connection,
+        {
+            "token_hash": token_hash,
+            "visited_id": visited_id,
+            "use_case_id": use_case_id,
+            "to_number": to.canonical or to.number,
+            "rule_values": rule_values(to),
+            "key_hash": idempotent.key_hash if idempotent else None,
+            "keys_live_since": now - LIFETIME,
+            **guard_values(to.number, to.country, now),
+        },
+    )
+    return SendContext(
+        key=key_from(row),
+        prior=_prior(row),
+        use_case=_use_case(row),
+        policy=policy_from(row, row.use_case_countries),
+        has_opted_out=bool(row.has_opted_out),
+        price_revision=row.price_revision,
+    )
+
+
+def _prior(row: AnyRow) -> Prior | None:
+    if row.prior_message_id is None:
+        return None
+    return Prior(
+        workspace_id=row.prior_workspace_id,
+        request_hash=row.prior_request_hash,
+        answer=row.prior_answer,
+        message_id=row.prior_message_id,
+        submission=Submission(row.prior_submission),
+        created_at=row.prior_created_at,
+    )
+
+
+def _use_case(row: AnyRow) -> UseCase | None:
+    if row.use_case_id is None or row.is_deleted:
+        return None
+    account = None
+    if row.account_sid is not None:
+        account = ProviderAccount(sid=row.account_sid, encrypted_auth_token=row.auth_token)
+    return UseCase(
+        use_case_id=row.use_case_id,
+        workspace_id=row.workspace_id,
+        organization_id=row.organization_id,
+        messaging_service_sid=row.messaging_service_sid,
+        standing=Standing(
+            active=bool(row.active),
+            brand_status=row.brand_status,
+            campaign_status=row.campaign_status,
+            has_sender=bool(row.has_sender),
+            has_us_long_code=bool(row.has_us_long_code),
+        ),
+        is_suspended=bool(row.is_suspended),
+        account=account,
+        guarding=guard_facts_from(row),
+    )
+
+
+def admit_caller(caller: str | Principal, context: SendContext, now: datetime) -> Principal:
+    """Return the principal of a send: from the access key that was read, or from the session.
+
+    Raises:
+        Unauthorized: there is no such key, or it is expired or revoked.
+        Forbidden: the role is not sufficient.
+    """
+    if isinstance(caller, str):
+        return admit(context.key, Role.SENDER, now)
+    if not caller.role.permits(Role.SENDER):
+        raise Forbidden(f"This takes the role {Role.SENDER}; you have {caller.role} here.")
+    return caller
+
+
+def reachable_use_case(context: SendContext, principal: Principal) -> UseCase:
+    """Return the use case if it exists for this principal.
+
+    Raises:
+        UseCaseNotFound: it is absent, deleted, or another tenant's.
+    """
+    found = context.use_case
+    if found is None or not principal.can_access(found.organization_id, found.workspace_id):
+        raise UseCaseNotFound
+    return found
+
+
+def check_admission(
+    use_case: UseCase, context: SendContext, destination: Destination, now: datetime
+) -> tuple[ProviderAccount, Verdict]:
+    """Run the checks of a send.
+
+    Raises:
+        WorkspaceSuspended, UseCaseInactive, BrandSuspended, NoSenderNumber, CampaignNotVerified,
+        InvalidDestination, DestinationBlocked, RecipientOptedOut: the first that applies.
+        ProviderMisconfigured: the workspace has no provider account.
+    """
+    if use_case.is_suspended:
+        raise WorkspaceSuspended
+    check_eligibility(use_case.standing)
+    verdict = check_destination(context.policy, destination, now)
+    if context.has_opted_out:
+        raise RecipientOptedOut
+    if use_case.account is None:
+        raise ProviderMisconfigured("The workspace has no provider account.")
+    return use_case.account, verdict

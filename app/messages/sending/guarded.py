@@ -1,0 +1,159 @@
+"""Writing a submission and counting it in its guards, or refusing the send."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from app.db.engine import Database
+from app.destinations.policy.evaluate import Scope, Source
+from app.destinations.refusals import Refusal, insert_refusal
+from app.guards.alerts import Hit, record_hit
+from app.guards.counters import Counter, Judgement, counters_of, judge
+from app.guards.facts import GuardFacts, delivery_trip
+from app.guards.limits import (
+    GuardedSend,
+    GuardMode,
+    GuardName,
+    GuardScope,
+    Trip,
+)
+from app.guards.refusal_texts import refusal_details, refusal_message
+from app.guards.tables import guard_counters
+from app.kernel.errors import GuardTripped, ServiceUnavailable
+from app.messages.sending.admission import UseCase
+from app.messages.sending.idempotency import IdempotentRequest
+from app.messages.sending.outcomes import NewSubmission, open_submission
+from app.prices.price_table import Estimate
+from app.web.metrics import GUARD_TRIPS
+
+_log = structlog.get_logger(__name__)
+# A statement runs again where another one made a counter since it began; each has few counters.
+_TRIES = 8
+_NOT_NULL, _DEADLOCK = "23502", "40P01"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGuarded:
+    """Writes submissions that their guards let pass."""
+
+    database: Database
+    pseudonym: Callable[[str], str]
+
+    def __call__(
+        self, use_case: UseCase, new: NewSubmission, idempotent: IdempotentRequest | None
+    ) -> NewSubmission | None:
+        """Write a submission, with what it is counted in; None if its idempotency key is taken.
+
+        Raises:
+            GuardTripped: a guard refuses the send; nothing is written but a refusal.
+        """
+        facts = use_case.guarding
+        watches = facts.watches(_guarded_send(use_case, new))
+        is_counted_by_number = any(watch.guard is GuardName.NUMBER for watch in watches)
+        pseudonym = self.pseudonym(new.to_number) if is_counted_by_number else ""
+        counters = counters_of(watches, pseudonym, new.created_at)
+        collapsed = _collapsed(facts, new)
+        if collapsed is not None and collapsed.watch.is_enforced:
+            is_ours, judgement = True, self._judge(counters, collapsed)
+        else:
+            is_ours, judgement = self._open(new, idempotent, counters)
+        if judgement.refusal is not None:
+            self._record(new, judgement.refusal, counters, refuses=True)
+            raise GuardTripped(
+                refusal_message(judgement.refusal, new.estimate_currency),
+                details=refusal_details(
+                    judgement.refusal, new.country or None, new.estimate_currency
+                ),
+            )
+        if not is_ours:
+            return None
+        for trip in (*judgement.trips, *([] if collapsed is None else [collapsed])):
+            self._record(new, trip, counters, refuses=False)
+        return replace(new, counted=judgement.counted)
+
+    def _judge(self, counters: tuple[Counter, ...], collapsed: Trip) -> Judgement:
+        """Ask the other guards first: they come before `delivery`."""
+        with self.database.reading() as connection:
+            trips = judge(connection, counters)
+        return Judgement((*trips, collapsed), ())
+
+    def _open(
+        self,
+        new: NewSubmission,
+        idempotent: IdempotentRequest | None,
+        counters: tuple[Counter, ...],
+    ) -> tuple[bool, Judgement]:
+        for last in (*[False] * (_TRIES - 1), True):
+            try:
+                return open_submission(self.database, new, idempotent, counters)
+            except (IntegrityError, ServiceUnavailable) as problem:
+                if last or not _is_lost_race(problem):
+                    raise
+        raise ServiceUnavailable
+
+    def _record(
+        self, new: NewSubmission, trip: Trip, counters: tuple[Counter, ...], *, refuses: bool
+    ) -> None:
+        guard = trip.watch.guard
+        GUARD_TRIPS.labels(guard.value, trip.watch.mode.value).inc()
+        values = [one.value for one in counters if one.watch.guard is guard]
+        hit = Hit(new.workspace_id, trip, values[0] if values else trip.watch.value)
+        try:
+            with self.database.writing() as connection:
+                if refuses:
+                    insert_refusal(connection, _refusal(new, trip), new.created_at)
+                record_hit(connection, hit, new.created_at)
+        except ServiceUnavailable:
+            # What was decided is true whether or not it could be noted.
+            _log.warning("guard_trip_not_noted", guard=guard.value)
+
+
+def _guarded_send(use_case: UseCase, new: NewSubmission) -> GuardedSend:
+    return GuardedSend(
+        workspace_id=new.workspace_id,
+        use_case_id=new.use_case_id,
+        home_country=use_case.guarding.home_country,
+        number=new.to_number,
+        country=new.country or None,
+        segments=new.counted_segments,
+        cost_millionths=new.estimated_price,
+    )
+
+
+def _collapsed(facts: GuardFacts, new: NewSubmission) -> Trip | None:
+    guard = facts.guards.delivery
+    if facts.collapse is None or guard.mode is GuardMode.OFF or guard.below is None:
+        return None
+    return delivery_trip(guard, new.workspace_id, facts.collapse)
+
+
+def _refusal(new: NewSubmission, trip: Trip) -> Refusal:
+    is_of_use_case = trip.watch.scope is GuardScope.USE_CASE
+    estimate = None
+    if new.estimated_price is not None and new.estimate_currency is not None:
+        estimate = Estimate(new.estimated_price, new.estimate_currency)
+    return Refusal(
+        workspace_id=new.workspace_id,
+        use_case_id=new.use_case_id,
+        code=GuardTripped.__name__,
+        number=new.to_number,
+        country=new.country or None,
+        segments=new.counted_segments,
+        source=Source.GUARD,
+        rule=trip.watch.guard,
+        scope=Scope.USE_CASE if is_of_use_case else Scope.WORKSPACE,
+        estimate=estimate,
+        access_key_id=new.access_key_id,
+    )
+
+
+def _is_lost_race(problem: Exception) -> bool:
+    """Say whether a statement may run again: a counter is new, or two waited for each other."""
+    failed = getattr(problem, "orig", None) or getattr(problem.__cause__, "orig", None)
+    state = getattr(failed, "sqlstate", None)
+    if state == _DEADLOCK:
+        return True
+    table = getattr(getattr(failed, "diag", None), "table_name", None)
+    return state == _NOT_NULL and table == guard_counters.name

@@ -1,0 +1,112 @@
+"""Preflight: the answer that a send to a number would get, without sending."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.principal import Principal
+from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
+from app.destinations.policy.evaluate import Policy, Rule, check_destination, decisive_rule
+from app.destinations.storage.number_policy import load_number_policy
+from app.kernel.errors import PublicError
+from app.kernel.phone import Destination, resolve
+from app.messages.sending.admission import (
+    SendContext,
+    UseCase,
+    check_admission,
+    load_send_context,
+    reachable_use_case,
+)
+from app.use_cases.eligibility import check_eligibility
+
+
+@dataclass(frozen=True, slots=True)
+class SenderCheck:
+    """The state of the use case and the recipient."""
+
+    refused: PublicError | None
+    ineligible: PublicError | None
+    is_suspended: bool
+    has_account: bool
+    has_opted_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The verdict on a number, and the first error of a send.
+
+    ``invalid`` is the reason why the number cannot receive messages; ``rule`` is the deciding rule,
+    if any; ``standing`` is None without a use case.
+    """
+
+    destination: Destination
+    verdict: dict[str, Any]
+    invalid: dict[str, Any]
+    rule: Rule | None
+    standing: SenderCheck | None
+
+
+def run_preflight(
+    connection: Connection,
+    principal: Principal,
+    workspace_id: UUID,
+    *,
+    number: str,
+    use_case_id: UUID | None,
+    now: datetime,
+) -> Preflight:
+    """Check a number as a send would, through a use case if named.
+
+    Raises:
+        UseCaseNotFound: the use case does not exist for this principal.
+        NotFound: there is no such workspace.
+    """
+    to = resolve(number)
+    standing = None
+    if use_case_id is None:
+        policy = load_number_policy(connection, workspace_id, to)
+    else:
+        context = load_send_context(
+            connection, token_hash=None, use_case_id=use_case_id, to=to, idempotent=None, now=now
+        )
+        use_case = reachable_use_case(context, principal)
+        policy = context.policy
+        standing = _sender_check(use_case, context, to, now)
+    geo_permissions = load_geo_permissions(connection, workspace_id)
+    (verdict,) = evaluate_numbers([number], policy, geo_permissions, now)
+    invalid = _refusal_of(lambda: check_destination(policy, to, now))
+    return Preflight(
+        destination=to,
+        verdict=verdict,
+        invalid=(invalid.details or {}) if invalid else {},
+        rule=_rule(policy, to, verdict, now),
+        standing=standing,
+    )
+
+
+def _sender_check(
+    use_case: UseCase, context: SendContext, to: Destination, now: datetime
+) -> SenderCheck:
+    return SenderCheck(
+        refused=_refusal_of(lambda: check_admission(use_case, context, to, now)),
+        ineligible=_refusal_of(lambda: check_eligibility(use_case.standing)),
+        is_suspended=use_case.is_suspended,
+        has_account=use_case.account is not None,
+        has_opted_out=context.has_opted_out,
+    )
+
+
+def _refusal_of(check: Any) -> PublicError | None:
+    try:
+        check()
+    except PublicError as refused:
+        return refused
+    return None
+
+
+def _rule(policy: Policy, to: Destination, verdict: dict[str, Any], now: datetime) -> Rule | None:
+    """Return the deciding rule, if the workspace's layer decided."""
+    return decisive_rule(policy, to, now) if verdict["scope"] == "workspace" else None

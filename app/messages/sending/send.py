@@ -1,0 +1,285 @@
+"""Sending one message: the submission protocol.
+
+One statement reads, one writes the submission, the provider is called with no connection held, one
+writes the outcome. After a crash, a callback or the worker settles the submission; this module
+never sends twice.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from app.access.key_limits import check_country, check_use_case
+from app.access.principal import ActorKind, Principal, StoredKey
+from app.access.provider_account import ProviderAccount
+from app.db.engine import Database
+from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
+from app.destinations.refusals import Refusal, insert_refusal
+from app.kernel.clock import Clock
+from app.kernel.errors import IdempotencyConflict, PublicError, RateLimited, ServiceUnavailable
+from app.kernel.ids import new_id
+from app.kernel.phone import Destination, PhoneNumber, resolve
+from app.messages.ports import Outbound, SmsProvider
+from app.messages.record import load_record, render_message
+from app.messages.segments import count_segments
+from app.messages.sending.admission import (
+    SendContext,
+    UseCase,
+    admit_caller,
+    check_admission,
+    load_send_context,
+    reachable_use_case,
+)
+from app.messages.sending.guarded import OpenGuarded
+from app.messages.sending.idempotency import IdempotentRequest, Prior, first_answer
+from app.messages.sending.outcomes import NewSubmission, keep_answer
+from app.messages.sending.record_outcome import RecordOutcome
+from app.messages.sending.submit import InFlight, NoFreePlace, Pace, submit
+from app.prices.price_table import DayPrices, Estimate, day_of
+from app.prices.store import PriceBook
+from app.web.metrics import SENDS
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """The body of ``POST /v1/sms``, checked field by field."""
+
+    use_case_id: UUID
+    to_phone_number: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendCall:
+    """A request with its caller and its idempotency key, if any.
+
+    The caller is the hash of an access key that is still to be admitted, or somebody who is signed
+    in to a workspace. With ``may_wait`` the caller runs it again where no place is free.
+    """
+
+    caller: str | Principal
+    request: SendRequest
+    idempotent: IdempotentRequest | None = None
+    may_wait: bool = False
+    # Called with an access key once it is admitted; it may refuse the request.
+    on_admitted: Callable[[StoredKey, datetime], None] | None = None
+
+    @property
+    def token_hash(self) -> str | None:
+        """Return the hash of the key that the caller presents."""
+        return self.caller if isinstance(self.caller, str) else None
+
+    @property
+    def visited_id(self) -> UUID | None:
+        """Return the workspace that the caller is signed in to."""
+        return None if isinstance(self.caller, str) else self.caller.workspace_id
+
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The text of the 201 answer, and whether it is the answer of an earlier request."""
+
+    answer: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """The operation behind ``POST /v1/sms``."""
+
+    database: Database
+    provider: SmsProvider
+    clock: Clock
+    in_flight: InFlight
+    open_guarded: OpenGuarded
+    pace: Pace = field(default_factory=Pace)
+    prices: PriceBook = field(default_factory=PriceBook)
+
+    def __call__(self, call: SendCall) -> Sent:
+        """Send a message, or give the answer that the same request got before.
+
+        Raises:
+            PublicError: the first check that fails, or the outcome of the call.
+            NoFreePlace: the send must wait; only where ``call.may_wait``.
+        """
+        try:
+            sent = self._send(call)
+        except NoFreePlace as full:
+            if call.may_wait:
+                raise
+            SENDS.labels(RateLimited.__name__).inc()
+            raise RateLimited from full
+        except PublicError as refused:
+            SENDS.labels(refused.code).inc()
+            raise
+        SENDS.labels("replayed" if sent.replayed else "accepted").inc()
+        return sent
+
+    def _send(self, call: SendCall) -> Sent:
+        context, prices, now = self._read(call)
+        principal = admit_caller(call.caller, context, now)
+        if context.key is not None and call.on_admitted is not None:
+            call.on_admitted(context.key, now)
+        if call.idempotent is not None and context.prior is not None:
+            return self._replay(context.prior, call.idempotent, now)
+        use_case = reachable_use_case(context, principal)
+        check_use_case(principal.limits, use_case.use_case_id)
+        destination = resolve(call.request.to_phone_number)
+        segments = count_segments(call.request.message)
+        billing = Billing(
+            segments=segments,
+            estimate=None if prices is None else prices.estimate(destination.country, segments),
+            access_key_id=principal.key_id if principal.kind is ActorKind.ACCESS_KEY else None,
+        )
+        account, verdict = self._admit(use_case, context, destination, billing=billing, now=now)
+        check_country(principal.limits, verdict.country)
+        with self.in_flight.place(use_case.workspace_id):
+            wanted = _new_submission(
+                use_case,
+                account,
+                verdict,
+                request=call.request,
+                billing=billing,
+                now=self.clock.now(),
+            )
+            new = self.open_guarded(use_case, wanted, call.idempotent)
+            if new is None:
+                return self._after_another(call)
+            outbound = Outbound(
+                message_id=new.message_id,
+                account=account,
+                messaging_service_sid=use_case.messaging_service_sid,
+                to_number=new.to_number,
+                body=new.body,
+            )
+            outcome = submit(self.provider, outbound, self.pace)
+        settling = RecordOutcome(self.database, self.clock)
+        return Sent(settling.settle(new, verdict, outcome, call.idempotent), replayed=False)
+
+    def _read(self, call: SendCall) -> tuple[SendContext, DayPrices | None, datetime]:
+        """Load the context, and the prices and the time at which it holds."""
+        with self.database.reading() as connection:
+            # Only now: a connection that is lent has measured this host's clock.
+            now = self.clock.now()
+            context = load_send_context(
+                connection,
+                token_hash=call.token_hash,
+                visited_id=call.visited_id,
+                use_case_id=call.request.use_case_id,
+                to=resolve(call.request.to_phone_number),
+                idempotent=call.idempotent,
+                now=now,
+            )
+            prices = self.prices.on(connection, context.price_revision, day_of(now))
+        return context, prices, now
+
+    def _after_another(self, call: SendCall) -> Sent:
+        """Answer a request after another one took its idempotency key."""
+        context, _, now = self._read(call)
+        admit_caller(call.caller, context, now)
+        if call.idempotent is None or context.prior is None:
+            raise IdempotencyConflict
+        return self._replay(context.prior, call.idempotent, now)
+
+    def _replay(self, prior: Prior, idempotent: IdempotentRequest, now: datetime) -> Sent:
+        answer = first_answer(prior, idempotent, now)
+        if answer is None:
+            answer = self._answer_now(prior, idempotent)
+        return Sent(answer, replayed=True)
+
+    def _answer_now(self, prior: Prior, idempotent: IdempotentRequest) -> str:
+        """Fix the answer of a send that a callback or the worker has settled."""
+        with self.database.reading() as connection:
+            message = load_record(connection, prior.message_id)
+        if message is None:  # it was deleted just now: the next request begins anew
+            raise IdempotencyConflict
+        answer = json.dumps(render_message(message))
+        with self.database.writing_once() as connection:
+            return keep_answer(connection, prior.workspace_id, idempotent, message.id, answer)
+
+    def _admit(
+        self,
+        use_case: UseCase,
+        context: SendContext,
+        destination: Destination,
+        *,
+        billing: "Billing",
+        now: datetime,
+    ) -> tuple[ProviderAccount, Verdict]:
+        try:
+            return check_admission(use_case, context, destination, now)
+        except PublicError as refused:
+            self._note_refusal(_refusal(refused, use_case, destination, billing), now)
+            raise
+
+    def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
+        try:
+            with self.database.writing() as connection:
+                insert_refusal(connection, refusal, now)
+        except ServiceUnavailable:
+            # The refusal is true whether or not its row could be written.
+            _log.warning("refusal_not_noted", code=refusal.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """The segments of a send, its estimated price, and the access key that it counts for."""
+
+    segments: int
+    estimate: Estimate | None
+    access_key_id: UUID | None
+
+
+def _new_submission(
+    use_case: UseCase,
+    account: ProviderAccount,
+    verdict: Verdict,
+    *,
+    request: SendRequest,
+    billing: Billing,
+    now: datetime,
+) -> NewSubmission:
+    estimate = billing.estimate
+    return NewSubmission(
+        message_id=new_id(),
+        workspace_id=use_case.workspace_id,
+        use_case_id=use_case.use_case_id,
+        account_sid=account.sid,
+        to_number=PhoneNumber(request.to_phone_number),
+        country=verdict.country or "",
+        body=request.message,
+        counted_segments=billing.segments,
+        policy_revision=verdict.revision,
+        created_at=now,
+        messaging_service_sid=use_case.messaging_service_sid,
+        estimated_price=None if estimate is None else estimate.millionths,
+        estimate_currency=None if estimate is None else estimate.currency,
+        access_key_id=billing.access_key_id,
+    )
+
+
+def _refusal(
+    refused: PublicError, use_case: UseCase, destination: Destination, billing: Billing
+) -> Refusal:
+    details = refused.details or {}
+    return Refusal(
+        workspace_id=use_case.workspace_id,
+        use_case_id=use_case.use_case_id,
+        code=refused.code,
+        number=destination.number,
+        country=destination.country,
+        segments=billing.segments,
+        source=Source.POLICY,
+        rule=RuleKind(details["rule"]) if "rule" in details else None,
+        scope=Scope(details["scope"]) if "scope" in details else None,
+        revision=details.get("revision"),
+        access_key_id=billing.access_key_id,
+        estimate=billing.estimate,
+    )

@@ -1,1 +1,0 @@
-"""Console users: passwords, roles, sessions."""

@@ -1,0 +1,115 @@
+"""The signed-in user or access key, with the accessible workspaces and roles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.access.key_limits import NO_LIMITS, KeyLimits
+from app.access.principal import Actor, ActorKind, Principal, Role
+from app.kernel.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGrants:
+    """Roles by workspace; ``everywhere`` holds in every workspace of the organization."""
+
+    everywhere: Role | None
+    by_workspace: Mapping[UUID, Role]
+
+    def role_in(self, workspace_id: UUID) -> Role | None:
+        """Return the greater of both roles, or None outside the reach."""
+        own = self.by_workspace.get(workspace_id)
+        if own is None or self.everywhere is None:
+            return own or self.everywhere
+        return own if own.permits(self.everywhere) else self.everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceAccess:
+    """A workspace that the visitor may look at, with the role there."""
+
+    workspace_id: UUID
+    name: str
+    role: Role
+    is_suspended: bool
+    suspended_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUser:
+    """A signed-in person or access key; pages show ``workspace_access``."""
+
+    session_id: UUID
+    kind: ActorKind
+    principal_id: UUID
+    name: str
+    organization_id: UUID
+    organization_name: str
+    reach: RoleGrants
+    workspace_access: WorkspaceAccess | None
+    workspaces: tuple[WorkspaceAccess, ...]
+    limits: KeyLimits = NO_LIMITS
+
+    @property
+    def is_person(self) -> bool:
+        """Say whether this is a person with an account, not an access key."""
+        return self.kind is ActorKind.USER
+
+    @property
+    def role(self) -> Role:
+        """Return the role in the workspace shown; without one, that in the organization."""
+        return (
+            self.workspace_access.role if self.workspace_access else self.reach.everywhere
+        ) or Role.VIEWER
+
+    @property
+    def organization_role(self) -> Role | None:
+        """Return the role in the whole organization, or None."""
+        return self.reach.everywhere
+
+    def permits(self, wanted: Role) -> bool:
+        """Return whether the role in the shown workspace includes the wanted one."""
+        return self.role.permits(wanted)
+
+    @property
+    def principal(self) -> Principal:
+        """Return the principal for the shown workspace.
+
+        Without a workspace it is the organization's, if the role there permits.
+
+        Raises:
+            NotFound: there is no workspace, and no role in the organization.
+        """
+        if self.workspace_access is not None:
+            return self._principal(self.workspace_access.workspace_id, self.workspace_access.role)
+        wide = self.organization_principal
+        if wide is None:
+            raise NotFound("You have no workspace here. An owner gives you a role in one.")
+        return wide
+
+    @property
+    def actor(self) -> Actor:
+        """Name this visitor for histories and audits."""
+        return Actor(self.kind, self.name, self.principal_id)
+
+    @property
+    def organization_principal(self) -> Principal | None:
+        """Return the principal for the whole organization; None without a role there."""
+        everywhere = self.reach.everywhere
+        return None if everywhere is None else self._principal(None, everywhere)
+
+    def principal_for(self, wanted: Role) -> Principal:
+        """Return the organization's principal if its role permits, else the workspace's."""
+        wide = self.organization_principal
+        return wide if wide is not None and wide.role.permits(wanted) else self.principal
+
+    def _principal(self, workspace_id: UUID | None, role: Role) -> Principal:
+        return Principal(
+            key_id=self.principal_id,
+            key_name=self.name,
+            organization_id=self.organization_id,
+            workspace_id=workspace_id,
+            role=role,
+            kind=self.kind,
+            limits=self.limits,
+        )

@@ -1,0 +1,126 @@
+"""Signing in at an identity provider: an account is pinned to issuer and subject at the first time.
+
+From then on its address at the provider does not matter, and nobody else at the provider who gets
+that address gets the account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from app.access.principal import Actor, ActorKind
+from app.db.rows import AnyRow
+from app.users.audit import record_failed_sign_in, record_user_event
+from app.users.caller import Caller
+from app.users.email import mistake_in_email, normal_email
+from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused
+from app.users.store import find_pinned, find_users, load_user, update_user
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person at an identity provider; ``email`` only where the provider has verified it."""
+
+    issuer: str
+    subject: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySignIn:
+    """The operations behind the way back from an identity provider."""
+
+    sign_in: SignIn
+
+    def by_identity(
+        self, identity: Identity, caller: Caller, organization_id: UUID | None = None
+    ) -> SignedIn:
+        """Let in a person whom the provider has identified; it asks for its own factors.
+
+        Raises:
+            SignInRefused: no account is theirs, or it is disabled.
+            SeveralAccounts: accounts in several organizations are theirs, and none is named.
+            RateLimited: too many attempts that failed.
+        """
+        now = self.sign_in.clock.now()
+        with self.sign_in.database.reading() as connection:
+            pinned, open_ones = _load(connection, identity)
+        theirs = [one for one in (*pinned, *open_ones) if one.disabled_at is None]
+        if organization_id is not None:
+            theirs = [one for one in theirs if one.organization_id == organization_id]
+        if len(theirs) > 1:
+            raise SeveralAccounts([one.organization_id for one in theirs])
+        if not theirs:
+            self._refuse_unknown(identity, (*pinned, *open_ones), caller)
+        with self.sign_in.database.writing() as connection:
+            user = load_user(connection, theirs[0].id)
+            if user is None or user.disabled_at is not None or not _is_theirs(user, identity):
+                raise SignInRefused
+            if user.identity_subject is None:
+                _pin(connection, user, identity, now)
+            return self.sign_in.let_in(connection, user, caller)
+
+    def _refuse_unknown(
+        self, identity: Identity, disabled: Sequence[AnyRow], caller: Caller
+    ) -> NoReturn:
+        if disabled:
+            self.refuse(None, "the account is disabled", caller, disabled)
+        self.refuse(identity.email, "this identity has no account here", caller)
+
+    def refuse(
+        self, email: str | None, why: str, caller: Caller, users: Sequence[AnyRow] = ()
+    ) -> NoReturn:
+        """Count a failed attempt, and note it with the accounts of the address that it names.
+
+        Raises:
+            SignInRefused: always, but after too many.
+            RateLimited: too many attempts that failed; no more of them are noted.
+        """
+        self.sign_in.attempts.begin(caller.from_address)
+        _log.warning("sign_in_failed", why=why, address=caller.address)
+        with self.sign_in.database.writing() as connection:
+            if not users and email is not None and mistake_in_email(email) is None:
+                users = find_users(connection, normal_email(email))
+            record_failed_sign_in(connection, users, caller, why, self.sign_in.clock.now())
+        raise SignInRefused
+
+
+def _load(connection: Connection, identity: Identity) -> tuple[list[AnyRow], list[AnyRow]]:
+    """Load the accounts pinned to an identity, and those of its address that are not pinned.
+
+    An organization where an account is pinned has no other for this identity.
+    """
+    found = []
+    if identity.email is not None and mistake_in_email(identity.email) is None:
+        found = find_users(connection, normal_email(identity.email))
+    # Read last: an account that is pinned between the two reads is found by one of them.
+    pinned = find_pinned(connection, identity.issuer, identity.subject)
+    places = {one.organization_id for one in pinned}
+    open_ones = [
+        one for one in found if one.identity_subject is None and one.organization_id not in places
+    ]
+    return pinned, open_ones
+
+
+def _is_theirs(user: AnyRow, identity: Identity) -> bool:
+    pin = (user.identity_issuer, user.identity_subject)
+    return pin in {(identity.issuer, identity.subject), (None, None)}
+
+
+def _pin(connection: Connection, user: AnyRow, identity: Identity, now: datetime) -> None:
+    update_user(
+        connection,
+        user.id,
+        now,
+        identity_issuer=identity.issuer,
+        identity_subject=identity.subject,
+    )
+    actor = Actor(ActorKind.USER, user.name, user.id)
+    record_user_event(connection, actor, user, "identity_pinned", now, reason=identity.issuer)

@@ -1,0 +1,231 @@
+"""Disable users and reset their credentials."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.attempts import forget_attempts
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.key_rules import mistake_in_lasting_access
+from app.access.key_store import is_limited, load_end_of
+from app.access.principal import Actor, Role
+from app.access.store import lock_organization
+from app.db.rows import AnyRow
+from app.kernel.errors import ValidationFailed
+from app.kernel.ids import new_id
+from app.kernel.names import mistake_in_name
+from app.kernel.problems import Problems
+from app.users.audit import record_user_event
+from app.users.caller import of_account, of_own
+from app.users.email import mistake_in_email, normal_email
+from app.users.factor_store import drop_recovery_codes
+from app.users.passwords import NewPassword
+from app.users.sessions import end_sessions_of
+from app.users.store import (
+    find_users,
+    insert_user,
+    load_owners,
+    load_workspace_names,
+    replace_memberships,
+    update_user,
+)
+
+PATH = "$.roles"
+NOWHERE = "Must belong to a workspace or to the organization."
+ABSENT = "There is no such workspace."
+
+
+def check_roles(
+    connection: Connection,
+    organization_id: UUID,
+    roles: Mapping[UUID | None, Role],
+    problems: Problems,
+) -> str:
+    """Add the problems of roles by workspace; return the roles as text for the audit."""
+    wanted = [workspace_id for workspace_id in roles if workspace_id is not None]
+    names = load_workspace_names(connection, organization_id, wanted) if wanted else {}
+    if not roles:
+        problems.add(PATH, NOWHERE)
+    if len(names) < len(wanted):
+        problems.add(PATH, ABSENT)
+    return roles_in_words(roles, names)
+
+
+def roles_in_words(roles: Mapping[UUID | None, Role], names: Mapping[UUID, str]) -> str:
+    """Return roles as text, the organization's first."""
+    held = {where: role for where, role in roles.items() if where is not None and where in names}
+    said = [f"{role} in {names[where]}" for where, role in held.items()]
+    everywhere = roles.get(None)
+    first = [] if everywhere is None else [f"{everywhere} in every workspace"]
+    return ", ".join(first + sorted(said))
+
+
+LAST_OWNER = "Nobody else is owner of the whole organization: make somebody else owner first."
+YOURSELF = "This is your own account: another owner can do this."
+
+
+def is_last_owner(user_id: UUID, owners: Collection[UUID]) -> bool:
+    """Return whether a user is the organization's only enabled owner."""
+    return set(owners) == {user_id}
+
+
+def check_is_another(actor: Actor, user_id: UUID) -> None:
+    """Let a person act upon the account of another.
+
+    Raises:
+        ValidationFailed: it is the person's own.
+    """
+    if actor.actor_id == user_id:
+        raise ValidationFailed({"$": [YOURSELF]})
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user to create; ``roles`` by workspace, None stands for the organization.
+
+    Without a password the user signs in at the identity provider only.
+    """
+
+    organization_id: UUID
+    email: str
+    name: str
+    roles: Mapping[UUID | None, Role]
+    password: NewPassword | None
+
+
+def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetime) -> UUID:
+    """Make a person's account.
+
+    Raises:
+        ValidationFailed: the address or the name is wrong, the address taken, the password too
+            weak, no role given, one in a workspace that is not there, or the actor is a key that
+            expires; every problem at once.
+    """
+    lock_organization(connection, new.organization_id)
+    said = _check(connection, new, actor)
+    user_id = new_id()
+    values = {
+        "organization_id": new.organization_id,
+        "email": normal_email(new.email),
+        "name": new.name,
+        "password_hash": None if new.password is None else new.password.hash,
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert_user(connection, user_id, values)
+    replace_memberships(connection, user_id, new.roles)
+    audit_event = AuditEvent(new.organization_id, None, "user.created", str(user_id), said)
+    record_audit_event(connection, actor, audit_event, now)
+    return user_id
+
+
+def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
+    """Return the roles in words, or raise every problem."""
+    problems = Problems()
+    wrong = mistake_in_email(new.email)
+    if wrong is None and find_users(connection, new.email, new.organization_id):
+        wrong = "Somebody has this address already."
+    weak = None if new.password is None else new.password.mistake
+    named = mistake_in_name(new.name)
+    for path, mistake in (("$.email", wrong), ("$.name", named), ("$.password", weak)):
+        if mistake is not None:
+            problems.add(path, mistake)
+    said = check_roles(connection, new.organization_id, new.roles, problems)
+    _check_lasts(connection, actor, problems)
+    problems.refuse()
+    return said
+
+
+def _check_lasts(connection: Connection, actor: Actor, problems: Problems) -> None:
+    """Refuse roles that a key gives which expires: they would outlive it."""
+    lasting = mistake_in_lasting_access(
+        load_end_of(connection, actor), is_limited=is_limited(connection, actor)
+    )
+    if lasting is not None:
+        problems.add(PATH, lasting)
+
+
+def change_roles(
+    connection: Connection,
+    user: AnyRow,
+    roles: Mapping[UUID | None, Role],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Make a person belong to exactly these workspaces; in force at the next request.
+
+    Raises:
+        ValidationFailed: no role is given, or one in a workspace that is not there, or nobody else
+            would be owner of the organization, or the actor is a key that expires.
+    """
+    lock_organization(connection, user.organization_id)
+    problems = Problems()
+    said = check_roles(connection, user.organization_id, roles, problems)
+    _check_lasts(connection, actor, problems)
+    stays_owner = roles.get(None) is Role.OWNER
+    if not stays_owner and is_last_owner(user.id, load_owners(connection, user.organization_id)):
+        problems.add(PATH, LAST_OWNER)
+    problems.refuse()
+    replace_memberships(connection, user.id, roles)
+    record_user_event(connection, actor, user, "roles_changed", now, reason=said)
+
+
+def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
+    """Disable a user from the next request on; return whether the user was enabled before.
+
+    Raises:
+        ValidationFailed: it is the actor, or the organization's last owner.
+    """
+    check_is_another(actor, user.id)
+    lock_organization(connection, user.organization_id)
+    if user.disabled_at is not None:
+        return False
+    if is_last_owner(user.id, load_owners(connection, user.organization_id)):
+        raise ValidationFailed({"$": [LAST_OWNER]})
+    update_user(connection, user.id, now, disabled_at=now)
+    end_sessions_of(connection, user.id, now)
+    record_user_event(connection, actor, user, "disabled", now)
+    return True
+
+
+def reset_user(
+    connection: Connection, user: AnyRow, password: NewPassword | None, actor: Actor, now: datetime
+) -> None:
+    """Give a person a new password and a fresh start: no second factor, no pause, no sessions.
+
+    No browser is known any more, and the next sign-in at an identity provider pins the account.
+
+    Without a password they sign in at the identity provider only.
+
+    Raises:
+        ValidationFailed: it is the actor, or the actor is a key that expires, or the password is
+            too weak.
+    """
+    check_is_another(actor, user.id)
+    lasting = mistake_in_lasting_access(
+        load_end_of(connection, actor), is_limited=is_limited(connection, actor)
+    )
+    if lasting is not None:
+        raise ValidationFailed({"$": [lasting]})
+    if password is not None and password.mistake is not None:
+        raise ValidationFailed({"$.password": [password.mistake]})
+    update_user(
+        connection,
+        user.id,
+        now,
+        password_hash=None if password is None else password.hash,
+        totp_secret=None,
+        totp_step=None,
+        identity_issuer=None,
+        identity_subject=None,
+        browsers_known_since=now,
+        locked_until=None,
+        disabled_at=None,
+    )
+    drop_recovery_codes(connection, user.id)
+    forget_attempts(connection, of_account(user.email), of_own(user.id))
+    end_sessions_of(connection, user.id, now)
+    record_user_event(connection, actor, user, "reset", now)

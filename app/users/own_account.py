@@ -1,0 +1,223 @@
+"""What a person may change of the own account: the password, the second factor, recovery codes.
+
+Each of it asks for the password again and, once a second factor is on, for a code of it. Wrong ones
+are counted like those of a sign-in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
+from app.access.principal import Actor
+from app.db.encryption import Cipher
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound, ValidationFailed
+from app.users.audit import record_failed_sign_in, record_user_event
+from app.users.caller import Caller, of_own
+from app.users.factor_store import (
+    drop_pending_secret,
+    drop_recovery_codes,
+    load_pending_secret,
+    put_pending_secret,
+    replace_recovery_codes,
+    use_code,
+)
+from app.users.password_rules import mistake_in_password
+from app.users.passwords import hash_password, hash_turn, is_password
+from app.users.second_factor import mint_totp_secret, step_of_code, totp_owner
+from app.users.sessions import end_sessions_of
+from app.users.store import load_user, update_user
+
+T = TypeVar("T")
+_NOT_YOURS = "Is not your password."
+_WRONG_CODE = "Is not a code that the app shows now, nor an unused recovery code."
+_NOT_SHOWN = "Is not the code that the app shows now."
+_CHANGED = "Your password was changed at the same moment. Try again."
+_TOO_OLD = "Setting it up took too long. Begin again under Your account."
+
+
+@dataclass(frozen=True, slots=True)
+class Reauthentication:
+    """What a person who is signed in gives to prove again who they are."""
+
+    user_id: UUID
+    session_id: UUID
+    actor: Actor
+    caller: Caller
+    password: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccount:
+    """The operations behind ``/console/account``."""
+
+    database: Database
+    cipher: Cipher
+    clock: Clock
+    attempts: Attempts
+
+    def change_password(self, me: Reauthentication, new: str) -> None:
+        """Change the own password; the other sessions end.
+
+        Raises:
+            ValidationFailed: the current one is wrong, or the new one too weak.
+            RateLimited: too many wrong ones.
+        """
+        mistake = mistake_in_password(new, self._load(me).email)
+        problems = {} if mistake is None else {"$.new_password": [mistake]}
+        checked = self._check_password(me, "$.current_password", problems)
+        new_hash = hash_password(new)
+
+        def change(connection: Connection, user: AnyRow) -> None:
+            now = self.clock.now()
+            update_user(connection, user.id, now, password_hash=new_hash)
+            end_sessions_of(connection, user.id, now, but=me.session_id)
+            record_user_event(connection, me.actor, user, "password_changed", now)
+
+        self._change(me, checked, change, asks_code=False)
+
+    def start_second_factor(self, me: Reauthentication) -> str:
+        """Keep a new secret for this session, and return it for the authenticator app.
+
+        Nothing else changes until `set_second_factor`.
+
+        Raises:
+            ValidationFailed: the password is wrong, or the code where a second factor is on.
+            RateLimited: too many wrong ones.
+        """
+
+        def start(connection: Connection, _: AnyRow) -> str:
+            secret = mint_totp_secret()
+            now = self.clock.now()
+            put_pending_secret(connection, self.cipher, me.session_id, secret, now)
+            return secret
+
+        return self._prove(me, start)
+
+    def pending_secret(self, session_id: UUID) -> str | None:
+        """Return the secret that a session is setting up, or None."""
+        with self.database.reading() as connection:
+            return load_pending_secret(connection, self.cipher, session_id, self.clock.now())
+
+    def set_second_factor(self, me: Reauthentication) -> list[str]:
+        """Switch the second factor on by a code of the new secret; return the recovery codes.
+
+        Raises:
+            ValidationFailed: the code is wrong, or nothing was started in this session.
+        """
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            user = _user(connection, me.user_id)
+            secret = load_pending_secret(connection, self.cipher, me.session_id, now)
+            if secret is None:
+                raise ValidationFailed({"$.code": [_TOO_OLD]})
+            step = step_of_code(secret, me.code, None, now)
+            if step is None:
+                raise ValidationFailed({"$.code": [_NOT_SHOWN]})
+            encrypted = self.cipher.encrypt(totp_owner(user.id), secret)
+            update_user(connection, user.id, now, totp_secret=encrypted, totp_step=step)
+            drop_pending_secret(connection, me.session_id)
+            codes = replace_recovery_codes(connection, user.id, now)
+            record_user_event(connection, me.actor, user, "second_factor_set", now)
+        return codes
+
+    def remove_second_factor(self, me: Reauthentication) -> None:
+        """Switch the second factor off.
+
+        Raises:
+            ValidationFailed: the password or the code is wrong.
+            RateLimited: too many wrong ones.
+        """
+
+        def remove(connection: Connection, user: AnyRow) -> None:
+            now = self.clock.now()
+            update_user(connection, user.id, now, totp_secret=None, totp_step=None)
+            drop_recovery_codes(connection, user.id)
+            record_user_event(connection, me.actor, user, "second_factor_removed", now)
+
+        self._prove(me, remove)
+
+    def make_recovery_codes(self, me: Reauthentication) -> list[str]:
+        """Make new recovery codes; the old ones are void.
+
+        Raises:
+            ValidationFailed: the password or the code is wrong, or no second factor is on.
+            RateLimited: too many wrong ones.
+        """
+
+        def make(connection: Connection, user: AnyRow) -> list[str]:
+            if user.totp_secret is None:
+                raise ValidationFailed({"$": ["Recovery codes belong to a second factor."]})
+            now = self.clock.now()
+            codes = replace_recovery_codes(connection, user.id, now)
+            record_user_event(connection, me.actor, user, "recovery_codes_made", now)
+            return codes
+
+        return self._prove(me, make)
+
+    def _check_password(
+        self, me: Reauthentication, field: str, problems: Mapping[str, list[str]]
+    ) -> tuple[AnyRow, CountedAttempt]:
+        """Check the password, and return the person with the attempt that was counted for it."""
+        seen = self._load(me)
+        with hash_turn():
+            attempt = self.attempts.begin(of_own(me.user_id))
+            is_right = is_password(seen.password_hash, me.password)
+        if not is_right:
+            self._note_failure(me, seen, "wrong password of a person who is signed in")
+            raise ValidationFailed({**problems, field: [_NOT_YOURS]})
+        if problems:
+            self.attempts.give_back(attempt)
+            raise ValidationFailed(problems)
+        return seen, attempt
+
+    def _change(
+        self,
+        me: Reauthentication,
+        checked: tuple[AnyRow, CountedAttempt],
+        change: Callable[[Connection, AnyRow], T],
+        *,
+        asks_code: bool = True,
+    ) -> T:
+        """Make a change whose password was checked; a code is checked in the same transaction.
+
+        The change is refused if the password was changed since.
+        """
+        seen, attempt = checked
+        with self.database.writing() as connection:
+            user = _user(connection, me.user_id)
+            if user.password_hash != seen.password_hash:
+                raise ValidationFailed({"$": [_CHANGED]})
+            needs_code = asks_code and user.totp_secret is not None
+            now = self.clock.now()
+            if not needs_code or use_code(connection, self.cipher, user, me.code, now):
+                withdraw(connection, attempt)
+                forget_attempts(connection, of_own(me.user_id))
+                return change(connection, user)
+        self._note_failure(me, seen, "wrong code of a person who is signed in")
+        raise ValidationFailed({"$.code": [_WRONG_CODE]})
+
+    def _prove(self, me: Reauthentication, change: Callable[[Connection, AnyRow], T]) -> T:
+        return self._change(me, self._check_password(me, "$.password", {}), change)
+
+    def _note_failure(self, me: Reauthentication, user: AnyRow, why: str) -> None:
+        with self.database.writing() as connection:
+            record_failed_sign_in(connection, [user], me.caller, why, self.clock.now())
+
+    def _load(self, me: Reauthentication) -> AnyRow:
+        with self.database.reading() as connection:
+            return _user(connection, me.user_id)
+
+
+def _user(connection: Connection, user_id: UUID) -> AnyRow:
+    user = load_user(connection, user_id)
+    if user is None:
+        raise NotFound
+    return user

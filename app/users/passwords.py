@@ -1,0 +1,147 @@
+"""How passwords are stored (argon2id). Knows nothing of whose they are.
+
+A hash costs 64 MiB and tens of milliseconds. So a process computes two at once at most, and none
+while its thread holds a database connection.
+"""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.db.engine import holds_connection
+from app.kernel.errors import RateLimited
+from app.users.password_rules import mistake_in_password
+
+HASHES_AT_ONCE = 2
+# How long a person who is signed in, or uses a known browser, waits for a turn.
+MOST_WAIT_SECONDS = 5.0
+_MOST_WAITING = 8
+_GENERATED_BYTES = 15
+_BUSY = "Too many passwords are being checked at once. Try again in a moment."
+_hasher = PasswordHasher()
+
+
+class HashTurns:
+    """How many hashes one process computes at once; callers who may wait go first."""
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._waiting = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def turn(self, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Take a turn.
+
+        Raises:
+            RateLimited: no turn is free within this time.
+        """
+        self._take(wait_seconds)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify()
+
+    def _take(self, wait_seconds: float) -> None:
+        with self._changed:
+            may_wait = wait_seconds > 0 and self._waiting < _MOST_WAITING
+            if (self._free == 0 or self._waiting > 0) and not may_wait:
+                raise RateLimited(_BUSY)
+            self._waiting += 1
+            try:
+                if not self._changed.wait_for(lambda: self._free > 0, wait_seconds):
+                    raise RateLimited(_BUSY)
+                self._free -= 1
+            finally:
+                self._waiting -= 1
+
+
+_turns = HashTurns(HASHES_AT_ONCE)
+_own = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A password that was chosen: its hash, or why it is refused."""
+
+    hash: str = field(repr=False)
+    mistake: str | None = None
+
+
+def choose_password(password: str, email: str) -> NewPassword:
+    """Check and hash a new password of the person with this address."""
+    mistake = mistake_in_password(password, email)
+    return NewPassword("", mistake) if mistake else NewPassword(hash_password(password))
+
+
+def generate_password() -> str:
+    """Generate a random password of 20 characters."""
+    return secrets.token_urlsafe(_GENERATED_BYTES)
+
+
+def hash_password(password: str) -> str:
+    """Return what is stored of a password.
+
+    Raises:
+        RateLimited: too many hashes are computed at this moment.
+    """
+    with _turn():
+        return _hasher.hash(password)
+
+
+def is_password(stored: str | None, given: str) -> bool:
+    """Say whether a password is the stored one; takes as long where none is stored.
+
+    Raises:
+        RateLimited: too many hashes are computed at this moment.
+    """
+    with _turn():
+        try:
+            _hasher.verify(stored or _nobodys(), given)
+        except (VerificationError, InvalidHashError):
+            return False
+        return stored is not None
+
+
+def needs_new_hash(stored: str) -> bool:
+    """Say whether a hash was made with weaker parameters than today's."""
+    return _hasher.check_needs_rehash(stored)
+
+
+@contextmanager
+def hash_turn(wait_seconds: float = MOST_WAIT_SECONDS) -> Iterator[None]:
+    """Take a turn for all hashes that this thread computes inside.
+
+    Raises:
+        RateLimited: too many hashes are computed at this moment, and for so long.
+    """
+    with _turns.turn(wait_seconds):
+        _own.has_turn = True
+        try:
+            yield
+        finally:
+            _own.has_turn = False
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if holds_connection():
+        raise RuntimeError("a password is hashed while its thread holds a database connection")
+    if getattr(_own, "has_turn", False):
+        yield
+    else:
+        with hash_turn():
+            yield
+
+
+@cache
+def _nobodys() -> str:
+    return _hasher.hash(secrets.token_urlsafe(_GENERATED_BYTES))

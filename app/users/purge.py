@@ -1,0 +1,32 @@
+"""Deleting ended sessions."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.access.attempts import forget_expired_attempts
+from app.db.clock import require_same_time
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.users.sessions import forget_sessions
+
+KEPT_AFTER_THE_END = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeSessions:
+    """Deletes sessions a week after their end, and failed attempts that no limit counts."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self) -> int:
+        """Delete what is past its time; return how many sessions that were.
+
+        Raises:
+            ClocksDiffer: the clocks of this host and of the database differ too much.
+        """
+        require_same_time(self.database)
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            forget_expired_attempts(connection, now)
+            return forget_sessions(connection, now - KEPT_AFTER_THE_END)

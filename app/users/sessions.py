@@ -1,0 +1,248 @@
+"""SQL of sessions and of the workspaces that a session may access."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from app.access.key_limits import NO_LIMITS, KeyLimits
+from app.access.principal import ActorKind, Role, admit
+from app.access.store import KEY_COLUMNS, key_from
+from app.access.tables import access_keys, organizations, workspaces
+from app.db.rows import AnyRow
+from app.kernel.errors import Unauthorized
+from app.kernel.ids import new_id
+from app.users.current_user import CurrentUser, RoleGrants, WorkspaceAccess
+from app.users.tables import memberships, sessions, users
+
+IDLE = timedelta(hours=2)
+LONGEST = timedelta(hours=12)
+# How long a session may wait for its second factor.
+HALF_WAY = timedelta(minutes=10)
+# A session's sign of life is written no more often than this.
+TOUCHED_EVERY = timedelta(minutes=1)
+_BYTES = 32
+_MAX_CHARS = 100
+
+
+def mint_session_token() -> str:
+    """Make the token that only the browser keeps."""
+    return secrets.token_urlsafe(_BYTES)
+
+
+def hash_session_token(token: str) -> str:
+    """Return the stored form of a token; tokens are random, so SHA-256 is sufficient."""
+    return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
+
+
+def is_over(seen_at: datetime, ends_at: datetime, ended_at: datetime | None, now: datetime) -> bool:
+    """Say whether a session was ended, was idle for too long or lasted long enough."""
+    return ended_at is not None or ends_at <= now or seen_at + IDLE <= now
+
+
+def wants_touch(seen_at: datetime, now: datetime) -> bool:
+    """Say whether the sign of life is due."""
+    return now - seen_at >= TOUCHED_EVERY
+
+
+_MOST_WORKSPACES = 200
+_SESSION = (
+    select(
+        sessions,
+        users.c.name.label("user_name"),
+        users.c.organization_id.label("user_organization_id"),
+        users.c.disabled_at,
+        memberships.c.workspace_id.label("member_of"),
+        memberships.c.role.label("member_role"),
+        *KEY_COLUMNS,
+    )
+    .select_from(sessions)
+    .outerjoin(users, users.c.id == sessions.c.user_id)
+    .outerjoin(memberships, memberships.c.user_id == users.c.id)
+    .outerjoin(access_keys, access_keys.c.id == sessions.c.access_key_id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A live session; an incomplete one waits for the second factor and shows no page."""
+
+    session_id: UUID
+    seen_at: datetime
+    awaits_second_factor: bool
+    kind: ActorKind
+    principal_id: UUID
+    name: str
+    organization_id: UUID
+    reach: RoleGrants
+    workspace_id: UUID | None
+    limits: KeyLimits = NO_LIMITS
+
+
+def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
+    """Load the session of a token; None if it has ended or its owner is disabled."""
+    rows = connection.execute(_SESSION.where(sessions.c.token_hash == token_hash)).all()
+    if not rows or is_over(rows[0].seen_at, rows[0].ends_at, rows[0].ended_at, now):
+        return None
+    return _of_person(rows) if rows[0].user_id is not None else _of_key(rows[0], now)
+
+
+def _of_person(rows: Any) -> OpenSession | None:
+    first = rows[0]
+    if first.disabled_at is not None or first.member_role is None:
+        return None
+    roles = {row.member_of: Role(row.member_role) for row in rows}
+    reach = RoleGrants(roles.pop(None, None), roles)
+    return OpenSession(
+        session_id=first.id,
+        seen_at=first.seen_at,
+        awaits_second_factor=first.awaits_second_factor,
+        kind=ActorKind.USER,
+        principal_id=first.user_id,
+        name=first.user_name,
+        organization_id=first.user_organization_id,
+        reach=reach,
+        workspace_id=first.workspace_id,
+    )
+
+
+def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
+    try:
+        principal = admit(key_from(row), Role.VIEWER, now)
+    except Unauthorized:
+        return None
+    if principal.workspace_id is None:
+        reach = RoleGrants(principal.role, {})
+    else:
+        reach = RoleGrants(None, {principal.workspace_id: principal.role})
+    return OpenSession(
+        session_id=row.id,
+        seen_at=row.seen_at,
+        awaits_second_factor=False,
+        kind=ActorKind.ACCESS_KEY,
+        principal_id=principal.key_id,
+        name=principal.key_name,
+        organization_id=principal.organization_id,
+        reach=reach,
+        workspace_id=row.workspace_id,
+        limits=principal.limits,
+    )
+
+
+def load_current_user(connection: Connection, session: OpenSession) -> CurrentUser:
+    """Load the owner of a session and the accessible workspaces, the shown one first."""
+    reach = session.reach
+    query = (
+        select(
+            workspaces.c.id,
+            workspaces.c.name,
+            workspaces.c.suspended_at,
+            workspaces.c.suspended_reason,
+        )
+        .add_columns(organizations.c.name.label("organization_name"))
+        .select_from(organizations)
+        .outerjoin(workspaces, workspaces.c.organization_id == organizations.c.id)
+        .where(organizations.c.id == session.organization_id)
+        .order_by(workspaces.c.id != session.workspace_id, workspaces.c.name)
+        .limit(_MOST_WORKSPACES)
+    )
+    if reach.everywhere is None:
+        query = query.where(workspaces.c.id.in_(list(reach.by_workspace)))
+    rows = connection.execute(query).all()
+    places = tuple(_workspace_access(row, reach) for row in rows if row.id is not None)
+    return CurrentUser(
+        session_id=session.session_id,
+        kind=session.kind,
+        principal_id=session.principal_id,
+        name=session.name,
+        organization_id=session.organization_id,
+        organization_name=rows[0].organization_name if rows else "",
+        reach=reach,
+        workspace_access=places[0] if places else None,
+        workspaces=tuple(sorted(places, key=lambda place: place.name.casefold())),
+        limits=session.limits,
+    )
+
+
+def _workspace_access(row: AnyRow, reach: RoleGrants) -> WorkspaceAccess:
+    role = reach.role_in(row.id) or Role.VIEWER
+    return WorkspaceAccess(
+        row.id, row.name, role, row.suspended_at is not None, row.suspended_reason
+    )
+
+
+def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> list[AnyRow]:
+    """List the sessions of a person that are not over, the newest first."""
+    query = (
+        select(sessions)
+        .where(sessions.c.user_id == user_id, ~sessions.c.awaits_second_factor)
+        .order_by(sessions.c.id.desc())
+    )
+    rows = connection.execute(query).all()
+    return [row for row in rows if not is_over(row.seen_at, row.ends_at, row.ended_at, now)]
+
+
+def insert_session(
+    connection: Connection,
+    *,
+    token_hash: str,
+    now: datetime,
+    ends_at: datetime,
+    user_id: UUID | None = None,
+    access_key_id: UUID | None = None,
+    awaits_second_factor: bool = False,
+) -> None:
+    """Store a session by the hash of its token."""
+    connection.execute(
+        insert(sessions).values(
+            id=new_id(),
+            token_hash=token_hash,
+            user_id=user_id,
+            access_key_id=access_key_id,
+            awaits_second_factor=awaits_second_factor,
+            created_at=now,
+            seen_at=now,
+            ends_at=ends_at,
+        )
+    )
+
+
+def touch_session(connection: Connection, session_id: UUID, now: datetime) -> None:
+    """Note a sign of life."""
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(seen_at=now))
+
+
+def move_session(connection: Connection, session_id: UUID, workspace_id: UUID) -> None:
+    """Show another workspace from now on."""
+    connection.execute(
+        update(sessions).where(sessions.c.id == session_id).values(workspace_id=workspace_id)
+    )
+
+
+def end_session(connection: Connection, token_hash: str, now: datetime) -> None:
+    """End the session of a token."""
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.token_hash == token_hash, sessions.c.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+
+
+def end_sessions_of(
+    connection: Connection, user_id: UUID, now: datetime, *, but: UUID | None = None
+) -> None:
+    """End every session of a user, except the named one."""
+    others = [sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)]
+    if but is not None:
+        others.append(sessions.c.id != but)
+    connection.execute(update(sessions).where(*others).values(ended_at=now))
+
+
+def forget_sessions(connection: Connection, before: datetime) -> int:
+    """Delete sessions that have been over since before a time."""
+    old = or_(sessions.c.ends_at < before, sessions.c.ended_at < before)
+    return connection.execute(delete(sessions).where(old)).rowcount

@@ -1,0 +1,322 @@
+"""Signing in: by e-mail and password, with a second factor where one is set, or by access key.
+
+A refusal gives no reason: a stranger learns neither who has an account nor what was wrong. Each
+sign-in makes a new session; the one that the browser had before ends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from app.access.attempt_limits import AttemptKind, Subject
+from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.key_limits import check_source
+from app.access.principal import (
+    Actor,
+    ActorKind,
+    Role,
+    StoredKey,
+    admit,
+    hash_token,
+    is_well_formed,
+)
+from app.access.store import load_key
+from app.db.encryption import Cipher
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.kernel.clock import Clock
+from app.kernel.errors import RateLimited, Unauthorized
+from app.users.audit import SIGN_IN_FAILED, record_failed_sign_in, record_user_event
+from app.users.caller import Caller, of_account
+from app.users.email import normal_email
+from app.users.factor_store import use_code
+from app.users.known_browser import KnownBrowserCookie
+from app.users.passwords import (
+    MOST_WAIT_SECONDS,
+    hash_password,
+    hash_turn,
+    is_password,
+    needs_new_hash,
+)
+from app.users.sessions import (
+    HALF_WAY,
+    LONGEST,
+    end_session,
+    hash_session_token,
+    insert_session,
+    load_session,
+    mint_session_token,
+)
+from app.users.store import find_users, load_user, update_user
+
+_log = structlog.get_logger(__name__)
+
+
+class SignInRefused(Exception):
+    """The sign-in is refused; deliberately without a reason."""
+
+
+class SeveralAccounts(Exception):
+    """The credential is right for accounts in several organizations: one must be named."""
+
+    def __init__(self, organization_ids: Sequence[UUID]) -> None:
+        self.organization_ids = tuple(organization_ids)
+        super().__init__()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The token of a new session, half-way where the second factor is still to come.
+
+    ``browser`` is the cookie by which the browser is known from now on.
+    """
+
+    token: str = field(repr=False)
+    awaits_second_factor: bool = False
+    browser: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The operations behind ``/console/sign-in``."""
+
+    database: Database
+    cipher: Cipher
+    clock: Clock
+    attempts: Attempts
+    cookie: KnownBrowserCookie
+
+    def by_password(
+        self, email: str, password: str, caller: Caller, organization_id: UUID | None = None
+    ) -> SignedIn:
+        """Let a person in by password.
+
+        Raises:
+            SignInRefused: no such person, another password, or disabled.
+            SeveralAccounts: the password is right in several organizations, and none is named.
+            RateLimited: too many wrong attempts, or too many at this moment.
+        """
+        now, address = self.clock.now(), normal_email(email)
+        with self.database.reading() as connection:
+            found = find_users(connection, address)
+        known = [one for one in found if caller.knows(one.id, one.browsers_known_since, now)]
+        # The turn comes first, so that a flood costs neither a hash nor a write.
+        with hash_turn(MOST_WAIT_SECONDS if known else 0.0):
+            attempt = self.attempts.begin(*_subjects(address, known, caller))
+            right = _with_password(found, password)
+        live = [one for one in right if one.disabled_at is None]
+        if organization_id is not None:
+            live = [one for one in live if one.organization_id == organization_id]
+        if len(live) > 1:
+            self.attempts.give_back(attempt)
+            raise SeveralAccounts([one.organization_id for one in live])
+        if not live:
+            why = "the account is disabled" if right else "wrong password"
+            self._refuse(found, caller, why, attempt)
+        renewed = _renewed_hash(live[0], password)
+        with self.database.writing() as connection:
+            user = load_user(connection, live[0].id)
+            if (
+                user is None
+                or user.disabled_at is not None
+                or user.password_hash != live[0].password_hash
+            ):
+                raise SignInRefused
+            if renewed is not None:
+                update_user(connection, user.id, now, password_hash=renewed)
+            if user.totp_secret is None:
+                return self._let_in(connection, user, caller, attempt, now)
+            withdraw(connection, attempt)
+            return _half_way(connection, user, caller, now)
+
+    def by_code(self, code: str, caller: Caller) -> SignedIn:
+        """Let a person in whose password was right, by a code of the second factor.
+
+        Raises:
+            SignInRefused: the code is wrong or was used, or the sign-in began too long ago.
+            RateLimited: too many wrong attempts.
+        """
+        now, token = self.clock.now(), hash_session_token(caller.session_token or "")
+        with self.database.reading() as connection:
+            session = load_session(connection, token, now)
+            if session is None or not session.awaits_second_factor:
+                raise SignInRefused
+            seen = load_user(connection, session.principal_id)
+        if seen is None:
+            raise SignInRefused
+        known = [seen] if caller.knows(seen.id, seen.browsers_known_since, now) else []
+        attempt = self.attempts.begin(*_subjects(seen.email, known, caller))
+        with self.database.writing() as connection:
+            user, session = load_user(connection, seen.id), load_session(connection, token, now)
+            kind = None
+            if user is not None and session is not None:
+                kind = use_code(connection, self.cipher, user, code, now)
+            if user is not None and kind is not None:
+                if kind != "code":
+                    actor = Actor(ActorKind.USER, user.name, user.id)
+                    record_user_event(connection, actor, user, "recovery_code_used", now)
+                return self._let_in(connection, user, caller, attempt, now)
+        return self._refuse([seen], caller, "wrong code of the second factor", attempt)
+
+    def by_key(self, token: str, caller: Caller) -> SignedIn:
+        """Let an access key in; its role counts.
+
+        Raises:
+            SignInRefused: there is no such live key.
+            Forbidden: the key may not be used from this address.
+            RateLimited: the same, after too many wrong keys from this address.
+        """
+        now = self.clock.now()
+        key = None
+        if is_well_formed(token):
+            with self.database.reading() as connection:
+                key = load_key(connection, hash_token(token))
+        try:
+            principal = admit(key, Role.VIEWER, now)
+        except Unauthorized:
+            self._refuse_key(key, caller, now)
+        check_source(principal.limits, caller.address)
+        with self.database.writing() as connection:
+            _end_earlier(connection, caller, now)
+            session_token = mint_session_token()
+            insert_session(
+                connection,
+                token_hash=hash_session_token(session_token),
+                now=now,
+                ends_at=now + LONGEST,
+                access_key_id=principal.key_id,
+            )
+            actor = Actor(ActorKind.ACCESS_KEY, principal.key_name, principal.key_id)
+            _note_sign_in(connection, principal.organization_id, actor, now)
+        return SignedIn(session_token)
+
+    def _refuse_key(self, key: StoredKey | None, caller: Caller, now: datetime) -> None:
+        self.attempts.begin(Subject(AttemptKind.KEY, caller.group))
+        _log.warning("sign_in_failed", why="wrong access key", address=caller.address)
+        if key is not None:
+            of = key.principal
+            said = caller.said("the access key is expired or revoked")
+            audit_event = AuditEvent(
+                of.organization_id, of.workspace_id, SIGN_IN_FAILED, str(of.key_id), said
+            )
+            with self.database.writing() as connection:
+                record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), audit_event, now)
+        raise SignInRefused
+
+    def let_in(self, connection: Connection, user: AnyRow, caller: Caller) -> SignedIn:
+        """Start the session of a person who has proved elsewhere who they are."""
+        return self._let_in(connection, user, caller, None, self.clock.now())
+
+    def _let_in(
+        self,
+        connection: Connection,
+        user: AnyRow,
+        caller: Caller,
+        attempt: CountedAttempt | None,
+        now: datetime,
+    ) -> SignedIn:
+        token = mint_session_token()
+        _end_earlier(connection, caller, now)
+        insert_session(
+            connection,
+            token_hash=hash_session_token(token),
+            now=now,
+            ends_at=now + LONGEST,
+            user_id=user.id,
+        )
+        if attempt is not None:
+            withdraw(connection, attempt)
+            own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
+            forget_attempts(connection, *own)
+        if user.locked_until is not None:
+            update_user(connection, user.id, now, locked_until=None)
+        actor = Actor(ActorKind.USER, user.name, user.id)
+        _note_sign_in(connection, user.organization_id, actor, now)
+        browser = self.cookie.write(caller.browser.after_sign_in(user.id, now))
+        return SignedIn(token, browser=browser)
+
+    def _refuse(
+        self, users: Sequence[AnyRow], caller: Caller, why: str, attempt: CountedAttempt
+    ) -> SignedIn:
+        """Note a failed attempt with the accounts that it was for.
+
+        Raises:
+            SignInRefused: always.
+        """
+        now = self.clock.now()
+        _log.warning("sign_in_failed", why=why, address=caller.address)
+        of_accounts = [one for one in attempt.subjects if one.kind is AttemptKind.ACCOUNT]
+        until = self.attempts.blocked_until(*of_accounts)
+        with self.database.writing() as connection:
+            record_failed_sign_in(connection, users, caller, why, now)
+            for user in users:
+                if until is not None:
+                    update_user(connection, user.id, now, locked_until=until)
+        raise SignInRefused
+
+
+def _subjects(email: str, known: Sequence[AnyRow], caller: Caller) -> list[Subject]:
+    """Return whose limits count: of a browser that is known its own, and no other."""
+    if known:
+        return [caller.from_browser(one.id) for one in known]
+    return [caller.from_address, of_account(email)]
+
+
+def _renewed_hash(user: AnyRow, password: str) -> str | None:
+    """Hash a right password again where its hash has weaker parameters than today's."""
+    if not needs_new_hash(user.password_hash):
+        return None
+    try:
+        return hash_password(password)
+    except RateLimited:
+        return None
+
+
+def _with_password(found: Sequence[AnyRow], password: str) -> list[AnyRow]:
+    """Return the accounts whose password this is; takes as long where there is none."""
+    if not found:
+        is_password(None, password)
+    return [one for one in found if is_password(one.password_hash, password)]
+
+
+def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetime) -> SignedIn:
+    token = mint_session_token()
+    _end_earlier(connection, caller, now)
+    insert_session(
+        connection,
+        token_hash=hash_session_token(token),
+        now=now,
+        ends_at=now + HALF_WAY,
+        user_id=user.id,
+        awaits_second_factor=True,
+    )
+    return SignedIn(token, awaits_second_factor=True)
+
+
+def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
+    """End the session of a token, with an audit row unless it is over or half-way."""
+    session = load_session(connection, token_hash, now)
+    end_session(connection, token_hash, now)
+    if session is not None and not session.awaits_second_factor:
+        actor = Actor(session.kind, session.name, session.principal_id)
+        record_audit_event(
+            connection, actor, AuditEvent(session.organization_id, None, "console.signed_out"), now
+        )
+
+
+def _end_earlier(connection: Connection, caller: Caller, now: datetime) -> None:
+    if caller.session_token is not None:
+        end_session(connection, hash_session_token(caller.session_token), now)
+
+
+def _note_sign_in(
+    connection: Connection, organization_id: UUID, actor: Actor, now: datetime
+) -> None:
+    record_audit_event(
+        connection, actor, AuditEvent(organization_id, None, "console.signed_in"), now
+    )

@@ -1,0 +1,43 @@
+"""Responses with fixed content: precompressed, with an ETag.
+
+Only for content without secrets, because compression would reveal their length.
+"""
+
+import gzip
+import hashlib
+from functools import cached_property
+
+from flask import Response, request
+
+
+class CachedResponse:
+    """Content and its gzip form, which is made at the first request for it and kept."""
+
+    def __init__(self, content: bytes, media_type: str) -> None:
+        self.content = content
+        self.media_type = media_type
+
+    @cached_property
+    def gzipped(self) -> bytes | None:
+        """Return the gzip form; None if it is not shorter."""
+        made = gzip.compress(self.content, mtime=0)
+        return made if len(made) < len(self.content) else None
+
+    @cached_property
+    def etag(self) -> str:
+        """Return the strong tag of the plain form, without quotes."""
+        return hashlib.sha256(self.content).hexdigest()[:32]
+
+
+def cached_answer(packed: CachedResponse, *, cache: str) -> Response:
+    """Return the response in the accepted encoding, or 304."""
+    gzipped = packed.gzipped if request.accept_encodings["gzip"] > 0 else None
+    answer = Response(packed.content if gzipped is None else gzipped)
+    answer.headers["Content-Type"] = packed.media_type
+    answer.headers["Cache-Control"] = cache
+    answer.headers["Vary"] = "Accept-Encoding"
+    answer.set_etag(packed.etag if gzipped is None else f"{packed.etag}-gzip")
+    if gzipped is not None:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.make_conditional(request)
+    return answer

@@ -1,0 +1,105 @@
+"""Recording an attempt, and its effects on the delivery and the endpoint.
+
+The endpoint is always locked before a delivery, which avoids deadlocks. Success always counts; a
+failure moves the delivery only while the claim holds.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from app.access.principal import Actor, ActorKind
+from app.db.rows import AnyRow
+from app.kernel.ids import new_id
+from app.webhooks.attempt import Attempt, DeliveryState
+from app.webhooks.claims import DueDelivery
+from app.webhooks.disable import disable_endpoint
+from app.webhooks.schedule import (
+    DISABLED_AFTER,
+    asked_delay,
+    failing_since,
+    is_disabled_after,
+    next_attempt_at,
+)
+from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
+
+GONE = "The receiver answered 410 Gone."
+GIVEN_UP = f"Every attempt of {DISABLED_AFTER.days} days has failed."
+_WORKER = Actor(ActorKind.SYSTEM, "webhooks")
+
+
+def record_attempt(
+    connection: Connection, due: DueDelivery, attempt: Attempt, now: datetime, chance: float
+) -> None:
+    """Record an attempt with its effects; rows that were deleted stay deleted."""
+    endpoint = _locked(connection, webhook_endpoints, due.endpoint_id)
+    delivery = _locked(connection, webhook_deliveries, due.delivery_id)
+    if endpoint is None or delivery is None:
+        return
+    connection.execute(
+        insert(webhook_attempts).values(
+            id=new_id(),
+            delivery_id=due.delivery_id,
+            at=attempt.at,
+            status=attempt.status,
+            failure=attempt.failure,
+            milliseconds=attempt.milliseconds,
+        )
+    )
+    if attempt.is_success:
+        _record_success(connection, endpoint, delivery)
+        return
+    if delivery.due_at == due.leased_until:
+        _move(connection, delivery, **_after_failure(due, attempt, now, chance))
+    if endpoint.active and not attempt.is_internal_error:
+        _record_failure(connection, endpoint, attempt, now)
+
+
+def _locked(connection: Connection, table: Any, row_id: Any) -> AnyRow | None:
+    query = select(table).where(table.c.id == row_id).with_for_update(key_share=True)
+    return connection.execute(query).one_or_none()
+
+
+def _move(connection: Connection, delivery: AnyRow, **values: Any) -> None:
+    connection.execute(
+        update(webhook_deliveries)
+        .where(webhook_deliveries.c.id == delivery.id)
+        .values(attempts=delivery.attempts + 1, **values)
+    )
+
+
+def _record_success(connection: Connection, endpoint: AnyRow, delivery: AnyRow) -> None:
+    _move(connection, delivery, state=DeliveryState.DELIVERED, due_at=None)
+    if endpoint.first_failed_at is not None:
+        connection.execute(
+            update(webhook_endpoints)
+            .where(webhook_endpoints.c.id == endpoint.id)
+            .values(first_failed_at=None, last_failed_at=None)
+        )
+
+
+def _after_failure(
+    due: DueDelivery, attempt: Attempt, now: datetime, chance: float
+) -> dict[str, Any]:
+    again_at = None
+    if not attempt.is_gone:
+        asked = asked_delay(attempt.retry_after, now)
+        again_at = next_attempt_at(due.attempts + 1, now, chance, asked)
+    state = DeliveryState.FAILED if again_at is None else DeliveryState.PENDING
+    return {"state": state, "due_at": again_at}
+
+
+def _record_failure(
+    connection: Connection, endpoint: AnyRow, attempt: Attempt, now: datetime
+) -> None:
+    since = failing_since(endpoint.first_failed_at, endpoint.last_failed_at, now)
+    connection.execute(
+        update(webhook_endpoints)
+        .where(webhook_endpoints.c.id == endpoint.id)
+        .values(first_failed_at=since, last_failed_at=now)
+    )
+    if attempt.is_gone:
+        disable_endpoint(connection, endpoint, GONE, _WORKER, now)
+    elif is_disabled_after(since, now):
+        disable_endpoint(connection, endpoint, GIVEN_UP, _WORKER, now)

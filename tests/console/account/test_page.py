@@ -1,0 +1,73 @@
+"""The own account: changing the password, the second factor, ending sessions."""
+
+import pytest
+
+from app.access.principal import Role
+from app.access.tables import audit_events
+from support.console_client import PASSWORD, ConsoleClient, make_user, open_console, signed_in
+from support.factories import Factory, Gateway, Tenant
+
+pytestmark = pytest.mark.one_engine
+
+NEW = "another horse battery"
+
+
+@pytest.fixture
+def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
+    """Somebody who is viewer of the tenant, signed in."""
+    make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.VIEWER})
+    console_client = open_console(gateway)
+    console_client.sign_in()
+    return console_client
+
+
+def change(console_client: ConsoleClient, current: str, new: str) -> tuple[int, str]:
+    form = {"current_password": current, "new_password": new}
+    answer = console_client.post("/console/account/password", form, on="/console/account")
+    return answer.status_code, answer.text
+
+
+def test_a_new_password_counts_and_ends_the_other_sessions(
+    gateway: Gateway, console_client: ConsoleClient, factory: Factory
+) -> None:
+    other = open_console(gateway)
+    other.sign_in()
+    assert change(console_client, PASSWORD, NEW)[0] == 303
+    assert "Password changed" in console_client.get("/console/account").text
+    assert other.get("/console").status_code == 302
+    assert other.sign_in().status_code == 403
+    assert other.sign_in(password=NEW).status_code == 303
+    assert "user.password_changed" in [row["action"] for row in factory.rows(audit_events)]
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "said"),
+    [
+        ("wrong", NEW, "Is not your password."),
+        (PASSWORD, "short", "Must have 12 to 200 characters."),
+        (PASSWORD, "aaaaaaaaaaaaaaaa", "Repeats too few characters."),
+        ("", "", "Is not your password."),
+    ],
+)
+def test_what_is_wrong_with_a_password_stands_beside_its_field(
+    console_client: ConsoleClient, current: str, new: str, said: str
+) -> None:
+    status, text = change(console_client, current, new)
+    assert (status, said in text) == (422, True)
+    assert 'aria-invalid="true"' in text
+    assert not (current and f'value="{current}"' in text)
+
+
+def test_all_other_sessions_can_be_ended(gateway: Gateway, console_client: ConsoleClient) -> None:
+    other = open_console(gateway)
+    other.sign_in()
+    console_client.post("/console/account/sessions/end", on="/console/account")
+    assert other.get("/console").status_code == 302
+    assert console_client.get("/console").status_code == 200
+
+
+def test_an_access_key_has_no_account_to_change(gateway: Gateway, tenant: Tenant) -> None:
+    console_client = signed_in(gateway, tenant.keys[Role.OWNER])
+    assert "A key has no password" in console_client.get("/console/account").text
+    answer = console_client.post("/console/account/sessions/end", on="/console")
+    assert answer.status_code == 403

@@ -1,0 +1,358 @@
+"""Manage Destinations without scripts: nothing before Save, and then just what was shown."""
+
+from pathlib import Path
+
+import pytest
+
+from app.access.principal import Role
+from app.access.tables import organizations
+from app.db.encryption import Cipher
+from app.db.engine import Database
+from app.destinations.geo_permissions.permissions import geo_permissions_from
+from app.destinations.geo_permissions.source import GeoPermission
+from app.destinations.geo_permissions.store import replace_permissions
+from app.destinations.policy.state import DENIED
+from app.kernel.countries import COUNTRIES
+from support.console_client import make_user, open_console
+from support.destination_pages import PAGE, DestinationPage, open_page
+from support.destinations import PolicyClient
+from support.factories import ACCOUNT, BR_NUMBER, Factory, Gateway, Tenant, open_gateway
+from support.forms import form_of
+from support.round_trips import counting_round_trips
+
+pytestmark = pytest.mark.one_engine
+
+MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
+LARGEST_PAGE = 40_000
+
+
+@pytest.fixture
+def policy_client(gateway: Gateway, tenant: Tenant, factory: Factory) -> PolicyClient:
+    """The workspace's destinations, as its other users change them."""
+    return PolicyClient(gateway, tenant, factory)
+
+
+@pytest.fixture
+def page(policy_client: PolicyClient) -> DestinationPage:
+    """The page, opened by an admin."""
+    return open_page(policy_client)
+
+
+def call_high_risk(factory: Factory, *codes: str, is_open: bool = True) -> None:
+    with factory.database.writing() as connection:
+        permissions = [GeoPermission(code, is_open, True) for code in codes]
+        replace_permissions(connection, ACCOUNT, geo_permissions_from(permissions), factory.now)
+
+
+def test_the_three_steps_of_the_documentation_allow_a_country(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    shown = page.select("FR", "Save")
+    assert (shown.status_code, policy_client.destinations) == (200, {"US": "allowed"})
+    assert "1 change, not saved yet" in page.text
+    assert page.press("Save").status_code == 303
+    assert policy_client.destinations == {"US": "allowed", "FR": "allowed"}
+    assert "Saved as revision 2." in page.text
+
+
+def test_the_cross_and_save_block_a_country(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    page.press("Remove United States")
+    assert "United States</strong> <small>US</small>: allowed → <strong>blocked" in page.text
+    assert policy_client.revision == 1
+    page.press("Save", reason="no business there")
+    assert policy_client.destinations == {"US": "blocked"}
+    assert policy_client.history()[0]["reason"] == "no business there"
+    assert policy_client.history()[0]["actor"]["name"] == "admin key"
+
+
+def test_several_changes_are_saved_as_one_revision(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    for code in ("FR", "DE"):
+        page.select(code)
+    page.press("Remove United States")
+    page.select("JP", hours="24")
+    assert "4 changes, not saved yet" in page.text
+    assert policy_client.revision == 1
+    page.press("Save")
+    assert policy_client.revision == 2
+    assert policy_client.destinations == {"US": "blocked", "FR": "allowed", "DE": "allowed"}
+    assert "until" in page.text.partition("<span>Japan</span>")[2][:80]
+    assert policy_client.reaches("+819012345678")
+
+
+def test_a_change_can_be_taken_back_before_it_is_saved(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    page.select("FR")
+    page.press("Remove United States")
+    page.press("Keep United States")
+    page.press("Remove France")
+    assert "No changes yet" in page.text
+    assert page.press("Save").status_code == 422
+    assert "There is nothing to save." in page.text
+    assert policy_client.revision == 1
+
+
+def test_save_does_nothing_that_was_not_shown(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    page.select("FR")
+    sent = form_of(page.shown.text, PAGE).pressed("Save") | {"allow": ["FR", "KZ"]}
+    page.shown = page.console_client.post_without_token(PAGE, sent)
+    assert page.shown.status_code == 200
+    assert "2 changes, not saved yet" in page.text
+    assert policy_client.revision == 1
+
+
+def test_the_effect_on_past_traffic_is_shown_first(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    for _ in range(2):
+        assert policy_client.gateway.send(policy_client.tenant).status_code == 201
+        policy_client.gateway.send(policy_client.tenant, to=BR_NUMBER)
+    page.press("Remove United States")
+    page.select("BR")
+    assert "<strong>2</strong> messages (2 segments) to United States" in page.text
+    assert "<strong>2</strong> refused sends to Brazil would have been sent." in page.text
+
+
+def test_territories_and_shut_gates_are_told(page: DestinationPage, factory: Factory) -> None:
+    call_high_risk(factory, "GB", is_open=False)
+    page.select("GB")
+    assert "Guernsey, Isle of Man, Jersey: separate from United Kingdom" in page.text
+    assert "Blocked at Twilio: United Kingdom" in page.text
+    page.select("AQ")
+    assert "No phone numbers exist for Antarctica" in page.text
+
+
+def test_a_high_risk_country_wants_to_be_acknowledged(
+    page: DestinationPage, policy_client: PolicyClient, factory: Factory
+) -> None:
+    call_high_risk(factory, "PK")
+    page.select("PK")
+    assert "I understand that Pakistan is high-risk" in page.text
+    assert page.press("Save").status_code == 422
+    assert "Select this to save, or remove Pakistan." in page.text
+    assert policy_client.revision == 1
+    assert page.press("Save", acknowledge="PK").status_code == 303
+    assert policy_client.destinations["PK"] == "allowed"
+
+
+def test_what_the_organization_denies_is_told_beside_the_field(
+    page: DestinationPage, policy_client: PolicyClient, factory: Factory
+) -> None:
+    factory.set(organizations, policy_client.tenant.organization_id, denied_destinations=["KP"])
+    page.reload()
+    assert "Blocked by your organization: North Korea" in page.text
+    assert page.select("KP").status_code == 422
+    described = page.text.partition('<select id="country"')[2]
+    assert DENIED in described.partition('id="country-problem" class="problem">')[2][:100]
+    for step in ("add", "save"):  # nor by a form of one's own
+        sent = {"csrf_token": page.console_client.token(PAGE), "allow": "KP", "revision": "1"}
+        page.console_client.post_without_token(PAGE, sent | {"step": step, "shown": "1;KP;;"})
+    assert policy_client.revision == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("", "Select a country."), ("US", "This country is already allowed."), ("usa", "Select a")],
+)
+def test_a_wrong_choice_is_told_beside_the_field(
+    page: DestinationPage, code: str, told: str
+) -> None:
+    page.select("FR")
+    assert page.select(code).status_code == 422
+    assert told in page.text.partition('id="country-problem"')[2][:100]
+    assert "1 change, not saved yet" in page.text
+
+
+def test_who_saves_later_sees_what_the_other_changed_and_loses_nothing(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    page.select("FR")
+    page.press("Remove United States")
+    policy_client.allow("DE", X_Change_Reason="a launch")
+    assert page.press("Save").status_code == 412
+    assert policy_client.destinations == {"US": "allowed", "DE": "allowed"}
+    assert "Someone else saved changes" in page.text
+    assert "<strong>admin key</strong>: Allowed countries (revision 2). Allowed: Germany." in (
+        page.text.replace(" .", ".")
+    )
+    assert "a launch" in page.text
+    assert "Save shows their changes" not in page.text  # it is shown
+    assert "2 changes, not saved yet" in page.text
+    assert page.press("Keep theirs and save mine on top", reason="ours").status_code == 303
+    assert policy_client.destinations == {"US": "blocked", "DE": "allowed", "FR": "allowed"}
+
+
+def test_a_second_change_meanwhile_is_shown_again(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    page.select("FR")
+    for code in ("DE", "ES"):
+        policy_client.allow(code)
+        assert page.press("Save").status_code == 412
+    assert page.press("Save").status_code == 303
+    assert policy_client.destinations == dict.fromkeys(("US", "DE", "ES", "FR"), "allowed")
+
+
+def test_both_changing_one_country_is_pointed_out(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    page.select("FR")
+    page.press("Remove United States")
+    policy_client.block("US")
+    policy_client.allow_until("2099-01-01T00:00:00Z", "FR")
+    page.press("Save")
+    assert "You changed this too: France" in page.text
+    assert "You changed this too: United States" in page.text
+    assert "1 change, not saved yet" in page.text  # the United States are blocked already
+    page.press("Save")
+    assert policy_client.destinations == {"US": "blocked", "FR": "allowed"}
+
+
+def test_where_the_other_did_the_same_nothing_is_left(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    page.select("FR")
+    policy_client.allow("FR")
+    page.press("Save")
+    assert "Your changes are in effect already: France." in page.text
+    assert policy_client.revision == 2
+
+
+def test_a_look_at_a_stale_form_says_so(page: DestinationPage, policy_client: PolicyClient) -> None:
+    page.select("FR")
+    policy_client.allow("DE")
+    sent = form_of(page.shown.text, PAGE).pressed("Save")
+    part = page.console_client.post_without_token(f"{PAGE}/preview", sent)
+    assert "Save shows their changes before anything is applied" in part.text
+    assert "<html" not in part.text
+    page.press("Save")
+    assert (page.shown.status_code, policy_client.revision) == (412, 2)
+
+
+def test_a_viewer_sees_everything_and_can_change_nothing(
+    policy_client: PolicyClient, factory: Factory
+) -> None:
+    policy_client.allow_until("2099-01-01T00:00:00Z", "JP")
+    page = open_page(policy_client, Role.VIEWER)
+    assert "Changes require the admin role" in page.text
+    for told in ("United States", "Japan", 'data-allowed="JP US"', "Suspend all sends"):
+        assert told in page.text
+    assert "<button" not in page.text.partition("<h1>")[2]
+    token = page.console_client.token(PAGE)
+    for path in (PAGE, f"{PAGE}/preview", f"{PAGE}/suspend", f"{PAGE}/freeze", f"{PAGE}/thaw"):
+        sent = {"csrf_token": token, "step": "save", "allow": "FR", "shown": "2;FR;;"}
+        sent |= {"revision": "2", "reason": "why not"}
+        assert page.console_client.post_without_token(path, sent).status_code == 403
+    assert policy_client.revision == 2
+
+
+def test_an_inherited_policy_is_shown_and_changed_at_its_owner(policy_client: PolicyClient) -> None:
+    child = policy_client.a_child(name="Shop")
+    page = open_page(child)
+    assert "inherits the destinations of a parent workspace" in page.text
+    assert "United States" in page.text
+    assert 'id="pending-changes"' not in page.text
+    assert 'data-kind="inherited"' in page.text
+    sent = {
+        "csrf_token": page.console_client.token(PAGE),
+        "allow": "FR",
+        "revision": "1",
+        "step": "save",
+    }
+    answer = page.console_client.post_without_token(PAGE, sent | {"shown": "1;FR;;"})
+    assert answer.status_code == 409
+    assert "FR" not in child.destinations
+
+
+def test_who_may_see_the_parent_is_led_to_it(policy_client: PolicyClient, factory: Factory) -> None:
+    child = policy_client.a_child(name="Shop")
+    organization_id = policy_client.tenant.organization_id
+    roles = {one.tenant.workspace_id: Role.VIEWER for one in (policy_client, child)}
+    make_user(factory, organization_id, {**roles})
+    console_client = open_console(policy_client.gateway)
+    console_client.sign_in()
+    console_client.post(
+        "/console/move", {"workspace_id": str(child.tenant.workspace_id)}, on="/console"
+    )
+    text = console_client.get(PAGE).text
+    assert "Go to Retail" in text
+    console_client.post_without_token(
+        "/console/move", form_of(text, "/console/move", "Go to Retail").pressed("Go to Retail")
+    )
+    assert "This workspace inherits" not in console_client.get(PAGE).text
+
+
+def test_a_freeze_stops_every_send_and_a_thaw_lets_them_go(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=" ").status_code == 422
+    assert "Must say why." in page.text.partition('id="policy-suspend-reason-problem"')[2][:60]
+    assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=MARKUP).status_code == 303
+    assert policy_client.gateway.send(policy_client.tenant).status_code == 403
+    assert "<script>alert" not in page.shown.text
+    assert page.press("Resume", f"{PAGE}/resume", reason="a false alarm").status_code == 303
+    assert policy_client.gateway.send(policy_client.tenant).status_code == 201
+
+
+def test_stored_texts_stay_texts(page: DestinationPage, policy_client: PolicyClient) -> None:
+    page.select("FR")
+    policy_client.allow("DE", X_Change_Reason=MARKUP)
+    page.press("Save", reason=MARKUP)
+    assert page.shown.status_code == 412
+    assert "&lt;script&gt;" in page.shown.text
+    assert "<script>alert" not in page.shown.text
+    assert "<img src=x" not in page.shown.text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"revision": "x", "step": "save"},
+        {"revision": "9" * 30, "allow": ["zz", "FR", "<b>"], "temporary": ["FR", "FR.5", "FR.x"]},
+        {"step": "remove:" + MARKUP, "block": MARKUP, "shown": MARKUP, "hours": "-1"},
+        {"step": "undo:", "acknowledge": MARKUP, "country": MARKUP},
+    ],
+)
+def test_a_form_of_ones_own_making_changes_nothing(
+    page: DestinationPage, policy_client: PolicyClient, sent: dict[str, str | list[str]]
+) -> None:
+    for path in (PAGE, f"{PAGE}/preview"):
+        token = page.console_client.token(PAGE)
+        answer = page.console_client.post_without_token(path, {"csrf_token": token, **sent})
+        assert answer.status_code in {200, 412, 422}
+        assert "<script>alert" not in answer.text
+    assert policy_client.revision == 1
+
+
+def test_the_page_is_small_and_in_one_language(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    """Break: name countries in the language of the browser."""
+    policy_client.put(dict.fromkeys(sorted(COUNTRIES)[:50], "allowed"))
+    answer = page.console_client.get(PAGE, Accept_Language="ar")
+    assert len(answer.data) < LARGEST_PAGE
+    assert '<option value="DE">Germany (DE, +49)</option>' in answer.text
+
+
+def test_the_page_costs_few_round_trips(
+    fresh_postgres_url: str, cipher: Cipher, tmp_path: Path
+) -> None:
+    database = Database(fresh_postgres_url, pool_size=1)
+    factory = Factory(database, cipher)
+    tenant = factory.tenant(factory.organization())
+    page = open_page(PolicyClient(open_gateway(database, cipher, tmp_path), tenant, factory))
+    with counting_round_trips(database) as trips:
+        counted = []
+        for _ in range(7):
+            trips.take()
+            page.reload()
+            counted.append(trips.take())
+    database.close()
+    # The session, the visitor, the workspace; then the list (three, of one revision) and the map.
+    assert counted[-1] == 3 + 3 + 1

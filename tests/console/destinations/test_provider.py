@@ -1,0 +1,211 @@
+"""Provider check: the four disagreements side by side, and asking Twilio again."""
+
+import re
+from html import unescape
+
+import pytest
+from sqlalchemy import update
+
+from app.access.principal import Role
+from app.access.tables import workspaces
+from app.db.encryption import Cipher
+from app.destinations.geo_permissions.check import CheckProvider
+from app.destinations.geo_permissions.permissions import geo_permissions_from
+from app.destinations.geo_permissions.source import GeoPermission
+from app.destinations.geo_permissions.store import replace_permissions
+from app.destinations.tables import provider_checks
+from app.web.registry import register_service
+from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
+from support.destinations import PolicyClient
+from support.factories import ACCOUNT, Factory, Gateway, Tenant
+from support.forms import form_of
+from support.geo import FakeGeo, ask_through_twilio, entry, listed, permits
+
+pytestmark = pytest.mark.one_engine
+
+PAGE = "/console/provider"
+
+
+@pytest.fixture
+def policy_client(
+    gateway: Gateway, tenant: Tenant, factory: Factory, cipher: Cipher
+) -> PolicyClient:
+    """The workspace's destinations, whose provider is the fake Twilio."""
+    ask_through_twilio(gateway, cipher)
+    return PolicyClient(gateway, tenant, factory)
+
+
+@pytest.fixture
+def console_client(policy_client: PolicyClient) -> ConsoleClient:
+    """An admin's window."""
+    return signed_in(policy_client.gateway, policy_client.tenant.keys[Role.ADMIN])
+
+
+def store(factory: Factory) -> None:
+    permissions = [
+        GeoPermission("US", True),
+        GeoPermission("FR", False),
+        GeoPermission("PK", False, is_high_risk=True),
+        GeoPermission("NG", True, is_high_risk=True),
+        GeoPermission("FI", True),
+    ]
+    with factory.database.writing() as connection:
+        replace_permissions(connection, ACCOUNT, geo_permissions_from(permissions), factory.now)
+
+
+def section(html: str, title: str) -> str:
+    """Return one of the four lists, with what to do about it."""
+    found = html.partition(f'<h2 id="{title}">')[2].partition("</section>")[0]
+    return " ".join(found.split())
+
+
+def test_the_four_lists_stand_with_what_to_do(
+    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+) -> None:
+    policy_client.allow("FR", "PK", "CU")
+    store(factory)
+    html = console_client.get(PAGE).text
+    closed = section(html, "closed-there")
+    for told in ("France <small>FR<", "Pakistan <small>PK, high-risk<", "Cuba <small>CU, uns"):
+        assert told in closed
+    assert "block=FR" in closed
+    opened = section(html, "open-there")
+    assert "Nigeria <small>NG, high-risk<" in opened
+    assert "Finland <small>FI<" in opened
+    risky = section(html, "high-risk")
+    assert "Nigeria" in risky
+    assert "https://console.twilio.com/" in risky
+    unsupported = section(html, "unsupported")
+    assert "Cuba" in unsupported
+    assert "Block them here" in unsupported
+    assert "Last checked <time" in html
+
+
+def test_agreement_is_said_too(
+    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+) -> None:
+    with factory.database.writing() as connection:
+        gates = geo_permissions_from([GeoPermission("US", True), GeoPermission("FR", False)])
+        replace_permissions(connection, ACCOUNT, gates, factory.now)
+    assert "Twilio's geo permissions match the destinations." in console_client.get(PAGE).text
+
+
+def test_twilio_is_asked_again(policy_client: PolicyClient, console_client: ConsoleClient) -> None:
+    assert "Not checked yet." in console_client.get(PAGE).text
+    policy_client.gateway.twilio.script.append(listed(entry("US"), entry("FR")))
+    answer = console_client.post(PAGE)
+    assert answer.status_code == 303
+    html = console_client.get(PAGE).text
+    assert "Refreshed." in html
+    assert "France" in section(html, "open-there")
+    assert len(policy_client.gateway.twilio.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "told"),
+    [(500, 503, "Twilio could not be reached"), (401, 502, "Ask an owner to check it.")],
+)
+def test_where_twilio_cannot_be_asked_what_was_known_stays(
+    policy_client: PolicyClient,
+    console_client: ConsoleClient,
+    status: int,
+    expected: int,
+    told: str,
+) -> None:
+    store(policy_client.factory)
+    policy_client.gateway.twilio.script.extend([listed(status=status)] * 3)
+    answer = console_client.post(PAGE)
+    assert answer.status_code == expected
+    assert told in answer.text
+    assert "last known answer is shown below." in answer.text
+    assert "Finland" in section(answer.text, "open-there")
+
+
+def test_a_workspace_without_an_account_says_what_to_do(
+    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+) -> None:
+    factory.set(workspaces, policy_client.tenant.workspace_id, account_sid=None)
+    html = console_client.get(PAGE).text
+    assert "has no Twilio account" in html
+    assert "Refresh from Twilio" not in html.partition("<h1>")[2]
+    assert console_client.post(PAGE).status_code == 422
+
+
+def test_a_viewer_sees_it_and_cannot_ask(policy_client: PolicyClient, factory: Factory) -> None:
+    store(factory)
+    console_client = signed_in(policy_client.gateway, policy_client.tenant.keys[Role.VIEWER])
+    html = console_client.get(PAGE).text
+    assert "Finland" in section(html, "open-there")
+    assert "<button" not in html.partition("<h1>")[2]
+    assert console_client.post(PAGE, on="/console").status_code == 403
+    assert policy_client.gateway.twilio.calls == []
+
+
+def test_nothing_is_held_while_twilio_is_asked(
+    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+) -> None:
+    def answers(_: object) -> object:
+        with factory.database.writing() as connection:  # a lock held meanwhile would wait for ever
+            connection.execute(update(provider_checks).values(checked_at=factory.now))
+        return listed(entry("US"))
+
+    policy_client.gateway.twilio.script.append(answers)  # type: ignore[arg-type]
+    assert console_client.post(PAGE).status_code == 303
+
+
+def test_twilio_is_changed_after_a_second_press_with_an_acknowledgement(
+    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+) -> None:
+    """Break: change without the acknowledgement, or what was not shown."""
+    register_service(
+        policy_client.gateway.client.application, _check_over(policy_client, source := FakeGeo())
+    )
+    source.permits[ACCOUNT] = permits(US=True, FR=False, FI=True)
+    policy_client.allow("FR")
+    path = f"{PAGE}/align"
+    shown = console_client.post(path, on=PAGE).text
+    assert ("Allow at Twilio:</strong> France." in shown, "Block at Twilio" in shown) == (
+        True,
+        True,
+    )
+    found = form_of(shown, path, "Change at Twilio").pressed("Change at Twilio")
+    found.pop("acknowledge", None)
+    for form in (found, found | {"acknowledge": "yes", "shown": "another"}):
+        assert console_client.post_without_token(path, form).status_code == 200
+    assert source.wanted == []
+    done = console_client.post_without_token(path, found | {"acknowledge": "yes"})
+    assert done.status_code == 303
+    assert {(one.country, one.is_open) for one in source.wanted} == {("FR", True), ("FI", False)}
+    assert ("geo.pushed", f"2 permissions of {ACCOUNT}") in audit_events_of_pages(factory)
+
+
+def test_who_shares_an_account_needs_a_role_everywhere(
+    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+) -> None:
+    register_service(
+        policy_client.gateway.client.application, _check_over(policy_client, source := FakeGeo())
+    )
+    source.permits[ACCOUNT] = permits(US=True, FI=True)
+    factory.tenant(policy_client.tenant.organization_id, "Sibling", account_sid=ACCOUNT)
+    refused = console_client.post(f"{PAGE}/align", on=PAGE)
+    assert (refused.status_code, "is shared by Retail, Sibling" in refused.text) == (403, True)
+    wide = factory.keys(policy_client.tenant.organization_id, None)[Role.ADMIN]
+    assert signed_in(policy_client.gateway, wide).post(f"{PAGE}/align", on=PAGE).status_code == 200
+
+
+def test_blocking_here_is_prepared_and_not_saved(
+    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+) -> None:
+    policy_client.allow("FR")
+    store(factory)
+    html = console_client.get(PAGE).text
+    link = re.search(r'href="([^"]+block=FR[^"]*)"', html)
+    assert link is not None
+    page = console_client.get(unescape(link[1])).text
+    assert "1 unsaved change" in page
+    assert policy_client.revision == 2
+
+
+def _check_over(policy_client: PolicyClient, source: FakeGeo) -> CheckProvider:
+    services = policy_client.gateway.services
+    return CheckProvider(services.database, source, services.clock)

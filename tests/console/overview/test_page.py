@@ -1,0 +1,211 @@
+"""The overview: figures out of the counters, what needs a look, and what a new workspace is told."""
+
+from datetime import timedelta
+from html import unescape
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, update
+from twilio.http.response import Response
+
+from app.access.principal import Role
+from app.db.heartbeats import beat, worker_heartbeats
+from app.kernel.clock import Clock, utc_now
+from app.messages.statistics.aggregate import AggregateMessages
+from app.messages.tables import message_counts, messages
+from app.prices.price_file import read_prices
+from app.prices.store import import_prices
+from app.use_cases.tables import use_cases
+from app.webhooks.tables import webhook_endpoints
+from support.console_client import ConsoleClient, make_user, open_console, signed_in
+from support.factories import BR_NUMBER, Factory, Gateway, Tenant
+from support.months import write_message
+
+MARKUP = '"><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+def console_client(gateway: Gateway, tenant: Tenant) -> ConsoleClient:
+    return signed_in(gateway, tenant.keys[Role.VIEWER])
+
+
+def overview(console_client: ConsoleClient) -> str:
+    answer = console_client.get("/console")
+    assert answer.status_code == 200
+    return unescape(answer.text)
+
+
+def count(factory: Factory) -> None:
+    while AggregateMessages(factory.database, Clock()).run_once():
+        pass
+
+
+def test_a_new_workspace_is_told_what_to_do_first(
+    tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    shown = overview(console_client)
+    assert "Send the first message" in shown
+    assert "curl -s https://sms.example.com/v1/sms" in shown
+    assert str(tenant.use_case_id) in shown
+    assert 'href="/docs"' in shown
+    assert 'href="/console/try"' in shown
+    assert "<svg class=" not in shown
+
+
+def test_sends_are_shown_as_they_were_counted(
+    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+) -> None:
+    sent = [gateway.send(tenant).json for _ in range(4)]
+    for message, word in zip(sent, ("delivered", "delivered", "failed"), strict=False):
+        gateway.callback(message["id"], message["message_sid"], word)
+    gateway.send(tenant, to=BR_NUMBER)
+    shown = overview(console_client)
+    assert "Not counted yet" in shown
+    assert "Send the first message" not in shown
+    count(factory)
+    shown = overview(console_client)
+    today = utc_now().date().isoformat()
+    cells = "".join(f'<td class="number">{number}</td>' for number in (2, 0, 1, 1))
+    assert f'<th scope="row">{today}</th>{cells}' in shown
+    assert "<dt>Sends in 30 days</dt><dd>4</dd>" in shown
+    assert "66.7%" in shown
+    assert 'href="/console/messages?country=US">United States</a>' in shown
+    assert "Brazil" in shown
+    assert shown.count('<div class="plot" hidden>') == shown.count("<summary>Show as table") == 3
+    name = factory.rows(use_cases)[0]["name"]
+    for query, told in (
+        ("period=24h", "Sends in 24 hours</dt><dd>4<"),
+        ("period=90d&by=country", ">United States</th>"),
+        ("period=7d&by=use_case", f">{name}</th>"),
+    ):
+        assert told in unescape(console_client.get(f"/console?{query}").text), query
+    assert console_client.get("/console?period=1y").status_code == 422
+
+
+def test_another_workspace_has_its_own_figures(
+    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+) -> None:
+    sibling = factory.tenant(tenant.organization_id, "sibling")
+    gateway.send(sibling)
+    count(factory)
+    assert "Send the first message" in overview(console_client)
+
+
+def test_a_silent_worker_is_told(console_client: ConsoleClient, factory: Factory) -> None:
+    assert "The worker has never reported." in overview(console_client)
+    with factory.database.writing() as c:
+        beat(c, "one", utc_now())
+    shown = overview(console_client)
+    assert "The worker has" not in shown
+    assert "running" in shown
+    with factory.database.writing() as c:
+        c.execute(update(worker_heartbeats).values(at=utc_now() - timedelta(minutes=2)))
+    assert "The worker has not reported since" in overview(console_client)
+
+
+def test_what_is_unconfirmed_stuck_or_without_receipt_is_listed(
+    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+) -> None:
+    gateway.twilio.script.append(Response(500, ""))
+    unconfirmed = gateway.send(tenant).json["details"]["id"]
+    fresh = gateway.send(tenant).json["id"]
+    stuck = gateway.send(tenant).json["id"]
+    earlier = utc_now() - timedelta(minutes=6)
+    factory.set(messages, UUID(stuck), created_at=earlier)
+    silent = write_message(factory.database, tenant, utc_now() - timedelta(hours=2))
+    recent = write_message(factory.database, tenant, utc_now() - timedelta(minutes=30))
+    old = write_message(factory.database, tenant, utc_now() - timedelta(hours=80))
+    shown = overview(console_client)
+    first, second = shown.split('id="quiet"')
+    assert f"/console/messages/{unconfirmed}" in first
+    assert f"/console/messages/{stuck}" in first
+    assert f"/console/messages/{silent}" in second
+    for absent in (fresh, recent, old):
+        assert f"/console/messages/{absent}" not in shown
+
+
+def test_the_health_of_each_webhook_endpoint_is_told(
+    tenant: Tenant, console_client: ConsoleClient, factory: Factory
+) -> None:
+    assert "No endpoints." in overview(console_client)
+    row = {
+        "workspace_id": tenant.workspace_id,
+        "events": ["sms.delivered"],
+        "secret": "x",
+        "created_at": factory.now,
+        "updated_at": factory.now,
+        "active": True,
+        "first_failed_at": None,
+        "disabled_reason": None,
+    }
+    with factory.database.writing() as c:
+        for place, more in enumerate(
+            (
+                {"url": "https://fine.example/secret-path"},
+                {"url": "https://failing.example/", "first_failed_at": factory.now},
+                {"url": "https://off.example/", "active": False, "disabled_reason": MARKUP},
+            )
+        ):
+            c.execute(insert(webhook_endpoints).values(**row | more, id=UUID(int=place + 1)))
+    shown = console_client.get("/console").text
+    assert 'fine.example</span> <span class="status status-active">active' in shown
+    assert 'failing.example</span> <span class="status status-failing">failing' in shown
+    assert 'off.example</span> <span class="status status-disabled">disabled' in shown
+    assert "secret-path" not in shown
+    assert "<img src=x" not in shown
+
+
+def test_an_organization_without_workspaces_is_told_so(gateway: Gateway, factory: Factory) -> None:
+    organization_id = factory.organization("Empty")
+    make_user(factory, organization_id, {None: Role.OWNER})
+    console_client = open_console(gateway)
+    assert console_client.sign_in().status_code == 303
+    for path in ("/console", "/console/messages", "/console/refusals", "/console/try"):
+        assert console_client.get(path).status_code == 200, path
+    assert "No workspace yet" in console_client.get("/console").text
+    assert console_client.get("/console/try?number=%2B12025550123").status_code == 200
+
+
+def test_the_page_is_light(
+    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+) -> None:
+    with factory.database.writing() as c:
+        c.execute(
+            insert(message_counts),
+            [
+                {
+                    "workspace_id": tenant.workspace_id,
+                    "day": utc_now().date() - timedelta(days=days),
+                    "hour": 1,
+                    "country": country,
+                    "sends": 123_456,
+                    "delivered": 120_000,
+                    "undelivered": 1_000,
+                    "failed": 1_000,
+                    "segments": 234_567,
+                }
+                for days in range(30)
+                for country in ("US", "CA", "BR", "FR", "DE", "GB", "MX", "IN", "ES", "IT", "JP")
+            ],
+        )
+    assert len(console_client.get("/console").data) < 40_000
+
+
+def test_it_shows_what_was_spent_and_what_refusals_saved(
+    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+) -> None:
+    assert "Spent" not in console_client.get("/console").text
+    text = "country,mccmnc,price,currency,valid_from\nUS,,0.05,USD,2026-01-01\nBR,,0.3,USD,2026-01-01\n"
+    with factory.database.writing() as c:
+        import_prices(c, read_prices(text), factory.now)
+    sent = gateway.send(tenant).get_json()["id"]
+    for _ in range(2):
+        gateway.send(tenant, to=BR_NUMBER)
+    AggregateMessages(gateway.services.database, gateway.services.clock).run_once()
+
+    shown = console_client.get("/console").text
+
+    assert "<dt>Spent</dt><dd>0.0500 USD</dd>" in shown
+    assert "<strong>0.6000 USD</strong>" in shown
+    assert ">DestinationBlocked</span>, 2 messages" in shown
+    assert "0.0500 USD (estimated)" in console_client.get(f"/console/messages/{sent}").text

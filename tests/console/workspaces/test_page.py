@@ -1,0 +1,236 @@
+"""The pages of workspaces: made, changed, and linked to Twilio by tokens that are never shown."""
+
+import re
+from typing import Any
+
+import pytest
+
+from app.access.accounts import NOT_ACCEPTED
+from app.access.principal import Role
+from app.access.tables import audit_events, provider_accounts, workspaces
+from support.console_client import ConsoleClient, make_user, open_console, signed_in
+from support.factories import ACCOUNT, AUTH_TOKEN, Factory, Gateway, Tenant
+from support.fake_twilio import refused
+from support.tables import snapshot
+
+pytestmark = pytest.mark.one_engine
+
+PATH = "/console/workspaces"
+NEW = PATH + "/new"
+NEW_ACCOUNT = "AC" + "9" * 32
+SECRET = "5" * 32
+MARKUP = '"><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
+    """The window of an owner of the organization."""
+    make_user(factory, tenant.organization_id, {None: Role.OWNER})
+    console_client = open_console(gateway)
+    console_client.sign_in()
+    return console_client
+
+
+def make(console_client: ConsoleClient, **form: str) -> Any:
+    return console_client.post(PATH, {"name": "Outlet", "home_country": "CA", **form}, on=NEW)
+
+
+def change(console_client: ConsoleClient, tenant: Tenant, below: str = "", **form: str) -> Any:
+    own = f"{PATH}/{tenant.workspace_id}"
+    return console_client.post(own + below, form, on=own)
+
+
+def stored(factory: Factory, name: str) -> dict[str, Any]:
+    return next(row for row in factory.rows(workspaces) if row["name"] == name)
+
+
+def tokens(factory: Factory, sid: str) -> tuple[str | None, str | None]:
+    row = next(row for row in factory.rows(provider_accounts) if row["sid"] == sid)
+    encrypted = row["auth_token"], row["next_auth_token"]
+    opened = [None if one is None else factory.cipher.decrypt(sid, one) for one in encrypted]
+    return opened[0], opened[1]
+
+
+def audit_trail(factory: Factory) -> list[str]:
+    return [
+        row["action"] for row in factory.rows(audit_events) if row["actor_name"] == "Ada Example"
+    ]
+
+
+def problem(page: str, field: str) -> str:
+    found = re.search(rf'<small id="{field}-problem"[^>]*>([^<]*)', page)
+    assert found is not None, page[-3000:]
+    return found.group(1)
+
+
+def test_a_workspace_is_made_with_its_account(
+    factory: Factory, console_client: ConsoleClient
+) -> None:
+    answer = make(console_client, account_sid=NEW_ACCOUNT, auth_token=SECRET)
+    assert answer.status_code == 303
+    row = stored(factory, "Outlet")
+    assert answer.headers["Location"] == f"{PATH}/{row['id']}"
+    assert (row["home_country"], row["account_sid"]) == ("CA", NEW_ACCOUNT)
+    assert tokens(factory, NEW_ACCOUNT) == (SECRET, None)
+    assert {"workspace.created", "provider_account.created"} <= set(audit_trail(factory))
+    page = console_client.get(answer.headers["Location"]).text
+    assert ("Outlet is created." in page, SECRET in page) == (True, False)
+    assert "Outlet" in console_client.get(PATH).text
+
+
+@pytest.mark.parametrize(("chosen", "inherits"), [("", True), ("own", False)])
+def test_a_workspace_below_another_follows_it_unless_told_otherwise(
+    factory: Factory, tenant: Tenant, console_client: ConsoleClient, chosen: str, inherits: bool
+) -> None:
+    make(console_client, parent_id=str(tenant.workspace_id), destinations=chosen)
+    row = stored(factory, "Outlet")
+    assert (row["parent_id"], row["inherits_destinations"]) == (tenant.workspace_id, inherits)
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "said"),
+    [
+        ({"name": ""}, "name", "Must have 1 to 200 characters"),
+        ({"name": "Retail"}, "name", "Is the name of another workspace"),
+        ({"home_country": "XX"}, "home_country", "Must be an ISO 3166-1"),
+        ({"account_sid": "AC1"}, "account_sid", "Must be AC and 32 hexadecimal digits."),
+        ({"account_sid": NEW_ACCOUNT}, "auth_token", "Is needed for an account that is new."),
+        ({"auth_token": SECRET}, "account_sid", "Missing data for required field."),
+    ],
+)
+def test_what_is_wrong_with_a_new_one_stands_beside_its_field(
+    factory: Factory, console_client: ConsoleClient, form: dict[str, str], field: str, said: str
+) -> None:
+    answer = make(console_client, **form)
+    assert answer.status_code == 422
+    assert said in problem(answer.text, field)
+    assert SECRET not in answer.text
+    assert len(factory.rows(workspaces)) == 1
+
+
+def test_settings_are_changed_and_what_is_wrong_stands_beside_its_field(
+    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    given = {"name": "Shops", "home_country": "CA"}
+    days = {"body_retention_days": "3", "number_retention_days": "30"}
+    assert change(console_client, tenant, **given, **days).status_code == 303
+    row = stored(factory, "Shops")
+    kept = row["home_country"], row["body_retention_days"], row["number_retention_days"]
+    assert kept == ("CA", 3, 30)
+    assert "workspace.changed" in audit_trail(factory)
+    for field, wrong, said in (
+        ("name", "", "Must have 1 to 200"),
+        ("body_retention_days", "0", "Must be from 1 to 3650 days."),
+        ("number_retention_days", "many", "Not a valid integer."),
+    ):
+        answer = change(console_client, tenant, **given | days | {field: wrong})
+        assert (answer.status_code, said in problem(answer.text, field)) == (422, True)
+    assert stored(factory, "Shops") == row
+
+
+def test_a_token_is_changed_in_two_steps_and_none_is_ever_shown(
+    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    page = f"{PATH}/{tenant.workspace_id}"
+    assert "Remove the next token" not in console_client.get(page).text
+    change(console_client, tenant, "/account", account_sid=ACCOUNT, next_auth_token=SECRET)
+    assert tokens(factory, ACCOUNT) == (AUTH_TOKEN, SECRET)
+    shown = console_client.get(page).text
+    assert "Token rotation in progress" in shown
+    assert SECRET not in shown
+    assert AUTH_TOKEN not in shown
+    change(
+        console_client,
+        tenant,
+        "/account",
+        account_sid=ACCOUNT,
+        auth_token=SECRET,
+        forget_next="yes",
+    )
+    assert tokens(factory, ACCOUNT) == (SECRET, None)
+    wrong = change(console_client, tenant, "/account", account_sid=ACCOUNT, auth_token="a b")
+    assert "visible ASCII" in problem(wrong.text, "auth_token")
+    assert 'value="a b"' not in wrong.text
+
+
+def test_a_token_that_twilio_does_not_accept_is_refused_at_its_field(
+    gateway: Gateway, factory: Factory, tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    given = {"account_sid": NEW_ACCOUNT, "auth_token": SECRET}
+    for status, expected in ((401, 422), (500, 503)):
+        gateway.twilio.account = lambda *_, status=status: refused(20003, status)
+        for answer in (
+            change(console_client, tenant, "/account", **given),
+            make(console_client, **given),
+        ):
+            assert answer.status_code == expected
+            assert SECRET not in answer.text
+            if expected == 422:
+                assert problem(answer.text, "auth_token") == NOT_ACCEPTED
+    assert [row["sid"] for row in factory.rows(provider_accounts)] == [ACCOUNT]
+
+
+def test_an_account_is_unlinked_and_forgotten(
+    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    assert change(console_client, tenant, "/account/unlink").status_code == 303
+    assert stored(factory, "Retail")["account_sid"] is None
+    assert factory.rows(provider_accounts) == []
+    empty = change(console_client, tenant, "/account")
+    assert problem(empty.text, "account_sid") == "Is needed: the workspace has no account."
+
+
+def test_a_frozen_workspace_says_why_and_leads_to_its_destinations(
+    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    frozen = factory.tenant(tenant.organization_id, "Sibling")
+    factory.set(
+        workspaces, frozen.workspace_id, suspended_at=factory.now, suspended_reason="an attack"
+    )
+    page = console_client.get(f"{PATH}/{frozen.workspace_id}").text
+    assert ("suspended" in page, "an attack" in page) == (True, True)
+    form = {"workspace_id": str(frozen.workspace_id), "next": "/console/destinations"}
+    moved = console_client.post("/console/move", form, on="/console")
+    assert moved.headers["Location"] == "/console/destinations"
+    elsewhere = console_client.post(
+        "/console/move", form | {"next": "//evil.example"}, on="/console"
+    )
+    assert elsewhere.headers["Location"] == "/console"
+
+
+def test_nobody_but_an_owner_of_the_organization_changes_workspaces(
+    gateway: Gateway, factory: Factory, tenant: Tenant
+) -> None:
+    organization = factory.keys(tenant.organization_id, None)
+    for key in (organization[Role.ADMIN], tenant.keys[Role.OWNER]):
+        console_client = signed_in(gateway, key)
+        before = snapshot(factory.database)
+        own = f"{PATH}/{tenant.workspace_id}"
+        for path in (PATH, own, f"{own}/account", f"{own}/account/unlink"):
+            form = {"name": "Mine", "home_country": "CA", "auth_token": SECRET}
+            assert console_client.post(path, form, on="/console").status_code == 403
+        assert snapshot(factory.database) == before
+
+
+def test_workspaces_of_another_organization_are_not_found(
+    factory: Factory, console_client: ConsoleClient
+) -> None:
+    stranger = factory.tenant(factory.organization("Other"), "Stranger")
+    own = f"{PATH}/{stranger.workspace_id}"
+    assert console_client.get(own).status_code == 404
+    assert "Stranger" not in console_client.get(PATH).text
+    for path in (own, f"{own}/account", f"{own}/account/unlink"):
+        form = {"name": "Mine", "account_sid": NEW_ACCOUNT, "auth_token": SECRET}
+        assert console_client.post(path, form, on=PATH).status_code == 404
+    assert stored(factory, "Stranger")["account_sid"] == stranger.account_sid
+
+
+def test_markup_in_names_stays_text(
+    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    factory.set(workspaces, tenant.workspace_id, name=MARKUP, suspended_at=factory.now)
+    factory.set(workspaces, tenant.workspace_id, suspended_reason=MARKUP)
+    for path in (PATH, NEW, f"{PATH}/{tenant.workspace_id}"):
+        page = console_client.get(path).text
+        assert "&lt;img src=x" in page
+        assert "<img src=x" not in page

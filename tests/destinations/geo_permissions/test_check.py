@@ -1,0 +1,289 @@
+"""Asking Twilio: each account once, with its own credentials, and what a failure leaves alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from app.access.tables import provider_accounts, workspaces
+from app.db.encryption import Cipher
+from app.destinations.geo_permissions.check import CheckProvider
+from app.destinations.geo_permissions.compare import Comparison
+from app.destinations.geo_permissions.source import GeoPermission, GeoUnknown
+from app.destinations.geo_permissions.store import note_closed
+from app.destinations.tables import provider_checks, provider_permissions
+from app.emulator.server import EmulatorServer
+from app.kernel.clock import Clock
+from app.kernel.countries import COUNTRIES
+from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Tenant
+from support.geo import FakeGeo, over_the_wire, permits
+from support.tables import snapshot
+from support.threads import together
+from support.time import ManualClock
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def geo() -> FakeGeo:
+    return FakeGeo({ACCOUNT: permits(US=True, BR=False), OTHER_ACCOUNT: permits(US=False, FR=True)})
+
+
+@pytest.fixture
+def check(factory: Factory, geo: FakeGeo, clock: ManualClock) -> CheckProvider:
+    return CheckProvider(factory.database, geo, clock.clock())
+
+
+def _other(factory: Factory, tenant: Tenant, **values: Any) -> Tenant:
+    return factory.tenant(
+        tenant.organization_id, "Outlet", account_sid=OTHER_ACCOUNT, auth_token="other", **values
+    )
+
+
+def test_each_workspace_is_compared_with_its_own_account(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo, clock: ManualClock
+) -> None:
+    _other(factory, tenant, destinations={"US": "allowed"})
+
+    outlet, retail = check()
+
+    assert [outlet.target.name, retail.target.name] == ["Outlet", "Retail"]
+    assert outlet.view.comparison == Comparison(("US",), ("FR",))
+    assert retail.view.comparison == Comparison()
+    assert [one.problem for one in (outlet, retail)] == [None, None]
+    assert {one.view.checked_at for one in (outlet, retail)} == {clock.at}
+    assert sorted(geo.target) == [ACCOUNT, OTHER_ACCOUNT]
+
+
+def test_an_account_that_workspaces_share_is_asked_once(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
+) -> None:
+    factory.tenant(tenant.organization_id, "Second", destinations={"BR": "allowed"})
+
+    retail, second = check()
+
+    assert geo.target == [ACCOUNT]
+    assert retail.view.comparison == Comparison()
+    assert second.view.comparison == Comparison(("BR",), ("US",))
+
+
+def test_one_workspace_can_be_asked_for_alone_or_with_those_of_its_account(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
+) -> None:
+    other = _other(factory, tenant)
+    second = factory.tenant(tenant.organization_id, "Second")
+
+    alone = check(tenant.workspace_id)
+    sharing = check(second.workspace_id, whole_account=True)
+
+    assert [one.target.workspace_id for one in alone] == [tenant.workspace_id]
+    assert [one.target.name for one in sharing] == ["Retail", "Second"]
+    assert geo.target == [ACCOUNT, ACCOUNT]
+    assert [one.target.name for one in check(other.workspace_id)] == ["Outlet"]
+
+
+def test_a_workspace_without_an_account_is_passed_over(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
+) -> None:
+    factory.set(workspaces, tenant.workspace_id, account_sid=None)
+
+    assert check() == []
+    assert check(tenant.workspace_id) == []
+    assert geo.target == []
+
+
+def test_a_workspace_that_inherits_is_compared_by_its_parents_policy(
+    factory: Factory, tenant: Tenant, check: CheckProvider
+) -> None:
+    child = _other(factory, tenant, parent_id=tenant.workspace_id, inherits=True)
+
+    (found,) = check(child.workspace_id)
+
+    assert found.view.comparison == Comparison(("US",), ("FR",))
+
+
+def test_no_connection_is_held_while_the_provider_is_asked(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
+) -> None:
+    held: list[Any] = []
+    geo.during = lambda: held.append(factory.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    check()
+
+    assert held == [0]
+
+
+def test_a_check_replaces_all_that_was_known_of_the_account_and_of_no_other(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo, clock: ManualClock
+) -> None:
+    _other(factory, tenant)
+    check()
+    with factory.database.writing() as c:
+        note_closed(c, ACCOUNT, "US", clock.at)
+        note_closed(c, ACCOUNT, "DE", clock.at)
+        note_closed(c, OTHER_ACCOUNT, "FR", clock.at)
+    clock.advance(60)
+    geo.permits[ACCOUNT] = [
+        GeoPermission("US", True),
+        GeoPermission("PK", False, is_high_risk=True),
+    ]
+
+    check(tenant.workspace_id)
+
+    rows = {
+        (row.pop("account_sid"), row.pop("country")): row
+        for row in factory.rows(provider_permissions)
+    }
+    at = clock.at
+    assert rows == {
+        (ACCOUNT, "US"): _row(is_open=True, at=at, by="check"),
+        (ACCOUNT, "PK"): _row(is_open=False, at=at, by="check", is_high_risk=True),
+        (OTHER_ACCOUNT, "US"): _row(is_open=False, at=at - timedelta(seconds=60), by="check"),
+        (OTHER_ACCOUNT, "FR"): _row(is_open=False, at=at - timedelta(seconds=60), by="21408"),
+    }
+    checks = {row["account_sid"]: row["checked_at"] for row in factory.rows(provider_checks)}
+    assert checks == {ACCOUNT: at, OTHER_ACCOUNT: at - timedelta(seconds=60)}
+
+
+def _row(*, is_open: bool, at: Any, by: str, is_high_risk: bool = False) -> dict[str, Any]:
+    return {"is_open": is_open, "is_high_risk": is_high_risk, "noted_at": at, "noted_by": by}
+
+
+def test_a_refusal_keeps_what_is_known_of_a_countrys_risk(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
+) -> None:
+    geo.permits[ACCOUNT] = [GeoPermission("PK", True, is_high_risk=True)]
+    (before,) = check()
+    with factory.database.writing() as c:
+        note_closed(c, ACCOUNT, "PK", factory.now)
+        note_closed(c, ACCOUNT, None, factory.now)
+
+    (row,) = factory.rows(provider_permissions)
+    assert before.view.comparison.high_risk == ("PK",)
+    assert (row["country"], row["is_open"], row["is_high_risk"]) == ("PK", False, True)
+
+
+@pytest.mark.parametrize("answer", [GeoUnknown("Twilio cannot be reached"), []])
+def test_an_account_that_cannot_be_asked_keeps_all_that_was_known_and_the_others_go_on(
+    factory: Factory,
+    check: CheckProvider,
+    geo: FakeGeo,
+    clock: ManualClock,
+    answer: GeoUnknown | list[GeoPermission],
+) -> None:
+    tenant = factory.tenant(factory.organization())
+    _other(factory, tenant, destinations={"BR": "allowed"})
+    check()
+    before = snapshot(factory.database)
+    first = clock.at
+    clock.advance(60)
+    geo.permits[OTHER_ACCOUNT] = answer
+
+    outlet, retail = check()
+
+    assert str(outlet.problem) == str(answer or "the answer names no country")
+    assert outlet.view.comparison == Comparison((), ("FR",))
+    assert (outlet.view.checked_at, retail.view.checked_at) == (first, clock.at)
+    assert retail.problem is None
+    clock.at = first
+    check(tenant.workspace_id)
+    assert snapshot(factory.database) == before
+
+
+def test_checks_and_refusals_at_the_same_time_do_not_disturb_each_other(
+    factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
+) -> None:
+    codes = sorted(COUNTRIES)
+    geo.permits[ACCOUNT] = permits(**dict.fromkeys(codes[:-30], True))
+
+    def ask() -> None:
+        for _ in range(5):
+            assert check()[0].problem is None
+
+    def note() -> None:
+        for code in reversed(codes):
+            with factory.database.writing_once() as c:
+                note_closed(c, ACCOUNT, code, factory.now)
+
+    together([ask, note, ask, note])
+
+    check()
+    rows = factory.rows(provider_permissions)
+    assert {(row["country"], row["is_open"]) for row in rows} == {(c, True) for c in codes[:-30]}
+
+
+@pytest.fixture
+def emulated(factory: Factory, cipher: Cipher) -> Any:
+    with EmulatorServer() as server, over_the_wire(server.url, cipher) as source:
+        yield server, CheckProvider(factory.database, source, Clock())
+
+
+def test_a_real_round_asks_as_each_subaccount_itself(
+    factory: Factory, tenant: Tenant, emulated: tuple[EmulatorServer, CheckProvider]
+) -> None:
+    server, check = emulated
+    other = _other(
+        factory, tenant, destinations={"US": "allowed", "PK": "allowed", "IR": "allowed"}
+    )
+    for sid, token in ((ACCOUNT, AUTH_TOKEN), (OTHER_ACCOUNT, "other")):
+        server.emulator.accounts.change(
+            sid, lambda now, token=token: replace(now, auth_token=token)
+        )
+    server.emulator.accounts.change(ACCOUNT, lambda now: now.with_regions({"US": False}))
+
+    (retail,), (outlet,) = check(tenant.workspace_id), check(other.workspace_id)
+
+    assert (retail.problem, outlet.problem) == (None, None)
+    assert retail.view.comparison.allowed_here_closed_there == ("US",)
+    assert "FR" in retail.view.comparison.closed_here_open_there
+    assert outlet.view.comparison.allowed_here_closed_there == ("IR", "PK")
+    assert outlet.view.comparison.high_risk == ("PK",)
+    assert outlet.view.comparison.unsupported == ("IR",)
+
+
+def _with_another_token(factory: Factory, server: EmulatorServer) -> None:
+    server.emulator.accounts.change(ACCOUNT, lambda now: replace(now, auth_token="rotated"))
+
+
+def _gone(factory: Factory, server: EmulatorServer) -> None:
+    server.close()
+
+
+def _unsealed(factory: Factory, server: EmulatorServer) -> None:
+    with factory.database.writing() as c:
+        c.execute(update(provider_accounts).values(auth_token="not sealed"))
+
+
+@pytest.mark.parametrize(
+    ("breaks", "why", "is_misconfigured"),
+    [
+        (_with_another_token, "Twilio answered 20003", True),
+        (_gone, "Twilio cannot be reached", False),
+        (_unsealed, "the stored auth token cannot be decrypted", True),
+    ],
+)
+def test_a_real_failure_says_why_and_touches_nothing(
+    factory: Factory,
+    emulated: tuple[EmulatorServer, CheckProvider],
+    breaks: Callable[[Factory, EmulatorServer], None],
+    why: str,
+    is_misconfigured: bool,
+) -> None:
+    server, check = emulated
+    factory.tenant(factory.organization())
+    check()
+    breaks(factory, server)
+    before = snapshot(factory.database)
+
+    (found,) = check()
+
+    assert isinstance(found.problem, GeoUnknown)
+    assert (str(found.problem), found.problem.is_misconfigured) == (why, is_misconfigured)
+    assert AUTH_TOKEN not in str(found.problem)
+    assert snapshot(factory.database) == before

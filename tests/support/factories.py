@@ -1,0 +1,304 @@
+"""A small world of tenants, written straight into the tables, and a gateway that serves it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from flask.testing import FlaskClient
+from sqlalchemy import insert, select, update
+
+from app.access.key_limits import Rate
+from app.access.keys import create_key
+from app.access.principal import Role
+from app.access.tables import access_keys, organizations, provider_accounts, workspaces
+from app.application import create_app
+from app.bootstrap import Services, open_services
+from app.db.encryption import Cipher
+from app.db.engine import Database
+from app.destinations.tables import destination_policies
+from app.guards.limits import GuardName
+from app.guards.tables import guard_settings
+from app.kernel.clock import Clock, utc_now
+from app.kernel.ids import new_id
+from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
+from app.providers.twilio.proof import TwilioProof
+from app.providers.twilio.signature import sign
+from app.settings import Settings
+from app.use_cases.tables import senders, use_cases
+from support.fake_twilio import FakeTwilio
+
+PUBLIC_URL = "https://sms.example.com"
+ACCOUNT = "AC" + "a" * 32
+OTHER_ACCOUNT = "AC" + "b" * 32
+AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
+SERVICE_SID = "MG" + "c" * 32
+US_NUMBER = "+12025550123"
+BR_NUMBER = "+5511961234567"
+
+
+@dataclass
+class Tenant:
+    """One workspace with a use case and a key of each role."""
+
+    organization_id: UUID
+    workspace_id: UUID
+    use_case_id: UUID
+    account_sid: str
+    keys: dict[Role, str]
+
+
+@dataclass
+class Factory:
+    """A database, a fake Twilio, and the tenants in it."""
+
+    database: Database
+    cipher: Cipher
+    now: datetime = field(default_factory=utc_now)
+
+    def organization(self, name: str = "Acme", denied: tuple[str, ...] = ()) -> UUID:
+        organization_id = new_id()
+        with self.database.writing() as c:
+            c.execute(
+                insert(organizations).values(
+                    id=organization_id,
+                    name=name,
+                    denied_destinations=list(denied),
+                    created_at=self.now,
+                    updated_at=self.now,
+                )
+            )
+        return organization_id
+
+    def keys(self, organization_id: UUID, workspace_id: UUID | None) -> dict[Role, str]:
+        with self.database.writing() as c:
+            made = {
+                role: create_key(
+                    c,
+                    organization_id=organization_id,
+                    workspace_id=workspace_id,
+                    name=f"{role} key",
+                    role=role,
+                    now=self.now,
+                    rate=Rate(10_000, 100_000),
+                ).token
+                for role in Role
+            }
+            # Their last use is fresh: requests of tests write it no more.
+            of_scope = access_keys.c.organization_id == organization_id
+            used = {"last_used_at": self.now, "last_used_address": "127.0.0.1"}
+            c.execute(update(access_keys).where(of_scope).values(used))
+            return made
+
+    def tenant(
+        self,
+        organization_id: UUID,
+        name: str = "Retail",
+        *,
+        account_sid: str | None = None,
+        auth_token: str = AUTH_TOKEN,
+        destinations: dict[str, str] | None = None,
+        parent_id: UUID | None = None,
+        inherits: bool = False,
+        guarded: bool = False,
+    ) -> Tenant:
+        """Make a workspace; without a SID the first organization uses `ACCOUNT`.
+
+        Its guards are off unless it is ``guarded``: most tests send often to one number.
+        """
+        workspace_id = new_id()
+        with self.database.writing() as c:
+            accounts = select(provider_accounts.c.sid, provider_accounts.c.organization_id)
+            owners = {row.sid: row.organization_id for row in c.execute(accounts)}
+            if account_sid is None:
+                is_free = owners.get(ACCOUNT, organization_id) == organization_id
+                account_sid = ACCOUNT if is_free else f"AC{organization_id.hex}"
+            if account_sid not in owners:
+                c.execute(
+                    insert(provider_accounts).values(
+                        sid=account_sid,
+                        organization_id=organization_id,
+                        auth_token=self.cipher.encrypt(account_sid, auth_token),
+                        created_at=self.now,
+                        updated_at=self.now,
+                    )
+                )
+            c.execute(
+                insert(workspaces).values(
+                    id=workspace_id,
+                    organization_id=organization_id,
+                    name=name,
+                    home_country="US",
+                    parent_id=parent_id,
+                    inherits_destinations=inherits,
+                    account_sid=account_sid,
+                    body_retention_days=7,
+                    number_retention_days=90,
+                    created_at=self.now,
+                    updated_at=self.now,
+                )
+            )
+            if not guarded:
+                c.execute(
+                    insert(guard_settings).values(
+                        workspace_id=workspace_id,
+                        revision=1,
+                        guards={name.value: {"mode": "off"} for name in GuardName},
+                        updated_at=self.now,
+                    )
+                )
+            if not inherits:
+                c.execute(
+                    insert(destination_policies).values(
+                        workspace_id=workspace_id,
+                        revision=1,
+                        destinations={"US": "allowed"} if destinations is None else destinations,
+                        created_at=self.now,
+                        updated_at=self.now,
+                    )
+                )
+        use_case_id = self.use_case(workspace_id)
+        return Tenant(
+            organization_id,
+            workspace_id,
+            use_case_id,
+            account_sid,
+            self.keys(organization_id, workspace_id),
+        )
+
+    def use_case(
+        self, workspace_id: UUID, *, sender: str | None = "+12025550100", **values: Any
+    ) -> UUID:
+        use_case_id = new_id()
+        row = {
+            "id": use_case_id,
+            "workspace_id": workspace_id,
+            "name": f"use case {use_case_id}",
+            "messaging_service_sid": SERVICE_SID,
+            "active": True,
+            "brand_sid": "BN" + "d" * 32,
+            "brand_status": "APPROVED",
+            "campaign_sid": "QE" + "e" * 32,
+            "campaign_status": "VERIFIED",
+            "created_at": self.now,
+            "updated_at": self.now,
+        }
+        with self.database.writing() as c:
+            c.execute(insert(use_cases).values(**row | values))
+            if sender is not None:
+                c.execute(
+                    insert(senders).values(
+                        id=new_id(),
+                        use_case_id=use_case_id,
+                        number=sender,
+                        type="long_code",
+                        country="US",
+                        created_at=self.now,
+                    )
+                )
+        return use_case_id
+
+    def set(self, table: Any, row_id: UUID, **values: Any) -> None:
+        with self.database.writing() as c:
+            c.execute(update(table).where(table.c.id == row_id).values(**values))
+
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        with self.database.reading() as c:
+            return [dict(row._mapping) for row in c.execute(select(table))]
+
+
+@dataclass
+class Gateway:
+    """A gateway under test, with the fake Twilio that it sends through."""
+
+    services: Services
+    twilio: FakeTwilio
+    client: FlaskClient
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> Any:
+        return self.client.post(path, json=body, headers=_headers(key, headers))
+
+    def get(self, path: str, *, key: str | None = None, **headers: str) -> Any:
+        return self.client.get(path, headers=_headers(key, headers))
+
+    def delete(self, path: str, *, key: str | None = None) -> Any:
+        return self.client.delete(path, headers=_headers(key, {}))
+
+    def send(
+        self,
+        tenant: Tenant,
+        *,
+        to: str = US_NUMBER,
+        message: str = "Your code is 1234",
+        role: Role = Role.SENDER,
+        **headers: str,
+    ) -> Any:
+        body = {"use_case_id": str(tenant.use_case_id), "to_phone_number": to, "message": message}
+        return self.post("/v1/sms", body, key=tenant.keys[role], **headers)
+
+    def callback(
+        self,
+        message_id: str | None,
+        message_sid: str,
+        status: str,
+        *,
+        account_sid: str = ACCOUNT,
+        token: str = AUTH_TOKEN,
+        path: str = "/v1/webhook/twilio/sms-status",
+        **extra: str,
+    ) -> Any:
+        form = {
+            "AccountSid": account_sid,
+            "MessageSid": message_sid,
+            "SmsSid": message_sid,
+            "MessageStatus": status,
+            "SmsStatus": status,
+            "From": "+12025550100",
+            "To": US_NUMBER,
+        } | extra
+        target = path + (f"?message_id={message_id}" if message_id else "")
+        signature = sign(
+            token, PUBLIC_URL + target, {name: [value] for name, value in form.items()}
+        )
+        return self.client.post(target, data=form, headers={"X-Twilio-Signature": signature})
+
+
+def _headers(key: str | None, headers: dict[str, str]) -> dict[str, str]:
+    found = {name.replace("_", "-"): value for name, value in headers.items()}
+    return found if key is None else found | {"Authorization": f"AccessKey {key}"}
+
+
+def open_gateway(
+    database: Database,
+    cipher: Cipher,
+    instance: Path,
+    *,
+    clock: Clock | None = None,
+    public_url: str = PUBLIC_URL,
+    threads: int = 8,
+    twilio_url: str | None = None,
+    **settings: Any,
+) -> Gateway:
+    """Wire a gateway to a database and a fake Twilio."""
+    twilio = FakeTwilio()
+    provider = TwilioProvider(TwilioClients(twilio, cipher), CallbackUrl(public_url))
+    prover = None if twilio_url else TwilioProof(twilio)
+    services = open_services(
+        Settings(
+            instance=instance,
+            database_url=database.engine.url.render_as_string(hide_password=False),
+            public_url=public_url,
+            twilio_url=twilio_url,
+            secret_key="0123456789abcdef" * 2,
+            encryption_keys=(Settings.__name__,),
+            threads=threads,
+            **settings,
+        ),
+        clock=clock,
+        provider=provider,
+        prover=prover,
+        cipher=cipher,
+        database=database,
+    )
+    return Gateway(services, twilio, create_app(services).test_client())

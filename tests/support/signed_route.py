@@ -1,0 +1,53 @@
+"""A small application with one route behind Twilio's signature, and no database."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from app.access.rates import RateBuckets
+from app.providers.twilio.client import CallbackUrl
+from app.providers.twilio.signed_form import AccountTokens, SignedByTwilio, SignedForm
+from app.web.errors import install_error_handlers
+from app.web.prefix import PrefixMiddleware
+from app.web.registry import register_service
+from app.web.requests import install_request_handling
+from app.web.routes import Answer, Routes
+
+
+@dataclass
+class KnownTokens:
+    """Stands in for `AccountTokens`: every account has these."""
+
+    tokens: tuple[str, ...]
+
+    def kept(self, _account_sid: str) -> tuple[str, ...]:
+        return self.tokens
+
+    def fresh(self, _account_sid: str) -> tuple[str, ...]:
+        return self.tokens
+
+
+def signed_app(public_url: str, path: str, *tokens: str) -> Flask:
+    """Serve one path that answers 204 to what is rightly signed."""
+    routes = Routes("signed")
+
+    @routes.add("POST", path, guard=SignedByTwilio(), form={"AccountSid": ""}, answers={204: None})
+    def take(_signed: SignedForm) -> Answer:
+        """Take whatever is signed."""
+        return Answer(status=204)
+
+    app = Flask("guarded", static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    register_service(app, KnownTokens(tokens), as_type=AccountTokens)
+    register_service(app, CallbackUrl(public_url))
+    register_service(app, RateBuckets(Path(tempfile.mkdtemp()), monotonic_ns=lambda: 10**15))
+    app.register_blueprint(routes.blueprint())
+    install_error_handlers(app)
+    install_request_handling(app, is_https=public_url.startswith("https"))
+    prefix = urlsplit(public_url).path.rstrip("/")
+    app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]
+    return app
