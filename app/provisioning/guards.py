@@ -67,10 +67,10 @@ def _aim(
         {use_case_id: (at, given[use_case_id]) for use_case_id, at in places.items()},
     )
     before = current.guards.get(found.id, GuardConfiguration())
-    problems = Problems()
-    after = edit(before, problems)
+    found_problems = Problems()
+    after = edit(before, found_problems)
     if after != before:
-        check_spend(after, place, problems, has_prices=current.has_prices)
-    for at, texts in problems.found().items():
+        check_spend(after, place, found_problems, has_prices=current.has_prices)
+    for at, texts in found_problems.found().items():
         problems.add_tree(at, [explain_for_text(text) for text in texts])
     return GuardsStep(found.id, place, places, before, after, edit)
