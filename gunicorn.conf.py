@@ -14,6 +14,7 @@ from prometheus_client import multiprocess  # noqa: E402
 from app.bootstrap import open_settings  # noqa: E402
 from app.destinations.geo_permissions.start_check import check_beside_serving  # noqa: E402
 from app.settings import DEFAULT_BIND, SettingsError  # noqa: E402
+from app.tracing import TRACING, is_wanted  # noqa: E402
 from app.web.server.worker import BufferingWorker  # noqa: E402
 
 try:
@@ -55,6 +56,8 @@ def when_ready(_server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Log once per start where Twilio's geo permissions and the policies differ."""
+    if is_wanted():
+        TRACING.start()
     if worker.age == 1:
         check_beside_serving(worker.wsgi)
 

@@ -24,6 +24,7 @@ from app.messages.usage_api import routes as usage_routes
 from app.providers.twilio.inbound import routes as inbound_routes
 from app.providers.twilio.webhook import routes as webhook_routes
 from app.tenancy.api import routes as tenancy_routes
+from app.tracing import install_tracing, is_wanted
 from app.use_cases.api import routes as use_case_routes
 from app.use_cases.opt_outs_api import routes as opt_out_routes
 from app.use_cases.senders_api import routes as sender_routes
@@ -100,6 +101,8 @@ def create_app(services: Services) -> Flask:
     app.jinja_loader = ChoiceLoader([PackageLoader(package) for package in TEMPLATES])
     install_console(app, services.settings)
     install_error_handlers(app)
+    if is_wanted():
+        install_tracing(app)
     install_request_handling(app, is_https=public_url.startswith("https://"))
     install_key_limits(app)
     app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]

@@ -48,6 +48,7 @@ from app.providers.twilio.signed_form import AccountTokens
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
 from app.tenancy.manage import ManageWorkspaces, TokenProver
+from app.tracing import TracedProvider, is_wanted
 from app.use_cases.refresh import RefreshRegistrations, RegistrationSource
 from app.users.identity_sign_in import IdentitySignIn
 from app.users.known_browser import KnownBrowserCookie
@@ -188,6 +189,7 @@ def open_services(
     transport = open_transport(settings, _FOR_CALLBACKS // 2)
     clients = TwilioClients(transport, cipher)
     provider = provider or TwilioProvider(clients, callback_url)
+    provider = TracedProvider(provider) if is_wanted() else provider
     attempts = Attempts(database, clock)
     known_browsers = KnownBrowserCookie(settings.secret_key)
     sign_in = SignIn(database, cipher, clock, attempts, known_browsers)

@@ -11,6 +11,7 @@ import pytest
 
 # The modules that may speak HTTP; every other one gets values and returns values.
 SPEAKS_HTTP = (
+    "app.tracing",
     "app.application",
     "app.serving",
     "app.web",
