@@ -23,6 +23,7 @@ from bench.subjects import (
     BARE_SDK,
     BLOCKED,
     FLOOR,
+    FLOOR_HERE,
     GATEWAY,
     PLAIN,
     Ground,
@@ -57,12 +58,14 @@ SENDS = Trial("sends, Twilio at 0 ms", (BARE_SDK, PLAIN, GATEWAY))
 SLOW_SENDS = Trial(
     "sends, Twilio at 150 ms", (BARE_SDK, PLAIN, GATEWAY), 128, 64, twilio_milliseconds=150.0
 )
+WORKERS = Trial("status callbacks, by worker class", (FLOOR, FLOOR_HERE), is_callback=True)
 BLOCKED_SENDS = Trial("blocked sends", (GATEWAY,), blocked=True)
 TRIALS = {
     "callbacks": CALLBACKS,
     "sends": SENDS,
     "slow-sends": SLOW_SENDS,
     "blocked-sends": BLOCKED_SENDS,
+    "workers": WORKERS,
 }
 
 

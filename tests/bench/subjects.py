@@ -43,6 +43,7 @@ class Subject:
 
     name: str
     wsgi: str
+    worker: str = "gthread"
 
     @property
     def is_gateway(self) -> bool:
@@ -51,6 +52,9 @@ class Subject:
 
 GATEWAY = Subject("this gateway", "wsgi:app")
 FLOOR = Subject("floor", "bench.apps.floor:app")
+FLOOR_HERE = Subject(
+    "floor under our worker", "bench.apps.floor:app", "app.web.server.worker.BufferingWorker"
+)
 PLAIN = Subject("plain way", "bench.apps.plain:app")
 BARE_SDK = Subject("bare SDK", "bench.apps.bare_sdk:app")
 
@@ -128,6 +132,7 @@ def served(
         "BORDERPOST_ENCRYPTION_KEYS": place.key,
         "BORDERPOST_THREADS": str(threads),
         "WEB_CONCURRENCY": str(processes),
+        "BENCH_WORKER": subject.worker,
         "BENCH_DATABASE": place.beside_url,
         "BENCH_PUBLIC_URL": PUBLIC_URL,
         "BENCH_AUTH_TOKEN": AUTH_TOKEN,
