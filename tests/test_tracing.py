@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from app.db.vault import Vault
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from support.world import US_NUMBER, Gateway, Tenant, open_gateway
 from twilio.http.response import Response
 
+from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.tracing import TRACING, Tracing, is_wanted
+from support.factories import US_NUMBER, Gateway, Tenant, open_gateway
 
 pytestmark = pytest.mark.one_engine
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -35,10 +35,10 @@ def _sent(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
 
 
 def test_a_send_is_two_spans_of_the_callers_trace(
-    spans: InMemorySpanExporter, database: Database, vault: Vault, tmp_path: Path, tenant: Tenant
+    spans: InMemorySpanExporter, database: Database, cipher: Cipher, tmp_path: Path, tenant: Tenant
 ) -> None:
     """Break: leave out `attach`, or set the address of the request as an attribute."""
-    gateway = open_gateway(database, vault, tmp_path)
+    gateway = open_gateway(database, cipher, tmp_path)
     assert gateway.send(tenant, traceparent=PARENT).status_code == 201
     found = _sent(spans)
     assert set(found) == {"POST /v1/sms", "create message"}
@@ -54,9 +54,9 @@ def test_a_send_is_two_spans_of_the_callers_trace(
 
 
 def test_an_error_and_an_unknown_path_are_told_apart(
-    spans: InMemorySpanExporter, database: Database, vault: Vault, tmp_path: Path, tenant: Tenant
+    spans: InMemorySpanExporter, database: Database, cipher: Cipher, tmp_path: Path, tenant: Tenant
 ) -> None:
-    gateway = open_gateway(database, vault, tmp_path)
+    gateway = open_gateway(database, cipher, tmp_path)
     gateway.twilio.script.append(Response(504, ""))
     assert gateway.send(tenant).status_code == 504
     assert gateway.get(f"/nowhere/{US_NUMBER}").status_code == 404
