@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from flask import Flask, Response, request
 
-from app.access.attempt_limits import AttemptKind, Subject
+from app.access.attempt_limits import LIMITS, AttemptKind, Subject
 from app.access.attempts import Attempts
 from app.access.key_limits import check_source
 from app.access.principal import Principal, Role, StoredKey, admit, hash_token, is_well_formed
@@ -95,10 +95,14 @@ def install_key_limits(app: Flask) -> None:
 def _after_request(answer: Response) -> Response:
     taken: Taken | None = request.environ.get(_TAKEN)
     if taken is not None:
-        window = whole_seconds(taken.rate.burst / taken.rate.per_second)
-        wait = taken.retry_after_seconds or taken.full_in_seconds
-        answer.headers["RateLimit-Policy"] = f'"key";q={taken.rate.burst};w={window}'
-        answer.headers["RateLimit"] = f'"key";r={taken.remaining};t={ceil(wait)}'
+        _add_rate_headers(
+            answer,
+            name="key",
+            quota=taken.rate.burst,
+            window=whole_seconds(taken.rate.burst / taken.rate.per_second),
+            remaining=taken.remaining,
+            seconds=ceil(taken.retry_after_seconds or taken.full_in_seconds),
+        )
     used = request.environ.get(_USED)
     if used is not None and condition_to_run_again(request.environ) is None:
         _note_use(*used)
@@ -123,10 +127,28 @@ def wrong_key_answer(error: Unauthorized) -> Response:
         try:
             get_service(Attempts).begin(Subject(AttemptKind.KEY, address_group(peer_address())))
         except RateLimited as limited:
-            return error_answer(limited)
+            answer = error_answer(limited)
+            (most,) = LIMITS[AttemptKind.KEY]
+            _add_rate_headers(
+                answer,
+                name="wrong-keys",
+                quota=most.failures,
+                window=most.seconds,
+                remaining=0,
+                seconds=limited.retry_after_seconds or most.seconds,
+            )
+            return answer
         except ServiceUnavailable:
             return error_answer(error)
     return error_answer(error)
+
+
+def _add_rate_headers(
+    answer: Response, *, name: str, quota: int, window: int, remaining: int, seconds: int
+) -> None:
+    """Tell a client a limit and what is left of it: draft-ietf-httpapi-ratelimit-headers-11."""
+    answer.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={window}'
+    answer.headers["RateLimit"] = f'"{name}";r={remaining};t={seconds}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ def test_six_wrong_password_changes_stop_without_stopping_sends(
 def test_wrong_keys_of_one_address_are_limited_and_a_right_one_is_served(
     gateway: Gateway, tenant: Tenant, clock: ManualClock
 ) -> None:
-    """Leave out `limit_wrong_keys` in app/application.py to see this fail."""
+    """Break: leave out `install_key_limits` in app/application.py."""
     right = tenant.keys[Role.VIEWER]
 
     def ask(token: str, address: str = "192.0.2.1") -> int:
@@ -214,6 +214,9 @@ def test_wrong_keys_of_one_address_are_limited_and_a_right_one_is_served(
         overrides = {"REMOTE_ADDR": address}
         answer = gateway.client.get("/v1/sms", headers=headers, environ_overrides=overrides)
         assert (answer.status_code == 429) == ("Retry-After" in answer.headers)
+        if answer.status_code == 429:
+            assert answer.headers["RateLimit-Policy"] == '"wrong-keys";q=20;w=60'
+            assert answer.headers["RateLimit"].startswith('"wrong-keys";r=0;t=')
         return answer.status_code
 
     damaged, unknown = right[:-1] + "!", mint_token()
