@@ -332,7 +332,7 @@ def test_wrong_limits_of_a_key_are_named(file: dict[str, Any], applied: Apply) -
 def test_of_several_live_keys_with_a_name_one_must_be_as_written(
     file: dict[str, Any], applied: Apply, database: Any
 ) -> None:
-    organization = applied(file).goal.organization.after.id
+    organization = applied(file).planned.organization.after.id
     with database.writing() as connection:
         create_key(
             connection,
