@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from app.db.types import sqlite_time
 
@@ -27,14 +27,26 @@ _SQLITE_WRITES = (
 class Statement:
     """One statement for both engines.
 
-    ``ids`` and ``times`` name the columns of its rows that are UUIDs and times, which SQLite stores
-    as texts.
+    ``ids`` and ``times`` name the columns of its rows that are UUIDs and times. A SELECT of many
+    columns is given with its ``ctes`` in front of it: PostgreSQL sends its row as one JSON value,
+    because reading the description of each column costs more than the row.
     """
 
-    def __init__(self, text: str, *, ids: Iterable[str] = (), times: Iterable[str] = ()) -> None:
-        text = "\n".join(line.strip() for line in text.strip().splitlines())
-        self.postgresql = _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
-        self.sqlite = text
+    def __init__(
+        self,
+        text: str,
+        *,
+        ctes: str | None = None,
+        ids: Iterable[str] = (),
+        times: Iterable[str] = (),
+    ) -> None:
+        self._is_json = ctes is not None
+        given = f"{ctes or ''}\n{text}"
+        on_postgresql = given
+        if self._is_json:
+            on_postgresql = f"{ctes}\nSELECT row_to_json(r) FROM (\n{text}) AS r"
+        self.postgresql = _PARAMETER.sub(r"%(\1)s", _outdented(on_postgresql).replace("%", "%%"))
+        self.sqlite = _outdented(given)
         for written, instead in _SQLITE_WRITES:
             self.sqlite = written.sub(instead, self.sqlite)
         self._read: dict[str, Callable[[str], Any]] = {
@@ -45,10 +57,11 @@ class Statement:
     def first(self, connection: Connection, values: dict[str, Any]) -> Any:
         """Run it; return the first row with its columns as attributes, or None."""
         if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql(self.postgresql, values).first()
+            row = connection.exec_driver_sql(self.postgresql, values).first()
+            return self._read_texts(row[0]) if row is not None and self._is_json else row
         given = {name: _sqlite_value(value) for name, value in values.items()}
-        row = connection.exec_driver_sql(self.sqlite, given).mappings().first()
-        return None if row is None else _Row(self._from_sqlite(row))
+        found = connection.exec_driver_sql(self.sqlite, given).mappings().first()
+        return None if found is None else self._read_texts(dict(found))
 
     def run(self, connection: Connection, values: dict[str, Any]) -> int:
         """Run it; return the number of rows that it wrote."""
@@ -57,19 +70,22 @@ class Statement:
         given = {name: _sqlite_value(value) for name, value in values.items()}
         return connection.exec_driver_sql(self.sqlite, given).rowcount
 
-    def _from_sqlite(self, row: RowMapping) -> dict[str, Any]:
-        found: dict[str, Any] = {str(name): value for name, value in row.items()}
+    def _read_texts(self, columns: dict[Any, Any]) -> "_Row":
         for name, read in self._read.items():
-            if found[name] is not None:
-                found[name] = read(found[name])
-        return found
+            if columns[name] is not None:
+                columns[name] = read(columns[name])
+        return _Row(columns)
 
 
 class _Row:
-    """A row of SQLite's, read by the names of its columns."""
+    """A row, read by the names of its columns."""
 
     def __init__(self, columns: dict[str, Any]) -> None:
         self.__dict__ = columns
+
+
+def _outdented(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
 def _sqlite_value(value: Any) -> Any:

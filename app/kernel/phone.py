@@ -122,7 +122,12 @@ class _Found:
 
     text: str
     parsed: phonenumbers.PhoneNumber
-    is_real: bool
+    kind: NumberKind
+
+    @property
+    def is_real(self) -> bool:
+        """Say whether the number is valid: libphonenumber knows a kind of every valid one."""
+        return self.kind is not NumberKind.UNKNOWN
 
 
 @lru_cache(maxsize=4096)
@@ -144,7 +149,8 @@ def _format(text: str) -> _Found | None:
             return None
         formatted = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
         if formatted == text:
-            return _Found(text, parsed, phonenumbers.is_valid_number(parsed))
+            kind = _KINDS.get(phonenumbers.number_type(parsed), NumberKind.UNKNOWN)
+            return _Found(text, parsed, kind)
         text = formatted
     return None
 
@@ -168,7 +174,7 @@ def resolve(number: str) -> Destination:
         return Destination(number, False, None, NumberKind.UNKNOWN, False)
     parsed = found.parsed
     region = phonenumbers.region_code_for_number(parsed)
-    kind = _KINDS.get(phonenumbers.number_type(parsed), NumberKind.UNKNOWN)
+    kind = found.kind
     textable = _RECEIVE_SMS_IN_NANP if parsed.country_code == _NANP else _RECEIVE_SMS
     return Destination(
         number=number,

@@ -1,5 +1,6 @@
 """Which texts can be stored, and which of them show anything."""
 
+import re
 import unicodedata
 
 UNSTORABLE = "Holds a character that cannot be sent."
@@ -23,16 +24,19 @@ _BLANK_RANGES = (
     (0x1D159, 0x1D159),  # musical null notehead
     (0xE0000, 0xE0FFF),  # tags and variation selectors
 )
+_UNSTORABLE_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+# Nearly every text has one of these.
+_COMMON = re.compile("[!-~]")
 
 
 def is_storable(text: str) -> bool:
     """Say whether every database takes a text: no NUL, and no half of a surrogate pair."""
-    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    return _UNSTORABLE_CHARACTER.search(text) is None
 
 
 def has_visible_character(text: str) -> bool:
     """Say whether at least one character of a text is drawn."""
-    return any(_is_visible(char) for char in text)
+    return _COMMON.search(text) is not None or any(_is_visible(char) for char in text)
 
 
 def _is_visible(char: str) -> bool:

@@ -144,13 +144,15 @@ class _Statements:
 
     def __init__(self, where: str, place: str) -> None:
         self.on_postgresql = Statement(
-            f"""{_seen(where, "FOR UPDATE")},
+            """SELECT moved.id, moved.workspace_id, moved.use_case_id, moved.to_number,
+  moved.country, moved.status, moved.created_at, applied, reason, is_kept
+FROM moved JOIN seen ON seen.id = moved.id""",
+            ctes=f"""{_seen(where, "FOR UPDATE")},
 noted AS ({_EVENT}),
 moved AS ({_moved(place, "m.*")}),
-told AS ({_TOLD})
-SELECT moved.id, moved.workspace_id, moved.use_case_id, moved.to_number, moved.country,
-  moved.status, moved.created_at, seen.applied, seen.reason, seen.is_kept
-FROM moved JOIN seen ON seen.id = moved.id"""
+told AS ({_TOLD})""",
+            ids=("id", "workspace_id", "use_case_id"),
+            times=("created_at",),
         )
         seen = _seen(where)
         self.note = Statement(
