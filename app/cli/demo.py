@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import click
 
 from app.bootstrap import open_cipher, open_database, open_settings
+from app.cli.attack import attack_command
 from app.cli.context import ready_database
 from app.cli.group import Command, CommandFailure, Group
 from app.cli.input import WholeNumberParam
@@ -59,6 +60,9 @@ def reset_command() -> None:
         click.echo("there is no demo to remove")
     else:
         click.echo(f"removed the demo's organization: {sum(deleted.values())} rows")
+
+
+demo_group.add_command(attack_command)
 
 
 def use_running_demo(command: str, environ: MutableMapping[str, str]) -> None:
