@@ -9,6 +9,7 @@ from typing import Any
 
 from app.access.principal import Role
 from app.destinations.geo_permissions.check import CheckProvider
+from app.guards.alerts import AlertKind, open_alert
 from app.kernel.ids import new_id
 from app.messages.statistics.aggregate import AggregateMessages
 from app.web.assets import Assets
@@ -24,6 +25,7 @@ _ENDPOINTS = "/v1/webhook-endpoints"
 _USE_CASES = "/v1/use-cases"
 _KEYS = "/v1/access-keys"
 _WORKSPACES = "/v1/workspaces"
+_GUARDS = "/v1/workspaces/{workspace_id}/guards"
 _DESTINATIONS = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
 
 
@@ -93,6 +95,14 @@ def _opt_out(gateway: Gateway, tenant: Tenant) -> Ids:
     body = {"to_number": US_NUMBER}
     made = gateway.post("/v1/opt-outs", body, key=tenant.keys[Role.OWNER])
     return {"opt_out_id": made.get_json()["id"]}
+
+
+def _alert(gateway: Gateway, tenant: Tenant) -> Ids:
+    now, subject = gateway.services.clock.now(), str(new_id())
+    with gateway.services.database.writing() as c:
+        open_alert(c, tenant.workspace_id, AlertKind.GEO_DRIFT, subject, now, details={})
+    page = gateway.get("/v1/alerts", key=tenant.keys[Role.OWNER]).get_json()
+    return {"alert_id": page["items"][0]["id"]}
 
 
 def _rule(gateway: Gateway, tenant: Tenant) -> Ids:
@@ -179,6 +189,10 @@ def _endpoint_body(ids: Ids) -> Any:
     return body | {name: ids[name] for name in ("workspace_id",) if name in ids}
 
 
+def _guards_body(_: Ids) -> Any:
+    return {"guards": {"number": {"mode": "enforce", "hour": 7, "day": 20}}}
+
+
 def _rule_body(_: Ids) -> Any:
     return {"kind": "prefix", "value": "+23276", "action": "blocked"}
 
@@ -229,6 +243,11 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("PATCH", _WORKSPACES + "/{workspace_id}"): Recipe(
         200, 404, lambda _: {"body_retention_days": 3}
     ),
+    ("GET", _GUARDS): Recipe(200, 404),
+    ("PUT", _GUARDS): Recipe(200, 404, _guards_body),
+    ("GET", _GUARDS + "/suggestion"): Recipe(200, 404),
+    ("GET", "/v1/alerts"): Recipe(200, prepare=_alert),
+    ("POST", "/v1/alerts/{alert_id}/acknowledge"): Recipe(200, 404, prepare=_alert),
     ("GET", "/v1/opt-outs"): Recipe(200, prepare=_opt_out),
     ("POST", "/v1/opt-outs"): Recipe(201, 422, _opt_out_body),
     ("DELETE", "/v1/opt-outs/{opt_out_id}"): Recipe(204, 404, prepare=_opt_out),
