@@ -108,7 +108,7 @@ def export_messages(current_user: CurrentUser) -> Answer:
         )
 
     rows = map(row_of, _every(load, wanted, lambda one: one.message.id))
-    return _csv_answer("messages", _MESSAGE_COLUMNS, rows)
+    return csv_answer("messages", _MESSAGE_COLUMNS, rows)
 
 
 @routes.add("GET", REFUSALS + ".csv", guard=RequiresRole(Role.VIEWER), answers=_CSV)
@@ -136,7 +136,7 @@ def export_refusals(current_user: CurrentUser) -> Answer:
         )
 
     rows = map(row_of, _every(load, wanted, lambda row: row.id))
-    return _csv_answer("refusals", _REFUSAL_COLUMNS, rows)
+    return csv_answer("refusals", _REFUSAL_COLUMNS, rows)
 
 
 @routes.add("GET", AUDIT + ".csv", guard=RequiresRole(Role.ADMIN), answers=_CSV)
@@ -160,7 +160,7 @@ def export_audit(current_user: CurrentUser) -> Answer:
         )
 
     rows = map(row_of, _every(load, wanted, lambda row: row.id))
-    return _csv_answer("audit", _AUDIT_COLUMNS, rows)
+    return csv_answer("audit", _AUDIT_COLUMNS, rows)
 
 
 def _every(
@@ -177,7 +177,9 @@ def _every(
         wanted = replace(wanted, page_token=identify(found[_ROWS_AT_ONCE - 1]))
 
 
-def _csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+    """Answer with a CSV file that is written while it is sent."""
+
     def pieces() -> Iterator[str]:
         buffer = io.StringIO()
         writer = csv.writer(buffer)

@@ -22,12 +22,16 @@ from app.console.destinations.suspension import routes as suspension_routes
 from app.console.exports import routes as exports_routes
 from app.console.find_page import routes as find_routes
 from app.console.first_steps_page import routes as first_steps_routes
+from app.console.guards.alerts import routes as alerts_routes
+from app.console.guards.page import routes as guards_routes
 from app.console.messages.page import routes as messages_routes
 from app.console.messages.refusals import routes as refusals_routes
 from app.console.messages.try_out import routes as try_routes
 from app.console.overview.page import routes as overview_routes
+from app.console.prices_page import routes as prices_routes
 from app.console.ui.guards import FORMS, cookie_scope, signed_in_visitor
 from app.console.ui.pages import add_page_headers, page_answer, render
+from app.console.usage_page import routes as usage_routes
 from app.console.use_cases.one import routes as use_case_routes
 from app.console.use_cases.opt_outs import routes as opt_outs_routes
 from app.console.use_cases.page import routes as use_cases_routes
@@ -117,6 +121,10 @@ CONSOLE_ROUTES = (
     exports_routes,
     find_routes,
     first_steps_routes,
+    guards_routes,
+    alerts_routes,
+    usage_routes,
+    prices_routes,
     try_routes,
     account_routes,
     access_keys_routes,

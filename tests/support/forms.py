@@ -53,6 +53,7 @@ class _Reader(HTMLParser):
         self._form: PageForm | None = None
         self._select: tuple[str, list[str], str | None] | None = None
         self._button: tuple[str, str, str, str] | None = None
+        self._area = ""
         self._text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -73,6 +74,8 @@ class _Reader(HTMLParser):
                 self._form.boxes.append((name, value))
             if not is_box or "checked" in given:
                 self._form.fields.append((name, value))
+        elif tag == "textarea":
+            self._area, self._text = name, ""
         elif tag == "select":
             self._select = (name, [], None)
         elif tag == "option" and self._select is not None:
@@ -83,6 +86,9 @@ class _Reader(HTMLParser):
         self._text += data
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._form is not None:
+            self._form.fields.append((self._area, self._text))
+            self._area = ""
         form = self._form
         if tag == "button" and self._button is not None:
             label, name, value, form_id = self._button

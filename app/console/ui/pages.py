@@ -10,6 +10,7 @@ from flask import Response, flash, get_flashed_messages, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.access.principal import Role, sees_recipients, shown_number, shown_reason
+from app.console.open_alerts import load_open_alerts
 from app.console.ui.guards import form_token
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.countries import country_name
@@ -57,10 +58,14 @@ MENU = (
     Item("Overview", "/console"),
     Item("Messages", "/console/messages", beside=("/console/refusals",)),
     Item("Check a number", "/console/try"),
+    Item("Alerts", "/console/alerts"),
+    Item("Usage", "/console/usage"),
     Item("Manage Destinations", DESTINATIONS, _CHANNEL),
     Item("Provider check", "/console/provider", _CHANNEL),
+    Item("Guards", "/console/guards", _CHANNEL),
     Item("Use cases", "/console/use-cases", _CHANNEL),
     Item("Opt-outs", "/console/opt-outs", _CHANNEL),
+    Item("Prices", "/console/prices", _CHANNEL),
     Item("Workspaces", "/console/workspaces", ("Settings",), organization_role=Role.OWNER),
     Item("People", "/console/people", ("Settings",), organization_role=Role.OWNER),
     Item("Audit", "/console/audit", ("Settings",), role=Role.ADMIN),
@@ -156,6 +161,7 @@ def page_answer(
         template,
         current_user=current_user,
         menu=list(menu_lines(current_user, request.path)),
+        open_alerts=lambda: load_open_alerts(current_user),
         number=lambda number: shown_number(current_user.role, number),
         reason=lambda text: shown_reason(current_user.role, text),
         sees_recipients=sees_recipients(current_user.role),

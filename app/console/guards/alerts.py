@@ -1,0 +1,81 @@
+"""The page of alerts."""
+
+from typing import Any
+from uuid import UUID
+
+from marshmallow import post_load
+
+from app.access.principal import Principal, Role, actor_of
+from app.console.guard_labels import KINDS, NAMES, alert_text
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import listed, searched
+from app.console.ui.pages import page_answer, redirect_with_flash, wanted_page
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.guards.alerts import AlertKind
+from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
+from app.kernel.errors import NotFound
+from app.users.current_user import CurrentUser
+from app.web.fields import StrictSchema, Text, one_of
+from app.web.pages import PageToken
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+
+routes = Routes("Console", described=False)
+ALERTS = "/console/alerts"
+_SHOWN = 40
+_STATES = {"open": "Open", "cleared": "Cleared"}
+
+
+class AlertSearch(StrictSchema):
+    """Query of the page."""
+
+    page_token = PageToken(load_default=None)
+    kind = Text(validate=one_of(AlertKind))
+    state = Text(validate=one_of(_STATES))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> AlertFilter:
+        kind, state = data.pop("kind", None), data.pop("state", None)
+        return AlertFilter(
+            limit=_SHOWN,
+            kind=None if kind is None else AlertKind(kind),
+            is_open=None if state is None else state == "open",
+            **data,
+        )
+
+
+@routes.add("GET", ALERTS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def alerts_page(current_user: CurrentUser) -> Answer:
+    """List alerts, newest first."""
+    form, wanted = searched(AlertSearch)
+    rows: list[AnyRow] = []
+    if wanted is not None:
+        with get_service(Database).reading() as connection:
+            rows = load_alerts(connection, current_user.principal, wanted)
+    return page_answer(
+        current_user,
+        "guards/alerts.html",
+        200 if wanted else 422,
+        form=form,
+        **listed(ALERTS, rows, _SHOWN, lambda row: row.id),
+        kinds=[("", "Any kind"), *KINDS.items()],
+        states=[("", "Any status"), *_STATES.items()],
+        kind_labels=KINDS,
+        guard_names=NAMES,
+        alert_text=alert_text,
+    )
+
+
+@routes.add(
+    "POST",
+    ALERTS + "/{alert_id}/acknowledge",
+    guard=RequiresRole(Role.ADMIN),
+    answers={303: None},
+    errors=(NotFound,),
+)
+def acknowledge_alert(current_user: CurrentUser, alert_id: UUID) -> Answer:
+    """Note that the visitor has seen an alert."""
+    principal: Principal = current_user.principal
+    get_service(AcknowledgeAlert)(principal, alert_id, actor_of(principal))
+    return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

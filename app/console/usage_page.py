@@ -1,0 +1,120 @@
+"""The page of usage: what was sent, refused and spent, and the same as CSV."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from marshmallow import fields, post_load
+
+from app.access.principal import Role
+from app.console.destinations.view import shown_workspace
+from app.console.exports import csv_answer
+from app.console.ui.forms import Form, read_search
+from app.console.ui.guards import RequiresRole
+from app.console.ui.lists import searched
+from app.console.ui.pages import link, page_answer
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.kernel.countries import country_name
+from app.kernel.errors import ValidationFailed
+from app.messages.usage import Dimension, UsageFilter, UsageReport, load_usage
+from app.use_cases.read import load_use_case_names
+from app.users.current_user import CurrentUser
+from app.web.fields import StrictSchema, Text, one_of
+from app.web.registry import get_service
+from app.web.routes import Answer, Routes
+
+routes = Routes("Console", described=False)
+USAGE = "/console/usage"
+_DAYS = 30
+_LONGEST_DAYS = 400
+_MOST = 500
+_WRONG_DAY: dict[str, Any] = {"invalid": "Must be a date, for example 2026-01-31."}
+_GROUPS = {
+    Dimension.DAY: "Day",
+    Dimension.COUNTRY: "Country",
+    Dimension.USE_CASE: "Use case",
+    Dimension.KEY: "Access key",
+}
+
+
+class UsageSearch(StrictSchema):
+    """Query of the page; days are in UTC, as they are counted."""
+
+    since = fields.Date(error_messages=_WRONG_DAY)
+    until = fields.Date(error_messages=_WRONG_DAY)
+    by = Text(validate=one_of(_GROUPS), load_default=Dimension.COUNTRY)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> UsageFilter:
+        today: date = get_service(Clock).now().date()
+        last = data.get("until") or today
+        first = data.get("since") or last - timedelta(days=_DAYS - 1)
+        if first > last or (last - first).days >= _LONGEST_DAYS:
+            text = f"Must be at most {_LONGEST_DAYS} days before the last day."
+            raise ValidationFailed({"$.since": [text]})
+        return UsageFilter(first, last, (Dimension(data["by"]),))
+
+
+@routes.add("GET", USAGE, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+def usage_page(current_user: CurrentUser) -> Answer:
+    """Show usage by day, country, use case or access key."""
+    form, wanted = searched(UsageSearch)
+    rows: list[tuple[str, dict[str, Any]]] = []
+    if wanted is not None:
+        rows = _rows(current_user, wanted)
+    return page_answer(
+        current_user,
+        "usage.html",
+        200 if wanted else 422,
+        form=_filled(form, wanted),
+        rows=rows[:_MOST],
+        has_more=len(rows) > _MOST,
+        groups=_GROUPS.items(),
+        group=_GROUPS[wanted.group_by[0]] if wanted else "",
+        export_path=link(USAGE) + ".csv",
+    )
+
+
+@routes.add("GET", USAGE + ".csv", guard=RequiresRole(Role.VIEWER), answers={200: "text/csv"})
+def export_usage(current_user: CurrentUser) -> Answer:
+    """Export usage as CSV."""
+    wanted = read_search(UsageSearch)
+    report = _report(current_user, wanted)
+    rows = ([line[name] for name in report.columns] for line in report.lines())
+    return csv_answer("usage", report.columns, rows)
+
+
+def _report(current_user: CurrentUser, wanted: UsageFilter) -> UsageReport:
+    own = UsageFilter(wanted.first, wanted.last, wanted.group_by, shown_workspace(current_user))
+    with get_service(Database).reading() as connection:
+        return load_usage(connection, current_user.principal, own)
+
+
+def _rows(current_user: CurrentUser, wanted: UsageFilter) -> list[tuple[str, dict[str, Any]]]:
+    """Return a label and the sums of each group; the largest first, days by their date."""
+    report = _report(current_user, wanted)
+    names: dict[str, str] = {}
+    if wanted.group_by == (Dimension.USE_CASE,):
+        with get_service(Database).reading() as connection:
+            found = load_use_case_names(connection, current_user.principal)
+        names = {str(key): name for key, name in found.items()}
+    group = report.columns[0]
+    rows = [(_label(wanted.group_by[0], line[group], names), line) for line in report.lines()]
+    if wanted.group_by != (Dimension.DAY,):
+        rows.sort(key=lambda row: (-row[1]["messages"], row[0]))
+    return rows
+
+
+def _label(by: Dimension, value: str | None, names: dict[str, str]) -> str:
+    if value is None:
+        return "none"
+    if by is Dimension.COUNTRY:
+        return country_name(value)
+    return names.get(value, value)
+
+
+def _filled(form: Form, wanted: UsageFilter | None) -> Form:
+    if wanted is None:
+        return form
+    values = {"since": wanted.first, "until": wanted.last, "by": wanted.group_by[0].value}
+    return Form(values, form.errors)
