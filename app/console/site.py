@@ -81,7 +81,7 @@ def failure_page(error: e.PublicError) -> Response:
         "text": _NO_PAGE if error.text == e.NotFound().text else error.text,
         "request_id": g.get("request_id", ""),
     }
-    current_user = g.get("visitor")
+    current_user = g.get("current_user")
     if current_user is None:
         text = render("ui/failure.html", status=status, **values)
         answer = add_page_headers(html_answer(text, status))

@@ -23,7 +23,6 @@ LONG_MODULES = {
     "app/messages/delivery/apply_report.py": "the guarded write of a callback, once for each engine",
     "app/messages/reconciliation/reconcile.py": "one round of questions to the provider, step by step",
     "app/destinations/api/schemas.py": "the wire shapes of one API, a few lines each",
-    "app/messages/reconciliation/reconcile.py": "one round with the provider, from claim to end",
     "app/guards/configuration.py": "one JSON shape, read and written",
     "app/guards/counters.py": "the check and count of a send, once for each engine",
 }

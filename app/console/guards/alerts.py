@@ -6,7 +6,7 @@ from uuid import UUID
 from marshmallow import post_load
 
 from app.access.principal import Principal, Role, actor_of
-from app.console.guard_labels import KINDS, NAMES, alert_text
+from app.console.ui.guard_labels import KINDS, NAMES, alert_text
 from app.console.ui.guards import RequiresRole
 from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer, redirect_with_flash, wanted_page
@@ -74,7 +74,7 @@ def alerts_page(current_user: CurrentUser) -> Answer:
     answers={303: None},
     errors=(NotFound,),
 )
-def acknowledge_alert(current_user: CurrentUser, alert_id: UUID) -> Answer:
+def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Answer:
     """Note that the visitor has seen an alert."""
     principal: Principal = current_user.principal
     get_service(AcknowledgeAlert)(principal, alert_id, actor_of(principal))

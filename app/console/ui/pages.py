@@ -10,8 +10,10 @@ from flask import Response, flash, get_flashed_messages, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.access.principal import Role, sees_recipients, shown_number, shown_reason
-from app.console.open_alerts import load_open_alerts
+from app.console.ui.guard_labels import KINDS, alert_text
 from app.console.ui.guards import form_token
+from app.db.engine import Database
+from app.guards.manage_alerts import AlertFilter, load_alerts
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.countries import country_name
 from app.users.current_user import CurrentUser
@@ -26,6 +28,7 @@ def preferred_language() -> str:
 
 
 DESTINATIONS = "/console/destinations"
+_MOST_ALERTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +164,23 @@ def page_answer(
         template,
         current_user=current_user,
         menu=list(menu_lines(current_user, request.path)),
-        open_alerts=lambda: load_open_alerts(current_user),
+        open_alerts=lambda: _open_alerts(current_user),
         number=lambda number: shown_number(current_user.role, number),
         reason=lambda text: shown_reason(current_user.role, text),
         sees_recipients=sees_recipients(current_user.role),
         **values,
     )
     return add_page_headers(html_answer(text, status))
+
+
+def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
+    """Load the newest open alerts that nobody has acknowledged: kind and text of each."""
+    if current_user.workspace_access is None:
+        return []
+    wanted = AlertFilter(limit=_MOST_ALERTS, is_open=True, is_acknowledged=False)
+    with get_service(Database).reading() as connection:
+        rows = load_alerts(connection, current_user.principal, wanted)
+    return [(KINDS[row.kind], alert_text(row)) for row in rows[:_MOST_ALERTS]]
 
 
 def add_page_headers(answer: Response) -> Response:
