@@ -25,7 +25,9 @@ from bench.subjects import (
     FLOOR,
     FLOOR_HERE,
     GATEWAY,
+    GUARDED,
     PLAIN,
+    UNGUARDED,
     Ground,
     Subject,
     fake_twilio,
@@ -60,12 +62,14 @@ SLOW_SENDS = Trial(
 )
 WORKERS = Trial("status callbacks, by worker class", (FLOOR, FLOOR_HERE), is_callback=True)
 BLOCKED_SENDS = Trial("blocked sends", (GATEWAY,), blocked=True)
+GUARDED_SENDS = Trial("sends, guards off and on", (UNGUARDED, GUARDED))
 TRIALS = {
     "callbacks": CALLBACKS,
     "sends": SENDS,
     "slow-sends": SLOW_SENDS,
     "blocked-sends": BLOCKED_SENDS,
     "workers": WORKERS,
+    "guards": GUARDED_SENDS,
 }
 
 
@@ -145,7 +149,8 @@ def _measure_one(
             # As many as the quickest can answer: none is asked twice.
             write_callbacks(place, subject, requests, int((seconds + WARM_UP_SECONDS) * 2000))
         else:
-            write_sends(place, requests, 20_000, to=BLOCKED if trial.blocked else None)
+            to = BLOCKED if trial.blocked else None
+            write_sends(place.tenant_of(subject), requests, 20_000, to=to)
         warm = ask(port, requests, trial.clients, min(seconds, WARM_UP_SECONDS))
         before = _used(process.popen.pid, place.server)
         load = ask(port, requests, trial.clients, seconds, first=_after(warm, trial.clients))

@@ -16,13 +16,21 @@ from uuid import UUID
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
-from app.access.principal import Role
+from app.access.principal import Actor, ActorKind, Role
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
+from app.destinations.manage import ChangeRequest
+from app.guards.configuration import parse_guards
+from app.guards.limits import GuardConfiguration
+from app.guards.manage import change_guards
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
+from app.kernel.problems import Problems
+from app.messages.guard_history import GuardHistory
 from app.messages.tables import messages
+from app.prices.price_file import PriceFile, PriceRow
+from app.prices.store import import_prices
 from app.providers.twilio.signature import sign
 from bench.apps.store import connect, is_postgres, make_tables
 from bench.load import write_requests
@@ -44,6 +52,7 @@ class Subject:
     name: str
     wsgi: str
     worker: str = "gthread"
+    guarded: bool = False
 
     @property
     def is_gateway(self) -> bool:
@@ -51,6 +60,8 @@ class Subject:
 
 
 GATEWAY = Subject("this gateway", "wsgi:app")
+UNGUARDED = Subject("guards off", "wsgi:app")
+GUARDED = Subject("all guards watching", "wsgi:app", guarded=True)
 FLOOR = Subject("floor", "bench.apps.floor:app")
 FLOOR_HERE = Subject(
     "floor under our worker", "bench.apps.floor:app", "app.web.server.worker.BufferingWorker"
@@ -69,6 +80,15 @@ class Ground:
     tenant: Tenant
     key: str
     server: int | None  # the process whose children are PostgreSQL's backends
+    guarded: Tenant | None = None
+
+    def tenant_of(self, subject: Subject) -> Tenant:
+        """The tenant whose sends a subject makes; the guarded one is made when first asked for."""
+        if not subject.guarded:
+            return self.tenant
+        if self.guarded is None:
+            self.guarded = _guarded_tenant(self.database, self.key)
+        return self.guarded
 
     @property
     def gateway_url(self) -> str:
@@ -100,6 +120,40 @@ def _ground(folder: Path, url: str, beside_url: str, server: int | None = None) 
     tenant = factory.tenant(factory.organization())
     yield Ground(folder, database, beside_url, tenant, key, server)
     database.close()
+
+
+def _guarded_tenant(database: Database, key: str) -> Tenant:
+    """Make a tenant all of whose guards count each send, with limits that no run meets."""
+    factory = Factory(database, Cipher([key]))
+    now = factory.now
+    row = PriceRow("US", "", "0.0001", "USD", now.date())
+    tenant = factory.tenant(
+        factory.organization("Guarded"), account_sid=f"AC{'b' * 32}", guarded=True
+    )
+    most = {"mode": "enforce", "hour": 10**9, "day": 10**9}
+    wanted = {
+        "number": most,
+        "prefix": most,
+        "country": {"mode": "enforce", "countries": {"US": {"hour": 10**9, "day": 10**9}}},
+        "workspace": {"mode": "enforce", "minute": 10**9, "day": 10**9},
+        "spend": {"mode": "enforce", "day": "900000000", "month": "900000000"},
+        "delivery": {"mode": "enforce"},
+    }
+    problems = Problems()
+    guards = GuardConfiguration(parse_guards(wanted, "$.guards", problems))
+    problems.refuse()
+    asked = ChangeRequest(Actor(ActorKind.SYSTEM, "bench"))
+    with database.writing() as connection:
+        import_prices(connection, PriceFile(((2, row),), ()), now)
+        change_guards(
+            connection,
+            tenant.workspace_id,
+            lambda *_: guards,
+            asked,
+            history=GuardHistory(),
+            now=now,
+        )
+    return tenant
 
 
 @contextmanager
@@ -227,15 +281,15 @@ def _store_beside(place: Ground, ids: list[tuple[UUID, str]]) -> None:
     connection.close()
 
 
-def write_sends(place: Ground, path: Path, count: int, *, to: str | None = None) -> None:
+def write_sends(tenant: Tenant, path: Path, count: int, *, to: str | None = None) -> None:
     """Write sends to so many numbers."""
-    header = ("Authorization", f"AccessKey {place.tenant.keys[Role.SENDER]}")
+    header = ("Authorization", f"AccessKey {tenant.keys[Role.SENDER]}")
     requests: list[tuple[str, tuple[str, str], str | dict[str, str]]] = [
         (
             "/v1/sms",
             header,
             {
-                "use_case_id": str(place.tenant.use_case_id),
+                "use_case_id": str(tenant.use_case_id),
                 "to_phone_number": to or f"+1202{2_000_000 + number % 1_000_000}",
                 "message": "Your code is 4711",
             },
