@@ -1,12 +1,12 @@
 """The entry point of gunicorn; wrong settings stop the start."""
 
+import os
 import sys
 
 from flask import Flask
 
 from app.application import create_app
 from app.bootstrap import open_services, prepare_start
-from app.cli import COMMANDS
 from app.settings import SettingsError
 from app.web.logs import configure_logs
 
@@ -25,6 +25,10 @@ def serve() -> Flask:
         for problem in wrong.problems:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(_STARTED_BY_GUNICORN_AND_NOT_AGAIN)
-    for command in COMMANDS:
-        app.cli.add_command(command)
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        # Only there: a web process has no use for the commands and what they import.
+        from app.cli import COMMANDS  # noqa: PLC0415
+
+        for command in COMMANDS:
+            app.cli.add_command(command)
     return app

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
 import app.access.tables
@@ -18,12 +20,13 @@ import app.messages.tables
 import app.prices.tables
 import app.use_cases.tables
 import app.users.tables
-import app.webhooks.tables  # noqa: F401
+import app.webhooks.tables
 from app.access.tables import audit_events, provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.metadata import metadata
 from app.db.schema import current_revision, latest_revision, upgrade
 
+MIGRATIONS = Path(app.db.heartbeats.__file__).parent / "migrations"
 # What holds the rows of a declared table is no table of its own.
 PARTITIONS = text(
     "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE relkind = 'r'"
@@ -165,3 +168,13 @@ def test_an_account_goes_to_one_organization_and_an_unused_one_is_deleted(
     assert owners == {shared: ids[0], alone: ids[1]}
     assert linked == {"first": None, "second": shared, "third": alone}
     assert (ids[2], "workspace.changed") in audited
+
+
+def test_the_latest_revision_is_the_head_of_the_migrations() -> None:
+    """The files are named by their revisions. Break: give a file another number."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    assert latest_revision() == scripts.get_current_head()
+    files = sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py"))
+    assert files == sorted(script.revision for script in scripts.walk_revisions())
