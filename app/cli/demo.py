@@ -144,6 +144,8 @@ Try it in another terminal:
   curl -s {url}/v1/sms -H "Authorization: AccessKey $KEY" -H 'Content-Type: application/json' \\
     -d '{{"use_case_id": "'$USE_CASE'", "to_phone_number": "{number}", "message": "Hello"}}'
   .venv/bin/borderpost destinations list
+  .venv/bin/borderpost guards list
+  .venv/bin/borderpost demo attack
 
 Serving. Ctrl-C stops everything.
 """
