@@ -42,11 +42,29 @@ def looks_well(page: Page, viewport: ViewportSize) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
+def test_the_finder_opens_by_its_key_and_guards_are_saved_after_a_preview(
+    owner: Page, site: Site
+) -> None:
+    owner.keyboard.press("/")
+    owner.keyboard.type("guards")
+    owner.keyboard.press("Enter")
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Guards")
+    owner.locator("[id='number.mode']").select_option("enforce")
+    owner.locator("[id='number.hour']").fill("7")
+    owner.get_by_role("button", name="Preview effect").click()
+    expect(owner.get_by_role("heading", name="Effect on the last 30 days")).to_be_visible()
+    axe_clean(owner)
+    owner.get_by_role("button", name="Save", exact=True).click()
+    expect(owner.get_by_text("Saved as revision 2.")).to_be_visible()
+
+
 @EACH_SIZE
 def test_every_page_is_accessible_light_and_no_wider_than_the_window(
     owner: Page, site: Site, viewport: ViewportSize
 ) -> None:
     paths = [KEYS, "/console/audit", "/console/people/new", "/console/workspaces/new"]
+    paths += ["/console/guards", "/console/alerts", "/console/usage", "/console/prices"]
+    paths += ["/console/find?q=united", "/console/first-steps", "/console/account"]
     for path in paths:
         assert transferred_bytes(owner, path) < FIRST_VIEW_BYTES
         looks_well(owner, viewport)

@@ -23,9 +23,10 @@ from support.site import Site, served_site
 
 WIDTHS = {"wide": 1280, "tablet": 768, "phone": 390}
 HEIGHT = 900
-QUALITY = 60
+QUALITY = 40
+TALLEST = 1100
 LARGEST_BYTES = 60_000
-KEY = ("overview", "destinations", "messages", "message", "check", "webhook")
+KEY = ("overview", "destinations", "messages", "message", "check", "guards", "provider", "docs")
 
 
 def main() -> None:
@@ -84,6 +85,13 @@ def _pages(site: Site, tenant_gateway: Scene) -> dict[str, str]:
         "history": "/console/destinations/history",
         "revision": "/console/destinations/history/2",
         "provider": "/console/provider",
+        "guards": "/console/guards",
+        "alerts": "/console/alerts",
+        "usage": "/console/usage",
+        "prices": "/console/prices",
+        "find": "/console/find?q=united",
+        "first-steps": "/console/first-steps",
+        "overview-24h": "/console?period=24h&by=country",
         "use-cases": "/console/use-cases",
         "use-case": use_case,
         "opt-outs": "/console/opt-outs",
@@ -154,7 +162,7 @@ def _picture(page: Page, kind: str) -> bytes:
     if kind == "webp":
         wanted["quality"] = QUALITY
     size = session.send("Page.getLayoutMetrics")["cssContentSize"]
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 4000), "scale": 1}
+    clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], TALLEST if kind == "webp" else 4000), "scale": 1}
     taken = session.send("Page.captureScreenshot", wanted | {"clip": clip})
     session.detach()
     return base64.b64decode(taken["data"])

@@ -47,7 +47,7 @@
         y: { range: (_, __, most) => [0, isRate ? 100 : Math.max(1, most * 1.05)] },
       },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => when.format(new Date(tick * 1000))), space: 90, incrs: isHourly ? [3600, 10800, 21600] : [86400, 604800, 1209600] },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => when.format(new Date(tick * 1000))), space: 90, incrs: isHourly ? [3600, 10800, 21600, 43200, 86400] : [86400, 604800, 1209600] },
         { ...axis, ...(!isRate && { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7] }), label: figure.dataset.unit, labelFont: "12px system-ui, sans-serif", labelSize: 22, size: 52 },
       ],
       series: [
