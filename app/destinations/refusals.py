@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.clock import is_same_time
 from app.db.filters import given
 from app.db.rows import AnyRow
+from app.db.statement import Statement
 from app.destinations.policy.evaluate import Scope, Source
 from app.destinations.tables import refusal_counts, refusals
 from app.kernel.clock import rfc3339
@@ -50,6 +50,24 @@ class Refusal:
 
 _INSERT = insert(refusals).values({c.name: bindparam(c.name, type_=c.type) for c in refusals.c})
 
+# A flood is refused as often as it is sent, so what each refusal writes is text, as a send is.
+_LISTED = Statement(
+    """SELECT count(*) AS listed FROM (SELECT 1 FROM refusals
+  WHERE workspace_id = :workspace_id::uuid AND id >= :first_id::uuid
+  LIMIT :most::integer) AS of_minute"""
+)
+_COUNT = Statement(
+    """INSERT INTO refusal_counts AS counted (
+  workspace_id, day, country, code, source, use_case_id, access_key_id, currency,
+  refusals, unlisted, saved)
+VALUES (
+  :workspace_id::uuid, :day::date, :country, :code, :source, :use_case_id::uuid,
+  :access_key_id::uuid, :currency, 1, :unlisted::integer, :saved::bigint)
+ON CONFLICT (workspace_id, day, country, code, source, use_case_id, access_key_id, currency)
+DO UPDATE SET refusals = counted.refusals + 1, unlisted = counted.unlisted + excluded.unlisted,
+  saved = counted.saved + excluded.saved"""
+)
+
 
 def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> None:
     """Count a refusal, list it if the minute has room, and sweep a few that are too old."""
@@ -81,43 +99,25 @@ def _row(refusal: Refusal, now: datetime) -> dict[str, Any]:
 
 def _listed_this_minute(connection: Connection, workspace_id: UUID, now: datetime) -> int:
     minute = first_id_at(now.replace(second=0, microsecond=0))
-    of_minute = (
-        select(refusals.c.id)
-        .where(refusals.c.workspace_id == workspace_id, refusals.c.id >= minute)
-        .limit(LISTED_PER_MINUTE)
-    )
-    return connection.execute(select(func.count()).select_from(of_minute.subquery())).scalar_one()
+    values = {"workspace_id": workspace_id, "first_id": minute, "most": LISTED_PER_MINUTE}
+    return int(_LISTED.first(connection, values).listed)
 
 
 def _count(connection: Connection, refusal: Refusal, now: datetime, *, listed: bool) -> None:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    columns = refusal_counts.c
-    unlisted = 0 if listed else 1
     estimate = refusal.estimate
-    saved = estimate.millionths if estimate is not None and _saves(refusal) else 0
-    statement = dialect.insert(refusal_counts).values(
-        workspace_id=refusal.workspace_id,
-        day=now.date(),
-        country=refusal.country or "",
-        code=refusal.code,
-        source=refusal.source,
-        use_case_id=refusal.use_case_id or NO_ID,
-        access_key_id=refusal.access_key_id or NO_ID,
-        currency="" if estimate is None else estimate.currency,
-        refusals=1,
-        unlisted=unlisted,
-        saved=saved,
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[c.name for c in refusal_counts.primary_key],
-            set_={
-                "refusals": columns.refusals + 1,
-                "unlisted": columns.unlisted + unlisted,
-                "saved": columns.saved + saved,
-            },
-        )
-    )
+    values = {
+        "workspace_id": refusal.workspace_id,
+        "day": now.date().isoformat(),
+        "country": refusal.country or "",
+        "code": refusal.code,
+        "source": refusal.source.value,
+        "use_case_id": refusal.use_case_id or NO_ID,
+        "access_key_id": refusal.access_key_id or NO_ID,
+        "currency": "" if estimate is None else estimate.currency,
+        "unlisted": 0 if listed else 1,
+        "saved": estimate.millionths if estimate is not None and _saves(refusal) else 0,
+    }
+    _COUNT.run(connection, values)
 
 
 def _saves(refusal: Refusal) -> bool:

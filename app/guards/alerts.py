@@ -20,14 +20,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import Database
 from app.db.rows import AnyRow
+from app.db.statement import Statement
 from app.db.types import UtcDateTime
 from app.destinations.storage.store import lock_policy
 from app.guards.limits import GuardName, GuardScope, Trip, money_text
-from app.guards.tables import alerts, guard_trips
+from app.guards.tables import alerts
 from app.guards.windows import LENGTHS
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.ids import new_id
@@ -67,6 +67,20 @@ class Hit:
         return AlertKind.GUARD_TRIPPED
 
 
+# Every send that meets a limit runs these.
+_COUNT = Statement(
+    """UPDATE alerts SET hits = hits + :sends::integer,
+  last_at = CASE WHEN last_at > :now::timestamptz THEN last_at ELSE :now::timestamptz END,
+  mode = :mode, guard_limit = :guard_limit::bigint
+WHERE workspace_id = :workspace_id::uuid AND kind = :kind AND subject = :subject
+  AND cleared_at IS NULL"""
+)
+_NOTE_PERIOD = Statement(
+    """INSERT INTO guard_trips (workspace_id, guard, value, period)
+VALUES (:workspace_id::uuid, :guard, :value, :period::timestamptz) ON CONFLICT DO NOTHING"""
+)
+
+
 def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
     """Count a hit on the open alert, or open one."""
     _note_period(connection, hit, now)
@@ -90,25 +104,16 @@ def _subject(hit: Hit, value: str) -> str:
 
 
 def _count(connection: Connection, hit: Hit, value: str, now: datetime) -> bool:
-    columns = alerts.c
-    counted = connection.execute(
-        update(alerts)
-        .where(
-            columns.workspace_id == hit.workspace_id,
-            columns.kind == hit.kind,
-            columns.subject == _subject(hit, value),
-            columns.cleared_at.is_(None),
-        )
-        .values(
-            hits=columns.hits + hit.sends,
-            last_at=case(
-                (columns.last_at > now, columns.last_at), else_=literal(now, UtcDateTime())
-            ),
-            mode=hit.trip.watch.mode,
-            guard_limit=hit.trip.limit,
-        )
-    )
-    return counted.rowcount == 1
+    values = {
+        "workspace_id": hit.workspace_id,
+        "kind": hit.kind.value,
+        "subject": _subject(hit, value),
+        "sends": hit.sends,
+        "now": now,
+        "mode": hit.trip.watch.mode.value,
+        "guard_limit": hit.trip.limit,
+    }
+    return _COUNT.run(connection, values) == 1
 
 
 def _values_within_an_hour(connection: Connection, hit: Hit, now: datetime) -> int:
@@ -242,12 +247,13 @@ def _note_period(connection: Connection, hit: Hit, now: datetime) -> None:
     period = now.replace(second=0, microsecond=0)
     if guard is not GuardName.WORKSPACE:
         period = period.replace(minute=0)
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(
-        dialect.insert(guard_trips)
-        .values(workspace_id=hit.workspace_id, guard=guard, value=hit.value, period=period)
-        .on_conflict_do_nothing()
-    )
+    values = {
+        "workspace_id": hit.workspace_id,
+        "guard": guard.value,
+        "value": hit.value,
+        "period": period,
+    }
+    _NOTE_PERIOD.run(connection, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from psycopg import _queries
 
 from app.db.statement import Statement
+from app.destinations import refusals
+from app.guards import alerts
 from app.messages.delivery import apply_report
 from app.messages.sending import admission, outcomes
 from app.webhooks import outbox
@@ -12,7 +14,8 @@ LONGEST_TEXT, MOST_PARAMETERS = 4000, 50
 
 def _statements() -> dict[str, Statement]:
     holders: dict[str, object] = {
-        module.__name__: module for module in (apply_report, admission, outbox, outcomes)
+        module.__name__: module
+        for module in (apply_report, admission, alerts, outbox, outcomes, refusals)
     }
     holders["with an id"] = apply_report.REPORT_WITH_ID
     holders["without an id"] = apply_report.REPORT_WITHOUT_ID

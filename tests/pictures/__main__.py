@@ -162,7 +162,13 @@ def _picture(page: Page, kind: str) -> bytes:
     if kind == "webp":
         wanted["quality"] = QUALITY
     size = session.send("Page.getLayoutMetrics")["cssContentSize"]
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], TALLEST if kind == "webp" else 4000), "scale": 1}
+    clip = {
+        "x": 0,
+        "y": 0,
+        "width": size["width"],
+        "height": min(size["height"], TALLEST if kind == "webp" else 4000),
+        "scale": 1,
+    }
     taken = session.send("Page.captureScreenshot", wanted | {"clip": clip})
     session.detach()
     return base64.b64decode(taken["data"])
