@@ -13,7 +13,7 @@ from support.time import ManualClock
 
 KEYS = {
     *("revision", "from_revision", "at", "actor", "action", "reason", "changes"),
-    *("inherit", "destinations", "rules"),
+    *("inherit", "destinations", "rules", "rule_changes"),
 }
 ACTIONS = {
     "put": "replaced",
@@ -71,6 +71,7 @@ def test_every_change_is_one_revision_that_tells_all_about_it(
         "inherit": False,
         "destinations": {"CA": "allowed", "BR": "blocked"},
         "rules": [],
+        "rule_changes": {"added": [], "removed": []},
     }
     assert (one["revision"], one["from_revision"], one["reason"]) == (3, 2, None)
     assert (one["action"], one["at"]) == ("blocked", "2026-01-31T12:00:01.500Z")

@@ -54,7 +54,7 @@ def test_replays_leave_at_most_50_events_and_are_all_counted(
     assert Counter(event["reason"] for event in events) == {None: 1, "duplicate": KEPT_REPORTS - 1}
     assert [event["repeats"] for event in events[:-1]] == [0] * (KEPT_REPORTS - 1)
     shown = signed_in(gateway, tenant.keys[Role.VIEWER]).get(f"/console/messages/{sent['id']}")
-    assert f"{REPLAYS - KEPT_REPORTS} more such reports came" in " ".join(shown.text.split())
+    assert f"{REPLAYS - KEPT_REPORTS} more like it." in " ".join(shown.text.split())
 
 
 def test_a_report_that_is_applied_is_always_kept(gateway: Gateway, tenant: Tenant) -> None:
@@ -155,4 +155,4 @@ def test_events_are_a_page_like_every_list(
     shown = signed_in(gateway, tenant.keys[Role.VIEWER]).get(f"/console/messages/{sent['id']}")
     assert "word-99" in shown.text
     assert "word-100" not in shown.text
-    assert "More reports follow" in shown.text
+    assert "There are more events." in shown.text
