@@ -1,4 +1,4 @@
-"""Linking a provider account to a workspace, and its tokens: sealed, and never shown again.
+"""Linking a provider account to a workspace, and its tokens: encrypted, and never shown again.
 
 An account is one row of one organization, whichever of its workspaces use it. A token that is new
 here must be proven at the provider first (see `app.tenancy.manage`), and only then does an answer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
-    """A Twilio (sub)account with its secret, sealed as in the database."""
+    """A Twilio (sub)account with its secret, encrypted as in the database."""
 
     sid: str
     encrypted_auth_token: str

@@ -26,7 +26,7 @@ class Cipher:
         return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
 
     def is_current(self, encrypted: str) -> bool:
-        """Say whether a value was sealed with the first key."""
+        """Say whether a value was encrypted with the first key."""
         try:
             self._first.decrypt(encrypted.encode("ascii"))
         except InvalidToken:
@@ -37,7 +37,7 @@ class Cipher:
         """Decrypt a secret of the row that ``owner`` names.
 
         Raises:
-            SealBroken: no key opens it, or it was sealed for another row.
+            DecryptionError: no key opens it, or it was encrypted for another row.
         """
         try:
             found_owner, _, secret = (
@@ -45,9 +45,9 @@ class Cipher:
             )
         except InvalidToken as problem:
             raise DecryptionError(
-                f"the secret of {owner} cannot be decrypted: is the key it was sealed with "
+                f"the secret of {owner} cannot be decrypted: is the key it was encrypted with "
                 "missing from BORDERPOST_ENCRYPTION_KEYS?"
             ) from problem
         if found_owner != owner:
-            raise DecryptionError(f"the secret stored for {owner} was sealed for another row")
+            raise DecryptionError(f"the secret stored for {owner} was encrypted for another row")
         return secret

@@ -106,7 +106,7 @@ class InstallationSecrets:
         """Make the secrets of this host those of the installation; the pseudonym key stays.
 
         Raises:
-            SealBroken: no key of this host decrypts the pseudonym key; nothing is changed.
+            DecryptionError: no key of this host decrypts the pseudonym key; nothing is changed.
         """
         self.prepare(database)
         with database.writing() as connection:

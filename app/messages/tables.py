@@ -224,7 +224,7 @@ refusing_accounts = Table(
     "refusing_accounts",
     metadata,
     Column("account_sid", String(34), primary_key=True),
-    # Of the sealed auth token that was refused; another token is asked with at once.
+    # Of the encrypted auth token that was refused; another token is asked with at once.
     Column("token_hash", String(64), nullable=False),
     Column("provider_code", Integer),
     # It gave no answer that can be read; otherwise it refused our credentials.

@@ -110,7 +110,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """The current state; accounts, policies, guards and keys as `load_stored` limits them."""
+    """The current state; accounts, policies, guards and keys as `load_current` limits them."""
 
     organizations: Mapping[UUID, OrganizationRecord] = field(default_factory=dict)
     accounts: Mapping[str, AccountRecord] = field(default_factory=dict)

@@ -24,7 +24,7 @@ class Reencrypted:
 
 
 def reencrypt_accounts(database: Database, cipher: Cipher) -> Reencrypted:
-    """Encrypt every provider token again that an older key encrypted; see `reseal_rows`."""
+    """Encrypt every provider token again that an older key encrypted; see `reencrypt_rows`."""
     columns = provider_accounts.c
     return reencrypt_rows(database, cipher, (columns.auth_token, columns.next_auth_token), str)
 
@@ -40,7 +40,7 @@ def reencrypt_rows(
     ``encrypted`` are nullable columns of one table; ``owner_of`` names a row by its primary key.
 
     Raises:
-        SealBroken: no key decrypts a value; the rows before it are done.
+        DecryptionError: no key decrypts a value; the rows before it are done.
     """
     table: Table = encrypted[0].table
     (key,) = table.primary_key.columns
@@ -65,7 +65,7 @@ def reencrypt_rows(
 
 
 def reencrypt_second_factors(database: Database, cipher: Cipher) -> Reencrypted:
-    """Encrypt again what an older key encrypted; see `app.tenancy.key_rotation.reseal_rows`."""
+    """Encrypt again what an older key encrypted; see `app.tenancy.key_rotation.reencrypt_rows`."""
     of_users = reencrypt_rows(database, cipher, (users.c.totp_secret,), totp_owner)
     pending = (sessions.c.pending_totp_secret,)
     of_sessions = reencrypt_rows(database, cipher, pending, pending_totp_owner)
@@ -75,6 +75,6 @@ def reencrypt_second_factors(database: Database, cipher: Cipher) -> Reencrypted:
 
 
 def reencrypt_endpoints(database: Database, cipher: Cipher) -> Reencrypted:
-    """Encrypt again what an older key encrypted; see `app.tenancy.key_rotation.reseal_rows`."""
+    """Encrypt again what an older key encrypted; see `app.tenancy.key_rotation.reencrypt_rows`."""
     columns = webhook_endpoints.c
     return reencrypt_rows(database, cipher, (columns.secret, columns.previous_secret), secret_owner)

@@ -26,7 +26,7 @@ class RoleGrants:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAccess:
-    """A workspace that the visitor may look at, with the role there."""
+    """A workspace that the user may look at, with the role there."""
 
     workspace_id: UUID
     name: str
@@ -89,7 +89,7 @@ class CurrentUser:
 
     @property
     def actor(self) -> Actor:
-        """Name this visitor for histories and audits."""
+        """Name this user for histories and audits."""
         return Actor(self.kind, self.name, self.principal_id)
 
     @property

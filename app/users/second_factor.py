@@ -29,12 +29,12 @@ def mint_totp_secret() -> str:
 
 
 def totp_owner(user_id: UUID) -> str:
-    """Name the row that a sealed secret belongs to."""
+    """Name the row that an encrypted secret belongs to."""
     return f"totp:{user_id}"
 
 
 def pending_totp_owner(session_id: UUID) -> str:
-    """Name the session that a sealed secret belongs to while it is being set up."""
+    """Name the session that an encrypted secret belongs to while it is being set up."""
     return f"pending-totp:{session_id}"
 
 

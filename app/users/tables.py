@@ -98,7 +98,7 @@ sessions = Table(
     # The workspace that the pages show.
     Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
     Column("awaits_second_factor", Boolean, nullable=False),
-    # Sealed; the secret of a second factor that this session is setting up.
+    # Encrypted; the secret of a second factor that this session is setting up.
     Column("pending_totp_secret", Text),
     Column("pending_totp_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),

@@ -74,7 +74,7 @@ _TOKENS = re.compile(
     r"|\bwhsec_[\w+/=-]+"  # secrets of webhook endpoints
     r"|(?<=://)[^/@\s]+@"  # users and passwords in URLs
     r"|(?<=Basic )\S+"
-    r"|\b[\w-]{43}=|\bgAAAA[\w=-]{20,}",  # Fernet keys and what they sealed
+    r"|\b[\w-]{43}=|\bgAAAA[\w=-]{20,}",  # Fernet keys and what they encrypted
     re.ASCII,
 )
 _LEFT_OUT = "[left out]"

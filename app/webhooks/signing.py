@@ -20,12 +20,12 @@ FIXED_HEADERS = {
 
 
 def mint_secret() -> str:
-    """Make a new signing secret; it is shown once and stored sealed."""
+    """Make a new signing secret; it is shown once and stored encrypted."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
 
 
 def secret_owner(endpoint_id: UUID) -> str:
-    """Name the row that a secret is sealed for (see app.db.encryption)."""
+    """Name the row that a secret is encrypted for (see app.db.encryption)."""
     return f"webhook_endpoint:{endpoint_id}"
 
 

@@ -31,7 +31,8 @@ webhook_endpoints = Table(
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("url", String(2000), nullable=False),
     Column("events", JSON, nullable=False),
-    # Both are sealed (see app.db.encryption); the previous one also signs until its time is over.
+    # Both are encrypted (see app.db.encryption); the previous one also signs until its time is
+    # over.
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_until", UtcDateTime),

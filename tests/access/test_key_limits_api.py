@@ -230,7 +230,7 @@ def test_the_last_use_is_written_once_a_minute(tenants_under_test: TenantsUnderT
 
 
 def test_limits_hold_for_a_key_that_is_signed_in(tenants_under_test: TenantsUnderTest) -> None:
-    """Break: leave the limits out of the visitor."""
+    """Break: leave the limits out of the user."""
     token = _token(tenants_under_test, role="admin", countries=["CA"])
     console_client = signed_in(tenants_under_test.gateway, token)
 

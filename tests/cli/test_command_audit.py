@@ -31,7 +31,7 @@ def test_a_command_is_noted_for_every_organization(factory: Factory, action: str
 def test_every_command_that_concerns_the_installation_leaves_its_row(
     run: Run, acme: Path, factory: Factory, url: str
 ) -> None:
-    """Break: leave out `note_command` in one of the commands."""
+    """Break: leave out `record_command` in one of the commands."""
     run("apply", str(acme))
     commands = {
         "privacy.erased": ("erase", "+12025550123"),

@@ -1,6 +1,6 @@
 """What the pages about messages cost the database: counted on the wire of PostgreSQL.
 
-Two round trips are the session's and the visitor's, one is that of the alerts of each whole page;
+Two round trips are the session's and the user's, one is that of the alerts of each whole page;
 each panel takes one.
 """
 

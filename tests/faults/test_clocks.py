@@ -145,7 +145,7 @@ def test_a_claim_of_a_wrong_host_ends_when_its_lease_does(
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_months_are_not_made_a_year_ahead(database: Database) -> None:
-    """Break: leave out `require_same_time` in `MakeMonths`."""
+    """Break: leave out `require_same_time` in `CreatePartitions`."""
     before = partitions(database)
     with host_clock_ahead(timedelta(days=365)), pytest.raises(ClocksDiffer):
         CreatePartitions(database, Clock())()
@@ -182,7 +182,7 @@ def count(worker: AggregateMessages, rounds: int = 1) -> None:
 def test_a_callback_with_an_id_of_a_wrong_time_is_counted(
     database: Database, tenant: Tenant, factory: Factory, event_is_late_by: timedelta
 ) -> None:
-    """Break: in `CountMessages`, an overlap of 2 minutes; or leave out the review."""
+    """Break: in `AggregateMessages`, an overlap of 2 minutes; or leave out the review."""
     now = utc_now()
     message_id = write_message(database, tenant, now - timedelta(hours=5))
     worker = AggregateMessages(database, Clock())
@@ -197,7 +197,7 @@ def test_a_callback_with_an_id_of_a_wrong_time_is_counted(
 def test_counting_goes_on_after_a_worker_was_ahead(
     database: Database, tenant: Tenant, factory: Factory
 ) -> None:
-    """Break: in `take_turn`, respect any lease; in `run_once`, begin at `counted_until` alone."""
+    """Break: in `acquire_count_lease`, respect any lease; in `run_once`, begin at `counted_until` alone."""
     ahead = utc_now() + timedelta(days=40)
     count(AggregateMessages(database, Clock()))
     with database.writing() as connection:

@@ -30,7 +30,7 @@ from support.factories import Factory
 from support.time import ManualClock
 
 HOOK = "https://hooks.example.com/sms"
-Deed = Reply | NotDelivered | Exception | Callable[[], Reply]
+Script = Reply | NotDelivered | Exception | Callable[[], Reply]
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Posted:
 class FakeSender:
     """Does what its script says for each request; after that, or without one, `otherwise`."""
 
-    script: list[Deed] = field(default_factory=list)
-    otherwise: Deed = field(default_factory=lambda: Reply(204))
-    by_url: dict[str, Deed] = field(default_factory=dict)
+    script: list[Script] = field(default_factory=list)
+    otherwise: Script = field(default_factory=lambda: Reply(204))
+    by_url: dict[str, Script] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     _lock: Any = field(default_factory=threading.Lock)
 

@@ -1,4 +1,4 @@
-"""How far a visitor of the console reaches: never beyond the roles that they have."""
+"""How far a user of the console reaches: never beyond the roles that they have."""
 
 from uuid import UUID
 

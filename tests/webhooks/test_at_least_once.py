@@ -77,7 +77,7 @@ def test_a_worker_that_dies_in_the_fan_out_leaves_the_event(hooks: Hooks, tenant
 
 
 def test_a_failure_that_comes_too_late_does_not_undo_anothers_success(waiting: Hooks) -> None:
-    """Breaks when `note_attempt` does not look whether the claim still holds."""
+    """Breaks when `record_attempt` does not look whether the claim still holds."""
     (late,) = waiting.claim()
     waiting.clock.at += DELIVERY_LEASE
     waiting.drain()

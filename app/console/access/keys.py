@@ -126,7 +126,7 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
 
 
 def _roles(current_user: CurrentUser) -> list[Role]:
-    """Return the roles that the visitor may give a key of the workspace shown."""
+    """Return the roles that the user may give a key of the workspace shown."""
     own = current_user.principal
     return [role for role in Role if may_manage(own, role, own.workspace_id)]
 

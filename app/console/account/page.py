@@ -1,4 +1,4 @@
-"""The visitor's own account: password, second factor, recovery codes, sessions."""
+"""The user's own account: password, second factor, recovery codes, sessions."""
 
 from typing import Any
 
@@ -133,7 +133,7 @@ def make_recovery_codes(current_user: CurrentUser) -> Answer:
 
 @routes.add("POST", PATH + "/sessions/end", guard=RequiresRole(Role.VIEWER), answers={303: None})
 def end_other_sessions(current_user: CurrentUser) -> Answer:
-    """End the visitor's other sessions."""
+    """End the user's other sessions."""
     _require_person(current_user)
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:

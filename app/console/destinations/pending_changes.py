@@ -43,7 +43,7 @@ class PendingChanges:
 
     @property
     def text(self) -> str:
-        """Return the same text for the same wishes about the same revision."""
+        """Return the same text for the same pending changes about the same revision."""
         hours = ",".join(f"{code}.{self.hours[code]}" for code in sorted(self.hours))
         allow, block = ",".join(sorted(self.allow)), ",".join(sorted(self.block))
         return f"{self.revision};{allow};{hours};{block}"
@@ -143,7 +143,7 @@ class Draft:
 
     @property
     def was_shown(self) -> bool:
-        """Say whether the page has shown just these wishes."""
+        """Say whether the page has shown just these changes."""
         return bool(self.pending_changes) and self.shown == self.pending_changes.text
 
     def after_step(self, view: DestinationsView) -> "Draft":

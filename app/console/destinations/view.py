@@ -72,22 +72,22 @@ class DestinationsView:
 
     @property
     def may_change(self) -> bool:
-        """Say whether the visitor may change the policy here."""
+        """Say whether the user may change the policy here."""
         return self.current_user.permits(Role.ADMIN) and not self.effective.inherits
 
     @property
     def reader(self) -> PolicyReader:
-        """Return the visitor as a reader of policies."""
+        """Return the user as a reader of policies."""
         reach = self.current_user.reach
         return PolicyReader(self.current_user.role, lambda one: reach.role_in(one) is not None)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """Return the rules of the policy that counts, as the visitor sees them."""
+        """Return the rules of the policy that counts, as the user sees them."""
         return self.reader.rules(self.effective.state.rules, self.effective.owner_id)
 
     def rules_after(self, revision: AnyRow) -> tuple[Rule, ...]:
-        """Return the rules as they were after a revision, as the visitor sees them."""
+        """Return the rules as they were after a revision, as the user sees them."""
         return self.reader.rules(state_of_revision(revision).rules, revision.workspace_id)
 
     @property
@@ -165,6 +165,6 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
 
 
 def by_name(codes: set[str] | frozenset[str]) -> list[str]:
-    """Sort countries by their names in the visitor's language."""
+    """Sort countries by their names in the user's language."""
     language = preferred_language()
     return sorted(codes, key=lambda code: sort_key(country_name(code, language)))

@@ -75,7 +75,7 @@ def alerts_page(current_user: CurrentUser) -> Answer:
     errors=(NotFound,),
 )
 def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Answer:
-    """Note that the visitor has seen an alert."""
+    """Note that the user has seen an alert."""
     principal: Principal = current_user.principal
     get_service(AcknowledgeAlert)(principal, alert_id, actor_of(principal))
     return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

@@ -29,7 +29,7 @@ _NOT_NAMED = "{place} is not an allowed destination of this workspace."
 
 
 def country_label(code: str | None) -> str:
-    """Name a country in the visitor's language."""
+    """Name a country in the user's language."""
     return "no country" if code is None else country_name(code, preferred_language())
 
 

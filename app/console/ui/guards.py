@@ -164,7 +164,7 @@ SIGN_IN = "/console/sign-in"
 
 @dataclass(frozen=True, slots=True)
 class RequiresRole:
-    """Guard of a page for visitors of at least this role in the workspace shown."""
+    """Guard of a page for users of at least this role in the workspace shown."""
 
     role: Role
 
@@ -174,7 +174,7 @@ class RequiresRole:
         return f"signed in as {self.role}"
 
     def __call__(self) -> CurrentUser:
-        """Return the visitor.
+        """Return the user.
 
         Raises:
             Forbidden: the role is too small.
@@ -190,7 +190,7 @@ class RequiresRole:
 
 @dataclass(frozen=True, slots=True)
 class RequiresOrganizationRole:
-    """Guard of a page for visitors of at least this role in the whole organization."""
+    """Guard of a page for users of at least this role in the whole organization."""
 
     role: Role
 
@@ -200,7 +200,7 @@ class RequiresOrganizationRole:
         return f"signed in as {self.role} of the organization"
 
     def __call__(self) -> CurrentUser:
-        """Return the visitor.
+        """Return the user.
 
         Raises:
             Forbidden: the role is too small, or holds in some workspaces only.
@@ -232,7 +232,7 @@ def _current_user() -> CurrentUser:
 
 
 def signed_in_visitor() -> CurrentUser | None:
-    """Return the visitor of the session behind the cookie; None if nobody is signed in."""
+    """Return the user of the session behind the cookie; None if nobody is signed in."""
     token = presented_token()
     now = get_service(Clock).now()
     current_user = None

@@ -20,7 +20,7 @@ def use_case_options(first: str, names: Mapping[UUID, str]) -> Options:
 
 
 def named_country_options(first: str) -> Options:
-    """Offer every country, by its name in the visitor's language."""
+    """Offer every country, by its name in the user's language."""
     language = preferred_language()
     named = [(code, country_name(code, language)) for code in COUNTRIES]
     return [("", first), *sorted(named, key=lambda pair: pair[1].casefold())]

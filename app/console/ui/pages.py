@@ -49,7 +49,7 @@ class Item:
         return any(_is_below(here, path) for path in (self.path, *self.beside))
 
     def is_shown_to(self, current_user: CurrentUser) -> bool:
-        """Say whether the visitor may open the page."""
+        """Say whether the user may open the page."""
         if self.organization_role is not None:
             has = current_user.organization_role
             return has is not None and has.permits(self.organization_role)
@@ -91,7 +91,7 @@ class MenuLine:
 
 
 def menu_lines(current_user: CurrentUser, here: str) -> Iterator[MenuLine]:
-    """Draw the menu for a visitor, with each heading before its first page.
+    """Draw the menu for a user, with each heading before its first page.
 
     A page that is listed twice is marked once.
     """

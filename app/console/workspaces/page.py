@@ -63,7 +63,7 @@ def make_workspace(current_user: CurrentUser) -> Answer:
 
 
 def asking(current_user: CurrentUser) -> Principal:
-    """Ask as this visitor in the whole organization."""
+    """Ask as this user in the whole organization."""
     wide = current_user.organization_principal
     if wide is None:
         raise Forbidden
@@ -71,7 +71,7 @@ def asking(current_user: CurrentUser) -> Principal:
 
 
 def workspace_names(current_user: CurrentUser) -> dict[UUID, str]:
-    """Return the names of the workspaces that the visitor may look at."""
+    """Return the names of the workspaces that the user may look at."""
     return {place.workspace_id: place.name for place in current_user.workspaces}
 
 

@@ -87,7 +87,7 @@ class CheckProvider:
     def __call__(
         self, workspace_id: UUID | None = None, *, whole_account: bool = False
     ) -> list[Checked]:
-        """Check workspaces that have an account, as `load_asked` chooses them."""
+        """Check workspaces that have an account, as `load_check_targets` chooses them."""
         with self.database.reading() as connection:
             target = load_check_targets(connection, workspace_id, whole_account=whole_account)
             before = [self._view(connection, one, None) for one in target]

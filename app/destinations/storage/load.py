@@ -17,21 +17,21 @@ from app.use_cases.tables import use_cases
 
 
 def inheritance_chain(workspace_id: str) -> str:
-    """Write a recursive CTE, ``lineage``: a workspace and its parents, while each inherits.
+    """Write a recursive CTE, ``chain``: a workspace and its parents, while each inherits.
 
     ``workspace_id`` is an SQL expression. The row where ``inherits`` is false owns the policy; a
     chain that is too long has none, which blocks all.
     """
-    return f"""lineage (id, parent_id, inherits, depth) AS (
+    return f"""chain (id, parent_id, inherits, depth) AS (
     SELECT id, parent_id, inherits_destinations, 0 FROM workspaces WHERE id = {workspace_id}
     UNION ALL
     SELECT above.id, above.parent_id, above.inherits_destinations, below.depth + 1
-    FROM lineage AS below JOIN workspaces AS above ON above.id = below.parent_id
+    FROM chain AS below JOIN workspaces AS above ON above.id = below.parent_id
     WHERE below.inherits AND below.depth < {MAX_DEPTH})"""
 
 
 _OWNER = text(
-    f"WITH RECURSIVE {inheritance_chain(':workspace_id')} SELECT id FROM lineage WHERE NOT inherits"
+    f"WITH RECURSIVE {inheritance_chain(':workspace_id')} SELECT id FROM chain WHERE NOT inherits"
 ).bindparams(bindparam("workspace_id", type_=Uuid()))
 
 

@@ -56,7 +56,7 @@ def _read(text: str) -> Rule:
 POLICY_COLUMNS = f"""o.denied_destinations::text AS denied_by_organization,
   policy.revision, policy.destinations::text AS destinations,
   {RULES_OF_NUMBER} AS rules"""
-POLICY_JOINS = """LEFT JOIN lineage AS owner ON NOT owner.inherits
+POLICY_JOINS = """LEFT JOIN chain AS owner ON NOT owner.inherits
 LEFT JOIN destination_policies AS policy ON policy.workspace_id = owner.id"""
 
 _STATEMENT = Statement(f"""

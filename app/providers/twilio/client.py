@@ -67,7 +67,7 @@ class TwilioClients:
         """Return the client that acts as an account, with that account's own token.
 
         Raises:
-            SealBroken: the stored token cannot be decrypted.
+            DecryptionError: the stored token cannot be decrypted.
         """
         return self._made(account)
 

@@ -65,7 +65,7 @@ class AccountTokens:
 
         Raises:
             ServiceUnavailable: the database cannot be reached.
-            SealBroken: a token cannot be decrypted.
+            DecryptionError: a token cannot be decrypted.
         """
         if not _SID.fullmatch(account_sid):
             return ()  # not every text can be asked of a database

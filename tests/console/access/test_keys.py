@@ -1,4 +1,4 @@
-"""The page of access keys: shown once, in force at once, and never more than the visitor may."""
+"""The page of access keys: shown once, in force at once, and never more than the user may."""
 
 import re
 from typing import Any

@@ -153,7 +153,7 @@ def test_signing_in_again_ends_the_session_before(
 def test_signing_out_ends_the_session_itself_with_one_audit_row(
     gateway: Gateway, console_client: ConsoleClient, person: str, factory: Factory
 ) -> None:
-    """Break: leave out `note_deed` in `sign_out_of`, or its condition."""
+    """Break: leave out `record_audit_event` in `sign_out_of`, or its condition."""
     console_client.sign_in(person)
     kept = console_client.client.get_cookie(NAME, domain="sms.example.com")
     assert kept is not None

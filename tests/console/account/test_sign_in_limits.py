@@ -170,7 +170,7 @@ def test_forty_parallel_wrong_sign_ins_hash_two_at_once(
 def test_failures_are_audited_with_address_and_request_id(
     gateway: Gateway, factory: Factory, ada: UUID
 ) -> None:
-    """Leave out `note_failed_sign_in` in `_refuse` to see this fail."""
+    """Leave out `record_failed_sign_in` in `_refuse` to see this fail."""
     console_client = open_console(gateway, "192.0.2.7")
     headers = {"X-Request-Id": "find-me"}
     form = {"email": ADA, "password": WRONG}

@@ -354,6 +354,6 @@ def test_the_page_costs_few_round_trips(
             page.reload()
             counted.append(trips.take())
     database.close()
-    # The session, the visitor, the workspace; then the list (three, of one revision), the map and
+    # The session, the user, the workspace; then the list (three, of one revision), the map and
     # the alerts.
     assert counted[-1] == 3 + 3 + 1 + 1

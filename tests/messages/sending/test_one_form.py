@@ -115,7 +115,7 @@ def test_prefix_rule_that_no_number_can_begin_with_is_refused(
 def test_console_refuses_another_spelling_and_names_the_canonical_form(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    """Break `TypedNumber` or the order of `check_destination`."""
+    """Break `PhoneNumberInput` or the order of `check_destination`."""
     console_client = signed_in(gateway, tenant.keys[Role.OWNER])
     typed, canonical = "%2B44 (0)7400 123456", "+447400123456"
     use_case = str(tenant.use_case_id)
