@@ -131,7 +131,7 @@ BUSY = answer(503, '{"code": "ServiceUnavailable", "message": "m"}', Retry_After
         (answer(409, '{"code": "DestinationsInherited", "message": "m"}'), False),
         (answer(422, '{"code": "DestinationBlocked", "message": "m"}'), False),
         (answer(500, '{"code": "InternalError", "message": "m"}'), False),
-        (answer(502, "<html>a proxy"), False),
+        (answer(502, "<html>a proxy"), True),
         (
             answer(
                 504, '{"code": "SubmissionUnconfirmed", "message": "m", "details": {"id": "7"}}'

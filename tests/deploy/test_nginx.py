@@ -78,7 +78,7 @@ def front(database: Database, tmp_path: Path) -> Iterator[Front]:
     given = {"BORDERPOST_PUBLIC_URL": public_url, "WEB_CONCURRENCY": "1"}
     with (
         start_live_gateway(database, tmp_path, **given) as stage,
-        running_nginx(tmp_path / "nginx", stage.port, ports) as proxy,
+        running_nginx(tmp_path / "nginx", [stage.port], ports) as proxy,
     ):
         stage.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))
         yield Front(stage, proxy, public_url)

@@ -141,7 +141,7 @@ def test_the_page_leads_from_an_empty_folder_to_a_delivered_message(
         times.append((step, time.monotonic() - started))
 
     with ExitStack() as stack:
-        proxy = stack.enter_context(running_nginx(tmp_path / "nginx", gateway_port, ports))
+        proxy = stack.enter_context(running_nginx(tmp_path / "nginx", [gateway_port], ports))
         monkeypatch.setenv("SSL_CERT_FILE", str(proxy.certificate))  # the emulator trusts it
         twilio = stack.enter_context(EmulatorServer())
         machine = _machine(tmp_path, twilio.url, gateway_port, proxy.at_root, proxy.certificate)

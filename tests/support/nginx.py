@@ -62,8 +62,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running_nginx(folder: Path, gateway_port: int, ports: list[int]) -> Iterator[Proxy]:
-    """Run nginx before a gateway: at the root, with the prefix ``/sms``, and stripping it."""
+def running_nginx(folder: Path, gateways: list[int], ports: list[int]) -> Iterator[Proxy]:
+    """Run nginx before gateways on these ports: at the root, with the prefix ``/sms``, and stripping it."""
     nginx = find_nginx()
     folder.mkdir(exist_ok=True)
     certificate, key = self_signed(folder)
@@ -73,7 +73,7 @@ def running_nginx(folder: Path, gateway_port: int, ports: list[int]) -> Iterator
     at_root, with_prefix, stripping, plain = ports
     shipped = (FILES / "borderpost.conf").read_text(encoding="utf-8")
     changes = {
-        "server 127.0.0.1:8000;": f"server 127.0.0.1:{gateway_port};",
+        "server 127.0.0.1:8000;": " ".join(f"server 127.0.0.1:{one};" for one in gateways),
         "listen 443 ssl http2;": f"listen 127.0.0.1:{at_root} ssl http2;",
         "listen 80;": f"listen 127.0.0.1:{plain};",
         "/etc/ssl/sms.example.com/fullchain.pem": str(certificate),

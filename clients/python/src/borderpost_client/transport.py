@@ -13,6 +13,7 @@ import urllib3
 from borderpost_client.errors import ApiError, NoAnswer, error_of
 
 _ERROR = 400
+_SERVER_ERROR = 500
 _NEVER_PROCESSED = frozenset({409, 429, 503})
 _STAYS = frozenset({"DestinationsInherited"})  # a 409 that a repetition does not change
 _FIRST_PAUSE_SECONDS = 0.25
@@ -105,6 +106,9 @@ class Transport:
         except urllib3.exceptions.HTTPError as problem:
             raise NoAnswer(f"no answer: {problem}", may_have_arrived=True) from problem
         found = _json_of(answer.data)
+        is_from_proxy = not isinstance(found, dict) or "code" not in found
+        if answer.status >= _SERVER_ERROR and is_from_proxy:
+            raise NoAnswer(f"a proxy answered {answer.status}", may_have_arrived=True)
         if answer.status >= _ERROR or (found is None and answer.data):
             raise error_of(answer.status, found, answer.headers)
         return Answer(found, answer.headers)
