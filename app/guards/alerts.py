@@ -68,17 +68,27 @@ class Hit:
 
 
 # Every send that meets a limit runs these.
-_COUNT = Statement(
-    """UPDATE alerts SET hits = hits + :sends::integer,
+_COUNT_TEXT = """UPDATE alerts SET hits = hits + :sends::integer,
   last_at = CASE WHEN last_at > :now::timestamptz THEN last_at ELSE :now::timestamptz END,
   mode = :mode, guard_limit = :guard_limit::bigint
 WHERE workspace_id = :workspace_id::uuid AND kind = :kind AND subject = :subject
   AND cleared_at IS NULL"""
-)
-_NOTE_PERIOD = Statement(
-    """INSERT INTO guard_trips (workspace_id, guard, value, period)
+_NOTE_TEXT = """INSERT INTO guard_trips (workspace_id, guard, value, period)
 VALUES (:workspace_id::uuid, :guard, :value, :period::timestamptz) ON CONFLICT DO NOTHING"""
-)
+_COUNT, _NOTE_PERIOD = Statement(_COUNT_TEXT), Statement(_NOTE_TEXT)
+_COUNT_AND_NOTE = Statement(f"WITH noted AS ({_NOTE_TEXT})\n{_COUNT_TEXT}")
+
+
+def count_hit(connection: Connection, hit: Hit, now: datetime) -> bool:
+    """Count a hit on the open alert; False if there is none.
+
+    It is one round trip: a flood that is only monitored does this with every send.
+    """
+    if connection.dialect.name != "postgresql":
+        _note_period(connection, hit, now)
+        return _count(connection, hit, hit.value, now)
+    values = _count_values(hit, hit.value, now) | _note_values(hit, now)
+    return _COUNT_AND_NOTE.run(connection, values) == 1
 
 
 def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
@@ -104,7 +114,11 @@ def _subject(hit: Hit, value: str) -> str:
 
 
 def _count(connection: Connection, hit: Hit, value: str, now: datetime) -> bool:
-    values = {
+    return _COUNT.run(connection, _count_values(hit, value, now)) == 1
+
+
+def _count_values(hit: Hit, value: str, now: datetime) -> dict[str, Any]:
+    return {
         "workspace_id": hit.workspace_id,
         "kind": hit.kind.value,
         "subject": _subject(hit, value),
@@ -113,7 +127,6 @@ def _count(connection: Connection, hit: Hit, value: str, now: datetime) -> bool:
         "mode": hit.trip.watch.mode.value,
         "guard_limit": hit.trip.limit,
     }
-    return _COUNT.run(connection, values) == 1
 
 
 def _values_within_an_hour(connection: Connection, hit: Hit, now: datetime) -> int:
@@ -243,17 +256,20 @@ def _guard_details(row: AnyRow) -> dict[str, Any]:
 
 
 def _note_period(connection: Connection, hit: Hit, now: datetime) -> None:
+    _NOTE_PERIOD.run(connection, _note_values(hit, now))
+
+
+def _note_values(hit: Hit, now: datetime) -> dict[str, Any]:
     guard = hit.trip.watch.guard
     period = now.replace(second=0, microsecond=0)
     if guard is not GuardName.WORKSPACE:
         period = period.replace(minute=0)
-    values = {
+    return {
         "workspace_id": hit.workspace_id,
         "guard": guard.value,
         "value": hit.value,
         "period": period,
     }
-    _NOTE_PERIOD.run(connection, values)
 
 
 @dataclass(frozen=True, slots=True)

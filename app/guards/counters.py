@@ -25,18 +25,19 @@ from app.guards.windows import (
     find_trips,
     held,
     live_steps,
+    rolling_steps,
     shifted_to,
     step_at,
     taken_back,
 )
 
-_LOCK_ORDER = (
-    GuardName.WORKSPACE,
-    GuardName.SPEND,
-    GuardName.COUNTRY,
-    GuardName.PREFIX,
-    GuardName.NUMBER,
-)
+_LOCK_ORDER = {
+    GuardName.WORKSPACE: 0,
+    GuardName.SPEND: 1,
+    GuardName.COUNTRY: 2,
+    GuardName.PREFIX: 3,
+    GuardName.NUMBER: 4,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +85,27 @@ class Judgement:
 
 def counters_of(watches: Sequence[Watch], pseudonym: str, now: datetime) -> tuple[Counter, ...]:
     """List the counters of a send in the order in which they are locked."""
-    found = [_counter(watch, pseudonym, now) for watch in watches]
-    return tuple(sorted(found, key=lambda one: _LOCK_ORDER.index(one.watch.guard)))
-
-
-def _counter(watch: Watch, pseudonym: str, now: datetime) -> Counter:
-    guard = watch.guard
-    short, long = WINDOWS[guard]
-    return Counter(
-        watch=watch,
-        value=pseudonym if guard is GuardName.NUMBER else watch.value,
-        steps=(step_at(guard, short, now), step_at(guard, long, now)),
-        amounts=(
+    if not watches:
+        return ()
+    rolling = rolling_steps(now)
+    found = []
+    for watch in watches:
+        guard, (short, long) = watch.guard, WINDOWS[watch.guard]
+        if guard is GuardName.SPEND:
+            steps = step_at(guard, short, now), step_at(guard, long, now)
+        else:
+            steps = rolling[short], rolling[long]
+        amounts = (
             watch.amount if short in watch.limits else 0,
             watch.amount if long in watch.limits else 0,
-        ),
-    )
+        )
+        value = pseudonym if guard is GuardName.NUMBER else watch.value
+        found.append(Counter(watch, value, steps, amounts))
+    return tuple(sorted(found, key=_lock_order))
+
+
+def _lock_order(counter: Counter) -> int:
+    return _LOCK_ORDER[counter.watch.guard]
 
 
 # On PostgreSQL: parts of the one statement that writes a submission. `judged` locks the counters
@@ -160,26 +166,24 @@ JUDGEMENT = """(SELECT json_agg(json_build_array(guard, short_step, long_step,
 
 
 def counters_json(counters: Sequence[Counter]) -> str:
-    """Write the parameter ``counters`` of the statement."""
-    return json.dumps([_counter_json(one) for one in counters])
+    """Write the parameter ``counters`` of the statement.
+
+    Its texts are ids, names, digits and codes: none needs escaping.
+    """
+    return f"[{','.join(map(_counter_json, counters))}]"
 
 
-def _counter_json(counter: Counter) -> dict[str, Any]:
+def _counter_json(counter: Counter) -> str:
     watch = counter.watch
     short, long = WINDOWS[watch.guard]
-    return {
-        "scope_id": str(watch.scope_id),
-        "guard": watch.guard.value,
-        "value": counter.value,
-        "enforced": watch.is_enforced,
-        "live": live_steps(watch.guard),
-        "short_step": counter.steps[0],
-        "short_amount": counter.amounts[0],
-        "short_limit": watch.limits.get(short),
-        "long_step": counter.steps[1],
-        "long_amount": counter.amounts[1],
-        "long_limit": watch.limits.get(long),
-    }
+    limits = [str(watch.limits.get(window, "null")) for window in (short, long)]
+    return (
+        f'{{"scope_id":"{watch.scope_id}","guard":"{watch.guard}","value":"{counter.value}",'
+        f'"enforced":{"true" if watch.is_enforced else "false"},"live":{live_steps(watch.guard)},'
+        f'"short_step":{counter.steps[0]},"short_amount":{counter.amounts[0]},'
+        f'"short_limit":{limits[0]},"long_step":{counter.steps[1]},'
+        f'"long_amount":{counter.amounts[1]},"long_limit":{limits[1]}}}'
+    )
 
 
 def read_judgement(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> Judgement:

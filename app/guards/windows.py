@@ -22,6 +22,10 @@ LENGTHS = {
     Window.DAY: timedelta(days=1),
     Window.MONTH: timedelta(days=31),
 }
+_STEP_SECONDS = {
+    window: LENGTHS[window].total_seconds() / _STEPS_OF_WINDOW
+    for window in (Window.MINUTE, Window.HOUR, Window.DAY)
+}
 _MONTHS = 12
 
 
@@ -46,16 +50,18 @@ def step_at(guard: GuardName, window: Window, at: datetime) -> int:
     if guard is GuardName.SPEND:
         day = at.astimezone(UTC).date()
         return day.year * _MONTHS + day.month - 1 if window is Window.MONTH else day.toordinal()
-    return int(at.timestamp() // _seconds(window))
+    return int(at.timestamp() // _STEP_SECONDS[window])
 
 
-def _seconds(window: Window) -> float:
-    return LENGTHS[window].total_seconds() / _STEPS_OF_WINDOW
+def rolling_steps(at: datetime) -> dict[Window, int]:
+    """Return the numbers of the steps of every rolling window that a time is in."""
+    seconds = at.timestamp()
+    return {window: int(seconds // length) for window, length in _STEP_SECONDS.items()}
 
 
 def _begin(guard: GuardName, window: Window, step: int) -> datetime:
     if guard is not GuardName.SPEND:
-        return from_unix_time(step * _seconds(window))
+        return from_unix_time(step * _STEP_SECONDS[window])
     if window is Window.MONTH:
         year, month = divmod(step, _MONTHS)
         return datetime(year, month + 1, 1, tzinfo=UTC)

@@ -26,7 +26,7 @@ def test_nothing_is_lost_or_doubled_while_web_processes_are_killed(
 ) -> None:
     """Every send ends once, whenever its process dies.
 
-    Break: in `app/messages/sending/send.py`, `_send`, call `open_submission` with None in place of
+    Break: in `app/messages/sending/send.py`, `_send`, call `open_guarded` with None in place of
     `call.idempotent`: keys are then sent twice. Or in `app/messages/reconciliation/reconcile.py`, `_settle`, leave
     out `self._report`: what a killed process had handed over is then never accepted.
     """

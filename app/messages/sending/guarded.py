@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db.engine import Database
 from app.destinations.policy.evaluate import Scope, Source
 from app.destinations.refusals import Refusal, insert_refusal
-from app.guards.alerts import Hit, record_hit
+from app.guards.alerts import Hit, count_hit, record_hit
 from app.guards.counters import Counter, Judgement, counters_of, judge
 from app.guards.facts import GuardFacts, delivery_trip
 from app.guards.limits import (
@@ -101,6 +101,10 @@ class OpenGuarded:
         values = [one.value for one in counters if one.watch.guard is guard]
         hit = Hit(new.workspace_id, trip, values[0] if values else trip.watch.value)
         try:
+            if not refuses:
+                with self.database.writing_once() as connection:
+                    if count_hit(connection, hit, new.created_at):
+                        return
             with self.database.writing() as connection:
                 if refuses:
                     insert_refusal(connection, _refusal(new, trip), new.created_at)
