@@ -15,7 +15,7 @@ from app.db.schema import upgrade
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock, host_now, utc_now
 from app.kernel.ids import first_id_at, new_id
-from app.messages.reconciliation.claims import claim_due
+from app.messages.reconciliation.claims import ClaimLane, claim_due
 from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
@@ -136,10 +136,10 @@ def test_a_claim_of_a_wrong_host_ends_when_its_lease_does(
     """Break: let `utc_now` return the host's time."""
     message_id = write_message(database, tenant, utc_now(), check_at=utc_now() + timedelta(hours=1))
     with host_clock_ahead(timedelta(days=2)), database.writing() as connection:
-        assert claim_due(connection, Clock().now(), 10) == []
+        assert claim_due(connection, Clock().now(), 10, ClaimLane.SETTLED) == []
     factory.set(messages, message_id, check_at=utc_now() - MOMENT)
     with host_clock_ahead(timedelta(days=-2)), database.writing() as connection:
-        (claimed,) = claim_due(connection, Clock().now(), 10)
+        (claimed,) = claim_due(connection, Clock().now(), 10, ClaimLane.SETTLED)
     assert abs(claimed.leased_until - utc_now()) < timedelta(minutes=1)
 
 

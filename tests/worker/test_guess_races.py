@@ -1,5 +1,6 @@
 """A signed callback is never lost, whatever the worker concludes or takes back at that moment."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +13,14 @@ import pytest
 from sqlalchemy import Connection, delete, select, update
 
 from app.db.engine import Database
+from app.destinations.policy.evaluate import RuleKind, Scope, Verdict
+from app.kernel.phone import PhoneNumber
 from app.messages.delivery.apply_report import apply_report
 from app.messages.delivery.guessed_sids import release, take_back
 from app.messages.delivery.track import DeliveryReport, TrackDelivery, report_of
+from app.messages.ports import Accepted
+from app.messages.sending.outcomes import NewSubmission
+from app.messages.sending.record_outcome import RecordOutcome
 from app.messages.tables import message_events, messages
 from support.threads import PATIENCE_SECONDS
 from support.worker_setup import SID, WorkerSetup
@@ -198,6 +204,43 @@ def test_callback_is_applied_whatever_others_write_between_its_transactions(
             found = outcome(worker_setup, rivals, applied)
             if found != KEPT:
                 failed.append((found, [step.__name__ for step in steps], places))
+    database.close()
+    assert failed == []
+
+
+def test_answer_is_kept_whatever_others_write_between_its_transactions(
+    worker_setup: WorkerSetup, rivals: Rivals
+) -> None:
+    """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, return None where nothing is reset."""
+    url = worker_setup.factory.database.engine.url.render_as_string(hide_password=False)
+    database = Interrupted(url, worker_setup.factory.database)
+    settling = RecordOutcome(database, worker_setup.gateway.services.clock)
+    (row,) = [one for one in worker_setup.factory.rows(messages) if one["id"] == rivals.second]
+    new = NewSubmission(
+        message_id=rivals.second,
+        **{
+            name: row[name]
+            for name in ("workspace_id", "use_case_id", "account_sid", "country", "body")
+        },
+        to_number=PhoneNumber(row["to_number"]),
+        counted_segments=1,
+        policy_revision=1,
+        created_at=row["created_at"],
+    )
+    failed = []
+    for steps in permutations(rivals.all, 2):
+        with worker_setup.factory.database.writing() as connection:
+            rivals.reset(connection)
+        database.steps = [[steps[0]], [steps[1]]]
+        answer = settling.settle(
+            new,
+            Verdict(True, "US", RuleKind.COUNTRY, Scope.WORKSPACE, 1),
+            Accepted(SID, None),
+            None,
+        )
+        found = outcome(worker_setup, rivals, json.loads(answer))
+        if found != (True, "pending", SID, []):
+            failed.append((found, [step.__name__ for step in steps]))
     database.close()
     assert failed == []
 

@@ -414,7 +414,7 @@ def test_erased_number_is_forgotten_once_nothing_is_asked_any_more(
 
 
 def test_erased_number_is_forgotten_with_its_account(worker_setup: WorkerSetup) -> None:
-    """Break: in `app/messages/reconciliation/claims.py`, `_claim`, keep it for messages without an account."""
+    """Break: in `app/messages/reconciliation/claims.py`, `_load`, keep it for messages without an account."""
     worker_setup.unconfirmed()
     erase(worker_setup)
     worker_setup.clock.advance(60)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from twilio.http.response import Response
 
-from app.messages.reconciliation.claims import CLAIM_LEASE, claim_due
+from app.messages.reconciliation.claims import CLAIM_LEASE, ClaimLane, claim_due
 from app.messages.reconciliation.reconcile import CALLS_PER_SECOND, AccountPace
 from app.messages.tables import messages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
@@ -189,7 +189,7 @@ def test_a_message_is_claimed_by_one_worker_and_taken_over_when_its_lease_ends(
 
     def claim() -> int:
         with worker_setup.factory.database.writing() as connection:
-            return len(claim_due(connection, worker_setup.clock.at, 20))
+            return len(claim_due(connection, worker_setup.clock.at, 20, ClaimLane.UNSETTLED))
 
     assert [claim(), claim()] == [1, 0]
     assert timedelta(seconds=60) > CLAIM_LEASE
@@ -207,7 +207,9 @@ def test_a_worker_that_lost_its_lease_cannot_end_the_message(
     def slow(_: Any) -> Response:
         worker_setup.clock.at += CLAIM_LEASE
         with worker_setup.factory.database.writing() as connection:
-            overtaken.append(len(claim_due(connection, worker_setup.clock.at, 20)))
+            overtaken.append(
+                len(claim_due(connection, worker_setup.clock.at, 20, ClaimLane.UNSETTLED))
+            )
         return listed()
 
     worker_setup.round(slow)
@@ -224,7 +226,10 @@ def test_workers_that_race_for_due_messages_never_share_one(
 
     def claim() -> list[Any]:
         with worker_setup.factory.database.writing() as connection:
-            return [due.message_id for due in claim_due(connection, worker_setup.clock.at, 3)]
+            return [
+                due.message_id
+                for due in claim_due(connection, worker_setup.clock.at, 3, ClaimLane.UNSETTLED)
+            ]
 
     claimed = [one for found in run_at_once(claim, 8) for one in found]
     with worker_setup.factory.database.reading() as connection:

@@ -12,7 +12,7 @@ from twilio.http.response import Response
 from app.access.principal import Role
 from app.access.tables import provider_accounts, workspaces
 from app.destinations.tables import destination_policies, provider_permissions
-from app.messages.reconciliation.claims import CLAIM_LEASE, claim_due
+from app.messages.reconciliation.claims import CLAIM_LEASE, ClaimLane, claim_due
 from app.messages.retention.purge import Erase, Purge
 from app.messages.tables import message_events, messages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
@@ -443,7 +443,9 @@ def test_a_worker_that_lost_its_lease_does_not_resend(worker_setup: WorkerSetup)
     def slow(_: Call) -> Response:
         worker_setup.clock.at += CLAIM_LEASE
         with worker_setup.factory.database.writing() as connection:
-            overtaken.append(len(claim_due(connection, worker_setup.clock.at, 20)))
+            overtaken.append(
+                len(claim_due(connection, worker_setup.clock.at, 20, ClaimLane.UNSETTLED))
+            )
         return listed()
 
     worker_setup.round(slow)

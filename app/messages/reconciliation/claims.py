@@ -5,7 +5,7 @@ run out, and another takes over. The lease's end is also what proves, at the nex
 claim still holds.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -90,24 +90,16 @@ def claim_due(
     connection: Connection,
     now: datetime,
     limit: int,
-    lanes: Iterable[ClaimLane] = ClaimLane,
+    lane: ClaimLane,
     *,
     except_of: Collection[str] = (),
 ) -> list[DueMessage]:
-    """Claim messages whose time has come: lane by lane, in each the most overdue first.
+    """Claim messages of a lane whose time has come, the most overdue first.
 
     Of the accounts ``except_of``, only messages are claimed that are not asked about any more.
     """
-    claimed: list[DueMessage] = []
-    for lane in lanes:
-        if len(claimed) < limit:
-            claimed += _claim(connection, now, limit - len(claimed), lane, except_of)
-    return claimed
-
-
-def _claim(
-    connection: Connection, now: datetime, limit: int, lane: ClaimLane, except_of: Collection[str]
-) -> list[DueMessage]:
+    if limit <= 0:
+        return []
     leased_until = now + CLAIM_LEASE
     may_be_asked = or_(
         messages.c.account_sid.not_in(except_of), messages.c.created_at <= now - TRIED_UNTIL
@@ -125,18 +117,25 @@ def _claim(
         .values(check_at=leased_until)
         .returning(messages.c.id)
     )
-    ids = list(claimed.scalars())
+    rows = _load(connection, lane, set(claimed.scalars()), now)
+    return [_due_message(row, leased_until) for row in rows]
+
+
+def _load(
+    connection: Connection, lane: ClaimLane, ids: set[UUID], now: datetime
+) -> Sequence[AnyRow]:
+    """Load claimed messages with their accounts; those without an account are given up."""
     query = (
         select(messages, provider_accounts.c.auth_token)
         .add_columns(use_cases.c.on_unconfirmed)
         .join(provider_accounts, provider_accounts.c.sid == messages.c.account_sid)
         .join(use_cases, use_cases.c.id == messages.c.use_case_id)
-        .where(messages.c.id.in_(ids))
+        .where(messages.c.id.in_(list(ids)))
         .order_by(messages.c.id)
     )
     rows = connection.execute(query).all()
     # Without its account's token nobody can be asked; `reconcile` asks once the account is back.
-    orphans = set(ids) - {row.id for row in rows}
+    orphans = ids - {row.id for row in rows}
     if orphans:
         without_account = messages.c.id.in_(list(orphans))
         connection.execute(
@@ -145,7 +144,7 @@ def _claim(
         if lane is ClaimLane.UNSETTLED:
             for message_id in sorted(orphans):
                 note_unclear(connection, message_id, now)
-    return [_due_message(row, leased_until) for row in rows]
+    return rows
 
 
 def _due_message(row: AnyRow, leased_until: datetime) -> DueMessage:

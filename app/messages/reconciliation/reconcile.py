@@ -9,7 +9,7 @@ report.
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -118,6 +118,8 @@ class Reconcile:
     resend: Resend
     clock: Clock
     pace: AccountPace = field(default_factory=AccountPace)
+    # The accounts that had their turn: those that have waited since come first.
+    _served: dict[ClaimLane, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def run_once(self) -> int:
         """Follow up a batch, the unsettled first, and return how many messages it had."""
@@ -131,13 +133,26 @@ class Reconcile:
         """Follow up a batch of accepted messages."""
         return self._run((ClaimLane.SETTLED,))
 
+    def _claim(
+        self, connection: Connection, lane: ClaimLane, limit: int, waiting: set[str], now: datetime
+    ) -> list[DueMessage]:
+        """Claim messages of a lane: accounts take turns, and those that wait have none."""
+        served = self._served[lane]
+        claimed = claim_due(connection, now, limit, lane, except_of=waiting | served)
+        if served and len(claimed) < limit:  # every account had its turn
+            served.clear()
+            claimed += claim_due(connection, now, limit - len(claimed), lane, except_of=waiting)
+        served |= {due.account.sid for due in claimed}
+        return claimed
+
     def _run(self, lanes: Sequence[ClaimLane]) -> int:
-        now = self.clock.now()
+        now, claimed = self.clock.now(), list[DueMessage]()
         with self.database.reading() as connection:
             refusing = load_refusing(connection)
-        waiting = [sid for sid, one in refusing.items() if one.ask_again_at > now]
+        waiting = {sid for sid, one in refusing.items() if one.ask_again_at > now}
         with self.database.writing() as connection:
-            claimed = claim_due(connection, now, _BATCH, lanes, except_of=waiting)
+            for lane in lanes:
+                claimed += self._claim(connection, lane, _BATCH - len(claimed), waiting, now)
         if not claimed:
             return 0
         failures: Counter[str] = Counter()
@@ -161,12 +176,15 @@ class Reconcile:
                     forget_refusing(connection, sid)
             elif failures[sid] >= _SILENT_AFTER or (not has_answered and sid in refusing):
                 refusing[sid] = self._note_refusing(due.account, None, refusing.get(sid))
-        if left_out:
-            now = self.clock.now()
-            with self.database.writing() as connection:
-                for due in left_out:
-                    self._try_again(connection, due, refusing.get(due.account.sid), now)
+        self._try_later(left_out, refusing)
         return len(claimed)
+
+    def _try_later(self, due: list[DueMessage], refusing: dict[str, RefusingAccount]) -> None:
+        if due:
+            with self.database.writing() as connection:
+                for one in due:
+                    sid = one.account.sid
+                    self._try_again(connection, one, refusing.get(sid), self.clock.now())
 
     def _note_refusing(
         self,
@@ -259,12 +277,14 @@ class Reconcile:
         if due.message_sid is not None and not due.status.is_terminal:
             self.pace.wait_for_turn(due.account.sid)
             found = self.source.fetch(due.account, due.message_sid)
+        now = self.clock.now()
+        next_check = None if due.status.is_terminal else next_accepted_check(due.created_at, now)
         if found is None:
-            self._ask_later(due)
+            with self.database.writing() as connection:
+                schedule(connection, due, next_check)
             return
         if status_of(found.status) not in {due.status, Status.PENDING}:
             self.track(report_about(due.account.sid, due.message_id, found))
-        now = self.clock.now()
         with self.database.writing() as connection:
             note_billing(
                 connection,
@@ -273,12 +293,6 @@ class Reconcile:
                 price=found.price,
                 price_unit=found.price_unit,
             )
-            schedule(connection, due, next_accepted_check(due.created_at, now))
-
-    def _ask_later(self, due: DueMessage) -> None:
-        now = self.clock.now()
-        next_check = None if due.status.is_terminal else next_accepted_check(due.created_at, now)
-        with self.database.writing() as connection:
             schedule(connection, due, next_check)
 
     def _is_taken_back(self, due: DueMessage) -> bool:
