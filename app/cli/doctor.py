@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from app.guards.limits import GuardMode, GuardName
 from app.guards.store import load_guards
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
-from app.messages.reconciliation.refusing_accounts import load_refusing
+from app.messages.reconciliation.refusing_accounts import RefusingAccount, load_refusing
 from app.settings import Settings
 from app.webhooks.tables import webhook_endpoints
 
@@ -168,15 +168,22 @@ def _tokens(database: Database, cipher: Cipher) -> Finding:
 
 def _refusing(connection: Connection) -> Iterator[Finding]:
     found = load_refusing(connection).values()
-    if not found:
-        return
-    each = [
+    refusing = _accounts(one for one in found if not one.is_silent)
+    silent = _accounts(one for one in found if one.is_silent)
+    if refusing:
+        text = f"our credentials are refused by {refusing}: set the account's auth token"
+        yield Finding("provider accounts", Level.BAD, text)
+    if silent:
+        text = f"no readable answer about {silent}: check the network and Twilio's status"
+        yield Finding("provider answers", Level.BAD, text)
+
+
+def _accounts(found: Iterable[RefusingAccount]) -> str:
+    return ", ".join(
         f"{one.account_sid} since {one.since:%Y-%m-%dT%H:%M:%SZ}"
         + ("" if one.provider_code is None else f" (Twilio answered {one.provider_code})")
         for one in found
-    ]
-    text = f"our credentials are refused by {', '.join(each)}: set the account's auth token"
-    yield Finding("provider accounts", Level.BAD, text)
+    )
 
 
 def _geo_permissions(connection: Connection) -> Iterator[Finding]:

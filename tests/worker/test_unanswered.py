@@ -25,7 +25,7 @@ from sqlalchemy import (
 from twilio.http.response import Response
 
 from app.access.tables import provider_accounts, workspaces
-from app.cli.doctor import _refusing
+from app.cli.doctor import Finding, Level, _refusing
 from app.kernel.ids import new_id
 from app.messages.reconciliation import claims
 from app.messages.reconciliation.claims import make_due_now
@@ -465,14 +465,18 @@ def test_account_that_cannot_be_reached_is_asked_again_every_minute_at_first(
         worker_setup.clock.advance(60)
 
 
+def findings(worker_setup: WorkerSetup) -> list[Finding]:
+    with worker_setup.factory.database.reading() as c:
+        return list(_refusing(c))
+
+
 def test_doctor_names_an_account_that_refuses(worker_setup: WorkerSetup) -> None:
-    database = worker_setup.factory.database
-    assert list(_refusing(database)) == []
+    assert findings(worker_setup) == []
     worker_setup.gateway.send(worker_setup.tenant)
     worker_setup.clock.advance(900)
     worker_setup.round(refused(20003, 401))
-    (finding,) = _refusing(database)
-    assert not finding.is_well
+    (finding,) = findings(worker_setup)
+    assert finding.level is Level.BAD
     assert worker_setup.tenant.account_sid in finding.text
     assert "20003" in finding.text
 
@@ -507,7 +511,7 @@ def test_silent_account_is_asked_ever_more_seldom_and_not_for_ever(
     with worker_setup.factory.database.reading() as c:
         (found,) = load_refusing(c).values()
     assert (found.is_silent, found.provider_code) == (True, None)
-    (finding,) = _refusing(worker_setup.factory.database)
+    (finding,) = findings(worker_setup)
     assert "no readable answer" in finding.text
     assert worker_setup.tenant.account_sid in finding.text
 
