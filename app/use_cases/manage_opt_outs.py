@@ -16,8 +16,8 @@ from app.use_cases.opt_outs import (
     OptOut,
     add_opt_out,
     find_opt_out,
+    load_opt_out,
     remove_opt_out,
-    take_over_opt_out,
 )
 from app.use_cases.read import load_use_case
 
@@ -32,7 +32,7 @@ def enter_opt_out(
     """
     workspace_id = _scope(connection, principal, wanted)
     opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
-    added = add_opt_out(connection, opt_out, now) or take_over_opt_out(connection, opt_out)
+    added = add_opt_out(connection, opt_out, now)
     if added is not None:
         action = "opt_out.added"
         record_workspace_event(
@@ -49,12 +49,15 @@ def lift_opt_out(
     Raises:
         NotFound: it is absent or another tenant's.
     """
-    removed = remove_opt_out(connection, principal, opt_out_id)
-    if removed is None:
+    found = load_opt_out(connection, principal, opt_out_id)
+    if found is None:
         raise NotFound
-    note_wish(connection, removed, True, now)
+    # First the fact, then the list, as everywhere: the row of the fact is what others wait for.
+    note_wish(connection, found, True, now)
+    if not remove_opt_out(connection, opt_out_id):
+        raise NotFound
     action = "opt_out.removed"
-    record_workspace_event(connection, actor, removed.workspace_id, action, now, target=opt_out_id)
+    record_workspace_event(connection, actor, found.workspace_id, action, now, target=opt_out_id)
 
 
 def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:

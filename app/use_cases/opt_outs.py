@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.principal import Principal
@@ -58,43 +58,35 @@ class OptOutFilter:
     to_number: PhoneNumber | None = None
 
 
+_NOT_OWNERS = (OptOutSource.KEYWORD.value, OptOutSource.PROVIDER.value)
 SCOPED = text("use_case_id IS NOT NULL")
 WHOLE = text("use_case_id IS NULL")
 
 
 def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID | None:
-    """Add a number to the list; None if it was there already."""
+    """Add a number to the list; None if it was there already.
+
+    An owner's entry takes the place of the recipient's or the provider's, so that START no longer
+    lifts it. An entry that is there stays locked.
+    """
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     scoped = opt_out.use_case_id is not None
     columns = ["workspace_id", "to_number", *(["use_case_id"] if scoped else [])]
-    statement = (
-        dialect.insert(opt_outs)
-        .values(
-            id=new_id(),
-            workspace_id=opt_out.workspace_id,
-            use_case_id=opt_out.use_case_id,
-            to_number=opt_out.to_number,
-            source=opt_out.source,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=columns, index_where=SCOPED if scoped else WHOLE)
-        .returning(opt_outs.c.id)
+    wanted = dialect.insert(opt_outs).values(
+        id=new_id(),
+        workspace_id=opt_out.workspace_id,
+        use_case_id=opt_out.use_case_id,
+        to_number=opt_out.to_number,
+        source=opt_out.source,
+        created_at=now,
     )
+    statement = wanted.on_conflict_do_update(
+        index_elements=columns,
+        index_where=SCOPED if scoped else WHOLE,
+        set_={"source": wanted.excluded.source},
+        where=and_(opt_outs.c.source.in_(_NOT_OWNERS), wanted.excluded.source.not_in(_NOT_OWNERS)),
+    ).returning(opt_outs.c.id)
     found: UUID | None = connection.execute(statement).scalar_one_or_none()
-    return found
-
-
-def take_over_opt_out(connection: Connection, opt_out: OptOut) -> UUID | None:
-    """Make an entry of the recipient's or the provider's the owner's; None if there is none.
-
-    The recipient's START then no longer lifts it.
-    """
-    found: UUID | None = connection.execute(
-        update(opt_outs)
-        .where(*_of(opt_out), opt_outs.c.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]))
-        .values(source=opt_out.source)
-        .returning(opt_outs.c.id)
-    ).scalar_one_or_none()
     return found
 
 
@@ -136,15 +128,21 @@ def load_opt_outs(
     return list(connection.execute(query))
 
 
-def remove_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> OptOut | None:
-    """Remove an entry and return it; None if there was none."""
+def load_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> OptOut | None:
+    """Load one entry."""
     columns = opt_outs.c
     found = connection.execute(
-        delete(opt_outs)
-        .where(columns.id == opt_out_id, visible_to(principal, columns.workspace_id))
-        .returning(opt_outs)
+        select(opt_outs).where(
+            columns.id == opt_out_id, visible_to(principal, columns.workspace_id)
+        )
     ).one_or_none()
     if found is None:
         return None
     number = PhoneNumber(found.to_number)
     return OptOut(found.workspace_id, found.use_case_id, number, found.source)
+
+
+def remove_opt_out(connection: Connection, opt_out_id: UUID) -> bool:
+    """Remove an entry; False if it is gone."""
+    removed = connection.execute(delete(opt_outs).where(opt_outs.c.id == opt_out_id))
+    return removed.rowcount > 0

@@ -22,6 +22,7 @@ from app.messages.ports import Accepted
 from app.messages.sending.outcomes import NewSubmission
 from app.messages.sending.record_outcome import RecordOutcome
 from app.messages.tables import message_events, messages
+from support.replace_services import another_client
 from support.threads import PATIENCE_SECONDS
 from support.worker_setup import SID, WorkerSetup
 
@@ -208,6 +209,38 @@ def test_callback_is_applied_whatever_others_write_between_its_transactions(
     assert failed == []
 
 
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_callbacks_that_exchange_two_guesses_never_wait_for_each_other(
+    worker_setup: WorkerSetup, rivals: Rivals
+) -> None:
+    """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, lock the own row last."""
+    database = worker_setup.factory.database
+    truth = {rivals.second: SID, rivals.first: SECOND_SID}
+    answers: list[int] = []
+
+    def report(message_id: UUID) -> None:
+        own = another_client(worker_setup.gateway)
+        answers.append(own.callback(str(message_id), truth[message_id], "delivered").status_code)
+
+    with database.writing() as connection:
+        rivals.reset(connection)
+        rivals.gives_first_the_sid(connection)
+        rivals.gives_second_another_sid(connection)
+    threads = [threading.Thread(target=report, args=(message_id,)) for message_id in truth]
+    with database.writing() as connection:
+        of_first = select(messages.c.id).where(messages.c.id == rivals.first)
+        connection.execute(of_first.with_for_update()).all()
+        for place, thread in enumerate(threads):
+            thread.start()
+            _wait_for(thread, database, waiting=place + 1)
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert answers == [204, 204]
+    rows = {row["id"]: row for row in worker_setup.factory.rows(messages)}
+    found = {one: (rows[one]["status"], rows[one]["message_sid"]) for one in truth}
+    assert found == {one: ("delivered", sid) for one, sid in truth.items()}
+
+
 def test_answer_is_kept_whatever_others_write_between_its_transactions(
     worker_setup: WorkerSetup, rivals: Rivals
 ) -> None:
@@ -282,14 +315,14 @@ def test_callback_is_applied_whatever_others_commit_while_it_waits(
     assert failed == []
 
 
-def _wait_for(thread: threading.Thread, database: Database) -> None:
+def _wait_for(thread: threading.Thread, database: Database, waiting: int = 1) -> None:
     """Wait until a thread has ended or waits for a lock."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND"
-    waiting += " wait_event_type = 'Lock'"
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND"
+    count += " wait_event_type = 'Lock'"
     pause = threading.Event()
     for _ in range(int(PATIENCE_SECONDS / 0.005)):
         with database.reading() as connection:
-            is_waiting = connection.exec_driver_sql(waiting).scalar_one() > 0
+            is_waiting = connection.exec_driver_sql(count).scalar_one() >= waiting
         if is_waiting or not thread.is_alive():
             return
         pause.wait(0.005)

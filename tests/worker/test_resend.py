@@ -408,6 +408,24 @@ def test_a_callback_during_a_resend_wins_over_every_other_outcome(
     assert row(worker_setup)["check_at"] is None
 
 
+def test_callback_of_the_first_creation_outweighs_a_resend_that_failed_at_once(
+    worker_setup: WorkerSetup,
+) -> None:
+    """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, leave out `has_ended`."""
+    message_id = worker_setup.unconfirmed()
+    worker_setup.clock.advance(120)
+    worker_setup.round(listed(), accepted(sid=OTHER_SID, status="failed", error_code=30003))
+    ended = row(worker_setup)
+    assert (ended["status"], ended["error_code"], ended["message_sid"]) == (
+        "failed",
+        30003,
+        OTHER_SID,
+    )
+    assert worker_setup.gateway.callback(message_id, SID, "delivered").status_code == 204
+    found = worker_setup.message(message_id)
+    assert (found["status"], found["message_sid"], found["error_code"]) == ("delivered", SID, None)
+
+
 def test_a_worker_that_dies_in_the_middle_has_tried_and_no_other_does_the_same_at_once(
     worker_setup: WorkerSetup,
 ) -> None:

@@ -37,6 +37,7 @@ from support.fake_twilio import Call, refused
 from support.worker_setup import SID, WorkerSetup, fetched, listed
 
 MANY = 50_000
+OTHER_SID = "SM" + "2" * 32
 
 
 def overdue(
@@ -417,6 +418,28 @@ def test_list_is_read_over_its_pages_and_not_without_end(worker_setup: WorkerSet
     worker_setup.reconcile.settle_once()
     assert len(worker_setup.gateway.twilio.script) == 49
     assert worker_setup.message(second)["status"] == "failed"
+
+
+@pytest.mark.one_engine
+def test_message_that_stands_on_two_pages_is_one(worker_setup: WorkerSetup) -> None:
+    """A message that is sent while the pages are read moves the others to the next page.
+
+    Break: in `app/providers/twilio/messages.py`, `_listing`, keep each.
+    """
+    ids = [worker_setup.unconfirmed() for _ in range(2)]
+    created = format_datetime(worker_setup.clock.at)
+    found = [
+        worker_setup.twilios(date_created=created, status=status) for status in ("queued", "sent")
+    ]
+    worker_setup.clock.advance(60)
+    for _ in range(2):
+        worker_setup.round(*pages([found[0]], [found[1]]) * 2)
+    assert [worker_setup.message(one)["message_sid"] for one in ids] == [None, None]
+    worker_setup.gateway.callback(ids[0], OTHER_SID, "delivered")
+    worker_setup.clock.advance(60)
+    worker_setup.round(*pages([found[0]], [found[1]]))
+    last = worker_setup.message(ids[1])
+    assert (last["message_sid"], last["status"]) == (SID, "sent")
 
 
 @pytest.mark.one_engine

@@ -45,11 +45,13 @@ def take_back(
         return None
     if any(row.sid_source != SidSource.LIST for row in others):
         return None
-    is_guess = own.sid_source == SidSource.LIST
-    if own.message_sid not in {None, message_sid} and not is_guess:
+    has_ended = own.submission == Submission.NOT_CONFIRMED
+    has_another = own.message_sid not in {None, message_sid}
+    # A message that ended may have the SID of a resend that was refused, which is not its first.
+    if has_another and not has_ended and own.sid_source != SidSource.LIST:
         return None
     reset = [row.id for row in others]
-    if own.submission == Submission.NOT_CONFIRMED or own.message_sid not in {None, message_sid}:
+    if has_ended or has_another:
         reset.append(own.id)
     for each in reset:
         _reset(connection, messages.c.id == each, each, now)

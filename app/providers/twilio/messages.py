@@ -149,11 +149,12 @@ def _pages(
 
 def _listing(pages: Iterator[list[Any] | None], since: datetime) -> Listing:
     """Read until a whole page of messages was sent before; an entry may be one nobody can read."""
-    found: list[ProviderMessage] = []
+    # A message that is sent while the pages are read may stand on two of them.
+    found: dict[str, ProviderMessage] = {}
     is_complete, old_in_a_row = True, 0
     for page in pages:
         if page is None:
-            return Listing(found, is_complete=False)
+            return Listing(list(found.values()), is_complete=False)
         for entry in page:
             if isinstance(entry, dict) and _is_before(entry, "date_created", since):
                 # The list is in the order of sending: what is not sent yet says nothing about it.
@@ -166,10 +167,10 @@ def _listing(pages: Iterator[list[Any] | None], since: datetime) -> Listing:
             if one is None:
                 is_complete = False
             else:
-                found.append(one)
+                found[one.message_sid] = one
         if old_in_a_row >= _PAGE:
             break
-    return Listing(found, is_complete)
+    return Listing(list(found.values()), is_complete)
 
 
 def _is_before(entry: dict[str, Any], name: str, since: datetime) -> bool:

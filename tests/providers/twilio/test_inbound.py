@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,9 @@ from support.factories import (
     Tenant,
 )
 from support.fake_twilio import Call, refused
+from support.replace_services import another_client
 from support.tables import add_opt_out_row, add_sender, snapshot
+from support.threads import together
 from support.wire import form_of, post_raw
 
 PATH = "/v1/webhook/twilio/sms-inbound"
@@ -222,7 +225,7 @@ def test_start_does_not_lift_what_an_owner_entered(
 def test_entry_that_an_owner_makes_as_well_is_the_owners(
     gateway: Gateway, tenant: Tenant, factory: Factory, source: str, use_case: bool
 ) -> None:
-    """Break: in `app/use_cases/manage_opt_outs.py`, `enter_opt_out`, take nothing over."""
+    """Break: in `app/use_cases/opt_outs.py`, `add_opt_out`, do nothing on a conflict."""
     of = tenant.use_case_id if use_case else None
     add_opt_out_row(factory, tenant.workspace_id, US_NUMBER, source, of)
     body = {"to_number": US_NUMBER} | ({"use_case_id": str(of)} if use_case else {})
@@ -390,6 +393,37 @@ def test_start_and_old_refusals_at_once_leave_no_opt_out(
         for job in jobs:
             job.result()
     assert _list(factory) == set()
+
+
+def test_owners_and_recipients_at_once_are_answered_and_the_owner_decides(
+    gateway: Gateway, tenant: Tenant, factory: Factory
+) -> None:
+    """Break: in `app/use_cases/opt_outs.py`, `add_opt_out`, do nothing on a conflict."""
+    before = gateway.send(tenant).json
+    body = {"to_number": US_NUMBER, "use_case_id": str(tenant.use_case_id)}
+    admin = tenant.keys[Role.ADMIN]
+
+    def enter(own: Gateway) -> Any:
+        return own.post("/v1/opt-outs", body, key=admin)
+
+    def lift(own: Gateway) -> Any:
+        return own.delete(f"/v1/opt-outs/{entered['id']}", key=admin)
+
+    def report(own: Gateway) -> Any:
+        return own.callback(before["id"], before["message_sid"], "failed", ErrorCode="21610")
+
+    def start(own: Gateway) -> Any:
+        return _inbound(own, "START", MessageSid=None)
+
+    for place, rivals in enumerate([[enter, start], [lift, report]] * 8):
+        if place % 2 == 0:
+            _inbound(gateway, "STOP", MessageSid=None)
+        else:
+            entered = enter(gateway).json
+        answers = together([partial(one, another_client(gateway)) for one in rivals])
+        assert {answer.status_code // 100 for answer in answers} == {2}
+        sources = [row[3] for row in _list(factory)]
+        assert sources == (["api"] if place % 2 == 0 else [])
 
 
 def test_erase_forgets_the_wish_and_keeps_the_opt_out(
