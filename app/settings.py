@@ -62,6 +62,7 @@ class Settings:
     webhook_allow_loopback: bool = False
     identity_provider: IdentityProviderSettings | None = None
     message_retention_days: int = 400
+    is_database_pooled: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -95,6 +96,7 @@ def load_settings(
         webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
         identity_provider=reader.identity_provider(),
         message_retention_days=reader.message_retention_days(),
+        is_database_pooled=reader.is_database_pooled(),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -199,6 +201,13 @@ class _Reader:
         except ValueError as problem:
             self._problem("DATABASE_URL", str(problem))
             return given
+
+    def is_database_pooled(self) -> bool:
+        """Read whether a pooler in transaction mode stands in front of the database."""
+        given = self.get("DATABASE_POOLER") or "none"
+        if given not in {"none", "transaction"}:
+            self._problem("DATABASE_POOLER", "must be none or transaction")
+        return given == "transaction"
 
     def public_url(self) -> str:
         if self.get("PUBLIC_URL") == NGROK:
@@ -328,6 +337,7 @@ class _Reader:
 _OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 _NAMES = (
     "DATABASE_URL",
+    "DATABASE_POOLER",
     "PUBLIC_URL",
     "TWILIO_URL",
     "SECRET_KEY",

@@ -86,6 +86,7 @@ WRONG = [
     ("MESSAGE_RETENTION_DAYS", "89", NOT_DAYS),
     ("MESSAGE_RETENTION_DAYS", "3651", NOT_DAYS),
     ("MESSAGE_RETENTION_DAYS", "a year", NOT_DAYS),
+    ("DATABASE_POOLER", "session", "must be none or transaction"),
 ]
 NOT_PLAIN_NUMBERS = (
     *("1_0", "\u0661\u0660", "\uff11\uff10", "+5", " 5", "5 ", "1e3", "0x10", "5.0", "-5", "0"),
@@ -176,6 +177,7 @@ def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> 
     places = [problem.rsplit(": ", 1)[0] for problem in found]
     assert sorted(place.removeprefix(f"{tmp_path}/") for place in places) == sorted(
         [
+            "BORDERPOST_DATABASE_POOLER",
             "BORDERPOST_DATABASE_URL",
             "BORDERPOST_ENCRYPTION_KEYS",
             "BORDERPOST_MESSAGE_RETENTION_DAYS",

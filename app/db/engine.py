@@ -29,10 +29,14 @@ _held = threading.local()
 
 
 class Database:
-    """One database as seen by one process; the engine is made at first use, after a fork."""
+    """One database as seen by one process; the engine is made at first use, after a fork.
 
-    def __init__(self, url: str, *, pool_size: int = 32) -> None:
+    ``is_pooled``: PostgreSQL is reached through a pooler in transaction mode.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 32, is_pooled: bool = False) -> None:
         self._url = make_url(url)
+        self._is_pooled = is_pooled and not self.is_sqlite
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._owner = 0
@@ -117,9 +121,9 @@ class Database:
     def writing_once(self) -> Iterator[Connection]:
         """Yield a connection for one writing statement: one round trip on PostgreSQL.
 
-        On SQLite the statements are one transaction, as in `writing`.
+        On SQLite and through a pooler the statements are one transaction, as in `writing`.
         """
-        if self.is_sqlite:
+        if self.is_sqlite or self._is_pooled:
             with self.writing() as connection:
                 yield connection
         else:
@@ -181,7 +185,9 @@ class Database:
         if self.is_sqlite:
             engine = _make_sqlite_engine(self._url.render_as_string(), self._pool_size)
         else:
-            engine = make_postgres_engine(self._url, self._pool_size, _WAIT_SECONDS)
+            engine = make_postgres_engine(
+                self._url, self._pool_size, _WAIT_SECONDS, is_pooled=self._is_pooled
+            )
         measure_by_connections(engine)
         return engine
 

@@ -4,13 +4,22 @@ With several hosts in the URL, each connect looks for the one that accepts write
 given up within seconds; a server that shuts down or is read-only makes the whole pool reconnect.
 """
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
+_STATEMENT_MILLISECONDS, _LOCK_MILLISECONDS = 20_000, 2_000
 _OPTIONS = (
-    "-c statement_timeout=20000 -c lock_timeout=2000 -c timezone=UTC"
+    f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
+    " -c timezone=UTC"
     # A statement over partitions would be planned anew for each call, which costs more than it.
     " -c plan_cache_mode=force_generic_plan"
+)
+# A pooler refuses startup options and gives each transaction another server, so each transaction
+# brings its settings along.
+_OF_ONE_TRANSACTION = (
+    f"SELECT set_config('statement_timeout', '{_STATEMENT_MILLISECONDS}', true),"
+    f" set_config('lock_timeout', '{_LOCK_MILLISECONDS}', true),"
+    " set_config('timezone', 'UTC', true)"
 )
 # Without them a thread waits for a host that lost its power as long as TCP does: a quarter of an
 # hour. They mean nothing on a socket file.
@@ -24,17 +33,24 @@ _SILENCE = {
 _NOT_THE_PRIMARY = frozenset({"25006", "57P01", "57P02", "57P03"})
 
 
-def make_postgres_engine(url: URL, pool_size: int, wait_seconds: float) -> Engine:
+def make_postgres_engine(
+    url: URL, pool_size: int, wait_seconds: float, *, is_pooled: bool = False
+) -> Engine:
     """Create an engine that opens connections on demand, up to a limit.
 
     Outside of transactions they commit each statement by itself, so that a hot path needs no
-    change of mode and no rollback.
+    change of mode and no rollback. Through a pooler in transaction mode everything is a
+    transaction: settings hold for it alone, and no statement is prepared on a server.
     """
+    arguments = connect_arguments(url, wait_seconds)
+    if is_pooled:
+        arguments = {**arguments, "prepare_threshold": None}
+        arguments.pop("options", None)
     engine = create_engine(
         url,
-        isolation_level="AUTOCOMMIT",
-        skip_autocommit_rollback=True,
-        connect_args=connect_arguments(url, wait_seconds),
+        isolation_level="READ COMMITTED" if is_pooled else "AUTOCOMMIT",
+        skip_autocommit_rollback=not is_pooled,
+        connect_args=arguments,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=wait_seconds,
@@ -42,15 +58,21 @@ def make_postgres_engine(url: URL, pool_size: int, wait_seconds: float) -> Engin
         hide_parameters=True,
     )
     event.listen(engine, "handle_error", _leave_what_is_not_the_primary)
+    if is_pooled:
+        event.listen(engine, "begin", _bring_settings)
     return engine
 
 
-def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | float]:
+def _bring_settings(connection: Connection) -> None:
+    connection.exec_driver_sql(_OF_ONE_TRANSACTION)
+
+
+def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | float | None]:
     """Return the connect arguments that the URL does not set.
 
     The timeout applies to each host.
     """
-    arguments: dict[str, str | int | float] = {
+    arguments: dict[str, str | int | float | None] = {
         "connect_timeout": wait_seconds,
         "options": _OPTIONS,
         **_SILENCE,
