@@ -24,16 +24,19 @@ from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
 
 PATH = "/v1/workspaces/{workspace_id}/guards"
-routes = Routes(
-    "Guards",
-    answer_headers={"ETag": "The revision of the guards, quoted; give it back in If-Match"},
-)
+routes = Routes("Guards")
+_REVISION = {"ETag": "The revision of the guards, quoted; give it back in If-Match"}
 DRY_RUN: Query[bool] = Query(DryRunQuery)
 _BODY: JsonBody[GuardConfiguration] = JsonBody(GuardsBody)
 
 
 @routes.add(
-    "GET", PATH, guard=Requires(Role.VIEWER), answers={200: GuardsDocument}, errors=(e.NotFound,)
+    "GET",
+    PATH,
+    guard=Requires(Role.VIEWER),
+    answers={200: GuardsDocument},
+    answer_headers=_REVISION,
+    errors=(e.NotFound,),
 )
 def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
     """Get the guards of a workspace."""
@@ -49,6 +52,7 @@ def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
     query=DRY_RUN,
     headers=CHANGE_HEADERS,
     answers={200: (GuardsDocument, GuardsDryRun)},
+    answer_headers=_REVISION,
     errors=(e.NotFound, e.RevisionMismatch, e.ValidationFailed),
 )
 def replace_guards(principal: Principal, workspace_id: UUID) -> Answer:

@@ -89,7 +89,11 @@ def test_a_taken_address_is_an_os_error() -> None:
 
 
 def test_serving_announces_its_address_and_ends_with_an_interrupt() -> None:
-    program = "from app.emulator.server import serve; serve(port=0, announce=print)"
+    # Who starts the tests in the background may have them ignore interrupts.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from app.emulator.server import serve; serve(port=0, announce=print)"
+    )
     with subprocess.Popen(
         [sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -97,7 +101,10 @@ def test_serving_announces_its_address_and_ends_with_an_interrupt() -> None:
         url = process.stdout.readline().strip()
         assert requests.get(f"{url}/emulator/messages", timeout=10).json()["created"] == 0
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 def test_the_application_also_runs_without_its_server() -> None:
