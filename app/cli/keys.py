@@ -144,9 +144,10 @@ def create_command(
     wrong = mistake_in_name(name)
     if wrong is not None:
         raise click.BadParameter(wrong, param_hint="--name")
-    now = utc_now()
-    ends_at = expiry(now, expires_at, expires_in)
+    expiry(utc_now(), expires_at, expires_in)  # wrong usage, whatever the database says
     with ready_database() as database, database.writing() as connection:
+        now = utc_now()
+        ends_at = expiry(now, expires_at, expires_in)
         workspace_id, organization_id = _scope_ids(connection, workspace, organization)
         made = issue_key(
             connection,

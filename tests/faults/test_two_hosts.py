@@ -63,7 +63,8 @@ def test_each_part_is_killed_under_load_and_nothing_is_lost(
     assert ids == {one.message_id for one in told}
     verdict = judge(told, live.created(), live.held())
     assert verdict.faults == ()
-    assert {row.status for row in live.held()} == {"delivered"}
+    # A host may die between its commit and its call: such a message was never created.
+    assert {row.status for row in live.held() if row.submission == "accepted"} == {"delivered"}
 
 
 @contextmanager
