@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from sqlite3 import SQLITE_BUSY
+from sqlite3 import OperationalError as SqliteLocked
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -22,6 +24,7 @@ from app.db.postgres import make_postgres_engine
 from app.kernel.errors import ServiceUnavailable
 
 _WAIT_SECONDS = 2
+_RETRY_SECONDS = 0.01
 _MIGRATION_SECONDS = 60
 # The schema is older than the program: a state of the installation, as an absent database is.
 _NOT_MIGRATED = {"42P01", "42703"}
@@ -219,8 +222,27 @@ def _make_private(path: str | None) -> None:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _use_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _use_wal(connection: Any) -> None:
+    """Switch the file to WAL; processes that open a new file together take turns.
+
+    SQLite answers "locked" without waiting where two connections want to switch, because each
+    holds the lock that the other needs. The loser must let go and try again.
+    """
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except SqliteLocked as problem:
+            if problem.sqlite_errorcode != SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

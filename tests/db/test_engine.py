@@ -200,3 +200,30 @@ def test_two_that_migrate_at_once_take_turns(
     database = Database(url, pool_size=1)
     assert current_revision(database) == latest_revision()
     database.close()
+
+
+@pytest.mark.one_engine
+def test_threads_that_open_a_new_file_together_take_turns(tmp_path: Path) -> None:
+    """Break: let `_use_wal` try once; some of the 40 rounds then fail."""
+    failures = list[Exception]()
+
+    def open_file(url: str, start: Barrier) -> None:
+        database = Database(url, pool_size=1)
+        start.wait(10)
+        try:
+            with database.reading() as connection:
+                connection.exec_driver_sql("SELECT 1").close()
+        except Exception as problem:  # noqa: BLE001 (shown by the assertion below)
+            failures.append(problem)
+        finally:
+            database.close()
+
+    for round_number in range(40):
+        start = Barrier(6)
+        url = f"sqlite:///{tmp_path / f'{round_number}.db'}"
+        threads = [Thread(target=open_file, args=(url, start)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert failures == []
