@@ -1,4 +1,4 @@
-"""A Twilio emulator: the parts of Twilio that the gateway uses, without an account or a network.
+"""An emulator of the parts of Twilio that the gateway uses.
 
 It imports nothing of the gateway, so that it cannot share the gateway's mistakes.
 """

@@ -1,7 +1,4 @@
-"""Accounts of the emulator, and the credentials that identify them.
-
-An account that was not declared is created when it first calls.
-"""
+"""Accounts and their credentials; an undeclared account is created by its first call."""
 
 import re
 import threading
@@ -18,8 +15,6 @@ KEY_SID: Final = re.compile(r"SK[0-9a-fA-F]{32}")
 
 
 class BrandStatus(StrEnum):
-    """Twilio's closed set of brand registration statuses."""
-
     PENDING = "PENDING"
     APPROVED = "APPROVED"
     FAILED = "FAILED"
@@ -31,10 +26,10 @@ class BrandStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account: its credentials, its geo permissions and its A2P registrations.
+    """One account with its credentials, geo permissions and A2P registrations.
 
-    `auth_token` is null until it is known; `next_auth_token` is the secondary token, which is
-    accepted as well. `campaign_status` is null for no campaign at all.
+    `auth_token` is null until the account has called; the secondary `next_auth_token` is
+    accepted too. `campaign_status` is null without a campaign.
     """
 
     sid: str
@@ -46,18 +41,17 @@ class Account:
     campaign_status: str | None = "VERIFIED"
 
     def can_reach(self, region: str | None) -> bool:
-        """Whether the geo permissions let a message into this region; null is no region."""
+        """Whether the geo permissions allow messages to this region (null: no region)."""
         closed = self.closed_regions | UNSUPPORTED
         return region is not None and region not in closed
 
     def with_regions(self, permissions: Mapping[str, bool]) -> "Account":
-        """The account with these regions opened (true) or closed (false)."""
         opened = {region for region, enabled in permissions.items() if enabled}
         return replace(self, closed_regions=(self.closed_regions | set(permissions)) - opened)
 
 
 class AccountBook:
-    """Every account that the emulator knows, safe to use from many threads."""
+    """The known accounts; safe to use from many threads."""
 
     def __init__(self, declared: Iterable[Account] = ()) -> None:
         self._lock = threading.Lock()
@@ -65,10 +59,10 @@ class AccountBook:
         self._accounts = {account.sid: account for account in self._declared}
 
     def authenticate(self, user: str, secret: str, path_sid: str | None) -> Account:
-        """The account of these credentials, on whose path the call must be.
+        """Returns the account of these credentials.
 
-        `path_sid` is null on hosts whose paths name no account. Raises `TwilioError` 20003 for
-        wrong credentials, 20404 for another account's path.
+        `path_sid` is null on hosts without an account in the path. Raises `TwilioError`
+        20003 for wrong credentials, 20404 for another account's path.
         """
         with self._lock:
             account = self._identified(user, secret, path_sid)
@@ -100,18 +94,17 @@ class AccountBook:
         return replace(owner, api_keys={**owner.api_keys, key: secret})
 
     def find(self, sid: str) -> Account | None:
-        """The account with this sid, if it is known."""
         with self._lock:
             return self._accounts.get(sid)
 
     def change(self, sid: str, change: Callable[[Account], Account]) -> Account:
-        """Replaces an account, made anew when it was unknown, by what `change` makes of it."""
+        """Applies `change` to an account, which is created when it is unknown."""
         with self._lock:
             account = change(self._accounts.get(sid, Account(sid)))
             self._accounts[sid] = account
             return account
 
     def reset(self) -> None:
-        """Forgets what was learnt and keeps what was declared."""
+        """Keeps only the declared accounts."""
         with self._lock:
             self._accounts = {account.sid: account for account in self._declared}

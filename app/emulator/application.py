@@ -1,4 +1,4 @@
-"""The Flask application of an emulator: its routes and its error handlers."""
+"""The Flask application of the emulator."""
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
@@ -22,7 +22,7 @@ _CODE_OF_STATUS = {404: 20404, 405: 20004}
 
 
 def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
-    """An emulator as a WSGI application; its state is `emulator_of(application)`."""
+    """Returns the WSGI application; `emulator_of(application)` is its state."""
     application = Flask(__name__, static_folder=None)
     application.config["MAX_CONTENT_LENGTH"] = 1_000_000
     application.extensions[EXTENSION] = Emulator(config)

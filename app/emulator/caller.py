@@ -1,4 +1,4 @@
-"""The emulator and the account that the current request belongs to."""
+"""The emulator and the account of the current request."""
 
 from typing import Final, cast
 
@@ -11,17 +11,16 @@ EXTENSION: Final = "borderpost-emulator"
 
 
 def emulator_of(application: Flask) -> Emulator:
-    """The state behind an application that `create_emulator` made."""
+    """The state behind an application made by `create_emulator`."""
     return cast("Emulator", application.extensions[EXTENSION])
 
 
 def current_emulator() -> Emulator:
-    """The emulator that serves the present request."""
     return emulator_of(current_app)
 
 
 def calling_account(path_sid: str | None = None) -> Account:
-    """The account that calls; `path_sid` where the path names one.
+    """Authenticates the request; `path_sid` is the account in its path, if any.
 
     Raises `TwilioError` 20003 without valid credentials, 20404 on another account's path.
     """

@@ -11,19 +11,16 @@ ANY_HOST: Final = "*"
 
 
 def utc_now() -> datetime:
-    """The present moment in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class EmulatorConfig:
-    """How one emulator behaves; times are in seconds."""
-
     accounts: tuple[Account, ...] = ()
     status_pace_seconds: float = 0.2
     retry_pause_seconds: float = 0.2
     callback_workers: int = 8
-    # Hosts beside loopback that may be called back; ANY_HOST lifts the restriction.
+    # Hosts that may be called back in addition to loopback; ANY_HOST allows all.
     callback_hosts: frozenset[str] = frozenset()
     now: Callable[[], datetime] = utc_now
 

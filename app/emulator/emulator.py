@@ -1,4 +1,4 @@
-"""The parts of one emulator, and its reset and shutdown."""
+"""The state of one emulator."""
 
 import threading
 
@@ -33,15 +33,15 @@ class Emulator:
         )
 
     def hold(self, seconds: float) -> None:
-        """Waits, but not beyond `close`."""
+        """Sleeps; `close` wakes it."""
         self._closed.wait(seconds)
 
     def wait_until_quiet(self, timeout_seconds: float = 10) -> bool:
-        """Waits until every planned status and callback is done; false when that took too long."""
+        """Waits until all statuses and callbacks are done; returns false on a timeout."""
         return self._scheduler.wait_until_idle(timeout_seconds)
 
     def reset(self) -> None:
-        """Forgets messages, callbacks, scenarios and every account that was not declared."""
+        """Deletes messages, callbacks, scenarios and undeclared accounts."""
         self._scheduler.clear()
         self.messages.reset()
         self.callbacks.reset()
@@ -49,7 +49,7 @@ class Emulator:
         self.accounts.reset()
 
     def close(self) -> None:
-        """Breaks off what is under way and joins the threads; safe to call twice."""
+        """Breaks open connections and joins the threads; safe to call twice."""
         self._closed.set()
         self.poster.close()
         self._scheduler.close()

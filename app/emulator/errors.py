@@ -40,9 +40,9 @@ _UNLISTED: Final = (400, "The request was refused")
 
 
 class TwilioError(Exception):
-    """A refusal as Twilio gives it: a code, and what goes with it on the wire.
+    """A refusal with Twilio's code.
 
-    `detail` follows the message; `status` overrules the HTTP status that the code usually has.
+    `detail` is appended to the message; `status` replaces the code's usual HTTP status.
     """
 
     def __init__(
@@ -61,7 +61,6 @@ class TwilioError(Exception):
         super().__init__(code)
 
     def body(self) -> dict[str, object]:
-        """The JSON body of the answer."""
         return {
             "code": self.code,
             "message": self.message,

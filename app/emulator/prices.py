@@ -1,6 +1,6 @@
-"""The prices of the emulator, made up: a few countries have their own, the others one price.
+"""Made-up prices in US dollars per segment.
 
-Each country has two networks; the second costs a tenth more. Amounts are US dollars per segment.
+Each country has two networks; the second costs a tenth more.
 """
 
 from decimal import Decimal
@@ -21,10 +21,9 @@ _PER_SEGMENT: Final = {
 
 
 def price_of_segment(region: str) -> Decimal:
-    """The price of one segment to the first network of a region."""
+    """The price on the first network of a region."""
     return _PER_SEGMENT.get(region, _USUAL)
 
 
 def price_on_second_network(region: str) -> Decimal:
-    """The price of one segment to the dearer network."""
     return price_of_segment(region) * Decimal("1.1")

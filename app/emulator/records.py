@@ -1,4 +1,4 @@
-"""Values that describe a message and a callback attempt."""
+"""Messages and callback attempts."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,8 +10,6 @@ API_VERSION: Final = "2010-04-01"
 
 
 class TwilioStatus(StrEnum):
-    """Twilio's closed set of message statuses."""
-
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -37,7 +35,7 @@ HANDED_OFF: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One point in a message's life: a status, and the error that belongs to it."""
+    """A status, and the error code that belongs to it."""
 
     status: TwilioStatus
     error_code: int | None = None
@@ -45,7 +43,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it is now; `sender` is null until a Messaging Service has chosen one."""
+    """A message; `sender` is null until a Messaging Service has chosen one."""
 
     sid: str
     account_sid: str
@@ -60,19 +58,19 @@ class Message:
     updated_at: datetime
     sent_at: datetime | None = None
     error_code: int | None = None
-    # A status forced by the control API ends what the scenario had planned.
+    # True once the control API has set a status: the scenario's steps no longer apply.
     forced: bool = False
 
     @property
     def message_id(self) -> str | None:
-        """The caller's own id, as it stands in the query of the status callback."""
+        """The gateway's own id, from the query of the status callback."""
         query = parse_qs(urlsplit(self.status_callback or "").query)
         return query.get("message_id", [None])[0]
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackAttempt:
-    """One attempt to call a webhook; `http_status` and `failure` exclude each other."""
+    """One attempt to call a webhook; either `http_status` or `failure` is null."""
 
     at: datetime
     message_sid: str

@@ -1,4 +1,4 @@
-"""Regions, and which of them Twilio calls high-risk or never reaches.
+"""Regions, and the ones that Twilio calls high-risk or does not support.
 
 Source: Twilio, error 30649, and libphonenumber.
 """
@@ -18,6 +18,6 @@ def calling_prefix(region: str) -> str:
 
 
 def region_of(number: str) -> str | None:
-    """The region of an E.164 number; null for none, as with +800."""
+    """The region of an E.164 number; null if it has none, such as +800."""
     region = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
     return region if region in phonenumbers.SUPPORTED_REGIONS else None

@@ -1,4 +1,4 @@
-"""Scenarios: create answers, final statuses and callbacks of the next messages."""
+"""Scenarios: create answers, final statuses and callbacks of messages."""
 
 import threading
 from collections import deque
@@ -8,8 +8,6 @@ from enum import StrEnum
 
 
 class CallbackMode(StrEnum):
-    """How the receiver is told of the statuses."""
-
     IN_ORDER = "in_order"
     REVERSED = "reversed"
     DUPLICATED = "duplicated"
@@ -20,7 +18,7 @@ class CallbackMode(StrEnum):
 
 
 class FinalStatus(StrEnum):
-    """How a message ends; `sent_only` is a carrier without delivery receipts."""
+    """The last status of a message; `sent_only` is a carrier without delivery receipts."""
 
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
@@ -29,7 +27,7 @@ class FinalStatus(StrEnum):
 
 
 class CreateAnswer(StrEnum):
-    """How the create call is answered; reject, throttle and drop accept nothing."""
+    """The answer to a create call; reject, throttle and drop accept no message."""
 
     NORMAL = "normal"
     TIMEOUT_AFTER_ACCEPTING = "timeout_after_accepting"
@@ -43,11 +41,11 @@ class CreateAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What happens to one message; by default it is delivered and every callback arrives.
+    """One message's scenario; by default it is delivered and every callback arrives.
 
-    `error_code` counts for undelivered and failed, `delay_seconds` for delayed callbacks,
-    `hold_seconds` for a create call that times out, `reject_*` for a rejected one;
-    `pace_seconds` null is the emulator's own pace between callbacks.
+    `error_code` applies to undelivered and failed, `delay_seconds` to delayed callbacks,
+    `hold_seconds` to a create call that times out, `reject_*` to a rejected one. If
+    `pace_seconds` is null, the emulator's own pace applies.
     """
 
     callbacks: CallbackMode = CallbackMode.IN_ORDER
@@ -63,7 +61,7 @@ class Scenario:
 
 
 class ScenarioBook:
-    """Which scenario the next create call gets: the queue's, the number's, else the default."""
+    """Chooses scenarios: first the queue, then the number's, then the default."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -77,34 +75,30 @@ class ScenarioBook:
             self._queue.extend(scenarios)
 
     def for_number(self, to: str, scenario: Scenario) -> None:
-        """Sets what happens to every message to this number."""
         with self._lock:
             self._by_number[to] = scenario
 
     def set_default(self, scenario: Scenario) -> None:
-        """Sets what happens when neither the queue nor the number says otherwise."""
         with self._lock:
             self._default = scenario
 
     def take(self, to: str) -> Scenario:
-        """The scenario of this create call; one from the queue is used up."""
+        """Returns the scenario of a create call and removes it if it was queued."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft()
             return self._by_number.get(to, self._default)
 
     def queued(self) -> int:
-        """How many create calls the queue still provides for."""
         with self._lock:
             return len(self._queue)
 
     def numbers(self) -> Iterable[str]:
-        """The numbers that have a scenario of their own."""
+        """The numbers with their own scenario."""
         with self._lock:
             return tuple(self._by_number)
 
     def clear(self) -> None:
-        """Back to normal for every message to come."""
         with self._lock:
             self._queue.clear()
             self._by_number.clear()

@@ -14,7 +14,7 @@ _LAST_OF_BASIC_PLANE: Final = 0xFFFF
 
 
 def count_segments(body: str) -> int:
-    """The number of segments; a body without any character takes one."""
+    """Counts segments; an empty body takes one."""
     if all(char in _GSM_BASIC or char in _GSM_ESCAPED for char in body):
         return _fill((1 + (char in _GSM_ESCAPED) for char in body), _GSM_SINGLE, _GSM_PART)
     return _fill(
@@ -23,7 +23,7 @@ def count_segments(body: str) -> int:
 
 
 def _fill(widths: Iterable[int], single: int, part: int) -> int:
-    """Fills segments in order; a character of two units is never split between them."""
+    """Fills segments in order; a character of two units is not split between two."""
     units = list(widths)
     if sum(units) <= single:
         return 1

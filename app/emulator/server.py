@@ -1,4 +1,4 @@
-"""An HTTP server for an emulator: werkzeug's threaded server, on loopback by default."""
+"""Werkzeug's threaded server for an emulator, on loopback by default."""
 
 import socket
 import threading
@@ -18,14 +18,14 @@ _BACKLOG: Final = 128
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """Logs no requests: their addresses hold phone numbers."""
+    """Logs no requests: their URLs contain phone numbers."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Says nothing."""
+        """Disabled."""
 
 
 class _Server(ThreadedWSGIServer):
-    """Ends with its threads: on close, idle connections are let go and handlers joined."""
+    """Closes idle connections and joins its handlers when it is closed."""
 
     daemon_threads = False
 
@@ -47,14 +47,14 @@ class _Server(ThreadedWSGIServer):
     def server_close(self) -> None:
         with self._lock:
             for connection in self._connections:
-                # A handler that still waits for a request sees the end; an answer can go out.
+                # SHUT_RD: a waiting handler stops, and an answer can still be sent.
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RD)
         super().server_close()
 
 
 class EmulatorServer:
-    """A running emulator as a context manager; `emulator` is its state, `url` its base URL."""
+    """A running emulator as a context manager."""
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, config: EmulatorConfig = DEFAULT_CONFIG
@@ -72,7 +72,7 @@ class EmulatorServer:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def start(self) -> None:
-        """Binds and serves from a thread; raises `OSError` when the address is taken."""
+        """Serves from a thread; raises `OSError` when the address is in use."""
         host, port = self._address
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listener:
@@ -112,9 +112,9 @@ def serve(
     config: EmulatorConfig = DEFAULT_CONFIG,
     announce: Callable[[str], object] | None = None,
 ) -> None:
-    """Serves until interrupted; raises `OSError` when the address is taken.
+    """Serves until interrupted, and passes the base URL to `announce`.
 
-    `announce` is told the base URL once it answers.
+    Raises `OSError` when the address is in use.
     """
     with EmulatorServer(host, port, config) as server, suppress(KeyboardInterrupt):
         if announce is not None:

@@ -1,4 +1,4 @@
-"""The statuses that a message passes through, and the callbacks for each."""
+"""The statuses of a message over time, and the callbacks for each."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from app.emulator.segments import count_segments
 
 @dataclass(frozen=True, slots=True)
 class LifecycleStep:
-    """After a pause the message reaches a stage, or the receiver is told of it, or both."""
+    """After a pause, the message changes its status, or a callback is sent, or both."""
 
     stage: Stage
     pause_seconds: float
@@ -21,7 +21,7 @@ class LifecycleStep:
 
 
 def stages_of(message: Message, scenario: Scenario) -> tuple[Stage, ...]:
-    """The stages that follow the answer to the create call, in their true order."""
+    """The stages after the answer to the create call, in their true order."""
     opening = (Stage(TwilioStatus.QUEUED),) if message.status is TwilioStatus.ACCEPTED else ()
     sent = Stage(TwilioStatus.SENT)
     match scenario.final:
@@ -38,7 +38,7 @@ def stages_of(message: Message, scenario: Scenario) -> tuple[Stage, ...]:
 def steps_of(
     message: Message, scenario: Scenario, usual_pace_seconds: float
 ) -> tuple[LifecycleStep, ...]:
-    """Everything that will happen to an accepted message, in order."""
+    """The steps of an accepted message, in order."""
     pace = usual_pace_seconds if scenario.pace_seconds is None else scenario.pace_seconds
     stages = stages_of(message, scenario)
     match scenario.callbacks:
@@ -47,8 +47,8 @@ def steps_of(
         case CallbackMode.BEFORE_ANSWER:
             return tuple(_advance(stages, 0, notifies=True))
         case CallbackMode.DUPLICATED:
-            told = _advance(stages, pace, notifies=True)
-            return tuple(step for first in told for step in (first, *_notify([first.stage], 0)))
+            reported = _advance(stages, pace, notifies=True)
+            return tuple(step for first in reported for step in (first, *_notify([first.stage], 0)))
         case CallbackMode.LOST:
             return tuple(_advance(stages, pace, notifies=False))
         case CallbackMode.REVERSED:
@@ -70,7 +70,7 @@ def _notify(stages: Iterable[Stage], pace: float) -> Iterator[LifecycleStep]:
 
 
 def advanced(message: Message, stage: Stage, at: datetime) -> Message:
-    """The message once it has reached this stage: its sender is known and its segments counted."""
+    """Returns the message at this stage, with its sender and segment count set."""
     return replace(
         message,
         status=stage.status,

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class CallbackOutcome(StrEnum):
-    """How an attempt ended; the values of retry policies are Twilio's own words."""
+    """The result of an attempt; retry policies use these words of Twilio's."""
 
     ANSWERED = "answered"
     CLIENT_ERROR = "4xx"
@@ -18,7 +18,7 @@ class CallbackOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one attempt; `http_status` is null when there was no answer."""
+    """The result of one attempt; `http_status` is null without an answer."""
 
     outcome: CallbackOutcome
     http_status: int | None = None
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def failure(self) -> str | None:
-        """Why there was no answer, or null when there was one."""
+        """Why there was no answer; null when there was one."""
         if self.http_status is not None:
             return None
         return {
@@ -40,7 +40,7 @@ class Answer:
 
 
 def outcome_of(http_status: int) -> CallbackOutcome:
-    """The class of an answer; everything below 400 is one."""
+    """Classifies an answer; every status below 400 is success."""
     match http_status // 100:
         case 4:
             return CallbackOutcome.CLIENT_ERROR

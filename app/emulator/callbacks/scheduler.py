@@ -1,4 +1,4 @@
-"""Delayed jobs on a few background threads, which start at first use."""
+"""Delayed jobs on a few background threads, which start when first needed."""
 
 import heapq
 import itertools
@@ -19,7 +19,7 @@ class _Entry:
 
 
 class Scheduler:
-    """Runs jobs after a delay; jobs that are due together run in the order they came."""
+    """Runs jobs after a delay; jobs due together run in the order of submission."""
 
     def __init__(self, workers: int) -> None:
         self._most_workers = workers
@@ -31,7 +31,7 @@ class Scheduler:
         self._changed = threading.Condition()
 
     def submit(self, delay_seconds: float, job: Callable[[], None]) -> None:
-        """Runs the job once the delay is over; after `close` it is dropped."""
+        """Runs the job after the delay; after `close`, the job is dropped."""
         with self._changed:
             if self._closed:
                 return
@@ -42,20 +42,20 @@ class Scheduler:
             self._changed.notify_all()
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Waits until nothing is planned or running; false when that took too long."""
+        """Waits until no job is planned or running; returns false on a timeout."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not self._entries and not self._running, timeout_seconds
             )
 
     def clear(self) -> None:
-        """Drops what has not begun."""
+        """Drops the jobs that have not started."""
         with self._changed:
             self._entries.clear()
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Drops what has not begun, lets what runs end, and joins the threads."""
+        """Drops the jobs that have not started, waits for the others, and joins the threads."""
         with self._changed:
             self._closed = True
             self._entries.clear()

@@ -1,4 +1,4 @@
-"""Status changes of a message over time, and the callbacks that report them."""
+"""Status changes of messages, and the callbacks that report them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,8 +20,6 @@ _WITH_RECEIPT_TIME: Final = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDE
 
 
 class CallbackSender:
-    """Moves messages along and calls their status callbacks."""
-
     def __init__(
         self,
         config: EmulatorConfig,
@@ -40,7 +38,7 @@ class CallbackSender:
         self._poster = poster
 
     def begin(self, message: Message, scenario: Scenario) -> None:
-        """Starts the life of a message; returns at once unless callbacks come before the answer."""
+        """Starts a message's life; blocks only if callbacks come before the answer."""
         steps = steps_of(message, scenario, self._config.status_pace_seconds)
         is_genuine = scenario.callbacks is not CallbackMode.WRONGLY_SIGNED
         if scenario.callbacks is CallbackMode.BEFORE_ANSWER:
@@ -50,9 +48,9 @@ class CallbackSender:
             self._schedule(iter(steps), message.sid, is_genuine=is_genuine)
 
     def force(self, sid: str, stage: Stage, *, notifies: bool) -> CallbackAttempt | None:
-        """Sets a status out of turn and tells the receiver; what was planned no longer happens.
+        """Sets a status out of turn and cancels the planned ones.
 
-        Answers the last attempt of the callback, null without one.
+        Returns the last attempt of the callback, or null if none was made.
         """
         at = self._config.now()
         message = self._messages.change(
@@ -73,7 +71,7 @@ class CallbackSender:
             self._schedule(rest, sid, is_genuine=is_genuine)
 
     def _take(self, step: LifecycleStep, sid: str, *, is_genuine: bool) -> bool:
-        """Carries out one step; false when the rest of the plan is void."""
+        """Performs one step; returns false when the remaining steps must not run."""
         at = self._config.now()
 
         def change(message: Message) -> Message:

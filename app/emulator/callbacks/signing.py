@@ -8,7 +8,7 @@ from urllib.parse import urldefrag
 
 
 def signature(auth_token: str, url: str, params: Mapping[str, str]) -> str:
-    """The signature of a form that goes to this URL, whose fragment does not count."""
+    """Signs a form for this URL without its fragment."""
     signed = urldefrag(url).url + "".join(name + params[name] for name in sorted(params))
     digest = hmac.digest(auth_token.encode(), signed.encode(), hashlib.sha1)
     return base64.b64encode(digest).decode()

@@ -17,7 +17,7 @@ _POLICIES: Final[Mapping[str, frozenset[CallbackOutcome]]] = {
     "5xx": frozenset({CallbackOutcome.SERVER_ERROR}),
     "ct": frozenset({CallbackOutcome.NO_CONNECTION}),
     "rt": frozenset({CallbackOutcome.NO_ANSWER_IN_TIME}),
-    # Twilio does not say which policy covers a connection that breaks half-way: only this one.
+    # Twilio documents no policy for a connection that breaks during the answer: "all" covers it.
     "all": frozenset(
         set(CallbackOutcome) - {CallbackOutcome.ANSWERED, CallbackOutcome.NOT_PERMITTED}
     ),
@@ -26,7 +26,7 @@ _POLICIES: Final[Mapping[str, frozenset[CallbackOutcome]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOverrides:
-    """How a URL wants to be called; Twilio's defaults where its fragment is silent."""
+    """Timeouts and retries of one URL; the defaults are Twilio's."""
 
     connect_seconds: float = 5
     read_seconds: float = 15
@@ -36,7 +36,7 @@ class ConnectionOverrides:
 
 
 def is_valid(url: str) -> bool:
-    """Whether Twilio would take this as a callback URL: a web address without odd characters."""
+    """Whether Twilio accepts this as a callback URL."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return False
     try:
@@ -49,7 +49,7 @@ def is_valid(url: str) -> bool:
 
 
 def is_permitted(url: str, allowed_hosts: Collection[str]) -> bool:
-    """Whether this emulator may call the URL: loopback always, other hosts only where allowed."""
+    """Whether the emulator may call this host: loopback, or one in `allowed_hosts`."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host in allowed_hosts or ANY_HOST in allowed_hosts:
         return True
@@ -60,21 +60,21 @@ def is_permitted(url: str, allowed_hosts: Collection[str]) -> bool:
 
 
 def connection_overrides(url: str) -> ConnectionOverrides:
-    """What the fragment of the URL asks for; what it says wrongly counts as not said."""
-    said = dict(parse_qsl(urlsplit(url).fragment))
+    """Parses the fragment of the URL; invalid values are ignored."""
+    fragment = dict(parse_qsl(urlsplit(url).fragment))
     usual = ConnectionOverrides()
-    policies = said.get("rp", "ct").split(",")
+    policies = fragment.get("rp", "ct").split(",")
     known = [_POLICIES[policy] for policy in policies if policy in _POLICIES]
     return ConnectionOverrides(
-        connect_seconds=_number(said, "ct", 100, 10_000, 5_000) / 1000,
-        read_seconds=_number(said, "rt", 100, 15_000, 15_000) / 1000,
-        total_seconds=_number(said, "tt", 100, 15_000, 15_000) / 1000,
-        retries=_number(said, "rc", 0, 5, usual.retries),
+        connect_seconds=_number(fragment, "ct", 100, 10_000, 5_000) / 1000,
+        read_seconds=_number(fragment, "rt", 100, 15_000, 15_000) / 1000,
+        total_seconds=_number(fragment, "tt", 100, 15_000, 15_000) / 1000,
+        retries=_number(fragment, "rc", 0, 5, usual.retries),
         retried=frozenset[CallbackOutcome]().union(*known) if known else usual.retried,
     )
 
 
-def _number(said: Mapping[str, str], key: str, low: int, high: int, default: int) -> int:
-    text = said.get(key, "")
+def _number(fragment: Mapping[str, str], key: str, low: int, high: int, default: int) -> int:
+    text = fragment.get(key, "")
     value = int(text) if text.isascii() and text.isdigit() else default
     return value if low <= value <= high else default

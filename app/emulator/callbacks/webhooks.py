@@ -1,6 +1,6 @@
-"""An HTTP client for webhooks: signed, with Twilio's timeouts and retries.
+"""An HTTP client for webhooks, with Twilio's signature, timeouts and retries.
 
-It only calls hosts that the configuration allows.
+It calls only hosts that the configuration allows.
 """
 
 import http.client
@@ -21,7 +21,7 @@ _MOST_READ: Final = 65_536
 
 
 class WebhookPoster:
-    """Posts signed forms to web addresses; `close` breaks off what is under way."""
+    """Posts signed forms."""
 
     def __init__(self, allowed_hosts: Collection[str], retry_pause_seconds: float) -> None:
         self._allowed_hosts = allowed_hosts
@@ -31,9 +31,9 @@ class WebhookPoster:
         self._open: set[socket.socket] = set()
 
     def attempts(self, url: str, params: Mapping[str, str], key: str) -> Iterator[Answer]:
-        """Posts the form until it is answered or not worth another try; yields each attempt.
+        """Posts the form, retries as its URL's fragment says, and yields each attempt.
 
-        `key` is the auth token that signs. The fragment of the URL rules timeouts and retries.
+        `key` is the auth token that signs.
         """
         if not is_permitted(url, self._allowed_hosts):
             yield Answer(CallbackOutcome.NOT_PERMITTED)
@@ -59,7 +59,7 @@ class WebhookPoster:
         with closing(_connection(parts, waits[0])) as connection:
             try:
                 connection.connect()
-            except (OSError, UnicodeError):  # the latter from names that no resolver takes
+            except (OSError, UnicodeError):  # UnicodeError: an invalid host name
                 return Answer(CallbackOutcome.NO_CONNECTION)
             link = connection.sock
             link.settimeout(waits[1])
@@ -71,7 +71,7 @@ class WebhookPoster:
                 self._leave(link)
 
     def _enter(self, link: socket.socket) -> bool:
-        """Lets `close` break this connection off; false when it has already been called."""
+        """Registers a connection for `close`; returns false if `close` was called already."""
         with self._lock:
             if not self._closed.is_set():
                 self._open.add(link)
@@ -82,7 +82,7 @@ class WebhookPoster:
             self._open.discard(link)
 
     def close(self) -> None:
-        """Ends pauses and breaks off exchanges, so that nobody waits for a slow receiver."""
+        """Ends pauses and breaks open connections, so that a slow receiver delays no shutdown."""
         self._closed.set()
         with self._lock:
             for link in self._open:

@@ -1,1 +1,1 @@
-"""The control API that steers an emulator."""
+"""The control API of the emulator."""

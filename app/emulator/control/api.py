@@ -1,4 +1,4 @@
-"""The API under `/emulator`, by which tests and people steer an emulator and look into it.
+"""The API under `/emulator`, which controls and inspects an emulator.
 
 It needs no credentials, because an emulator listens on loopback. See `docs/emulator.md`.
 """
@@ -41,7 +41,7 @@ def _body(schema: Schema) -> dict[str, Any]:
 
 @blueprint.post("/scenarios")
 def set_scenarios() -> Response:
-    """Says what happens to the next messages, to messages to a number, or to all others."""
+    """Sets the scenarios of the next messages, of a number, or of all other messages."""
     order = _body(ScenariosBody())
     scenarios = current_emulator().scenarios
     for repeated in order.get("next", []):
@@ -55,14 +55,13 @@ def set_scenarios() -> Response:
 
 @blueprint.delete("/scenarios")
 def clear_scenarios() -> Response:
-    """Lets every message to come be delivered as usual."""
     current_emulator().scenarios.clear()
     return Response(status=204)
 
 
 @blueprint.get("/messages")
 def list_messages() -> Response:
-    """Shows what was created, the newest first, and how often creating was tried."""
+    """Lists the created messages, newest first, and counts the create calls."""
     book = current_emulator().messages
     return jsonify(
         created=book.created,
@@ -73,7 +72,7 @@ def list_messages() -> Response:
 
 @blueprint.get("/callbacks")
 def list_callbacks() -> Response:
-    """Shows every attempt to call a status callback, the oldest first."""
+    """Lists the callback attempts, oldest first."""
     attempts = current_emulator().callbacks.oldest_first()
     return jsonify(callbacks=[_attempt(attempt) for attempt in attempts])
 
@@ -92,7 +91,7 @@ def force_status(sid: str) -> tuple[Response, int]:
 
 @blueprint.put("/accounts/<sid>")
 def put_account(sid: str) -> Response:
-    """Declares an account or changes one; what is left out stays."""
+    """Declares or changes an account; fields that are left out are unchanged."""
     order = _body(EmulatedAccountBody())
     if not ACCOUNT_SID.fullmatch(sid):
         raise ValidationError({"_schema": ["the address does not end in an account sid"]})
@@ -110,7 +109,7 @@ def put_account(sid: str) -> Response:
 
 @blueprint.post("/inbound")
 def send_inbound() -> Response:
-    """Plays somebody who writes to one of the account's numbers; answers what the receiver said."""
+    """Posts an inbound message to a URL and returns the receiver's answer."""
     order = _body(InboundBody())
     emulator = current_emulator()
     account = emulator.accounts.find(order["account_sid"])
@@ -129,7 +128,7 @@ def send_inbound() -> Response:
 
 @blueprint.post("/reset")
 def reset() -> Response:
-    """Forgets messages, callbacks, scenarios and what was not declared at the start."""
+    """Deletes messages, callbacks, scenarios and undeclared accounts."""
     current_emulator().reset()
     return Response(status=204)
 
@@ -162,7 +161,7 @@ def _attempt(attempt: CallbackAttempt) -> dict[str, object]:
 
 
 def _inbound_params(order: Mapping[str, str]) -> dict[str, str]:
-    """Return the form that Twilio posts for an inbound message (Twilio, messaging webhook)."""
+    """The form that Twilio posts for an inbound message (Twilio, messaging webhook)."""
     sid = f"SM{secrets.token_hex(16)}"
     params = {
         "MessageSid": sid,

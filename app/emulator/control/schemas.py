@@ -1,8 +1,4 @@
-"""The fields of each request to the control API.
-
-A request that does not fit raises `marshmallow.ValidationError`; `problems_by_path` turns it into
-messages by JSON path.
-"""
+"""The request bodies of the control API."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -66,7 +62,7 @@ class _RepeatedScenarioBody(_ScenarioBody):
 
 
 class _MapOf(fields.Dict):
-    """An object whose problems are reported at ``key``, without marshmallow's inner levels."""
+    """A dict field that reports problems at ``key``, without marshmallow's inner levels."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> Any:
         try:
@@ -81,24 +77,18 @@ class _MapOf(fields.Dict):
 
 
 class ScenariosBody(_Body):
-    """What happens to the next messages, to messages to a number, or to all others."""
-
     next = fields.List(fields.Nested(_RepeatedScenarioBody))
     to = _MapOf(keys=_text(_NUMBER, "an E.164 number"), values=fields.Nested(_ScenarioBody))
     default = fields.Nested(_ScenarioBody)
 
 
 class ForcedStatusBody(_Body):
-    """A status that a message gets out of turn."""
-
     status = fields.Enum(TwilioStatus, by_value=True, **_REQUIRED)
     error_code = _integer(1, 99_999)
     notify = _flag()
 
 
 class EmulatedAccountBody(_Body):
-    """An account to declare or to change."""
-
     auth_token = _text(r".+\Z", "a string that is not empty")
     next_auth_token = _text(r".+\Z", "a string that is not empty, or null", allow_none=True)
     api_keys = _MapOf(
@@ -124,8 +114,6 @@ class EmulatedAccountBody(_Body):
 
 
 class InboundBody(_Body):
-    """A message that somebody sends to one of the account's numbers."""
-
     account_sid = _text(r"AC[0-9a-fA-F]{32}\Z", "an account sid", **_REQUIRED)
     url = _text(r"https?://.+\Z", "a web address", **_REQUIRED)
     from_ = _text(_NUMBER, "an E.164 number", data_key="from", **_REQUIRED)
@@ -136,7 +124,7 @@ class InboundBody(_Body):
 
 
 def problems_by_path(messages: Any, path: str = "$") -> dict[str, list[str]]:
-    """Turn marshmallow's tree of messages into ``{JSON path: [messages]}``."""
+    """Turns marshmallow's tree of messages into ``{JSON path: [messages]}``."""
     if not isinstance(messages, Mapping):
         return {path: list(messages)}
     found: dict[str, list[str]] = {}

@@ -1,7 +1,4 @@
-"""The Account resource: an account reads itself.
-
-Source: Twilio's Account resource. Its auth token is left out of the answer.
-"""
+"""The Account resource, without its auth token."""
 
 from flask import Blueprint, Response, jsonify
 
@@ -13,7 +10,6 @@ _MADE_AT = "Mon, 01 Jan 2024 00:00:00 +0000"
 
 @blueprint.get("/2010-04-01/Accounts/<account_sid>.json")
 def fetch(account_sid: str) -> Response:
-    """Reads the account that calls."""
     account = calling_account(account_sid)
     uri = f"/2010-04-01/Accounts/{account.sid}"
     return jsonify(

@@ -1,4 +1,4 @@
-"""A2P brands and campaigns: any well-formed SID exists; the account holds their statuses.
+"""A2P brands and campaigns: any well-formed SID exists; the account has their statuses.
 
 Source: Twilio, OpenAPI description of BrandRegistrations and Usa2p.
 """
@@ -14,7 +14,6 @@ blueprint = Blueprint("compliance", __name__)
 
 @blueprint.get("/v1/a2p/BrandRegistrations/<sid>")
 def fetch_brand(sid: str) -> Response:
-    """Reads a brand registration."""
     account = calling_account()
     url = f"{HOST}/v1/a2p/BrandRegistrations/{require_sid('BN', sid)}"
     return jsonify(
@@ -47,7 +46,6 @@ def fetch_brand(sid: str) -> Response:
 
 @blueprint.get("/v1/Services/<service_sid>/Compliance/Usa2p")
 def list_campaigns(service_sid: str) -> Response:
-    """Lists the campaign of a Messaging Service, if the account has one."""
     account = calling_account()
     url = f"{HOST}/v1/Services/{require_sid('MG', service_sid)}/Compliance/Usa2p"
     campaigns = [] if account.campaign_status is None else [_campaign(account, service_sid, url)]

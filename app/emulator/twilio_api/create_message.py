@@ -15,7 +15,7 @@ from app.emulator.records import Message, TwilioStatus
 from app.emulator.regions import region_of
 from app.emulator.segments import count_segments
 
-# Twilio, test credentials: honoured there without a Messaging Service only, here always.
+# Twilio, test credentials. Twilio honours them only without a Messaging Service.
 MAGIC_TO: Final[Mapping[str, int]] = {
     "+15005550001": 21211,
     "+15005550002": 21612,
@@ -38,7 +38,7 @@ _LONGEST_VALIDITY: Final = 36_000
 
 
 def check(form: Mapping[str, str], account: Account) -> None:
-    """Raises `TwilioError` with the code that Twilio would give for this form."""
+    """Raises `TwilioError` with the code that Twilio gives for this form."""
     _check_presence(form)
     _check_parameters(form)
     if form.get("From"):
@@ -104,7 +104,7 @@ def _masked(number: str) -> str:
 
 
 def new_message(form: Mapping[str, str], account: Account, at: datetime) -> Message:
-    """The message of a form that was checked: queued, or accepted while a sender is chosen."""
+    """Makes the message of a valid form: queued, or accepted until a sender is chosen."""
     sender = form.get("From") or None
     body = form.get("Body", "")
     return Message(

@@ -1,4 +1,4 @@
-"""Messaging geo permissions: read and change."""
+"""Twilio's messaging geo permissions."""
 
 import json
 from typing import Final
@@ -17,7 +17,6 @@ _ITEM_ERROR: Final = 30649
 
 @blueprint.get(_PATH)
 def read() -> Response:
-    """Reads the permissions of the calling account, all or those of some countries."""
     account = calling_account()
     asked = request.args.get("CountryCode", "")
     wanted = set(asked.split(",")) if asked else set(REGIONS)
@@ -26,7 +25,7 @@ def read() -> Response:
 
 @blueprint.patch(_PATH)
 def change() -> Response:
-    """Changes the permissions of the calling account as far as the API may."""
+    """Changes the permissions that the API may change."""
     account = calling_account()
     items = [_item(text) for text in request.form.getlist("Permissions")]
     if not items:

@@ -1,4 +1,4 @@
-"""Phone number lookups, answered from libphonenumber alone."""
+"""Phone number lookups, answered by libphonenumber."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -46,7 +46,6 @@ _OTHER_PACKAGES: Final = (
 
 @blueprint.get("/v2/PhoneNumbers/<number>")
 def look_up(number: str) -> Response:
-    """Looks up a number, in E.164 or as dialled in the country of `CountryCode`."""
     calling_account()
     parsed, problems = _parsed(number, request.args.get("CountryCode"))
     fields = request.args.get("Fields", "").split(",")
@@ -61,7 +60,7 @@ def look_up(number: str) -> Response:
 
 
 def _parsed(number: str, country: str | None) -> tuple[PhoneNumber | None, list[str]]:
-    """The number when it is valid, else what is wrong with it."""
+    """Returns the number if it is valid, and otherwise the problems."""
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException as error:

@@ -11,7 +11,6 @@ _PRICED = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED, TwilioSta
 
 
 def message_json(message: Message) -> dict[str, object]:
-    """The Message resource."""
     uri = f"/{API_VERSION}/Accounts/{message.account_sid}/Messages/{message.sid}"
     return {
         "account_sid": message.account_sid,
@@ -38,7 +37,7 @@ def message_json(message: Message) -> dict[str, object]:
 
 
 def _price(message: Message) -> str | None:
-    """What the message cost, negative as Twilio writes it; null until the message has ended."""
+    """The negative price of a finished message, as Twilio writes it; otherwise null."""
     if message.status not in _PRICED:
         return None
     return str(-message.num_segments * price_of_segment(region_of(message.to) or ""))

@@ -24,7 +24,6 @@ _MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
 
 @blueprint.post("/Messages.json")
 def create(account_sid: str) -> Response:
-    """Creates a message, unless the form or the scenario speaks against it."""
     account = calling_account(account_sid)
     emulator = current_emulator()
     emulator.messages.count_attempt()
@@ -65,7 +64,6 @@ def _answer(emulator: Emulator, message: Message, scenario: Scenario) -> Respons
 
 @blueprint.get("/Messages.json")
 def list_messages(account_sid: str) -> Response:
-    """Lists the messages of an account, the newest first."""
     account = calling_account(account_sid)
     own = [
         message
@@ -77,13 +75,12 @@ def list_messages(account_sid: str) -> Response:
 
 @blueprint.get("/Messages/<sid>.json")
 def fetch(account_sid: str, sid: str) -> Response:
-    """Reads one message."""
     return jsonify(message_json(_own_message(account_sid, sid)))
 
 
 @blueprint.post("/Messages/<sid>.json")
 def update(account_sid: str, sid: str) -> Response:
-    """Redacts the body of a message; nothing here can be canceled, for nothing is scheduled."""
+    """Redacts the body of a message; canceling is refused, as no message is scheduled."""
     message = _own_message(account_sid, sid)
     if "Status" in request.form:
         raise TwilioError(30409)
@@ -96,7 +93,6 @@ def update(account_sid: str, sid: str) -> Response:
 
 @blueprint.delete("/Messages/<sid>.json")
 def delete(account_sid: str, sid: str) -> Response:
-    """Deletes one message."""
     _require_finished(_own_message(account_sid, sid))
     current_emulator().messages.delete(sid)
     return Response(status=204)
@@ -116,14 +112,14 @@ def _require_finished(message: Message) -> None:
 
 
 class _NoAnswer(Iterator[bytes]):
-    """A body that fails before its first byte: the server drops what it was about to send."""
+    """A body that fails before its first byte, so that the server drops the answer."""
 
     def __next__(self) -> bytes:
         raise ConnectionAbortedError("the emulator hangs up here on purpose")
 
 
 def _hang_up() -> Response:
-    """Closes the connection of the present request instead of answering it."""
+    """Closes the connection instead of answering."""
     connection = request.environ.get("werkzeug.socket")
     if isinstance(connection, socket.socket):
         with suppress(OSError):  # the client was faster

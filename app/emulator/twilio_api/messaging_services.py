@@ -14,7 +14,6 @@ blueprint = Blueprint("messaging_services", __name__)
 
 @blueprint.get("/v1/Services/<sid>")
 def fetch(sid: str) -> Response:
-    """Reads a Messaging Service."""
     account = calling_account()
     url = f"{HOST}/v1/Services/{require_sid('MG', sid)}"
     return jsonify(
@@ -55,7 +54,6 @@ def fetch(sid: str) -> Response:
 
 @blueprint.get("/v1/Services/<service_sid>/PhoneNumbers")
 def list_pool(service_sid: str) -> Response:
-    """Lists the numbers in the pool of a Messaging Service."""
     account = calling_account()
     url = f"{HOST}/v1/Services/{require_sid('MG', service_sid)}/PhoneNumbers"
     sid = derived_sid("PN", service_sid)

@@ -17,7 +17,6 @@ _PATH: Final = "/v1/Messaging/Countries"
 
 @blueprint.get(f"{_PATH}/<region>")
 def read(region: str) -> Response:
-    """Reads the prices of one country."""
     calling_account()
     code = region.upper()
     if code not in REGIONS:
@@ -37,7 +36,7 @@ def read(region: str) -> Response:
 
 
 def _network(carrier: str, mcc: str, mnc: str, price: Decimal) -> dict[str, object]:
-    """The prices of one network; one from a short code is a little lower."""
+    """The prices of one network; a short code's is a little lower."""
     kinds = (("local", price), ("mobile", price), ("shortcode", price * Decimal("0.9")))
     return {
         "carrier": carrier,

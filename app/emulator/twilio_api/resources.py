@@ -1,4 +1,4 @@
-"""Parts that the A2P and Messaging Service resources share, derived from their SIDs."""
+"""Values that the A2P and Messaging Service resources share."""
 
 import hashlib
 import re
@@ -11,19 +11,19 @@ MADE_AT: Final = "2024-01-01T00:00:00Z"
 
 
 def require_sid(prefix: str, sid: str) -> str:
-    """The sid itself; raises `TwilioError` 20404 when it is none of this kind."""
+    """Returns the SID; raises `TwilioError` 20404 if it is malformed."""
     if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", sid):
         raise TwilioError(20404)
     return sid
 
 
 def derived_sid(prefix: str, origin: str) -> str:
-    """A sid that always belongs to this origin, another resource's sid."""
+    """A SID that depends only on another resource's SID."""
     return prefix + hashlib.sha256(f"{prefix}/{origin}".encode()).hexdigest()[:32]
 
 
 def page_meta(key: str, url: str) -> dict[str, object]:
-    """The envelope of a list whose first page holds everything."""
+    """The envelope of a list with a single page."""
     first = f"{url}?PageSize=50&Page=0"
     return {
         "page": 0,
