@@ -1,4 +1,4 @@
-"""`python -m app.cli`: the command line without its installed script."""
+"""The command line as `python -m app.cli`."""
 
 from app.cli import main
 

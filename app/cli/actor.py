@@ -1,4 +1,4 @@
-"""The author of a change made by a command: the user of this machine."""
+"""The author of a change made by a command."""
 
 import os
 import pwd
@@ -9,12 +9,12 @@ _NAMELESS = "command line"
 
 
 def command_line_actor() -> Actor:
-    """Return the user who runs the command, or just the command line if the user has no name."""
+    """Return the user of this machine, or just the command line if the user has no name."""
     return Actor(ActorKind.COMMAND_LINE, _login_name() or _NAMELESS)
 
 
 def _login_name() -> str | None:
-    # The environment would say what the user likes it to say.
+    # Not getpass.getuser(): it trusts environment variables.
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

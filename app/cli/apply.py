@@ -28,8 +28,8 @@ _DIFFERS = 2
 def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
     """Make the database match FILE (TOML or JSON; - reads standard input).
 
-    Everything is applied, or nothing if there is a problem. What FILE leaves out is not changed.
-    Prints the ids of its workspaces and use cases. Tokens of new access keys are printed once.
+    If there is a problem, nothing is applied. Settings that FILE leaves out are not changed.
+    Prints the ids of the workspaces and use cases, and once the tokens of new access keys.
     """
     data = parse_text(read_input(file))
     settings = open_settings()

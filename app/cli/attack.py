@@ -1,4 +1,4 @@
-"""`demo attack`: guards against a pumping attack, played against the Twilio emulator."""
+"""`demo attack`: a pumping attack against the guards, with the Twilio emulator."""
 
 import tempfile
 from collections.abc import Callable
@@ -45,11 +45,11 @@ from app.settings import VARIABLE_PREFIX, Settings
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def attack_command(*, seed: int, as_json: bool) -> None:
-    """Replay a pumping attack against the emulator, and show what guards stopped.
+    """Replay a pumping attack against the emulator, and show what the guards stopped.
 
-    2000 messages to 40 number ranges in 2 countries within 15 minutes, through a leaked key, among
-    normal traffic. The guards are those that `guards suggest --apply` sets after two weeks of
-    normal traffic. It runs in a database of its own, which is deleted at the end.
+    2000 messages to 40 number ranges in 2 countries within 15 minutes, through a leaked key,
+    among normal traffic. The guards are those that `guards suggest --apply` sets after two
+    weeks of normal traffic. Uses a temporary database.
     """
     load_sdk()
     trace = make_trace(seed, utc_now())
@@ -74,14 +74,14 @@ def attack_command(*, seed: int, as_json: bool) -> None:
 
 
 def silence(server: EmulatorServer) -> None:
-    """Let the emulator send no callbacks: no gateway listens to them."""
+    """Make the emulator send no callbacks, as no gateway receives them."""
     server.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))
 
 
 def play_attack(
     settings: Settings, database: Database, trace: Trace, advance: Callable[[int], object]
 ) -> AttackReport:
-    """Make a tenant, take the emulator's prices, and play a trace."""
+    """Create a tenant with the emulator's prices, and replay a trace."""
     cipher = open_cipher(settings)
     clock = TraceClock(trace.sends[0].at)
     tenant = make_attacked_tenant(database, cipher, clock())

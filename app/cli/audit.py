@@ -1,4 +1,4 @@
-"""The audit rows of commands that concern every organization of the installation."""
+"""Audit events of commands that concern every organization."""
 
 from sqlalchemy import Connection, select
 
@@ -10,13 +10,13 @@ from app.kernel.clock import utc_now
 
 
 def record_command(database: Database, action: str, reason: str) -> None:
-    """Write a row to the audit of each organization; ``reason`` holds counts, never a number."""
+    """Write an audit event in each organization; ``reason`` must not contain a number."""
     with database.writing() as connection:
         note_command_in(connection, action, reason)
 
 
 def note_command_in(connection: Connection, action: str, reason: str) -> None:
-    """Write the rows of `record_command` in the transaction of the change."""
+    """Write the events of `record_command` in the transaction of the change."""
     actor, now = command_line_actor(), utc_now()
     for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
         record_audit_event(

@@ -12,7 +12,7 @@ from app.settings import Settings
 
 @contextmanager
 def opened_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Yield the database, closed at the end; migrations are not checked."""
+    """Yield the database without checking its migrations, and close it."""
     database = open_database(settings or open_settings())
     try:
         yield database
@@ -22,10 +22,9 @@ def opened_database(settings: Settings | None = None) -> Iterator[Database]:
 
 @contextmanager
 def ready_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Yield the database if its migrations match this program; a new SQLite file gets them.
+    """Yield the database, migrated by this version; a new SQLite file is migrated here.
 
-    Raises:
-        Failure: migrations are missing, or are of another version of the program.
+    Raises `CommandFailure`: migrations are missing, or are those of another version.
     """
     settings = settings or open_settings()
     with opened_database(settings) as database:

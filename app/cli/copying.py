@@ -29,12 +29,11 @@ from app.messages.retention.partitions import CreatePartitions
 
 
 class DatabaseUrl(click.ParamType[str]):
-    """The URL of a database, as in BORDERPOST_DATABASE_URL; never printed, it holds a password."""
+    """A database URL, which is never printed: it contains a password."""
 
     name = "URL"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Read the URL."""
         try:
             return read_database_url(value)
         except ValueError as problem:
@@ -48,9 +47,9 @@ class DatabaseUrl(click.ParamType[str]):
 def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
     """Copy the configured database into another one, and compare every row of the two.
 
-    Stop the gateway and the worker first. The target must be empty, or hold what an earlier copy
-    brought: then it goes on there. The source gets a row of its audit, which is copied too; nothing
-    else is changed in it, and nothing is deleted in either.
+    Stop the gateway and the worker first. The target must be empty, or contain the rows of an
+    interrupted copy, which is then continued. The source only gets an audit event, which is
+    copied too.
     """
     target = Database(url, pool_size=2)
     try:
@@ -75,7 +74,7 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
 
 def _copy(source: Database, target: Database) -> None:
     require_no_strangers(source, target)
-    # Before the copy: a row that only one of the two has would break every later comparison.
+    # Recorded before the copy, so that both databases have the row when they are compared.
     kind = "SQLite" if target.is_sqlite else "PostgreSQL"
     record_command(source, "database.copy_started", f"to {kind}")
     wanted = _rows(source) - _rows(target)

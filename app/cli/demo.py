@@ -1,4 +1,4 @@
-"""`demo`: the gateway with an emulated Twilio. Nothing leaves this machine unless a URL is set."""
+"""`demo`: the gateway with the Twilio emulator."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from app.emulator.server import EmulatorServer
 from app.kernel.whole_numbers import LARGEST_PORT
 from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_instance
 
-_EMULATOR_PORT_AFTER = 10  # the emulator listens so many ports above the gateway
+_EMULATOR_PORT_AFTER = 10  # emulator port minus gateway port
 _WITH_OWN_ADDRESSES = frozenset({"demo", "emulator", "worker"})
 
 
@@ -49,7 +49,7 @@ def demo_group(context: click.Context, port: int) -> None:
 def reset_command() -> None:
     """Remove the demo's organization with its messages, keys and users.
 
-    Other organizations stay. The next `demo` makes a new one.
+    Other organizations stay. The next `demo` creates a new one.
     """
     settings = open_settings()
     if find_running_demo(settings.instance) is not None:
@@ -66,7 +66,7 @@ demo_group.add_command(attack_command)
 
 
 def use_running_demo(command: str, environ: MutableMapping[str, str]) -> None:
-    """Give a command in another terminal the addresses of the running demo, if it has none."""
+    """Set the addresses of a running demo for a command, unless they are set."""
     names = ("TWILIO_URL", "PUBLIC_URL")
     if command in _WITH_OWN_ADDRESSES or any(environ.get(VARIABLE_PREFIX + name) for name in names):
         return
@@ -110,7 +110,7 @@ def _run(port: int) -> None:
 
 
 def _emulator(port: int) -> EmulatorServer:
-    """Return the emulator on its usual port, or on a free one if that is taken."""
+    """Return the emulator on its usual port, or on a free one if that is in use."""
     usual = port + _EMULATOR_PORT_AFTER
     try:
         require_free_port(usual if usual <= LARGEST_PORT else port - _EMULATOR_PORT_AFTER)

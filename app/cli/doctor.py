@@ -43,11 +43,11 @@ _FREE_SHARE = 0.05
 @click.option("--offline", is_flag=True, help="Do not ask Twilio, and send no probe.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor_command(offline: bool, as_json: bool) -> None:
-    """Look at the whole installation, and say what is wrong and what to do.
+    """Check the whole installation, and print problems and remedies.
 
-    Asks Twilio for its accounts and Messaging Services, and posts one signed status callback about
-    no message to the public URL. Changes nothing. Exits 0 if all is well or only warnings were
-    found, 1 if anything is bad.
+    Asks Twilio for its accounts and Messaging Services, and posts one signed status callback
+    for an unknown message to the public URL. Changes nothing. Exits 0 if there are no problems
+    or only warnings, otherwise 1.
     """
     settings = with_public_url(open_settings())
     found = [*_settings(settings), _public_url(settings), _disk(settings)]

@@ -28,7 +28,7 @@ _TIMEOUT_SECONDS = 5
 @click.option("--scenario", metavar="JSON-FILE", help="Scenarios to begin with: docs/emulator.md.")
 def emulator_command(host: str, port: int, scenario: str | None) -> None:
     """Play Twilio for the gateway: no account and no network needed."""
-    # Only this command needs the emulator: the others start without loading it.
+    # Imported here so that the other commands start without loading it.
     from app.emulator.server import EmulatorServer  # noqa: PLC0415
 
     order = None if scenario is None else _read(scenario)

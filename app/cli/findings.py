@@ -1,4 +1,4 @@
-"""What `doctor` finds, and the checks that ask Twilio or call the public URL."""
+"""The findings of `doctor`, and its checks that need the network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _NOT_SIGNED = 403
 
 
 class Level(StrEnum):
-    """How much a finding matters; only ``bad`` makes `doctor` exit 1."""
+    """The severity of a finding; only ``bad`` makes `doctor` exit 1."""
 
     OK = "ok"
     WARNING = "warning"
@@ -34,7 +34,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what it found and, unless it is well, what to do."""
+    """The result of one check, with the remedy of a problem."""
 
     name: str
     level: Level
@@ -78,7 +78,7 @@ def _callbacks(settings: Settings, cipher: Cipher, account: ProviderAccount) -> 
     try:
         token = cipher.decrypt(account.sid, account.encrypted_auth_token)
     except DecryptionError:
-        return  # the check of the tokens has said it
+        return  # reported by the check of the tokens
     try:
         status = probe_callback(settings.public_url, account.sid, token)
     except SetupUnknown as problem:

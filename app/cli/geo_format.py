@@ -1,4 +1,4 @@
-"""Formatting of the comparison with Twilio's geo permissions."""
+"""Text and JSON of the comparison with Twilio's geo permissions."""
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -11,11 +11,11 @@ from app.kernel.countries import country_name
 
 CONSOLE = "Twilio's Console (Messaging > Settings > Geo permissions, Owner or Admin)"
 _WIDTH = 100
-_FEW = 12  # above this, codes stand without names
+_FEW = 12  # above this, codes are printed without names
 
 
 def check_row(checked: Checked) -> dict[str, Any]:
-    """Return one workspace for programs; with a problem the lists are those of the last check."""
+    """Return the JSON of one workspace; if the check failed, the lists are the last known."""
     problem = None if checked.problem is None else str(checked.problem)
     target = checked.target
     head = {"id": str(target.workspace_id), "name": target.name}
@@ -23,7 +23,7 @@ def check_row(checked: Checked) -> dict[str, Any]:
 
 
 def check_lines(checked: Checked) -> Iterator[str]:
-    """Return a workspace's comparison as lines, with a remedy for each difference."""
+    """Return the lines of one workspace, with a remedy for each difference."""
     name, view = checked.target.name, checked.view
     if checked.problem is not None:
         last = "never checked" if view.checked_at is None else f"last {rfc3339(view.checked_at)}"
@@ -64,7 +64,6 @@ def _to_close(country: str, geo_permissions: GeoPermissions, allowed: frozenset[
 
 
 def _grouped(countries: Iterable[str], remedy: Callable[[str], str]) -> Iterator[str]:
-    """Return countries grouped by remedy."""
     by_remedy: dict[str, list[str]] = {}
     for country in countries:
         by_remedy.setdefault(remedy(country), []).append(country)
@@ -76,7 +75,7 @@ def _grouped(countries: Iterable[str], remedy: Callable[[str], str]) -> Iterator
 
 
 def named(countries: list[str]) -> str:
-    """Return codes with their names if they are few, else codes only."""
+    """Return country codes, with names if there are few."""
     if len(countries) > _FEW:
         return " ".join(countries)
     return ", ".join(f"{country} {country_name(country)}" for country in countries)

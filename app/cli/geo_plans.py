@@ -1,4 +1,4 @@
-"""Formatting of readiness and of proposed geo permission changes."""
+"""Text and JSON of readiness and of proposed geo permission changes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ _REMEDY = {
 
 
 def ready_row(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> dict[str, Any]:
-    """Return one answer as JSON; null if only Twilio could tell and was not reached."""
+    """Return the JSON of one country; `ready` is null if Twilio could not be asked."""
     unknown = checked.problem is not None and not shut
     return {
         "country": country,
@@ -37,7 +37,6 @@ def ready_row(country: str, checked: Checked, shut: Sequence[CountryBlocker]) ->
 
 
 def ready_lines(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> Iterator[str]:
-    """Show one answer to people."""
     at_least = "ready" if checked.problem is None else "not known"
     answer = "not ready" if shut else at_least
     yield f"{country} {country_name(country)}, {checked.target.name}: {answer}"
@@ -50,7 +49,6 @@ def ready_lines(country: str, checked: Checked, shut: Sequence[CountryBlocker]) 
 
 
 def push_row(pushed: Pushed) -> dict[str, Any]:
-    """Return an account's plan as JSON, with the result of each change."""
     plan = pushed.plan
     if pushed.outcomes is None:
         changes = [_item(wanted) for wanted in plan.changes]
@@ -75,7 +73,6 @@ def _outcome(one: ItemOutcome) -> dict[str, Any]:
 
 
 def push_lines(pushed: Pushed, *, is_applied: bool) -> Iterator[str]:
-    """Return an account's plan as lines, with the result of each change."""
     plan = pushed.plan
     yield f"{pushed.account_sid} ({', '.join(pushed.workspaces)})"
     if pushed.problem is not None:

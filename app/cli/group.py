@@ -1,6 +1,6 @@
 """Exit codes and error output of every command: 0 done, 1 failed, 64 wrong usage.
 
-Expected failures print ``error:`` lines; a defect keeps its traceback.
+An expected failure prints ``error:`` lines; a defect prints its traceback.
 """
 
 import json
@@ -30,7 +30,6 @@ class CommandFailure(click.ClickException):
         super().__init__("\n".join(lines))
 
     def show(self, file: Any = None) -> None:
-        """Print the lines on standard error."""
         for line in self.lines:
             click.echo(f"error: {line}", file=file, err=file is None)
 
@@ -39,35 +38,30 @@ class Command(click.Command):
     """A command whose expected failures exit 1 and whose wrong usage exits 64."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Parse the arguments."""
         with _exit_codes():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
         with _exit_codes():
             return super().invoke(ctx)
 
 
 class Group(click.Group):
-    """A group of such commands; an unknown command name is wrong usage."""
+    """A group of such commands."""
 
     command_class = Command
     group_class = type
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Parse the arguments."""
         with _exit_codes():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that is named."""
         with _exit_codes():
             return super().invoke(ctx)
 
 
 def echo_json(value: object) -> None:
-    """Print a value for programs."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 

@@ -1,4 +1,4 @@
-"""Formatting of guards, their differences and their dry runs for people."""
+"""Text output of guards, their differences and their dry runs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,6 @@ from app.guards.limits import GuardConfiguration, GuardMode, GuardName, Window
 
 
 def difference_lines(before: GuardConfiguration, after: GuardConfiguration) -> Iterator[str]:
-    """Return a line for each setting that differs."""
     yield from (_difference_line(one, "") for one in workspace_differences(before, after))
     for use_case_id in sorted(before.use_cases.keys() | after.use_cases.keys()):
         found = use_case_differences(before, after, use_case_id)
@@ -24,7 +23,6 @@ def _difference_line(one: GuardDifference, owner: str) -> str:
 
 
 def guard_impact_lines(impact: Mapping[str, Any]) -> Iterator[str]:
-    """Return what a dry run found, as lines."""
     yield f"of the {impact['messages']} messages of the last {impact['days']} days:"
     for one in impact["would_trip"]:
         done = "refused" if one["mode"] == GuardMode.ENFORCE else "beyond the limit (monitor)"

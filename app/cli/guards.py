@@ -50,7 +50,7 @@ _LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What the options of `guards set` name; limits are as typed, by their option."""
+    """The options of `guards set`; limits are unparsed, by option name."""
 
     guard: GuardName
     use_case_id: UUID | None
@@ -60,10 +60,9 @@ class _Wanted:
     is_removal: bool
 
     def check(self) -> None:
-        """Refuse options that do not fit the guard.
+        """Check that the options fit the guard.
 
-        Raises:
-            click.UsageError: naming the option.
+        Raises `click.UsageError`: naming the option.
         """
         guard = self.guard
         known = _OF_DELIVERY if guard is GuardName.DELIVERY else tuple(WINDOWS[guard])
@@ -97,7 +96,6 @@ class _Wanted:
             yield from (f"--{option}: {explain_for_text(text)}" for text in texts)
 
     def edit(self, current: GuardConfiguration, problems: Problems) -> GuardConfiguration:
-        """Change what the options name, and nothing else."""
         if self.is_removal:
             if self.country is not None:
                 return remove_country(current, self.use_case_id, self.country)
@@ -122,7 +120,7 @@ class _Wanted:
 
 @dataclass
 class _Change:
-    """One change, made or tried, with the configuration that it began with."""
+    """A change or dry run, and the configuration before it."""
 
     edit: GuardEdit
     before: GuardConfiguration = field(default_factory=GuardConfiguration)
@@ -130,8 +128,8 @@ class _Change:
     def make(self, opened: OpenedWorkspace, how: How) -> GuardsView | DryRun:
         """Make the change, or the dry run.
 
-        Raises:
-            Failure: the condition does not hold, or the use case or prices are missing.
+        Raises `CommandFailure`: `if_match` is outdated, or the use case or prices are
+        missing.
         """
         if_match = None if how.if_match is None else frozenset({how.if_match})
         asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)
@@ -165,7 +163,7 @@ def guards_group() -> None:
 @workspace_option
 @json_option
 def list_command(*, workspace: str | None, as_json: bool) -> None:
-    """Show the guards of a workspace and of its use cases, and what `auto` means now."""
+    """Show the guards of a workspace and of its use cases, and the current value of `auto`."""
     with opened_workspace(workspace) as opened:
         view = opened.guards.load(opened.workspace_id)
     if as_json:
@@ -206,7 +204,7 @@ def set_command(
     how: How,
     **limits: str | None,
 ) -> None:
-    """Change what the options name of one guard, and nothing else.
+    """Change one guard; settings without an option keep their value.
 
     GUARD is number, prefix, country, workspace, spend or delivery.
     """

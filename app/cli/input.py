@@ -1,4 +1,4 @@
-"""Input of a command: a file, or standard input."""
+"""Input of a command: parameters and files."""
 
 import sys
 from pathlib import Path
@@ -15,22 +15,20 @@ _STANDARD_INPUT = "-"
 
 
 class WholeNumberParam(click.IntRange):
-    """A whole number in ASCII digits, within bounds."""
+    """An integer in ASCII digits."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Read the number."""
         if isinstance(value, str) and read_whole_number(value) is None:
             self.fail(f"{value!r} is not a valid integer.", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class IdParam(click.ParamType[UUID]):
-    """An id in its one form: a UUID with hyphens."""
+    """A UUID with hyphens."""
 
     name = "UUID"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> UUID:
-        """Read the id."""
         found = value if isinstance(value, UUID) else parse_id(value)
         if found is None:
             self.fail(f"{value!r} is not a UUID.", param, ctx)
@@ -38,10 +36,9 @@ class IdParam(click.ParamType[UUID]):
 
 
 def read_input(file: str) -> bytes:
-    """Read a file, or standard input if it is named ``-``.
+    """Read a file, or standard input for ``-``.
 
-    Raises:
-        Failure: the file cannot be read.
+    Raises `CommandFailure`: the file cannot be read.
     """
     if file == _STANDARD_INPUT:
         return sys.stdin.buffer.read()

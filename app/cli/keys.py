@@ -37,7 +37,6 @@ from app.kernel.names import mistake_in_name
 
 
 def state_of_row(key: AnyRow, now: datetime) -> KeyState:
-    """Say whether a stored key is still good."""
     return state_of(key.revoked_at, key.expires_at, now)
 
 
@@ -64,7 +63,6 @@ def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
 
 
 def key_line(key: AnyRow, now: datetime) -> str:
-    """Return a key as one line for people."""
     scope = key.organization_name
     if key.workspace_id is not None:
         scope += f" / {key.workspace_name}"
@@ -74,7 +72,6 @@ def key_line(key: AnyRow, now: datetime) -> str:
 
 
 def _details(key: AnyRow) -> Iterator[str]:
-    """Yield what is special about a key: its rate, its limits, its last use."""
     yield from describe_limits(key)
     if key.last_used_at is not None:
         yield f"last used {_time(key.last_used_at)} from {key.last_used_address}"
@@ -94,7 +91,6 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that limit a key."""
     options = (
         click.option(
             "--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."
@@ -138,13 +134,15 @@ def create_command(
 ) -> None:
     """Create a key for one workspace, or for an organization and all its workspaces.
 
-    The token is printed now and never again. The rate is 100 requests per second with a burst of
-    twice as many, if not given. Options that limit the key may be given several times.
+    The token is printed only once. The default rate is 100 requests per second with a burst of
+    twice as many. Options that limit the key may be repeated.
     """
     wrong = mistake_in_name(name)
     if wrong is not None:
         raise click.BadParameter(wrong, param_hint="--name")
-    expiry(utc_now(), expires_at, expires_in)  # wrong usage, whatever the database says
+    expiry(
+        utc_now(), expires_at, expires_in
+    )  # wrong usage is reported before the database is opened
     with ready_database() as database, database.writing() as connection:
         now = utc_now()
         ends_at = expiry(now, expires_at, expires_in)
@@ -194,7 +192,7 @@ def list_command(workspace: str | None, organization: str | None, as_json: bool)
 @_workspace
 @_as_json
 def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
-    """Revoke a key, from the next request on. A name must mean one key that is not revoked yet."""
+    """Revoke a key, from the next request on. A name must match one active key."""
     with ready_database() as database, database.writing() as connection:
         now = utc_now()
         workspace_id = None
@@ -244,7 +242,7 @@ def _limits(
 def _scope_ids(
     connection: Connection, workspace: str | None, organization: str | None
 ) -> tuple[UUID | None, UUID]:
-    """Return the ids of the workspace (None for the organization's own) and the organization."""
+    """Return the ids of workspace and organization; no workspace for an organization's key."""
     if workspace is None:
         return None, find_organization(connection, organization).id
     within = None if organization is None else find_organization(connection, organization).id

@@ -1,4 +1,4 @@
-"""`prices`: import, list and refresh the prices that spend is estimated with."""
+"""`prices`: import, list and refresh the prices for estimating spend."""
 
 from collections import Counter
 from datetime import datetime
@@ -29,7 +29,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group("prices", cls=Group)
 def prices_group() -> None:
-    """Prices per segment, by country and network: what a send is estimated to cost."""
+    """Prices per segment, by country and network."""
 
 
 @prices_group.command("import")
@@ -128,7 +128,7 @@ def _store(database: Database, file: PriceFile, action: str, *, replace: bool = 
 
 
 def _other_currency(file: PriceFile, wrong: WrongPrices) -> list[str]:
-    """Say which currency Twilio answered in, where the stored prices are in another one."""
+    """The messages about prices in another currency than the stored ones."""
     rows = dict(file.rows)
     counts = Counter(rows[problem.line].currency for problem in wrong.problems)
     return [

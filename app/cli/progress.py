@@ -1,4 +1,4 @@
-"""A progress bar on the terminal; standard output holds the result only."""
+"""A progress bar on standard error."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -14,8 +14,7 @@ from app.kernel.ids import parse_id
 def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
     """Return the named organization, or the only one.
 
-    Raises:
-        Failure: there is no such organization, or several and none was named.
+    Raises `CommandFailure`: there is none, or several.
     """
     given = None if name_or_id is None else parse_id(name_or_id) or name_or_id
     found = find_organizations(connection, given)
@@ -29,8 +28,7 @@ def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
 def find_workspace(connection: Connection, name_or_id: str, organization_id: UUID | None) -> AnyRow:
     """Return the named workspace, in one organization or in any.
 
-    Raises:
-        Failure: there is no such workspace, or several have this name.
+    Raises `CommandFailure`: there is none, or several.
     """
     found = find_workspaces(connection, parse_id(name_or_id) or name_or_id)
     if organization_id is not None:
@@ -41,8 +39,7 @@ def find_workspace(connection: Connection, name_or_id: str, organization_id: UUI
 def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> AnyRow:
     """Return the named workspace, or the only one.
 
-    Raises:
-        Failure: there is no such workspace, or several and none was named.
+    Raises `CommandFailure`: there is none, or several.
     """
     if name_or_id is not None:
         return find_workspace(connection, name_or_id, None)
@@ -55,10 +52,9 @@ def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> An
 
 
 def only_one(found: Sequence[AnyRow], kind: str, name_or_id: str) -> AnyRow:
-    """Return the only row that was found.
+    """Return the only row.
 
-    Raises:
-        Failure: there is none, or there are several.
+    Raises `CommandFailure`: there is none, or several.
     """
     if not found:
         raise CommandFailure(f"there is no {kind} {name_or_id}")

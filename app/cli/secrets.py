@@ -29,12 +29,12 @@ def secrets_group() -> None:
 def rotate_command(new_key: bool, as_json: bool) -> None:
     """Re-encrypt every stored secret with the first of BORDERPOST_ENCRYPTION_KEYS.
 
-    In three steps, so that no process meets a secret that it cannot read: add the new key before
-    the old one and restart everything; run this; remove the old key and restart. Stopping it
-    half-way loses nothing.
+    Use three steps, so that every process can decrypt all secrets: put the new key before the
+    old one and restart everything; run this; remove the old key and restart. It can be
+    interrupted and run again.
 
-    The present BORDERPOST_SECRET_KEY becomes that of the installation, too: to change it, give
-    every host the new one, run this, and restart.
+    Also makes the current BORDERPOST_SECRET_KEY the installation's: to change it, give every
+    host the new one, run this, and restart.
     """
     if new_key:
         if not add_encryption_key(default_instance(os.environ)):

@@ -60,7 +60,7 @@ def db_group() -> None:
 
 @db_group.command("upgrade")
 def upgrade_command() -> None:
-    """Run every migration that is missing."""
+    """Run the missing migrations."""
     with opened_database() as database:
         click.echo(f"database: {_upgraded(database)}")
 

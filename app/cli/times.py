@@ -13,12 +13,9 @@ _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.ASCII)
 
 
 class Moment(click.ParamType[datetime]):
-    """An aware time."""
-
     name = "RFC3339"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        """Read the time."""
         try:
             return value if isinstance(value, datetime) else parse_rfc3339(value)
         except ValueError:
@@ -31,7 +28,6 @@ class Duration(click.ParamType[timedelta]):
     name = "DURATION"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
-        """Read the duration."""
         if isinstance(value, timedelta):
             return value
         found = _DURATION.fullmatch(value)
@@ -41,10 +37,9 @@ class Duration(click.ParamType[timedelta]):
 
 
 def expiry(now: datetime, at: datetime | None, after: timedelta | None) -> datetime | None:
-    """Return when something made now ends; None for never.
+    """Return the expiry of a new object, or None for never.
 
-    Raises:
-        click.UsageError: both are given, or the time has passed.
+    Raises `click.UsageError`: both are given, or the time has passed.
     """
     if at is not None and after is not None:
         raise click.UsageError("--expires-at and --expires-in exclude each other.")

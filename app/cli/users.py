@@ -21,7 +21,7 @@ from app.users.store import find_users, load_memberships, load_users
 
 
 def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
-    """Return a user with the roles; ``workspace`` is null for a role in all of them."""
+    """Return a user with roles; ``workspace`` is null for a role in all of them."""
     return {
         "id": str(user.id),
         "email": user.email,
@@ -44,7 +44,6 @@ def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
 
 
 def user_line(shown: dict[str, Any]) -> str:
-    """Return a person as one line for people."""
     roles = ", ".join(
         f"{of['role']} in {of['workspace']['name'] if of['workspace'] else 'every workspace'}"
         for of in shown["roles"]
@@ -145,7 +144,7 @@ def list_command(organization: str | None, as_json: bool) -> None:
 def disable_command(email: str, organization: str | None, as_json: bool) -> None:
     """Disable a user from the next request on; their sessions end.
 
-    The only owner of the organization cannot be barred.
+    The only owner of the organization cannot be disabled.
     """
     with ready_database() as database, database.writing() as connection:
         user = _user_of(connection, email, organization)
@@ -192,7 +191,7 @@ def _password(*, from_stdin: bool) -> str:
 def _scope(
     connection: Connection, workspaces: tuple[str, ...], organization: str | None
 ) -> tuple[UUID, list[UUID | None]]:
-    """Return the organization, and the workspaces of the user: None stands for all."""
+    """The organization, and the workspaces of the user; None means all."""
     if not workspaces:
         return find_organization(connection, organization).id, [None]
     within = None if organization is None else find_organization(connection, organization).id

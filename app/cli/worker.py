@@ -120,10 +120,10 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
 @click.command("export", cls=Command)
 @click.option("--number", required=True, metavar="NUMBER", help="In canonical E.164 form.")
 def export_command(number: str) -> None:
-    """Print as JSON everything that is held about a number: for the person who asks.
+    """Print as JSON all stored data about a number, to answer a request of that person.
 
-    Numbers that were pseudonymised are found, too. The output holds texts and the number: hand it
-    over by a safe way.
+    Pseudonymised numbers are found too. The output contains texts and the number: send it over
+    a secure channel.
     """
     problem = problem_of_number(number)
     if problem is not None:

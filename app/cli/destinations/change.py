@@ -19,7 +19,7 @@ from app.kernel.errors import DestinationsInherited, RevisionMismatch
 
 @dataclass(frozen=True, slots=True)
 class ChangeOutcome:
-    """A policy before and after a change, or as it would be after it."""
+    """A policy before and after a change or dry run."""
 
     before: EffectivePolicy
     changed: Changed
@@ -27,7 +27,7 @@ class ChangeOutcome:
 
     @property
     def is_new(self) -> bool:
-        """Say whether anything was changed, or would be."""
+        """Whether the change has an effect."""
         one, other = self.before, self.changed.effective
         if self.dry_run:
             return (one.state, one.inherits) != (other.state, other.inherits)
@@ -35,11 +35,10 @@ class ChangeOutcome:
 
     @property
     def rules(self) -> RulesDifference:
-        """Return which rules came and went."""
         return rules_difference(self.before.state, self.changed.effective.state)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as the API writes a dry run, with the rules."""
+        """Return the API's answer to a dry run, with the rules added."""
         effective = self.changed.effective
         return {
             "dry_run": self.dry_run,
@@ -55,9 +54,8 @@ class ChangeOutcome:
 def make(opened: OpenedWorkspace, change: PolicyChange, how: How) -> ChangeOutcome:
     """Make a change as the user of this machine.
 
-    Raises:
-        Failure: the condition does not hold, or the policy belongs to the parent.
-        ValidationFailed: the change is not valid.
+    Raises `CommandFailure`: `if_match` is outdated, or the policy belongs to the parent. Raises
+    `ValidationFailed`: the change is not valid.
     """
     if_match = None if how.if_match is None else frozenset({how.if_match})
     asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)
@@ -79,7 +77,7 @@ def echo_outcome(
     *,
     beside: dict[str, Any] | None = None,
 ) -> None:
-    """Print the change, or the dry run; ``beside`` is added to the JSON."""
+    """Print the change or dry run; ``beside`` is added to the JSON."""
     if how.as_json:
         echo_json(outcome.as_json() | (beside or {}))
         return

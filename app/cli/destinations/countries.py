@@ -1,4 +1,4 @@
-"""`destinations allow` and `block`: change some countries and keep the others."""
+"""`destinations allow` and `block`: change some countries."""
 
 from datetime import datetime, timedelta
 

@@ -1,6 +1,6 @@
-"""Policy files in JSON, TOML and CSV. Pure.
+"""Policy files in JSON, TOML and CSV.
 
-All hold the country map; JSON and TOML may hold rules.
+All contain the country map; JSON and TOML may contain rules. Pure.
 """
 
 import csv
@@ -16,15 +16,13 @@ _COLUMNS = ("code", "status")
 
 
 class Format(StrEnum):
-    """How a policy is written down."""
-
     JSON = "json"
     CSV = "csv"
     TOML = "toml"
 
 
 def write_document(document: dict[str, Any], form: Format) -> str:
-    """Write a policy; only JSON holds its rules."""
+    """Format a policy; rules are written in JSON only."""
     if form is Format.JSON:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     destinations = document["destinations"]
@@ -39,14 +37,13 @@ def write_document(document: dict[str, Any], form: Format) -> str:
 
 
 def read_document(content: bytes) -> Any:
-    """Read a file in any of the three formats, detected by its first line.
+    """Parse a policy file; its first line shows the format.
 
-    Raises:
-        FileRefused: it has none of the formats, or contains a key twice.
+    Raises `FileRefused`: the format is unknown, or a key occurs twice.
     """
     first = _first_line(content)
     if not first:
-        # To block everything is too much to be meant by nothing at all.
+        # An empty file would block every country; it is more likely a mistake.
         raise FileRefused(FileProblem(THE_FILE, "Is empty."))
     if first.startswith("{") or "," not in first or "=" in first:
         return parse_text(content)

@@ -88,7 +88,7 @@ def diff_command(*, file: str, workspace: str | None, as_json: bool) -> None:
 )
 @workspace_option
 def export_command(*, form: str, workspace: str | None) -> None:
-    """Print the policy that counts, for `import`, `set` and `diff`.
+    """Print the effective policy, for `import`, `set` and `diff`.
 
     The same policy always gives the same text.
     """

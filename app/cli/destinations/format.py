@@ -1,4 +1,4 @@
-"""Formatting of a policy, a change and its history for people."""
+"""Text output of a policy, a change and its history."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -12,12 +12,11 @@ from app.kernel.countries import country_name
 
 
 def country(code: str) -> str:
-    """Return a country's code with its name."""
     return f"{code} {country_name(code)}"
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Set rows of as many cells each into columns."""
+    """Align rows in columns."""
     cells = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
@@ -31,7 +30,6 @@ def printable(text: str) -> str:
 
 
 def change_lines(changes: Iterable[CountryChange]) -> Iterator[str]:
-    """Return a line for each changed country."""
     for one in changes:
         if one.before is None:
             yield f"+ {country(one.country)}: {one.after}"
@@ -42,20 +40,17 @@ def change_lines(changes: Iterable[CountryChange]) -> Iterator[str]:
 
 
 def rule_lines(rules: RulesDifference) -> Iterator[str]:
-    """Return a line for each added or removed rule."""
     yield from (f"- rule: {rule_text(rule)}" for rule in rules.removed)
     yield from (f"+ rule: {rule_text(rule)}" for rule in rules.added)
 
 
 def rule_text(rule: Rule) -> str:
-    """Return a rule as text."""
     until = "" if rule.expires_at is None else f" until {rfc3339(rule.expires_at)}"
     reason = "" if rule.reason is None else f" ({printable(rule.reason)})"
     return f"{rule.kind} {rule.value} {rule.action}{until}{reason}"
 
 
 def rule_row(rule: Rule, now: datetime) -> tuple[str, ...]:
-    """Return a rule as the cells of a table."""
     until = ""
     if rule.expires_at is not None:
         until = f"{'until' if rule.is_live(now) else 'expired'} {rfc3339(rule.expires_at)}"
@@ -63,7 +58,6 @@ def rule_row(rule: Rule, now: datetime) -> tuple[str, ...]:
 
 
 def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
-    """Return the impact on recent traffic as lines."""
     yield f"of the last {impact['days']} days:"
     for one in impact["would_block"]:
         yield (
@@ -77,7 +71,6 @@ def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
 
 
 def revision_lines(revision: dict[str, Any]) -> Iterator[str]:
-    """Return one revision as lines: author, time, reason and changes."""
     actor = f"{printable(revision['actor']['name'])} ({revision['actor']['kind']})"
     reason = "" if revision["reason"] is None else f": {printable(revision['reason'])}"
     yield f"{revision['revision']}  {revision['at']}  {revision['action']} by {actor}{reason}"

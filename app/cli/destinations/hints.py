@@ -1,7 +1,7 @@
 """Hints about countries that are being allowed.
 
-Territories with their own codes stay blocked; some codes have no numbers; Twilio's geo permissions,
-as last checked, may block the country.
+Territories with their own codes stay blocked, some codes have no numbers, and Twilio's geo
+permissions may block the country.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from app.destinations.storage.load import EffectivePolicy
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """Codes to know about; ``separate`` by the country that was allowed."""
+    """Country codes by kind of hint; ``separate`` maps an allowed country to its territories."""
 
     separate: dict[str, tuple[str, ...]]
     without_numbers: tuple[str, ...]
@@ -29,7 +29,6 @@ class Hints:
     closed_at_provider: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Write them for programs."""
         return {
             "separate": {code: list(codes) for code, codes in self.separate.items()},
             "without_numbers": list(self.without_numbers),
@@ -38,7 +37,6 @@ class Hints:
         }
 
     def lines(self, *, dry_run: bool) -> Iterator[str]:
-        """Return the hints as lines for people."""
         allowed = "would be allowed" if dry_run else "is allowed"
         for code, codes in self.separate.items():
             are, them = ("is", "it") if len(codes) == 1 else ("are", "them")
@@ -54,7 +52,6 @@ class Hints:
 def hints_about(
     connection: Connection, codes: Sequence[str], effective: EffectivePolicy, now: datetime
 ) -> Hints:
-    """Return the hints about countries that a change allows."""
     geo_permissions = load_geo_permissions(connection, effective.workspace_id)
     named = country_accesses(effective.state, now)
     separate = {

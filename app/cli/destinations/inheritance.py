@@ -15,7 +15,7 @@ from app.kernel.errors import NotFound
 @click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
 @change_options
 def inherit_command(*, switch: str, how: How) -> None:
-    """Follow the parent workspace, or decide alone beginning with a copy of its policy."""
+    """Use the parent's policy (on), or start an own one from a copy of it (off)."""
     with opened_workspace(how.workspace) as opened:
         change = changes.change_inheritance(inherit=switch == "on")
         outcome = make(opened, change, how)

@@ -115,7 +115,7 @@ def refusals_command(
     workspace: str | None,
     as_json: bool,
 ) -> None:
-    """List sends that were turned away, numbers masked, with the counts of the last 30 days."""
+    """List refused sends, numbers masked, with the counts of the last 30 days."""
     wanted = RefusalFilter(limit, country=country, code=code, after=after, before=before)
     with opened_workspace(workspace) as opened, opened.database.reading() as connection:
         rows = load_refusals(connection, opened.workspace_id, wanted)[:limit]

@@ -1,4 +1,4 @@
-"""Options of every change: reason, condition and dry run."""
+"""Options of every change: reason, `--if-match` and dry run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +20,11 @@ _MAX_REASON = 500
 
 
 class TextParam(click.ParamType[str]):
-    """A text that can be stored, of up to 500 characters."""
+    """A storable text of up to 500 characters."""
 
     name = "TEXT"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Read the text."""
         text = str(value).strip()
         if not 0 < len(text) <= _MAX_REASON or any("\ud800" <= c <= "\udfff" for c in text):
             self.fail(f"must have 1 to {_MAX_REASON} characters", param, ctx)
@@ -34,7 +33,7 @@ class TextParam(click.ParamType[str]):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a change is to be made."""
+    """The values of the options."""
 
     workspace: str | None
     dry_run: bool
@@ -43,7 +42,6 @@ class How:
     as_json: bool
 
     def mismatch(self, problem: RevisionMismatch) -> CommandFailure:
-        """Say that the condition does not hold."""
         found = (problem.details or {}).get("revision")
         return CommandFailure(
             f"the current revision is {found}, not {self.if_match}: nothing was changed"
@@ -76,7 +74,7 @@ acknowledge_option = click.option(
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of every change, gathered in its argument ``how``."""
+    """Add the options of a change, passed as one argument ``how``."""
 
     @wraps(command)
     def gathered(
@@ -96,7 +94,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def ending_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--until`` and ``--for``."""
+    """Add ``--until`` and ``--for``."""
     lasting = click.option(
         "--for", "lasting", type=Duration(), help="How long it lasts, for example 2h."
     )
@@ -105,10 +103,9 @@ def ending_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def ending(now: datetime, until: datetime | None, lasting: timedelta | None) -> datetime | None:
-    """Return when something ends by itself; None for never.
+    """Return when the change expires, or None for never.
 
-    Raises:
-        click.UsageError: both options are given.
+    Raises `click.UsageError`: both options are given.
     """
     if until is not None and lasting is not None:
         raise click.UsageError("--until and --for exclude each other.")

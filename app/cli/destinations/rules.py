@@ -30,7 +30,7 @@ _KINDS = [kind.value for kind in (RuleKind.NUMBER, RuleKind.PREFIX, RuleKind.COU
 
 @click.group("rule", cls=Group)
 def rule_group() -> None:
-    """Rules for numbers, prefixes and countries: the most specific that is live decides."""
+    """Rules for numbers, prefixes and countries; the most specific active rule wins."""
 
 
 @rule_group.command("add")
@@ -52,7 +52,7 @@ def add_command(
 ) -> None:
     """Add a rule, as `rule add prefix +23276 blocked`.
 
-    One of the same kind and value takes the place of the older.
+    It replaces an existing rule of the same kind and value.
     """
     with opened_workspace(how.workspace) as opened:
         ends_at = ending(opened.now, until, lasting)

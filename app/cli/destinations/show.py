@@ -60,7 +60,7 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
 
 
 def _accesses(effective: EffectivePolicy, opened: OpenedWorkspace) -> dict[str, str]:
-    """Return the access of each country that the map or a rule names."""
+    """The access of each country in the map or in a rule."""
     named = country_accesses(effective.state, opened.now).keys() | effective.denied_by_organization
     allowed = allowed_countries(effective.policy(), opened.now)
     return {

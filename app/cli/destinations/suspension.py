@@ -1,4 +1,4 @@
-"""`destinations suspend` and `resume`, also under their older names `freeze` and `thaw`."""
+"""`destinations suspend` and `resume`, with the aliases `freeze` and `thaw`."""
 
 import click
 

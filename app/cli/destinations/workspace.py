@@ -29,8 +29,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @dataclass(frozen=True, slots=True)
 class OpenedWorkspace:
-    """A workspace that was found, and its operations."""
-
     row: AnyRow
     database: Database
     manage: ManageDestinations
@@ -39,17 +37,15 @@ class OpenedWorkspace:
 
     @property
     def workspace_id(self) -> UUID:
-        """Return the id."""
         found: UUID = self.row.id
         return found
 
     @property
     def name(self) -> str:
-        """Return the name."""
         return str(self.row.name)
 
     def effective(self, connection: Connection | None = None) -> EffectivePolicy:
-        """Load the policy that counts for it."""
+        """Load the effective policy."""
         if connection is not None:
             return load_effective(connection, self.workspace_id)
         with self.database.reading() as own:
@@ -58,10 +54,9 @@ class OpenedWorkspace:
 
 @contextmanager
 def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
-    """Yield the named workspace, or the only one; everything is closed at the end.
+    """Yield the named workspace, or the only one.
 
-    Raises:
-        Failure: there is no such workspace, or several.
+    Raises `CommandFailure`: there is no such workspace, or several.
     """
     settings = open_settings()
     with ready_database(settings) as database:
