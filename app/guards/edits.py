@@ -11,7 +11,8 @@ from app.guards.configuration import (
     parse_use_case_guards,
     use_case_json,
 )
-from app.guards.limits import GuardConfiguration, GuardName
+from app.guards.limits import OF_USE_CASES, GuardConfiguration, GuardName
+from app.kernel.countries import is_country
 from app.kernel.problems import Problems
 
 # Files and commands have no null: this text stands for no limit.
@@ -37,17 +38,27 @@ class GuardDifference:
 def edit_guards(
     current: GuardConfiguration, given: object, path: str, problems: Problems
 ) -> GuardConfiguration:
-    """Change what is given of the guards of a workspace."""
-    guards = parse_guards(_with_null(given), path, problems, current.guards)
-    return replace(current, guards=guards)
+    """Change what is given of the guards of a workspace; null removes a country's limits."""
+    kept, removed = _without_removed_countries(_with_null(given))
+    for country in removed:
+        current = remove_country(current, None, country)
+    return replace(current, guards=parse_guards(kept, path, problems, current.guards))
 
 
 def edit_use_case_guards(
     current: GuardConfiguration, use_case_id: UUID, given: object, path: str, problems: Problems
 ) -> GuardConfiguration:
-    """Change what is given of the guards that a use case has of its own."""
+    """Change what is given of the guards that a use case has of its own; null removes one."""
+    kept, removed = _without_removed_countries(_with_null(given))
+    for country in removed:
+        current = remove_country(current, use_case_id, country)
+    if isinstance(kept, Mapping):
+        for name in OF_USE_CASES:
+            if name in kept and kept[name] is None:
+                current = remove_use_case_guard(current, use_case_id, name)
+                kept = {key: one for key, one in kept.items() if key != name}
     base = current.use_cases.get(use_case_id)
-    own = parse_use_case_guards(_with_null(given), path, problems, base)
+    own = parse_use_case_guards(kept, path, problems, base)
     use_cases = dict(current.use_cases) | ({use_case_id: own} if own else {})
     return replace(current, use_cases=use_cases)
 
@@ -88,6 +99,20 @@ def check_spend(
 def explain_for_text(problem: str) -> str:
     """Write a problem for a file or a command, where ``none`` stands for null."""
     return problem.replace("null", f'"{NO_LIMIT}"').replace("JSON object", "table")
+
+
+def _without_removed_countries(given: object) -> tuple[object, list[str]]:
+    """Return the edit without the countries that are null in it, and these countries."""
+    guard = given.get(GuardName.COUNTRY) if isinstance(given, Mapping) else None
+    countries = guard.get("countries") if isinstance(guard, Mapping) else None
+    if not isinstance(countries, Mapping):
+        return given, []
+    removed = [code for code, one in countries.items() if one is None and is_country(code)]
+    # A wrong code is a mistake that is named, also where it is to be removed.
+    kept = {
+        code: {} if one is None else one for code, one in countries.items() if code not in removed
+    }
+    return {**given, GuardName.COUNTRY: {**guard, "countries": kept}}, removed  # type: ignore[dict-item]
 
 
 def _with_null(given: object) -> object:

@@ -116,6 +116,34 @@ def test_what_a_guard_leaves_out_is_left_alone(
 
 
 @pytest.mark.one_engine
+def test_none_removes_limits_of_a_country_and_a_guard_of_a_use_case(
+    file: dict[str, Any], applied: Apply, shown: Callable[[], dict[str, Any]]
+) -> None:
+    """Break: let `edit_guards` pass null on, and it is a mistake of the file."""
+    retail = file["workspaces"][0]
+    use_case = retail["use_cases"][0]
+    ma, gb = {"hour": 1, "day": 2}, {"hour": 3, "day": 4}
+    retail["guards"] = {"country": {"countries": {"MA": ma, "GB": gb}}}
+    use_case["guards"] = {"number": {"hour": 3}, "country": {"countries": {"MA": ma}}}
+    applied(file)
+    retail["guards"] = {"country": {"countries": {"MA": "none"}}}
+    use_case["guards"] = {"number": None, "country": {"countries": {"MA": None}}}
+    assert [str(change) for change in applied(file).changes] == [
+        "- workspaces[0].guards.country.countries.MA.hour: 1",
+        "- workspaces[0].guards.country.countries.MA.day: 2",
+        "- workspaces[0].use_cases[0].guards.number.mode: enforce",
+        "- workspaces[0].use_cases[0].guards.number.hour: 3",
+        "- workspaces[0].use_cases[0].guards.number.day: 40",
+        "- workspaces[0].use_cases[0].guards.country.countries.MA.hour: 1",
+        "- workspaces[0].use_cases[0].guards.country.countries.MA.day: 2",
+    ]
+    found = shown()
+    assert found["guards"]["country"]["countries"] == {"GB": gb}
+    assert found["use_cases"] == {use_case["id"]: {"country": DEFAULTS["country"]}}
+    assert applied(file).changes == ()
+
+
+@pytest.mark.one_engine
 def test_a_plan_shows_the_difference_and_changes_nothing(
     *, file: dict[str, Any], applied: Apply, database: Database, cipher: Any, now: Any, rows: Any
 ) -> None:
@@ -142,6 +170,8 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     ({"number": {"mode": "on"}}, None, "workspaces[0].guards.number.mode: Must be one of"),
     ({"numbers": {}}, None, "workspaces[0].guards.numbers: There is no such guard"),
     ({"country": {"countries": {"ma": {}}}}, None, "workspaces[0].guards.country.countries.ma: Must be an ISO"),
+    ({"country": {"countries": {"ma": "none"}}}, None, "workspaces[0].guards.country.countries.ma: Must be an ISO"),
+    ({"number": "none"}, None, "workspaces[0].guards.number: Must be a table."),
     ({"spend": {"day": 25}}, None, "workspaces[0].guards.spend.day: Must be a decimal text"),
     ({"spend": {"day": "25.00"}}, None, "workspaces[0].guards.spend: A spend limit needs prices"),
     (5, None, "workspaces[0].guards: Must be a table."),
