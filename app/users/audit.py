@@ -1,4 +1,4 @@
-"""The audit rows of what is done to people, and of attempts to get in as one of them."""
+"""Audit events of changes to users and of failed sign-ins."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +24,6 @@ def record_user_event(
     *,
     reason: str | None = None,
 ) -> None:
-    """Write the audit row of a change of a person."""
     audit_event = AuditEvent(user.organization_id, None, f"user.{what}", str(user.id), reason)
     record_audit_event(connection, actor, audit_event, now)
 
@@ -32,10 +31,10 @@ def record_user_event(
 def record_failed_sign_in(
     connection: Connection, users: Sequence[AnyRow], caller: Caller, why: str, now: datetime
 ) -> None:
-    """Write the audit row of a failed attempt, with its address and request id.
+    """Write the audit event of a failed sign-in, with address and request id.
 
-    It stands in the organization of the account that it was for. An attempt for no account stands
-    in the only organization; where there are several, it belongs to none of them.
+    It belongs to the organization of the account. An attempt for an unknown account belongs to
+    the only organization; if there are several, no event is written.
     """
     places: list[tuple[UUID, str | None]] = [(user.organization_id, str(user.id)) for user in users]
     if not users:
@@ -43,5 +42,7 @@ def record_failed_sign_in(
         places = [(one, None) for one in found if len(found) == 1]
     actor = Actor(ActorKind.SYSTEM, "sign-in")
     for organization_id, target in places:
-        audit_event = AuditEvent(organization_id, None, SIGN_IN_FAILED, target, caller.said(why))
+        audit_event = AuditEvent(
+            organization_id, None, SIGN_IN_FAILED, target, caller.describe_failure(why)
+        )
         record_audit_event(connection, actor, audit_event, now)

@@ -11,13 +11,13 @@ from app.kernel.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class RoleGrants:
-    """Roles by workspace; ``everywhere`` holds in every workspace of the organization."""
+    """Roles by workspace; ``everywhere`` applies to every workspace of the organization."""
 
     everywhere: Role | None
     by_workspace: Mapping[UUID, Role]
 
     def role_in(self, workspace_id: UUID) -> Role | None:
-        """Return the greater of both roles, or None outside the reach."""
+        """Return the greater of both roles, or None without access."""
         own = self.by_workspace.get(workspace_id)
         if own is None or self.everywhere is None:
             return own or self.everywhere
@@ -26,7 +26,7 @@ class RoleGrants:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAccess:
-    """A workspace that the user may look at, with the role there."""
+    """An accessible workspace, with the role there."""
 
     workspace_id: UUID
     name: str
@@ -37,7 +37,7 @@ class WorkspaceAccess:
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """A signed-in person or access key; pages show ``workspace_access``."""
+    """A signed-in user or access key; pages show ``workspace_access``."""
 
     session_id: UUID
     kind: ActorKind
@@ -52,33 +52,27 @@ class CurrentUser:
 
     @property
     def is_person(self) -> bool:
-        """Say whether this is a person with an account, not an access key."""
         return self.kind is ActorKind.USER
 
     @property
     def role(self) -> Role:
-        """Return the role in the workspace shown; without one, that in the organization."""
+        """The role in the shown workspace, or in the organization if none is shown."""
         return (
             self.workspace_access.role if self.workspace_access else self.reach.everywhere
         ) or Role.VIEWER
 
     @property
     def organization_role(self) -> Role | None:
-        """Return the role in the whole organization, or None."""
         return self.reach.everywhere
 
     def permits(self, wanted: Role) -> bool:
-        """Return whether the role in the shown workspace includes the wanted one."""
         return self.role.permits(wanted)
 
     @property
     def principal(self) -> Principal:
-        """Return the principal for the shown workspace.
+        """The principal for the shown workspace, or for the organization if none is shown.
 
-        Without a workspace it is the organization's, if the role there permits.
-
-        Raises:
-            NotFound: there is no workspace, and no role in the organization.
+        Raises `NotFound` without a workspace and a role in the organization.
         """
         if self.workspace_access is not None:
             return self._principal(self.workspace_access.workspace_id, self.workspace_access.role)
@@ -89,12 +83,11 @@ class CurrentUser:
 
     @property
     def actor(self) -> Actor:
-        """Name this user for histories and audits."""
         return Actor(self.kind, self.name, self.principal_id)
 
     @property
     def organization_principal(self) -> Principal | None:
-        """Return the principal for the whole organization; None without a role there."""
+        """The principal for the whole organization; None without a role there."""
         everywhere = self.reach.everywhere
         return None if everywhere is None else self._principal(None, everywhere)
 

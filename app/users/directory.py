@@ -18,15 +18,13 @@ from app.users.tables import memberships, users
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Which people a list shows."""
-
     limit: int
     page_token: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A role in one workspace, or in every one if there is no workspace."""
+    """A role in one workspace; in all of them if ``workspace_id`` is None."""
 
     workspace_id: UUID | None
     workspace_name: str | None
@@ -35,7 +33,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class UserDetails:
-    """A person as owners see them; passwords and secrets are no part of it."""
+    """A user as shown to owners, without secrets."""
 
     user_id: UUID
     email: str
@@ -48,14 +46,14 @@ class UserDetails:
     memberships: tuple[Membership, ...]
 
     def is_paused(self, now: datetime) -> bool:
-        """Say whether sign-in is slowed on browsers that are not known."""
+        """Whether sign-in is slowed on unknown browsers."""
         return self.locked_until is not None and self.locked_until > now
 
 
 def load_user_page(
     connection: Connection, organization_id: UUID, wanted: UserFilter
 ) -> list[UserDetails]:
-    """Load a page, oldest first, and one more row if a next page exists."""
+    """Load a page, oldest first, plus one row if there is a next page."""
     conditions = [users.c.organization_id == organization_id]
     if wanted.page_token is not None:
         conditions.append(users.c.id > wanted.page_token)
@@ -64,11 +62,7 @@ def load_user_page(
 
 
 def load_user_details(connection: Connection, organization_id: UUID, user_id: UUID) -> UserDetails:
-    """Load one user.
-
-    Raises:
-        NotFound: the organization has no such user.
-    """
+    """Load one user; raises `NotFound`."""
     one = (users.c.id == user_id) & (users.c.organization_id == organization_id)
     for person in _load(connection, one):
         return person
@@ -76,11 +70,7 @@ def load_user_details(connection: Connection, organization_id: UUID, user_id: UU
 
 
 def require_user(connection: Connection, organization_id: UUID, user_id: UUID) -> AnyRow:
-    """Load a user for a change, with the row locked.
-
-    Raises:
-        NotFound: the organization has no such user.
-    """
+    """Load a user with the row locked; raises `NotFound`."""
     user = load_user(connection, user_id)
     if user is None or user.organization_id != organization_id:
         raise NotFound
@@ -128,6 +118,6 @@ def _user_details(rows: list[AnyRow]) -> UserDetails:
         created_at=first.created_at,
         disabled_at=first.disabled_at,
         locked_until=first.locked_until,
-        # PostgreSQL puts nothing last, SQLite first.
+        # PostgreSQL sorts nulls last, SQLite first.
         memberships=tuple(sorted(held, key=lambda one: one.workspace_id is not None)),
     )

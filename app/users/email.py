@@ -1,4 +1,4 @@
-"""E-mail addresses of people: which are accepted, and how they are stored and compared. Pure."""
+"""Valid e-mail addresses, and their normal form. Pure."""
 
 MAX_EMAIL_CHARS = 254
 NOT_AN_EMAIL = "Must be an e-mail address, for example ada@example.com."
@@ -7,16 +7,16 @@ _SPACE = " \t"
 
 
 def normal_email(email: str) -> str:
-    """Return an address as it is compared: ASCII letters in lower case, no space around it.
+    """Strip spaces, and lower-case an ASCII address.
 
-    Other characters stay as they are, so that no two different ones are taken for the same.
+    Other addresses keep their case, so that two different ones never become equal.
     """
     text = email.strip(_SPACE)
     return text.lower() if text.isascii() else text
 
 
 def mistake_in_email(email: str) -> str | None:
-    """Say what is wrong with an address, or None."""
+    """Return the problem with an address, or None."""
     text = email.strip(_SPACE)
     if not text.isascii():
         return NOT_ASCII

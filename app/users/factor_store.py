@@ -1,4 +1,4 @@
-"""SQL of second factors: the secret being set up, and recovery codes; and checking a code."""
+"""SQL of second factors and recovery codes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ from app.users.tables import recovery_codes, sessions
 def use_code(
     connection: Connection, cipher: Cipher, user: AnyRow, code: str, now: datetime
 ) -> str | None:
-    """Use up a code of a person's second factor; return its kind, or None where it is wrong."""
+    """Use up a code of a user's second factor; return its kind, or None if it is wrong."""
     if user.totp_secret is None:
         return None
     secret = cipher.decrypt(totp_owner(user.id), user.totp_secret)
@@ -43,7 +43,7 @@ def use_code(
 
 
 def replace_recovery_codes(connection: Connection, user_id: UUID, now: datetime) -> list[str]:
-    """Make new recovery codes; those before them are void. Only their hashes are stored."""
+    """Create recovery codes in place of the old ones. Only hashes are stored."""
     drop_recovery_codes(connection, user_id)
     codes = [mint_recovery_code() for _ in range(RECOVERY_CODES)]
     rows = [
@@ -60,12 +60,11 @@ def replace_recovery_codes(connection: Connection, user_id: UUID, now: datetime)
 
 
 def drop_recovery_codes(connection: Connection, user_id: UUID) -> None:
-    """Delete every recovery code of a person."""
     connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
 
 
 def count_recovery_codes(connection: Connection, user_id: UUID) -> int:
-    """Count the recovery codes that are not used yet."""
+    """Count the unused recovery codes."""
     columns = recovery_codes.c
     query = select(func.count()).where(columns.user_id == user_id, columns.used_at.is_(None))
     return connection.execute(query).scalar_one()
@@ -74,7 +73,7 @@ def count_recovery_codes(connection: Connection, user_id: UUID) -> int:
 def put_pending_secret(
     connection: Connection, cipher: Cipher, session_id: UUID, secret: str, now: datetime
 ) -> None:
-    """Keep the secret that a session is setting up."""
+    """Store the secret that a session is setting up."""
     encrypted = cipher.encrypt(pending_totp_owner(session_id), secret)
     _set_pending(connection, session_id, encrypted, now)
 
@@ -82,7 +81,7 @@ def put_pending_secret(
 def load_pending_secret(
     connection: Connection, cipher: Cipher, session_id: UUID, now: datetime
 ) -> str | None:
-    """Load the secret that a session is setting up; None where there is none, or an old one."""
+    """Load the secret that a session is setting up, unless it has expired."""
     columns = sessions.c
     row = connection.execute(
         select(columns.pending_totp_secret, columns.pending_totp_at).where(columns.id == session_id)
@@ -97,7 +96,6 @@ def load_pending_secret(
 
 
 def drop_pending_secret(connection: Connection, session_id: UUID) -> None:
-    """Forget the secret that a session was setting up."""
     _set_pending(connection, session_id, None, None)
 
 

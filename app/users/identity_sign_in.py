@@ -1,7 +1,7 @@
-"""Signing in at an identity provider: an account is pinned to issuer and subject at the first time.
+"""Sign-in at an identity provider.
 
-From then on its address at the provider does not matter, and nobody else at the provider who gets
-that address gets the account.
+The first sign-in pins the account to issuer and subject. From then on its e-mail address at the
+provider does not matter: another person who gets that address does not get the account.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person at an identity provider; ``email`` only where the provider has verified it."""
+    """A person at an identity provider; ``email`` only if the provider has verified it."""
 
     issuer: str
     subject: str
@@ -35,19 +35,18 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySignIn:
-    """The operations behind the way back from an identity provider."""
+    """The operations of the callback from an identity provider."""
 
     sign_in: SignIn
 
     def by_identity(
         self, identity: Identity, caller: Caller, organization_id: UUID | None = None
     ) -> SignedIn:
-        """Let in a person whom the provider has identified; it asks for its own factors.
+        """Sign in an identified person; the provider checks second factors.
 
-        Raises:
-            SignInRefused: no account is theirs, or it is disabled.
-            SeveralAccounts: accounts in several organizations are theirs, and none is named.
-            RateLimited: too many attempts that failed.
+        Raises `SignInRefused` without an enabled account; `SeveralAccounts` if accounts in
+        several organizations match and none is named; `RateLimited` after too many failed
+        attempts.
         """
         now = self.sign_in.clock.now()
         with self.sign_in.database.reading() as connection:
@@ -77,11 +76,10 @@ class IdentitySignIn:
     def refuse(
         self, email: str | None, why: str, caller: Caller, users: Sequence[AnyRow] = ()
     ) -> NoReturn:
-        """Count a failed attempt, and note it with the accounts of the address that it names.
+        """Count a failed attempt and record it in the audit log.
 
-        Raises:
-            SignInRefused: always, but after too many.
-            RateLimited: too many attempts that failed; no more of them are noted.
+        Always raises: `SignInRefused`, or `RateLimited` after too many attempts, which are
+        no longer recorded.
         """
         self.sign_in.attempts.begin(caller.from_address)
         _log.warning("sign_in_failed", why=why, address=caller.address)
@@ -93,9 +91,9 @@ class IdentitySignIn:
 
 
 def _load(connection: Connection, identity: Identity) -> tuple[list[AnyRow], list[AnyRow]]:
-    """Load the accounts pinned to an identity, and those of its address that are not pinned.
+    """Load the accounts pinned to an identity, and the unpinned ones of its address.
 
-    An organization where an account is pinned has no other for this identity.
+    In an organization with a pinned account, no other account matches.
     """
     found = []
     if identity.email is not None and mistake_in_email(identity.email) is None:

@@ -1,7 +1,7 @@
-"""The cookie by which a browser is known to have signed in before: signed, and bound to the user.
+"""A signed cookie that marks a browser in which a user has signed in before.
 
-It lets nobody in. It only gives the browser a limit of its own for wrong passwords, so that the
-attempts of others keep nobody out.
+It grants no access. It only gives the browser its own limit for wrong passwords, so that attempts
+of others cannot lock the user out.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ class KnownBrowser:
     signed_in_at: Mapping[UUID, datetime]
 
     def knows(self, user_id: UUID, since: datetime | None, now: datetime) -> bool:
-        """Say whether this user signed in here, not too long ago and not before ``since``."""
+        """Whether this user signed in within `KNOWN_FOR` and not before ``since``."""
         at = self.signed_in_at.get(user_id)
         if at is None or at <= now - KNOWN_FOR:
             return False
         return since is None or at >= since.replace(microsecond=0)
 
     def after_sign_in(self, user_id: UUID, now: datetime) -> "KnownBrowser":
-        """Return the browser after a sign-in; the users of longest ago are forgotten."""
+        """Return the browser after a sign-in, without the users of longest ago."""
         users = {**self.signed_in_at, user_id: now}
         kept = sorted(users, key=users.__getitem__)[-_MOST_USERS:]
         return KnownBrowser(self.browser_id, {one: users[one] for one in kept})
@@ -44,12 +44,12 @@ class KnownBrowser:
 
 @dataclass(frozen=True, slots=True)
 class KnownBrowserCookie:
-    """Writes and reads the cookie with a secret that all hosts of an installation share."""
+    """Reads and writes the cookie with a secret shared by all hosts."""
 
     secret: str = field(repr=False)
 
     def read(self, cookie: str | None) -> KnownBrowser:
-        """Return the browser of a cookie; without a valid one, a browser that nobody used."""
+        """Return the browser of a cookie; a new browser if the cookie is invalid."""
         try:
             found: Any = self._serializer().loads(cookie or "")
             users = {UUID(user_id): from_unix_time(at) for user_id, at in found["users"].items()}
@@ -58,7 +58,6 @@ class KnownBrowserCookie:
             return KnownBrowser(secrets.token_urlsafe(_ID_BYTES), {})
 
     def write(self, browser: KnownBrowser) -> str:
-        """Return the cookie of a browser."""
         users = {one.hex: int(at.timestamp()) for one, at in browser.signed_in_at.items()}
         return str(self._serializer().dumps({"id": browser.browser_id, "users": users}))
 

@@ -1,4 +1,4 @@
-"""Disable users and reset their credentials."""
+"""Create, disable and reset users, and change their roles."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -44,23 +44,23 @@ def check_roles(
     roles: Mapping[UUID | None, Role],
     problems: Problems,
 ) -> str:
-    """Add the problems of roles by workspace; return the roles as text for the audit."""
+    """Add the problems of roles by workspace; return the roles as text for the audit log."""
     wanted = [workspace_id for workspace_id in roles if workspace_id is not None]
     names = load_workspace_names(connection, organization_id, wanted) if wanted else {}
     if not roles:
         problems.add(PATH, NOWHERE)
     if len(names) < len(wanted):
         problems.add(PATH, ABSENT)
-    return roles_in_words(roles, names)
+    return roles_text(roles, names)
 
 
-def roles_in_words(roles: Mapping[UUID | None, Role], names: Mapping[UUID, str]) -> str:
+def roles_text(roles: Mapping[UUID | None, Role], names: Mapping[UUID, str]) -> str:
     """Return roles as text, the organization's first."""
     held = {where: role for where, role in roles.items() if where is not None and where in names}
-    said = [f"{role} in {names[where]}" for where, role in held.items()]
+    parts = [f"{role} in {names[where]}" for where, role in held.items()]
     everywhere = roles.get(None)
     first = [] if everywhere is None else [f"{everywhere} in every workspace"]
-    return ", ".join(first + sorted(said))
+    return ", ".join(first + sorted(parts))
 
 
 LAST_OWNER = "Nobody else is owner of the whole organization: make somebody else owner first."
@@ -68,25 +68,21 @@ YOURSELF = "This is your own account: another owner can do this."
 
 
 def is_last_owner(user_id: UUID, owners: Collection[UUID]) -> bool:
-    """Return whether a user is the organization's only enabled owner."""
+    """Whether a user is the organization's only enabled owner."""
     return set(owners) == {user_id}
 
 
 def check_is_another(actor: Actor, user_id: UUID) -> None:
-    """Let a person act upon the account of another.
-
-    Raises:
-        ValidationFailed: it is the person's own.
-    """
+    """Raise `ValidationFailed` if a user acts on their own account."""
     if actor.actor_id == user_id:
         raise ValidationFailed({"$": [YOURSELF]})
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to create; ``roles`` by workspace, None stands for the organization.
+    """A user to create; ``roles`` by workspace, with None for the organization.
 
-    Without a password the user signs in at the identity provider only.
+    Without a password, the user can only sign in at the identity provider.
     """
 
     organization_id: UUID
@@ -97,15 +93,13 @@ class NewUser:
 
 
 def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetime) -> UUID:
-    """Make a person's account.
+    """Create a user.
 
-    Raises:
-        ValidationFailed: the address or the name is wrong, the address taken, the password too
-            weak, no role given, one in a workspace that is not there, or the actor is a key that
-            expires; every problem at once.
+    Raises `ValidationFailed` with every problem: a wrong or taken address, a wrong name, a weak
+    password, no role, an unknown workspace, or a key that expires as the actor.
     """
     lock_organization(connection, new.organization_id)
-    said = _check(connection, new, actor)
+    roles = _check(connection, new, actor)
     user_id = new_id()
     values = {
         "organization_id": new.organization_id,
@@ -117,13 +111,13 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
     }
     insert_user(connection, user_id, values)
     replace_memberships(connection, user_id, new.roles)
-    audit_event = AuditEvent(new.organization_id, None, "user.created", str(user_id), said)
+    audit_event = AuditEvent(new.organization_id, None, "user.created", str(user_id), roles)
     record_audit_event(connection, actor, audit_event, now)
     return user_id
 
 
 def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
-    """Return the roles in words, or raise every problem."""
+    """Return the roles as text, or raise every problem."""
     problems = Problems()
     wrong = mistake_in_email(new.email)
     if wrong is None and find_users(connection, new.email, new.organization_id):
@@ -133,14 +127,14 @@ def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
     for path, mistake in (("$.email", wrong), ("$.name", named), ("$.password", weak)):
         if mistake is not None:
             problems.add(path, mistake)
-    said = check_roles(connection, new.organization_id, new.roles, problems)
+    roles = check_roles(connection, new.organization_id, new.roles, problems)
     _check_lasts(connection, actor, problems)
     problems.refuse()
-    return said
+    return roles
 
 
 def _check_lasts(connection: Connection, actor: Actor, problems: Problems) -> None:
-    """Refuse roles that a key gives which expires: they would outlive it."""
+    """Refuse roles granted by an expiring key, as they would outlive it."""
     lasting = mistake_in_lasting_access(
         load_end_of(connection, actor), is_limited=is_limited(connection, actor)
     )
@@ -155,29 +149,27 @@ def change_roles(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Make a person belong to exactly these workspaces; in force at the next request.
+    """Replace a user's roles; in force at the next request.
 
-    Raises:
-        ValidationFailed: no role is given, or one in a workspace that is not there, or nobody else
-            would be owner of the organization, or the actor is a key that expires.
+    Raises `ValidationFailed` without a role, for an unknown workspace, for the last owner, or
+    if the actor is a key that expires.
     """
     lock_organization(connection, user.organization_id)
     problems = Problems()
-    said = check_roles(connection, user.organization_id, roles, problems)
+    text = check_roles(connection, user.organization_id, roles, problems)
     _check_lasts(connection, actor, problems)
     stays_owner = roles.get(None) is Role.OWNER
     if not stays_owner and is_last_owner(user.id, load_owners(connection, user.organization_id)):
         problems.add(PATH, LAST_OWNER)
     problems.refuse()
     replace_memberships(connection, user.id, roles)
-    record_user_event(connection, actor, user, "roles_changed", now, reason=said)
+    record_user_event(connection, actor, user, "roles_changed", now, reason=text)
 
 
 def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
-    """Disable a user from the next request on; return whether the user was enabled before.
+    """Disable a user from the next request on; return whether the user was enabled.
 
-    Raises:
-        ValidationFailed: it is the actor, or the organization's last owner.
+    Raises `ValidationFailed` for the actor and for the organization's last owner.
     """
     check_is_another(actor, user.id)
     lock_organization(connection, user.organization_id)
@@ -194,15 +186,11 @@ def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: dateti
 def reset_user(
     connection: Connection, user: AnyRow, password: NewPassword | None, actor: Actor, now: datetime
 ) -> None:
-    """Give a person a new password and a fresh start: no second factor, no pause, no sessions.
+    """Reset a user: new password, no second factor, lock-out, sessions, known browsers.
 
-    No browser is known any more, and the next sign-in at an identity provider pins the account.
-
-    Without a password they sign in at the identity provider only.
-
-    Raises:
-        ValidationFailed: it is the actor, or the actor is a key that expires, or the password is
-            too weak.
+    The next sign-in at an identity provider pins the account again; without a password it is
+    the only way to sign in. Raises `ValidationFailed` if the user is the actor, the actor is a
+    key that expires, or the password is too weak.
     """
     check_is_another(actor, user.id)
     lasting = mistake_in_lasting_access(

@@ -1,7 +1,7 @@
-"""What a person may change of the own account: the password, the second factor, recovery codes.
+"""Changes of the own account: password, second factor and recovery codes.
 
-Each of it asks for the password again and, once a second factor is on, for a code of it. Wrong ones
-are counted like those of a sign-in.
+Each change asks again for the password, and for a code if a second factor is set. Wrong ones count
+like those of a sign-in.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ _TOO_OLD = "Setting it up took too long. Begin again under Your account."
 
 @dataclass(frozen=True, slots=True)
 class Reauthentication:
-    """What a person who is signed in gives to prove again who they are."""
+    """The credentials with which a signed-in user confirms a change."""
 
     user_id: UUID
     session_id: UUID
@@ -56,7 +56,11 @@ class Reauthentication:
 
 @dataclass(frozen=True, slots=True)
 class OwnAccount:
-    """The operations behind ``/console/account``."""
+    """The operations of ``/console/account``.
+
+    They raise `ValidationFailed` for a wrong password or code, and `RateLimited` after too many
+    of them.
+    """
 
     database: Database
     cipher: Cipher
@@ -64,11 +68,9 @@ class OwnAccount:
     attempts: Attempts
 
     def change_password(self, me: Reauthentication, new: str) -> None:
-        """Change the own password; the other sessions end.
+        """Change the own password and end the other sessions.
 
-        Raises:
-            ValidationFailed: the current one is wrong, or the new one too weak.
-            RateLimited: too many wrong ones.
+        Also raises `ValidationFailed` for a weak new password.
         """
         mistake = mistake_in_password(new, self._load(me).email)
         problems = {} if mistake is None else {"$.new_password": [mistake]}
@@ -84,13 +86,9 @@ class OwnAccount:
         self._change(me, checked, change, asks_code=False)
 
     def start_second_factor(self, me: Reauthentication) -> str:
-        """Keep a new secret for this session, and return it for the authenticator app.
+        """Store a new secret for this session and return it for the authenticator app.
 
-        Nothing else changes until `set_second_factor`.
-
-        Raises:
-            ValidationFailed: the password is wrong, or the code where a second factor is on.
-            RateLimited: too many wrong ones.
+        The account changes only in `set_second_factor`.
         """
 
         def start(connection: Connection, _: AnyRow) -> str:
@@ -107,10 +105,9 @@ class OwnAccount:
             return load_pending_secret(connection, self.cipher, session_id, self.clock.now())
 
     def set_second_factor(self, me: Reauthentication) -> list[str]:
-        """Switch the second factor on by a code of the new secret; return the recovery codes.
+        """Turn the second factor on by a code of the new secret; return the recovery codes.
 
-        Raises:
-            ValidationFailed: the code is wrong, or nothing was started in this session.
+        Also raises `ValidationFailed` if this session has started nothing.
         """
         now = self.clock.now()
         with self.database.writing() as connection:
@@ -129,13 +126,6 @@ class OwnAccount:
         return codes
 
     def remove_second_factor(self, me: Reauthentication) -> None:
-        """Switch the second factor off.
-
-        Raises:
-            ValidationFailed: the password or the code is wrong.
-            RateLimited: too many wrong ones.
-        """
-
         def remove(connection: Connection, user: AnyRow) -> None:
             now = self.clock.now()
             update_user(connection, user.id, now, totp_secret=None, totp_step=None)
@@ -145,11 +135,9 @@ class OwnAccount:
         self._prove(me, remove)
 
     def make_recovery_codes(self, me: Reauthentication) -> list[str]:
-        """Make new recovery codes; the old ones are void.
+        """Replace the recovery codes.
 
-        Raises:
-            ValidationFailed: the password or the code is wrong, or no second factor is on.
-            RateLimited: too many wrong ones.
+        Also raises `ValidationFailed` without a second factor.
         """
 
         def make(connection: Connection, user: AnyRow) -> list[str]:
@@ -165,7 +153,7 @@ class OwnAccount:
     def _check_password(
         self, me: Reauthentication, field: str, problems: Mapping[str, list[str]]
     ) -> tuple[AnyRow, CountedAttempt]:
-        """Check the password, and return the person with the attempt that was counted for it."""
+        """Check the password; return the user and the counted attempt."""
         seen = self._load(me)
         with hash_turn():
             attempt = self.attempts.begin(of_own(me.user_id))
@@ -186,9 +174,9 @@ class OwnAccount:
         *,
         asks_code: bool = True,
     ) -> T:
-        """Make a change whose password was checked; a code is checked in the same transaction.
+        """Make a change whose password was checked; check the code in the same transaction.
 
-        The change is refused if the password was changed since.
+        The change is refused if the password has changed in between.
         """
         seen, attempt = checked
         with self.database.writing() as connection:

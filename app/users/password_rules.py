@@ -1,4 +1,4 @@
-"""Which passwords are too weak: pure but for the list of common ones."""
+"""Password strength: pure, except for the file of common passwords."""
 
 from functools import cache
 from pathlib import Path
@@ -7,7 +7,7 @@ MIN_PASSWORD_CHARS = 12
 MAX_PASSWORD_CHARS = 200
 PRODUCT = "borderpost"
 _MIN_DIFFERENT_CHARS = 4
-# Shorter parts of an address are found inside too many words.
+# Shorter parts of an address occur in too many words.
 _MIN_PART_CHARS = 3
 _LIST = Path(__file__).with_name("common_passwords.txt")
 _LETTERS_FOR_SIGNS = str.maketrans("@04135$7", "aoaiesst")
@@ -22,7 +22,7 @@ _SEQUENCES = (
 
 
 def mistake_in_password(password: str, email: str) -> str | None:
-    """Say what is wrong with a new password of the person with this address, or None."""
+    """Return the problem with a new password for this address, or None."""
     if not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
         return f"Must have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters."
     if len(set(password)) < _MIN_DIFFERENT_CHARS:
@@ -60,13 +60,13 @@ def _is_common(plain: str) -> bool:
 
 
 def _word(text: str) -> str:
-    """Return a text without the digits and signs before and after it."""
+    """Strip the digits and signs before and after a text."""
     letters = [place for place, char in enumerate(text) if char.isalpha()]
     return text[letters[0] : letters[-1] + 1] if letters else text
 
 
 def _repeated_unit(text: str) -> str:
-    """Return the shortest text that this one consists of repetitions of."""
+    """Return the shortest text of which this one is a repetition."""
     return text[: (text + text).index(text, 1)]
 
 

@@ -1,7 +1,7 @@
-"""How passwords are stored (argon2id). Knows nothing of whose they are.
+"""Password hashing with argon2id.
 
-A hash costs 64 MiB and tens of milliseconds. So a process computes two at once at most, and none
-while its thread holds a database connection.
+A hash costs 64 MiB and tens of milliseconds. A process computes at most two at once, and none while
+its thread holds a database connection.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from app.kernel.errors import RateLimited
 from app.users.password_rules import mistake_in_password
 
 HASHES_AT_ONCE = 2
-# How long a person who is signed in, or uses a known browser, waits for a turn.
+# How long a signed-in user or a known browser waits for a turn.
 MOST_WAIT_SECONDS = 5.0
 _MOST_WAITING = 8
 _GENERATED_BYTES = 15
@@ -28,7 +28,7 @@ _hasher = PasswordHasher()
 
 
 class HashTurns:
-    """How many hashes one process computes at once; callers who may wait go first."""
+    """Limits the hashes computed at once in a process; callers that may wait go first."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
@@ -37,11 +37,7 @@ class HashTurns:
 
     @contextmanager
     def turn(self, wait_seconds: float = 0.0) -> Iterator[None]:
-        """Take a turn.
-
-        Raises:
-            RateLimited: no turn is free within this time.
-        """
+        """Take a turn; raises `RateLimited` if none is free within this time."""
         self._take(wait_seconds)
         try:
             yield
@@ -70,14 +66,14 @@ _own = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A password that was chosen: its hash, or why it is refused."""
+    """The hash of a chosen password, or why it is refused."""
 
     hash: str = field(repr=False)
     mistake: str | None = None
 
 
 def choose_password(password: str, email: str) -> NewPassword:
-    """Check and hash a new password of the person with this address."""
+    """Check and hash a new password for this address."""
     mistake = mistake_in_password(password, email)
     return NewPassword("", mistake) if mistake else NewPassword(hash_password(password))
 
@@ -88,20 +84,15 @@ def generate_password() -> str:
 
 
 def hash_password(password: str) -> str:
-    """Return what is stored of a password.
-
-    Raises:
-        RateLimited: too many hashes are computed at this moment.
-    """
+    """Hash a password; raises `RateLimited` while too many hashes are computed."""
     with _turn():
         return _hasher.hash(password)
 
 
 def is_password(stored: str | None, given: str) -> bool:
-    """Say whether a password is the stored one; takes as long where none is stored.
+    """Compare a password; takes as long if there is no stored hash.
 
-    Raises:
-        RateLimited: too many hashes are computed at this moment.
+    Raises `RateLimited` while too many hashes are computed.
     """
     with _turn():
         try:
@@ -112,7 +103,7 @@ def is_password(stored: str | None, given: str) -> bool:
 
 
 def needs_new_hash(stored: str) -> bool:
-    """Say whether a hash was made with weaker parameters than today's."""
+    """Whether a hash was made with weaker parameters than the current ones."""
     return _hasher.check_needs_rehash(stored)
 
 
@@ -120,8 +111,7 @@ def needs_new_hash(stored: str) -> bool:
 def hash_turn(wait_seconds: float = MOST_WAIT_SECONDS) -> Iterator[None]:
     """Take a turn for all hashes that this thread computes inside.
 
-    Raises:
-        RateLimited: too many hashes are computed at this moment, and for so long.
+    Raises `RateLimited` if no turn is free in time.
     """
     with _turns.turn(wait_seconds):
         _own.has_turn = True

@@ -1,4 +1,4 @@
-"""Deleting ended sessions."""
+"""Deletion of ended sessions."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,17 +14,13 @@ KEPT_AFTER_THE_END = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class PurgeSessions:
-    """Deletes sessions a week after their end, and failed attempts that no limit counts."""
+    """Deletes sessions a week after their end, and failed attempts outside every limit."""
 
     database: Database
     clock: Clock
 
     def __call__(self) -> int:
-        """Delete what is past its time; return how many sessions that were.
-
-        Raises:
-            ClocksDiffer: the clocks of this host and of the database differ too much.
-        """
+        """Return the number of deleted sessions; raises `ClocksDiffer`."""
         require_same_time(self.database)
         now = self.clock.now()
         with self.database.writing() as connection:

@@ -1,6 +1,6 @@
 """The second factor: time-based one-time passwords (RFC 6238) and recovery codes.
 
-Each code counts once.
+Each code can be used once.
 """
 
 import base64
@@ -17,29 +17,27 @@ RECOVERY_CODES = 10
 SECRET_PENDING_FOR = timedelta(minutes=10)
 _ISSUER = "Borderpost"
 _STEP_SECONDS = 30
-# A telephone's clock may be a step off.
+# A phone's clock may be a step off.
 _STEPS_OFF = (0, -1, 1)
 _RECOVERY_BYTES = 10
 _GROUP = 4
 
 
 def mint_totp_secret() -> str:
-    """Make a secret for an authenticator app: 32 base-32 characters."""
+    """Create a secret for an authenticator app: 32 base-32 characters."""
     return pyotp.random_base32()
 
 
 def totp_owner(user_id: UUID) -> str:
-    """Name the row that an encrypted secret belongs to."""
     return f"totp:{user_id}"
 
 
 def pending_totp_owner(session_id: UUID) -> str:
-    """Name the session that an encrypted secret belongs to while it is being set up."""
     return f"pending-totp:{session_id}"
 
 
 def provisioning_uri(secret: str, email: str) -> str:
-    """Return the ``otpauth://`` URI that an authenticator app reads from a QR code."""
+    """Return the ``otpauth://`` URI of the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
 
 
@@ -56,12 +54,12 @@ def step_of_code(secret: str, code: str, last_step: int | None, now: datetime) -
 
 
 def mint_recovery_code() -> str:
-    """Make a recovery code: four groups of four base-32 characters."""
+    """Create a recovery code: four groups of four base-32 characters."""
     text = base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower()
     return "-".join(text[place : place + _GROUP] for place in range(0, len(text), _GROUP))
 
 
 def hash_recovery_code(user_id: UUID, code: str) -> str:
-    """Return what is stored of a recovery code; codes are random, so SHA-256 is enough."""
+    """Hash a recovery code; codes are random, so SHA-256 is enough."""
     plain = "".join(char for char in code.lower() if char.isalnum())
     return hashlib.sha256(f"{user_id}:{plain}".encode()).hexdigest()

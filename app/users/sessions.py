@@ -23,29 +23,28 @@ IDLE = timedelta(hours=2)
 LONGEST = timedelta(hours=12)
 # How long a session may wait for its second factor.
 HALF_WAY = timedelta(minutes=10)
-# A session's sign of life is written no more often than this.
+# `seen_at` is written no more often than this.
 TOUCHED_EVERY = timedelta(minutes=1)
 _BYTES = 32
 _MAX_CHARS = 100
 
 
 def mint_session_token() -> str:
-    """Make the token that only the browser keeps."""
     return secrets.token_urlsafe(_BYTES)
 
 
 def hash_session_token(token: str) -> str:
-    """Return the stored form of a token; tokens are random, so SHA-256 is sufficient."""
+    """Hash a token; tokens are random, so SHA-256 is sufficient."""
     return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
 
 
 def is_over(seen_at: datetime, ends_at: datetime, ended_at: datetime | None, now: datetime) -> bool:
-    """Say whether a session was ended, was idle for too long or lasted long enough."""
+    """Whether a session has ended, expired, or been idle for too long."""
     return ended_at is not None or ends_at <= now or seen_at + IDLE <= now
 
 
 def wants_touch(seen_at: datetime, now: datetime) -> bool:
-    """Say whether the sign of life is due."""
+    """Whether `seen_at` is old enough to be written again."""
     return now - seen_at >= TOUCHED_EVERY
 
 
@@ -69,7 +68,7 @@ _SESSION = (
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A live session; an incomplete one waits for the second factor and shows no page."""
+    """A live session; while it awaits the second factor, it shows no page."""
 
     session_id: UUID
     seen_at: datetime
@@ -176,7 +175,7 @@ def _workspace_access(row: AnyRow, reach: RoleGrants) -> WorkspaceAccess:
 
 
 def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> list[AnyRow]:
-    """List the sessions of a person that are not over, the newest first."""
+    """List the live sessions of a user, newest first."""
     query = (
         select(sessions)
         .where(sessions.c.user_id == user_id, ~sessions.c.awaits_second_factor)
@@ -196,7 +195,6 @@ def insert_session(
     access_key_id: UUID | None = None,
     awaits_second_factor: bool = False,
 ) -> None:
-    """Store a session by the hash of its token."""
     connection.execute(
         insert(sessions).values(
             id=new_id(),
@@ -212,19 +210,17 @@ def insert_session(
 
 
 def touch_session(connection: Connection, session_id: UUID, now: datetime) -> None:
-    """Note a sign of life."""
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(seen_at=now))
 
 
 def move_session(connection: Connection, session_id: UUID, workspace_id: UUID) -> None:
-    """Show another workspace from now on."""
+    """Make a session show another workspace."""
     connection.execute(
         update(sessions).where(sessions.c.id == session_id).values(workspace_id=workspace_id)
     )
 
 
 def end_session(connection: Connection, token_hash: str, now: datetime) -> None:
-    """End the session of a token."""
     connection.execute(
         update(sessions)
         .where(sessions.c.token_hash == token_hash, sessions.c.ended_at.is_(None))
@@ -235,7 +231,7 @@ def end_session(connection: Connection, token_hash: str, now: datetime) -> None:
 def end_sessions_of(
     connection: Connection, user_id: UUID, now: datetime, *, but: UUID | None = None
 ) -> None:
-    """End every session of a user, except the named one."""
+    """End every session of a user, except ``but``."""
     others = [sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)]
     if but is not None:
         others.append(sessions.c.id != but)
@@ -243,6 +239,6 @@ def end_sessions_of(
 
 
 def forget_sessions(connection: Connection, before: datetime) -> int:
-    """Delete sessions that have been over since before a time."""
+    """Delete the sessions that ended before a time."""
     old = or_(sessions.c.ends_at < before, sessions.c.ended_at < before)
     return connection.execute(delete(sessions).where(old)).rowcount

@@ -1,7 +1,7 @@
-"""Signing in: by e-mail and password, with a second factor where one is set, or by access key.
+"""Sign-in by e-mail and password, with a second factor if one is set, or by access key.
 
-A refusal gives no reason: a stranger learns neither who has an account nor what was wrong. Each
-sign-in makes a new session; the one that the browser had before ends.
+A refusal gives no reason, so that it does not reveal who has an account. Each sign-in creates a
+session and ends the browser's previous one.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class SignInRefused(Exception):
 
 
 class SeveralAccounts(Exception):
-    """The credential is right for accounts in several organizations: one must be named."""
+    """The credential matches accounts in several organizations: one must be named."""
 
     def __init__(self, organization_ids: Sequence[UUID]) -> None:
         self.organization_ids = tuple(organization_ids)
@@ -71,9 +71,9 @@ class SeveralAccounts(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The token of a new session, half-way where the second factor is still to come.
+    """The token of a new session, which may still await the second factor.
 
-    ``browser`` is the cookie by which the browser is known from now on.
+    ``browser`` is the cookie that marks the browser as known.
     """
 
     token: str = field(repr=False)
@@ -83,7 +83,7 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """The operations behind ``/console/sign-in``."""
+    """The operations of ``/console/sign-in``."""
 
     database: Database
     cipher: Cipher
@@ -94,12 +94,11 @@ class SignIn:
     def by_password(
         self, email: str, password: str, caller: Caller, organization_id: UUID | None = None
     ) -> SignedIn:
-        """Let a person in by password.
+        """Sign in by password.
 
-        Raises:
-            SignInRefused: no such person, another password, or disabled.
-            SeveralAccounts: the password is right in several organizations, and none is named.
-            RateLimited: too many wrong attempts, or too many at this moment.
+        Raises `SignInRefused` for an unknown or disabled user or a wrong password;
+        `SeveralAccounts` if it is right in several organizations and none is named;
+        `RateLimited` after too many wrong attempts, or with too many at this moment.
         """
         now, address = self.clock.now(), normal_email(email)
         with self.database.reading() as connection:
@@ -135,11 +134,10 @@ class SignIn:
             return _half_way(connection, user, caller, now)
 
     def by_code(self, code: str, caller: Caller) -> SignedIn:
-        """Let a person in whose password was right, by a code of the second factor.
+        """Complete a sign-in by a code of the second factor.
 
-        Raises:
-            SignInRefused: the code is wrong or was used, or the sign-in began too long ago.
-            RateLimited: too many wrong attempts.
+        Raises `SignInRefused` if the code is wrong or used, or the sign-in began too long
+        ago; `RateLimited` after too many wrong attempts.
         """
         now, token = self.clock.now(), hash_session_token(caller.session_token or "")
         with self.database.reading() as connection:
@@ -164,12 +162,10 @@ class SignIn:
         return self._refuse([seen], caller, "wrong code of the second factor", attempt)
 
     def by_key(self, token: str, caller: Caller) -> SignedIn:
-        """Let an access key in; its role counts.
+        """Sign in with an access key and its role.
 
-        Raises:
-            SignInRefused: there is no such live key.
-            Forbidden: the key may not be used from this address.
-            RateLimited: the same, after too many wrong keys from this address.
+        Raises `SignInRefused` for an unknown or expired key; `Forbidden` if the key may not
+        be used from this address; `RateLimited` after too many wrong keys from it.
         """
         now = self.clock.now()
         key = None
@@ -200,16 +196,16 @@ class SignIn:
         _log.warning("sign_in_failed", why="wrong access key", address=caller.address)
         if key is not None:
             of = key.principal
-            said = caller.said("the access key is expired or revoked")
+            reason = caller.describe_failure("the access key is expired or revoked")
             audit_event = AuditEvent(
-                of.organization_id, of.workspace_id, SIGN_IN_FAILED, str(of.key_id), said
+                of.organization_id, of.workspace_id, SIGN_IN_FAILED, str(of.key_id), reason
             )
             with self.database.writing() as connection:
                 record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), audit_event, now)
         raise SignInRefused
 
     def let_in(self, connection: Connection, user: AnyRow, caller: Caller) -> SignedIn:
-        """Start the session of a person who has proved elsewhere who they are."""
+        """Start the session of a user who was identified elsewhere."""
         return self._let_in(connection, user, caller, None, self.clock.now())
 
     def _let_in(
@@ -243,11 +239,7 @@ class SignIn:
     def _refuse(
         self, users: Sequence[AnyRow], caller: Caller, why: str, attempt: CountedAttempt
     ) -> SignedIn:
-        """Note a failed attempt with the accounts that it was for.
-
-        Raises:
-            SignInRefused: always.
-        """
+        """Record a failed attempt with its accounts; always raises `SignInRefused`."""
         now = self.clock.now()
         _log.warning("sign_in_failed", why=why, address=caller.address)
         of_accounts = [one for one in attempt.subjects if one.kind is AttemptKind.ACCOUNT]
@@ -261,14 +253,14 @@ class SignIn:
 
 
 def _subjects(email: str, known: Sequence[AnyRow], caller: Caller) -> list[Subject]:
-    """Return whose limits count: of a browser that is known its own, and no other."""
+    """Return whose limits count: those of the known browser, if it is one."""
     if known:
         return [caller.from_browser(one.id) for one in known]
     return [caller.from_address, of_account(email)]
 
 
 def _renewed_hash(user: AnyRow, password: str) -> str | None:
-    """Hash a right password again where its hash has weaker parameters than today's."""
+    """Rehash a right password if its hash has weaker parameters than the current ones."""
     if not needs_new_hash(user.password_hash):
         return None
     try:
@@ -278,7 +270,7 @@ def _renewed_hash(user: AnyRow, password: str) -> str | None:
 
 
 def _with_password(found: Sequence[AnyRow], password: str) -> list[AnyRow]:
-    """Return the accounts whose password this is; takes as long where there is none."""
+    """Return the accounts with this password; takes as long if there are none."""
     if not found:
         is_password(None, password)
     return [one for one in found if is_password(one.password_hash, password)]
@@ -299,7 +291,7 @@ def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetim
 
 
 def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
-    """End the session of a token, with an audit row unless it is over or half-way."""
+    """End the session of a token; audited only if it was live and complete."""
     session = load_session(connection, token_hash, now)
     end_session(connection, token_hash, now)
     if session is not None and not session.awaits_second_factor:

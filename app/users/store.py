@@ -19,7 +19,7 @@ from app.users.tables import memberships, users
 def find_users(
     connection: Connection, email: str, organization_id: UUID | None = None
 ) -> list[AnyRow]:
-    """Find the accounts of an address, one at most in each organization."""
+    """Find the accounts of an e-mail address, at most one in each organization."""
     address = normal_email(email)
     if not is_storable(address):
         return []
@@ -30,7 +30,7 @@ def find_users(
 
 
 def find_pinned(connection: Connection, issuer: str, subject: str) -> list[AnyRow]:
-    """Find the accounts of a person at an identity provider, one at most in each organization."""
+    """Find the accounts pinned to an identity, at most one in each organization."""
     query = select(users).where(
         users.c.identity_issuer == issuer, users.c.identity_subject == subject
     )
@@ -58,7 +58,7 @@ def load_owners(connection: Connection, organization_id: UUID) -> set[UUID]:
 def load_workspace_names(
     connection: Connection, organization_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, str]:
-    """Load the names of those workspaces that are of this organization."""
+    """Load the names of workspaces, without those of other organizations."""
     columns = workspaces.c
     query = select(columns.id, columns.name).where(
         columns.organization_id == organization_id, columns.id.in_(ids)
@@ -67,14 +67,13 @@ def load_workspace_names(
 
 
 def load_organization_names(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
-    """Load the names of organizations."""
     columns = organizations.c
     query = select(columns.id, columns.name).where(columns.id.in_(ids)).order_by(columns.name)
     return {row.id: row.name for row in connection.execute(query)}
 
 
 def load_users(connection: Connection, organization_id: UUID | None) -> list[AnyRow]:
-    """List users, oldest first, of one organization if named."""
+    """List users, oldest first, of one organization or of all."""
     query = select(users).order_by(users.c.id)
     if organization_id is not None:
         query = query.where(users.c.organization_id == organization_id)
@@ -94,19 +93,17 @@ def load_memberships(connection: Connection, user_ids: list[UUID]) -> list[AnyRo
 
 
 def insert_user(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> None:
-    """Store a new person."""
     connection.execute(insert(users).values(id=user_id, **values))
 
 
 def update_user(connection: Connection, user_id: UUID, now: datetime, **values: Any) -> None:
-    """Change a person."""
     connection.execute(update(users).where(users.c.id == user_id).values(updated_at=now, **values))
 
 
 def replace_memberships(
     connection: Connection, user_id: UUID, roles: Mapping[UUID | None, Role]
 ) -> None:
-    """Replace a user's memberships; None stands for the organization."""
+    """Replace a user's memberships; None means the organization."""
     connection.execute(delete(memberships).where(memberships.c.user_id == user_id))
     rows = [
         {"id": new_id(), "user_id": user_id, "workspace_id": workspace_id, "role": role.value}

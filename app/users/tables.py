@@ -27,18 +27,18 @@ users = Table(
     Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
     Column("email", String(254), nullable=False),
     Column("name", String(200), nullable=False),
-    # Null for people who sign in at an identity provider only.
+    # Null for users who only sign in at an identity provider.
     Column("password_hash", Text),
-    # Encrypted (see app.db.encryption); null without a second factor. A code counts once: its
-    # time step is kept.
+    # Encrypted (see app.db.encryption); null without a second factor. The time step of the last
+    # code is stored, as a code can be used once.
     Column("totp_secret", Text),
     Column("totp_step", Integer),
-    # Until when sign-in is slowed on browsers that are not known; the owners' page shows it.
+    # Until then, sign-in is slowed on unknown browsers.
     Column("locked_until", UtcDateTime),
-    # Who this is at the identity provider, from the first sign-in there on.
+    # The user's identity at the identity provider, set by the first sign-in there.
     Column("identity_issuer", String(500)),
     Column("identity_subject", String(255)),
-    # Browsers that signed in before this time are not known any more.
+    # Sign-ins before this time do not make a browser known.
     Column("browsers_known_since", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -50,7 +50,7 @@ users = Table(
     Index(None, "identity_issuer", "identity_subject"),
 )
 
-# Each lets its person in once instead of a code of the second factor.
+# Each replaces a code of the second factor once.
 recovery_codes = Table(
     "recovery_codes",
     metadata,
@@ -62,7 +62,7 @@ recovery_codes = Table(
     UniqueConstraint("user_id", "code_hash"),
 )
 
-# Without a workspace: every workspace of the organization.
+# Null: every workspace of the organization.
 memberships = Table(
     "memberships",
     metadata,
@@ -87,7 +87,7 @@ memberships = Table(
     ),
 )
 
-# Of a person, or of an access key whose role then counts.
+# Of a user, or of an access key with its role.
 sessions = Table(
     "sessions",
     metadata,
@@ -95,10 +95,10 @@ sessions = Table(
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("user_id", Uuid, ForeignKey("users.id")),
     Column("access_key_id", Uuid, ForeignKey("access_keys.id")),
-    # The workspace that the pages show.
+    # The workspace shown on the pages.
     Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
     Column("awaits_second_factor", Boolean, nullable=False),
-    # Encrypted; the secret of a second factor that this session is setting up.
+    # Encrypted secret of the second factor that this session is setting up.
     Column("pending_totp_secret", Text),
     Column("pending_totp_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
