@@ -1,7 +1,7 @@
-"""The one place that asks the system for the time, and how a time is written on the wire.
+"""The only module that reads the system clock, and the format of times on the wire.
 
-All hosts of one installation agree on the time of their database. Each process measures by how much
-its host's clock differs from it (see `app.db.clock`) and corrects the host's time by that.
+All hosts of an installation agree on the time of their database. Each process measures how far its
+host's clock differs (see `app.db.clock`) and corrects its time.
 """
 
 import re
@@ -19,13 +19,13 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
 
-# Smaller differences are left alone: the clocks of two well-kept hosts differ by less.
+# Smaller differences are ignored: synchronized clocks differ by less.
 _TOLERATED = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Measurement:
-    """How far the host's clock was ahead, and by how much it differed from the monotonic clock."""
+    """How far the host's clock was ahead, and its difference from the monotonic clock."""
 
     ahead: timedelta
     wall_less_monotonic: float
@@ -35,12 +35,12 @@ _measured: _Measurement | None = None
 
 
 def host_now() -> datetime:
-    """Return the time of this host, whatever the database's clock says."""
+    """Return the time of this host, without the correction."""
     return datetime.now(UTC)
 
 
 def utc_now() -> datetime:
-    """Return the time that all hosts agree on, in UTC, cut to the milliseconds that we store."""
+    """Return the corrected time in UTC, cut to milliseconds."""
     host, measured = host_now(), _measured
     if measured is None or abs(measured.ahead) < _TOLERATED or _was_set(host, measured):
         return to_milliseconds(host)
@@ -48,12 +48,12 @@ def utc_now() -> datetime:
 
 
 def note_reference_time(asked_at: datetime, reference: datetime, answered_at: datetime) -> None:
-    """Keep what the reference clock said between two times of this host.
+    """Store the reference time that was read between two times of this host.
 
-    A slow answer proves no difference: what lies between the two times counts as equal.
+    If the reference lies between the two times, the difference counts as zero.
     """
     global _measured  # noqa: PLW0603  # a process has one clock
-    # SQLite says no more than milliseconds.
+    # SQLite's time has milliseconds.
     asked_at = to_milliseconds(asked_at)
     if asked_at <= reference <= answered_at:
         ahead = timedelta(0)
@@ -65,12 +65,12 @@ def note_reference_time(asked_at: datetime, reference: datetime, answered_at: da
 
 
 def clock_skew() -> timedelta | None:
-    """Return how far the host's clock was ahead of the reference clock; None if never measured."""
+    """How far the host's clock was ahead of the reference; None if never measured."""
     return None if _measured is None else _measured.ahead
 
 
 def is_measured() -> bool:
-    """Say whether the difference is known, and the host's clock was not set since."""
+    """Whether the difference is known, and the host's clock was not set since."""
     return _measured is not None and not _was_set(host_now(), _measured)
 
 
@@ -87,22 +87,21 @@ class Clock:
 
 
 def to_milliseconds(at: datetime) -> datetime:
-    """Cut a time to whole milliseconds, the resolution of everything that is stored."""
+    """Cut a time to milliseconds, the resolution of all stored times."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def from_unix_time(seconds: float) -> datetime:
-    """Return the time of so many seconds since 1970 in UTC."""
     return _EPOCH + timedelta(seconds=seconds)
 
 
 def rfc3339(at: datetime) -> str:
-    """Write an aware time as RFC 3339 in UTC with ``Z`` and milliseconds."""
+    """Format an aware time as RFC 3339 in UTC with ``Z`` and milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Read an RFC 3339 time; anything else, a time without an offset too, is a ``ValueError``."""
+    """Parse an RFC 3339 time; raises ``ValueError``, also for a time without an offset."""
     if not _RFC3339.fullmatch(text):
         raise ValueError("not a time with its offset, for example 2026-01-31T12:00:00Z")
     try:
@@ -112,7 +111,7 @@ def parse_rfc3339(text: str) -> datetime:
 
 
 def shifted(at: datetime, by: timedelta) -> datetime:
-    """Return a time moved by a duration, or the first or last time of the years 1 to 9999."""
+    """Move a time by a duration, limited to the years 1 to 9999."""
     try:
         return at + by
     except OverflowError:

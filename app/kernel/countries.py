@@ -1,7 +1,7 @@
 """Destination codes: ISO 3166-1 alpha-2, and XK, AC and TA.
 
-Source: the 249 assigned ISO 3166-1 codes; XK is user-assigned (Kosovo in libphonenumber), AC and TA
-are exceptionally reserved (Ascension, Tristan da Cunha).
+XK is user-assigned (Kosovo in libphonenumber), AC and TA are exceptionally reserved (Ascension,
+Tristan da Cunha).
 """
 
 from functools import cache
@@ -25,11 +25,11 @@ COUNTRIES = ISO_CODES | BESIDE_ISO
 
 
 def is_country(code: str) -> bool:
-    """Say whether a code is one that a destination policy may name; upper case only."""
+    """Whether a destination policy may name this code; upper case only."""
     return code in COUNTRIES
 
 
 @cache
 def country_name(code: str, language: str = "en") -> str:
-    """Return the name of a country in a language, or the code if there is none."""
+    """Return the localized name of a country, or the code if it has none."""
     return str(Locale.parse(language).territories.get(code, code))

@@ -1,7 +1,7 @@
-"""The public catalogue of errors: every ``code`` a client can meet, and nothing of HTTP.
+"""The public errors: every ``code`` that a client can get, without HTTP.
 
-Rules and operations raise these; ``app.web.errors`` maps each to its status. The texts follow
-the API reference and must never hold a body or a secret, nor a phone number but the caller's own.
+Rules and operations raise these; ``app.web.errors`` maps each to its status. Texts must never
+contain a body, a secret, or a phone number other than the caller's own.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from math import ceil
 from typing import Any, ClassVar
 from uuid import UUID
 
-# No client is asked to wait longer, whatever the provider asks for.
+# The upper limit of Retry-After, also if the provider asks for more.
 _LONGEST_WAIT_SECONDS = 3600
 
 
 class PublicError(Exception):
-    """An error that a client may read; a class is named as its public ``code``."""
+    """An error that a client may read; the class name is its public ``code``."""
 
     message: ClassVar[str] = "The request could not be processed."
     retry_after_seconds: int | None = None
@@ -28,24 +28,23 @@ class PublicError(Exception):
 
     @property
     def code(self) -> str:
-        """Return the public code, which is the name of the class."""
         return type(self).__name__
 
 
 class BadRequest(PublicError):
-    """The request is malformed before any field is looked at."""
+    """The request is malformed as a whole."""
 
     message = "The request is malformed."
 
 
 class Unauthorized(PublicError):
-    """No key, a wrong one, an expired or a revoked one."""
+    """The access key is missing, wrong, expired or revoked."""
 
     message = "A valid access key is required: Authorization: AccessKey <token>."
 
 
 class Forbidden(PublicError):
-    """The key is good, its role may not do this."""
+    """The role of the access key does not permit this."""
 
     message = "The role of this access key does not permit this."
 
@@ -57,7 +56,7 @@ class WorkspaceSuspended(PublicError):
 
 
 class NotFound(PublicError):
-    """Absent, deleted, or another tenant's: the three answer alike."""
+    """The object is absent, deleted, or another tenant's."""
 
     message = "There is no such resource."
 
@@ -69,7 +68,7 @@ class UseCaseNotFound(PublicError):
 
 
 class MethodNotAllowed(PublicError):
-    """The path exists, not with this method."""
+    """The path exists, but not with this method."""
 
     message = "This method is not allowed here."
 
@@ -81,13 +80,13 @@ class PayloadTooLarge(PublicError):
 
 
 class UnsupportedMediaType(PublicError):
-    """The body is of another type than the path takes."""
+    """The content type of the body is not supported here."""
 
     message = "The content type is not supported here."
 
 
 class IdempotencyConflict(PublicError):
-    """The first request with this idempotency key still runs."""
+    """The first request with this idempotency key is still running."""
 
     message = "The first request with this Idempotency-Key is still being processed."
     retry_after_seconds = 1
@@ -145,25 +144,25 @@ class InvalidDestination(PublicError):
 
 
 class DestinationBlocked(PublicError):
-    """Our policy, or the provider's geo permissions, do not let this number be reached."""
+    """The destination policy or the provider's geo permissions block this number."""
 
     message = "The destination is blocked and cannot receive messages."
 
 
 class RecipientOptedOut(PublicError):
-    """The recipient does not want messages from this use case."""
+    """The recipient has opted out of messages from this use case."""
 
     message = "The recipient has opted out of receiving messages."
 
 
 class GuardTripped(PublicError):
-    """The limit of a guard is met: ``details`` say which, and when such a message fits again."""
+    """The limit of a guard is reached: ``details`` has the guard and when it has room again."""
 
     message = "A guard refused this message."
 
 
 class MessageRejected(PublicError):
-    """Any other definite refusal by the provider; ``details.provider_code``."""
+    """Any other definite refusal by the provider; see ``details.provider_code``."""
 
     message = "The provider rejected the message."
 
@@ -175,7 +174,7 @@ class IdempotencyKeyReused(PublicError):
 
 
 class RateLimited(PublicError):
-    """Too many requests of one kind at once, or too many wrong ones; nothing was processed."""
+    """Too many requests at once, or too many wrong ones; nothing was processed."""
 
     message = "Too many messages are being sent at once. Nothing was sent; try again."
 
@@ -199,13 +198,13 @@ class ProviderUnavailable(PublicError):
 
 
 class ProviderMisconfigured(PublicError):
-    """Our credentials or Messaging Service are wrong: the owner must act."""
+    """The account or Messaging Service is misconfigured: the owner must act."""
 
     message = "The provider refused our configuration: check the account and Messaging Service."
 
 
 class ServiceUnavailable(PublicError):
-    """Our own database cannot be reached or cannot commit."""
+    """The database cannot be reached or cannot commit."""
 
     message = "The service is not available at the moment; try again."
     retry_after_seconds = 2
@@ -224,6 +223,6 @@ class SubmissionUnconfirmed(PublicError):
 
 
 class InternalError(PublicError):
-    """A defect of ours; the request id finds it in the log."""
+    """An internal defect; the log has it under the request id."""
 
     message = "An internal error occurred."

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from app.kernel.clock import utc_now
 
-# Stands for no object where a column must not be null.
+# Used for "no object" in columns that must not be null.
 NO_ID = UUID(int=0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 2**48 - 1
 _MILLISECOND = timedelta(milliseconds=1)
-# A clock that is set back by less is waited for by counting on; by more, it was wrong before.
+# If the clock is set back by less, ids continue from the last time; by more, from the new one.
 _COUNTED_ON_MILLISECONDS = 1000
 # The counter within a millisecond takes the 12 bits before the variant and 14 of those behind it.
 _COUNTER_BITS = 26
@@ -22,7 +22,7 @@ _RANDOM_BITS = 48
 
 
 class _Mint:
-    """Mints ids that grow within this process while its clock does not go back far.
+    """Creates increasing ids within this process, unless its clock goes back far.
 
     The random bits come from the system at each call, so that a forked process repeats none.
     """
@@ -33,7 +33,6 @@ class _Mint:
         self._counter = 0
 
     def __call__(self) -> UUID:
-        """Mint an id of the current millisecond."""
         drawn = secrets.randbits(_COUNTER_BITS - 1 + _RANDOM_BITS)
         now = (utc_now() - _EPOCH) // _MILLISECOND
         with self._lock:
@@ -42,7 +41,7 @@ class _Mint:
                 if self._counter >> _COUNTER_BITS:
                     self._milliseconds, self._counter = self._milliseconds + 1, 0
             else:
-                # Half of the counter's range stays free for what follows.
+                # Half of the counter's range stays free for later ids of this millisecond.
                 self._milliseconds, self._counter = now, drawn >> _RANDOM_BITS
             milliseconds, counter = self._milliseconds, self._counter
         high, low = counter >> _LOW_COUNTER_BITS, counter & ((1 << _LOW_COUNTER_BITS) - 1)
@@ -59,14 +58,13 @@ os.register_at_fork(after_in_child=_mint.reset_lock)
 
 
 def new_id() -> UUID:
-    """Mint a time-ordered identifier."""
     return _mint()
 
 
 def first_id_at(at: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a millisecond, the lower bound for a range of ids.
+    """Return the smallest UUIDv7 of a millisecond, the lower bound of a range of ids.
 
-    A time that no UUIDv7 can hold has the bound of the first or last one that can be held.
+    Times outside the range of UUIDv7 get its first or last bound.
     """
     return UUID(int=_first_of(min(max((at - _EPOCH) // _MILLISECOND, 0), _LAST_MILLISECOND)))
 
@@ -76,7 +74,7 @@ def _first_of(milliseconds: int) -> int:
 
 
 def parse_id(text: str) -> UUID | None:
-    """Read a UUID in its usual form with hyphens, or return None."""
+    """Parse a UUID with hyphens, or return None."""
     try:
         found = UUID(text)
     except ValueError:

@@ -3,7 +3,7 @@
 import re
 
 _E164 = re.compile(r"(?:\+|%2B)\d{5,15}(?!\d)", re.IGNORECASE)
-# Seven digits or more, however they are grouped; a date is none.
+# Seven digits or more in any grouping, but not a date.
 _NATIONAL = re.compile(r"(?<!\d)(?!\d{4}-\d\d-\d\d(?!\d))\(?\d(?:[\s().\-/]{0,2}\d){6,}")
 _SHOWN_START = 3
 _SHOWN_END = 2
@@ -18,10 +18,10 @@ def mask_number(number: str) -> str:
 
 
 def mask_numbers_in(text: str) -> str:
-    """Mask everything in a text that looks like an E.164 number, URL-encoded or not."""
+    """Mask every E.164 number in a text, also if it is URL-encoded."""
     return _E164.sub(lambda found: mask_number(found.group()), text)
 
 
 def mask_every_number_in(text: str) -> str:
-    """Mask what may be a phone number in a person's text, in national form as well."""
+    """Mask possible phone numbers in free text, also in national form."""
     return _NATIONAL.sub(lambda found: mask_number(found.group()), mask_numbers_in(text))

@@ -1,8 +1,8 @@
-"""Beginnings of phone numbers: which of them a number in canonical form can have.
+"""Possible prefixes of phone numbers in canonical form.
 
 libphonenumber describes the national numbers of each region by regular expressions. A prefix is
-possible where such an expression can still match once more digits follow, and the number that they
-make stays as it is when libphonenumber formats it: "+4407" is not, because the 0 is dropped.
+possible if such an expression can still match with more digits, and libphonenumber does not change
+the resulting number: "+4407" is not, because the 0 is dropped.
 """
 
 import re
@@ -34,7 +34,7 @@ _KINDS = (
 
 
 def problem_of_prefix(text: str) -> str | None:
-    """Say why no number in canonical form begins with a text; None where one can."""
+    """Return why no number in canonical form has this prefix, or None."""
     if _PREFIX.fullmatch(text) is None:
         return NOT_A_PREFIX
     if can_begin_a_number(text):
@@ -45,9 +45,9 @@ def problem_of_prefix(text: str) -> str | None:
 
 
 def canonical_prefix(text: str) -> str | None:
-    """Return the prefix that a prefix with a trunk prefix stands for; None where it is unclear.
+    """Remove a trunk prefix from a prefix; None if the result is unclear.
 
-    A trunk prefix alone stands for nothing: "+440" must not become the whole country.
+    A trunk prefix alone is refused: "+440" must not become the whole country.
     """
     if _PREFIX.fullmatch(text) is None:
         return None
@@ -67,7 +67,7 @@ def canonical_prefix(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def can_begin_a_number(prefix: str) -> bool:
-    """Say whether a phone number in canonical form can begin with ``+`` and these digits."""
+    """Whether a phone number in canonical form can begin with ``+`` and these digits."""
     code = _calling_code(prefix)
     if code is None:
         digits = prefix.removeprefix("+")
@@ -101,8 +101,8 @@ def _regions(code: int) -> list[PhoneMetadata]:
 def _patterns(code: int, national: str) -> Iterator[str]:
     """Yield the patterns that a national number with this beginning may have.
 
-    The pattern of a whole region includes ranges that nobody uses yet. With the trunk prefix in
-    front it is too broad: there the ranges in use decide.
+    The pattern of a whole region includes unused ranges. With the trunk prefix it is too broad,
+    so only the ranges in use count there.
     """
     trunk = _trunk_prefix(code)
     for region in _regions(code):
@@ -133,7 +133,7 @@ def _numbers(plus_code: str, national: str, pattern: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _beginning(pattern: str) -> re.Pattern[str]:
-    """Return the pattern of all beginnings: each digit of it may also be the end of the text."""
+    """Return a pattern of all beginnings of the numbers that a pattern matches."""
     return re.compile(
         _DIGIT_IN_PATTERN.sub(
             lambda found: found[0] if found[0][0] == "{" else rf"(?:{found[0]}|\Z)", pattern

@@ -1,7 +1,7 @@
-"""Phone numbers: their canonical form, their region, and whether they can receive SMS.
+"""Phone numbers: canonical form, region, and whether they can receive SMS.
 
-Everything here is libphonenumber's knowledge (package ``phonenumbers``), asked offline. The region
-is the number's own, never its calling code's: +1 787 is PR, +44 7911 is GG, +7 701 is KZ.
+Source: libphonenumber (package ``phonenumbers``), offline. The region is the number's own, never
+its calling code's: +1 787 is PR, +44 7911 is GG, +7 701 is KZ.
 """
 
 import re
@@ -21,7 +21,7 @@ _NANP = 1
 
 
 class NumberKind(StrEnum):
-    """Kinds of numbers, in libphonenumber's words."""
+    """Kinds of numbers, named as in libphonenumber."""
 
     FIXED_LINE = "fixed_line"
     MOBILE = "mobile"
@@ -39,7 +39,7 @@ class NumberKind(StrEnum):
 
 _KINDS = {getattr(PhoneNumberType, kind.name): kind for kind in NumberKind}
 _RECEIVE_SMS = {NumberKind.MOBILE, NumberKind.FIXED_LINE_OR_MOBILE, NumberKind.VOIP}
-# Toll-free and personal numbers are text-enabled in the North American plan and nowhere else;
+# Toll-free and personal numbers receive SMS only in the North American plan;
 # Twilio's test numbers (+1 500 555 000x, +1 877 780 4236) are of these kinds.
 _RECEIVE_SMS_IN_NANP = _RECEIVE_SMS | {NumberKind.TOLL_FREE, NumberKind.PERSONAL_NUMBER}
 
@@ -52,35 +52,31 @@ RETIRED_PREFIXES = {52: ("1", "01", "044", "045")}
 
 
 class PhoneNumber(str):
-    """A phone number in canonical form: the E.164 text that libphonenumber formats for it.
+    """A phone number in canonical form, which is libphonenumber's E.164 format.
 
-    No other text can be held, so two values are equal exactly where they name one subscriber.
+    Two values are equal exactly if they are the same subscriber's.
     """
 
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        """Take a text that is in canonical form.
-
-        Raises:
-            ValueError: it is not.
-        """
+        """Raise ``ValueError`` if the text is not canonical."""
         if _canonical_text(text) != text:
             raise ValueError("not a phone number in canonical form")
         return super().__new__(cls, text)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Bring a text in E.164 form into canonical form; None where it is no phone number."""
+        """Convert an E.164 text to canonical form; None if it is not a phone number."""
         canonical = _canonical_text(text)
         return None if canonical is None else cls(canonical)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One number as the policy sees it; ``country`` is None where a number belongs to none.
+    """One number as the policy sees it; ``country`` is None if it belongs to none.
 
-    ``number`` is the text as given, ``canonical`` its canonical form, None where it has none.
+    ``number`` is the text as given; ``canonical`` is None if it is not a phone number.
     """
 
     number: str
@@ -92,12 +88,12 @@ class Destination:
 
 
 def is_e164(text: str) -> bool:
-    """Say whether a text has the form of an E.164 number; whether it is real is another matter."""
+    """Whether a text has the form of an E.164 number, real or not."""
     return E164.fullmatch(text) is not None
 
 
 def problem_of_number(text: str) -> str | None:
-    """Say why a text is not a phone number in canonical form, naming that form; None if it is."""
+    """Return why a text is not a phone number in canonical form, or None."""
     if not is_e164(text):
         return NOT_E164
     canonical = _canonical_text(text)
@@ -107,7 +103,6 @@ def problem_of_number(text: str) -> str | None:
 
 
 def not_canonical(text: str, canonical: str) -> str:
-    """Say which text to use for a number that was written otherwise."""
     return f"{text} is not in canonical form; use {canonical}."
 
 
@@ -118,7 +113,7 @@ def _canonical_text(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The number that a text names: its canonical form, as parsed from it."""
+    """The number in a text: its canonical form and its parsed form."""
 
     text: str
     parsed: phonenumbers.PhoneNumber
@@ -126,13 +121,13 @@ class _Found:
 
     @property
     def is_real(self) -> bool:
-        """Say whether the number is valid: libphonenumber knows a kind of every valid one."""
+        """Whether the number is valid: libphonenumber knows a kind of every valid one."""
         return self.kind is not NumberKind.UNKNOWN
 
 
 @lru_cache(maxsize=4096)
 def _find(text: str) -> _Found | None:
-    """Find the number that a text names, also behind prefixes that libphonenumber leaves."""
+    """Find the number in a text, also after prefixes that libphonenumber does not remove."""
     found = _format(text)
     if found is None or found.is_real:
         return found
@@ -141,7 +136,7 @@ def _find(text: str) -> _Found | None:
 
 
 def _format(text: str) -> _Found | None:
-    """Format a number until it stays: `phonenumbers.parse` drops one trunk prefix at a time."""
+    """Format a number until it is stable: `phonenumbers.parse` drops one trunk prefix at a time."""
     while is_e164(text):
         try:
             parsed = phonenumbers.parse(text)
@@ -156,7 +151,7 @@ def _format(text: str) -> _Found | None:
 
 
 def _without_prefix(found: _Found) -> list[str]:
-    """Return the texts without a doubled calling code or a prefix that is out of use."""
+    """Return the texts without a doubled calling code or a retired prefix."""
     code = found.parsed.country_code or 0
     national = found.text.removeprefix(f"+{code}")
     prefixes = (str(code), *RETIRED_PREFIXES.get(code, ()))
@@ -165,10 +160,7 @@ def _without_prefix(found: _Found) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def resolve(number: str) -> Destination:
-    """Resolve an E.164 number to its region and kind; any other text is not a real number.
-
-    The answer depends on the number and the installed metadata alone, so it may be kept.
-    """
+    """Resolve an E.164 number to its region and kind; other texts are not real numbers."""
     found = _find(number)
     if found is None:
         return Destination(number, False, None, NumberKind.UNKNOWN, False)

@@ -1,4 +1,4 @@
-"""Collecting every problem of a request."""
+"""Collection of all problems of a request."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,11 +15,10 @@ class Problems:
         self._found: dict[str, list[str]] = {}
 
     def add(self, path: str, text: str) -> None:
-        """Note a problem."""
         self._found.setdefault(path, []).append(text)
 
     def catch(self, check: Callable[[], T]) -> T | None:
-        """Return the result of a check; None if it failed, with its problems added."""
+        """Return the result of a check; if it fails, add its problems and return None."""
         try:
             return check()
         except ValidationFailed as problem:
@@ -28,14 +27,9 @@ class Problems:
         return None
 
     def found(self) -> dict[str, list[str]]:
-        """Return what was noted, by path."""
         return {path: list(texts) for path, texts in self._found.items()}
 
     def refuse(self) -> None:
-        """Stop here if there is any.
-
-        Raises:
-            ValidationFailed: with every problem.
-        """
+        """Raise `ValidationFailed` if there are problems."""
         if self._found:
             raise ValidationFailed(self._found)

@@ -1,4 +1,4 @@
-"""The one form of a provider's identifiers (SIDs): two capitals and 32 lower-case hex digits.
+"""Canonical form of provider identifiers (SIDs): two capitals and 32 lower-case hex digits.
 
 Source: Twilio, "What is a String Identifier (SID)?".
 """
@@ -9,5 +9,5 @@ _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
 
 
 def canonical_sid(text: str) -> str:
-    """Return an identifier in its one form; any other text stays as it is."""
+    """Return the canonical form of a SID; other texts are unchanged."""
     return text[:2] + text[2:].lower() if _SID.fullmatch(text) else text

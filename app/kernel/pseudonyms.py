@@ -1,6 +1,6 @@
-"""Pseudonyms of phone numbers: the same for the same number, and keyed.
+"""Pseudonyms of phone numbers.
 
-Without the key, nobody finds the number by trying all of them.
+They are keyed, so that the number cannot be found by trying all numbers.
 """
 
 import hashlib
@@ -10,6 +10,6 @@ _DIGITS = 15
 
 
 def pseudonym_of(key: str, number: str) -> str:
-    """Return the pseudonym of a number: ``~`` and 15 hexadecimal digits."""
+    """Return ``~`` and 15 hexadecimal digits, always the same for a number."""
     mac = hmac.new(key.encode(), number.encode(), hashlib.sha256)
     return "~" + mac.hexdigest()[:_DIGITS]

@@ -1,4 +1,4 @@
-"""The header ``Retry-After`` of another server (RFC 9110): whole seconds, or a date."""
+"""The ``Retry-After`` header of another server (RFC 9110): seconds or a date."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -7,7 +7,7 @@ _MOST_DIGITS = 9
 
 
 def read_retry_after(header: str | None, now: datetime) -> int | None:
-    """Return the seconds to wait, at least 0; None where the header is missing or unreadable."""
+    """Return the seconds to wait, at least 0; None if missing or unreadable."""
     given = (header or "").strip()
     if given.isascii() and given.isdecimal():
         return int(given[:_MOST_DIGITS])

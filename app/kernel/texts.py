@@ -1,4 +1,4 @@
-"""Which texts can be stored, and which of them show anything."""
+"""Storable texts and visible characters."""
 
 import re
 import unicodedata
@@ -6,8 +6,8 @@ import unicodedata
 UNSTORABLE = "Holds a character that cannot be sent."
 # Controls, format characters, halves of surrogate pairs, spaces, line and paragraph separators.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
-# Characters of visible categories that are drawn as nothing: Unicode's Default_Ignorable_Code_Point
-# outside of those categories, and the letters and symbols that stand for a blank.
+# Invisible characters of visible categories: Unicode's Default_Ignorable_Code_Point outside of the
+# categories above, and letters and symbols that are blank.
 _BLANK_RANGES = (
     (0x034F, 0x034F),  # combining grapheme joiner
     (0x115F, 0x1160),  # Hangul fillers
@@ -30,12 +30,12 @@ _COMMON = re.compile("[!-~]")
 
 
 def is_storable(text: str) -> bool:
-    """Say whether every database takes a text: no NUL, and no half of a surrogate pair."""
+    """Whether every database accepts a text: no NUL and no lone surrogate."""
     return _UNSTORABLE_CHARACTER.search(text) is None
 
 
 def has_visible_character(text: str) -> bool:
-    """Say whether at least one character of a text is drawn."""
+    """Whether at least one character of a text is visible."""
     return _COMMON.search(text) is not None or any(_is_visible(char) for char in text)
 
 

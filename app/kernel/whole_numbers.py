@@ -1,4 +1,4 @@
-"""The one reader of whole numbers in text: ASCII digits alone, within bounds.
+"""Parsing of whole numbers: ASCII digits only.
 
 ``int`` also takes signs, spaces, underscores and the digits of every script.
 """
@@ -9,7 +9,7 @@ LARGEST_PORT = 2**16 - 1
 
 
 def read_whole_number(text: str, least: int = 0, most: int = LARGEST_STORED) -> int | None:
-    """Return the number that a text holds; None where it holds none, or one out of bounds."""
+    """Parse a whole number; None if the text is none, or out of bounds."""
     if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS:
         return None
     found = int(text)
