@@ -14,7 +14,7 @@ from app.database_url import read_database_url
 from app.db.copy import CopyRefused, copy_rows
 from app.db.copy_target import (
     migrate_target,
-    require_no_strangers,
+    require_no_other_rows,
     require_reachable,
     require_revision,
     require_stopped,
@@ -73,7 +73,7 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
 
 
 def _copy(source: Database, target: Database) -> None:
-    require_no_strangers(source, target)
+    require_no_other_rows(source, target)
     # Recorded before the copy, so that both databases have the row when they are compared.
     kind = "SQLite" if target.is_sqlite else "PostgreSQL"
     record_command(source, "database.copy_started", f"to {kind}")

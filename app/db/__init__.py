@@ -1,1 +1,1 @@
-"""Storage: engines, transactions, column types and migrations. Knows no feature."""
+"""Storage: engines, transactions, column types and migrations; no features."""

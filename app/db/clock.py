@@ -1,8 +1,8 @@
-"""The clock of the database, which all hosts of one installation agree on.
+"""The clock of the database, on which all hosts of an installation agree.
 
-Each new connection measures by how much this host's clock differs, and a lent connection measures
-again if the host's clock was set since; `app.kernel.clock` corrects by it. No statement is added to
-a request otherwise. On SQLite it is the clock of the machine that all its processes share.
+Each new connection measures by how much the host's clock differs, and a pooled one again if the
+host's clock was set since; `app.kernel.clock` corrects the time. On SQLite it is the clock of the
+machine, which all processes share.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _POSTGRES_TIME = "SELECT clock_timestamp()"
 
 
 class ClocksDiffer(Exception):
-    """The clocks of this host and of the database differ too much to delete by them."""
+    """The clocks of host and database differ too much to delete by time."""
 
     def __init__(self, skew: timedelta) -> None:
         self.skew = skew
@@ -33,18 +33,16 @@ class ClocksDiffer(Exception):
 
 
 class _Measurable(Protocol):
-    """A database whose clock can be asked."""
+    """A database that can measure its clock."""
 
     def measure_clock(self) -> timedelta:
         """Return how far this host's clock is ahead of the database's."""
 
 
 def require_same_time(database: _Measurable) -> None:
-    """Make sure that a deletion or a change of tables may go by the time.
+    """Check the clocks before a deletion or a change of tables.
 
-    Raises:
-        ClocksDiffer: this host and the database differ by more than a minute.
-        ServiceUnavailable: the database cannot be reached.
+    Raises `ClocksDiffer` if they differ by more than a minute.
     """
     skew = database.measure_clock()
     if abs(skew) > LARGEST_SKEW:
@@ -52,13 +50,13 @@ def require_same_time(database: _Measurable) -> None:
 
 
 def is_same_time() -> bool:
-    """Say whether the last measurement of this process found the two clocks close enough."""
+    """Whether the last measurement of this process found the clocks close enough."""
     skew = clock_skew()
     return skew is None or abs(skew) <= LARGEST_SKEW
 
 
 def measure(ask: Callable[[str], Any], *, is_sqlite: bool) -> timedelta:
-    """Ask for the time by a function that runs SQL and returns its one value.
+    """Read the time by ``ask``, which runs SQL and returns its one value.
 
     Returns how far this host is ahead.
     """
@@ -71,7 +69,7 @@ def measure(ask: Callable[[str], Any], *, is_sqlite: bool) -> timedelta:
 
 
 def measure_by_connections(engine: Engine) -> None:
-    """Let an engine measure with each new connection, and with a lent one where it is needed."""
+    """Measure at each new connection of an engine, and at checkout if needed."""
     is_sqlite = engine.dialect.name == "sqlite"
     ask_driver = _ask_sqlite if is_sqlite else _ask_postgres
 

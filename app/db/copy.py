@@ -1,7 +1,7 @@
 """Copying every row of one database into another, in resumable batches.
 
-Rows are copied in key order, so the largest key of a target table tells where to continue. Nothing
-is changed or deleted on either side.
+Rows are copied in key order, so a copy continues after the largest key of a target table. Rows are
+only added.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,17 +18,14 @@ Note: TypeAlias = Callable[[int], None]
 
 
 class CopyRefused(Exception):
-    """The copy is not possible; the text says why and gives the remedy."""
+    """The copy is not possible; the text has the reason and the remedy."""
 
 
 def copy_rows(source: Database, target: Database, note: Note) -> None:
-    """Copy the rows that the target lacks; ``note`` gets the number of rows since its last call.
+    """Copy the missing rows; ``note`` gets the number of rows since its last call.
 
-    The source is read from one snapshot. Each batch is one transaction at the target.
-
-    Raises:
-        CopyRefused: the target cannot hold a row of the source.
-        ServiceUnavailable: one of them cannot be reached.
+    The source is read from one snapshot; each batch is one transaction at the target. Raises
+    `CopyRefused` if the target cannot store a row.
     """
     with source.snapshot() as connection:
         for table in stored_tables():
@@ -36,7 +33,7 @@ def copy_rows(source: Database, target: Database, note: Note) -> None:
             if reference is None:
                 _copy_behind(connection, table, target, note)
             else:
-                _copy_referred_first(connection, reference, target, note)
+                _copy_self_referencing(connection, reference, target, note)
 
 
 def _copy_behind(source: Connection, table: Table, target: Database, note: Note) -> None:
@@ -48,7 +45,7 @@ def _copy_behind(source: Connection, table: Table, target: Database, note: Note)
             note(len(rows))
 
 
-def _copy_referred_first(
+def _copy_self_referencing(
     source: Connection, reference: Column[Any], target: Database, note: Note
 ) -> None:
     """Copy a table with references to itself, in as many passes as needed."""
@@ -57,7 +54,7 @@ def _copy_referred_first(
         copied = waiting = 0
         with closing(read_rows(source, table)) as batches:
             for rows in batches:
-                ready, wait = _sorted_out(rows, reference, target)
+                ready, wait = _split_ready(rows, reference, target)
                 _insert(target, table, ready)
                 copied, waiting = copied + len(ready), waiting + wait
                 note(len(ready))
@@ -67,10 +64,10 @@ def _copy_referred_first(
             raise CopyRefused(f"{table.name}: {waiting} rows refer to each other in a circle")
 
 
-def _sorted_out(
+def _split_ready(
     rows: list[StoredRow], reference: Column[Any], target: Database
 ) -> tuple[list[StoredRow], int]:
-    """Return the missing rows whose references exist, and the number of rows that must wait."""
+    """Return the missing rows whose references exist, and the number of the others."""
     (key,) = key_columns(reference.table)
     named = {row[name] for row in rows for name in (key.name, reference.name)}
     with target.reading() as connection:
@@ -92,13 +89,13 @@ def _reference_to_itself(table: Table) -> Column[Any] | None:
 def _insert(target: Database, table: Table, rows: list[StoredRow]) -> None:
     if not rows:
         return
-    with _refusals_told(table), target.writing() as connection:
+    with _refusals_as_copy_refused(table), target.writing() as connection:
         connection.execute(insert(table), rows)
 
 
 @contextmanager
-def _refusals_told(table: Table) -> Iterator[None]:
-    """Return why a row was refused, without its values, which may be numbers and bodies."""
+def _refusals_as_copy_refused(table: Table) -> Iterator[None]:
+    """Report why a row was refused, without its values."""
     try:
         yield
     except (DataError, IntegrityError) as problem:
@@ -108,5 +105,5 @@ def _refusals_told(table: Table) -> Iterator[None]:
 
 
 def first_line(problem: DBAPIError) -> str:
-    """Return the first line of a database error; the others may hold values."""
+    """Return the first line of a database error; the others may contain values."""
     return str(problem.orig).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Checks before a copy: two databases, one schema, no foreign rows."""
+"""Checks before a copy; each raises `CopyRefused`."""
 
 import secrets
 from collections.abc import Iterator
@@ -21,11 +21,7 @@ _STILL_ALIVE = timedelta(minutes=1)
 
 
 def require_revision(database: Database, name: str) -> None:
-    """Make sure that a database has the schema of this program.
-
-    Raises:
-        CopyRefused: it has another one, or none.
-    """
+    """Check that a database has the schema of this program."""
     found, wanted = current_revision(database), latest_revision()
     if found != wanted:
         raise CopyRefused(
@@ -35,26 +31,17 @@ def require_revision(database: Database, name: str) -> None:
 
 
 def require_reachable(target: Database) -> None:
-    """Make sure that there is a database at the target.
-
-    Raises:
-        CopyRefused: there is none.
-    """
     try:
         with target.reading() as connection:
             connection.exec_driver_sql("SELECT 1")
     except (ServiceUnavailable, DBAPIError) as problem:
         cause = problem if isinstance(problem, DBAPIError) else problem.__cause__
-        said = first_line(cause) if isinstance(cause, DBAPIError) else "no answer"
-        raise CopyRefused(f"the target cannot be reached ({said})") from problem
+        reason = first_line(cause) if isinstance(cause, DBAPIError) else "no answer"
+        raise CopyRefused(f"the target cannot be reached ({reason})") from problem
 
 
 def require_two(source: Database, target: Database) -> None:
-    """Make sure that two URLs do not lead to one database.
-
-    Raises:
-        CopyRefused: they do.
-    """
+    """Check that two URLs lead to different databases."""
     if source.is_sqlite != target.is_sqlite:
         return
     with source.snapshot() as one, target.snapshot() as other:
@@ -64,11 +51,7 @@ def require_two(source: Database, target: Database) -> None:
 
 
 def require_stopped(database: Database, name: str, now: datetime) -> None:
-    """Make sure that no worker is alive on a database.
-
-    Raises:
-        CopyRefused: one was heard of within a minute.
-    """
+    """Check that no worker had a heartbeat within a minute."""
     with database.reading() as connection:
         beat = last_beat(connection)
     if beat is not None and now - beat < _STILL_ALIVE:
@@ -79,11 +62,7 @@ def require_stopped(database: Database, name: str, now: datetime) -> None:
 
 
 def migrate_target(target: Database) -> None:
-    """Bring the target to the schema of this program.
-
-    Raises:
-        CopyRefused: it belongs to a newer version, or to another program.
-    """
+    """Migrate the target, unless it belongs to a newer version or another program."""
     before = current_revision(target)
     if before is None:
         with target.reading() as connection:
@@ -97,12 +76,8 @@ def migrate_target(target: Database) -> None:
         ) from problem
 
 
-def require_no_strangers(source: Database, target: Database) -> None:
-    """Check that every row of the target exists in the source.
-
-    Raises:
-        CopyRefused: it does not; names the table.
-    """
+def require_no_other_rows(source: Database, target: Database) -> None:
+    """Check that every row of the target exists in the source."""
     with source.snapshot() as ours, target.snapshot() as theirs:
         for table in stored_tables():
             with (
@@ -132,9 +107,9 @@ def _file(connection: Connection) -> Path:
 
 
 def _share(one: Connection, other: Connection) -> bool:
-    """Return whether two connections are to one database, by taking a lock.
+    """Whether two connections share a database, by taking a lock.
 
-    Names and addresses cannot tell: a server has many databases.
+    Names and addresses are not sufficient: a server has many databases.
     """
     number = secrets.randbits(62)
     one.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")

@@ -11,22 +11,20 @@ _BETWEEN = "\x00"
 
 
 class DecryptionError(Exception):
-    """The stored value belongs to another row, or none of our keys opens it."""
+    """The value belongs to another row, or no key decrypts it."""
 
 
 class Cipher:
-    """Seals and opens short secrets."""
-
     def __init__(self, keys: Sequence[str]) -> None:
         self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def encrypt(self, owner: str, secret: str) -> str:
-        """Encrypt a secret for the row that ``owner`` names."""
+        """Encrypt a secret for the row named by ``owner``."""
         return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
 
     def is_current(self, encrypted: str) -> bool:
-        """Say whether a value was encrypted with the first key."""
+        """Whether a value was encrypted with the first key."""
         try:
             self._first.decrypt(encrypted.encode("ascii"))
         except InvalidToken:
@@ -34,11 +32,7 @@ class Cipher:
         return True
 
     def decrypt(self, owner: str, encrypted: str) -> str:
-        """Decrypt a secret of the row that ``owner`` names.
-
-        Raises:
-            DecryptionError: no key opens it, or it was encrypted for another row.
-        """
+        """Decrypt a secret of the row named by ``owner``; raises `DecryptionError`."""
         try:
             found_owner, _, secret = (
                 self._fernet.decrypt(encrypted.encode("ascii")).decode().partition(_BETWEEN)

@@ -2,7 +2,8 @@
 
 SQLite: WAL, ``synchronous=FULL``. Writers begin ``IMMEDIATE``, because a deferred transaction that
 becomes a writer fails under load; they first queue on a lock of their process. PostgreSQL: short
-timeouts, because a status callback must not wait.
+timeouts, because a status callback must not wait. Every method that opens a connection raises
+`ServiceUnavailable` if it cannot.
 """
 
 import os
@@ -26,13 +27,13 @@ from app.kernel.errors import ServiceUnavailable
 _WAIT_SECONDS = 2
 _RETRY_SECONDS = 0.01
 _MIGRATION_SECONDS = 60
-# The schema is older than the program: a state of the installation, as an absent database is.
+# The schema is older than the program: reported like a missing database.
 _NOT_MIGRATED = {"42P01", "42703"}
 _held = threading.local()
 
 
 class Database:
-    """One database as seen by one process; the engine is made at first use, after a fork.
+    """One database as seen by one process; the engine is created at first use, after a fork.
 
     ``is_pooled``: PostgreSQL is reached through a pooler in transaction mode.
     """
@@ -48,12 +49,11 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Say whether this is the embedded engine."""
         return self._url.get_backend_name() == "sqlite"
 
     @property
     def engine(self) -> Engine:
-        """Return this process's engine."""
+        """This process's engine."""
         if self._engine is None or self._owner != os.getpid():
             with self._making:
                 if self._engine is None or self._owner != os.getpid():
@@ -70,20 +70,12 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection for reading statements; each sees the newest commits.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached.
-        """
+        """Yield a connection for reading; each statement sees the newest commits."""
         with _unavailable_as_public(), self._autocommitting() as connection:
             yield connection
 
     def measure_clock(self) -> timedelta:
-        """Return how far this host's clock is ahead of the database's, as measured now.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached.
-        """
+        """Return how far this host's clock is ahead of the database's."""
         with self.reading() as connection:
             return measure(
                 lambda statement: connection.exec_driver_sql(statement).scalar_one(),
@@ -92,11 +84,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Yield a connection that reads one snapshot.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached.
-        """
+        """Yield a connection that reads one snapshot."""
         with _unavailable_as_public(), self.engine.connect() as connection:
             if self.is_sqlite:
                 yield connection.execution_options(borderpost_reads=True)
@@ -108,11 +96,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield a connection in one transaction, committed at the end unless an error escapes.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached, is locked, or cannot commit.
-        """
+        """Yield a connection in one transaction, committed unless an error escapes."""
         with _unavailable_as_public(), self._turn() as left, self.engine.connect() as connection:
             connection.execution_options(borderpost_wait_seconds=left)
             if not self.is_sqlite:
@@ -124,7 +108,7 @@ class Database:
     def writing_once(self) -> Iterator[Connection]:
         """Yield a connection for one writing statement: one round trip on PostgreSQL.
 
-        On SQLite and through a pooler the statements are one transaction, as in `writing`.
+        On SQLite and through a pooler it is a transaction, as in `writing`.
         """
         if self.is_sqlite or self._is_pooled:
             with self.writing() as connection:
@@ -141,7 +125,7 @@ class Database:
         """
         if not self.is_sqlite:
             with self.writing() as connection:
-                # Another start may be migrating, and a table may take its time.
+                # Another process may be migrating, and a large table takes time.
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION_SECONDS}s'")
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7077)")
@@ -170,7 +154,7 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
-        """Wait for the write lock of this process; yields the seconds left for other processes."""
+        """Wait for the write lock of this process; yield the seconds left for other processes."""
         if not self.is_sqlite:
             yield _WAIT_SECONDS
             return
@@ -211,17 +195,17 @@ def _make_sqlite_engine(url: str, pool_size: int) -> Engine:
 
 
 def _make_private(path: str | None) -> None:
-    """Make a missing file readable by its owner alone: it will hold numbers and bodies."""
+    """Create a missing file with mode 0600: it will contain numbers and bodies."""
     if path is None:
         return
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError:  # it is there, or cannot be made: connecting will tell
+    except OSError:  # it exists, or connecting will fail with the reason
         return
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
+    connection.isolation_level = None  # transactions begin explicitly
     _use_wal(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
@@ -230,8 +214,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _use_wal(connection: Any) -> None:
     """Switch the file to WAL; processes that open a new file together take turns.
 
-    SQLite answers "locked" without waiting where two connections want to switch, because each
-    holds the lock that the other needs. The loser must let go and try again.
+    If two connections want to switch, each holds the lock that the other needs, so SQLite
+    answers "locked" without waiting. The loser must release its lock and try again.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
@@ -255,15 +239,15 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def holds_connection() -> bool:
-    """Say whether this thread holds a connection, inside a transaction or not."""
+    """Whether this thread holds a connection, inside a transaction or not."""
     return getattr(_held, "depth", 0) > 0
 
 
 @contextmanager
 def _unavailable_as_public() -> Iterator[None]:
-    """Turn what says 'the database is not there' into the public error; defects pass through.
+    """Turn connection errors into `ServiceUnavailable`; defects pass through.
 
-    Every connection is lent inside of this, so it also counts them for `holds_connection`.
+    Every connection is opened inside of this, so it also counts them for `holds_connection`.
     """
     _held.depth = getattr(_held, "depth", 0) + 1
     try:
@@ -271,7 +255,7 @@ def _unavailable_as_public() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
         raise ServiceUnavailable from problem
     except DBAPIError as problem:
-        # SQLite's plain `DatabaseError`: the file is damaged, or is no database.
+        # SQLite's plain `DatabaseError`: the file is damaged or not a database.
         if problem.connection_invalidated or type(problem) is DatabaseError:
             raise ServiceUnavailable from problem
         if _sqlstate(problem) in _NOT_MIGRATED:

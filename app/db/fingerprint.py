@@ -26,11 +26,7 @@ class Fingerprint:
 
 
 def take_fingerprints(database: Database, note: Callable[[int], None]) -> list[Fingerprint]:
-    """Read every table in one snapshot; ``note`` gets the number of rows since its last call.
-
-    Raises:
-        ServiceUnavailable: the database cannot be reached.
-    """
+    """Read every table in one snapshot; ``note`` gets the number of rows since its last call."""
     with database.snapshot() as connection:
         return [_fingerprint(connection, table, note) for table in stored_tables()]
 
@@ -49,7 +45,7 @@ def _fingerprint(connection: Connection, table: Table, note: Callable[[int], Non
 def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
     """Write rows as text that is equal on both engines, for batches of any size.
 
-    A JSON value is wrapped in a list, because its ``null`` is not an absent value.
+    A JSON value is wrapped in a list, to distinguish its ``null`` from an absent value.
     """
     columns = [(column.name, isinstance(column.type, JSON)) for column in table.c]
     values = [

@@ -1,4 +1,4 @@
-"""Heartbeats of the background processes."""
+"""Heartbeats of the workers."""
 
 from datetime import datetime
 
@@ -16,7 +16,6 @@ worker_heartbeats = Table(
 
 
 def beat(connection: Connection, worker: str, now: datetime) -> None:
-    """Note that a worker is alive."""
     table = worker_heartbeats
     done = connection.execute(update(table).where(table.c.worker == worker).values(at=now))
     if done.rowcount == 0:
@@ -24,7 +23,7 @@ def beat(connection: Connection, worker: str, now: datetime) -> None:
 
 
 def last_beat(connection: Connection) -> datetime | None:
-    """Return when any worker was last heard of."""
+    """Return the last heartbeat of any worker."""
     found: datetime | None = connection.execute(
         select(func.max(worker_heartbeats.c.at, type_=UtcDateTime()))
     ).scalar_one()
@@ -32,5 +31,4 @@ def last_beat(connection: Connection) -> datetime | None:
 
 
 def forget(connection: Connection, before: datetime) -> None:
-    """Forget workers that were not heard of for long."""
     connection.execute(delete(worker_heartbeats).where(worker_heartbeats.c.at < before))

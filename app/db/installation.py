@@ -1,7 +1,7 @@
-"""Values that exist once per installation: check values of its secrets, and the pseudonym key.
+"""Values of an installation: check values of its secrets, and the pseudonym key.
 
-Every host of one installation needs the same secrets. Each check value is written by the first
-host that finds none; two first hosts agree, because the first row stays.
+Every host of an installation needs the same secrets. The first host writes the check values; if two
+hosts start at once, the first row stays.
 """
 
 import hashlib
@@ -32,14 +32,14 @@ _SECRET_KEY_CHECK = "secret_key_check"  # noqa: S105
 _ENCRYPTION_CHECK = "encryption_check"
 _PSEUDONYM_KEY = "pseudonym_key"
 _CHECKED_TEXT = "the secrets of a Borderpost installation"
-# The migration writes this where pseudonyms made with the secret key may exist.
+# Written by the migration if pseudonyms made with the secret key may exist.
 _KEEP_SECRET_KEY = ""
 _ACCOUNTS = table("provider_accounts", column("sid"), column("auth_token"))
 _A_STORED_TOKEN = select(_ACCOUNTS).order_by(_ACCOUNTS.c.sid).limit(1)
 
 
 class SecretsDiffer(Exception):
-    """This host has other secrets than those that the database was set up with."""
+    """This host has other secrets than the installation."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
@@ -57,16 +57,12 @@ class InstallationSecrets:
     cipher: Cipher = field(repr=False)
 
     def prepare(self, database: Database) -> None:
-        """Write what the installation does not have yet; what exists stays.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached.
-        """
+        """Write the missing values; existing ones stay."""
         with database.reading() as connection:
             found = _load(connection)
         if not {_SECRET_KEY_CHECK, _ENCRYPTION_CHECK, _PSEUDONYM_KEY} <= found.keys():
             with database.writing() as connection:
-                # A host with wrong keys must not be the one that writes the check values.
+                # A host with wrong keys must not write the check values.
                 if self._opens_stored_token(connection):
                     self._write_missing(connection)
         elif found[_PSEUDONYM_KEY] == _KEEP_SECRET_KEY:
@@ -74,7 +70,7 @@ class InstallationSecrets:
                 self._keep_secret_key(connection)
 
     def find_differing(self, connection: Connection) -> list[str]:
-        """Name the settings whose values are not those of the installation."""
+        """Return the settings whose values differ from the installation's."""
         found, differing = _load(connection), []
         check = found.get(_SECRET_KEY_CHECK)
         if check is not None and not hmac.compare_digest(check, self._secret_key_check()):
@@ -89,12 +85,7 @@ class InstallationSecrets:
         return differing
 
     def load_pseudonym_key(self, database: Database) -> str:
-        """Return the key of pseudonyms; a new installation gets a random one.
-
-        Raises:
-            SecretsDiffer: this host has other secrets.
-            ServiceUnavailable: the database cannot be reached.
-        """
+        """Return the pseudonym key, created at random if missing; raises `SecretsDiffer`."""
         self.prepare(database)
         with database.reading() as connection:
             differing = self.find_differing(connection)
@@ -105,8 +96,7 @@ class InstallationSecrets:
     def accept(self, database: Database) -> None:
         """Make the secrets of this host those of the installation; the pseudonym key stays.
 
-        Raises:
-            DecryptionError: no key of this host decrypts the pseudonym key; nothing is changed.
+        Raises `DecryptionError` if this host cannot decrypt the pseudonym key.
         """
         self.prepare(database)
         with database.writing() as connection:
@@ -120,7 +110,7 @@ class InstallationSecrets:
         self._keep_secret_key(connection)
         dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
         values = self._values(secrets.token_urlsafe(48))
-        # All hosts insert in one order, so that two first starts cannot wait for each other.
+        # All hosts insert in the same order, so that two first starts cannot deadlock.
         rows = [{"name": name, "value": values[name]} for name in sorted(values)]
         connection.execute(dialect.insert(installation).values(rows).on_conflict_do_nothing())
 
@@ -161,7 +151,7 @@ def _load(connection: Connection) -> dict[str, str]:
 
 
 class Pseudonyms:
-    """Makes pseudonyms of numbers; the key is read once, at first use."""
+    """Creates pseudonyms; the key is read once, at first use."""
 
     def __init__(self, database: Database, secrets: InstallationSecrets) -> None:
         self._database = database
@@ -169,11 +159,7 @@ class Pseudonyms:
         self._key: str | None = None
 
     def __call__(self, number: str) -> str:
-        """Return the pseudonym of a number.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached, or this host has other secrets.
-        """
+        """Return a pseudonym; raises `ServiceUnavailable`, also if this host has other secrets."""
         if self._key is None:
             try:
                 self._key = self._secrets.load_pseudonym_key(self._database)

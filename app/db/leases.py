@@ -1,6 +1,6 @@
 """Leases on periodic jobs, so that one of many processes runs each.
 
-A process that dies lets its lease expire; another one takes over.
+If a process dies, its lease expires and another process takes over.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ leases = Table(
     "leases",
     metadata,
     Column("job", String(40), primary_key=True),
-    # When it is due; while somebody does it, it lies ahead by the length of the lease.
+    # The next due time; while the job runs, the end of the lease.
     Column("due_at", UtcDateTime, nullable=False),
 )
 
@@ -43,7 +43,7 @@ def acquire_lease(
 def release_lease(
     connection: Connection, job: str, leased_until: datetime, due_at: datetime
 ) -> None:
-    """Set the next due time of a job, unless another process holds it now."""
+    """Set the next due time of a job, unless another process holds it."""
     connection.execute(
         update(leases)
         .where(leases.c.job == job, leases.c.due_at == leased_until)

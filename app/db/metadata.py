@@ -1,4 +1,4 @@
-"""The catalogue of tables; each feature adds its own in its ``tables`` module."""
+"""The catalogue of tables, filled by the ``tables`` module of each feature."""
 
 from sqlalchemy import MetaData
 

@@ -1,7 +1,7 @@
 """PostgreSQL engines and fail-over.
 
-With several hosts in the URL, each connect looks for the one that accepts writes; a silent peer is
-given up within seconds; a server that shuts down or is read-only makes the whole pool reconnect.
+With several hosts in the URL, each connect looks for the primary; a silent host is given up within
+seconds; if a server shuts down or is read-only, the whole pool reconnects.
 """
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -11,25 +11,25 @@ _STATEMENT_MILLISECONDS, _LOCK_MILLISECONDS = 20_000, 2_000
 _OPTIONS = (
     f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
     " -c timezone=UTC"
-    # A statement over partitions would be planned anew for each call, which costs more than it.
+    # Otherwise each call plans a statement over partitions, which costs more than it.
     " -c plan_cache_mode=force_generic_plan"
 )
-# A pooler refuses startup options and gives each transaction another server, so each transaction
-# brings its settings along.
+# A pooler refuses startup options and may use another server for each transaction, so each
+# transaction sets them.
 _OF_ONE_TRANSACTION = (
     f"SELECT set_config('statement_timeout', '{_STATEMENT_MILLISECONDS}', true),"
     f" set_config('lock_timeout', '{_LOCK_MILLISECONDS}', true),"
     " set_config('timezone', 'UTC', true)"
 )
-# Without them a thread waits for a host that lost its power as long as TCP does: a quarter of an
-# hour. They mean nothing on a socket file.
+# Without them, a thread waits a quarter of an hour (TCP's timeout) for a host that lost its power.
+# They have no effect on a socket file.
 _SILENCE = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,
     "tcp_user_timeout": 5000,
 }
-# Takes no writes: it was the primary; is going away; has crashed; starts or recovers.
+# The server takes no writes: no longer primary, shutting down, crashed, starting or recovering.
 _NOT_THE_PRIMARY = frozenset({"25006", "57P01", "57P02", "57P03"})
 
 
@@ -38,9 +38,9 @@ def make_postgres_engine(
 ) -> Engine:
     """Create an engine that opens connections on demand, up to a limit.
 
-    Outside of transactions they commit each statement by itself, so that a hot path needs no
-    change of mode and no rollback. Through a pooler in transaction mode everything is a
-    transaction: settings hold for it alone, and no statement is prepared on a server.
+    Outside of transactions each statement commits itself, which saves a hot path the change of
+    mode and the rollback. Through a pooler in transaction mode everything is a transaction,
+    with its own settings and without prepared statements.
     """
     arguments = connect_arguments(url, wait_seconds)
     if is_pooled:
@@ -57,7 +57,7 @@ def make_postgres_engine(
         pool_use_lifo=True,
         hide_parameters=True,
     )
-    event.listen(engine, "handle_error", _leave_what_is_not_the_primary)
+    event.listen(engine, "handle_error", _reconnect_unless_primary)
     if is_pooled:
         event.listen(engine, "begin", _bring_settings)
     return engine
@@ -83,15 +83,15 @@ def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | fl
 
 
 def _names_several_hosts(url: URL) -> bool:
-    """Say so for each form that libpq and SQLAlchemy have for it."""
+    """Whether the URL has several hosts, in libpq's or SQLAlchemy's form."""
     hosts = url.query.get("host", url.host or "")
     return not isinstance(hosts, str) or "," in hosts
 
 
-def _leave_what_is_not_the_primary(context: ExceptionContext) -> None:
+def _reconnect_unless_primary(context: ExceptionContext) -> None:
     """Treat such an error as a lost connection, so that the whole pool reconnects.
 
-    A primary that became read-only keeps its connections and would serve old data.
+    A primary that became read-only keeps its connections and would return old data.
     """
     if getattr(context.original_exception, "sqlstate", None) in _NOT_THE_PRIMARY:
         context.is_disconnect = True

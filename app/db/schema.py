@@ -13,13 +13,10 @@ _VERSIONS = _MIGRATIONS / "versions"
 
 
 def upgrade(database: Database, revision: str = "head") -> list[str]:
-    """Run every migration that is missing; two processes that try at once take turns.
+    """Run the missing migrations; processes that try at once take turns.
 
-    Return what the migrations report to the operator, without whole phone numbers.
-
-    Raises:
-        ClocksDiffer: the clocks of this host and of the database differ too much.
-        ServiceUnavailable: the database cannot be reached.
+    Return the migrations' reports to the operator, without whole phone numbers. Raises
+    `ClocksDiffer`.
     """
     from alembic import command  # noqa: PLC0415  # 8 MiB, which a web process has no use for
     from alembic.config import Config  # noqa: PLC0415
@@ -44,11 +41,7 @@ def latest_revision() -> str:
 
 
 def current_revision(database: Database) -> str | None:
-    """Return the revision that the database is at; None before the first migration.
-
-    Raises:
-        ServiceUnavailable: the database cannot be reached.
-    """
+    """Return the revision of the database; None before the first migration."""
     with database.reading() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None

@@ -1,7 +1,7 @@
 """Statements of the hot paths: SQL as text, run without SQLAlchemy's compiler.
 
-Each is written once, as PostgreSQL reads it, with ``:name`` for a parameter. psycopg parses a text
-of more than 4,096 characters anew for each call, which costs more than the rest of a request.
+Each is written once, for PostgreSQL, with ``:name`` for a parameter. psycopg parses a text of more
+than 4,096 characters at each call, which costs more than the rest of a request.
 """
 
 import json
@@ -27,9 +27,9 @@ _SQLITE_WRITES = (
 class Statement:
     """One statement for both engines.
 
-    ``ids`` and ``times`` name the columns of its rows that are UUIDs and times. A SELECT of many
-    columns is given with its ``ctes`` in front of it: PostgreSQL sends its row as one JSON value,
-    because reading the description of each column costs more than the row.
+    ``ids`` and ``times`` name the columns of its rows that are UUIDs and times. A SELECT of
+    many columns is given with its ``ctes`` in front of it: PostgreSQL sends its row as one JSON
+    value, because reading the description of each column costs more than the row.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Statement:
         }
 
     def first(self, connection: Connection, values: dict[str, Any]) -> Any:
-        """Run it; return the first row with its columns as attributes, or None."""
+        """Return the first row with its columns as attributes, or None."""
         if connection.dialect.name == "postgresql":
             row = connection.exec_driver_sql(self.postgresql, values).first()
             return self._read_texts(row[0]) if row is not None and self._is_json else row
@@ -64,7 +64,7 @@ class Statement:
         return None if found is None else self._read_texts(dict(found))
 
     def run(self, connection: Connection, values: dict[str, Any]) -> int:
-        """Run it; return the number of rows that it wrote."""
+        """Return the number of written rows."""
         if connection.dialect.name == "postgresql":
             return connection.exec_driver_sql(self.postgresql, values).rowcount
         given = {name: _sqlite_value(value) for name, value in values.items()}
@@ -78,8 +78,6 @@ class Statement:
 
 
 class _Row:
-    """A row, read by the names of its columns."""
-
     def __init__(self, columns: dict[str, Any]) -> None:
         self.__dict__ = columns
 

@@ -1,7 +1,7 @@
 """Reading whole tables in key order, equal on both engines.
 
-Rows come in batches, so memory does not grow with the table. A caller that stops early closes the
-generator. Heartbeats are left out.
+Rows come in batches, so memory does not grow with the table. A caller that stops early must close
+the generator. Heartbeats are left out.
 """
 
 from collections.abc import Generator
@@ -34,22 +34,20 @@ StoredRow: TypeAlias = dict[str, Any]
 
 
 def stored_tables() -> list[Table]:
-    """List the tables that hold data, each after those that it refers to."""
+    """List the tables, each after those that it refers to."""
     return [table for table in metadata.sorted_tables if table.name not in _LEFT_OUT]
 
 
 def key_columns(table: Table) -> list[Column[Any]]:
-    """List the columns of a table's primary key."""
     return list(table.primary_key.columns)
 
 
 def count_stored_rows(connection: Connection, table: Table) -> int:
-    """Count the rows of a table."""
     return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 def read_keys(connection: Connection, table: Table) -> Generator[Key, None, None]:
-    """Read every key of a table in order; they are ordered here as Python orders them."""
+    """Read every key of a table, in Python's order."""
     wanted = _in_order(connection, table, select(*key_columns(table)))
     with connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as found:
         for row in found:

@@ -9,27 +9,25 @@ _ISO_LENGTH = 24
 
 
 def sqlite_time(at: datetime) -> str:
-    """Write an aware time as SQLite stores it."""
+    """Format an aware time as SQLite stores it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time in UTC with milliseconds.
 
-    PostgreSQL stores ``timestamptz``; SQLite a text of fixed width that sorts as the times do.
+    PostgreSQL stores ``timestamptz``; SQLite a text of fixed width that sorts in time order.
     """
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
-        """Choose the column type of the engine."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String(_ISO_LENGTH))
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
-        """Refuse a time without zone; write SQLite's text."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -41,7 +39,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         value: datetime | str | None,
         dialect: Dialect,  # noqa: ARG002
     ) -> datetime | None:
-        """Give back an aware time in UTC."""
         if value is None:
             return None
         at = datetime.fromisoformat(value) if isinstance(value, str) else value
