@@ -12,7 +12,6 @@ from app.db.engine import Database
 from app.db.installation import InstallationSecrets, Pseudonyms
 from app.db.schema import current_revision, latest_revision, upgrade
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.source import GeoPermissionSource
 from app.destinations.manage import ManageDestinations
 from app.guards.alerts import ClearAlerts
 from app.guards.autos import RefreshAutos
@@ -27,7 +26,6 @@ from app.kernel.errors import ServiceUnavailable
 from app.messages.charges import CollectCharges
 from app.messages.delivery.track import TrackDelivery
 from app.messages.guard_history import GuardHistory
-from app.messages.ports import SmsProvider
 from app.messages.queries.traffic import MessageTraffic
 from app.messages.reconciliation.reconcile import Reconcile
 from app.messages.reconciliation.resend import Resend
@@ -39,6 +37,13 @@ from app.messages.sending.send import SendMessage
 from app.messages.sending.submit import InFlight
 from app.messages.statistics.aggregate import AggregateMessages
 from app.providers.ngrok import public_url_of_agent
+from app.providers.port import (
+    GeoPermissionSource,
+    Handlers,
+    RegistrationSource,
+    SmsProvider,
+    TokenProver,
+)
 from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider, load_sdk
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
@@ -47,9 +52,10 @@ from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.signed_form import AccountTokens
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
-from app.tenancy.manage import ManageWorkspaces, TokenProver
+from app.tenancy.manage import ManageWorkspaces
 from app.tracing import TracedProvider, is_wanted
-from app.use_cases.refresh import RefreshRegistrations, RegistrationSource
+from app.use_cases.consent import RecordConsent
+from app.use_cases.refresh import RefreshRegistrations
 from app.users.identity_sign_in import IdentitySignIn
 from app.users.known_browser import KnownBrowserCookie
 from app.users.own_account import OwnAccount
@@ -75,7 +81,7 @@ class Services:
     database: Database
     clock: Clock
     send: SendMessage
-    track: TrackDelivery
+    handlers: Handlers
     destinations: ManageDestinations
     guards: ManageGuards
     acknowledge_alert: AcknowledgeAlert
@@ -103,7 +109,7 @@ class Services:
             self.database,
             self.clock,
             self.send,
-            self.track,
+            self.handlers,
             self.destinations,
             self.guards,
             self.acknowledge_alert,
@@ -205,7 +211,7 @@ def open_services(
         database=database,
         clock=clock,
         send=SendMessage(database, provider, clock, in_flight, OpenGuarded(database, pseudonyms)),
-        track=TrackDelivery(database, clock),
+        handlers=Handlers(TrackDelivery(database, clock), RecordConsent(database, clock)),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         guards=ManageGuards(database, clock, GuardHistory(), pseudonyms),
         acknowledge_alert=AcknowledgeAlert(database, clock),

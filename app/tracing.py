@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 
-from app.messages.ports import Outbound, Outcome, SmsProvider
+from app.providers.port import Outbound, Outcome, SmsProvider
 from app.web.waiting import condition_to_run_again
 
 _log = structlog.get_logger(__name__)
@@ -111,7 +111,7 @@ def _detach(_problem: BaseException | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TracedProvider:
-    """The port `app.messages.ports.SmsProvider` with a span around each call."""
+    """The port `app.providers.port.SmsProvider` with a span around each call."""
 
     provider: SmsProvider
 

@@ -7,6 +7,7 @@ account cannot change its tokens: otherwise one workspace could stop another's c
 """
 
 import hmac
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,12 @@ NEEDED = "Is needed for an account that is new."
 NOT_ACCEPTED = "Is not an auth token of this account."
 FOREIGN = "Is linked to another organization."
 SHARED = "Workspaces beyond this access key use the account: they must all be reached to change it."
+_TOKEN = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+
+def mistake_in_token(token: str) -> str | None:
+    """Return the problem with the form of an auth token, or None; the text never repeats it."""
+    return None if _TOKEN.fullmatch(token) else "Must have 1 to 255 visible ASCII characters"
 
 
 @dataclass(frozen=True, slots=True)

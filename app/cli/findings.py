@@ -6,17 +6,12 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.bootstrap import open_cipher, open_twilio
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
-from app.providers.twilio.account_setup import (
-    SetupUnknown,
-    TwilioSetup,
-    inbound_url_of,
-    probe_callback,
-)
+from app.providers.port import ProviderAccount, SetupUnknown
+from app.providers.twilio.account_setup import TwilioSetup, inbound_url_of, probe_callback
 from app.settings import Settings
 from app.use_cases.tables import use_cases
 

@@ -7,8 +7,8 @@ from app.cli.geo_format import CONSOLE, named
 from app.destinations.geo_permissions.check import Checked
 from app.destinations.geo_permissions.push import Pushed
 from app.destinations.geo_permissions.readiness import Blocker, CountryBlocker
-from app.destinations.geo_permissions.source import ItemOutcome, WantedPermission
 from app.kernel.countries import country_name
+from app.providers.port import ItemOutcome, WantedPermission
 
 _WHO = {
     Blocker.NO_NUMBERS: "nobody",

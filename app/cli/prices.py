@@ -6,7 +6,6 @@ from datetime import datetime
 import click
 from sqlalchemy import Connection
 
-from app.access.provider_account import ProviderAccount
 from app.bootstrap import open_cipher, open_settings, open_twilio
 from app.cli.audit import note_command_in
 from app.cli.context import ready_database
@@ -20,8 +19,9 @@ from app.destinations.storage.load import load_effective
 from app.kernel.clock import utc_now
 from app.prices.price_file import PriceFile, WrongPrices, read_prices
 from app.prices.price_table import day_of
-from app.prices.refresh import PricesUnknown, fetch_prices
+from app.prices.refresh import fetch_prices
 from app.prices.store import import_prices, load_prices
+from app.providers.port import PricesUnknown, ProviderAccount
 from app.providers.twilio.prices import TwilioPrices
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -5,16 +5,15 @@ So each account is asked for what it sent, soon and once more a day later, some 
 a time and only where one of ours has no price yet.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from sqlalchemy import Column, Connection, String, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.leases import acquire_lease, release_lease
@@ -22,10 +21,11 @@ from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
-from app.messages.reconciliation.reconcile import AccountPace, ProviderUnknown
+from app.messages.reconciliation.reconcile import AccountPace
 from app.messages.reconciliation.refusing_accounts import load_refusing
 from app.messages.submission import Submission
 from app.messages.tables import messages
+from app.providers.port import Charge, ChargeSource, ProviderAccount, ProviderUnknown
 
 _log = structlog.get_logger(__name__)
 _JOB = "charges"
@@ -43,28 +43,6 @@ charge_checks = Table(
     Column("look", String(8), primary_key=True),
     Column("checked_until", UtcDateTime, nullable=False),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What one message cost, as the provider writes it."""
-
-    message_sid: str
-    price: str
-    price_unit: str
-
-
-class ChargeSource(Protocol):
-    """A provider that lists what an account sent."""
-
-    def list_charges(
-        self, account: ProviderAccount, since: datetime, until: datetime
-    ) -> Iterator[Sequence[Charge]]:
-        """Yield pages of the messages sent in a period that have a price.
-
-        Raises:
-            ProviderUnknown: the provider could not be asked.
-        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from app.destinations.geo_permissions.store import note_closed
 from app.kernel.phone import PhoneNumber
-from app.messages.ports import RefusalKind
+from app.providers.port import RefusalKind
 from app.use_cases.consent_order import note_refusal
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 

@@ -4,37 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
 
-from app.access.provider_account import ProviderAccount
 from app.prices.price_file import PriceRow
-
-
-class PricesUnknown(Exception):
-    """The provider could not be asked for prices; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkPrice:
-    """The highest current price of one segment to a network; '' is a network without a code."""
-
-    mccmnc: str
-    price: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class CountryPrices:
-    """The current prices to one country, in one currency."""
-
-    currency: str
-    networks: Sequence[NetworkPrice]
-
-
-class PriceSource(Protocol):
-    """A provider that can be asked for prices."""
-
-    def fetch(self, account: ProviderAccount, country: str) -> CountryPrices | None:
-        """Fetch the prices to a country; None if there are none; raises `PricesUnknown`."""
+from app.providers.port import CountryPrices, PriceSource, ProviderAccount
 
 
 @dataclass(frozen=True, slots=True)

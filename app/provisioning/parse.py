@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from marshmallow import Schema
 from marshmallow import ValidationError as SchemaError
 
-from app.access.provider_account import mistake_in_token
+from app.access.accounts import mistake_in_token
 from app.provisioning import desired as d
 from app.provisioning import schemas
 from app.provisioning.problems import FileProblems, step

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from app.access.accounts import NOT_ACCEPTED, PATH, AccountPlan
@@ -13,18 +13,12 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import RateLimited, ValidationFailed
+from app.providers.port import TokenProver
 from app.tenancy.change import change_workspace, check_change
 from app.tenancy.create import NewWorkspace, check_new_workspace, create_workspace
 
 # A provider that answers slowly must not hold the threads that callbacks need.
 _PROOFS_AT_ONCE = 2
-
-
-class TokenProver(Protocol):
-    """A provider that can say whether an auth token is that of an account."""
-
-    def accepts(self, account_sid: str, auth_token: str) -> bool:
-        """Say whether the provider accepts the token; raises `ProviderUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load
 from marshmallow import ValidationError as SchemaError
 
-from app.access.accounts import WantedAccount
-from app.access.provider_account import mistake_in_token
+from app.access.accounts import WantedAccount, mistake_in_token
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.access.workspaces_api import WorkspaceView
 from app.tenancy.create import NewWorkspace

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, delete, or_, select
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor, ActorKind
 from app.access.tables import workspaces
-from app.kernel.phone import PhoneNumber
+from app.db.engine import Database
+from app.kernel.clock import Clock
+from app.providers.port import Consent
 from app.use_cases.consent_order import count_keyword, note_wish
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
@@ -25,15 +27,16 @@ _RECIPIENT = Actor(ActorKind.SYSTEM, "recipient")
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
-    """A recipient's decision, sent to a sender of a provider account."""
+class RecordConsent:
+    """The operation behind inbound messages."""
 
-    account_sid: str
-    messaging_service_sid: str | None
-    sender: str | None
-    recipient: PhoneNumber
-    wants_messages: bool
-    message_sid: str | None = None
+    database: Database
+    clock: Clock
+
+    def __call__(self, consent: Consent) -> int:
+        """Change every list that a keyword is about; return how many changed."""
+        with self.database.writing() as connection:
+            return record_consent(connection, consent, self.clock.now())
 
 
 def record_consent(connection: Connection, consent: Consent, now: datetime) -> int:

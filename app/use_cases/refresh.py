@@ -1,36 +1,20 @@
 """Refreshing brand and campaign states from the provider; unknown answers change nothing."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor
-from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
+from app.providers.port import ProviderAccount, RegistrationSource, RegistrationsUnknown
 from app.use_cases.tables import use_cases
-
-
-class RegistrationsUnknown(Exception):
-    """The provider could not be asked; the text says why and holds no secret."""
-
-
-class RegistrationSource(Protocol):
-    """Reads the states of registrations."""
-
-    def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
-        """Return a brand's status, or raise `RegistrationsUnknown`."""
-
-    def campaign_status(
-        self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
-    ) -> str:
-        """Return a campaign's status, or raise `RegistrationsUnknown`."""
 
 
 @dataclass(frozen=True, slots=True)

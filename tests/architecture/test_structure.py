@@ -22,6 +22,7 @@ LONG_MODULES = {
     "app/web/server/worker.py": "one event loop: each phase of a connection next to the others",
     "app/messages/delivery/apply_report.py": "the guarded write of a callback, once for each engine",
     "app/messages/reconciliation/reconcile.py": "one round of questions to the provider, step by step",
+    "app/providers/port.py": "all that is asked of a provider, with its values and errors",
     "app/destinations/api/schemas.py": "the wire shapes of one API, a few lines each",
     "app/guards/configuration.py": "one JSON shape, read and written",
     "app/guards/counters.py": "the check and count of a send, once for each engine",

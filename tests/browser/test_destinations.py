@@ -8,10 +8,10 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from app.access.principal import Role
 from app.destinations.geo_permissions.permissions import geo_permissions_from
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.countries import COUNTRIES
 from app.kernel.ids import new_id
+from app.providers.port import GeoPermission
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
 from support.destinations import PolicyClient

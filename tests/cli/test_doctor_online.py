@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from twilio.http.response import Response
 
-from app.access.provider_account import ProviderAccount
 from app.bootstrap import open_settings
 from app.cli.findings import Finding, Level, _service, look_at_twilio
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.providers.port import ProviderAccount
 from app.providers.twilio.account_setup import TwilioSetup
 from app.providers.twilio.client import TwilioClients
 from app.settings import Settings

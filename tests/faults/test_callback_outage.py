@@ -1,7 +1,7 @@
 """Ten minutes in which no callback gets through: every message ends as if there had been none."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import product
@@ -137,7 +137,7 @@ def play(factory: Factory, tenant: Tenant, cipher: Cipher, tmp_path: Path) -> It
         reconcile = Reconcile(
             database=factory.database,
             source=TwilioMessages(clients),
-            track=gateway.services.track,
+            track=TrackDelivery(gateway.services.database, gateway.services.clock),
             resend=Resend(factory.database, provider, clock.clock(), FakePace().pace()),
             clock=clock.clock(),
         )
@@ -175,6 +175,7 @@ def test_ten_minutes_without_callbacks_change_no_end(play: Play, tmp_path: Path)
 def _until_its_end(play: Play, folder: Path) -> None:
     """Send before and in the outage; half of the callbacks in it are lost, half answered 503."""
     app = play.gateway.client.application
+    handlers = play.gateway.services.handlers
     away = TrackDelivery(Database(f"sqlite:///{folder}/away/borderpost.db"), play.clock.clock())
     for sent in SENT:
         play.pass_time(sent)
@@ -185,11 +186,11 @@ def _until_its_end(play: Play, folder: Path) -> None:
         for case in cases:
             if case.fate is Fate.AT_ONCE:
                 assert play.call_back(case) == {204}
-        register_service(app, away)
+        register_service(app, replace(handlers, report=away))
         for case in cases[::2]:
             if case.fate is not Fate.AT_ONCE:
                 assert play.call_back(case) == {503}
-        register_service(app, play.gateway.services.track)
+        register_service(app, handlers)
     play.pass_time(OUTAGE)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from app.access.principal import Role
-from app.access.provider_account import ProviderAccount
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.source import GeoPermission
+from app.providers.port import GeoPermission, ProviderAccount
 from app.webhooks.tables import webhook_events
 from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 

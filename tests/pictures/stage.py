@@ -9,11 +9,10 @@ from sqlalchemy import delete, insert
 
 from app.access.principal import Role
 from app.destinations.geo_permissions.permissions import geo_permissions_from
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import utc_now
-from app.messages.delivery.track import DeliveryReport
 from app.messages.tables import message_counts
+from app.providers.port import DeliveryReport, GeoPermission
 from app.use_cases.tables import use_cases
 from app.webhooks.attempt import Reply
 from support.console_client import make_user
@@ -71,7 +70,7 @@ def _report(site: Site, message_id: UUID, word: str) -> None:
     sid = site.gateway.get(f"/v1/sms/{message_id}", key=key).json["message_sid"]
     code = 30003 if word == "undelivered" else None
     report = DeliveryReport(site.tenant.account_sid, sid, message_id, word, error_code=code)
-    site.gateway.services.track(report)
+    site.gateway.services.handlers.report(report)
 
 
 def _endpoints(site: Site) -> UUID:

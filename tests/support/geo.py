@@ -8,19 +8,19 @@ from typing import Any
 
 from twilio.http.response import Response
 
-from app.access.provider_account import ProviderAccount
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.permissions import geo_permissions_from
-from app.destinations.geo_permissions.source import (
+from app.destinations.geo_permissions.store import replace_permissions
+from app.kernel.clock import Clock, utc_now
+from app.providers.port import (
     GeoPermission,
     GeoUnknown,
     ItemOutcome,
+    ProviderAccount,
     WantedPermission,
 )
-from app.destinations.geo_permissions.store import replace_permissions
-from app.kernel.clock import Clock, utc_now
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.transport import TwilioTransport

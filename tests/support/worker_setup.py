@@ -9,6 +9,7 @@ from typing import Any
 from twilio.http.response import Response
 
 from app.access.principal import Role
+from app.messages.delivery.track import TrackDelivery
 from app.messages.reconciliation.reconcile import AccountPace, Reconcile
 from app.messages.reconciliation.resend import Resend
 from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
@@ -90,7 +91,7 @@ def another_reconcile(factory: Factory, gateway: Gateway, clock: ManualClock) ->
     return Reconcile(
         database=factory.database,
         source=TwilioMessages(clients),
-        track=gateway.services.track,
+        track=TrackDelivery(gateway.services.database, gateway.services.clock),
         resend=Resend(factory.database, provider, clock.clock(), FakePace().pace()),
         clock=clock.clock(),
         pace=AccountPace(sleep=lambda _: None),

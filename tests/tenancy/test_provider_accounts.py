@@ -12,13 +12,13 @@ from twilio.http.response import Response
 
 from app.access.accounts import FOREIGN, NEEDED, NOT_ACCEPTED, SHARED
 from app.access.principal import Role
-from app.access.provider_account import ProviderAccount
 from app.access.tables import audit_events, provider_accounts, workspaces
 from app.destinations.geo_permissions.permissions import CountryPermission, GeoPermissions
 from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_permissions
 from app.messages.reconciliation.refusing_accounts import note_refusing
 from app.messages.tables import refusing_accounts
+from app.providers.port import ProviderAccount
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Gateway, Tenant
 from support.fake_twilio import Call, refused

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from app.access.principal import Actor, ActorKind
-from app.access.provider_account import ProviderAccount
 from app.access.tables import audit_events, workspaces
 from app.kernel.clock import Clock
-from app.use_cases.refresh import RefreshRegistrations, RegistrationsUnknown
+from app.providers.port import ProviderAccount, RegistrationsUnknown
+from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.tables import use_cases
 from support.factories import ACCOUNT, OTHER_ACCOUNT, SERVICE_SID, Factory, Gateway, Tenant
 

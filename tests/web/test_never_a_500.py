@@ -16,19 +16,22 @@ from schemathesis.checks import not_a_server_error
 from twilio.http.response import Response
 
 from app.access.principal import Role
-from app.access.provider_account import ProviderAccount
 from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.destinations.geo_permissions.source import GeoUnknown, WantedPermission
-from app.messages.reconciliation.reconcile import ProviderUnknown
+from app.providers.port import (
+    GeoUnknown,
+    ProviderAccount,
+    ProviderUnknown,
+    RegistrationsUnknown,
+    WantedPermission,
+)
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.signature import sign
-from app.use_cases.refresh import RegistrationsUnknown
 from app.web.routes import Endpoint
 from support.console_client import ConsoleClient, signed_in
 from support.factories import ACCOUNT, AUTH_TOKEN, PUBLIC_URL, US_NUMBER, Factory, open_gateway

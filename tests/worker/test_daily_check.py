@@ -8,7 +8,7 @@ import structlog
 
 from app.access.principal import Role
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.source import GeoUnknown
+from app.providers.port import GeoUnknown
 from app.webhooks.tables import webhook_events
 from app.worker.daily_check import CHECK_LEASE, EVERY, DailyCheck
 from support.factories import ACCOUNT, Factory, Gateway, Tenant

@@ -17,11 +17,11 @@ from app.destinations.policy.evaluate import RuleKind, Scope, Verdict
 from app.kernel.phone import PhoneNumber
 from app.messages.delivery.apply_report import apply_report
 from app.messages.delivery.guessed_sids import release, take_back
-from app.messages.delivery.track import DeliveryReport, TrackDelivery, report_of
-from app.messages.ports import Accepted
+from app.messages.delivery.track import TrackDelivery, report_of
 from app.messages.sending.outcomes import NewSubmission
 from app.messages.sending.record_outcome import RecordOutcome
 from app.messages.tables import message_events, messages
+from app.providers.port import Accepted, DeliveryReport
 from support.replace_services import another_client
 from support.threads import PATIENCE_SECONDS
 from support.worker_setup import SID, WorkerSetup

@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.destinations.geo_permissions.compare import (
     Comparison,
@@ -20,7 +19,6 @@ from app.destinations.geo_permissions.permissions import (
     geo_permissions_from,
     load_geo_permissions,
 )
-from app.destinations.geo_permissions.source import GeoPermissionSource, GeoUnknown
 from app.destinations.geo_permissions.store import (
     CheckTarget,
     load_check_targets,
@@ -29,6 +27,7 @@ from app.destinations.geo_permissions.store import (
 )
 from app.destinations.storage.load import EffectivePolicy, load_effective
 from app.kernel.clock import Clock, rfc3339
+from app.providers.port import GeoPermissionSource, GeoUnknown, ProviderAccount
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event
 

@@ -9,12 +9,12 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from app.access.tables import workspaces
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.policy.evaluate import Policy, Source, check_destination
 from app.destinations.tables import provider_permissions
 from app.kernel.countries import is_country
 from app.kernel.errors import DestinationBlocked, InvalidDestination
 from app.kernel.phone import resolve
+from app.providers.port import GeoPermission
 
 # Twilio lets nothing through to these, whatever the geo permissions say: Iran since 2025-03-15,
 # Syria and Cuba since 2025-09-15. Source: https://www.twilio.com/docs/api/errors/21408

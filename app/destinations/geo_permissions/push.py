@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.destinations.geo_permissions.check import Checked, CheckProvider
 from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions
-from app.destinations.geo_permissions.source import GeoUnknown, ItemOutcome, WantedPermission
+from app.providers.port import GeoUnknown, ItemOutcome, WantedPermission
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Table, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.destinations.tables import provider_checks, provider_permissions
+from app.providers.port import ProviderAccount
 
 BY_CHECK = "check"
 BY_REFUSAL = "21408"

@@ -5,7 +5,6 @@ The result does not depend on order, duplicates or the process.
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -17,32 +16,13 @@ from app.kernel.phone import PhoneNumber
 from app.messages.delivery.apply_report import AppliedReport, Report, apply_report
 from app.messages.delivery.guessed_sids import take_back
 from app.messages.lifecycle import effects_of, status_of
-from app.messages.ports import RefusalKind
 from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects
 from app.messages.submission import SidSource
+from app.providers.port import DeliveryReport
 
 _log = structlog.get_logger(__name__)
 # A worker can give the SID away once between the look for guesses and the report, not twice.
 _TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryReport:
-    """What a provider reports of one message, as verified; words are the provider's own.
-
-    ``meaning`` is what the adapter knows of the error code. ``is_signed``: the provider's signature
-    covers ``message_id``, so the report outweighs whatever the worker concluded.
-    """
-
-    account_sid: str
-    message_sid: str
-    message_id: UUID | None
-    provider_status: str
-    error_code: int | None = None
-    from_number: str | None = None
-    num_segments: int | None = None
-    meaning: RefusalKind | None = None
-    is_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

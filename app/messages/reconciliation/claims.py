@@ -14,7 +14,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -25,6 +24,7 @@ from app.messages.lifecycle import Status
 from app.messages.reconciliation.matching import Unsettled
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.tables import IS_SETTLED, IS_UNSETTLED, messages
+from app.providers.port import ProviderAccount
 from app.use_cases.tables import use_cases
 from app.use_cases.unconfirmed import OnUnconfirmed
 

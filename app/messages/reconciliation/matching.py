@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.kernel.phone import PhoneNumber
-from app.messages.ports import RefusalKind
 from app.messages.submission import CALL_LIMIT
+from app.providers.port import ProviderMessage
 
 # The provider writes whole seconds, and its clock may differ a little from ours.
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -20,32 +20,6 @@ _CALL_LASTS = timedelta(seconds=60)
 # "Sent from your Twilio trial account - "
 _TRIAL = "twiliotrialaccount"
 _LONGEST_PREFIX = 80
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderMessage:
-    """A message as the provider has it."""
-
-    message_sid: str
-    messaging_service_sid: str | None
-    to_number: str
-    body: str
-    status: str
-    created_at: datetime | None
-    error_code: int | None = None
-    meaning: RefusalKind | None = None
-    from_number: str | None = None
-    num_segments: int | None = None
-    price: str | None = None
-    price_unit: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The provider's messages to a number; not complete where it has more than were read."""
-
-    messages: list[ProviderMessage]
-    is_complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

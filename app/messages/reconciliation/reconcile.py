@@ -13,12 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
 
-from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
@@ -43,7 +41,7 @@ from app.messages.reconciliation.claims import (
     schedule,
 )
 from app.messages.reconciliation.expire_unconfirmed import expire_unconfirmed
-from app.messages.reconciliation.matching import CLOCKS_DIFFER, Listing, ProviderMessage
+from app.messages.reconciliation.matching import CLOCKS_DIFFER
 from app.messages.reconciliation.refusing_accounts import (
     RefusingAccount,
     forget_refusing,
@@ -53,6 +51,7 @@ from app.messages.reconciliation.refusing_accounts import (
 from app.messages.reconciliation.resend import Resend
 from app.messages.reconciliation.settle_by_list import SettleByList, Trace, report_about
 from app.messages.submission import UNSETTLED, SidSource
+from app.providers.port import AccountRefused, MessageSource, ProviderAccount, ProviderUnknown
 from app.use_cases.unconfirmed import OnUnconfirmed
 
 # Twilio limits requests by account and answers 429 beyond; sends come first.
@@ -84,28 +83,6 @@ _BATCH = 20
 # cannot answer for must not count for its account.
 _SILENT_AFTER = 3
 _LEFT_OUT = timedelta(hours=1)
-
-
-class ProviderUnknown(Exception):
-    """The provider could not be asked; the text says why and holds no number."""
-
-
-class AccountRefused(ProviderUnknown):
-    """The provider refuses the account's credentials; ``code`` is the provider's own."""
-
-    def __init__(self, why: str, code: int | None) -> None:
-        super().__init__(why)
-        self.code = code
-
-
-class MessageSource(Protocol):
-    """A provider that can be asked about messages."""
-
-    def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
-        """Fetch one message; None if there is none; raises `ProviderUnknown`."""
-
-    def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
-        """List the messages to a number that are not older; raises `ProviderUnknown`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.access.provider_account import ProviderAccount
 from app.access.tables import provider_accounts
 from app.messages.check_times import ask_refusing_account, ask_silent_account
 from app.messages.tables import refusing_accounts
+from app.providers.port import ProviderAccount
 
 
 @dataclass(frozen=True, slots=True)

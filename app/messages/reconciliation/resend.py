@@ -17,15 +17,6 @@ from app.kernel.errors import PublicError, UseCaseNotFound
 from app.kernel.phone import PhoneNumber, resolve
 from app.messages.check_times import next_unsettled_check
 from app.messages.delivery.guessed_sids import take_back
-from app.messages.ports import (
-    Accepted,
-    NeverProcessed,
-    Outbound,
-    Outcome,
-    Refused,
-    SmsProvider,
-    Unconfirmed,
-)
 from app.messages.reconciliation.claims import CLAIM_LEASE, DueMessage, claim_held, schedule
 from app.messages.reconciliation.expire_unconfirmed import end_refused
 from app.messages.refusal_effects import Recipient, record_refusal_effects
@@ -34,6 +25,15 @@ from app.messages.sending.outcomes import accept_message
 from app.messages.sending.submit import Pace, submit
 from app.messages.submission import UNSETTLED, Submission
 from app.messages.tables import messages
+from app.providers.port import (
+    Accepted,
+    NeverProcessed,
+    Outbound,
+    Outcome,
+    Refused,
+    SmsProvider,
+    Unconfirmed,
+)
 from app.use_cases.tables import use_cases
 from app.use_cases.unconfirmed import OnUnconfirmed
 

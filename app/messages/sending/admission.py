@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.principal import Principal, Role, StoredKey, admit
-from app.access.provider_account import ProviderAccount
 from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES, key_from
 from app.db.rows import AnyRow
 from app.db.statement import Statement
@@ -40,6 +39,7 @@ from app.kernel.phone import Destination
 from app.messages.sending.idempotency import LIFETIME, IdempotentRequest, Prior
 from app.messages.submission import Submission
 from app.prices.store import PRICE_REVISION
+from app.providers.port import ProviderAccount
 from app.use_cases.eligibility import SenderType, Standing, check_eligibility
 
 

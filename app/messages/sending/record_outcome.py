@@ -16,14 +16,6 @@ from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.messages.delivery.guessed_sids import take_back
 from app.messages.lifecycle import Status
-from app.messages.ports import (
-    Accepted,
-    NeverProcessed,
-    Outcome,
-    RefusalKind,
-    Refused,
-    Unconfirmed,
-)
 from app.messages.record import MessageRecord, render_message
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.idempotency import IdempotentRequest
@@ -34,6 +26,7 @@ from app.messages.sending.outcomes import (
     mark_unconfirmed,
 )
 from app.messages.submission import Submission
+from app.providers.port import Accepted, NeverProcessed, Outcome, RefusalKind, Refused, Unconfirmed
 
 _log = structlog.get_logger(__name__)
 

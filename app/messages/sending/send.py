@@ -15,7 +15,6 @@ import structlog
 
 from app.access.key_limits import check_country, check_use_case
 from app.access.principal import ActorKind, Principal, StoredKey
-from app.access.provider_account import ProviderAccount
 from app.db.engine import Database
 from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
 from app.destinations.refusals import Refusal, insert_refusal
@@ -23,7 +22,6 @@ from app.kernel.clock import Clock
 from app.kernel.errors import IdempotencyConflict, PublicError, RateLimited, ServiceUnavailable
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, PhoneNumber, resolve
-from app.messages.ports import Outbound, SmsProvider
 from app.messages.record import load_record, render_message
 from app.messages.segments import count_segments
 from app.messages.sending.admission import (
@@ -41,6 +39,7 @@ from app.messages.sending.record_outcome import RecordOutcome
 from app.messages.sending.submit import InFlight, NoFreePlace, Pace, submit
 from app.prices.price_table import DayPrices, Estimate, day_of
 from app.prices.store import PriceBook
+from app.providers.port import Outbound, ProviderAccount, SmsProvider
 from app.web.metrics import SENDS
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from app.messages.ports import NeverProcessed, Outbound, Outcome, SmsProvider, Unconfirmed
+from app.providers.port import NeverProcessed, Outbound, Outcome, SmsProvider, Unconfirmed
 from app.web.metrics import PROVIDER_SECONDS
 
 TRY_FOR_SECONDS = 3.0

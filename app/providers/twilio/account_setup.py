@@ -3,7 +3,6 @@
 Source: Twilio, Account and Messaging Services resources.
 """
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -11,7 +10,7 @@ from uuid import uuid4
 import urllib3
 from twilio.base.exceptions import TwilioRestException
 
-from app.access.provider_account import ProviderAccount
+from app.providers.port import ProviderAccount, ServiceSetup, SetupUnknown
 from app.providers.twilio.client import INBOUND_PATH, STATUS_PATH, TwilioClients
 from app.providers.twilio.registrations import UNREADABLE_ANSWER
 from app.providers.twilio.signature import sign
@@ -20,19 +19,6 @@ _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
 _FORM = "application/x-www-form-urlencoded"
 _PROBE_SECONDS = 10.0
-
-
-class SetupUnknown(Exception):
-    """Twilio could not be asked; the text says why and holds no secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSetup:
-    """A Messaging Service; ``inbound_url`` is None if it is not set or stands on each number."""
-
-    has_senders: bool
-    inbound_url: str | None
-    is_inbound_on_numbers: bool
 
 
 class TwilioSetup:

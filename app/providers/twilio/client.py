@@ -16,13 +16,13 @@ from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioS
 from twilio.http import HttpClient
 from twilio.rest import Client
 
-from app.access.provider_account import ProviderAccount
 from app.db.encryption import Cipher, DecryptionError
-from app.messages.ports import (
+from app.providers.port import (
     Accepted,
     NeverProcessed,
     Outbound,
     Outcome,
+    ProviderAccount,
     RefusalKind,
     Refused,
     Unconfirmed,
@@ -84,7 +84,7 @@ _FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDe
 
 
 class TwilioProvider:
-    """The port `app.messages.ports.SmsProvider` over Twilio."""
+    """The port `app.providers.port.SmsProvider` over Twilio."""
 
     def __init__(self, clients: TwilioClients, callback_url: CallbackUrl) -> None:
         self._clients = clients

@@ -4,7 +4,7 @@ Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors). Twil
 asks not to rely on their texts, so an unknown code is a general refusal with its number.
 """
 
-from app.messages.ports import RefusalKind
+from app.providers.port import RefusalKind
 
 _MEANINGS: dict[RefusalKind, tuple[int, ...]] = {
     RefusalKind.INVALID_DESTINATION: (

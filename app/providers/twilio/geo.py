@@ -8,14 +8,14 @@ passed on.
 from collections.abc import Sequence
 from typing import Any
 
-from app.access.provider_account import ProviderAccount
-from app.destinations.geo_permissions.source import (
+from app.kernel.countries import is_country
+from app.providers.port import (
     GeoPermission,
     GeoUnknown,
     ItemOutcome,
+    ProviderAccount,
     WantedPermission,
 )
-from app.kernel.countries import is_country
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.registrations import UNREADABLE_ANSWER
 from app.providers.twilio.unknown import why_unknown
@@ -26,7 +26,7 @@ _ONLY_IN_CONSOLE = 30649
 
 
 class TwilioGeoPermissions:
-    """The port `app.destinations.geo_permissions.source.GeoPermissionSource` over Twilio."""
+    """The port `app.providers.port.GeoPermissionSource` over Twilio."""
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients

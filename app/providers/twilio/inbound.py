@@ -7,14 +7,12 @@ recipient itself, so the answer is empty TwiML.
 import structlog
 from flask import Response
 
-from app.db.engine import Database
 from app.kernel import errors as e
-from app.kernel.clock import Clock
 from app.kernel.phone import PhoneNumber
 from app.kernel.provider_sids import canonical_sid
+from app.providers.port import Consent, Handlers
 from app.providers.twilio.client import INBOUND_PATH
 from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
-from app.use_cases.consent import Consent, record_consent
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
 
@@ -55,8 +53,7 @@ def sms_inbound(signed: SignedForm) -> Answer:
             wants_messages=wants,
             message_sid=signed.text("MessageSid", "SmsSid", "SmsMessageSid"),
         )
-        with get_service(Database).writing() as connection:
-            changed = record_consent(connection, consent, get_service(Clock).now())
+        changed = get_service(Handlers).consent(consent)
         _log.info("consent", wants_messages=wants, lists_changed=changed)
     return Response('<?xml version="1.0" encoding="UTF-8"?><Response/>', mimetype="text/xml")
 

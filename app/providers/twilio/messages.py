@@ -16,15 +16,19 @@ from typing import Any
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from app.access.provider_account import ProviderAccount
 from app.db.encryption import DecryptionError
 from app.kernel.phone import PhoneNumber
 from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
-from app.messages.charges import Charge
-from app.messages.ports import RefusalKind
-from app.messages.reconciliation.matching import Listing, ProviderMessage
-from app.messages.reconciliation.reconcile import AccountRefused, ProviderUnknown
+from app.providers.port import (
+    AccountRefused,
+    Charge,
+    Listing,
+    ProviderAccount,
+    ProviderMessage,
+    ProviderUnknown,
+    RefusalKind,
+)
 from app.providers.twilio.client import TwilioClients, is_message_sid, storable_sender
 from app.providers.twilio.codes import SMALLEST_CODE, read_code, refusal_kind
 
@@ -54,7 +58,7 @@ class _NotAnswered(Exception):
 
 
 class TwilioMessages:
-    """The port `app.messages.reconciliation.reconcile.MessageSource` over Twilio."""
+    """The port `app.providers.port.MessageSource` over Twilio."""
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients

@@ -9,8 +9,7 @@ from typing import Any
 
 from twilio.base.exceptions import TwilioRestException
 
-from app.access.provider_account import ProviderAccount
-from app.prices.refresh import CountryPrices, NetworkPrice, PricesUnknown
+from app.providers.port import CountryPrices, NetworkPrice, PricesUnknown, ProviderAccount
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.registrations import UNREADABLE_ANSWER
 from app.providers.twilio.unknown import why_unknown
@@ -23,7 +22,7 @@ _TOO_HIGH = Decimal(10**9)
 
 
 class TwilioPrices:
-    """The port `app.prices.refresh.PriceSource` over Twilio."""
+    """The port `app.providers.port.PriceSource` over Twilio."""
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients

@@ -20,7 +20,7 @@ _NOT_ASKED = "Twilio could not be asked about the account. Nothing was changed; 
 
 
 class TwilioProof:
-    """The port `app.tenancy.manage.TokenProver` over Twilio."""
+    """The port `app.providers.port.TokenProver` over Twilio."""
 
     def __init__(self, transport: HttpClient) -> None:
         self._transport = transport

@@ -6,11 +6,10 @@ subaccount uses its own token.
 
 from twilio.base.exceptions import TwilioException
 
-from app.access.provider_account import ProviderAccount
 from app.db.encryption import DecryptionError
+from app.providers.port import ProviderAccount, RegistrationsUnknown
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
-from app.use_cases.refresh import RegistrationsUnknown
 
 UNREADABLE_ANSWER = (
     NotConnected,
@@ -29,7 +28,7 @@ UNREADABLE_ANSWER = (
 
 
 class TwilioRegistrations:
-    """The port `app.use_cases.refresh.RegistrationSource` over Twilio."""
+    """The port `app.providers.port.RegistrationSource` over Twilio."""
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from twilio.base.exceptions import TwilioException
 
 from app.db.encryption import DecryptionError
-from app.messages.ports import RefusalKind
+from app.providers.port import RefusalKind
 from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 

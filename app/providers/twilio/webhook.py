@@ -8,7 +8,7 @@ from flask import Response, request
 
 from app.kernel import errors as e
 from app.kernel.ids import parse_id
-from app.messages.delivery.track import DeliveryReport, TrackDelivery
+from app.providers.port import DeliveryReport, Handlers
 from app.providers.twilio.client import STATUS_PATH, is_message_sid
 from app.providers.twilio.codes import refusal_kind
 from app.providers.twilio.signed_form import SIGNATURE_HEADER, SignedByTwilio, SignedForm
@@ -42,7 +42,7 @@ def sms_status(signed: SignedForm) -> Answer:
     report = read_report(signed)
     advanced = None
     try:
-        advanced = None if report is None else get_service(TrackDelivery)(report)
+        advanced = None if report is None else get_service(Handlers).report(report)
     except e.ServiceUnavailable:
         CALLBACKS.labels("unavailable").inc()
         raise

@@ -7,8 +7,8 @@ import pytest
 from app.access.principal import Role
 from app.access.tables import workspaces
 from app.destinations.geo_permissions.permissions import geo_permissions_from
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.geo_permissions.store import replace_permissions
+from app.providers.port import GeoPermission
 from support.console_client import ConsoleClient, signed_in
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant

@@ -9,10 +9,10 @@ from app.access.tables import organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.destinations.geo_permissions.permissions import geo_permissions_from
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.policy.state import DENIED
 from app.kernel.countries import COUNTRIES
+from app.providers.port import GeoPermission
 from support.console_client import make_user, open_console
 from support.destination_pages import PAGE, DestinationPage, open_page
 from support.destinations import PolicyClient

@@ -11,9 +11,9 @@ from app.access.tables import workspaces
 from app.db.encryption import Cipher
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.permissions import geo_permissions_from
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_checks
+from app.providers.port import GeoPermission
 from app.web.registry import register_service
 from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
 from support.destinations import PolicyClient

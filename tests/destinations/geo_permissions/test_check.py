@@ -12,12 +12,12 @@ from app.access.tables import provider_accounts, workspaces
 from app.db.encryption import Cipher
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.compare import Comparison
-from app.destinations.geo_permissions.source import GeoPermission, GeoUnknown
 from app.destinations.geo_permissions.store import note_closed
 from app.destinations.tables import provider_checks, provider_permissions
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock
 from app.kernel.countries import COUNTRIES
+from app.providers.port import GeoPermission, GeoUnknown
 from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Tenant
 from support.geo import FakeGeo, over_the_wire, permits
 from support.tables import snapshot

@@ -20,10 +20,10 @@ from app.destinations.geo_permissions.permissions import (
     GeoPermissions,
     geo_permissions_from,
 )
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.kernel.countries import COUNTRIES
 from app.kernel.ids import new_id
+from app.providers.port import GeoPermission
 from support.geo import permits
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

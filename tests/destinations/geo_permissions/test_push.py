@@ -7,14 +7,9 @@ import pytest
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.push import Pushed, PushPlan, PushToProvider, plan_push
-from app.destinations.geo_permissions.source import (
-    GeoPermission,
-    GeoUnknown,
-    ItemOutcome,
-    WantedPermission,
-)
 from app.destinations.tables import provider_permissions
 from app.kernel.clock import Clock
+from app.providers.port import GeoPermission, GeoUnknown, ItemOutcome, WantedPermission
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory, Tenant
 from support.geo import FakeGeo, permits
 

@@ -8,11 +8,11 @@ import pytest
 
 from app.destinations.geo_permissions.permissions import GeoPermissions, geo_permissions_from
 from app.destinations.geo_permissions.readiness import Blocker, find_blockers
-from app.destinations.geo_permissions.source import GeoPermission
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.destinations.policy.state import PolicyState
 from app.destinations.storage.load import EffectivePolicy
 from app.kernel.ids import new_id
+from app.providers.port import GeoPermission
 from support.geo import permits
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

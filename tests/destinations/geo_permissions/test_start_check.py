@@ -14,9 +14,9 @@ from app.access.tables import workspaces
 from app.db.engine import Database
 from app.destinations.geo_permissions import start_check
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.source import GeoUnknown
 from app.destinations.geo_permissions.start_check import check_beside_serving
 from app.kernel.clock import Clock
+from app.providers.port import GeoUnknown
 from app.web.registry import register_service
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory
 from support.geo import FakeGeo, permits

@@ -8,9 +8,9 @@ import pytest
 from twilio.http.response import Response
 
 from app.access.principal import Role
-from app.messages.ports import NeverProcessed, Outbound, Outcome
 from app.messages.sending.submit import TRY_FOR_SECONDS, InFlight, Pace, submit
 from app.messages.tables import idempotency_keys, messages
+from app.providers.port import NeverProcessed, Outbound, Outcome
 from app.providers.twilio.transport import NotConnected, Throttled
 from support.factories import Factory, Gateway, Tenant
 from support.fake_twilio import Call, accepted

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from twilio.http.response import Response
 
-from app.access.provider_account import ProviderAccount
 from app.db.encryption import Cipher
-from app.destinations.geo_permissions.source import (
+from app.emulator.server import EmulatorServer
+from app.providers.port import (
     GeoPermission,
     GeoUnknown,
     ItemOutcome,
+    ProviderAccount,
     WantedPermission,
 )
-from app.emulator.server import EmulatorServer
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled

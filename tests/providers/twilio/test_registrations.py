@@ -5,12 +5,11 @@ import json
 import pytest
 from twilio.http.response import Response
 
-from app.access.provider_account import ProviderAccount
 from app.db.encryption import Cipher
+from app.providers.port import ProviderAccount, RegistrationsUnknown
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
-from app.use_cases.refresh import RegistrationsUnknown
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 from support.fake_twilio import Answer, FakeTwilio, refused
 
