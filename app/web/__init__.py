@@ -1,1 +1,1 @@
-"""HTTP conventions of every route: errors, bodies, ids, pages. Knows no feature."""
+"""HTTP conventions of every route: errors, bodies, ids, pages."""

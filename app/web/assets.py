@@ -1,7 +1,4 @@
-"""Static files under versioned addresses.
-
-Browsers may cache them permanently, because changed content has another address.
-"""
+"""Static files under versioned URLs, which browsers may cache permanently."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,7 +14,7 @@ from app.web.registry import get_service, register_service
 from app.web.routes import Answer, Routes
 
 VENDORED = Path(__file__).parent / "vendored"
-# What a folder may hold for the browser; licences and check sums beside it are not served.
+# Served file types; licences and checksums in the folder are not served.
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -31,21 +28,17 @@ routes = Routes("Assets", described=False)
 
 
 class Asset:
-    """One file, read once for a process."""
-
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self.packed = CachedResponse(path.read_bytes(), MEDIA_TYPES[path.suffix])
 
     @cached_property
     def version(self) -> str:
-        """Return the version, derived from the content."""
+        """A hash of the content."""
         return hashlib.sha256(self.packed.content).hexdigest()[:_VERSION_LENGTH]
 
 
 class Assets:
-    """All files that one application serves."""
-
     def __init__(self, folders: Iterable[Path], prefix: str = "") -> None:
         self._prefix = prefix
         self._by_name: dict[str, Asset] = {}
@@ -55,14 +48,13 @@ class Assets:
             self._by_name[asset.name] = asset
 
     def url(self, name: str) -> str:
-        """Return the address of a file, with the prefix of the public URL; KeyError: no such."""
+        """Return the URL of a file, with the public prefix; raises KeyError."""
         return f"{self._prefix}/assets/{self._by_name[name].version}/{name}"
 
     def find(self, version: str, name: str) -> Asset:
         """Return the file of this version.
 
-        Raises:
-            NotFound: there is none; another version must not be cached under its address.
+        Raises `NotFound`, also for another version: it must not be cached under this URL.
         """
         asset = self._by_name.get(name)
         if asset is None or asset.version != version:
@@ -77,13 +69,12 @@ def _read(folder: Path) -> tuple[Asset, ...]:
 
 
 def install_assets(app: Flask, folders: Iterable[Path], prefix: str) -> None:
-    """Serve the files of these folders, and give templates ``asset_url``."""
+    """Serve the files of these folders, and add ``asset_url`` to the templates."""
     register_service(app, Assets(folders, prefix))
     app.jinja_env.globals["asset_url"] = asset_url
 
 
 def asset_url(name: str) -> str:
-    """Return the address of a file of the running application; KeyError: there is none."""
     return get_service(Assets).url(name)
 
 

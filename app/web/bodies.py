@@ -24,34 +24,27 @@ _ROOT = "$"
 
 @dataclass(frozen=True, slots=True)
 class JsonBody(Generic[T]):
-    """A JSON request body; the schema's ``post_load`` makes a ``T``."""
+    """A JSON request body; the schema's ``post_load`` creates a ``T``."""
 
     schema: type[Schema]
 
     def read(self) -> T:
         """Read the body of the current request.
 
-        Raises:
-            UnsupportedMediaType: the content type is not JSON.
-            PayloadTooLarge: more than 64 KiB.
-            BadRequest: not JSON in UTF-8, or an object with a key twice.
-            ValidationFailed: fields are missing, unknown or wrong.
+        Raises `UnsupportedMediaType`, `PayloadTooLarge` (64 KiB), `BadRequest` (not JSON in
+        UTF-8, or a repeated key) and `ValidationFailed`.
         """
         return cast("T", load(_made(self.schema), read_json()))
 
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[T]):
-    """The query parameters; the schema's ``post_load`` makes a ``T``."""
+    """The query parameters; the schema's ``post_load`` creates a ``T``."""
 
     schema: type[Schema]
 
     def read(self) -> T:
-        """Read the query of the current request.
-
-        Raises:
-            ValidationFailed: a parameter is unknown, repeated or wrong.
-        """
+        """Read the query; raises `ValidationFailed`."""
         given = request.args.to_dict(flat=False)
         repeated = {
             f"{_ROOT}.{name}": ["Given more than once."] for name in given if len(given[name]) > 1
@@ -81,7 +74,7 @@ def read_json() -> Any:
 
 
 def _read_body() -> bytes:
-    # One byte more than we take: Werkzeug cuts a longer body of unannounced length in silence.
+    # One byte more than allowed: Werkzeug silently truncates a longer body without Content-Length.
     request.max_content_length = MAX_BODY_BYTES + 1
     try:
         raw = request.get_data()
@@ -93,7 +86,7 @@ def _read_body() -> bytes:
 
 
 class _Refused(ValueError):
-    """JSON that we refuse although Python reads it; the text is safe to show."""
+    """JSON that Python reads but the API refuses; the text is safe to show."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,16 +105,12 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 
 @cache
 def _made(schema: type[Schema]) -> Schema:
-    """Make a schema once: loading changes nothing in it."""
+    """Create a schema once: loading does not change it."""
     return schema()
 
 
 def load(schema: Schema, value: Any) -> Any:
-    """Load a value with a schema.
-
-    Raises:
-        ValidationFailed: with every problem under its JSON path.
-    """
+    """Load a value; raises `ValidationFailed` with every problem by JSON path."""
     unstorable = _unstorable(value)
     try:
         found = schema.load(value)
@@ -133,7 +122,7 @@ def load(schema: Schema, value: Any) -> Any:
 
 
 def _unstorable(value: Any, path: str = _ROOT) -> dict[str, list[str]]:
-    """Find every text, and every key of an object, that a database would not take."""
+    """Find every text and object key that a database would refuse."""
     if isinstance(value, str):
         return {} if is_storable(value) else {path: [UNSTORABLE]}
     inner: Iterable[tuple[object, Any]] = ()

@@ -11,7 +11,7 @@ from flask import Response, request
 
 
 class CachedResponse:
-    """Content and its gzip form, which is made at the first request for it and kept."""
+    """Content and its gzip form, which is created once."""
 
     def __init__(self, content: bytes, media_type: str) -> None:
         self.content = content
@@ -19,13 +19,13 @@ class CachedResponse:
 
     @cached_property
     def gzipped(self) -> bytes | None:
-        """Return the gzip form; None if it is not shorter."""
+        """The gzip form; None if it is not shorter."""
         made = gzip.compress(self.content, mtime=0)
         return made if len(made) < len(self.content) else None
 
     @cached_property
     def etag(self) -> str:
-        """Return the strong tag of the plain form, without quotes."""
+        """The strong tag of the plain form, without quotes."""
         return hashlib.sha256(self.content).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""Headers that come with a change: its condition and its reason."""
+"""Request headers of a change: its condition and its reason."""
 
 import re
 
@@ -13,7 +13,7 @@ _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def change_reason() -> str | None:
-    """Return the reason that the request gives, for the history."""
+    """Return `X-Change-Reason`."""
     given = request.headers.get("X-Change-Reason", "").strip()
     text = given.encode("latin-1", "replace").decode("utf-8", "replace")
     return text[:_MAX_REASON] or None

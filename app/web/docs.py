@@ -1,7 +1,6 @@
 """The API reference at ``/docs``: an index of operations, opened in Swagger UI.
 
-Both come from the description at ``/openapi.json``. Swagger UI is large, so it is loaded when an
-operation is opened.
+Swagger UI is large, so it is loaded when an operation is opened.
 """
 
 from collections.abc import Iterator
@@ -25,8 +24,6 @@ routes = Routes("Operations")
 
 @dataclass(frozen=True, slots=True)
 class OperationLine:
-    """One operation in the index."""
-
     tag: str
     method: str
     path: str
@@ -35,7 +32,7 @@ class OperationLine:
 
 
 def lines_of(document: dict[str, Any]) -> Iterator[OperationLine]:
-    """List the operations of a description, each with its anchor in Swagger UI."""
+    """List the operations of a description, with their anchors in Swagger UI."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             tag = operation["tags"][0]
@@ -45,7 +42,7 @@ def lines_of(document: dict[str, Any]) -> Iterator[OperationLine]:
 
 @routes.add("GET", "/docs", guard=Anyone("the reference is no secret"), answers={200: "text/html"})
 def docs(_: None) -> Answer:
-    """Show the API reference for people."""
+    """Show the API reference."""
     document = get_service(Description).document
     sections: dict[str, list[OperationLine]] = {}
     for line in lines_of(document):

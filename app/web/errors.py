@@ -1,4 +1,4 @@
-"""The table from public errors to HTTP, and the error handlers."""
+"""The mapping of public errors to HTTP, and the error handlers."""
 
 import structlog
 from flask import Flask, Response, json
@@ -64,7 +64,6 @@ def error_answer(error: e.PublicError) -> Response:
 
 
 def install_error_handlers(app: Flask) -> None:
-    """Make every error of the app, foreseen or not, answer in the public form."""
     app.register_error_handler(e.PublicError, error_answer)
     app.register_error_handler(HTTPException, http_error_answer)
     app.register_error_handler(Exception, _defect)
@@ -78,7 +77,6 @@ def public_of(error: HTTPException) -> e.PublicError | None:
 
 
 def http_error_answer(error: HTTPException) -> Response:
-    """Write an error of the framework in the public form."""
     public = public_of(error)
     if public is None:
         return _defect(error)

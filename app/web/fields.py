@@ -31,7 +31,7 @@ class StrictSchema(Schema):
 
 
 class Text(fields.String):
-    """A text that can be stored: no NUL and no half of a surrogate pair."""
+    """A text that every database can store."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -43,7 +43,7 @@ class Text(fields.String):
 
 
 class WholeNumber(fields.Integer):
-    """A whole number as a query or a form holds it: ASCII digits."""
+    """A whole number in a query or form: ASCII digits."""
 
     def _validated(self, value: Any) -> int:
         if not isinstance(value, str) or read_whole_number(value) is None:
@@ -52,7 +52,7 @@ class WholeNumber(fields.Integer):
 
 
 class Id(fields.UUID):
-    """An id in its one form: a UUID with hyphens, in lower or upper case."""
+    """A UUID with hyphens."""
 
     default_error_messages = {"invalid_uuid": "Must be a UUID."}  # noqa: RUF012
 
@@ -66,7 +66,7 @@ class Id(fields.UUID):
 
 
 class E164Text(Text):
-    """A text in E.164 form; which number it names is decided later, under its own code."""
+    """A text in E.164 form; the number itself is checked later."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -78,7 +78,7 @@ class E164Text(Text):
 
 
 class PhoneNumberField(Text):
-    """A phone number in canonical form; for another spelling the message names that form."""
+    """A phone number in canonical form, which is named in the error for another form."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -91,8 +91,6 @@ class PhoneNumberField(Text):
 
 
 class Country(Text):
-    """A country code that a destination policy may name."""
-
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
@@ -116,16 +114,14 @@ class TextMap(fields.Dict):
         except SchemaError as problem:
             if not isinstance(problem.messages, dict):
                 raise
-            told = {
+            messages = {
                 key: [text for texts in of_entry.values() for text in texts]
                 for key, of_entry in problem.messages.items()
             }
-            raise SchemaError(told) from problem
+            raise SchemaError(messages) from problem
 
 
 class Timestamp(fields.AwareDateTime):
-    """A time in RFC 3339."""
-
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> datetime:

@@ -41,33 +41,28 @@ _OF_PROXIES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Anyone:
-    """Guard of a page that anyone may ask for, with the reason."""
+    """Guard of a public page; ``rule`` is the reason."""
 
     rule: str
 
     def __call__(self) -> None:
-        """Let everyone pass."""
+        """Permit every request."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsToken:
-    """The token that ``/metrics`` asks everyone for; None: only this machine is answered."""
+    """The token of ``/metrics``; if None, only this machine is answered."""
 
     token: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TokenOrLoopback:
-    """Guard of ``/metrics``."""
+    """Guard of ``/metrics``: the token, or this machine if there is none."""
 
     rule: str = "the metrics token, or loopback where none is set"
 
     def __call__(self) -> None:
-        """Let bearers of the token pass, or this machine where no token is set.
-
-        Raises:
-            Unauthorized: everyone else.
-        """
         wanted = get_service(MetricsToken).token
         if wanted is None:
             if not _is_direct_from_loopback():
@@ -82,10 +77,10 @@ class TokenOrLoopback:
 
 def _is_direct_from_loopback() -> bool:
     # A proxy on this machine has a loopback address too, and adds headers or keeps the public host.
-    # A page whose name was pointed at loopback (DNS rebinding) has its own name as the host.
+    # With DNS rebinding, the host is the attacker's name.
     if any(_OF_PROXIES.search(name) for name, _ in request.headers):
         return False
-    # A target with a host of its own is one for a proxy, and takes precedence over the header.
+    # An absolute request target is meant for a proxy, and takes precedence over the header.
     if not str(request.environ.get("RAW_URI", "/")).startswith("/"):
         return False
     host = _HOST.fullmatch(request.headers.get("Host", ""))
@@ -117,7 +112,7 @@ def healthz(_: None) -> Answer:
     answers={200: Readiness, 503: Readiness},
 )
 def readyz(_: None) -> Answer:
-    """Say whether the database, its migrations and the secrets of this host are ready."""
+    """Report whether the database, its migrations and the secrets of this host are ready."""
     wanted = latest_revision()
     beat = skew = differing = None
     try:
@@ -160,7 +155,7 @@ def _readiness(
 
 @routes.add("GET", "/version", guard=Anyone("the version is no secret"), answers={200: Version})
 def get_version(_: None) -> Answer:
-    """Say which version this is."""
+    """Return the version."""
     return json_answer({"name": "borderpost", "version": version("borderpost")})
 
 

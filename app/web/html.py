@@ -9,7 +9,6 @@ CONTENT_SECURITY_POLICY = (
 
 
 def html_answer(text: str, status: int = 200) -> Response:
-    """Answer with a page."""
     answer = Response(text, status=status, content_type="text/html; charset=utf-8")
     answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return answer

@@ -19,7 +19,7 @@ import structlog
 
 from app.kernel.masking import mask_numbers_in
 
-# SQLite names the rule and its columns; its other texts repeat parts of the statement.
+# SQLite's messages for broken constraints; its other messages repeat parts of the statement.
 _BROKEN_RULE = re.compile(r"[A-Z ]+ constraint failed: [\w., ]+", re.ASCII)
 _TOLD_OF_A_ROW = ("sqlstate", "table_name", "column_name", "constraint_name")
 
@@ -39,11 +39,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _describe(error: BaseException) -> str:
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    told = "".join(f" [{fact}]" for fact in _facts(getattr(error, "orig", None)))
+    details = "".join(f" [{fact}]" for fact in _facts(getattr(error, "orig", None)))
     places = "".join(traceback.format_tb(error.__traceback__)).rstrip()
     grouped = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     inner = "".join(f"\nholding {_describe(one)}" for one in grouped)
-    return f"{kind}{told}\n{places}{inner}".rstrip()
+    return f"{kind}{details}\n{places}{inner}".rstrip()
 
 
 def _facts(driver_error: object) -> list[str]:
@@ -82,12 +82,11 @@ _OWN_LOGGERS = ("app.", "gunicorn.")
 
 
 def mask_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:
-    """Mask every value of a log line."""
     return {name: _masked(name, value) for name, value in line.items()}
 
 
 def mask_text(text: str) -> str:
-    """Mask numbers and remove tokens in any text."""
+    """Mask numbers and remove tokens."""
     return mask_numbers_in(_TOKENS.sub(_LEFT_OUT, text))
 
 
@@ -104,25 +103,25 @@ def _masked(name: str, value: Any) -> Any:
             return {mask_text(str(key)): _masked(str(key), inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_masked(name, inner) for inner in value]
-        case _:  # what it says of itself may be anything
+        case _:  # its repr may contain anything
             return f"<{type(value).__qualname__}>"
 
 
 def _passes(record: logging.LogRecord) -> bool:
-    # Below a warning, libraries tell what they work with: rows, URLs, requests.
+    # Below WARNING, libraries log rows, URLs and requests.
     return record.levelno >= logging.WARNING or record.name.startswith(_OWN_LOGGERS)
 
 
 class _Lines:
-    """Writes the finished lines of one logger; ``name`` is part of each."""
+    """Writes the finished lines of one logger."""
 
     def __init__(self, name: str, handler: "logging.StreamHandler[TextIO]") -> None:
         self.name = name
         self._handler = handler
 
     def msg(self, line: str) -> None:
-        """Write a line; one that cannot be written is lost."""
-        self._handler.acquire()  # the lock of all lines, which logging renews after a fork
+        """Write a line; if that fails, the line is lost."""
+        self._handler.acquire()  # logging renews this lock after a fork
         try:
             with suppress(OSError, ValueError):
                 self._handler.stream.write(line + "\n")
@@ -134,7 +133,7 @@ class _Lines:
 
 
 def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Write structlog's and every library's lines, each through the one masking processor."""
+    """Write structlog's and every library's lines through the masking processor."""
     handler = logging.StreamHandler(stream or sys.stderr)
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -163,5 +162,5 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # A line that cannot be written is lost: Python would show it on standard error, unmasked.
+    # Otherwise Python prints a line that cannot be written to standard error, unmasked.
     logging.raiseExceptions = False

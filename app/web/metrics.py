@@ -1,4 +1,4 @@
-"""Prometheus metrics; labels hold ids and codes, never numbers or texts."""
+"""Prometheus metrics; labels contain ids and codes, never numbers or texts."""
 
 import os
 from collections.abc import Callable
@@ -64,13 +64,13 @@ BUILD = Gauge(
 
 @dataclass(frozen=True, slots=True)
 class StoredFigures:
-    """Gauges that are read from the database, each with the function that counts it."""
+    """Gauges with the functions that read them from the database."""
 
     counts: tuple[tuple[Gauge, Callable[[Connection, datetime], int]], ...]
 
 
 def exposition() -> bytes:
-    """Write the counters of all processes of this gateway in Prometheus' text format."""
+    """Write the metrics of all processes of this host in Prometheus' text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(PROCESS_REGISTRY)
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""The folder in which the processes of one gateway share their metrics."""
+"""The folder in which the processes of one host share their metrics."""
 
 import os
 import tempfile
@@ -7,10 +7,10 @@ from functools import cache
 
 @cache
 def make_metrics_folder() -> str:
-    """Make the folder, once in a process, and name it to prometheus_client by its variable.
+    """Create the folder once in a process, and set prometheus_client's variable.
 
-    gunicorn reads its configuration again with each reload, and the same folder is then returned.
-    It must be called before anything imports prometheus_client.
+    It must be called before prometheus_client is imported. On a reload of gunicorn's
+    configuration, it returns the same folder.
     """
     folder = tempfile.mkdtemp(prefix="borderpost-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

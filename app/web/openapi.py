@@ -27,20 +27,18 @@ from app.web.routes import Answer, Endpoint, Routes, Shape
 class _Converter(OpenAPIConverter):
     def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
         shape: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
-        # A client that was generated from the description must not refuse a new field.
+        # Generated clients must accept new fields in answers.
         if not isinstance(schema, StrictSchema):
             shape.pop("additionalProperties", None)
         return shape
 
 
 class SchemaPlugin(MarshmallowPlugin):
-    """Apispec's plugin, with the rule above."""
-
     Converter = _Converter
 
 
 def either(own: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
-    """Describe a status that a route answers with a document of its own and with an error."""
+    """Describe a status that is either the route's own answer or an error."""
     ours, theirs = (one["content"]["application/json"] for one in (own, error))
     document = {
         "schema": {"anyOf": [ours["schema"], theirs["schema"]]},
@@ -75,7 +73,6 @@ def body_content(shape: Shape) -> dict[str, Any]:
 
 
 def meaning_of(shape: Shape) -> str:
-    """Return the description of a response."""
     if shape is None:
         return "Done."
     if isinstance(shape, tuple):
@@ -123,7 +120,7 @@ def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
 
 
 def errors_of(endpoint: Endpoint) -> list[type[e.PublicError]]:
-    """List every error that a route can answer, its own and those of its declaration."""
+    """List every error that a route can answer."""
     found = [*endpoint.errors, *_ALWAYS]
     if endpoint.guard.rule in _KEYED:
         found += _OF_KEYS
@@ -217,7 +214,7 @@ def _name(schema: Any) -> str:
 
 
 class Description:
-    """The description of one application, written at the first request for it."""
+    """The description of one application, created at the first request."""
 
     def __init__(self, endpoints: Iterable[Endpoint], server: str) -> None:
         self._endpoints = endpoints
@@ -225,12 +222,10 @@ class Description:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """Return the OpenAPI document."""
         return describe(self._endpoints, self._server)
 
     @cached_property
     def packed(self) -> CachedResponse:
-        """Return the document as JSON."""
         return CachedResponse(json.dumps(self.document).encode(), "application/json")
 
 

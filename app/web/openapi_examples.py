@@ -54,7 +54,6 @@ def example_of(schema: type[Schema]) -> dict[str, Any]:
 
 
 def parameter_example(name: str) -> Any:
-    """Return an example of an id or word in a path."""
     return _BY_NAME.get(name, _OWN_ID if name.endswith("_id") else None)
 
 

@@ -41,7 +41,7 @@ COMMON_HEADERS: dict[str, dict[str, Any]] = {
 
 
 def success_headers(own: Mapping[str, str], *, is_keyed: bool) -> dict[str, dict[str, Any]]:
-    """Describe the headers of an answer that is no error; a key is told its rate."""
+    """Describe the headers of a success; ``is_keyed`` adds the rate limit."""
     described = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in own.items()
     }

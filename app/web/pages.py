@@ -30,13 +30,13 @@ class PageToken(fields.Field[UUID]):
             found = UUID(bytes=base64.urlsafe_b64decode(f"{value}=="))
         except (ValueError, binascii.Error) as problem:
             raise SchemaError("Not a page token of this list.") from problem
-        if _token(found) != value:  # base64 skips the characters that it does not know
+        if _token(found) != value:  # b64decode skips unknown characters
             raise SchemaError("Not a page token of this list.")
         return found
 
 
 class PageQuery(Schema):
-    """Query parameters that every list takes."""
+    """Query parameters of every list."""
 
     limit = WholeNumber(
         load_default=DEFAULT_LIMIT,
@@ -51,7 +51,7 @@ class PageQuery(Schema):
 def page(
     rows: Sequence[T], limit: int, identify: Callable[[T], UUID], render: Callable[[T], Any]
 ) -> dict[str, Any]:
-    """Render up to ``limit`` of the rows; one row more than that says that a next page exists."""
+    """Render up to ``limit`` rows; an additional row means that there is a next page."""
     shown = rows[:limit]
     has_more = len(rows) > limit
     return {

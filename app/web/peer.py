@@ -1,6 +1,6 @@
-"""Where a request comes from: the address of the direct peer.
+"""The address of the direct peer.
 
-Headers in which a proxy names somebody else are trusted for nothing: everybody can write them.
+Forwarding headers are ignored, because every client can set them.
 """
 
 import ipaddress
@@ -11,12 +11,12 @@ _NETWORK_BITS = 64
 
 
 def peer_address() -> str:
-    """Return the address that the request came from; of a local socket: "local"."""
+    """Return the address of the peer; "local" for a local socket."""
     return request.remote_addr or "local"
 
 
 def address_group(address: str) -> str:
-    """Return what one subscriber can change at will: an IPv4 address, or an IPv6 network of /64."""
+    """Return the range that one subscriber controls: an IPv4 address, or an IPv6 /64."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

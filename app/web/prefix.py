@@ -6,16 +6,15 @@ from typing import Any
 
 
 class PrefixMiddleware:
-    """Serves the same paths with and without the prefix, and remembers which it was."""
+    """Serves the same paths with and without the prefix."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], prefix: str) -> None:
         self._app = app
         self._prefix = prefix
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Take the prefix off if the request has it; no other script name counts."""
         path = environ.get("PATH_INFO", "")
-        # Links have the prefix also where a proxy has taken it off.
+        # Links need the prefix also if a proxy has stripped it.
         environ["SCRIPT_NAME"] = self._prefix
         if self._prefix and path.startswith(self._prefix + "/"):
             environ["PATH_INFO"] = path[len(self._prefix) :]

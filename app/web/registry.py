@@ -1,4 +1,4 @@
-"""The service registry of a running app: services by type."""
+"""The service registry of an app: services by type."""
 
 from typing import TypeVar, cast
 
@@ -9,10 +9,9 @@ _KEY = "borderpost"
 
 
 def register_service(app: Flask, service: object, *, as_type: type | None = None) -> None:
-    """Register a service under its own type, or under the protocol it implements."""
+    """Register a service under its own type, or under a protocol that it implements."""
     app.extensions.setdefault(_KEY, {})[as_type or type(service)] = service
 
 
 def get_service(wanted: type[T]) -> T:
-    """Return the service of a type; asking for one that was never provided is a defect."""
     return cast("T", current_app.extensions[_KEY][wanted])

@@ -14,7 +14,7 @@ from app.web.waiting import condition_to_run_again
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-# A client may make up methods; each label value would be kept for ever.
+# Unknown methods are not labels: each label value is kept forever.
 _COUNTED_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 _UNUSED_FEATURES = (
@@ -51,7 +51,6 @@ _HEADERS = "borderpost.headers"
 
 
 def install_request_handling(app: Flask, *, is_https: bool) -> None:
-    """Add the request id, the log line, the headers and the body limit to an app."""
     app.extensions[_HEADERS] = API_HEADERS | (_HSTS if is_https else {})
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
@@ -60,13 +59,13 @@ def install_request_handling(app: Flask, *, is_https: bool) -> None:
 
 
 def headers_of(app: object) -> Mapping[str, str]:
-    """Return the headers that every answer of an app has, unless it says otherwise."""
+    """Return the default headers of an app's answers."""
     found: Mapping[str, str] = getattr(app, "extensions", {}).get(_HEADERS, API_HEADERS)
     return found
 
 
 def request_id_of(given: str) -> str:
-    """Return the request id that a client gave, or a new one where it gave no usable one."""
+    """Return the client's request id, or a new one if it is missing or unusable."""
     return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
 
 
@@ -89,7 +88,7 @@ def _finish(answer: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "unmatched"
     method = request.method if request.method in _COUNTED_METHODS else "other"
     REQUEST_SECONDS.labels(method, route, answer.status_code).observe(seconds)
-    # The query is left out on purpose: it may hold numbers.
+    # Without the query, which may contain numbers.
     _log.info(
         "request",
         method=method,

@@ -1,7 +1,6 @@
 """Declaration of routes: access rule, schemas and errors in one place.
 
-The declaration serves the request, the API description and the architecture tests. A route without
-an access rule cannot be declared.
+The request, the API description and the architecture tests use the declaration.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from app.kernel.ids import parse_id
 from app.web.bodies import JsonBody, Query
 
 Answer = Response
-# What an answer holds: a JSON document, a media type, nothing, or one of several.
+# The content of an answer: a JSON schema, a media type, nothing, or one of several.
 Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
 
@@ -27,7 +26,7 @@ class Guard(Protocol):
 
     @property
     def rule(self) -> str:
-        """Name the access rule: a role, or why none is needed."""
+        """The access rule: a role, or why none is needed."""
 
     def __call__(self) -> object:
         """Return the principal, or raise a public error."""
@@ -59,7 +58,7 @@ class Endpoint:
 
 
 class Routes:
-    """The routes of one feature; pages for people are not part of the API's description."""
+    """The routes of one feature; console pages are not part of the API description."""
 
     def __init__(
         self,
@@ -118,7 +117,6 @@ class Routes:
         return declare
 
     def blueprint(self) -> Blueprint:
-        """Make the Flask blueprint that serves these routes."""
         blueprint = Blueprint(self.tag, __name__)
         for place, endpoint in enumerate(self.endpoints):
             rule = endpoint.path.replace("{", "<").replace("}", ">")
@@ -154,14 +152,12 @@ def _path_value(name: str, value: str) -> UUID | str:
 def json_answer(
     value: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with a JSON document."""
     return json_text_answer(json.dumps(value), status, headers)
 
 
 def json_text_answer(
     text: str, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with a JSON document that is already written."""
     answer = Response(text, status=status, mimetype="application/json")
     answer.headers.update(headers or {})
     return answer

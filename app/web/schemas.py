@@ -29,20 +29,20 @@ class Health(Schema):
 
 
 class SchemaState(Schema):
-    """The migration that the database is at, and the one that the program wants."""
+    """The migration of the database, and the one that the program needs."""
 
     found = fields.String(required=True, allow_none=True, metadata={"example": "0007"})
     wanted = fields.String(required=True, metadata={"example": "0007"})
 
 
 class WorkerState(Schema):
-    """When a worker was last heard of; reported, not required."""
+    """The last heartbeat of a worker; reported, not required."""
 
     heartbeat_at = fields.DateTime(required=True, allow_none=True)
 
 
 class ClockState(Schema):
-    """How far this host's clock is ahead of the database's; reported, nothing is required of it."""
+    """How far this host's clock is ahead of the database's; reported, not required."""
 
     skew_seconds = fields.Float(required=True, allow_none=True, metadata={"example": 0.0})
 
@@ -59,7 +59,7 @@ class Readiness(Schema):
 
 
 class Version(Schema):
-    """Which program this is."""
+    """The name and version of this program."""
 
     name = fields.String(required=True, metadata={"example": "borderpost"})
     version = fields.String(required=True, metadata={"example": "0.1.0"})

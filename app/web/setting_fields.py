@@ -12,7 +12,7 @@ from app.kernel.provider_sids import canonical_sid
 
 
 class Name(fields.String):
-    """A name: one line that could not be taken for an id."""
+    """A name: one line that does not look like an id."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         name = super()._deserialize(value, *args, **kwargs)
@@ -23,42 +23,40 @@ class Name(fields.String):
 
 
 class SettingsForm(validate.Regexp):
-    """The whole value has a form; the expression means the same to JavaScript, for the API."""
+    """Matches the whole value; the expression must mean the same in JavaScript, for OpenAPI."""
 
     def __init__(self, expression: str, error: str) -> None:
         super().__init__(f"^{expression}$", error=error)
 
     def __call__(self, value: Any) -> Any:
-        """Match the whole text, without a trailing line break."""
         if self.regex.fullmatch(value) is None:
             raise ValidationError(self._format_error(value))
         return value
 
 
 class _Sid(fields.String):
-    """An identifier of Twilio's; its hexadecimal digits are kept in lower case."""
+    """A Twilio SID; its hexadecimal digits are stored in lower case."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         return canonical_sid(super()._deserialize(value, *args, **kwargs))
 
 
 def sid(prefixes: str, *, may_be_empty: bool = False, required: bool = True) -> fields.String:
-    """Return a field for Twilio's identifiers: ``(QE|CM)`` and 32 hexadecimal digits."""
-    said = " or ".join(prefixes.strip("()").split("|"))
-    form, error = f"{prefixes}[0-9a-fA-F]{{32}}", f"Must be {said} and 32 hexadecimal digits"
+    """Return a field for Twilio SIDs: ``(QE|CM)`` and 32 hexadecimal digits."""
+    kinds = " or ".join(prefixes.strip("()").split("|"))
+    form, error = f"{prefixes}[0-9a-fA-F]{{32}}", f"Must be {kinds} and 32 hexadecimal digits"
     if may_be_empty:
         form, error = f"({form})?", f"{error}, or empty"
     return _Sid(required=required, validate=SettingsForm(form, f"{error}."))
 
 
 def days(**kwargs: Any) -> fields.Integer:
-    """Return a field for a number of days that something is kept."""
     bounds = validate.Range(min=1, max=3650, error="Must be from {min} to {max} days.")
     return fields.Integer(strict=True, validate=bounds, **kwargs)
 
 
 def status(choices: tuple[str, ...] = ()) -> fields.String:
-    """Return a field for a status in Twilio's words: one of a closed set, or any of its form."""
+    """Return a field for a Twilio status: one of ``choices``, or any word if empty."""
     if choices:
         return fields.String(validate=validate.OneOf(choices, error="Must be one of: {choices}."))
     return fields.String(

@@ -1,7 +1,7 @@
-"""How a request that must wait gives its thread back: the web server runs it again later.
+"""Lets a request that must wait give its thread back; the web server runs it again.
 
-The server keeps the whole request, so a view that cannot go on yet returns, and is called once more
-when its condition holds or its time is over. Under another server, nothing waits.
+The server keeps the whole request. A view that cannot continue returns, and is called again when
+its condition holds or its time is over. Other servers do not support waiting.
 """
 
 from collections.abc import Callable
@@ -12,23 +12,22 @@ _RUN_AGAIN_WHEN = "borderpost.run_again_when"
 
 
 def allow_waiting(environ: dict[str, Any]) -> None:
-    """Let this run of a request end without an answer; called by the server."""
+    """Mark a run of a request as repeatable; called by the server."""
     environ[_MAY_WAIT] = True
 
 
 def may_wait(environ: dict[str, Any]) -> bool:
-    """Say whether the server runs this request again where it asks for that."""
     return _MAY_WAIT in environ
 
 
 def run_again_when(environ: dict[str, Any], condition: Callable[[], bool]) -> None:
     """Ask the server to drop the answer of this run and to run the request again.
 
-    The condition is asked often, on the thread of the event loop: it must not block.
+    The condition is called often in the event loop, so it must not block.
     """
     environ[_RUN_AGAIN_WHEN] = condition
 
 
 def condition_to_run_again(environ: dict[str, Any]) -> Callable[[], bool] | None:
-    """Return the condition to wait for, or None where the answer is final."""
+    """Return the condition to wait for; None if the answer is final."""
     return environ.get(_RUN_AGAIN_WHEN)

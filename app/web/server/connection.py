@@ -1,4 +1,4 @@
-"""One client's connection, as the event loop sees it; no call here blocks."""
+"""A client's connection in the event loop; its methods never block."""
 
 import resource
 import selectors
@@ -12,12 +12,12 @@ from app.web.server.request_reader import RequestReader
 
 _READ_BYTES = 64 * 1024
 NEVER = float("inf")
-# File descriptors that connections never take: the database, Twilio, logs, metrics.
+# File descriptors reserved for the database, Twilio, logs and metrics.
 _DESCRIPTORS_FOR_OTHERS = 256
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """The event that a connection waits for."""
 
     IDLE = auto()  # the first byte of the next request
     HEAD = auto()
@@ -31,7 +31,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How many seconds each part of an exchange may take."""
+    """The time limit of each part of an exchange, in seconds."""
 
     head: float = 10.0
     body: float = 20.0
@@ -63,7 +63,7 @@ class Connection:
     condition: Callable[[], bool] | None = None
 
     def receive(self) -> bytes | None:
-        """Return the bytes that have arrived, none where the client has closed; None: not yet."""
+        """Return the arrived bytes: b"" if the client has closed, None if there are none."""
         try:
             return self.sock.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -72,14 +72,14 @@ class Connection:
             return b""
 
     def invite_body(self) -> None:
-        """Send an interim answer to a client that waits for one before it sends its body."""
+        """Send 100 Continue to a client that waits for it before it sends its body."""
         try:
             self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         except OSError:
-            return  # without its body, the deadline ends the connection
+            return  # if no body follows, the deadline ends the connection
 
     def send(self) -> None:
-        """Send of the answer as much as the client takes."""
+        """Send as much of the answer as the client takes."""
         try:
             self.unsent = self.unsent[self.sock.send(self.unsent) :]
         except (BlockingIOError, InterruptedError):
@@ -88,7 +88,7 @@ class Connection:
             self.unsent, self.keep_alive = b"", False
 
     def watch(self, events: int) -> None:
-        """Have the poller watch for these events, or for none."""
+        """Watch for these events; 0 for none."""
         if events == self.watched:
             return
         if not self.watched:
@@ -104,9 +104,10 @@ class Connection:
             self.on_event(self)
 
     def end_writing(self) -> bool:
-        """Say that no answer follows; False where the client is gone.
+        """End the answer; return False if the client is gone.
 
-        Closed with bytes unread, the connection would be reset and the last answer lost.
+        If the connection were closed with unread bytes, it would be reset and the answer
+        lost.
         """
         try:
             self.sock.shutdown(socket.SHUT_WR)
@@ -115,7 +116,6 @@ class Connection:
         return True
 
     def close(self) -> None:
-        """Close the socket."""
         self.watch(0)
         self.phase = Phase.CLOSED
         self.sock.close()
@@ -123,12 +123,11 @@ class Connection:
 
 @dataclass(slots=True)
 class Outbox:
-    """Stands in for the socket that gunicorn writes an answer to."""
+    """Collects the answer that gunicorn writes to a socket."""
 
     parts: list[bytes] = field(default_factory=list)
 
     def sendall(self, data: bytes) -> None:
-        """Keep the data."""
         self.parts.append(data)
 
 

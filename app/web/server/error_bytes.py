@@ -1,4 +1,4 @@
-"""Answers to bytes that are no request: the form of all errors, without the application."""
+"""Error answers to malformed requests, without the application."""
 
 import json
 from email.utils import formatdate
@@ -25,7 +25,7 @@ class RequestTimeout(Exception):
     """A request did not arrive in time."""
 
 
-# The text never repeats what the client sent: it may hold a number.
+# The text never repeats the client's bytes, which may contain a number.
 _TEXTS: dict[type[Exception], tuple[int, str]] = {
     RequestTimeout: (408, "The request did not arrive in time."),
     LimitRequestLine: (414, "The request line is too long."),
@@ -41,7 +41,7 @@ _TEXTS: dict[type[Exception], tuple[int, str]] = {
 def error_bytes(error: Exception, request: Any | None, app: object) -> bytes:
     """Write the whole HTTP answer to an error; the connection is closed after it.
 
-    ``request`` is gunicorn's, where its head could be read; ``app`` names the common headers.
+    ``request`` is gunicorn's, if its head could be read; ``app`` has the common headers.
     """
     status, public = _public_of(error)
     body = json.dumps({"code": public.code, "message": public.text}).encode()

@@ -1,6 +1,6 @@
-"""Collecting the bytes of one connection until a whole request is there; no socket here.
+"""Collects the bytes of a connection until a request is complete, without a socket.
 
-gunicorn's own parser decides what a request is. It is asked once for each head, when the head is
+gunicorn's parser decides what a request is. It is called once for each head, when the head is
 complete or already wrong, so bytes that arrive one at a time cost no more than others.
 """
 
@@ -30,11 +30,11 @@ from app.kernel.errors import PayloadTooLarge
 from app.web.bodies import MAX_BODY_BYTES
 
 MAX_HEAD_BYTES = 64 * 1024
-# The application takes one byte more than it accepts, to know that a body is too large.
+# One byte more than the application accepts, so that it can refuse the body.
 _MAX_BUFFERED_BODY = MAX_BODY_BYTES + 1
 _MAX_CHUNK_LINE = 1024
-# Each chunk costs the event loop microseconds, however small it is: a body of chunks of one byte
-# would hold up all other connections.
+# Each chunk costs the event loop microseconds: a body of one-byte chunks would block all other
+# connections.
 MAX_CHUNKS = 1024
 _MAX_TRAILER_BYTES = 8 * 1024
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
@@ -43,14 +43,14 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class TooManyChunks(ParseException):  # type: ignore[misc]
-    """A body came in more chunks than are decoded."""
+    """A body has more chunks than are decoded."""
 
 
 class RequestReader:
-    """Turns the bytes of one connection into requests whose bodies are complete.
+    """Turns the bytes of one connection into requests with complete bodies.
 
-    Raises gunicorn's errors for what is not HTTP, and `PayloadTooLarge`; after an error, where the
-    next request begins is unknown, so the connection must be closed.
+    Raises gunicorn's errors for malformed requests, and `PayloadTooLarge`. After an error the
+    connection must be closed, because the start of the next request is unknown.
     """
 
     def __init__(self, cfg: Any, peer: Any) -> None:
@@ -64,16 +64,15 @@ class RequestReader:
 
     @property
     def has_begun(self) -> bool:
-        """Say whether a part of a request is there."""
+        """Whether a part of a request has arrived."""
         return self._body is not None or bool(self._buffer)
 
     @property
     def is_in_body(self) -> bool:
-        """Say whether the head is complete and the body is not."""
+        """Whether the head is complete and the body is not."""
         return self._body is not None
 
     def feed(self, data: bytes) -> None:
-        """Add bytes that arrived."""
         self._buffer += data
 
     def next_request(self) -> Any | None:
@@ -109,13 +108,13 @@ class RequestReader:
             self._body = _SizedBody(reader.length)
 
     def _end_of_head(self) -> int | None:
-        """Return how many bytes to give to the parser, or None while it would ask for more."""
+        """Return how many bytes to give to the parser; None while it would ask for more."""
         buffer, searched = self._buffer, self._searched
         found = buffer.find(_END_OF_HEAD, max(0, searched - 3))
         if found >= 0:
             return found + len(_END_OF_HEAD)
-        # A line that ends with a bare line feed never ends for the parser, and too long a request
-        # line never fits: it refuses both from what is there.
+        # The parser never ends a line at a bare line feed, and refuses a request line that is too
+        # long: it can refuse both without more bytes.
         if buffer.count(b"\n", searched) != buffer.count(b"\r\n", max(0, searched - 1)):
             return len(buffer)
         longest_line = self._cfg.limit_request_line or MAX_HEAD_BYTES
@@ -128,27 +127,26 @@ class RequestReader:
 
 
 def _asks_to_close(request: Any) -> bool:
-    """Say whether ``close`` is among the connection options; gunicorn sees only one option."""
+    """Whether ``close`` is a connection option; gunicorn sees only one option."""
     options = ",".join(value for name, value in request.headers if name == "CONNECTION")
     return "close" in {option.strip(" \t").lower() for option in options.split(",")}
 
 
 def _require_chunks_alone(request: Any) -> None:
-    """Refuse a body that is also compressed: gunicorn would pass it on as it came."""
+    """Refuse a compressed body, which gunicorn would pass on without decompressing."""
     codings = [value for name, value in request.headers if name == "TRANSFER-ENCODING"]
     if [coding.strip().lower() for coding in codings] != ["chunked"]:
         raise UnsupportedTransferCoding("only chunked is decoded")
 
 
 class _Head(Unreader):  # type: ignore[misc]
-    """Gives the parser the bytes of a head, and an error where it asks for more."""
+    """Gives the parser the bytes of a head, and an error if it asks for more."""
 
     def __init__(self, head: bytes) -> None:
         super().__init__()
         self._head = head
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return the head, once."""
         del size_hint
         if not self._head:
             raise InvalidRequestLine("the head is malformed")
@@ -157,7 +155,7 @@ class _Head(Unreader):  # type: ignore[misc]
 
 
 class _SizedBody:
-    """A body of announced length."""
+    """A body with Content-Length."""
 
     def __init__(self, length: int) -> None:
         if length > _MAX_BUFFERED_BODY:
@@ -166,7 +164,7 @@ class _SizedBody:
         self.data = b""
 
     def take(self, buffer: bytearray) -> bool:
-        """Take the body out of the buffer once it is complete; say whether it is."""
+        """Move the body out of the buffer once it is complete; return whether it is."""
         if len(buffer) < self._length:
             return False
         self.data = bytes(buffer[: self._length])
@@ -184,7 +182,7 @@ class _Part(Enum):
 class _ChunkedBody:
     """A body in chunks (RFC 9112, section 7.1), decoded as it arrives.
 
-    gunicorn's own reader would wait for bytes in the middle of a chunk.
+    gunicorn's own reader would block in the middle of a chunk.
     """
 
     def __init__(self, request: Any) -> None:
@@ -195,14 +193,14 @@ class _ChunkedBody:
         self.data = bytearray()
 
     def take(self, buffer: bytearray) -> bool:
-        """Take what has arrived out of the buffer; say whether the body is complete."""
+        """Move the arrived bytes out of the buffer; return whether the body is complete."""
         while self._part is not _Part.TRAILERS:
             if not self._take_part(buffer):
                 return False
         return self._take_trailers(buffer)
 
     def _take_part(self, buffer: bytearray) -> bool:
-        """Take one part out of the buffer; say whether it was complete."""
+        """Move one part out of the buffer; return whether it was complete."""
         if self._part is _Part.SIZE:
             self._take_whole_chunks(buffer)
             return self._take_size(buffer)
@@ -224,7 +222,7 @@ class _ChunkedBody:
         return True
 
     def _take_whole_chunks(self, buffer: bytearray) -> None:
-        """Take the plain chunks that are complete, at a third of the cost; leave all others."""
+        """Take complete plain chunks, at a third of the cost of `_take_part`."""
         at = 0
         while line := _WHOLE_SIZE_LINE.match(buffer, at):
             begin, size = line.end(), int(line[1], 16)

@@ -1,8 +1,8 @@
 """The gunicorn worker: only complete requests take a thread.
 
-gunicorn's own threaded worker reads heads and bodies, and writes answers, on a thread of its pool,
-so a few dozen slow clients stop it. Here the event loop does both with deadlines, and a thread gets
-a request when all of it has arrived and gives its answer back whole.
+gunicorn's threaded worker reads heads and bodies, and writes answers, on a thread of its pool, so a
+few dozen slow clients block it. Here the event loop does both with deadlines; a thread gets a
+complete request and returns a complete answer.
 """
 
 import errno
@@ -37,12 +37,12 @@ _log = structlog.get_logger(__name__)
 _SWEEP_SECONDS = 0.25
 _SWITCH_SECONDS = 0.001
 _WAITING_PER_THREAD = 4
-# Twenty of the largest answers, to clients that read slowly.
+# The size of twenty of the largest answers.
 _MOST_UNSENT_BYTES = 32 * 1024 * 1024
 
 
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]
-    """Threads run requests; the event loop does all that may take a client's time."""
+    """Runs requests in threads, and all reading and writing in the event loop."""
 
     deadlines = Deadlines()
     alive: bool
@@ -56,18 +56,17 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Refuse what this worker cannot serve."""
         super().check_config(cfg, log)
         if cfg.is_ssl:
             raise RuntimeError("TLS is not served here: end it in a proxy in front.")
 
     def init_process(self) -> None:
-        """Take the file descriptors for all connections, or fewer connections."""
+        """Reserve file descriptors for all connections, or allow fewer connections."""
         self.worker_connections = allow_connections(self.worker_connections)
-        # The path prefix comes from the public URL alone.
+        # Only the public URL sets the path prefix.
         os.environ.pop("SCRIPT_NAME", None)
-        # A thread that computes lets the event loop go on after 1 ms: Python's own 5 ms cost a
-        # sixth of the requests per second.
+        # A computing thread yields to the event loop after 1 ms: with Python's default of 5 ms, a
+        # sixth of the throughput is lost.
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().init_process()
 
@@ -76,9 +75,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     def set_accept_enabled(self, enabled: bool) -> None:
         """Start or stop accepting; at the final stop, serve the queue and close the listeners.
 
-        gunicorn's own worker keeps its listeners open until the slowest request has ended: a client
-        that connects meanwhile is never served. A client that connects at the very moment of the
-        close gets a reset, which is safe to retry with an idempotency key.
+        gunicorn's worker keeps its listeners open until the slowest request has ended, so
+        that a client which connects in between is never served. A client that connects at
+        the moment of the close gets a reset, which is safe to retry with an idempotency
+        key.
         """
         super().set_accept_enabled(enabled)
         if self.alive or enabled:
@@ -91,7 +91,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             listener.close()
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection and read the bytes that have arrived with it."""
+        """Accept a connection and read the bytes that arrived with it."""
         if self.nr_conns >= self.worker_connections - 1:
             self._make_room()
         try:
@@ -117,7 +117,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._go_on(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for events, not beyond the next look at the deadlines."""
+        """Wait for events, at most until the next check of the deadlines."""
         if self._connections:
             timeout = min(timeout, _SWEEP_SECONDS)
         super().wait_for_and_dispatch_events(timeout)
@@ -128,12 +128,12 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._run_waiting(len(self._waiting))
 
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT002
-        """Close what is left when the worker ends; deadlines are kept elsewhere."""
+        """Close the remaining connections when the worker ends."""
         for conn in list(self._connections) if force else ():
             self._close(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Wait no longer than this for requests that have not begun, or have no head yet."""
+        """Shorten the deadline of connections without a complete head."""
         for conn in self._connections:
             if conn.phase in {Phase.IDLE, Phase.HEAD}:
                 conn.deadline = min(conn.deadline, deadline)
@@ -146,7 +146,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     # Reading.
 
     def _go_on(self, conn: Connection) -> None:
-        """Send or receive, as the poller or a new connection lets us."""
+        """Send or receive, when the poller reports a connection."""
         if conn.phase is Phase.ANSWERING:
             conn.send()
             self._after_sending(conn)
@@ -208,7 +208,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             conn.send()
 
     def _call_application(self, conn: Connection, outbox: Outbox) -> bool:
-        """Write the answer to the outbox; say whether the connection may be kept."""
+        """Write the answer to the outbox; return whether the connection may be kept."""
         began = time.monotonic()
         request = conn.request
         response, environ = wsgi.create(request, outbox, conn.client, conn.server, self.cfg)
@@ -237,7 +237,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     # Answering.
 
     def finish_request(self, conn: Connection, done: futures.Future[None]) -> None:
-        """Go on after a run: wait for a place, send the rest, or read the next request."""
+        """Continue after a run: wait for a place, send the rest, or read the next request."""
         if done.cancelled() or done.exception() is not None:
             self._close(conn)
         elif conn.condition is not None:
@@ -250,9 +250,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._run_waiting(1)
 
     def _run_waiting(self, most: int) -> None:
-        """Run again those whose time is over, and the oldest ``most`` requests that may go on.
+        """Rerun expired requests, and the oldest ``most`` requests that may continue.
 
-        A request that ends frees one place: all who wait for it would run in vain but one.
+        A request that ends frees one place, so only one of those that wait for it can use
+        it.
         """
         for conn in list(self._waiting):
             is_late = conn.deadline <= time.monotonic()
@@ -264,7 +265,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
                 self._run(conn)
 
     def _refuse(self, conn: Connection, error: Exception) -> None:
-        """Answer an error that is found before there is a request."""
+        """Answer an error that occurs before the request is complete."""
         _log.warning("request_refused", why=type(error).__name__)
         conn.unsent = error_bytes(error, conn.reader.request, self.wsgi)
         conn.keep_alive = False
@@ -277,14 +278,14 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._after_sending(conn)
 
     def _after_sending(self, conn: Connection) -> None:
-        """Wait to send the rest; after it, take the next request or close."""
+        """Wait to send the rest; after that, take the next request or close."""
         if conn.unsent:
             conn.watch(selectors.EVENT_WRITE)
         elif conn.keep_alive:
             conn.phase = Phase.IDLE
             conn.request = None
             conn.deadline = self._until_next_request(self.cfg.keepalive)
-            self._take_request(conn)  # a client may have sent the next one already
+            self._take_request(conn)  # the next request may have arrived already
         elif conn.end_writing():
             conn.phase = Phase.CLOSING
             conn.deadline = time.monotonic() + self.deadlines.gone
@@ -292,7 +293,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         else:
             self._close(conn)
 
-    # The end of connections.
+    # Closing connections.
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
@@ -305,7 +306,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
                 self._close(conn)
 
     def _bound_unsent(self) -> None:
-        """Close the slowest readers while what they have not read fills too much memory."""
+        """Close the slowest readers while their unsent answers take too much memory."""
         unsent = {conn: len(conn.unsent) for conn in self._connections if conn.unsent}
         excess = sum(unsent.values()) - _MOST_UNSENT_BYTES
         for conn in sorted(unsent, key=lambda conn: conn.deadline):
@@ -316,7 +317,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
                 self._close(conn)
 
     def _make_room(self) -> None:
-        """Close the connection that waits for its client and is nearest to its deadline."""
+        """Close the connection nearest to its deadline among those that wait for the client."""
         waits = INCOMPLETE | {Phase.ANSWERING, Phase.CLOSING}
         found = [conn for conn in self._connections if conn.phase in waits]
         if found:
