@@ -1,1 +1,1 @@
-"""The demo of `make run`: a tenant, the emulator, the gateway, and requests over HTTP."""
+"""The demo of `make run`."""

@@ -1,4 +1,4 @@
-"""Replaying a pumping attack through the operation of sending, and reporting what guards did."""
+"""Replays a pumping attack through the send operation, and reports the effect of the guards."""
 
 import random
 import secrets
@@ -35,20 +35,17 @@ _SEGMENTS = count_segments(_TEXT)
 
 
 class TraceClock:
-    """The time of the trace, which the replay moves."""
+    """The time of the trace, set by the replay."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
 
     def __call__(self) -> datetime:
-        """Return the time."""
         return self.at
 
 
 @dataclass(frozen=True, slots=True)
 class AttackedTenant:
-    """The workspace that is attacked, and its leaked access key."""
-
     workspace_id: UUID
     use_case_id: UUID
     account_sid: str
@@ -56,7 +53,7 @@ class AttackedTenant:
 
 
 def make_attacked_tenant(database: Database, cipher: Cipher, now: datetime) -> AttackedTenant:
-    """Create a workspace of its own organization that may reach all countries of the trace."""
+    """Create an organization with a workspace that may reach all countries of the trace."""
     account_sid = f"AC{secrets.token_hex(16)}"
     use_case = {
         "name": "one-time passwords",
@@ -85,9 +82,9 @@ def make_attacked_tenant(database: Database, cipher: Cipher, now: datetime) -> A
 
 @dataclass(frozen=True, slots=True)
 class AttackReport:
-    """What became of the sends of a trace; results are `sent`, a guard with its window, or a code.
+    """The results of a replay: `sent`, a guard with its window, or an error code.
 
-    Amounts are in millionths; the alerts are as the API shows them.
+    Amounts are in millionths; alerts have the API's form.
     """
 
     attack: Counter[str]
@@ -101,13 +98,12 @@ class AttackReport:
 
     @property
     def seconds_to_alert(self) -> float | None:
-        """Return how long after the first message of the attack the first alert was opened."""
+        """The time from the first message of the attack to the first alert."""
         if self.first_alert_at is None:
             return None
         return (self.first_alert_at - self.began_at).total_seconds()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report for programs."""
         return {
             "attack": _results(self.attack),
             "normal": _results(self.normal),
@@ -126,7 +122,7 @@ def _results(counts: Counter[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ReplayAttack:
-    """Plays a trace: stores its history, sets the guards that fit it, and makes its sends."""
+    """Stores a trace's history, sets matching guards, and makes its sends."""
 
     database: Database
     send: SendMessage
@@ -136,7 +132,7 @@ class ReplayAttack:
     clock: TraceClock
 
     def __call__(self, trace: Trace, advance: Callable[[int], object]) -> AttackReport:
-        """Play a trace; ``advance`` is called after each send."""
+        """Replay a trace; ``advance`` is called after each send."""
         self.clock.at = trace.sends[0].at
         with self.database.writing() as connection:
             _store_history(connection, self.tenant, trace.history)
@@ -167,7 +163,7 @@ class ReplayAttack:
         )
 
     def _set_guards(self) -> None:
-        """Do what `borderpost guards suggest --apply` does."""
+        """Do the same as `borderpost guards suggest --apply`."""
         workspace_id = self.tenant.workspace_id
         found = self.guards.suggest(workspace_id)
         asked = ChangeRequest(
@@ -219,7 +215,6 @@ def _message(tenant: AttackedTenant, one: TraceSend, rng: random.Random) -> dict
 
 
 def report_lines(report: AttackReport) -> Iterator[str]:
-    """Write a report for people."""
     yield f"{'':8}{'sends':>8}{'sent':>8}{'refused':>9}"
     for name, counts in (("attack", report.attack), ("normal", report.normal)):
         sent, total = counts[_SENT], counts.total()

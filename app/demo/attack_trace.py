@@ -1,6 +1,6 @@
 """A seeded trace of an SMS pumping attack among normal traffic. Pure.
 
-The numbers are valid, because the gateway checks them; nothing is sent to them but by the emulator.
+The numbers are valid, because the gateway checks them; only the emulator gets the messages.
 """
 
 import random
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 HOME = "US"
 # The countries of the normal traffic, with their share in percent.
 _NORMAL = {HOME: 70, "GB": 20, "DE": 10}
-# The countries that are attacked, with the first digits of a mobile operator of theirs.
+# The attacked countries, with a prefix of a mobile operator.
 _ATTACKED = {"MA": "+21266", "ID": "+62812"}
 ALLOWED = (*_NORMAL, *_ATTACKED)
 _RANGES_OF_COUNTRY = 20
@@ -26,8 +26,6 @@ _AREA_CODES = (202, 212, 213, 305, 312, 404, 415, 503, 512, 602, 617, 702, 713, 
 
 @dataclass(frozen=True, slots=True)
 class TraceSend:
-    """One message of the trace; ``country`` is that of its number."""
-
     at: datetime
     number: str
     country: str
@@ -50,7 +48,7 @@ def make_trace(
     normal_sends: int = 80,
     history_per_hour: int = 40,
 ) -> Trace:
-    """Make the trace of a seed whose last hour ends at a time."""
+    """Create the trace of a seed; its last hour ends at ``end``."""
     rng = random.Random(seed)  # noqa: S311  # the same trace for the same seed
     begin = end - _TRACE_LASTS
     subscribers = _Subscribers(rng)
@@ -73,7 +71,7 @@ def _hours(begin: datetime) -> Iterator[datetime]:
 
 def _attack(rng: random.Random, begin: datetime, sends: int) -> Iterator[TraceSend]:
     ranges = [(country, prefix) for country in _ATTACKED for prefix in _ranges(rng, country)]
-    # Each range is pumped number by number, as a carrier's own block is.
+    # The numbers of a range follow each other, like those of a carrier's block.
     following = {prefix: rng.randrange(1_000) for _, prefix in ranges}
     for place in range(sends):
         country, prefix = ranges[place % len(ranges)]
@@ -88,7 +86,7 @@ def _ranges(rng: random.Random, country: str) -> list[str]:
 
 
 class _Subscribers:
-    """The recipients of normal traffic: some hundred, each now and then."""
+    """The few hundred recipients of normal traffic."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -98,7 +96,6 @@ class _Subscribers:
         self._numbers = {"US": us, "GB": gb, "DE": de}
 
     def send(self, at: datetime) -> TraceSend:
-        """Return a message to one of them."""
         (country,) = self._rng.choices(list(_NORMAL), list(_NORMAL.values()))
         return TraceSend(at, self._rng.choice(self._numbers[country]), country, is_attack=False)
 

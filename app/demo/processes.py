@@ -1,4 +1,4 @@
-"""Processes of the demo: start and stop."""
+"""The processes of the demo."""
 
 import os
 import signal
@@ -18,15 +18,11 @@ _STOP_SECONDS = 30
 
 
 class DemoFailed(Exception):
-    """The demo cannot run; the text says why and gives the remedy."""
+    """The demo cannot run; the text has the reason and the remedy."""
 
 
 def require_free_port(port: int) -> None:
-    """Make sure that nothing listens on a port of loopback.
-
-    Raises:
-        DemoFailed: something does.
-    """
+    """Raise `DemoFailed` if a loopback port is in use."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -40,10 +36,9 @@ def require_free_port(port: int) -> None:
 
 @contextmanager
 def running_gateway(port: int, environ: Mapping[str, str], log: Path) -> Iterator[str]:
-    """Run gunicorn until the block ends; lends its base URL once it is ready.
+    """Run gunicorn until the block ends; yield its base URL once it is ready.
 
-    Raises:
-        DemoFailed: it ended at once, or was not ready in time.
+    Raises `DemoFailed` if it ends or is not ready in time.
     """
     command = ["gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     with _running(command, environ, log) as gateway:
@@ -54,7 +49,6 @@ def running_gateway(port: int, environ: Mapping[str, str], log: Path) -> Iterato
 
 @contextmanager
 def running_worker(environ: Mapping[str, str], log: Path) -> Iterator[None]:
-    """Run the worker until the block ends."""
     with _running(["app.cli", "worker"], environ, log):
         yield
 

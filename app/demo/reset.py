@@ -1,4 +1,4 @@
-"""Removing the demo's organization with everything that belongs to it."""
+"""Deletion of the demo's organization with all its rows."""
 
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -25,7 +25,7 @@ _REFERENCES = {
 
 
 def remove_demo(database: Database, instance: Path) -> dict[str, int]:
-    """Delete the demo's organization, and return the deleted rows by table."""
+    """Delete the demo's organization; return the deleted rows by table."""
     deleted: dict[str, int] = {}
     with database.writing() as connection:
         organization_id = find_demo(connection, instance)
@@ -36,7 +36,7 @@ def remove_demo(database: Database, instance: Path) -> dict[str, int]:
 
 
 def find_demo(connection: Connection, instance: Path) -> UUID | None:
-    """Return the id of the demo's organization; None if there is none."""
+    """Return the id of the demo's organization, or None."""
     noted = read_note(instance).get("ORGANIZATION_ID")
     is_demo = (
         organizations.c.id == UUID(noted)
@@ -48,7 +48,7 @@ def find_demo(connection: Connection, instance: Path) -> UUID | None:
 
 
 def delete_organization(connection: Connection, organization_id: UUID) -> dict[str, int]:
-    """Delete an organization and every row that refers to it, directly or through others."""
+    """Delete an organization and every row that refers to it, also indirectly."""
     tables = metadata.tables
     parents = {name: {of.table.name for _, of in _references(tables[name])} for name in tables}
     order = list(TopologicalSorter(parents).static_order())
@@ -71,7 +71,7 @@ def delete_organization(connection: Connection, organization_id: UUID) -> dict[s
 
 
 def _references(table: Table) -> Iterator[tuple[Column[Any], Column[Any]]]:
-    """Yield each column that refers to another table, with the column that it refers to."""
+    """Yield the columns that refer to another table, with the referenced columns."""
     for column in table.columns:
         for key in column.foreign_keys:
             if key.column.table is not table:

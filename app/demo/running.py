@@ -1,4 +1,4 @@
-"""The note of a running demo, by which commands in another terminal find its addresses."""
+"""A file that gives commands in another terminal the addresses of the running demo."""
 
 import fcntl
 import json
@@ -14,7 +14,7 @@ _FILE = "demo.running"
 
 @dataclass(frozen=True, slots=True)
 class RunningDemo:
-    """Where a running demo is reached; ``twilio_url`` is None if it runs without its emulator."""
+    """The addresses of a demo; ``twilio_url`` is None without the emulator."""
 
     public_url: str
     twilio_url: str | None
@@ -22,12 +22,10 @@ class RunningDemo:
 
 @contextmanager
 def noted_demo(instance: Path) -> Iterator[Path]:
-    """Claim the instance folder for one demo until the block ends; yield the file for its note.
+    """Lock the instance folder until the block ends; yield the file for the addresses.
 
-    The lock ends with the process, so a demo that was killed leaves no claim.
-
-    Raises:
-        DemoFailed: another demo runs from this folder.
+    The lock ends with the process, so a killed demo leaves none. Raises `DemoFailed` if another
+    demo runs in this folder.
     """
     path = instance / _FILE
     with path.open("a", encoding="utf-8") as file:
@@ -38,7 +36,7 @@ def noted_demo(instance: Path) -> Iterator[Path]:
                 f"a demo already runs from {instance}: stop it, or choose another folder with "
                 "BORDERPOST_INSTANCE"
             ) from problem
-        file.truncate(0)  # a demo that was killed has left its note
+        file.truncate(0)  # removes the addresses of a killed demo
         try:
             yield path
         finally:
@@ -46,12 +44,11 @@ def noted_demo(instance: Path) -> Iterator[Path]:
 
 
 def write_note(path: Path, demo: RunningDemo) -> None:
-    """Write the addresses of the running demo."""
     path.write_text(json.dumps(asdict(demo)) + "\n", encoding="utf-8")
 
 
 def find_running_demo(instance: Path) -> RunningDemo | None:
-    """Return the demo that runs from this instance folder; None if none does."""
+    """Return the demo that runs from this instance folder, or None."""
     try:
         with (instance / _FILE).open("r", encoding="utf-8") as file:
             try:
@@ -59,5 +56,5 @@ def find_running_demo(instance: Path) -> RunningDemo | None:
             except OSError:
                 return RunningDemo(**json.loads(file.read()))
     except (OSError, ValueError, TypeError):
-        pass  # there is no note, or the demo is about to write it
+        pass  # no demo, or it has not written its addresses yet
     return None

@@ -1,4 +1,4 @@
-"""What the demo shows: one send that its policy allows, and one that it blocks."""
+"""The messages of the demo: one that its policy allows, and one that it blocks."""
 
 import json
 import time
@@ -33,17 +33,16 @@ _RESET = "`make demo-reset` removes the demo's organization; the next `make run`
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Sends by the policy as it stands, and prints each answer."""
+    """Sends by the current policy, and prints each answer."""
 
     url: str
     tenant: DemoTenant
     echo: Callable[[str], None]
 
     def __call__(self) -> str:
-        """Send to an allowed number and to a blocked one; return a number to try out.
+        """Send to an allowed and to a blocked number; return a number to try out.
 
-        Raises:
-            DemoFailed: the gateway does not answer as it should.
+        Raises `DemoFailed` for an unexpected answer.
         """
         verdicts = self._judge()
         allowed = next((one for one in verdicts if one["allowed"]), None)

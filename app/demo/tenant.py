@@ -1,4 +1,4 @@
-"""The demo's tenant: made once, found again, with its secrets in the instance folder."""
+"""The demo's tenant, created once; its secrets are in the instance folder."""
 
 import os
 import secrets
@@ -25,8 +25,6 @@ _EMAIL = "owner@demo.example"
 
 @dataclass(frozen=True, slots=True)
 class DemoTenant:
-    """The values that a client of the demo needs."""
-
     access_key: str
     workspace_id: str
     use_case_id: str
@@ -41,12 +39,12 @@ def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> Demo
     account_sid = known.get("ACCOUNT_SID") or f"AC{secrets.token_hex(16)}"
     service_sid = known.get("SERVICE_SID") or f"MG{secrets.token_hex(16)}"
     access_key = known.get("ACCESS_KEY", "")
-    # The token of a key is shown once: where the note of it is lost, another key is made.
+    # A token is shown once: if the file of it is lost, another key is created.
     key_name = known.get("KEY_NAME") or _KEY_NAME
     if not access_key or not _is_live(database, access_key):
         key_name = f"{_KEY_NAME} {secrets.token_hex(2)}"
     wanted = _wanted(account_sid, auth_token, service_sid, key_name)
-    # By their ids, because names can be changed in the console.
+    # By id, because names can be changed in the console.
     _set_ids(wanted, known)
     result = apply(database, cipher, wanted, environ={}, now=utc_now()).as_json()
     workspace = result["workspaces"][0]
@@ -72,7 +70,7 @@ def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> Demo
 
 
 def _make_user(database: Database, organization_id: UUID, password: str) -> None:
-    """Make the demo's owner, or give a known one the password that the note has."""
+    """Create the demo's owner, or reset the password of an existing one."""
     now = utc_now()
     actor = Actor(ActorKind.SYSTEM, "demo")
     with database.reading() as connection:
@@ -121,11 +119,11 @@ def _set_ids(wanted: dict[str, Any], known: dict[str, str]) -> None:
     ):
         if name in known:
             part["id"] = known[name]
-    workspace["use_cases"][0]["deleted"] = False  # a deleted one comes back
+    workspace["use_cases"][0]["deleted"] = False  # restores a deleted one
 
 
 def read_note(instance: Path) -> dict[str, str]:
-    """Read what the demo has noted about its tenant; {} before its first start."""
+    """Read the demo's file about its tenant; {} before its first start."""
     try:
         lines = (instance / NOTE_FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -1,7 +1,4 @@
-"""The daily comparison with the provider's geo permissions.
-
-A lease lets one of many workers do it.
-"""
+"""The daily comparison with the provider's geo permissions, by one of many workers."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,21 +10,19 @@ from app.kernel.clock import Clock
 
 POLL_SECONDS = 600.0
 EVERY = timedelta(days=1)
-# More than asking all accounts takes, so that only the turn of a dead worker is taken over.
+# Longer than asking all accounts takes, so that only a dead worker loses its lease.
 CHECK_LEASE = timedelta(hours=1)
 _JOB = "geo-check"
 
 
 @dataclass(frozen=True, slots=True)
 class DailyCheck:
-    """Logs once a day how the policies and the provider's geo permissions differ."""
-
     database: Database
     clock: Clock
     check: CheckProvider
 
     def run_once(self) -> int:
-        """Check if it is due; the start of serving checks too, so the first is due in a day."""
+        """Check if it is due, first a day from now, because the web processes check at start."""
         with self.database.writing() as connection:
             now = self.clock.now()
             leased_until = acquire_lease(

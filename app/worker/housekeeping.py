@@ -25,14 +25,12 @@ _FORGOTTEN_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Says that this worker is alive."""
-
     database: Database
     clock: Clock
     worker: str
 
     def run_once(self) -> int:
-        """Note the time, which also measures the clock; there is never more to do at once."""
+        """Store a heartbeat and measure the clock."""
         is_same_time = True
         try:
             require_same_time(self.database)
@@ -58,7 +56,7 @@ class HourlyPurge:
     purge_guards: PurgeGuards
 
     def run_once(self) -> int:
-        """Purge everything that is due now; nothing where the clocks differ too much."""
+        """Purge all expired data, unless the clocks differ too much."""
         try:
             self.purge()
             self.purge_webhooks()
@@ -77,12 +75,10 @@ class HourlyPurge:
 
 @dataclass(frozen=True, slots=True)
 class HourlyMonths:
-    """Makes the partitions of the months to come."""
-
     create_partitions: CreatePartitions
 
     def run_once(self) -> int:
-        """Make the months that are missing; none where the clocks differ too much."""
+        """Create the missing partitions, unless the clocks differ too much."""
         try:
             made = self.create_partitions()
         except ClocksDiffer as problem:

@@ -1,4 +1,4 @@
-"""Running tasks in threads until a stop; a failure does not end a task.
+"""Runs tasks in threads until a stop; a failure does not end a task.
 
 Tasks use claims with leases, so many workers may run.
 """
@@ -18,7 +18,7 @@ _LONGEST_PAUSE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do again and again; ``run_once`` says how much it found to do."""
+    """A repeated task; ``run_once`` returns how many items it found."""
 
     name: str
     run_once: Callable[[], int]
@@ -53,6 +53,6 @@ def _run(task: Task, stop: threading.Event) -> None:
 
 
 def pause_after(pause_seconds: float, failures: int, chance: float) -> float:
-    """Return how long to wait: longer after each failure, and never the same for two workers."""
+    """Return a pause that grows with failures and differs between workers."""
     longer = min(pause_seconds * 2.0 ** min(failures, 10), _LONGEST_PAUSE_SECONDS)
     return max(pause_seconds, longer) * (0.75 + chance / 2)
