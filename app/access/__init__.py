@@ -1,1 +1,1 @@
-"""Organizations, workspaces, access keys, roles and the audit."""
+"""Organizations, workspaces, access keys, roles and the audit log."""

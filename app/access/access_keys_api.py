@@ -55,7 +55,7 @@ def list_access_keys(principal: Principal) -> Answer:
 
 @routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: IssuedAccessKeyView})
 def post_access_key(principal: Principal) -> Answer:
-    """Make an access key; its token is shown in this answer and never again."""
+    """Create an access key; its token is shown only in this answer."""
     wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         made = create_access_key(connection, principal, wanted, actor=actor, now=now)
@@ -92,8 +92,6 @@ def delete_access_key(principal: Principal, access_key_id: UUID) -> Answer:
 
 
 def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:
-    """Write one access key."""
-
     def time(value: datetime | None) -> str | None:
         return None if value is None else rfc3339(value)
 

@@ -1,9 +1,9 @@
-"""Linking a provider account to a workspace, and its tokens: encrypted, and never shown again.
+"""Provider accounts of workspaces, with their encrypted tokens.
 
-An account is one row of one organization, whichever of its workspaces use it. A token that is new
-here must be proven at the provider first (see `app.tenancy.manage`), and only then does an answer
-say that the account belongs to another organization. Who does not reach all workspaces of an
-account cannot change its tokens: otherwise one workspace could stop another's callbacks.
+An account is one row of one organization, shared by its workspaces. A new token must be proven at
+the provider first (see `app.tenancy.manage`); only then may an answer reveal that the account
+belongs to another organization. Only a principal that can access all workspaces of an account may
+change its tokens: otherwise one workspace could stop another's callbacks.
 """
 
 import hmac
@@ -41,9 +41,9 @@ def mistake_in_token(token: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class WantedAccount:
-    """The account that a workspace should have; a token that is None stays, an empty one goes.
+    """The account that a workspace should have; a token of None stays, an empty one is removed.
 
-    ``is_proven`` says that the provider has just accepted the tokens for this account.
+    ``is_proven``: the provider has just accepted the tokens for this account.
     """
 
     account_sid: str
@@ -63,7 +63,7 @@ class AccountPlan:
 
     @property
     def unproven_tokens(self) -> dict[str, str]:
-        """Return the tokens that must be proven at the provider before this is written."""
+        """The tokens that must be proven at the provider before they are written."""
         return {name: token for name, token in self.tokens.items() if token is not None}
 
 
@@ -75,12 +75,10 @@ def plan_account(
     *,
     lock: bool = False,
 ) -> AccountPlan:
-    """Find out what is to be written of a workspace's account, with its row locked if so asked.
+    """Plan the change of a workspace's account; ``lock`` locks its row.
 
-    Until its token is proven, an account of another organization looks like one that is absent.
-
-    Raises:
-        ValidationFailed: the principal may not use this account, or not change its tokens.
+    Another organization's account looks absent until its token is proven. Raises
+    `ValidationFailed` if the principal may not use this account or change its tokens.
     """
     stored, problems = _load(connection, wanted.account_sid, lock=lock), Problems()
     if stored is not None and stored.organization_id != principal.organization_id:
@@ -95,7 +93,7 @@ def plan_account(
     if reach is AccountAccess.NOTHING and wanted.auth_token is None:
         problems.add(f"{PATH}.auth_token", NEEDED)
     may_change = stored is None or reach is AccountAccess.EVERYTHING
-    # A token that the provider has yet to judge is not judged here.
+    # An unproven token is checked at the provider, not here.
     if not may_change and (wanted.is_proven or "auth_token" not in changed):
         for name in changed:
             problems.add(f"{PATH}.{name}", SHARED)
@@ -104,20 +102,18 @@ def plan_account(
 
 
 def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
-    """Make sure that the tokens that a plan writes were proven.
+    """Check that the new tokens are proven.
 
-    Raises:
-        ServiceUnavailable: it was not, because the account has changed since it was looked at.
+    Raises `ServiceUnavailable` if the account has changed since it was planned.
     """
     if plan.unproven_tokens and not (wanted and wanted.is_proven):
         raise ServiceUnavailable
 
 
 def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now: datetime) -> None:
-    """Write what a plan says; call `note_account` once the workspace is there.
+    """Write a plan; call `note_account` once the workspace exists.
 
-    Raises:
-        ValidationFailed: another organization has linked the account since the plan.
+    Raises `ValidationFailed` if another organization has linked the account since.
     """
     encrypted = {
         name: None if token is None else cipher.encrypt(plan.sid, token)
@@ -129,7 +125,7 @@ def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now
         try:
             connection.execute(insert(provider_accounts).values(**row))
         except IntegrityError as problem:
-            # Requests of one organization take turns, so this was another organization's.
+            # Requests of one organization are serialized, so another organization has inserted it.
             raise ValidationFailed({f"{PATH}.account_sid": [FOREIGN]}) from problem
     elif encrypted:
         statement = update(provider_accounts).where(provider_accounts.c.sid == plan.sid)
@@ -148,14 +144,13 @@ def note_account(
 
 
 def has_next_token(connection: Connection, sid: str) -> bool:
-    """Say whether an account's tokens are being changed: a second one counts for its callbacks."""
+    """Whether an account has a second token, during a rotation."""
     columns = provider_accounts.c
     query = select(columns.next_auth_token.is_not(None)).where(columns.sid == sid)
     return bool(connection.execute(query).scalar_one())
 
 
 def is_account_used(connection: Connection, sid: str) -> bool:
-    """Say whether a workspace uses an account."""
     return bool(
         connection.execute(select(exists().where(workspaces.c.account_sid == sid))).scalar_one()
     )
@@ -167,7 +162,7 @@ def delete_account(connection: Connection, sid: str) -> None:
 
 
 class AccountAccess(Enum):
-    """How many of the workspaces that use an account a principal reaches."""
+    """How many of the workspaces of an account a principal can access."""
 
     NOTHING = auto()
     SOMETHING = auto()

@@ -1,4 +1,4 @@
-"""How many attempts to get in may fail, and for whom they are counted: pure."""
+"""Limits on failed sign-ins and wrong keys. Pure."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,11 @@ class AttemptKind(StrEnum):
     ADDRESS = "address"  # wrong passwords and codes from an address
     ACCOUNT = "account"  # the same for an account, from browsers that have not signed in to it
     BROWSER = "browser"  # the same from one browser that has signed in to the account before
-    OWN = "own"  # wrong passwords and codes of a person who is signed in
+    OWN = "own"  # wrong passwords and codes of a signed-in user
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many failures within so many seconds."""
-
     failures: int
     seconds: int
 
@@ -48,13 +46,13 @@ class Subject:
 
     @property
     def slot(self) -> str:
-        """Return the key of the row that counts this name."""
+        """The key of the row that counts this name."""
         digest = hashlib.sha256(f"{self.kind}:{self.name}".encode()).digest()
         return f"{self.kind}:{int.from_bytes(digest[:8]) % _SLOTS}"
 
 
 def blocked_until(times: Sequence[int], limits: Sequence[Limit]) -> int:
-    """Return until when no attempt is allowed after failures at these times, in milliseconds."""
+    """Return until when these failures block further attempts. Times in milliseconds."""
     ends = [
         times[-limit.failures] + limit.seconds * 1000
         for limit in limits

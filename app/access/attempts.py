@@ -1,10 +1,10 @@
-"""Limits on failed attempts to get in, counted in the database for all processes together.
+"""Limits on failed attempts, counted in the database for all processes.
 
-An attempt is counted before its credential is checked and withdrawn when it was right, so parallel
+An attempt is counted before its credential is checked and withdrawn if it was right, so parallel
 attempts cannot pass a limit. The number of rows is bounded: names share a fixed number of slots.
 
-The time is read once a connection is lent, because that measures the database's clock. A time that
-lies ahead was written by a host whose clock was wrong: it does not count.
+The time is read after a connection is opened, because that measures the database's clock. A future
+time was written by a host with a wrong clock and does not count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from app.kernel.errors import RateLimited
 
 _TOO_MANY = "Too many wrong attempts. Try again later."
 _MOST_RETRY_SECONDS = 3600
-# Two hosts agree on the time of the database within this much.
+# The times of two hosts differ at most by this.
 _TOLERATED_MILLISECONDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class CountedAttempt:
-    """An attempt that was counted; ``at`` in milliseconds finds it again."""
+    """An attempt that was counted; ``at`` (milliseconds) identifies it."""
 
     subjects: tuple[Subject, ...]
     at: int
@@ -37,16 +37,14 @@ class CountedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The limits as they stand in the database."""
-
     database: Database
     clock: Clock
 
     def begin(self, *subjects: Subject) -> CountedAttempt:
-        """Count an attempt, until `withdraw` says that it was right.
+        """Count an attempt; `withdraw` it if it was right.
 
-        Raises:
-            RateLimited: a limit of one of the subjects is reached; nothing is counted.
+        Raises `RateLimited`, without counting, if a limit of one of the subjects is
+        reached.
         """
         with self.database.reading() as connection:
             now = _milliseconds(self.clock.now())
@@ -61,20 +59,20 @@ class Attempts:
         return CountedAttempt(subjects, now)
 
     def blocked_until(self, *subjects: Subject) -> datetime | None:
-        """Return until when no attempt of these subjects is allowed; None: it is allowed."""
+        """Return until when attempts of these subjects are refused, or None."""
         with self.database.reading() as connection:
             now = _milliseconds(self.clock.now())
             until = _blocked_until(subjects, _load(connection, subjects), now)
         return _time(until) if until > now else None
 
     def give_back(self, attempt: CountedAttempt) -> None:
-        """Withdraw an attempt that is to be made again, such as with the organization named."""
+        """Withdraw an attempt that will be repeated, such as with the organization named."""
         with self.database.writing() as connection:
             withdraw(connection, attempt)
 
 
 def withdraw(connection: Connection, attempt: CountedAttempt) -> None:
-    """Take back one attempt, which was right."""
+    """Withdraw an attempt that was right."""
     found = _load(connection, attempt.subjects, to_change=True)
     for subject in attempt.subjects:
         times = list(found.get(subject.slot, ()))
@@ -84,13 +82,12 @@ def withdraw(connection: Connection, attempt: CountedAttempt) -> None:
 
 
 def forget_attempts(connection: Connection, *subjects: Subject) -> None:
-    """Forget every failure of these subjects."""
+    """Delete the failures of these subjects."""
     slots = [subject.slot for subject in subjects]
     connection.execute(delete(failed_attempts).where(failed_attempts.c.slot.in_(slots)))
 
 
 def forget_expired_attempts(connection: Connection, now: datetime) -> None:
-    """Delete rows whose failures no limit counts any more."""
     connection.execute(delete(failed_attempts).where(failed_attempts.c.expires_at <= now))
 
 
@@ -115,7 +112,7 @@ def _load(
 ) -> dict[str, list[int]]:
     columns = failed_attempts.c
     slots = [subject.slot for subject in subjects]
-    # In one order, so that two attempts never wait for each other's rows.
+    # In a fixed order, so that two attempts cannot deadlock.
     query = select(columns.slot, columns.times).where(columns.slot.in_(slots)).order_by("slot")
     if to_change:
         query = query.with_for_update()
@@ -128,7 +125,7 @@ def _add_rows(connection: Connection, subjects: Sequence[Subject], now: int) -> 
         {"slot": slot, "times": [], "expires_at": _time(now)}
         for slot in sorted({subject.slot for subject in subjects})
     ]
-    # A row that is there is locked: another transaction may be about to delete it.
+    # An existing row is locked, because another transaction may delete it.
     kept = {"expires_at": failed_attempts.c.expires_at}
     statement = insert(failed_attempts).values(rows)
     connection.execute(statement.on_conflict_do_update(index_elements=["slot"], set_=kept))

@@ -1,4 +1,4 @@
-"""SQL of the audit events that a principal may see."""
+"""SQL of audit events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.kernel.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One audit event; ``target`` is the object's id, ``reason`` explains the change."""
+    """``target`` is the object's id, ``reason`` explains the change."""
 
     organization_id: UUID
     workspace_id: UUID | None
@@ -27,7 +27,6 @@ class AuditEvent:
 def record_audit_event(
     connection: Connection, actor: Actor, audit_event: AuditEvent, now: datetime
 ) -> None:
-    """Write an audit row."""
     connection.execute(
         insert(audit_events).values(
             id=new_id(),
@@ -54,7 +53,6 @@ def record_workspace_event(
     target: object,
     reason: str | None = None,
 ) -> None:
-    """Write an audit event of a workspace."""
     query = select(workspaces.c.organization_id).where(workspaces.c.id == workspace_id)
     owner = connection.execute(query).scalar_one()
     record_audit_event(
@@ -64,7 +62,7 @@ def record_workspace_event(
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which audit rows a list shows; ``actor_name`` is how the name begins, in any case."""
+    """The filter of a list; ``actor_name`` is a prefix without regard to case."""
 
     limit: int
     page_token: UUID | None = None
@@ -79,7 +77,7 @@ class AuditFilter:
 def load_audit_events(
     connection: Connection, principal: Principal, wanted: AuditFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more row if a next page exists.
+    """Load a page, newest first, plus one row if there is a next page.
 
     Events of the organization itself are visible to principals of the organization only.
     """

@@ -1,4 +1,4 @@
-"""Routes of the audit."""
+"""The route of the audit log."""
 
 from typing import Any
 from uuid import UUID
@@ -31,8 +31,6 @@ def list_audit_events(principal: Principal) -> Answer:
 
 
 def render_audit_event(row: AnyRow) -> dict[str, Any]:
-    """Write one row of the audit."""
-
     def text(value: UUID | None) -> str | None:
         return None if value is None else str(value)
 

@@ -1,6 +1,6 @@
 """Authentication by access key, and the role that a route requires.
 
-Nothing is cached between requests, so a revocation applies to the next one.
+Nothing is cached, so a revocation applies to the next request.
 """
 
 from dataclasses import dataclass
@@ -33,11 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 def presented_token_hash() -> str:
-    """Return the hash of the token that the request presents.
-
-    Raises:
-        Unauthorized: there is none, or it is damaged.
-    """
+    """Return the hash of the request's token; raises `Unauthorized`."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != _SCHEME or not is_well_formed(token):
@@ -46,13 +42,9 @@ def presented_token_hash() -> str:
 
 
 def authenticate(database: Database, token_hash: str, wanted: Role, now: datetime) -> Principal:
-    """Look the key up, admit it, and count the request.
+    """Load and admit the key, and count the request.
 
-    Raises:
-        Unauthorized, Forbidden: as `app.access.principal.admit`.
-        Forbidden: the key may not be used from this address.
-        RateLimited: the key has no request left at the moment.
-        ServiceUnavailable: the database cannot be reached.
+    Raises the errors of `admit` and `count_request`.
     """
     with database.reading() as connection:
         key = load_key(connection, token_hash)
@@ -63,13 +55,10 @@ def authenticate(database: Database, token_hash: str, wanted: Role, now: datetim
 
 
 def count_request(key: StoredKey, now: datetime) -> None:
-    """Count a request of an admitted key, and note that the key is used.
+    """Count a request of an admitted key, and record the use of the key.
 
-    A request that the server runs once more, because it had to wait, counts once.
-
-    Raises:
-        Forbidden: the key may not be used from this address.
-        RateLimited: the key has no request left at the moment.
+    A request that the server runs again counts once. Raises `Forbidden` for an address outside
+    the key's networks, `RateLimited` if the key has no request left.
     """
     check_source(key.principal.limits, peer_address())
     taken: Taken | None = request.environ.get(_TAKEN)
@@ -87,7 +76,7 @@ def count_request(key: StoredKey, now: datetime) -> None:
 
 
 def install_key_limits(app: Flask) -> None:
-    """Tell each client what its key has left, note the use of keys, and limit wrong keys."""
+    """Add rate limit headers, record the use of keys, and limit wrong keys."""
     app.register_error_handler(Unauthorized, wrong_key_answer)
     app.after_request(_after_request)
 
@@ -114,14 +103,14 @@ def _note_use(key_id: UUID, now: datetime) -> None:
         with get_service(Database).writing_once() as connection:
             note_use(connection, key_id, peer_address(), now, now - _USE_NOTED_EVERY)
     except ServiceUnavailable:
-        # The request is answered whether or not this could be written; the next one writes it.
+        # The request is answered anyway; the next one records the use.
         _log.warning("key_use_not_noted", key_id=str(key_id))
 
 
 def wrong_key_answer(error: Unauthorized) -> Response:
-    """Answer a request without a live key: after too many wrong ones from its address, with 429.
+    """Answer 401, or 429 after too many wrong keys from this address.
 
-    A right key is never counted and never refused. Without the database nothing is counted.
+    A right key is never counted or refused. Without the database, nothing is counted.
     """
     if request.headers.get("Authorization"):
         try:
@@ -146,37 +135,34 @@ def wrong_key_answer(error: Unauthorized) -> Response:
 def _add_rate_headers(
     answer: Response, *, name: str, quota: int, window: int, remaining: int, seconds: int
 ) -> None:
-    """Tell a client a limit and what is left of it: draft-ietf-httpapi-ratelimit-headers-11."""
+    """Add the headers of draft-ietf-httpapi-ratelimit-headers-11."""
     answer.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={window}'
     answer.headers["RateLimit"] = f'"{name}";r={remaining};t={seconds}'
 
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """Guard of a route that takes an access key of at least this role."""
+    """Guard: an access key of at least this role."""
 
     role: Role
 
     @property
     def rule(self) -> str:
-        """Name the role."""
         return self.role.value
 
     def __call__(self) -> Principal:
-        """Return the admitted key."""
         now = get_service(Clock).now()
         return authenticate(get_service(Database), presented_token_hash(), self.role, now)
 
 
 @dataclass(frozen=True, slots=True)
 class RequiresLater:
-    """Guard of the send: its key is checked by the one statement that reads all it needs."""
+    """Guard of the send: the statement that reads everything also checks the key."""
 
     role: Role
 
     @property
     def rule(self) -> str:
-        """Name the role."""
         return self.role.value
 
     def __call__(self) -> str:

@@ -1,7 +1,6 @@
-"""What limits an access key beyond its role: rate, use cases, countries, networks. Pure.
+"""Limits of an access key besides its role: rate, use cases, countries, networks. Pure.
 
-A set that is None limits nothing. Limits of use cases and countries concern what is sent; those of
-networks concern every request.
+A set of None does not limit. Use cases and countries limit sends; networks limit every request.
 """
 
 import ipaddress
@@ -22,13 +21,12 @@ _WIDER = "Is wider than your own access key"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many requests a key may make: so many a second, and so many at once after a pause."""
+    """Requests per second, and at once after a pause."""
 
     per_second: int = 100
     burst: int = 200
 
     def as_json(self) -> dict[str, int]:
-        """Write the rate in the words of the API."""
         return {"per_second": self.per_second, "burst": self.burst}
 
 
@@ -37,14 +35,11 @@ DEFAULT_RATE = Rate()
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What a key may send through, where to, and from where it may be used."""
-
     use_case_ids: frozenset[UUID] | None = None
     countries: frozenset[str] | None = None
     source_networks: tuple[Network, ...] | None = None
 
     def as_json(self) -> dict[str, list[str] | None]:
-        """Write the limits in the words of the API, each sorted."""
         return {
             "use_case_ids": _texts(self.use_case_ids),
             "countries": _texts(self.countries),
@@ -56,13 +51,13 @@ NO_LIMITS = KeyLimits()
 
 
 def rate_of(per_second: int | None, burst: int | None) -> Rate:
-    """Return a rate of which parts may be left out; the burst is then twice a second's requests."""
+    """Return a rate; the default burst is twice the requests per second."""
     seconds = DEFAULT_RATE.per_second if per_second is None else per_second
     return Rate(seconds, min(2 * seconds, MOST_BURST) if burst is None else burst)
 
 
 def parse_network(text: str) -> Network | None:
-    """Read a network in CIDR notation, or one address; None if it is neither."""
+    """Parse a network in CIDR notation or an address, or return None."""
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
@@ -70,7 +65,7 @@ def parse_network(text: str) -> Network | None:
 
 
 def limits_text(limits: KeyLimits) -> str | None:
-    """Write limits as they are stored; None if nothing is limited."""
+    """Serialize limits for storage; None without limits."""
     if limits == NO_LIMITS:
         return None
     return json.dumps(
@@ -80,7 +75,7 @@ def limits_text(limits: KeyLimits) -> str | None:
 
 @lru_cache(maxsize=1024)
 def limits_from(text: str | None) -> KeyLimits:
-    """Read limits as they are stored."""
+    """Parse stored limits."""
     if text is None:
         return NO_LIMITS
     stored: dict[str, Any] = json.loads(text)
@@ -94,15 +89,13 @@ def limits_from(text: str | None) -> KeyLimits:
 
 
 class StoredLimits(Protocol):
-    """The columns of an access key that limit it."""
-
     rate_per_second: Any
     rate_burst: Any
     limits: Any
 
 
 def describe_limits(key: StoredLimits) -> Iterator[str]:
-    """Yield a line for people about each limit of a key; the usual rate is not mentioned."""
+    """Describe each limit of a key; the default rate is left out."""
     rate = Rate(key.rate_per_second, key.rate_burst)
     if rate != DEFAULT_RATE:
         yield f"{rate.per_second} requests per second, burst {rate.burst}"
@@ -112,38 +105,26 @@ def describe_limits(key: StoredLimits) -> Iterator[str]:
 
 
 def check_source(limits: KeyLimits, address: str) -> None:
-    """Check the address that a request came from.
-
-    Raises:
-        Forbidden: the key may not be used from there.
-    """
+    """Raise `Forbidden` for an address outside the networks."""
     if limits.source_networks is not None and not _is_in(address, limits.source_networks):
         raise Forbidden("This access key may not be used from this address.")
 
 
 def check_use_case(limits: KeyLimits, use_case_id: UUID) -> None:
-    """Check the use case of a send.
-
-    Raises:
-        Forbidden: the key may not send through it.
-    """
+    """Raise `Forbidden` for another use case."""
     if limits.use_case_ids is not None and use_case_id not in limits.use_case_ids:
         raise Forbidden("This access key may not send through this use case.")
 
 
 def check_country(limits: KeyLimits, country: str | None) -> None:
-    """Check the country of a send.
-
-    Raises:
-        Forbidden: the key may not send there.
-    """
+    """Raise `Forbidden` for another country."""
     if limits.countries is not None and country not in limits.countries:
         where = "to this number" if country is None else f"to {country}"
         raise Forbidden(f"This access key may not send {where}.")
 
 
 def narrowed(wanted: KeyLimits, own: KeyLimits) -> KeyLimits:
-    """Return the limits of a new key: what it leaves open, its maker's key limits."""
+    """Return the limits of a new key, completed from its creator's key."""
     return KeyLimits(
         own.use_case_ids if wanted.use_case_ids is None else wanted.use_case_ids,
         own.countries if wanted.countries is None else wanted.countries,
@@ -152,7 +133,7 @@ def narrowed(wanted: KeyLimits, own: KeyLimits) -> KeyLimits:
 
 
 def problems_of_wider(wanted: KeyLimits, own: KeyLimits) -> Iterable[tuple[str, str]]:
-    """Yield the fields in which a new key would be wider than its maker's, with the reason."""
+    """Yield the fields in which a new key exceeds its creator's key, with the reason."""
     if _exceeds(wanted.use_case_ids, own.use_case_ids):
         yield "use_case_ids", f"{_WIDER}: it is limited to some use cases."
     if _exceeds(wanted.countries, own.countries):

@@ -1,4 +1,4 @@
-"""Who may manage which access keys, and the state of a key: pure rules."""
+"""Who may manage which access keys, and the state of a key. Pure."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,15 +13,12 @@ SENDER_KEYS = frozenset({Role.VIEWER, Role.SENDER})
 
 
 class KeyState(StrEnum):
-    """Whether a key is still good."""
-
     LIVE = "live"
     EXPIRED = "expired"
     REVOKED = "revoked"
 
 
 def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> KeyState:
-    """Say whether a stored key is still good."""
     if revoked_at is not None:
         return KeyState.REVOKED
     if expires_at is not None and expires_at <= now:
@@ -30,11 +27,7 @@ def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: date
 
 
 def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> None:
-    """Check that a principal may manage a key of this role and scope; None is the organization.
-
-    Raises:
-        Forbidden: an owner is required.
-    """
+    """Raise `Forbidden` if managing such a key needs an owner; None is the organization."""
     if principal.role is Role.OWNER:
         return
     if workspace_id is None:
@@ -46,7 +39,7 @@ def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None
 def mistake_in_end(
     wanted: datetime | None, end_of_maker: datetime | None, now: datetime
 ) -> str | None:
-    """Return the problem with a new key's expiry, or None; None as a time means no expiry."""
+    """Return the problem with a new key's expiry; None as a time means no expiry."""
     if wanted is not None and wanted <= now:
         return "Has already passed."
     if end_of_maker is not None and (wanted is None or wanted > end_of_maker):
@@ -55,7 +48,7 @@ def mistake_in_end(
 
 
 def mistake_in_lasting_access(end_of_maker: datetime | None, *, is_limited: bool) -> str | None:
-    """Say why a maker whose key expires or is limited may not give a person access; or None."""
+    """Return why a creator with an expiring or limited key may not give a user access."""
     if is_limited:
         return (
             "Your own access key is limited, and a person's access is not: use an owner's key "
@@ -70,7 +63,6 @@ def mistake_in_lasting_access(end_of_maker: datetime | None, *, is_limited: bool
 
 
 def may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> bool:
-    """Say whether `check_may_manage` lets a principal manage such a key."""
     try:
         check_may_manage(principal, role, workspace_id)
     except Forbidden:

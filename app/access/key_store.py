@@ -1,4 +1,4 @@
-"""SQL of the access keys that a principal may see; tokens are never read."""
+"""SQL of the access keys that are visible to a principal, without tokens."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -34,8 +34,6 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """Which access keys a list shows."""
-
     limit: int
     page_token: UUID | None = None
     workspace_id: UUID | None = None
@@ -45,7 +43,7 @@ class KeyFilter:
 def load_access_keys(
     connection: Connection, principal: Principal, wanted: KeyFilter, now: datetime
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more if a next page exists."""
+    """Load a page, newest first, plus one row if there is a next page."""
     conditions = given(
         (wanted.page_token, _KEY.id.__lt__),
         (wanted.workspace_id, _KEY.workspace_id.__eq__),
@@ -63,11 +61,7 @@ def load_access_keys(
 def load_access_key(
     connection: Connection, principal: Principal, key_id: UUID, *, to_change: bool = False
 ) -> AnyRow:
-    """Load one access key, locked if it will be changed.
-
-    Raises:
-        NotFound: it is absent, or of another tenant or a wider scope than the principal's.
-    """
+    """Load one access key; ``to_change`` locks it. Raises `NotFound`."""
     query = select(*_SHOWN).where(_KEY.id == key_id, *_seen_by(principal))
     if to_change:
         query = query.with_for_update()
@@ -78,7 +72,7 @@ def load_access_key(
 
 
 def load_end_of(connection: Connection, actor: Actor) -> datetime | None:
-    """Return when the actor's own access key expires; None: never, or it is no key."""
+    """Return the expiry of the actor's own access key, if any."""
     if actor.kind is not ActorKind.ACCESS_KEY:
         return None
     return connection.execute(
@@ -87,14 +81,14 @@ def load_end_of(connection: Connection, actor: Actor) -> datetime | None:
 
 
 def is_limited(connection: Connection, actor: Actor) -> bool:
-    """Say whether an actor is an access key that is limited beyond its role."""
+    """Whether the actor is an access key with `KeyLimits`."""
     if actor.kind is not ActorKind.ACCESS_KEY:
         return False
     query = select(_KEY.limits).where(_KEY.id == actor.actor_id)
     return connection.execute(query).scalar_one_or_none() is not None
 
 
-# The package of use cases lies above this one.
+# Declared here, because app.use_cases must not be imported.
 _USE_CASES = table(
     "use_cases", column("id", Uuid), column("workspace_id", Uuid), column("deleted_at")
 )
@@ -106,7 +100,7 @@ def absent_use_cases(
     workspace_id: UUID | None,
     wanted: Collection[UUID],
 ) -> set[UUID]:
-    """Return which use cases do not exist in a workspace, or in an organization without one."""
+    """Return the use cases that do not exist in the workspace or organization."""
     if not wanted:
         return set()
     of_organization = select(workspaces.c.id).where(workspaces.c.organization_id == organization_id)

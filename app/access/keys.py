@@ -1,4 +1,4 @@
-"""Managing access keys for a principal: a new key has no more rights and no longer life than it."""
+"""Management of access keys: a new key never exceeds the rights or life of its creator's."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +26,7 @@ from app.kernel.problems import Problems
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made; this is the only time that its token is known."""
+    """A new key with its token, which is not stored."""
 
     key_id: UUID
     name: str
@@ -59,21 +59,21 @@ def issue_key(
         rate=rate,
         limits=limits,
     )
-    said = f"{name} ({role})"
+    description = f"{name} ({role})"
     audit_event = AuditEvent(
-        organization_id, workspace_id, "access_key.created", str(key.key_id), said
+        organization_id, workspace_id, "access_key.created", str(key.key_id), description
     )
     record_audit_event(connection, actor, audit_event, now)
     return key
 
 
 def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) -> bool:
-    """Revoke a key, in force for its next request; say whether it was not revoked before."""
+    """Revoke a key, in force for its next request; return whether it was still valid."""
     if not revoke_key(connection, key.id, now):
         return False
-    said = f"{key.name} ({key.role})"
+    description = f"{key.name} ({key.role})"
     audit_event = AuditEvent(
-        key.organization_id, key.workspace_id, "access_key.revoked", str(key.id), said
+        key.organization_id, key.workspace_id, "access_key.revoked", str(key.id), description
     )
     record_audit_event(connection, actor, audit_event, now)
     return True
@@ -112,7 +112,7 @@ def create_key(
 
 @dataclass(frozen=True, slots=True)
 class NewAccessKey:
-    """A key to be. Without a workspace: of the maker's own, or of the maker's organization."""
+    """A key to create; its default workspace is the creator's own, if there is one."""
 
     name: str
     role: Role
@@ -124,7 +124,7 @@ class NewAccessKey:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A key as stored, with its token; this is the only time that it is known."""
+    """A stored key with its token, which is not stored."""
 
     row: AnyRow
     token: str = field(repr=False)
@@ -140,10 +140,8 @@ def create_access_key(
 ) -> IssuedKey:
     """Create an access key.
 
-    Raises:
-        Forbidden: the principal's role may not create such a key.
-        ValidationFailed: there is no such workspace or use case, the expiry has passed, or the key
-            would last longer, or be limited less, than the principal's own key.
+    Raises `Forbidden` if the principal's role may not create such a key; `ValidationFailed` for
+    an unknown workspace or use case, a past expiry, or a key that exceeds the principal's.
     """
     problems = Problems()
     workspace_id = wanted.workspace_id or principal.workspace_id
@@ -180,9 +178,7 @@ def revoke_access_key(
 ) -> None:
     """Revoke an access key from its next request on; repeating it changes nothing.
 
-    Raises:
-        NotFound: it is absent, or of another tenant or a wider scope than the principal's.
-        Forbidden: the principal's role may not.
+    Raises `NotFound`, and `Forbidden` if the principal's role may not.
     """
     key = load_access_key(connection, principal, key_id, to_change=True)
     check_may_manage(principal, Role(key.role), key.workspace_id)

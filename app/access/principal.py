@@ -1,4 +1,4 @@
-"""What a role sees of recipients: their numbers and the texts sent to them. Pure."""
+"""Roles, principals, tokens of access keys, and the visibility of recipients. Pure."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ class Role(StrEnum):
     OWNER = "owner"
 
     def permits(self, wanted: "Role") -> bool:
-        """Return whether this role includes the wanted one."""
+        """Whether this role includes the wanted one."""
         return _RANKS[self] >= _RANKS[wanted]
 
 
@@ -32,8 +32,6 @@ _RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class ActorKind(StrEnum):
-    """The kinds of principals and authors."""
-
     ACCESS_KEY = "access_key"
     COMMAND_LINE = "command_line"
     PROVISIONING = "provisioning"
@@ -43,9 +41,9 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An admitted key or a signed-in person, by id and name.
+    """An admitted key or a signed-in user.
 
-    Without a workspace it reaches every workspace of its organization.
+    Without a workspace it can access every workspace of its organization.
     """
 
     key_id: UUID
@@ -57,7 +55,6 @@ class Principal:
     limits: KeyLimits = NO_LIMITS
 
     def can_access(self, organization_id: UUID, workspace_id: UUID) -> bool:
-        """Say whether an object of a workspace exists for this principal."""
         if self.organization_id != organization_id:
             return False
         return self.workspace_id is None or self.workspace_id == workspace_id
@@ -65,7 +62,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """An access key as found in the database, not yet admitted."""
+    """An access key as stored, not yet admitted."""
 
     principal: Principal
     expires_at: datetime | None
@@ -75,11 +72,10 @@ class StoredKey:
 
 
 def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
-    """Return the principal of a live key with a sufficient role.
+    """Return the principal of a live key.
 
-    Raises:
-        Unauthorized: there is no such key, or it is expired or revoked.
-        Forbidden: the role is not sufficient.
+    Raises `Unauthorized` for an unknown, expired or revoked key, `Forbidden` if its role is not
+    sufficient.
     """
     if key is None or key.revoked_at is not None:
         raise Unauthorized
@@ -92,7 +88,7 @@ def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The author of a change: name, and id if it has one."""
+    """The author of a change."""
 
     kind: ActorKind
     name: str
@@ -100,7 +96,6 @@ class Actor:
 
 
 def actor_of(principal: Principal) -> Actor:
-    """Name the access key or the person that asks."""
     return Actor(principal.kind, principal.key_name, principal.key_id)
 
 
@@ -112,13 +107,13 @@ _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_CHARS + _CHECKSUM_CHARS}}}",
 
 
 def mint_token() -> str:
-    """Make a new token; it is shown once and never stored."""
+    """Create a token, which is shown once and never stored."""
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARS))
     return PREFIX + secret + _checksum(secret)
 
 
 def is_well_formed(token: str) -> bool:
-    """Say whether a text has the form and the checksum of a token."""
+    """Whether a text has the form and the checksum of a token."""
     if not _FORM.fullmatch(token):
         return False
     secret = token[len(PREFIX) : -_CHECKSUM_CHARS]
@@ -126,7 +121,7 @@ def is_well_formed(token: str) -> bool:
 
 
 def hash_token(token: str) -> str:
-    """Return the stored form of a token: its SHA-256 in hexadecimal."""
+    """Hash a token with SHA-256, in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -140,20 +135,19 @@ def _checksum(secret: str) -> str:
 
 
 def sees_recipients(role: Role) -> bool:
-    """Say whether a role sees recipients' numbers whole, and texts."""
+    """Whether a role may see recipients' numbers and message texts."""
     return role.permits(Role.SENDER)
 
 
 def shown_number(role: Role, number: str) -> str:
-    """Return a recipient's number as a role sees it."""
+    """Mask a recipient's number, unless the role may see it."""
     return number if sees_recipients(role) else mask_number(number)
 
 
 def shown_body(role: Role, body: str | None) -> str | None:
-    """Return the text of a message as a role sees it."""
     return body if sees_recipients(role) else None
 
 
 def shown_reason(role: Role, reason: str | None) -> str | None:
-    """Return a free text, which may quote recipients' numbers, as a role sees it."""
+    """Mask numbers in a free text, unless the role may see them."""
     return reason if reason is None or sees_recipients(role) else mask_every_number_in(reason)

@@ -1,11 +1,10 @@
-"""A token bucket per name, kept in a file that all processes of a host map into memory.
+"""Token buckets by name, in a file that all processes of a host map into memory.
 
 A bucket is one number, the time at which it is full again (the generic cell rate algorithm): each
-request moves it on by the time of one token, and a request that would move it beyond the burst is
-refused. A bucket that is full again is as good as none, so its place is free for another name.
-Times are those of the machine's monotonic clock, which all processes share. A process that dies
-loses its lock and nothing else; after a restart of the machine, times that lie too far ahead are of
-the earlier run and do not count.
+request moves it forward by the time of one token, and is refused if that exceeds the burst. A full
+bucket needs no storage, so its place is free for another name. Times are those of the machine's
+monotonic clock, shared by all processes. If a process dies, its lock is released; after a restart
+of the machine, times too far in the future are ignored.
 """
 
 import fcntl
@@ -38,7 +37,7 @@ _STRIPES = 64
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The state of a bucket after a request, which was refused if it must be retried later."""
+    """The state of a bucket after a request; it was refused if `retry_after_seconds` is set."""
 
     rate: Rate
     remaining: int
@@ -47,7 +46,6 @@ class Taken:
 
     @property
     def is_refused(self) -> bool:
-        """Say whether the bucket was empty."""
         return self.retry_after_seconds > 0
 
 
@@ -55,7 +53,7 @@ def take(full_at: int, rate: Rate, now: int) -> tuple[int, Taken]:
     """Take a token: return when the bucket is full again, and its state. Pure; times in ns."""
     one = _SECOND // rate.per_second
     capacity = one * rate.burst
-    # Further ahead than a bucket can be: written before the machine was started again.
+    # Too far in the future for a bucket: written before a restart of the machine.
     behind = full_at - now if now < full_at <= now + capacity else 0
     if behind + one > capacity:
         wait = behind + one - capacity
@@ -78,11 +76,10 @@ class RateBuckets:
         self._memory: mmap.mmap | None = None
 
     def take(self, name: bytes, rate: Rate) -> Taken:
-        """Take a token of the bucket of a name."""
         memory = self._memory or self._open()
         tag, line = _place_of(name)
         start, file = line * _LINE.size, self._file
-        # The other threads are kept out first, then the other processes.
+        # First the lock between threads, then the one between processes.
         with self._stripes[line % _STRIPES]:
             if file is not None:
                 fcntl.lockf(file, fcntl.LOCK_EX, _LINE.size, start)
@@ -97,7 +94,6 @@ class RateBuckets:
         return taken
 
     def close(self) -> None:
-        """Give the file back."""
         with self._opening:
             if self._memory is not None:
                 self._memory.close()
@@ -121,9 +117,9 @@ def _place_of(name: bytes) -> tuple[int, int]:
 
 
 def _find(line: tuple[int, ...], tag: int, now: int) -> tuple[int, int]:
-    """Return the slot of a bucket in its line, and when it is full; 0 for a bucket that is new.
+    """Return the slot of a bucket in its line, and when it is full; 0 for a new bucket.
 
-    A line that is full of others' buckets gives up the one that is fullest.
+    If the line has no free slot, its fullest bucket is replaced.
     """
     tags, full = line[::2], line[1::2]
     if tag in tags:
@@ -133,7 +129,7 @@ def _find(line: tuple[int, ...], tag: int, now: int) -> tuple[int, int]:
 
 
 def _open_file(folder: Path) -> int | None:
-    """Open the file in the instance folder, or where that cannot be written, a temporary one."""
+    """Open the file in the instance folder, or a temporary one if that is not writable."""
     path = folder.absolute()
     name = hashlib.sha256(f"{os.getuid()}:{path}".encode()).hexdigest()[:16]
     for one in (path / "rates", Path(tempfile.gettempdir()) / f"borderpost-rates-{name}"):

@@ -1,4 +1,4 @@
-"""Wire schemas of access keys and the audit."""
+"""Wire schemas of access keys and the audit log."""
 
 from typing import Any
 
@@ -36,7 +36,6 @@ class NetworkText(Text):
 
 
 def rate_field(most: int, meaning: str) -> fields.Integer:
-    """Return a field for a part of a rate."""
     bounds = validate.Range(min=1, max=most, error="Must be from {min} to {max}.")
     return fields.Integer(strict=True, validate=bounds, metadata={"description": meaning})
 
@@ -53,7 +52,7 @@ class RateBody(StrictSchema):
 
 
 class RateView(Schema):
-    """How many requests an access key may make."""
+    """The rate of an access key."""
 
     per_second = fields.Integer(required=True, metadata={"example": 100})
     burst = fields.Integer(required=True, metadata={"example": 200})
@@ -117,7 +116,7 @@ class AccessKeyListQuery(PageQuery, StrictSchema):
 
 
 class AccessKeyView(Schema):
-    """An access key; its token is shown when it is made and never again."""
+    """An access key without its token."""
 
     id = fields.UUID(required=True)
     organization_id = fields.UUID(required=True)
@@ -137,7 +136,7 @@ class AccessKeyView(Schema):
 
 
 class IssuedAccessKeyView(AccessKeyView):
-    """An access key just made, with its token, which is never shown again."""
+    """A new access key with its token, which is shown only here."""
 
     token = fields.String(required=True, metadata={"example": f"bp_{'0' * 38}"})
 
@@ -189,7 +188,7 @@ class AuditEventView(Schema):
 
 
 class AuditPage(Schema):
-    """A page of the audit, newest first."""
+    """A page of audit events, newest first."""
 
     items = fields.List(fields.Nested(AuditEventView), required=True)
     next_page_token = fields.String(required=True, allow_none=True)

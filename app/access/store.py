@@ -25,7 +25,7 @@ from app.kernel.errors import NotFound, ValidationFailed
 
 
 def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Return the condition that a row of a workspace exists for this principal."""
+    """Return the condition that a row of a workspace is visible to this principal."""
     if principal.workspace_id is not None:
         return workspace_id == principal.workspace_id
     own = select(workspaces.c.id).where(workspaces.c.organization_id == principal.organization_id)
@@ -33,11 +33,7 @@ def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> Colum
 
 
 def require_workspace(connection: Connection, principal: Principal, workspace_id: UUID) -> None:
-    """Make sure that a workspace exists for this principal.
-
-    Raises:
-        NotFound: it is absent or another tenant's.
-    """
+    """Raise `NotFound` if a workspace is not visible to this principal."""
     query = select(workspaces.c.id).where(
         workspaces.c.id == workspace_id, visible_to(principal, workspaces.c.id)
     )
@@ -48,7 +44,7 @@ def require_workspace(connection: Connection, principal: Principal, workspace_id
 def lock_organization(connection: Connection, organization_id: UUID) -> None:
     """Serialize changes of an organization's configuration, so that names stay unique."""
     query = select(organizations.c.id).where(organizations.c.id == organization_id)
-    # Without the key: rows that refer to the organization, as those of the audit, do not wait.
+    # FOR NO KEY UPDATE: inserts of rows that refer to the organization do not wait.
     connection.execute(query.with_for_update(key_share=True)).all()
 
 
@@ -57,8 +53,7 @@ def chosen_workspace(
 ) -> UUID:
     """Return the workspace of a new object: the named one, or the key's own.
 
-    Raises:
-        ValidationFailed: a key of the organization names none, or one that it may not see.
+    Raises `ValidationFailed` if a key of the organization names none or an invisible one.
     """
     if workspace_id is None:
         if principal.workspace_id is None:
@@ -84,7 +79,7 @@ KEY_COLUMNS = (
     access_keys.c.limits.label("key_limits"),
     access_keys.c.last_used_at.label("key_last_used_at"),
 )
-# The same for a statement that is a text, of the table ``k``.
+# The same for a statement as text, with the alias ``k``.
 KEY_TEXT = ",\n  ".join(f"k.{one.element.name} AS {one.name}" for one in KEY_COLUMNS)
 KEY_IDS = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, Uuid))
 KEY_TIMES = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, UtcDateTime))
@@ -114,7 +109,6 @@ def key_from(row: AnyRow) -> StoredKey | None:
 
 
 def load_key(connection: Connection, token_hash: str) -> StoredKey | None:
-    """Load the key with this token hash."""
     row = connection.execute(_BY_HASH, {"token_hash": token_hash}).one_or_none()
     return None if row is None else key_from(row)
 
@@ -151,7 +145,6 @@ def insert_key(
     rate: Rate = DEFAULT_RATE,
     limits: KeyLimits = NO_LIMITS,
 ) -> None:
-    """Store a new key by the hash of its token."""
     connection.execute(
         insert(access_keys).values(
             id=key_id,
@@ -170,7 +163,7 @@ def insert_key(
 
 
 def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
-    """Mark a live key as revoked; say whether there was one."""
+    """Revoke a live key; return whether there was one."""
     done = connection.execute(
         update(access_keys)
         .where(access_keys.c.id == key_id, access_keys.c.revoked_at.is_(None))
@@ -182,7 +175,7 @@ def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
 def note_use(
     connection: Connection, key_id: UUID, address: str, now: datetime, since: datetime
 ) -> None:
-    """Store the last use of a key, unless one is stored that is not older than ``since``."""
+    """Store the last use of a key, unless the stored one is newer than ``since``."""
     used_at = access_keys.c.last_used_at
     connection.execute(
         update(access_keys)
@@ -192,7 +185,7 @@ def note_use(
 
 
 def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
-    """Find workspaces by id, by name (which several organizations may use), or all of them."""
+    """Find workspaces by id or name, which may occur in several organizations; or all."""
     query = select(workspaces, organizations.c.name.label("organization_name"))
     query = query.join(organizations).order_by(workspaces.c.id)
     if name_or_id is not None:
@@ -202,7 +195,7 @@ def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> li
 
 
 def find_organizations(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
-    """Find organizations by id or name, or all of them."""
+    """Find organizations by id or name, or all."""
     query = select(organizations).order_by(organizations.c.id)
     if isinstance(name_or_id, UUID):
         query = query.where(organizations.c.id == name_or_id)
@@ -212,7 +205,6 @@ def find_organizations(connection: Connection, name_or_id: str | UUID | None) ->
 
 
 def load_workspace(connection: Connection, workspace_id: UUID) -> AnyRow | None:
-    """Load one workspace."""
     return connection.execute(
         select(workspaces).where(workspaces.c.id == workspace_id)
     ).one_or_none()

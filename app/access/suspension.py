@@ -22,11 +22,7 @@ def set_suspended(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Suspend or resume a workspace and record the author; repeating it changes nothing.
-
-    Raises:
-        NotFound: there is no such workspace.
-    """
+    """Suspend or resume a workspace; repeating it changes nothing. Raises `NotFound`."""
     other_state = (
         workspaces.c.suspended_at.is_(None) if suspended else workspaces.c.suspended_at.is_not(None)
     )
@@ -42,7 +38,7 @@ def set_suspended(
     row = load_workspace(connection, workspace_id)
     if row is None:
         raise NotFound
-    # Of several at once only the first does it; the others find it done.
+    # Of several requests at once, only the first changes the row.
     if done.rowcount == 0:
         return row
     audit_event = AuditEvent(

@@ -29,9 +29,9 @@ organizations = Table(
     Column("updated_at", UtcDateTime, nullable=False),
 )
 
-# One row per Twilio (sub)account, whichever workspaces of its organization use it: the signatures
-# of its callbacks are checked with these tokens. They are encrypted (see app.db.encryption);
-# `next` counts during rotation. The unique pair lets the database refuse a workspace of another
+# One row per Twilio (sub)account, shared by the workspaces of its organization. Its tokens check
+# the signatures of callbacks and are encrypted (see app.db.encryption); `next_auth_token` is set
+# during a rotation. The unique pair lets the database refuse a workspace of another
 # organization.
 provider_accounts = Table(
     "provider_accounts",
@@ -85,7 +85,7 @@ access_keys = Table(
     Column("revoked_at", UtcDateTime),
     Column("rate_per_second", Integer, nullable=False, server_default="100"),
     Column("rate_burst", Integer, nullable=False, server_default="200"),
-    # JSON: see app.access.key_limits; null limits nothing.
+    # JSON: see app.access.key_limits; null without limits.
     Column("limits", Text),
     # Written once a minute at most.
     Column("last_used_at", UtcDateTime),
@@ -93,7 +93,7 @@ access_keys = Table(
     Index(None, "organization_id", "workspace_id"),
 )
 
-# Who did what to which object, written in the transaction that did it.
+# Written in the transaction of the change.
 audit_events = Table(
     "audit_events",
     metadata,
@@ -111,7 +111,7 @@ audit_events = Table(
     Index(None, "workspace_id", "id"),
 )
 
-# Failed attempts to get in, in milliseconds since 1970, oldest first: see app.access.attempts.
+# Failed attempts in milliseconds since 1970, oldest first: see app.access.attempts.
 failed_attempts = Table(
     "failed_attempts",
     metadata,

@@ -1,13 +1,13 @@
-"""Default retention of message bodies and numbers, in days."""
+"""Default retention times, and the depth of a workspace's parents."""
 
 from collections.abc import Mapping
 from uuid import UUID
 
-MAX_DEPTH = 32  # a chain is followed this far and no further
+MAX_DEPTH = 32  # of a chain of parents
 
 
 def mistake_in_chain(start: UUID, parents: Mapping[UUID, UUID | None]) -> str | None:
-    """Return the problem with the chain of parents that begins at a workspace, or None."""
+    """Return the problem with a workspace's chain of parents, or None."""
     seen: set[UUID] = set()
     at = parents[start]
     while at is not None and at not in seen:
@@ -15,7 +15,7 @@ def mistake_in_chain(start: UUID, parents: Mapping[UUID, UUID | None]) -> str | 
             return "Makes the workspace its own ancestor."
         seen.add(at)
         at = parents.get(at)
-    # A loop that the chain only leads into is told where it closes.
+    # A loop further up the chain is reported where it closes.
     if at is None and len(seen) > MAX_DEPTH:
         return f"Makes a chain of more than {MAX_DEPTH} parents."
     return None

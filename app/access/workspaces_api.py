@@ -39,7 +39,7 @@ class ReasonBody(StrictSchema):
 
 
 class WorkspaceView(Schema):
-    """One tenant."""
+    """One workspace."""
 
     id = fields.UUID(required=True)
     organization_id = fields.UUID(required=True)
@@ -105,8 +105,6 @@ def _set(principal: Principal, workspace_id: UUID, *, suspended: bool) -> Answer
 
 
 def render_workspace(row: AnyRow, role: Role) -> dict[str, Any]:
-    """Write one workspace as a role sees it."""
-
     def text(value: UUID | None) -> str | None:
         return None if value is None else str(value)
 
