@@ -81,7 +81,6 @@ def declared_endpoints() -> list[Endpoint]:
 
 
 def create_app(services: Services) -> Flask:
-    """Make the WSGI application that serves the given services."""
     app = Flask("borderpost", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False

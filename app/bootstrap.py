@@ -69,13 +69,13 @@ from app.webhooks.select_due import DeliveryLane
 from app.webhooks.send_test import SendTestEvent
 from app.webhooks.sender import HttpSender
 
-# Threads that sends never take, so that status callbacks are served while the provider is slow.
+# Threads reserved for other requests, so that callbacks are served while the provider is slow.
 _FOR_CALLBACKS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that requests are served with."""
+    """The services of the web processes."""
 
     settings: Settings
     database: Database
@@ -103,7 +103,7 @@ class Services:
     installation_secrets: InstallationSecrets
 
     def all(self) -> tuple[object, ...]:
-        """List the services that views ask for by type."""
+        """List the services that views get by type."""
         return (
             self.settings,
             self.database,
@@ -135,14 +135,13 @@ class Services:
 def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; generate missing secrets on the first start.
 
-    Raises:
-        SettingsError: with every problem.
+    Raises `SettingsError` with every problem.
     """
     environ = os.environ if environ is None else environ
     instance = default_instance(environ)
     try:
         create_instance(instance)
-    except OSError as unwritable:  # no problem where every secret is given
+    except OSError as unwritable:  # no problem if every secret is given
         try:
             return load_settings(environ, instance)
         except SettingsError as wrong:
@@ -161,22 +160,18 @@ def open_database(settings: Settings) -> Database:
 
 
 def open_cipher(settings: Settings) -> Cipher:
-    """Return the vault of provider tokens."""
     return Cipher(settings.encryption_keys)
 
 
 def open_installation_secrets(settings: Settings) -> InstallationSecrets:
-    """Return the secrets of this host, to be compared with those of the installation."""
     return InstallationSecrets(settings.secret_key, open_cipher(settings))
 
 
 def open_transport(settings: Settings, other_calls: int | None = None) -> TwilioTransport:
-    """Return the connections to Twilio; nothing is connected yet."""
     return TwilioTransport(settings.twilio_url, pool_size=settings.threads, other_calls=other_calls)
 
 
 def open_twilio(settings: Settings, cipher: Cipher) -> TwilioClients:
-    """Return the clients of all accounts; they connect at first use."""
     return TwilioClients(open_transport(settings), cipher)
 
 
@@ -191,7 +186,7 @@ def open_services(
     cipher: Cipher | None = None,
     database: Database | None = None,
 ) -> Services:
-    """Wire the services of the web processes; nothing connects yet."""
+    """Wire the services of the web processes, without connecting."""
     clock = clock or Clock()
     database = database or open_database(settings)
     cipher = cipher or open_cipher(settings)
@@ -264,11 +259,9 @@ class Background:
 def open_background(
     settings: Settings, database: Database, *, clock: Clock | None = None
 ) -> Background:
-    """Wire what runs beside the web processes; reads the pseudonym key from the database.
+    """Wire the services of the worker; reads the pseudonym key from the database.
 
-    Raises:
-        SecretsDiffer: this host has other secrets than those that the database was set up with.
-        ServiceUnavailable: the database cannot be reached.
+    Raises `SecretsDiffer` if this host has other secrets than the installation.
     """
     clock = clock or Clock()
     cipher = open_cipher(settings)
@@ -306,24 +299,21 @@ def open_background(
         watch_others=WatchOthers(database, clock),
         clear_alerts=ClearAlerts(database, clock),
         deliver=deliver,
-        # Receivers that fail wait in a lane of their own, so that they hold up nobody else.
+        # Retries have their own threads, so that failing receivers do not delay others.
         deliver_again=replace(deliver, lane=DeliveryLane.FAILING),
     )
 
 
 def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
-    """Prepare a start: the SDK, settings, the public URL, the embedded database.
+    """Prepare a start: the SDK, settings, public URL and embedded database.
 
-    A server database is never migrated by a start: `borderpost db upgrade` does that.
-
-    Raises:
-        SettingsError: with every problem.
+    A server database is only migrated by `borderpost db upgrade`. Raises `SettingsError`.
     """
     load_sdk()
     settings = with_public_url(open_settings(environ))
     database = open_database(settings)
     migrate_if_new(settings, database)
-    # The processes to come inherit the measurement; a database that is away is measured later.
+    # Forked processes inherit the measurement; an unreachable database is measured later.
     with suppress(ServiceUnavailable):
         database.measure_clock()
         if current_revision(database) == latest_revision():
@@ -333,10 +323,9 @@ def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def with_public_url(settings: Settings) -> Settings:
-    """Replace a public URL of ``ngrok`` by the address that the local ngrok agent reports.
+    """Replace a public URL of ``ngrok`` by the address that the local agent reports.
 
-    Raises:
-        SettingsError: no ngrok agent answers, or it has no https tunnel.
+    Raises `SettingsError` if no agent answers, or it has no https tunnel.
     """
     if settings.public_url != NGROK:
         return settings
@@ -344,6 +333,6 @@ def with_public_url(settings: Settings) -> Settings:
 
 
 def migrate_if_new(settings: Settings, database: Database) -> None:
-    """Make the tables of an embedded database that has none; a server database is left alone."""
+    """Create the tables of an empty embedded database."""
     if settings.is_embedded and current_revision(database) is None:
         upgrade(database)

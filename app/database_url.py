@@ -1,6 +1,6 @@
 """Supported database URLs.
 
-Problems never repeat the URL, which may hold a password.
+Problems never repeat the URL, which may contain a password.
 """
 
 import re
@@ -15,7 +15,7 @@ _HOSTS = "write ?host=a:5432&host=b:5432, or ?host=a,b&port=5432,5432"
 
 
 def read_database_url(given: str) -> str:
-    """Return a database URL with its driver named; for a wrong one a ``ValueError`` says why."""
+    """Return a database URL with its driver; raises ``ValueError`` with the reason."""
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
@@ -34,7 +34,7 @@ def read_database_url(given: str) -> str:
 
 
 def _has_plain_ports(url: URL, given: str) -> bool:
-    """Say whether the port of the URL, and those of ``?port=``, are written in plain digits."""
+    """Whether all ports of the URL, also of ``?port=``, are plain digits."""
     named = url.query.get("port", ())
     texts = [
         one for many in ([named] if isinstance(named, str) else named) for one in many.split(",")
@@ -46,7 +46,7 @@ def _has_plain_ports(url: URL, given: str) -> bool:
 
 
 def _says_hosts_clearly(url: URL) -> bool:
-    """Say whether the driver makes sense of the hosts and ports; it is not asked to connect."""
+    """Whether the driver can parse the hosts and ports."""
     try:
         url.get_dialect()().create_connect_args(url)
     except (ArgumentError, ValueError):

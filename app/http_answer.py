@@ -1,4 +1,4 @@
-"""The answer to a request of ours, read strictly: a malformed or ambiguous one is an error."""
+"""Strict reading of HTTP answers: a malformed or ambiguous one is an error."""
 
 import io
 import re
@@ -30,11 +30,11 @@ _READ_BYTES = 16 * 1024
 
 
 class FinalAnswer(HTTPResponse):
-    """A response that reads past interim answers (1xx) and refuses a malformed or ambiguous one.
+    """A response that skips interim answers (1xx) and refuses malformed or ambiguous ones.
 
-    ``http.client`` reads past 100 alone and takes a 103 for the answer; the real answer would then
-    be taken for that of the next request on the connection. It also takes ``+2_01`` for a status
-    and ``0x1_0`` for the size of a chunk, and does not look at what ends a chunk.
+    ``http.client`` skips only 100 and takes a 103 for the answer; the real answer would then be
+    taken for that of the next request on the connection. It also takes ``+2_01`` for a status
+    and ``0x1_0`` for a chunk size, and ignores the end of a chunk.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -54,8 +54,7 @@ class FinalAnswer(HTTPResponse):
     def begin(self) -> None:
         """Read the status and the headers.
 
-        Raises:
-            HTTPException: the answer is malformed, or its length is ambiguous.
+        Raises `HTTPException` if the answer is malformed, or its length is ambiguous.
         """
         super().begin()
         _require_well_formed(self.headers)
@@ -73,7 +72,7 @@ class FinalAnswer(HTTPResponse):
 
 
 class _ChunkedBody(io.BufferedIOBase):
-    """A body in chunks (RFC 9112, section 7.1); whatever is malformed is an error."""
+    """A body in chunks (RFC 9112, section 7.1)."""
 
     def __init__(self, source: io.BufferedIOBase) -> None:
         self._source = source
@@ -83,14 +82,12 @@ class _ChunkedBody(io.BufferedIOBase):
         self._is_over = False
 
     def readable(self) -> bool:
-        """Say that it can be read."""
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to so many bytes; fewer only at the end of the body.
+        """Read up to ``size`` bytes; fewer only at the end of the body.
 
-        Raises:
-            HTTPException: a chunk or a trailer is malformed, or the body ends early.
+        Raises `HTTPException` if the body is malformed or ends early.
         """
         wanted = float("inf") if size is None or size < 0 else size
         found = bytearray()
@@ -128,7 +125,6 @@ class _ChunkedBody(io.BufferedIOBase):
         raise HTTPException("the trailers are malformed")
 
     def close(self) -> None:
-        """Close the answer."""
         self._source.close()
         super().close()
 

@@ -1,7 +1,7 @@
-"""One HTTP exchange with another server, with one deadline for all of it.
+"""An HTTP exchange with another server under one deadline.
 
-A socket timeout restarts with every byte, so a peer that sends one byte a second never meets it.
-The sockets here have a deadline instead.
+A socket timeout restarts with every byte, so a peer that sends one byte a second never reaches it.
+These sockets have a deadline instead.
 """
 
 import io
@@ -18,18 +18,14 @@ _BUFFER_BYTES = 16 * 1024
 
 
 class Deadline:
-    """The time that one exchange may take in all."""
+    """The time limit of one exchange."""
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._end = monotonic() + seconds
 
     def remaining(self) -> float:
-        """Return the seconds that are left.
-
-        Raises:
-            TimeoutError: none are.
-        """
+        """Return the remaining seconds; raises `TimeoutError` if there are none."""
         left = self._end - self._monotonic()
         if left <= 0:
             raise TimeoutError
@@ -41,7 +37,7 @@ class Deadline:
 
 
 class TimedSocket:
-    """The part of a socket that `http.client` and urllib3 use, with a deadline as its timeout."""
+    """The methods of a socket that `http.client` and urllib3 use, with a deadline."""
 
     def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
         self._opened = opened
@@ -51,18 +47,16 @@ class TimedSocket:
         self._has_leftover = False
 
     def settimeout(self, seconds: float) -> None:
-        """Begin a deadline: all that follows ends within so many seconds."""
+        """Start a deadline for everything that follows."""
         self.deadline = Deadline(seconds)
 
     def sendall(self, data: Any) -> None:
-        """Send all of it in time."""
         unsent = memoryview(data)
         while unsent:
             self._opened.settimeout(self.deadline.remaining())
             unsent = unsent[self._opened.send(unsent) :]
 
     def receive_into(self, buffer: Any) -> int:
-        """Receive once, in time."""
         self._opened.settimeout(self.deadline.remaining())
         return self._opened.recv_into(buffer)
 
@@ -72,27 +66,25 @@ class TimedSocket:
         return _AnswerReader(self)
 
     def end_answer(self, leftover: bytes) -> None:
-        """Note that an answer was read, and the bytes that came after it."""
+        """Record that an answer was read, and the bytes that followed it."""
         self._has_leftover = self._has_leftover or bool(leftover)
         self._readers -= 1
         self._close_if_unused()
 
     @property
     def has_unread(self) -> bool:
-        """Say whether the peer sent more than its answers."""
+        """Whether the peer sent more than its answers."""
         pending: Callable[[], int] = getattr(self._opened, "pending", int)
         return self._has_leftover or pending() > 0
 
     def fileno(self) -> int:
-        """Return the file descriptor, for polling."""
         return self._opened.fileno()
 
     def shutdown(self, how: int) -> None:
-        """Stop sending or receiving."""
         self._opened.shutdown(how)
 
     def close(self) -> None:
-        """Close the connection once the answer that is being read is closed."""
+        """Close the connection once the current answer is closed."""
         self._is_closed = True
         self._close_if_unused()
 
@@ -102,7 +94,7 @@ class TimedSocket:
 
 
 class _AnswerReader(io.BufferedReader):
-    """Reads one answer; on closing, it reports the bytes that do not belong to the answer."""
+    """Reads one answer; on closing, it reports the bytes that follow the answer."""
 
     def __init__(self, opened: TimedSocket) -> None:
         self._source = _Source(opened)
@@ -112,8 +104,7 @@ class _AnswerReader(io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         """Read one line of the protocol.
 
-        Raises:
-            HTTPException: the line does not end, or it holds what may be read as two lines.
+        Raises `HTTPException` if the line does not end, or could be read as two lines.
         """
         line = super().readline(size)
         if not line.endswith(b"\n"):
@@ -142,16 +133,15 @@ class _Source(io.RawIOBase):
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """Ask the system for the addresses of a host, the best first."""
+    """Resolve a host; the best address is first."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def look_up_in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> list[str]:
-    """Resolve a host in a thread of its own, because the system's look-up has no time limit.
+    """Resolve a host in a separate thread, because the system's look-up has no time limit.
 
-    Raises:
-        TimeoutError: the look-up took too long; its thread ends by itself.
+    Raises `TimeoutError`; the thread then ends by itself.
     """
     done: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
 
@@ -174,12 +164,11 @@ def look_up_in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) 
 def open_first(addresses: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
     """Connect to the first address that answers.
 
-    Raises:
-        OSError: none does; a `TimeoutError` where the last one was silent.
+    Raises `OSError` if none does, `TimeoutError` if the last one was silent.
     """
     last = OSError("the host has no address")
     for place, address in enumerate(addresses):
-        # A silent address must not use up the time of those after it.
+        # A silent address must not use up the time of the next ones.
         patience = deadline.remaining() / (len(addresses) - place)
         try:
             return socket.create_connection((address, port), timeout=patience)

@@ -1,4 +1,4 @@
-"""urllib3 pools whose connections have one deadline for an answer and read it strictly."""
+"""urllib3 pools with one deadline for each answer and strict reading."""
 
 import socket
 
@@ -10,7 +10,7 @@ from app.http_exchange import Deadline, TimedSocket, look_up, look_up_in_time, o
 
 
 class NoConnection(Exception):
-    """No connection could be made: the request never left."""
+    """No connection could be made: the request was not sent."""
 
 
 def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
@@ -24,7 +24,7 @@ class _StrictConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Say whether the connection is open and holds no byte that belongs to no answer."""
+        """Whether the connection is open and has no unexpected bytes."""
         has_unread = isinstance(self.sock, TimedSocket) and self.sock.has_unread
         return super().is_connected and not has_unread
 

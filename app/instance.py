@@ -1,6 +1,6 @@
 """The instance folder: configuration and generated secrets of one installation.
 
-Secrets are written once, readable by their owner only, and never changed by a later start.
+Secrets are written once with mode 0600, and never changed by a later start.
 """
 
 import os

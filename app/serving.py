@@ -14,7 +14,7 @@ _STARTED_BY_GUNICORN_AND_NOT_AGAIN = 4  # gunicorn's own "the application failed
 
 
 def serve() -> Flask:
-    """Make the application from the environment and ``instance/``."""
+    """Create the application from the environment and ``instance/``."""
     configure_logs()
     try:
         settings = prepare_start()
@@ -26,7 +26,7 @@ def serve() -> Flask:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(_STARTED_BY_GUNICORN_AND_NOT_AGAIN)
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
-        # Only there: a web process has no use for the commands and what they import.
+        # Imported here, because a web process does not need the commands and their imports.
         from app.cli import COMMANDS  # noqa: PLC0415
 
         for command in COMMANDS:

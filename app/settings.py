@@ -1,4 +1,4 @@
-"""Settings, read once from the environment, then ``instance/config.toml``.
+"""Settings from the environment, then ``instance/config.toml``.
 
 Every problem is reported together.
 """
@@ -38,7 +38,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class IdentityProviderSettings:
-    """An OpenID Connect provider that people may sign in at."""
+    """An OpenID Connect provider for sign-in."""
 
     issuer: str
     client_id: str
@@ -47,8 +47,6 @@ class IdentityProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of an installation."""
-
     instance: Path
     database_url: str = field(repr=False)
     public_url: str
@@ -67,18 +65,14 @@ class Settings:
 
     @property
     def is_embedded(self) -> bool:
-        """Say whether the database is a file that this program makes by itself."""
+        """Whether the database is an SQLite file."""
         return self.database_url.startswith("sqlite")
 
 
 def load_settings(
     environ: Mapping[str, str] | None = None, instance: Path | None = None
 ) -> Settings:
-    """Read and check all settings.
-
-    Raises:
-        SettingsError: with every problem found.
-    """
+    """Read and check all settings; raises `SettingsError`."""
     environ = os.environ if environ is None else environ
     instance = instance or default_instance(environ)
     reader = _Reader(environ, instance)
@@ -104,7 +98,7 @@ def load_settings(
 
 
 def default_instance(environ: Mapping[str, str]) -> Path:
-    """Return the instance folder: ``BORDERPOST_INSTANCE``, or ``instance`` next to ``app``."""
+    """Return ``BORDERPOST_INSTANCE``, or the folder ``instance`` next to ``app``."""
     named = environ.get(VARIABLE_PREFIX + "INSTANCE")
     return Path(named) if named else Path(__file__).resolve().parent.parent / "instance"
 
@@ -117,7 +111,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Reader:
-    """Reads one setting at a time and keeps the problems."""
+    """Reads one setting at a time and collects the problems."""
 
     def __init__(self, environ: Mapping[str, str], instance: Path) -> None:
         self._environ = environ
@@ -130,7 +124,7 @@ class _Reader:
         self._generated = self._read_secrets()
 
     def _read_secret_files(self) -> dict[str, str]:
-        """Read the secrets that are given as files, by ``<NAME>_FILE``."""
+        """Read the secrets given as files, by ``<NAME>_FILE``."""
         found = {}
         for name in _SECRETS:
             path = self._environ.get(f"{VARIABLE_PREFIX}{name}_FILE")
@@ -151,7 +145,7 @@ class _Reader:
         return found
 
     def _insecure(self, name: str, text: str) -> None:
-        """Note what stops the start unless ``BORDERPOST_ALLOW_INSECURE`` is true."""
+        """Add a problem; only a warning if ``BORDERPOST_ALLOW_INSECURE`` is true."""
         found = self.warnings if self._allows_insecure else self.problems
         found.append(f"{name}: {text}")
 
@@ -161,7 +155,7 @@ class _Reader:
             if path.stat().st_mode & 0o077:
                 self._insecure(str(path), "others may read it: run `chmod 600` on it")
         except OSError:
-            pass  # it is absent, or reading it says why it cannot be read
+            pass  # it is absent, or reading it reports the reason
         try:
             return load_secrets(self._instance)
         except (OSError, ValueError) as problem:
@@ -203,7 +197,6 @@ class _Reader:
             return given
 
     def is_database_pooled(self) -> bool:
-        """Read whether a pooler in transaction mode stands in front of the database."""
         given = self.get("DATABASE_POOLER") or "none"
         if given not in {"none", "transaction"}:
             self._problem("DATABASE_POOLER", "must be none or transaction")
@@ -278,7 +271,7 @@ class _Reader:
         return keys
 
     def bind(self) -> str:
-        """Read where gunicorn listens, in its words."""
+        """Read gunicorn's listen address."""
         port = self._plain_number("PORT", 8000, LARGEST_PORT)
         given = self._environ.get(f"{VARIABLE_PREFIX}BIND") or f"127.0.0.1:{port}"
         for one in given.split(","):
@@ -289,12 +282,12 @@ class _Reader:
         return given
 
     def processes(self, database_url: str) -> int:
-        """Read how many web processes run; an SQLite file takes the writes of one best."""
+        """Read the number of web processes: by default one on SQLite, else one per core."""
         cores = 1 if database_url.startswith("sqlite") else os.cpu_count() or 2
         return self._plain_number("WEB_CONCURRENCY", cores, _MOST_PROCESSES)
 
     def _plain_number(self, name: str, default: int, most: int) -> int:
-        """Read a number from the environment that has no prefix."""
+        """Read a number from a variable without the prefix."""
         found = read_whole_number(self._environ.get(name) or str(default), 1, most)
         if found is None:
             self.problems.append(f"{name}: must be a whole number from 1 to {most}")
@@ -350,5 +343,5 @@ _NAMES = (
     "MESSAGE_RETENTION_DAYS",
 )
 _FLAGS = frozenset({"webhook_allow_loopback", "allow_insecure"})
-# Each can also be given as a file, by its name with `_FILE`.
+# Each can also be given as a file: `<NAME>_FILE`.
 _SECRETS = ("DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "METRICS_TOKEN", "OIDC_CLIENT_SECRET")

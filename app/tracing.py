@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry: only with the extra ``otel``, and an endpoint in the environment.
+"""OpenTelemetry traces: only with the extra ``otel``, and an endpoint in the environment.
 
-A request is a span, and so is each call that creates a message at the provider. Attributes hold
-routes, statuses and outcomes, never an address, a query, a number or a text.
+Each request and each call that creates a message is a span. Attributes contain routes, statuses and
+outcomes, never an address, a query, a number or a text.
 """
 
 import os
@@ -22,19 +22,19 @@ _SERVER_ERROR = 500
 
 
 def is_wanted(environ: Mapping[str, str] | None = None) -> bool:
-    """Say whether the environment names an endpoint for traces."""
+    """Whether the environment names an endpoint for traces."""
     given = os.environ if environ is None else environ
     return any(given.get(name) for name in _ENDPOINTS)
 
 
 @dataclass
 class Tracing:
-    """The tracer of this process; None until it is started, and where nothing is exported."""
+    """The tracer of this process; None until it is started and if nothing is exported."""
 
     tracer: Any = None
 
     def start(self, processor: Any = None) -> None:
-        """Begin to export. Call it after the fork: the exporter has a thread of its own."""
+        """Start the export. Call it after the fork: the exporter has its own thread."""
         try:
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
             from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -63,7 +63,7 @@ def _exporting() -> Any:
 
 
 def install_tracing(app: Flask) -> None:
-    """Make each request a span, within the trace that the caller names in ``traceparent``."""
+    """Make each request a span, within the trace of its ``traceparent``."""
     app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_detach)
@@ -84,7 +84,7 @@ def _begin() -> None:
 
 def _finish(answer: Response) -> Response:
     span = g.get("span")
-    # A request that runs again is not answered yet: its span is dropped, and the next run has one.
+    # A request that will run again is not answered yet: its next run has a span.
     if span is None or condition_to_run_again(request.environ) is not None:
         return answer
     from opentelemetry.trace import StatusCode  # noqa: PLC0415
@@ -111,12 +111,11 @@ def _detach(_problem: BaseException | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TracedProvider:
-    """The port `app.providers.port.SmsProvider` with a span around each call."""
+    """Adds a span to each call of `app.providers.port.SmsProvider`."""
 
     provider: SmsProvider
 
     def create(self, outbound: Outbound) -> Outcome:
-        """Create a message; the span has the kind of outcome and the message's id."""
         if TRACING.tracer is None:
             return self.provider.create(outbound)
         from opentelemetry.trace import SpanKind  # noqa: PLC0415
