@@ -19,7 +19,7 @@ from app.access.rates import RateBuckets, Taken, whole_seconds
 from app.access.store import load_key, note_use
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import RateLimited, ServiceUnavailable, Unauthorized
+from app.kernel.errors import Forbidden, RateLimited, ServiceUnavailable, Unauthorized
 from app.web.errors import error_answer
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
@@ -60,10 +60,21 @@ def count_request(key: StoredKey, now: datetime) -> None:
     A request that the server runs again counts once. Raises `Forbidden` for an address outside
     the key's networks, `RateLimited` if the key has no request left.
     """
-    check_source(key.principal.limits, peer_address())
+    try:
+        check_source(key.principal.limits, peer_address())
+    except Forbidden:
+        # What comes from elsewhere takes nothing away from those who may use the key.
+        _take(key, key.principal.key_id.bytes + b"elsewhere")
+        raise
+    _take(key, key.principal.key_id.bytes)
+    if key.last_used_at is None or key.last_used_at <= now - _USE_NOTED_EVERY:
+        request.environ[_USED] = key.principal.key_id, now
+
+
+def _take(key: StoredKey, bucket: bytes) -> None:
     taken: Taken | None = request.environ.get(_TAKEN)
     if taken is None:
-        taken = get_service(RateBuckets).take(key.principal.key_id.bytes, key.rate)
+        taken = get_service(RateBuckets).take(bucket, key.rate)
         request.environ[_TAKEN] = taken
     if taken.is_refused:
         raise RateLimited(
@@ -71,8 +82,6 @@ def count_request(key: StoredKey, now: datetime) -> None:
             "Nothing was processed; try again.",
             retry_after_seconds=whole_seconds(taken.retry_after_seconds),
         )
-    if key.last_used_at is None or key.last_used_at <= now - _USE_NOTED_EVERY:
-        request.environ[_USED] = key.principal.key_id, now
 
 
 def install_key_limits(app: Flask) -> None:

@@ -24,7 +24,7 @@ REFUSALS_KEPT = timedelta(days=90)
 _SWEPT_AT_ONCE = 10
 # The others name what the provider would have refused as well, without a charge.
 SAVING_CODES = frozenset(
-    {"DestinationBlocked", "GuardTripped", "RecipientOptedOut", "WorkspaceSuspended"}
+    {"DestinationBlocked", "Forbidden", "GuardTripped", "RecipientOptedOut", "WorkspaceSuspended"}
 )
 
 

@@ -87,8 +87,8 @@ def code_page(code: int) -> str:
 
 
 _REFUSALS: dict[str, str] = {
-    "Forbidden": "Your role does not permit this, or the access key that you are signed in with is "
-    "limited to some use cases or countries.",
+    "Forbidden": "The role does not permit this, or the access key is limited to some use cases, "
+    "countries or networks.",
     "WorkspaceSuspended": "The workspace is suspended: nothing is sent until it is resumed.",
     "UseCaseNotFound": "There is no such use case in this workspace.",
     "UseCaseInactive": "The use case is switched off. Switch it on, or use another.",

@@ -9,6 +9,7 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import access_keys
+from app.destinations.tables import refusals
 from support.console_client import open_console, signed_in
 from support.each import each
 from support.factories import US_NUMBER
@@ -42,6 +43,14 @@ def _send(
         "message": "Your code is 1234",
     }
     return tenants_under_test.gateway.post("/v1/sms", body, key=token)
+
+
+def _refusals(tenants_under_test: TenantsUnderTest) -> list[dict[str, Any]]:
+    own = {
+        tenants_under_test.own.workspace_id,
+        tenants_under_test.related_tenants.sibling.workspace_id,
+    }
+    return [row for row in tenants_under_test.factory.rows(refusals) if row["workspace_id"] in own]
 
 
 def test_beyond_its_rate_a_key_gets_429_and_is_told_when_to_come_again(
@@ -138,6 +147,41 @@ def test_a_limited_key_sends_only_where_it_may(tenants_under_test: TenantsUnderT
         {"code": "Forbidden", "message": "This access key may not send through this use case."},
     ]
     assert len(tenants_under_test.gateway.twilio.calls) == 1
+    found = [
+        (row["code"], row["source"], row["country"], row["use_case_id"])
+        for row in _refusals(tenants_under_test)
+    ]
+    assert sorted(found, key=str) == [
+        ("Forbidden", "access_key", "CA", other),
+        ("Forbidden", "access_key", "US", tenants_under_test.own.use_case_id),
+    ]
+
+
+def test_sends_from_elsewhere_are_listed_up_to_the_rate_of_the_key(
+    tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: take no token for them, or the token of those who may use the key."""
+    monkeypatch.setattr(tenants_under_test.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
+    token = _token(
+        tenants_under_test,
+        source_networks=["203.0.113.0/24"],
+        rate={"per_second": 1, "burst": 2},
+    )
+    assert [_send(tenants_under_test, token).status_code for _ in range(4)] == [403, 403, 429, 429]
+    of_another = tenants_under_test.related_tenants.sibling.use_case_id
+    other = _token(tenants_under_test, source_networks=["203.0.113.0/24"])
+    assert _send(tenants_under_test, other, use_case_id=of_another).status_code == 403
+    rows = _refusals(tenants_under_test)
+    assert [(row["code"], row["source"]) for row in rows] == [("Forbidden", "access_key")] * 2
+    answers = [
+        tenants_under_test.gateway.client.get(
+            "/v1/sms",
+            headers={"Authorization": f"AccessKey {token}"},
+            environ_overrides={"REMOTE_ADDR": "203.0.113.9"},
+        ).status_code
+        for _ in range(3)
+    ]
+    assert answers == [200, 200, 429]
 
 
 def test_a_key_is_used_from_its_networks_only_in_the_console_too(
@@ -245,5 +289,5 @@ def test_limits_hold_for_a_key_that_is_signed_in(tenants_under_test: TenantsUnde
     )
 
     assert answer.status_code == 403
-    assert "limited to some use cases or countries" in unescape(answer.text)
+    assert "limited to some use cases, countries or networks" in unescape(answer.text)
     assert tenants_under_test.gateway.twilio.calls == []

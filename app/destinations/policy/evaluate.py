@@ -13,6 +13,7 @@ from app.kernel.phone import Destination, not_canonical
 class Source(StrEnum):
     """The source of a refusal."""
 
+    ACCESS_KEY = "access_key"
     POLICY = "policy"
     GUARD = "guard"
     PROVIDER = "provider"

@@ -19,7 +19,13 @@ from app.db.engine import Database
 from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
 from app.destinations.refusals import Refusal, insert_refusal
 from app.kernel.clock import Clock
-from app.kernel.errors import IdempotencyConflict, PublicError, RateLimited, ServiceUnavailable
+from app.kernel.errors import (
+    Forbidden,
+    IdempotencyConflict,
+    PublicError,
+    RateLimited,
+    ServiceUnavailable,
+)
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, PhoneNumber, resolve
 from app.messages.record import load_record, render_message
@@ -124,21 +130,26 @@ class SendMessage:
     def _send(self, call: SendCall) -> Sent:
         context, prices, now = self._read(call)
         principal = admit_caller(call.caller, context, now)
+        destination = resolve(call.request.to_phone_number)
+        billing = _billing(call.request, destination, principal, prices)
         if context.key is not None and call.on_admitted is not None:
-            call.on_admitted(context.key, now)
+            try:
+                call.on_admitted(context.key, now)
+            except Forbidden as refused:
+                found = context.use_case
+                if found and principal.can_access(found.organization_id, found.workspace_id):
+                    self._note_refusal(_refusal(refused, found, destination, billing), now)
+                raise
         if call.idempotent is not None and context.prior is not None:
             return self._replay(context.prior, call.idempotent, now)
         use_case = reachable_use_case(context, principal)
-        check_use_case(principal.limits, use_case.use_case_id)
-        destination = resolve(call.request.to_phone_number)
-        segments = count_segments(call.request.message)
-        billing = Billing(
-            segments=segments,
-            estimate=None if prices is None else prices.estimate(destination.country, segments),
-            access_key_id=principal.key_id if principal.kind is ActorKind.ACCESS_KEY else None,
-        )
-        account, verdict = self._admit(use_case, context, destination, billing=billing, now=now)
-        check_country(principal.limits, verdict.country)
+        try:
+            check_use_case(principal.limits, use_case.use_case_id)
+            account, verdict = check_admission(use_case, context, destination, now)
+            check_country(principal.limits, verdict.country)
+        except PublicError as refused:
+            self._note_refusal(_refusal(refused, use_case, destination, billing), now)
+            raise
         with self.in_flight.place(use_case.workspace_id):
             wanted = _new_submission(
                 use_case,
@@ -203,21 +214,6 @@ class SendMessage:
         with self.database.writing_once() as connection:
             return keep_answer(connection, prior.workspace_id, idempotent, message.id, answer)
 
-    def _admit(
-        self,
-        use_case: UseCase,
-        context: SendContext,
-        destination: Destination,
-        *,
-        billing: "Billing",
-        now: datetime,
-    ) -> tuple[ProviderAccount, Verdict]:
-        try:
-            return check_admission(use_case, context, destination, now)
-        except PublicError as refused:
-            self._note_refusal(_refusal(refused, use_case, destination, billing), now)
-            raise
-
     def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
         try:
             with self.database.writing() as connection:
@@ -234,6 +230,17 @@ class Billing:
     segments: int
     estimate: Estimate | None
     access_key_id: UUID | None
+
+
+def _billing(
+    request: SendRequest, destination: Destination, principal: Principal, prices: DayPrices | None
+) -> Billing:
+    segments = count_segments(request.message)
+    return Billing(
+        segments=segments,
+        estimate=None if prices is None else prices.estimate(destination.country, segments),
+        access_key_id=principal.key_id if principal.kind is ActorKind.ACCESS_KEY else None,
+    )
 
 
 def _new_submission(
@@ -275,7 +282,7 @@ def _refusal(
         number=destination.number,
         country=destination.country,
         segments=billing.segments,
-        source=Source.POLICY,
+        source=Source.ACCESS_KEY if isinstance(refused, Forbidden) else Source.POLICY,
         rule=RuleKind(details["rule"]) if "rule" in details else None,
         scope=Scope(details["scope"]) if "scope" in details else None,
         revision=details.get("revision"),
