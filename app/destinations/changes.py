@@ -177,7 +177,7 @@ def restore_policy(revision: int, now: datetime) -> PolicyChange:
         snapshot = state_of_revision(load_revision(connection, before.workspace_id, revision))
         return restored(replace(snapshot, inherits=snapshot.inherits and _has_parent(before)), now)
 
-    return PolicyChange(action="restored", edit=edit)
+    return PolicyChange(action="restored", edit=edit, restored=revision)
 
 
 def change_inheritance(*, inherit: bool) -> PolicyChange:

@@ -43,7 +43,7 @@ class ChangeRequest:
 class PolicyChange:
     """A change: its action in the history, its edit, and its problems.
 
-    ``reason`` is kept if whoever asks gives none.
+    ``reason`` is kept if whoever asks gives none; ``restored`` is the revision to go back to.
     """
 
     action: str
@@ -51,6 +51,7 @@ class PolicyChange:
     problems: Callable[[Connection, EffectivePolicy], FieldProblems] = field(default=lambda *_: {})
     while_inheriting: bool = False
     reason: str | None = None
+    restored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class ManageDestinations:
             return Changed(before, ())
         reason = request.reason or change.reason
         revision = Revision(
-            change.action, request.actor, reason, changes, now, counted=before.revision
+            change.action, request.actor, reason, changes, now, before.revision, change.restored
         )
         write_state(connection, workspace_id, state, revision)
         return Changed(load_effective(connection, workspace_id), changes)

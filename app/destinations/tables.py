@@ -56,6 +56,7 @@ destination_revisions = Table(
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("from_revision", Integer),
+    Column("restored_revision", Integer),
     Column("at", UtcDateTime, nullable=False),
     Column("actor_kind", String(16), nullable=False),
     Column("actor_id", Uuid),

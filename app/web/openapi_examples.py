@@ -31,6 +31,7 @@ _BY_NAME: dict[str, Any] = {
     "url": "https://hooks.example.com/sms",
     "revision": 7,
     "from_revision": 6,
+    "restored_revision": None,
     "name": "Retail",
     "reason": "The campaign in Canada starts",
 }

@@ -148,6 +148,22 @@ def test_a_click_on_the_map_selects_and_another_takes_it_back(
     expect(opened.locator('#map svg > [id="SG"] title')).to_have_text("Singapore (SG): allowed")
 
 
+def test_leaving_with_unsaved_changes_asks_first(opened: Page) -> None:
+    """Break: leave out the listener of `beforeunload`, or that of `click`, in destinations.js."""
+    asked: list[str] = []
+    opened.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    select(opened, "france")
+    waits(opened, 1)
+    opened.locator("nav").get_by_role("link", name="Messages").click()
+    expect(opened.get_by_text("Your changes are not saved.")).to_be_visible()
+    opened.close(run_before_unload=True)
+    expect(opened.locator("#changes-heading")).to_be_visible()
+    assert asked == ["beforeunload"]
+    opened.get_by_role("link", name="Leave without saving").click()
+    expect(opened.get_by_role("heading", level=1)).to_have_text("Messages")
+    assert asked == ["beforeunload"]
+
+
 def test_a_temporary_allowance_counts_down(opened: Page, policy_client: PolicyClient) -> None:
     opened.get_by_label("Duration").select_option("4")
     select(opened, "japan")

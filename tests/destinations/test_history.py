@@ -76,6 +76,7 @@ def test_the_csv_has_a_line_for_each_country_that_changed(
         "at": "2026-01-31T12:00:00.000Z",
         "actor_kind": "access_key",
         "actor_name": "admin key",
+        "restored_revision": "",
     }
     of_put = common | {
         "revision": "2",

@@ -34,7 +34,7 @@ def test_any_revision_can_be_restored_rules_included(policy_client: PolicyClient
     assert policy_client.reaches(BR_NUMBER)
     newest = policy_client.history()[2]
     assert (newest["action"], newest["revision"], newest["from_revision"]) == ("restored", 6, 5)
-    assert newest["reason"] == "the incident is over"
+    assert (newest["restored_revision"], newest["reason"]) == (2, "the incident is over")
     assert newest["changes"] == [
         {"country": "BR", "from": None, "to": "allowed"},
         {"country": "US", "from": "allowed", "to": "blocked"},

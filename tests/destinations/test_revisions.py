@@ -13,7 +13,7 @@ from support.time import ManualClock
 
 KEYS = {
     *("revision", "from_revision", "at", "actor", "action", "reason", "changes"),
-    *("inherit", "destinations", "rules", "rule_changes"),
+    *("inherit", "destinations", "rules", "rule_changes", "restored_revision"),
 }
 ACTIONS = {
     "put": "replaced",
@@ -59,6 +59,7 @@ def test_every_change_is_one_revision_that_tells_all_about_it(
     assert other == {
         "revision": 2,
         "from_revision": 1,
+        "restored_revision": None,
         "at": "2026-01-31T12:00:00.000Z",
         "actor": {"kind": "access_key", "id": str(key["id"]), "name": "admin key"},
         "action": "replaced",

@@ -73,6 +73,9 @@ def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
 def revision_lines(revision: dict[str, Any]) -> Iterator[str]:
     actor = f"{printable(revision['actor']['name'])} ({revision['actor']['kind']})"
     reason = "" if revision["reason"] is None else f": {printable(revision['reason'])}"
-    yield f"{revision['revision']}  {revision['at']}  {revision['action']} by {actor}{reason}"
+    action = revision["action"]
+    if revision["restored_revision"] is not None:
+        action = f"{action} revision {revision['restored_revision']}"
+    yield f"{revision['revision']}  {revision['at']}  {action} by {actor}{reason}"
     changes = [CountryChange(c["country"], c["from"], c["to"]) for c in revision["changes"]]
     yield from (f"    {line}" for line in change_lines(changes))

@@ -67,10 +67,16 @@
     else allow(code);
   }
 
-  // Leaving with unsaved changes asks first, in the page.
+  // Leaving with unsaved changes asks first, in the page; only a closing tab makes the browser ask.
+  let leaves = false;
+  addEventListener("beforeunload", (event) => {
+    if (form && wished.children.length && !leaves) event.preventDefault();
+  });
+  form?.addEventListener("submit", () => { leaves = true; });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href]");
-    if (!form || !wished.children.length || !link || link.target || "discards" in link.dataset) return;
+    if (link && "discards" in link.dataset) leaves = true;
+    if (!form || !wished.children.length || !link || link.target || leaves) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || link.getAttribute("href").startsWith("#")) return;
     const asking = document.querySelector(".leaving");
     if (!asking) return;

@@ -66,6 +66,7 @@ _CSV_COLUMNS = (
     "from",
     "to",
     "rules",
+    "restored_revision",
 )
 
 
@@ -102,6 +103,7 @@ def render_revision(row: AnyRow, rules_changed: RulesDifference, reader: PolicyR
     return {
         "revision": row.revision,
         "from_revision": row.from_revision,
+        "restored_revision": row.restored_revision,
         "at": rfc3339(row.at),
         "actor": {
             "kind": row.actor_kind,
@@ -136,6 +138,7 @@ def write_csv(rows: Sequence[AnyRow], limit: int, reader: PolicyReader) -> str:
             "actor_name": _inert(row.actor_name),
             "action": row.action,
             "reason": _inert(reader.reason(row.reason) or ""),
+            "restored_revision": row.restored_revision,
         }
         rules = {"rules": _rules_text(rules_changed[row.revision])}
         for place, change in enumerate(row.changes or [{}]):

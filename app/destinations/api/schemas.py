@@ -295,6 +295,11 @@ class RevisionView(Schema):
 
     revision = fields.Integer(required=True)
     from_revision = fields.Integer(required=True, allow_none=True)
+    restored_revision = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The revision that this one restored"},
+    )
     at = fields.DateTime(required=True)
     actor = fields.Nested(ActorView, required=True)
     action = fields.String(required=True, metadata={"example": "allowed"})

@@ -46,7 +46,7 @@ class Revision:
     """The history row of a change.
 
     ``counted`` is the revision that applied before, inherited ones included, so that the numbers
-    keep rising and an old ``If-Match`` never fits.
+    keep rising and an old ``If-Match`` never fits. ``restored`` is the revision gone back to.
     """
 
     action: str
@@ -55,6 +55,7 @@ class Revision:
     changes: tuple[CountryChange, ...]
     at: datetime
     counted: int = 0
+    restored: int | None = None
 
 
 def lock_policy(connection: Connection, workspace_id: UUID) -> None:
@@ -83,6 +84,7 @@ def write_state(
             workspace_id=workspace_id,
             revision=number,
             from_revision=from_revision,
+            restored_revision=revision.restored,
             at=revision.at,
             actor_kind=revision.actor.kind,
             actor_id=revision.actor.actor_id,

@@ -222,6 +222,7 @@ def test_a_revision_is_restored_after_a_look_at_the_effect(
     status, html = press(console_client, html, restore, "Restore revision 2", reason="a mistake")
     assert (status, policy_client.destinations) == (303, {"US": "allowed", "FR": "allowed"})
     assert policy_client.history()[0]["reason"] == "a mistake"
+    assert "Restored revision 2" in console_client.get(HISTORY).text
     assert console_client.post(restore, on=f"{HISTORY}/2").status_code == 422  # without the look
 
 
