@@ -1,4 +1,4 @@
-"""`init`, `check-config` and `db upgrade`."""
+"""`init`, `check-config`, `db upgrade` and `db downgrade`."""
 
 import os
 
@@ -10,7 +10,7 @@ from app.cli.context import opened_database
 from app.cli.copying import copy_command
 from app.cli.group import Command, CommandFailure, Group, echo_json
 from app.db.engine import Database
-from app.db.schema import current_revision, upgrade
+from app.db.schema import current_revision, downgrade, losses, upgrade
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.messages.retention.partitions import CreatePartitions
@@ -63,6 +63,30 @@ def upgrade_command() -> None:
     """Run the missing migrations."""
     with opened_database() as database:
         click.echo(f"database: {_upgraded(database)}")
+
+
+@db_group.command("downgrade")
+@click.argument("revision")
+@click.option("--yes", is_flag=True, help="Lose what the older revision cannot hold.")
+def downgrade_command(revision: str, yes: bool) -> None:
+    """Go back to the tables of an older version, before that version is installed.
+
+    Stop every gateway and worker first. REVISION is the number of that version's last migration.
+    """
+    with opened_database() as database:
+        before = current_revision(database) or "none"
+        try:
+            lost = losses(before, revision)
+        except LookupError as problem:
+            raise CommandFailure(
+                f"REVISION: {revision} is no revision before {before}, at which the database is"
+            ) from problem
+        if lost and not yes:
+            raise CommandFailure(
+                *lost, "nothing was changed; back up first, then accept these losses with --yes"
+            )
+        downgrade(database, revision)
+        click.echo(f"database: downgraded from {before} to {revision}")
 
 
 db_group.add_command(copy_command)

@@ -2,11 +2,15 @@
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
 from app.db.clock import require_same_time
 from app.db.engine import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = _MIGRATIONS / "versions"
@@ -19,16 +23,55 @@ def upgrade(database: Database, revision: str = "head") -> list[str]:
     `ClocksDiffer`.
     """
     from alembic import command  # noqa: PLC0415  # 8 MiB, which a web process has no use for
-    from alembic.config import Config  # noqa: PLC0415
 
     require_same_time(database)
-    config, report = Config(), list[str]()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config, report = _config(), list[str]()
     config.attributes["report"] = report
     with database.migrating() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     return report
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Undo every migration after a revision; programs of any version must have been stopped.
+
+    Raises:
+        ServiceUnavailable: the database cannot be reached.
+    """
+    from alembic import command  # noqa: PLC0415
+
+    config = _config()
+    with database.migrating() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def losses(current: str, revision: str) -> list[str]:
+    """Return what a downgrade loses for good: a line for each migration that says so, newest first.
+
+    Raises:
+        LookupError: the second is no revision, or not older than the first.
+    """
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    scripts = list(ScriptDirectory.from_config(_config()).walk_revisions())
+    if revision not in {one.revision for one in scripts if one.revision < current}:
+        raise LookupError(revision)
+    notes = (
+        (one.revision, one.module.downgrade.__doc__)
+        for one in scripts
+        if revision < one.revision <= current
+    )
+    return [f"{number}: {' '.join(note.split())}" for number, note in notes if note]
+
+
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
 
 
 @cache

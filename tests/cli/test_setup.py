@@ -156,3 +156,29 @@ def test_a_server_database_is_upgraded_only_when_asked(
     )
     assert run("db", "upgrade").stdout == f"database: upgraded from none to {latest_revision()}\n"
     assert run("keys", "list").exit_code == 0
+
+
+def test_downgrade_names_what_is_lost_and_waits_for_yes(
+    run: Run, instance: Path, database_url: str
+) -> None:
+    """Break: leave the condition on `--yes` out of `downgrade_command`."""
+    run("init")
+    assert run("db", "downgrade", "0026", "--yes").exit_code == 0
+    at = "database: downgraded from 0026 to 0024"
+    done = run("db", "downgrade", "0024")
+    assert (done.exit_code, done.stdout) == (0, f"{at}\n")
+    refused = run("db", "downgrade", "0017")
+    assert refused.exit_code == 1
+    lines = refused.stderr.splitlines()
+    assert "error: 0018: Prices, estimates" in lines[-2]
+    assert "--yes" in lines[-1]
+    database = Database(database_url)
+    assert current_revision(database) == "0024"
+    assert run("db", "downgrade", "0017", "--yes").exit_code == 0
+    assert current_revision(database) == "0017"
+    database.close()
+    for wrong in ("0017", "0099", "base"):
+        answer = run("db", "downgrade", wrong, "--yes")
+        assert answer.exit_code == 1
+        assert f"error: REVISION: {wrong} is no revision before 0017" in answer.stderr
+    assert run("db", "upgrade").exit_code == 0

@@ -67,49 +67,6 @@ def test_a_second_upgrade_changes_nothing(database: Database) -> None:
     assert current_revision(database) == latest_revision()
 
 
-def test_a_database_with_rows_goes_from_the_first_revision_to_the_last(
-    engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if engine_name == "sqlite":
-        url = f"sqlite:///{tmp_path / 'old.db'}"
-    else:
-        url = request.getfixturevalue("empty_postgres_url")
-    database = Database(url, pool_size=2)
-    upgrade(database, "0001")
-    now = "2026-01-01T00:00:00.000Z"
-    organization, workspace, use_case, message = (str(uuid.uuid4()) for _ in range(4))
-    ids = [organization, workspace, use_case, message]
-    if engine_name == "sqlite":
-        ids = [one.replace("-", "") for one in ids]
-    organization, workspace, use_case, message = ids
-    with database.writing() as c:
-        c.exec_driver_sql(
-            f"INSERT INTO organizations (id, name, denied_destinations, created_at, updated_at) VALUES ('{organization}', 'Acme', '[]', '{now}', '{now}')"
-        )
-        c.exec_driver_sql(
-            f"INSERT INTO workspaces (id, organization_id, name, home_country, inherits_destinations, body_retention_days, number_retention_days, created_at, updated_at) VALUES ('{workspace}', '{organization}', 'Retail', 'US', false, 7, 90, '{now}', '{now}')"
-        )
-        c.exec_driver_sql(
-            f"INSERT INTO use_cases (id, workspace_id, name, messaging_service_sid, active, created_at, updated_at) VALUES ('{use_case}', '{workspace}', 'otp', 'MG', true, '{now}', '{now}')"
-        )
-        c.exec_driver_sql(
-            f"INSERT INTO messages (id, workspace_id, use_case_id, account_sid, submission, to_number, counted_segments, status, created_at, updated_at) VALUES ('{message}', '{workspace}', '{use_case}', 'AC', 'accepted', '+12025550123', 1, 'sent', '{now}', '{now}')"
-        )
-    upgrade(database)
-    with database.reading() as c:
-        assert c.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 1
-        assert c.exec_driver_sql("SELECT name FROM workspaces").scalar_one() == "Retail"
-        if engine_name == "sqlite":
-            assert c.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
-        else:
-            assert sorted(c.execute(PARTITIONS).scalars()) == [
-                "message_events_before",
-                "messages_before",
-            ]
-    assert current_revision(database) == latest_revision()
-    database.close()
-
-
 def test_an_account_goes_to_one_organization_and_an_unused_one_is_deleted(
     engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

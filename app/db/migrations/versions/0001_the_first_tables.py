@@ -205,3 +205,12 @@ def upgrade() -> None:
     sa.UniqueConstraint('use_case_id', 'number', name=op.f('uq_senders_use_case_id_number'))
     )
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    """Every table is dropped."""
+    for table in (
+        'senders', 'opt_outs', 'messages', 'use_cases', 'refusals', 'idempotency_keys', 'destination_policies',
+        'access_keys', 'workspaces', 'provider_accounts', 'organizations', 'message_events',
+    ):
+        op.drop_table(table)

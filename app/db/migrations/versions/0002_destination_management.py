@@ -102,3 +102,15 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('acknowledges_high_risk', sa.Boolean(), server_default=sa.false(), nullable=False))
 
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    """Rules, the history, the audit and the counts of refusals are dropped."""
+    op.drop_column('workspaces', 'acknowledges_high_risk')
+    op.drop_index('ix_messages_number_traffic', table_name='messages')
+    op.drop_index('ix_messages_country_traffic', table_name='messages')
+    for table in (
+        'refusal_counts', 'destination_rules', 'destination_revisions', 'audit_events', 'provider_permissions',
+        'provider_checks',
+    ):
+        op.drop_table(table)

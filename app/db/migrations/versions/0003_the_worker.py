@@ -28,3 +28,14 @@ def upgrade() -> None:
         batch_op.create_index('ix_messages_numbers', ['workspace_id', 'id'], unique=False, sqlite_where=sa.text("to_number LIKE '+%'"), postgresql_where=sa.text("to_number LIKE '+%'"))
 
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    """Prices of messages, and the times at which Twilio is asked about them, are dropped."""
+    unsettled = sa.text("submission IN ('open', 'unconfirmed')")
+    for index in ('ix_messages_numbers', 'ix_messages_due', 'ix_messages_bodies'):
+        op.drop_index(index, table_name='messages')
+    op.create_index('ix_messages_unsettled', 'messages', ['id'], unique=False, sqlite_where=unsettled, postgresql_where=unsettled)
+    for column in ('checks', 'check_at', 'price_unit', 'price'):
+        op.drop_column('messages', column)
+    op.drop_table('worker_heartbeats')

@@ -78,3 +78,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_webhook_attempts_delivery_id_id'), ['delivery_id', 'id'], unique=False)
 
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    """Webhook endpoints, their events and deliveries are dropped."""
+    for table in ('webhook_attempts', 'webhook_deliveries', 'webhook_events', 'webhook_endpoints'):
+        op.drop_table(table)

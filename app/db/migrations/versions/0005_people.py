@@ -67,3 +67,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_sessions_user_id'), ['user_id'], unique=False)
 
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    """Users, their roles and sessions are dropped."""
+    for table in ('sessions', 'memberships', 'users'):
+        op.drop_table(table)

@@ -72,3 +72,20 @@ def _index_names(table: str) -> list[str]:
         table,
     )
     return [name for name, _ in found]
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == 'postgresql':
+        for table in ('messages', 'message_events'):
+            _unite(table)
+
+
+def _unite(table: str) -> None:
+    """Make one table of the partitions."""
+    again = [*_constraints(table), *_indexes(table)]
+    op.execute(f'CREATE TABLE {table}_whole (LIKE {table} INCLUDING ALL EXCLUDING INDEXES)')
+    op.execute(f'INSERT INTO {table}_whole SELECT * FROM {table}')
+    op.execute(f'DROP TABLE {table}')
+    op.execute(f'ALTER TABLE {table}_whole RENAME TO {table}')
+    for statement in again:
+        op.execute(statement)

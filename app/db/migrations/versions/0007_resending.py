@@ -22,3 +22,11 @@ def upgrade() -> None:
 
     with op.batch_alter_table('use_cases', schema=None) as batch_op:
         batch_op.add_column(sa.Column('on_unconfirmed', sa.String(length=16), server_default='wait', nullable=False))
+
+
+def downgrade() -> None:
+    """What use cases do with unconfirmed sends, and how often messages were sent again, is dropped."""
+    op.drop_column('use_cases', 'on_unconfirmed')
+    op.drop_column('messages', 'resent_at')
+    op.drop_column('messages', 'resends')
+    op.drop_table('turns')

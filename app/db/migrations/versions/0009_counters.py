@@ -37,3 +37,11 @@ def upgrade() -> None:
     sa.Column('leased_until', app.db.types.UtcDateTime(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_message_counting'))
     )
+
+
+def downgrade() -> None:
+    """The hourly counts of messages are dropped."""
+    op.drop_table('message_counting')
+    op.drop_table('message_counts')
+    for index in ('ix_messages_use_case_id_id', 'ix_messages_unfinished', 'ix_messages_erred'):
+        op.drop_index(index, table_name='messages')

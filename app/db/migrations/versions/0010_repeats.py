@@ -23,3 +23,9 @@ def upgrade() -> None:
         f'GROUP BY message_id HAVING count(*) > {FEW}'
         ') AS many WHERE messages.id = many.message_id'
     )
+
+
+def downgrade() -> None:
+    """How often a report was repeated is dropped."""
+    op.drop_column('message_events', 'repeats')
+    op.drop_column('messages', 'event_count')

@@ -121,3 +121,25 @@ def _delete(connection: sa.Connection, sid: str) -> None:
         known = sa.table(table, sa.column('account_sid'))
         connection.execute(sa.delete(known).where(known.c.account_sid == sid))
     connection.execute(sa.delete(_ACCOUNTS).where(_ACCOUNTS.c.sid == sid))
+
+
+def downgrade() -> None:
+    """Accounts that were deleted or unlinked stay so."""
+    with op.batch_alter_table('workspaces', schema=None) as batch_op:
+        batch_op.drop_index(op.f('ix_workspaces_account_sid'))
+        batch_op.drop_constraint(
+            op.f('fk_workspaces_organization_id_provider_accounts'), type_='foreignkey'
+        )
+    with op.batch_alter_table('provider_accounts', schema=None) as batch_op:
+        batch_op.drop_constraint(op.f('uq_provider_accounts_organization_id_sid'), type_='unique')
+        batch_op.drop_constraint(
+            op.f('fk_provider_accounts_organization_id_organizations'), type_='foreignkey'
+        )
+        batch_op.drop_column('organization_id')
+    with op.batch_alter_table('workspaces', schema=None) as batch_op:
+        batch_op.create_foreign_key(
+            op.f('fk_workspaces_account_sid_provider_accounts'),
+            'provider_accounts',
+            ['account_sid'],
+            ['sid'],
+        )

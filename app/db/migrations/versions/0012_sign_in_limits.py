@@ -41,3 +41,26 @@ def upgrade() -> None:
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.add_column(sa.Column('pending_totp_secret', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('pending_totp_at', app.db.types.UtcDateTime(), nullable=True))
+
+
+def downgrade() -> None:
+    """Recovery codes, limits of sign-ins and pinned identities are dropped. Of users with one e-mail
+    address in several organizations the first keeps it; the others get their id in its place."""
+    op.execute(
+        'UPDATE users SET email = CAST(id AS VARCHAR(36)) WHERE EXISTS '
+        '(SELECT 1 FROM users AS first WHERE first.email = users.email AND first.id < users.id)'
+    )
+    with op.batch_alter_table('sessions', schema=None) as batch_op:
+        batch_op.drop_column('pending_totp_at')
+        batch_op.drop_column('pending_totp_secret')
+    with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.drop_index(op.f('ix_users_identity_issuer_identity_subject'))
+        batch_op.drop_index(op.f('ix_users_email'))
+        batch_op.drop_constraint(op.f('uq_users_organization_id_identity_issuer_identity_subject'), type_='unique')
+        batch_op.drop_constraint(op.f('uq_users_organization_id_email'), type_='unique')
+        batch_op.create_unique_constraint(op.f('uq_users_email'), ['email'])
+        batch_op.add_column(sa.Column('failed_sign_ins', sa.Integer(), server_default='0', nullable=False))
+        for column in ('browsers_known_since', 'identity_subject', 'identity_issuer'):
+            batch_op.drop_column(column)
+    op.drop_table('recovery_codes')
+    op.drop_table('failed_attempts')

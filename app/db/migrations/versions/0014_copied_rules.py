@@ -12,3 +12,8 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table('destination_rules', schema=None) as batch_op:
         batch_op.add_column(sa.Column('copied_from', sa.Uuid(), nullable=True))
+
+
+def downgrade() -> None:
+    """Where a rule was copied from is dropped."""
+    op.drop_column('destination_rules', 'copied_from')

@@ -16,3 +16,8 @@ def upgrade() -> None:
         number = "json_extract(payload, '$.to_number')"
     op.execute(f"UPDATE webhook_events SET to_number = {number} WHERE type LIKE 'sms.%'")
     op.create_index(op.f('ix_webhook_events_to_number'), 'webhook_events', ['to_number'], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_index(op.f('ix_webhook_events_to_number'), table_name='webhook_events')
+    op.drop_column('webhook_events', 'to_number')

@@ -57,3 +57,15 @@ def upgrade() -> None:
     op.create_index(op.f('ix_recipient_consents_at'), 'recipient_consents', ['at'], unique=False)
     op.create_index('uq_recipient_consents_use_case', 'recipient_consents', ['workspace_id', 'to_number', 'use_case_id'], unique=True, sqlite_where=_SCOPED, postgresql_where=_SCOPED)
     op.create_index('uq_recipient_consents_workspace', 'recipient_consents', ['workspace_id', 'to_number'], unique=True, sqlite_where=_WHOLE, postgresql_where=_WHOLE)
+
+
+def downgrade() -> None:
+    """The newest STOP or START of each recipient, and how SIDs were learnt, are dropped."""
+    due = sa.text('check_at IS NOT NULL')
+    for table in ('recipient_consents', 'keyword_messages', 'refusing_accounts'):
+        op.drop_table(table)
+    for index in ('ix_messages_sent_number', 'ix_messages_unsettled', 'ix_messages_due'):
+        op.drop_index(index, table_name='messages')
+    op.create_index('ix_messages_due', 'messages', ['check_at'], unique=False, sqlite_where=due, postgresql_where=due)
+    for column in ('sid_source', 'sent_number', 'messaging_service_sid'):
+        op.drop_column('messages', column)

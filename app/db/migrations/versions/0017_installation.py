@@ -27,3 +27,8 @@ def upgrade() -> None:
         "DELETE FROM refusing_accounts"
         " WHERE account_sid NOT IN (SELECT sid FROM provider_accounts)"
     )
+
+
+def downgrade() -> None:
+    """The key of pseudonyms is dropped: pseudonyms made until now match no later ones."""
+    op.drop_table('installation')

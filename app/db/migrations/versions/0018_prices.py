@@ -30,3 +30,11 @@ def upgrade() -> None:
     op.add_column('messages', sa.Column('access_key_id', sa.Uuid(), nullable=True))
     op.add_column('messages', sa.Column('converted', sa.Boolean(), nullable=True))
     op.add_column('messages', sa.Column('converted_at', app.db.types.UtcDateTime(), nullable=True))
+
+
+def downgrade() -> None:
+    """Prices, estimates, conversions and the access keys of messages are dropped."""
+    for column in ('converted_at', 'converted', 'access_key_id', 'estimate_currency', 'estimated_price'):
+        op.drop_column('messages', column)
+    op.drop_table('prices')
+    op.drop_table('price_lists')

@@ -38,3 +38,10 @@ def upgrade() -> None:
     op.create_index(op.f('ix_guard_revisions_workspace_id_id'), 'guard_revisions', ['workspace_id', 'id'], unique=False)
     with op.batch_alter_table('use_cases') as batch_op:
         batch_op.add_column(sa.Column('guards', sa.JSON(), nullable=True))
+
+
+def downgrade() -> None:
+    """Guards and their history are dropped."""
+    op.drop_column('use_cases', 'guards')
+    op.drop_table('guard_revisions')
+    op.drop_table('guard_settings')

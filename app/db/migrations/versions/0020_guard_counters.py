@@ -59,3 +59,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_alerts_workspace_id_id'), 'alerts', ['workspace_id', 'id'], unique=False)
     op.create_index('ix_alerts_open', 'alerts', ['workspace_id', 'kind', 'subject'], unique=True, sqlite_where=sa.text('cleared_at IS NULL'), postgresql_where=sa.text('cleared_at IS NULL'))
+
+
+def downgrade() -> None:
+    """What guards have counted, and alerts, are dropped."""
+    for table in ('alerts', 'guard_trips', 'guard_counters'):
+        op.drop_table(table)

@@ -16,3 +16,9 @@ def upgrade() -> None:
     op.add_column('access_keys', sa.Column('limits', sa.Text(), nullable=True))
     op.add_column('access_keys', sa.Column('last_used_at', app.db.types.UtcDateTime(), nullable=True))
     op.add_column('access_keys', sa.Column('last_used_address', sa.String(length=45), nullable=True))
+
+
+def downgrade() -> None:
+    """Rates and limits of access keys are dropped: a key that was limited may do all that its role may."""
+    for column in ('last_used_address', 'last_used_at', 'limits', 'rate_burst', 'rate_per_second'):
+        op.drop_column('access_keys', column)

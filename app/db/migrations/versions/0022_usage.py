@@ -69,3 +69,29 @@ def upgrade() -> None:
     op.execute('DROP TABLE kept_counts')
     op.execute('DROP TABLE kept_refusals')
     op.execute('DELETE FROM message_counting')
+
+
+def downgrade() -> None:
+    """Counts are added up over use cases and access keys; costs, savings and conversions are dropped."""
+    _add_up(
+        'message_counts', ['workspace_id', 'day', 'hour', 'country'],
+        ['sends', 'delivered', 'undelivered', 'failed', 'segments'], ['converted', 'cost'],
+    )
+    _add_up(
+        'refusal_counts', ['workspace_id', 'day', 'country', 'code', 'source'],
+        ['refusals', 'unlisted'], ['saved'],
+    )
+
+
+def _add_up(table: str, key: list[str], counts: list[str], dropped: list[str]) -> None:
+    by, sums = ', '.join(key), ', '.join(f'CAST(sum({one}) AS INTEGER) AS {one}' for one in counts)
+    op.execute(f'CREATE TEMPORARY TABLE kept AS SELECT {by}, {sums} FROM {table} GROUP BY {by}')
+    op.execute(f'DELETE FROM {table}')
+    with op.batch_alter_table(table, schema=None) as batch_op:
+        batch_op.drop_constraint(op.f(f'pk_{table}'), type_='primary')
+        for column in ('use_case_id', 'access_key_id', 'currency', *dropped):
+            batch_op.drop_column(column)
+        batch_op.create_primary_key(op.f(f'pk_{table}'), key)
+    names = ', '.join([*key, *counts])
+    op.execute(f'INSERT INTO {table} ({names}) SELECT {names} FROM kept')
+    op.execute('DROP TABLE kept')

@@ -14,3 +14,7 @@ def upgrade() -> None:
         'refusing_accounts',
         sa.Column('is_silent', sa.Boolean(), server_default=sa.false(), nullable=False),
     )
+
+
+def downgrade() -> None:
+    op.drop_column('refusing_accounts', 'is_silent')

@@ -27,3 +27,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['workspace_id'], ['workspaces.id'], name=op.f('fk_guard_collapses_workspace_id_workspaces')),
     sa.PrimaryKeyConstraint('workspace_id', 'value', name=op.f('pk_guard_collapses'))
     )
+
+
+def downgrade() -> None:
+    op.drop_table('guard_collapses')
+    op.drop_table('guard_autos')

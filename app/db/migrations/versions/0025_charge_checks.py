@@ -17,3 +17,7 @@ def upgrade() -> None:
     sa.Column('checked_until', app.db.types.UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('account_sid', 'look', name=op.f('pk_charge_checks'))
     )
+
+
+def downgrade() -> None:
+    op.drop_table('charge_checks')

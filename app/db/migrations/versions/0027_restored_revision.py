@@ -11,3 +11,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("destination_revisions", sa.Column("restored_revision", sa.Integer()))
+
+
+def downgrade() -> None:
+    """Which revision was restored is dropped."""
+    op.drop_column("destination_revisions", "restored_revision")
