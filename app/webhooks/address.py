@@ -24,7 +24,7 @@ _Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL taken apart."""
+    """A parsed URL."""
 
     scheme: str
     host: str
@@ -33,26 +33,21 @@ class Target:
 
     @property
     def is_tls(self) -> bool:
-        """Say whether the exchange is encrypted."""
         return self.scheme == "https"
 
     @property
     def authority(self) -> str:
-        """Return the Host header."""
+        """The Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 class UrlRefused(ValueError):
-    """The URL may not be an endpoint's; the text says why."""
+    """The URL may not be an endpoint's; the text is the reason."""
 
 
 def read_url(url: str, *, allow_loopback: bool) -> Target:
-    """Take a URL apart.
-
-    Raises:
-        UrlRefused: it is no URL that events may be sent to.
-    """
+    """Parse a URL; raises `UrlRefused`."""
     if not _PRINTABLE.fullmatch(url) or len(url) > MAX_URL_CHARS:
         raise UrlRefused(f"Must be a URL of 1 to {MAX_URL_CHARS} ASCII characters without spaces.")
     try:
@@ -80,7 +75,7 @@ def _check_host(target: Target, *, allow_loopback: bool) -> None:
 
 
 def may_reach(address: str, target: Target, *, allow_loopback: bool) -> bool:
-    """Say whether a connection to an address that a host resolved to is permitted."""
+    """Whether a connection to this address of the host is permitted."""
     found = _ip(address)
     if found is None:
         return False

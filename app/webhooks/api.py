@@ -36,7 +36,7 @@ _LIST: Query[EndpointFilter] = Query(EndpointListQuery)
 
 @routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: EndpointPage})
 def list_webhook_endpoints(principal: Principal) -> Answer:
-    """List the endpoints that events are sent to, newest first."""
+    """List webhook endpoints, newest first."""
     wanted = _LIST.read()
     with get_service(Database).reading() as connection:
         found = load_endpoints(connection, principal, wanted)
@@ -45,7 +45,7 @@ def list_webhook_endpoints(principal: Principal) -> Answer:
 
 @routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: EndpointSecretView})
 def create_webhook_endpoint(principal: Principal) -> Answer:
-    """Make an endpoint; its signing secret is shown in this answer and never again."""
+    """Create an endpoint; its signing secret is shown only in this answer."""
     made = get_service(ManageEndpoints).create(principal, _ADD.read(), actor_of(principal))
     return json_answer(_with_secret(made), 201)
 
@@ -72,7 +72,7 @@ def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     errors=(e.NotFound,),
 )
 def change_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
-    """Change the URL or the events of an endpoint, or switch it off or on."""
+    """Change the URL or the events of an endpoint, or turn it on or off."""
     wanted, actor = _CHANGE.read(), actor_of(principal)
     return json_answer(
         render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, wanted, actor))
@@ -100,7 +100,7 @@ def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
     errors=(e.NotFound,),
 )
 def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Answer:
-    """Give an endpoint a new signing secret; for 24 hours the one before signs as well."""
+    """Create a new signing secret; the previous one also signs for 24 hours."""
     made = get_service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
     return json_answer(_with_secret(made))
 
@@ -110,8 +110,6 @@ def _with_secret(made: EndpointSecret) -> dict[str, Any]:
 
 
 def render_endpoint(row: AnyRow) -> dict[str, Any]:
-    """Write one endpoint."""
-
     def time(value: datetime | None) -> str | None:
         return None if value is None else rfc3339(value)
 

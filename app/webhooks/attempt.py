@@ -10,7 +10,7 @@ _GONE = 410
 
 
 class DeliveryState(StrEnum):
-    """How far the delivery of one event to one endpoint has come."""
+    """The state of the delivery of one event to one endpoint."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -40,7 +40,7 @@ class NotDelivered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A receiver's status; its body is not kept."""
+    """A receiver's status, without its body."""
 
     status: int
     retry_after: str | None = None
@@ -55,7 +55,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt: the status of its answer, or why there was none."""
+    """One attempt, with either the status of its answer or the failure."""
 
     at: datetime
     milliseconds: int
@@ -65,15 +65,14 @@ class Attempt:
 
     @property
     def is_success(self) -> bool:
-        """Say whether the receiver took the event."""
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004
 
     @property
     def is_gone(self) -> bool:
-        """Say whether the receiver wants to hear no more (410 Gone)."""
+        """Whether the receiver wants no more events (410 Gone)."""
         return self.status == _GONE
 
     @property
     def is_internal_error(self) -> bool:
-        """Return whether the failure is ours and says nothing about the receiver."""
+        """Whether the failure is not the receiver's."""
         return self.failure is Failure.INTERNAL

@@ -1,7 +1,7 @@
-"""SQL of claimed deliveries: a claim moves `due_at` ahead by a lease.
+"""SQL of claimed deliveries: a claim moves `due_at` forward by a lease.
 
-A dead worker's lease expires and another one takes over. The end of the lease also proves, when the
-result is written, that the claim still holds.
+If a worker dies, its lease expires and another one takes over. When the result is written, the end
+of the lease also proves that the claim still holds.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,6 @@ DELIVERY_LEASE = timedelta(seconds=45)
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """A claimed delivery and all that is needed to make the attempt."""
-
     delivery_id: UUID
     event_id: UUID
     endpoint_id: UUID
@@ -36,7 +34,7 @@ class DueDelivery:
 def claim_chosen(
     connection: Connection, chosen: Sequence[UUID], now: datetime
 ) -> list[DueDelivery]:
-    """Claim those of the chosen deliveries that no other worker has claimed since."""
+    """Claim the chosen deliveries that no other worker has claimed since."""
     leased_until = now + DELIVERY_LEASE
     deliveries = webhook_deliveries.c
     due = (

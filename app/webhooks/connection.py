@@ -1,8 +1,8 @@
 """Connections to permitted addresses only.
 
-The name is resolved once, and the socket is opened to a checked address of that answer, so a later
-DNS change has no effect. One deadline covers look-up, connection, TLS and the response. No proxy is
-used, because it would choose the address.
+The name is resolved once, and the socket is opened to a checked address, so a later DNS change has
+no effect. One deadline covers look-up, connection, TLS and the response. No proxy is used, because
+it would choose the address.
 """
 
 import socket
@@ -18,9 +18,8 @@ def permitted_addresses(
 ) -> list[str]:
     """Return the addresses of a host if all of them are permitted.
 
-    Raises:
-        NotDelivered: the host has no address, or one that is not permitted.
-        TimeoutError: the look-up took too long.
+    Raises `NotDelivered` if there is none or one is not permitted, `TimeoutError` if the
+    look-up takes too long.
     """
     try:
         found = look_up_in_time(resolve, target.host, target.port, deadline)
@@ -40,9 +39,8 @@ def connect(
 ) -> TimedSocket:
     """Open a socket to the first address that answers, with TLS for the host name.
 
-    Raises:
-        NotDelivered: no address answers, or the certificate is not valid.
-        TimeoutError: it took too long.
+    Raises `NotDelivered` if no address answers or the certificate is not valid, `TimeoutError`
+    if it takes too long.
     """
     raw = _open(addresses, target.port, deadline)
     try:

@@ -1,7 +1,7 @@
-"""One round of the worker over the outbox and due deliveries.
+"""Delivery of webhooks: one batch of the outbox and of due deliveries.
 
-No database connection is held during a request. A delivery whose result could not be stored is sent
-again with the same `webhook-id`: at least once.
+No database connection is held during a request. If the result of a delivery could not be stored, it
+is sent again with the same `webhook-id`: at least once.
 """
 
 import random
@@ -26,16 +26,16 @@ from app.webhooks.select_due import DeliveryLane, choose_due
 from app.webhooks.signing import FIXED_HEADERS, secret_owner, signed_headers
 
 _log = structlog.get_logger(__name__)
-# As many as are posted at once, so that none waits in a claim for its turn: an exchange ends long
+# As many as are posted at once, so that a claimed delivery does not wait: an exchange ends long
 # before the lease.
 DELIVERY_BATCH = 16
-# Another worker may have claimed the first ones meanwhile.
+# More than are claimed, because another worker may claim the first ones.
 _CHOICES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverWebhooks:
-    """Delivers webhooks; many may run concurrently."""
+    """Delivers webhooks; several may run concurrently."""
 
     database: Database
     cipher: Cipher
@@ -46,7 +46,7 @@ class DeliverWebhooks:
     monotonic: Callable[[], float] = time.monotonic
 
     def run_once(self) -> int:
-        """Fan out new events, deliver due ones, and return the number of both."""
+        """Fan out new events and deliver due ones; return the number of both."""
         found = 0
         if self.lane is not DeliveryLane.FAILING:
             found = self._fan_out()
@@ -93,7 +93,7 @@ class DeliverWebhooks:
         except NotDelivered as problem:
             failure = problem.failure
         except Exception as problem:  # noqa: BLE001
-            # The text may hold what was sent; the kind of a defect of ours finds it.
+            # Log only the type: the text may contain the event.
             failure = Failure.INTERNAL
             _log.error(
                 "webhook_not_sent", delivery_id=str(due.delivery_id), why=type(problem).__name__

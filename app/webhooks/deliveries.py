@@ -27,8 +27,6 @@ from app.webhooks.tables import (
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which deliveries a list shows."""
-
     limit: int
     page_token: UUID | None = None
     state: str | None = None
@@ -49,7 +47,7 @@ _DELIVERY: Select[*tuple[Any, ...]] = (
 def load_deliveries(
     connection: Connection, endpoint_id: UUID, wanted: DeliveryFilter
 ) -> list[AnyRow]:
-    """Load a page of an endpoint's deliveries, newest first, and one more if a next page exists."""
+    """Load a page, newest first, plus one row if there is a next page."""
     columns = webhook_deliveries.c
     conditions = given((wanted.page_token, columns.id.__lt__), (wanted.state, columns.state.__eq__))
     query = (
@@ -79,9 +77,7 @@ def replay_delivery(
 ) -> AnyRow:
     """Deliver an event again, as a new delivery with its own schedule.
 
-    Raises:
-        NotFound: the delivery is absent or another tenant's.
-        ValidationFailed: its endpoint is disabled.
+    Raises `NotFound`, and `ValidationFailed` if the endpoint is disabled.
     """
     old = connection.execute(
         _DELIVERY.where(

@@ -57,7 +57,7 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID) -> Answer:
     errors=(e.NotFound, e.ValidationFailed),
 )
 def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Answer:
-    """Send an event to its endpoint once more, as a new delivery with the same `webhook-id`."""
+    """Send an event to its endpoint again, as a new delivery with the same `webhook-id`."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = replay_delivery(connection, principal, delivery_id, actor, now)
@@ -65,7 +65,6 @@ def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Answer:
 
 
 def render_delivery(row: AnyRow, attempts: Sequence[AnyRow]) -> dict[str, Any]:
-    """Write one delivery with its attempts."""
     return {
         "id": str(row.id),
         "endpoint_id": str(row.endpoint_id),

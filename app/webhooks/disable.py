@@ -1,4 +1,4 @@
-"""Disabling an endpoint, with the reason in the audit."""
+"""Disabling an endpoint, with the reason in the audit log."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from app.webhooks.tables import webhook_deliveries, webhook_endpoints
 def disable_endpoint(
     connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
 ) -> None:
-    """Disable an endpoint whose row is locked; its waiting deliveries are stopped."""
+    """Disable a locked endpoint and stop its waiting deliveries."""
     connection.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint.id)
@@ -40,7 +40,6 @@ def record_endpoint_event(
     *,
     reason: str | None = None,
 ) -> None:
-    """Write an audit event of an endpoint."""
     action = f"webhook_endpoint.{verb}"
     of_endpoint = endpoint.workspace_id, action, now
     record_workspace_event(connection, actor, *of_endpoint, target=endpoint.id, reason=reason)

@@ -1,4 +1,4 @@
-"""SQL of the endpoints that a principal may see."""
+"""SQL of the endpoints that are visible to a principal."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,8 +15,6 @@ from app.webhooks.tables import webhook_endpoints
 
 @dataclass(frozen=True, slots=True)
 class EndpointFilter:
-    """Which endpoints a list shows."""
-
     limit: int
     page_token: UUID | None = None
     workspace_id: UUID | None = None
@@ -26,7 +24,7 @@ class EndpointFilter:
 def load_endpoints(
     connection: Connection, principal: Principal, wanted: EndpointFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more if a next page exists."""
+    """Load a page, newest first, plus one row if there is a next page."""
     columns = webhook_endpoints.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -45,11 +43,7 @@ def load_endpoints(
 def load_endpoint(
     connection: Connection, principal: Principal, endpoint_id: UUID, *, to_change: bool = False
 ) -> AnyRow:
-    """Load one endpoint, locked if it will be changed.
-
-    Raises:
-        NotFound: it is absent or another tenant's.
-    """
+    """Load one endpoint; ``to_change`` locks it. Raises `NotFound`."""
     columns = webhook_endpoints.c
     query = select(webhook_endpoints).where(
         columns.id == endpoint_id, visible_to(principal, columns.workspace_id)
@@ -63,6 +57,5 @@ def load_endpoint(
 
 
 def count_endpoints(connection: Connection, workspace_id: UUID) -> int:
-    """Count the endpoints of a workspace."""
     query = select(func.count()).where(webhook_endpoints.c.workspace_id == workspace_id)
     return connection.execute(query).scalar_one()

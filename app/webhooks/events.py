@@ -7,7 +7,7 @@ from app.kernel.clock import rfc3339
 
 
 class EventType(StrEnum):
-    """The closed set of events; an endpoint names those that it wants."""
+    """The types of events to which an endpoint can subscribe."""
 
     SMS_SENT = "sms.sent"
     SMS_DELIVERED = "sms.delivered"
@@ -25,6 +25,6 @@ class EventType(StrEnum):
 def message_text(event_type: str, at: datetime, data: str) -> str:
     """Return the body of an event: the envelope of Standard Webhooks around its JSON data.
 
-    The data is the stored text, so that every attempt sends the same bytes.
+    ``data`` is the stored text, so that every attempt sends the same bytes.
     """
     return f'{{"type":"{event_type}","timestamp":"{rfc3339(at)}","data":{data}}}'

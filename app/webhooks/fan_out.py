@@ -1,7 +1,6 @@
-"""From the outbox to deliveries: one for each active endpoint that subscribes to the type.
+"""Creates deliveries of outbox events: one for each active, subscribed endpoint.
 
-Endpoints created after an event do not get it. It is one transaction, so a dead worker's fan-out
-starts again.
+Endpoints created after an event do not get it.
 """
 
 from collections.abc import Sequence
@@ -19,13 +18,13 @@ FAN_OUT_BATCH = 200
 
 
 def is_waiting(connection: Connection) -> bool:
-    """Say whether the outbox holds events, without keeping writers waiting."""
+    """Whether the outbox has events, without blocking writers."""
     query = select(webhook_events.c.id).where(webhook_events.c.fanned_out_at.is_(None))
     return connection.execute(query.limit(1)).one_or_none() is not None
 
 
 def fan_out(connection: Connection, now: datetime) -> int:
-    """Make the deliveries of the oldest waiting events; return how many events there were."""
+    """Create the deliveries of the oldest waiting events; return the number of events."""
     columns = webhook_events.c
     events = connection.execute(
         select(columns.id, columns.workspace_id, columns.type, columns.created_at)
@@ -46,7 +45,7 @@ def fan_out(connection: Connection, now: datetime) -> int:
 
 def _endpoints(connection: Connection, events: Sequence[AnyRow]) -> Sequence[AnyRow]:
     columns = webhook_endpoints.c
-    # The lock keeps them from being deleted before their deliveries are there, and nothing else.
+    # The lock only prevents that they are deleted before their deliveries exist.
     query = (
         select(columns.id, columns.workspace_id, columns.events, columns.created_at)
         .where(columns.workspace_id.in_({event.workspace_id for event in events}), columns.active)

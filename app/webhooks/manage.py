@@ -1,4 +1,4 @@
-"""Managing endpoints: each change in one transaction with its audit event.
+"""Management of endpoints: each change in one transaction with its audit event.
 
 A secret is returned only when it is created. After a rotation the previous secret also signs for a
 day.
@@ -32,20 +32,20 @@ BY_HAND = "Disabled by hand."
 def change_fields(
     connection: Connection, row: AnyRow, wanted: Mapping[str, Any], actor: Actor, now: datetime
 ) -> None:
-    """Change the URL or the events, if they differ; both are already validated."""
+    """Change the URL or the events, which are already validated, if they differ."""
     given = {name: wanted[name] for name in ("url", "events") if name in wanted}
     if "events" in given:
         given["events"] = ordered(given["events"])
     changed = {name: value for name, value in given.items() if value != getattr(row, name)}
     if changed:
         update_endpoint(connection, row, **changed, updated_at=now)
-        # The names alone: a URL may hold a secret of the receiver's.
+        # Only the names: a URL may contain a secret of the receiver.
         names = ", ".join(sorted(changed))
         record_endpoint_event(connection, row, "changed", actor, now, reason=names)
 
 
 def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> None:
-    """Disable an active endpoint, or enable one that is not; its failures are forgotten then."""
+    """Disable an active endpoint, or enable a disabled one and clear its failures."""
     if row.active:
         disable_endpoint(connection, row, BY_HAND, actor, now)
         return
@@ -63,14 +63,13 @@ def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> 
 
 
 def update_endpoint(connection: Connection, row: AnyRow, **values: Any) -> None:
-    """Write some columns of an endpoint."""
     connection.execute(
         update(webhook_endpoints).where(webhook_endpoints.c.id == row.id).values(**values)
     )
 
 
 def ordered(events: list[str]) -> list[str]:
-    """Return the names of events in one order, each once."""
+    """Sort event names and remove duplicates."""
     return sorted(set(events))
 
 
@@ -80,8 +79,6 @@ OVERLAP = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class NewEndpoint:
-    """An endpoint to be."""
-
     url: str
     events: list[str]
     workspace_id: UUID | None = None
@@ -89,7 +86,7 @@ class NewEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSecret:
-    """An endpoint with the secret just made; this is the only time that it is known."""
+    """An endpoint with its new secret, which is stored encrypted."""
 
     row: AnyRow
     secret: str = field(repr=False)
@@ -97,7 +94,7 @@ class EndpointSecret:
 
 @dataclass(frozen=True, slots=True)
 class ManageEndpoints:
-    """The operations behind ``/v1/webhook-endpoints``."""
+    """The operations of ``/v1/webhook-endpoints``; they raise `NotFound`."""
 
     database: Database
     cipher: Cipher
@@ -105,7 +102,7 @@ class ManageEndpoints:
     allow_loopback: bool = False
 
     def problem_of(self, url: str) -> str | None:
-        """Return why a URL cannot be an endpoint's, or None."""
+        """Return the problem with a URL, or None."""
         try:
             read_url(url, allow_loopback=self.allow_loopback)
         except UrlRefused as problem:
@@ -113,10 +110,10 @@ class ManageEndpoints:
         return None
 
     def create(self, principal: Principal, wanted: NewEndpoint, actor: Actor) -> EndpointSecret:
-        """Make an active endpoint.
+        """Create an active endpoint.
 
-        Raises:
-            ValidationFailed: the workspace is not there, or has as many endpoints as it may.
+        Raises `ValidationFailed` for an unknown workspace, or one that has the maximum of
+        endpoints.
         """
         now = self.clock.now()
         endpoint_id, secret = new_id(), mint_secret()
@@ -139,11 +136,7 @@ class ManageEndpoints:
     def change(
         self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any], actor: Actor
     ) -> AnyRow:
-        """Change ``url``, ``events`` or ``active``; equal values change nothing.
-
-        Raises:
-            NotFound: the endpoint is absent or another tenant's.
-        """
+        """Change ``url``, ``events`` or ``active``; equal values change nothing."""
         now = self.clock.now()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)
@@ -153,11 +146,7 @@ class ManageEndpoints:
             return load_endpoint(connection, principal, endpoint_id)
 
     def delete(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> None:
-        """Delete an endpoint with its deliveries.
-
-        Raises:
-            NotFound: the endpoint is absent or another tenant's.
-        """
+        """Delete an endpoint with its deliveries."""
         now = self.clock.now()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)
@@ -167,11 +156,7 @@ class ManageEndpoints:
             record_endpoint_event(connection, row, "deleted", actor, now)
 
     def rotate(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> EndpointSecret:
-        """Rotate the secret; the previous one also signs for a day.
-
-        Raises:
-            NotFound: the endpoint is absent or another tenant's.
-        """
+        """Rotate the secret; the previous one also signs for a day."""
         now, secret = self.clock.now(), mint_secret()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)

@@ -1,6 +1,6 @@
 """The outbox: an event is written in the transaction of its change.
 
-A workspace without an active endpoint gets no row; the condition is part of the statement.
+A workspace without an active endpoint gets no row; the statement has the condition.
 app.webhooks.fan_out chooses the endpoints.
 """
 
@@ -33,7 +33,7 @@ SMS_FIELDS = (
 
 
 def sms_data(row: Any) -> dict[str, Any]:
-    """Write the data of an event from anything that has the fields as attributes."""
+    """Return the event data of an object that has `SMS_FIELDS` as attributes."""
     return {name: _written(getattr(row, name)) for name in SMS_FIELDS}
 
 
@@ -44,7 +44,7 @@ def _written(value: Any) -> Any:
 
 
 def sms_json(table: str) -> str:
-    """Write that data as an SQL expression for JSON text on PostgreSQL, of a table of one row."""
+    """Return the SQL expression of `sms_data` as JSON text, for a table of one row (PostgreSQL)."""
     fields = ", ".join(
         f"{_IN_UTC.format(name)} AS {name}" if name.endswith("_at") else name for name in SMS_FIELDS
     )
@@ -58,11 +58,10 @@ _COLUMNS = "id, workspace_id, type, payload, created_at, to_number"
 
 
 def outbox_insert(found: str) -> str:
-    """Write the INSERT of the events that a SELECT gives, for workspaces that want to be told.
+    """Return the INSERT of the events in a SELECT, for workspaces with an active endpoint.
 
-    The SELECT gives, by name: id, workspace_id, type, payload (data as JSON text), created_at, and
-    to_number, the number that the data names. The INSERT may stand by itself or, on PostgreSQL, in
-    a CTE of a larger statement.
+    The SELECT gives, by name: id, workspace_id, type, payload (data as JSON text), created_at,
+    and to_number, the number in the data. On PostgreSQL the INSERT may be part of a CTE.
     """
     return f"""INSERT INTO webhook_events ({_COLUMNS})
   SELECT {_COLUMNS} FROM ({found}) AS event
@@ -82,7 +81,7 @@ _ONE = Statement(
 def event_row(
     workspace_id: UUID, event_type: EventType, data: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    """Return the values of one row of `webhook_events`; ``data`` must be JSON already."""
+    """Return a row of `webhook_events`; ``data`` must be JSON already."""
     return {
         "id": new_id(),
         "workspace_id": workspace_id,

@@ -1,4 +1,4 @@
-"""Erasing the events of one number, with their deliveries."""
+"""Deletion of expired events, and of the events of one number, with their deliveries."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,11 +26,7 @@ class PurgeWebhooks:
     clock: Clock
 
     def __call__(self) -> int:
-        """Delete what is past its time, in small batches; return how many events that were.
-
-        Raises:
-            ClocksDiffer: the clocks of this host and of the database differ too much.
-        """
+        """Delete in small batches; return the number of events. Raises `ClocksDiffer`."""
         require_same_time(self.database)
         now = self.clock.now()
         with self.database.reading() as connection:
@@ -79,9 +75,9 @@ def _forget_secrets(connection: Connection, now: datetime) -> None:
 
 
 def erase_events(connection: Connection, number: PhoneNumber) -> int:
-    """Delete every event that names a number; return how many there were.
+    """Delete every event with a number in it; return how many.
 
-    An index leads to the events of messages; the few others, which may quote it, are read.
+    An index leads to the events of messages; the few others, which may quote it, are searched.
     """
     columns = webhook_events.c
     of_number = columns.to_number == number

@@ -1,7 +1,7 @@
-"""Recording an attempt, and its effects on the delivery and the endpoint.
+"""Records an attempt, and its effects on the delivery and the endpoint.
 
 The endpoint is always locked before a delivery, which avoids deadlocks. Success always counts; a
-failure moves the delivery only while the claim holds.
+failure changes the delivery only while the claim holds.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ _WORKER = Actor(ActorKind.SYSTEM, "webhooks")
 def record_attempt(
     connection: Connection, due: DueDelivery, attempt: Attempt, now: datetime, chance: float
 ) -> None:
-    """Record an attempt with its effects; rows that were deleted stay deleted."""
+    """Record an attempt with its effects, unless its rows have been deleted."""
     endpoint = _locked(connection, webhook_endpoints, due.endpoint_id)
     delivery = _locked(connection, webhook_deliveries, due.delivery_id)
     if endpoint is None or delivery is None:

@@ -1,6 +1,6 @@
 """The retry schedule of deliveries, and the disabling of failing endpoints. Pure.
 
-Delays are those of the Standard Webhooks specification, each counted from the previous attempt.
+Delays are those of the Standard Webhooks specification, from the previous attempt on.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ DELAYS = (
 MAX_ATTEMPTS = len(DELAYS) + 1
 DISABLED_AFTER = timedelta(days=5)
 LONGEST_ASKED = timedelta(hours=24)
-# Longer without an attempt than any delay lasts: failures before such a pause prove nothing.
+# Longer than any delay between attempts: failures before such a pause do not count.
 _QUIET = timedelta(hours=48)
 _JITTER = 0.1
 
@@ -31,8 +31,8 @@ def next_attempt_at(
 ) -> datetime | None:
     """Return the time of the next attempt; None after the last one.
 
-    ``chance``, from 0 to 1, spreads the delay by 10% to either side. ``asked`` is the receiver's
-    Retry-After, respected for a day at most.
+    ``chance``, from 0 to 1, varies the delay by 10% either way. ``asked`` is the receiver's
+    Retry-After, followed up to a day.
     """
     if attempts >= MAX_ATTEMPTS:
         return None
@@ -43,7 +43,7 @@ def next_attempt_at(
 
 
 def asked_delay(retry_after: str | None, now: datetime) -> timedelta | None:
-    """Read a Retry-After header; None where there is nothing to follow."""
+    """Parse a Retry-After header; None if there is nothing to follow."""
     seconds = read_retry_after(retry_after, now)
     return None if seconds is None else timedelta(seconds=seconds)
 
@@ -58,5 +58,5 @@ def failing_since(
 
 
 def is_disabled_after(since: datetime, now: datetime) -> bool:
-    """Say whether an endpoint has failed for so long that it is disabled."""
+    """Whether an endpoint has failed for so long that it is disabled."""
     return now - since >= DISABLED_AFTER

@@ -18,7 +18,7 @@ from app.webhooks.manage import ManageEndpoints, NewEndpoint
 
 
 class EndpointUrl(Text):
-    """A URL that events may be sent to, by the settings of this gateway."""
+    """A URL that this gateway may send events to."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=validate.Length(min=1, max=MAX_URL_CHARS), **kwargs)
@@ -87,7 +87,7 @@ class EndpointView(Schema):
 
 
 class EndpointSecretView(EndpointView):
-    """An endpoint with the secret just made, which is never shown again."""
+    """An endpoint with its new secret, which is shown only here."""
 
     secret = fields.String(required=True, metadata={"example": "whsec_" + "A" * 43 + "="})
 

@@ -19,7 +19,7 @@ from app.webhooks.tables import webhook_deliveries, webhook_endpoints
 
 
 class DeliveryLane(StrEnum):
-    """Which endpoints' deliveries are taken: by how their last attempt went."""
+    """The endpoints to serve, by their last attempt."""
 
     EVERY = "every"
     HEALTHY = "healthy"
@@ -38,7 +38,7 @@ def choose_due(
 
 
 def round_robin(queues: Iterable[Sequence[UUID]], limit: int) -> list[UUID]:
-    """Take the first of every queue, then the second of every queue, and so on: pure."""
+    """Take the first of every queue, then the second of every queue, and so on. Pure."""
     rounds = zip_longest(*queues)
     return [one for each in rounds for one in each if one is not None][:limit]
 
@@ -46,7 +46,7 @@ def round_robin(queues: Iterable[Sequence[UUID]], limit: int) -> list[UUID]:
 def _waiting(
     connection: Connection, now: datetime, limit: int, lane: DeliveryLane
 ) -> Sequence[AnyRow]:
-    """The endpoints that have something due. One that fails waits since its last attempt."""
+    """The endpoints with due deliveries; a failing one has waited since its last attempt."""
     endpoints, deliveries = webhook_endpoints.c, webhook_deliveries.c
     oldest = (
         select(func.min(deliveries.due_at, type_=deliveries.due_at.type))
@@ -91,7 +91,7 @@ def _in(lane: DeliveryLane) -> ColumnElement[bool]:
 
 
 def count_due(connection: Connection, now: datetime) -> int:
-    """Count the deliveries whose time has come, up to the most that is counted."""
+    """Count the due deliveries, up to `MOST_COUNTED`."""
     deliveries = webhook_deliveries.c
     due = select(deliveries.id).where(deliveries.due_at <= now).limit(MOST_COUNTED).subquery()
     return int(connection.execute(select(func.count()).select_from(due)).scalar_one())

@@ -1,4 +1,4 @@
-"""Sending a test event to one endpoint, at once and without a stored delivery."""
+"""Sends a test event to one endpoint immediately, without a stored delivery."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ TEST_TYPE = "webhook.test"
 
 @dataclass(frozen=True, slots=True)
 class SendTestEvent:
-    """Posts a signed event of type ``webhook.test``; no retry, and the endpoint's health stays."""
+    """Posts a signed ``webhook.test`` event without retries or effect on the endpoint."""
 
     database: Database
     cipher: Cipher
@@ -30,11 +30,7 @@ class SendTestEvent:
     monotonic: Callable[[], float] = monotonic
 
     def __call__(self, principal: Principal, endpoint_id: UUID) -> Attempt:
-        """Send the event and return the result.
-
-        Raises:
-            NotFound: the endpoint is absent or another tenant's.
-        """
+        """Send the event and return the result; raises `NotFound`."""
         with self.database.reading() as connection:
             row = load_endpoint(connection, principal, endpoint_id)
         at, started = self.clock.now(), self.monotonic()

@@ -1,4 +1,4 @@
-"""Posting one event over HTTP: no redirects, no proxies, one deadline, response body dropped."""
+"""Posts one event over HTTP: no redirects, no proxies, one deadline, response body dropped."""
 
 import ssl
 from collections.abc import Mapping
@@ -39,11 +39,7 @@ class HttpSender:
         return self._given_tls or ssl.create_default_context()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Post to a URL and return the answer, a redirect too.
-
-        Raises:
-            NotDelivered: no answer came.
-        """
+        """Return the answer, also a redirect; raises `NotDelivered` without one."""
         deadline = Deadline(self._seconds)
         try:
             target = read_url(url, allow_loopback=self._allow_loopback)
@@ -73,7 +69,7 @@ def _exchange(
         sent = {**headers, "Host": target.authority, "Connection": "close"}
         connection.request("POST", target.path, body=body, headers=sent)
         answer = connection.getresponse()
-        # The status counts; a little of the body is taken only so that the receiver ends in peace.
+        # Only the status counts; reading a little of the body lets the receiver finish normally.
         deadline.shorten(_BODY_SECONDS)
         with suppress(OSError, HTTPException, ValueError):
             answer.read(_BODY_BYTES)

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
 
-# The headers of every event beside its signature.
+# The headers of every event, without its signature.
 FIXED_HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"Borderpost/{version('borderpost')}",
@@ -20,19 +20,18 @@ FIXED_HEADERS = {
 
 
 def mint_secret() -> str:
-    """Make a new signing secret; it is shown once and stored encrypted."""
+    """Create a signing secret; it is shown once and stored encrypted."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
 
 
 def secret_owner(endpoint_id: UUID) -> str:
-    """Name the row that a secret is encrypted for (see app.db.encryption)."""
     return f"webhook_endpoint:{endpoint_id}"
 
 
 def signed_headers(
     signing_secrets: Sequence[str], event_id: UUID, at: datetime, text: str
 ) -> dict[str, str]:
-    """Write the headers of one attempt at ``at`` (UTC), with a signature by each live secret."""
+    """Return the headers of an attempt at ``at`` (UTC), with a signature by each live secret."""
     message_id = str(event_id)
     signatures = [Webhook(secret).sign(message_id, at, text) for secret in signing_secrets]
     return {

@@ -1,7 +1,7 @@
 """Tables of webhook endpoints, the outbox, deliveries and attempts.
 
-`webhook_events.payload` is the JSON text of the event's data; it holds phone numbers and is deleted
-with its event (see app.webhooks.purge).
+`webhook_events.payload` is the JSON text of the event's data; it contains phone numbers and is
+deleted with its event (see app.webhooks.purge).
 """
 
 from sqlalchemy import (
@@ -31,15 +31,15 @@ webhook_endpoints = Table(
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("url", String(2000), nullable=False),
     Column("events", JSON, nullable=False),
-    # Both are encrypted (see app.db.encryption); the previous one also signs until its time is
-    # over.
+    # Both are encrypted (see app.db.encryption); the previous one also signs until
+    # `previous_secret_until`.
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_until", UtcDateTime),
     Column("active", Boolean, nullable=False),
     Column("disabled_at", UtcDateTime),
     Column("disabled_reason", String(200)),
-    # Since when every attempt has failed, and when the last one did; null after a success.
+    # The first and last failure since the last success; null after a success.
     Column("first_failed_at", UtcDateTime),
     Column("last_failed_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
@@ -54,7 +54,7 @@ webhook_events = Table(
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("type", String(40), nullable=False),
     Column("payload", Text, nullable=False),
-    # The recipient that the payload names, by which it is erased; null where it names none.
+    # The recipient in the payload, for erasing by number; null if there is none.
     Column("to_number", String(16)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("fanned_out_at", UtcDateTime),
@@ -73,8 +73,8 @@ webhook_deliveries = Table(
     ),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
-    # When it is sent next; null once nothing is left to do. While a worker has it, it lies ahead
-    # by the length of a lease.
+    # The time of the next attempt; null once the delivery is finished; the end of the lease while
+    # a worker has claimed it.
     Column("due_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "event_id"),
