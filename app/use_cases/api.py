@@ -57,14 +57,14 @@ def list_use_cases(principal: Principal) -> Answer:
     errors=(e.UseCaseNotFound,),
 )
 def get_use_case(principal: Principal, use_case_id: UUID) -> Answer:
-    """Fetch one use case."""
+    """Show one use case."""
     with get_service(Database).reading() as connection:
         return json_answer(render_use_case(require_use_case(connection, principal, use_case_id)))
 
 
 @routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: UseCaseView})
 def post_use_case(principal: Principal) -> Answer:
-    """Make a use case with an empty sender pool."""
+    """Create a use case with an empty sender pool."""
     wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         made = create_use_case(connection, principal, wanted, actor=actor, now=now)
@@ -103,7 +103,6 @@ def remove_use_case(principal: Principal, use_case_id: UUID) -> Answer:
 
 
 def render_use_case(record: StoredUseCase) -> dict[str, Any]:
-    """Write a use case with its pool and registrations."""
     row = record.row
     return {
         "id": str(row.id),
@@ -122,7 +121,6 @@ def render_use_case(record: StoredUseCase) -> dict[str, Any]:
 
 
 def render_sender(row: AnyRow) -> dict[str, Any]:
-    """Write a sender of a pool."""
     return {"id": str(row.id), "number": row.number, "type": row.type, "country": row.country}
 
 

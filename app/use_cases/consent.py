@@ -1,4 +1,4 @@
-"""STOP and START of a recipient, and the opt-out lists that they change.
+"""STOP and START of recipients, and their effect on the opt-out lists.
 
 A keyword sent to a sender of a use case applies to that use case; otherwise to every workspace of
 the account. START removes opt-outs by keyword or provider, never those that an owner entered.
@@ -21,28 +21,28 @@ from app.use_cases.consent_order import count_keyword, note_wish
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
 
-# A workspace, and the use case of it where the word speaks of one.
+# A workspace, and the use case to which the keyword applies, if any.
 Scope: TypeAlias = tuple[UUID, UUID | None]
 _RECIPIENT = Actor(ActorKind.SYSTEM, "recipient")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordConsent:
-    """The operation behind inbound messages."""
+    """The operation of inbound messages."""
 
     database: Database
     clock: Clock
 
     def __call__(self, consent: Consent) -> int:
-        """Change every list that a keyword is about; return how many changed."""
+        """Apply a keyword in a transaction; see `record_consent`."""
         with self.database.writing() as connection:
             return record_consent(connection, consent, self.clock.now())
 
 
 def record_consent(connection: Connection, consent: Consent, now: datetime) -> int:
-    """Change every list that the word speaks of; return how many changed.
+    """Apply a keyword to its opt-out lists; return how many changed.
 
-    A keyword message counts once by its SID, and an older word never undoes a newer one.
+    A message counts once by its SID, and an older keyword never overrides a newer one.
     """
     wants = consent.wants_messages
     if consent.message_sid is not None and not count_keyword(

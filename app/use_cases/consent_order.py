@@ -1,7 +1,7 @@
-"""SQL of the order in which a recipient's words and the provider's refusals count.
+"""SQL of the order of recipients' keywords and the provider's refusals.
 
-Each keeps the newest fact of a scope and a number in one row. Writing that row locks it until the
-commit, so that the opt-out list follows the facts in the order of their time.
+The newest fact of a scope and a number is one row. Writing it locks it until the commit, so that
+the opt-out list changes in the order of the facts.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from app.kernel.ids import new_id
 from app.use_cases.opt_outs import SCOPED, WHOLE, OptOut
 from app.use_cases.tables import keyword_messages, recipient_consents
 
-# No report of a message comes later than this, so older facts are forgotten, and ignored.
+# Reports of messages never come later, so older facts are deleted and ignored.
 CONSENTS_KEPT = timedelta(days=30)
 
 
 def count_keyword(
     connection: Connection, account_sid: str, message_sid: str, content: str, now: datetime
 ) -> bool:
-    """Note a keyword message; False where it was counted before, with the same content."""
+    """Record a keyword message; False if it was counted before, with the same content."""
     statement = (
         _dialect(connection)
         .insert(keyword_messages)
@@ -39,16 +39,16 @@ def count_keyword(
 
 
 def note_wish(connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime) -> bool:
-    """Note a keyword, or that an owner lifts an entry; False where something newer is known."""
+    """Record a keyword, or an owner's removal of an entry; False if a newer one is known."""
     return _note(connection, opt_out, wants_messages, at, at_ties=True)
 
 
 def note_refusal(
     connection: Connection, opt_out: OptOut, known_at: datetime, now: datetime
 ) -> bool:
-    """Note the provider's refusal of a recipient; False where something newer may be known.
+    """Record the provider's refusal of a recipient; False if a newer fact may be known.
 
-    A keyword that named no use case counts for all of the workspace.
+    A keyword without a use case counts for the whole workspace.
     """
     if known_at < now - CONSENTS_KEPT:
         return False
@@ -66,7 +66,7 @@ def note_refusal(
 
 
 def forget_consents(connection: Connection, before: datetime, limit: int) -> int:
-    """Forget facts that are too old to be contradicted; return how many there were."""
+    """Delete facts that no later report can contradict; return how many."""
     old = select(recipient_consents.c.id).where(recipient_consents.c.at < before).limit(limit)
     forgotten = connection.execute(
         delete(recipient_consents).where(recipient_consents.c.id.in_(old))
@@ -75,7 +75,7 @@ def forget_consents(connection: Connection, before: datetime, limit: int) -> int
 
 
 def forget_wish(connection: Connection, number: str) -> None:
-    """Forget that a number wants messages; that it does not want them stays, as opt-outs do."""
+    """Delete a number's consent; refusals stay, as opt-outs do."""
     connection.execute(
         delete(recipient_consents).where(
             recipient_consents.c.to_number == number, recipient_consents.c.wants_messages

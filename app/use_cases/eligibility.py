@@ -14,8 +14,6 @@ from app.kernel.errors import (
 
 
 class SenderType(StrEnum):
-    """Kinds of senders in a pool."""
-
     LONG_CODE = "long_code"
     TOLL_FREE = "toll_free"
     SHORT_CODE = "short_code"
@@ -33,8 +31,8 @@ class Standing:
     has_us_long_code: bool
 
 
-# Source: Twilio's BrandRegistrations and Usa2p resources. A brand's statuses are a closed set,
-# a campaign's is a free text: only this one means that it may be used.
+# Source: Twilio's BrandRegistrations and Usa2p resources. A brand's statuses are a closed set;
+# a campaign's is any text, and only this one permits its use.
 SUSPENDED = "SUSPENDED"
 BRAND_STATUSES = (
     "PENDING",
@@ -49,17 +47,13 @@ VERIFIED = "VERIFIED"
 
 
 def check_eligibility(standing: Standing) -> None:
-    """Check that a use case may send.
-
-    Raises:
-        UseCaseInactive, BrandSuspended, NoSenderNumber, CampaignNotVerified: the first one.
-    """
+    """Raise the first of the obstacles."""
     for obstacle in obstacles(standing):
         raise obstacle
 
 
 def obstacles(standing: Standing) -> Iterator[type[PublicError]]:
-    """Return every obstacle of a use case, in the order of the checks."""
+    """Yield every obstacle of a use case, in the order of the checks."""
     if not standing.active:
         yield UseCaseInactive
     if standing.brand_status == SUSPENDED:

@@ -1,4 +1,7 @@
-"""Managing use cases: each change in the caller's transaction, with its audit event."""
+"""Management of use cases: each change in the caller's transaction, with its audit event.
+
+Operations on a use case raise `UseCaseNotFound` if it is absent, deleted or another tenant's.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,8 +49,7 @@ def create_use_case(
 ) -> StoredUseCase:
     """Create a use case with an empty sender pool.
 
-    Raises:
-        ValidationFailed: there is no such workspace, the name is taken, or a destination is denied.
+    Raises `ValidationFailed` for an unknown workspace, a taken name or a denied destination.
     """
     lock_organization(connection, principal.organization_id)
     problems = Problems()
@@ -79,9 +81,7 @@ def change_use_case(
 ) -> StoredUseCase:
     """Change the named fields of `NewUseCase`, except the workspace.
 
-    Raises:
-        UseCaseNotFound: it is absent, deleted or another tenant's.
-        ValidationFailed: the name is taken, or a destination is denied.
+    Raises `ValidationFailed` for a taken name or a denied destination.
     """
     lock_organization(connection, principal.organization_id)
     row = require_use_case(connection, principal, use_case_id).row
@@ -101,11 +101,7 @@ def change_use_case(
 def delete_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID, *, actor: Actor, now: datetime
 ) -> None:
-    """Delete a use case; its messages stay.
-
-    Raises:
-        UseCaseNotFound: it is absent, deleted or another tenant's.
-    """
+    """Delete a use case; its messages stay."""
     lock_organization(connection, principal.organization_id)
     row = require_use_case(connection, principal, use_case_id).row
     _update(connection, use_case_id, deleted_at=now, updated_at=now)
@@ -115,11 +111,6 @@ def delete_use_case(
 def require_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID
 ) -> StoredUseCase:
-    """Load a use case.
-
-    Raises:
-        UseCaseNotFound: it is absent, deleted or another tenant's.
-    """
     found = load_use_case(connection, principal, use_case_id)
     if found is None:
         raise UseCaseNotFound
@@ -162,7 +153,7 @@ def _known(stored: AnyRow | None, kind: str) -> Registration | None:
 
 
 def _sql(values: Mapping[str, Any]) -> dict[str, Any]:
-    # A column of JSON would keep None as JSON's null.
+    # A JSON column would store None as JSON null.
     return {name: null() if value is None else value for name, value in values.items()}
 
 

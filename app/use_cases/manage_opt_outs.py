@@ -1,4 +1,4 @@
-"""Adding and removing opt-outs by hand, each with an audit event without the number."""
+"""Adding and removing opt-outs by hand, with audit events that omit the number."""
 
 from datetime import datetime
 from uuid import UUID
@@ -25,10 +25,9 @@ from app.use_cases.read import load_use_case
 def enter_opt_out(
     connection: Connection, principal: Principal, wanted: NewOptOut, *, actor: Actor, now: datetime
 ) -> AnyRow:
-    """Add a number to the list; an existing entry becomes the owner's, or stays the owner's.
+    """Add a number to the list; an existing entry becomes the owner's.
 
-    Raises:
-        ValidationFailed: there is no such workspace or use case.
+    Raises `ValidationFailed` for an unknown workspace or use case.
     """
     workspace_id = _scope(connection, principal, wanted)
     opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
@@ -44,15 +43,14 @@ def enter_opt_out(
 def lift_opt_out(
     connection: Connection, principal: Principal, opt_out_id: UUID, *, actor: Actor, now: datetime
 ) -> None:
-    """Take a number off the list; a refusal of an older message does not bring it back.
+    """Remove an entry; a refusal of an older message does not restore it.
 
-    Raises:
-        NotFound: it is absent or another tenant's.
+    Raises `NotFound`.
     """
     found = load_opt_out(connection, principal, opt_out_id)
     if found is None:
         raise NotFound
-    # First the fact, then the list, as everywhere: the row of the fact is what others wait for.
+    # First the fact, then the list, as everywhere: the row of the fact is the lock.
     note_wish(connection, found, True, now)
     if not remove_opt_out(connection, opt_out_id):
         raise NotFound

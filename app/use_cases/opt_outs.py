@@ -19,8 +19,6 @@ from app.use_cases.tables import opt_outs
 
 
 class OptOutSource(StrEnum):
-    """The source of an opt-out."""
-
     API = "api"
     CONSOLE = "console"
     KEYWORD = "keyword"
@@ -29,7 +27,7 @@ class OptOutSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A recipient's no; without a use case it holds for the whole workspace."""
+    """An opt-out; without a use case it applies to the whole workspace."""
 
     workspace_id: UUID
     use_case_id: UUID | None
@@ -39,7 +37,7 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class NewOptOut:
-    """An opt-out that an owner enters by hand."""
+    """An opt-out that an owner enters."""
 
     to_number: PhoneNumber
     use_case_id: UUID | None = None
@@ -49,8 +47,6 @@ class NewOptOut:
 
 @dataclass(frozen=True, slots=True)
 class OptOutFilter:
-    """Which opt-outs a list shows."""
-
     limit: int
     page_token: UUID | None = None
     workspace_id: UUID | None = None
@@ -64,10 +60,10 @@ WHOLE = text("use_case_id IS NULL")
 
 
 def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID | None:
-    """Add a number to the list; None if it was there already.
+    """Add a number to the list; return None if it is listed already.
 
-    An owner's entry takes the place of the recipient's or the provider's, so that START no longer
-    lifts it. An entry that is there stays locked.
+    An owner's entry replaces the recipient's or the provider's, so that START no longer removes
+    it. An existing entry stays locked.
     """
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     scoped = opt_out.use_case_id is not None
@@ -91,7 +87,7 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
 
 
 def find_opt_out(connection: Connection, opt_out: OptOut) -> AnyRow:
-    """Load the row that `add_opt_out` made or found."""
+    """Load the row that `add_opt_out` created or found."""
     return connection.execute(select(opt_outs).where(*_of(opt_out))).one()
 
 
@@ -111,7 +107,7 @@ def _of(opt_out: OptOut) -> tuple[ColumnElement[bool], ...]:
 def load_opt_outs(
     connection: Connection, principal: Principal, wanted: OptOutFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more if a next page exists."""
+    """Load a page, newest first, plus one row if there is a next page."""
     columns = opt_outs.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -129,7 +125,6 @@ def load_opt_outs(
 
 
 def load_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> OptOut | None:
-    """Load one entry."""
     columns = opt_outs.c
     found = connection.execute(
         select(opt_outs).where(

@@ -43,7 +43,7 @@ def list_opt_outs(principal: Principal) -> Answer:
     "POST", "/v1/opt-outs", guard=Requires(Role.ADMIN), body=_ADD, answers={201: OptOutView}
 )
 def create_opt_out(principal: Principal) -> Answer:
-    """Put a number on the opt-out list; the same number twice is one row."""
+    """Add a number to the opt-out list; an existing entry is kept once."""
     wanted, now = _ADD.read(), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
@@ -58,7 +58,7 @@ def create_opt_out(principal: Principal) -> Answer:
     errors=(e.NotFound,),
 )
 def delete_opt_out(principal: Principal, opt_out_id: UUID) -> Answer:
-    """Take a number off the opt-out list."""
+    """Remove a number from the opt-out list."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         lift_opt_out(connection, principal, opt_out_id, actor=actor, now=now)
@@ -66,7 +66,6 @@ def delete_opt_out(principal: Principal, opt_out_id: UUID) -> Answer:
 
 
 def render_opt_out(row: AnyRow, principal: Principal) -> dict[str, Any]:
-    """Write one opt-out as a principal sees it."""
     return {
         "id": str(row.id),
         "workspace_id": str(row.workspace_id),

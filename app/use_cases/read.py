@@ -20,8 +20,6 @@ _MOST_NAMES = 500
 
 @dataclass(frozen=True, slots=True)
 class UseCaseFilter:
-    """Which use cases a list shows."""
-
     limit: int
     page_token: UUID | None = None
     workspace_id: UUID | None = None
@@ -30,20 +28,18 @@ class UseCaseFilter:
 
 @dataclass(frozen=True, slots=True)
 class StoredUseCase:
-    """A use case as stored, and its pool."""
+    """A use case with its sender pool."""
 
     row: AnyRow
     senders: Sequence[AnyRow]
 
     @property
     def use_case_id(self) -> UUID:
-        """Return its id."""
         found: UUID = self.row.id
         return found
 
     @property
     def standing(self) -> Standing:
-        """Return the state that decides whether it may send."""
         us_long_codes = (
             one for one in self.senders if (one.type, one.country) == (SenderType.LONG_CODE, "US")
         )
@@ -69,7 +65,7 @@ def load_use_case(
 def load_use_cases(
     connection: Connection, principal: Principal, wanted: UseCaseFilter
 ) -> list[StoredUseCase]:
-    """Load a page, oldest first, and one more if a next page exists."""
+    """Load a page, oldest first, plus one row if there is a next page."""
     conditions = given(
         (wanted.page_token, use_cases.c.id.__gt__),
         (wanted.workspace_id, use_cases.c.workspace_id.__eq__),
@@ -94,7 +90,7 @@ def _with_pools(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredUs
 
 
 def load_use_case_names(connection: Connection, principal: Principal) -> dict[UUID, str]:
-    """Load the names of the use cases that exist for a principal, deleted ones too, by name."""
+    """Load the names of the visible use cases, deleted ones included, by id."""
     query = (
         select(use_cases.c.id, use_cases.c.name)
         .where(visible_to(principal, use_cases.c.workspace_id))

@@ -1,4 +1,4 @@
-"""Refreshing brand and campaign states from the provider; unknown answers change nothing."""
+"""Reads brand and campaign states from the provider; unknown answers change nothing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from app.use_cases.tables import use_cases
 
 @dataclass(frozen=True, slots=True)
 class RefreshedUseCase:
-    """The result for one use case; ``problem`` says why something could not be read."""
+    """The result for one use case; ``problem`` is set if a state could not be read."""
 
     use_case_id: UUID
     name: str
@@ -31,7 +31,7 @@ class RefreshedUseCase:
 
 @dataclass(frozen=True, slots=True)
 class RefreshRegistrations:
-    """The operation behind ``borderpost use-cases refresh`` and the console's "read again"."""
+    """The operation of ``borderpost use-cases refresh`` and of the console."""
 
     database: Database
     source: RegistrationSource
@@ -66,7 +66,7 @@ class RefreshRegistrations:
 
     def _store(self, row: AnyRow, changed: dict[str, str | None], actor: Actor) -> None:
         now = self.clock.now()
-        # Whoever gave it another brand or campaign meanwhile was not asked about.
+        # Do not store the answer if the brand or campaign was changed during the call.
         still = (
             use_cases.c.id == row.id,
             use_cases.c.brand_sid.is_not_distinct_from(row.brand_sid),
@@ -76,8 +76,10 @@ class RefreshRegistrations:
         with self.database.writing() as connection:
             if connection.execute(statement).rowcount:
                 of_row = row.workspace_id, "use_case.refreshed", now
-                said = ", ".join(f"{name} {status}" for name, status in changed.items())
-                record_workspace_event(connection, actor, *of_row, target=row.id, reason=said)
+                description = ", ".join(f"{name} {status}" for name, status in changed.items())
+                record_workspace_event(
+                    connection, actor, *of_row, target=row.id, reason=description
+                )
 
 
 def _registered(workspace_id: UUID | None, use_case_id: UUID | None) -> Select[*tuple[Any, ...]]:

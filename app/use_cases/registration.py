@@ -1,11 +1,11 @@
-"""A brand or campaign of a use case, and the effect of setting it on the known status. Pure."""
+"""A brand or campaign of a use case, and the effect of changing it on its status. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A brand or campaign; without a status the known one of the same SID stays."""
+    """A brand or campaign; without a status, the stored one of the same SID stays."""
 
     sid: str
     status: str | None = None
@@ -14,9 +14,9 @@ class Registration:
 def registration_columns(
     kind: str, given: Registration | None, stored: Registration | None
 ) -> dict[str, str | None]:
-    """Return the columns of a ``brand`` or ``campaign``; None takes it away."""
+    """Return the columns of a ``brand`` or ``campaign``; None removes it."""
     if given is None:
         return {f"{kind}_sid": None, f"{kind}_status": None}
-    # The status of one registration says nothing about another.
+    # A status belongs to one registration only.
     kept = stored.status if stored is not None and stored.sid == given.sid else None
     return {f"{kind}_sid": given.sid, f"{kind}_status": given.status or kept}

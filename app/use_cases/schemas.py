@@ -41,7 +41,7 @@ class SenderView(Schema):
 
 
 class RegistrationView(Schema):
-    """A brand or campaign as last read from the provider; the status is the provider's word."""
+    """A brand or campaign as last read from the provider, with the provider's status."""
 
     sid = fields.String(required=True, metadata={"example": "BN" + "0" * 32})
     status = fields.String(required=True, allow_none=True, metadata={"example": "APPROVED"})
@@ -71,7 +71,7 @@ class UseCaseView(Schema):
 
 
 class BrandBody(StrictSchema):
-    """``brand`` of a use case; without a status the known one of the same SID stays."""
+    """``brand`` of a use case; without a status, the stored one of the same SID stays."""
 
     sid = sid("BN")
     status = status(BRAND_STATUSES)
@@ -82,7 +82,7 @@ class BrandBody(StrictSchema):
 
 
 class CampaignBody(BrandBody):
-    """``campaign`` of a use case; without a status the known one of the same SID stays."""
+    """``campaign`` of a use case; without a status, the stored one of the same SID stays."""
 
     sid = sid("(QE|CM)")
     status = status()
@@ -156,7 +156,7 @@ class UseCasePage(Schema):
 
 
 class OptOutBody(StrictSchema):
-    """Body of ``POST /v1/opt-outs``; without a use case it holds for the whole workspace."""
+    """Body of ``POST /v1/opt-outs``; without a use case it applies to the whole workspace."""
 
     to_number = PhoneNumberField(required=True)
     use_case_id = Id(load_default=None, allow_none=True)

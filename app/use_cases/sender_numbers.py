@@ -12,7 +12,7 @@ _NUMBERED = {SenderType.LONG_CODE, SenderType.TOLL_FREE}
 
 
 def mistake_in_number(number: str, kind: SenderType) -> str | None:
-    """Say what is wrong with a sender of this type, or None."""
+    """Return the problem with a sender of this type, or None."""
     if kind in _NUMBERED:
         return _mistake_in_whole_number(number)
     if kind is SenderType.SHORT_CODE:
@@ -23,12 +23,11 @@ def mistake_in_number(number: str, kind: SenderType) -> str | None:
 
 
 def _mistake_in_whole_number(number: str) -> str | None:
-    """Check a sender as a destination: it must be a real number."""
     if not is_e164(number):
         return "Must be in E.164 form, for example +12025550100."
     return problem_of_number(number) or (None if resolve(number).is_real else NOT_REAL)
 
 
 def sender_country(number: str, kind: SenderType) -> str | None:
-    """Return the country that a sender is of; None for one that is no whole number."""
+    """Return the country of a whole number; None for other senders."""
     return resolve(number).country if kind in _NUMBERED else None

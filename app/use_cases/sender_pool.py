@@ -1,4 +1,7 @@
-"""Managing the sender pool of a use case, each change with its audit event."""
+"""Management of sender pools, each change with its audit event.
+
+Every function raises `UseCaseNotFound` if the use case is absent, deleted or another tenant's.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +27,7 @@ NUMBER_TAKEN = "Is in the pool of this use case already."
 
 @dataclass(frozen=True, slots=True)
 class NewSender:
-    """A sender to be; the number has the form of its type."""
+    """A sender to add, already validated for its type."""
 
     number: str
     type: SenderType
@@ -32,8 +35,6 @@ class NewSender:
 
 @dataclass(frozen=True, slots=True)
 class SenderFilter:
-    """Which senders of a pool a list shows."""
-
     limit: int
     page_token: UUID | None = None
 
@@ -41,11 +42,7 @@ class SenderFilter:
 def load_senders(
     connection: Connection, principal: Principal, use_case_id: UUID, wanted: SenderFilter
 ) -> list[AnyRow]:
-    """Load a page, oldest first, and one more if a next page exists.
-
-    Raises:
-        UseCaseNotFound: the use case is absent, deleted or another tenant's.
-    """
+    """Load a page, oldest first, plus one row if there is a next page."""
     require_use_case(connection, principal, use_case_id)
     columns = senders.c
     conditions = given((wanted.page_token, columns.id.__gt__))
@@ -62,12 +59,7 @@ def add_sender(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Add a sender to the pool.
-
-    Raises:
-        UseCaseNotFound: the use case is absent, deleted or another tenant's.
-        ValidationFailed: it is in the pool already.
-    """
+    """Add a sender to the pool; raises `ValidationFailed` if it is in it already."""
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
     if any(known.number == wanted.number for known in use_case.senders):
@@ -94,12 +86,7 @@ def remove_sender(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Remove a sender from the pool.
-
-    Raises:
-        UseCaseNotFound: the use case is absent, deleted or another tenant's.
-        NotFound: its pool has no such sender.
-    """
+    """Remove a sender from the pool; raises `NotFound`."""
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
     row = next((known for known in use_case.senders if known.id == sender_id), None)
@@ -118,6 +105,6 @@ def _note(
     actor: Actor,
     now: datetime,
 ) -> None:
-    said = mask_numbers_in(sender.number)
+    masked = mask_numbers_in(sender.number)
     of_sender = use_case.workspace_id, f"sender.{verb}", now
-    record_workspace_event(connection, actor, *of_sender, target=sender.id, reason=said)
+    record_workspace_event(connection, actor, *of_sender, target=sender.id, reason=masked)

@@ -54,7 +54,7 @@ def list_senders(principal: Principal, use_case_id: UUID) -> Answer:
     errors=(e.UseCaseNotFound,),
 )
 def post_sender(principal: Principal, use_case_id: UUID) -> Answer:
-    """Put a sender into the pool of a use case."""
+    """Add a sender to the pool of a use case."""
     wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = add_sender(connection, principal, use_case_id, wanted, actor=actor, now=now)
@@ -69,7 +69,7 @@ def post_sender(principal: Principal, use_case_id: UUID) -> Answer:
     errors=(e.UseCaseNotFound, e.NotFound),
 )
 def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> Answer:
-    """Take a sender out of the pool of a use case."""
+    """Remove a sender from the pool of a use case."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)

@@ -30,7 +30,7 @@ use_cases = Table(
     Column("campaign_sid", String(34)),
     Column("campaign_status", String(40)),
     Column("allowed_destinations", JSON),
-    # The guards that take the place of the workspace's: see app.guards.
+    # The guards that replace the workspace's: see app.guards.
     Column("guards", JSON),
     Column("on_unconfirmed", String(16), nullable=False, server_default=OnUnconfirmed.WAIT.value),
     Column("created_at", UtcDateTime, nullable=False),
@@ -52,8 +52,8 @@ senders = Table(
     UniqueConstraint("use_case_id", "number"),
 )
 
-# The newest word of a recipient, or of an owner who lifts an entry: a refusal or keyword that is
-# older than it changes no list.
+# The newest keyword of a recipient, or removal by an owner: an older refusal or keyword changes no
+# list.
 recipient_consents = Table(
     "recipient_consents",
     metadata,
@@ -83,13 +83,13 @@ recipient_consents = Table(
     ),
 )
 
-# The keyword messages that were counted, so that a replay counts nothing.
+# The counted keyword messages, so that a replay has no effect.
 keyword_messages = Table(
     "keyword_messages",
     metadata,
     Column("account_sid", String(34), primary_key=True),
     Column("message_sid", String(64), primary_key=True),
-    # Of its meaning and of whom it was written to, which a replay cannot change.
+    # A hash of the keyword and the recipient, which a replay cannot change.
     Column("content_hash", String(64), primary_key=True),
     Column("received_at", UtcDateTime, nullable=False),
 )

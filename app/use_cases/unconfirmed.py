@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class OnUnconfirmed(StrEnum):
-    """Wait for a trace, so that nothing is sent twice, or send again, at least once."""
+    """Wait for a trace (nothing is sent twice), or send again (at least once)."""
 
     WAIT = "wait"
     RESEND = "resend"
