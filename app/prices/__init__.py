@@ -1,1 +1,1 @@
-"""Prices of messages: the table, its import, its refresh from the provider, and the estimate."""
+"""Prices: the table, its import, its refresh from the provider, and the estimate."""

@@ -41,7 +41,7 @@ class PriceRow:
 
     @property
     def key(self) -> tuple[str, str, date]:
-        """Return what makes a row replace another."""
+        """A row replaces another one with the same key."""
         return self.country, self.mccmnc, self.valid_from
 
 
@@ -54,7 +54,6 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        """Name the place and what is wrong there."""
         return f"line {self.line}: {self.column}: {self.text}"
 
 
@@ -68,18 +67,14 @@ class WrongPrices(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PriceFile:
-    """The good rows of a file, each with its line, and the problems of the others."""
+    """The good rows of a file by line, and the problems of the others."""
 
     rows: tuple[tuple[int, PriceRow], ...]
     problems: tuple[Problem, ...]
 
 
 def read_prices(text: str) -> PriceFile:
-    """Parse a file.
-
-    Raises:
-        WrongPrices: it has another header, or is no CSV.
-    """
+    """Parse a file; raises `WrongPrices` if it has another header, or is not CSV."""
     lines = _lines(text)
     number, header = next(lines, (1, []))
     if tuple(cell.strip() for cell in header) != HEADER:
@@ -98,7 +93,7 @@ def read_prices(text: str) -> PriceFile:
 def other_currencies(
     rows: Iterable[tuple[int, PriceRow]], currency: str | None, holder: str
 ) -> Iterator[Problem]:
-    """Yield a problem for each row that is not in the one currency of the holder."""
+    """Yield a problem for each row in another currency than ``currency``."""
     for line, row in rows:
         if currency is not None and row.currency != currency:
             yield Problem(line, "currency", f"must be {currency}, the currency of {holder}")

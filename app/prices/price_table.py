@@ -1,6 +1,6 @@
 """The estimated price of a message. Pure.
 
-Amounts are whole millionths of the currency: they add up exactly on every database.
+Amounts are whole millionths of the currency: their sums are exact on every database.
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,13 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The estimated price of one message."""
-
     millionths: int
     currency: str
 
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """Every stored price, in one currency; a table without prices has none."""
+    """Every stored price, in one currency; None without prices."""
 
     currency: str | None
     prices: Sequence[Price]
@@ -49,7 +47,7 @@ class PriceTable:
         for price in in_force.values():
             dearest[price.country] = max(price.millionths, dearest.get(price.country, 0))
         whole = {p.country: p.millionths for p in in_force.values() if p.mccmnc is None}
-        # Before the first price is valid, all of the table is the best that is known.
+        # If no price is valid yet, use the whole table.
         known_prices = list(in_force.values()) or list(self.prices)
         others = max((price.millionths for price in known_prices), default=None)
         return DayPrices(day, self.currency, dearest | whole, others)
@@ -59,8 +57,8 @@ class PriceTable:
 class DayPrices:
     """The price of one segment to each country on one day.
 
-    A country has its price without network, else the dearest of its networks. ``others`` is the
-    dearest price of all: it stands for a country without any price; None if there are no prices.
+    A country has its price without network, else the dearest of its networks. ``others``, the
+    dearest price of all, applies to countries without any price; None if there are no prices.
     """
 
     day: date
@@ -79,7 +77,7 @@ class DayPrices:
 def estimate_price(
     table: PriceTable, country: str | None, segments: int, at: datetime
 ) -> Estimate | None:
-    """Return the price of a message that is sent at a time, or None without any prices."""
+    """Return the price of a message sent at a time, or None without any prices."""
     return table.on(day_of(at)).estimate(country, segments)
 
 
@@ -89,12 +87,12 @@ def day_of(at: datetime) -> date:
 
 
 def to_millionths(amount: Decimal) -> int:
-    """Return an amount in whole millionths; smaller parts are rounded half to even."""
+    """Return an amount in whole millionths, rounded half to even."""
     return int((amount * MILLION).to_integral_value())
 
 
 def amount_text(millionths: int) -> str:
-    """Write an amount as a decimal with at least four digits after the point."""
+    """Format an amount as a decimal with at least four decimal places."""
     sign = "-" if millionths < 0 else ""
     units, parts = divmod(abs(millionths), MILLION)
     digits = f"{parts:06d}".rstrip("0").ljust(_DECIMALS, "0")

@@ -1,4 +1,4 @@
-"""Asking the provider for the current prices of countries. No vendor is named here."""
+"""Reads the current prices of countries from the provider."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.providers.port import CountryPrices, PriceSource, ProviderAccount
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The rows to store, and the countries that the provider has no price for."""
+    """The rows to store, and the countries without a price at the provider."""
 
     rows: Sequence[PriceRow]
     without_price: Sequence[str]
@@ -20,10 +20,9 @@ class Refreshed:
 def fetch_prices(
     source: PriceSource, wanted: Mapping[str, ProviderAccount], day: date
 ) -> Refreshed:
-    """Ask for the prices of each country with the account that goes with it.
+    """Ask for the prices of each country with its account.
 
-    Raises:
-        PricesUnknown: the provider could not be asked for one of them.
+    Raises `PricesUnknown` if the provider could not be asked for one of them.
     """
     rows: list[PriceRow] = []
     without = []
@@ -41,7 +40,7 @@ def _rows(country: str, found: CountryPrices, day: date) -> list[PriceRow]:
     for one in found.networks:
         highest[one.mccmnc] = max(one.price, highest.get(one.mccmnc, one.price))
     if "" in highest:
-        # A price without network stands for the whole country: it must not be below the others.
+        # A price without network applies to the whole country, so it must not be below the others.
         highest[""] = max(highest.values())
     return [
         PriceRow(country, mccmnc, f"{price:f}", found.currency, day)

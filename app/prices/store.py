@@ -15,13 +15,13 @@ from app.prices.price_table import DayPrices, Price, PriceTable, to_millionths
 from app.prices.tables import price_lists, prices
 
 _ONLY = 1
-# What a statement that decides about a send selects: null while no prices are stored.
+# Selected by the statement that decides about a send; null without prices.
 PRICE_REVISION = "(SELECT revision FROM price_lists)"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPrices:
-    """All rows of the table, with their currency; None while nothing was stored."""
+    """All rows of the table, with their currency; None if the table is empty."""
 
     currency: str | None
     rows: Sequence[PriceRow]
@@ -41,20 +41,16 @@ def load_prices(connection: Connection) -> StoredPrices:
 
 
 def has_prices(connection: Connection) -> bool:
-    """Say whether any price is stored."""
     return connection.execute(select(prices.c.country).limit(1)).first() is not None
 
 
 def import_prices(
     connection: Connection, file: PriceFile, now: datetime, *, replace: bool = False
 ) -> int:
-    """Store the rows of a file, all or none, and return how many it has.
+    """Store the rows of a file, all or none, and return their number.
 
-    A row takes the place of the one with the same country, network and day; with ``replace`` the
-    file takes the place of the whole table.
-
-    Raises:
-        WrongPrices: with every wrong row.
+    A row replaces the one with the same country, network and day; with ``replace`` the file
+    replaces the whole table. Raises `WrongPrices` with every wrong row.
     """
     _lock(connection, now)
     stored = load_prices(connection)
@@ -77,7 +73,7 @@ def import_prices(
 
 
 def _lock(connection: Connection, now: datetime) -> None:
-    """Make the list's row if there is none, and let one import at a time go on."""
+    """Create the list's row if it is missing, and lock it against other imports."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     first = dialect.insert(price_lists).values(id=_ONLY, revision=0, currency="", updated_at=now)
     connection.execute(first.on_conflict_do_nothing())
@@ -100,7 +96,6 @@ def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:
 
 
 def load_price_table(connection: Connection) -> PriceTable:
-    """Load the table of the pure rules."""
     stored = load_prices(connection)
     return PriceTable(
         stored.currency,
@@ -116,8 +111,9 @@ def load_price_table(connection: Connection) -> PriceTable:
 class PriceBook:
     """The prices that a process holds, by their revision.
 
-    A statement that decides about a send reads the revision (`PRICE_REVISION`), so a change of
-    prices is in force for the next send on every process, and unchanged prices cost no query.
+    The statement that decides about a send reads the revision (`PRICE_REVISION`), so a change
+    of prices is in force for the next send on every process, and unchanged prices cost no
+    query.
     """
 
     def __init__(self) -> None:
@@ -125,7 +121,7 @@ class PriceBook:
         self._held: tuple[int, PriceTable, DayPrices] | None = None
 
     def on(self, connection: Connection, revision: int | None, day: date) -> DayPrices | None:
-        """Return the prices of a day (UTC), or None while none are stored."""
+        """Return the prices of a day (UTC), or None without prices."""
         if revision is None:
             return None
         held = self._held

@@ -1,1 +1,1 @@
-"""Workspaces: created with a first policy, changed, linked to a provider account."""
+"""Workspaces with their first policy and their provider account."""

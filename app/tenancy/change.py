@@ -1,4 +1,4 @@
-"""Changing a workspace; destinations are changed as its policy."""
+"""Changes of a workspace, except its destinations."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -42,9 +42,8 @@ def change_workspace(
 ) -> AnyRow:
     """Change the named fields; ``twilio`` None unlinks the account.
 
-    Raises:
-        NotFound: it is absent or another tenant's.
-        ValidationFailed: the name is taken, or the provider account may not be used.
+    Raises `NotFound`, and `ValidationFailed` for a taken name or a provider account that may
+    not be used.
     """
     lock_organization(connection, principal.organization_id)
     row = require_own_workspace(connection, principal, workspace_id)
@@ -76,11 +75,7 @@ def check_change(
     *,
     lock: bool = False,
 ) -> AccountPlan | None:
-    """Return what is to be written of its account.
-
-    Raises:
-        NotFound, ValidationFailed: as `change_workspace`.
-    """
+    """Return the plan of its account; raises the errors of `change_workspace`."""
     row, problems = require_own_workspace(connection, principal, workspace_id), Problems()
     name = wanted.get("name", row.name)
     if name != row.name and is_taken(connection, row.organization_id, name):

@@ -1,4 +1,4 @@
-"""Creating a workspace with a first policy: its home country, or its parent's."""
+"""Creation of a workspace with a first policy: its home country, or its parent's."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,7 @@ WORKSPACE_NAME_TAKEN = "Is the name of another workspace of this organization."
 
 @dataclass(frozen=True, slots=True)
 class NewWorkspace:
-    """A workspace to be; with a parent it inherits its policy unless ``inherits`` is False."""
+    """A workspace to create; with a parent it inherits unless ``inherits`` is False."""
 
     name: str
     home_country: str
@@ -46,7 +46,6 @@ class NewWorkspace:
 
     @property
     def is_to_inherit(self) -> bool:
-        """Say whether it follows its parent's policy."""
         return self.parent_id is not None if self.inherits is None else self.inherits
 
 
@@ -61,9 +60,8 @@ def create_workspace(
 ) -> AnyRow:
     """Create a workspace of the principal's organization.
 
-    Raises:
-        Forbidden: the principal belongs to one workspace.
-        ValidationFailed: name, parent, home country or provider account are not valid.
+    Raises `Forbidden` if the principal belongs to one workspace, `ValidationFailed` for a wrong
+    name, parent, home country or provider account.
     """
     lock_organization(connection, principal.organization_id)
     account = check_new_workspace(connection, cipher, principal, wanted, lock=True)
@@ -101,11 +99,7 @@ def check_new_workspace(
     *,
     lock: bool = False,
 ) -> AccountPlan | None:
-    """Return what is to be written of its account.
-
-    Raises:
-        Forbidden, ValidationFailed: as `create_workspace`.
-    """
+    """Return the plan of its account; raises the errors of `create_workspace`."""
     if principal.workspace_id is not None:
         raise Forbidden("New workspaces take an access key of the organization.")
     problems, organization_id, workspace_id = Problems(), principal.organization_id, new_id()

@@ -1,4 +1,4 @@
-"""Forgetting a provider account that no workspace uses any more, so that its owner can link it."""
+"""Deletion of a provider account that no workspace uses, so that its owner can link it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from app.messages.reconciliation.refusing_accounts import forget_refusing
 def forget_unused_account(
     connection: Connection, account_sid: str | None, workspace_id: UUID, actor: Actor, now: datetime
 ) -> None:
-    """Delete an account that a workspace has just left, unless another workspace uses it.
+    """Delete an account that a workspace has left, unless another workspace uses it.
 
     The organization must be locked: see `app.access.store.lock_organization`.
     """

@@ -1,4 +1,4 @@
-"""Key rotation of endpoint secrets."""
+"""Re-encryption of stored secrets with the first encryption key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +17,13 @@ from app.webhooks.tables import webhook_endpoints
 
 @dataclass(frozen=True, slots=True)
 class Reencrypted:
-    """The number of values encrypted again, and of those that had the first key already."""
+    """The number of re-encrypted values, and of those that already used the first key."""
 
     changed: int
     current: int
 
 
 def reencrypt_accounts(database: Database, cipher: Cipher) -> Reencrypted:
-    """Encrypt every provider token again that an older key encrypted; see `reencrypt_rows`."""
     columns = provider_accounts.c
     return reencrypt_rows(database, cipher, (columns.auth_token, columns.next_auth_token), str)
 
@@ -35,12 +34,10 @@ def reencrypt_rows(
     encrypted: tuple[Column[Any], ...],
     owner_of: Callable[[Any], str],
 ) -> Reencrypted:
-    """Encrypt the values that an older key encrypted; an interrupted run can be repeated.
+    """Re-encrypt the values that an older key encrypted; an interrupted run can be repeated.
 
-    ``encrypted`` are nullable columns of one table; ``owner_of`` names a row by its primary key.
-
-    Raises:
-        DecryptionError: no key decrypts a value; the rows before it are done.
+    ``encrypted`` are nullable columns of one table; ``owner_of`` names a row by its primary
+    key. Raises `DecryptionError` if no key decrypts a value; earlier rows are done.
     """
     table: Table = encrypted[0].table
     (key,) = table.primary_key.columns
@@ -65,7 +62,6 @@ def reencrypt_rows(
 
 
 def reencrypt_second_factors(database: Database, cipher: Cipher) -> Reencrypted:
-    """Encrypt again what an older key encrypted; see `app.tenancy.key_rotation.reencrypt_rows`."""
     of_users = reencrypt_rows(database, cipher, (users.c.totp_secret,), totp_owner)
     pending = (sessions.c.pending_totp_secret,)
     of_sessions = reencrypt_rows(database, cipher, pending, pending_totp_owner)
@@ -75,6 +71,5 @@ def reencrypt_second_factors(database: Database, cipher: Cipher) -> Reencrypted:
 
 
 def reencrypt_endpoints(database: Database, cipher: Cipher) -> Reencrypted:
-    """Encrypt again what an older key encrypted; see `app.tenancy.key_rotation.reencrypt_rows`."""
     columns = webhook_endpoints.c
     return reencrypt_rows(database, cipher, (columns.secret, columns.previous_secret), secret_owner)

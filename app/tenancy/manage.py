@@ -1,4 +1,4 @@
-"""Making and changing workspaces, with the proof of a new auth token before its transaction."""
+"""Creates and changes workspaces; a new auth token is proven before the transaction."""
 
 import threading
 from collections.abc import Mapping
@@ -17,13 +17,16 @@ from app.providers.port import TokenProver
 from app.tenancy.change import change_workspace, check_change
 from app.tenancy.create import NewWorkspace, check_new_workspace, create_workspace
 
-# A provider that answers slowly must not hold the threads that callbacks need.
+# A slow provider must not take the threads that callbacks need.
 _PROOFS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ManageWorkspaces:
-    """The operations behind ``/v1/workspaces`` and the console's pages of workspaces."""
+    """The operations of ``/v1/workspaces`` and of the console.
+
+    They raise `ProviderUnavailable` if the provider could not be asked about the token.
+    """
 
     database: Database
     cipher: Cipher
@@ -34,11 +37,6 @@ class ManageWorkspaces:
     )
 
     def create(self, principal: Principal, wanted: NewWorkspace, actor: Actor) -> AnyRow:
-        """Make a workspace; see `create_workspace`.
-
-        Raises:
-            ProviderUnavailable: the provider could not be asked about the token.
-        """
         if wanted.twilio is not None:
             with self.database.reading() as connection:
                 planned = check_new_workspace(connection, self.cipher, principal, wanted)
@@ -52,11 +50,6 @@ class ManageWorkspaces:
     def change(
         self, principal: Principal, workspace_id: UUID, wanted: Mapping[str, Any], actor: Actor
     ) -> AnyRow:
-        """Change a workspace; see `change_workspace`.
-
-        Raises:
-            ProviderUnavailable: the provider could not be asked about the token.
-        """
         twilio = wanted.get("twilio")
         if twilio is not None:
             with self.database.reading() as connection:
@@ -67,7 +60,7 @@ class ManageWorkspaces:
             return change_workspace(connection, *of_it, actor=actor, now=now)
 
     def _prove(self, planned: AccountPlan | None) -> bool:
-        """Prove the tokens that are new in a plan; False if there is none."""
+        """Prove the new tokens of a plan; False if there are none."""
         if planned is None or not planned.unproven_tokens:
             return False
         if not self._turns.acquire(blocking=False):

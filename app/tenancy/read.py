@@ -1,4 +1,4 @@
-"""SQL of the workspaces that a principal may see."""
+"""SQL of the workspaces that are visible to a principal."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,8 +15,6 @@ from app.kernel.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceFilter:
-    """Which workspaces a list shows."""
-
     limit: int
     page_token: UUID | None = None
     workspace_id: UUID | None = None
@@ -26,7 +24,7 @@ class WorkspaceFilter:
 def load_workspaces(
     connection: Connection, principal: Principal, wanted: WorkspaceFilter
 ) -> list[AnyRow]:
-    """Load a page, oldest first, and one more if a next page exists."""
+    """Load a page, oldest first, plus one row if there is a next page."""
     columns = workspaces.c
     conditions = given(
         (wanted.page_token, columns.id.__gt__),
@@ -45,11 +43,7 @@ def load_workspaces(
 def require_own_workspace(
     connection: Connection, principal: Principal, workspace_id: UUID
 ) -> AnyRow:
-    """Load one workspace.
-
-    Raises:
-        NotFound: it is absent or another tenant's.
-    """
+    """Load one workspace; raises `NotFound`."""
     columns = workspaces.c
     query = select(workspaces).where(columns.id == workspace_id, visible_to(principal, columns.id))
     found = connection.execute(query).one_or_none()
@@ -59,7 +53,7 @@ def require_own_workspace(
 
 
 def is_taken(connection: Connection, organization_id: UUID, name: str) -> bool:
-    """Say whether a workspace of an organization has this name."""
+    """Whether a workspace of the organization has this name."""
     columns = workspaces.c
     query = select(columns.id).where(
         columns.organization_id == organization_id, columns.name == name
@@ -68,7 +62,6 @@ def is_taken(connection: Connection, organization_id: UUID, name: str) -> bool:
 
 
 def load_parents(connection: Connection, organization_id: UUID) -> dict[UUID, UUID | None]:
-    """Load the parent of each workspace of an organization."""
     columns = workspaces.c
     query = select(columns.id, columns.parent_id).where(columns.organization_id == organization_id)
     return {row.id: row.parent_id for row in connection.execute(query)}
