@@ -1,4 +1,4 @@
-"""What a message cost, and whether its recipient converted: read and stored."""
+"""Prices of messages, and conversion feedback."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _PRICE = tuple(
 
 @dataclass(frozen=True, slots=True)
 class MessagePrice:
-    """What a message is estimated to cost, and what it cost; None while that is not known."""
+    """The estimated and actual price in millionths; None if unknown."""
 
     currency: str | None
     segments: int
@@ -35,7 +35,6 @@ class MessagePrice:
     actual: int | None
 
     def as_json(self) -> dict[str, Any]:
-        """Write the price in the words of the API."""
         return {
             "currency": self.currency,
             "segments": self.segments,
@@ -49,7 +48,7 @@ def load_price(
 ) -> MessagePrice | None:
     """Load the price of a message; None if it is absent, another tenant's, or no message.
 
-    In another currency than that of the actual price there is no estimate.
+    There is no estimate in another currency than the actual price's.
     """
     row = connection.execute(one_message(_PRICE, principal, message_id, now)).one_or_none()
     if row is None:
@@ -64,10 +63,10 @@ def load_price(
     )
 
 
-def actual_price(told: str | None) -> int | None:
-    """Return what the provider says that a message cost: it writes charges below zero."""
+def actual_price(provider_price: str | None) -> int | None:
+    """Parse the provider's price, which is negative for a charge."""
     try:
-        amount = None if told is None else Decimal(told)
+        amount = None if provider_price is None else Decimal(provider_price)
     except InvalidOperation:
         return None
     return None if amount is None or not amount.is_finite() else abs(to_millionths(amount))
@@ -75,14 +74,14 @@ def actual_price(told: str | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """Whether the recipient of a message did what it was for, such as typing its code."""
+    """Whether the recipient did what the message was for, such as typing its code."""
 
     converted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFeedback:
-    """The feedback of a message, and when it was first given so."""
+    """The feedback of a message, and when it was first given."""
 
     message_id: UUID
     converted: bool
@@ -113,8 +112,6 @@ def store_feedback(
 
 @dataclass(frozen=True, slots=True)
 class Conversions:
-    """How many messages ended, and how many of them converted, or were at least delivered."""
-
     ended: int
     delivered: int
     converted: int
@@ -130,9 +127,9 @@ def load_conversions(
     country: str | None = None,
     prefix: str | None = None,
 ) -> Conversions:
-    """Count the messages that were made since a time, to a country or a range of numbers.
+    """Count the messages since a time, to a country or a range of numbers.
 
-    Conversion is a stronger sign than delivery: pumped numbers are delivered and never convert.
+    Conversion is better evidence than delivery: pumped numbers are delivered and never convert.
     """
     columns = messages.c
     conditions: list[ColumnElement[bool]] = [

@@ -19,7 +19,7 @@ from app.messages.submission import UNSETTLED, Submission
 from app.messages.tables import UNFINISHED, messages
 from app.prices.price_table import amount_text
 
-# For how long a message may rest at a status before somebody should look.
+# How long a message may keep a status before it is reported as stuck.
 STUCK_AFTER = timedelta(minutes=5)
 SENT_FOR = timedelta(hours=1)
 
@@ -47,7 +47,7 @@ class MessageDetails:
 
     @property
     def shown_price(self) -> str | None:
-        """Return what the message cost, else what it is estimated to cost; None if neither."""
+        """The actual price, else the estimate; None if neither is known."""
         charged = actual_price(self.price)
         if charged is not None:
             return f"{amount_text(charged)} {self.price_unit or ''}".strip()
@@ -71,7 +71,7 @@ def load_message_details(
 def load_message_details_page(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[MessageDetails]:
-    """Load a page, newest first, and one more row if a next page exists."""
+    """Load a page, newest first, plus one row if there is a next page."""
     query = page_of_messages(_COLUMNS, principal, wanted, now)
     return [_details(row) for row in connection.execute(query)]
 
@@ -96,7 +96,7 @@ def load_stuck(
 def load_without_receipt(
     connection: Connection, principal: Principal, now: datetime, limit: int
 ) -> list[MessageDetails]:
-    """Load the newest messages without a delivery receipt for a long time."""
+    """Load the newest messages that have long lacked a delivery receipt."""
     long_ago = messages.c.created_at < now - SENT_FOR
     return _unfinished(
         connection, principal, now, limit, long_ago, messages.c.status == Status.SENT

@@ -1,6 +1,6 @@
 """Reading messages and their events.
 
-`visible` alone decides which submissions are messages.
+Only `visible` decides which submissions are messages.
 """
 
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import ALWAYS_VISIBLE, Submission, open_is_visible_before
 from app.messages.tables import UNFINISHED, message_events, messages
 
-# An id is minted as its row is written; by how much their times may differ between two clocks.
+# How far the time of an id may differ from the row's time, between two clocks.
 _IDS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Which messages a list shows; None leaves a condition out."""
+    """The filter of a list; None means no condition."""
 
     limit: int
     page_token: UUID | None = None
@@ -46,14 +46,12 @@ class MessageFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Which page of a message's events is wanted."""
-
     limit: int
     page_token: UUID | None = None
 
 
 def visible(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that makes a submission a message that its owner may see."""
+    """Return the condition that a submission is a visible message."""
     return or_(
         messages.c.submission.in_([state.value for state in ALWAYS_VISIBLE]),
         and_(
@@ -75,7 +73,6 @@ def load_message(
 def one_message(
     shown: Iterable[ColumnElement[Any]], principal: Principal, message_id: UUID, now: datetime
 ) -> Select[*tuple[Any, ...]]:
-    """Return the query of one visible message."""
     return select(*shown).where(
         messages.c.id == message_id,
         visible_to(principal, messages.c.workspace_id),
@@ -86,7 +83,7 @@ def one_message(
 def load_messages(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[MessageRecord]:
-    """Load a page, newest first, and one more row if a next page exists."""
+    """Load a page, newest first, plus one row if there is a next page."""
     query = page_of_messages(RECORD_COLUMNS, principal, wanted, now)
     return [record_from(row) for row in connection.execute(query)]
 
@@ -97,7 +94,7 @@ def page_of_messages(
     wanted: MessageFilter,
     now: datetime,
 ) -> Select[*tuple[Any, ...]]:
-    """Return the query of a page: an index leads to each filter's rows, however many others are."""
+    """Return the query of a page; every filter can use an index."""
     columns = messages.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -120,7 +117,7 @@ def page_of_messages(
 
 
 def _has_status(status: Status) -> ColumnElement[bool]:
-    """Compare, and name the condition of the index that holds the few rows of such a status."""
+    """Match a status, with the condition of the partial index of that status."""
     found = messages.c.status == status
     match Status(status):
         case Status.DELIVERED:
@@ -142,7 +139,7 @@ def _created_before(at: datetime) -> ColumnElement[bool]:
 def load_events(
     connection: Connection, message_id: UUID, limit: int, after: UUID | None = None
 ) -> list[AnyRow]:
-    """Load a page of the reports about a message, oldest first, and one row more if any follow."""
+    """Load a page of a message's reports, oldest first, plus one row if more follow."""
     query = (
         select(message_events)
         .where(message_events.c.message_id == message_id)

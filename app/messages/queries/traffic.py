@@ -11,10 +11,10 @@ from app.messages.tables import messages
 
 
 class MessageTraffic:
-    """The port `app.destinations.impact.TrafficSource` over the table of messages."""
+    """Implements `app.destinations.impact.TrafficSource`."""
 
     def by_country(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up messages by country; read from one index."""
+        """Sum up messages by country; uses a covering index."""
         if not wanted.countries:
             return []
         columns = messages.c
@@ -29,7 +29,7 @@ class MessageTraffic:
         ]
 
     def by_number(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up messages by number: those of the countries, and those with a prefix."""
+        """Sum up by number the messages to these countries or with a prefix."""
         columns = messages.c
         places = [starts_with(prefix) for prefix in wanted.prefixes]
         if wanted.countries:
@@ -48,14 +48,14 @@ class MessageTraffic:
 
 
 def starts_with(prefix: str) -> ColumnElement[bool]:
-    """Return the condition that a message's number begins with a prefix."""
-    # Numbers are compared with numbers alone: where others stand is the collation's business.
+    """Return the condition that a message's number has a prefix."""
+    # Both bounds are numbers, so that the result does not depend on the collation.
     number, above = messages.c.to_number, next_prefix(prefix)
     return number >= prefix if above is None else and_(number >= prefix, number < above)
 
 
 def next_prefix(prefix: str) -> str | None:
-    """Return the smallest prefix above all numbers that begin with this one, if there is any."""
+    """Return the smallest prefix after all numbers with this one, or None."""
     kept = prefix.rstrip("9")
     return None if kept == "+" else f"{kept[:-1]}{int(kept[-1]) + 1}"
 

@@ -1,1 +1,1 @@
-"""Reconciliation."""
+"""Reconciliation with the provider."""

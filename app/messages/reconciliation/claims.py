@@ -1,8 +1,7 @@
 """SQL of the messages that the worker asks the provider about, the unsettled ones first.
 
-A message is claimed by moving its `check_at` ahead by a lease: a worker that dies lets the lease
-run out, and another takes over. The lease's end is also what proves, at the next write, that the
-claim still holds.
+A claim moves `check_at` forward by a lease. If a worker dies, its lease expires and another one
+takes over. At the next write, the end of the lease also proves that the claim still holds.
 """
 
 from collections.abc import Collection, Sequence
@@ -33,7 +32,7 @@ _BATCH = 500
 
 
 class ClaimLane(StrEnum):
-    """What is claimed apart from each other, so that repairs never delay a settlement."""
+    """Messages that are claimed separately, so that repairs never delay a settlement."""
 
     UNSETTLED = "unsettled"
     SETTLED = "settled"
@@ -67,12 +66,12 @@ class DueMessage:
 
     @property
     def tried_at(self) -> tuple[datetime, ...]:
-        """Return when it was first and, if ever, last created once more."""
+        """The times of its first and, if any, last creation."""
         return _tries(self.created_at, self.resent_at)
 
     @property
     def unsettled(self) -> Unsettled:
-        """Return the submission as it was sent."""
+        """The submission as it was sent."""
         return Unsettled(
             message_id=self.message_id,
             number=self.sent_number or self.to_number,
@@ -94,9 +93,9 @@ def claim_due(
     *,
     except_of: Collection[str] = (),
 ) -> list[DueMessage]:
-    """Claim messages of a lane whose time has come, the most overdue first.
+    """Claim due messages of a lane, the most overdue first.
 
-    Of the accounts ``except_of``, only messages are claimed that are not asked about any more.
+    Of the accounts ``except_of``, only messages are claimed that are no longer asked about.
     """
     if limit <= 0:
         return []
@@ -124,7 +123,7 @@ def claim_due(
 def _load(
     connection: Connection, lane: ClaimLane, ids: set[UUID], now: datetime
 ) -> Sequence[AnyRow]:
-    """Load claimed messages with their accounts; those without an account are given up."""
+    """Load claimed messages with their accounts; give up those without an account."""
     query = (
         select(messages, provider_accounts.c.auth_token)
         .add_columns(use_cases.c.on_unconfirmed)
@@ -134,7 +133,7 @@ def _load(
         .order_by(messages.c.id)
     )
     rows = connection.execute(query).all()
-    # Without its account's token nobody can be asked; `reconcile` asks once the account is back.
+    # Without its account's token the provider cannot be asked; `reconcile` asks once it is back.
     orphans = ids - {row.id for row in rows}
     if orphans:
         without_account = messages.c.id.in_(list(orphans))
@@ -178,7 +177,7 @@ def claim_held(due: DueMessage) -> Any:
 def schedule(connection: Connection, due: DueMessage, check_at: datetime | None) -> None:
     """Release a message with its next time; changes by a callback stay.
 
-    Without a next time, nothing is asked by its number any more: an erased one is forgotten.
+    Without a next time, its number is no longer needed: an erased one is deleted.
     """
     forgets = {"sent_number": None} if check_at is None else {}
     connection.execute(
@@ -210,7 +209,7 @@ def note_billing(
 def holders(
     connection: Connection, account_sid: str, sids: Sequence[str]
 ) -> dict[str, SidSource | None]:
-    """Return which SIDs messages of an account have, and how the strongest was learnt."""
+    """Return which SIDs messages of an account have, with their strongest source."""
     query = select(messages.c.message_sid, messages.c.sid_source).where(
         messages.c.message_sid.in_(sids), messages.c.account_sid == account_sid
     )
@@ -224,10 +223,10 @@ def holders(
 def lock_unsettled(
     connection: Connection, due: DueMessage, asked_at: datetime
 ) -> list[Unsettled] | None:
-    """Lock all unsettled submissions of a claimed one's account and number, itself included.
+    """Lock all unsettled submissions of the claimed one's account and number.
 
-    Only those are of interest that were there before the provider was asked. None where the claim
-    is lost, or another transaction is writing one of them.
+    Only those that existed at ``asked_at``. None if the claim is lost, or another transaction
+    is writing one of them.
     """
     number = due.unsettled.number
     siblings = select(workspaces.c.id).where(
@@ -269,9 +268,9 @@ def lock_unsettled(
 
 
 def make_due_now(database: Database, since: datetime, now: datetime) -> int:
-    """Make every message that nothing has ended due now; return how many there are.
+    """Make every unfinished message due now; return how many there are.
 
-    It goes in batches that leave out rows in use, so that callbacks never wait for it.
+    In batches that skip locked rows, so that callbacks never wait for it.
     """
     after, total = first_id_at(since), 0
     while True:

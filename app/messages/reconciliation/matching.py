@@ -1,7 +1,7 @@
-"""Which of the provider's messages are which of our unsettled submissions: pure.
+"""Matches the provider's messages with unsettled submissions. Pure.
 
 A message of the provider's may be a submission if it went to the same number, through the same
-Messaging Service, at the time of one of its creations. It fits if its text is the same, too.
+Messaging Service, at the time of one of its creations. It fits if its text is the same too.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ from app.kernel.phone import PhoneNumber
 from app.messages.submission import CALL_LIMIT
 from app.providers.port import ProviderMessage
 
-# The provider writes whole seconds, and its clock may differ a little from ours.
+# The provider's times are whole seconds, and its clock may differ a little.
 CLOCKS_DIFFER = timedelta(seconds=5)
 _CALL_LASTS = timedelta(seconds=60)
 # "Sent from your Twilio trial account - "
@@ -26,7 +26,7 @@ _LONGEST_PREFIX = 80
 class Unsettled:
     """A submission that the provider may have, as it was sent.
 
-    ``body`` is null once it is erased, ``messaging_service_sid`` where several were used.
+    ``body`` is null if it is erased, ``messaging_service_sid`` if several were used.
     """
 
     message_id: UUID
@@ -37,15 +37,15 @@ class Unsettled:
 
     @property
     def created_at(self) -> datetime:
-        """Return when it was first created."""
+        """The time of the first creation."""
         return self.tried_at[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a list says about one submission and those that could be mistaken for it.
+    """The result for one submission and those that could be confused with it.
 
-    ``pairs`` are settled together. ``is_ambiguous``: what fits cannot be told apart.
+    ``pairs`` are settled together. ``is_ambiguous``: the candidates cannot be distinguished.
     """
 
     pairs: tuple[tuple[Unsettled, ProviderMessage], ...] = ()
@@ -53,7 +53,7 @@ class Match:
 
 
 def may_be(submission: Unsettled, found: ProviderMessage) -> bool:
-    """Say whether a message of the provider's could be a submission, whatever its text."""
+    """Whether a message of the provider's could be a submission, regardless of its text."""
     services = {submission.messaging_service_sid, found.messaging_service_sid} - {None}
     return (
         _same_number(found.to_number, submission.number)
@@ -73,7 +73,7 @@ def _same_number(one: str, other: str) -> bool:
 
 
 def fits(submission: Unsettled, found: ProviderMessage) -> bool:
-    """Say whether a message of the provider's is a submission as far as can be seen."""
+    """Whether a message of the provider's looks like a submission, text included."""
     return (
         may_be(submission, found)
         and found.created_at is not None
@@ -83,7 +83,7 @@ def fits(submission: Unsettled, found: ProviderMessage) -> bool:
 
 
 def _has_text(sent: str | None, found: str) -> bool:
-    """Compare texts; a trial account puts words in front, smart encoding changes punctuation."""
+    """Compare texts; a trial account adds a prefix, smart encoding changes punctuation."""
     if sent is None or found == sent:
         return True
     letters, found_letters = _letters(sent), _letters(found)
@@ -110,11 +110,11 @@ def match(
     *,
     is_last: bool,
 ) -> Match:
-    """Pair submissions with candidates that fit, as far as they can be told apart.
+    """Pair submissions with fitting candidates, as far as they can be distinguished.
 
-    As many candidates as submissions are paired in the order of time. Of several candidates that
-    are fewer, each is paired when no more can be expected. Nothing is paired while one of the
-    submissions may still be on its way: its answer is better evidence.
+    If there are as many candidates as submissions, they are paired by time. Fewer candidates
+    are paired when no more can be expected. Nothing is paired while one of the submissions may
+    still get its answer, which is better evidence.
     """
     group, fitting = _group(wanted, list(submissions), list(candidates))
     if not fitting:
@@ -132,7 +132,7 @@ def match(
 def _group(
     wanted: Unsettled, submissions: list[Unsettled], candidates: list[ProviderMessage]
 ) -> tuple[list[Unsettled], list[ProviderMessage]]:
-    """Return what fits a submission, and what could be mistaken for it, in the order of time."""
+    """Return the fitting candidates and the submissions that could be confused, by time."""
     group, fitting = [wanted], list[ProviderMessage]()
     rest = [one for one in submissions if one.message_id != wanted.message_id]
     grown = True
@@ -157,14 +157,14 @@ def _pair(
     group: Sequence[Unsettled], fitting: Sequence[ProviderMessage], *, by_order: bool
 ) -> tuple[tuple[Unsettled, ProviderMessage], ...]:
     """Pair as many as possible (augmenting paths); the earliest first, or the closest in time."""
-    owner: dict[int, int] = {}  # the place of a submission: the place of its candidate
+    owner: dict[int, int] = {}  # index of a submission: index of its candidate
 
     def choices(candidate: ProviderMessage) -> list[int]:
         possible = [place for place, one in enumerate(group) if fits(one, candidate)]
         return possible if by_order else sorted(possible, key=lambda p: _apart(group[p], candidate))
 
     def assign(candidate: int, tried: set[int]) -> bool:
-        # A free place first: only without one does another candidate have to move.
+        # Try free submissions first, before moving another candidate.
         for place in sorted(choices(fitting[candidate]), key=lambda place: place in owner):
             if place in tried:
                 continue

@@ -1,10 +1,9 @@
-"""Following up what no callback has ended: settling unconfirmed sends, repairing lost statuses.
+"""Reconciles messages without a final status: settles unconfirmed sends, repairs lost statuses.
 
-An unsettled submission is looked for among the messages to its number. What is found there is a
-guess: it settles only where no other submission could be meant, and a signed callback outweighs it.
-The provider is only ever asked, unless the use case wants what left no trace at all to be created
-once more. An accepted message is fetched by its SID and what it says is applied as any other
-report.
+An unsettled submission is looked for among the messages to its number. A match is a guess: it
+settles only if no other submission could be meant, and a signed callback overrides it. The provider
+is only read, unless the use case resends messages without any trace. An accepted message is fetched
+by its SID and applied like any other report.
 """
 
 import threading
@@ -54,13 +53,13 @@ from app.messages.submission import UNSETTLED, SidSource
 from app.providers.port import AccountRefused, MessageSource, ProviderAccount, ProviderUnknown
 from app.use_cases.unconfirmed import OnUnconfirmed
 
-# Twilio limits requests by account and answers 429 beyond; sends come first.
+# Twilio limits requests by account (429); sends need them first.
 CALLS_PER_SECOND = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPace:
-    """Spaces the calls of one worker; tests put their own time in."""
+    """Spaces one worker's calls by account; tests replace the time."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -68,7 +67,6 @@ class AccountPace:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait_for_turn(self, account_sid: str) -> None:
-        """Wait until the account may be asked again."""
         now = self.monotonic()
         with self._lock:
             turn = max(now, self._next.get(account_sid, now))
@@ -79,15 +77,15 @@ class AccountPace:
 
 _log = structlog.get_logger(__name__)
 _BATCH = 20
-# After this many failures in a row, an account counts as silent. One message that the provider
-# cannot answer for must not count for its account.
+# After this many consecutive failures, an account counts as silent. A failure for one message must
+# not count for its account.
 _SILENT_AFTER = 3
 _LEFT_OUT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """One round of the worker over the messages that are due."""
+    """Reconciles batches of due messages."""
 
     database: Database
     source: MessageSource
@@ -95,25 +93,25 @@ class Reconcile:
     resend: Resend
     clock: Clock
     pace: AccountPace = field(default_factory=AccountPace)
-    # The accounts that had their turn: those that have waited since come first.
+    # The accounts that had their turn; others come first.
     _served: dict[ClaimLane, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def run_once(self) -> int:
-        """Follow up a batch, the unsettled first, and return how many messages it had."""
+        """Reconcile a batch, the unsettled first, and return its size."""
         return self._run(tuple(ClaimLane))
 
     def settle_once(self) -> int:
-        """Follow up a batch of unsettled submissions."""
+        """Reconcile a batch of unsettled submissions."""
         return self._run((ClaimLane.UNSETTLED,))
 
     def repair_once(self) -> int:
-        """Follow up a batch of accepted messages."""
+        """Reconcile a batch of accepted messages."""
         return self._run((ClaimLane.SETTLED,))
 
     def _claim(
         self, connection: Connection, lane: ClaimLane, limit: int, waiting: set[str], now: datetime
     ) -> list[DueMessage]:
-        """Claim messages of a lane: accounts take turns, and those that wait have none."""
+        """Claim messages of a lane from accounts in turn, except the waiting ones."""
         served = self._served[lane]
         claimed = claim_due(connection, now, limit, lane, except_of=waiting | served)
         if served and len(claimed) < limit:  # every account had its turn
@@ -169,7 +167,7 @@ class Reconcile:
         refused: AccountRefused | None,
         before: RefusingAccount | None,
     ) -> RefusingAccount:
-        """Note that an account refuses, or that it is silent."""
+        """Record that an account refuses, or that it is silent."""
         is_silent, code = refused is None, None if refused is None else refused.code
         with self.database.writing() as connection:
             noted = note_refusing(
@@ -185,10 +183,9 @@ class Reconcile:
         return noted
 
     def _follow(self, due: DueMessage) -> bool:
-        """Ask about one message; False where the provider could not be asked.
+        """Ask about one message; False if the provider could not be asked.
 
-        Raises:
-            AccountRefused: the provider refuses the account's credentials.
+        Raises `AccountRefused` if the provider refuses the account's credentials.
         """
         try:
             if due.submission in UNSETTLED:
@@ -198,8 +195,8 @@ class Reconcile:
         except (AccountRefused, ServiceUnavailable):
             raise
         except Exception as problem:  # noqa: BLE001
-            # Who could not be asked has not said that there is no trace, and a defect of one answer
-            # concerns that message alone.
+            # An error is not treated as "no trace", and a malformed answer affects only this
+            # message.
             if isinstance(problem, ProviderUnknown):
                 _log.warning("follow_up_failed", message_id=str(due.message_id), why=str(problem))
             else:
@@ -212,7 +209,7 @@ class Reconcile:
     def _settle(self, due: DueMessage) -> None:
         number = due.unsettled.number
         if not number.startswith("+"):
-            # The number was erased before it was kept for this.
+            # The number was erased by an older version, which did not keep it.
             self._look_again(due, Trace.UNCLEAR)
             return
         self.pace.wait_for_turn(due.account.sid)
@@ -225,7 +222,7 @@ class Reconcile:
             self._look_again(due, trace)
 
     def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
-        """Send a submission without a trace again, if its use case wants it and it is time."""
+        """Resend a submission without a trace, if its use case wants it and it is time."""
         return (
             due.on_unconfirmed is OnUnconfirmed.RESEND
             and may_resend(due.created_at, due.resent_at, due.resends, asked_at)
@@ -233,7 +230,7 @@ class Reconcile:
         )
 
     def _look_again(self, due: DueMessage, trace: Trace) -> None:
-        """Give an unsettled submission back; end it where its time is over and nothing is there."""
+        """Release an unsettled submission; end it if its time is over without a trace."""
         now = self.clock.now()
         is_over = is_given_up(due.created_at, now)
         with self.database.writing() as connection:
@@ -273,7 +270,7 @@ class Reconcile:
             schedule(connection, due, next_check)
 
     def _is_taken_back(self, due: DueMessage) -> bool:
-        """Release a guess whose SID another message got for certain at the same moment."""
+        """Release a guess whose SID another message got from a callback at the same moment."""
         if due.message_sid is None:
             return False
         with self.database.writing() as connection:
@@ -286,7 +283,7 @@ class Reconcile:
         refusing: RefusingAccount | None,
         now: datetime,
     ) -> None:
-        """Give back what could not be asked about; after days, nothing more is asked."""
+        """Release a message that could not be asked about; after days, give it up."""
         is_unsettled = due.submission in UNSETTLED
         next_check = (next_unsettled_try if is_unsettled else next_try)(due.created_at, now)
         if next_check is None:
@@ -294,6 +291,6 @@ class Reconcile:
             if is_unsettled:
                 note_unclear(connection, due.message_id, now)
         elif refusing is not None and not is_unsettled:
-            # Not much later than a new auth token may be there.
+            # At most `_LEFT_OUT` from now, because a new auth token may be stored.
             next_check = max(next_check, min(refusing.ask_again_at, now + _LEFT_OUT))
         schedule(connection, due, next_check)

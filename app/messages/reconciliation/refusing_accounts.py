@@ -1,6 +1,6 @@
 """SQL of the provider accounts that refuse our credentials or do not answer.
 
-Each is asked ever more seldom. A new auth token ends the waiting at once, and so does an answer.
+They are asked less and less often, until a new auth token or an answer ends the waiting.
 """
 
 import hashlib
@@ -20,8 +20,6 @@ from app.providers.port import ProviderAccount
 
 @dataclass(frozen=True, slots=True)
 class RefusingAccount:
-    """An account that has refused our credentials, or was silent, and since when."""
-
     account_sid: str
     provider_code: int | None
     is_silent: bool
@@ -33,7 +31,7 @@ class RefusingAccount:
 def load_refusing(
     connection: Connection, account_sids: Iterable[str] | None = None
 ) -> dict[str, RefusingAccount]:
-    """Load the accounts that refused the token that they have now, or did not answer."""
+    """Load the accounts that refused their current token, or did not answer."""
     columns = refusing_accounts.c
     query = (
         select(refusing_accounts, provider_accounts.c.auth_token)
@@ -65,7 +63,7 @@ def note_refusing(
     *,
     is_silent: bool = False,
 ) -> RefusingAccount:
-    """Note that an account refused or was silent once more; return when it is asked again."""
+    """Record another refusal or silence; return when the account is asked again."""
     if before is not None and before.is_silent != is_silent:
         before = None
     failures = 1 if before is None else before.failures + 1
@@ -96,7 +94,7 @@ def note_refusing(
 
 
 def forget_refusing(connection: Connection, account_sid: str) -> None:
-    """Note that an account answered."""
+    """Record that an account answered."""
     connection.execute(
         delete(refusing_accounts).where(refusing_accounts.c.account_sid == account_sid)
     )
@@ -107,5 +105,5 @@ def _hash(encrypted_auth_token: str) -> str:
 
 
 def ask_all_now(connection: Connection, now: datetime) -> None:
-    """Let every account be asked again at once, because a person wants it."""
+    """Ask every account again now."""
     connection.execute(update(refusing_accounts).values(ask_again_at=now))

@@ -1,4 +1,4 @@
-"""Sending an unconfirmed message again, for use cases with at-least-once delivery.
+"""Resends unconfirmed messages, for use cases with at-least-once delivery.
 
 Only a submission without a trace at the provider is created again, with its own id in the callback
 URL and after every check of a send. The resend is counted before the call, so two workers never
@@ -41,11 +41,11 @@ from app.use_cases.unconfirmed import OnUnconfirmed
 def count_resend(
     connection: Connection, due: DueMessage, messaging_service_sid: str, now: datetime
 ) -> DueMessage | None:
-    """Count a resend and renew the lease; None where it may not be made any more.
+    """Count a resend and renew the lease; None if it may not be made any more.
 
-    It may be made while the claim holds, nothing has settled the submission or erased its text, and
-    the use case still asks for it. Once this is committed, a worker that dies has tried. Where it
-    goes through another Messaging Service than before, none is noted as the one.
+    It may be made while the claim holds, the submission is unsettled and has its text, and the
+    use case still asks for it. If it uses another Messaging Service than before, none is stored
+    as the only one.
     """
     leased_until = now + CLAIM_LEASE
     asks_for_it = select(use_cases.c.id).where(
@@ -61,7 +61,7 @@ def count_resend(
             messages.c.use_case_id.in_(asks_for_it),
         )
         .values(
-            # From here on no outcome of the first call can make it a send that never was.
+            # From now on, the outcome of the first call can no longer withdraw the message.
             submission=Submission.UNCONFIRMED,
             resends=due.resends + 1,
             resent_at=now,
@@ -80,7 +80,7 @@ def count_resend(
 def uncount_resend(
     connection: Connection, before: DueMessage, counted: DueMessage, check_at: datetime
 ) -> None:
-    """Take back a resend that the provider certainly never processed, while the claim holds."""
+    """Undo the count of a resend that the provider never processed, while the claim holds."""
     connection.execute(
         update(messages)
         .where(claim_held(counted))
@@ -92,13 +92,11 @@ _log = structlog.get_logger(__name__)
 
 
 class AccountChanged(Exception):
-    """The workspace has another provider account now, which would not know the message as its."""
+    """The workspace has another provider account now, which does not know the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resend:
-    """Creates a message at the provider once more."""
-
     database: Database
     provider: SmsProvider
     clock: Clock
@@ -186,7 +184,7 @@ class Resend:
 
     @staticmethod
     def _accept(connection: Connection, due: DueMessage, accepted: Accepted, now: datetime) -> None:
-        """Accept a message, also where another look concluded something else during the call."""
+        """Accept a message, also if another result was stored during the call."""
         if not accept_message(connection, due.message_id, accepted, now):
             sid = accepted.message_sid
             if take_back(connection, due.message_id, due.account.sid, sid, now) is not None:

@@ -1,7 +1,7 @@
-"""Settling submissions by what the provider lists: decided and written under one lock.
+"""Settles submissions by the provider's list: decided and written under one lock.
 
-All unsettled submissions of the number are locked while it is decided, so that two workers never
-decide about the same ones, and a callback that settles one of them is seen.
+All unsettled submissions of the number are locked, so that two workers never decide about the same
+ones, and a callback that settles one of them is seen.
 """
 
 from dataclasses import dataclass
@@ -24,32 +24,30 @@ from app.messages.tables import messages
 from app.providers.port import DeliveryReport, Listing, ProviderMessage
 
 _log = structlog.get_logger(__name__)
-# By then, whatever was written at the same moment as a guess has become visible.
+# Long enough for concurrent writes to become visible.
 _LOOK_AT_GUESS = timedelta(seconds=60)
 
 
 class Trace(Enum):
-    """What the provider's list says about a submission."""
+    """The evidence for a submission in the provider's list."""
 
     SETTLED = auto()
-    # Another transaction decides about it, or about one that could be mistaken for it.
+    # Another transaction decides about it, or about one that could be confused with it.
     MOVED = auto()
-    # Something fits and cannot be told apart.
+    # Candidates fit, but cannot be distinguished.
     UNCLEAR = auto()
-    # Something is there that may be it.
+    # A candidate may be it.
     POSSIBLE = auto()
     NONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class SettleByList:
-    """Settles a claimed submission, and those that are settled with it."""
-
     database: Database
     clock: Clock
 
     def __call__(self, due: DueMessage, listed: Listing, asked_at: datetime) -> Trace:
-        """Settle what can be told apart; ``asked_at`` is when the list was asked for."""
+        """Settle every clear match; ``asked_at`` is the time of the request."""
         wanted = due.unsettled
         traces = [one for one in listed.messages if may_be(wanted, one)]
         now = self.clock.now()
@@ -81,7 +79,7 @@ def _settle(
     found: ProviderMessage,
     now: datetime,
 ) -> None:
-    """Give a locked submission a SID, and apply what the provider says about it."""
+    """Give a locked submission a SID, and apply the provider's status."""
     columns = messages.c
     connection.execute(
         update(messages)
@@ -103,7 +101,7 @@ def _settle(
 
 
 def report_about(account_sid: str, message_id: UUID, found: ProviderMessage) -> DeliveryReport:
-    """Say as a delivery report what the provider has of a message."""
+    """Convert a message of the provider's to a delivery report."""
     return DeliveryReport(
         account_sid=account_sid,
         message_sid=found.message_sid,

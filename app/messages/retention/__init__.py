@@ -1,1 +1,1 @@
-"""Retention."""
+"""Retention of messages."""

@@ -1,7 +1,8 @@
-"""Deleting messages and events after their retention time.
+"""Deletes messages and events after their retention time.
 
-PostgreSQL drops months of expired rows; SQLite, and a partition that also has newer rows, deletes
-in small batches. A message that is still reconciled stays longer, on PostgreSQL with its month.
+PostgreSQL drops partitions of expired rows; SQLite, and a partition that also has newer rows,
+deletes in small batches. A message that is still reconciled stays longer, on PostgreSQL with its
+partition.
 """
 
 from dataclasses import dataclass
@@ -29,13 +30,13 @@ from app.messages.retention.partitions import (
 from app.messages.tables import message_events, messages
 
 EXPIRE_BATCH = 500
-# Where the provider can never be asked again, waiting for its answer must end too.
+# An expired message waits at most this long for reconciliation.
 ASKED_ABOUT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """How many messages went, the partitions that went whole, and the tables that must wait."""
+    """The number of deleted messages, the dropped partitions, and the tables in use."""
 
     messages: int = 0
     partitions: tuple[str, ...] = ()
@@ -44,7 +45,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """Messages below ``before`` go unless they are asked about, those below ``anyway`` all."""
+    """Deletes messages below ``before`` unless they are asked about, and all below ``anyway``."""
 
     before: UUID
     anyway: UUID
@@ -52,9 +53,10 @@ class _Bounds:
 
 @dataclass(frozen=True, slots=True)
 class ExpireMessages:
-    """The part of ``borderpost purge`` and of the worker's hourly sweep that takes rows away.
+    """Deletes rows for ``borderpost purge`` and the worker's hourly purge.
 
-    No message goes while any workspace keeps its numbers: the longest of these times counts too.
+    No message is deleted while any workspace keeps its numbers: the longest of these times
+    counts too.
     """
 
     database: Database
@@ -62,11 +64,7 @@ class ExpireMessages:
     retention_days: int
 
     def __call__(self) -> Expired:
-        """Take away everything that is past its time.
-
-        Raises:
-            ClocksDiffer: the clocks of this host and of the database differ too much.
-        """
+        """Delete all expired messages; raises `ClocksDiffer`."""
         require_same_time(self.database)
         longest = select(func.max(workspaces.c.number_retention_days))
         with self.database.reading() as connection:
@@ -90,7 +88,7 @@ class ExpireMessages:
         return Expired(rows + self._delete_shared(bounds), tuple(dropped))
 
     def _drop(self, table: Table, bounds: _Bounds) -> tuple[list[str], int]:
-        """Drop what is wholly past its time; return the partitions and how many messages."""
+        """Drop fully expired partitions; return them and the number of messages."""
         with self.database.writing() as connection:
             lock_partitions(connection)
             goes = _may_go if table is messages else _event_may_go
@@ -110,7 +108,7 @@ class ExpireMessages:
             return [one.name for one in gone], counted
 
     def _delete_shared(self, bounds: _Bounds) -> int:
-        """Delete what is past its time in the one partition that also holds newer rows."""
+        """Delete expired rows in the one partition that also has newer rows."""
         with self.database.reading() as connection:
             found = load_partitions(connection, messages)
         for one in found:
@@ -137,7 +135,7 @@ def _may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bo
 
 
 def _event_may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bool:
-    """Say whether every message that a partition of events can belong to is gone."""
+    """Whether all messages are gone that a partition of events can belong to."""
     oldest = load_partitions(connection, messages)[0]
     if partition.end is None or oldest.end is None or has_rows(connection, oldest):
         return False

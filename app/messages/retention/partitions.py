@@ -1,6 +1,6 @@
-"""Creating partitions for the coming months, on PostgreSQL only.
+"""Monthly partitions, on PostgreSQL only.
 
-`borderpost db upgrade` and every worker run it. If a month cannot be created without blocking
+`borderpost db upgrade` and every worker create them. If a month cannot be created without blocking
 sends, the next hour tries again; until then its rows go to the newest partition.
 """
 
@@ -46,17 +46,15 @@ class Month:
 
     @property
     def first_id(self) -> UUID:
-        """Return the smallest id that a row of this month can have."""
+        """The smallest id that a row of this month can have."""
         return first_id_at(datetime(self.year, self.number, 1, tzinfo=UTC))
 
     def later(self, months: int) -> "Month":
-        """Return the month so many months later."""
         count = self.year * _MONTHS + self.number - 1 + months
         return Month(count // _MONTHS, count % _MONTHS + 1)
 
 
 def month_of(at: datetime) -> Month:
-    """Return the month of a time."""
     there = at.astimezone(UTC)
     return Month(there.year, there.month)
 
@@ -95,7 +93,7 @@ def lock_partitions(connection: Connection) -> None:
 
 
 def load_partitions(connection: Connection, parent: Table) -> list[Partition]:
-    """Load the partitions of a table, the oldest first."""
+    """Load the partitions of a table, oldest first."""
     rows = connection.execute(_PARTITIONS, {"parent": parent.name})
     found = [
         Partition(row.name, _bound(bounds["first"]), _bound(bounds["end"]), row.estimate)
@@ -106,7 +104,6 @@ def load_partitions(connection: Connection, parent: Table) -> list[Partition]:
 
 
 def has_rows(connection: Connection, partition: Partition, *conditions: Any) -> bool:
-    """Say whether a partition holds any row, or any for which the conditions hold."""
     query: Any = select(column("id")).select_from(table(partition.name)).where(*conditions).limit(1)
     return connection.execute(query).first() is not None
 
@@ -144,7 +141,7 @@ def create_partition(connection: Connection, parent: Table, newest: Partition, m
 
 
 def drop_oldest(connection: Connection, parent: Table, gone: list[Partition]) -> None:
-    """Drop the oldest partitions; an empty one without beginning takes their place."""
+    """Drop the oldest partitions; an empty one without a beginning replaces them."""
     _wait_for_statements(connection, parent)
     for partition in gone:
         connection.exec_driver_sql(f"DROP TABLE {partition.name}")
@@ -152,7 +149,7 @@ def drop_oldest(connection: Connection, parent: Table, gone: list[Partition]) ->
 
 
 def _wait_for_statements(connection: Connection, parent: Table) -> None:
-    # Before anything is looked at: no row may come in between.
+    # Before any check, so that no row is inserted in between.
     connection.exec_driver_sql(f"LOCK TABLE ONLY {parent.name} IN ACCESS EXCLUSIVE MODE")
 
 
@@ -171,7 +168,7 @@ def _range(first: UUID | None, end: UUID | None) -> str:
 
 
 def _move(connection: Connection, parent: Table, detached: Partition, bound: UUID) -> None:
-    """Move rows behind the end, created by fast clocks, to their partition."""
+    """Move rows after the end, created by fast clocks, to their partition."""
     names = [one.name for one in parent.columns]
     old = table(detached.name, *(column(name) for name in names))
     moved = delete(old).where(old.c.id >= bound).returning(*old.c).cte("moved")
@@ -183,7 +180,7 @@ MONTHS_AHEAD = 3
 
 @dataclass(frozen=True, slots=True)
 class CreatedPartitions:
-    """The partitions that were begun, and the tables that could not be changed just now."""
+    """The created partitions, and the tables in use that could not be changed."""
 
     partitions: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
@@ -191,17 +188,13 @@ class CreatedPartitions:
 
 @dataclass(frozen=True, slots=True)
 class CreatePartitions:
-    """Gives this month and the next three partitions of their own."""
+    """Creates the partitions of this month and the next three."""
 
     database: Database
     clock: Clock
 
     def __call__(self) -> CreatedPartitions:
-        """Begin every month that is missing, each in a short transaction.
-
-        Raises:
-            ClocksDiffer: the clocks of this host and of the database differ too much.
-        """
+        """Create every missing month in a short transaction; raises `ClocksDiffer`."""
         require_same_time(self.database)
         partitions: list[str] = []
         busy: list[str] = []

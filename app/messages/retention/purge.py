@@ -1,4 +1,4 @@
-"""Erasing one number on request: bodies, the number, and stored answers and events.
+"""Erasure of expired bodies, numbers and answers, and of one number on request.
 
 Messages keep status and country under a pseudonym. Opt-outs stay, so that nothing is sent again.
 """
@@ -26,20 +26,18 @@ from app.use_cases.consent_order import CONSENTS_KEPT, forget_consents, forget_w
 from app.webhooks.purge import erase_events
 
 PURGE_BATCH = 500
-# The provider is asked by number: an unsettled submission keeps it while it is still asked about.
+# An unsettled submission keeps its number, because the provider is asked by number.
 KEPT_NUMBER = case(
     (and_(IS_UNSETTLED, messages.c.check_at.is_not(None)), messages.c.to_number), else_=null()
 )
 _FIRST_ID = UUID(int=0)
 _FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
-# Where a batch ended: the last id or time that it had.
+# The last id or time of a batch.
 _End = TypeVar("_End")
 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How many of each were erased."""
-
     bodies: int = 0
     numbers: int = 0
     answers: int = 0
@@ -47,18 +45,14 @@ class Purged:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """The operation behind ``borderpost purge`` and the worker's hourly sweep."""
+    """The operation of ``borderpost purge`` and of the worker's hourly purge."""
 
     database: Database
     clock: Clock
     pseudonym_key: str
 
     def __call__(self) -> Purged:
-        """Erase everything that is past its time.
-
-        Raises:
-            ClocksDiffer: the clocks of this host and of the database differ too much.
-        """
+        """Erase all expired data; raises `ClocksDiffer`."""
         require_same_time(self.database)
         now = self.clock.now()
         with self.database.reading() as connection:
@@ -76,7 +70,7 @@ class Purge:
     def _in_batches(
         self, erase: Callable[[Connection, _End], tuple[int, _End | None]], end: _End
     ) -> int:
-        """Erase until a batch says by None that it was the last one."""
+        """Erase until a batch returns None as its end."""
         total = 0
         while True:
             with self.database.writing() as connection:
@@ -111,7 +105,6 @@ class Purge:
         return len(found), found[-1].id if len(found) == PURGE_BATCH else None
 
     def pseudonym(self, number: str) -> str:
-        """Return the pseudonym of a number: ``~`` and 15 hexadecimal digits."""
         return pseudonym_of(self.pseudonym_key, number)
 
 
@@ -146,7 +139,7 @@ def _bodies(
 _DELETE_KEY = delete(idempotency_keys).where(
     idempotency_keys.c.workspace_id == bindparam("workspace", type_=Uuid()),
     idempotency_keys.c.key_hash == bindparam("hash_of_key", type_=String()),
-    # It may have been taken again since it was read.
+    # It may have been reused since it was read.
     idempotency_keys.c.created_at < bindparam("before", type_=UtcDateTime()),
 )
 
@@ -173,7 +166,7 @@ def _answers(
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """The operation behind ``borderpost erase``."""
+    """The operation of ``borderpost erase``."""
 
     database: Database
     purge: Purge

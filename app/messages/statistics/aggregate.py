@@ -1,10 +1,9 @@
-"""Counting messages by hour and country, so that nobody has to count them while looking.
+"""Counts messages by hour and country in the background.
 
-The hot paths write nothing for it. The worker counts the hours anew that something happened in: a
-count is always of a whole hour, so that doing it twice, or by another worker, gives the same. The
-time just before is looked at again each time: a row may be committed after its id was minted, by a
-host whose clock is slow. Where an id says less still (a clock was ahead for an instant), the review
-counts the hour: each round counts one of the last hours anew, whatever the ids of events say.
+The hot paths write nothing for it. The worker recounts every hour with changes: always the whole
+hour, so that repeating it has the same result. The most recent time is checked again each round,
+because a row may be committed after its id was created, by a host with a slow clock. Ids may also
+be wrong because a clock was ahead, so each round also recounts one of the last hours.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,14 +33,12 @@ COUNTED = timedelta(days=31)
 COUNTS_KEPT = timedelta(days=100)
 _OVERLAP = timedelta(minutes=10)
 _AT_ONCE = timedelta(hours=6)
-# As long as the provider is asked about a message; all of it is reviewed in a quarter of an hour.
+# As long as the provider is asked about a message; it is all reviewed within 15 minutes.
 _REVIEWED_HOURS = 96
 
 
 @dataclass(frozen=True, slots=True)
 class AggregateMessages:
-    """One round of the worker's counting."""
-
     database: Database
     clock: Clock
     rounds: Iterator[int] = field(default_factory=count)
@@ -71,7 +68,7 @@ class AggregateMessages:
         return 1 if until < now else 0
 
     def _hours(self, since: datetime, until: datetime, now: datetime) -> set[datetime]:
-        """List the hours in which messages were made, or changed, between two times."""
+        """List the hours in which messages were created or changed between two times."""
         with self.database.reading() as connection:
             found = hours_touched(connection, since, until)
         hour = hour_of(since)
@@ -83,7 +80,7 @@ class AggregateMessages:
     def _count(
         self, turn: CountLease, hours: Iterable[datetime], now: datetime
     ) -> CountLease | None:
-        """Count hours again; None if another worker has taken over."""
+        """Recount hours; None if another worker has taken over."""
         kept: CountLease | None = turn
         for hour in hours:
             with self.database.reading() as connection:

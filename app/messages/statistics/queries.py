@@ -15,7 +15,7 @@ from app.web.metrics import MOST_COUNTED
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """The results of one day (UTC) and one country; '' is no country."""
+    """The counts of one day (UTC) and one country; '' is no country."""
 
     day: date
     country: str
@@ -28,7 +28,7 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSigns:
-    """When a worker was last heard of, and until when messages are counted."""
+    """The last heartbeat of a worker, and until when messages are counted."""
 
     heartbeat_at: datetime | None
     counted_until: datetime | None
@@ -49,7 +49,7 @@ def load_day_counts(connection: Connection, workspace_id: UUID, since: date) -> 
 
 @dataclass(frozen=True, slots=True)
 class SlotCount:
-    """The results of one hour or day (UTC) and one group: a country, or a use case's id."""
+    """The counts of one hour or day (UTC) and one group: a country, or a use case's id."""
 
     at: datetime
     group: str
@@ -87,7 +87,6 @@ def load_slot_counts(
 
 
 def load_worker_signs(connection: Connection) -> WorkerSigns:
-    """Load the worker's signs of life."""
     beat = select(func.max(worker_heartbeats.c.at, type_=UtcDateTime())).scalar_subquery()
     until = select(message_counting.c.counted_until).scalar_subquery()
     row = connection.execute(select(beat, until)).one()
@@ -95,6 +94,6 @@ def load_worker_signs(connection: Connection) -> WorkerSigns:
 
 
 def count_unsettled(connection: Connection, _now: datetime) -> int:
-    """Count the submissions that the provider has not confirmed, up to the most that is counted."""
+    """Count the unconfirmed submissions, up to `MOST_COUNTED`."""
     found = select(messages.c.id).where(IS_UNSETTLED).limit(MOST_COUNTED).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())

@@ -1,6 +1,6 @@
 """SQL of the statistics: changed hours, counts of an hour, and the lease.
 
-An hour is a range of ids. Every change of a message leaves an event with the message's id, so the
+An hour is a range of ids. Every change of a message writes an event with the message's id, so the
 changed hours are read from the new events.
 """
 
@@ -35,14 +35,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 COUNT_LEASE = timedelta(seconds=60)
 _ONLY = 1
-# The first characters of an id as text count the time in pieces of 65,536 milliseconds.
+# The first characters of an id are the time in units of 65,536 milliseconds.
 _PIECE_DIGITS = 8
 _PIECE_BITS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class CountLease:
-    """The right to count, until the lease ends, and how far the counting came."""
+    """A worker's lease on the counting, and until when messages are counted."""
 
     counted_until: datetime
     leased_until: datetime
@@ -50,7 +50,7 @@ class CountLease:
 
 @dataclass(frozen=True, slots=True)
 class HourlyCount:
-    """The results of one workspace, country, use case, access key and currency."""
+    """The counts of one workspace, country, use case, access key and currency."""
 
     workspace_id: UUID
     country: str
@@ -66,7 +66,7 @@ class HourlyCount:
     cost: int
 
 
-# What the provider charged, else the estimate: in millionths of the currency.
+# The provider's charge, else the estimate, in millionths of the currency.
 _CHARGED = cast(func.round(func.abs(cast(messages.c.price, Double)) * MILLION), BigInteger)
 _COST = func.coalesce(_CHARGED, messages.c.estimated_price, 0)
 _UNIT = case((messages.c.price.is_not(None), messages.c.price_unit))
@@ -75,7 +75,7 @@ _COUNTED = tuple(message_counts.c[name] for name in HourlyCount.__slots__)
 
 
 def start_counting(connection: Connection, earliest: datetime, now: datetime) -> None:
-    """Begin with the oldest message after a time; does nothing if already begun."""
+    """Start with the oldest message after a time, unless the counting has started."""
     if connection.execute(select(message_counting.c.id)).one_or_none() is not None:
         return
     oldest = select(messages.c.created_at).order_by(messages.c.id).limit(1)
@@ -86,9 +86,9 @@ def start_counting(connection: Connection, earliest: datetime, now: datetime) ->
 
 
 def acquire_count_lease(connection: Connection, now: datetime) -> CountLease | None:
-    """Claim the counting; None while it is another worker's.
+    """Acquire the lease; None while another worker has it.
 
-    A lease that ends later than a new one was taken by a clock that was ahead: it holds nobody up.
+    A lease that ends later than a new one was taken by a fast clock, and is ignored.
     """
     leased_until = message_counting.c.leased_until
     is_free = or_(leased_until.is_(None), leased_until <= now, leased_until > now + COUNT_LEASE)
@@ -109,7 +109,7 @@ def renew_count_lease(connection: Connection, turn: CountLease, now: datetime) -
 
 
 def release_count_lease(connection: Connection, turn: CountLease, counted_until: datetime) -> None:
-    """Give the counting back and note how far it came, unless another has taken over."""
+    """Release the lease and store the progress, unless another worker has taken over."""
     _move(connection, turn, leased_until=None, counted_until=counted_until)
 
 
@@ -139,7 +139,7 @@ def _hour_at(milliseconds: int) -> datetime:
 
 
 def hour_of(at: datetime) -> datetime:
-    """Return the beginning of the hour that a time is in."""
+    """Return the start of an hour."""
     return at.replace(minute=0, second=0, microsecond=0)
 
 
@@ -173,13 +173,11 @@ def count_hour(connection: Connection, hour: datetime, now: datetime) -> set[Hou
 
 
 def load_hour(connection: Connection, hour: datetime) -> set[HourlyCount]:
-    """Load the stored counts of an hour."""
     query = select(*_COUNTED).where(*_is(hour))
     return {HourlyCount(*row) for row in connection.execute(query)}
 
 
 def replace_hour(connection: Connection, hour: datetime, counts: set[HourlyCount]) -> None:
-    """Store the counts of an hour."""
     connection.execute(delete(message_counts).where(*_is(hour)))
     rows = [
         {name: getattr(count, name) for name in HourlyCount.__slots__}
@@ -191,7 +189,6 @@ def replace_hour(connection: Connection, hour: datetime, counts: set[HourlyCount
 
 
 def forget_counts(connection: Connection, before: date) -> None:
-    """Delete the counts of old days."""
     connection.execute(delete(message_counts).where(message_counts.c.day < before))
 
 
