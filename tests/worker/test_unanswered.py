@@ -1,6 +1,7 @@
 """What waits, who refuses to answer, and answers that make no sense: none of it holds up the rest."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -574,6 +575,38 @@ def test_silent_accounts_delay_no_other_account(worker_setup: WorkerSetup, lane:
         getattr(worker_setup.reconcile, lane)()
     assert worker_setup.message(message_id)["status"] == "delivered"
     assert len(worker_setup.gateway.twilio.calls) - before <= 7
+
+
+@pytest.mark.one_engine
+def test_accounts_that_fall_silent_together_delay_no_other(worker_setup: WorkerSetup) -> None:
+    """Eighteen accounts answer nothing until the send of another one is settled.
+
+    Break: in `app/messages/reconciliation/reconcile.py`, `_run`, use one thread; in `_claim`, claim
+    only the most overdue ones.
+    """
+    others = [
+        worker_setup.factory.tenant(worker_setup.tenant.organization_id, sid[-3:], account_sid=sid)
+        for sid in (f"AC{place:032x}" for place in range(1, 19))
+    ]
+    for tenant in others:
+        overdue(worker_setup, 20, tenant, is_settled=False)
+    message_id = worker_setup.unconfirmed()
+    answer = listed(worker_setup.twilios(date_created=format_datetime(worker_setup.clock.at)))
+    worker_setup.clock.advance(60)
+    has_answered, is_settled_meanwhile = threading.Event(), list[bool]()
+
+    def answer_of(call: Call) -> Response:
+        if worker_setup.tenant.account_sid in call.uri:
+            has_answered.set()
+            return answer
+        is_settled_meanwhile.append(has_answered.wait(10))
+        raise NotConfirmed("slow")
+
+    worker_setup.gateway.twilio.script = [answer_of] * 40
+    worker_setup.reconcile.settle_once()
+    assert worker_setup.message(message_id)["status"] == "delivered"
+    assert len(is_settled_meanwhile) >= len(others)
+    assert all(is_settled_meanwhile)
 
 
 def test_account_with_many_unconfirmed_sends_delays_no_other(worker_setup: WorkerSetup) -> None:

@@ -8,10 +8,12 @@ by its SID and applied like any other report.
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -77,8 +79,8 @@ class AccountPace:
 
 _log = structlog.get_logger(__name__)
 _BATCH = 20
-# After this many consecutive failures, an account counts as silent. A failure for one message must
-# not count for its account.
+# After failures for this many messages in a row, an account counts as silent: one message that the
+# provider cannot answer for must not count for its account.
 _SILENT_AFTER = 3
 _LEFT_OUT = timedelta(hours=1)
 
@@ -95,6 +97,8 @@ class Reconcile:
     pace: AccountPace = field(default_factory=AccountPace)
     # The accounts that had their turn; others come first.
     _served: dict[ClaimLane, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # The messages of each account for which nothing was answered since its last answer.
+    _unanswered: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
 
     def run_once(self) -> int:
         """Reconcile a batch, the unsettled first, and return its size."""
@@ -111,12 +115,19 @@ class Reconcile:
     def _claim(
         self, connection: Connection, lane: ClaimLane, limit: int, waiting: set[str], now: datetime
     ) -> list[DueMessage]:
-        """Claim messages of a lane from accounts in turn, except the waiting ones."""
-        served = self._served[lane]
-        claimed = claim_due(connection, now, limit, lane, except_of=waiting | served)
-        if served and len(claimed) < limit:  # every account had its turn
-            served.clear()
-            claimed += claim_due(connection, now, limit - len(claimed), lane, except_of=waiting)
+        """Claim one message of each account whose turn it is, then the most overdue ones.
+
+        Accounts that wait have no turn.
+        """
+        served, claimed = self._served[lane], list[DueMessage]()
+        while len(claimed) < limit:
+            first = claim_due(connection, now, 1, lane, except_of=waiting | served)
+            if not first:  # every account had its turn
+                served.clear()
+                break
+            claimed += first
+            served.add(first[0].account.sid)
+        claimed += claim_due(connection, now, limit - len(claimed), lane, except_of=waiting)
         served |= {due.account.sid for due in claimed}
         return claimed
 
@@ -130,36 +141,53 @@ class Reconcile:
                 claimed += self._claim(connection, lane, _BATCH - len(claimed), waiting, now)
         if not claimed:
             return 0
-        failures: Counter[str] = Counter()
+        by_account = defaultdict[str, list[DueMessage]](list)
+        for due in claimed:
+            by_account[due.account.sid].append(due)
+        # An account that does not answer must delay no other: each has a thread of its own.
+        with ThreadPoolExecutor(len(by_account)) as pool:
+            futures = [
+                pool.submit(self._follow_account, of_account, refusing.get(sid))
+                for sid, of_account in by_account.items()
+            ]
+        for future in futures:
+            future.result()
+        return len(claimed)
+
+    def _follow_account(
+        self, claimed: Sequence[DueMessage], refusing: RefusingAccount | None
+    ) -> None:
+        """Ask about the messages of one account, until it refuses or is silent."""
+        unanswered = self._unanswered[claimed[0].account.sid]
         left_out: list[DueMessage] = []
         for due in claimed:
-            sid, now = due.account.sid, self.clock.now()
+            now = self.clock.now()
             if now >= due.leased_until:  # another worker may have claimed it since
                 continue
-            if sid in refusing and refusing[sid].ask_again_at > now:
+            if refusing is not None and refusing.ask_again_at > now:
                 left_out.append(due)
                 continue
             try:
                 has_answered = self._follow(due)
             except AccountRefused as refused:
-                refusing[sid] = self._note_refusing(due.account, refused, refusing.get(sid))
+                refusing = self._note_refusing(due.account, refused, refusing)
                 left_out.append(due)
                 continue
-            failures[sid] = 0 if has_answered else failures[sid] + 1
-            if has_answered and refusing.pop(sid, None) is not None:
+            if not has_answered:
+                unanswered.add(due.message_id)
+                if refusing is not None or len(unanswered) >= _SILENT_AFTER:
+                    refusing = self._note_refusing(due.account, None, refusing)
+                    unanswered.clear()
+                continue
+            unanswered.clear()
+            if refusing is not None:
+                refusing = None
                 with self.database.writing() as connection:
-                    forget_refusing(connection, sid)
-            elif failures[sid] >= _SILENT_AFTER or (not has_answered and sid in refusing):
-                refusing[sid] = self._note_refusing(due.account, None, refusing.get(sid))
-        self._try_later(left_out, refusing)
-        return len(claimed)
-
-    def _try_later(self, due: list[DueMessage], refusing: dict[str, RefusingAccount]) -> None:
-        if due:
+                    forget_refusing(connection, due.account.sid)
+        if left_out:
             with self.database.writing() as connection:
-                for one in due:
-                    sid = one.account.sid
-                    self._try_again(connection, one, refusing.get(sid), self.clock.now())
+                for due in left_out:
+                    self._try_again(connection, due, refusing, self.clock.now())
 
     def _note_refusing(
         self,
