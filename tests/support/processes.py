@@ -47,14 +47,18 @@ class Process:
 
 @contextmanager
 def running(
-    module: list[str], environ: Mapping[str, str], log: Path, inherited: tuple[int, ...] = ()
+    module: list[str],
+    environ: Mapping[str, str],
+    log: Path,
+    inherited: tuple[int, ...] = (),
+    program: Path = ROOT,
 ) -> Iterator[Process]:
-    """Run ``python -m module …`` until the block ends."""
+    """Run ``python -m module …`` of a tree until the block ends."""
     known = {name: text for name, text in os.environ.items() if not name.startswith("BORDERPOST_")}
     with log.open("ab") as output:
         popen = subprocess.Popen(
             [sys.executable, "-m", *module],
-            cwd=ROOT,
+            cwd=program,
             env=known | dict(environ),
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -78,12 +82,13 @@ def running_gateway(
     log: Path,
     wsgi: str = "wsgi:app",
     options: tuple[str, ...] = (),
+    program: Path = ROOT,
 ) -> Iterator[Process]:
     """Run gunicorn on a socket that is bound already; closed here, it is gunicorn's alone."""
     bind = f"fd://{listener.fileno()}"
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
     command = ["gunicorn", "--bind", bind, *options, wsgi]
-    with running(command, environ, log, (listener.fileno(),)) as process:
+    with running(command, environ, log, (listener.fileno(),), program) as process:
         listener.close()
         web = int(environ["WEB_CONCURRENCY"])
         eventually(lambda: _is_ready(process, url) and len(process.children()) == web)

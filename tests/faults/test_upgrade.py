@@ -1,0 +1,141 @@
+"""The version before this one serves while the database is upgraded, and nothing is lost."""
+
+import subprocess
+import tarfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from app.db.engine import Database
+from app.db.schema import downgrade, latest_revision, upgrade
+from support.history import Told, judge
+from support.live_gateway import LiveGateway, number, prepared_live_gateway
+from support.polling import eventually
+from support.processes import ROOT, running_gateway
+
+CLIENTS, MORE = 4, 12
+CONFLICTS = 8
+ANSWERED = {201, 504}
+MIGRATIONS = "app/db/migrations/versions/[0-9]*.py"
+# What a migration may do to tables that the older version reads and writes.
+RENAMES = (("workspaces", "home_country"), ("messages", "status"))
+
+
+@pytest.fixture
+def engine_name() -> str:
+    """SQLite is upgraded by the start of its only gateway."""
+    return "postgresql"
+
+
+class Clients:
+    """Clients that send until told to stop, each send with one key until it is answered."""
+
+    def __init__(self, live_gateway: LiveGateway) -> None:
+        self._live = live_gateway
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self.told: list[Told] = []
+
+    def run(self, client: int) -> None:
+        sent = 0
+        while not self._stop.is_set():
+            self._send_until_answered(f"{client}-{sent}", number(sent % 50))
+            sent += 1
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def wait_for_more(self, status: int) -> None:
+        """Wait until each client has got this answer once more, and all together some more."""
+        begin = len(self.told)
+
+        def has_more() -> bool:
+            new = [one.key.partition("-")[0] for one in self.told[begin:] if one.status == status]
+            return len(set(new)) == CLIENTS and len(new) >= MORE
+
+        eventually(has_more)
+
+    def _send_until_answered(self, key: str, to: str) -> None:
+        """Try again with the same key; what stays in conflict is left to the end."""
+        tries: Counter[int | None] = Counter()
+        while not (tries.keys() & ANSWERED or tries[409] == CONFLICTS or self._stop.is_set()):
+            one = self._live.send(key, to)
+            tries[one.status] += 1
+            with self._lock:
+                self.told.append(one)
+            if one.status not in ANSWERED:
+                time.sleep(0.05)
+
+
+def test_an_upgrade_under_load_loses_nothing(database: Database, tmp_path: Path) -> None:
+    """Break: leave out `program`: this version is never ready on the tables before it."""
+    program = _version_before(tmp_path / "before")
+    revision = f"{int(latest_revision()) - 1:04}"
+    with prepared_live_gateway(database, tmp_path, WEB_CONCURRENCY="1") as live:
+        downgrade(database, revision)
+        clients, listener = Clients(live), live.listener.dup()
+        log = tmp_path / "gateway.log"
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            with running_gateway(live.listener, live.environ, log, program=program) as old:
+                running = [pool.submit(clients.run, client) for client in range(CLIENTS)]
+                try:
+                    clients.wait_for_more(201)
+                    upgrade(database)
+                    _rename(database, "{0}", "{0}_new")
+                    clients.wait_for_more(503)
+                    assert live.callback(None, "SM" + "0" * 32, "sent").status == 503
+                except BaseException:
+                    clients.stop()
+                    raise
+                assert old.stop() == 0
+            # The new program knows the new names; here they are taken back for it.
+            _rename(database, "{0}_new", "{0}")
+            with running_gateway(listener, live.environ, log):
+                try:
+                    clients.wait_for_more(201)
+                finally:
+                    clients.stop()
+                for one in running:
+                    one.result()
+                assert live.emulator.wait_until_quiet(60)
+                live.reconcile()
+                keys = {
+                    one.key: number(int(one.key.partition("-")[2]) % 50) for one in clients.told
+                }
+                again = [live.send(key, to) for key, to in keys.items()]
+        held = live.held()
+    verdict = judge(clients.told + again, live.created(), held)
+    assert verdict.faults == ()
+    # A connection may break, and be queued, while one program follows the other.
+    assert {one.status for one in clients.told} <= {None, 201, 409, 503, 504}
+    assert {one.status for one in again} == {201}
+    assert {row.status for row in held if row.submission == "accepted"} == {"delivered"}
+
+
+def _rename(database: Database, old: str, new: str) -> None:
+    with database.writing() as connection:
+        for table, column in RENAMES:
+            names = f"{old.format(column)} TO {new.format(column)}"
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {names}")
+
+
+def _version_before(folder: Path) -> Path:
+    """Return the tree of the last commit that did not have the newest migration."""
+    added = ["log", "-1", "--diff-filter=A", "--format=%H^", "--", MIGRATIONS]
+    commit = _git(*added).decode().strip()
+    if not commit:
+        pytest.skip("the history of this repository is not here")
+    tree = BytesIO(_git("archive", commit, "app", "wsgi.py", "gunicorn.conf.py"))
+    with tarfile.open(fileobj=tree) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def _git(*arguments: str) -> bytes:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else b""
