@@ -82,6 +82,7 @@ def running_gateway(
     log: Path,
     wsgi: str = "wsgi:app",
     options: tuple[str, ...] = (),
+    *,
     program: Path = ROOT,
 ) -> Iterator[Process]:
     """Run gunicorn on a socket that is bound already; closed here, it is gunicorn's alone."""
