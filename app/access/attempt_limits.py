@@ -51,11 +51,19 @@ class Subject:
         return f"{self.kind}:{int.from_bytes(digest[:8]) % _SLOTS}"
 
 
-def blocked_until(times: Sequence[int], limits: Sequence[Limit]) -> int:
-    """Return until when these failures block further attempts. Times in milliseconds."""
-    ends = [
-        times[-limit.failures] + limit.seconds * 1000
+@dataclass(frozen=True, slots=True)
+class Block:
+    """No attempt is allowed until a time in milliseconds, by this limit."""
+
+    until: int
+    limit: Limit
+
+
+def block_of(times: Sequence[int], limits: Sequence[Limit]) -> Block | None:
+    """Return the longest block after failures at these times, in milliseconds."""
+    blocks = [
+        Block(times[-limit.failures] + limit.seconds * 1000, limit)
         for limit in limits
         if len(times) >= limit.failures
     ]
-    return max(ends, default=0)
+    return max(blocks, key=lambda block: block.until, default=None)

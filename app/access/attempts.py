@@ -15,11 +15,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.access.attempt_limits import LIMITS, Subject, blocked_until
+from app.access.attempt_limits import LIMITS, AttemptKind, Block, Subject, block_of
 from app.access.tables import failed_attempts
 from app.db.engine import Database
 from app.kernel.clock import Clock, from_unix_time
-from app.kernel.errors import RateLimited
+from app.kernel.errors import Quota, RateLimited
 
 _TOO_MANY = "Too many wrong attempts. Try again later."
 _MOST_RETRY_SECONDS = 3600
@@ -62,7 +62,8 @@ class Attempts:
         """Return until when attempts of these subjects are refused, or None."""
         with self.database.reading() as connection:
             now = _milliseconds(self.clock.now())
-            until = _blocked_until(subjects, _load(connection, subjects), now)
+            blocks = _blocks(subjects, _load(connection, subjects), now)
+            until = max((block.until for _, block in blocks), default=0)
         return _time(until) if until > now else None
 
     def give_back(self, attempt: CountedAttempt) -> None:
@@ -92,19 +93,26 @@ def forget_expired_attempts(connection: Connection, now: datetime) -> None:
 
 
 def _check(subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now: int) -> None:
-    until = _blocked_until(subjects, found, now)
-    if until > now:
-        seconds = -(-(until - now) // 1000)
-        raise RateLimited(_TOO_MANY, retry_after_seconds=min(seconds, _MOST_RETRY_SECONDS))
+    live = [pair for pair in _blocks(subjects, found, now) if pair[1].until > now]
+    if live:
+        kind, block = max(live, key=lambda pair: pair[1].until)
+        name = "wrong-keys" if kind is AttemptKind.KEY else "wrong-passwords"
+        seconds = -(-(block.until - now) // 1000)
+        raise RateLimited(
+            Quota(name, block.limit.failures, block.limit.seconds),
+            _TOO_MANY,
+            retry_after_seconds=min(seconds, _MOST_RETRY_SECONDS),
+        )
 
 
-def _blocked_until(
+def _blocks(
     subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now: int
-) -> int:
-    ends = (
-        blocked_until(_until(now, found.get(one.slot, ())), LIMITS[one.kind]) for one in subjects
+) -> list[tuple[AttemptKind, Block]]:
+    blocks = (
+        (one.kind, block_of(_until(now, found.get(one.slot, ())), LIMITS[one.kind]))
+        for one in subjects
     )
-    return max(ends, default=0)
+    return [(kind, block) for kind, block in blocks if block is not None]
 
 
 def _load(

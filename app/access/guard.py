@@ -11,16 +11,16 @@ from uuid import UUID
 import structlog
 from flask import Flask, Response, request
 
-from app.access.attempt_limits import LIMITS, AttemptKind, Subject
+from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts
-from app.access.key_limits import check_source
+from app.access.key_limits import Rate, check_source
 from app.access.principal import Principal, Role, StoredKey, admit, hash_token, is_well_formed
 from app.access.rates import RateBuckets, Taken, whole_seconds
 from app.access.store import load_key, note_use
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import Forbidden, RateLimited, ServiceUnavailable, Unauthorized
-from app.web.errors import error_answer
+from app.kernel.errors import Forbidden, Quota, RateLimited, ServiceUnavailable, Unauthorized
+from app.web.errors import add_rate_headers, error_answer
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
 from app.web.waiting import condition_to_run_again
@@ -78,6 +78,7 @@ def _take(key: StoredKey, bucket: bytes) -> None:
         request.environ[_TAKEN] = taken
     if taken.is_refused:
         raise RateLimited(
+            _quota(key.rate),
             f"This access key may make {key.rate.per_second} requests per second. "
             "Nothing was processed; try again.",
             retry_after_seconds=whole_seconds(taken.retry_after_seconds),
@@ -93,18 +94,16 @@ def install_key_limits(app: Flask) -> None:
 def _after_request(answer: Response) -> Response:
     taken: Taken | None = request.environ.get(_TAKEN)
     if taken is not None:
-        _add_rate_headers(
-            answer,
-            name="key",
-            quota=taken.rate.burst,
-            window=whole_seconds(taken.rate.burst / taken.rate.per_second),
-            remaining=taken.remaining,
-            seconds=ceil(taken.retry_after_seconds or taken.full_in_seconds),
-        )
+        seconds = ceil(taken.retry_after_seconds or taken.full_in_seconds)
+        add_rate_headers(answer, _quota(taken.rate), taken.remaining, seconds)
     used = request.environ.get(_USED)
     if used is not None and condition_to_run_again(request.environ) is None:
         _note_use(*used)
     return answer
+
+
+def _quota(rate: Rate) -> Quota:
+    return Quota("key", rate.burst, whole_seconds(rate.burst / rate.per_second))
 
 
 def _note_use(key_id: UUID, now: datetime) -> None:
@@ -125,28 +124,10 @@ def wrong_key_answer(error: Unauthorized) -> Response:
         try:
             get_service(Attempts).begin(Subject(AttemptKind.KEY, address_group(peer_address())))
         except RateLimited as limited:
-            answer = error_answer(limited)
-            (most,) = LIMITS[AttemptKind.KEY]
-            _add_rate_headers(
-                answer,
-                name="wrong-keys",
-                quota=most.failures,
-                window=most.seconds,
-                remaining=0,
-                seconds=limited.retry_after_seconds or most.seconds,
-            )
-            return answer
+            return error_answer(limited)
         except ServiceUnavailable:
             return error_answer(error)
     return error_answer(error)
-
-
-def _add_rate_headers(
-    answer: Response, *, name: str, quota: int, window: int, remaining: int, seconds: int
-) -> None:
-    """Add the headers of draft-ietf-httpapi-ratelimit-headers-11."""
-    answer.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={window}'
-    answer.headers["RateLimit"] = f'"{name}";r={remaining};t={seconds}'
 
 
 @dataclass(frozen=True, slots=True)

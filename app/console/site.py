@@ -45,7 +45,7 @@ from app.console.workspaces.one import routes as workspace_routes
 from app.console.workspaces.page import routes as workspaces_routes
 from app.kernel import errors as e
 from app.settings import Settings
-from app.web.errors import HTTP_STATUS, http_error_answer, public_of
+from app.web.errors import HTTP_STATUS, add_retry_headers, http_error_answer, public_of
 from app.web.html import html_answer
 from app.web.registry import register_service
 
@@ -89,8 +89,7 @@ def failure_page(error: e.PublicError) -> Response:
         answer = page_answer(
             current_user, "failure_in_page.html", status, shown_status=status, **values
         )
-    if error.retry_after_seconds is not None:
-        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    add_retry_headers(answer, error)
     return answer
 
 

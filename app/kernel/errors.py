@@ -5,6 +5,7 @@ contain a body, a secret, or a phone number other than the caller's own.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Any, ClassVar
 from uuid import UUID
@@ -173,6 +174,15 @@ class IdempotencyKeyReused(PublicError):
     message = "This Idempotency-Key was used with a different request body."
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit on requests: so many in a window of seconds, or, without a window, at once."""
+
+    name: str
+    requests: int
+    window_seconds: int | None = None
+
+
 class RateLimited(PublicError):
     """Too many requests at once, or too many wrong ones; nothing was processed."""
 
@@ -180,8 +190,11 @@ class RateLimited(PublicError):
 
     retry_after_seconds: int | None = 1
 
-    def __init__(self, message: str | None = None, *, retry_after_seconds: int = 1) -> None:
+    def __init__(
+        self, quota: Quota, message: str | None = None, *, retry_after_seconds: int = 1
+    ) -> None:
         super().__init__(message)
+        self.quota = quota
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -102,7 +102,7 @@ def send_or_wait(call: SendCall) -> Sent:
         return get_service(SendMessage)(call)
     except NoFreePlace as full:
         run_again_when(request.environ, full.is_over)
-        raise e.RateLimited from full
+        raise full.as_limit from full
 
 
 def _idempotent_request() -> IdempotentRequest | None:

@@ -12,7 +12,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.kernel.errors import RateLimited, ValidationFailed
+from app.kernel.errors import Quota, RateLimited, ValidationFailed
 from app.providers.port import TokenProver
 from app.tenancy.change import change_workspace, check_change
 from app.tenancy.create import NewWorkspace, check_new_workspace, create_workspace
@@ -64,7 +64,8 @@ class ManageWorkspaces:
         if planned is None or not planned.unproven_tokens:
             return False
         if not self._turns.acquire(blocking=False):
-            raise RateLimited("Too many accounts are being linked at once; try again.")
+            quota = Quota("linked-accounts", _PROOFS_AT_ONCE)
+            raise RateLimited(quota, "Too many accounts are being linked at once; try again.")
         try:
             wrong = [
                 name

@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.db.engine import holds_connection
-from app.kernel.errors import RateLimited
+from app.kernel.errors import Quota, RateLimited
 from app.users.password_rules import mistake_in_password
 
 HASHES_AT_ONCE = 2
@@ -31,7 +31,7 @@ class HashTurns:
     """Limits the hashes computed at once in a process; callers that may wait go first."""
 
     def __init__(self, at_once: int) -> None:
-        self._free = at_once
+        self._at_once = self._free = at_once
         self._waiting = 0
         self._changed = threading.Condition()
 
@@ -46,15 +46,18 @@ class HashTurns:
                 self._free += 1
                 self._changed.notify()
 
+    def _busy(self) -> RateLimited:
+        return RateLimited(Quota("passwords", self._at_once), _BUSY)
+
     def _take(self, wait_seconds: float) -> None:
         with self._changed:
             may_wait = wait_seconds > 0 and self._waiting < _MOST_WAITING
             if (self._free == 0 or self._waiting > 0) and not may_wait:
-                raise RateLimited(_BUSY)
+                raise self._busy()
             self._waiting += 1
             try:
                 if not self._changed.wait_for(lambda: self._free > 0, wait_seconds):
-                    raise RateLimited(_BUSY)
+                    raise self._busy()
                 self._free -= 1
             finally:
                 self._waiting -= 1

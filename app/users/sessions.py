@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from app.access.key_limits import NO_LIMITS, KeyLimits
-from app.access.principal import ActorKind, Role, admit
+from app.access.principal import ActorKind, Role, StoredKey, admit
 from app.access.store import KEY_COLUMNS, key_from
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
@@ -79,7 +79,12 @@ class OpenSession:
     organization_id: UUID
     reach: RoleGrants
     workspace_id: UUID | None
-    limits: KeyLimits = NO_LIMITS
+    key: StoredKey | None = None
+
+    @property
+    def limits(self) -> KeyLimits:
+        """Return the limits of the access key that is signed in."""
+        return NO_LIMITS if self.key is None else self.key.principal.limits
 
 
 def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
@@ -110,8 +115,9 @@ def _of_person(rows: Any) -> OpenSession | None:
 
 
 def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
+    key = key_from(row)
     try:
-        principal = admit(key_from(row), Role.VIEWER, now)
+        principal = admit(key, Role.VIEWER, now)
     except Unauthorized:
         return None
     if principal.workspace_id is None:
@@ -128,7 +134,7 @@ def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
         organization_id=principal.organization_id,
         reach=reach,
         workspace_id=row.workspace_id,
-        limits=principal.limits,
+        key=key,
     )
 
 

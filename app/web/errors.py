@@ -56,11 +56,32 @@ def error_answer(error: e.PublicError) -> Response:
     answer = Response(
         json.dumps(body), status=HTTP_STATUS[type(error)], mimetype="application/json"
     )
-    if error.retry_after_seconds is not None:
-        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    add_retry_headers(answer, error)
     if isinstance(error, e.Unauthorized):
         answer.headers["WWW-Authenticate"] = "AccessKey"
     return answer
+
+
+def add_retry_headers(answer: Response, error: e.PublicError) -> None:
+    """Tell a client when to ask again, and which limit it met."""
+    if error.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, e.RateLimited):
+        add_rate_headers(answer, error.quota, 0, error.retry_after_seconds or 1)
+
+
+def add_rate_headers(answer: Response, quota: e.Quota, remaining: int, seconds: int) -> None:
+    """Add a limit and what is left of it: draft-ietf-httpapi-ratelimit-headers-11."""
+    window = quota.window_seconds
+    of_time = 'qu="concurrent-requests"' if window is None else f"w={window}"
+    item = f'"{quota.name}"'
+    for name, value in (
+        ("RateLimit-Policy", f"{item};q={quota.requests};{of_time}"),
+        ("RateLimit", f"{item};r={remaining};t={seconds}"),
+    ):
+        met = answer.headers.get(name)
+        is_of_another = met is not None and not met.startswith(item)
+        answer.headers[name] = f"{value}, {met}" if is_of_another else value
 
 
 def install_error_handlers(app: Flask) -> None:

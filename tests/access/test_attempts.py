@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from app.access.attempt_limits import LIMITS, AttemptKind, Limit, Subject, blocked_until
+from app.access.attempt_limits import LIMITS, AttemptKind, Limit, Subject, block_of
 from app.access.attempts import Attempts, forget_attempts, forget_expired_attempts, withdraw
 from app.access.tables import failed_attempts
 from app.db.engine import Database
@@ -26,7 +26,8 @@ ACCOUNT = Subject(AttemptKind.ACCOUNT, "ada@example.com")
 def test_each_window_rolls() -> None:
     limits = (Limit(2, 60), Limit(3, 3600))
     cases = [((), 0), ((0,), 0), ((0, 1000), 60_000), ((0, 50_000, 70_000), 3_600_000)]
-    assert [blocked_until(times, limits) for times, _ in cases] == [end for _, end in cases]
+    blocks = [block_of(times, limits) for times, _ in cases]
+    assert [block.until if block else 0 for block in blocks] == [end for _, end in cases]
 
 
 @pytest.mark.parametrize(

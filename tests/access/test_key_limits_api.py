@@ -291,3 +291,22 @@ def test_limits_hold_for_a_key_that_is_signed_in(tenants_under_test: TenantsUnde
     assert answer.status_code == 403
     assert "limited to some use cases, countries or networks" in unescape(answer.text)
     assert tenants_under_test.gateway.twilio.calls == []
+
+
+def test_the_rate_holds_for_a_key_that_is_signed_in(
+    tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: count no request of the console."""
+    monkeypatch.setattr(tenants_under_test.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
+    token = _token(tenants_under_test, rate={"per_second": 1, "burst": 2})
+    console_client = signed_in(tenants_under_test.gateway, token)
+    form = {
+        "use_case_id": str(tenants_under_test.own.use_case_id),
+        "to_phone_number": US_NUMBER,
+        "message": "hello",
+    }
+    answers = [console_client.post("/console/try", form) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [303, 303, 429]
+    assert answers[-1].headers["RateLimit-Policy"] == '"key";q=2;w=2'
+    assert _send(tenants_under_test, token).status_code == 429
+    assert console_client.get("/console/try").status_code == 200

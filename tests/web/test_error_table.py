@@ -267,6 +267,10 @@ def test_row_of_the_error_table(tenant_gateway: TenantGateway, row: Row) -> None
     assert answer.headers.get("Retry-After") == row.retry_after
     assert answer.mimetype == "application/json"
     assert answer.headers["X-Request-Id"]
+    if row.status == 429:
+        policy, limit = answer.headers["RateLimit-Policy"], answer.headers["RateLimit"]
+        assert policy.endswith(', "sends";q=1;qu="concurrent-requests"')
+        assert limit.endswith(', "sends";r=0;t=1')
     if row.code == "DestinationBlocked":
         assert body["message"] == BLOCKED_MESSAGE
     if row.status == 401:

@@ -32,7 +32,7 @@ from app.console.account.sign_in import (
 from app.console.ui.guards import SIGN_IN, Anonymous
 from app.http_exchange import Deadline
 from app.http_pool import POOLS
-from app.kernel.errors import NotFound, RateLimited
+from app.kernel.errors import NotFound, Quota, RateLimited
 from app.kernel.ids import parse_id
 from app.kernel.texts import is_storable
 from app.settings import IdentityProviderSettings, Settings
@@ -142,7 +142,8 @@ class IdentityProvider:
     def _step(self) -> Iterator[None]:
         """Take one of the turns, and begin the deadline of the calls that follow."""
         if not self._turns.acquire(blocking=False):
-            raise RateLimited("Too many people are signing in at once; try again.")
+            quota = Quota("sign-ins", EXCHANGES_AT_ONCE)
+            raise RateLimited(quota, "Too many people are signing in at once; try again.")
         token = _deadline.set(Deadline(SECONDS))
         try:
             yield

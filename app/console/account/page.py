@@ -19,7 +19,7 @@ from app.users.own_account import OwnAccount, Reauthentication
 from app.users.second_factor import provisioning_uri
 from app.users.sessions import end_sessions_of, load_sessions_of
 from app.users.store import load_user
-from app.web.errors import HTTP_STATUS
+from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import StrictSchema, Text
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
@@ -164,7 +164,7 @@ def _refused(
     if isinstance(problem, ValidationFailed):
         return _page(current_user, 422, **{form: Form({}, refilled(problem).errors)})
     answer = _page(current_user, HTTP_STATUS[RateLimited], **{form: Form({}, {"": [problem.text]})})
-    answer.headers["Retry-After"] = str(problem.retry_after_seconds)
+    add_retry_headers(answer, problem)
     return answer
 
 

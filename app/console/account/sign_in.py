@@ -27,7 +27,7 @@ from app.users.current_user import CurrentUser
 from app.users.sessions import hash_session_token, move_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
 from app.users.store import load_organization_names
-from app.web.errors import HTTP_STATUS
+from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
 from app.web.html import html_answer
 from app.web.registry import get_service
@@ -165,7 +165,7 @@ def _page(
 
 def _limited(template: str, limited: RateLimited, form: Form) -> Response:
     answer = _page(template, HTTP_STATUS[type(limited)], form=form)
-    answer.headers["Retry-After"] = str(limited.retry_after_seconds)
+    add_retry_headers(answer, limited)
     return answer
 
 

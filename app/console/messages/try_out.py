@@ -33,7 +33,7 @@ from app.messages.sending.send import SendCall, SendRequest
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.errors import HTTP_STATUS
+from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
 from app.web.waiting import may_wait
@@ -131,8 +131,7 @@ def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> A
     kept = {"nonce": nonce} if isinstance(refused, e.IdempotencyConflict) else {}
     shown = _Shown(sending=form, refused=refused, **kept)  # type: ignore[arg-type]
     answer = _page(current_user, shown, HTTP_STATUS[type(refused)])
-    if refused.retry_after_seconds is not None:
-        answer.headers["Retry-After"] = str(refused.retry_after_seconds)
+    add_retry_headers(answer, refused)
     return answer
 
 

@@ -14,6 +14,7 @@ from flask import Response, abort, current_app, g, redirect, request
 from flask_wtf.csrf import CSRFError, generate_csrf, validate_csrf
 from wtforms import ValidationError
 
+from app.access.guard import count_request
 from app.access.key_limits import check_source
 from app.access.principal import Role
 from app.db.engine import Database
@@ -240,6 +241,8 @@ def signed_in_visitor() -> CurrentUser | None:
         with get_service(Database).reading() as connection:
             session = load_session(connection, hash_session_token(token), now)
             if session is not None and not session.awaits_second_factor:
+                if session.key is not None and request.method not in _SAFE_METHODS:
+                    count_request(session.key, now)
                 check_source(session.limits, peer_address())
                 current_user = load_current_user(connection, session)
                 _touch(session, now)

@@ -120,7 +120,7 @@ class SendMessage:
             if call.may_wait:
                 raise
             SENDS.labels(RateLimited.__name__).inc()
-            raise RateLimited from full
+            raise full.as_limit from full
         except PublicError as refused:
             SENDS.labels(refused.code).inc()
             raise

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from app.kernel.errors import Quota, RateLimited
 from app.providers.port import NeverProcessed, Outbound, Outcome, SmsProvider, Unconfirmed
 from app.web.metrics import PROVIDER_SECONDS
 
@@ -35,8 +36,9 @@ class Pace:
 class NoFreePlace(Exception):
     """A send must wait until ``is_over()``; nothing was written or sent."""
 
-    def __init__(self, is_over: Callable[[], bool]) -> None:
+    def __init__(self, places: int, is_over: Callable[[], bool]) -> None:
         self.is_over = is_over
+        self.as_limit = RateLimited(Quota("sends", places))
         super().__init__()
 
 
@@ -61,7 +63,7 @@ class InFlight:
         """
         with self._lock:
             if not self._is_free(workspace_id):
-                raise NoFreePlace(lambda: self.has_place(workspace_id))
+                raise NoFreePlace(self._share, lambda: self.has_place(workspace_id))
             self._taken[workspace_id] += 1
         try:
             yield

@@ -57,7 +57,12 @@ def test_strangers_keep_nobody_out_of_a_browser_that_is_known(
     assert known.sign_in(password=WRONG).status_code == 403
     assert known.sign_in().status_code == 303
     elsewhere = open_console(gateway, "198.51.100.7")
-    assert elsewhere.sign_in().status_code == 429  # the account's limit, whatever the address
+    limited = elsewhere.sign_in()
+    assert limited.status_code == 429  # the account's limit, whatever the address
+    assert limited.headers["RateLimit-Policy"].startswith('"wrong-passwords";q=5;w=60')
+    assert (
+        limited.headers["RateLimit"] == f'"wrong-passwords";r=0;t={limited.headers["Retry-After"]}'
+    )
     clock.advance(60)
     assert elsewhere.sign_in().status_code == 303
 
