@@ -30,10 +30,12 @@ $(BIN)/uv: $(BIN)/python .ci/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.lock
 	@touch $@
 
+# The import compiles what each process loads: the user that serves may not write here.
 $(VENV)/.runtime: $(BIN)/uv requirements.lock pyproject.toml
 	@echo "Installing what the gateway needs (requirements.lock)"
 	@$(UV_INSTALL) --require-hashes -r requirements.lock
 	@$(UV_INSTALL) --no-deps --editable .
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import app.cli, app.serving'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock

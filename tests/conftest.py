@@ -4,7 +4,9 @@ PostgreSQL comes from a wheel and is started once for a test process; each test 
 no other test uses at the same time, on SQLite a copy of one migrated file.
 """
 
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,9 @@ from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.postgres import PostgresDatabases, postgres_url
 
 ENGINES = ("sqlite", "postgresql")
+# Without bytecode, each of the many processes of the tests would compile the whole program.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
