@@ -13,8 +13,6 @@ from app.bootstrap import Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
 from app.destinations.api.configuration import routes as destination_routes
 from app.destinations.api.policy import routes as policy_routes
-from app.destinations.api.provider import routes as destination_provider_routes
-from app.destinations.api.traffic import routes as destination_traffic_routes
 from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
 from app.messages.api import routes as messages_routes
@@ -51,8 +49,6 @@ ROUTES = (
     usage_routes,
     destination_routes,
     policy_routes,
-    destination_traffic_routes,
-    destination_provider_routes,
     guard_routes,
     alert_routes,
     tenancy_routes,

@@ -4,14 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Response
-
-from app.access.guard import Requires
+from app.access.guard import ADMIN, VIEWER
 from app.access.key_limits import Rate, limits_from
 from app.access.key_rules import state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal, Role, actor_of
+from app.access.principal import Principal, actor_of
 from app.access.schemas import (
     AccessKeyBody,
     AccessKeyListQuery,
@@ -23,72 +21,54 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
-from app.web.bodies import JsonBody, Query
 from app.web.pages import page
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Json, Routes
 
 routes = Routes("Access keys")
 PATH = "/v1/access-keys"
-_ADD: JsonBody[NewAccessKey] = JsonBody(AccessKeyBody)
-_LIST: Query[KeyFilter] = Query(AccessKeyListQuery)
 
 
-@routes.add("GET", "/v1/me", guard=Requires(Role.VIEWER), answers={200: AccessKeyView})
-def get_me(principal: Principal) -> Answer:
+@routes.add("GET", "/v1/me", VIEWER, {200: AccessKeyView})
+def get_me(principal: Principal) -> Json:
     """Show the access key of this request: its role, scope, rate and limits."""
     with get_service(Database).reading() as connection:
         row = load_access_key(connection, principal, principal.key_id)
-    return json_answer(render_access_key(row, get_service(Clock).now()))
+    return render_access_key(row, get_service(Clock).now())
 
 
-@routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: AccessKeyPage})
-def list_access_keys(principal: Principal) -> Answer:
+@routes.add("GET", PATH, VIEWER, {200: AccessKeyPage}, query=AccessKeyListQuery)
+def list_access_keys(principal: Principal, query: KeyFilter) -> Json:
     """List access keys, newest first; tokens are never shown."""
-    wanted, now = _LIST.read(), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).reading() as connection:
-        found = load_access_keys(connection, principal, wanted, now)
-    return json_answer(
-        page(found, wanted.limit, lambda row: row.id, lambda row: render_access_key(row, now))
-    )
+        found = load_access_keys(connection, principal, query, now)
+    return page(found, query.limit, lambda row: render_access_key(row, now))
 
 
-@routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: IssuedAccessKeyView})
-def post_access_key(principal: Principal) -> Answer:
-    """Create an access key; its token is shown only in this answer."""
-    wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
+@routes.add("POST", PATH, ADMIN, {201: IssuedAccessKeyView}, body=AccessKeyBody)
+def post_access_key(principal: Principal, body: NewAccessKey) -> Json:
+    """Make an access key; its token is shown in this answer and never again."""
+    actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        made = create_access_key(connection, principal, wanted, actor=actor, now=now)
-    return json_answer(render_access_key(made.row, now) | {"token": made.token}, 201)
+        made = create_access_key(connection, principal, body, actor=actor, now=now)
+    return render_access_key(made.row, now) | {"token": made.token}
 
 
-@routes.add(
-    "GET",
-    PATH + "/{access_key_id}",
-    guard=Requires(Role.VIEWER),
-    answers={200: AccessKeyView},
-    errors=(e.NotFound,),
-)
-def get_access_key(principal: Principal, access_key_id: UUID) -> Answer:
+@routes.add("GET", PATH + "/{access_key_id}", VIEWER, {200: AccessKeyView}, errors=(e.NotFound,))
+def get_access_key(principal: Principal, access_key_id: UUID) -> Json:
     """Show one access key."""
     with get_service(Database).reading() as connection:
         row = load_access_key(connection, principal, access_key_id)
-    return json_answer(render_access_key(row, get_service(Clock).now()))
+    return render_access_key(row, get_service(Clock).now())
 
 
-@routes.add(
-    "DELETE",
-    PATH + "/{access_key_id}",
-    guard=Requires(Role.ADMIN),
-    answers={204: None},
-    errors=(e.NotFound,),
-)
-def delete_access_key(principal: Principal, access_key_id: UUID) -> Answer:
+@routes.add("DELETE", PATH + "/{access_key_id}", ADMIN, {204: None}, errors=(e.NotFound,))
+def delete_access_key(principal: Principal, access_key_id: UUID) -> None:
     """Revoke an access key, in force for its next request; it stays in the list."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         revoke_access_key(connection, principal, access_key_id, actor=actor, now=now)
-    return Response(status=204)
 
 
 def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:

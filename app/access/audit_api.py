@@ -4,30 +4,25 @@ from typing import Any
 from uuid import UUID
 
 from app.access.audit import AuditFilter, load_audit_events
-from app.access.guard import Requires
-from app.access.principal import Principal, Role
+from app.access.guard import ADMIN
+from app.access.principal import Principal
 from app.access.schemas import AuditListQuery, AuditPage
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
-from app.web.bodies import Query
 from app.web.pages import page
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Json, Routes
 
 routes = Routes("Audit")
-_LIST: Query[AuditFilter] = Query(AuditListQuery)
 
 
-@routes.add(
-    "GET", "/v1/audit-events", guard=Requires(Role.ADMIN), query=_LIST, answers={200: AuditPage}
-)
-def list_audit_events(principal: Principal) -> Answer:
+@routes.add("GET", "/v1/audit-events", ADMIN, {200: AuditPage}, query=AuditListQuery)
+def list_audit_events(principal: Principal, query: AuditFilter) -> Json:
     """List audit events, newest first."""
-    wanted = _LIST.read()
     with get_service(Database).reading() as connection:
-        found = load_audit_events(connection, principal, wanted)
-    return json_answer(page(found, wanted.limit, lambda row: row.id, render_audit_event))
+        found = load_audit_events(connection, principal, query)
+    return page(found, query.limit, render_audit_event)
 
 
 def render_audit_event(row: AnyRow) -> dict[str, Any]:

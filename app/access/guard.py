@@ -145,6 +145,12 @@ class Requires:
         return authenticate(get_service(Database), presented_token_hash(), self.role, now)
 
 
+VIEWER = Requires(Role.VIEWER)
+SENDER = Requires(Role.SENDER)
+ADMIN = Requires(Role.ADMIN)
+OWNER = Requires(Role.OWNER)
+
+
 @dataclass(frozen=True, slots=True)
 class RequiresLater:
     """Guard of the send: the statement that reads everything also checks the key."""
@@ -158,3 +164,7 @@ class RequiresLater:
     def __call__(self) -> str:
         """Return the hash of the presented token; the caller must call `admit`."""
         return presented_token_hash()
+
+    def admit(self, token_hash: str) -> Principal:
+        """Return the admitted key."""
+        return authenticate(get_service(Database), token_hash, self.role, get_service(Clock).now())

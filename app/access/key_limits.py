@@ -50,8 +50,8 @@ class KeyLimits:
 NO_LIMITS = KeyLimits()
 
 
-def rate_of(per_second: int | None, burst: int | None) -> Rate:
-    """Return a rate; the default burst is twice the requests per second."""
+def rate_of(per_second: int | None = None, burst: int | None = None) -> Rate:
+    """Return a rate of which parts may be left out; the burst is then twice a second's requests."""
     seconds = DEFAULT_RATE.per_second if per_second is None else per_second
     return Rate(seconds, min(2 * seconds, MOST_BURST) if burst is None else burst)
 

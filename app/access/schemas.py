@@ -10,7 +10,6 @@ from app.access.key_limits import (
     MOST_BURST,
     MOST_PER_SECOND,
     KeyLimits,
-    Rate,
     parse_network,
     rate_of,
 )
@@ -18,8 +17,8 @@ from app.access.key_rules import KeyState
 from app.access.key_store import KeyFilter
 from app.access.keys import NewAccessKey
 from app.access.principal import ActorKind, Role
-from app.web.fields import Country, Id, StrictSchema, Text, Timestamp, one_of
-from app.web.pages import PageQuery
+from app.web.fields import Choice, Country, Id, StrictSchema, Text, Timestamp, one_of
+from app.web.pages import PageQuery, page_of
 from app.web.setting_fields import Name
 
 _some = validate.Length(min=1, max=250)
@@ -43,12 +42,9 @@ def rate_field(most: int, meaning: str) -> fields.Integer:
 class RateBody(StrictSchema):
     """The rate of an access key."""
 
+    makes = rate_of
     per_second = rate_field(MOST_PER_SECOND, "Requests per second; 100 if it is left out")
     burst = rate_field(MOST_BURST, "Requests at once after a pause; twice per_second if left out")
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Rate:
-        return rate_of(data.get("per_second"), data.get("burst"))
 
 
 class RateView(Schema):
@@ -62,7 +58,7 @@ class AccessKeyBody(StrictSchema):
     """Body of ``POST /v1/access-keys``."""
 
     name = Name(required=True)
-    role = fields.String(required=True, validate=one_of(Role))
+    role = Choice(Role, required=True)
     workspace_id = Id(load_default=None, allow_none=True)
     expires_at = Timestamp(load_default=None, allow_none=True)
     rate = fields.Nested(RateBody, load_default=DEFAULT_RATE)
@@ -100,19 +96,15 @@ class AccessKeyBody(StrictSchema):
             countries=None if countries is None else frozenset(countries),
             source_networks=None if networks is None else tuple(networks),
         )
-        return NewAccessKey(**data | {"role": Role(data["role"]), "limits": limits})
+        return NewAccessKey(**data, limits=limits)
 
 
-class AccessKeyListQuery(PageQuery, StrictSchema):
+class AccessKeyListQuery(PageQuery):
     """Query of ``GET /v1/access-keys``."""
 
+    makes = KeyFilter
     workspace_id = Id()
-    state = fields.String(validate=one_of(KeyState))
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> KeyFilter:
-        state = data.pop("state", None)
-        return KeyFilter(**data, state=None if state is None else KeyState(state))
+    state = Choice(KeyState)
 
 
 class AccessKeyView(Schema):
@@ -141,30 +133,22 @@ class IssuedAccessKeyView(AccessKeyView):
     token = fields.String(required=True, metadata={"example": f"bp_{'0' * 38}"})
 
 
-class AccessKeyPage(Schema):
-    """A page of access keys, newest first."""
-
-    items = fields.List(fields.Nested(AccessKeyView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+AccessKeyPage = page_of(AccessKeyView, "A page of access keys, newest first.")
 
 
-class AuditListQuery(PageQuery, StrictSchema):
+class AuditListQuery(PageQuery):
     """Query of ``GET /v1/audit-events``."""
 
+    makes = AuditFilter
     workspace_id = Id()
     action = Text(validate=validate.Length(min=1, max=60))
-    actor_kind = fields.String(validate=one_of(ActorKind))
+    actor_kind = Choice(ActorKind)
     actor_name = Text(
         validate=validate.Length(min=1, max=200),
         metadata={"description": "How the name begins, in any case"},
     )
     created_after = Timestamp()
     created_before = Timestamp()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> AuditFilter:
-        kind = data.pop("actor_kind", None)
-        return AuditFilter(**data, actor_kind=None if kind is None else ActorKind(kind))
 
 
 class AuditActorView(Schema):
@@ -187,8 +171,4 @@ class AuditEventView(Schema):
     reason = fields.String(required=True, allow_none=True)
 
 
-class AuditPage(Schema):
-    """A page of audit events, newest first."""
-
-    items = fields.List(fields.Nested(AuditEventView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+AuditPage = page_of(AuditEventView, "A page of the audit, newest first.", "AuditPage")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from marshmallow import Schema, fields, post_load, validate
 
-from app.access.guard import Requires
+from app.access.guard import ADMIN
 from app.access.principal import Principal, Role, actor_of, shown_reason
 from app.access.store import require_workspace
 from app.access.suspension import set_suspended
@@ -13,10 +13,9 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
-from app.web.bodies import JsonBody
 from app.web.fields import StrictSchema, Text
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Json, Routes
 
 routes = Routes("Workspaces")
 _MAX_REASON = 500
@@ -58,39 +57,35 @@ class WorkspaceView(Schema):
     updated_at = fields.DateTime(required=True)
 
 
-_REASON: JsonBody[str] = JsonBody(ReasonBody)
-
-
 @routes.add(
     "POST",
     "/v1/workspaces/{workspace_id}/suspend",
+    ADMIN,
+    {200: WorkspaceView},
     aliases=("/v1/workspaces/{workspace_id}/freeze",),
-    guard=Requires(Role.ADMIN),
-    body=_REASON,
-    answers={200: WorkspaceView},
+    body=ReasonBody,
     errors=(e.NotFound,),
 )
-def suspend_workspace(principal: Principal, workspace_id: UUID) -> Answer:
+def suspend_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
     """Stop all sends of a workspace from the next request on."""
-    return _set(principal, workspace_id, suspended=True)
+    return _set(principal, workspace_id, body, suspended=True)
 
 
 @routes.add(
     "POST",
     "/v1/workspaces/{workspace_id}/resume",
+    ADMIN,
+    {200: WorkspaceView},
     aliases=("/v1/workspaces/{workspace_id}/thaw",),
-    guard=Requires(Role.ADMIN),
-    body=_REASON,
-    answers={200: WorkspaceView},
+    body=ReasonBody,
     errors=(e.NotFound,),
 )
-def resume_workspace(principal: Principal, workspace_id: UUID) -> Answer:
+def resume_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
     """Let a suspended workspace send again."""
-    return _set(principal, workspace_id, suspended=False)
+    return _set(principal, workspace_id, body, suspended=False)
 
 
-def _set(principal: Principal, workspace_id: UUID, *, suspended: bool) -> Answer:
-    reason = _REASON.read()
+def _set(principal: Principal, workspace_id: UUID, reason: str, *, suspended: bool) -> Json:
     with get_service(Database).writing() as connection:
         require_workspace(connection, principal, workspace_id)
         row = set_suspended(
@@ -101,7 +96,7 @@ def _set(principal: Principal, workspace_id: UUID, *, suspended: bool) -> Answer
             actor=actor_of(principal),
             now=get_service(Clock).now(),
         )
-    return json_answer(render_workspace(row, principal.role))
+    return render_workspace(row, principal.role)
 
 
 def render_workspace(row: AnyRow, role: Role) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def export_refusals(current_user: CurrentUser) -> Answer:
             row.provider_code,
         )
 
-    rows = map(row_of, _every(load, wanted, lambda row: row.id))
+    rows = map(row_of, _every(load, wanted))
     return csv_answer("refusals", _REFUSAL_COLUMNS, rows)
 
 
@@ -159,12 +159,14 @@ def export_audit(current_user: CurrentUser) -> Answer:
             _text(shown_reason(current_user.role, row.reason)),
         )
 
-    rows = map(row_of, _every(load, wanted, lambda row: row.id))
+    rows = map(row_of, _every(load, wanted))
     return csv_answer("audit", _AUDIT_COLUMNS, rows)
 
 
 def _every(
-    load: Callable[[Connection, Any], Sequence[Any]], wanted: Any, identify: Callable[[Any], UUID]
+    load: Callable[[Connection, Any], Sequence[Any]],
+    wanted: Any,
+    identify: Callable[[Any], UUID] = lambda row: row.id,
 ) -> Iterator[Any]:
     """Read every row that a filter finds, page by page, from its page token on."""
     wanted = replace(wanted, limit=_ROWS_AT_ONCE)

@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from app.access.guard import Requires
-from app.access.principal import Principal, Role, actor_of
+from app.access.guard import ADMIN, VIEWER
+from app.access.principal import Principal, actor_of
 from app.access.store import require_workspace
 from app.db.engine import Database
 from app.destinations.api.schemas import DryRunQuery
@@ -18,25 +18,17 @@ from app.guards.suggest import DAYS as SUGGESTED_DAYS
 from app.guards.suggest import Suggestion
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
-from app.web.bodies import JsonBody, Query
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Answer, Json, Routes, json_answer
 
 PATH = "/v1/workspaces/{workspace_id}/guards"
 routes = Routes("Guards")
 _REVISION = {"ETag": "The revision of the guards, quoted; give it back in If-Match"}
-DRY_RUN: Query[bool] = Query(DryRunQuery)
-_BODY: JsonBody[GuardConfiguration] = JsonBody(GuardsBody)
 
 
 @routes.add(
-    "GET",
-    PATH,
-    guard=Requires(Role.VIEWER),
-    answers={200: GuardsDocument},
-    answer_headers=_REVISION,
-    errors=(e.NotFound,),
+    "GET", PATH, VIEWER, {200: GuardsDocument}, answer_headers=_REVISION, errors=(e.NotFound,)
 )
 def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
     """Get the guards of a workspace."""
@@ -47,38 +39,33 @@ def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
 @routes.add(
     "PUT",
     PATH,
-    guard=Requires(Role.ADMIN),
-    body=_BODY,
-    query=DRY_RUN,
+    ADMIN,
+    {200: (GuardsDocument, GuardsDryRun)},
+    body=GuardsBody,
+    query=DryRunQuery,
     headers=CHANGE_HEADERS,
-    answers={200: (GuardsDocument, GuardsDryRun)},
     answer_headers=_REVISION,
     errors=(e.NotFound, e.RevisionMismatch, e.ValidationFailed),
 )
-def replace_guards(principal: Principal, workspace_id: UUID) -> Answer:
+def replace_guards(
+    principal: Principal, workspace_id: UUID, body: GuardConfiguration, query: bool
+) -> Answer:
     """Replace the guards of a workspace; what is left out returns to its default."""
-    is_dry_run, wanted = DRY_RUN.read(), _BODY.read()
     _check_access(principal, workspace_id)
-    asked = ChangeRequest(actor_of(principal), change_reason(), required_revisions(), is_dry_run)
+    asked = ChangeRequest(actor_of(principal), change_reason(), required_revisions(), query)
     manage = get_service(ManageGuards)
-    if is_dry_run:
-        found = manage.dry_run(workspace_id, lambda *_: wanted, asked)
+    if query:
+        found = manage.dry_run(workspace_id, lambda *_: body, asked)
         return json_answer(describe_dry_run(found), headers={"ETag": f'"{found.revision}"'})
-    return _answer(manage.change(workspace_id, lambda *_: wanted, asked))
+    return _answer(manage.change(workspace_id, lambda *_: body, asked))
 
 
-@routes.add(
-    "GET",
-    f"{PATH}/suggestion",
-    guard=Requires(Role.VIEWER),
-    answers={200: GuardsSuggestion},
-    errors=(e.NotFound,),
-)
-def suggest_guards(principal: Principal, workspace_id: UUID) -> Answer:
+@routes.add("GET", f"{PATH}/suggestion", VIEWER, {200: GuardsSuggestion}, errors=(e.NotFound,))
+def suggest_guards(principal: Principal, workspace_id: UUID) -> Json:
     """Suggest limits that fit the messages of the last 15 days."""
     _check_access(principal, workspace_id)
     found = get_service(ManageGuards).suggest(workspace_id)
-    return json_answer(describe_suggestion(found))
+    return describe_suggestion(found)
 
 
 def _check_access(principal: Principal, workspace_id: UUID) -> None:

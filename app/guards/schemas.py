@@ -22,7 +22,7 @@ from app.guards.manage_alerts import AlertFilter
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import LARGEST_STORED
 from app.web.fields import Id, StrictSchema, one_of
-from app.web.pages import PageQuery
+from app.web.pages import PageQuery, page_of
 
 _MODE = {"example": "enforce"}
 _COUNT = validate.Range(min=1, max=LARGEST_STORED)
@@ -232,7 +232,7 @@ class AlertState(StrEnum):
     CLEARED = "cleared"
 
 
-class AlertListQuery(PageQuery, StrictSchema):
+class AlertListQuery(PageQuery):
     """Query of ``GET /v1/alerts``."""
 
     workspace_id = Id()
@@ -280,8 +280,4 @@ class AlertView(Schema):
     details = fields.Dict(required=True, metadata={"example": _DETAILS})
 
 
-class AlertPage(Schema):
-    """A page of alerts, newest first."""
-
-    items = fields.List(fields.Nested(AlertView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+AlertPage = page_of(AlertView, "A page of alerts, newest first.")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import request
 
-from app.access.guard import Requires, RequiresLater, authenticate, count_request
+from app.access.guard import VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -30,25 +30,23 @@ from app.messages.schemas import (
 from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import SendCall, SendMessage, SendRequest, Sent
 from app.messages.sending.submit import NoFreePlace
-from app.web.bodies import JsonBody, Query, read_json
+from app.web.bodies import read_json
 from app.web.pages import page
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer, json_text_answer
+from app.web.routes import Answer, Json, Routes, json_text_answer
 from app.web.waiting import may_wait, run_again_when
 
 routes = Routes("SMS")
-_SEND: JsonBody[SendRequest] = JsonBody(SendBody)
-_LIST: Query[MessageFilter] = Query(MessageListQuery)
-_EVENTS: Query[EventPage] = Query(EventListQuery)
+_SENDER = RequiresLater(Role.SENDER)
 
 
 @routes.add(
     "POST",
     "/v1/sms",
-    guard=RequiresLater(Role.SENDER),
-    body=_SEND,
+    _SENDER,
+    {201: MessageView},
+    body=SendBody,
     headers={"Idempotency-Key": "1 to 255 printable characters; a repeat gets the first answer"},
-    answers={201: MessageView},
     answer_headers={"Idempotent-Replayed": "true: this is the first answer to that key again"},
     errors=(
         e.WorkspaceSuspended,
@@ -70,19 +68,17 @@ _EVENTS: Query[EventPage] = Query(EventListQuery)
         e.SubmissionUnconfirmed,
     ),
 )
-def send_sms(token_hash: str) -> Answer:
+def send_sms(token_hash: str, body: SendRequest) -> Answer:
     """Send one message through a use case."""
     try:
-        wanted = _SEND.read()
         idempotent = _idempotent_request()
     except e.PublicError:
         # A key that may not send is told so before its body is.
-        now = get_service(Clock).now()
-        authenticate(get_service(Database), token_hash, Role.SENDER, now)
+        _SENDER.admit(token_hash)
         raise
     call = SendCall(
         token_hash,
-        wanted,
+        body,
         idempotent,
         may_wait=may_wait(request.environ),
         on_admitted=count_request,
@@ -110,52 +106,44 @@ def _idempotent_request() -> IdempotentRequest | None:
     return None if key is None else identify(key, read_json())
 
 
-@routes.add("GET", "/v1/sms", guard=Requires(Role.VIEWER), query=_LIST, answers={200: MessagePage})
-def list_sms(principal: Principal) -> Answer:
+@routes.add("GET", "/v1/sms", VIEWER, {200: MessagePage}, query=MessageListQuery)
+def list_sms(principal: Principal, query: MessageFilter) -> Json:
     """List messages, newest first."""
-    wanted = _LIST.read()
     with get_service(Database).reading() as connection:
-        found = load_messages(connection, principal, wanted, get_service(Clock).now())
+        found = load_messages(connection, principal, query, get_service(Clock).now())
 
     def shown(message: MessageRecord) -> dict[str, Any]:
         return render_for(message, principal.role)
 
-    return json_answer(page(found, wanted.limit, lambda message: message.id, shown))
+    return page(found, query.limit, shown)
 
 
-@routes.add(
-    "GET",
-    "/v1/sms/{message_id}",
-    guard=Requires(Role.VIEWER),
-    answers={200: MessageView},
-    errors=(e.NotFound,),
-)
-def get_sms(principal: Principal, message_id: UUID) -> Answer:
+@routes.add("GET", "/v1/sms/{message_id}", VIEWER, {200: MessageView}, errors=(e.NotFound,))
+def get_sms(principal: Principal, message_id: UUID) -> Json:
     """Fetch one message."""
     with get_service(Database).reading() as connection:
         found = load_message(connection, principal, message_id, get_service(Clock).now())
     if found is None:
         raise e.NotFound
-    return json_answer(render_for(found, principal.role))
+    return render_for(found, principal.role)
 
 
 @routes.add(
     "GET",
     "/v1/sms/{message_id}/events",
-    guard=Requires(Role.VIEWER),
-    query=_EVENTS,
-    answers={200: EventList},
+    VIEWER,
+    {200: EventList},
+    query=EventListQuery,
     errors=(e.NotFound,),
 )
-def list_sms_events(principal: Principal, message_id: UUID) -> Answer:
+def list_sms_events(principal: Principal, message_id: UUID, query: EventPage) -> Json:
     """List the reports about a message, oldest first."""
-    wanted = _EVENTS.read()
     with get_service(Database).reading() as connection:
         found = load_message(connection, principal, message_id, get_service(Clock).now())
-        events = load_events(connection, message_id, wanted.limit, wanted.page_token)
+        events = load_events(connection, message_id, query.limit, query.page_token)
     if found is None:
         raise e.NotFound
-    return json_answer(page(events, wanted.limit, lambda event: event.id, _render_event))
+    return page(events, query.limit, _render_event)
 
 
 def _render_event(event: AnyRow) -> dict[str, Any]:

@@ -3,18 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from marshmallow import Schema, ValidationError, fields, post_load
+from marshmallow import Schema, ValidationError, fields
 
-from app.access.guard import Requires
-from app.access.principal import Principal, Role
+from app.access.guard import SENDER, VIEWER
+from app.access.principal import Principal
 from app.db.engine import Database
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.messages.queries.billing import Feedback, load_price, store_feedback
-from app.web.bodies import JsonBody
 from app.web.fields import StrictSchema
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Answer, Json, Routes, json_answer
 
 routes = Routes("SMS")
 
@@ -54,14 +53,11 @@ class TrueOrFalse(fields.Boolean):
 class FeedbackBody(StrictSchema):
     """Body of ``POST /v1/sms/{message_id}/feedback``."""
 
+    makes = Feedback
     converted = TrueOrFalse(
         required=True,
         metadata={"description": "Whether the recipient did what the message was for"},
     )
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Feedback:
-        return Feedback(**data)
 
 
 class FeedbackView(Schema):
@@ -74,39 +70,29 @@ class FeedbackView(Schema):
     )
 
 
-_FEEDBACK: JsonBody[Feedback] = JsonBody(FeedbackBody)
-
-
-@routes.add(
-    "GET",
-    "/v1/sms/{message_id}/price",
-    guard=Requires(Role.VIEWER),
-    answers={200: PriceView},
-    errors=(e.NotFound,),
-)
-def get_sms_price(principal: Principal, message_id: UUID) -> Answer:
+@routes.add("GET", "/v1/sms/{message_id}/price", VIEWER, {200: PriceView}, errors=(e.NotFound,))
+def get_sms_price(principal: Principal, message_id: UUID) -> Json:
     """Show what a message is estimated to cost, and what it cost."""
     with get_service(Database).reading() as connection:
         found = load_price(connection, principal, message_id, get_service(Clock).now())
     if found is None:
         raise e.NotFound
-    return json_answer(found.as_json())
+    return found.as_json()
 
 
 @routes.add(
     "POST",
     "/v1/sms/{message_id}/feedback",
-    guard=Requires(Role.SENDER),
-    body=_FEEDBACK,
-    answers={200: FeedbackView},
+    SENDER,
+    {200: FeedbackView},
+    body=FeedbackBody,
     errors=(e.NotFound,),
 )
-def post_sms_feedback(principal: Principal, message_id: UUID) -> Answer:
+def post_sms_feedback(principal: Principal, message_id: UUID, body: Feedback) -> Answer:
     """Report whether a message converted; the last report stands, and a repeat changes nothing."""
-    feedback = _FEEDBACK.read()
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        stored = store_feedback(connection, principal, message_id, feedback, now)
+        stored = store_feedback(connection, principal, message_id, body, now)
     if stored is None:
         raise e.NotFound
     return json_answer(

@@ -1,8 +1,6 @@
 """Wire schemas of sending and reading messages."""
 
-from typing import Any
-
-from marshmallow import Schema, ValidationError, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from app.kernel.texts import has_visible_character
 from app.messages.lifecycle import Reason, Status
@@ -18,7 +16,7 @@ from app.web.fields import (
     Timestamp,
     one_of,
 )
-from app.web.pages import PageQuery
+from app.web.pages import PageQuery, page_of
 
 MAX_CHARACTERS = 1600
 
@@ -31,6 +29,7 @@ def _shows_something(text: str) -> None:
 class SendBody(StrictSchema):
     """Body of ``POST /v1/sms``."""
 
+    makes = SendRequest
     use_case_id = Id(
         required=True, metadata={"description": "ID of the SMS use case to send through"}
     )
@@ -47,14 +46,11 @@ class SendBody(StrictSchema):
         },
     )
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> SendRequest:
-        return SendRequest(**data)
 
-
-class MessageListQuery(PageQuery, StrictSchema):
+class MessageListQuery(PageQuery):
     """Query of ``GET /v1/sms``."""
 
+    makes = MessageFilter
     status = fields.String(
         validate=one_of(Status), metadata={"description": "Only messages of this status"}
     )
@@ -67,17 +63,11 @@ class MessageListQuery(PageQuery, StrictSchema):
     created_after = Timestamp(metadata={"description": "Only messages made after this time"})
     created_before = Timestamp(metadata={"description": "Only messages made before this time"})
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> MessageFilter:
-        return MessageFilter(**data)
 
-
-class EventListQuery(PageQuery, StrictSchema):
+class EventListQuery(PageQuery):
     """Query of ``GET /v1/sms/{message_id}/events``."""
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> EventPage:
-        return EventPage(**data)
+    makes = EventPage
 
 
 class MessageView(Schema):
@@ -144,11 +134,7 @@ class MessageView(Schema):
     updated_at = fields.DateTime(required=True, metadata={"description": "When it last changed"})
 
 
-class MessagePage(Schema):
-    """A page of messages, newest first."""
-
-    items = fields.List(fields.Nested(MessageView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+MessagePage = page_of(MessageView, "A page of messages, newest first.")
 
 
 class EventView(Schema):
@@ -186,8 +172,4 @@ class EventView(Schema):
     )
 
 
-class EventList(Schema):
-    """A page of the reports about a message, oldest first."""
-
-    items = fields.List(fields.Nested(EventView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+EventList = page_of(EventView, "A page of the reports about a message, oldest first.", "EventList")

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from flask import Response, request
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from app.access.guard import Requires
-from app.access.principal import Principal, Role
+from app.access.guard import VIEWER
+from app.access.principal import Principal
 from app.db.engine import Database
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.errors import ValidationFailed
@@ -25,7 +25,6 @@ from app.messages.usage import (
     load_usage,
     position_of,
 )
-from app.web.bodies import Query
 from app.web.fields import Id, StrictSchema, Text, WholeNumber, one_of
 from app.web.pages import MAX_LIMIT
 from app.web.registry import get_service
@@ -189,19 +188,9 @@ class UsagePage(Schema):
     )
 
 
-_QUERY: Query[UsageQuery] = Query(UsageQuerySchema)
-
-
-@routes.add(
-    "GET",
-    "/v1/usage",
-    guard=Requires(Role.VIEWER),
-    query=_QUERY,
-    answers={200: (UsagePage, _CSV)},
-)
-def get_usage(principal: Principal) -> Answer:
+@routes.add("GET", "/v1/usage", VIEWER, {200: (UsagePage, _CSV)}, query=UsageQuerySchema)
+def get_usage(principal: Principal, query: UsageQuery) -> Answer:
     """Show what was sent, refused and spent, by day, country, use case and access key."""
-    query = _QUERY.read()
     wanted = query.filter(get_service(Clock).now().date())
     with get_service(Database).reading() as connection:
         report = load_usage(connection, principal, wanted)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load
 from marshmallow import ValidationError as SchemaError
+from marshmallow import fields, post_load
 
 from app.access.accounts import WantedAccount, mistake_in_token
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
@@ -11,7 +11,7 @@ from app.access.workspaces_api import WorkspaceView
 from app.tenancy.create import NewWorkspace
 from app.tenancy.read import WorkspaceFilter
 from app.web.fields import Country, Id, StrictSchema, Text
-from app.web.pages import PageQuery
+from app.web.pages import PageQuery, page_of
 from app.web.setting_fields import Name, days, sid
 
 
@@ -44,6 +44,7 @@ class AccountChange(AccountBody):
 class WorkspaceBody(StrictSchema):
     """Body of ``POST /v1/workspaces``."""
 
+    makes = NewWorkspace
     name = Name(required=True)
     home_country = Country(required=True)
     parent_id = Id(load_default=None, allow_none=True)
@@ -51,10 +52,6 @@ class WorkspaceBody(StrictSchema):
     twilio = fields.Nested(AccountBody, allow_none=True)
     body_retention_days = days(load_default=BODY_RETENTION_DAYS)
     number_retention_days = days(load_default=NUMBER_RETENTION_DAYS)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> NewWorkspace:
-        return NewWorkspace(**data)
 
 
 class WorkspaceChange(StrictSchema):
@@ -67,19 +64,12 @@ class WorkspaceChange(StrictSchema):
     number_retention_days = days()
 
 
-class WorkspaceListQuery(PageQuery, StrictSchema):
+class WorkspaceListQuery(PageQuery):
     """Query of ``GET /v1/workspaces``."""
 
+    makes = WorkspaceFilter
     workspace_id = Id()
     parent_id = Id()
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> WorkspaceFilter:
-        return WorkspaceFilter(**data)
 
-
-class WorkspacePage(Schema):
-    """A page of workspaces, oldest first."""
-
-    items = fields.List(fields.Nested(WorkspaceView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+WorkspacePage = page_of(WorkspaceView, "A page of workspaces, oldest first.")

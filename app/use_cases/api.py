@@ -3,10 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Response
-
-from app.access.guard import Requires
-from app.access.principal import Principal, Role, actor_of
+from app.access.guard import ADMIN, VIEWER
+from app.access.principal import Principal, actor_of
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -26,80 +24,60 @@ from app.use_cases.schemas import (
     UseCasePage,
     UseCaseView,
 )
-from app.web.bodies import JsonBody, Query
 from app.web.pages import page
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Json, Routes
 
 routes = Routes("Use cases")
 PATH = "/v1/use-cases"
-_ADD: JsonBody[NewUseCase] = JsonBody(UseCaseBody)
-_CHANGE: JsonBody[dict[str, Any]] = JsonBody(UseCaseChange)
-_LIST: Query[UseCaseFilter] = Query(UseCaseListQuery)
 
 
-@routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: UseCasePage})
-def list_use_cases(principal: Principal) -> Answer:
+@routes.add("GET", PATH, VIEWER, {200: UseCasePage}, query=UseCaseListQuery)
+def list_use_cases(principal: Principal, query: UseCaseFilter) -> Json:
     """List use cases, oldest first."""
-    wanted = _LIST.read()
     with get_service(Database).reading() as connection:
-        found = load_use_cases(connection, principal, wanted)
-    return json_answer(
-        page(found, wanted.limit, lambda record: record.use_case_id, render_use_case)
-    )
+        found = load_use_cases(connection, principal, query)
+    return page(found, query.limit, render_use_case)
 
 
-@routes.add(
-    "GET",
-    PATH + "/{use_case_id}",
-    guard=Requires(Role.VIEWER),
-    answers={200: UseCaseView},
-    errors=(e.UseCaseNotFound,),
-)
-def get_use_case(principal: Principal, use_case_id: UUID) -> Answer:
-    """Show one use case."""
+@routes.add("GET", PATH + "/{use_case_id}", VIEWER, {200: UseCaseView}, errors=(e.UseCaseNotFound,))
+def get_use_case(principal: Principal, use_case_id: UUID) -> Json:
+    """Fetch one use case."""
     with get_service(Database).reading() as connection:
-        return json_answer(render_use_case(require_use_case(connection, principal, use_case_id)))
+        return render_use_case(require_use_case(connection, principal, use_case_id))
 
 
-@routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: UseCaseView})
-def post_use_case(principal: Principal) -> Answer:
-    """Create a use case with an empty sender pool."""
-    wanted, actor, now = _ADD.read(), actor_of(principal), get_service(Clock).now()
+@routes.add("POST", PATH, ADMIN, {201: UseCaseView}, body=UseCaseBody)
+def post_use_case(principal: Principal, body: NewUseCase) -> Json:
+    """Make a use case with an empty sender pool."""
+    actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        made = create_use_case(connection, principal, wanted, actor=actor, now=now)
-    return json_answer(render_use_case(made), 201)
+        made = create_use_case(connection, principal, body, actor=actor, now=now)
+    return render_use_case(made)
 
 
 @routes.add(
     "PATCH",
     PATH + "/{use_case_id}",
-    guard=Requires(Role.ADMIN),
-    body=_CHANGE,
-    answers={200: UseCaseView},
+    ADMIN,
+    {200: UseCaseView},
+    body=UseCaseChange,
     errors=(e.UseCaseNotFound,),
 )
-def patch_use_case(principal: Principal, use_case_id: UUID) -> Answer:
+def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]) -> Json:
     """Change a use case; omitted fields stay."""
-    wanted, actor, now = _CHANGE.read(), actor_of(principal), get_service(Clock).now()
+    actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        found = change_use_case(connection, principal, use_case_id, wanted, actor=actor, now=now)
-    return json_answer(render_use_case(found))
+        found = change_use_case(connection, principal, use_case_id, body, actor=actor, now=now)
+    return render_use_case(found)
 
 
-@routes.add(
-    "DELETE",
-    PATH + "/{use_case_id}",
-    guard=Requires(Role.ADMIN),
-    answers={204: None},
-    errors=(e.UseCaseNotFound,),
-)
-def remove_use_case(principal: Principal, use_case_id: UUID) -> Answer:
+@routes.add("DELETE", PATH + "/{use_case_id}", ADMIN, {204: None}, errors=(e.UseCaseNotFound,))
+def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
     """Delete a use case; its messages stay."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         delete_use_case(connection, principal, use_case_id, actor=actor, now=now)
-    return Response(status=204)
 
 
 def render_use_case(record: StoredUseCase) -> dict[str, Any]:

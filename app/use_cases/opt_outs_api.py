@@ -3,10 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Response
-
-from app.access.guard import Requires
-from app.access.principal import Principal, Role, actor_of, shown_number
+from app.access.guard import ADMIN, VIEWER
+from app.access.principal import Principal, actor_of, shown_number
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -14,55 +12,40 @@ from app.kernel.clock import Clock, rfc3339
 from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, load_opt_outs
 from app.use_cases.schemas import OptOutBody, OptOutListQuery, OptOutPage, OptOutView
-from app.web.bodies import JsonBody, Query
 from app.web.pages import page
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Json, Routes
 
 routes = Routes("Opt-outs")
-_ADD: JsonBody[NewOptOut] = JsonBody(OptOutBody)
-_LIST: Query[OptOutFilter] = Query(OptOutListQuery)
 
 
-@routes.add(
-    "GET", "/v1/opt-outs", guard=Requires(Role.VIEWER), query=_LIST, answers={200: OptOutPage}
-)
-def list_opt_outs(principal: Principal) -> Answer:
+@routes.add("GET", "/v1/opt-outs", VIEWER, {200: OptOutPage}, query=OptOutListQuery)
+def list_opt_outs(principal: Principal, query: OptOutFilter) -> Json:
     """List opt-outs, newest first."""
-    wanted = _LIST.read()
     with get_service(Database).reading() as connection:
-        found = load_opt_outs(connection, principal, wanted)
+        found = load_opt_outs(connection, principal, query)
 
     def shown(row: AnyRow) -> dict[str, Any]:
         return render_opt_out(row, principal)
 
-    return json_answer(page(found, wanted.limit, lambda row: row.id, shown))
+    return page(found, query.limit, shown)
 
 
-@routes.add(
-    "POST", "/v1/opt-outs", guard=Requires(Role.ADMIN), body=_ADD, answers={201: OptOutView}
-)
-def create_opt_out(principal: Principal) -> Answer:
-    """Add a number to the opt-out list; an existing entry is kept once."""
-    wanted, now = _ADD.read(), get_service(Clock).now()
+@routes.add("POST", "/v1/opt-outs", ADMIN, {201: OptOutView}, body=OptOutBody)
+def create_opt_out(principal: Principal, body: NewOptOut) -> Json:
+    """Put a number on the opt-out list; the same number twice is one row."""
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        row = enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
-    return json_answer(render_opt_out(row, principal), 201)
+        row = enter_opt_out(connection, principal, body, actor=actor_of(principal), now=now)
+    return render_opt_out(row, principal)
 
 
-@routes.add(
-    "DELETE",
-    "/v1/opt-outs/{opt_out_id}",
-    guard=Requires(Role.ADMIN),
-    answers={204: None},
-    errors=(e.NotFound,),
-)
-def delete_opt_out(principal: Principal, opt_out_id: UUID) -> Answer:
-    """Remove a number from the opt-out list."""
+@routes.add("DELETE", "/v1/opt-outs/{opt_out_id}", ADMIN, {204: None}, errors=(e.NotFound,))
+def delete_opt_out(principal: Principal, opt_out_id: UUID) -> None:
+    """Take a number off the opt-out list."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         lift_opt_out(connection, principal, opt_out_id, actor=actor, now=now)
-    return Response(status=204)
 
 
 def render_opt_out(row: AnyRow, principal: Principal) -> dict[str, Any]:

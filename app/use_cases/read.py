@@ -34,7 +34,8 @@ class StoredUseCase:
     senders: Sequence[AnyRow]
 
     @property
-    def use_case_id(self) -> UUID:
+    def id(self) -> UUID:
+        """Return its id."""
         found: UUID = self.row.id
         return found
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate, validates_schema
+from marshmallow import Schema, fields, validate, validates_schema
 from marshmallow import ValidationError as SchemaError
 
 from app.use_cases.eligibility import BRAND_STATUSES, SenderType
@@ -13,22 +13,19 @@ from app.use_cases.registration import Registration
 from app.use_cases.sender_numbers import mistake_in_number
 from app.use_cases.sender_pool import NewSender, SenderFilter
 from app.use_cases.unconfirmed import OnUnconfirmed
-from app.web.fields import Country, Id, PhoneNumberField, StrictSchema, Text, one_of
-from app.web.pages import PageQuery
+from app.web.fields import Choice, Country, Id, PhoneNumberField, StrictSchema, Text, one_of
+from app.web.pages import PageQuery, page_of
 from app.web.setting_fields import Name, sid, status
 
 _MAX_COUNTRIES = 300
 
 
-class UseCaseListQuery(PageQuery, StrictSchema):
+class UseCaseListQuery(PageQuery):
     """Query of ``GET /v1/use-cases``."""
 
+    makes = UseCaseFilter
     workspace_id = Id()
     active = fields.Boolean()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> UseCaseFilter:
-        return UseCaseFilter(**data)
 
 
 class SenderView(Schema):
@@ -73,12 +70,9 @@ class UseCaseView(Schema):
 class BrandBody(StrictSchema):
     """``brand`` of a use case; without a status, the stored one of the same SID stays."""
 
+    makes = Registration
     sid = sid("BN")
     status = status(BRAND_STATUSES)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Registration:
-        return Registration(**data)
 
 
 class CampaignBody(BrandBody):
@@ -107,77 +101,55 @@ class UseCaseChange(StrictSchema):
 class UseCaseBody(UseCaseChange):
     """Body of ``POST /v1/use-cases``."""
 
+    makes = NewUseCase
     name = Name(required=True)
     messaging_service_sid = sid("MG")
     workspace_id = Id(load_default=None, allow_none=True)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> NewUseCase:
-        return NewUseCase(**data)
 
 
 class SenderBody(StrictSchema):
     """Body of ``POST /v1/use-cases/{use_case_id}/senders``."""
 
+    makes = NewSender
     number = Text(required=True)
-    type = fields.String(required=True, validate=one_of(SenderType))
+    type = Choice(SenderType, required=True)
 
-    @validates_schema
+    @validates_schema(skip_on_field_errors=True)
     def _check_number(self, data: dict[str, Any], **_: Any) -> None:
-        wrong = mistake_in_number(data["number"], SenderType(data["type"]))
+        wrong = mistake_in_number(data["number"], data["type"])
         if wrong is not None:
             raise SchemaError(wrong, "number")
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> NewSender:
-        return NewSender(data["number"], SenderType(data["type"]))
 
-
-class SenderListQuery(PageQuery, StrictSchema):
+class SenderListQuery(PageQuery):
     """Query of ``GET /v1/use-cases/{use_case_id}/senders``."""
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> SenderFilter:
-        return SenderFilter(**data)
+    makes = SenderFilter
 
 
-class SenderPage(Schema):
-    """A page of a sender pool, oldest first."""
-
-    items = fields.List(fields.Nested(SenderView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+SenderPage = page_of(SenderView, "A page of a sender pool, oldest first.")
 
 
-class UseCasePage(Schema):
-    """A page of use cases, oldest first."""
-
-    items = fields.List(fields.Nested(UseCaseView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+UseCasePage = page_of(UseCaseView, "A page of use cases, oldest first.")
 
 
 class OptOutBody(StrictSchema):
     """Body of ``POST /v1/opt-outs``; without a use case it applies to the whole workspace."""
 
+    makes = NewOptOut
     to_number = PhoneNumberField(required=True)
     use_case_id = Id(load_default=None, allow_none=True)
     workspace_id = Id(load_default=None, allow_none=True)
     source = Text(load_default=OptOutSource.API.value, validate=validate.Length(min=1, max=40))
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> NewOptOut:
-        return NewOptOut(**data)
 
-
-class OptOutListQuery(PageQuery, StrictSchema):
+class OptOutListQuery(PageQuery):
     """Query of ``GET /v1/opt-outs``."""
 
+    makes = OptOutFilter
     workspace_id = Id()
     use_case_id = Id()
     to_number = PhoneNumberField()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> OptOutFilter:
-        return OptOutFilter(**data)
 
 
 class OptOutView(Schema):
@@ -191,8 +163,4 @@ class OptOutView(Schema):
     created_at = fields.DateTime(required=True)
 
 
-class OptOutPage(Schema):
-    """A page of opt-outs, newest first."""
-
-    items = fields.List(fields.Nested(OptOutView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+OptOutPage = page_of(OptOutView, "A page of opt-outs, newest first.")

@@ -81,8 +81,8 @@ def asset_url(name: str) -> str:
 @routes.add(
     "GET",
     "/assets/{version}/{name}",
-    guard=Anyone("styles and scripts are no secret"),
-    answers={200: tuple(kind.partition(";")[0] for kind in MEDIA_TYPES.values())},
+    Anyone("styles and scripts are no secret"),
+    {200: tuple(kind.partition(";")[0] for kind in MEDIA_TYPES.values())},
     errors=(e.NotFound,),
 )
 def asset(_: None, version: str, name: str) -> Answer:

@@ -5,9 +5,8 @@ Every problem is reported, under the JSON path of its field.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Any
 
 from flask import request
 from marshmallow import Schema
@@ -17,43 +16,35 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from app.kernel.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 from app.kernel.texts import UNSTORABLE, is_storable
 
-T = TypeVar("T")
 MAX_BODY_BYTES = 64 * 1024
 _ROOT = "$"
 
 
-@dataclass(frozen=True, slots=True)
-class JsonBody(Generic[T]):
-    """A JSON request body; the schema's ``post_load`` creates a ``T``."""
+def read_body(schema: type[Schema]) -> Any:
+    """Load the JSON body of the current request.
 
-    schema: type[Schema]
-
-    def read(self) -> T:
-        """Read the body of the current request.
-
-        Raises `UnsupportedMediaType`, `PayloadTooLarge` (64 KiB), `BadRequest` (not JSON in
-        UTF-8, or a repeated key) and `ValidationFailed`.
-        """
-        return cast("T", load(_made(self.schema), read_json()))
+    Raises:
+        UnsupportedMediaType: the content type is not JSON.
+        PayloadTooLarge: more than 64 KiB.
+        BadRequest: not JSON in UTF-8, or an object with a key twice.
+        ValidationFailed: fields are missing, unknown or wrong.
+    """
+    return load(_made(schema), read_json())
 
 
-@dataclass(frozen=True, slots=True)
-class Query(Generic[T]):
-    """The query parameters; the schema's ``post_load`` creates a ``T``."""
+def read_query(schema: type[Schema]) -> Any:
+    """Load the query of the current request.
 
-    schema: type[Schema]
-
-    def read(self) -> T:
-        """Read the query; raises `ValidationFailed`."""
-        given = request.args.to_dict(flat=False)
-        repeated = {
-            f"{_ROOT}.{name}": ["Given more than once."] for name in given if len(given[name]) > 1
-        }
-        if repeated:
-            raise ValidationFailed(repeated)
-        return cast(
-            "T", load(_made(self.schema), {name: values[0] for name, values in given.items()})
-        )
+    Raises:
+        ValidationFailed: a parameter is unknown, repeated or wrong.
+    """
+    given = request.args.to_dict(flat=False)
+    repeated = {
+        f"{_ROOT}.{name}": ["Given more than once."] for name in given if len(given[name]) > 1
+    }
+    if repeated:
+        raise ValidationFailed(repeated)
+    return load(_made(schema), {name: values[0] for name, values in given.items()})
 
 
 def read_json() -> Any:

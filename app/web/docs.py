@@ -40,7 +40,7 @@ def lines_of(document: dict[str, Any]) -> Iterator[OperationLine]:
             yield OperationLine(tag, method.upper(), path, operation["summary"], anchor)
 
 
-@routes.add("GET", "/docs", guard=Anyone("the reference is no secret"), answers={200: "text/html"})
+@routes.add("GET", "/docs", Anyone("the reference is no secret"), {200: "text/html"})
 def docs(_: None) -> Answer:
     """Show the API reference."""
     document = get_service(Description).document

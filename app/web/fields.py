@@ -1,11 +1,12 @@
 """Shared field types and base schemas."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, ClassVar
 from uuid import UUID
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, fields, post_load, validate
 from marshmallow import ValidationError as SchemaError
 
 from app.kernel.clock import parse_rfc3339
@@ -17,7 +18,12 @@ from app.kernel.whole_numbers import read_whole_number
 
 
 class StrictSchema(Schema):
-    """A request body or query: unknown fields are refused by name."""
+    """A request body or query: unknown fields are refused by name.
+
+    ``makes`` is called with the fields; without it the result is a dictionary.
+    """
+
+    makes: ClassVar[Callable[..., Any]] = dict
 
     class Meta:
         """Marshmallow's options."""
@@ -28,6 +34,10 @@ class StrictSchema(Schema):
         "unknown": "Unknown field.",
         "type": "Must be a JSON object.",
     }
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Any:
+        return type(self).makes(**data)
 
 
 class Text(fields.String):
@@ -130,6 +140,21 @@ class Timestamp(fields.AwareDateTime):
             return parse_rfc3339(value)
         except (TypeError, ValueError) as problem:
             raise SchemaError("Must be a time in RFC 3339 with an offset.") from problem
+
+
+class Choice(fields.String):
+    """A member of an enumeration, by its value; the error lists those that may be chosen."""
+
+    def __init__(
+        self, kind: type[StrEnum], choices: Iterable[StrEnum] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(validate=one_of(kind if choices is None else choices), **kwargs)
+        self._kind = kind
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Read a value, and return the member."""
+        found = super().deserialize(value, *args, **kwargs)
+        return self._kind(found) if isinstance(found, str) else found
 
 
 def one_of(values: Any) -> validate.OneOf:

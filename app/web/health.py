@@ -99,17 +99,14 @@ def _is_loopback(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
-@routes.add("GET", "/healthz", guard=Anyone("tells only that it is alive"), answers={200: Health})
+@routes.add("GET", "/healthz", Anyone("tells only that it is alive"), {200: Health})
 def healthz(_: None) -> Answer:
     """Answer that the process is alive, without the database."""
     return json_answer({"status": "ok"})
 
 
 @routes.add(
-    "GET",
-    "/readyz",
-    guard=Anyone("tells only whether it is ready"),
-    answers={200: Readiness, 503: Readiness},
+    "GET", "/readyz", Anyone("tells only whether it is ready"), {200: Readiness, 503: Readiness}
 )
 def readyz(_: None) -> Answer:
     """Report whether the database, its migrations and the secrets of this host are ready."""
@@ -153,19 +150,13 @@ def _readiness(
     )
 
 
-@routes.add("GET", "/version", guard=Anyone("the version is no secret"), answers={200: Version})
+@routes.add("GET", "/version", Anyone("the version is no secret"), {200: Version})
 def get_version(_: None) -> Answer:
     """Return the version."""
     return json_answer({"name": "borderpost", "version": version("borderpost")})
 
 
-@routes.add(
-    "GET",
-    "/metrics",
-    guard=TokenOrLoopback(),
-    answers={200: "text/plain"},
-    errors=(e.Unauthorized,),
-)
+@routes.add("GET", "/metrics", TokenOrLoopback(), {200: "text/plain"}, errors=(e.Unauthorized,))
 def metrics(_: None) -> Answer:
     """Show the counters in Prometheus' text format."""
     skew = clock_skew()

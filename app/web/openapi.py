@@ -154,7 +154,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 def _body(endpoint: Endpoint) -> dict[str, Any] | None:
     if endpoint.body is not None:
-        return body_content(endpoint.body.schema)["content"]  # type: ignore[no-any-return]
+        return body_content(endpoint.body)["content"]  # type: ignore[no-any-return]
     if endpoint.form is None:
         return None
     schema = {
@@ -176,7 +176,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         schema = {"type": "string"}
         found.append({"name": name, "in": "header", "description": text, "schema": schema})
     if endpoint.query is not None:
-        found.append({"in": "query", "schema": endpoint.query.schema})
+        found.append({"in": "query", "schema": endpoint.query})
     return found
 
 
@@ -232,8 +232,8 @@ class Description:
 @routes.add(
     "GET",
     "/openapi.json",
-    guard=Anyone("the description is no secret"),
-    answers={200: "application/json"},
+    Anyone("the description is no secret"),
+    {200: "application/json"},
     answer_headers={"ETag": "Changes with the description"},
 )
 def openapi(_: None) -> Answer:

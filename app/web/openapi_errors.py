@@ -87,7 +87,7 @@ def _example(error: type[e.PublicError], details: Mapping[str, Any] | None) -> d
 def _problems(endpoint: Endpoint) -> dict[str, list[str]]:
     """Return example problems of this route's body or query."""
     if endpoint.body is not None:
-        for name, field in endpoint.body.schema().fields.items():
+        for name, field in endpoint.body().fields.items():
             if field.required:
                 return {f"$.{name}": [str(fields.Field.default_error_messages["required"])]}
     if endpoint.body is not None or endpoint.query is not None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
-from app.web.fields import WholeNumber
+from app.web.fields import StrictSchema, WholeNumber
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 20
@@ -35,8 +35,8 @@ class PageToken(fields.Field[UUID]):
         return found
 
 
-class PageQuery(Schema):
-    """Query parameters of every list."""
+class PageQuery(StrictSchema):
+    """Query parameters that every list takes."""
 
     limit = WholeNumber(
         load_default=DEFAULT_LIMIT,
@@ -48,8 +48,21 @@ class PageQuery(Schema):
     )
 
 
+def page_of(view: type[Schema], meaning: str, name: str | None = None) -> type[Schema]:
+    """Return the schema of a page of a list."""
+    shape = {
+        "__doc__": meaning,
+        "items": fields.List(fields.Nested(view), required=True),
+        "next_page_token": fields.String(required=True, allow_none=True),
+    }
+    return type(name or view.__name__.removesuffix("View") + "Page", (Schema,), shape)
+
+
 def page(
-    rows: Sequence[T], limit: int, identify: Callable[[T], UUID], render: Callable[[T], Any]
+    rows: Sequence[T],
+    limit: int,
+    render: Callable[[T], Any],
+    identify: Callable[[T], UUID] = lambda row: row.id,  # type: ignore[attr-defined]
 ) -> dict[str, Any]:
     """Render up to ``limit`` rows; an additional row means that there is a next page."""
     shown = rows[:limit]

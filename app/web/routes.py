@@ -6,18 +6,19 @@ The request, the API description and the architecture tests use the declaration.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
-from flask import Blueprint, Response, json, make_response
+from flask import Blueprint, Response, json
 from marshmallow import Schema
 
 from app.kernel.errors import BadRequest, PublicError
 from app.kernel.ids import parse_id
-from app.web.bodies import JsonBody, Query
+from app.web.bodies import read_body, read_query
 
 Answer = Response
-# The content of an answer: a JSON schema, a media type, nothing, or one of several.
+Json: TypeAlias = dict[str, Any]
+# What an answer holds: a JSON document, a media type, nothing, or one of several.
 Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
 
@@ -30,6 +31,14 @@ class Guard(Protocol):
 
     def __call__(self) -> object:
         """Return the principal, or raise a public error."""
+
+
+@runtime_checkable
+class LateGuard(Guard, Protocol):
+    """A guard whose principal the view admits itself, with what else it reads."""
+
+    def admit(self, caller: Any) -> object:
+        """Admit the caller now, because the request has another problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +55,8 @@ class Endpoint:
     tag: str
     summary: str
     view: Callable[..., Any]
-    body: JsonBody[Any] | None = None
-    query: Query[Any] | None = None
+    body: type[Schema] | None = None
+    query: type[Schema] | None = None
     form: Mapping[str, str] | None = None
     answers: Mapping[int, Shape] = field(default_factory=dict)
     errors: tuple[type[PublicError], ...] = ()
@@ -55,10 +64,14 @@ class Endpoint:
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     described: bool = True
     alias_of: str | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 class Routes:
-    """The routes of one feature; console pages are not part of the API description."""
+    """The routes of one feature; pages for people are not part of the API's description.
+
+    ``words`` are parts of a path that have one value only; another value is a bad request.
+    """
 
     def __init__(
         self,
@@ -66,8 +79,10 @@ class Routes:
         *,
         described: bool = True,
         answer_headers: Mapping[str, str] | None = None,
+        words: Mapping[str, str] | None = None,
     ) -> None:
         self.tag = tag
+        self.words = words or {}
         self.described = described
         self.answer_headers = answer_headers or {}
         self.endpoints: list[Endpoint] = []
@@ -76,20 +91,23 @@ class Routes:
         self,
         method: str,
         path: str,
-        *,
         guard: Guard,
-        body: JsonBody[Any] | None = None,
-        query: Query[Any] | None = None,
-        form: Mapping[str, str] | None = None,
         answers: Mapping[int, Shape],
+        *,
+        body: type[Schema] | None = None,
+        query: type[Schema] | None = None,
+        form: Mapping[str, str] | None = None,
         errors: tuple[type[PublicError], ...] = (),
         headers: Mapping[str, str] | None = None,
         answer_headers: Mapping[str, str] | None = None,
         aliases: tuple[str, ...] = (),
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Declare a route; the view gets the guard's result, then the ids of the path.
+        """Declare a route.
 
-        ``aliases`` are older paths of the same view; they are described as deprecated.
+        The view gets the guard's result, and by name the values of the path, and ``body`` and
+        ``query`` as their schemas load them. It returns a response, or what the answer of the
+        first status holds: a JSON document, or None. ``aliases`` are older paths of the same view;
+        they are described as deprecated.
         """
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,6 +127,7 @@ class Routes:
                 headers=headers or {},
                 answer_headers={**self.answer_headers, **(answer_headers or {})},
                 described=self.described,
+                words=self.words,
             )
             self.endpoints.append(endpoint)
             self.endpoints += [replace(endpoint, path=old, alias_of=path) for old in aliases]
@@ -131,13 +150,36 @@ class Routes:
 
 
 def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
+    status = next(iter(endpoint.answers))
+
     @wraps(endpoint.view)
     def serve(**path: str) -> Response:
         caller = endpoint.guard()
-        ids = {name: _path_value(name, value) for name, value in path.items()}
-        return make_response(endpoint.view(caller, **ids))
+        try:
+            given: dict[str, Any] = _path_values(endpoint, path)
+            if endpoint.body is not None:
+                given["body"] = read_body(endpoint.body)
+            if endpoint.query is not None:
+                given["query"] = read_query(endpoint.query)
+        except PublicError:
+            if isinstance(endpoint.guard, LateGuard):
+                endpoint.guard.admit(caller)
+            raise
+        answer = endpoint.view(caller, **given)
+        if isinstance(answer, Response):
+            return answer
+        return Response(status=status) if answer is None else json_answer(answer, status)
 
     return serve
+
+
+def _path_values(endpoint: Endpoint, path: Mapping[str, str]) -> dict[str, Any]:
+    for name, word in endpoint.words.items():
+        if path.get(name, word) != word:
+            raise BadRequest(f"There is no {name} of this name; there is {word!r}.")
+    return {
+        name: _path_value(name, value) for name, value in path.items() if name not in endpoint.words
+    }
 
 
 def _path_value(name: str, value: str) -> UUID | str:

@@ -4,18 +4,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Response
-
-from app.access.guard import Requires
-from app.access.principal import Principal, Role, actor_of
+from app.access.guard import ADMIN, VIEWER
+from app.access.principal import Principal, actor_of
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
-from app.web.bodies import JsonBody, Query
 from app.web.pages import page
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Json, Routes
 from app.webhooks.endpoints import EndpointFilter, load_endpoint, load_endpoints
 from app.webhooks.manage import EndpointSecret, ManageEndpoints, NewEndpoint
 from app.webhooks.schemas import (
@@ -29,80 +26,61 @@ from app.webhooks.schemas import (
 
 routes = Routes("Webhooks")
 PATH = "/v1/webhook-endpoints"
-_ADD: JsonBody[NewEndpoint] = JsonBody(EndpointBody)
-_CHANGE: JsonBody[dict[str, Any]] = JsonBody(EndpointChange)
-_LIST: Query[EndpointFilter] = Query(EndpointListQuery)
 
 
-@routes.add("GET", PATH, guard=Requires(Role.VIEWER), query=_LIST, answers={200: EndpointPage})
-def list_webhook_endpoints(principal: Principal) -> Answer:
-    """List webhook endpoints, newest first."""
-    wanted = _LIST.read()
+@routes.add("GET", PATH, VIEWER, {200: EndpointPage}, query=EndpointListQuery)
+def list_webhook_endpoints(principal: Principal, query: EndpointFilter) -> Json:
+    """List the endpoints that events are sent to, newest first."""
     with get_service(Database).reading() as connection:
-        found = load_endpoints(connection, principal, wanted)
-    return json_answer(page(found, wanted.limit, lambda row: row.id, render_endpoint))
+        found = load_endpoints(connection, principal, query)
+    return page(found, query.limit, render_endpoint)
 
 
-@routes.add("POST", PATH, guard=Requires(Role.ADMIN), body=_ADD, answers={201: EndpointSecretView})
-def create_webhook_endpoint(principal: Principal) -> Answer:
-    """Create an endpoint; its signing secret is shown only in this answer."""
-    made = get_service(ManageEndpoints).create(principal, _ADD.read(), actor_of(principal))
-    return json_answer(_with_secret(made), 201)
+@routes.add("POST", PATH, ADMIN, {201: EndpointSecretView}, body=EndpointBody)
+def create_webhook_endpoint(principal: Principal, body: NewEndpoint) -> Json:
+    """Make an endpoint; its signing secret is shown in this answer and never again."""
+    made = get_service(ManageEndpoints).create(principal, body, actor_of(principal))
+    return _with_secret(made)
 
 
-@routes.add(
-    "GET",
-    PATH + "/{endpoint_id}",
-    guard=Requires(Role.VIEWER),
-    answers={200: EndpointView},
-    errors=(e.NotFound,),
-)
-def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
+@routes.add("GET", PATH + "/{endpoint_id}", VIEWER, {200: EndpointView}, errors=(e.NotFound,))
+def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Json:
     """Show one endpoint."""
     with get_service(Database).reading() as connection:
-        return json_answer(render_endpoint(load_endpoint(connection, principal, endpoint_id)))
+        return render_endpoint(load_endpoint(connection, principal, endpoint_id))
 
 
 @routes.add(
     "PATCH",
     PATH + "/{endpoint_id}",
-    guard=Requires(Role.ADMIN),
-    body=_CHANGE,
-    answers={200: EndpointView},
+    ADMIN,
+    {200: EndpointView},
+    body=EndpointChange,
     errors=(e.NotFound,),
 )
-def change_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
-    """Change the URL or the events of an endpoint, or turn it on or off."""
-    wanted, actor = _CHANGE.read(), actor_of(principal)
-    return json_answer(
-        render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, wanted, actor))
-    )
+def change_webhook_endpoint(principal: Principal, endpoint_id: UUID, body: dict[str, Any]) -> Json:
+    """Change the URL or the events of an endpoint, or switch it off or on."""
+    actor = actor_of(principal)
+    return render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, body, actor))
 
 
-@routes.add(
-    "DELETE",
-    PATH + "/{endpoint_id}",
-    guard=Requires(Role.ADMIN),
-    answers={204: None},
-    errors=(e.NotFound,),
-)
-def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Answer:
+@routes.add("DELETE", PATH + "/{endpoint_id}", ADMIN, {204: None}, errors=(e.NotFound,))
+def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> None:
     """Delete an endpoint with its deliveries."""
     get_service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
-    return Response(status=204)
 
 
 @routes.add(
     "POST",
     PATH + "/{endpoint_id}/rotate-secret",
-    guard=Requires(Role.ADMIN),
-    answers={200: EndpointSecretView},
+    ADMIN,
+    {200: EndpointSecretView},
     errors=(e.NotFound,),
 )
-def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Answer:
-    """Create a new signing secret; the previous one also signs for 24 hours."""
+def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Json:
+    """Give an endpoint a new signing secret; for 24 hours the one before signs as well."""
     made = get_service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
-    return json_answer(_with_secret(made))
+    return _with_secret(made)
 
 
 def _with_secret(made: EndpointSecret) -> dict[str, Any]:

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from app.access.guard import Requires
-from app.access.principal import Principal, Role, actor_of
+from app.access.guard import ADMIN, VIEWER
+from app.access.principal import Principal, actor_of
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
-from app.web.bodies import Query
 from app.web.pages import page
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Json, Routes
 from app.webhooks.deliveries import (
     DeliveryFilter,
     load_attempts,
@@ -24,44 +23,42 @@ from app.webhooks.endpoints import load_endpoint
 from app.webhooks.schemas import DeliveryListQuery, DeliveryPage, DeliveryView
 
 routes = Routes("Webhooks")
-_LIST: Query[DeliveryFilter] = Query(DeliveryListQuery)
 
 
 @routes.add(
     "GET",
     "/v1/webhook-endpoints/{endpoint_id}/deliveries",
-    guard=Requires(Role.VIEWER),
-    query=_LIST,
-    answers={200: DeliveryPage},
+    VIEWER,
+    {200: DeliveryPage},
+    query=DeliveryListQuery,
     errors=(e.NotFound,),
 )
-def list_webhook_deliveries(principal: Principal, endpoint_id: UUID) -> Answer:
+def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: DeliveryFilter) -> Json:
     """List an endpoint's deliveries with every attempt, newest first."""
-    wanted = _LIST.read()
     with get_service(Database).reading() as connection:
         load_endpoint(connection, principal, endpoint_id)
-        found = load_deliveries(connection, endpoint_id, wanted)
+        found = load_deliveries(connection, endpoint_id, query)
         attempts = load_attempts(connection, [row.id for row in found])
 
     def shown(row: AnyRow) -> dict[str, Any]:
         return render_delivery(row, attempts.get(row.id, ()))
 
-    return json_answer(page(found, wanted.limit, lambda row: row.id, shown))
+    return page(found, query.limit, shown)
 
 
 @routes.add(
     "POST",
     "/v1/webhook-deliveries/{delivery_id}/replay",
-    guard=Requires(Role.ADMIN),
-    answers={201: DeliveryView},
+    ADMIN,
+    {201: DeliveryView},
     errors=(e.NotFound, e.ValidationFailed),
 )
-def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Answer:
-    """Send an event to its endpoint again, as a new delivery with the same `webhook-id`."""
+def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Json:
+    """Send an event to its endpoint once more, as a new delivery with the same `webhook-id`."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = replay_delivery(connection, principal, delivery_id, actor, now)
-    return json_answer(render_delivery(row, ()), 201)
+    return render_delivery(row, ())
 
 
 def render_delivery(row: AnyRow, attempts: Sequence[AnyRow]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
 from app.web.fields import Id, StrictSchema, Text, one_of
-from app.web.pages import PageQuery
+from app.web.pages import PageQuery, page_of
 from app.web.registry import get_service
 from app.webhooks.address import MAX_URL_CHARS
 from app.webhooks.attempt import DeliveryState, Failure
@@ -42,13 +42,10 @@ def _events(**kwargs: Any) -> fields.List[str]:
 class EndpointBody(StrictSchema):
     """Body of ``POST /v1/webhook-endpoints``."""
 
+    makes = NewEndpoint
     url = EndpointUrl(required=True)
     events = _events(required=True)
     workspace_id = Id(load_default=None, allow_none=True)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> NewEndpoint:
-        return NewEndpoint(**data)
 
 
 class EndpointChange(StrictSchema):
@@ -59,15 +56,12 @@ class EndpointChange(StrictSchema):
     active = fields.Boolean(truthy={True}, falsy={False}, metadata={"example": False})
 
 
-class EndpointListQuery(PageQuery, StrictSchema):
+class EndpointListQuery(PageQuery):
     """Query of ``GET /v1/webhook-endpoints``."""
 
+    makes = EndpointFilter
     workspace_id = Id()
     active = fields.Boolean()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> EndpointFilter:
-        return EndpointFilter(**data)
 
 
 class EndpointView(Schema):
@@ -92,21 +86,14 @@ class EndpointSecretView(EndpointView):
     secret = fields.String(required=True, metadata={"example": "whsec_" + "A" * 43 + "="})
 
 
-class EndpointPage(Schema):
-    """A page of endpoints, newest first."""
-
-    items = fields.List(fields.Nested(EndpointView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+EndpointPage = page_of(EndpointView, "A page of endpoints, newest first.")
 
 
-class DeliveryListQuery(PageQuery, StrictSchema):
+class DeliveryListQuery(PageQuery):
     """Query of ``GET /v1/webhook-endpoints/{endpoint_id}/deliveries``."""
 
+    makes = DeliveryFilter
     state = fields.String(validate=one_of(DeliveryState))
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> DeliveryFilter:
-        return DeliveryFilter(**data)
 
 
 class AttemptView(Schema):
@@ -131,8 +118,4 @@ class DeliveryView(Schema):
     created_at = fields.DateTime(required=True)
 
 
-class DeliveryPage(Schema):
-    """A page of deliveries, newest first."""
-
-    items = fields.List(fields.Nested(DeliveryView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+DeliveryPage = page_of(DeliveryView, "A page of deliveries, newest first.")

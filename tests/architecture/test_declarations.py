@@ -9,7 +9,7 @@ from app.access.guard import Requires, RequiresLater
 from app.access.principal import Role
 from app.application import declared_endpoints
 from app.console.ui.guards import Anonymous, RequiresOrganizationRole, RequiresRole
-from app.destinations.api.http import PATH
+from app.destinations.api.configuration import PATH
 from app.kernel import errors
 from app.kernel.errors import PublicError
 from app.providers.twilio.signed_form import SignedByTwilio

@@ -22,7 +22,6 @@ SPEAKS_HTTP = (
     "app.*.api.*",
     "app.access.guard",
     "app.console.*",
-    "app.destinations.api.http",
     "app.destinations.geo_permissions.start_check",
     "app.providers.twilio.signed_form",
     "app.providers.twilio.webhook",
@@ -33,7 +32,6 @@ READS_WIRE = (
     *SPEAKS_HTTP,
     "app.*.schemas",
     "app.destinations.api.document",
-    "app.destinations.api.http",
     "app.provisioning.*",
 )
 

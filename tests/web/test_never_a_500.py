@@ -118,7 +118,7 @@ def ask(served: Served, endpoint: Endpoint, path: str, **more: Any) -> int:
 
 
 def query_of(endpoint: Endpoint) -> list[str]:
-    names = list(endpoint.query.schema().fields) if endpoint.query else []
+    names = list(endpoint.query().fields) if endpoint.query else []
     return [*names, "dry_run", "unknown"]
 
 
@@ -129,7 +129,7 @@ def requests_to(
     """A request with one wrong value: in the path, the query, the body, or the headers."""
     path, body = fill(endpoint.path, ids), recipe(endpoint).body(ids)
     in_path = [name for name in ids if f"{{{name}}}" in endpoint.path]
-    fields = list(endpoint.body.schema().fields) if endpoint.body else []
+    fields = list(endpoint.body().fields) if endpoint.body else []
     places = [("path", in_path), ("query", query_of(endpoint)), ("body", fields), ("head", HEADERS)]
     place, names = draw(st.sampled_from([one for one in places if one[1]]))
     name = draw(st.sampled_from(names))
@@ -202,7 +202,7 @@ def _generate(served: Served, operation: Any, mode: GenerationMode, pinned: dict
 
 # What the console's forms and searches are read by; each page is given all of them.
 FIELDS = sorted(
-    {name for endpoint in API if endpoint.body for name in endpoint.body.schema().fields}
+    {name for endpoint in API if endpoint.body for name in endpoint.body().fields}
     | {
         *("since", "until", "to_number", "status", "country", "code", "page_token", "use_case_id"),
         *("workspace_id", "number", "seen", "next", "step", "revision", "shown", "reason", "allow"),

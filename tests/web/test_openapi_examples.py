@@ -82,7 +82,7 @@ def test_the_example_of_a_body_is_one_that_the_route_takes(
     example = operation_of(endpoint)["requestBody"]["content"][JSON]["example"]
     assert example
     with served.gateway.client.application.app_context():
-        assert endpoint.body.schema().load(example) is not None
+        assert endpoint.body().load(example) is not None
 
 
 @EACH
@@ -136,7 +136,7 @@ def test_no_example_is_only_the_name_of_its_field() -> None:
 
 
 def _schemas_of(endpoint: Endpoint) -> dict[str, Any]:
-    shapes = [endpoint.body.schema] if endpoint.body else []
+    shapes = [endpoint.body] if endpoint.body else []
     for shape in endpoint.answers.values():
         shapes += [one for one in (shape if isinstance(shape, tuple) else (shape,)) if one]
     return {one.__name__: one for one in shapes if not isinstance(one, str)}

@@ -10,8 +10,8 @@ from app.cli.destinations.format import change_lines, impact_lines, rule_lines
 from app.cli.destinations.options import How
 from app.cli.destinations.workspace import OpenedWorkspace
 from app.cli.group import CommandFailure, echo_json
+from app.destinations.api.configuration import policy_view
 from app.destinations.api.history import RulesDifference, rules_difference
-from app.destinations.api.http import policy_view
 from app.destinations.manage import Changed, ChangeRequest, PolicyChange
 from app.destinations.storage.load import EffectivePolicy
 from app.kernel.errors import DestinationsInherited, RevisionMismatch

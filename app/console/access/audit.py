@@ -67,7 +67,7 @@ def audit_page(current_user: CurrentUser) -> Answer:
         "access/audit.html",
         200 if wanted else 422,
         form=form,
-        **listed(PATH, rows, _SHOWN, lambda row: row.id),
+        **listed(PATH, rows, _SHOWN),
         sees_everywhere=asks.workspace_id is None,
         names={place.workspace_id: place.name for place in current_user.workspaces},
         actions=[("", "Any action"), *sorted(ACTION_LABELS.items(), key=lambda pair: pair[1])],

@@ -110,7 +110,7 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
         status,
         form=form,
         search=search,
-        **listed(PATH, rows, wanted.limit, lambda row: row.id),
+        **listed(PATH, rows, wanted.limit),
         state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
         limits_of=describe_limits,
         states=[("", "Any status"), *_STATES.items()],

@@ -32,28 +32,27 @@ from app.kernel.errors import (
 )
 from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
-from app.web.bodies import Query
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
 
 routes = Routes("Console", described=False)
 PATH = f"{DESTINATIONS}/history"
-_QUERY: Query[HistoryFilter] = Query(HistoryQuery)
 
 
-@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), query=_QUERY, answers={200: "text/html"})
-def history_page(current_user: CurrentUser) -> Answer:
+@routes.add(
+    "GET", PATH, guard=RequiresRole(Role.VIEWER), query=HistoryQuery, answers={200: "text/html"}
+)
+def history_page(current_user: CurrentUser, query: HistoryFilter) -> Answer:
     """List the revisions, newest first."""
-    wanted = _QUERY.read()
     with get_service(Database).reading() as connection:
         view = load_destinations_view(connection, current_user)
-        rows = load_history(connection, view.effective.workspace_id, wanted)
+        rows = load_history(connection, view.effective.workspace_id, query)
     return page_answer(
         current_user,
         "destinations/history.html",
         view=view,
         rule_changes=rule_changes(rows, view.reader),
-        **listed(PATH, rows, wanted.limit, lambda row: row.id),
+        **listed(PATH, rows, query.limit),
     )
 
 

@@ -58,7 +58,7 @@ def alerts_page(current_user: CurrentUser) -> Answer:
         "guards/alerts.html",
         200 if wanted else 422,
         form=form,
-        **listed(ALERTS, rows, _SHOWN, lambda row: row.id),
+        **listed(ALERTS, rows, _SHOWN),
         kinds=[("", "Any kind"), *KINDS.items()],
         states=[("", "Any status"), *_STATES.items()],
         kind_labels=KINDS,

@@ -28,7 +28,7 @@ def refusals_page(current_user: CurrentUser) -> Answer:
         names = load_use_case_names(connection, current_user.principal)
         if wanted is not None and current_user.workspace_access is not None:
             found = load_refusals(connection, current_user.workspace_access.workspace_id, wanted)
-    shown = listed(REFUSALS, found, SHOWN, lambda row: row.id)
+    shown = listed(REFUSALS, found, SHOWN)
     return page_answer(
         current_user,
         "messages/refusals.html",

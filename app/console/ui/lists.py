@@ -27,7 +27,10 @@ def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
 
 
 def listed(
-    path: str, rows: Sequence[T], limit: int, identify: Callable[[T], UUID]
+    path: str,
+    rows: Sequence[T],
+    limit: int,
+    identify: Callable[[T], UUID] = lambda row: row.id,  # type: ignore[attr-defined]
 ) -> dict[str, Any]:
     """Return a list for a template, with the addresses of its pager.
 
@@ -37,7 +40,7 @@ def listed(
         limit: rows per page.
         identify: returns the id of a row.
     """
-    found = page(rows, limit, identify, lambda row: row)
+    found = page(rows, limit, lambda row: row, identify)
     token = found["next_page_token"]
     search = {name: text for name, text in request.args.items() if text and name != _TOKEN}
     return {

@@ -1,10 +1,10 @@
 """The page of opt-outs."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import post_load
 
 from app.access.principal import Role, actor_of
 from app.console.ui.forms import Form, PhoneNumberInput, refilled, without_separators
@@ -40,13 +40,10 @@ _SOURCES = {
 class OptOutSearch(StrictSchema):
     """Query of the page."""
 
+    makes = partial(OptOutFilter, limit=_SHOWN)
     to_number = PhoneNumberInput()
     use_case_id = Id()
     page_token = PageToken(load_default=None)
-
-    @post_load
-    def _make(self, data: dict[str, object], **_: object) -> OptOutFilter:
-        return OptOutFilter(limit=_SHOWN, **data)  # type: ignore[arg-type]
 
 
 @routes.add("GET", OPT_OUTS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
@@ -105,7 +102,7 @@ def _page(
     with get_service(Database).reading() as connection:
         use_cases = load_use_cases(connection, current_user.principal, all_of_them)
         found = [] if wanted is None else load_opt_outs(connection, current_user.principal, wanted)
-    shown |= listed(OPT_OUTS, found, _SHOWN, lambda row: row.id)
+    shown |= listed(OPT_OUTS, found, _SHOWN)
     return page_answer(
         current_user,
         "use_cases/opt_outs.html",

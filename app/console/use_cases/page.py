@@ -1,7 +1,8 @@
 """The page that lists and creates use cases."""
 
+from functools import partial
+
 from flask import Response
-from marshmallow import post_load
 
 from app.access.principal import Role, actor_of
 from app.console.ui.forms import Form, read_search, refilled
@@ -31,11 +32,8 @@ _NEW = Form({"active": ON, "reach": EVERYWHERE})
 class UseCaseSearch(StrictSchema):
     """Query of the page."""
 
+    makes = partial(UseCaseFilter, limit=_SHOWN)
     page_token = PageToken(load_default=None)
-
-    @post_load
-    def _make(self, data: dict[str, object], **_: object) -> UseCaseFilter:
-        return UseCaseFilter(limit=_SHOWN, **data)  # type: ignore[arg-type]
 
 
 @routes.add("GET", USE_CASES, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
@@ -57,7 +55,7 @@ def make_use_case(current_user: CurrentUser) -> Answer:
     except ValidationFailed as problem:
         form = refilled(naming_codes(problem))
         return _page(current_user, UseCaseFilter(limit=_SHOWN), form, 422)
-    return redirect_with_flash(f"{USE_CASES}/{made.use_case_id}", "Use case created. Add a sender.")
+    return redirect_with_flash(f"{USE_CASES}/{made.id}", "Use case created. Add a sender.")
 
 
 def _page(
@@ -65,7 +63,7 @@ def _page(
 ) -> Response:
     with get_service(Database).reading() as connection:
         found = load_use_cases(connection, current_user.principal, wanted)
-    shown = listed(USE_CASES, found, _SHOWN, lambda one: one.use_case_id)
+    shown = listed(USE_CASES, found, _SHOWN)
     return page_answer(
         current_user,
         "use_cases/list.html",

@@ -1,9 +1,10 @@
 """The page of one endpoint: health, settings, deliveries."""
 
+from functools import partial
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import fields, post_load
+from marshmallow import fields
 
 from app.access.principal import Role
 from app.console.ui.forms import Form, read_search
@@ -32,12 +33,9 @@ _SHOWN = 20
 class DeliverySearch(StrictSchema):
     """Query of the page."""
 
+    makes = partial(DeliveryFilter, limit=_SHOWN)
     state = fields.String(validate=one_of(DeliveryState))
     page_token = PageToken(load_default=None)
-
-    @post_load
-    def _make(self, data: dict[str, object], **_: object) -> DeliveryFilter:
-        return DeliveryFilter(limit=_SHOWN, **data)  # type: ignore[arg-type]
 
 
 @routes.add(
@@ -71,7 +69,7 @@ def render_webhook_page(
         successes = load_last_successes(connection, [endpoint_id])
         found = load_deliveries(connection, endpoint_id, wanted)
         attempts = load_attempts(connection, [one.id for one in found])
-    shown = listed(f"{WEBHOOKS}/{endpoint_id}", found, wanted.limit, lambda one: one.id)
+    shown = listed(f"{WEBHOOKS}/{endpoint_id}", found, wanted.limit)
     shown |= {"form": Form({"url": row.url, "events": row.events}), "switching": Form()} | forms
     return page_answer(
         current_user,

@@ -1,7 +1,8 @@
 """The page that lists and creates endpoints; a new secret is shown once."""
 
+from functools import partial
+
 from flask import Response, request
-from marshmallow import post_load
 
 from app.access.principal import Role, actor_of
 from app.console.ui.forms import Form, read_form, read_search, refilled
@@ -28,11 +29,8 @@ WEBHOOKS = "/console/webhooks"
 class EndpointSearch(StrictSchema):
     """Query of the page."""
 
+    makes = partial(EndpointFilter, limit=MAX_ENDPOINTS)
     page_token = PageToken(load_default=None)
-
-    @post_load
-    def _make(self, data: dict[str, object], **_: object) -> EndpointFilter:
-        return EndpointFilter(limit=MAX_ENDPOINTS, **data)  # type: ignore[arg-type]
 
 
 @routes.add("GET", WEBHOOKS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
@@ -65,7 +63,7 @@ def _page(
     with get_service(Database).reading() as connection:
         found = load_endpoints(connection, current_user.principal, wanted)
         successes = load_last_successes(connection, [row.id for row in found])
-    shown = listed(WEBHOOKS, found, wanted.limit, lambda row: row.id)
+    shown = listed(WEBHOOKS, found, wanted.limit)
     return page_answer(
         current_user,
         "webhooks/list.html",

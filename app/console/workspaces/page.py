@@ -37,7 +37,7 @@ def workspaces_page(current_user: CurrentUser) -> Answer:
     return page_answer(
         current_user,
         "workspaces/list.html",
-        **listed(PATH, found, wanted.limit, lambda row: row.id),
+        **listed(PATH, found, wanted.limit),
         names=workspace_names(current_user),
     )
 

@@ -1,45 +1,82 @@
-"""Routes of Bird's Destination management API, field for field."""
+"""Routes of Bird's Destination management API, field for field, and what all its routes share."""
 
+from typing import Any
 from uuid import UUID
 
-from app.access.guard import Requires
-from app.access.principal import Principal, Role
+from marshmallow import Schema, fields
+from sqlalchemy import Connection
+
+from app.access.guard import ADMIN, VIEWER
+from app.access.principal import Principal, actor_of
+from app.access.store import require_workspace
 from app.db.engine import Database
 from app.destinations import changes
-from app.destinations.api.http import (
-    ANSWER_HEADERS,
-    CHANGE_ERRORS,
-    DRY_RUN,
-    PATH,
-    DryRunView,
-    check_capability,
-    configuration_answer,
-    dry_run_answer,
-    make_change,
-    open_workspace,
-    policy_answer,
-    policy_view,
-)
 from app.destinations.api.schemas import (
     AllowBody,
     BlockBody,
+    CountryChangeView,
     DestinationManagement,
     DestinationManagementBlockResponse,
+    DryRunQuery,
     MapBody,
     WantedCountries,
     WantedMap,
 )
+from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
+from app.destinations.storage.load import EffectivePolicy, load_effective
 from app.kernel import errors as e
-from app.kernel.clock import Clock
-from app.web.bodies import JsonBody
-from app.web.conditions import CHANGE_HEADERS, change_reason
+from app.kernel.clock import Clock, rfc3339
+from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer, Routes, json_answer
 
-routes = Routes("Destination management", answer_headers=ANSWER_HEADERS)
-_MAP: JsonBody[WantedMap] = JsonBody(MapBody)
-_ALLOW: JsonBody[WantedCountries] = JsonBody(AllowBody)
-_BLOCK: JsonBody[WantedCountries] = JsonBody(BlockBody)
+
+class BlockedTrafficView(Schema):
+    """Messages of the last days that would have been refused."""
+
+    country = fields.String(required=True)
+    messages = fields.Integer(required=True)
+    segments = fields.Integer(required=True)
+
+
+class ReleasedTrafficView(Schema):
+    """Refusals of the last days that would have gone out."""
+
+    country = fields.String(required=True)
+    refusals = fields.Integer(required=True)
+
+
+class ImpactView(Schema):
+    """The effect of a change on recent traffic."""
+
+    days = fields.Integer(required=True, metadata={"example": 30})
+    would_block = fields.List(fields.Nested(BlockedTrafficView), required=True)
+    would_release = fields.List(fields.Nested(ReleasedTrafficView), required=True)
+
+
+class DryRunView(Schema):
+    """Answer with ``dry_run=true``: the effect of the change; nothing was changed."""
+
+    dry_run = fields.Boolean(required=True)
+    revision = fields.Integer(required=True, metadata={"description": "The current one."})
+    configuration = fields.Nested(DestinationManagement, required=True)
+    changes = fields.List(fields.Nested(CountryChangeView), required=True)
+    impact = fields.Nested(ImpactView, required=True)
+
+
+CAPABILITY = "sms"
+PATH = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
+CHANGE: dict[str, Any] = {
+    "query": DryRunQuery,
+    "headers": CHANGE_HEADERS,
+    "errors": (e.NotFound, e.DestinationsInherited, e.RevisionMismatch, e.ValidationFailed),
+}
+ROUTES: dict[str, Any] = {
+    "tag": "Destination management",
+    "answer_headers": {"ETag": "The revision of the policy, quoted; give it back in If-Match"},
+    "words": {"capability": CAPABILITY},
+}
+routes = Routes(**ROUTES)
 
 # The sentence of Bird's API.
 BLOCKED_MESSAGE = (
@@ -48,84 +85,113 @@ BLOCKED_MESSAGE = (
 )
 
 
-@routes.add(
-    "GET",
-    PATH,
-    guard=Requires(Role.VIEWER),
-    answers={200: DestinationManagement},
-    errors=(e.NotFound,),
-)
-def get_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+def open_workspace(
+    connection: Connection, principal: Principal, workspace_id: UUID
+) -> EffectivePolicy:
+    """Load the effective policy of a workspace.
+
+    Raises:
+        NotFound: the workspace is absent or another tenant's.
+    """
+    require_workspace(connection, principal, workspace_id)
+    return load_effective(connection, workspace_id)
+
+
+def make_change(
+    principal: Principal, workspace_id: UUID, change: PolicyChange, *, dry_run: bool
+) -> Changed:
+    """Make a change as the request asks for it."""
+    with get_service(Database).reading() as connection:
+        open_workspace(connection, principal, workspace_id)
+    change_request = ChangeRequest(
+        actor_of(principal), change_reason(), required_revisions(), dry_run
+    )
+    return get_service(ManageDestinations)(workspace_id, change, change_request)
+
+
+def policy_view(effective: EffectivePolicy) -> dict[str, Any]:
+    """Write a configuration field for field as Bird's API does."""
+    return {
+        "organizationId": str(effective.organization_id),
+        "workspaceId": str(effective.workspace_id),
+        "capabilityName": CAPABILITY,
+        "destinations": dict(effective.state.destinations),
+        "createdAt": rfc3339(effective.created_at),
+        "updatedAt": rfc3339(effective.updated_at),
+    }
+
+
+def policy_answer(effective: EffectivePolicy, body: Any, status: int = 200) -> Answer:
+    """Answer about a policy: its revision is the strong ``ETag``."""
+    return json_answer(body, status, {"ETag": f'"{effective.revision}"'})
+
+
+def changed_answer(changed: Changed, body: Any = None, status: int = 200) -> Answer:
+    """Answer a change with a body, or the configuration; a dry run with what it would do."""
+    effective = changed.effective
+    if changed.impact is None:
+        return policy_answer(effective, body or policy_view(effective), status)
+    would_be = {
+        "dry_run": True,
+        "revision": effective.revision,
+        "configuration": policy_view(effective),
+        "changes": [change.as_json() for change in changed.changes],
+        "impact": changed.impact,
+    }
+    return policy_answer(effective, would_be)
+
+
+@routes.add("GET", PATH, VIEWER, {200: DestinationManagement}, errors=(e.NotFound,))
+def get_destinations(principal: Principal, workspace_id: UUID) -> Answer:
     """Get the destination configuration of a workspace."""
     with get_service(Database).reading() as connection:
-        effective = open_workspace(connection, principal, workspace_id, capability)
+        effective = open_workspace(connection, principal, workspace_id)
     return policy_answer(effective, policy_view(effective))
 
 
-@routes.add(
-    "PUT",
-    PATH,
-    guard=Requires(Role.ADMIN),
-    body=_MAP,
-    query=DRY_RUN,
-    headers=CHANGE_HEADERS,
-    answers={200: (DestinationManagement, DryRunView)},
-    errors=CHANGE_ERRORS,
-)
-def replace_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+@routes.add("PUT", PATH, ADMIN, {200: (DestinationManagement, DryRunView)}, body=MapBody, **CHANGE)
+def replace_destinations(
+    principal: Principal, workspace_id: UUID, body: WantedMap, query: bool
+) -> Answer:
     """Replace the destination configuration; absent countries are blocked."""
-    check_capability(capability)
-    wanted = _MAP.read()
-    change = changes.replace_all(wanted.destinations, wanted.acknowledge_high_risk)
-    changed, dry_run = make_change(principal, workspace_id, capability, change)
-    return configuration_answer(changed, dry_run=dry_run)
+    change = changes.replace_all(body.destinations, body.acknowledge_high_risk)
+    return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 
 @routes.add(
     "POST",
     PATH + "/allow",
-    guard=Requires(Role.ADMIN),
-    body=_ALLOW,
-    query=DRY_RUN,
-    headers=CHANGE_HEADERS,
-    answers={200: (DestinationManagement, DryRunView)},
-    errors=CHANGE_ERRORS,
+    ADMIN,
+    {200: (DestinationManagement, DryRunView)},
+    body=AllowBody,
+    **CHANGE,
 )
-def allow_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+def allow_destinations(
+    principal: Principal, workspace_id: UUID, body: WantedCountries, query: bool
+) -> Answer:
     """Add countries to the allowed ones, for good or until a time."""
-    check_capability(capability)
-    wanted = _ALLOW.read()
-    if wanted.until is None:
-        change = changes.allow(wanted.destinations, wanted.acknowledge_high_risk)
+    countries, risks = body.destinations, body.acknowledge_high_risk
+    if body.until is None:
+        change = changes.allow(countries, risks)
     else:
-        now = get_service(Clock).now()
-        change = changes.allow_until(
-            wanted.destinations,
-            wanted.until,
-            change_reason(),
-            now,
-            acknowledged=wanted.acknowledge_high_risk,
-        )
-    changed, dry_run = make_change(principal, workspace_id, capability, change)
-    return configuration_answer(changed, dry_run=dry_run)
+        why, now = change_reason(), get_service(Clock).now()
+        change = changes.allow_until(countries, body.until, why, now, acknowledged=risks)
+    return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 
 @routes.add(
     "POST",
     PATH + "/block",
-    guard=Requires(Role.ADMIN),
-    body=_BLOCK,
-    query=DRY_RUN,
-    headers=CHANGE_HEADERS,
-    answers={200: (DestinationManagementBlockResponse, DryRunView)},
-    errors=CHANGE_ERRORS,
+    ADMIN,
+    {200: (DestinationManagementBlockResponse, DryRunView)},
+    body=BlockBody,
+    **CHANGE,
 )
-def block_destinations(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+def block_destinations(
+    principal: Principal, workspace_id: UUID, body: WantedCountries, query: bool
+) -> Answer:
     """Block countries; the entries stay visible as blocked."""
-    check_capability(capability)
-    change = changes.block(_BLOCK.read().destinations)
-    changed, dry_run = make_change(principal, workspace_id, capability, change)
-    if dry_run:
-        return dry_run_answer(changed)
-    body = {"message": BLOCKED_MESSAGE, "configuration": policy_view(changed.effective)}
-    return policy_answer(changed.effective, body)
+    change = changes.block(body.destinations)
+    changed = make_change(principal, workspace_id, change, dry_run=query)
+    shown = {"message": BLOCKED_MESSAGE, "configuration": policy_view(changed.effective)}
+    return changed_answer(changed, shown)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from marshmallow import fields, post_load
+from marshmallow import fields
 
 from app.destinations.api.schemas import MapBody, RuleBody, WantedRule
 from app.destinations.policy.evaluate import Rule
@@ -27,11 +27,8 @@ class WantedPolicy:
 class PolicyDocument(MapBody):
     """The body of ``PUT``, and the rules if there are any."""
 
+    makes = WantedPolicy
     rules = fields.List(fields.Nested(RuleBody))
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Any:
-        return WantedPolicy(**data)
 
 
 def document_of(state: PolicyState, now: datetime) -> dict[str, Any]:

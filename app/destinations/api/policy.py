@@ -1,157 +1,137 @@
-"""Routes of rules, inheritance and history."""
+"""Routes of rules, inheritance, history, checks, refusals, and of the provider's permissions."""
 
 from typing import Any
 from uuid import UUID
 
 from flask import Response
+from marshmallow import Schema, fields
 
-from app.access.guard import Requires
-from app.access.principal import Principal, Role
+from app.access.guard import ADMIN, VIEWER
+from app.access.principal import Principal
 from app.db.engine import Database
 from app.destinations import changes
-from app.destinations.api.history import load_history, render_revision, rule_changes, write_csv
-from app.destinations.api.http import (
-    ANSWER_HEADERS,
-    CHANGE_ERRORS,
-    DRY_RUN,
+from app.destinations.api.configuration import (
+    CHANGE,
     PATH,
+    ROUTES,
     DryRunView,
-    check_capability,
-    configuration_answer,
-    dry_run_answer,
+    changed_answer,
     make_change,
     open_workspace,
     policy_answer,
-    reader_of,
 )
+from app.destinations.api.history import load_history, render_revision, rule_changes, write_csv
 from app.destinations.api.schemas import (
+    CheckBody,
     DestinationManagement,
     HistoryFilter,
     HistoryQuery,
     InheritanceBody,
     InheritanceView,
+    RefusalPage,
+    RefusalQuery,
     RevisionPage,
     RuleBody,
     RulePage,
     RuleView,
+    VerdictList,
+    WantedCheck,
     WantedRule,
 )
+from app.destinations.geo_permissions.check import CheckProvider, load_permissions_view
+from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.policy.evaluate import Rule
-from app.destinations.storage.load import EffectivePolicy
+from app.destinations.refusals import RefusalFilter, load_counts, load_refusals, render_refusal
+from app.destinations.storage.load import EffectivePolicy, load_use_case_countries
 from app.destinations.storage.store import rule_json
+from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.ids import new_id
 from app.kernel.whole_numbers import read_whole_number
-from app.web.bodies import JsonBody, Query
-from app.web.conditions import CHANGE_HEADERS
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
 
-routes = Routes("Destination management", answer_headers=ANSWER_HEADERS)
-_RULE: JsonBody[WantedRule] = JsonBody(RuleBody)
-_INHERIT: JsonBody[bool] = JsonBody(InheritanceBody)
-_HISTORY: Query[HistoryFilter] = Query(HistoryQuery)
+routes = Routes(**ROUTES)
+_ABSENT = (e.NotFound,)
 
 
-@routes.add(
-    "GET",
-    PATH + "/rules",
-    guard=Requires(Role.VIEWER),
-    answers={200: RulePage},
-    errors=(e.NotFound,),
-)
-def list_rules(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+class ProviderView(Schema):
+    """The policy compared with the provider's geo permissions; country codes, sorted."""
+
+    allowed_here_closed_there = fields.List(
+        fields.String(), required=True, metadata={"example": ["CA"]}
+    )
+    closed_here_open_there = fields.List(
+        fields.String(), required=True, metadata={"example": ["BR"]}
+    )
+    high_risk = fields.List(fields.String(), required=True, metadata={"example": ["BR"]})
+    unsupported = fields.List(fields.String(), required=True, metadata={"example": []})
+    checked_at = fields.DateTime(required=True, allow_none=True)
+
+
+@routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, errors=_ABSENT)
+def list_rules(principal: Principal, workspace_id: UUID) -> Answer:
     """List the rules finer than the country map, oldest first."""
     with get_service(Database).reading() as connection:
-        effective = open_workspace(connection, principal, workspace_id, capability)
-    rules = reader_of(principal).rules(effective.state.rules, effective.owner_id)
+        effective = open_workspace(connection, principal, workspace_id)
+    rules = _reader_of(principal).rules(effective.state.rules, effective.owner_id)
     items = [rule_json(rule) for rule in rules]
     return policy_answer(effective, {"items": items, "next_page_token": None})
 
 
 @routes.add(
-    "POST",
-    PATH + "/rules",
-    guard=Requires(Role.ADMIN),
-    body=_RULE,
-    query=DRY_RUN,
-    headers=CHANGE_HEADERS,
-    answers={201: RuleView, 200: DryRunView},
-    errors=CHANGE_ERRORS,
+    "POST", PATH + "/rules", ADMIN, {201: RuleView, 200: DryRunView}, body=RuleBody, **CHANGE
 )
-def create_rule(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, query: bool) -> Answer:
     """Add a rule; one of the same kind and value takes the place of the older."""
-    check_capability(capability)
-    wanted = _RULE.read()
     now = get_service(Clock).now()
     rule = Rule(
         rule_id=new_id(),
-        kind=wanted.kind,
-        value=wanted.value,
-        action=wanted.action,
-        expires_at=wanted.expires_at,
-        reason=wanted.reason,
+        kind=body.kind,
+        value=body.value,
+        action=body.action,
+        expires_at=body.expires_at,
+        reason=body.reason,
         created_at=now,
     )
-    change = changes.add_rule(rule, now, wanted.acknowledge_high_risk)
-    changed, dry_run = make_change(principal, workspace_id, capability, change)
-    if dry_run:
-        return dry_run_answer(changed)
-    return policy_answer(changed.effective, rule_json(rule), 201)
+    change = changes.add_rule(rule, now, body.acknowledge_high_risk)
+    changed = make_change(principal, workspace_id, change, dry_run=query)
+    return changed_answer(changed, rule_json(rule), 201)
 
 
-@routes.add(
-    "DELETE",
-    PATH + "/rules/{rule_id}",
-    guard=Requires(Role.ADMIN),
-    query=DRY_RUN,
-    headers=CHANGE_HEADERS,
-    answers={204: None, 200: DryRunView},
-    errors=CHANGE_ERRORS,
-)
-def delete_rule(principal: Principal, workspace_id: UUID, capability: str, rule_id: UUID) -> Answer:
+@routes.add("DELETE", PATH + "/rules/{rule_id}", ADMIN, {204: None, 200: DryRunView}, **CHANGE)
+def delete_rule(principal: Principal, workspace_id: UUID, rule_id: UUID, query: bool) -> Answer:
     """Take a rule away."""
     change = changes.drop_rule(rule_id)
-    changed, dry_run = make_change(principal, workspace_id, capability, change)
-    if dry_run:
-        return dry_run_answer(changed)
+    changed = make_change(principal, workspace_id, change, dry_run=query)
+    if query:
+        return changed_answer(changed)
     return Response(status=204, headers={"ETag": f'"{changed.effective.revision}"'})
 
 
-@routes.add(
-    "GET",
-    PATH + "/inheritance",
-    guard=Requires(Role.VIEWER),
-    answers={200: InheritanceView},
-    errors=(e.NotFound,),
-)
-def get_inheritance(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+@routes.add("GET", PATH + "/inheritance", VIEWER, {200: InheritanceView}, errors=_ABSENT)
+def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
     """Return whether the workspace inherits, and which workspace owns the policy."""
     with get_service(Database).reading() as connection:
-        effective = open_workspace(connection, principal, workspace_id, capability)
+        effective = open_workspace(connection, principal, workspace_id)
     return policy_answer(effective, _inheritance(effective))
 
 
 @routes.add(
     "PUT",
     PATH + "/inheritance",
-    guard=Requires(Role.ADMIN),
-    body=_INHERIT,
-    query=DRY_RUN,
-    headers=CHANGE_HEADERS,
-    answers={200: (InheritanceView, DryRunView)},
-    errors=CHANGE_ERRORS,
+    ADMIN,
+    {200: (InheritanceView, DryRunView)},
+    body=InheritanceBody,
+    **CHANGE,
 )
-def set_inheritance(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+def set_inheritance(principal: Principal, workspace_id: UUID, body: bool, query: bool) -> Answer:
     """Follow the parent, or leave it and start from a copy of its policy."""
-    check_capability(capability)
-    change = changes.change_inheritance(inherit=_INHERIT.read())
-    changed, dry_run = make_change(principal, workspace_id, capability, change)
-    if dry_run:
-        return dry_run_answer(changed)
-    return policy_answer(changed.effective, _inheritance(changed.effective))
+    change = changes.change_inheritance(inherit=body)
+    changed = make_change(principal, workspace_id, change, dry_run=query)
+    return changed_answer(changed, _inheritance(changed.effective))
 
 
 def _inheritance(effective: EffectivePolicy) -> dict[str, Any]:
@@ -166,46 +146,101 @@ def _inheritance(effective: EffectivePolicy) -> dict[str, Any]:
 @routes.add(
     "GET",
     PATH + "/history",
-    guard=Requires(Role.VIEWER),
-    query=_HISTORY,
-    answers={200: (RevisionPage, "text/csv")},
-    errors=(e.NotFound,),
+    VIEWER,
+    {200: (RevisionPage, "text/csv")},
+    query=HistoryQuery,
+    errors=_ABSENT,
 )
-def list_history(principal: Principal, workspace_id: UUID, capability: str) -> Answer:
+def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter) -> Answer:
     """List the history, newest first, as JSON or CSV."""
-    wanted, reader = _HISTORY.read(), reader_of(principal)
+    reader = _reader_of(principal)
     with get_service(Database).reading() as connection:
-        effective = open_workspace(connection, principal, workspace_id, capability)
-        rows = load_history(connection, workspace_id, wanted)
-    if wanted.as_csv:
-        text = write_csv(rows, wanted.limit, reader)
+        effective = open_workspace(connection, principal, workspace_id)
+        rows = load_history(connection, workspace_id, query)
+    if query.as_csv:
+        text = write_csv(rows, query.limit, reader)
         return Response(text, mimetype="text/csv", headers={"ETag": f'"{effective.revision}"'})
     rules = rule_changes(rows, reader)
-    body = page(
-        rows,
-        wanted.limit,
-        lambda row: row.id,
-        lambda row: render_revision(row, rules[row.revision], reader),
-    )
-    return policy_answer(effective, body)
+    shown = page(rows, query.limit, lambda row: render_revision(row, rules[row.revision], reader))
+    return policy_answer(effective, shown)
 
 
 @routes.add(
     "POST",
     PATH + "/history/{revision}/restore",
-    guard=Requires(Role.ADMIN),
-    query=DRY_RUN,
-    headers=CHANGE_HEADERS,
-    answers={200: (DestinationManagement, DryRunView)},
-    errors=(e.BadRequest, *CHANGE_ERRORS),
+    ADMIN,
+    {200: (DestinationManagement, DryRunView)},
+    **CHANGE | {"errors": (e.BadRequest, *CHANGE["errors"])},
 )
 def restore_revision(
-    principal: Principal, workspace_id: UUID, capability: str, revision: str
+    principal: Principal, workspace_id: UUID, revision: str, query: bool
 ) -> Answer:
     """Go back to how the policy was after a revision; this is a revision of its own."""
     number = read_whole_number(revision)
     if number is None:
         raise e.BadRequest("revision in the path is not a number.")
     change = changes.restore_policy(number, get_service(Clock).now())
-    changed, dry_run = make_change(principal, workspace_id, capability, change)
-    return configuration_answer(changed, dry_run=dry_run)
+    return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
+
+
+def _reader_of(principal: Principal) -> PolicyReader:
+    return PolicyReader(principal.role, lambda one: principal.workspace_id in {None, one})
+
+
+@routes.add("POST", PATH + "/check", VIEWER, {200: VerdictList}, body=CheckBody, errors=_ABSENT)
+def check_numbers(principal: Principal, workspace_id: UUID, body: WantedCheck) -> Answer:
+    """Judge up to 1,000 numbers as a send would, without sending."""
+    countries = None
+    with get_service(Database).reading() as connection:
+        effective = open_workspace(connection, principal, workspace_id)
+        geo_permissions = load_geo_permissions(connection, workspace_id)
+        if body.use_case_id is not None:
+            try:
+                countries = load_use_case_countries(connection, workspace_id, body.use_case_id)
+            except e.NotFound as problem:
+                unknown = {"$.use_case_id": ["There is no such use case in this workspace."]}
+                raise e.ValidationFailed(unknown) from problem
+    policy = effective.policy(countries)
+    verdicts = evaluate_numbers(body.numbers, policy, geo_permissions, get_service(Clock).now())
+    return policy_answer(effective, {"verdicts": verdicts})
+
+
+@routes.add(
+    "GET", PATH + "/refusals", VIEWER, {200: RefusalPage}, query=RefusalQuery, errors=_ABSENT
+)
+def list_refusals(principal: Principal, workspace_id: UUID, query: RefusalFilter) -> Answer:
+    """List refusals, newest first, with counts by day, country and code."""
+    with get_service(Database).reading() as connection:
+        effective = open_workspace(connection, principal, workspace_id)
+        rows = load_refusals(connection, workspace_id, query)
+        counts = load_counts(connection, workspace_id, get_service(Clock).now())
+    return policy_answer(effective, page(rows, query.limit, render_refusal) | {"counts": counts})
+
+
+@routes.add("GET", PATH + "/provider", VIEWER, {200: ProviderView}, errors=_ABSENT)
+def get_provider(principal: Principal, workspace_id: UUID) -> Answer:
+    """Compare the policy with Twilio's geo permissions as last asked."""
+    with get_service(Database).reading() as connection:
+        effective = open_workspace(connection, principal, workspace_id)
+        view = load_permissions_view(connection, effective, get_service(Clock).now())
+    return policy_answer(effective, view.as_json())
+
+
+@routes.add(
+    "POST",
+    PATH + "/provider",
+    ADMIN,
+    {200: ProviderView},
+    errors=(e.NotFound, e.ProviderMisconfigured, e.ProviderUnavailable),
+)
+def check_provider(principal: Principal, workspace_id: UUID) -> Answer:
+    """Ask Twilio for the workspace's geo permissions now, and compare the policy with them."""
+    with get_service(Database).reading() as connection:
+        open_workspace(connection, principal, workspace_id)
+    checked = get_service(CheckProvider)(workspace_id)
+    if not checked:
+        raise e.ProviderMisconfigured("This workspace has no account at the provider.")
+    (one,) = checked
+    if one.problem is not None:
+        raise e.ProviderMisconfigured if one.problem.is_misconfigured else e.ProviderUnavailable
+    return policy_answer(one.effective, one.view.as_json())

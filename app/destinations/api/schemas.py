@@ -3,9 +3,10 @@
 Source: Bird, Destination management API, and its extensions here.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
@@ -16,8 +17,8 @@ from app.destinations.refusals import RefusalFilter
 from app.kernel.countries import is_country
 from app.kernel.number_prefixes import problem_of_prefix
 from app.kernel.phone import is_e164, problem_of_number
-from app.web.fields import Country, Id, StrictSchema, Text, TextMap, Timestamp, one_of
-from app.web.pages import PageQuery
+from app.web.fields import Choice, Country, Id, StrictSchema, Text, TextMap, Timestamp, one_of
+from app.web.pages import PageQuery, page_of
 
 MAX_NUMBERS = 1000
 _RULE_KINDS = (RuleKind.COUNTRY, RuleKind.PREFIX, RuleKind.NUMBER)
@@ -42,7 +43,7 @@ class WantedCountries:
     """Countries to allow or block."""
 
     destinations: list[str]
-    acknowledge_high_risk: list[str]
+    acknowledge_high_risk: list[str] = field(default_factory=list)
     until: datetime | None = None
 
 
@@ -95,56 +96,43 @@ class CountriesBody(StrictSchema):
 class MapBody(CountriesBody):
     """Body of ``PUT``: the whole country map; absent countries are blocked."""
 
+    makes: ClassVar[Callable[..., Any]] = WantedMap
     destinations = TextMap(required=True, metadata=_MAP)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> WantedMap:
-        return WantedMap(**data)
 
 
 class BlockBody(CountriesBody):
     """Body of ``POST …/block``."""
 
+    makes = WantedCountries
     destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
-        return WantedCountries(data["destinations"], [])
 
 
 class AllowBody(CountriesBody):
     """Body of ``POST …/allow``; ``until`` makes it an allowance that ends by itself."""
 
+    makes = WantedCountries
     destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
     until = Timestamp(load_default=None, allow_none=True)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> WantedCountries:
-        return WantedCountries(**data)
 
 
 class RuleBody(StrictSchema):
     """Body of ``POST …/rules``."""
 
-    kind = fields.String(required=True, validate=one_of(_RULE_KINDS), metadata=_KIND)
+    makes = WantedRule
+    kind = Choice(RuleKind, _RULE_KINDS, required=True, metadata=_KIND)
     value = Text(required=True, metadata=_VALUE)
-    action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
+    action = Choice(Access, required=True, metadata=_ACTION)
     reason = Text(load_default=None, allow_none=True, validate=validate.Length(max=_MAX_REASON))
     expires_at = Timestamp(load_default=None, allow_none=True)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
 
     @validates_schema(skip_on_field_errors=True)
     def _check_value(self, data: dict[str, Any], **_: Any) -> None:
-        problem = _problem_of_value(RuleKind(data["kind"]), data["value"])
+        problem = _problem_of_value(data["kind"], data["value"])
         if problem is not None:
             raise ValidationError({"value": [problem]})
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> WantedRule:
-        kind, action = RuleKind(data.pop("kind")), Access(data.pop("action"))
-        return WantedRule(kind=kind, action=action, **data)
 
 
 def _problem_of_value(kind: RuleKind, value: str) -> str | None:
@@ -170,6 +158,7 @@ class InheritanceBody(StrictSchema):
 class CheckBody(StrictSchema):
     """Body of ``POST …/check``."""
 
+    makes = WantedCheck
     numbers = fields.List(
         Text(validate=validate.Length(max=64)),
         required=True,
@@ -178,23 +167,16 @@ class CheckBody(StrictSchema):
     )
     use_case_id = Id(load_default=None, allow_none=True)
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> WantedCheck:
-        return WantedCheck(**data)
 
-
-class RefusalQuery(PageQuery, StrictSchema):
+class RefusalQuery(PageQuery):
     """Query of ``GET …/refusals``."""
 
+    makes = RefusalFilter
     country = Country()
     code = Text()
     use_case_id = Id()
     after = Timestamp()
     before = Timestamp()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> RefusalFilter:
-        return RefusalFilter(**data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +188,7 @@ class HistoryFilter:
     as_csv: bool = False
 
 
-class HistoryQuery(PageQuery, StrictSchema):
+class HistoryQuery(PageQuery):
     """Query of ``GET …/history``."""
 
     format = fields.String(load_default="json", validate=one_of(("json", "csv")))
@@ -248,11 +230,7 @@ class RuleView(Schema):
     created_at = fields.DateTime(required=True, allow_none=True)
 
 
-class RulePage(Schema):
-    """The rules of a policy, oldest first."""
-
-    items = fields.List(fields.Nested(RuleView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+RulePage = page_of(RuleView, "The rules of a policy, oldest first.")
 
 
 class InheritanceView(Schema):
@@ -313,11 +291,7 @@ class RevisionView(Schema):
     rules = fields.List(fields.Nested(RuleView), required=True)
 
 
-class RevisionPage(Schema):
-    """The history of a policy, newest first."""
-
-    items = fields.List(fields.Nested(RevisionView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+RevisionPage = page_of(RevisionView, "The history of a policy, newest first.")
 
 
 class VerdictView(Schema):

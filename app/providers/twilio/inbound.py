@@ -34,10 +34,10 @@ routes = Routes("Twilio webhooks")
 @routes.add(
     "POST",
     INBOUND_PATH,
-    guard=SignedByTwilio(),
+    SignedByTwilio(),
+    {200: "text/xml"},
     form=_EXAMPLE,
     headers=SIGNATURE_HEADER,
-    answers={200: "text/xml"},
     errors=(e.UnsupportedMediaType, e.Forbidden, e.PayloadTooLarge, e.ServiceUnavailable),
 )
 def sms_inbound(signed: SignedForm) -> Answer:

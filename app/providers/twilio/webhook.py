@@ -31,10 +31,10 @@ routes = Routes("Twilio webhooks")
 @routes.add(
     "POST",
     STATUS_PATH,
-    guard=SignedByTwilio(),
+    SignedByTwilio(),
+    {204: None},
     form=_EXAMPLE,
     headers=SIGNATURE_HEADER,
-    answers={204: None},
     errors=(e.UnsupportedMediaType, e.Forbidden, e.PayloadTooLarge, e.ServiceUnavailable),
 )
 def sms_status(signed: SignedForm) -> Answer:
