@@ -73,7 +73,7 @@ def send_sms(token_hash: str, body: SendRequest) -> Answer:
     try:
         idempotent = _idempotent_request()
     except e.PublicError:
-        # A key that may not send is told so before its body is.
+        # A missing permission is reported before problems of the body.
         _SENDER.admit(token_hash)
         raise
     call = SendCall(
@@ -89,10 +89,9 @@ def send_sms(token_hash: str, body: SendRequest) -> Answer:
 
 
 def send_or_wait(call: SendCall) -> Sent:
-    """Send; where no place is free, ask the server to run the current request again.
+    """Send a message; if no place is free, the server runs the request again.
 
-    Raises:
-        PublicError: as `SendMessage`; `RateLimited` also where the request runs again.
+    Raises the errors of `SendMessage`, and `RateLimited` also if the request runs again.
     """
     try:
         return get_service(SendMessage)(call)
@@ -120,7 +119,7 @@ def list_sms(principal: Principal, query: MessageFilter) -> Json:
 
 @routes.add("GET", "/v1/sms/{message_id}", VIEWER, {200: MessageView}, errors=(e.NotFound,))
 def get_sms(principal: Principal, message_id: UUID) -> Json:
-    """Fetch one message."""
+    """Show one message."""
     with get_service(Database).reading() as connection:
         found = load_message(connection, principal, message_id, get_service(Clock).now())
     if found is None:

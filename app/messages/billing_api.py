@@ -1,4 +1,4 @@
-"""Routes of the price of a message, and of feedback about it."""
+"""Routes of the price of a message, and of its conversion feedback."""
 
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ routes = Routes("SMS")
 
 
 class PriceView(Schema):
-    """What a message is estimated to cost, and what it cost."""
+    """The estimated and the actual price of a message."""
 
     currency = fields.String(
         required=True,
@@ -42,7 +42,7 @@ class PriceView(Schema):
 
 
 class TrueOrFalse(fields.Boolean):
-    """A boolean, and nothing that merely equals one."""
+    """A boolean; marshmallow's own also takes 1 and "yes"."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(value, bool):
@@ -72,7 +72,7 @@ class FeedbackView(Schema):
 
 @routes.add("GET", "/v1/sms/{message_id}/price", VIEWER, {200: PriceView}, errors=(e.NotFound,))
 def get_sms_price(principal: Principal, message_id: UUID) -> Json:
-    """Show what a message is estimated to cost, and what it cost."""
+    """Show the estimated and the actual price of a message."""
     with get_service(Database).reading() as connection:
         found = load_price(connection, principal, message_id, get_service(Clock).now())
     if found is None:
@@ -89,7 +89,7 @@ def get_sms_price(principal: Principal, message_id: UUID) -> Json:
     errors=(e.NotFound,),
 )
 def post_sms_feedback(principal: Principal, message_id: UUID, body: Feedback) -> Answer:
-    """Report whether a message converted; the last report stands, and a repeat changes nothing."""
+    """Report whether a message converted; the last report counts."""
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
         stored = store_feedback(connection, principal, message_id, body, now)

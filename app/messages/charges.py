@@ -1,8 +1,8 @@
-"""What the provider charged for messages, read from its lists of what an account sent.
+"""Reads the provider's charges from its lists of sent messages.
 
-A status callback tells no price, and the provider fixes it some time after the message has ended.
-So each account is asked for what it sent, soon and once more a day later, some hundred messages at
-a time and only where one of ours has no price yet.
+Status callbacks contain no price, and the provider sets it some time after the final status. Each
+account is asked soon after a send and again a day later, some hundred messages at a time and only
+if one of our messages has no price.
 """
 
 from collections.abc import Iterable
@@ -32,10 +32,10 @@ _JOB = "charges"
 _EVERY = timedelta(minutes=10)
 _LEASE = timedelta(hours=1)
 _AT_ONCE = timedelta(hours=6)
-# How far a first look goes back.
+# The period of the first reading.
 _FIRST = timedelta(days=1)
 
-# Until when the charges of an account were read, by each look.
+# Until when the charges of an account were read, by `Look`.
 charge_checks = Table(
     "charge_checks",
     metadata,
@@ -47,7 +47,7 @@ charge_checks = Table(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a period: it waits so long, and takes what was sent so much later."""
+    """One reading of a period: its delay, and the length of the period."""
 
     name: str
     waits: timedelta
@@ -60,7 +60,7 @@ LATE = Look("late", timedelta(hours=25), timedelta(hours=12))
 
 @dataclass(frozen=True, slots=True)
 class CollectCharges:
-    """Reads what the provider charged; one of many workers does it."""
+    """Reads the provider's charges, in one of many workers."""
 
     database: Database
     source: ChargeSource
@@ -85,7 +85,7 @@ class CollectCharges:
         return 0
 
     def collect(self, since: datetime) -> int:
-        """Read the charges of everything sent since a time now; return how many were stored."""
+        """Read the charges of all messages since a time; return how many were stored."""
         now, found = self.clock.now(), 0
         for account in self._accounts(now):
             try:
@@ -95,7 +95,7 @@ class CollectCharges:
         return found
 
     def _accounts(self, now: datetime) -> list[ProviderAccount]:
-        """List the accounts that workspaces use, without those that refuse to be asked."""
+        """List the linked accounts that do not refuse to be asked."""
         used = select(workspaces.c.account_sid)
         query = select(provider_accounts).where(provider_accounts.c.sid.in_(used))
         with self.database.reading() as connection:
@@ -143,7 +143,7 @@ _STORE = (
 
 
 def store_charges(connection: Connection, account_sid: str, charges: Iterable[Charge]) -> int:
-    """Store what messages cost that have no price yet; return how many were given."""
+    """Store missing prices; return the number of given charges."""
     values = [
         {"sid": c.message_sid, "account": account_sid, "charged": c.price, "unit": c.price_unit}
         for c in charges
@@ -154,7 +154,7 @@ def store_charges(connection: Connection, account_sid: str, charges: Iterable[Ch
 def _lacks_price(
     connection: Connection, account_sid: str, since: datetime, until: datetime
 ) -> bool:
-    """Say whether an accepted message of a period has no price; an index of workspaces leads."""
+    """Whether an accepted message of a period has no price; uses an index by workspace."""
     own = select(workspaces.c.id).where(workspaces.c.account_sid == account_sid)
     columns = messages.c
     query = (

@@ -1,8 +1,8 @@
 """The times at which the provider is asked about a message. Pure.
 
-Unsettled submissions: from 60 s on, until 15 minutes. Accepted messages: after 15 min, 1 h, 6 h, 24
-h and 72 h; routes without delivery receipts then stay at `sent`. A submission without a trace may
-be sent again after 2, 3 and 5 minutes.
+Unsettled submissions: after 60 s, until 15 minutes. Accepted messages: after 15 min, 1 h, 6 h, 24 h
+and 72 h; without delivery receipts they then stay `sent`. A submission without a trace may be sent
+again after 2, 3 and 5 minutes.
 """
 
 from datetime import datetime, timedelta
@@ -21,17 +21,17 @@ ACCEPTED_CHECKS = (
     timedelta(hours=72),
 )
 
-# Who could not be asked is tried again soon, until a day after the last time to ask.
+# After a failure to ask, try again soon, until a day after the last check.
 _TRY_AGAIN = timedelta(minutes=5)
 TRIED_UNTIL = ACCEPTED_CHECKS[-1] + timedelta(hours=24)
 
-# How long after the last creation nothing may be found before the next; there are no more.
+# The pauses before each resend, since the last creation; no further resends.
 RESEND_PAUSES = (timedelta(seconds=120), timedelta(seconds=180), timedelta(seconds=300))
 _RESENDS_END = UNSETTLED_GIVEN_UP - RESEND_PAUSES[0]
 
 
-# An account that refuses our credentials is asked ever more seldom. So is one that does not answer,
-# which may do so again at any time: it is asked sooner.
+# An account that refuses our credentials is asked less and less often. A silent account, which may
+# answer again at any time, is asked sooner.
 _REFUSED_FIRST = timedelta(minutes=1)
 _REFUSED_LONGEST = timedelta(hours=6)
 _SILENT_FIRST = _OFTEN
@@ -39,23 +39,22 @@ _SILENT_LONGEST = _TRY_AGAIN
 
 
 def is_given_up(created_at: datetime, now: datetime) -> bool:
-    """Say whether an unsettled submission has been looked for long enough."""
     return now - created_at >= UNSETTLED_GIVEN_UP
 
 
 def next_unsettled_check(created_at: datetime, now: datetime) -> datetime:
-    """Return when to look again for an unsettled submission; the last look is at its end."""
+    """Return the next check of an unsettled submission; the last one is at its end."""
     pause = _OFTEN if now - created_at < _OFTEN_UNTIL else _SELDOM
     return min(now + pause, max(created_at + UNSETTLED_GIVEN_UP, now + _OFTEN))
 
 
 def next_unclear_check(created_at: datetime, now: datetime) -> datetime | None:
-    """Return when to look again for what cannot be told apart; None after the last time."""
+    """Return the next check of an ambiguous match; None after the last one."""
     return next_accepted_check(created_at, max(now, created_at + UNSETTLED_GIVEN_UP))
 
 
 def next_unsettled_try(created_at: datetime, now: datetime) -> datetime | None:
-    """Return when to ask again about an unsettled submission that could not be asked about.
+    """Return the next try for an unsettled submission after a failure to ask.
 
     After two hours the pauses grow: each is a small part of its age, within bounds.
     """
@@ -66,12 +65,10 @@ def next_unsettled_try(created_at: datetime, now: datetime) -> datetime | None:
 
 
 def ask_refusing_account(failures: int, now: datetime) -> datetime:
-    """Return when to ask again of an account that has refused so often in a row."""
     return now + min(_doubled(_REFUSED_FIRST, failures), _REFUSED_LONGEST)
 
 
 def ask_silent_account(failures: int, now: datetime) -> datetime:
-    """Return when to ask again of an account that was found silent so often in a row."""
     return now + min(_doubled(_SILENT_FIRST, failures), _SILENT_LONGEST)
 
 
@@ -82,17 +79,17 @@ def _doubled(pause: timedelta, failures: int) -> timedelta:
 def may_resend(
     created_at: datetime, resent_at: datetime | None, resends: int, asked_at: datetime
 ) -> bool:
-    """Return whether a submission without a trace may be sent again now."""
+    """Whether a submission without a trace may be sent again now."""
     if resends >= len(RESEND_PAUSES) or asked_at - created_at > _RESENDS_END:
         return False
     return asked_at - (resent_at or created_at) >= RESEND_PAUSES[resends]
 
 
 def next_accepted_check(created_at: datetime, now: datetime) -> datetime | None:
-    """Return when to ask again about an accepted message; None after the last time."""
+    """Return the next check of an accepted message; None after the last one."""
     return next((created_at + age for age in ACCEPTED_CHECKS if created_at + age > now), None)
 
 
 def next_try(created_at: datetime, now: datetime) -> datetime | None:
-    """Return when to ask again about an accepted message that could not be asked about."""
+    """Return the next try for an accepted message after a failure to ask, or None."""
     return now + _TRY_AGAIN if now - created_at < TRIED_UNTIL else None

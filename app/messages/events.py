@@ -1,4 +1,4 @@
-"""SQL that writes an event of a message which no delivery report brought."""
+"""SQL of message events that do not come from a delivery report."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,6 @@ def add_event_of_message(
     reason: Reason | None,
     error_code: int | None = None,
 ) -> None:
-    """Add an event to a message."""
     connection.execute(
         insert(message_events).values(
             id=new_id(),
@@ -35,7 +34,7 @@ def add_event_of_message(
 
 
 def note_unclear(connection: Connection, message_id: UUID, now: datetime) -> bool:
-    """Note once that the provider may have a message and nothing tells which; it stays pending."""
+    """Record once that the provider's candidates are ambiguous; the message stays pending."""
     of_message = (
         message_events.c.message_id == message_id,
         message_events.c.reason == Reason.UNCLEAR.value,

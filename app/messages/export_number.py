@@ -1,7 +1,7 @@
-"""Everything that is held about one number, for the person who asks.
+"""All stored data about one number, to answer a request of that person.
 
-What was pseudonymised is found by the number's pseudonym. Refusals keep masked numbers only, which
-cannot be attributed to a person, so they are left out.
+Pseudonymised rows are found by the number's pseudonym. Refusals contain masked numbers only, which
+do not identify a person, so they are left out.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from app.messages.tables import idempotency_keys, message_events, messages
 from app.use_cases.tables import opt_outs, recipient_consents
 from app.webhooks.tables import webhook_events
 
-# Where a number stands by itself, as it is or as its pseudonym.
+# Columns with a number or its pseudonym.
 HOLDS_NUMBER: Mapping[Table, tuple[str, ...]] = {
     messages: ("to_number", "sent_number"),
     webhook_events: ("to_number",),
@@ -36,7 +36,7 @@ HOLDS_NUMBER: Mapping[Table, tuple[str, ...]] = {
 def export_number(
     connection: Connection, number: PhoneNumber, pseudonym: str, now: datetime
 ) -> dict[str, Any]:
-    """Return the rows about a number, by table, and its rules in the history of policies."""
+    """Return the rows about a number by table, and its rules in policy histories."""
     held: dict[str, list[dict[str, Any]]] = {}
     for table, names in HOLDS_NUMBER.items():
         is_about = or_(*(table.c[name].in_([number, pseudonym]) for name in names))

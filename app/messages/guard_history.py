@@ -1,4 +1,4 @@
-"""Messages of the past, for guards."""
+"""Past messages, for guards."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -42,7 +42,7 @@ _LOOKED_AT = (
 
 
 class GuardHistory:
-    """The port `app.guards.history.MessageHistory` over the table of messages."""
+    """Implements `app.guards.history.MessageHistory`."""
 
     def minutes(
         self, connection: Connection, workspace_id: UUID, day: date
@@ -72,7 +72,7 @@ class GuardHistory:
     def in_order(
         self, database: Database, workspace_id: UUID, since: datetime
     ) -> Iterator[PastMessage]:
-        """Read messages from a time on, oldest first, some thousand at a time."""
+        """Read messages from a time on, oldest first, in batches."""
         columns = messages.c
         after = first_id_at(since)
         while True:
@@ -86,7 +86,7 @@ class GuardHistory:
     def by_number(
         self, database: Database, workspace_id: UUID, since: datetime
     ) -> Iterator[PastMessage]:
-        """Read messages from a time on, number by number, some thousand at a time."""
+        """Read messages from a time on, sorted by number, in batches."""
         key = tuple_(messages.c.to_number, messages.c.id)
         in_order = _past(workspace_id, first_id_at(since)).order_by(
             messages.c.to_number, messages.c.id
@@ -100,7 +100,7 @@ class GuardHistory:
             query = in_order.where(key > tuple_(rows[-1].to_number, rows[-1].id))
 
     def ended(self, connection: Connection, since: datetime) -> Iterable[EndedMessages]:
-        """Sum up the messages of all workspaces that have ended since a time, by number."""
+        """Sum up the finished messages of all workspaces since a time, by number."""
         columns, events = messages.c, message_events.c
         keys = (columns.workspace_id, columns.to_number, func.coalesce(columns.country, ""))
         is_delivered = events.status == Status.DELIVERED.value
@@ -120,7 +120,7 @@ class GuardHistory:
         value: str,
         period: Period,
     ) -> tuple[int, int]:
-        """Count the messages to a range or country that ended in a period, and the delivered."""
+        """Count the finished and the delivered messages to a range or country in a period."""
         columns = messages.c
         since, until = period
         delivered = columns.delivered_at < until

@@ -1,4 +1,4 @@
-"""The lifecycle of a message: which reported status may follow which. Pure and total.
+"""The lifecycle of a message: the permitted transitions between statuses. Pure and total.
 
 Source: the statuses of Twilio's Message resource. pending 0 < sent 1 < delivered, undelivered,
 failed 2; a status only moves upward.
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Our statuses; the last three are terminal."""
+    """The last three are terminal."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -19,12 +19,10 @@ class Status(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Return how far this status is in a message's life."""
         return _RANKS[self]
 
     @property
     def is_terminal(self) -> bool:
-        """Say whether a message's life ends here."""
         return self.rank == _TERMINAL
 
 
@@ -39,7 +37,7 @@ _RANKS = {
 
 
 class Reason(StrEnum):
-    """The reason why a report changed nothing, or the origin of a status."""
+    """Why a report changed nothing, or the origin of a status."""
 
     DUPLICATE = "duplicate"
     REGRESSION = "regression"
@@ -86,21 +84,19 @@ def transition(current: Status, reported: Status) -> Decision:
         return Decision(applied=False, reason=Reason.DUPLICATE, adds_effects=True)
     if reported.is_terminal:
         return Decision(applied=False, reason=Reason.CONFLICT, adds_effects=False)
-    # A late `sent` still tells when the carrier took the message.
+    # A late `sent` still has the time of the hand-off to the carrier.
     return Decision(applied=False, reason=Reason.REGRESSION, adds_effects=reported is Status.SENT)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportEffects:
-    """Which facts come with a reported status."""
-
     hand_off: bool
     delivery: bool
     error: bool
 
 
 def effects_of(reported: Status) -> ReportEffects:
-    """Say which facts come with a status: hand-off with segments, delivery, error with its code."""
+    """Return the facts that come with a status: hand-off, delivery, error."""
     return ReportEffects(
         hand_off=reported in {Status.SENT, Status.DELIVERED, Status.UNDELIVERED},
         delivery=reported is Status.DELIVERED,

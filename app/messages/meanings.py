@@ -1,4 +1,4 @@
-"""Meanings of refusals by public code, with remedies, for people."""
+"""Explanations of error codes and refusals, with remedies."""
 
 _PAGE = "https://www.twilio.com/docs/api/errors/"
 
@@ -77,12 +77,10 @@ _MEANINGS: dict[int, str] = {
 
 
 def code_meaning(code: int) -> str | None:
-    """Return the meaning of a code; None if unknown."""
     return _MEANINGS.get(code)
 
 
 def code_page(code: int) -> str:
-    """Return the address of the vendor's page about a code."""
     return f"{_PAGE}{code}"
 
 
@@ -109,7 +107,7 @@ _REFUSALS: dict[str, str] = {
     "IdempotencyConflict": "The same send is still running.",
     "IdempotencyKeyReused": "This form was sent before with other values.",
 }
-# Those that are listed with the refusals; the others are told to the sender alone.
+# Codes that are listed as refusals; other errors are only returned to the sender.
 LISTED_CODES = (
     "BrandSuspended",
     "CampaignNotVerified",
@@ -126,5 +124,5 @@ LISTED_CODES = (
 
 
 def refusal_meaning(code: str) -> str | None:
-    """Return the meaning of a public code; None if it is no refusal of a send."""
+    """Return the meaning of a public code; None if it is not a refusal of a send."""
     return _REFUSALS.get(code)

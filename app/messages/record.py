@@ -16,8 +16,6 @@ from app.messages.tables import messages
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """One outbound message."""
-
     id: UUID
     use_case_id: UUID
     message_sid: str | None
@@ -38,20 +36,19 @@ RECORD_COLUMNS = tuple(messages.c[name] for name in MessageRecord.__slots__)
 
 
 def record_from(row: AnyRow) -> MessageRecord:
-    """Read a message out of a row that has `RECORD_COLUMNS`."""
+    """Read a message from a row with `RECORD_COLUMNS`."""
     values = {name: getattr(row, name) for name in MessageRecord.__slots__}
     return MessageRecord(**values | {"status": Status(row.status)})
 
 
 def load_record(connection: Connection, message_id: UUID) -> MessageRecord | None:
-    """Load a message by its id, whoever asks."""
+    """Load a message by id, without regard to tenants."""
     query = select(*RECORD_COLUMNS).where(messages.c.id == message_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else record_from(row)
 
 
 def render_message(message: MessageRecord) -> dict[str, Any]:
-    """Write a message with exactly the fields of the API."""
     shown: dict[str, Any] = {}
     for name in MessageRecord.__slots__:
         value = getattr(message, name)
@@ -62,7 +59,6 @@ def render_message(message: MessageRecord) -> dict[str, Any]:
 
 
 def render_for(message: MessageRecord, role: Role) -> dict[str, Any]:
-    """Write a message as a role sees it."""
     return render_message(
         replace(
             message,

@@ -17,8 +17,6 @@ KINDS_WITH_EFFECTS = frozenset({RefusalKind.RECIPIENT_OPTED_OUT, RefusalKind.DES
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The recipient of a message and its account."""
-
     workspace_id: UUID
     use_case_id: UUID
     account_sid: str
@@ -34,9 +32,10 @@ def record_refusal_effects(
     known_at: datetime,
     now: datetime,
 ) -> None:
-    """Keep an opt-out or a closed country; told again, it changes nothing.
+    """Store an opt-out or a closed country; a repeat changes nothing.
 
-    ``known_at`` is when the refused message was created: what the recipient said later counts more.
+    ``known_at`` is the creation time of the refused message: a later keyword of the recipient
+    takes precedence.
     """
     if kind is RefusalKind.RECIPIENT_OPTED_OUT:
         opt_out = OptOut(

@@ -18,7 +18,7 @@ _LAST_BMP = "\uffff"
 
 
 def count_segments(text: str) -> int:
-    """Count the segments of a text as it is sent, without look-alike replacement."""
+    """Count the segments of a text without look-alike replacement."""
     if _GSM.issuperset(text):
         if _EXTENSION.isdisjoint(text):
             return _count_alike(len(text), _GSM_SINGLE, _GSM_PART)
@@ -29,7 +29,7 @@ def count_segments(text: str) -> int:
 
 
 def _count_alike(places: int, single: int, part: int) -> int:
-    """Count where each character takes one place."""
+    """Count segments if each character takes one place."""
     return 1 if places <= single else -(-places // part)
 
 

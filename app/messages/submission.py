@@ -1,18 +1,18 @@
 """The states of a submission, and which of them make it a message. Pure.
 
-A submission is written before the provider is called. It is a visible message when the provider
+A submission is written before the provider is called. It is a visible message if the provider
 accepted it or may have; a definite refusal never becomes one.
 """
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-# No call lasts longer: connecting again and again ends after 3 s, one answer is awaited for 10 s.
+# No call lasts longer: retries of the connection end after 3 s, the answer may take 10 s.
 CALL_LIMIT = timedelta(seconds=30)
 
 
 class Submission(StrEnum):
-    """How far the provider call of a submission came."""
+    """The state of the provider call of a submission."""
 
     OPEN = "open"
     ACCEPTED = "accepted"
@@ -23,7 +23,7 @@ class Submission(StrEnum):
 
 
 class SidSource(StrEnum):
-    """How a message's SID was learnt; only what was found in a list is a guess."""
+    """The source of a message's SID; only one from a list is a guess."""
 
     ANSWER = "answer"
     CALLBACK = "callback"

@@ -25,7 +25,7 @@ from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 from app.kernel.ids import NO_ID
 
-# Unsettled submissions have an index of their own: overdue repairs never delay them.
+# Unsettled submissions have a separate index, so that overdue repairs never delay them.
 IS_UNSETTLED = text("submission IN ('open', 'unconfirmed')")
 IS_SETTLED = text("submission NOT IN ('open', 'unconfirmed')")
 _DUE_UNSETTLED = text("check_at IS NOT NULL AND submission IN ('open', 'unconfirmed')")
@@ -33,7 +33,7 @@ _DUE_SETTLED = text("check_at IS NOT NULL AND submission NOT IN ('open', 'unconf
 _IS_KEPT = text("sent_number IS NOT NULL")
 _HAS_BODY = text("body IS NOT NULL")
 _HAS_NUMBER = text("to_number LIKE '+%'")
-# What a `sent` changes is in neither condition: that update stays within its page.
+# Neither condition has a column that `sent` changes, so that update stays within its page (HOT).
 _ERRED = text("errored_at IS NOT NULL")
 UNFINISHED = text(
     "delivered_at IS NULL AND errored_at IS NULL"
@@ -53,15 +53,15 @@ messages = Table(
     Column("to_number", String(16), nullable=False),
     Column("country", String(2)),
     Column("body", Text),
-    # What the body needs by our own count; `num_segments` stays null until the carrier hand-off.
+    # Our own count of segments; `num_segments` is null until the carrier hand-off.
     Column("counted_segments", Integer, nullable=False),
     Column("policy_revision", Integer),
-    # The Messaging Service that the message was sent through; null where several were, or unknown.
+    # The Messaging Service of the message; null if several were used, or unknown.
     Column("messaging_service_sid", String(34)),
-    # The number as sent, kept while the provider is asked by it and `to_number` is erased.
+    # The number, kept after `to_number` is erased while the provider is asked by it.
     Column("sent_number", String(16)),
     Column("message_sid", String(34)),
-    # How the SID was learnt: see app.messages.submission.SidSource.
+    # See app.messages.submission.SidSource.
     Column("sid_source", String(8)),
     Column("from_number", String(64)),
     Column("status", String(16), nullable=False),
@@ -72,28 +72,28 @@ messages = Table(
     Column("error_code", Integer),
     Column("price", String(20)),
     Column("price_unit", String(3)),
-    # The price as estimated at the send, in millionths of its currency; null without prices.
+    # The estimated price at the send, in millionths of its currency; null without prices.
     Column("estimated_price", BigInteger),
     Column("estimate_currency", String(3)),
-    # The access key of the send; null for one of the console.
+    # The access key of the send; null for a send from the console.
     Column("access_key_id", Uuid),
-    # Whether the recipient did what the message was for, as the customer reported it.
+    # The customer's feedback: whether the recipient did what the message was for.
     Column("converted", Boolean),
     Column("converted_at", UtcDateTime),
-    # When the worker asks the provider about it next; null once nothing is left to ask. While a
-    # worker asks, it lies ahead by the length of a lease.
+    # When the worker next asks the provider about it; null once nothing is left to ask. While a
+    # worker asks, the end of its lease.
     Column("check_at", UtcDateTime),
     Column("checks", Integer, nullable=False, server_default="0"),
-    # How often it was created once more because nothing was known of it, and when last.
+    # The number of resends, and the time of the last one.
     Column("resends", Integer, nullable=False, server_default="0"),
     Column("resent_at", UtcDateTime),
-    # How many events its reports have left; beyond a bound they are counted, not kept.
+    # The number of its events; above a limit, reports are only counted.
     Column("event_count", Integer, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "id"),
     Index(None, "message_sid"),
-    # What a change of policy would have done is summed up from these two alone.
+    # The next two cover the queries for the impact of policy changes.
     Index(
         "ix_messages_country_traffic",
         "workspace_id",
@@ -138,7 +138,7 @@ messages = Table(
         sqlite_where=_HAS_NUMBER,
         postgresql_where=_HAS_NUMBER,
     ),
-    # What people look for: what a use case sent, what went wrong, and what has not ended.
+    # For searches by use case, errors and unfinished messages.
     Index(None, "use_case_id", "id"),
     Index(
         "ix_messages_erred",
@@ -168,7 +168,7 @@ message_events = Table(
     Column("error_code", Integer),
     Column("applied", Boolean, nullable=False),
     Column("reason", String(16)),
-    # How many more reports like it came that were not kept.
+    # The number of further equal reports, which are not stored.
     Column("repeats", Integer, nullable=False, server_default="0"),
     Index(None, "message_id", "id"),
     postgresql_partition_by=_BY_TIME,
@@ -186,10 +186,10 @@ idempotency_keys = Table(
     Index(None, "created_at"),
 )
 
-# What was sent in each hour (UTC), counted by the worker, always a whole hour anew.
-# `sends` less those that ended are still on their way. A number of no country counts under '', a
-# send without an access key under `NO_ID`. `cost` is in millionths of the currency, which is ''
-# without prices: what the provider charged, or the estimate until it says.
+# Counts of each hour (UTC), by the worker, which always recounts a whole hour.
+# Unfinished messages are `sends` minus the finished ones. No country is '', a send
+# without an access key is `NO_ID`. `cost` is in millionths of the currency, which is ''
+# without prices: the provider's charge, or the estimate until it is known.
 message_counts = Table(
     "message_counts",
     metadata,
@@ -210,7 +210,7 @@ message_counts = Table(
     Index(None, "day", "hour"),
 )
 
-# How far the counting came, and until when it is one worker's.
+# Until when messages are counted, and the lease of the counting worker.
 message_counting = Table(
     "message_counting",
     metadata,
@@ -219,15 +219,15 @@ message_counting = Table(
     Column("leased_until", UtcDateTime),
 )
 
-# Provider accounts that refuse our credentials or do not answer, and when each is asked again.
+# Provider accounts that refuse our credentials or do not answer.
 refusing_accounts = Table(
     "refusing_accounts",
     metadata,
     Column("account_sid", String(34), primary_key=True),
-    # Of the encrypted auth token that was refused; another token is asked with at once.
+    # A hash of the refused, encrypted auth token; a new token is tried immediately.
     Column("token_hash", String(64), nullable=False),
     Column("provider_code", Integer),
-    # It gave no answer that can be read; otherwise it refused our credentials.
+    # True: no readable answer; false: our credentials were refused.
     Column("is_silent", Boolean, nullable=False, server_default=false()),
     Column("failures", Integer, nullable=False),
     Column("since", UtcDateTime, nullable=False),

@@ -1,4 +1,4 @@
-"""What was sent, refused and spent: sums of the statistics by day, country, use case and key."""
+"""Usage: sums of the statistics by day, workspace, country, use case and key."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -19,8 +19,6 @@ from app.prices.price_table import amount_text
 
 
 class Dimension(StrEnum):
-    """What usage is grouped by."""
-
     DAY = "day"
     WORKSPACE = "workspace"
     COUNTRY = "country"
@@ -50,7 +48,7 @@ _OF_REFUSALS = {"refused": "refusals", "saved": "saved"}
 
 @dataclass(frozen=True, slots=True)
 class UsageFilter:
-    """Which usage is wanted: whole days (UTC), first and last included."""
+    """The wanted days (UTC), first and last included, and groups."""
 
     first: date
     last: date
@@ -60,7 +58,7 @@ class UsageFilter:
 
 @dataclass(slots=True)
 class Usage:
-    """Sums of one group in one currency; '' is none. Amounts are in millionths."""
+    """The sums of one group in one currency ('' without one). Amounts are in millionths."""
 
     group: tuple[Any, ...]
     currency: str
@@ -80,24 +78,22 @@ _SUMS = tuple(one.name for one in fields(Usage) if one.type is int or one.type =
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """The groups in order: the newest day first, then by the other columns."""
+    """The groups, the newest day first, then by the other columns."""
 
     wanted: UsageFilter
     rows: Sequence[Usage] = field(default_factory=list)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the names of a row's values."""
         names = tuple(_COLUMNS[one] for one in self.wanted.group_by)
         return (*names, *_SUMS, "currency")
 
     def after(self, position: str) -> "UsageReport":
-        """Return the rows that follow a position."""
         rows = [row for row in self.rows if position_of(row) > position]
         return UsageReport(self.wanted, rows)
 
     def lines(self, most: int | None = None) -> Iterator[dict[str, Any]]:
-        """Write each row in the words of the API."""
+        """Yield the rows in the API's form."""
         for row in self.rows[:most]:
             group = {
                 _COLUMNS[one]: _wire(value)
@@ -110,7 +106,7 @@ class UsageReport:
 
 
 def load_usage(connection: Connection, principal: Principal, wanted: UsageFilter) -> UsageReport:
-    """Sum up what the principal may see."""
+    """Sum up the rows that are visible to the principal."""
     found: dict[tuple[tuple[Any, ...], str], Usage] = {}
     for table, sums in ((message_counts, _OF_MESSAGES), (refusal_counts, _OF_REFUSALS)):
         for group, currency, values in _sums(connection, principal, wanted, table, sums):
@@ -145,7 +141,7 @@ def _sums(
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What the refusals of one reason would have cost, as an amount of one currency."""
+    """The estimated cost of the refusals with one reason."""
 
     code: str
     refusals: int
@@ -155,14 +151,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What a workspace spent, as amounts with their currencies, and what its refusals saved."""
+    """The spend of a workspace by currency, and the savings by its refusals."""
 
     spent: Sequence[str]
     saved: Sequence[Saved]
 
 
 def load_spend(connection: Connection, workspace_id: UUID, first: date) -> Spend:
-    """Sum up the cost of messages, and by reason what refusals saved, since a day (UTC)."""
+    """Sum up the cost of messages, and the savings by reason, since a day (UTC)."""
     sent, refused = message_counts.c, refusal_counts.c
     costs = (
         select(literal("").label("code"), sent.currency, func.count(), func.sum(sent.cost))
@@ -183,7 +179,7 @@ def load_spend(connection: Connection, workspace_id: UUID, first: date) -> Spend
 
 
 def position_of(row: Usage) -> str:
-    """Return a text by which rows are sorted: the newest day first, then the other columns."""
+    """Return the sort key of a row: the newest day first, then the other columns."""
     days = [date.max - value for value in row.group if isinstance(value, date)]
     others = [str(value) for value in row.group if not isinstance(value, date)]
     return " ".join([*(f"{one.days:07d}" for one in days), *others, row.currency])

@@ -49,10 +49,9 @@ class UsageQuery:
     page_token: str | None
 
     def filter(self, today: date) -> UsageFilter:
-        """Return the wanted days: the last thirty if none are named.
+        """Return the wanted days, by default the last thirty.
 
-        Raises:
-            ValidationFailed: they end before they begin, or are too many.
+        Raises `ValidationFailed` if they end before they begin, or are too many.
         """
         last = self.last or today
         first = self.first or last - timedelta(days=_DAYS - 1)
@@ -143,7 +142,7 @@ class UsageQuerySchema(StrictSchema):
 
 
 class UsageRow(Schema):
-    """The sums of one group; the columns that it is grouped by stand in front."""
+    """The sums of one group, after the columns of the group."""
 
     day = fields.Date(metadata={"description": "UTC"})
     workspace_id = fields.UUID()
@@ -190,7 +189,7 @@ class UsagePage(Schema):
 
 @routes.add("GET", "/v1/usage", VIEWER, {200: (UsagePage, _CSV)}, query=UsageQuerySchema)
 def get_usage(principal: Principal, query: UsageQuery) -> Answer:
-    """Show what was sent, refused and spent, by day, country, use case and access key."""
+    """Show sent and refused messages and their cost, by day, country, use case and access key."""
     wanted = query.filter(get_service(Clock).now().date())
     with get_service(Database).reading() as connection:
         report = load_usage(connection, principal, wanted)
