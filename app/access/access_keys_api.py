@@ -80,6 +80,7 @@ def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:
         "organization_id": str(row.organization_id),
         "workspace_id": None if row.workspace_id is None else str(row.workspace_id),
         "name": row.name,
+        "token_prefix": row.token_prefix,
         "role": row.role,
         "state": state_of(row.revoked_at, row.expires_at, now).value,
         "created_at": rfc3339(row.created_at),

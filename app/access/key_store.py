@@ -21,6 +21,7 @@ _SHOWN = (
     _KEY.workspace_id,
     _KEY.name,
     _KEY.role,
+    _KEY.token_prefix,
     _KEY.created_at,
     _KEY.expires_at,
     _KEY.revoked_at,

@@ -17,7 +17,7 @@ from app.access.key_limits import (
 )
 from app.access.key_rules import check_may_manage, mistake_in_end
 from app.access.key_store import absent_use_cases, load_access_key, load_end_of
-from app.access.principal import Actor, Principal, Role, actor_of, hash_token, mint_token
+from app.access.principal import Actor, Principal, Role, actor_of, mint_token
 from app.access.store import chosen_workspace, insert_key, revoke_key
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
@@ -101,7 +101,7 @@ def create_key(
         workspace_id=workspace_id,
         name=name,
         role=role,
-        token_hash=hash_token(token),
+        token=token,
         created_at=now,
         expires_at=expires_at,
         rate=rate,

@@ -102,6 +102,8 @@ def actor_of(principal: Principal) -> Actor:
 PREFIX = "bp_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_CHARS = 32
+# How much of a token is shown, so that people can tell which key a program has.
+SHOWN_CHARS = len(PREFIX) + 5
 _CHECKSUM_CHARS = 6
 _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_CHARS + _CHECKSUM_CHARS}}}", re.ASCII)
 

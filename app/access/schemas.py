@@ -114,6 +114,11 @@ class AccessKeyView(Schema):
     organization_id = fields.UUID(required=True)
     workspace_id = fields.UUID(required=True, allow_none=True)
     name = fields.String(required=True)
+    token_prefix = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "How the token begins", "example": "bp_00000"},
+    )
     role = fields.String(required=True, validate=one_of(Role))
     state = fields.String(required=True, validate=one_of(KeyState))
     created_at = fields.DateTime(required=True)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate, limits_from, limits_text
-from app.access.principal import Principal, Role, StoredKey
+from app.access.principal import SHOWN_CHARS, Principal, Role, StoredKey, hash_token
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
 from app.db.types import UtcDateTime
@@ -139,7 +139,7 @@ def insert_key(
     workspace_id: UUID | None,
     name: str,
     role: Role,
-    token_hash: str,
+    token: str,
     created_at: datetime,
     expires_at: datetime | None = None,
     rate: Rate = DEFAULT_RATE,
@@ -152,7 +152,8 @@ def insert_key(
             workspace_id=workspace_id,
             name=name,
             role=role,
-            token_hash=token_hash,
+            token_hash=hash_token(token),
+            token_prefix=token[:SHOWN_CHARS],
             created_at=created_at,
             expires_at=expires_at,
             rate_per_second=rate.per_second,

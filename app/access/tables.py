@@ -80,6 +80,8 @@ access_keys = Table(
     Column("name", String(200), nullable=False),
     Column("role", String(16), nullable=False),
     Column("token_hash", String(64), nullable=False, unique=True),
+    # How the token begins; null for keys from before it was kept.
+    Column("token_prefix", String(8)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),

@@ -48,6 +48,7 @@ def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
     return {
         "id": str(key.id),
         "name": key.name,
+        "token_prefix": key.token_prefix,
         "role": key.role,
         "organization": {"id": str(key.organization_id), "name": key.organization_name},
         "workspace": workspace,

@@ -40,6 +40,7 @@ def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
         "has_second_factor": user.totp_secret is not None,
         "disabled_at": None if user.disabled_at is None else rfc3339(user.disabled_at),
         "created_at": rfc3339(user.created_at),
+        "last_sign_in_at": None if user.last_sign_in_at is None else rfc3339(user.last_sign_in_at),
     }
 
 

@@ -7,6 +7,37 @@ from uuid import UUID
 from app.access.attempt_limits import AttemptKind, Subject
 from app.users.known_browser import KnownBrowser
 
+# The first one that a User-Agent contains: many browsers also name the ones that they descend from.
+_BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+_SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Macintosh": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+def device_of(user_agent: str) -> str | None:
+    """Name the browser and the system of a User-Agent header; None if neither is known."""
+    browser, system = (
+        next((name for mark, name in names.items() if mark in user_agent), None)
+        for names in (_BROWSERS, _SYSTEMS)
+    )
+    return " on ".join(name for name in (browser, system) if name) or None
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -20,6 +51,7 @@ class Caller:
     request_id: str
     browser: KnownBrowser
     session_token: str | None = None
+    device: str | None = None
 
     def knows(self, user_id: UUID, since: datetime | None, now: datetime) -> bool:
         """Whether this user has signed in with this browser before."""

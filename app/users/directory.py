@@ -43,6 +43,7 @@ class UserDetails:
     created_at: datetime
     disabled_at: datetime | None
     locked_until: datetime | None
+    last_sign_in_at: datetime | None
     memberships: tuple[Membership, ...]
 
     def is_paused(self, now: datetime) -> bool:
@@ -88,6 +89,7 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterable[Us
             users.c.created_at,
             users.c.disabled_at,
             users.c.locked_until,
+            users.c.last_sign_in_at,
             memberships.c.workspace_id,
             memberships.c.role,
             workspaces.c.name.label("workspace_name"),
@@ -118,6 +120,7 @@ def _user_details(rows: list[AnyRow]) -> UserDetails:
         created_at=first.created_at,
         disabled_at=first.disabled_at,
         locked_until=first.locked_until,
+        last_sign_in_at=first.last_sign_in_at,
         # PostgreSQL sorts nulls last, SQLite first.
         memberships=tuple(sorted(held, key=lambda one: one.workspace_id is not None)),
     )

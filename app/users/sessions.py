@@ -16,6 +16,7 @@ from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
 from app.kernel.errors import Unauthorized
 from app.kernel.ids import new_id
+from app.users.caller import Caller
 from app.users.current_user import CurrentUser, RoleGrants, WorkspaceAccess
 from app.users.tables import memberships, sessions, users
 
@@ -193,6 +194,7 @@ def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> li
 
 def insert_session(
     connection: Connection,
+    caller: Caller,
     *,
     token_hash: str,
     now: datetime,
@@ -208,6 +210,8 @@ def insert_session(
             user_id=user_id,
             access_key_id=access_key_id,
             awaits_second_factor=awaits_second_factor,
+            address=caller.address,
+            device=caller.device,
             created_at=now,
             seen_at=now,
             ends_at=ends_at,

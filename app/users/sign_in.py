@@ -52,7 +52,7 @@ from app.users.sessions import (
     load_session,
     mint_session_token,
 )
-from app.users.store import find_users, load_user, update_user
+from app.users.store import find_users, load_user, note_sign_in, update_user
 
 _log = structlog.get_logger(__name__)
 
@@ -182,6 +182,7 @@ class SignIn:
             session_token = mint_session_token()
             insert_session(
                 connection,
+                caller,
                 token_hash=hash_session_token(session_token),
                 now=now,
                 ends_at=now + LONGEST,
@@ -220,6 +221,7 @@ class SignIn:
         _end_earlier(connection, caller, now)
         insert_session(
             connection,
+            caller,
             token_hash=hash_session_token(token),
             now=now,
             ends_at=now + LONGEST,
@@ -229,8 +231,7 @@ class SignIn:
             withdraw(connection, attempt)
             own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
             forget_attempts(connection, *own)
-        if user.locked_until is not None:
-            update_user(connection, user.id, now, locked_until=None)
+        note_sign_in(connection, user.id, now)
         actor = Actor(ActorKind.USER, user.name, user.id)
         _note_sign_in(connection, user.organization_id, actor, now)
         browser = self.cookie.write(caller.browser.after_sign_in(user.id, now))
@@ -281,6 +282,7 @@ def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetim
     _end_earlier(connection, caller, now)
     insert_session(
         connection,
+        caller,
         token_hash=hash_session_token(token),
         now=now,
         ends_at=now + HALF_WAY,

@@ -100,6 +100,12 @@ def update_user(connection: Connection, user_id: UUID, now: datetime, **values: 
     connection.execute(update(users).where(users.c.id == user_id).values(updated_at=now, **values))
 
 
+def note_sign_in(connection: Connection, user_id: UUID, now: datetime) -> None:
+    """Store the time of a sign-in, which ends a lock-out."""
+    values = {"last_sign_in_at": now, "locked_until": None}
+    connection.execute(update(users).where(users.c.id == user_id).values(values))
+
+
 def replace_memberships(
     connection: Connection, user_id: UUID, roles: Mapping[UUID | None, Role]
 ) -> None:

@@ -43,6 +43,7 @@ users = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),
+    Column("last_sign_in_at", UtcDateTime),
     UniqueConstraint("organization_id", "email"),
     UniqueConstraint("organization_id", "identity_issuer", "identity_subject"),
     Index(None, "organization_id", "id"),
@@ -101,6 +102,8 @@ sessions = Table(
     # Encrypted secret of the second factor that this session is setting up.
     Column("pending_totp_secret", Text),
     Column("pending_totp_at", UtcDateTime),
+    Column("address", String(45)),
+    Column("device", String(60)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),

@@ -48,6 +48,7 @@ def test_a_new_key_works_at_once_and_shows_its_token_once(
         "organization_id": str(tenants_under_test.own.organization_id),
         "workspace_id": str(tenants_under_test.own.workspace_id),
         "name": "backend",
+        "token_prefix": token[:8],
         "role": "sender",
         "state": "live",
         "created_at": made["created_at"],

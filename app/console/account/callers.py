@@ -1,9 +1,9 @@
 """Who asks, for the limits and the audit of sign-in: address, request, browser, earlier session."""
 
-from flask import Response, g
+from flask import Response, g, request
 
 from app.console.ui.guards import keep, presented, presented_token
-from app.users.caller import Caller
+from app.users.caller import Caller, device_of
 from app.users.known_browser import KNOWN_FOR, KnownBrowserCookie
 from app.users.sign_in import SignedIn
 from app.web.peer import address_group, peer_address
@@ -21,6 +21,7 @@ def current_caller() -> Caller:
         request_id=g.request_id,
         browser=get_service(KnownBrowserCookie).read(presented(_BROWSER)),
         session_token=presented_token(),
+        device=device_of(request.headers.get("User-Agent", "")),
     )
 
 

@@ -55,6 +55,7 @@ def test_a_new_key_works_and_its_token_is_shown_once(
     assert gateway.get("/v1/sms", key=token).status_code == 200
     page = console_client.get(PATH).text
     assert "backend" in page
+    assert f"{token[:8]}…" in page
     assert token not in page
     (key,) = named(factory)
     assert (key["workspace_id"], key["role"], key["expires_at"].year) == (

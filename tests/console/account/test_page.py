@@ -1,5 +1,7 @@
 """The own account: changing the password, the second factor, ending sessions."""
 
+import re
+
 import pytest
 
 from app.access.principal import Role
@@ -56,6 +58,25 @@ def test_what_is_wrong_with_a_password_stands_beside_its_field(
     assert (status, said in text) == (422, True)
     assert 'aria-invalid="true"' in text
     assert not (current and f'value="{current}"' in text)
+
+
+def test_sessions_show_their_device_and_address(
+    gateway: Gateway, console_client: ConsoleClient
+) -> None:
+    """Break: give `insert_session` another caller in `SignIn._let_in`."""
+    agents = {
+        "192.0.2.7": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko Firefox/128.0",
+        "192.0.2.8": "Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile Safari/537.36 Edg/126.0",
+        "192.0.2.9": "<b>a robot</b>",
+    }
+    for address, agent in agents.items():
+        window = open_console(gateway, address)
+        form = {"email": "ada@example.com", "password": PASSWORD}
+        window.post("/console/sign-in", form, headers={"User-Agent": agent})
+    text = " ".join(re.sub(r"<[^>]+>", " ", console_client.get("/console/account").text).split())
+    devices = ("Firefox on Windows", "Edge on Android", "Unknown device")
+    for address, device in zip(agents, devices, strict=True):
+        assert f"{device} at {address}" in text
 
 
 def test_all_other_sessions_can_be_ended(gateway: Gateway, console_client: ConsoleClient) -> None:

@@ -71,6 +71,14 @@ def password_in(page: str) -> str:
     return found.group(1)
 
 
+def last_sign_in_shown(console_client: ConsoleClient) -> str:
+    rows = console_client.get(PATH).text.split("<tr>")
+    row = next(row for row in rows if BO in row)
+    found = re.search(r'data-label="Last sign-in"><[^>]+>([^<]+)', row)
+    assert found is not None
+    return found.group(1)
+
+
 def test_an_account_is_made_with_a_password_that_is_shown_once(
     gateway: Gateway, factory: Factory, tenant: Tenant, console_client: ConsoleClient
 ) -> None:
@@ -82,8 +90,10 @@ def test_an_account_is_made_with_a_password_that_is_shown_once(
     assert (BO in page, "sender in Retail" in page, password in page) == (True, True, False)
     assert roles(factory, user(factory)["id"]) == {tenant.workspace_id: "sender"}
     assert audit_trail(factory) == [("user.created", "Ada Example", "sender in Retail")]
+    assert last_sign_in_shown(console_client) == "never"
     other = open_console(gateway)
     assert other.sign_in(BO, password).status_code == 303
+    assert last_sign_in_shown(console_client) != "never"
 
 
 def test_people_of_the_identity_provider_get_no_password(
