@@ -35,7 +35,6 @@ _TOKEN = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
 def mistake_in_token(token: str) -> str | None:
-    """Return the problem with the form of an auth token, or None; the text never repeats it."""
     return None if _TOKEN.fullmatch(token) else "Must have 1 to 255 visible ASCII characters"
 
 
@@ -63,7 +62,6 @@ class AccountPlan:
 
     @property
     def unproven_tokens(self) -> dict[str, str]:
-        """The tokens that must be proven at the provider before they are written."""
         return {name: token for name, token in self.tokens.items() if token is not None}
 
 
@@ -157,7 +155,6 @@ def is_account_used(connection: Connection, sid: str) -> bool:
 
 
 def delete_account(connection: Connection, sid: str) -> None:
-    """Delete an account with its tokens; see `app.tenancy.forget`."""
     connection.execute(delete(provider_accounts).where(provider_accounts.c.sid == sid))
 
 

@@ -59,7 +59,6 @@ class Attempts:
         return CountedAttempt(subjects, now)
 
     def blocked_until(self, *subjects: Subject) -> datetime | None:
-        """Return until when attempts of these subjects are refused, or None."""
         with self.database.reading() as connection:
             now = _milliseconds(self.clock.now())
             blocks = _blocks(subjects, _load(connection, subjects), now)
@@ -73,7 +72,6 @@ class Attempts:
 
 
 def withdraw(connection: Connection, attempt: CountedAttempt) -> None:
-    """Withdraw an attempt that was right."""
     found = _load(connection, attempt.subjects, to_change=True)
     for subject in attempt.subjects:
         times = list(found.get(subject.slot, ()))
@@ -83,7 +81,6 @@ def withdraw(connection: Connection, attempt: CountedAttempt) -> None:
 
 
 def forget_attempts(connection: Connection, *subjects: Subject) -> None:
-    """Delete the failures of these subjects."""
     slots = [subject.slot for subject in subjects]
     connection.execute(delete(failed_attempts).where(failed_attempts.c.slot.in_(slots)))
 

@@ -77,7 +77,7 @@ class AuditFilter:
 def load_audit_events(
     connection: Connection, principal: Principal, wanted: AuditFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, plus one row if there is a next page.
+    """Load `limit` + 1 rows, newest first.
 
     Events of the organization itself are visible to principals of the organization only.
     """

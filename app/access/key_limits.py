@@ -51,13 +51,12 @@ NO_LIMITS = KeyLimits()
 
 
 def rate_of(per_second: int | None = None, burst: int | None = None) -> Rate:
-    """Return a rate of which parts may be left out; the burst is then twice a second's requests."""
+    """The default burst is twice the requests per second."""
     seconds = DEFAULT_RATE.per_second if per_second is None else per_second
     return Rate(seconds, min(2 * seconds, MOST_BURST) if burst is None else burst)
 
 
 def parse_network(text: str) -> Network | None:
-    """Parse a network in CIDR notation or an address, or return None."""
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
@@ -65,7 +64,6 @@ def parse_network(text: str) -> Network | None:
 
 
 def limits_text(limits: KeyLimits) -> str | None:
-    """Serialize limits for storage; None without limits."""
     if limits == NO_LIMITS:
         return None
     return json.dumps(
@@ -75,7 +73,6 @@ def limits_text(limits: KeyLimits) -> str | None:
 
 @lru_cache(maxsize=1024)
 def limits_from(text: str | None) -> KeyLimits:
-    """Parse stored limits."""
     if text is None:
         return NO_LIMITS
     stored: dict[str, Any] = json.loads(text)
@@ -95,7 +92,6 @@ class StoredLimits(Protocol):
 
 
 def describe_limits(key: StoredLimits) -> Iterator[str]:
-    """Describe each limit of a key; the default rate is left out."""
     rate = Rate(key.rate_per_second, key.rate_burst)
     if rate != DEFAULT_RATE:
         yield f"{rate.per_second} requests per second, burst {rate.burst}"
@@ -105,19 +101,16 @@ def describe_limits(key: StoredLimits) -> Iterator[str]:
 
 
 def check_source(limits: KeyLimits, address: str) -> None:
-    """Raise `Forbidden` for an address outside the networks."""
     if limits.source_networks is not None and not _is_in(address, limits.source_networks):
         raise Forbidden("This access key may not be used from this address.")
 
 
 def check_use_case(limits: KeyLimits, use_case_id: UUID) -> None:
-    """Raise `Forbidden` for another use case."""
     if limits.use_case_ids is not None and use_case_id not in limits.use_case_ids:
         raise Forbidden("This access key may not send through this use case.")
 
 
 def check_country(limits: KeyLimits, country: str | None) -> None:
-    """Raise `Forbidden` for another country."""
     if limits.countries is not None and country not in limits.countries:
         where = "to this number" if country is None else f"to {country}"
         raise Forbidden(f"This access key may not send {where}.")

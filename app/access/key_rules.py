@@ -48,7 +48,6 @@ def mistake_in_end(
 
 
 def mistake_in_lasting_access(end_of_maker: datetime | None, *, is_limited: bool) -> str | None:
-    """Return why a creator with an expiring or limited key may not give a user access."""
     if is_limited:
         return (
             "Your own access key is limited, and a person's access is not: use an owner's key "

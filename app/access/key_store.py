@@ -44,7 +44,7 @@ class KeyFilter:
 def load_access_keys(
     connection: Connection, principal: Principal, wanted: KeyFilter, now: datetime
 ) -> list[AnyRow]:
-    """Load a page, newest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, newest first."""
     conditions = given(
         (wanted.page_token, _KEY.id.__lt__),
         (wanted.workspace_id, _KEY.workspace_id.__eq__),
@@ -73,7 +73,6 @@ def load_access_key(
 
 
 def load_end_of(connection: Connection, actor: Actor) -> datetime | None:
-    """Return the expiry of the actor's own access key, if any."""
     if actor.kind is not ActorKind.ACCESS_KEY:
         return None
     return connection.execute(
@@ -82,7 +81,6 @@ def load_end_of(connection: Connection, actor: Actor) -> datetime | None:
 
 
 def is_limited(connection: Connection, actor: Actor) -> bool:
-    """Whether the actor is an access key with `KeyLimits`."""
     if actor.kind is not ActorKind.ACCESS_KEY:
         return False
     query = select(_KEY.limits).where(_KEY.id == actor.actor_id)
@@ -101,7 +99,6 @@ def absent_use_cases(
     workspace_id: UUID | None,
     wanted: Collection[UUID],
 ) -> set[UUID]:
-    """Return the use cases that do not exist in the workspace or organization."""
     if not wanted:
         return set()
     of_organization = select(workspaces.c.id).where(workspaces.c.organization_id == organization_id)

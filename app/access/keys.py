@@ -26,8 +26,6 @@ from app.kernel.problems import Problems
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A new key with its token, which is not stored."""
-
     key_id: UUID
     name: str
     role: Role
@@ -47,7 +45,7 @@ def issue_key(
     rate: Rate = DEFAULT_RATE,
     limits: KeyLimits = NO_LIMITS,
 ) -> NewKey:
-    """Create a key and its audit event in the caller's transaction."""
+    """Create a key and its audit event."""
     key = create_key(
         connection,
         organization_id=organization_id,
@@ -91,7 +89,7 @@ def create_key(
     rate: Rate = DEFAULT_RATE,
     limits: KeyLimits = NO_LIMITS,
 ) -> NewKey:
-    """Create a key without an audit event; see `issue_key`."""
+    """Create a key without an audit event."""
     token = mint_token()
     key = NewKey(key_id=new_id(), name=name, role=role, token=token)
     insert_key(
@@ -124,8 +122,6 @@ class NewAccessKey:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A stored key with its token, which is not stored."""
-
     row: AnyRow
     token: str = field(repr=False)
 

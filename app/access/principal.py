@@ -24,7 +24,6 @@ class Role(StrEnum):
     OWNER = "owner"
 
     def permits(self, wanted: "Role") -> bool:
-        """Whether this role includes the wanted one."""
         return _RANKS[self] >= _RANKS[wanted]
 
 
@@ -62,7 +61,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """An access key as stored, not yet admitted."""
+    """An access key that is not admitted yet."""
 
     principal: Principal
     expires_at: datetime | None
@@ -88,8 +87,6 @@ def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The author of a change."""
-
     kind: ActorKind
     name: str
     actor_id: UUID | None = None
@@ -109,13 +106,12 @@ _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_CHARS + _CHECKSUM_CHARS}}}",
 
 
 def mint_token() -> str:
-    """Create a token, which is shown once and never stored."""
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARS))
     return PREFIX + secret + _checksum(secret)
 
 
 def is_well_formed(token: str) -> bool:
-    """Whether a text has the form and the checksum of a token."""
+    """Whether a token has the right form and checksum."""
     if not _FORM.fullmatch(token):
         return False
     secret = token[len(PREFIX) : -_CHECKSUM_CHARS]
@@ -123,7 +119,6 @@ def is_well_formed(token: str) -> bool:
 
 
 def hash_token(token: str) -> str:
-    """Hash a token with SHA-256, in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -142,7 +137,6 @@ def sees_recipients(role: Role) -> bool:
 
 
 def shown_number(role: Role, number: str) -> str:
-    """Mask a recipient's number, unless the role may see it."""
     return number if sees_recipients(role) else mask_number(number)
 
 
@@ -151,5 +145,4 @@ def shown_body(role: Role, body: str | None) -> str | None:
 
 
 def shown_reason(role: Role, reason: str | None) -> str | None:
-    """Mask numbers in a free text, unless the role may see them."""
     return reason if reason is None or sees_recipients(role) else mask_every_number_in(reason)

@@ -111,7 +111,6 @@ class RateBuckets:
 
 @lru_cache(maxsize=4096)
 def _place_of(name: bytes) -> tuple[int, int]:
-    """Return the tag of a name's bucket, and its line."""
     digest = hashlib.blake2b(name, digest_size=16).digest()
     return int.from_bytes(digest[:8]) or 1, int.from_bytes(digest[8:]) % _LINES
 
@@ -129,7 +128,7 @@ def _find(line: tuple[int, ...], tag: int, now: int) -> tuple[int, int]:
 
 
 def _open_file(folder: Path) -> int | None:
-    """Open the file in the instance folder, or a temporary one if that is not writable."""
+    """Uses a temporary file if the folder is not writable."""
     path = folder.absolute()
     name = hashlib.sha256(f"{os.getuid()}:{path}".encode()).hexdigest()[:16]
     for one in (path / "rates", Path(tempfile.gettempdir()) / f"borderpost-rates-{name}"):
@@ -154,5 +153,4 @@ def _open_private(path: Path) -> int:
 
 
 def whole_seconds(seconds: float) -> int:
-    """Round up to whole seconds, at least one."""
     return max(1, math.ceil(seconds))

@@ -40,8 +40,6 @@ def rate_field(most: int, meaning: str) -> fields.Integer:
 
 
 class RateBody(StrictSchema):
-    """The rate of an access key."""
-
     makes = rate_of
     per_second = rate_field(MOST_PER_SECOND, "Requests per second; 100 if it is left out")
     burst = rate_field(MOST_BURST, "Requests at once after a pause; twice per_second if left out")
@@ -55,8 +53,6 @@ class RateView(Schema):
 
 
 class AccessKeyBody(StrictSchema):
-    """Body of ``POST /v1/access-keys``."""
-
     name = Name(required=True)
     role = Choice(Role, required=True)
     workspace_id = Id(load_default=None, allow_none=True)
@@ -100,8 +96,6 @@ class AccessKeyBody(StrictSchema):
 
 
 class AccessKeyListQuery(PageQuery):
-    """Query of ``GET /v1/access-keys``."""
-
     makes = KeyFilter
     workspace_id = Id()
     state = Choice(KeyState)
@@ -142,8 +136,6 @@ AccessKeyPage = page_of(AccessKeyView, "A page of access keys, newest first.")
 
 
 class AuditListQuery(PageQuery):
-    """Query of ``GET /v1/audit-events``."""
-
     makes = AuditFilter
     workspace_id = Id()
     action = Text(validate=validate.Length(min=1, max=60))
@@ -157,8 +149,6 @@ class AuditListQuery(PageQuery):
 
 
 class AuditActorView(Schema):
-    """The author of an audit event."""
-
     kind = fields.String(required=True, validate=one_of(ActorKind))
     id = fields.UUID(required=True, allow_none=True)
     name = fields.String(required=True)

@@ -116,7 +116,7 @@ def load_key(connection: Connection, token_hash: str) -> StoredKey | None:
 def load_keys(
     connection: Connection, organization_id: UUID | None, workspace_id: UUID | None
 ) -> list[AnyRow]:
-    """List keys, oldest first, of an organization and workspace if given."""
+    """List keys, oldest first."""
     query: Select[*tuple[Any, ...]] = (
         select(access_keys, organizations.c.name.label("organization_name"))
         .add_columns(workspaces.c.name.label("workspace_name"))
@@ -164,7 +164,6 @@ def insert_key(
 
 
 def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
-    """Revoke a live key; return whether there was one."""
     done = connection.execute(
         update(access_keys)
         .where(access_keys.c.id == key_id, access_keys.c.revoked_at.is_(None))

@@ -7,7 +7,6 @@ MAX_DEPTH = 32  # of a chain of parents
 
 
 def mistake_in_chain(start: UUID, parents: Mapping[UUID, UUID | None]) -> str | None:
-    """Return the problem with a workspace's chain of parents, or None."""
     seen: set[UUID] = set()
     at = parents[start]
     while at is not None and at not in seen:

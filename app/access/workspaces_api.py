@@ -22,8 +22,6 @@ _MAX_REASON = 500
 
 
 class ReasonBody(StrictSchema):
-    """Body of suspend and resume."""
-
     reason = Text(
         required=True,
         validate=[

@@ -9,7 +9,6 @@ _NAMELESS = "command line"
 
 
 def command_line_actor() -> Actor:
-    """Return the user of this machine, or just the command line if the user has no name."""
     return Actor(ActorKind.COMMAND_LINE, _login_name() or _NAMELESS)
 
 

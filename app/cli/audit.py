@@ -16,7 +16,7 @@ def record_command(database: Database, action: str, reason: str) -> None:
 
 
 def note_command_in(connection: Connection, action: str, reason: str) -> None:
-    """Write the events of `record_command` in the transaction of the change."""
+    """The events of `record_command`, in the transaction of the change."""
     actor, now = command_line_actor(), utc_now()
     for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
         record_audit_event(

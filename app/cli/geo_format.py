@@ -23,7 +23,6 @@ def check_row(checked: Checked) -> dict[str, Any]:
 
 
 def check_lines(checked: Checked) -> Iterator[str]:
-    """Return the lines of one workspace, with a remedy for each difference."""
     name, view = checked.target.name, checked.view
     if checked.problem is not None:
         last = "never checked" if view.checked_at is None else f"last {rfc3339(view.checked_at)}"
@@ -75,7 +74,6 @@ def _grouped(countries: Iterable[str], remedy: Callable[[str], str]) -> Iterator
 
 
 def named(countries: list[str]) -> str:
-    """Return country codes, with names if there are few."""
     if len(countries) > _FEW:
         return " ".join(countries)
     return ", ".join(f"{country} {country_name(country)}" for country in countries)

@@ -36,7 +36,6 @@ def guard_impact_lines(impact: Mapping[str, Any]) -> Iterator[str]:
 
 
 def guard_rows(shown: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each guard: its name, mode and limits."""
     auto = shown.get("auto", {})
     for name, guard in shown["guards"].items():
         yield from _rows_of(name, guard, auto.get(name, {}))

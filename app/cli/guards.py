@@ -120,8 +120,6 @@ class _Wanted:
 
 @dataclass
 class _Change:
-    """A change or dry run, and the configuration before it."""
-
     edit: GuardEdit
     before: GuardConfiguration = field(default_factory=GuardConfiguration)
 

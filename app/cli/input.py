@@ -15,8 +15,6 @@ _STANDARD_INPUT = "-"
 
 
 class WholeNumberParam(click.IntRange):
-    """An integer in ASCII digits."""
-
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if isinstance(value, str) and read_whole_number(value) is None:
             self.fail(f"{value!r} is not a valid integer.", param, ctx)
@@ -24,8 +22,6 @@ class WholeNumberParam(click.IntRange):
 
 
 class IdParam(click.ParamType[UUID]):
-    """A UUID with hyphens."""
-
     name = "UUID"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> UUID:

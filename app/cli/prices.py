@@ -128,7 +128,6 @@ def _store(database: Database, file: PriceFile, action: str, *, replace: bool = 
 
 
 def _other_currency(file: PriceFile, wrong: WrongPrices) -> list[str]:
-    """The messages about prices in another currency than the stored ones."""
     rows = dict(file.rows)
     counts = Counter(rows[problem.line].currency for problem in wrong.problems)
     return [

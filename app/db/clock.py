@@ -33,8 +33,6 @@ class ClocksDiffer(Exception):
 
 
 class _Measurable(Protocol):
-    """A database that can measure its clock."""
-
     def measure_clock(self) -> timedelta:
         """Return how far this host's clock is ahead of the database's."""
 
@@ -50,7 +48,7 @@ def require_same_time(database: _Measurable) -> None:
 
 
 def is_same_time() -> bool:
-    """Whether the last measurement of this process found the clocks close enough."""
+    """Whether the last measurement of this process allows deletions."""
     skew = clock_skew()
     return skew is None or abs(skew) <= LARGEST_SKEW
 

@@ -21,7 +21,6 @@ _STILL_ALIVE = timedelta(minutes=1)
 
 
 def require_revision(database: Database, name: str) -> None:
-    """Check that a database has the schema of this program."""
     found, wanted = current_revision(database), latest_revision()
     if found != wanted:
         raise CopyRefused(
@@ -41,7 +40,6 @@ def require_reachable(target: Database) -> None:
 
 
 def require_two(source: Database, target: Database) -> None:
-    """Check that two URLs lead to different databases."""
     if source.is_sqlite != target.is_sqlite:
         return
     with source.snapshot() as one, target.snapshot() as other:
@@ -77,7 +75,7 @@ def migrate_target(target: Database) -> None:
 
 
 def require_no_other_rows(source: Database, target: Database) -> None:
-    """Check that every row of the target exists in the source."""
+    """Check that the source has every row of the target."""
     with source.snapshot() as ours, target.snapshot() as theirs:
         for table in stored_tables():
             with (

@@ -20,11 +20,10 @@ class Cipher:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def encrypt(self, owner: str, secret: str) -> str:
-        """Encrypt a secret for the row named by ``owner``."""
         return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
 
     def is_current(self, encrypted: str) -> bool:
-        """Whether a value was encrypted with the first key."""
+        """Whether the first key encrypted a value."""
         try:
             self._first.decrypt(encrypted.encode("ascii"))
         except InvalidToken:
@@ -32,7 +31,7 @@ class Cipher:
         return True
 
     def decrypt(self, owner: str, encrypted: str) -> str:
-        """Decrypt a secret of the row named by ``owner``; raises `DecryptionError`."""
+        """Raises `DecryptionError`."""
         try:
             found_owner, _, secret = (
                 self._fernet.decrypt(encrypted.encode("ascii")).decode().partition(_BETWEEN)

@@ -53,7 +53,6 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """This process's engine."""
         if self._engine is None or self._owner != os.getpid():
             with self._making:
                 if self._engine is None or self._owner != os.getpid():
@@ -63,7 +62,6 @@ class Database:
         return self._engine
 
     def close(self) -> None:
-        """Close every connection of this process."""
         if self._engine is not None and self._owner == os.getpid():
             self._engine.dispose()
         self._engine = None
@@ -84,7 +82,6 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Yield a connection that reads one snapshot."""
         with _unavailable_as_public(), self.engine.connect() as connection:
             if self.is_sqlite:
                 yield connection.execution_options(borderpost_reads=True)

@@ -23,7 +23,6 @@ def beat(connection: Connection, worker: str, now: datetime) -> None:
 
 
 def last_beat(connection: Connection) -> datetime | None:
-    """Return the last heartbeat of any worker."""
     found: datetime | None = connection.execute(
         select(func.max(worker_heartbeats.c.at, type_=UtcDateTime()))
     ).scalar_one()

@@ -51,8 +51,6 @@ class SecretsDiffer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InstallationSecrets:
-    """The secrets of this host, to be compared with those of the installation."""
-
     secret_key: str = field(repr=False)
     cipher: Cipher = field(repr=False)
 
@@ -70,7 +68,7 @@ class InstallationSecrets:
                 self._keep_secret_key(connection)
 
     def find_differing(self, connection: Connection) -> list[str]:
-        """Return the settings whose values differ from the installation's."""
+        """Return the names of the differing settings."""
         found, differing = _load(connection), []
         check = found.get(_SECRET_KEY_CHECK)
         if check is not None and not hmac.compare_digest(check, self._secret_key_check()):
@@ -151,8 +149,6 @@ def _load(connection: Connection) -> dict[str, str]:
 
 
 class Pseudonyms:
-    """Creates pseudonyms; the key is read once, at first use."""
-
     def __init__(self, database: Database, secrets: InstallationSecrets) -> None:
         self._database = database
         self._secrets = secrets

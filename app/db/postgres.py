@@ -83,7 +83,6 @@ def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | fl
 
 
 def _names_several_hosts(url: URL) -> bool:
-    """Whether the URL has several hosts, in libpq's or SQLAlchemy's form."""
     hosts = url.query.get("host", url.host or "")
     return not isinstance(hosts, str) or "," in hosts
 

@@ -76,7 +76,6 @@ def _config() -> "Config":
 
 @cache
 def latest_revision() -> str:
-    """Return the revision that this program was written for."""
     numbers = sorted(path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*.py"))
     if not numbers:
         raise RuntimeError("the program ships no migrations")
@@ -84,7 +83,7 @@ def latest_revision() -> str:
 
 
 def current_revision(database: Database) -> str | None:
-    """Return the revision of the database; None before the first migration."""
+    """Return None before the first migration."""
     with database.reading() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None

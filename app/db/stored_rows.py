@@ -55,7 +55,6 @@ def read_keys(connection: Connection, table: Table) -> Generator[Key, None, None
 
 
 def last_key(connection: Connection, table: Table) -> Key | None:
-    """Return the largest key of a table; None if it is empty."""
     columns = key_columns(table)
     order = [column.desc() for column in _sortable(connection, table)]
     found = connection.execute(select(*columns).order_by(*order).limit(1)).one_or_none()

@@ -9,7 +9,6 @@ _ISO_LENGTH = 24
 
 
 def sqlite_time(at: datetime) -> str:
-    """Format an aware time as SQLite stores it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -25,11 +25,10 @@ COUNTRIES = ISO_CODES | BESIDE_ISO
 
 
 def is_country(code: str) -> bool:
-    """Whether a destination policy may name this code; upper case only."""
+    """Whether a destination policy may name this code."""
     return code in COUNTRIES
 
 
 @cache
 def country_name(code: str, language: str = "en") -> str:
-    """Return the localized name of a country, or the code if it has none."""
     return str(Locale.parse(language).territories.get(code, code))

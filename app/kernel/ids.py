@@ -74,7 +74,6 @@ def _first_of(milliseconds: int) -> int:
 
 
 def parse_id(text: str) -> UUID | None:
-    """Parse a UUID with hyphens, or return None."""
     try:
         found = UUID(text)
     except ValueError:

@@ -18,7 +18,7 @@ def mask_number(number: str) -> str:
 
 
 def mask_numbers_in(text: str) -> str:
-    """Mask every E.164 number in a text, also if it is URL-encoded."""
+    """Mask every E.164 number in a text, also URL-encoded ones."""
     return _E164.sub(lambda found: mask_number(found.group()), text)
 
 

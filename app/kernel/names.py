@@ -6,7 +6,6 @@ MAX_NAME_CHARS = 200
 
 
 def mistake_in_name(name: str) -> str | None:
-    """Return the problem with a name, or None."""
     if not 0 < len(name) <= MAX_NAME_CHARS or name != name.strip() or not name.isprintable():
         return f"Must have 1 to {MAX_NAME_CHARS} characters on one line, with no space around them."
     if parse_id(name) is not None:

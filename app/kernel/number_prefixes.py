@@ -34,7 +34,6 @@ _KINDS = (
 
 
 def problem_of_prefix(text: str) -> str | None:
-    """Return why no number in canonical form has this prefix, or None."""
     if _PREFIX.fullmatch(text) is None:
         return NOT_A_PREFIX
     if can_begin_a_number(text):
@@ -67,7 +66,6 @@ def canonical_prefix(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def can_begin_a_number(prefix: str) -> bool:
-    """Whether a phone number in canonical form can begin with ``+`` and these digits."""
     code = _calling_code(prefix)
     if code is None:
         digits = prefix.removeprefix("+")
@@ -92,7 +90,6 @@ def _trunk_prefix(code: int) -> str | None:
 
 
 def _regions(code: int) -> list[PhoneMetadata]:
-    """Return the metadata of the regions that share a calling code, the main one first."""
     regions = phonenumbers.region_codes_for_country_code(code)
     found = [PhoneMetadata.metadata_for_region_or_calling_code(code, one) for one in regions]
     return [one for one in found if one is not None]

@@ -21,8 +21,6 @@ _NANP = 1
 
 
 class NumberKind(StrEnum):
-    """Kinds of numbers, named as in libphonenumber."""
-
     FIXED_LINE = "fixed_line"
     MOBILE = "mobile"
     FIXED_LINE_OR_MOBILE = "fixed_line_or_mobile"
@@ -93,7 +91,6 @@ def is_e164(text: str) -> bool:
 
 
 def problem_of_number(text: str) -> str | None:
-    """Return why a text is not a phone number in canonical form, or None."""
     if not is_e164(text):
         return NOT_E164
     canonical = _canonical_text(text)
@@ -113,8 +110,6 @@ def _canonical_text(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The number in a text: its canonical form and its parsed form."""
-
     text: str
     parsed: phonenumbers.PhoneNumber
     kind: NumberKind

@@ -9,5 +9,5 @@ _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
 
 
 def canonical_sid(text: str) -> str:
-    """Return the canonical form of a SID; other texts are unchanged."""
+    """Other texts are returned unchanged."""
     return text[:2] + text[2:].lower() if _SID.fullmatch(text) else text

@@ -35,7 +35,6 @@ def is_storable(text: str) -> bool:
 
 
 def has_visible_character(text: str) -> bool:
-    """Whether at least one character of a text is visible."""
     return _COMMON.search(text) is not None or any(_is_visible(char) for char in text)
 
 

@@ -51,8 +51,6 @@ class TrueOrFalse(fields.Boolean):
 
 
 class FeedbackBody(StrictSchema):
-    """Body of ``POST /v1/sms/{message_id}/feedback``."""
-
     makes = Feedback
     converted = TrueOrFalse(
         required=True,

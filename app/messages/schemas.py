@@ -27,8 +27,6 @@ def _shows_something(text: str) -> None:
 
 
 class SendBody(StrictSchema):
-    """Body of ``POST /v1/sms``."""
-
     makes = SendRequest
     use_case_id = Id(
         required=True, metadata={"description": "ID of the SMS use case to send through"}
@@ -48,8 +46,6 @@ class SendBody(StrictSchema):
 
 
 class MessageListQuery(PageQuery):
-    """Query of ``GET /v1/sms``."""
-
     makes = MessageFilter
     status = fields.String(
         validate=one_of(Status), metadata={"description": "Only messages of this status"}
@@ -65,8 +61,6 @@ class MessageListQuery(PageQuery):
 
 
 class EventListQuery(PageQuery):
-    """Query of ``GET /v1/sms/{message_id}/events``."""
-
     makes = EventPage
 
 

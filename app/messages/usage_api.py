@@ -38,8 +38,6 @@ _CSV = "text/csv"
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """The query of ``GET /v1/usage``."""
-
     first: date | None
     last: date | None
     group_by: tuple[Dimension, ...]
@@ -93,8 +91,6 @@ def _token(position: str) -> str:
 
 
 class UsageQuerySchema(StrictSchema):
-    """Query of ``GET /v1/usage``."""
-
     first = Day(
         data_key="from",
         metadata={"description": "First day (UTC); 30 days before `to` if left out"},

@@ -93,7 +93,6 @@ def read_prices(text: str) -> PriceFile:
 def other_currencies(
     rows: Iterable[tuple[int, PriceRow]], currency: str | None, holder: str
 ) -> Iterator[Problem]:
-    """Yield a problem for each row in another currency than ``currency``."""
     for line, row in rows:
         if currency is not None and row.currency != currency:
             yield Problem(line, "currency", f"must be {currency}, the currency of {holder}")

@@ -36,7 +36,6 @@ class PriceTable:
     prices: Sequence[Price]
 
     def on(self, day: date) -> "DayPrices":
-        """Return the prices that are valid on a day (UTC)."""
         in_force: dict[tuple[str, str | None], Price] = {}
         for price in self.prices:
             key = price.country, price.mccmnc
@@ -82,7 +81,6 @@ def estimate_price(
 
 
 def day_of(at: datetime) -> date:
-    """Return the day (UTC) whose prices are valid at a time."""
     return at.astimezone(UTC).date()
 
 

@@ -21,8 +21,6 @@ PRICE_REVISION = "(SELECT revision FROM price_lists)"
 
 @dataclass(frozen=True, slots=True)
 class StoredPrices:
-    """All rows of the table, with their currency; None if the table is empty."""
-
     currency: str | None
     rows: Sequence[PriceRow]
 

@@ -60,7 +60,6 @@ class ManageWorkspaces:
             return change_workspace(connection, *of_it, actor=actor, now=now)
 
     def _prove(self, planned: AccountPlan | None) -> bool:
-        """Prove the new tokens of a plan; False if there are none."""
         if planned is None or not planned.unproven_tokens:
             return False
         if not self._turns.acquire(blocking=False):

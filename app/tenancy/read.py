@@ -24,7 +24,7 @@ class WorkspaceFilter:
 def load_workspaces(
     connection: Connection, principal: Principal, wanted: WorkspaceFilter
 ) -> list[AnyRow]:
-    """Load a page, oldest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, oldest first."""
     columns = workspaces.c
     conditions = given(
         (wanted.page_token, columns.id.__gt__),
@@ -43,7 +43,7 @@ def load_workspaces(
 def require_own_workspace(
     connection: Connection, principal: Principal, workspace_id: UUID
 ) -> AnyRow:
-    """Load one workspace; raises `NotFound`."""
+    """Raises `NotFound`."""
     columns = workspaces.c
     query = select(workspaces).where(columns.id == workspace_id, visible_to(principal, columns.id))
     found = connection.execute(query).one_or_none()
@@ -53,7 +53,6 @@ def require_own_workspace(
 
 
 def is_taken(connection: Connection, organization_id: UUID, name: str) -> bool:
-    """Whether a workspace of the organization has this name."""
     columns = workspaces.c
     query = select(columns.id).where(
         columns.organization_id == organization_id, columns.name == name

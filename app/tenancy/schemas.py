@@ -42,8 +42,6 @@ class AccountChange(AccountBody):
 
 
 class WorkspaceBody(StrictSchema):
-    """Body of ``POST /v1/workspaces``."""
-
     makes = NewWorkspace
     name = Name(required=True)
     home_country = Country(required=True)
@@ -65,8 +63,6 @@ class WorkspaceChange(StrictSchema):
 
 
 class WorkspaceListQuery(PageQuery):
-    """Query of ``GET /v1/workspaces``."""
-
     makes = WorkspaceFilter
     workspace_id = Id()
     parent_id = Id()

@@ -28,13 +28,10 @@ _RECIPIENT = Actor(ActorKind.SYSTEM, "recipient")
 
 @dataclass(frozen=True, slots=True)
 class RecordConsent:
-    """The operation of inbound messages."""
-
     database: Database
     clock: Clock
 
     def __call__(self, consent: Consent) -> int:
-        """Apply a keyword in a transaction; see `record_consent`."""
         with self.database.writing() as connection:
             return record_consent(connection, consent, self.clock.now())
 

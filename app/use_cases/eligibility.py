@@ -47,13 +47,13 @@ VERIFIED = "VERIFIED"
 
 
 def check_eligibility(standing: Standing) -> None:
-    """Raise the first of the obstacles."""
+    """Raise the first of the `obstacles`."""
     for obstacle in obstacles(standing):
         raise obstacle
 
 
 def obstacles(standing: Standing) -> Iterator[type[PublicError]]:
-    """Yield every obstacle of a use case, in the order of the checks."""
+    """Yield every obstacle, in the order of the checks."""
     if not standing.active:
         yield UseCaseInactive
     if standing.brand_status == SUSPENDED:

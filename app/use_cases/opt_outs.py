@@ -37,8 +37,6 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class NewOptOut:
-    """An opt-out that an owner enters."""
-
     to_number: PhoneNumber
     use_case_id: UUID | None = None
     workspace_id: UUID | None = None
@@ -107,7 +105,7 @@ def _of(opt_out: OptOut) -> tuple[ColumnElement[bool], ...]:
 def load_opt_outs(
     connection: Connection, principal: Principal, wanted: OptOutFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, newest first."""
     columns = opt_outs.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -138,6 +136,5 @@ def load_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID)
 
 
 def remove_opt_out(connection: Connection, opt_out_id: UUID) -> bool:
-    """Remove an entry; False if it is gone."""
     removed = connection.execute(delete(opt_outs).where(opt_outs.c.id == opt_out_id))
     return removed.rowcount > 0

@@ -28,14 +28,11 @@ class UseCaseFilter:
 
 @dataclass(frozen=True, slots=True)
 class StoredUseCase:
-    """A use case with its sender pool."""
-
     row: AnyRow
     senders: Sequence[AnyRow]
 
     @property
     def id(self) -> UUID:
-        """Return its id."""
         found: UUID = self.row.id
         return found
 
@@ -56,7 +53,7 @@ class StoredUseCase:
 def load_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID
 ) -> StoredUseCase | None:
-    """Load one use case; None if it is absent, deleted or another tenant's."""
+    """Return None if it is absent, deleted or another tenant's."""
     row = connection.execute(
         select(use_cases).where(use_cases.c.id == use_case_id, *_exists_for(principal))
     ).one_or_none()
@@ -66,7 +63,7 @@ def load_use_case(
 def load_use_cases(
     connection: Connection, principal: Principal, wanted: UseCaseFilter
 ) -> list[StoredUseCase]:
-    """Load a page, oldest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, oldest first."""
     conditions = given(
         (wanted.page_token, use_cases.c.id.__gt__),
         (wanted.workspace_id, use_cases.c.workspace_id.__eq__),
@@ -91,7 +88,7 @@ def _with_pools(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredUs
 
 
 def load_use_case_names(connection: Connection, principal: Principal) -> dict[UUID, str]:
-    """Load the names of the visible use cases, deleted ones included, by id."""
+    """Names of the visible use cases, deleted ones included."""
     query = (
         select(use_cases.c.id, use_cases.c.name)
         .where(visible_to(principal, use_cases.c.workspace_id))

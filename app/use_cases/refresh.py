@@ -31,8 +31,6 @@ class RefreshedUseCase:
 
 @dataclass(frozen=True, slots=True)
 class RefreshRegistrations:
-    """The operation of ``borderpost use-cases refresh`` and of the console."""
-
     database: Database
     source: RegistrationSource
     clock: Clock

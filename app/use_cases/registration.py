@@ -14,7 +14,7 @@ class Registration:
 def registration_columns(
     kind: str, given: Registration | None, stored: Registration | None
 ) -> dict[str, str | None]:
-    """Return the columns of a ``brand`` or ``campaign``; None removes it."""
+    """None removes the registration."""
     if given is None:
         return {f"{kind}_sid": None, f"{kind}_status": None}
     # A status belongs to one registration only.

@@ -21,8 +21,6 @@ _MAX_COUNTRIES = 300
 
 
 class UseCaseListQuery(PageQuery):
-    """Query of ``GET /v1/use-cases``."""
-
     makes = UseCaseFilter
     workspace_id = Id()
     active = fields.Boolean()
@@ -99,8 +97,6 @@ class UseCaseChange(StrictSchema):
 
 
 class UseCaseBody(UseCaseChange):
-    """Body of ``POST /v1/use-cases``."""
-
     makes = NewUseCase
     name = Name(required=True)
     messaging_service_sid = sid("MG")
@@ -108,8 +104,6 @@ class UseCaseBody(UseCaseChange):
 
 
 class SenderBody(StrictSchema):
-    """Body of ``POST /v1/use-cases/{use_case_id}/senders``."""
-
     makes = NewSender
     number = Text(required=True)
     type = Choice(SenderType, required=True)
@@ -122,8 +116,6 @@ class SenderBody(StrictSchema):
 
 
 class SenderListQuery(PageQuery):
-    """Query of ``GET /v1/use-cases/{use_case_id}/senders``."""
-
     makes = SenderFilter
 
 
@@ -144,8 +136,6 @@ class OptOutBody(StrictSchema):
 
 
 class OptOutListQuery(PageQuery):
-    """Query of ``GET /v1/opt-outs``."""
-
     makes = OptOutFilter
     workspace_id = Id()
     use_case_id = Id()

@@ -12,7 +12,6 @@ _NUMBERED = {SenderType.LONG_CODE, SenderType.TOLL_FREE}
 
 
 def mistake_in_number(number: str, kind: SenderType) -> str | None:
-    """Return the problem with a sender of this type, or None."""
     if kind in _NUMBERED:
         return _mistake_in_whole_number(number)
     if kind is SenderType.SHORT_CODE:

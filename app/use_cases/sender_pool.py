@@ -27,8 +27,6 @@ NUMBER_TAKEN = "Is in the pool of this use case already."
 
 @dataclass(frozen=True, slots=True)
 class NewSender:
-    """A sender to add, already validated for its type."""
-
     number: str
     type: SenderType
 
@@ -42,7 +40,7 @@ class SenderFilter:
 def load_senders(
     connection: Connection, principal: Principal, use_case_id: UUID, wanted: SenderFilter
 ) -> list[AnyRow]:
-    """Load a page, oldest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, oldest first."""
     require_use_case(connection, principal, use_case_id)
     columns = senders.c
     conditions = given((wanted.page_token, columns.id.__gt__))
@@ -59,7 +57,7 @@ def add_sender(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Add a sender to the pool; raises `ValidationFailed` if it is in it already."""
+    """Raises `ValidationFailed` if it is in the pool already."""
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
     if any(known.number == wanted.number for known in use_case.senders):
@@ -86,7 +84,7 @@ def remove_sender(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Remove a sender from the pool; raises `NotFound`."""
+    """Raises `NotFound`."""
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
     row = next((known for known in use_case.senders if known.id == sender_id), None)

@@ -54,11 +54,9 @@ class Caller:
     device: str | None = None
 
     def knows(self, user_id: UUID, since: datetime | None, now: datetime) -> bool:
-        """Whether this user has signed in with this browser before."""
         return self.browser.knows(user_id, since, now)
 
     def describe_failure(self, why: str) -> str:
-        """The reason of a failure with its origin, for the audit log."""
         return f"{why}; address {self.address}; request {self.request_id}"
 
     @property
@@ -74,5 +72,4 @@ def of_account(email: str) -> Subject:
 
 
 def of_own(user_id: UUID) -> Subject:
-    """The subject of wrong passwords of a signed-in user."""
     return Subject(AttemptKind.OWN, str(user_id))

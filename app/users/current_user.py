@@ -26,8 +26,6 @@ class RoleGrants:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAccess:
-    """An accessible workspace, with the role there."""
-
     workspace_id: UUID
     name: str
     role: Role
@@ -87,7 +85,6 @@ class CurrentUser:
 
     @property
     def organization_principal(self) -> Principal | None:
-        """The principal for the whole organization; None without a role there."""
         everywhere = self.reach.everywhere
         return None if everywhere is None else self._principal(None, everywhere)
 

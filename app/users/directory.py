@@ -33,8 +33,6 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class UserDetails:
-    """A user as shown to owners, without secrets."""
-
     user_id: UUID
     email: str
     name: str
@@ -54,7 +52,7 @@ class UserDetails:
 def load_user_page(
     connection: Connection, organization_id: UUID, wanted: UserFilter
 ) -> list[UserDetails]:
-    """Load a page, oldest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, oldest first."""
     conditions = [users.c.organization_id == organization_id]
     if wanted.page_token is not None:
         conditions.append(users.c.id > wanted.page_token)
@@ -63,7 +61,7 @@ def load_user_page(
 
 
 def load_user_details(connection: Connection, organization_id: UUID, user_id: UUID) -> UserDetails:
-    """Load one user; raises `NotFound`."""
+    """Raises `NotFound`."""
     one = (users.c.id == user_id) & (users.c.organization_id == organization_id)
     for person in _load(connection, one):
         return person
@@ -71,7 +69,7 @@ def load_user_details(connection: Connection, organization_id: UUID, user_id: UU
 
 
 def require_user(connection: Connection, organization_id: UUID, user_id: UUID) -> AnyRow:
-    """Load a user with the row locked; raises `NotFound`."""
+    """Load and lock a user; raises `NotFound`."""
     user = load_user(connection, user_id)
     if user is None or user.organization_id != organization_id:
         raise NotFound

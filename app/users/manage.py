@@ -55,7 +55,6 @@ def check_roles(
 
 
 def roles_text(roles: Mapping[UUID | None, Role], names: Mapping[UUID, str]) -> str:
-    """Return roles as text, the organization's first."""
     held = {where: role for where, role in roles.items() if where is not None and where in names}
     parts = [f"{role} in {names[where]}" for where, role in held.items()]
     everywhere = roles.get(None)
@@ -68,7 +67,6 @@ YOURSELF = "This is your own account: another owner can do this."
 
 
 def is_last_owner(user_id: UUID, owners: Collection[UUID]) -> bool:
-    """Whether a user is the organization's only enabled owner."""
     return set(owners) == {user_id}
 
 
@@ -117,7 +115,6 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
 
 
 def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
-    """Return the roles as text, or raise every problem."""
     problems = Problems()
     wrong = mistake_in_email(new.email)
     if wrong is None and find_users(connection, new.email, new.organization_id):

@@ -44,8 +44,6 @@ _TOO_OLD = "Setting it up took too long. Begin again under Your account."
 
 @dataclass(frozen=True, slots=True)
 class Reauthentication:
-    """The credentials with which a signed-in user confirms a change."""
-
     user_id: UUID
     session_id: UUID
     actor: Actor
@@ -100,7 +98,6 @@ class OwnAccount:
         return self._prove(me, start)
 
     def pending_secret(self, session_id: UUID) -> str | None:
-        """Return the secret that a session is setting up, or None."""
         with self.database.reading() as connection:
             return load_pending_secret(connection, self.cipher, session_id, self.clock.now())
 
@@ -153,7 +150,6 @@ class OwnAccount:
     def _check_password(
         self, me: Reauthentication, field: str, problems: Mapping[str, list[str]]
     ) -> tuple[AnyRow, CountedAttempt]:
-        """Check the password; return the user and the counted attempt."""
         seen = self._load(me)
         with hash_turn():
             attempt = self.attempts.begin(of_own(me.user_id))

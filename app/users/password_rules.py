@@ -22,7 +22,6 @@ _SEQUENCES = (
 
 
 def mistake_in_password(password: str, email: str) -> str | None:
-    """Return the problem with a new password for this address, or None."""
     if not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
         return f"Must have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters."
     if len(set(password)) < _MIN_DIFFERENT_CHARS:

@@ -37,7 +37,7 @@ class HashTurns:
 
     @contextmanager
     def turn(self, wait_seconds: float = 0.0) -> Iterator[None]:
-        """Take a turn; raises `RateLimited` if none is free within this time."""
+        """Raises `RateLimited` if no turn is free within this time."""
         self._take(wait_seconds)
         try:
             yield
@@ -69,25 +69,21 @@ _own = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """The hash of a chosen password, or why it is refused."""
-
     hash: str = field(repr=False)
     mistake: str | None = None
 
 
 def choose_password(password: str, email: str) -> NewPassword:
-    """Check and hash a new password for this address."""
     mistake = mistake_in_password(password, email)
     return NewPassword("", mistake) if mistake else NewPassword(hash_password(password))
 
 
 def generate_password() -> str:
-    """Generate a random password of 20 characters."""
     return secrets.token_urlsafe(_GENERATED_BYTES)
 
 
 def hash_password(password: str) -> str:
-    """Hash a password; raises `RateLimited` while too many hashes are computed."""
+    """Raises `RateLimited` while too many hashes are computed."""
     with _turn():
         return _hasher.hash(password)
 
@@ -106,7 +102,6 @@ def is_password(stored: str | None, given: str) -> bool:
 
 
 def needs_new_hash(stored: str) -> bool:
-    """Whether a hash was made with weaker parameters than the current ones."""
     return _hasher.check_needs_rehash(stored)
 
 

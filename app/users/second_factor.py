@@ -24,7 +24,6 @@ _GROUP = 4
 
 
 def mint_totp_secret() -> str:
-    """Create a secret for an authenticator app: 32 base-32 characters."""
     return pyotp.random_base32()
 
 
@@ -37,7 +36,6 @@ def pending_totp_owner(session_id: UUID) -> str:
 
 
 def provisioning_uri(secret: str, email: str) -> str:
-    """Return the ``otpauth://`` URI of the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
 
 
@@ -54,7 +52,6 @@ def step_of_code(secret: str, code: str, last_step: int | None, now: datetime) -
 
 
 def mint_recovery_code() -> str:
-    """Create a recovery code: four groups of four base-32 characters."""
     text = base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower()
     return "-".join(text[place : place + _GROUP] for place in range(0, len(text), _GROUP))
 

@@ -40,7 +40,6 @@ def hash_session_token(token: str) -> str:
 
 
 def is_over(seen_at: datetime, ends_at: datetime, ended_at: datetime | None, now: datetime) -> bool:
-    """Whether a session has ended, expired, or been idle for too long."""
     return ended_at is not None or ends_at <= now or seen_at + IDLE <= now
 
 
@@ -182,7 +181,6 @@ def _workspace_access(row: AnyRow, reach: RoleGrants) -> WorkspaceAccess:
 
 
 def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> list[AnyRow]:
-    """List the live sessions of a user, newest first."""
     query = (
         select(sessions)
         .where(sessions.c.user_id == user_id, ~sessions.c.awaits_second_factor)
@@ -224,7 +222,6 @@ def touch_session(connection: Connection, session_id: UUID, now: datetime) -> No
 
 
 def move_session(connection: Connection, session_id: UUID, workspace_id: UUID) -> None:
-    """Make a session show another workspace."""
     connection.execute(
         update(sessions).where(sessions.c.id == session_id).values(workspace_id=workspace_id)
     )
@@ -249,6 +246,5 @@ def end_sessions_of(
 
 
 def forget_sessions(connection: Connection, before: datetime) -> int:
-    """Delete the sessions that ended before a time."""
     old = or_(sessions.c.ends_at < before, sessions.c.ended_at < before)
     return connection.execute(delete(sessions).where(old)).rowcount

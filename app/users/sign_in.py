@@ -83,8 +83,6 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """The operations of ``/console/sign-in``."""
-
     database: Database
     cipher: Cipher
     clock: Clock
@@ -271,7 +269,7 @@ def _renewed_hash(user: AnyRow, password: str) -> str | None:
 
 
 def _with_password(found: Sequence[AnyRow], password: str) -> list[AnyRow]:
-    """Return the accounts with this password; takes as long if there are none."""
+    """Takes as long if there are no accounts."""
     if not found:
         is_password(None, password)
     return [one for one in found if is_password(one.password_hash, password)]

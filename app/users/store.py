@@ -38,14 +38,13 @@ def find_pinned(connection: Connection, issuer: str, subject: str) -> list[AnyRo
 
 
 def load_user(connection: Connection, user_id: UUID) -> AnyRow | None:
-    """Load a user by id, with the row locked."""
+    """Load and lock a user."""
     return connection.execute(
         select(users).where(users.c.id == user_id).with_for_update()
     ).one_or_none()
 
 
 def load_owners(connection: Connection, organization_id: UUID) -> set[UUID]:
-    """Load the ids of the organization's enabled owners."""
     query = select(users.c.id).where(
         users.c.organization_id == organization_id,
         users.c.disabled_at.is_(None),
@@ -73,7 +72,6 @@ def load_organization_names(connection: Connection, ids: Collection[UUID]) -> di
 
 
 def load_users(connection: Connection, organization_id: UUID | None) -> list[AnyRow]:
-    """List users, oldest first, of one organization or of all."""
     query = select(users).order_by(users.c.id)
     if organization_id is not None:
         query = query.where(users.c.organization_id == organization_id)
@@ -81,7 +79,6 @@ def load_users(connection: Connection, organization_id: UUID | None) -> list[Any
 
 
 def load_memberships(connection: Connection, user_ids: list[UUID]) -> list[AnyRow]:
-    """List the memberships of users, with workspace names."""
     return list(
         connection.execute(
             select(memberships, workspaces.c.name.label("workspace_name"))

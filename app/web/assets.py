@@ -34,7 +34,6 @@ class Asset:
 
     @cached_property
     def version(self) -> str:
-        """A hash of the content."""
         return hashlib.sha256(self.packed.content).hexdigest()[:_VERSION_LENGTH]
 
 
@@ -69,7 +68,6 @@ def _read(folder: Path) -> tuple[Asset, ...]:
 
 
 def install_assets(app: Flask, folders: Iterable[Path], prefix: str) -> None:
-    """Serve the files of these folders, and add ``asset_url`` to the templates."""
     register_service(app, Assets(folders, prefix))
     app.jinja_env.globals["asset_url"] = asset_url
 

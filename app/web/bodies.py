@@ -96,7 +96,6 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 
 @cache
 def _made(schema: type[Schema]) -> Schema:
-    """Create a schema once: loading does not change it."""
     return schema()
 
 
@@ -113,7 +112,6 @@ def load(schema: Schema, value: Any) -> Any:
 
 
 def _unstorable(value: Any, path: str = _ROOT) -> dict[str, list[str]]:
-    """Find every text and object key that a database would refuse."""
     if isinstance(value, str):
         return {} if is_storable(value) else {path: [UNSTORABLE]}
     inner: Iterable[tuple[object, Any]] = ()

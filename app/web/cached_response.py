@@ -11,8 +11,6 @@ from flask import Response, request
 
 
 class CachedResponse:
-    """Content and its gzip form, which is created once."""
-
     def __init__(self, content: bytes, media_type: str) -> None:
         self.content = content
         self.media_type = media_type
@@ -30,7 +28,6 @@ class CachedResponse:
 
 
 def cached_answer(packed: CachedResponse, *, cache: str) -> Response:
-    """Return the response in the accepted encoding, or 304."""
     gzipped = packed.gzipped if request.accept_encodings["gzip"] > 0 else None
     answer = Response(packed.content if gzipped is None else gzipped)
     answer.headers["Content-Type"] = packed.media_type

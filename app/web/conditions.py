@@ -13,7 +13,6 @@ _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def change_reason() -> str | None:
-    """Return `X-Change-Reason`."""
     given = request.headers.get("X-Change-Reason", "").strip()
     text = given.encode("latin-1", "replace").decode("utf-8", "replace")
     return text[:_MAX_REASON] or None

@@ -32,7 +32,6 @@ class OperationLine:
 
 
 def lines_of(document: dict[str, Any]) -> Iterator[OperationLine]:
-    """List the operations of a description, with their anchors in Swagger UI."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             tag = operation["tags"][0]

@@ -49,7 +49,6 @@ _OF_WERKZEUG: dict[int, type[e.PublicError]] = {
 
 
 def error_answer(error: e.PublicError) -> Response:
-    """Write a public error as ``{"code", "message", "details"?}`` with its status."""
     body: dict[str, object] = {"code": error.code, "message": error.text}
     if error.details is not None:
         body["details"] = error.details

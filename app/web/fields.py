@@ -53,7 +53,7 @@ class Text(fields.String):
 
 
 class WholeNumber(fields.Integer):
-    """A whole number in a query or form: ASCII digits."""
+    """ASCII digits."""
 
     def _validated(self, value: Any) -> int:
         if not isinstance(value, str) or read_whole_number(value) is None:
@@ -62,8 +62,6 @@ class WholeNumber(fields.Integer):
 
 
 class Id(fields.UUID):
-    """A UUID with hyphens."""
-
     default_error_messages = {"invalid_uuid": "Must be a UUID."}  # noqa: RUF012
 
     def _validated(self, value: Any) -> UUID:
@@ -143,7 +141,7 @@ class Timestamp(fields.AwareDateTime):
 
 
 class Choice(fields.String):
-    """A member of an enumeration, by its value; the error lists those that may be chosen."""
+    """A member of an enumeration, by its value."""
 
     def __init__(
         self, kind: type[StrEnum], choices: Iterable[StrEnum] | None = None, **kwargs: Any
@@ -152,12 +150,10 @@ class Choice(fields.String):
         self._kind = kind
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Read a value, and return the member."""
         found = super().deserialize(value, *args, **kwargs)
         return self._kind(found) if isinstance(found, str) else found
 
 
 def one_of(values: Any) -> validate.OneOf:
-    """Accept the values of a closed set; the error lists them."""
     names = [str(value) for value in values]
     return validate.OneOf(names, error=f"Must be one of: {', '.join(names)}.")

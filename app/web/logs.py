@@ -86,7 +86,6 @@ def mask_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any
 
 
 def mask_text(text: str) -> str:
-    """Mask numbers and remove tokens."""
     return mask_numbers_in(_TOKENS.sub(_LEFT_OUT, text))
 
 
@@ -113,14 +112,12 @@ def _passes(record: logging.LogRecord) -> bool:
 
 
 class _Lines:
-    """Writes the finished lines of one logger."""
-
     def __init__(self, name: str, handler: "logging.StreamHandler[TextIO]") -> None:
         self.name = name
         self._handler = handler
 
     def msg(self, line: str) -> None:
-        """Write a line; if that fails, the line is lost."""
+        """A line that cannot be written is lost."""
         self._handler.acquire()  # logging renews this lock after a fork
         try:
             with suppress(OSError, ValueError):
@@ -133,7 +130,6 @@ class _Lines:
 
 
 def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Write structlog's and every library's lines through the masking processor."""
     handler = logging.StreamHandler(stream or sys.stderr)
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -51,7 +51,6 @@ def either(own: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
 
 
 def body_content(shape: Shape) -> dict[str, Any]:
-    """Describe a request or response body, with an example of each schema."""
     shapes = shape if isinstance(shape, tuple) else () if shape is None else (shape,)
     found: dict[str, Any] = {
         kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}
@@ -89,7 +88,6 @@ _OF_BODIES = (e.BadRequest, e.PayloadTooLarge, e.UnsupportedMediaType, e.Validat
 
 
 def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
-    """Write the OpenAPI 3.0.3 description of the routes."""
     spec = APISpec(
         title="Borderpost",
         version=version("borderpost"),
@@ -120,7 +118,6 @@ def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:
 
 
 def errors_of(endpoint: Endpoint) -> list[type[e.PublicError]]:
-    """List every error that a route can answer."""
     found = [*endpoint.errors, *_ALWAYS]
     if endpoint.guard.rule in _KEYED:
         found += _OF_KEYS
@@ -214,8 +211,6 @@ def _name(schema: Any) -> str:
 
 
 class Description:
-    """The description of one application, created at the first request."""
-
     def __init__(self, endpoints: Iterable[Endpoint], server: str) -> None:
         self._endpoints = endpoints
         self._server = server

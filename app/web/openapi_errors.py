@@ -39,7 +39,6 @@ _DETAILS: dict[type[e.PublicError], Mapping[str, Any]] = {
 
 
 def error_examples() -> dict[str, dict[str, Any]]:
-    """Return the examples of the errors with fixed details."""
     return {
         error.__name__: _example(error, _DETAILS.get(error))
         for error in HTTP_STATUS
@@ -48,7 +47,6 @@ def error_examples() -> dict[str, dict[str, Any]]:
 
 
 def error_answers(endpoint: Endpoint, errors: Errors) -> dict[str, dict[str, Any]]:
-    """Describe the errors of a route by status."""
     by_status: dict[int, list[type[e.PublicError]]] = {}
     for error in errors:
         by_status.setdefault(HTTP_STATUS[error], []).append(error)
@@ -85,7 +83,6 @@ def _example(error: type[e.PublicError], details: Mapping[str, Any] | None) -> d
 
 
 def _problems(endpoint: Endpoint) -> dict[str, list[str]]:
-    """Return example problems of this route's body or query."""
     if endpoint.body is not None:
         for name, field in endpoint.body().fields.items():
             if field.required:

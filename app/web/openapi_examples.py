@@ -46,7 +46,7 @@ _BY_KIND: tuple[tuple[type[fields.Field[Any]], Any], ...] = (
 
 
 def example_of(schema: type[Schema]) -> dict[str, Any]:
-    """Return an example body; optional request fields are left out."""
+    """Optional request fields are left out."""
     found = {}
     for name, field in schema().fields.items():
         if field.required or "example" in field.metadata:

@@ -41,7 +41,7 @@ COMMON_HEADERS: dict[str, dict[str, Any]] = {
 
 
 def success_headers(own: Mapping[str, str], *, is_keyed: bool) -> dict[str, dict[str, Any]]:
-    """Describe the headers of a success; ``is_keyed`` adds the rate limit."""
+    """``is_keyed`` adds the rate limit."""
     described = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in own.items()
     }
@@ -50,7 +50,6 @@ def success_headers(own: Mapping[str, str], *, is_keyed: bool) -> dict[str, dict
 
 
 def error_headers(errors: Sequence[type[e.PublicError]]) -> dict[str, dict[str, Any]]:
-    """Describe the headers of the errors of one status."""
     names = [_REQUEST_ID]
     if any(error.retry_after_seconds is not None for error in errors):
         names.append(_RETRY)

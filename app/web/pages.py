@@ -49,7 +49,6 @@ class PageQuery(StrictSchema):
 
 
 def page_of(view: type[Schema], meaning: str, name: str | None = None) -> type[Schema]:
-    """Return the schema of a page of a list."""
     shape = {
         "__doc__": meaning,
         "items": fields.List(fields.Nested(view), required=True),
@@ -64,7 +63,7 @@ def page(
     render: Callable[[T], Any],
     identify: Callable[[T], UUID] = lambda row: row.id,  # type: ignore[attr-defined]
 ) -> dict[str, Any]:
-    """Render up to ``limit`` rows; an additional row means that there is a next page."""
+    """Render up to ``limit`` rows; one row more means that there is a next page."""
     shown = rows[:limit]
     has_more = len(rows) > limit
     return {

@@ -29,5 +29,4 @@ class PublicPrefix:
     text: str
 
     def path(self, path: str) -> str:
-        """Return a path as the browser sees it."""
         return self.text + path

@@ -9,7 +9,7 @@ _KEY = "borderpost"
 
 
 def register_service(app: Flask, service: object, *, as_type: type | None = None) -> None:
-    """Register a service under its own type, or under a protocol that it implements."""
+    """``as_type`` is a protocol that the service implements."""
     app.extensions.setdefault(_KEY, {})[as_type or type(service)] = service
 
 

@@ -59,7 +59,6 @@ def install_request_handling(app: Flask, *, is_https: bool) -> None:
 
 
 def headers_of(app: object) -> Mapping[str, str]:
-    """Return the default headers of an app's answers."""
     found: Mapping[str, str] = getattr(app, "extensions", {}).get(_HEADERS, API_HEADERS)
     return found
 

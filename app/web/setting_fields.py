@@ -35,14 +35,11 @@ class SettingsForm(validate.Regexp):
 
 
 class _Sid(fields.String):
-    """A Twilio SID; its hexadecimal digits are stored in lower case."""
-
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         return canonical_sid(super()._deserialize(value, *args, **kwargs))
 
 
 def sid(prefixes: str, *, may_be_empty: bool = False, required: bool = True) -> fields.String:
-    """Return a field for Twilio SIDs: ``(QE|CM)`` and 32 hexadecimal digits."""
     kinds = " or ".join(prefixes.strip("()").split("|"))
     form, error = f"{prefixes}[0-9a-fA-F]{{32}}", f"Must be {kinds} and 32 hexadecimal digits"
     if may_be_empty:
@@ -56,7 +53,7 @@ def days(**kwargs: Any) -> fields.Integer:
 
 
 def status(choices: tuple[str, ...] = ()) -> fields.String:
-    """Return a field for a Twilio status: one of ``choices``, or any word if empty."""
+    """``choices`` is a closed set; if it is empty, any word is accepted."""
     if choices:
         return fields.String(validate=validate.OneOf(choices, error="Must be one of: {choices}."))
     return fields.String(

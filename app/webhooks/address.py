@@ -24,8 +24,6 @@ _Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parsed URL."""
-
     scheme: str
     host: str
     port: int
@@ -47,7 +45,7 @@ class UrlRefused(ValueError):
 
 
 def read_url(url: str, *, allow_loopback: bool) -> Target:
-    """Parse a URL; raises `UrlRefused`."""
+    """Raises `UrlRefused`."""
     if not _PRINTABLE.fullmatch(url) or len(url) > MAX_URL_CHARS:
         raise UrlRefused(f"Must be a URL of 1 to {MAX_URL_CHARS} ASCII characters without spaces.")
     try:
@@ -75,7 +73,6 @@ def _check_host(target: Target, *, allow_loopback: bool) -> None:
 
 
 def may_reach(address: str, target: Target, *, allow_loopback: bool) -> bool:
-    """Whether a connection to this address of the host is permitted."""
     found = _ip(address)
     if found is None:
         return False

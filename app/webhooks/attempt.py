@@ -10,8 +10,6 @@ _GONE = 410
 
 
 class DeliveryState(StrEnum):
-    """The state of the delivery of one event to one endpoint."""
-
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -19,8 +17,6 @@ class DeliveryState(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why an attempt got no answer."""
-
     TIMEOUT = "timeout"
     ADDRESS_REFUSED = "address_refused"
     NAME_NOT_FOUND = "name_not_found"
@@ -31,8 +27,6 @@ class Failure(StrEnum):
 
 
 class NotDelivered(Exception):
-    """No answer came."""
-
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
         super().__init__(failure.value)
@@ -69,7 +63,7 @@ class Attempt:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the receiver wants no more events (410 Gone)."""
+        """410 Gone: the receiver wants no more events."""
         return self.status == _GONE
 
     @property

@@ -34,7 +34,7 @@ class DueDelivery:
 def claim_chosen(
     connection: Connection, chosen: Sequence[UUID], now: datetime
 ) -> list[DueDelivery]:
-    """Claim the chosen deliveries that no other worker has claimed since."""
+    """Skips deliveries that another worker has claimed."""
     leased_until = now + DELIVERY_LEASE
     deliveries = webhook_deliveries.c
     due = (

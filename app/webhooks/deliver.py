@@ -35,8 +35,6 @@ _CHOICES = 4
 
 @dataclass(frozen=True, slots=True)
 class DeliverWebhooks:
-    """Delivers webhooks; several may run concurrently."""
-
     database: Database
     cipher: Cipher
     clock: Clock
@@ -46,7 +44,7 @@ class DeliverWebhooks:
     monotonic: Callable[[], float] = time.monotonic
 
     def run_once(self) -> int:
-        """Fan out new events and deliver due ones; return the number of both."""
+        """Return the number of new events and of due deliveries."""
         found = 0
         if self.lane is not DeliveryLane.FAILING:
             found = self._fan_out()

@@ -47,7 +47,7 @@ _DELIVERY: Select[*tuple[Any, ...]] = (
 def load_deliveries(
     connection: Connection, endpoint_id: UUID, wanted: DeliveryFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, newest first."""
     columns = webhook_deliveries.c
     conditions = given((wanted.page_token, columns.id.__lt__), (wanted.state, columns.state.__eq__))
     query = (
@@ -59,7 +59,6 @@ def load_deliveries(
 
 
 def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[UUID, list[AnyRow]]:
-    """Load the attempts of deliveries, oldest first."""
     columns = webhook_attempts.c
     query = (
         select(webhook_attempts)

@@ -24,7 +24,7 @@ class EndpointFilter:
 def load_endpoints(
     connection: Connection, principal: Principal, wanted: EndpointFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, newest first."""
     columns = webhook_endpoints.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -43,7 +43,7 @@ def load_endpoints(
 def load_endpoint(
     connection: Connection, principal: Principal, endpoint_id: UUID, *, to_change: bool = False
 ) -> AnyRow:
-    """Load one endpoint; ``to_change`` locks it. Raises `NotFound`."""
+    """``to_change`` locks it. Raises `NotFound`."""
     columns = webhook_endpoints.c
     query = select(webhook_endpoints).where(
         columns.id == endpoint_id, visible_to(principal, columns.workspace_id)

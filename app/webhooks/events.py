@@ -7,8 +7,6 @@ from app.kernel.clock import rfc3339
 
 
 class EventType(StrEnum):
-    """The types of events to which an endpoint can subscribe."""
-
     SMS_SENT = "sms.sent"
     SMS_DELIVERED = "sms.delivered"
     SMS_UNDELIVERED = "sms.undelivered"

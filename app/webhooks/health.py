@@ -13,7 +13,6 @@ from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_en
 def load_last_successes(
     connection: Connection, endpoint_ids: Sequence[UUID]
 ) -> dict[UUID, datetime]:
-    """Load the time of the last successful delivery of each endpoint that has one."""
     deliveries, attempts = webhook_deliveries.c, webhook_attempts.c
     newest = (
         select(deliveries.id)

@@ -69,7 +69,6 @@ def update_endpoint(connection: Connection, row: AnyRow, **values: Any) -> None:
 
 
 def ordered(events: list[str]) -> list[str]:
-    """Sort event names and remove duplicates."""
     return sorted(set(events))
 
 
@@ -102,7 +101,6 @@ class ManageEndpoints:
     allow_loopback: bool = False
 
     def problem_of(self, url: str) -> str | None:
-        """Return the problem with a URL, or None."""
         try:
             read_url(url, allow_loopback=self.allow_loopback)
         except UrlRefused as problem:
@@ -146,7 +144,6 @@ class ManageEndpoints:
             return load_endpoint(connection, principal, endpoint_id)
 
     def delete(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> None:
-        """Delete an endpoint with its deliveries."""
         now = self.clock.now()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)

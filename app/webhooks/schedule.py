@@ -43,7 +43,6 @@ def next_attempt_at(
 
 
 def asked_delay(retry_after: str | None, now: datetime) -> timedelta | None:
-    """Parse a Retry-After header; None if there is nothing to follow."""
     seconds = read_retry_after(retry_after, now)
     return None if seconds is None else timedelta(seconds=seconds)
 
@@ -58,5 +57,4 @@ def failing_since(
 
 
 def is_disabled_after(since: datetime, now: datetime) -> bool:
-    """Whether an endpoint has failed for so long that it is disabled."""
     return now - since >= DISABLED_AFTER

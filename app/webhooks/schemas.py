@@ -40,8 +40,6 @@ def _events(**kwargs: Any) -> fields.List[str]:
 
 
 class EndpointBody(StrictSchema):
-    """Body of ``POST /v1/webhook-endpoints``."""
-
     makes = NewEndpoint
     url = EndpointUrl(required=True)
     events = _events(required=True)
@@ -57,8 +55,6 @@ class EndpointChange(StrictSchema):
 
 
 class EndpointListQuery(PageQuery):
-    """Query of ``GET /v1/webhook-endpoints``."""
-
     makes = EndpointFilter
     workspace_id = Id()
     active = fields.Boolean()
@@ -90,8 +86,6 @@ EndpointPage = page_of(EndpointView, "A page of endpoints, newest first.")
 
 
 class DeliveryListQuery(PageQuery):
-    """Query of ``GET /v1/webhook-endpoints/{endpoint_id}/deliveries``."""
-
     makes = DeliveryFilter
     state = fields.String(validate=one_of(DeliveryState))
 

@@ -29,7 +29,6 @@ class DeliveryLane(StrEnum):
 def choose_due(
     connection: Connection, now: datetime, limit: int, lane: DeliveryLane = DeliveryLane.EVERY
 ) -> list[UUID]:
-    """Return up to ``limit`` due deliveries, in fair order."""
     queues = [
         _oldest(connection, endpoint.id, now, limit if endpoint.first_failed_at is None else 1)
         for endpoint in _waiting(connection, now, limit, lane)
@@ -91,7 +90,6 @@ def _in(lane: DeliveryLane) -> ColumnElement[bool]:
 
 
 def count_due(connection: Connection, now: datetime) -> int:
-    """Count the due deliveries, up to `MOST_COUNTED`."""
     deliveries = webhook_deliveries.c
     due = select(deliveries.id).where(deliveries.due_at <= now).limit(MOST_COUNTED).subquery()
     return int(connection.execute(select(func.count()).select_from(due)).scalar_one())

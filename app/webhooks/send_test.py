@@ -30,7 +30,7 @@ class SendTestEvent:
     monotonic: Callable[[], float] = monotonic
 
     def __call__(self, principal: Principal, endpoint_id: UUID) -> Attempt:
-        """Send the event and return the result; raises `NotFound`."""
+        """Raises `NotFound`."""
         with self.database.reading() as connection:
             row = load_endpoint(connection, principal, endpoint_id)
         at, started = self.clock.now(), self.monotonic()

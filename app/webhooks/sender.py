@@ -19,8 +19,6 @@ _BODY_BYTES = 1024
 
 
 class HttpSender:
-    """The HTTP sender; it connects at each post."""
-
     def __init__(
         self,
         *,
@@ -39,7 +37,7 @@ class HttpSender:
         return self._given_tls or ssl.create_default_context()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Return the answer, also a redirect; raises `NotDelivered` without one."""
+        """A redirect is an answer; raises `NotDelivered` without one."""
         deadline = Deadline(self._seconds)
         try:
             target = read_url(url, allow_loopback=self._allow_loopback)

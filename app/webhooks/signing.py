@@ -20,7 +20,6 @@ FIXED_HEADERS = {
 
 
 def mint_secret() -> str:
-    """Create a signing secret; it is shown once and stored encrypted."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
 
 

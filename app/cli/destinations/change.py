@@ -19,15 +19,12 @@ from app.kernel.errors import DestinationsInherited, RevisionMismatch
 
 @dataclass(frozen=True, slots=True)
 class ChangeOutcome:
-    """A policy before and after a change or dry run."""
-
     before: EffectivePolicy
     changed: Changed
     dry_run: bool
 
     @property
     def is_new(self) -> bool:
-        """Whether the change has an effect."""
         one, other = self.before, self.changed.effective
         if self.dry_run:
             return (one.state, one.inherits) != (other.state, other.inherits)

@@ -33,8 +33,6 @@ class TextParam(click.ParamType[str]):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """The values of the options."""
-
     workspace: str | None
     dry_run: bool
     reason: str | None
@@ -94,7 +92,6 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def ending_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--until`` and ``--for``."""
     lasting = click.option(
         "--for", "lasting", type=Duration(), help="How long it lasts, for example 2h."
     )

@@ -60,7 +60,6 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
 
 
 def _accesses(effective: EffectivePolicy, opened: OpenedWorkspace) -> dict[str, str]:
-    """The access of each country in the map or in a rule."""
     named = country_accesses(effective.state, opened.now).keys() | effective.denied_by_organization
     allowed = allowed_countries(effective.policy(), opened.now)
     return {

@@ -45,7 +45,6 @@ class OpenedWorkspace:
         return str(self.row.name)
 
     def effective(self, connection: Connection | None = None) -> EffectivePolicy:
-        """Load the effective policy."""
         if connection is not None:
             return load_effective(connection, self.workspace_id)
         with self.database.reading() as own:

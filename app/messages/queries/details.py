@@ -71,7 +71,7 @@ def load_message_details(
 def load_message_details_page(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[MessageDetails]:
-    """Load a page, newest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, newest first."""
     query = page_of_messages(_COLUMNS, principal, wanted, now)
     return [_details(row) for row in connection.execute(query)]
 

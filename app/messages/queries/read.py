@@ -83,7 +83,7 @@ def one_message(
 def load_messages(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[MessageRecord]:
-    """Load a page, newest first, plus one row if there is a next page."""
+    """Load `limit` + 1 rows, newest first."""
     query = page_of_messages(RECORD_COLUMNS, principal, wanted, now)
     return [record_from(row) for row in connection.execute(query)]
 
@@ -139,7 +139,7 @@ def _created_before(at: datetime) -> ColumnElement[bool]:
 def load_events(
     connection: Connection, message_id: UUID, limit: int, after: UUID | None = None
 ) -> list[AnyRow]:
-    """Load a page of a message's reports, oldest first, plus one row if more follow."""
+    """Load `limit` + 1 reports of a message, oldest first."""
     query = (
         select(message_events)
         .where(message_events.c.message_id == message_id)

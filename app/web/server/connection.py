@@ -17,8 +17,6 @@ _DESCRIPTORS_FOR_OTHERS = 256
 
 
 class Phase(Enum):
-    """The event that a connection waits for."""
-
     IDLE = auto()  # the first byte of the next request
     HEAD = auto()
     BODY = auto()
@@ -79,7 +77,6 @@ class Connection:
             return  # if no body follows, the deadline ends the connection
 
     def send(self) -> None:
-        """Send as much of the answer as the client takes."""
         try:
             self.unsent = self.unsent[self.sock.send(self.unsent) :]
         except (BlockingIOError, InterruptedError):
@@ -88,7 +85,6 @@ class Connection:
             self.unsent, self.keep_alive = b"", False
 
     def watch(self, events: int) -> None:
-        """Watch for these events; 0 for none."""
         if events == self.watched:
             return
         if not self.watched:

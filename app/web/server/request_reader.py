@@ -64,12 +64,10 @@ class RequestReader:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a part of a request has arrived."""
         return self._body is not None or bool(self._buffer)
 
     @property
     def is_in_body(self) -> bool:
-        """Whether the head is complete and the body is not."""
         return self._body is not None
 
     def feed(self, data: bytes) -> None:
@@ -155,8 +153,6 @@ class _Head(Unreader):  # type: ignore[misc]
 
 
 class _SizedBody:
-    """A body with Content-Length."""
-
     def __init__(self, length: int) -> None:
         if length > _MAX_BUFFERED_BODY:
             raise PayloadTooLarge
@@ -164,7 +160,7 @@ class _SizedBody:
         self.data = b""
 
     def take(self, buffer: bytearray) -> bool:
-        """Move the body out of the buffer once it is complete; return whether it is."""
+        """Return whether the body is complete."""
         if len(buffer) < self._length:
             return False
         self.data = bytes(buffer[: self._length])
@@ -193,14 +189,14 @@ class _ChunkedBody:
         self.data = bytearray()
 
     def take(self, buffer: bytearray) -> bool:
-        """Move the arrived bytes out of the buffer; return whether the body is complete."""
+        """Return whether the body is complete."""
         while self._part is not _Part.TRAILERS:
             if not self._take_part(buffer):
                 return False
         return self._take_trailers(buffer)
 
     def _take_part(self, buffer: bytearray) -> bool:
-        """Move one part out of the buffer; return whether it was complete."""
+        """Return whether the part was complete."""
         if self._part is _Part.SIZE:
             self._take_whole_chunks(buffer)
             return self._take_size(buffer)

@@ -91,7 +91,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             listener.close()
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection and read the bytes that arrived with it."""
         if self.nr_conns >= self.worker_connections - 1:
             self._make_room()
         try:
@@ -146,7 +145,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     # Reading.
 
     def _go_on(self, conn: Connection) -> None:
-        """Send or receive, when the poller reports a connection."""
         if conn.phase is Phase.ANSWERING:
             conn.send()
             self._after_sending(conn)
@@ -192,7 +190,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self.enqueue_req(conn)
 
     def handle(self, conn: Connection) -> None:
-        """Run one request and send as much of the answer as the client takes."""
         request = conn.request
         request.body.seek(0)
         request._expected_100_continue = False  # noqa: SLF001  # the body is here
@@ -208,7 +205,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             conn.send()
 
     def _call_application(self, conn: Connection, outbox: Outbox) -> bool:
-        """Write the answer to the outbox; return whether the connection may be kept."""
+        """Return whether the connection may be kept."""
         began = time.monotonic()
         request = conn.request
         response, environ = wsgi.create(request, outbox, conn.client, conn.server, self.cfg)
@@ -265,7 +262,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
                 self._run(conn)
 
     def _refuse(self, conn: Connection, error: Exception) -> None:
-        """Answer an error that occurs before the request is complete."""
         _log.warning("request_refused", why=type(error).__name__)
         conn.unsent = error_bytes(error, conn.reader.request, self.wsgi)
         conn.keep_alive = False
@@ -278,7 +274,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._after_sending(conn)
 
     def _after_sending(self, conn: Connection) -> None:
-        """Wait to send the rest; after that, take the next request or close."""
         if conn.unsent:
             conn.watch(selectors.EVENT_WRITE)
         elif conn.keep_alive:
