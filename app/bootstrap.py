@@ -14,7 +14,7 @@ from app.db.schema import current_revision, latest_revision, upgrade
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.manage import ManageDestinations
 from app.guards.alerts import ClearAlerts
-from app.guards.autos import RefreshAutos
+from app.guards.autos import AutosOfSends, RefreshAutos
 from app.guards.delivery import WatchDelivery
 from app.guards.manage import ManageGuards
 from app.guards.manage_alerts import AcknowledgeAlert
@@ -201,11 +201,12 @@ def open_services(
     secrets = InstallationSecrets(settings.secret_key, cipher)
     pseudonyms = Pseudonyms(database, secrets)
     in_flight = InFlight(max(1, settings.threads - _FOR_CALLBACKS))
+    guarded = OpenGuarded(database, pseudonyms, AutosOfSends(database, GuardHistory()))
     return Services(
         settings=settings,
         database=database,
         clock=clock,
-        send=SendMessage(database, provider, clock, in_flight, OpenGuarded(database, pseudonyms)),
+        send=SendMessage(database, provider, clock, in_flight, guarded),
         handlers=Handlers(TrackDelivery(database, clock), RecordConsent(database, clock)),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         guards=ManageGuards(database, clock, GuardHistory(), pseudonyms),

@@ -1,22 +1,25 @@
 """What "auto" means: three times the busiest windows of the last 15 whole days (UTC).
 
-It changes once a day. The worker writes it; whoever reads the guards of a workspace before that
-computes it, a day at a time.
+It changes once a day. The worker writes it; a send or a reader that comes before computes it.
 """
 
+import json
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.tables import workspaces
 from app.db.engine import Database
 from app.guards.configuration import auto_json, read_auto
+from app.guards.facts import GuardFacts
 from app.guards.history import MessageHistory, MinuteTraffic
 from app.guards.limits import (
     AUTO_DAYS,
@@ -29,6 +32,10 @@ from app.guards.limits import (
 from app.guards.store import StoredGuards, load_guards
 from app.guards.tables import guard_autos, guard_trips
 from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.prices.price_table import day_of
+
+_log = structlog.get_logger(__name__)
 
 # A value of one guard, and the beginning of a clock hour or minute.
 _Place = tuple[GuardName, str, datetime]
@@ -104,7 +111,7 @@ class _Busiest:
         if not tripped.has(GuardName.WORKSPACE, "", day):
             self.day = max(self.day, sum(minutes.values()))
 
-    def limits(self, uncounted: set[str]) -> AutoLimits:
+    def limits(self) -> AutoLimits:
         """Return the limits; countries at the floor need no entry."""
         floor = AUTO_FLOORS[GuardName.COUNTRY]
         countries = {}
@@ -113,7 +120,7 @@ class _Busiest:
                 Window.HOUR: auto_limit(GuardName.COUNTRY, Window.HOUR, self.hours[country]),
                 Window.DAY: auto_limit(GuardName.COUNTRY, Window.DAY, self.days[country]),
             }
-            if country and country not in uncounted and found != floor:
+            if country and found != floor:
                 countries[country] = found
         of_workspace = {
             Window.MINUTE: auto_limit(GuardName.WORKSPACE, Window.MINUTE, self.minute),
@@ -126,7 +133,7 @@ def compute_autos(
     connection: Connection, history: MessageHistory, stored: StoredGuards, today: date
 ) -> WorkspaceAutos:
     """Compute what "auto" means on a day from the messages of the 15 days before it."""
-    own = _own_countries(stored)
+    own = _with_own_country(stored)
     since = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=AUTO_DAYS)
     tripped = load_tripped(connection, stored.workspace_id, since)
     of_workspace = _Busiest()
@@ -138,24 +145,23 @@ def compute_autos(
         for use_case_id, busiest in of_use_cases.items():
             sent = [one for one in traffic if one.use_case_id == use_case_id]
             busiest.add_day(day, sent, tripped)
-    named = stored.configuration.guards.by_name[GuardName.COUNTRY].countries
-    home = {stored.home_country}
-    return WorkspaceAutos(
-        of_workspace.limits(home - named.keys()),
-        {
-            use_case_id: busiest.limits(home - own[use_case_id])
-            for use_case_id, busiest in of_use_cases.items()
-        },
-    )
+    of_use_cases_now = {key: busiest.limits() for key, busiest in of_use_cases.items()}
+    return WorkspaceAutos(of_workspace.limits(), of_use_cases_now)
 
 
-def _own_countries(stored: StoredGuards) -> dict[UUID, set[str]]:
-    """Return the use cases with a guard `country` of their own, and the countries it names."""
-    return {
-        use_case_id: set(own[GuardName.COUNTRY].countries)
-        for use_case_id, own in stored.configuration.use_cases.items()
-        if GuardName.COUNTRY in own
-    }
+def _with_own_country(stored: StoredGuards) -> set[UUID]:
+    """Return the use cases with a guard `country` of their own."""
+    own = stored.configuration.use_cases
+    return {use_case_id for use_case_id, one in own.items() if GuardName.COUNTRY in one}
+
+
+def counted_autos(stored: StoredGuards, auto: AutoLimits) -> AutoLimits:
+    """Leave out the home country where the guard `country` does not count it."""
+    home = stored.home_country
+    if home in stored.configuration.guards.by_name[GuardName.COUNTRY].countries:
+        return auto
+    countries = {code: limits for code, limits in auto.countries.items() if code != home}
+    return replace(auto, countries=countries)
 
 
 def load_autos(
@@ -168,16 +174,17 @@ def load_autos(
     ).one_or_none()
     if row is not None and row.day == today:
         own = {UUID(key): read_auto(value) for key, value in row.limits["use_cases"].items()}
-        if own.keys() >= _own_countries(stored).keys():
+        if own.keys() >= _with_own_country(stored):
             return WorkspaceAutos(read_auto(row.limits["workspace"]), own)
     return compute_autos(connection, history, stored, today)
 
 
 def write_autos(
     connection: Connection, workspace_id: UUID, autos: WorkspaceAutos, today: date
-) -> None:
-    """Store what "auto" means on a day."""
+) -> dict[str, Any]:
+    """Store what "auto" means on a day, and return it as it is stored."""
     limits: dict[str, Any] = {
+        "day": today.isoformat(),
         "workspace": auto_json(autos.workspace),
         "use_cases": {str(key): auto_json(value) for key, value in autos.use_cases.items()},
     }
@@ -190,6 +197,7 @@ def write_autos(
             index_elements=[guard_autos.c.workspace_id], set_={"day": today, "limits": limits}
         )
     )
+    return limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,3 +225,32 @@ class RefreshAutos:
             with self.database.writing() as connection:
                 write_autos(connection, workspace_id, autos, today)
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class AutosOfSends:
+    """What "auto" means for a send that comes before the worker, or without one."""
+
+    database: Database
+    history: MessageHistory
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, workspace_id: UUID, facts: GuardFacts, now: datetime) -> GuardFacts:
+        """Return facts with what "auto" means now; it is computed once where it is missing.
+
+        While one thread computes it for a new day, others go by that of the day before.
+        """
+        if not self._turn.acquire(blocking=facts.auto_day is None):
+            return facts
+        try:
+            with self.database.reading() as connection:
+                stored = load_guards(connection, workspace_id)
+                autos = load_autos(connection, self.history, stored, now)
+            with self.database.writing() as connection:
+                written = write_autos(connection, workspace_id, autos, day_of(now))
+        except ServiceUnavailable:
+            _log.warning("auto_limits_not_computed", workspace_id=str(workspace_id))
+            return facts
+        finally:
+            self._turn.release()
+        return replace(facts, auto_limits=json.dumps(written))

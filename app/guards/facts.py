@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -11,9 +11,12 @@ from uuid import UUID
 from app.db.rows import AnyRow
 from app.guards.configuration import read_auto, read_guards, read_own
 from app.guards.limits import (
+    AUTO_FLOORS,
+    Auto,
     AutoLimits,
     DeliveryGuard,
     GuardedSend,
+    GuardMode,
     GuardName,
     Guards,
     GuardScope,
@@ -27,6 +30,8 @@ from app.guards.limits import (
 
 # What the worker has not confirmed for so long counts no more: an hour holds nothing older.
 COLLAPSE_LASTS = timedelta(hours=1)
+# Until then the worker has written the limits of a new day.
+_LATEST_AFTER_MIDNIGHT = timedelta(minutes=5)
 # Columns of a statement with the tables ``w`` (workspace) and ``u`` (use case).
 GUARD_COLUMNS = """w.home_country, guarding.guards::text AS guards, u.guards::text AS own_guards,
   autos.limits::text AS auto_limits,
@@ -54,6 +59,24 @@ class GuardFacts:
     own: UseCaseGuards
     auto_limits: str | None
     collapse: Collapse | None
+
+    def lacks_auto(self, now: datetime) -> bool:
+        """Say whether a guard has a limit of "auto" that is not stored for this day (UTC)."""
+        day = self.auto_day
+        if day is not None and day >= (now - _LATEST_AFTER_MIDNIGHT).date():
+            return False
+        guards = [self.own.get(name, self.guards.by_name[name]) for name in AUTO_FLOORS]
+        return any(
+            Auto.AUTO in limits.values()
+            for guard in guards
+            if guard.mode is not GuardMode.OFF
+            for limits in (guard.limits, *guard.countries.values())
+        )
+
+    @property
+    def auto_day(self) -> date | None:
+        """Return the day (UTC) whose meaning of "auto" is stored."""
+        return _autos(self.auto_limits).day
 
     def watches(self, send: GuardedSend) -> tuple[Watch, ...]:
         """List the guards that count a send."""
@@ -115,6 +138,7 @@ def _own(text: str | None) -> UseCaseGuards:
 class _Autos:
     workspace: AutoLimits
     use_cases: Mapping[str, AutoLimits]
+    day: date | None = None
 
 
 @lru_cache(maxsize=256)
@@ -123,4 +147,6 @@ def _autos(text: str | None) -> _Autos:
         return _Autos(AutoLimits(), {})
     found = json.loads(text)
     own = {key: read_auto(value) for key, value in found["use_cases"].items()}
-    return _Autos(read_auto(found["workspace"]), own)
+    # Rows of older versions have no day, and are written again.
+    day = date.fromisoformat(found["day"]) if "day" in found else None
+    return _Autos(read_auto(found["workspace"]), own, day)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
 from app.destinations.storage.store import lock_policy
-from app.guards.autos import load_autos, load_tripped, write_autos
+from app.guards.autos import counted_autos, load_autos, load_tripped, write_autos
 from app.guards.clearing import clear_lifted
 from app.guards.edits import check_spend
 from app.guards.history import MessageHistory, PastMessage
@@ -69,7 +69,7 @@ class ManageGuards:
         with self.database.reading() as connection:
             stored = load_guards(connection, workspace_id)
             autos = load_autos(connection, self.history, stored, self.clock.now())
-        return GuardsView(stored, autos.workspace)
+        return GuardsView(stored, counted_autos(stored, autos.workspace))
 
     def change(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> GuardsView:
         """Make a change.
@@ -147,7 +147,7 @@ def change_guards(
     if after is not before:
         write_autos(connection, workspace_id, autos, day_of(now))
         clear_lifted(connection, after, autos, now)
-    return GuardsView(after, autos.workspace)
+    return GuardsView(after, counted_autos(after, autos.workspace))
 
 
 def _wanted(

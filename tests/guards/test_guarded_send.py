@@ -1,5 +1,6 @@
 """A send passes its guards: each trips, monitors, counts once and gives back."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.destinations.tables import refusals
 from app.guards.tables import guard_counters
+from app.messages.sending import send as send_module
 from app.messages.tables import idempotency_keys, messages
 from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER, open_gateway
@@ -239,6 +241,27 @@ def test_a_replay_does_not_count(policy_client: GuardDesk) -> None:
         "sent",
         "number hour",
     ]
+
+
+def test_the_same_request_at_once_gets_the_answer_of_the_first_also_at_the_limit(
+    policy_client: GuardDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: leave `_is_taken` out, and PostgreSQL's statement refuses the repeat."""
+    policy_client.set(number=ENFORCE | {"hour": 1, "day": None})
+    first = policy_client.gateway.send(policy_client.tenant, Idempotency_Key="k")
+    # The repeat has read that the key is free just before the first was written.
+    load = send_module.load_send_context
+    blind = [True]
+
+    def load_too_early(*args: Any, **values: Any) -> Any:
+        found = load(*args, **values)
+        return replace(found, prior=None) if blind and blind.pop() else found
+
+    monkeypatch.setattr(send_module, "load_send_context", load_too_early)
+    repeat = policy_client.gateway.send(policy_client.tenant, Idempotency_Key="k")
+    assert (repeat.status_code, repeat.json) == (201, first.json)
+    assert repeat.headers["Idempotent-Replayed"] == "true"
+    assert rows_of(policy_client, refusals) == []
 
 
 @each(

@@ -109,6 +109,34 @@ def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardDesk) -> None
     assert answers[-1].json["details"]["limit"] == 51
 
 
+def test_auto_is_right_for_the_first_send_and_on_each_new_day_without_a_worker(
+    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path
+) -> None:
+    """Break: go by the floors where the worker has written nothing, or by a row of yesterday."""
+    time = ManualClock(NOON)
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=time.clock())
+    desk = GuardDesk(gateway, policy_client.tenant, policy_client.factory)
+    desk.set(country=SEED | {"hour": "auto", "day": None, "countries": {"US": {}}})
+    with desk.factory.database.writing() as c:
+        c.execute(guard_autos.delete())
+    sent(desk, MA, YESTERDAY, times=17)
+
+    def sends(count: int, to: str = MA) -> list[int]:
+        numbers = [f"{to[:-2]}{place:02}" for place in range(count)]
+        return [gateway.send(desk.tenant, to=number).status_code for number in numbers]
+
+    assert sends(52) == [201] * 51 + [422]
+    sent(desk, MA, NOON + 2 * HOUR, times=40)
+    time.at = NOON.replace(hour=0) + DAY + 4 * MINUTE
+    assert sends(52)[-1] == 422
+    time.advance(60)
+    assert sends(52) == [201] * 52
+    sent(desk, US_NUMBER, NOON, times=20)
+    with desk.factory.database.writing() as c:
+        c.execute(guard_autos.delete())
+    assert sends(61, US_NUMBER) == [201] * 60 + [422]
+
+
 def test_a_use_case_with_its_own_country_guard_has_its_own_auto(timed: GuardDesk) -> None:
     sent(timed, MA, YESTERDAY, times=17)
     own = {"country": SEED | {"hour": "auto", "day": None}}

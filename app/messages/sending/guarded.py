@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.db.engine import Database
 from app.destinations.policy.evaluate import Scope, Source
 from app.destinations.refusals import Refusal, insert_refusal
 from app.guards.alerts import Hit, count_hit, record_hit
+from app.guards.autos import AutosOfSends
 from app.guards.counters import Counter, Judgement, counters_of, judge
 from app.guards.facts import GuardFacts, delivery_trip
 from app.guards.limits import (
@@ -23,8 +25,9 @@ from app.guards.refusal_texts import refusal_details, refusal_message
 from app.guards.tables import guard_counters
 from app.kernel.errors import GuardTripped, ServiceUnavailable
 from app.messages.sending.admission import UseCase
-from app.messages.sending.idempotency import IdempotentRequest
+from app.messages.sending.idempotency import LIFETIME, IdempotentRequest
 from app.messages.sending.outcomes import NewSubmission, open_submission
+from app.messages.tables import idempotency_keys
 from app.prices.price_table import Estimate
 from app.web.metrics import GUARD_TRIPS
 
@@ -40,6 +43,7 @@ class OpenGuarded:
 
     database: Database
     pseudonym: Callable[[str], str]
+    fresh_autos: AutosOfSends
 
     def __call__(
         self, use_case: UseCase, new: NewSubmission, idempotent: IdempotentRequest | None
@@ -50,6 +54,8 @@ class OpenGuarded:
             GuardTripped: a guard refuses the send; nothing is written but a refusal.
         """
         facts = use_case.guarding
+        if facts.lacks_auto(new.created_at):
+            facts = self.fresh_autos(new.workspace_id, facts, new.created_at)
         watches = facts.watches(_guarded_send(use_case, new))
         is_counted_by_number = any(watch.guard is GuardName.NUMBER for watch in watches)
         pseudonym = self.pseudonym(new.to_number) if is_counted_by_number else ""
@@ -60,6 +66,9 @@ class OpenGuarded:
         else:
             is_ours, judgement = self._open(new, idempotent, counters)
         if judgement.refusal is not None:
+            if idempotent is not None and self._is_taken(new, idempotent):
+                # The same request has just been counted: it gets the answer of the first.
+                return None
             self._record(new, judgement.refusal, counters, refuses=True)
             raise GuardTripped(
                 refusal_message(judgement.refusal, new.estimate_currency),
@@ -72,6 +81,16 @@ class OpenGuarded:
         for trip in (*judgement.trips, *([] if collapsed is None else [collapsed])):
             self._record(new, trip, counters, refuses=False)
         return replace(new, counted=judgement.counted)
+
+    def _is_taken(self, new: NewSubmission, idempotent: IdempotentRequest) -> bool:
+        columns = idempotency_keys.c
+        query = select(columns.message_id).where(
+            columns.workspace_id == new.workspace_id,
+            columns.key_hash == idempotent.key_hash,
+            columns.created_at > new.created_at - LIFETIME,
+        )
+        with self.database.reading() as connection:
+            return connection.execute(query).first() is not None
 
     def _judge(self, counters: tuple[Counter, ...], collapsed: Trip) -> Judgement:
         """Ask the other guards first: they come before `delivery`."""
