@@ -147,6 +147,8 @@ class Database:
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.execution_options(borderpost_reads=True)
+            if self.is_sqlite or self._is_pooled:
+                connection.begin()
             yield connection
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Statements of the hot paths: SQL as text, run without SQLAlchemy's compiler.
+"""Statements of the hot paths: SQL as text, run with the driver.
 
 Each is written once, for PostgreSQL, with ``:name`` for a parameter. psycopg parses a text of more
 than 4,096 characters at each call, which costs more than the rest of a request.
@@ -41,6 +41,7 @@ class Statement:
         times: Iterable[str] = (),
     ) -> None:
         self._is_json = ctes is not None
+        self._names: list[str] | None = None
         given = f"{ctes or ''}\n{text}"
         on_postgresql = given
         if self._is_json:
@@ -55,24 +56,43 @@ class Statement:
         }
 
     def first(self, connection: Connection, values: dict[str, Any]) -> Any:
-        """Return the first row with its columns as attributes, or None."""
-        if connection.dialect.name == "postgresql":
-            row = connection.exec_driver_sql(self.postgresql, values).first()
-            return self._read_texts(row[0]) if row is not None and self._is_json else row
-        given = {name: _sqlite_value(value) for name, value in values.items()}
-        found = connection.exec_driver_sql(self.sqlite, given).mappings().first()
-        return None if found is None else self._read_texts(dict(found))
+        """Run it; return the first row with its columns as attributes, or None."""
+        cursor = self._execute(connection, values)
+        row = cursor.fetchone()
+        if row is None:
+            columns = None
+        elif self._is_json and connection.dialect.name == "postgresql":
+            columns = row[0]
+        else:
+            if self._names is None:
+                self._names = [column[0] for column in cursor.description]
+            columns = dict(zip(self._names, row, strict=True))
+        cursor.close()
+        return None if columns is None else self._read_texts(columns)
 
     def run(self, connection: Connection, values: dict[str, Any]) -> int:
-        """Return the number of written rows."""
-        if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql(self.postgresql, values).rowcount
-        given = {name: _sqlite_value(value) for name, value in values.items()}
-        return connection.exec_driver_sql(self.sqlite, given).rowcount
+        """Run it; return the number of rows that it wrote."""
+        found: int = self._execute(connection, values).rowcount
+        return found
+
+    def _execute(self, connection: Connection, values: dict[str, Any]) -> Any:
+        """Run it with the driver: SQLAlchemy's way costs more than the statement.
+
+        Raises:
+            DBAPIError: as SQLAlchemy itself raises it; a lost connection leaves the pool.
+        """
+        driver: Any = connection.connection.dbapi_connection
+        try:
+            if connection.dialect.name == "postgresql":
+                return driver.execute(self.postgresql, values)
+            given = {name: _sqlite_value(value) for name, value in values.items()}
+            return driver.execute(self.sqlite, given)
+        except BaseException as problem:  # noqa: BLE001
+            connection._handle_dbapi_exception(problem, None, None, None, None)  # noqa: SLF001
 
     def _read_texts(self, columns: dict[Any, Any]) -> "_Row":
         for name, read in self._read.items():
-            if columns[name] is not None:
+            if isinstance(columns[name], str):
                 columns[name] = read(columns[name])
         return _Row(columns)
 
