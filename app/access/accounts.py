@@ -28,6 +28,7 @@ from app.kernel.problems import Problems
 
 PATH = "$.twilio"
 NEEDED = "Is needed for an account that is new."
+_UNREADABLE = "\0"  # a token that is stored and that none of our keys decrypts
 NOT_ACCEPTED = "Is not an auth token of this account."
 FOREIGN = "Is linked to another organization."
 SHARED = "Workspaces beyond this access key use the account: they must all be reached to change it."
@@ -88,7 +89,8 @@ def plan_account(
     reach = AccountAccess.NOTHING
     if stored is not None:
         reach = _account_access(connection, principal, wanted.account_sid)
-    if reach is AccountAccess.NOTHING and wanted.auth_token is None:
+    is_known = stored is not None and principal.workspace_id is None
+    if reach is AccountAccess.NOTHING and not is_known and wanted.auth_token is None:
         problems.add(f"{PATH}.auth_token", NEEDED)
     may_change = stored is None or reach is AccountAccess.EVERYTHING
     # An unproven token is checked at the provider, not here.
@@ -196,6 +198,7 @@ def _opened(cipher: Cipher, sid: str, encrypted: str | None) -> str | None:
     if encrypted is not None:
         with suppress(DecryptionError):
             return cipher.decrypt(sid, encrypted)
+        return _UNREADABLE
     return None
 
 

@@ -10,8 +10,8 @@ from app.cli.group import Command, echo_json
 from app.cli.input import read_input
 from app.kernel.clock import utc_now
 from app.provisioning.apply import Result, apply, plan
-from app.provisioning.diff import PlannedChange
 from app.provisioning.file import parse_text
+from app.provisioning.steps import PlannedChange
 
 _DIFFERS = 2
 

@@ -1,124 +1,264 @@
-"""The plan: steps from the current to the desired state. Pure."""
+"""The plan: steps from the current to the desired state, each an operation that the API uses."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection, insert, or_, select, update
+
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.key_limits import DEFAULT_RATE, KeyLimits, Rate, limits_from, limits_text
+from app.access.keys import issue_key
+from app.access.tables import access_keys, organizations
+from app.db.encryption import Cipher
+from app.db.rows import AnyRow
 from app.kernel.ids import new_id
-from app.provisioning.desired import Desired, DesiredOrganization
-from app.provisioning.guards import aim_guards
-from app.provisioning.plan_access_keys import KeyPlanner, KeyScope, NamedUseCases
-from app.provisioning.plan_accounts import plan_accounts, refuse_foreign_accounts
-from app.provisioning.plan_use_cases import UseCasePlanner
-from app.provisioning.plan_workspaces import Found, match_workspaces, plan_workspaces
-from app.provisioning.problems import FileProblems, step
-from app.provisioning.records import (
-    Current,
-    KeyRecord,
-    OrganizationRecord,
-    Plan,
-    SenderRecord,
-    Step,
-    UseCaseRecord,
-)
-
-
-def plan_organization(
-    desired: DesiredOrganization, current: Current, problems: FileProblems
-) -> Step[OrganizationRecord]:
-    """Find the organization by its id or name, or make it."""
-    by_name = {known.name: known for known in current.organizations.values()}
-    holder = by_name.get(desired.name or "")
-    before = holder if desired.id is None else current.organizations.get(desired.id)
-    organization_id = desired.id or (before.id if before else new_id())
-    at_name = step(desired.place, "name")
-    if holder is not None and holder.id != organization_id:
-        problems.add(at_name, f"Is the name of another organization, whose id is {holder.id}.")
-    if before is None:
-        problems.require(desired.name, at_name, "Is needed for an organization that is new.")
-        before_denied: tuple[str, ...] = ()
-    else:
-        before_denied = before.denied_destinations
-    denied = desired.denied_destinations
-    after = OrganizationRecord(
-        id=organization_id,
-        name=desired.name or (before.name if before else ""),
-        denied_destinations=before_denied if denied is None else tuple(sorted(set(denied))),
-    )
-    return Step(desired.place, before, after)
-
+from app.provisioning.entries import Entry, organization_of
+from app.provisioning.plan_guards import plan_guards
+from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner
+from app.provisioning.plan_workspaces import WorkspacePlanner, match_workspaces
+from app.provisioning.problems import FileProblems
+from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, added, changed_columns
 
 _IDENTITY = ("organization", "organization.id", "organization.name")
 
 
-def make_plan(desired: Desired, current: Current, problems: FileProblems, now: datetime) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps in the order of their execution, and the result as ``apply --json`` prints it.
+
+    A new key's token stands in the result once the plan is executed.
+    """
+
+    steps: tuple[Step, ...]
+    result: dict[str, Any] = field(repr=False)
+    changes: tuple[PlannedChange, ...]
+
+
+def make_plan(
+    connection: Connection, cipher: Cipher, file: Entry, problems: FileProblems, now: datetime
+) -> Plan:
     """Plan every object of the file.
 
     Raises:
         FileRefused: with every problem.
     """
-    organization = plan_organization(desired.organization, current, problems)
-    owner = organization.after
-    accounts = plan_accounts(desired.workspaces, current, owner.id, problems)
+    organization = organization_of(file)
+    before, organization_id = _find_organization(connection, organization, problems)
+    context = Context(connection, organization_id, now)
     if problems.has_any(*_IDENTITY):
         # Whose workspaces to compare with is unknown.
         problems.refuse()
-    refuse_foreign_accounts(accounts, current, owner.id, problems)
-    found = match_workspaces(desired.workspaces, current, owner.id, problems)
-    workspaces = plan_workspaces(found, current, owner, problems)
-    use_cases, senders = _plan_use_cases(found, owner, current, problems, now)
-    guards = aim_guards(found, use_cases, current, problems)
-    known = {one.id: one for one in current.use_cases.values()}
-    known |= {aim.after.id: aim.after for aim in use_cases}
-    named = NamedUseCases([one for one in known.values() if one.deleted_at is None])
-    keys = _plan_keys(
-        desired, found, owner.id, current=current, named=named, problems=problems, now=now
-    )
-    planned = Plan(
-        organization=organization,
-        accounts=tuple(accounts),
-        workspaces=tuple(workspaces.workspaces),
-        policies=tuple(workspaces.policies),
-        use_cases=tuple(use_cases),
-        senders=tuple(senders),
-        keys=tuple(keys),
-        guards=tuple(guards),
-        workspace_names=workspaces.names,
-    )
-    problems.refuse()
-    return planned
-
-
-def _plan_use_cases(
-    found: list[Found],
-    owner: OrganizationRecord,
-    current: Current,
-    problems: FileProblems,
-    now: datetime,
-) -> tuple[list[Step[UseCaseRecord]], list[Step[SenderRecord]]]:
-    use_cases: list[Step[UseCaseRecord]] = []
-    senders: list[Step[SenderRecord]] = []
-    for each in found:
-        aimer = UseCasePlanner(each.id, owner.denied_destinations, current, problems)
-        aims = aimer.aim(each.entry, now)
-        use_cases += aims.use_cases
-        senders += aims.senders
-    return use_cases, senders
-
-
-def _plan_keys(
-    desired: Desired,
-    found: list[Found],
-    organization_id: UUID,
-    *,
-    current: Current,
-    named: NamedUseCases,
-    problems: FileProblems,
-    now: datetime,
-) -> list[Step[KeyRecord]]:
-    keys_of = {KeyScope(organization_id, None): desired.organization.access_keys}
-    keys_of |= {KeyScope(organization_id, each.id): each.entry.access_keys for each in found}
-    return [
-        aim
-        for scope, keys in keys_of.items()
-        for aim in KeyPlanner(current, named, scope, problems).aim(keys, now)
+    denied = list(before.denied_destinations) if before is not None else []
+    if "denied_destinations" in organization:
+        denied = sorted({one for one in organization["denied_destinations"] if one})
+    found = match_workspaces(context, file.each("workspaces"), problems)
+    planner = WorkspacePlanner(context, cipher, found, denied, problems)
+    of_workspaces = list(planner.steps())
+    use_cases = PlannedUseCases.load(context)
+    of_use_cases = [
+        step
+        for each in found
+        for step in UseCasePlanner(context, each.id, denied, use_cases, problems).steps(each.entry)
     ]
+    of_guards = [
+        step for each in found for step in plan_guards(context, each, use_cases.ids, problems)
+    ]
+    keys = _KeyPlanner(context, use_cases, problems)
+    shown = {
+        "id": str(organization_id),
+        "name": organization.get("name") or (before.name if before is not None else ""),
+        "access_keys": keys.plan(organization, None),
+    }
+    result = {
+        "organization": shown,
+        "workspaces": [
+            {
+                "id": str(each.id),
+                "name": planner.names.get(each.id, ""),
+                "access_keys": keys.plan(each.entry, each.id),
+                "use_cases": use_cases.shown(each.entry),
+            }
+            for each in found
+        ],
+    }
+    problems.refuse()
+    of_organization = _organization_step(context, organization, before, denied)
+    steps = (of_organization, *of_workspaces, *of_use_cases, *of_guards, *keys.steps)
+    return Plan(steps, result, _in_order(steps))
+
+
+def _in_order(steps: tuple[Step, ...]) -> tuple[PlannedChange, ...]:
+    return tuple(sorted((one for step in steps for one in step.changes), key=PlannedChange.order))
+
+
+def _find_organization(
+    connection: Connection, entry: Entry, problems: FileProblems
+) -> tuple[AnyRow | None, UUID]:
+    """Find the organization by its id or name; a new one gets an id."""
+    stored = connection.execute(select(organizations)).all()
+    holder = next((row for row in stored if row.name == entry.get("name")), None)
+    before = holder
+    if "id" in entry:
+        before = next((row for row in stored if row.id == entry["id"]), None)
+    organization_id = entry.get("id") or (before.id if before is not None else new_id())
+    if holder is not None and holder.id != organization_id:
+        text = f"Is the name of another organization, whose id is {holder.id}."
+        problems.add(entry.at("name"), text)
+    if before is None:
+        text = "Is needed for an organization that is new."
+        problems.require(entry.get("name"), entry.at("name"), text)
+    return before, organization_id
+
+
+def _organization_step(
+    context: Context, entry: Entry, before: AnyRow | None, denied: list[str]
+) -> Step:
+    table, own = organizations, {"denied_destinations": denied}
+    own = ({"name": entry["name"]} if "name" in entry else {}) | own
+
+    def note(verb: str, reason: str) -> None:
+        target = str(context.organization_id)
+        event = AuditEvent(context.organization_id, None, f"organization.{verb}", target, reason)
+        record_audit_event(context.connection, ACTOR, event, context.now)
+
+    def create() -> None:
+        own_id = {"id": context.organization_id, "created_at": context.now}
+        values = own | own_id | {"updated_at": context.now}
+        context.connection.execute(insert(table).values(**values))
+        note("created", entry["name"])
+
+    def change() -> None:
+        changed = {name: value for name, value in own.items() if value != getattr(before, name)}
+        by_id = update(table).where(table.c.id == context.organization_id)
+        context.connection.execute(by_id.values(**changed, updated_at=context.now))
+        note("changed", ", ".join(sorted(changed)))
+
+    if before is None:
+        return Step(added(entry.place, entry["name"]), create)
+    return Step(changed_columns(entry.place, before._asdict(), own), change)
+
+
+class _KeyPlanner:
+    """Plans access keys, matched by name among the live keys of their scope."""
+
+    def __init__(
+        self, context: Context, use_cases: PlannedUseCases, problems: FileProblems
+    ) -> None:
+        self._context = context
+        self._use_cases = use_cases
+        self._problems = problems
+        self.steps: list[Step] = []
+
+    def plan(self, owner: Entry, workspace_id: UUID | None) -> list[dict[str, str | None]]:
+        """Add the steps of the keys of a workspace, or of the organization; return the result."""
+        return [
+            self._plan(entry, workspace_id)
+            for entry in owner.each("access_keys")
+            if {"name", "role"} <= entry.keys()
+        ]
+
+    def _plan(self, entry: Entry, workspace_id: UUID | None) -> dict[str, str | None]:
+        shown: dict[str, str | None] = {"name": entry["name"], "token": None}
+        if "expires_at" in entry and entry["expires_at"] <= self._context.now:
+            self._problems.add(entry.at("expires_at"), "Has passed already.")
+        limits = self._limits(entry, workspace_id)
+        live = self._live(entry["name"], workspace_id)
+        if not live:
+            self.steps.append(self._creation(entry, workspace_id, limits, shown))
+            return shown
+        pairs = [(row, _columns(row, entry, limits)) for row in live]
+        same = (pair for pair in pairs if not _differing(*pair))
+        row, after = next(same, pairs[0])
+        if _differing(row, after) and len(live) > 1:
+            self._problems.add(
+                entry.at("name"),
+                "Several live keys have this name and none is as written here: revoke all but one.",
+            )
+        self.steps.append(self._change(entry, row, after))
+        return shown
+
+    def _live(self, name: str, workspace_id: UUID | None) -> list[AnyRow]:
+        keys = access_keys.c
+        query = select(access_keys).where(
+            keys.organization_id == self._context.organization_id,
+            keys.workspace_id == workspace_id,
+            keys.name == name,
+            keys.revoked_at.is_(None),
+            or_(keys.expires_at.is_(None), keys.expires_at > self._context.now),
+        )
+        return list(self._context.connection.execute(query.order_by(keys.id)))
+
+    def _limits(self, entry: Entry, workspace_id: UUID | None) -> KeyLimits:
+        """Return what the file limits; None leaves a limit alone, an empty set takes it away."""
+        ids: set[UUID] = set()
+        for index, name in enumerate(entry.get("use_cases", ())):
+            found = self._use_cases.find(name, workspace_id)
+            if len(found) != 1:
+                several = "Several use cases have this name: give the id."
+                text = several if found else "There is no such use case."
+                self._problems.add(entry.at("use_cases", index), text)
+            ids.update(found)
+        return KeyLimits(
+            frozenset(ids) if "use_cases" in entry else None,
+            frozenset(entry["countries"]) if "countries" in entry else None,
+            tuple(entry["source_networks"]) if "source_networks" in entry else None,
+        )
+
+    def _creation(
+        self,
+        entry: Entry,
+        workspace_id: UUID | None,
+        limits: KeyLimits,
+        shown: dict[str, str | None],
+    ) -> Step:
+        def run() -> None:
+            shown["token"] = issue_key(
+                self._context.connection,
+                organization_id=self._context.organization_id,
+                workspace_id=workspace_id,
+                name=entry["name"],
+                role=entry["role"],
+                expires_at=entry.get("expires_at"),
+                rate=entry.get("rate", DEFAULT_RATE),
+                limits=_merged(KeyLimits(), limits),
+                **self._context.by,
+            ).token
+
+        return Step(added(entry.place, entry["name"]), run)
+
+    def _change(self, entry: Entry, row: AnyRow, after: dict[str, Any]) -> Step:
+        def run() -> None:
+            changed, connection = _differing(row, after), self._context.connection
+            by_id = update(access_keys).where(access_keys.c.id == row.id)
+            connection.execute(by_id.values(**changed))
+            reason, owner = ", ".join(sorted(changed)), (row.organization_id, row.workspace_id)
+            event = AuditEvent(*owner, "access_key.changed", str(row.id), reason)
+            record_audit_event(connection, ACTOR, event, self._context.now)
+
+        return Step(changed_columns(entry.place, row._asdict(), after), run)
+
+
+def _columns(row: AnyRow, entry: Entry, given: KeyLimits) -> dict[str, Any]:
+    rate = entry.get("rate")
+    if not isinstance(rate, Rate):
+        rate = Rate(row.rate_per_second, row.rate_burst)
+    return {
+        "role": entry["role"].value,
+        "expires_at": entry.get("expires_at") or row.expires_at,
+        "rate_per_second": rate.per_second,
+        "rate_burst": rate.burst,
+        "limits": limits_text(_merged(limits_from(row.limits), given)),
+    }
+
+
+def _merged(before: KeyLimits, given: KeyLimits) -> KeyLimits:
+    names = ("use_case_ids", "countries", "source_networks")
+    pairs = {name: (getattr(before, name), getattr(given, name)) for name in names}
+    return KeyLimits(**{n: old if new is None else new or None for n, (old, new) in pairs.items()})
+
+
+def _differing(row: AnyRow, after: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in after.items() if value != getattr(row, name)}

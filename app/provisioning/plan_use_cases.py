@@ -1,172 +1,208 @@
-"""Plan of use cases and their sender pools. Pure."""
+"""Plan of use cases and their sender pools."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from app.kernel.ids import new_id
-from app.provisioning.desired import (
-    ANY_DESTINATION,
-    DesiredRegistration,
-    DesiredSender,
-    DesiredUseCase,
-    DesiredWorkspace,
+from sqlalchemy import select
+
+from app.access.tables import workspaces
+from app.db.rows import AnyRow
+from app.kernel.ids import new_id, parse_id
+from app.kernel.masking import mask_numbers_in
+from app.provisioning.entries import Entry
+from app.provisioning.problems import FileProblems
+from app.provisioning.schemas import ANY_DESTINATION
+from app.provisioning.steps import Context, Step, added, changed_columns, removed
+from app.use_cases.manage import (
+    DENIED_BY_ORGANIZATION,
+    NewUseCase,
+    change_use_case,
+    create_use_case,
+    delete_use_case,
+    restore_use_case,
+    use_case_columns,
 )
-from app.provisioning.problems import FileProblems, step
-from app.provisioning.records import Current, SenderRecord, Step, UseCaseRecord
-from app.use_cases.manage import DENIED_BY_ORGANIZATION
-from app.use_cases.registration import Registration, registration_columns
-from app.use_cases.sender_numbers import sender_country
-
-
-def plan_senders(
-    desired: Sequence[DesiredSender],
-    pool: Sequence[SenderRecord],
-    use_case_id: UUID,
-    place: str,
-) -> list[Step[SenderRecord]]:
-    """Turn a list of senders into steps; stored senders that it leaves out are removed."""
-    before = {sender.number: sender for sender in pool}
-    wanted = {sender.number for sender in desired}
-    steps = [
-        Step(place, sender, sender, is_removal=True)
-        for sender in pool
-        if sender.number not in wanted
-    ]
-    for sender in desired:
-        known = before.get(sender.number)
-        after = SenderRecord(
-            id=known.id if known else new_id(),
-            use_case_id=use_case_id,
-            number=sender.number,
-            type=sender.type.value,
-            country=sender_country(sender.number, sender.type),
-        )
-        steps.append(Step(sender.place, known, after))
-    return steps
+from app.use_cases.registration import Registration
+from app.use_cases.sender_pool import NewSender, add_sender, change_sender, remove_sender
+from app.use_cases.tables import senders, use_cases
 
 
 @dataclass(frozen=True, slots=True)
-class UseCasePlan:
-    """Steps for use cases and senders."""
+class PlannedUseCases:
+    """The use cases of the organization as they will be: id, workspace and name of each."""
 
-    use_cases: list[Step[UseCaseRecord]]
-    senders: list[Step[SenderRecord]]
+    stored: dict[UUID, AnyRow]
+    live: dict[UUID, tuple[UUID, str]]
+    ids: dict[str, UUID] = field(default_factory=dict)  # those of the file, by place
+
+    @classmethod
+    def load(cls, context: Context) -> "PlannedUseCases":
+        """Load the use cases of every organization: an id may be that of another's."""
+        query = select(use_cases, workspaces.c.organization_id).join(workspaces)
+        rows = context.connection.execute(query.order_by(use_cases.c.id)).all()
+        live = {
+            row.id: (row.workspace_id, row.name)
+            for row in rows
+            if row.deleted_at is None and row.organization_id == context.organization_id
+        }
+        return cls({row.id: row for row in rows}, live)
+
+    def find(self, name_or_id: str, workspace_id: UUID | None) -> list[UUID]:
+        """Return the use cases of a name or an id, in a workspace if given."""
+        wanted = parse_id(name_or_id)
+        return [
+            use_case_id
+            for use_case_id, (owner, name) in self.live.items()
+            if name_or_id == name or use_case_id == wanted
+            if workspace_id in {None, owner}
+        ]
+
+    def shown(self, workspace: Entry) -> list[dict[str, str]]:
+        """Return the live use cases of a workspace of the file, as a result has them."""
+        found = (self.ids.get(entry.place) for entry in workspace.each("use_cases"))
+        return [
+            {"id": str(one), "name": self.live[one][1]}
+            for one in found
+            if one is not None and one in self.live
+        ]
 
 
+@dataclass(frozen=True, slots=True)
 class UseCasePlanner:
     """Turns the use cases of one workspace into steps."""
 
-    def __init__(
-        self, workspace_id: UUID, floor: Iterable[str], current: Current, problems: FileProblems
-    ) -> None:
-        self._workspace_id = workspace_id
-        self._floor = frozenset(floor)
-        self._stored = current
-        self._mistakes = problems
+    context: Context
+    workspace_id: UUID
+    denied: Collection[str]
+    known: PlannedUseCases
+    problems: FileProblems
 
-    def aim(self, workspace: DesiredWorkspace, now: datetime) -> UseCasePlan:
-        """Find each use case by its id or name, or make it; ``deleted`` ones are marked so."""
-        aims = UseCasePlan([], [])
-        claimed = {entry.id for entry in workspace.use_cases}
-        for entry in workspace.use_cases:
-            if self._is_elsewhere(entry):
+    def steps(self, workspace: Entry) -> Iterator[Step]:
+        """Find each use case by its id or name, or create it; those to delete come first."""
+        entries = workspace.each("use_cases")
+        claimed = {entry.get("id") for entry in entries}
+        for entry in sorted(entries, key=lambda one: not one.get("deleted")):
+            stored = self.known.stored.get(entry.get("id"))  # type: ignore[arg-type]
+            if stored is not None and stored.workspace_id != self.workspace_id:
                 text = "Is the id of a use case of another workspace."
-                self._mistakes.add(step(entry.place, "id"), text)
+                self.problems.add(entry.at("id"), text)
                 continue
             before = self._find(entry, claimed)
-            if entry.deleted:
-                aims.use_cases.extend(self._aim_deletion(entry, before, now))
-                continue
-            aim = self._aim(entry, before)
-            aims.use_cases.append(aim)
-            aims.senders.extend(self._aim_pool(entry, aim.after.id))
-        return aims
+            if entry.get("deleted"):
+                yield from self._deletion(entry, before)
+            else:
+                use_case_id = entry.get("id") or (new_id() if before is None else before.id)
+                self._note(entry, use_case_id, before)
+                yield self._step(entry, use_case_id, before)
+                yield from self._pool(entry, use_case_id)
 
-    def _is_elsewhere(self, entry: DesiredUseCase) -> bool:
-        known = None if entry.id is None else self._stored.use_cases.get(entry.id)
-        return known is not None and known.workspace_id != self._workspace_id
+    def _note(self, entry: Entry, use_case_id: UUID, before: AnyRow | None) -> None:
+        name = entry.get("name") or ("" if before is None else before.name)
+        self.known.live[use_case_id] = (self.workspace_id, name)
+        self.known.ids[entry.place] = use_case_id
 
-    def _find(self, entry: DesiredUseCase, claimed: set[UUID | None]) -> UseCaseRecord | None:
+    def _find(self, entry: Entry, claimed: set[UUID | None]) -> AnyRow | None:
         holders = [
-            known
-            for known in self._stored.use_cases.values()
-            if (known.workspace_id, known.name) == (self._workspace_id, entry.name)
-            and known.deleted_at is None
-            and known.id not in claimed
+            row
+            for row in self.known.stored.values()
+            if (row.workspace_id, row.name) == (self.workspace_id, entry.get("name"))
+            and row.deleted_at is None
+            and row.id not in claimed
         ]
-        at_name = step(entry.place, "name")
-        if entry.id is not None:
-            if holders and not entry.deleted:
+        if "id" in entry:
+            if holders and not entry.get("deleted"):
                 text = f"Is the name of another use case, whose id is {holders[0].id}."
-                self._mistakes.add(at_name, text)
-            return self._stored.use_cases.get(entry.id)
+                self.problems.add(entry.at("name"), text)
+            return self.known.stored.get(entry["id"])
         if len(holders) > 1:
-            self._mistakes.add(at_name, "Several use cases have this name: give the id.")
+            self.problems.add(entry.at("name"), "Several use cases have this name: give the id.")
         return holders[0] if holders else None
 
-    def _aim_deletion(
-        self, entry: DesiredUseCase, before: UseCaseRecord | None, now: datetime
-    ) -> list[Step[UseCaseRecord]]:
+    def _deletion(self, entry: Entry, before: AnyRow | None) -> Iterator[Step]:
         if before is None or before.deleted_at is not None:
-            known_by = entry.id or entry.name
-            self._mistakes.require(known_by, entry.place, "Needs the id or the name to delete.")
-            return []
-        return [Step(entry.place, before, replace(before, deleted_at=now))]
+            known_by = entry.get("id") or entry.get("name")
+            text = "Needs the id or the name to delete."
+            self.problems.require(known_by, entry.place, text)
+            return
+        self.known.live.pop(before.id, None)
+        of_it = self.context.connection, self.context.principal, before.id
+        run = partial(delete_use_case, *of_it, **self.context.by)
+        yield Step(removed(entry.place, before.name), run)
 
-    def _aim(self, entry: DesiredUseCase, before: UseCaseRecord | None) -> Step[UseCaseRecord]:
-        at_sid = step(entry.place, "messaging_service_sid")
+    def _step(self, entry: Entry, use_case_id: UUID, before: AnyRow | None) -> Step:
+        wanted, context = self._wanted(entry), self.context
+        of_it = context.connection, context.principal
         if before is None:
             text = "Is needed for a use case that is new."
-            self._mistakes.require(entry.name, step(entry.place, "name"), text)
-            self._mistakes.require(entry.messaging_service_sid, at_sid, text)
-            before_or_new = UseCaseRecord(entry.id or new_id(), self._workspace_id, "", "")
-        else:
-            before_or_new = before
-        if before_or_new.deleted_at is not None and entry.deleted is None:
+            for name in ("name", "messaging_service_sid"):
+                self.problems.require(entry.get(name), entry.at(name), text)
+
+            def create() -> None:
+                own = {"use_case_id": use_case_id, "workspace_id": self.workspace_id}
+                create_use_case(*of_it, NewUseCase(**wanted | own), **context.by)
+
+            return Step(added(entry.place, entry.get("name", "")), create)
+        is_deleted = before.deleted_at is not None
+        if is_deleted and "deleted" not in entry:
             text = "Is the id of a deleted use case: say deleted = false to bring it back, or true."
-            self._mistakes.add(step(entry.place, "id"), text)
-        return Step(entry.place, before, replace(before_or_new, **self._given(entry, before)))
+            self.problems.add(entry.at("id"), text)
+        restricted = before.allowed_destinations
+        columns = before._asdict() | {"allowed_destinations": restricted and sorted(restricted)}
+        after = use_case_columns(wanted, before) | ({"deleted_at": None} if is_deleted else {})
 
-    def _given(self, entry: DesiredUseCase, before: UseCaseRecord | None) -> dict[str, Any]:
-        plain = {
-            "name": entry.name,
-            "messaging_service_sid": entry.messaging_service_sid,
-            "active": entry.active,
-            "on_unconfirmed": entry.on_unconfirmed and entry.on_unconfirmed.value,
-        }
-        given: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
-        given["deleted_at"] = None
-        for kind, registration in (("brand", entry.brand), ("campaign", entry.campaign)):
-            if registration is not None:
-                wanted, current = _wanted(registration), _stored(before, kind)
-                given |= registration_columns(kind, wanted, current)
-        if entry.allowed_destinations == ANY_DESTINATION:
-            given["allowed_destinations"] = None
-        elif entry.allowed_destinations is not None:
-            self._check_denied(entry)
-            given["allowed_destinations"] = tuple(sorted(set(entry.allowed_destinations)))
-        return given
+        def change() -> None:
+            if is_deleted:
+                restore_use_case(*of_it, use_case_id, **context.by)
+            change_use_case(*of_it, use_case_id, wanted, **context.by)
 
-    def _check_denied(self, entry: DesiredUseCase) -> None:
-        for index, country in enumerate(entry.allowed_destinations or ()):
-            if country in self._floor:
-                at = step(step(entry.place, "allowed_destinations"), index)
-                self._mistakes.add(at, DENIED_BY_ORGANIZATION)
+        return Step(changed_columns(entry.place, columns, after), change)
 
-    def _aim_pool(self, entry: DesiredUseCase, use_case_id: UUID) -> list[Step[SenderRecord]]:
-        if entry.senders is None:
-            return []
-        pool = [known for known in self._stored.senders if known.use_case_id == use_case_id]
-        return plan_senders(entry.senders, pool, use_case_id, step(entry.place, "senders"))
+    def _wanted(self, entry: Entry) -> dict[str, Any]:
+        names = ("name", "messaging_service_sid", "active")
+        wanted: dict[str, Any] = {name: entry[name] for name in names if name in entry}
+        for kind in ("brand", "campaign"):
+            if "sid" in entry.get(kind, ()):
+                given = entry[kind]
+                wanted[kind] = Registration(**given) if given["sid"] else None
+        countries = entry.get("allowed_destinations")
+        if countries == ANY_DESTINATION:
+            wanted["allowed_destinations"] = None
+        elif countries is not None:
+            for index, country in enumerate(countries):
+                if country in self.denied:
+                    place = entry.at("allowed_destinations", index)
+                    self.problems.add(place, DENIED_BY_ORGANIZATION)
+            wanted["allowed_destinations"] = [one for one in countries if one]
+        if "on_unconfirmed" in entry:
+            wanted["on_unconfirmed"] = entry["on_unconfirmed"].value
+        return wanted
 
-
-def _stored(before: UseCaseRecord | None, kind: str) -> Registration | None:
-    sid = None if before is None else getattr(before, f"{kind}_sid")
-    return None if sid is None else Registration(sid, getattr(before, f"{kind}_status"))
-
-
-def _wanted(given: DesiredRegistration) -> Registration | None:
-    return Registration(given.sid, given.status) if given.sid else None
+    def _pool(self, entry: Entry, use_case_id: UUID) -> Iterator[Step]:
+        if "senders" not in entry:
+            return
+        context, of_pool = self.context, senders.c.use_case_id == use_case_id
+        query = select(senders).where(of_pool).order_by(senders.c.id)
+        pool = {row.number: row for row in context.connection.execute(query)}
+        wanted = [one for one in entry.each("senders") if {"number", "type"} <= one.keys()]
+        of_it = context.connection, context.principal, use_case_id
+        kept = {one["number"] for one in wanted}
+        for row in (row for row in pool.values() if row.number not in kept):
+            yield Step(
+                removed(entry.at("senders"), mask_numbers_in(row.number)),
+                partial(remove_sender, *of_it, row.id, **context.by),
+            )
+        for one in wanted:
+            new, known = NewSender(one["number"], one["type"]), pool.get(one["number"])
+            if known is None:
+                yield Step(
+                    added(one.place, mask_numbers_in(new.number)),
+                    partial(add_sender, *of_it, new, **context.by),
+                )
+            else:
+                yield Step(
+                    changed_columns(one.place, known._asdict(), {"type": new.type.value}),
+                    partial(change_sender, *of_it, new, **context.by),
+                )

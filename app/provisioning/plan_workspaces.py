@@ -1,188 +1,269 @@
-"""Plan of workspaces and their country maps. Pure."""
+"""Plan of workspaces with their provider accounts, country maps and guards."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
+from app.access.accounts import PATH, WantedAccount, plan_account
+from app.access.tables import organizations, provider_accounts, workspaces
 from app.access.workspace_rules import mistake_in_chain
-from app.destinations.manage import own_policy
+from app.db.encryption import Cipher
+from app.db.rows import AnyRow
+from app.destinations.manage import own_policy, set_own_policy
 from app.destinations.policy.evaluate import Access
-from app.destinations.policy.state import PolicyState
+from app.destinations.policy.state import PolicyState, country_accesses, country_changes
+from app.destinations.storage.load import load_effective
+from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id, parse_id
-from app.provisioning.desired import DesiredWorkspace
+from app.provisioning.entries import Entry, merge_accounts
 from app.provisioning.problems import FileProblems, step
-from app.provisioning.records import (
-    Current,
-    OrganizationRecord,
-    PolicyRecord,
+from app.provisioning.steps import (
+    ACTOR,
+    CHANGED,
+    Action,
+    Context,
+    PlannedChange,
     Step,
-    WorkspaceRecord,
+    added,
+    changed_columns,
+    changed_values,
 )
+from app.tenancy.change import change_workspace
+from app.tenancy.create import NewWorkspace, create_workspace
+from app.tenancy.forget import forget_unused_account
+from app.use_cases.manage import DENIED_BY_ORGANIZATION
 
-
-def resolve_parents(
-    entries: Iterable[tuple[UUID, DesiredWorkspace]],
-    current: Mapping[UUID, WorkspaceRecord],
-    names: Mapping[UUID, str],
-    problems: FileProblems,
-) -> dict[UUID, UUID | None]:
-    """Return the parent that each workspace will have; ``names`` holds all that will exist."""
-    entries = list(entries)
-    by_name = {name: workspace_id for workspace_id, name in names.items()}
-    parents = {known.id: known.parent_id for known in current.values()}
-    for workspace_id, entry in entries:
-        parents.setdefault(workspace_id, None)
-        if entry.parent is not None:
-            found = _find(entry.parent, names, by_name)
-            if found is None and entry.parent:
-                problems.add(step(entry.place, "parent"), "There is no such workspace.")
-            parents[workspace_id] = found
-    for workspace_id, entry in entries:
-        if entry.parent:
-            wrong = mistake_in_chain(workspace_id, parents)
-            if wrong:
-                problems.add(step(entry.place, "parent"), wrong)
-    return parents
-
-
-def _find(parent: str, names: Mapping[UUID, str], by_name: Mapping[str, UUID]) -> UUID | None:
-    as_id = parse_id(parent)
-    if as_id is not None:
-        return as_id if as_id in names else None
-    return by_name.get(parent)
-
-
-_IN_ANOTHER_ORGANIZATION = "Is the id of a workspace of another organization."
+_PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A workspace of the file with its current record."""
+    """A workspace of the file with its current row."""
 
     id: UUID
-    entry: DesiredWorkspace
-    before: WorkspaceRecord | None
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspacePlan:
-    """Steps for workspaces and policies; `names` are those of all workspaces in the end."""
-
-    workspaces: list[Step[WorkspaceRecord]]
-    policies: list[Step[PolicyRecord]]
-    names: Mapping[UUID, str]
+    entry: Entry
+    before: AnyRow | None
 
 
 def match_workspaces(
-    entries: Iterable[DesiredWorkspace],
-    current: Current,
-    organization_id: UUID,
-    problems: FileProblems,
+    context: Context, entries: Sequence[Entry], problems: FileProblems
 ) -> list[Found]:
     """Find each workspace by its id, or by its name among those that no other entry names by id."""
-    entries = list(entries)
-    own = _of_organization(current, organization_id)
-    claimed = {entry.id for entry in entries}
-    by_name = {known.name: known for known in own.values()}
+    stored = {row.id: row for row in context.connection.execute(select(workspaces))}
+    own = {
+        key: row for key, row in stored.items() if row.organization_id == context.organization_id
+    }
+    claimed = {entry.get("id") for entry in entries}
+    by_name = {row.name: row for row in own.values()}
     found = []
     for entry in entries:
-        if entry.id in current.workspaces and entry.id not in own:
-            problems.add(step(entry.place, "id"), _IN_ANOTHER_ORGANIZATION)
+        given, holder = entry.get("id"), by_name.get(entry.get("name", ""))
+        if given in stored and given not in own:
+            text = "Is the id of a workspace of another organization."
+            problems.add(entry.at("id"), text)
             continue
-        holder = by_name.get(entry.name or "")
-        if entry.id is not None:
-            before = own.get(entry.id)
+        if given is not None:
+            before = own.get(given)
         else:
-            before = holder if holder and holder.id not in claimed else None
-        found.append(Found(entry.id or (before.id if before else new_id()), entry, before))
+            before = holder if holder is not None and holder.id not in claimed else None
+        found.append(Found(given or (new_id() if before is None else before.id), entry, before))
         if holder is not None and holder.id != found[-1].id:
             text = f"Is the name of another workspace, whose id is {holder.id}."
-            problems.add(step(entry.place, "name"), text)
+            problems.add(entry.at("name"), text)
     return found
 
 
-def plan_workspaces(
-    found: list[Found], current: Current, organization: OrganizationRecord, problems: FileProblems
-) -> WorkspacePlan:
-    """Turn the workspaces of the file into steps."""
-    own = _of_organization(current, organization.id)
-    names = {known.id: known.name for known in own.values()}
-    names |= {each.id: each.entry.name for each in found if each.entry.name}
-    parents = resolve_parents(((f.id, f.entry) for f in found), own, names, problems)
-    aims = WorkspacePlan([], [], names)
-    for each in found:
-        aim = _plan_workspace(each, parents[each.id], organization.id, problems)
-        aims.workspaces.append(aim)
-        policy = _plan_policy(each, aim.after, current, organization, problems)
-        if policy is not None:
-            aims.policies.append(policy)
-    return aims
+class WorkspacePlanner:
+    """Turns the workspaces of a file into steps; `names` are those of all in the end."""
 
+    def __init__(
+        self,
+        context: Context,
+        cipher: Cipher,
+        found: Sequence[Found],
+        denied: Sequence[str],
+        problems: FileProblems,
+    ) -> None:
+        self._context = context
+        self._cipher = cipher
+        self._found = found
+        self._denied = denied
+        self._problems = problems
+        own = workspaces.c.organization_id == context.organization_id
+        stored = context.connection.execute(select(workspaces).where(own)).all()
+        self.names = {row.id: row.name for row in stored}
+        self.names |= {each.id: each.entry["name"] for each in found if "name" in each.entry}
+        self._parents = self._resolve_parents({row.id: row.parent_id for row in stored})
+        self._accounts = merge_accounts([each.entry for each in found], problems)
 
-def _of_organization(current: Current, organization_id: UUID) -> dict[UUID, WorkspaceRecord]:
-    return {
-        known.id: known
-        for known in current.workspaces.values()
-        if known.organization_id == organization_id
-    }
+    def _resolve_parents(self, parents: dict[UUID, UUID | None]) -> dict[UUID, UUID | None]:
+        by_name = {name: workspace_id for workspace_id, name in self.names.items()}
+        for each in self._found:
+            parents.setdefault(each.id, None)
+            given = each.entry.get("parent")
+            if given is not None:
+                as_id = parse_id(given)
+                parent = by_name.get(given) if as_id is None else as_id
+                parents[each.id] = parent if parent in self.names else None
+                if given and parents[each.id] is None:
+                    self._problems.add(each.entry.at("parent"), "There is no such workspace.")
+        for each in (each for each in self._found if each.entry.get("parent")):
+            wrong = mistake_in_chain(each.id, parents)
+            if wrong:
+                self._problems.add(each.entry.at("parent"), wrong)
+        return parents
 
+    def steps(self) -> Iterator[Step]:
+        """Plan new workspaces, parents first, then policies, then changes of stored ones."""
+        account_changes = {each.id: self._account_changes(each) for each in self._found}
+        stored = [each for each in self._found if each.before is not None]
+        new = [each for each in self._found if each.before is None]
+        for each in sorted(new, key=self._depth):
+            yield from self._creation(each, account_changes[each.id])
+        for each in stored:
+            yield from self._policy(each)
+        for each in stored:
+            yield self._change(each, account_changes[each.id])
+        for each in stored:
+            left = each.before.account_sid if each.before is not None else None
+            twilio = each.entry.get("twilio", {})
+            if left is not None and twilio.get("account_sid", left) != left:
+                yield Step((), partial(self._forget, left, each.id), always=True)
 
-def _plan_workspace(
-    found: Found, parent_id: UUID | None, organization_id: UUID, problems: FileProblems
-) -> Step[WorkspaceRecord]:
-    entry, before = found.entry, found.before
-    if before is None:
+    def _forget(self, account_sid: str, workspace_id: UUID) -> None:
+        by = self._context.connection, account_sid, workspace_id, ACTOR, self._context.now
+        forget_unused_account(*by)
+
+    def _depth(self, each: Found) -> int:
+        depth, at, seen = 0, self._parents[each.id], {each.id}
+        while at is not None and at not in seen:
+            seen.add(at)
+            depth, at = depth + 1, self._parents.get(at)
+        return depth
+
+    def _creation(self, each: Found, of_account: tuple[PlannedChange, ...]) -> Iterator[Step]:
+        entry, parent_id = each.entry, self._parents[each.id]
         text = "Is needed for a workspace that is new."
-        problems.require(entry.name, step(entry.place, "name"), text)
-        problems.require(entry.home_country, step(entry.place, "home_country"), text)
-        inherits = parent_id is not None
-        start = WorkspaceRecord(found.id, organization_id, "", "", inherits_destinations=inherits)
-    else:
-        start = before
-    after = replace(start, parent_id=parent_id, **_given(entry))
-    if after.inherits_destinations and parent_id is None and entry.parent == "":
-        text = "The workspace inherits its destinations: give it destinations of its own."
-        problems.add(step(entry.place, "parent"), text)
-    return Step(entry.place, before, after)
+        for name in ("name", "home_country"):
+            self._problems.require(entry.get(name), entry.at(name), text)
+        inherits = parent_id is not None and "destinations" not in entry
+        home = entry.get("home_country", "")
+        if "destinations" in entry:
+            destinations = self._map(entry)
+        else:
+            destinations = {home: Access.ALLOWED.value}
+            if not inherits and home in self._denied:
+                text = f"{DENIED_BY_ORGANIZATION[:-1]}: say which are allowed instead."
+                self._problems.add(entry.at("home_country"), text)
+        more = {} if "destinations" not in entry else {"destinations": destinations}
+        wanted = self._plain(entry) | more
+        own = {"workspace_id": each.id, "parent_id": parent_id, "inherits": inherits}
 
+        def run() -> None:
+            new = NewWorkspace(**wanted | own, twilio=self._account(entry))
+            of_it = self._context.connection, self._cipher, self._context.principal
+            create_workspace(*of_it, new, **self._context.by)
 
-def _given(entry: DesiredWorkspace) -> dict[str, Any]:
-    names = ("name", "home_country", "body_retention_days", "number_retention_days")
-    plain = {name: getattr(entry, name) for name in names}
-    given = {name: value for name, value in plain.items() if value is not None}
-    if entry.acknowledge_high_risk is not None:
-        given["acknowledges_high_risk"] = entry.acknowledge_high_risk
-    if entry.destinations is not None:
-        given["inherits_destinations"] = False
-    if entry.twilio is not None:
-        given["account_sid"] = entry.twilio.account_sid or None
-    return given
+        opened = () if inherits else self._countries(entry.place, PolicyState(), destinations)
+        yield Step((*added(entry.place, entry.get("name", "")), *opened, *of_account), run)
 
+    def _change(self, each: Found, of_account: tuple[PlannedChange, ...]) -> Step:
+        entry, parent_id = each.entry, self._parents[each.id]
+        before = each.before._asdict() if each.before is not None else {}
+        wanted = self._plain(entry) | {"parent_id": parent_id}
+        inherits = before["inherits_destinations"] and "destinations" not in entry
+        if inherits and parent_id is None and entry.get("parent") == "":
+            text = "The workspace inherits its destinations: give it destinations of its own."
+            self._problems.add(entry.at("parent"), text)
+        order = ("name", "home_country", "parent_id", "account_sid", "acknowledges_high_risk")
+        columns = {name: wanted[name] for name in order if name in wanted}
+        if "account_sid" in entry.get("twilio", {}):
+            columns["account_sid"] = entry["twilio"]["account_sid"] or None
+        columns |= {name: wanted[name] for name in _PLAIN if name in wanted}
 
-def _plan_policy(
-    found: Found,
-    after: WorkspaceRecord,
-    current: Current,
-    organization: OrganizationRecord,
-    problems: FileProblems,
-) -> Step[PolicyRecord] | None:
-    entry, floor = found.entry, organization.denied_destinations
-    before = current.policies.get(found.id)
-    start = before.state if before else PolicyState()
-    if entry.destinations is not None:
-        for country, access in entry.destinations.items():
-            if country in floor and access == Access.ALLOWED:
-                at = step(step(entry.place, "destinations"), country)
-                problems.add(at, "The organization denies this destination.")
-        return Step(
-            entry.place, before, PolicyRecord(found.id, own_policy(start, entry.destinations))
+        def run() -> None:
+            account = {"twilio": self._account(entry)} if "account_sid" in columns else {}
+            of_it = self._context.connection, self._cipher, self._context.principal, each.id
+            change_workspace(*of_it, wanted | account, forget=False, **self._context.by)
+
+        changes = changed_columns(entry.place, before, columns, self.names)
+        return Step((*changes, *of_account), run)
+
+    def _plain(self, entry: Entry) -> dict[str, Any]:
+        given = {name: entry[name] for name in _PLAIN if name in entry}
+        if "acknowledge_high_risk" in entry:
+            given["acknowledges_high_risk"] = entry["acknowledge_high_risk"]
+        return given
+
+    def _policy(self, each: Found) -> Iterator[Step]:
+        if "destinations" not in each.entry:
+            return
+        context, wanted = self._context, self._map(each.entry)
+        effective = load_effective(context.connection, each.id)
+        live = tuple(rule for rule in effective.state.rules if rule.is_live(context.now))
+        before = replace(effective.state, rules=live, inherits=effective.inherits)
+        place, leaves = each.entry.place, [("inherits_destinations", True, False)]
+        yield Step(
+            (
+                *(changed_values(place, leaves) if effective.inherits else ()),
+                *self._countries(place, before, wanted),
+            ),
+            partial(set_own_policy, context.connection, each.id, wanted, ACTOR, context.now),
         )
-    if found.before is not None or after.inherits_destinations:
-        return None
-    home = after.home_country
-    if home in floor:
-        text = "The organization denies this destination: say which are allowed instead."
-        problems.add(step(entry.place, "home_country"), text)
-    only_home = {home: Access.ALLOWED.value}
-    return Step(entry.place, before, PolicyRecord(found.id, own_policy(start, only_home)))
+
+    def _map(self, entry: Entry) -> dict[str, str]:
+        for country, access in entry["destinations"].items():
+            if country in self._denied and access == Access.ALLOWED:
+                self._problems.add(entry.at("destinations", country), DENIED_BY_ORGANIZATION)
+        return dict(entry["destinations"])
+
+    def _countries(
+        self, place: str, before: PolicyState, wanted: Mapping[str, str]
+    ) -> tuple[PlannedChange, ...]:
+        after, now = own_policy(before, wanted), self._context.now
+        mapped = country_changes(before.destinations, after.destinations)
+        # What holds for a country may change with a rule as well, and not change with the map.
+        held = country_changes(country_accesses(before, now), country_accesses(after, now))
+        found = sorted({one.country: one for one in (*mapped, *held)}.items())
+        pairs = ((f"destinations.{country}", one.before, one.after) for country, one in found)
+        return changed_values(place, pairs)
+
+    def _account(self, entry: Entry) -> WantedAccount | None:
+        sid = entry.get("twilio", {}).get("account_sid")
+        return self._accounts[sid].wanted if sid else None
+
+    def _account_changes(self, each: Found) -> tuple[PlannedChange, ...]:
+        """Return the changes of an account at the first workspace of the file that has it."""
+        given = each.entry.get("twilio", {})
+        sid = given.get("account_sid")
+        if not sid or self._accounts[sid].place != given.place:
+            return ()
+        place, context = given.place, self._context
+        query = select(organizations.c.id, organizations.c.name).join(provider_accounts)
+        owner = context.connection.execute(
+            query.where(provider_accounts.c.sid == sid)
+        ).one_or_none()
+        if owner is not None and owner.id != context.organization_id:
+            text = f"Is linked to the organization {owner.name!r}: unlink it there first."
+            self._problems.add(step(place, "account_sid"), text)
+            return ()
+        of_it = context.connection, self._cipher, context.principal
+        try:
+            planned = plan_account(*of_it, self._accounts[sid].wanted)
+        except ValidationFailed as problem:
+            for path, texts in (problem.details or {}).items():
+                at = place + path.removeprefix(PATH)
+                self._problems.require(None, at, *texts)
+            return ()
+        if planned.is_new:
+            return added(place, sid)
+        return tuple(
+            PlannedChange(place, Action.REMOVE, name)
+            if token is None
+            else PlannedChange(place, Action.CHANGE, name, after=CHANGED)
+            for name, token in planned.tokens.items()
+        )

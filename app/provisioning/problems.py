@@ -42,7 +42,7 @@ class FileProblems:
         """Add marshmallow's tree of messages below a place."""
         if isinstance(tree, Mapping):
             for key, inner in tree.items():
-                self.add_tree(step(place, key), inner)
+                self.add_tree(place if key == "_schema" else step(place, key), inner)
         else:
             for text in tree if isinstance(tree, list) else [tree]:
                 self.add(place or THE_FILE, str(text))

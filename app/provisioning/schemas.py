@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from app.access.principal import Role
 from app.access.schemas import NetworkText, RateBody
@@ -13,10 +13,43 @@ from app.destinations.policy.evaluate import Access
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
-from app.provisioning.desired import ANY_DESTINATION
 from app.use_cases.eligibility import BRAND_STATUSES, SenderType
+from app.use_cases.sender_numbers import mistake_in_number
 from app.use_cases.unconfirmed import OnUnconfirmed
 from app.web.setting_fields import Name, days, sid, status
+
+ANY_DESTINATION = "any"
+_TABLE = "Must be a table of fields."
+_ACCESS = f"Must be one of: {', '.join(Access)}."
+
+
+class Table(Schema):
+    """A table of a file."""
+
+    error_messages = {"type": _TABLE}  # noqa: RUF012
+
+
+def table(schema: type[Table], **kwargs: Any) -> fields.Nested:
+    """Return a field for a table."""
+    return fields.Nested(schema, error_messages={"null": _TABLE}, **kwargs)
+
+
+class Items(fields.List[Any]):
+    """A list; the items after a wrong one keep their index."""
+
+    def _deserialize(self, value: Any, *_args: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        found, wrong = [], {}
+        for index, one in enumerate(value):
+            try:
+                found.append(self.inner.deserialize(one, **kwargs))
+            except ValidationError as problem:
+                wrong[index] = problem.messages
+                found.append(problem.valid_data if isinstance(one, Mapping) else None)
+        if wrong:
+            raise ValidationError(dict(wrong), valid_data=found)
+        return found
 
 
 class FileId(fields.Field[UUID]):
@@ -50,14 +83,6 @@ class Flag(fields.Field[bool]):
         return value
 
 
-def items() -> fields.List[Any]:
-    """Return a field for a list whose items are read one by one, each with its place."""
-    return fields.List(fields.Raw(allow_none=True))
-
-
-_ACCESS = f"Must be one of: {', '.join(Access)}."
-
-
 class FileCountry(fields.String):
     """A country code that a policy may name."""
 
@@ -67,25 +92,7 @@ class FileCountry(fields.String):
         return code
 
 
-class Countries(fields.List[str]):
-    """A list of country codes, without duplicates."""
-
-    def __init__(self) -> None:
-        super().__init__(FileCountry())
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super()._deserialize(value, *args, **kwargs)
-        except ValidationError as problem:
-            wrong = problem.messages
-            if not isinstance(wrong, dict):
-                raise
-            # Those beside a wrong one keep their index, by which a later mistake is placed.
-            kept = ["" if index in wrong else code for index, code in enumerate(value)]
-            raise ValidationError(wrong, valid_data=kept) from problem
-
-
-class Restriction(Countries):
+class Restriction(Items):
     """A list of country codes, or the word that lifts the restriction."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -124,60 +131,70 @@ def _check_country(code: str) -> None:
     raise ValidationError("Is not a country code: two capitals as in ISO 3166-1.")
 
 
-class FileSchema(Schema):
-    """The whole file."""
-
-    organization = fields.Raw(required=True)
-    workspaces = items()
-
-
-class OrganizationSchema(Schema):
-    """`[organization]`."""
-
-    id = FileId()
-    name = Name()
-    denied_destinations = Countries()
-    access_keys = items()
-
-
-class WorkspaceSchema(Schema):
-    """One of `[[workspaces]]`."""
-
-    id = FileId()
-    name = Name()
-    home_country = FileCountry()
-    parent = fields.String()
-    twilio = fields.Raw()
-    destinations = Destinations()
-    acknowledge_high_risk = Flag()
-    body_retention_days = days()
-    number_retention_days = days()
-    guards = fields.Raw()
-    access_keys = items()
-    use_cases = items()
-
-
-class AccountSchema(Schema):
-    """`twilio` of a workspace."""
-
-    account_sid = sid("AC", may_be_empty=True)
-    auth_token = fields.String()
-    next_auth_token = fields.String()
-
-
-class KeySchema(Schema):
-    """One of `access_keys`."""
+class KeySchema(Table):
+    """One of `access_keys`; an empty list takes a limit away."""
 
     name = Name(required=True)
     role = fields.Enum(Role, by_value=True, required=True)
     expires_at = Time()
     rate = fields.Nested(RateBody)
     use_cases = fields.List(fields.String())
-    countries = Countries()
+    countries = Items(FileCountry())
     source_networks = fields.List(NetworkText())
 
 
-class UseCaseSchema(Schema):
+class AccountSchema(Table):
+    """`twilio` of a workspace; an empty `account_sid` takes the account away."""
+
+    account_sid = sid("AC", may_be_empty=True)
+    auth_token = fields.String()
+    next_auth_token = fields.String()
+
+    @validates_schema
+    def _check_tokens(self, data: dict[str, Any], **_: Any) -> None:
+        given = {"auth_token", "next_auth_token"} & data.keys()
+        if given and not data.get("account_sid", True):
+            text = "Must be left out where account_sid is empty."
+            raise ValidationError({name: [text] for name in given})
+
+
+class RegistrationSchema(Table):
+    """A brand or a campaign; an empty `sid` takes it away."""
+
+    @validates_schema
+    def _check_status(self, data: dict[str, Any], **_: Any) -> None:
+        if "status" in data and not data.get("sid", True):
+            raise ValidationError("Must be left out where sid is empty.", "status")
+
+
+class BrandSchema(RegistrationSchema):
+    """`brand` of a use case."""
+
+    sid = sid("BN", may_be_empty=True)
+    status = status(BRAND_STATUSES)
+
+
+class CampaignSchema(RegistrationSchema):
+    """`campaign` of a use case."""
+
+    sid = sid("(QE|CM)", may_be_empty=True)
+    status = status()
+
+
+class SenderSchema(Table):
+    """One of `senders`."""
+
+    number = fields.String(required=True)
+    type = fields.Enum(SenderType, by_value=True, required=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_number(self, data: dict[str, Any], **_: Any) -> None:
+        wrong = mistake_in_number(data["number"], data["type"])
+        if wrong is not None:
+            raise ValidationError(wrong, "number")
+
+
+class UseCaseSchema(Table):
     """One of `[[workspaces.use_cases]]`."""
 
     id = FileId()
@@ -185,30 +202,42 @@ class UseCaseSchema(Schema):
     messaging_service_sid = sid("MG", required=False)
     active = Flag()
     deleted = Flag()
-    senders = items()
-    brand = fields.Raw()
-    campaign = fields.Raw()
-    allowed_destinations = Restriction()
+    senders = Items(table(SenderSchema))
+    brand = table(BrandSchema)
+    campaign = table(CampaignSchema)
+    allowed_destinations = Restriction(FileCountry())
     guards = fields.Raw()
     on_unconfirmed = fields.Enum(OnUnconfirmed, by_value=True)
 
 
-class BrandSchema(Schema):
-    """`brand` of a use case."""
+class WorkspaceSchema(Table):
+    """One of `[[workspaces]]`; an empty `parent` takes the parent away."""
 
-    sid = sid("BN", may_be_empty=True)
-    status = status(BRAND_STATUSES)
+    id = FileId()
+    name = Name()
+    home_country = FileCountry()
+    parent = fields.String()
+    twilio = table(AccountSchema)
+    destinations = Destinations()
+    acknowledge_high_risk = Flag()
+    body_retention_days = days()
+    number_retention_days = days()
+    guards = fields.Raw()
+    access_keys = Items(table(KeySchema))
+    use_cases = Items(table(UseCaseSchema))
 
 
-class CampaignSchema(Schema):
-    """`campaign` of a use case."""
+class OrganizationSchema(Table):
+    """`[organization]`."""
 
-    sid = sid("(QE|CM)", may_be_empty=True)
-    status = status()
+    id = FileId()
+    name = Name()
+    denied_destinations = Items(FileCountry())
+    access_keys = Items(table(KeySchema))
 
 
-class SenderSchema(Schema):
-    """One of `senders`."""
+class FileSchema(Table):
+    """The whole file."""
 
-    number = fields.String(required=True)
-    type = fields.Enum(SenderType, by_value=True, required=True)
+    organization = table(OrganizationSchema, required=True)
+    workspaces = Items(table(WorkspaceSchema))

@@ -27,7 +27,14 @@ from app.tenancy.create import WORKSPACE_NAME_TAKEN
 from app.tenancy.forget import forget_unused_account
 from app.tenancy.read import is_taken, require_own_workspace
 
-_PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days")
+_PLAIN = (
+    "name",
+    "home_country",
+    "parent_id",
+    "acknowledges_high_risk",
+    "body_retention_days",
+    "number_retention_days",
+)
 
 
 def change_workspace(
@@ -39,6 +46,7 @@ def change_workspace(
     *,
     actor: Actor,
     now: datetime,
+    forget: bool = True,
 ) -> AnyRow:
     """Change the named fields; ``twilio`` None unlinks the account.
 
@@ -61,7 +69,7 @@ def change_workspace(
         connection.execute(statement.values(**changed, updated_at=now))
         of_it, names = (workspace_id, "workspace.changed", now), ", ".join(sorted(changed))
         record_workspace_event(connection, actor, *of_it, target=workspace_id, reason=names)
-    if "account_sid" in changed:
+    if forget and "account_sid" in changed:
         forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
     return require_own_workspace(connection, principal, workspace_id)
 

@@ -1,6 +1,7 @@
 """Creation of a workspace with a first policy: its home country, or its parent's."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -43,10 +44,19 @@ class NewWorkspace:
     twilio: WantedAccount | None = None
     body_retention_days: int = BODY_RETENTION_DAYS
     number_retention_days: int = NUMBER_RETENTION_DAYS
+    acknowledges_high_risk: bool = False
+    destinations: Mapping[str, str] | None = None
+    workspace_id: UUID = field(default_factory=new_id)
 
     @property
     def is_to_inherit(self) -> bool:
         return self.parent_id is not None if self.inherits is None else self.inherits
+
+    @property
+    def first_destinations(self) -> Mapping[str, str]:
+        """Return the country map that it begins with."""
+        only_home = {self.home_country: Access.ALLOWED.value}
+        return only_home if self.destinations is None else self.destinations
 
 
 def create_workspace(
@@ -68,7 +78,7 @@ def create_workspace(
     if account is not None:
         require_proof(account, wanted.twilio)
         write_account(connection, cipher, account, now)
-    workspace_id = new_id()
+    workspace_id = wanted.workspace_id
     values = {
         "id": workspace_id,
         "organization_id": principal.organization_id,
@@ -77,6 +87,7 @@ def create_workspace(
         "parent_id": wanted.parent_id,
         "inherits_destinations": wanted.is_to_inherit,
         "account_sid": None if account is None else account.sid,
+        "acknowledges_high_risk": wanted.acknowledges_high_risk,
         "body_retention_days": wanted.body_retention_days,
         "number_retention_days": wanted.number_retention_days,
     }
@@ -86,8 +97,8 @@ def create_workspace(
     if account is not None:
         note_account(connection, account, workspace_id, actor, now)
     if not wanted.is_to_inherit:
-        only_home = {wanted.home_country: Access.ALLOWED.value}
-        set_own_policy(connection, workspace_id, only_home, actor, now)
+        first = wanted.first_destinations
+        set_own_policy(connection, workspace_id, first, actor, now)
     return require_own_workspace(connection, principal, workspace_id)
 
 
@@ -102,19 +113,22 @@ def check_new_workspace(
     """Return the plan of its account; raises the errors of `create_workspace`."""
     if principal.workspace_id is not None:
         raise Forbidden("New workspaces take an access key of the organization.")
-    problems, organization_id, workspace_id = Problems(), principal.organization_id, new_id()
+    problems, organization_id = Problems(), principal.organization_id
     if is_taken(connection, organization_id, wanted.name):
         problems.add("$.name", WORKSPACE_NAME_TAKEN)
     if wanted.parent_id is not None:
         parents = load_parents(connection, organization_id)
-        wrong = mistake_in_chain(workspace_id, parents | {workspace_id: wanted.parent_id})
+        wrong = mistake_in_chain(
+            wanted.workspace_id, parents | {wanted.workspace_id: wanted.parent_id}
+        )
         if wanted.parent_id not in parents:
             wrong = "There is no such workspace."
         if wrong is not None:
             problems.add("$.parent_id", wrong)
     elif wanted.inherits:
         problems.add("$.inherits", "This workspace has no parent to inherit from.")
-    if not wanted.is_to_inherit and wanted.home_country in _denied_by_organization(
+    is_home_alone = not wanted.is_to_inherit and wanted.destinations is None
+    if is_home_alone and wanted.home_country in _denied_by_organization(
         connection, organization_id
     ):
         problems.add("$.home_country", DENIED)

@@ -4,7 +4,7 @@ Operations on a use case raise `UseCaseNotFound` if it is absent, deleted or ano
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from app.use_cases.unconfirmed import OnUnconfirmed
 
 NAME_TAKEN = "Is the name of another use case of this workspace."
 DENIED_BY_ORGANIZATION = "The organization denies this destination."
-_PLAIN = ("name", "messaging_service_sid", "active", "on_unconfirmed")
+_PLAIN = ("name", "messaging_service_sid", "active")
 _REGISTRATIONS = ("brand", "campaign")
 
 
@@ -42,6 +42,7 @@ class NewUseCase:
     brand: Registration | None = None
     campaign: Registration | None = None
     on_unconfirmed: str = OnUnconfirmed.WAIT.value
+    use_case_id: UUID = field(default_factory=new_id)
 
 
 def create_use_case(
@@ -60,9 +61,9 @@ def create_use_case(
     if workspace_id is not None:
         _check_name(connection, workspace_id, wanted.name, problems)
     problems.refuse()
-    use_case_id = new_id()
-    given = {name: getattr(wanted, name) for name in (*_PLAIN, *_REGISTRATIONS)}
-    values = _columns(given | {"allowed_destinations": wanted.allowed_destinations}, None)
+    use_case_id = wanted.use_case_id
+    given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    values = use_case_columns(given, None)
     own = {"id": use_case_id, "workspace_id": workspace_id, "created_at": now, "updated_at": now}
     connection.execute(insert(use_cases).values(**own, **_sql(values)))
     made = require_use_case(connection, principal, use_case_id)
@@ -90,7 +91,7 @@ def change_use_case(
     if wanted.get("name", row.name) != row.name:
         _check_name(connection, row.workspace_id, wanted["name"], problems)
     problems.refuse()
-    values = _columns(wanted, row)
+    values = use_case_columns(wanted, row)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
         _update(connection, use_case_id, **_sql(changed), updated_at=now)
@@ -106,6 +107,15 @@ def delete_use_case(
     row = require_use_case(connection, principal, use_case_id).row
     _update(connection, use_case_id, deleted_at=now, updated_at=now)
     _note(connection, row, "deleted", actor, now, reason=row.name)
+
+
+def restore_use_case(
+    connection: Connection, principal: Principal, use_case_id: UUID, *, actor: Actor, now: datetime
+) -> None:
+    """Bring a deleted use case back."""
+    _update(connection, use_case_id, deleted_at=None, updated_at=now)
+    row = require_use_case(connection, principal, use_case_id).row
+    _note(connection, row, "changed", actor, now, reason="deleted_at")
 
 
 def require_use_case(
@@ -136,14 +146,17 @@ def _check_destinations(
             problems.add(f"$.allowed_destinations[{place}]", DENIED_BY_ORGANIZATION)
 
 
-def _columns(wanted: Mapping[str, Any], stored: AnyRow | None) -> dict[str, Any]:
+def use_case_columns(wanted: Mapping[str, Any], stored: AnyRow | None) -> dict[str, Any]:
+    """Return the columns that the named fields of `NewUseCase` become."""
     values = {name: wanted[name] for name in _PLAIN if name in wanted}
-    if "allowed_destinations" in wanted:
-        countries = wanted["allowed_destinations"]
-        values["allowed_destinations"] = None if countries is None else sorted(set(countries))
     for kind in _REGISTRATIONS:
         if kind in wanted:
             values |= registration_columns(kind, wanted[kind], _known(stored, kind))
+    if "allowed_destinations" in wanted:
+        countries = wanted["allowed_destinations"]
+        values["allowed_destinations"] = None if countries is None else sorted(set(countries))
+    if "on_unconfirmed" in wanted:
+        values["on_unconfirmed"] = wanted["on_unconfirmed"]
     return values
 
 

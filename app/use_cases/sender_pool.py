@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor, Principal
@@ -73,6 +73,32 @@ def add_sender(
     row = connection.execute(insert(senders).values(**values).returning(senders)).one()
     _note(connection, use_case.row, row, "added", actor=actor, now=now)
     return row
+
+
+def change_sender(
+    connection: Connection,
+    principal: Principal,
+    use_case_id: UUID,
+    wanted: NewSender,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Change the type of the sender that has this number.
+
+    Raises:
+        UseCaseNotFound: the use case is absent, deleted or another tenant's.
+        NotFound: its pool has no such sender.
+    """
+    lock_organization(connection, principal.organization_id)
+    use_case = require_use_case(connection, principal, use_case_id)
+    row = next((known for known in use_case.senders if known.number == wanted.number), None)
+    if row is None:
+        raise NotFound
+    country = sender_country(wanted.number, wanted.type)
+    values = {"type": wanted.type.value, "country": country}
+    connection.execute(update(senders).where(senders.c.id == row.id).values(**values))
+    _note(connection, use_case.row, row, "changed", actor=actor, now=now)
 
 
 def remove_sender(

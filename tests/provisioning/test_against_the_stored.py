@@ -332,7 +332,7 @@ def test_wrong_limits_of_a_key_are_named(file: dict[str, Any], applied: Apply) -
 def test_of_several_live_keys_with_a_name_one_must_be_as_written(
     file: dict[str, Any], applied: Apply, database: Any
 ) -> None:
-    organization = applied(file).planned.organization.after.id
+    organization = uuid.UUID(applied(file).as_json()["organization"]["id"])
     with database.writing() as connection:
         create_key(
             connection,
@@ -347,3 +347,23 @@ def test_of_several_live_keys_with_a_name_one_must_be_as_written(
     assert refusal(applied, file) == [
         "organization.access_keys[0].name: Several live keys have this name and none is as written here: revoke all but one."
     ]
+
+
+def test_two_workspaces_may_swap_their_accounts(
+    file: dict[str, Any], applied: Apply, rows: Any
+) -> None:
+    """Break: let `change_workspace` forget an account before the next workspace takes it."""
+    first, second = "AC" + "a" * 32, "AC" + "b" * 32
+    file["workspaces"][1]["twilio"] = {"account_sid": second, "auth_token": "env:RETAIL_TOKEN"}
+    applied(file)
+    names = ({"name": "Retail"}, {"name": "Outlet"})
+    swapped = [
+        name | {"twilio": {"account_sid": sid}}
+        for name, sid in zip(names, (second, first), strict=True)
+    ]
+    changes = applied({"organization": {"name": "Acme"}, "workspaces": swapped}).changes
+    assert [str(change) for change in changes] == [
+        f"~ workspaces[0].twilio.account_sid: {first} -> {second}",
+        f"~ workspaces[1].twilio.account_sid: {second} -> {first}",
+    ]
+    assert {row["sid"] for row in rows("provider_accounts")} == {first, second}

@@ -15,7 +15,7 @@ from app.access.tables import workspaces
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.errors import ServiceUnavailable
-from app.provisioning import execute
+from app.provisioning import plan as planning
 from app.provisioning.apply import plan
 from app.provisioning.file import parse_text
 from app.provisioning.problems import FileRefused
@@ -194,7 +194,7 @@ def test_a_failure_in_the_middle_changes_nothing(
         written.append(connection.exec_driver_sql("SELECT count(*) FROM use_cases").scalar())
         raise RuntimeError("the power is gone")
 
-    monkeypatch.setattr(execute, "issue_key", fail)
+    monkeypatch.setattr(planning, "issue_key", fail)
     with pytest.raises(RuntimeError):
         applied(file)
     assert written == [1]

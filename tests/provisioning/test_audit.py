@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.access import audit
 from app.db.engine import Database
-from app.provisioning import execute
 
 pytestmark = pytest.mark.one_engine
 
@@ -23,7 +23,7 @@ def test_a_first_apply_notes_everything_that_it_makes(
         ("access_key.created", "platform (owner)"),
         ("destinations.provisioned", None),
         ("organization.created", "Acme"),
-        ("provider_account.created", None),
+        ("provider_account.created", "auth_token"),
         ("sender.added", "+12*******00"),
         ("sender.added", "ACME"),
         ("use_case.created", "one-time passwords"),
@@ -79,7 +79,7 @@ def test_what_cannot_be_noted_is_not_applied(
         raise RuntimeError("the audit cannot be written")
 
     before = rows()
-    monkeypatch.setattr(execute, "record_audit_event", fail)
+    monkeypatch.setattr(audit, "record_audit_event", fail)
     with pytest.raises(RuntimeError):
         applied(file)
     assert rows() == before

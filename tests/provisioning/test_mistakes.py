@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.provisioning.apply import check_nothing_twice
-from app.provisioning.parse import parse_desired
-from app.provisioning.plan import make_plan
-from app.provisioning.problems import FileProblems, FileRefused
-from app.provisioning.records import Current
+from app.db.encryption import Cipher
+from app.db.engine import Database
+from app.provisioning.apply import plan
+from app.provisioning.problems import FileRefused
 from support.each import each
 
 ENVIRON = {"RETAIL_TOKEN": "secret-token", "EMPTY": "", "WIDE": "tökén"}
@@ -25,15 +24,22 @@ LETTERS = "Must have 1 to 11 letters, digits or any of + - _ & and space, with a
 UUID = "5a3d8cf1-3aaf-4b56-a2e0-260b28c0a0d0"
 
 
-def mistakes_of(data: Any, stored: Current | None = None) -> list[str]:
-    problems = FileProblems()
-    desired = parse_desired(data, ENVIRON, problems)
-    check_nothing_twice(desired, problems)
-    try:
-        make_plan(desired, stored or Current(), problems, datetime(2030, 1, 1, tzinfo=UTC))
-    except FileRefused as refused:
-        return [str(mistake) for mistake in refused.problems]
-    return []
+Mistakes = Callable[[Any], list[str]]
+pytestmark = pytest.mark.one_engine
+
+
+@pytest.fixture
+def mistakes_of(database: Database, cipher: Cipher) -> Mistakes:
+    """What is wrong with a file, where nothing is stored yet."""
+
+    def read(data: Any) -> list[str]:
+        try:
+            plan(database, cipher, data, environ=ENVIRON, now=datetime(2030, 1, 1, tzinfo=UTC))
+        except FileRefused as refused:
+            return [str(mistake) for mistake in refused.problems]
+        return []
+
+    return read
 
 
 def at(data: Any, place: str) -> Any:
@@ -177,7 +183,7 @@ _PLACED_ELSEWHERE = {
 
 @each(("place", "value", "said"), ONE_FIELD)
 def test_a_wrong_field_is_named_by_its_place(
-    file: dict[str, Any], place: str, value: Any, said: str
+    file: dict[str, Any], place: str, value: Any, said: str, mistakes_of: Mistakes
 ) -> None:
     file = deepcopy(file)
     put(file, place, value)
@@ -204,14 +210,18 @@ MISSING = [
 
 
 @each(("place", "said"), MISSING)
-def test_a_missing_field_is_named_by_its_place(file: dict[str, Any], place: str, said: str) -> None:
+def test_a_missing_field_is_named_by_its_place(
+    file: dict[str, Any], place: str, said: str, mistakes_of: Mistakes
+) -> None:
     file = deepcopy(file)
     del file["workspaces"][1]["parent"]
     at(file, place).pop(place.rsplit(".", maxsplit=1)[-1])
     assert mistakes_of(file) == [f"{place}: {said}"]
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(file: dict[str, Any]) -> None:
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(
+    file: dict[str, Any], mistakes_of: Mistakes
+) -> None:
     for place, value in [
         (f"{UC}.senders[0].number", "12"),
         (f"{WS}.twilio.auth_token", "env:NOPE"),
@@ -234,7 +244,9 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(file: dict[str, 
     ]
 
 
-def test_a_wrong_country_does_not_move_the_place_of_another_mistake(file: dict[str, Any]) -> None:
+def test_a_wrong_country_does_not_move_the_place_of_another_mistake(
+    file: dict[str, Any], mistakes_of: Mistakes
+) -> None:
     file["workspaces"][0]["use_cases"][0]["allowed_destinations"] = ["xx", "US", "KP"]
     assert mistakes_of(file) == [
         f"{UC}.allowed_destinations[0]: {ISO}",
@@ -289,19 +301,21 @@ def _same_sender(file: dict[str, Any]) -> str:
     ],
 )
 def test_nothing_stands_twice(
-    file: dict[str, Any], repeat: Callable[[dict[str, Any]], str]
+    file: dict[str, Any], repeat: Callable[[dict[str, Any]], str], mistakes_of: Mistakes
 ) -> None:
     said = repeat(file)
     assert said in mistakes_of(file)
 
 
-def test_the_name_of_a_use_case_that_is_deleted_by_its_id_is_free(file: dict[str, Any]) -> None:
+def test_the_name_of_a_use_case_that_is_deleted_by_its_id_is_free(
+    file: dict[str, Any], mistakes_of: Mistakes
+) -> None:
     use_cases = file["workspaces"][0]["use_cases"]
     use_cases.append({"id": UUID, "name": use_cases[0]["name"], "deleted": True})
     assert mistakes_of(file) == []
 
 
-def test_one_account_has_one_token(file: dict[str, Any]) -> None:
+def test_one_account_has_one_token(file: dict[str, Any], mistakes_of: Mistakes) -> None:
     account = file["workspaces"][0]["twilio"]["account_sid"]
     file["workspaces"][1]["twilio"] = {"account_sid": account, "auth_token": "another"}
     assert mistakes_of(file) == [
@@ -313,14 +327,14 @@ def test_one_account_has_one_token(file: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("organization", [None, "Acme", ["Acme"]])
 def test_an_organization_that_is_no_table_is_told(
-    file: dict[str, Any], organization: object
+    file: dict[str, Any], organization: object, mistakes_of: Mistakes
 ) -> None:
     file["organization"] = organization
     (said,) = mistakes_of(file)
     assert said.startswith("organization: ")
 
 
-def test_parents_may_not_form_a_loop(file: dict[str, Any]) -> None:
+def test_parents_may_not_form_a_loop(file: dict[str, Any], mistakes_of: Mistakes) -> None:
     file["workspaces"][0]["parent"] = "Outlet"
     assert mistakes_of(file) == [
         "workspaces[0].parent: Makes the workspace its own ancestor.",
@@ -328,14 +342,16 @@ def test_parents_may_not_form_a_loop(file: dict[str, Any]) -> None:
     ]
 
 
-def test_a_chain_of_parents_is_at_most_32_long(file: dict[str, Any]) -> None:
+def test_a_chain_of_parents_is_at_most_32_long(file: dict[str, Any], mistakes_of: Mistakes) -> None:
     file["workspaces"] = [{"name": "0", "home_country": "US"}] + [
         {"name": str(n), "home_country": "US", "parent": str(n - 1)} for n in range(1, 34)
     ]
     assert mistakes_of(file) == ["workspaces[33].parent: Makes a chain of more than 32 parents."]
 
 
-def test_a_home_that_the_organization_denies_needs_destinations(file: dict[str, Any]) -> None:
+def test_a_home_that_the_organization_denies_needs_destinations(
+    file: dict[str, Any], mistakes_of: Mistakes
+) -> None:
     file["organization"]["denied_destinations"] = ["CA"]
     file["workspaces"][1] |= {"parent": ""}
     file["workspaces"][0]["destinations"] = {"US": "allowed", "CA": "blocked"}
@@ -345,19 +361,23 @@ def test_a_home_that_the_organization_denies_needs_destinations(file: dict[str, 
     ]
 
 
-def test_deleting_needs_to_know_what(file: dict[str, Any]) -> None:
+def test_deleting_needs_to_know_what(file: dict[str, Any], mistakes_of: Mistakes) -> None:
     file["workspaces"][0]["use_cases"] = [{"deleted": True}]
     assert mistakes_of(file) == [f"{UC}: Needs the id or the name to delete."]
 
 
-def test_an_account_that_is_taken_away_has_no_token(file: dict[str, Any]) -> None:
+def test_an_account_that_is_taken_away_has_no_token(
+    file: dict[str, Any], mistakes_of: Mistakes
+) -> None:
     file["workspaces"][0]["twilio"]["account_sid"] = ""
     assert mistakes_of(file) == [
         f"{WS}.twilio.auth_token: Must be left out where account_sid is empty."
     ]
 
 
-def test_no_mistake_repeats_a_secret_or_a_number(file: dict[str, Any]) -> None:
+def test_no_mistake_repeats_a_secret_or_a_number(
+    file: dict[str, Any], mistakes_of: Mistakes
+) -> None:
     file["workspaces"][0]["twilio"]["auth_token"] = "s3cret value"
     file["workspaces"][0]["twilio"]["next_auth_token"] = "s3cret value"
     file["workspaces"][0]["use_cases"][0]["senders"] = [

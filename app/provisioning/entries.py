@@ -1,0 +1,154 @@
+"""What a file gives: tables of checked values, each with its place."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from marshmallow import ValidationError as SchemaError
+
+from app.access.accounts import WantedAccount, mistake_in_token
+from app.provisioning.problems import FileProblems, step
+from app.provisioning.schemas import FileSchema
+
+
+class Entry(dict[str, Any]):
+    """A table of a file; a field is absent if the file leaves it out or it has a problem."""
+
+    def __init__(self, given: Mapping[str, Any], place: str) -> None:
+        super().__init__((name, _placed(one, step(place, name))) for name, one in given.items())
+        self.place = place
+
+    def at(self, *steps: object) -> str:
+        """Return the place of a field, or of something in it."""
+        place = self.place
+        for one in steps:
+            place = step(place, one)
+        return place
+
+    def each(self, name: str) -> list["Entry"]:
+        """Return the tables of a list, without those that are not tables at all."""
+        return [one for one in self.get(name) or () if isinstance(one, Entry)]
+
+
+def _placed(value: Any, place: str) -> Any:
+    if isinstance(value, Mapping):
+        return Entry(value, place)
+    if isinstance(value, list):
+        return [_placed(one, step(place, index)) for index, one in enumerate(value)]
+    return value
+
+
+def read_entries(data: object, environ: Mapping[str, str], problems: FileProblems) -> Entry:
+    """Check the fields of a file, and that nothing stands twice; read tokens of ``env:``."""
+    try:
+        found = FileSchema().load(data)  # type: ignore[arg-type]
+    except SchemaError as problem:
+        problems.add_tree("", problem.messages)
+        found = problem.valid_data if isinstance(problem.valid_data, dict) else {}
+    entry = Entry(found, "")
+    _check_nothing_twice(entry, problems)
+    for workspace in entry.each("workspaces"):
+        if "twilio" in workspace:
+            _read_tokens(workspace["twilio"], environ, problems)
+    return entry
+
+
+def organization_of(file: Entry) -> Entry:
+    """Return the table of the organization."""
+    found = file.get("organization")
+    return found if isinstance(found, Entry) else Entry({}, "organization")
+
+
+def _check_nothing_twice(file: Entry, problems: FileProblems) -> None:
+    workspaces = file.each("workspaces")
+    use_cases = [one for each in workspaces for one in each.each("use_cases")]
+    for owner in (organization_of(file), *workspaces):
+        _note_repeated(owner.each("access_keys"), "name", problems)
+    _note_repeated(workspaces, "id", problems)
+    _note_repeated(workspaces, "name", problems)
+    _note_repeated(use_cases, "id", problems)
+    for workspace in workspaces:
+        # The name of what is deleted by its id is free for another in the same file.
+        named = [
+            one for one in workspace.each("use_cases") if not (one.get("deleted") and "id" in one)
+        ]
+        _note_repeated(named, "name", problems)
+    for use_case in use_cases:
+        _note_repeated(use_case.each("senders"), "number", problems)
+
+
+def _note_repeated(entries: Iterable[Entry], name: str, problems: FileProblems) -> None:
+    first_at: dict[Hashable, str] = {}
+    for one in (one for one in entries if name in one):
+        first = first_at.setdefault(one[name], one.at(name))
+        if first != one.at(name):
+            problems.add(one.at(name), f"Stands twice: first at {first}.")
+
+
+_FROM_ENVIRONMENT = "env:"
+
+
+def _read_tokens(account: Entry, environ: Mapping[str, str], problems: FileProblems) -> None:
+    """Put the tokens of an account in place, from the environment where the file says so."""
+    for name in ("auth_token", "next_auth_token"):
+        given = account.get(name)
+        if given is None or not account.get("account_sid") or (name, given) == _TAKEN_AWAY:
+            continue
+        token = _read_token(given, account.at(name), environ, problems)
+        if token is None:
+            del account[name]
+        else:
+            account[name] = token
+
+
+_TAKEN_AWAY = ("next_auth_token", "")
+
+
+def _read_token(
+    given: str, place: str, environ: Mapping[str, str], problems: FileProblems
+) -> str | None:
+    token, said = given, ""
+    if given.startswith(_FROM_ENVIRONMENT):
+        name = given.removeprefix(_FROM_ENVIRONMENT)
+        token, said = environ.get(name, ""), f" in the environment variable {name}"
+        if not token:
+            problems.add(place, f"The environment variable {name} is not set.")
+            return None
+    wrong = mistake_in_token(token)
+    if wrong is not None:
+        problems.add(place, f"{wrong}{said}.")
+        return None
+    return token
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccount:
+    """What the workspaces of a file say of one account; the place is that of the first."""
+
+    place: str
+    wanted: WantedAccount
+
+
+def merge_accounts(workspaces: Iterable[Entry], problems: FileProblems) -> dict[str, FileAccount]:
+    """Bring together what the workspaces say of each account; a token may be given once only."""
+    found: dict[str, FileAccount] = {}
+    token_places: dict[tuple[str, str], str] = {}
+    for account in (one["twilio"] for one in workspaces if "twilio" in one):
+        sid = account.get("account_sid")
+        if not sid:
+            continue
+        known = found.setdefault(
+            sid, FileAccount(account.place, WantedAccount(sid, is_proven=True))
+        )
+        for name in ("auth_token", "next_auth_token"):
+            token, before = account.get(name), getattr(known.wanted, name)
+            if token is None:
+                continue
+            first = token_places.setdefault((sid, name), account.at(name))
+            if before not in {None, token}:
+                text = f"Is not the token given for this account at {first}."
+                problems.add(account.at(name), text)
+            else:
+                known = replace(known, wanted=replace(known.wanted, **{name: token}))
+        found[sid] = known
+    return found
