@@ -16,3 +16,11 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("last_sign_in_at", app.db.types.UtcDateTime()))
     op.add_column("sessions", sa.Column("address", sa.String(length=45)))
     op.add_column("sessions", sa.Column("device", sa.String(length=60)))
+
+
+def downgrade() -> None:
+    """Where sessions come from, last sign-ins and how keys begin are dropped."""
+    op.drop_column("sessions", "device")
+    op.drop_column("sessions", "address")
+    op.drop_column("users", "last_sign_in_at")
+    op.drop_column("access_keys", "token_prefix")
