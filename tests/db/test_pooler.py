@@ -12,7 +12,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
 from support.factories import Factory, open_gateway
-from support.pooler import pooled
+from support.pooler import running_pooler
 from support.postgres import PostgresDatabases
 
 SENDS, CLIENTS = 100, 8
@@ -22,8 +22,8 @@ SENDS, CLIENTS = 100, 8
 def pooled_database(postgres: PostgresDatabases) -> Iterator[Database]:
     """A migrated, empty database that is reached through PgBouncer."""
     name = postgres.lend()
-    with pooled(postgres.socket) as socket:
-        url = f"postgresql+psycopg://postgres@/{name}?host={socket}&port=6432"
+    with running_pooler(postgres.socket) as pooler:
+        url = f"postgresql+psycopg://postgres@/{name}?host={pooler.folder}&port=6432"
         database = Database(url, pool_size=5, is_pooled=True)
         yield database
         database.close()

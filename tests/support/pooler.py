@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from support.polling import eventually
 SERVERS = 3  # fewer than clients, so that each transaction may get another server
 _CONFIGURATION = """
 [databases]
-* = host={socket} user=postgres
+* = host={socket} port={port} user=postgres
 
 [pgbouncer]
 listen_addr =
@@ -26,35 +27,67 @@ auth_type = any
 pool_mode = transaction
 max_client_conn = 200
 default_pool_size = {servers}
+server_login_retry = 1
+query_wait_timeout = 2
 logfile = {folder}/log
 {user}
 """
 
 
+class Pooler:
+    """A pooler; its socket is in ``folder``."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program = program
+        self.folder = folder
+        self._file = folder / "pgbouncer.ini"
+
+    def configure(self, socket: str, port: int = 5432) -> None:
+        """Say which server it asks."""
+        # As root, PgBouncer goes on as the server's user.
+        user = f"user = {Path(socket).owner()}" if os.geteuid() == 0 else ""
+        values = {"socket": socket, "port": port, "folder": self.folder, "user": user}
+        self._file.write_text(_CONFIGURATION.format(servers=SERVERS, **values))
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [self._program, "-q", str(self._file)]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        eventually(self._answers)
+
+    def ask_another(self, socket: str, port: int) -> None:
+        """Send it to another server while it runs, as a fail-over does."""
+        self.configure(socket, port)
+        self._process.send_signal(signal.SIGHUP)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(
+                host=str(self.folder), port=6432, user="postgres", dbname="postgres"
+            ):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+
 @contextmanager
-def pooled(socket: str) -> Iterator[str]:
-    """Yield the socket folder of a pooler in front of a server's socket folder."""
+def running_pooler(socket: str, port: int = 5432) -> Iterator[Pooler]:
+    """Run a pooler in front of a server's socket folder."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
-        pytest.skip("no PgBouncer on this machine")
+        pytest.skip("PgBouncer is not installed: `sh .ci/nginx` installs it as root on Debian")
     folder = Path(tempfile.mkdtemp(prefix="borderpost-pooler-"))
-    folder.chmod(0o777)  # as root, PgBouncer goes on as the server's user
-    user = f"user = {Path(socket).owner()}" if os.geteuid() == 0 else ""
-    file = folder / "pgbouncer.ini"
-    file.write_text(_CONFIGURATION.format(socket=socket, folder=folder, servers=SERVERS, user=user))
-    process = subprocess.Popen([program, "-q", str(file)], stderr=subprocess.DEVNULL)
+    folder.chmod(0o777)
+    pooler = Pooler(program, folder)
+    pooler.configure(socket, port)
+    pooler.start()
     try:
-        eventually(lambda: _answers(folder))
-        yield str(folder)
+        yield pooler
     finally:
-        process.terminate()
-        process.wait(10)
+        pooler.kill()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answers(folder: Path) -> bool:
-    try:
-        with psycopg.connect(host=str(folder), port=6432, user="postgres", dbname="postgres"):
-            return True
-    except psycopg.OperationalError:
-        return False

@@ -24,6 +24,7 @@ class ReplicatedPostgres:
     def __init__(self, server: Any, folder: Path) -> None:
         self._server = server  # of the wheel: knows its programs and the user they run as
         self._folder = folder
+        self.sockets = {name: str(folder / name) for name in PORTS}
         hosts = "&".join(f"host={folder / name}:{port}" for name, port in PORTS.items())
         self.url = f"postgresql+psycopg://postgres@/postgres?{hosts}"
 
