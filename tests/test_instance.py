@@ -72,7 +72,7 @@ def test_where_the_secrets_are_given_the_folder_need_not_be_writable(
     ]
 
 
-def test_a_file_where_the_folder_should_be_is_a_problem_that_is_told(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "instance").write_text("")
     with pytest.raises(SettingsError) as wrong:
         open_settings({"BORDERPOST_INSTANCE": str(tmp_path / "instance")})
@@ -116,7 +116,7 @@ def _create(instance: str, start: BarrierType, seen: Any) -> None:
     seen.put((made, sorted(load_secrets(Path(instance)).items())))
 
 
-def test_processes_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -> None:
+def test_concurrent_processes_agree_on_the_secrets(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     start, seen = spawn.Barrier(2), spawn.Queue()
     processes = [
@@ -131,7 +131,7 @@ def test_processes_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -> No
     _check_agreement(tmp_path / "new", found)
 
 
-def test_threads_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -> None:
+def test_concurrent_threads_agree_on_the_secrets(tmp_path: Path) -> None:
     """As processes in containers do, which may all have the same process id."""
     spawn = multiprocessing.get_context("spawn")
     start, seen = spawn.Barrier(8), Queue[Any]()

@@ -60,7 +60,7 @@ def test_alerts_and_dashboard_use_documented_metrics() -> None:
     assert len(places) == len(panels)
 
 
-def test_promtool_takes_the_rules_and_their_test() -> None:
+def test_promtool_accepts_the_rules_and_their_test() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (package prometheus)")

@@ -70,12 +70,12 @@ def nobody() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("path", "url"), [("/one", "https://a.ngrok.app"), ("/many", "https://b.ngrok.app")]
 )
-def test_the_first_https_tunnel_is_taken(agent: str, path: str, url: str) -> None:
+def test_first_https_tunnel_is_used(agent: str, path: str, url: str) -> None:
     assert public_url_of_agent(agent + path) == url
 
 
 @pytest.mark.parametrize("path", ["/none", "/plain"])
-def test_an_agent_without_an_https_tunnel_is_told_so(agent: str, path: str) -> None:
+def test_agent_without_an_https_tunnel_is_reported(agent: str, path: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         public_url_of_agent(agent + path)
     assert wrong.value.problems == [
@@ -84,7 +84,7 @@ def test_an_agent_without_an_https_tunnel_is_told_so(agent: str, path: str) -> N
 
 
 @pytest.mark.parametrize("path", ["/html", "/list", "/null", "/other", "/bytes"])
-def test_what_is_no_agent_is_told_so(agent: str, path: str) -> None:
+def test_other_server_than_an_agent_is_reported(agent: str, path: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         public_url_of_agent(agent + path)
     assert wrong.value.problems == [
@@ -92,7 +92,7 @@ def test_what_is_no_agent_is_told_so(agent: str, path: str) -> None:
     ]
 
 
-def test_where_no_agent_runs_the_start_says_so_clearly(
+def test_missing_agent_is_reported(
     nobody: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ngrok.public_url_of_agent, "__defaults__", (nobody,))
@@ -107,7 +107,7 @@ def test_where_no_agent_runs_the_start_says_so_clearly(
     ]
 
 
-def test_a_start_takes_the_url_of_the_agent(
+def test_start_uses_the_url_of_the_agent(
     agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ngrok.public_url_of_agent, "__defaults__", (f"{agent}/one",))

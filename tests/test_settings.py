@@ -78,7 +78,7 @@ def test_a_setting_that_is_true_or_false(
     assert load(tmp_path, **given).webhook_allow_loopback is found
 
 
-def test_the_secrets_may_stand_in_the_environment_the_file_or_be_the_generated_ones(
+def test_secrets_come_from_the_environment_the_file_or_are_generated(
     tmp_path: Path,
 ) -> None:
     generated = (
@@ -133,7 +133,7 @@ def test_a_database_url_is_kept_with_its_password(
     assert load(tmp_path, DATABASE_URL=given).database_url == (kept or given)
 
 
-def test_what_is_shown_of_the_settings_holds_no_secret(tmp_path: Path) -> None:
+def test_shown_settings_contain_no_secret(tmp_path: Path) -> None:
     database_url = "postgresql+psycopg://user:planted-password@host/name"
     found = load(tmp_path, DATABASE_URL=database_url, METRICS_TOKEN="planted-token-0123")
     for secret in (SECRET, KEY, "planted"):
@@ -141,7 +141,7 @@ def test_what_is_shown_of_the_settings_holds_no_secret(tmp_path: Path) -> None:
         assert secret not in str(found)
 
 
-def test_the_instance_folder_is_the_one_that_is_named_or_stands_beside_the_program() -> None:
+def test_instance_folder_is_the_given_one_or_next_to_the_program() -> None:
     assert default_instance({"BORDERPOST_INSTANCE": "/srv/sms"}) == Path("/srv/sms")
     assert default_instance({}) == Path(__file__).parents[1] / "instance"
 

@@ -53,7 +53,7 @@ def test_a_send_is_two_spans_of_the_callers_trace(
         assert "Your code is" not in text
 
 
-def test_an_error_and_an_unknown_path_are_told_apart(
+def test_error_and_unknown_path_are_distinguished(
     spans: InMemorySpanExporter, database: Database, cipher: Cipher, tmp_path: Path, tenant: Tenant
 ) -> None:
     gateway = open_gateway(database, cipher, tmp_path)
@@ -74,7 +74,7 @@ def test_nothing_is_traced_unless_it_is_wanted(gateway: Gateway) -> None:
     assert is_wanted({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318"})
 
 
-def test_without_the_packages_it_serves_and_says_so(
+def test_gateway_runs_without_the_packages_and_logs_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)

@@ -109,7 +109,7 @@ def test_an_identity_provider_needs_all_three_settings(tmp_path: Path, alone: st
     ]
 
 
-def test_an_issuer_that_is_no_url_is_told(tmp_path: Path) -> None:
+def test_issuer_that_is_not_a_url_is_reported(tmp_path: Path) -> None:
     given = dict.fromkeys(GO_TOGETHER, "id.example.com")
     assert problems(tmp_path, **given) == [f"BORDERPOST_OIDC_ISSUER: {NOT_A_URL}"]
 
@@ -150,13 +150,13 @@ def test_where_gunicorn_listens_and_with_how_many_processes(tmp_path: Path) -> N
 
 
 @each(("name", "value", "problem"), WRONG)
-def test_a_wrong_setting_is_told_with_its_name(
+def test_wrong_setting_is_reported_with_its_name(
     tmp_path: Path, name: str, value: str, problem: str
 ) -> None:
     assert problems(tmp_path, **{name: value}) == [f"BORDERPOST_{name}: {problem}"]
 
 
-def test_a_secret_that_is_missing_is_told_with_its_remedy(tmp_path: Path) -> None:
+def test_missing_secret_is_reported_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as wrong:
         load_settings({}, tmp_path)
     assert wrong.value.problems == [
@@ -165,7 +165,7 @@ def test_a_secret_that_is_missing_is_told_with_its_remedy(tmp_path: Path) -> Non
     ]
 
 
-def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> None:
+def test_every_problem_is_reported_also_those_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         'colour = "red"\nPUBLIC_URL = "https://x"\nthreads = [8]\nmetrics_token = true\n'
         'twilio_url = "nowhere"\n'
@@ -199,7 +199,7 @@ def test_every_problem_is_told_at_once_those_of_the_file_too(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "content", [b"public_url = ", b"\xff\xfe", b"threads = 1\nthreads = 2\n", b"[x\n"]
 )
-def test_a_file_that_cannot_be_read_is_a_problem_beside_the_others(
+def test_unreadable_file_is_reported_with_the_other_problems(
     tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "config.toml").write_bytes(content)
@@ -208,7 +208,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_beside_the_others(
     assert found[0].startswith(f"{tmp_path}/config.toml: cannot be read: ")
 
 
-def test_a_secrets_file_that_cannot_be_read_is_a_problem_beside_the_others(tmp_path: Path) -> None:
+def test_unreadable_secrets_file_is_reported_with_the_other_problems(tmp_path: Path) -> None:
     (tmp_path / "secrets.env").write_bytes(b"BORDERPOST_SECRET_KEY=\xff\n")
     (tmp_path / "secrets.env").chmod(0o600)
     found = problems(tmp_path, THREADS="0")

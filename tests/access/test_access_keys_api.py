@@ -36,7 +36,7 @@ def _listed(tenants_under_test: TenantsUnderTest, key: str, query: str = "") -> 
     return found
 
 
-def test_a_new_key_works_at_once_and_shows_its_token_once(
+def test_new_key_works_and_shows_its_token_once(
     tenants_under_test: TenantsUnderTest,
 ) -> None:
     answer = _make(tenants_under_test, _own(tenants_under_test), expires_at=FUTURE)
@@ -101,7 +101,7 @@ def test_a_revocation_is_in_force_for_the_next_request_and_again_is_no_other(
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.OWNER])
 @pytest.mark.parametrize("whose", ["own", "organization"])
-def test_an_admin_neither_makes_nor_ends_keys_above_a_senders(
+def test_admin_neither_creates_nor_revokes_keys_above_sender(
     tenants_under_test: TenantsUnderTest, whose: str, role: Role
 ) -> None:
     admin = (_own if whose == "own" else _of_organization)(tenants_under_test, Role.ADMIN)
@@ -123,7 +123,7 @@ def test_an_admin_neither_makes_nor_ends_keys_above_a_senders(
         assert _make(tenants_under_test, admin, **body).status_code == 201
 
 
-def test_an_admin_of_the_organization_makes_and_ends_no_key_of_the_organization(
+def test_admin_of_the_organization_manages_no_key_of_the_organization(
     tenants_under_test: TenantsUnderTest,
 ) -> None:
     admin, owner = (
@@ -135,7 +135,7 @@ def test_an_admin_of_the_organization_makes_and_ends_no_key_of_the_organization(
     assert tenants_under_test.gateway.delete(f"{PATH}/{wide['id']}", key=admin).status_code == 403
 
 
-def test_an_owner_of_a_workspace_makes_keys_of_it_alone(
+def test_owner_of_a_workspace_creates_keys_of_it_only(
     tenants_under_test: TenantsUnderTest,
 ) -> None:
     owner = _own(tenants_under_test)
@@ -151,7 +151,7 @@ def test_an_owner_of_a_workspace_makes_keys_of_it_alone(
         assert answer.get_json()["details"] == {"$.workspace_id": ["There is no such workspace."]}
 
 
-def test_an_owner_of_the_organization_makes_keys_of_all_of_it(
+def test_owner_of_the_organization_creates_keys_for_every_workspace(
     tenants_under_test: TenantsUnderTest,
 ) -> None:
     wide = _make(tenants_under_test, _of_organization(tenants_under_test), role="owner").get_json()
@@ -181,7 +181,7 @@ def test_keys_below_an_admin_make_none(
     )
 
 
-def test_a_key_that_expires_makes_no_key_that_lives_longer(
+def test_expiring_key_cannot_create_a_longer_living_key(
     tenants_under_test: TenantsUnderTest,
 ) -> None:
     """Fails without the second condition of `mistake_in_end`."""
@@ -247,7 +247,7 @@ def test_keys_are_listed_by_their_state(tenants_under_test: TenantsUnderTest) ->
         ({"name": "x", "role": "viewer", "token": "mine"}, {"$.token"}),
     ],
 )
-def test_what_is_wrong_is_named_all_at_once(
+def test_all_problems_are_reported_together(
     tenants_under_test: TenantsUnderTest, body: Any, places: set[str]
 ) -> None:
     answer = tenants_under_test.gateway.post(PATH, body, key=_own(tenants_under_test))

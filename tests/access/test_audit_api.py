@@ -26,7 +26,7 @@ def _act(tenants_under_test: TenantsUnderTest, whose: Any) -> None:
     tenants_under_test.gateway.post("/v1/access-keys", {"name": "new", "role": "viewer"}, key=owner)
 
 
-def test_a_row_says_who_did_what_to_which_object_and_why(
+def test_audit_event_has_actor_action_target_and_reason(
     tenants_under_test: TenantsUnderTest,
 ) -> None:
     _act(tenants_under_test, tenants_under_test.own)
@@ -62,7 +62,7 @@ def test_a_change_of_the_policy_is_there_with_its_revision(
     assert (row["action"], row["target"], row["reason"]) == ("destinations.allowed", "2", "launch")
 
 
-def test_what_was_done_to_the_organization_is_seen_by_its_own_keys_alone(
+def test_events_of_the_organization_are_visible_to_its_own_keys_only(
     tenants_under_test: TenantsUnderTest,
 ) -> None:
     _act(tenants_under_test, tenants_under_test.own)

@@ -104,7 +104,9 @@ def test_a_change_that_cannot_be_noted_is_not_made(
     assert snapshot(tenants_under_test.factory.database) == before
 
 
-def test_no_deed_holds_a_number_a_token_or_a_secret(tenants_under_test: TenantsUnderTest) -> None:
+def test_no_audit_event_contains_a_number_a_token_or_a_secret(
+    tenants_under_test: TenantsUnderTest,
+) -> None:
     for endpoint in CHANGES:
         _ask(tenants_under_test, endpoint, _prepared(tenants_under_test, endpoint))
     told = str(

@@ -85,7 +85,7 @@ def test_every_declared_route_is_tried_here() -> None:
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", KEYED, ids=name)
-def test_a_role_may_what_the_rule_of_the_route_says(
+def test_role_permits_exactly_the_routes_of_its_rules(
     tenants_under_test: TenantsUnderTest, endpoint: Endpoint
 ) -> None:
     wanted, recipe = Role(endpoint.guard.rule), recipe_of(endpoint)
@@ -106,7 +106,7 @@ def test_a_role_may_what_the_rule_of_the_route_says(
 
 @pytest.mark.one_engine
 @each("endpoint", KEYED, ids=name)
-def test_without_a_live_key_nobody_passes(
+def test_request_without_a_live_key_is_refused(
     tenants_under_test: TenantsUnderTest, endpoint: Endpoint
 ) -> None:
     ids = prepared(tenants_under_test, endpoint)
@@ -123,7 +123,7 @@ def test_without_a_live_key_nobody_passes(
 
 @pytest.mark.one_engine
 @each("endpoint", [e for e in KEYED if recipe_of(e).absent], ids=name)
-def test_what_is_another_tenants_answers_exactly_as_what_does_not_exist(
+def test_foreign_object_answers_exactly_like_an_unknown_one(
     tenants_under_test: TenantsUnderTest, endpoint: Endpoint
 ) -> None:
     wanted, absent = Role(endpoint.guard.rule), recipe_of(endpoint).absent
@@ -151,7 +151,7 @@ def test_what_is_another_tenants_answers_exactly_as_what_does_not_exist(
     [e for e in KEYED if e.method == "GET" and e.query and not recipe_of(e).absent],
     ids=name,
 )
-def test_a_list_holds_what_exists_for_the_key_and_nothing_else(
+def test_list_contains_only_visible_objects(
     tenants_under_test: TenantsUnderTest, endpoint: Endpoint
 ) -> None:
     recipe, role = recipe_of(endpoint), Role(endpoint.guard.rule)

@@ -53,7 +53,7 @@ def _refusals(tenants_under_test: TenantsUnderTest) -> list[dict[str, Any]]:
     return [row for row in tenants_under_test.factory.rows(refusals) if row["workspace_id"] in own]
 
 
-def test_beyond_its_rate_a_key_gets_429_and_is_told_when_to_come_again(
+def test_key_above_its_rate_gets_429_with_retry_after(
     tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: take no token for sends."""
@@ -217,7 +217,7 @@ def test_a_key_is_used_from_its_networks_only_in_the_console_too(
     )
 
 
-def test_a_limited_key_makes_no_wider_key(tenants_under_test: TenantsUnderTest) -> None:
+def test_limited_key_cannot_create_a_wider_key(tenants_under_test: TenantsUnderTest) -> None:
     """Break: store the wanted limits instead of the narrowed ones."""
     own_use_case = str(tenants_under_test.own.use_case_id)
     limits = {
@@ -293,7 +293,7 @@ def test_limits_hold_for_a_key_that_is_signed_in(tenants_under_test: TenantsUnde
     assert tenants_under_test.gateway.twilio.calls == []
 
 
-def test_the_rate_holds_for_a_key_that_is_signed_in(
+def test_rate_applies_to_a_signed_in_key(
     tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: count no request of the console."""

@@ -25,7 +25,7 @@ def test_the_table_names_every_path_of_a_list_with_its_calls() -> None:
     assert told == declared
 
 
-def test_what_it_says_of_values_is_so() -> None:
+def test_documented_values_are_true() -> None:
     kinds = ", ".join(f"`{kind}`" for kind in ActorKind)
     assert f"`actor_kind` ({kinds})" in PAGE
     assert f"`state`: {', '.join(f'`{state}`' for state in KeyState)}" in PAGE

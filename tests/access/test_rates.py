@@ -53,7 +53,7 @@ def test_each_name_has_its_own_bucket(buckets: RateBuckets) -> None:
     assert _let_through(buckets, b"another") == 10
 
 
-def test_state_says_what_is_left_and_when_to_come_again(
+def test_state_has_remaining_requests_and_retry_time(
     buckets: RateBuckets, clock: Monotonic
 ) -> None:
     first = buckets.take(b"key", RATE)
@@ -80,7 +80,7 @@ def test_times_of_an_earlier_run_of_the_machine_do_not_count(
     assert _let_through(buckets) == 10
 
 
-def test_a_busy_line_gives_up_the_fullest_bucket(buckets: RateBuckets) -> None:
+def test_full_line_replaces_its_fullest_bucket(buckets: RateBuckets) -> None:
     """More names than the file has places: those that are forgotten begin anew, none is mixed up."""
     names = [f"key {number}".encode() for number in range(100_000)]
     for name in names:
@@ -130,7 +130,7 @@ def test_threads_and_a_new_process_share_a_bucket(tmp_path: Path) -> None:
     again.close()
 
 
-def test_without_a_folder_to_write_to_the_limit_holds_all_the_same(
+def test_limit_applies_without_a_writable_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()

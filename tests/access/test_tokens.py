@@ -49,7 +49,7 @@ def test_a_known_token_stays_well_formed() -> None:
         KNOWN[:20] + "\x00" + KNOWN[21:],
     ],
 )
-def test_what_is_damaged_is_not_well_formed(text_: str) -> None:
+def test_damaged_token_is_not_well_formed(text_: str) -> None:
     assert not is_well_formed(text_)
 
 

@@ -34,7 +34,7 @@ Transfer/sec:    276.56KB
 """
 
 
-def test_what_wrk_prints_is_read() -> None:
+def test_output_of_wrk_is_parsed() -> None:
     found = read_wrk(WRK)
     assert (found.asked, found.failed, found.per_second) == (6609, 10, 1651.83)
     assert (found.p50, found.p99) == (9.57, 1230.0)
@@ -50,7 +50,7 @@ def test_requests_are_one_line_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["floor", "plain"])
-def test_what_it_is_measured_beside_takes_signed_callbacks(
+def test_compared_subjects_accept_signed_callbacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Break: sign the callbacks for another URL."""

@@ -128,7 +128,7 @@ def test_the_select_is_searched_by_name_code_and_calling_code(
     assert policy_client.revision == 1
 
 
-def test_a_click_on_the_map_selects_and_another_takes_it_back(
+def test_click_on_the_map_selects_and_another_deselects(
     opened: Page, policy_client: PolicyClient
 ) -> None:
     expect(opened.locator("#map svg > [id]")).to_have_count(len(COUNTRIES))
@@ -189,7 +189,7 @@ def test_a_high_risk_country_is_acknowledged_first(
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
 
 
-def test_who_saves_later_chooses(
+def test_later_save_chooses_between_both_changes(
     opened: Page, policy_client: PolicyClient, complaints: Complaints
 ) -> None:
     select(opened, "france")
@@ -220,7 +220,7 @@ def test_the_keyboard_alone_is_enough(opened: Page, policy_client: PolicyClient)
     assert policy_client.history()[0]["reason"] == "a launch"
 
 
-def test_a_freeze_is_seen_on_every_page_until_the_thaw(
+def test_suspension_is_shown_on_every_page_until_resume(
     opened: Page, policy_client: PolicyClient
 ) -> None:
     freeze = opened.locator("section", has=opened.locator("#suspend"))
@@ -247,7 +247,7 @@ def test_a_viewer_sees_the_map_and_can_change_nothing(
 
 @EACH_SIZE
 @pytest.mark.parametrize("below", ["rules", "inheritance", "history", "history/2"])
-def test_the_pages_beside_it_are_accessible_and_fit(
+def test_other_pages_are_accessible_and_fit(
     opened: Page, policy_client: PolicyClient, viewport: ViewportSize, below: str
 ) -> None:
     policy_client.allow("FR", X_Change_Reason="a launch")

@@ -86,7 +86,7 @@ def test_a_body_can_be_written_by_who_does_not_see_it(page: Page) -> None:
     axe_clean(page)
 
 
-def test_it_says_so_when_the_description_cannot_be_had(page: Page, complaints: Complaints) -> None:
+def test_missing_description_is_reported(page: Page, complaints: Complaints) -> None:
     page.route("**/openapi.json", lambda route: route.fulfill(status=503, body="{}"))
     page.goto("/docs")
     page.get_by_role("link", name="POST /v1/sms", exact=True).click()

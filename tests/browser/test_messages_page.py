@@ -67,7 +67,7 @@ def test_a_message_is_seen_to_become_delivered(page: Page, site: Site) -> None:
     axe_clean(page)
 
 
-def test_without_scripts_a_link_shows_how_it_goes_on(browser: Browser, site: Site) -> None:
+def test_link_refreshes_the_page_without_scripts(browser: Browser, site: Site) -> None:
     context = browser.new_context(base_url=site.url, java_script_enabled=False)
     page = context.new_page()
     sign_in(page, site)

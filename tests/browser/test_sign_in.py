@@ -46,7 +46,7 @@ def open_menu(page: Page) -> None:
 
 
 @VIEWPORTS
-def test_who_was_sent_to_sign_in_goes_on_where_they_wanted(
+def test_sign_in_returns_to_the_wanted_page(
     page: Page, site: Site, complaints: Complaints, viewport: ViewportSize
 ) -> None:
     email = person(site, f"ada{viewport['width']}@example.com", everywhere=Role.OWNER)
@@ -107,9 +107,7 @@ def test_the_own_account_and_its_second_factor(
         expect(other.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
-def test_a_page_that_is_not_there_says_so_and_leads_back(
-    page: Page, complaints: Complaints
-) -> None:
+def test_missing_page_links_back(page: Page, complaints: Complaints) -> None:
     page.goto("/console/nowhere")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
     axe_clean(page)

@@ -71,7 +71,9 @@ def test_a_plan_exits_2_where_something_differs_and_0_where_nothing_does(
     assert json.loads(run("apply", "--plan", "--json", str(acme)).stdout) == {"changes": []}
 
 
-def test_mistakes_are_told_with_their_places_and_nothing_is_applied(run: Run, acme: Path) -> None:
+def test_mistakes_are_reported_with_their_places_and_nothing_is_applied(
+    run: Run, acme: Path
+) -> None:
     wrong = acme.read_text().replace('"US"', '"us"').replace('"MGa', '"a').replace('"backend"', "7")
     result = run("apply", "-", "--json", stdin=wrong)
     assert (result.exit_code, result.stdout) == (1, "")

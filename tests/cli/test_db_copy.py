@@ -83,7 +83,7 @@ def test_json_names_every_table_with_its_rows_and_checksum(copy: Run, database: 
     ]
 
 
-def test_an_interrupted_copy_goes_on_when_run_again(
+def test_interrupted_copy_continues_when_run_again(
     copy: Run, database: Database, target: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def copy_and_stop(source: Database, there: Database, note: Any) -> None:
@@ -98,7 +98,7 @@ def test_an_interrupted_copy_goes_on_when_run_again(
     assert snapshot(target) == snapshot(database)
 
 
-def test_a_difference_is_told_by_table_with_both_figures(
+def test_difference_is_reported_by_table_with_both_figures(
     copy: Run, database: Database, target: Database
 ) -> None:
     assert copy().exit_code == 0
@@ -119,7 +119,7 @@ def test_a_difference_is_told_by_table_with_both_figures(
         )
 
 
-def test_a_source_that_changes_meanwhile_is_found_out(
+def test_source_that_changes_during_the_copy_is_detected(
     copy: Run, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def copy_beside_a_sender(source: Database, there: Database, note: Any) -> None:
@@ -161,7 +161,7 @@ def test_a_database_of_another_program_is_refused(copy: Run, target: Database) -
 
 
 @pytest.mark.parametrize("of", ["configured database", "target"])
-def test_a_worker_that_is_alive_is_told_before_anything_is_copied(
+def test_running_worker_is_reported_before_the_copy(
     copy: Run, database: Database, target: Database, of: str
 ) -> None:
     upgrade(target)
@@ -207,7 +207,7 @@ def test_a_target_of_another_version_is_refused(
     assert result.stderr.startswith("error: the target is at revision 9999")
 
 
-def test_comparing_makes_nothing_in_the_target(copy: Run, target: Database) -> None:
+def test_comparing_creates_nothing_in_the_target(copy: Run, target: Database) -> None:
     result = copy("--verify-only")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: the target is at revision none")
@@ -259,7 +259,7 @@ def test_a_wrong_url_is_wrong_usage_and_not_printed(run: Run, url: str, reason: 
         ("postgresql://me:hidden@127.0.0.1:1/sms?nonsense=hidden", "nonsense"),
     ],
 )
-def test_a_target_that_is_not_there_is_told_without_its_password(
+def test_missing_target_is_reported_without_its_password(
     run: Run, database: Database, url: str, reason: str
 ) -> None:
     result = run("db", "copy", "--to", url)
@@ -269,7 +269,7 @@ def test_a_target_that_is_not_there_is_told_without_its_password(
     assert "hidden" not in result.output
 
 
-def test_a_database_that_is_lost_in_the_middle_is_told_with_what_to_do(
+def test_database_lost_during_the_copy_is_reported_with_a_remedy(
     copy: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(*_: object) -> None:

@@ -26,7 +26,7 @@ def policy(destinations: Commands) -> Any:
     return destinations.json("list")
 
 
-def test_allowed_and_blocked_countries_stand_in_the_map(
+def test_allowed_and_blocked_countries_are_in_the_map(
     destinations: Commands, tenant: Tenant
 ) -> None:
     assert destinations.lines("allow", "CA", "MX") == [
@@ -54,7 +54,7 @@ def test_a_change_is_in_force_for_the_next_send(
     assert gateway.send(tenant).status_code == 201
 
 
-def test_what_changes_nothing_makes_no_revision(
+def test_ineffective_change_creates_no_revision(
     destinations: Commands, tenant: Tenant, database: Database
 ) -> None:
     before = snapshot(database)
@@ -150,7 +150,7 @@ def test_a_dry_run_writes_nothing(
     assert (done["changes"], done["inherit"]) == (found["changes"], found["inherit"])
 
 
-def test_a_dry_run_tells_what_it_would_have_done_to_the_traffic(
+def test_dry_run_shows_its_effect_on_the_traffic(
     destinations: Commands, gateway: Gateway, tenant: Tenant
 ) -> None:
     for _ in range(3):
@@ -190,7 +190,7 @@ def test_a_stale_revision_changes_nothing(
     assert snapshot(database) == before
 
 
-def test_every_problem_is_told_with_its_path_and_nothing_is_changed(
+def test_every_problem_is_reported_with_its_path_and_nothing_changes(
     destinations: Commands, tenant: Tenant, factory: Factory, database: Database
 ) -> None:
     factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
@@ -237,9 +237,7 @@ def test_a_block_ends_a_temporary_allowance(
     assert policy(destinations)["rules"] == []
 
 
-def test_allowing_says_which_territories_are_separate(
-    destinations: Commands, tenant: Tenant
-) -> None:
+def test_allow_names_separate_territories(destinations: Commands, tenant: Tenant) -> None:
     assert destinations.lines("allow", "US", "NO", "PR", "AQ")[-3:] == [
         "US is allowed; GU, VI, AS, MP are separate: allow them by name",
         "NO is allowed; SJ is separate: allow it by name",
@@ -267,7 +265,7 @@ def permit(factory: Factory, country: str, *, is_open: bool, is_high_risk: bool 
         )
 
 
-def test_allowing_says_what_twilio_is_known_to_block(
+def test_allow_warns_about_countries_closed_at_twilio(
     destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
     permit(factory, "MX", is_open=False)

@@ -79,7 +79,7 @@ def test_a_map_is_read_in_each_form(
     ]
 
 
-def test_what_the_map_leaves_out_is_blocked_and_country_rules_against_it_go(
+def test_omitted_countries_are_blocked_and_contradicting_country_rules_removed(
     shop: Commands,
 ) -> None:
     assert shop.lines("set", "-", "--reason", "audit", stdin=AS_CSV) == [
@@ -157,7 +157,7 @@ def test_an_export_leaves_out_what_has_expired(
     assert len(factory.rows(destination_rules)) == 3
 
 
-def test_other_forms_hold_the_map_and_say_what_they_leave_out(shop: Commands) -> None:
+def test_other_formats_contain_the_map_and_report_omitted_rules(shop: Commands) -> None:
     for form, first in (("csv", "code,status"), ("toml", "[destinations]")):
         result = shop("export", "--format", form)
         assert result.stdout.splitlines()[0] == first
@@ -192,7 +192,7 @@ def test_an_import_with_rules_leaves_no_other_rules(shop: Commands) -> None:
     assert state(shop) == (MAP, [])
 
 
-def test_a_rule_for_a_country_may_stand_beside_a_map_that_says_otherwise(
+def test_country_rule_may_contradict_the_map(
     shop: Commands,
 ) -> None:
     rule = {"kind": "country", "value": "US", "action": "blocked"}
@@ -284,7 +284,7 @@ WRONG_FILES = {
 @each("text", WRONG_FILES, ids=lambda text: text.split("\n")[0][:30] or "empty")
 @each("command", ["set", "import", "diff"])
 @pytest.mark.parametrize("engine_name", ["sqlite"])
-def test_a_wrong_file_is_told_whole_and_changes_nothing(
+def test_all_mistakes_of_a_file_are_reported_and_nothing_changes(
     destinations: Commands,
     tenant: Tenant,
     factory: Factory,
@@ -337,7 +337,7 @@ WRONG_RULES: list[tuple[list[Any], list[str]]] = [
 
 @pytest.mark.parametrize(("rules", "said"), WRONG_RULES, ids=lambda v: str(len(v)))
 @pytest.mark.parametrize("engine_name", ["sqlite"])
-def test_wrong_rules_are_told_by_their_place_and_change_nothing(
+def test_wrong_rules_are_reported_by_place_and_change_nothing(
     destinations: Commands, tenant: Tenant, factory: Factory, rules: list[Any], said: list[str]
 ) -> None:
     factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
@@ -350,7 +350,7 @@ def test_wrong_rules_are_told_by_their_place_and_change_nothing(
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
-def test_a_file_that_cannot_be_read_is_told(
+def test_unreadable_file_is_reported(
     destinations: Commands, tenant: Tenant, tmp_path: Path
 ) -> None:
     assert destinations.errors("set", "no-such-file") == [

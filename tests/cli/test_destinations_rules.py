@@ -62,7 +62,7 @@ def test_rules_are_listed_the_oldest_first_with_their_end(
     ]
 
 
-def test_a_newer_rule_takes_the_place_of_one_of_the_same_kind_and_value(
+def test_newer_rule_replaces_one_of_the_same_kind_and_value(
     destinations: Commands, tenant: Tenant
 ) -> None:
     destinations("rule", "add", "prefix", "+44", "allowed")
@@ -102,7 +102,7 @@ WRONG: list[tuple[list[str], str]] = [
     ("rule", "said"), WRONG, ids=lambda v: v[-1] if isinstance(v, list) else ""
 )
 @pytest.mark.parametrize("engine_name", ["sqlite"])
-def test_a_wrong_rule_is_told_and_changes_nothing(
+def test_wrong_rule_is_reported_and_changes_nothing(
     destinations: Commands, tenant: Tenant, database: Database, *, rule: list[str], said: str
 ) -> None:
     before = snapshot(database)

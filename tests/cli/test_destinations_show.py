@@ -48,7 +48,7 @@ def test_people_see_who_may_be_reached_and_why(
     ]
 
 
-def test_a_rule_against_the_map_and_the_floor_are_told(
+def test_list_shows_contradicting_rules_and_denied_countries(
     destinations: Commands, tenant: Tenant, factory: Factory
 ) -> None:
     destinations("allow", "CA", "MX")
@@ -93,7 +93,7 @@ def test_programs_see_the_same(destinations: Commands, tenant: Tenant) -> None:
     }
 
 
-def test_a_policy_that_allows_nothing_says_so(destinations: Commands, tenant: Tenant) -> None:
+def test_policy_that_allows_nothing_is_reported(destinations: Commands, tenant: Tenant) -> None:
     destinations("set", "-", stdin="code,status\n")
     assert destinations.lines("list")[1:] == ["every country: blocked"]
 
@@ -109,7 +109,7 @@ def changed(destinations: Commands, tenant: Tenant, at: Callable[[str], None]) -
     return destinations
 
 
-def test_the_history_tells_who_when_why_and_what(changed: Commands) -> None:
+def test_history_shows_author_time_reason_and_changes(changed: Commands) -> None:
     assert changed.lines("history") == [
         f"4  {LATER}  blocked by {USER} (command_line)",
         "    + BR Brazil: blocked",
@@ -136,7 +136,7 @@ def test_the_history_as_csv_has_a_line_for_each_country(changed: Commands) -> No
     assert rows[-1]["reason"] == "'=launch"
 
 
-def test_a_cut_history_says_so(changed: Commands) -> None:
+def test_truncated_history_says_so(changed: Commands) -> None:
     for form in ([], ["--csv"], ["--json"]):
         result = changed("history", "--limit", "2", *form)
         assert result.stderr == "older revisions are not shown (--limit 2)\n"
@@ -153,7 +153,7 @@ def test_without_a_change_the_history_is_empty(destinations: Commands, tenant: T
 NUMBERS = [US_NUMBER, BR_NUMBER, "+12045550123", "+870773111632", "nonsense"]
 
 
-def test_a_check_tells_the_verdict_and_the_rule(
+def test_check_shows_the_verdict_and_the_rule(
     destinations: Commands, tenant: Tenant, database: Database
 ) -> None:
     destinations("allow", "CA")
@@ -199,7 +199,7 @@ def test_a_check_can_be_made_for_a_use_case(
     ]
 
 
-def test_what_cannot_be_printed_is_no_number(destinations: Commands, tenant: Tenant) -> None:
+def test_unprintable_text_is_not_a_number(destinations: Commands, tenant: Tenant) -> None:
     (line,) = destinations.lines("check", "+1202\x1b[2J\udcff")
     assert line.startswith("+1202?[2J?  InvalidDestination")
 
@@ -246,7 +246,7 @@ def test_refusals_are_filtered_and_cut(
     assert destinations.json("refusals", "--code", "InvalidDestination")["items"] == []
 
 
-def test_a_frozen_workspace_sends_nothing_until_it_is_thawed(
+def test_suspended_workspace_sends_nothing_until_it_is_resumed(
     destinations: Commands, gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     assert destinations.lines("suspend", "--reason", "a key leaked") == [

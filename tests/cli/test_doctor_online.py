@@ -31,7 +31,7 @@ def _levels(settings: Settings, database: Database) -> dict[str, Level]:
     return {one.name.partition(" of ")[0].partition(" AC")[0]: one.level for one in found}
 
 
-def test_a_gateway_that_serves_is_well_and_a_wrong_address_is_named(
+def test_running_gateway_passes_and_a_wrong_address_is_reported(
     database: Database, tmp_path: Path
 ) -> None:
     """Break: sign the probe with another token, or take each status for well."""

@@ -72,9 +72,7 @@ def test_it_begins_with_the_scenarios_of_a_file(
     assert queued == [{"queued": 3, "numbers": ["+12025550123"]}]
 
 
-def test_scenarios_that_it_does_not_know_are_told(
-    run: Run, scenario: Callable[[object], str]
-) -> None:
+def test_unknown_scenarios_are_reported(run: Run, scenario: Callable[[object], str]) -> None:
     result = run("emulator", "--port", "0", "--scenario", scenario({"default": {"final": "eaten"}}))
     assert result.exit_code == 1
     assert "$.default.final" in result.stderr
@@ -83,7 +81,7 @@ def test_scenarios_that_it_does_not_know_are_told(
     assert missing.stderr == "error: nowhere.json: cannot be read: No such file or directory\n"
 
 
-def test_an_address_that_is_taken_is_told(run: Run) -> None:
+def test_address_in_use_is_reported(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         result = run("emulator", "--port", port)

@@ -116,7 +116,7 @@ def test_a_failure_exits_1_under_flask_too(
     assert (result.exit_code, result.stderr) == (1, "error: there is no access key nobody\n")
 
 
-def test_wrong_settings_are_told_all_at_once(run: Run, environ: dict[str, str | None]) -> None:
+def test_wrong_settings_are_reported_together(run: Run, environ: dict[str, str | None]) -> None:
     environ |= {"BORDERPOST_THREADS": "none", "BORDERPOST_TWILIO_URL": "nowhere"}
     result = run("keys", "list")
     assert result.exit_code == 1
@@ -126,7 +126,7 @@ def test_wrong_settings_are_told_all_at_once(run: Run, environ: dict[str, str | 
     )
 
 
-def test_a_database_that_is_not_there_is_told_without_a_traceback(
+def test_missing_database_is_reported_without_a_traceback(
     run: Run, environ: dict[str, str | None]
 ) -> None:
     environ["BORDERPOST_DATABASE_URL"] = "sqlite:////no/such/folder/borderpost.db"
@@ -138,7 +138,7 @@ def test_a_database_that_is_not_there_is_told_without_a_traceback(
     )
 
 
-def test_a_public_error_is_told_in_its_own_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_error_prints_its_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise WorkspaceSuspended
 

@@ -29,7 +29,7 @@ _NOT_HELD = {
 }
 
 
-def test_what_is_held_about_a_number_is_exported(run: Run, factory: Factory) -> None:
+def test_all_data_about_a_number_is_exported(run: Run, factory: Factory) -> None:
     """Break: leave out the pseudonym, or the events."""
     tenant = factory.tenant(factory.organization())
     recent = write_message(factory.database, tenant, factory.now - timedelta(days=1))

@@ -97,7 +97,7 @@ def test_check_exits_0_where_twilio_agrees(run: Run, retail: None) -> None:
     assert (one["high_risk"], one["closed_here_open_there"]) == (["PK"], [])
 
 
-def test_check_exits_2_and_says_what_to_do_about_each_disagreement(
+def test_check_exits_2_with_a_remedy_for_each_difference(
     run: Run, emulator: EmulatorServer, provision: Callable[..., None]
 ) -> None:
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "US", "BR", "NG", "IR"))
@@ -124,7 +124,7 @@ def test_check_exits_2_and_says_what_to_do_about_each_disagreement(
     assert "Console" in remedy_of("PK Pakistan")
 
 
-def test_territories_that_share_a_permission_are_said_so_and_never_pushed(
+def test_shared_permissions_of_territories_are_reported_and_never_pushed(
     run: Run,
     emulator: EmulatorServer,
     provision: Callable[..., None],
@@ -194,7 +194,7 @@ def test_check_exits_1_when_twilio_cannot_be_reached(
     assert shown.stdout == "Retail: check failed: Twilio cannot be reached (never checked)\n"
 
 
-def test_nobody_to_ask_is_said(run: Run, provision: Callable[..., None]) -> None:
+def test_missing_account_is_reported(run: Run, provision: Callable[..., None]) -> None:
     provision(_workspace("Bare", "", "", "US"))
 
     check, push, ready = run("geo", "check"), run("geo", "push"), run("geo", "ready", "US")
@@ -236,7 +236,7 @@ def test_ready_exits_0_where_every_gate_is_open(run: Run, retail: None) -> None:
     assert run("geo", "ready", "US", "PK").exit_code == 0
 
 
-def test_ready_is_asked_of_each_workspace_and_a_frozen_one_is_not_ready(
+def test_ready_checks_each_workspace_and_a_suspended_one_is_not_ready(
     run: Run, emulator: EmulatorServer, provision: Callable[..., None], database: Database
 ) -> None:
     provision(
@@ -255,7 +255,7 @@ def test_ready_is_asked_of_each_workspace_and_a_frozen_one_is_not_ready(
     assert (both.exit_code, one.exit_code) == (2, 0)
 
 
-def test_ready_exits_1_when_twilio_cannot_be_asked_and_says_what_is_known_without_it(
+def test_ready_exits_1_if_twilio_cannot_be_asked_and_prints_known_blockers(
     run: Run, emulator: EmulatorServer, retail: None
 ) -> None:
     run("geo", "check")
@@ -313,7 +313,7 @@ def test_push_proposes_and_changes_nothing(
     assert "nothing was changed: `borderpost geo push --yes`" in shown.stdout
 
 
-def test_push_with_yes_does_it_and_says_what_became_of_each(
+def test_push_with_yes_makes_the_changes_and_prints_each_result(
     run: Run, emulator: EmulatorServer, provision: Callable[..., None]
 ) -> None:
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "US", "PK", "BR"))

@@ -188,7 +188,7 @@ def test_wrong_usage_names_the_option_and_exits_64(
     assert text in guards("set", *arguments, exits=64).stderr
 
 
-def test_what_the_database_lacks_is_named_and_exits_1(guards: Guards, tmp_path: Path) -> None:
+def test_missing_object_is_named_and_exits_1(guards: Guards, tmp_path: Path) -> None:
     unknown = str(new_id())
     result = guards("set", "number", "--use-case", unknown, "--hour", "1", exits=1)
     assert result.stderr == (f"error: --use-case {unknown} of Retail: There is no such use case.\n")

@@ -103,7 +103,7 @@ def test_of_several_organizations_one_must_be_named(run: Run) -> None:
 
 
 @pytest.mark.parametrize("option", ["--workspace", "--organization"])
-def test_an_unknown_scope_is_told(run: Run, option: str) -> None:
+def test_unknown_scope_is_reported(run: Run, option: str) -> None:
     for command in (["create", "--name", "x", "--role", "viewer"], ["list"]):
         result = run("keys", *command, option, "Nowhere")
         assert (result.exit_code, result.stderr) == (
@@ -131,7 +131,7 @@ def test_before_the_first_apply_there_is_no_organization(run: Run, database: Dat
     )
 
 
-def test_a_list_tells_the_state_of_each_key(run: Run, at: Callable[[str], None]) -> None:
+def test_list_shows_the_state_of_each_key(run: Run, at: Callable[[str], None]) -> None:
     create(run, "--role", "viewer", "--expires-at", "2030-01-02T00:00:00+01:00")
     run("keys", "revoke", "backend")
     states = {name: key["state"] for name, key in listed(run).items()}
@@ -162,7 +162,7 @@ def test_a_key_is_revoked_by_name_or_id(run: Run) -> None:
     assert run("keys", "revoke", "backend").stderr == "error: there is no access key backend\n"
 
 
-def test_an_ambiguous_name_is_told_and_revokes_nothing(run: Run) -> None:
+def test_ambiguous_name_is_reported_and_revokes_nothing(run: Run) -> None:
     create(run, "--role", "viewer")
     create(run, "--role", "viewer", "--workspace", "Retail")
     result = run("keys", "revoke", "ci")

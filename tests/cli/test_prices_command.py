@@ -122,7 +122,7 @@ def test_every_bad_row_is_named_and_nothing_is_stored(
     assert listed() == before
 
 
-def test_another_currency_is_taken_only_for_the_whole_table(
+def test_another_currency_is_accepted_only_for_the_whole_table(
     import_: Callable[..., Result], listed: Callable[[], list[dict[str, Any]]]
 ) -> None:
     import_("US,,0.05,USD,2026-01-01", "CA,,0.05,USD,2026-01-01")
@@ -165,7 +165,7 @@ def emulator(
         yield server
 
 
-def test_refresh_takes_the_highest_price_of_each_network_of_allowed_countries(
+def test_refresh_stores_the_highest_price_of_each_network_of_allowed_countries(
     run: Run, emulator: EmulatorServer, listed: Callable[[], list[dict[str, Any]]]
 ) -> None:
     result = run("prices", "refresh", "--workspace", "Retail", "--json")

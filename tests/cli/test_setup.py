@@ -27,9 +27,7 @@ def database_url(instance: Path) -> str:
     return f"sqlite:///{instance / 'borderpost.db'}"
 
 
-def test_init_makes_what_is_missing_and_nothing_twice(
-    run: Run, instance: Path, database_url: str
-) -> None:
+def test_init_creates_only_missing_files(run: Run, instance: Path, database_url: str) -> None:
     first = run("init")
     assert first.exit_code == 0
     assert first.stdout == (
@@ -65,7 +63,7 @@ def test_no_command_prints_a_secret(run: Run, instance: Path) -> None:
     assert not [secret for secret in secrets if secret in said]
 
 
-def test_check_config_tells_every_problem_and_makes_nothing(
+def test_check_config_reports_every_problem_and_creates_nothing(
     run: Run, instance: Path, environ: dict[str, str | None]
 ) -> None:
     environ["BORDERPOST_PUBLIC_URL"] = "ftp://example"
@@ -121,7 +119,9 @@ def test_a_new_embedded_database_gets_its_tables_by_itself(run: Run) -> None:
     assert run("db", "upgrade").stdout == f"database: at revision {latest_revision()} already\n"
 
 
-def test_a_database_of_another_version_is_told_with_its_remedy(run: Run, database_url: str) -> None:
+def test_database_of_another_version_is_reported_with_its_remedy(
+    run: Run, database_url: str
+) -> None:
     assert run("init").exit_code == 0
     database = Database(database_url)
     with database.writing() as connection:

@@ -146,7 +146,7 @@ def test_the_secrets_file_stays_private_when_a_key_is_added(run: Run, instance: 
     assert sorted(path.name for path in instance.iterdir()) == ["secrets.env"]
 
 
-def test_erase_forgets_a_number_and_what_quotes_it(run: Run, factory: Factory) -> None:
+def test_erase_deletes_a_number_and_texts_that_quote_it(run: Run, factory: Factory) -> None:
     tenant = factory.tenant(factory.organization())
     for number in (US_NUMBER, "+12025550199"):
         message_id = new_id()
@@ -183,11 +183,11 @@ def test_erase_forgets_a_number_and_what_quotes_it(run: Run, factory: Factory) -
     assert len(factory.rows(idempotency_keys)) == 1
 
 
-def test_erase_takes_a_number_in_e164_form(run: Run) -> None:
+def test_erase_needs_a_number_in_e164_form(run: Run) -> None:
     assert run("erase", "12025550123").exit_code == 64
 
 
-def test_purge_tells_what_went_and_which_partitions(
+def test_purge_prints_counts_and_dropped_partitions(
     run: Run, factory: Factory, environ: dict[str, str | None]
 ) -> None:
     tenant = factory.tenant(factory.organization())
@@ -215,7 +215,7 @@ def test_purge_names_the_partitions_it_dropped_and_what_was_in_use(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_upgrade_makes_the_months_to_come(
+def test_upgrade_creates_the_coming_partitions(
     run: Run, environ: dict[str, str | None], empty_postgres_url: str
 ) -> None:
     environ["BORDERPOST_DATABASE_URL"] = empty_postgres_url

@@ -81,7 +81,7 @@ def _rows(database: Database, table: Any) -> list[Any]:
         return list(connection.execute(select(table)))
 
 
-def test_what_twilio_says_anew_is_stored_and_marked(
+def test_new_states_are_stored_and_marked(
     run: Run, twilio: EmulatorServer, provision: Apply, database: Database
 ) -> None:
     provision("Retail")
@@ -100,7 +100,7 @@ def test_what_twilio_says_anew_is_stored_and_marked(
     assert [audit_event.reason for audit_event in audit_trail] == ["brand_status SUSPENDED"]
 
 
-def test_it_is_told_to_programs_as_json(
+def test_result_is_printed_as_json(
     run: Run, twilio: EmulatorServer, provision: Apply, database: Database
 ) -> None:
     provision("Retail")
@@ -142,7 +142,7 @@ def test_one_workspace_alone_is_asked_about(
     assert (absent.exit_code, absent.stdout) == (1, "")
 
 
-def test_where_twilio_could_not_be_asked_it_exits_1_and_the_others_are_told(
+def test_failure_to_ask_twilio_exits_1_and_others_are_printed(
     run: Run, twilio: EmulatorServer, provision: Apply, database: Database
 ) -> None:
     """Breaks when a problem ends the round, or is left out of the exit code."""

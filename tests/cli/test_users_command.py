@@ -84,7 +84,7 @@ def test_a_password_may_come_from_standard_input_or_not_at_all(
         ((*ADA, "--workspace", "Nowhere"), None, "error: there is no workspace Nowhere"),
     ],
 )
-def test_what_is_wrong_is_told_and_nobody_is_made(
+def test_mistakes_are_reported_and_no_user_is_created(
     run: Run, database: Database, arguments: tuple[str, ...], stdin: str | None, said: str
 ) -> None:
     create(run, "--email", "first@example.com", "--role", "viewer")

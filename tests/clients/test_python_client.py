@@ -202,7 +202,7 @@ def test_every_code_of_the_api_that_has_a_class_exists() -> None:
     assert set(_OF_CODES) - known <= {"GuardTripped"}  # answered once sends pass the guards
 
 
-def test_a_webhook_is_taken_only_as_it_was_signed() -> None:
+def test_webhook_is_accepted_only_as_it_was_signed() -> None:
     secrets = [mint_secret(), mint_secret()]
     body = json.dumps(
         {"type": "sms.delivered", "timestamp": "2026-01-31T12:00:00.000Z", "data": {"id": "7"}}

@@ -164,7 +164,7 @@ def test_blocked_wins_where_two_rules_become_one(old: Database) -> None:
     assert (event.action, event.target) == ("destinations.numbers_made_canonical", "8")
 
 
-def test_prefix_that_stands_for_no_other_is_kept_and_reported(old: Database) -> None:
+def test_prefix_without_a_canonical_form_is_kept_and_reported(old: Database) -> None:
     rule_id = rule(old, "prefix", "+44", "blocked")
     unclear = rule(old, "prefix", "+440", "blocked")
     whole = rule(old, "prefix", "+12025550123456", "blocked")

@@ -84,7 +84,7 @@ KEY, OTHER_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
 @given(owner=st.text(st.characters(codec="utf-8", exclude_characters="\x00")), secret=st.text())
-def test_what_was_sealed_for_a_row_is_opened_for_that_row(owner: str, secret: str) -> None:
+def test_value_is_decrypted_for_its_own_row(owner: str, secret: str) -> None:
     cipher = Cipher([KEY])
     encrypted = cipher.encrypt(owner, secret)
     assert cipher.decrypt(owner, encrypted) == secret
@@ -92,7 +92,7 @@ def test_what_was_sealed_for_a_row_is_opened_for_that_row(owner: str, secret: st
         cipher.decrypt(owner + "x", encrypted)
 
 
-def test_a_sealed_value_does_not_show_what_it_holds(factory: Factory) -> None:
+def test_encrypted_value_does_not_contain_the_secret(factory: Factory) -> None:
     times = {"created_at": (now := utc_now()), "updated_at": now}
     owner = {"id": new_id(), "name": "Acme", "denied_destinations": []}
     encrypted = factory.cipher.encrypt(ACCOUNT, AUTH_TOKEN)
@@ -119,6 +119,6 @@ def test_keys_rotate_the_first_seals_and_each_opens() -> None:
 
 
 @pytest.mark.parametrize("encrypted", ["", "nonsense", "gAAAA", "g" * 200])
-def test_what_was_never_sealed_cannot_be_opened(encrypted: str) -> None:
+def test_plain_text_cannot_be_decrypted(encrypted: str) -> None:
     with pytest.raises(DecryptionError):
         Cipher([KEY]).decrypt("row", encrypted)

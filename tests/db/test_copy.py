@@ -51,7 +51,7 @@ def data(database: Database) -> dict[str, list[str]]:
     return found
 
 
-def test_every_table_holds_data_but_the_signs_of_life() -> None:
+def test_every_table_except_heartbeats_is_copied() -> None:
     assert {table.name for table in stored_tables()} == set(metadata.tables) - {
         worker_heartbeats.name
     }
@@ -102,7 +102,7 @@ class Killed(BaseException):
     """What a kill looks like from inside."""
 
 
-def test_a_run_that_was_killed_inside_a_batch_goes_on_there(
+def test_killed_copy_continues_inside_its_batch(
     database: Database, target: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One run after the other is killed inside its second batch of the next table."""
@@ -164,7 +164,7 @@ def test_many_rows_go_in_batches(database: Database, target: Database) -> None:
     assert next(f.rows for f in fingerprints(target) if f.table == "messages") == ROWS + 2500
 
 
-def test_texts_go_in_the_order_of_their_bytes_whatever_the_servers_locale(
+def test_texts_are_sorted_by_bytes_in_every_locale(
     fresh_postgres_url: str,
 ) -> None:
     """Where `b` came before `C`, going on behind the last key would leave out rows."""
@@ -182,7 +182,7 @@ def test_texts_go_in_the_order_of_their_bytes_whatever_the_servers_locale(
     there.close()
 
 
-def test_a_row_that_the_target_cannot_hold_is_told_without_its_values(
+def test_unstorable_row_is_reported_without_its_values(
     sqlite_url: str, empty_postgres_url: str
 ) -> None:
     here, there = Database(sqlite_url, pool_size=4), Database(empty_postgres_url, pool_size=4)

@@ -35,7 +35,7 @@ def names(database: Database) -> list[str]:
         return sorted(c.execute(select(organizations.c.name)).scalars())
 
 
-def test_what_was_written_is_there_for_the_next_reader(database: Database) -> None:
+def test_committed_row_is_visible_to_the_next_reader(database: Database) -> None:
     with database.reading() as reader:
         with database.writing() as c:
             c.execute(insert(organizations).values(row("a")))
@@ -45,7 +45,7 @@ def test_what_was_written_is_there_for_the_next_reader(database: Database) -> No
     assert names(database) == ["a", "b"]
 
 
-def test_an_error_takes_back_the_whole_transaction(database: Database) -> None:
+def test_error_rolls_back_the_whole_transaction(database: Database) -> None:
     def write_and_fail() -> None:
         with database.writing() as c:
             c.execute(insert(organizations).values(row("a")))
@@ -76,7 +76,7 @@ def test_a_broken_rule_of_a_table_is_a_defect_and_not_an_absent_database(
     assert names(database) == []
 
 
-def test_every_process_makes_its_own_connections(database: Database) -> None:
+def test_every_process_opens_its_own_connections(database: Database) -> None:
     first = database.engine
     assert database.engine is first
     database._owner += 1  # as it looks from a child of the process that made it
@@ -134,7 +134,7 @@ def test_a_database_without_our_tables_is_unavailable(database: Database) -> Non
         c.exec_driver_sql("SELECT * FROM opt_outs")
 
 
-def test_where_every_connection_is_lent_the_next_one_who_asks_is_told_so(
+def test_exhausted_pool_raises_service_unavailable(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_WAIT_SECONDS", 0.01)
@@ -172,7 +172,7 @@ def test_the_embedded_database_is_as_careful_as_it_should_be(sqlite_url: str) ->
     database.close()
 
 
-def test_two_that_migrate_at_once_take_turns(
+def test_concurrent_migrations_are_serialized(
     engine_name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if engine_name == "sqlite":

@@ -29,24 +29,20 @@ def due(database: Database) -> datetime:
     return START + FIRST
 
 
-def test_a_job_is_due_some_time_after_it_was_first_heard_of(
-    database: Database, due: datetime
-) -> None:
+def test_unknown_job_is_due_later(database: Database, due: datetime) -> None:
     assert take(database, due - timedelta(milliseconds=1)) is None
     assert take(database, due) == due + LEASE
     assert take(database, due, "another job") is None
 
 
-def test_a_turn_that_nobody_ended_is_taken_over_when_its_lease_ends(
-    database: Database, due: datetime
-) -> None:
+def test_expired_lease_is_taken_over(database: Database, due: datetime) -> None:
     leased_until = take(database, due)
     assert leased_until is not None
     assert take(database, leased_until - timedelta(seconds=1)) is None
     assert take(database, leased_until) == leased_until + LEASE
 
 
-def test_who_was_taken_over_does_not_end_the_turn_of_another(
+def test_process_with_an_expired_lease_cannot_release_the_next_one(
     database: Database, due: datetime
 ) -> None:
     slow = take(database, due)
@@ -59,6 +55,6 @@ def test_who_was_taken_over_does_not_end_the_turn_of_another(
     assert take(database, due) is not None
 
 
-def test_of_many_at_once_one_takes_the_turn(database: Database, due: datetime) -> None:
+def test_one_of_many_processes_acquires_the_lease(database: Database, due: datetime) -> None:
     taken = together([lambda: take(database, due)] * 8)
     assert sorted(found is not None for found in taken) == [False] * 7 + [True]

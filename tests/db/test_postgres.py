@@ -60,7 +60,7 @@ def test_a_primary_that_became_read_only_is_left_with_every_connection(database:
 
 @pytest.mark.parametrize("sqlstate", ["25006", "57P01", "57P02", "57P03"])
 @pytest.mark.parametrize("lend", ["reading", "writing", "writing_once"])
-def test_a_server_that_is_going_away_is_unavailable_and_left(
+def test_server_that_shuts_down_is_unavailable_and_left(
     database: Database, sqlstate: str, lend: str
 ) -> None:
     before = server_processes(database)
@@ -144,7 +144,7 @@ def test_only_of_several_hosts_the_primary_is_asked_for(url: str, wanted: str | 
     assert arguments(url).get("target_session_attrs") == wanted
 
 
-def test_what_the_url_says_is_not_said_again() -> None:
+def test_settings_of_the_url_are_not_overridden() -> None:
     said = "target_session_attrs=any&connect_timeout=5&keepalives_idle=60&options=-c%20a=b"
     assert arguments(f"/db?host=a&host=b&{said}") == {
         "keepalives_interval": 2,

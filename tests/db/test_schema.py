@@ -46,7 +46,7 @@ def test_the_migrations_make_exactly_the_declared_tables(database: Database) -> 
         assert compare_metadata(context, metadata) == []
 
 
-def test_on_postgresql_the_tables_that_say_so_are_partitioned(fresh_postgres_url: str) -> None:
+def test_declared_tables_are_partitioned_on_postgresql(fresh_postgres_url: str) -> None:
     database = Database(fresh_postgres_url, pool_size=1)
     with database.reading() as c:
         found = c.exec_driver_sql(

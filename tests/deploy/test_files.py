@@ -70,7 +70,7 @@ def test_the_image_is_small_closed_and_not_root() -> None:
     )
 
 
-def test_what_the_image_copies_exists_and_is_let_in() -> None:
+def test_files_copied_by_the_image_exist_and_are_not_ignored() -> None:
     let_in = {
         line.removeprefix("!")
         for line in (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()

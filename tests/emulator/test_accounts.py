@@ -26,7 +26,7 @@ def _path(sid: str) -> str:
     "auth", [None, ("", ""), (ONE, ""), ("AC1", "token"), ("someone", "token"), (KEY[:-1], "token")]
 )
 @each("path", [_path(ONE), "/v1/Messaging/GeoPermissions"])
-def test_without_credentials_of_the_right_kind_nobody_gets_in(
+def test_request_without_basic_credentials_is_refused(
     http: Callable[..., Response], auth: tuple[str, str] | None, path: str
 ) -> None:
     answer = http("GET", path, auth=auth)
@@ -101,7 +101,7 @@ def test_an_api_key_belongs_to_the_account_it_first_came_with(sdk: Callable[...,
     assert (elsewhere.value.code, wrong_secret.value.code) == (20404, 20003)
 
 
-def test_an_unknown_api_key_is_nobody_where_the_path_names_no_account(
+def test_unknown_api_key_is_refused_without_an_account_in_the_path(
     http: Callable[..., Response],
 ) -> None:
     answer = http("GET", "/v1/Messaging/GeoPermissions", auth=(KEY, "secret"))
@@ -109,7 +109,7 @@ def test_an_unknown_api_key_is_nobody_where_the_path_names_no_account(
     assert answer.status_code == 401
 
 
-def test_a_token_learnt_after_an_api_key_keeps_the_key() -> None:
+def test_token_after_an_api_key_keeps_the_key() -> None:
     book = AccountBook()
     book.authenticate(KEY, "secret", ONE)
     book.authenticate(ONE, "token", ONE)

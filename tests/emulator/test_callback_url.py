@@ -45,9 +45,7 @@ def test_only_plain_web_addresses_are_valid(url: str, valid: bool) -> None:
         ("127.0.0.1@example.com", False),
     ],
 )
-def test_only_loopback_is_permitted_unless_the_configuration_says_otherwise(
-    host: str, permitted: bool
-) -> None:
+def test_only_loopback_is_permitted_by_default(host: str, permitted: bool) -> None:
     url = f"http://{host}:8000/x"
 
     assert is_permitted(url, frozenset()) is permitted
@@ -88,5 +86,5 @@ def test_the_fragment_sets_timeouts_retries_and_policies() -> None:
 
 
 @each("fragment", ["rc=6", "rc=-1", "rc=x", "rp=sometimes", "ct=99", "tt=15001"])
-def test_what_the_fragment_says_wrongly_counts_as_not_said(fragment: str) -> None:
+def test_invalid_values_of_the_fragment_are_ignored(fragment: str) -> None:
     assert connection_overrides(f"http://localhost/x#{fragment}") == ConnectionOverrides()

@@ -15,7 +15,7 @@ from app.emulator.server import EmulatorServer
 SERVICE = "MG" + "2" * 32
 
 
-def test_a_callback_holds_what_twilio_sends_and_is_signed(
+def test_callback_has_twilios_fields_and_a_signature(
     send: Callable[..., Any], quiet: Callable[[], None], receiver: Any
 ) -> None:
     message = send()
@@ -121,7 +121,7 @@ def test_a_wrongly_signed_callback_fails_twilios_own_check(
     assert not any(receiver.is_genuine(received) for received in receiver.received)
 
 
-def test_a_query_with_odd_characters_is_signed_as_it_stands(
+def test_query_with_special_characters_is_signed_unchanged(
     send: Callable[..., Any], quiet: Callable[[], None], receiver: Any
 ) -> None:
     send(status_callback=f"{receiver.url}?note=it%27s%20%C3%A9&empty=&x=1+2")

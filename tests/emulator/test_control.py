@@ -298,7 +298,7 @@ def test_an_inbound_message_is_posted_signed_and_the_answer_shown(
     assert received.form["MessageSid"] == received.form["SmsMessageSid"] == received.form["SmsSid"]
 
 
-def test_an_inbound_message_to_nobody_or_abroad_is_not_sent(
+def test_inbound_message_to_an_unknown_account_or_another_host_is_not_sent(
     control: Callable[..., Response], client: Client, receiver: Any
 ) -> None:
     order = {
@@ -320,7 +320,7 @@ def test_an_inbound_message_to_nobody_or_abroad_is_not_sent(
     assert receiver.received == []
 
 
-def test_a_reset_forgets_everything_that_was_learnt(
+def test_reset_deletes_everything_undeclared(
     control: Callable[..., Response],
     send: Callable[..., Any],
     quiet: Callable[[], None],

@@ -51,7 +51,7 @@ def test_a_fetched_message_shows_where_its_life_has_got_to(
     assert fetched.date_sent == clock.at
 
 
-def test_a_sender_given_beside_the_service_is_kept(
+def test_sender_given_with_a_service_is_kept(
     send: Callable[..., Any], quiet: Callable[[], None]
 ) -> None:
     message = send(from_=FROM)
@@ -105,7 +105,7 @@ def test_a_deleted_message_is_gone(send: Callable[..., Any], quiet: Callable[[],
     assert (gone.value.status, gone.value.code) == (404, 20404)
 
 
-def test_a_message_under_way_is_neither_deleted_nor_redacted(
+def test_unfinished_message_is_neither_deleted_nor_redacted(
     send: Callable[..., Any], server: EmulatorServer
 ) -> None:
     server.emulator.scenarios.set_default(Scenario(pace_seconds=300))

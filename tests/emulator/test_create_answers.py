@@ -87,7 +87,7 @@ def test_a_dropped_connection_leaves_nothing(
     assert (server.emulator.messages.created, server.emulator.messages.attempted) == (0, 1)
 
 
-def test_throttling_accepts_nothing_and_says_when_to_come_back(
+def test_throttling_accepts_nothing_and_has_retry_after(
     http: Callable[..., Response], server: EmulatorServer
 ) -> None:
     server.emulator.scenarios.queue(

@@ -45,7 +45,7 @@ def test_entries_have_twilios_shape_and_can_be_narrowed(geo: Any) -> None:
     ]
 
 
-def test_a_change_is_in_force_at_once_and_for_this_account_only(
+def test_change_applies_immediately_and_to_this_account_only(
     geo: Any, sdk: Callable[..., Client], send: Callable[..., Any]
 ) -> None:
     result = geo.update(permissions=[_wish("BR", enabled=False), _wish("US", enabled=True)])

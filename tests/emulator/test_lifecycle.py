@@ -71,7 +71,7 @@ def test_a_scenario_has_its_own_pace() -> None:
     assert first.pause_seconds == 0
 
 
-def test_a_service_message_gains_sender_segments_and_dates_on_its_way() -> None:
+def test_service_message_gets_sender_segments_and_dates_later() -> None:
     accepted = replace(
         QUEUED,
         status=TwilioStatus.ACCEPTED,

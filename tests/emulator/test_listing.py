@@ -60,7 +60,7 @@ def test_a_list_can_be_narrowed_to_days_and_moments(
     assert _bodies(client.messages.list(**filters)) == bodies
 
 
-def test_what_was_not_sent_yet_matches_no_day(client: Client, server: EmulatorServer) -> None:
+def test_unsent_message_matches_no_day(client: Client, server: EmulatorServer) -> None:
     server.emulator.scenarios.set_default(Scenario(pace_seconds=300))
     client.messages.create(to="+12025550143", from_=FROM, body="waits")
 
@@ -79,9 +79,7 @@ def test_pages_follow_each_other_although_messages_are_added(client: Client, sen
     assert third.next_page() is None
 
 
-def test_the_envelope_is_the_one_that_twilio_gives(
-    http: Callable[..., Response], sent: Any
-) -> None:
+def test_envelope_has_twilios_form(http: Callable[..., Response], sent: Any) -> None:
     body = http("GET", PATH, params={"PageSize": 2, "To": "+12025550140"}).json()
     last = body["messages"][-1]["sid"]
 
@@ -120,6 +118,6 @@ def test_a_wrong_query_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (400, 20001)
 
 
-def test_the_sdk_takes_a_wrong_query_for_a_failed_page(client: Client, sent: Any) -> None:
+def test_sdk_treats_a_wrong_query_as_a_failed_page(client: Client, sent: Any) -> None:
     with pytest.raises(TwilioException, match="Unable to fetch page"):
         client.messages.list(page_size=2000, date_sent="yesterday")

@@ -50,7 +50,7 @@ def test_an_invalid_number_is_an_answer_and_not_an_error(
         ("+15005550006", "personal", False),
     ],
 )
-def test_the_line_type_is_told_when_asked_for(
+def test_line_type_is_returned_on_request(
     client: Client, number: str, kind: str, has_carrier: bool
 ) -> None:
     line = _look_up(client, number, fields="line_type_intelligence").line_type_intelligence

@@ -48,7 +48,7 @@ def _refused(http: Callable[..., Response], form: dict[str, str]) -> tuple[int, 
         ({"To": "+870773111632"}, 21408),
     ],
 )
-def test_what_is_wrong_with_the_form_has_its_code_in_a_400(
+def test_wrong_form_answers_400_with_its_code(
     http: Callable[..., Response], server: EmulatorServer, change: dict[str, str], code: int
 ) -> None:
     assert _refused(http, {**GOOD, **change}) == (400, code)
@@ -99,7 +99,7 @@ def test_other_numbers_are_validated_as_usual(http: Callable[..., Response], to:
     assert http("POST", PATH, data={**GOOD, "To": to}).status_code == 201
 
 
-def test_the_error_body_is_the_one_that_twilio_gives(http: Callable[..., Response]) -> None:
+def test_error_body_has_twilios_form(http: Callable[..., Response]) -> None:
     body = http("POST", PATH, data={**GOOD, "To": "+15005550003"}).json()
 
     assert body == {
@@ -129,7 +129,7 @@ def test_the_sdk_raises_its_own_exception_with_the_code(send: Callable[..., Any]
         ("PUT", PATH, 405, 20004),
     ],
 )
-def test_what_is_not_there_is_said_in_twilios_words(
+def test_missing_resource_answers_with_twilios_error(
     http: Callable[..., Response], method: str, path: str, status: int, code: int
 ) -> None:
     answer = http(method, path)

@@ -81,7 +81,7 @@ def test_stopping_waits_for_no_idle_connection() -> None:
     assert _threads() == set()
 
 
-def test_a_taken_address_is_an_os_error() -> None:
+def test_address_in_use_raises_os_error() -> None:
     with EmulatorServer() as server:
         port = int(server.url.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):

@@ -110,7 +110,7 @@ def test_a_worker_ahead_keeps_live_idempotency_keys_and_the_same_key_sends_once(
     assert len(gateway.twilio.calls) == 1
 
 
-def test_what_a_wrong_host_writes_has_the_time_and_the_ids_of_the_database(
+def test_rows_of_a_host_with_a_wrong_clock_have_database_times_and_ids(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: let `utc_now` return the host's time."""
@@ -194,7 +194,7 @@ def test_a_callback_with_an_id_of_a_wrong_time_is_counted(
     assert sends_counted(factory) == {"sends": 1, "undelivered": 1}
 
 
-def test_counting_goes_on_after_a_worker_was_ahead(
+def test_counting_continues_after_a_worker_was_ahead(
     database: Database, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: in `acquire_count_lease`, respect any lease; in `run_once`, begin at `counted_until` alone."""

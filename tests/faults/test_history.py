@@ -13,7 +13,7 @@ def test_a_history_without_a_fault_has_none() -> None:
     assert judge([TOLD], [CREATED], [HELD]) == Verdict()
 
 
-def test_an_id_that_was_told_and_is_not_held_is_lost() -> None:
+def test_answered_id_without_a_stored_message_is_lost() -> None:
     for status in (201, 504):
         verdict = judge([replace(TOLD, status=status)], [], [])
         assert verdict.lost == (f"k: told {status}, not held",)
@@ -24,7 +24,7 @@ def test_a_201_that_the_provider_never_got_is_lost() -> None:
     assert judge([TOLD], [], [gone]).lost == ("k: told 201, never created",)
 
 
-def test_a_replay_that_says_failed_promises_nothing() -> None:
+def test_replay_with_a_failed_message_is_no_acceptance() -> None:
     gone = replace(HELD, submission="not_confirmed", status="failed", applied=("failed",))
     assert judge([replace(TOLD, message_status="failed")], [], [gone]) == Verdict()
 
@@ -46,7 +46,7 @@ def test_a_create_that_is_not_held_or_held_as_no_message_is_unexpected() -> None
     assert judge([], [CREATED], [row]).unexpected == ("k: held with another SID",)
 
 
-def test_what_is_held_as_accepted_and_was_never_created_is_unexpected() -> None:
+def test_stored_as_accepted_but_never_created_is_unexpected() -> None:
     assert judge([], [], [HELD]).unexpected == ("1 is accepted, never created",)
 
 
@@ -64,13 +64,13 @@ def test_two_ids_for_one_key_are_unexpected() -> None:
     assert judge(told, [CREATED], [HELD, other]).unexpected == ("k: told 2 ids",)
 
 
-def test_what_is_still_open_is_unsettled() -> None:
+def test_open_submission_is_unsettled() -> None:
     for state in ("open", "unconfirmed"):
         row = replace(HELD, submission=state, status="pending", applied=())
         assert judge([], [CREATED], [row]).unsettled == (f"1 is {state}",)
 
 
-def test_what_was_left_open_and_ended_well_is_recovered_and_no_fault() -> None:
+def test_open_submission_that_was_delivered_is_recovered() -> None:
     for left in (Told("k", None), replace(TOLD, status=504)):
         verdict = judge([left, TOLD], [CREATED], [HELD])
         assert verdict.recovered == ("k",)

@@ -58,7 +58,7 @@ class Listing:
                 self._under_way[to] -= 1
 
 
-def test_what_a_killed_worker_had_claimed_is_taken_over(database: Database, tmp_path: Path) -> None:
+def test_claims_of_a_killed_worker_are_taken_over(database: Database, tmp_path: Path) -> None:
     """The lease of a dead worker runs out, and the next one asks for what it had not settled.
 
     Break: in `app/messages/reconciliation/claims.py`, `claim_due`, set `check_at` to None in place of the lease.

@@ -20,7 +20,7 @@ HANGS_SECONDS = 13
 MANY = 60  # more than one page of the list
 
 
-def test_what_the_provider_took_without_saying_so_is_created_once_and_settled(
+def test_unanswered_create_call_is_made_once_and_settled(
     database: Database, tmp_path: Path
 ) -> None:
     """Each kind of silence answers 504; callbacks settle, and where there are none, the list does.

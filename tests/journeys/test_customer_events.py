@@ -37,7 +37,7 @@ def told(factory: Factory) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_each_status_that_is_applied_is_told_once(
+def test_each_applied_status_sends_one_event(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     sent = gateway.send(tenant).json
@@ -53,7 +53,7 @@ def test_each_status_that_is_applied_is_told_once(
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_a_blocked_send_tells_nothing(gateway: Gateway, factory: Factory, tenant: Tenant) -> None:
+def test_blocked_send_sends_no_event(gateway: Gateway, factory: Factory, tenant: Tenant) -> None:
     assert gateway.send(tenant, to=BR_NUMBER).status_code == 422
     assert told(factory) == []
 
@@ -67,7 +67,7 @@ def test_without_an_endpoint_nothing_is_written(
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_a_change_of_policy_is_told_with_its_revision(
+def test_policy_change_sends_an_event_with_its_revision(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     path = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms/allow"
@@ -95,7 +95,7 @@ class Gates:
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_a_difference_to_the_provider_is_told_once_each_time_it_changes(
+def test_geo_drift_sends_one_event_for_each_change(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     gates = Gates({"US": True, "CA": False})

@@ -155,7 +155,7 @@ def test_prefix_that_no_number_begins_with_is_refused(prefix: str, instead: str 
         "+21",
     ],
 )
-def test_prefix_that_a_number_can_begin_with_is_taken(prefix: str) -> None:
+def test_possible_prefix_is_accepted(prefix: str) -> None:
     assert problem_of_prefix(prefix) is None
     assert canonical_prefix(prefix) == prefix
 

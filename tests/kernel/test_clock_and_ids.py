@@ -20,7 +20,7 @@ ANY_TIME = st.datetimes(timezones=st.just(UTC))
 
 
 @freeze_time("2026-01-31T12:00:00.123999Z")
-def test_the_clock_tells_utc_in_milliseconds() -> None:
+def test_clock_returns_utc_in_milliseconds() -> None:
     assert utc_now() == datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
     assert Clock().now() == utc_now()
 
@@ -42,7 +42,7 @@ def test_times_are_written_in_utc_with_z(at: datetime, text: str) -> None:
 
 
 @given(ANY_TIME)
-def test_what_is_written_is_read_again(at: datetime) -> None:
+def test_formatted_time_is_parsed_back(at: datetime) -> None:
     assert parse_rfc3339(rfc3339(at)) == to_milliseconds(at)
 
 
@@ -80,7 +80,7 @@ def test_times_with_any_offset_are_read(text: str, at: datetime) -> None:
         "1767225600",
     ],
 )
-def test_what_is_not_rfc_3339_is_a_value_error(text: str) -> None:
+def test_text_that_is_not_rfc_3339_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         parse_rfc3339(text)
 
@@ -105,7 +105,7 @@ def test_a_clock_that_was_ahead_for_an_instant_leaves_no_id_in_the_future() -> N
         assert found < first_id_at(utc_now() + timedelta(milliseconds=1))
 
 
-def test_ids_grow_while_the_clock_stands_or_is_set_back_a_little() -> None:
+def test_ids_increase_while_the_clock_stops_or_is_set_back_a_little() -> None:
     """Break: in `_Mint`, count on only within the same millisecond."""
     with freeze_time("2026-01-31T12:00:00.5Z") as frozen:
         minted = [new_id() for _ in range(5000)]
@@ -163,7 +163,7 @@ def test_the_first_id_of_a_millisecond_is_the_smallest_uuid_7_of_it(milliseconds
     "text",
     ["0190b6a4-7c1e-7f00-8000-000000000000", "0190B6A4-7C1E-7F00-8000-00000000000F"],
 )
-def test_an_id_is_read_in_its_usual_form_whatever_the_case(text: str) -> None:
+def test_id_is_parsed_in_upper_and_lower_case(text: str) -> None:
     assert parse_id(text) == UUID(text)
 
 

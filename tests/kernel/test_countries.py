@@ -6,7 +6,7 @@ from app.kernel.countries import BESIDE_ISO, COUNTRIES, ISO_CODES, country_name,
 from support.each import each
 
 
-def test_there_are_249_codes_of_iso_3166_and_three_beside_them() -> None:
+def test_there_are_249_codes_of_iso_3166_and_three_others() -> None:
     assert len(ISO_CODES) == 249
     assert sorted(BESIDE_ISO) == ["AC", "TA", "XK"]
     assert not ISO_CODES & BESIDE_ISO
@@ -37,7 +37,7 @@ def test_every_code_has_a_name_of_its_own_in_every_language(language: str) -> No
     assert len(set(names.values())) == len(names)
 
 
-def test_the_codes_beside_iso_have_their_usual_names() -> None:
+def test_other_codes_have_their_usual_names() -> None:
     assert [country_name(code) for code in ("XK", "AC", "TA")] == [
         "Kosovo",
         "Ascension Island",

@@ -43,7 +43,7 @@ def test_numbers_within_a_text_are_masked(text: str, masked: str) -> None:
     st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True),
     st.text(alphabet=st.characters(exclude_categories=["Nd"]), max_size=20),
 )
-def test_no_number_comes_through_whatever_stands_around_it(
+def test_every_number_is_masked_in_any_surrounding_text(
     before: str, number: str, after: str
 ) -> None:
     assert number not in mask_numbers_in(before + number + after)

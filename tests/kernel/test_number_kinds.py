@@ -26,7 +26,7 @@ def test_the_calling_codes_without_a_country_are_all_tried() -> None:
 
 
 @each("number", NON_GEOGRAPHIC)
-def test_a_number_without_a_country_is_blocked_as_no_country_whatever_its_kind(number: str) -> None:
+def test_number_of_any_kind_without_a_country_is_blocked_as_no_country(number: str) -> None:
     found = resolve(number)
     assert (found.is_real, found.country) == (True, None)
     assert decision(number) == "no_country"

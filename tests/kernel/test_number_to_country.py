@@ -187,6 +187,6 @@ def test_every_region_of_every_shared_calling_code_is_in_the_table() -> None:
 
 
 @each("number", _NOT_REAL.split())
-def test_a_number_that_does_not_exist_is_invalid_whatever_the_policy(number: str) -> None:
+def test_number_that_does_not_exist_is_invalid_under_every_policy(number: str) -> None:
     assert not resolve(number).is_real
     assert decision(number) == "invalid"

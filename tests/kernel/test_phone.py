@@ -42,7 +42,7 @@ def test_has_not_the_form_of_e164(text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.from_regex(r"\+[1-9][0-9]{1,14}", fullmatch=True), st.text(max_size=20)))
-def test_whatever_is_asked_there_is_an_answer(text: str) -> None:
+def test_every_text_is_resolved_without_an_error(text: str) -> None:
     found = resolve(text)
     assert found.number == text
     assert found.country is None or found.country in COUNTRIES

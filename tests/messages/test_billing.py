@@ -49,7 +49,7 @@ def usage(gateway: Gateway, key: str, query: str = "") -> Any:
 
 
 @pytest.mark.one_engine
-def test_feedback_is_stored_once_and_the_last_one_stands(
+def test_feedback_is_stored_once_and_the_last_one_counts(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: write the time with each repeat."""

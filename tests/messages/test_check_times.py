@@ -50,7 +50,7 @@ def test_the_pauses_grow_and_there_is_time_for_all() -> None:
 
 
 @given(st.integers(0, 3), st.floats(0, 86400), st.floats(0, 86400))
-def test_what_is_given_up_is_never_resent(resends: int, resent: float, asked: float) -> None:
+def test_given_up_submission_is_never_resent(resends: int, resent: float, asked: float) -> None:
     if is_given_up(CREATED, after(asked)):
         assert not may_resend(CREATED, after(resent), resends, after(asked))
 

@@ -57,7 +57,7 @@ def test_the_table_has_every_pair_of_statuses() -> None:
 
 
 @each(("current", "reported", "expected"), CELLS)
-def test_what_a_report_does_depends_on_both_statuses(
+def test_effect_of_a_report_depends_on_both_statuses(
     current: Status, reported: Status, expected: Decision
 ) -> None:
     assert transition(current, reported) == expected
@@ -78,7 +78,7 @@ def test_each_word_of_twilio_has_one_meaning(word: str, expected: Status) -> Non
     assert status_of(word) is expected
 
 
-def test_facts_come_with_the_status_that_tells_them() -> None:
+def test_facts_come_with_their_status() -> None:
     assert {status: effects_of(status) for status in Status} == {
         Status.PENDING: ReportEffects(hand_off=False, delivery=False, error=False),
         Status.SENT: ReportEffects(hand_off=True, delivery=False, error=False),

@@ -63,7 +63,7 @@ def _expected(
     }
 
 
-def test_every_pair_of_statuses_ends_as_the_rule_says(
+def test_every_pair_of_statuses_follows_the_rule(
     database: Database, factory: Factory, tenant: Tenant
 ) -> None:
     """Break: let `_decided` take `decision.applied` for `decision.adds_facts`."""

@@ -52,13 +52,13 @@ def test_segments_are_counted_as_they_are_sent(text: str, segments: int) -> None
     assert count_segments(text) == segments
 
 
-def test_every_basic_character_takes_one_septet() -> None:
+def test_every_basic_character_is_one_septet() -> None:
     assert len(set(GSM_BASIC)) == 127  # the escape to the extension table is no character
     assert {char: count_segments(char * 160) for char in GSM_BASIC} == dict.fromkeys(GSM_BASIC, 1)
     assert {char: count_segments(char * 161) for char in GSM_BASIC} == dict.fromkeys(GSM_BASIC, 2)
 
 
-def test_every_extension_character_takes_two_septets() -> None:
+def test_every_extension_character_is_two_septets() -> None:
     assert len(set(GSM_EXTENSION)) == 10
     found = {char: (count_segments(char * 80), count_segments(char * 81)) for char in GSM_EXTENSION}
     assert found == dict.fromkeys(GSM_EXTENSION, (1, 2))

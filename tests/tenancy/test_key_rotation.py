@@ -11,9 +11,7 @@ from support.console_client import make_user
 from support.factories import Factory, Tenant
 
 
-def test_a_second_factor_is_sealed_anew_with_the_first_key(
-    factory: Factory, tenant: Tenant
-) -> None:
+def test_second_factor_is_reencrypted_with_the_first_key(factory: Factory, tenant: Tenant) -> None:
     old, new = (Fernet.generate_key().decode() for _ in range(2))
     user_id = make_user(factory, tenant.organization_id, {None: Role.OWNER})
     make_user(factory, tenant.organization_id, {None: Role.OWNER}, email="bo@example.com")

@@ -88,7 +88,7 @@ def raise_(problem: Exception) -> Response:
     raise problem
 
 
-def test_a_new_account_is_sealed_and_never_shown(owner: Owner) -> None:
+def test_new_account_is_encrypted_and_never_shown(owner: Owner) -> None:
     answer = owner.patch({"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN})
     assert (answer.status_code, answer.get_json()["account_sid"]) == (200, NEW_ACCOUNT)
     assert owner.tokens(NEW_ACCOUNT) == (NEW_TOKEN, None)
@@ -115,7 +115,7 @@ def test_a_token_is_rotated_step_by_step(owner: Owner) -> None:
     ]
 
 
-def test_an_unlinked_account_is_forgotten_with_its_tokens(owner: Owner) -> None:
+def test_unlinked_account_is_deleted_with_its_tokens(owner: Owner) -> None:
     """Fails without `forget_unused_account` in `change_workspace`."""
     replace_permissions_of(owner.factory, ACCOUNT)
     with owner.factory.database.writing() as connection:
@@ -139,7 +139,7 @@ def test_an_account_stays_while_a_sibling_uses_it(owner: Owner) -> None:
     assert owner.gateway.send(sibling).status_code == 201
 
 
-def test_a_forgotten_account_is_linked_by_its_real_owner(owner: Owner) -> None:
+def test_deleted_account_is_linked_by_its_real_owner(owner: Owner) -> None:
     """Every way by which an organization leaves an account: unlinking, and moving to another."""
     other = an_owner(owner, "Other", OTHER_ACCOUNT)
     for leave in (None, {"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}):
@@ -265,7 +265,7 @@ def test_the_database_refuses_a_workspace_on_another_organizations_account(owner
         owner.factory.set(workspaces, owner.tenant.workspace_id, account_sid=OTHER_ACCOUNT)
 
 
-def test_of_two_organizations_that_link_one_account_at_once_one_wins(owner: Owner) -> None:
+def test_one_of_two_organizations_linking_one_account_wins(owner: Owner) -> None:
     """Fails where `write_account` lets the unique key's error escape."""
     owners = [owner, an_owner(owner, "Other", OTHER_ACCOUNT)]
     both_proven = threading.Barrier(2)
@@ -289,7 +289,7 @@ def test_of_two_organizations_that_link_one_account_at_once_one_wins(owner: Owne
     assert [user["organization_id"] for user in users] == [row["organization_id"]]
 
 
-def test_a_refusal_of_an_account_that_was_just_forgotten_is_no_failure(owner: Owner) -> None:
+def test_refusal_of_a_deleted_account_is_no_failure(owner: Owner) -> None:
     """A 21408 that arrives after the unlinking has nothing to be kept for."""
 
     def answer(_: Call) -> Response:
@@ -320,7 +320,7 @@ def test_another_case_of_an_account_is_the_same_account(owner: Owner) -> None:
         assert owner.gateway.get(f"/v1/sms/{sent['id']}", key=owner.key).json["status"] == status
 
 
-def test_callbacks_of_a_forgotten_account_are_refused(owner: Owner) -> None:
+def test_callbacks_of_a_deleted_account_are_refused(owner: Owner) -> None:
     sent = owner.gateway.send(owner.tenant).get_json()
     owner.patch(None)
     owner.gateway.services.tokens.fresh(ACCOUNT)

@@ -89,7 +89,7 @@ def test_a_new_workspace_may_reach_its_home_country_alone(acme: Organization) ->
     ]
 
 
-def test_with_a_parent_it_inherits_unless_it_says_otherwise(acme: Organization) -> None:
+def test_workspace_with_a_parent_inherits_by_default(acme: Organization) -> None:
     parent = {"parent_id": str(acme.tenant.workspace_id)}
     heir = acme.make(**parent)
     assert (heir["parent_id"], heir["inherits"]) == (parent["parent_id"], True)
@@ -114,7 +114,7 @@ def test_it_sends_as_soon_as_it_has_an_account_a_use_case_and_a_key(acme: Organi
     assert acme.gateway.send(tenant).status_code == 201
 
 
-def test_a_key_of_one_workspace_makes_none_whatever_its_role(acme: Organization) -> None:
+def test_key_of_one_workspace_with_any_role_creates_none(acme: Organization) -> None:
     body = {"name": "Outlet", "home_country": "CA"}
     for key in (acme.tenant.keys[Role.OWNER], acme.keys[Role.ADMIN]):
         answer = acme.ask("POST", "", body, key)
@@ -159,7 +159,7 @@ def test_a_key_of_one_workspace_makes_none_whatever_its_role(acme: Organization)
         ),
     ],
 )
-def test_what_is_wrong_is_named_all_at_once(
+def test_all_problems_are_reported_together(
     acme: Organization, body: Any, problems: set[str]
 ) -> None:
     assert acme.problems("POST", "", body).keys() == problems
@@ -204,7 +204,7 @@ def test_an_owner_of_the_workspace_changes_its_own_alone(acme: Organization) -> 
     assert taken == {"$.name": ["Is the name of another workspace of this organization."]}
 
 
-def test_what_a_change_cannot_be_is_named(acme: Organization) -> None:
+def test_invalid_changes_are_reported(acme: Organization) -> None:
     path = f"/{acme.tenant.workspace_id}"
     body = {"parent_id": None, "inherits": True, "name": None, "body_retention_days": "7"}
     assert acme.problems("PATCH", path, body).keys() == {f"$.{name}" for name in body}

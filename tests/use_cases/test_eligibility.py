@@ -55,7 +55,7 @@ def test_every_state_of_a_use_case_has_its_answer() -> None:
     assert len(seen) == 5
 
 
-def test_everything_that_stops_a_use_case_is_told_in_the_order_of_the_checks() -> None:
+def test_every_obstacle_is_reported_in_the_order_of_the_checks() -> None:
     standing = Standing(
         active=False,
         brand_status="SUSPENDED",

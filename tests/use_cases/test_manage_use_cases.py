@@ -106,7 +106,7 @@ def test_a_change_changes_what_it_names_and_is_in_force_for_the_next_send(admin:
     ]
 
 
-def test_what_is_so_already_changes_nothing(admin: Admin) -> None:
+def test_equal_values_change_nothing(admin: Admin) -> None:
     path = f"/{admin.tenant.use_case_id}"
     before = admin.ask("GET", path).get_json()
     kept = (
@@ -145,7 +145,7 @@ def test_a_deleted_use_case_is_gone_and_its_name_is_free(admin: Admin) -> None:
     assert ("use_case.deleted", "alerts") in admin.audit_trail()
 
 
-def test_a_name_is_taken_once_in_each_workspace(admin: Admin) -> None:
+def test_name_is_unique_in_each_workspace(admin: Admin) -> None:
     taken = {"$.name": ["Is the name of another use case of this workspace."]}
     admin.make()
     assert admin.make().get_json()["details"] == taken
@@ -156,7 +156,7 @@ def test_a_name_is_taken_once_in_each_workspace(admin: Admin) -> None:
     assert admin.make().status_code == 201
 
 
-def test_of_several_at_once_one_gets_the_name(admin: Admin) -> None:
+def test_one_of_concurrent_requests_gets_the_name(admin: Admin) -> None:
     application = admin.gateway.client.application
     key = admin.tenant.keys[Role.ADMIN]
     body = {"name": "alerts", "messaging_service_sid": SERVICE_SID}
@@ -210,7 +210,7 @@ def test_a_key_of_the_organization_names_the_workspace(admin: Admin) -> None:
     ],
 )
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_what_is_wrong_is_named_all_at_once(admin: Admin, body: Any, places: set[str]) -> None:
+def test_all_problems_are_reported_together(admin: Admin, body: Any, places: set[str]) -> None:
     answer = admin.ask("POST", "", body)
     assert (answer.status_code, answer.get_json()["code"]) == (422, "ValidationFailed")
     assert answer.get_json()["details"].keys() == places

@@ -38,7 +38,7 @@ def test_an_opt_out_of_a_use_case_has_its_documented_shape(
     assert _get(gateway, tenant).json == {"items": [answer.json], "next_page_token": None}
 
 
-def test_without_a_use_case_it_holds_for_the_whole_workspace(
+def test_opt_out_without_a_use_case_applies_to_the_workspace(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     other = factory.use_case(tenant.workspace_id)
@@ -52,7 +52,7 @@ def test_without_a_use_case_it_holds_for_the_whole_workspace(
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
 
 
-def test_with_a_use_case_it_holds_for_that_one_alone(
+def test_opt_out_with_a_use_case_applies_to_it_only(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     _add(gateway, tenant, use_case_id=str(tenant.use_case_id))
@@ -185,7 +185,7 @@ def test_pages_go_from_the_newest_to_the_oldest(
     ],
 )
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_wrong_fields_are_named_at_once(
+def test_wrong_fields_are_reported_together(
     gateway: Gateway, tenant: Tenant, body: dict[str, Any], places: list[str]
 ) -> None:
     answer = _add(gateway, tenant, **body)

@@ -64,7 +64,7 @@ def test_the_same_states_change_nothing(tenant: Tenant, factory: Factory) -> Non
     assert factory.rows(audit_events) == []
 
 
-def test_what_changed_is_in_the_audit_with_who_asked(tenant: Tenant, factory: Factory) -> None:
+def test_changes_are_audited_with_the_actor(tenant: Tenant, factory: Factory) -> None:
     _refresh(factory, Registrar(brand="SUSPENDED"))(ACTOR)
     (audit_event,) = factory.rows(audit_events)
     assert (audit_event["action"], audit_event["target"]) == (
@@ -81,7 +81,7 @@ def test_only_the_use_case_wanted_is_asked_about(tenant: Tenant, factory: Factor
     assert found.use_case_id == tenant.use_case_id
 
 
-def test_a_brand_given_meanwhile_does_not_get_the_status_of_the_one_before(
+def test_brand_set_during_the_call_does_not_get_the_previous_status(
     tenant: Tenant, factory: Factory
 ) -> None:
     class Slow(Registrar):
@@ -95,7 +95,7 @@ def test_a_brand_given_meanwhile_does_not_get_the_status_of_the_one_before(
     assert factory.rows(audit_events) == []
 
 
-def test_what_cannot_be_asked_stays_and_is_told(tenant: Tenant, factory: Factory) -> None:
+def test_state_that_cannot_be_read_stays_and_is_reported(tenant: Tenant, factory: Factory) -> None:
     (found,) = _refresh(factory, Registrar(brand="SUSPENDED", campaign=None))(ACTOR)
     assert found.problem == "not reachable"
     (row,) = factory.rows(use_cases)

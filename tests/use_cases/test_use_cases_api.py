@@ -50,7 +50,7 @@ def test_a_use_case_is_shown_with_its_pool_and_registrations(
     }
 
 
-def test_what_a_use_case_has_not_is_null_or_empty(
+def test_missing_values_are_null_or_empty(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     bare = factory.use_case(
@@ -70,7 +70,7 @@ def test_what_a_use_case_has_not_is_null_or_empty(
     assert found["allowed_destinations"] == ["US", "CA"]
 
 
-def test_a_list_holds_what_a_fetch_shows_oldest_first(
+def test_list_has_the_same_objects_as_fetch_oldest_first(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     more = [factory.use_case(tenant.workspace_id) for _ in range(2)]
@@ -89,7 +89,7 @@ def test_a_deleted_use_case_is_nowhere(gateway: Gateway, tenant: Tenant, factory
     assert _ids(_get(gateway, tenant)) == []
 
 
-def test_what_exists_for_others_answers_as_what_exists_for_nobody(
+def test_foreign_object_answers_like_an_unknown_one(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")

@@ -78,7 +78,7 @@ def test_no_hash_is_computed_while_a_connection_is_held(database: Database) -> N
     assert hash_password("x")
 
 
-def test_two_hashes_run_at_once_and_a_stranger_does_not_wait() -> None:
+def test_two_hashes_run_concurrently_and_an_unknown_browser_does_not_wait() -> None:
     """Raise HASHES_AT_ONCE, or let `_take` wait without `wait_seconds`, to see this fail."""
     turns, entered, leave = HashTurns(HASHES_AT_ONCE), threading.Semaphore(0), threading.Event()
 

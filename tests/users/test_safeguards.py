@@ -56,7 +56,7 @@ def test_the_last_owner_is_the_only_one(owners: tuple[int, ...], is_last: bool) 
     assert is_last_owner(UUID(int=1), [UUID(int=one) for one in owners]) is is_last
 
 
-def test_the_last_owner_is_neither_barred_nor_made_less(factory: Factory, tenant: Tenant) -> None:
+def test_last_owner_is_neither_disabled_nor_demoted(factory: Factory, tenant: Tenant) -> None:
     last = person(factory, tenant, OWNER)
     # Who is owner of a workspace, less than owner everywhere, or of others, does not count.
     person(factory, tenant, {tenant.workspace_id: Role.OWNER}, "b@example.com")
@@ -74,9 +74,7 @@ def test_the_last_owner_is_neither_barred_nor_made_less(factory: Factory, tenant
     give(factory, tenant, last, less)
 
 
-def test_of_two_owners_who_bar_each_other_at_once_one_stays(
-    factory: Factory, tenant: Tenant
-) -> None:
+def test_one_of_two_owners_disabling_each_other_stays(factory: Factory, tenant: Tenant) -> None:
     pair = [person(factory, tenant, OWNER, f"{name}@example.com") for name in "ab"]
 
     def attempt(user_id: UUID) -> bool:
@@ -90,7 +88,7 @@ def test_of_two_owners_who_bar_each_other_at_once_one_stays(
     assert len([row for row in factory.rows(users) if row["disabled_at"] is None]) == 1
 
 
-def test_nobody_bars_or_resets_the_own_account(factory: Factory, tenant: Tenant) -> None:
+def test_users_cannot_disable_or_reset_themselves(factory: Factory, tenant: Tenant) -> None:
     ada, _ = (person(factory, tenant, OWNER, f"{name}@example.com") for name in ("ada", "bo"))
     own = Actor(ActorKind.USER, "Ada", ada)
     assert told(lambda: bar(factory, tenant, ada, own)) == {"$": [YOURSELF]}

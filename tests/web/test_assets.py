@@ -50,14 +50,14 @@ def test_the_vendored_files_are_those_of_the_check_sums_and_no_other() -> None:
     assert found == wanted.keys() | about
 
 
-def test_each_vendored_file_is_told_with_its_version_and_its_licence() -> None:
+def test_each_vendored_file_is_listed_with_its_version_and_licence() -> None:
     told = (VENDORED / "VENDORED.md").read_text(encoding="utf-8")
     for name in VENDORED_FILES:
         assert re.search(rf"\| `{re.escape(name)}` \| \S+ \| [\d.]+ \|.*\(?(Apache|0BSD|MIT)", told)
 
 
 @pytest.mark.parametrize("name", VENDORED_FILES)
-def test_no_vendored_style_asks_for_anything_but_images_that_it_holds(name: str) -> None:
+def test_vendored_styles_only_load_inline_images(name: str) -> None:
     text = (VENDORED / name).read_text(encoding="utf-8")
     if name.endswith(".css"):
         urls = re.findall(r"url\(\s*[\"']?([^\"')]{0,10})", text)
@@ -77,7 +77,7 @@ def test_a_file_is_served_with_its_type_and_may_be_kept_for_ever(served: Served,
     assert "Set-Cookie" not in answer.headers
 
 
-def test_it_is_sent_compressed_to_whom_takes_it(served: Served) -> None:
+def test_it_is_compressed_for_clients_that_accept_it(served: Served) -> None:
     url = url_of(served.gateway, "swagger-ui-bundle.js")
     answer = served.gateway.get(url, Accept_Encoding="br, gzip;q=0.5")
     assert answer.headers["Content-Encoding"] == "gzip"
@@ -89,7 +89,7 @@ def test_it_is_sent_compressed_to_whom_takes_it(served: Served) -> None:
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "identity"])
-def test_who_has_it_already_is_told_so(served: Served, accepted: str) -> None:
+def test_cached_file_answers_304(served: Served, accepted: str) -> None:
     url = url_of(served.gateway, "htmx.min.js")
     tag = served.gateway.get(url, Accept_Encoding=accepted).headers["ETag"]
     again = served.gateway.get(url, Accept_Encoding=accepted, If_None_Match=tag)

@@ -47,7 +47,7 @@ NOT_JSON = {
 
 @each("path", PATHS)
 @each("body", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_is_not_json_is_a_bad_request(served: Served, path: str, body: bytes) -> None:
+def test_body_that_is_not_json_is_a_bad_request(served: Served, path: str, body: bytes) -> None:
     assert refused(post(served, path, body)) == (400, "BadRequest", None)
 
 
@@ -111,7 +111,7 @@ def test_a_body_of_unannounced_length_is_measured_too(served: Served, path: str)
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("body", [b"{", b" " * (KIB_64 + 2)], ids=["malformed", "oversized"])
-def test_a_key_that_may_not_is_told_so_before_its_body_is_read(
+def test_forbidden_key_is_refused_before_its_body_is_read(
     served: Served, path: str, body: bytes
 ) -> None:
     for token, status in [(mint_token(), 401), (served.tenant.keys[Role.VIEWER], 403)]:
@@ -171,7 +171,7 @@ def test_a_pair_of_surrogates_is_one_character(served: Served) -> None:
     assert answer.get_json()["body"] == body["message"]
 
 
-def test_unknown_fields_are_refused_by_name_and_every_problem_is_told_at_once(
+def test_unknown_fields_are_refused_by_name_with_every_other_problem(
     served: Served,
 ) -> None:
     body = {

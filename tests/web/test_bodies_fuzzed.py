@@ -36,7 +36,7 @@ ANY_BODY = settings(
 @pytest.mark.parametrize("path", PATHS)
 @ANY_BODY
 @given(body=st.binary(max_size=300))
-def test_whatever_bytes_come_the_answer_is_no_5xx(served: Served, path: str, body: bytes) -> None:
+def test_any_bytes_answer_no_5xx(served: Served, path: str, body: bytes) -> None:
     answer = post(served, path, body)
     assert answer.status_code in {400, 422}
     assert answer.get_json()["code"] in {"BadRequest", "ValidationFailed"}
@@ -45,7 +45,7 @@ def test_whatever_bytes_come_the_answer_is_no_5xx(served: Served, path: str, bod
 @pytest.mark.parametrize("path", PATHS)
 @ANY_BODY
 @given(body=_JSON)
-def test_whatever_json_comes_the_answer_is_no_5xx(served: Served, path: str, body: Any) -> None:
+def test_any_json_answers_no_5xx(served: Served, path: str, body: Any) -> None:
     answer = post(served, path, json.dumps(body).encode())
     assert answer.status_code < 500, answer.text
     assert answer.status_code < 300 or answer.get_json()["code"]
@@ -54,9 +54,7 @@ def test_whatever_json_comes_the_answer_is_no_5xx(served: Served, path: str, bod
 @pytest.mark.parametrize("path", PATHS)
 @ANY_BODY
 @given(values=st.dictionaries(_KEYS, _JSON, max_size=6))
-def test_whatever_stands_in_the_fields_the_answer_is_no_5xx(
-    served: Served, path: str, values: dict[str, Any]
-) -> None:
+def test_any_field_values_answer_no_5xx(served: Served, path: str, values: dict[str, Any]) -> None:
     good = {
         "/v1/sms": {
             "use_case_id": str(served.tenant.use_case_id),
@@ -77,7 +75,7 @@ WITH_BODY = [endpoint for endpoint in declared_endpoints() if endpoint.body is n
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_whatever_stands_in_the_fields_of_any_body_the_answer_is_no_5xx(
+def test_any_field_values_of_every_body_answer_no_5xx(
     served: Served, endpoint: Endpoint, data: st.DataObject
 ) -> None:
     ids = ids_of(served.tenant)
@@ -108,7 +106,7 @@ def test_whatever_stands_in_the_fields_of_any_body_the_answer_is_no_5xx(
 )
 @example(fields={"AccountSid": "AC\x00"}, signature="x")
 @example(fields={"AccountSid": "AC" * 5000}, signature="x")
-def test_whatever_an_unsigned_callback_holds_it_is_forbidden(
+def test_unsigned_callback_with_any_content_is_forbidden(
     served: Served, path: str, fields: dict[str, str], signature: str
 ) -> None:
     answer = served.gateway.client.post(

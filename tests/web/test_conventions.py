@@ -76,7 +76,7 @@ def test_every_answer_has_its_request_id_and_the_security_headers(
 
 
 @each("given", ["a", "req-1.2_3", "x" * 64, "01a2054e-b6d8-7730-b410-55a5a29849f1"])
-def test_a_well_formed_request_id_is_taken_over(served: Served, given: str) -> None:
+def test_well_formed_request_id_is_used(served: Served, given: str) -> None:
     answer = _ask(served, "GET", "/v1/nothing", headers={"X-Request-Id": given})
     assert answer.headers["X-Request-Id"] == given
 
@@ -97,9 +97,7 @@ def test_another_request_id_is_replaced(served: Served, given: str) -> None:
         ("/v1/webhook/twilio/sms-inbound", {"POST"}),
     ],
 )
-def test_a_405_names_the_methods_that_the_path_takes(
-    served: Served, path: str, allowed: set[str]
-) -> None:
+def test_a_405_names_the_methods_of_the_path(served: Served, path: str, allowed: set[str]) -> None:
     answer = _ask(served, "PUT", path)
     assert (answer.status_code, answer.get_json()["code"]) == (405, "MethodNotAllowed")
     assert set(answer.headers["Allow"].split(", ")) == allowed
@@ -128,7 +126,7 @@ def test_with_and_without_a_trailing_slash_it_is_the_same_resource(
         assert (plain.headers, plain.data) == (slashed.headers, slashed.data)
 
 
-def test_a_defect_answers_500_in_the_public_shape_and_tells_nothing(
+def test_defect_answers_500_in_the_public_form_without_details(
     cipher: Cipher, tmp_path: Path
 ) -> None:
     gateway = open_gateway(Database(f"sqlite:///{tmp_path}/unused.db"), cipher, tmp_path)
@@ -164,7 +162,7 @@ def prefixed(cipher: Cipher, tmp_path: Path) -> Gateway:
     return open_gateway(database, cipher, tmp_path, public_url="http://sms.example.com/hooks/sms")
 
 
-def test_a_path_prefix_may_be_taken_off_by_the_proxy_or_not(prefixed: Gateway) -> None:
+def test_path_prefix_may_be_stripped_by_the_proxy_or_not(prefixed: Gateway) -> None:
     assert prefixed.get("/healthz").status_code == 200
     assert prefixed.get("/hooks/sms/healthz").status_code == 200
     for path in (
@@ -176,5 +174,5 @@ def test_a_path_prefix_may_be_taken_off_by_the_proxy_or_not(prefixed: Gateway) -
         assert prefixed.get(path).status_code == 404
 
 
-def test_without_tls_no_browser_is_told_to_insist_on_it(prefixed: Gateway) -> None:
+def test_hsts_is_not_sent_without_tls(prefixed: Gateway) -> None:
     assert "Strict-Transport-Security" not in prefixed.get("/healthz").headers

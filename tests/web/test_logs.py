@@ -168,7 +168,7 @@ def test_a_defect_is_logged_with_its_place_and_without_what_it_held(run: Run, de
         assert ", in fail" in logged["exception"]
 
 
-def test_an_error_of_the_database_is_named_by_what_may_be_told(run: Run) -> None:
+def test_database_error_is_logged_without_values(run: Run) -> None:
     make_views_fail(run, _database_error(run))
     run.gateway.get("/v1/sms")
     logged = next(line for line in run.lines() if line["event"] == "request_failed")
@@ -184,7 +184,7 @@ class _Holds:
     body: str = "x"
 
 
-def test_whatever_is_given_to_a_logger_is_masked(run: Run) -> None:
+def test_every_argument_of_a_logger_is_masked(run: Run) -> None:
     structlog.get_logger("app.somewhere").warning(
         f"to {NUMBER}",
         number=NUMBER,
@@ -210,7 +210,7 @@ def test_whatever_is_given_to_a_logger_is_masked(run: Run) -> None:
     assert "some.library" in said
 
 
-def test_what_is_needed_to_find_a_message_stays_readable(run: Run) -> None:
+def test_ids_of_a_message_stay_readable(run: Run) -> None:
     message_id, sid = str(uuid4()), "SM" + "0" * 32
     structlog.get_logger("app.somewhere").info(
         "found", message_id=message_id, message_sid=sid, account_sid=ACCOUNT, code=30005, none=None
@@ -222,13 +222,13 @@ def test_what_is_needed_to_find_a_message_stays_readable(run: Run) -> None:
     assert line["timestamp"].endswith("Z")
 
 
-def test_a_line_that_holds_line_breaks_is_one_line(run: Run) -> None:
+def test_text_with_line_breaks_is_one_line(run: Run) -> None:
     structlog.get_logger("app.somewhere").info("first\nsecond", note="a\r\nb\u2028c")
     assert run.log.getvalue().count("\n") == len(run.lines())
     assert run.lines()[-1]["event"] == "first\nsecond"
 
 
-def test_libraries_are_heard_from_warnings_on(run: Run) -> None:
+def test_libraries_are_logged_from_warnings_on(run: Run) -> None:
     run.gateway.send(run.tenant)
     loud = {line["logger"] for line in run.lines() if line["level"] in {"debug", "info"}}
     assert loud

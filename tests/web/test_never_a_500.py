@@ -147,7 +147,7 @@ def requests_to(
             return path, {"json": body, "headers": {name: value}}
 
 
-def test_no_parameter_or_field_of_the_api_makes_a_500(owned: Served) -> None:
+def test_no_parameter_or_field_of_the_api_causes_a_500(owned: Served) -> None:
     """Breaks when a text is not looked through: leave `_unstorable` out of `load`."""
     broken = [found for endpoint in API for found in _defects_of_api(owned, endpoint)]
     assert broken == []
@@ -167,7 +167,7 @@ def _defects_of_api(served: Served, endpoint: Endpoint) -> list[tuple[str, str, 
     return found
 
 
-def test_no_generated_request_of_the_description_makes_a_500(owned: Served) -> None:
+def test_no_generated_request_of_the_description_causes_a_500(owned: Served) -> None:
     description = owned.gateway.get("/openapi.json").get_json()
     ids = ids_of(owned.tenant)
     everything = operations(owned, description)
@@ -226,7 +226,7 @@ FIELDS = sorted(
 )
 
 
-def test_no_field_or_parameter_of_the_console_makes_a_500(owned: Served) -> None:
+def test_no_field_or_parameter_of_the_console_causes_a_500(owned: Served) -> None:
     key, broken = owned.tenant.keys[Role.OWNER], []
     console_client = signed_in(owned.gateway, key)
     for endpoint in CONSOLE:
@@ -268,7 +268,7 @@ CALLBACK_FIELDS = [
 ]
 
 
-def test_no_signed_callback_makes_a_500(owned: Served) -> None:
+def test_no_signed_callback_causes_a_500(owned: Served) -> None:
     broken: list[tuple[str, list[tuple[str, str]], int]] = []
     message_id, sid = str(ids_of(owned.tenant)["message_id"]), "SM" + "a" * 32
     usual = {"AccountSid": ACCOUNT, "MessageSid": sid, "Body": "STOP"}
@@ -320,7 +320,7 @@ ANSWER = st.one_of(
 )
 
 
-def test_no_answer_of_the_provider_makes_a_500(owned: Served) -> None:
+def test_no_answer_of_the_provider_causes_a_500(owned: Served) -> None:
     """Also not for those who ask: each shape is an answer, or the provider could not be asked."""
     twilio = owned.gateway.twilio
     broken: list[tuple[str, int, str]] = []

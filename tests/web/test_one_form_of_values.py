@@ -135,7 +135,7 @@ def test_a_text_without_a_visible_character_is_no_message(served: Served) -> Non
 
 
 @pytest.mark.parametrize("character", ["\\u0000", "\\ud800"])
-def test_what_cannot_be_stored_is_refused_at_its_field(served: Served, character: str) -> None:
+def test_unstorable_text_is_refused_at_its_field(served: Served, character: str) -> None:
     """Breaks when only some fields look for it: leave `_unstorable` out of `load`."""
     text = f'"a{character}"'
     for path, body, place in (

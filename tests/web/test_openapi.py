@@ -124,7 +124,7 @@ def test_every_route_but_pages_is_described_and_nothing_else(
     assert described == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
 
 
-def test_what_is_not_described_is_for_people() -> None:
+def test_undescribed_routes_are_pages() -> None:
     assert all(endpoint.path.startswith(("/assets/", "/console")) for endpoint in PAGES)
 
 
@@ -141,7 +141,7 @@ def test_every_operation_has_a_name_of_its_own_a_summary_and_its_access_rule(
 
 
 @each("endpoint", ENDPOINTS, ids=name)
-def test_every_operation_tells_its_key_its_parameters_its_body_and_its_errors(
+def test_every_operation_describes_its_key_parameters_body_and_errors(
     document: dict[str, Any], endpoint: Endpoint
 ) -> None:
     operation = operation_of(document, endpoint)
@@ -170,7 +170,7 @@ def test_a_body_may_have_no_unknown_field_and_an_answer_may_grow(
 
 
 @each("endpoint", [e for e in ENDPOINTS if (e.method, e.path) in RECIPES], ids=name)
-def test_what_a_route_answers_is_what_the_description_tells(
+def test_answers_match_the_description(
     served: Served, checked: dict[str, Any], endpoint: Endpoint
 ) -> None:
     recipe, tenant = RECIPES[endpoint.method, endpoint.path], served.tenant
@@ -202,7 +202,7 @@ def test_what_a_route_answers_is_what_the_description_tells(
     assert recipe.status in statuses
 
 
-def test_the_life_of_a_message_is_what_the_description_tells(
+def test_answers_during_a_messages_life_match_the_description(
     served: Served, checked: dict[str, Any]
 ) -> None:
     by_name = {name(endpoint): endpoint for endpoint in ENDPOINTS}

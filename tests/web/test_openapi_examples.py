@@ -74,9 +74,7 @@ def test_every_document_has_an_example_and_each_fits_its_schema(endpoint: Endpoi
 
 
 @EACH
-def test_the_example_of_a_body_is_one_that_the_route_takes(
-    served: Served, endpoint: Endpoint
-) -> None:
+def test_route_accepts_the_example_of_its_body(served: Served, endpoint: Endpoint) -> None:
     if endpoint.body is None:
         return
     example = operation_of(endpoint)["requestBody"]["content"][JSON]["example"]

@@ -112,7 +112,7 @@ def test_it_is_not_ready_at_another_revision_than_its_own(
     assert answer.get_json()["schema"] == {"found": "9999", "wanted": latest_revision()}
 
 
-def test_a_host_with_other_secrets_is_not_ready_and_says_which(
+def test_host_with_other_secrets_is_not_ready_and_names_them(
     gateway: Gateway, database: Database, cipher: Cipher, tmp_path: Path
 ) -> None:
     """Break: leave `differing` out of the answer of `readyz`."""

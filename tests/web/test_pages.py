@@ -89,7 +89,7 @@ def test_a_list_that_ends_with_a_full_page_has_no_next_one(
 
 
 @EACH_LIST
-def test_what_is_added_while_a_list_is_read_shifts_nothing(
+def test_rows_added_between_pages_shift_nothing(
     served: Served, tenant: Tenant, listed: Listed
 ) -> None:
     everything = fill(served, tenant, listed, 4)

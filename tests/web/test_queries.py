@@ -34,7 +34,7 @@ def test_a_wrong_limit_is_named(served: Served, path: str, value: str) -> None:
 @pytest.mark.one_engine
 @each("path", LISTS)
 @each("value", ["1", "20", "100"])
-def test_a_limit_from_1_to_100_is_taken(served: Served, path: str, value: str) -> None:
+def test_limit_from_1_to_100_is_accepted(served: Served, path: str, value: str) -> None:
     assert problems(served, path, f"limit={value}") == {}
 
 
@@ -88,7 +88,7 @@ def test_a_wrong_filter_is_named(served: Served, path: str, name: str, value: st
     assert all(found[f"$.{name}"])
 
 
-def test_every_wrong_parameter_is_told_at_once(served: Served) -> None:
+def test_every_wrong_parameter_is_reported(served: Served) -> None:
     wrong = {name: value for path, name, value in WRONG if path == "/v1/sms"} | {"limit": "0"}
     assert problems(served, "/v1/sms", urlencode(wrong)).keys() == {f"$.{name}" for name in wrong}
 
@@ -122,7 +122,7 @@ _NAMES = st.sampled_from(
         max_size=4,
     )
 )
-def test_whatever_is_asked_of_a_list_the_answer_is_no_5xx(
+def test_any_query_of_a_list_answers_no_5xx(
     served: Served, path: str, pairs: list[tuple[str, str]]
 ) -> None:
     try:

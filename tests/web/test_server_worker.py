@@ -63,7 +63,7 @@ def test_request_that_ends_runs_one_of_the_waiting_ones_again() -> None:
     assert worker.ran == free
 
 
-def test_request_that_waited_too_long_runs_a_last_time_whatever_is_free() -> None:
+def test_request_that_waited_too_long_runs_a_last_time() -> None:
     late = [_connection(condition=lambda: False, deadline=time.monotonic() - 1) for _ in range(3)]
     worker = _Worker(late)
     worker._run_waiting(0)

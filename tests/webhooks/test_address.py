@@ -36,7 +36,7 @@ PLAIN = Target("http", "localhost", 80, "/")
         ),
     ],
 )
-def test_an_https_url_is_taken_apart(url: str, target: Target, host_header: str) -> None:
+def test_https_url_is_parsed(url: str, target: Target, host_header: str) -> None:
     assert read_url(url, allow_loopback=False) == target
     assert target.authority == host_header
 
@@ -86,13 +86,13 @@ LOOPBACK = [
 
 @each("allow_loopback", [False, True])
 @each("url", REFUSED)
-def test_what_is_no_public_https_url_is_refused(url: str, allow_loopback: bool) -> None:
+def test_other_url_than_public_https_is_refused(url: str, allow_loopback: bool) -> None:
     with pytest.raises(UrlRefused, match=r"^Must .*\.$"):
         read_url(url, allow_loopback=allow_loopback)
 
 
 @each("url", LOOPBACK)
-def test_loopback_is_an_address_only_where_the_setting_says_so(url: str) -> None:
+def test_loopback_is_a_valid_address_only_with_the_setting(url: str) -> None:
     read_url(url, allow_loopback=True)
     with pytest.raises(UrlRefused):
         read_url(url, allow_loopback=False)
@@ -146,7 +146,7 @@ def test_private_local_reserved_and_metadata_addresses_are_never_reached(
 
 
 @each("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
-def test_loopback_is_reached_only_where_the_setting_says_so(address: str) -> None:
+def test_loopback_is_reached_only_with_the_setting(address: str) -> None:
     assert not may_reach(address, TLS, allow_loopback=False)
     assert may_reach(address, TLS, allow_loopback=True)
 

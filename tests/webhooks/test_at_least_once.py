@@ -51,7 +51,7 @@ def test_a_worker_that_dies_before_it_posts_leaves_the_delivery_to_another(waiti
     assert waiting.delivery()["state"] == DeliveryState.DELIVERED
 
 
-def test_a_worker_that_dies_after_it_posted_makes_it_twice_under_one_id(waiting: Hooks) -> None:
+def test_worker_that_dies_after_posting_delivers_twice_with_one_id(waiting: Hooks) -> None:
     (due,) = waiting.claim()
     waiting.worker()._post(due, waiting.clock.at)
     waiting.clock.at += DELIVERY_LEASE
@@ -106,7 +106,7 @@ def test_a_late_failure_leaves_the_claim_of_another_alone(waiting: Hooks) -> Non
     assert waiting.delivery()["due_at"] == again.leased_until
 
 
-def test_what_was_deleted_meanwhile_is_not_written_to(waiting: Hooks) -> None:
+def test_rows_deleted_during_the_post_are_not_written(waiting: Hooks) -> None:
     (due,) = waiting.claim()
     with waiting.factory.database.writing() as c:
         c.execute(webhook_endpoints.delete())
@@ -115,7 +115,7 @@ def test_what_was_deleted_meanwhile_is_not_written_to(waiting: Hooks) -> None:
     assert waiting.attempts() == []
 
 
-def test_what_is_claimed_is_nobody_elses(waiting: Hooks) -> None:
+def test_claimed_delivery_is_not_claimed_again(waiting: Hooks) -> None:
     assert len(waiting.claim()) == 1
     assert waiting.claim() == []
 

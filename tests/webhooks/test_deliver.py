@@ -180,7 +180,7 @@ def test_a_receiver_that_fails_is_tried_by_the_schedule_and_then_no_more(
     ],
     ids=str,
 )
-def test_whatever_is_no_success_is_tried_again(
+def test_every_failure_is_tried_again(
     hooks: Hooks, tenant: Tenant, action: Any, status: int | None, failure: str | None
 ) -> None:
     """Breaks when a redirect counts as an answer: `is_success` up to 400."""
@@ -278,7 +278,7 @@ def test_a_defect_in_one_delivery_does_not_stop_the_others(hooks: Hooks, tenant:
     assert "a secret text" not in str(lines)
 
 
-def test_what_cannot_be_written_down_keeps_nothing_else_from_it(
+def test_unstorable_result_does_not_affect_others(
     hooks: Hooks, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One outcome is lost with the database; the rest of the batch is noted, and the loss told."""

@@ -157,7 +157,9 @@ def test_nothing_is_replayed_to_a_disabled_endpoint(
     assert len(hooks.deliveries()) == 1
 
 
-def test_what_is_shown_holds_no_number(hooks: Hooks, gateway: Gateway, tenant: Tenant) -> None:
+def test_listed_deliveries_contain_no_number(
+    hooks: Hooks, gateway: Gateway, tenant: Tenant
+) -> None:
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id, to_number=US_NUMBER)
     hooks.drain()

@@ -16,7 +16,7 @@ DEAD = "https://dead.example.com/"
 ALIVE = "https://alive.example.com/"
 
 
-def test_410_disables_at_once_and_says_why(hooks: Hooks, tenant: Tenant) -> None:
+def test_410_disables_immediately_with_a_reason(hooks: Hooks, tenant: Tenant) -> None:
     """Breaks when `is_gone` is not looked at."""
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     other = hooks.endpoint(tenant.workspace_id, url=ALIVE)
@@ -75,7 +75,7 @@ def test_after_five_days_of_failures_alone_an_endpoint_is_disabled(
     assert {one["due_at"] for one in hooks.deliveries()} == {None}
 
 
-def test_one_success_in_between_starts_the_count_anew(hooks: Hooks, tenant: Tenant) -> None:
+def test_success_in_between_restarts_the_count(hooks: Hooks, tenant: Tenant) -> None:
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     fail_daily(hooks, tenant, days=4)
     hooks.sender.script = [Reply(200)]
@@ -104,7 +104,7 @@ def test_a_failure_long_ago_does_not_count_towards_the_five_days(
     assert (row["active"], row["first_failed_at"]) == (True, hooks.clock.at)
 
 
-def test_nobody_is_disabled_for_a_fault_of_ours(hooks: Hooks, tenant: Tenant) -> None:
+def test_internal_error_disables_no_endpoint(hooks: Hooks, tenant: Tenant) -> None:
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.sender.otherwise = RuntimeError()
     for _ in range(7):
@@ -137,7 +137,7 @@ def test_every_queue_has_its_turn() -> None:
     assert round_robin([], 10) == []
 
 
-def test_nobody_waits_behind_the_long_queue_of_another(hooks: Hooks, tenant: Tenant) -> None:
+def test_long_queue_of_one_endpoint_delays_no_other(hooks: Hooks, tenant: Tenant) -> None:
     """Breaks when the oldest are chosen first, whosever they are."""
     queue(hooks, tenant, DEAD, 3 * DELIVERY_BATCH)
     queue(hooks, tenant, ALIVE, 1)
@@ -167,7 +167,7 @@ def test_those_that_fail_take_turns_however_long_their_queues(hooks: Hooks, tena
     assert tried == [f"https://{place}.example.com/" for place in range(4)]
 
 
-def test_each_lane_takes_its_own(hooks: Hooks, tenant: Tenant) -> None:
+def test_each_lane_claims_its_own_deliveries(hooks: Hooks, tenant: Tenant) -> None:
     queue(hooks, tenant, DEAD, 5, first_failed_at=hooks.clock.at, last_failed_at=hooks.clock.at)
     queue(hooks, tenant, ALIVE, 3)
     assert urls_of_a_claim(hooks, DeliveryLane.HEALTHY) == [ALIVE] * 3

@@ -96,7 +96,7 @@ def test_a_new_endpoint_is_active_and_shows_its_secret_once(api: Api) -> None:
     assert api.actions() == [("webhook_endpoint.created", made["id"], None)]
 
 
-def test_the_stored_secret_is_sealed_for_its_row(api: Api) -> None:
+def test_stored_secret_is_encrypted_for_its_row(api: Api) -> None:
     made = api.create()
     stored = api.row(made)["secret"]
     assert made["secret"] not in stored
@@ -130,13 +130,13 @@ def test_no_secret_is_made_twice(api: Api) -> None:
         ({"url": 5, "events": ["sms.sent"]}, {"$.url": ["Not a valid string."]}),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_all_at_once(api: Api, body: Any, problems: Any) -> None:
+def test_all_problems_are_reported_together(api: Api, body: Any, problems: Any) -> None:
     assert api.problems("POST", "", body) == problems
     assert api.hooks.factory.rows(webhook_endpoints) == []
     assert api.actions() == []
 
 
-def test_loopback_may_be_an_endpoint_where_the_setting_says_so(
+def test_loopback_may_be_an_endpoint_with_the_setting(
     api: Api, database: Database, cipher: Cipher, tmp_path: Path
 ) -> None:
     gateway = open_gateway(database, cipher, tmp_path, webhook_allow_loopback=True)
@@ -199,7 +199,7 @@ def test_a_change_changes_what_it_names_and_nothing_else(api: Api) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"active": True}, {"url": HOOK}, {"events": ["sms.failed", "sms.delivered"]}]
 )
-def test_what_is_so_already_changes_nothing(api: Api, body: Any) -> None:
+def test_equal_values_change_nothing(api: Api, body: Any) -> None:
     made = api.create()
     api.hooks.clock.advance(60)
     answer = api.ask("PATCH", made["id"], body)
@@ -247,7 +247,7 @@ def test_switched_off_by_hand_stops_what_waits_and_can_be_switched_on_again(api:
     ]
 
 
-def test_a_deleted_endpoint_takes_its_deliveries_along(api: Api) -> None:
+def test_deleting_an_endpoint_deletes_its_deliveries(api: Api) -> None:
     made, other = api.create(), api.create(url="https://other.example.com/")
     api.hooks.event(api.tenant.workspace_id)
     api.hooks.sender.otherwise = Reply(500)

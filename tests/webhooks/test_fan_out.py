@@ -53,14 +53,14 @@ def test_an_event_is_fanned_out_once(hooks: Hooks, tenant: Tenant) -> None:
     assert hooks.events()[0]["fanned_out_at"] == hooks.clock.at
 
 
-def test_an_event_that_nobody_wants_is_done_with(hooks: Hooks, tenant: Tenant) -> None:
+def test_event_without_subscribers_is_finished(hooks: Hooks, tenant: Tenant) -> None:
     hooks.endpoint(tenant.workspace_id, events=["destination.drift"])
     hooks.event(tenant.workspace_id)
     assert (_fan_out(hooks), _fan_out(hooks)) == (1, 0)
     assert hooks.deliveries() == []
 
 
-def test_what_was_disabled_meanwhile_gets_nothing(hooks: Hooks, tenant: Tenant) -> None:
+def test_endpoint_disabled_before_the_fan_out_gets_nothing(hooks: Hooks, tenant: Tenant) -> None:
     endpoint_id = hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id)
     hooks.factory.set(webhook_endpoints, endpoint_id, active=False)
@@ -68,7 +68,7 @@ def test_what_was_disabled_meanwhile_gets_nothing(hooks: Hooks, tenant: Tenant) 
     assert hooks.deliveries() == []
 
 
-def test_a_long_queue_is_taken_in_batches(hooks: Hooks, tenant: Tenant) -> None:
+def test_long_queue_is_processed_in_batches(hooks: Hooks, tenant: Tenant) -> None:
     hooks.endpoint(tenant.workspace_id)
     for _ in range(3):
         hooks.event(tenant.workspace_id)
@@ -76,7 +76,7 @@ def test_a_long_queue_is_taken_in_batches(hooks: Hooks, tenant: Tenant) -> None:
     assert _fan_out(hooks) == 3
 
 
-def test_two_workers_at_once_make_no_delivery_twice(hooks: Hooks, tenant: Tenant) -> None:
+def test_concurrent_workers_create_no_delivery_twice(hooks: Hooks, tenant: Tenant) -> None:
     """Breaks on PostgreSQL without `with_for_update`."""
     hooks.endpoint(tenant.workspace_id)
     for _ in range(40):

@@ -17,7 +17,7 @@ def successes(hooks: Hooks, *endpoint_ids: UUID) -> dict[UUID, datetime]:
         return load_last_successes(connection, endpoint_ids)
 
 
-def test_the_last_event_taken_counts_for_its_endpoint_alone(hooks: Hooks) -> None:
+def test_last_success_counts_for_its_endpoint_only(hooks: Hooks) -> None:
     tenant = hooks.factory.tenant(hooks.factory.organization())
     good = hooks.endpoint(tenant.workspace_id)
     bad = hooks.endpoint(tenant.workspace_id, url=HOOK + "/bad")

@@ -118,7 +118,7 @@ def postgres_hooks(fresh_postgres_url: str, cipher: Any) -> Iterator[Hooks]:
     ],
     ids=lambda facts: facts.get("status", "pending"),
 )
-def test_a_statement_says_of_a_message_what_a_row_says(
+def test_statement_and_row_give_the_same_event_data(
     postgres_hooks: Hooks, facts: dict[str, Any]
 ) -> None:
     """The same fields, values and forms as on SQLite, and never the text of the message."""

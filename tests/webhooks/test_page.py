@@ -45,7 +45,7 @@ def receivers() -> list[Receive]:
 
 
 @pytest.mark.parametrize("receive", receivers(), ids=["with the library", "without it"])
-def test_the_code_of_the_page_takes_what_we_sign_and_nothing_else(receive: Receive) -> None:
+def test_documented_code_accepts_only_our_signatures(receive: Receive) -> None:
     clock, secret, older = ManualClock(), mint_secret(), mint_secret()
     headers = signed_headers([secret, older], UUID(int=1), clock.at, BODY)
     with freeze_time(clock.at):

@@ -39,7 +39,7 @@ def test_jitter_is_a_tenth_to_either_side(attempts: int, chance: float) -> None:
     assert SECONDS[attempts - 1] * 0.9 - 0.001 <= delay <= SECONDS[attempts - 1] * 1.1 + 0.001
 
 
-def test_two_workers_with_other_luck_do_not_come_at_once() -> None:
+def test_delays_vary_by_chance() -> None:
     assert next_attempt_at(2, NOW, 0.0) == NOW + timedelta(seconds=270)
     assert next_attempt_at(2, NOW, 1.0) == NOW + timedelta(seconds=330)
 
@@ -58,7 +58,7 @@ def test_a_receiver_may_ask_for_more_time_than_the_schedule(
     assert next_attempt_at(1, NOW, 0.5, asked) == NOW + timedelta(seconds=seconds)
 
 
-def test_what_was_asked_for_is_never_undercut_by_luck() -> None:
+def test_retry_after_is_never_shortened_by_chance() -> None:
     assert next_attempt_at(1, NOW, 0.0, timedelta(seconds=60)) == NOW + timedelta(seconds=60)
 
 

@@ -79,7 +79,7 @@ def test_a_redirect_is_not_followed(receiver: Loopback, status: int) -> None:
     assert receiver.connections == 1
 
 
-def test_a_receiver_that_says_nothing_is_given_up_in_time(receiver: Loopback) -> None:
+def test_silent_receiver_is_given_up_in_time(receiver: Loopback) -> None:
     """Breaks when a `TimeoutError` is taken for any other error: leave its `except` out of `post`."""
     receiver.script = [hang]
     assert failure_of(sender(seconds=SHORT), receiver.url) is Failure.TIMEOUT
@@ -161,7 +161,7 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_where_nobody_listens_nothing_is_connected() -> None:
+def test_closed_port_is_not_connected() -> None:
     url = f"https://{NAME}:{closed_port()}/"
     assert failure_of(sender(LOOPBACK), url) is Failure.NOT_CONNECTED
     assert failure_of(sender("127.0.0.2", LOOPBACK), url) is Failure.NOT_CONNECTED
@@ -213,7 +213,7 @@ def test_a_name_of_a_private_address_is_refused(
     assert tried == []
 
 
-def test_loopback_is_refused_unless_the_setting_says_so(receiver: Loopback) -> None:
+def test_loopback_is_refused_by_default(receiver: Loopback) -> None:
     by = HttpSender()
     assert failure_of(by, receiver.url) is Failure.ADDRESS_REFUSED
     assert failure_of(by, receiver.url.replace("http:", "https:")) is Failure.ADDRESS_REFUSED
@@ -287,14 +287,14 @@ def test_a_certificate_for_another_name_is_refused(certified: Callable[..., Any]
         assert server.requests == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(certified: Callable[..., Any]) -> None:
+def test_untrusted_certificate_is_refused(certified: Callable[..., Any]) -> None:
     with Loopback(tls=certified(NAME).server) as server:
         url = server.url.replace(LOOPBACK, NAME)
         assert failure_of(sender(LOOPBACK), url) is Failure.TLS
         assert server.requests == []
 
 
-def test_a_server_that_speaks_no_tls_is_a_failure_of_tls() -> None:
+def test_server_without_tls_is_a_tls_failure() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
 
         def speak() -> None:

@@ -21,11 +21,11 @@ def load(instance: Path, **given: str) -> Settings:
 @pytest.mark.parametrize(
     ("given", "allowed"), [("", False), ("false", False), ("true", True), ("True", True)]
 )
-def test_it_is_off_unless_it_is_said_to_be_on(tmp_path: Path, given: str, allowed: bool) -> None:
+def test_it_is_on_only_for_true(tmp_path: Path, given: str, allowed: bool) -> None:
     assert load(tmp_path, **{NAME: given}).webhook_allow_loopback is allowed
 
 
-def test_it_is_off_where_nothing_is_said(tmp_path: Path) -> None:
+def test_it_is_off_by_default(tmp_path: Path) -> None:
     assert load(tmp_path).webhook_allow_loopback is False
 
 
@@ -37,6 +37,6 @@ def test_anything_else_is_a_problem(tmp_path: Path, given: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["true", '"true"'])
-def test_it_may_stand_in_the_file(tmp_path: Path, line: str) -> None:
+def test_it_may_be_set_in_the_file(tmp_path: Path, line: str) -> None:
     (tmp_path / "config.toml").write_text(f"webhook_allow_loopback = {line}\n")
     assert load(tmp_path).webhook_allow_loopback is True

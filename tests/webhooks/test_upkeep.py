@@ -60,7 +60,7 @@ def test_a_long_past_goes_in_batches(hooks: Hooks, tenant: Tenant) -> None:
     assert hooks.events() == []
 
 
-def test_a_secret_whose_day_is_over_is_forgotten(hooks: Hooks, tenant: Tenant) -> None:
+def test_expired_secret_is_deleted(hooks: Hooks, tenant: Tenant) -> None:
     now = hooks.clock.at
     over = hooks.endpoint(tenant.workspace_id, previous_secret="x", previous_secret_until=now)
     live = hooks.endpoint(
@@ -71,9 +71,7 @@ def test_a_secret_whose_day_is_over_is_forgotten(hooks: Hooks, tenant: Tenant) -
     assert hooks.endpoint_row(live)["previous_secret"] == "y"
 
 
-def test_a_number_is_forgotten_on_request_with_all_that_names_it(
-    hooks: Hooks, tenant: Tenant
-) -> None:
+def test_number_is_erased_on_request_with_its_events(hooks: Hooks, tenant: Tenant) -> None:
     hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id, to_number=US_NUMBER)
     hooks.event(tenant.workspace_id, to_number=US_NUMBER + "4")
@@ -109,7 +107,7 @@ def sealed_with(cipher: Cipher, hooks: Hooks, tenant: Tenant, **more: Any) -> tu
     return endpoint_id, secret
 
 
-def test_every_secret_is_sealed_anew_with_the_first_key(
+def test_every_secret_is_reencrypted_with_the_first_key(
     hooks: Hooks, tenant: Tenant, keys: tuple[str, str]
 ) -> None:
     old, new = keys

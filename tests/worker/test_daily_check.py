@@ -58,7 +58,7 @@ def endpoint(gateway: Gateway, tenant: Tenant) -> None:
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_drift_is_told_in_the_log_and_to_the_customer(
+def test_drift_is_logged_and_sent_to_the_customer(
     daily: DailyCheck, geo: FakeGeo, factory: Factory, tenant: Tenant
 ) -> None:
     geo.permits[ACCOUNT] = permits(US=False)
@@ -71,7 +71,7 @@ def test_drift_is_told_in_the_log_and_to_the_customer(
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_what_stays_different_is_told_to_the_customer_once(
+def test_unchanged_drift_is_sent_to_the_customer_once(
     daily: DailyCheck, geo: FakeGeo, factory: Factory, clock: ManualClock
 ) -> None:
     geo.permits[ACCOUNT] = permits(US=False)
@@ -91,7 +91,7 @@ def test_a_provider_that_cannot_be_asked_is_a_line_in_the_log(
     assert [line["event"] for line in lines] == ["geo_permissions_unknown"]
 
 
-def test_of_workers_that_run_at_once_one_checks(
+def test_one_of_concurrent_workers_checks(
     daily: DailyCheck, geo: FakeGeo, run_at_once: Callable[..., list[Any]]
 ) -> None:
     run_at_once(daily.run_once, 6)

@@ -183,7 +183,7 @@ def outcome(worker_setup: WorkerSetup, rivals: Rivals, applied: object) -> tuple
 KEPT = (True, "delivered", SID, [])
 
 
-def test_callback_is_applied_whatever_others_write_between_its_transactions(
+def test_callback_is_applied_despite_writes_between_its_transactions(
     worker_setup: WorkerSetup, rivals: Rivals
 ) -> None:
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, return None where nothing is reset."""
@@ -241,7 +241,7 @@ def test_callbacks_that_exchange_two_guesses_never_wait_for_each_other(
     assert found == {one: ("delivered", sid) for one, sid in truth.items()}
 
 
-def test_answer_is_kept_whatever_others_write_between_its_transactions(
+def test_answer_is_kept_despite_writes_between_its_transactions(
     worker_setup: WorkerSetup, rivals: Rivals
 ) -> None:
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, return None where nothing is reset."""
@@ -279,7 +279,7 @@ def test_answer_is_kept_whatever_others_write_between_its_transactions(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_callback_is_applied_whatever_others_commit_while_it_waits(
+def test_callback_is_applied_despite_commits_while_it_waits(
     worker_setup: WorkerSetup, rivals: Rivals
 ) -> None:
     """Break: in `app/messages/delivery/apply_report.py`, `_FITS`, leave out the condition on the source.

@@ -129,7 +129,7 @@ def test_signed_callback_outweighs_that_no_trace_was_found(worker_setup: WorkerS
     assert row(worker_setup, message_id)["errored_at"] is None
 
 
-def test_what_is_known_for_certain_is_not_taken_back(worker_setup: WorkerSetup) -> None:
+def test_certain_sid_is_not_taken_back(worker_setup: WorkerSetup) -> None:
     first = worker_setup.gateway.send(worker_setup.tenant).json
     second = worker_setup.gateway.send(worker_setup.tenant).json
     worker_setup.gateway.callback(second["id"], first["message_sid"], "failed")
@@ -201,7 +201,7 @@ def test_one_candidate_for_two_submissions_settles_neither(worker_setup: WorkerS
     assert ends(worker_setup, first, second) == [("failed", None), ("delivered", SID)]
 
 
-def test_other_submission_on_its_way_is_waited_for(worker_setup: WorkerSetup) -> None:
+def test_other_open_submission_is_waited_for(worker_setup: WorkerSetup) -> None:
     """Break: in `app/messages/reconciliation/matching.py`, `match`, leave out `CALL_LIMIT`."""
     first = worker_setup.unconfirmed()
     worker_setup.clock.advance(45)
@@ -290,7 +290,7 @@ def test_unclear_trace_keeps_a_message_pending(
         {"date_created": "Sat, 31 Jan 2026 12:10:00 +0000"},
     ],
 )
-def test_what_cannot_be_the_message_keeps_nothing_pending(
+def test_other_message_keeps_nothing_pending(
     worker_setup: WorkerSetup, changed: dict[str, Any]
 ) -> None:
     message_id = worker_setup.unconfirmed()
@@ -320,7 +320,7 @@ def test_text_that_twilio_changed_is_recognised(
 
 
 @pytest.mark.one_engine
-def test_text_that_only_ends_alike_is_not_taken_for_the_message(worker_setup: WorkerSetup) -> None:
+def test_text_with_only_the_same_end_does_not_match(worker_setup: WorkerSetup) -> None:
     message_id = worker_setup.unconfirmed(message="1234")
     created = at(worker_setup)
     worker_setup.clock.advance(60)
@@ -328,7 +328,7 @@ def test_text_that_only_ends_alike_is_not_taken_for_the_message(worker_setup: Wo
     assert ends(worker_setup, message_id) == [("pending", None)]
 
 
-def test_service_that_was_changed_meanwhile_hides_nothing(worker_setup: WorkerSetup) -> None:
+def test_service_changed_after_the_send_hides_nothing(worker_setup: WorkerSetup) -> None:
     """Break: in `app/messages/sending/send.py`, `_new_submission`, leave out the service."""
     message_id = worker_setup.unconfirmed()
     created = at(worker_setup)
@@ -387,7 +387,7 @@ def test_erased_number_is_kept_until_the_message_is_settled(
     assert US_NUMBER not in str(worker_setup.factory.rows(messages))
 
 
-def test_erased_number_is_forgotten_once_no_trace_was_found(worker_setup: WorkerSetup) -> None:
+def test_erased_number_is_deleted_once_no_trace_was_found(worker_setup: WorkerSetup) -> None:
     message_id = worker_setup.unconfirmed()
     erase(worker_setup)
     to_the_end(worker_setup)
@@ -397,7 +397,7 @@ def test_erased_number_is_forgotten_once_no_trace_was_found(worker_setup: Worker
 
 @pytest.mark.parametrize("forget", [erase, purge_all])
 @pytest.mark.parametrize("is_before", [True, False])
-def test_erased_number_is_forgotten_once_nothing_is_asked_any_more(
+def test_erased_number_is_deleted_once_nothing_is_asked_any_more(
     worker_setup: WorkerSetup, forget: Callable[[WorkerSetup], None], is_before: bool
 ) -> None:
     """Break: in `app/messages/reconciliation/claims.py`, `schedule`, or in `app/messages/retention/purge.py`, keep it."""
@@ -413,7 +413,7 @@ def test_erased_number_is_forgotten_once_nothing_is_asked_any_more(
     assert US_NUMBER not in str(found)
 
 
-def test_erased_number_is_forgotten_with_its_account(worker_setup: WorkerSetup) -> None:
+def test_erased_number_is_deleted_with_its_account(worker_setup: WorkerSetup) -> None:
     """Break: in `app/messages/reconciliation/claims.py`, `_load`, keep it for messages without an account."""
     worker_setup.unconfirmed()
     erase(worker_setup)
@@ -486,7 +486,7 @@ def test_two_workers_never_settle_two_messages_by_one_candidate(
     assert sids == [one["sid"] for one in found]
 
 
-def test_callbacks_and_workers_at_once_leave_every_sid_with_its_message(
+def test_concurrent_callbacks_and_workers_leave_every_sid_with_its_message(
     worker_setup: WorkerSetup, run_at_once: Callable[..., list[Any]]
 ) -> None:
     ids = []

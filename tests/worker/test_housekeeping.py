@@ -36,9 +36,7 @@ def sweep(database: Database, now: datetime) -> list[tuple[str, str]]:
     return [(line["event"], line.get("partition") or line["table"]) for line in lines]
 
 
-def test_an_hour_makes_the_months_and_takes_away_what_is_over(
-    database: Database, tenant: Tenant
-) -> None:
+def test_hourly_task_creates_months_and_purges(database: Database, tenant: Tenant) -> None:
     write_message(database, tenant, NOW)
     told = sweep(database, NOW + timedelta(days=500))
     with database.reading() as c:
@@ -50,7 +48,7 @@ def test_an_hour_makes_the_months_and_takes_away_what_is_over(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_a_table_in_use_is_told_and_left_for_the_next_hour(
+def test_table_in_use_is_logged_and_left_for_the_next_hour(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Purge, "__call__", lambda _: None)

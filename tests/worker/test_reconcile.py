@@ -36,7 +36,7 @@ def test_settling_never_creates_a_message(worker_setup: WorkerSetup) -> None:
     assert len(worker_setup.creates) == 1
 
 
-def test_a_submission_whose_process_died_is_settled_alike(worker_setup: WorkerSetup) -> None:
+def test_submission_of_a_dead_process_is_settled_too(worker_setup: WorkerSetup) -> None:
     def die(_: Any) -> Response:
         raise SystemExit
 
@@ -106,7 +106,7 @@ def test_without_a_trace_it_ends_as_failed_after_fifteen_minutes_with_one_event(
     assert worker_setup.round(listed()) == 0
 
 
-def test_a_provider_that_cannot_be_asked_has_not_said_that_there_is_no_trace(
+def test_provider_error_is_not_treated_as_not_found(
     worker_setup: WorkerSetup,
 ) -> None:
     message_id = worker_setup.unconfirmed()
@@ -169,7 +169,7 @@ def test_a_delivered_status_found_at_the_provider_ends_the_message(
     "answer",
     [refused(20404, 404), refused(20003, 401), Response(500, "<html>"), NotConfirmed("cut")],
 )
-def test_what_the_provider_cannot_say_changes_nothing_and_is_asked_again(
+def test_unclear_answer_changes_nothing_and_is_asked_again(
     worker_setup: WorkerSetup, answer: Any
 ) -> None:
     sent = worker_setup.gateway.send(worker_setup.tenant).json
@@ -238,7 +238,7 @@ def test_workers_that_race_for_due_messages_never_share_one(
     assert set(claimed) == everything
 
 
-def test_who_could_not_be_asked_is_asked_again_soon_even_at_the_last_time(
+def test_failed_check_is_repeated_soon_even_at_the_end(
     worker_setup: WorkerSetup,
 ) -> None:
     """Break: in `app/messages/reconciliation/reconcile.py`, `_try_again`, take `next_accepted_check`."""
@@ -274,7 +274,7 @@ def test_a_silent_account_is_left_alone_for_the_rest_of_a_round(worker_setup: Wo
     assert worker_setup.round(*[NotConnected("down")] * 6) == 6
 
 
-def test_one_message_that_twilio_chokes_on_does_not_stand_for_its_account(
+def test_failure_for_one_message_does_not_count_for_its_account(
     worker_setup: WorkerSetup,
 ) -> None:
     sent = [worker_setup.gateway.send(worker_setup.tenant).json for _ in range(3)]

@@ -49,7 +49,7 @@ def listen(worker_setup: WorkerSetup) -> None:
     assert worker_setup.gateway.post("/v1/webhook-endpoints", body, key=key).status_code == 201
 
 
-def test_what_left_no_trace_is_created_once_more_after_two_minutes(
+def test_message_without_a_trace_is_resent_after_two_minutes(
     worker_setup: WorkerSetup,
 ) -> None:
     message_id = worker_setup.unconfirmed()
@@ -106,7 +106,7 @@ def test_it_is_created_three_times_more_at_growing_distances_and_then_given_up(
 
 
 @pytest.mark.parametrize("found", [1, 2])
-def test_what_left_a_trace_is_never_created_again(worker_setup: WorkerSetup, found: int) -> None:
+def test_message_with_a_trace_is_never_resent(worker_setup: WorkerSetup, found: int) -> None:
     worker_setup.unconfirmed()
     worker_setup.clock.advance(200)
     worker_setup.round(
@@ -127,7 +127,7 @@ def test_what_left_a_trace_is_never_created_again(worker_setup: WorkerSetup, fou
         ({"date_created": LONG_BEFORE}, 2),
     ],
 )
-def test_whatever_may_be_its_trace_keeps_it_from_being_created_again(
+def test_possible_trace_prevents_a_resend(
     worker_setup: WorkerSetup, changed: dict[str, Any], creates: int
 ) -> None:
     """Break: in `app/messages/reconciliation/matching.py`, `may_be`, ask for the same text too."""
@@ -138,7 +138,7 @@ def test_whatever_may_be_its_trace_keeps_it_from_being_created_again(
     assert worker_setup.message(message_id)["status"] == "pending"
 
 
-def test_a_provider_that_could_not_be_asked_has_not_said_that_there_is_no_trace(
+def test_provider_error_is_not_treated_as_not_found(
     worker_setup: WorkerSetup,
 ) -> None:
     worker_setup.unconfirmed()
@@ -151,7 +151,7 @@ def test_a_provider_that_could_not_be_asked_has_not_said_that_there_is_no_trace(
     assert len(worker_setup.creates) == 2
 
 
-def test_a_worker_that_was_away_until_the_end_gives_up_and_does_not_resend(
+def test_worker_that_starts_after_the_end_does_not_resend(
     worker_setup: WorkerSetup,
 ) -> None:
     message_id = worker_setup.unconfirmed()
@@ -222,7 +222,7 @@ REFUSING = [
 
 
 @pytest.mark.parametrize("change", REFUSING, ids=lambda change: change.__name__)
-def test_what_would_be_refused_now_is_not_resent_and_is_looked_for_to_the_end(
+def test_message_that_would_be_refused_now_is_not_resent(
     worker_setup: WorkerSetup, change: Any
 ) -> None:
     message_id = worker_setup.unconfirmed()
@@ -242,9 +242,7 @@ def test_what_would_be_refused_now_is_not_resent_and_is_looked_for_to_the_end(
 @pytest.mark.parametrize(
     "change", [erased, not_wanted_any_more], ids=lambda change: change.__name__
 )
-def test_what_changes_while_the_provider_is_asked_counts(
-    worker_setup: WorkerSetup, change: Any
-) -> None:
+def test_changes_while_the_provider_is_asked_count(worker_setup: WorkerSetup, change: Any) -> None:
     worker_setup.unconfirmed()
     worker_setup.clock.advance(120)
 
@@ -408,7 +406,7 @@ def test_a_callback_during_a_resend_wins_over_every_other_outcome(
     assert row(worker_setup)["check_at"] is None
 
 
-def test_callback_of_the_first_creation_outweighs_a_resend_that_failed_at_once(
+def test_callback_of_the_first_creation_overrides_a_failed_resend(
     worker_setup: WorkerSetup,
 ) -> None:
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, leave out `has_ended`."""
@@ -426,7 +424,7 @@ def test_callback_of_the_first_creation_outweighs_a_resend_that_failed_at_once(
     assert (found["status"], found["message_sid"], found["error_code"]) == ("delivered", SID, None)
 
 
-def test_a_worker_that_dies_in_the_middle_has_tried_and_no_other_does_the_same_at_once(
+def test_resend_of_a_dying_worker_is_counted_and_not_repeated(
     worker_setup: WorkerSetup,
 ) -> None:
     message_id = worker_setup.unconfirmed()
@@ -471,7 +469,7 @@ def test_a_worker_that_lost_its_lease_does_not_resend(worker_setup: WorkerSetup)
     assert (len(worker_setup.creates), row(worker_setup)["resends"]) == (1, 0)
 
 
-def test_of_two_workers_that_look_at_once_one_resends(worker_setup: WorkerSetup) -> None:
+def test_one_of_two_concurrent_workers_resends(worker_setup: WorkerSetup) -> None:
     worker_setup.unconfirmed()
     worker_setup.clock.advance(120)
     second = another_reconcile(worker_setup.factory, worker_setup.gateway, worker_setup.clock)

@@ -354,7 +354,7 @@ def test_value_that_cannot_be_read_is_not_written(
     ],
     ids=["20404", "empty", "page", "json", "404", "20405", "list"],
 )
-def test_only_twilios_own_code_says_that_a_message_does_not_exist(
+def test_only_twilios_own_code_means_that_a_message_does_not_exist(
     worker_setup: WorkerSetup, answer: Response, is_gone: bool
 ) -> None:
     """Break: in `app/providers/twilio/messages.py`, `fetch`, look at the status of the answer."""
@@ -382,7 +382,7 @@ def pages(*found: list[dict[str, Any]]) -> list[Response]:
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("scheduled_pages", [1, 7])
-def test_scheduled_messages_that_stand_first_do_not_end_the_reading(
+def test_scheduled_messages_at_the_top_do_not_end_the_reading(
     worker_setup: WorkerSetup, scheduled_pages: int
 ) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_listing`, count messages without DateSent."""
@@ -422,7 +422,7 @@ def test_list_is_read_over_its_pages_and_not_without_end(worker_setup: WorkerSet
 
 
 @pytest.mark.one_engine
-def test_message_that_stands_on_two_pages_is_one(worker_setup: WorkerSetup) -> None:
+def test_message_on_two_pages_is_one(worker_setup: WorkerSetup) -> None:
     """A message that is sent while the pages are read moves the others to the next page.
 
     Break: in `app/providers/twilio/messages.py`, `_listing`, keep each.
@@ -644,7 +644,7 @@ def test_claim_that_was_lost_is_not_asked_about(worker_setup: WorkerSetup) -> No
 
 
 @pytest.mark.parametrize("is_settled", [True, False])
-def test_message_of_a_forgotten_account_stays_as_it_is(
+def test_message_of_a_deleted_account_stays_unchanged(
     worker_setup: WorkerSetup, is_settled: bool
 ) -> None:
     """Break: in `app/messages/reconciliation/claims.py`, `_load`, note nothing for messages without an account."""

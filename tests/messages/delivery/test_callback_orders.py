@@ -105,7 +105,7 @@ def _events(gateway: Gateway, tenant: Tenant, message_id: str) -> list[tuple[Any
     late=st.lists(st.sampled_from(REPORTS), max_size=6),
     lost=st.booleans(),
 )
-def test_every_order_of_callbacks_ends_as_the_rule_says(
+def test_every_order_of_callbacks_follows_the_rule(
     gateway: Gateway, tenant: Tenant, early: list[Report], late: list[Report], lost: bool
 ) -> None:
     model = Model()

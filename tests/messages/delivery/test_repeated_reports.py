@@ -103,7 +103,7 @@ def test_a_repeat_is_counted_on_the_last_report_like_it(gateway: Gateway, tenant
     assert repeats == {("delivered", None): 0, ("failed", 30007): 3, ("sent", None): 4}
 
 
-def test_replays_at_once_are_bounded_and_all_counted(gateway: Gateway, tenant: Tenant) -> None:
+def test_concurrent_replays_are_bounded_and_all_counted(gateway: Gateway, tenant: Tenant) -> None:
     """Breaks when the events are counted by a subquery: its snapshot is older than the row's lock."""
     sent = gateway.send(tenant).json
     threads, each = 8, 25

@@ -95,7 +95,7 @@ def test_pages_follow_each_other_and_stay_stable_under_inserts(
     assert found == expected
 
 
-def test_what_exists_for_others_answers_as_what_exists_for_nobody(
+def test_foreign_object_answers_like_an_unknown_one(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")
@@ -131,7 +131,7 @@ def test_a_new_message_has_no_events(gateway: Gateway, tenant: Tenant) -> None:
     ],
 )
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_wrong_filters_are_named_at_once(
+def test_wrong_filters_are_reported_together(
     gateway: Gateway, tenant: Tenant, query: str, places: list[str]
 ) -> None:
     answer = _get(gateway, tenant, f"?{query}")

@@ -51,7 +51,7 @@ def test_a_month_goes_and_nothing_of_the_next(database: Database, tenant: Tenant
     assert expire(database, FEBRUARY + KEPT) == Expired()
 
 
-def test_what_was_reported_in_the_next_month_is_seen_no_longer_than_its_message(
+def test_events_of_the_next_month_are_not_visible_after_their_message(
     database: Database, tenant: Tenant
 ) -> None:
     old = write_message(database, tenant, FEBRUARY - MILLISECOND)

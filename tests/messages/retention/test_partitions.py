@@ -41,7 +41,7 @@ def test_months_are_made_ahead_and_once(database: Database) -> None:
     assert create_partitions(database, BORDER) == CreatedPartitions(named("2040_06"))
 
 
-def test_two_processes_at_once_make_each_month_once(database: Database) -> None:
+def test_concurrent_processes_create_each_month_once(database: Database) -> None:
     url = database.engine.url.render_as_string(hide_password=False)
     others = [Database(url, pool_size=1) for _ in range(4)]
     made = together([partial(create_partitions, one, JANUARY) for one in others])

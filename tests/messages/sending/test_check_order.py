@@ -186,9 +186,7 @@ def test_every_earlier_check_wins_over_every_later_one(factory: Factory, gateway
     assert found == expected
 
 
-def test_a_send_with_every_later_fault_at_once_names_the_earliest(
-    factory: Factory, gateway: Gateway
-) -> None:
+def test_send_with_several_faults_reports_the_first(factory: Factory, gateway: Gateway) -> None:
     organization_id = factory.organization()
     combinable = [c for c in CHECKS if c[0] not in {"number not real", "country not allowed"}]
     for place, (name, _, expected) in enumerate(combinable):

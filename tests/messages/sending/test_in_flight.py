@@ -19,7 +19,7 @@ def _take(stack: ExitStack, in_flight: InFlight, workspace: str) -> bool:
     ("places", "share"),
     [(1, 1), (2, 1), (3, 1), (4, 2), (8, 6), (12, 10), (16, 14), (17, 14), (28, 24), (124, 108)],
 )
-def test_workspace_takes_all_but_the_last_eighth(places: int, share: int) -> None:
+def test_workspace_uses_all_places_but_the_last_eighth(places: int, share: int) -> None:
     """Break: in `app/messages/sending/submit.py`, set `_share` to `places`."""
     in_flight = InFlight(places)
     with ExitStack() as stack:
@@ -30,7 +30,7 @@ def test_workspace_takes_all_but_the_last_eighth(places: int, share: int) -> Non
         assert others == [True] * (places - share) + [False] * share
 
 
-def test_all_places_are_taken_by_several_workspaces_and_never_more() -> None:
+def test_several_workspaces_use_all_places_and_never_more() -> None:
     in_flight = InFlight(16)
     with ExitStack() as stack:
         taken = [_take(stack, in_flight, f"workspace {i % 3}") for i in range(40)]

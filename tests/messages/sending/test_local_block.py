@@ -127,7 +127,7 @@ def test_a_workspace_that_inherits_is_decided_by_its_nearest_ancestor_with_a_pol
         assert gateway.send(tenant, to=BR_NUMBER).json["code"] == "DestinationBlocked"
 
 
-def test_a_workspace_that_inherits_from_nobody_reaches_nobody(
+def test_workspace_that_inherits_without_a_parent_is_blocked(
     gateway: Gateway, factory: Factory
 ) -> None:
     orphan = factory.tenant(factory.organization(), inherits=True)

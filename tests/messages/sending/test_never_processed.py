@@ -72,7 +72,7 @@ def test_after_3_seconds_the_client_is_asked_to_try_again(
     assert len(gateway.twilio.calls) == len(slept) + 1
 
 
-def test_what_was_never_processed_leaves_no_message_and_frees_the_idempotency_key(
+def test_unprocessed_send_leaves_no_message_and_frees_the_idempotency_key(
     gateway: Gateway, tenant: Tenant, factory: Factory, pace: FakePace
 ) -> None:
     gateway.twilio.script.append(Throttled(30.0))
@@ -108,7 +108,7 @@ def test_the_wait_that_the_provider_wants_is_kept_if_it_fits_into_3_seconds(
     assert pace.slept == pytest.approx(slept)
 
 
-def test_the_time_that_connecting_takes_counts() -> None:
+def test_time_of_connecting_counts() -> None:
     pace = FakePace()
 
     def connect_in_vain() -> None:

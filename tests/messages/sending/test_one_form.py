@@ -185,7 +185,7 @@ def test_refusal_by_the_provider_opts_out_the_canonical_number(
     assert numbers == {US_NUMBER, "+447400123456"}
 
 
-def test_block_of_a_number_holds_for_all_its_spellings(
+def test_block_of_a_number_applies_to_all_its_spellings(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     key = tenant.keys[Role.ADMIN]

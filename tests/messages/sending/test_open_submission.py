@@ -98,7 +98,7 @@ def test_an_open_submission_is_hidden_for_30_seconds_and_pending_afterwards(
 
 
 @pytest.mark.parametrize("die", DEATHS, ids=DEATH_IDS)
-def test_a_callback_with_its_id_settles_an_open_submission_at_once(
+def test_callback_with_its_id_settles_an_open_submission(
     timed_gateway: Gateway, tenant: Tenant, factory: Factory, clock: ManualClock, die: Any
 ) -> None:
     message_id, sid = die(timed_gateway, tenant, factory, clock), new_sid()
@@ -127,7 +127,7 @@ def test_nothing_is_sent_again_by_the_same_idempotency_key(
     assert len(timed_gateway.twilio.calls) == calls
 
 
-def test_a_provider_call_that_is_killed_gives_its_turn_back(
+def test_killed_provider_call_releases_its_place(
     timed_gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     for _ in range(8):  # more than the turns that there are

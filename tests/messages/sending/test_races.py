@@ -47,7 +47,7 @@ def _check_one_end(gateway: Gateway, tenant: Tenant, message_id: str, reports: i
     assert (message["errored_at"] is None) == (message["status"] == "delivered")
 
 
-def test_of_contradicting_callbacks_at_once_exactly_one_is_applied(
+def test_exactly_one_of_contradicting_concurrent_callbacks_is_applied(
     gateway: Gateway, tenant: Tenant
 ) -> None:
     for _ in range(5):
@@ -96,7 +96,7 @@ def _wait_until(is_so: Callable[[], bool]) -> None:
     raise TimeoutError
 
 
-def test_of_sends_with_one_idempotency_key_at_once_exactly_one_reaches_the_provider(
+def test_exactly_one_of_concurrent_sends_with_one_key_reaches_the_provider(
     gateway: Gateway, tenant: Tenant, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace_services(gateway, in_flight=InFlight(3 * THREADS))  # a place for each of them
@@ -162,7 +162,7 @@ class CallbackBeside:
         self.thread.join(PATIENCE_SECONDS)
 
 
-def test_a_callback_and_the_create_answer_at_once_lose_nothing(
+def test_concurrent_callback_and_create_answer_lose_nothing(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sids = [new_sid() for _ in range(5)]

@@ -110,7 +110,7 @@ def test_a_destination_that_twilio_blocks_leaves_no_message_and_no_text(
     assert refusal["use_case_id"] == tenant.use_case_id
 
 
-def test_a_callback_for_a_refused_send_makes_no_message_of_it(
+def test_callback_for_a_refused_send_creates_no_message(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     gateway.twilio.script.append(refused(21408))
@@ -135,7 +135,7 @@ def test_a_definite_refusal_frees_the_idempotency_key(
     assert len(gateway.twilio.calls) == 2
 
 
-def test_a_recipient_whom_twilio_knows_as_opted_out_goes_on_our_list(
+def test_recipient_opted_out_at_twilio_is_added_to_our_list(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     gateway.twilio.script.append(refused(21610))
@@ -208,7 +208,7 @@ def test_created_message_that_has_failed_already_is_the_mapped_refusal(
     assert gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER]).json["items"] == []
 
 
-def test_created_message_that_says_21610_adds_to_the_opt_out_list_and_frees_the_key(
+def test_created_message_with_21610_adds_to_the_opt_out_list_and_frees_the_key(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     gateway.twilio.script.append(accepted(status="failed", error_code=21610))
@@ -223,7 +223,7 @@ def test_created_message_that_says_21610_adds_to_the_opt_out_list_and_frees_the_
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("code", [None, 0, "", "none", -1, [], 2**40])
-def test_created_message_that_failed_without_a_code_is_asked_about_at_once(
+def test_created_message_that_failed_without_a_code_is_due_immediately(
     gateway: Gateway, tenant: Tenant, factory: Factory, code: Any
 ) -> None:
     gateway.twilio.script.append(accepted(status="failed", error_code=code))

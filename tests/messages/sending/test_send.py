@@ -88,7 +88,7 @@ def test_times_integers_and_the_sender_appear_as_delivery_reports_them(
     }
 
 
-def test_the_sender_is_named_at_once_when_the_provider_knows_it(
+def test_sender_is_in_the_answer_if_the_provider_returns_it(
     gateway: Gateway, tenant: Tenant
 ) -> None:
     gateway.twilio.script.append(accepted(**{"from": "+12025550177"}))

@@ -63,7 +63,7 @@ def test_a_key_belongs_to_the_workspace_shown(
     assert scopes == {tenant.workspace_id, sibling.workspace_id}
 
 
-def test_nothing_that_was_answered_elsewhere_is_told(
+def test_answers_to_other_principals_are_not_replayed(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")

@@ -133,7 +133,7 @@ def test_an_outcome_that_cannot_be_written_is_unconfirmed_and_its_callback_lands
     assert len(timed_gateway.twilio.calls) == 1
 
 
-def test_a_database_that_is_locked_after_the_call_makes_the_send_unconfirmed(
+def test_locked_database_after_the_call_makes_the_send_unconfirmed(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     held = []

@@ -110,7 +110,7 @@ def test_a_late_status_is_counted_in_the_hour_of_its_message(
     assert counted(factory) == {("2026-01-29", 20, "US"): (1, 0, 1, 0, 1)}
 
 
-def test_what_is_committed_a_little_after_its_id_was_minted_is_counted(
+def test_row_committed_after_its_id_was_minted_is_counted(
     factory: Factory, tenant: Tenant, counting: Counting
 ) -> None:
     old = write_message(factory.database, tenant, NOW - timedelta(hours=40))
@@ -173,7 +173,7 @@ def test_while_one_counts_another_does_not(
     assert len(counted(factory)) == 1
 
 
-def test_one_that_was_overtaken_stores_nothing(
+def test_worker_that_was_overtaken_stores_nothing(
     factory: Factory, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, counting: Counting
 ) -> None:
     message_id = write_message(factory.database, tenant, NOW)
@@ -195,7 +195,7 @@ def test_one_that_was_overtaken_stores_nothing(
     assert row["counted_until"] == NOW + timedelta(seconds=61)
 
 
-def test_many_workers_at_once_count_as_one(
+def test_concurrent_workers_count_as_one(
     factory: Factory, tenant: Tenant, counting: Counting
 ) -> None:
     write_messages(
@@ -239,7 +239,7 @@ def test_an_hour_in_which_nothing_changed_is_not_written(
     assert [one.split()[0] for one in changes] == ["DELETE"]  # of what is too old to be kept
 
 
-def test_old_counts_are_forgotten(factory: Factory, tenant: Tenant, counting: Counting) -> None:
+def test_old_counts_are_deleted(factory: Factory, tenant: Tenant, counting: Counting) -> None:
     write_message(factory.database, tenant, NOW)
     counting()
     counting.later(days=101)
