@@ -52,6 +52,7 @@ def _rows_of(
     if name == GuardName.DELIVERY:
         below = "no limit" if guard["below"] is None else f"below {guard['below']} %"
         text = f"{below}, baseline {guard['baseline']} %, minimum {guard['minimum']}"
+        text += ", counts converted" if "counts" in guard else ""
         yield (name, guard["mode"], text)
         return
     yield (name, guard["mode"], _limits_text(guard, auto))

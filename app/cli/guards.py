@@ -44,7 +44,7 @@ from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
 
-_OF_DELIVERY = ("below", "baseline", "minimum")
+_OF_DELIVERY = ("below", "baseline", "minimum", "counts")
 _LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
 
 

@@ -17,6 +17,7 @@ from app.guards.limits import (
     WINDOWS,
     AutoLimits,
     DeliveryGuard,
+    DeliverySign,
     GuardConfiguration,
     GuardMode,
     GuardName,
@@ -47,6 +48,7 @@ _NO_COUNT_OR_AUTO = (
 )
 _NO_MONEY = 'Must be a decimal text above 0, for example "25.00", or null for no limit.'
 _NO_PERCENT = f"Must be a whole number from 0 to {_MOST_PERCENT}."
+_NO_SIGN = f"Must be one of: {', '.join(DeliverySign)}."
 _NO_MINIMUM = f"Must be a whole number from 1 to {LARGEST_STORED}."
 
 
@@ -182,7 +184,7 @@ def _given_mode(given: object, path: str, problems: Problems) -> GuardMode:
 
 def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard) -> DeliveryGuard:
     fields = _object(given, path, problems)
-    _refuse_unknown(fields, {"mode", "below", "baseline", "minimum"}, path, problems)
+    _refuse_unknown(fields, {"mode", "below", "baseline", "minimum", "counts"}, path, problems)
 
     def number(name: str, least: int, most: int, text: str, before: int) -> int:
         found = fields.get(name, before)
@@ -203,7 +205,15 @@ def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard)
         below=below,
         baseline=number("baseline", 0, _MOST_PERCENT, _NO_PERCENT, base.baseline),
         minimum=number("minimum", 1, LARGEST_STORED, _NO_MINIMUM, base.minimum),
+        counts=_delivery_sign(fields.get("counts", base.counts), path, problems),
     )
+
+
+def _delivery_sign(given: object, path: str, problems: Problems) -> DeliverySign:
+    if isinstance(given, str) and given in set(DeliverySign):
+        return DeliverySign(given)
+    problems.add(f"{path}.counts", _NO_SIGN)
+    return DeliverySign.DELIVERED
 
 
 def _is_whole(value: object, least: int, most: int) -> bool:
@@ -228,14 +238,15 @@ def _refuse_unknown(
 def guards_json(guards: Guards) -> dict[str, Any]:
     """Write the guards of a workspace as the API shows them."""
     delivery = guards.delivery
-    return use_case_json(guards.by_name) | {
-        GuardName.DELIVERY.value: {
-            "mode": delivery.mode.value,
-            "below": delivery.below,
-            "baseline": delivery.baseline,
-            "minimum": delivery.minimum,
-        }
+    found = {
+        "mode": delivery.mode.value,
+        "below": delivery.below,
+        "baseline": delivery.baseline,
+        "minimum": delivery.minimum,
     }
+    if delivery.counts is not DeliverySign.DELIVERED:
+        found["counts"] = delivery.counts.value
+    return use_case_json(guards.by_name) | {GuardName.DELIVERY.value: found}
 
 
 def use_case_json(own: UseCaseGuards) -> dict[str, Any]:

@@ -7,7 +7,7 @@ hour holds too few ended messages, or the share has recovered.
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, select
@@ -16,38 +16,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.db.engine import Database
 from app.guards.alerts import AlertKind, Hit, clear_alerts, load_open, record_hit
 from app.guards.facts import Collapse, delivery_trip
-from app.guards.history import EndedMessages, MessageHistory
-from app.guards.limits import DeliveryGuard, GuardMode, range_of
+from app.guards.history import FEEDBACK_WITHIN, EndedMessages, MessageHistory
+from app.guards.limits import DeliveryGuard, DeliverySign
+from app.guards.shares import BASELINE, WINDOW, Share, values_of
 from app.guards.store import load_guards
 from app.guards.tables import alerts, guard_collapses
 from app.kernel.clock import Clock
 
-WINDOW = timedelta(hours=1)
-BASELINE = timedelta(days=15)
-_ALL = 100
 # The share of the days before changes slowly, and costs a look at all of their messages.
 _BASELINE_KEPT = timedelta(minutes=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """How many messages ended, and how many of them were delivered."""
-
-    ended: int
-    delivered: int
-
-    @property
-    def percent(self) -> int:
-        """Return the share delivered, rounded down; 0 of nothing."""
-        return self.delivered * _ALL // self.ended if self.ended else 0
-
-    def is_below(self, percent: int) -> bool:
-        """Say whether the share is below so many percent."""
-        return self.delivered * _ALL < percent * self.ended
-
-    def is_baseline(self, percent: int) -> bool:
-        """Say whether the share is high enough to compare with; 0 asks for nothing."""
-        return percent == 0 or (self.ended > 0 and not self.is_below(percent))
+# A sign and a range or country.
+_Key: TypeAlias = tuple[DeliverySign, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +36,14 @@ class WatchDelivery:
     database: Database
     clock: Clock
     history: MessageHistory
-    _baselines: dict[tuple[UUID, str], tuple[datetime, Share]] = field(default_factory=dict)
+    _baselines: dict[tuple[UUID, _Key], tuple[datetime, Share]] = field(default_factory=dict)
 
     def run_once(self) -> int:
         """Find what has collapsed and what has recovered."""
         now = self.clock.now()
-        shares: dict[UUID, dict[str, Share]] = defaultdict(dict)
+        shares: dict[UUID, dict[_Key, Share]] = defaultdict(dict)
         with self.database.reading() as connection:
-            for one in self.history.ended(connection, now - WINDOW):
+            for one in self.history.ended(connection, now - WINDOW, now - FEEDBACK_WITHIN):
                 _add(shares[one.workspace_id], one)
             collapsed = _load_collapsed(connection)
         for key, (until, _) in list(self._baselines.items()):
@@ -76,18 +55,16 @@ class WatchDelivery:
         return 0
 
     def _judge(
-        self, workspace_id: UUID, shares: dict[str, Share], before: set[str], now: datetime
+        self, workspace_id: UUID, shares: dict[_Key, Share], before: set[str], now: datetime
     ) -> None:
         with self.database.reading() as connection:
             guard = load_guards(connection, workspace_id).configuration.guards.delivery
             found = {
                 value: share
-                for value, share in shares.items()
-                if _is_low(share, guard)
-                and (
-                    value in before
-                    or self._had_baseline(connection, guard, (workspace_id, value), now)
-                )
+                for (counts, value), share in shares.items()
+                if counts is guard.counts
+                and share.is_low(guard)
+                and (value in before or self._had_baseline(connection, guard, workspace_id, value))
             }
         if not found and not before:
             return
@@ -99,30 +76,28 @@ class WatchDelivery:
             _recover(connection, workspace_id, before - found.keys(), found.keys(), now)
 
     def _had_baseline(
-        self, connection: Connection, guard: DeliveryGuard, key: tuple[UUID, str], now: datetime
+        self, connection: Connection, guard: DeliveryGuard, workspace_id: UUID, value: str
     ) -> bool:
         if guard.baseline == 0:
             return True
+        key = workspace_id, (guard.counts, value)
         if key not in self._baselines:
+            now = self.clock.now()
             period = now - WINDOW - BASELINE, now - WINDOW
-            found = Share(*self.history.ended_between(connection, *key, period))
+            found = self.history.ended_between(
+                connection, workspace_id, value, period, guard.counts
+            )
             self._baselines[key] = now + _BASELINE_KEPT, found
         return self._baselines[key][1].is_baseline(guard.baseline)
 
 
-def _is_low(share: Share, guard: DeliveryGuard) -> bool:
-    if guard.mode is GuardMode.OFF or guard.below is None:
-        return False
-    return share.ended >= guard.minimum and share.is_below(guard.below)
-
-
-def _add(shares: dict[str, Share], one: EndedMessages) -> None:
-    values = [one.country] if one.country else []
-    if one.number.startswith("+"):
-        values.append(range_of(one.number))
-    for value in values:
-        known = shares.get(value, Share(0, 0))
-        shares[value] = Share(known.ended + one.ended, known.delivered + one.delivered)
+def _add(shares: dict[_Key, Share], one: EndedMessages) -> None:
+    for value in values_of(one.number, one.country):
+        for counts in DeliverySign:
+            known, more = shares.get((counts, value), Share(0, 0)), one.share(counts)
+            shares[counts, value] = Share(
+                known.ended + more.ended, known.delivered + more.delivered
+            )
 
 
 def _load_collapsed(connection: Connection) -> dict[UUID, set[str]]:

@@ -17,9 +17,7 @@ from app.guards.limits import (
     DeliveryGuard,
     GuardedSend,
     GuardMode,
-    GuardName,
     Guards,
-    GuardScope,
     Trip,
     UseCaseGuards,
     Watch,
@@ -27,6 +25,7 @@ from app.guards.limits import (
     range_of,
     watches_of,
 )
+from app.guards.shares import delivery_watch
 
 # What the worker has not confirmed for so long counts no more: an hour holds nothing older.
 COLLAPSE_LASTS = timedelta(hours=1)
@@ -87,15 +86,7 @@ class GuardFacts:
 
 def delivery_trip(guard: DeliveryGuard, workspace_id: UUID, collapse: Collapse) -> Trip:
     """Return the trip of the guard `delivery` for a collapsed range or country."""
-    watch = Watch(
-        guard=GuardName.DELIVERY,
-        scope=GuardScope.WORKSPACE,
-        scope_id=workspace_id,
-        value=collapse.value,
-        mode=guard.mode,
-        amount=0,
-        limits={},
-    )
+    watch = delivery_watch(guard, workspace_id, collapse.value)
     return Trip(watch, Window.HOUR, guard.below or 0, collapse.share, None)
 
 

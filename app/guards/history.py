@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from app.db.engine import Database
+from app.guards.limits import DeliverySign
+from app.guards.shares import Share
 
+# A message without feedback counts as not converted so long after its end.
+FEEDBACK_WITHIN = timedelta(minutes=10)
 Period: TypeAlias = tuple[datetime, datetime]
 
 
@@ -33,17 +37,32 @@ class PastMessage:
     country: str
     use_case_id: UUID
     segments: int
+    ended_at: datetime | None = None
+    is_delivered: bool = False
+    # Null without feedback.
+    is_converted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EndedMessages:
-    """How many messages to one number have ended, and how many of them were delivered."""
+    """How many messages to one number have ended, and what became of them.
+
+    ``judged`` are those with feedback, or that ended so long ago that none comes any more.
+    """
 
     workspace_id: UUID
     number: str
     country: str
     ended: int
     delivered: int
+    judged: int
+    converted: int
+
+    def share(self, counts: DeliverySign) -> Share:
+        """Return the share of one sign."""
+        if counts is DeliverySign.CONVERTED:
+            return Share(self.judged, self.converted)
+        return Share(self.ended, self.delivered)
 
 
 class MessageHistory(Protocol):
@@ -64,14 +83,20 @@ class MessageHistory(Protocol):
     ) -> Iterator[PastMessage]:
         """Read messages from a time on, number by number, some thousand at a time."""
 
-    def ended(self, connection: Connection, since: datetime) -> Iterable[EndedMessages]:
-        """Sum up the messages of all workspaces that have ended since a time, by number."""
+    def ended(
+        self, connection: Connection, since: datetime, judged_until: datetime
+    ) -> Iterable[EndedMessages]:
+        """Sum up the messages of all workspaces that have ended since a time, by number.
+
+        What ended before the second time is judged without feedback.
+        """
 
     def ended_between(
         self,
         connection: Connection,
         workspace_id: UUID,
         value: str,
-        span: tuple[datetime, datetime],
-    ) -> tuple[int, int]:
-        """Count the messages to a range or country that ended in a time, and the delivered ones."""
+        period: Period,
+        counts: DeliverySign,
+    ) -> Share:
+        """Return the share of messages to a range or country that ended in a period."""

@@ -91,6 +91,13 @@ class WindowGuard:
         return self.countries.get(value, self.limits)
 
 
+class DeliverySign(StrEnum):
+    """What the guard `delivery` counts of the messages that ended."""
+
+    DELIVERED = "delivered"
+    CONVERTED = "converted"
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryGuard:
     """The guard of the share delivered, in percent; without ``below`` it never trips."""
@@ -99,6 +106,7 @@ class DeliveryGuard:
     below: int | None = 30
     baseline: int = 60
     minimum: int = 20
+    counts: DeliverySign = DeliverySign.DELIVERED
 
 
 DEFAULT_GUARDS: Mapping[GuardName, WindowGuard] = {

@@ -5,7 +5,7 @@ API, console, commands and provisioning all change guards here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,9 +17,10 @@ from app.guards.autos import counted_autos, load_autos, load_tripped, write_auto
 from app.guards.clearing import clear_lifted
 from app.guards.edits import check_spend
 from app.guards.history import MessageHistory, PastMessage
-from app.guards.limits import AutoLimits, GuardConfiguration
+from app.guards.limits import AutoLimits, DeliverySign, GuardConfiguration
 from app.guards.replay import DAYS as REPLAYED_DAYS
 from app.guards.replay import Replay, Replayed
+from app.guards.shares import BASELINE, WINDOW, Share
 from app.guards.store import StoredGuards, find_use_cases, load_guards, write_guards
 from app.guards.suggest import DAYS as SUGGESTED_DAYS
 from app.guards.suggest import Suggestion, suggest
@@ -101,10 +102,29 @@ class ManageGuards:
             auto=autos.workspace,
             own_autos=dict(autos.use_cases),
             cost=lambda message: _cost(prices, message),
+            baseline=self._baselines(workspace_id, wanted.guards.delivery.counts),
         )
         since = now - timedelta(days=REPLAYED_DAYS)
         replayed = replay(self.history.in_order(self.database, workspace_id, since))
         return DryRun(before.revision, wanted, replayed)
+
+    def _baselines(
+        self, workspace_id: UUID, counts: DeliverySign
+    ) -> Callable[[str, datetime], Share]:
+        """Return the share of the days before a time, which is asked once a day and value."""
+        known: dict[tuple[str, date], Share] = {}
+
+        def baseline(value: str, at: datetime) -> Share:
+            key = value, day_of(at)
+            if key not in known:
+                period = at - WINDOW - BASELINE, at - WINDOW
+                with self.database.reading() as connection:
+                    known[key] = self.history.ended_between(
+                        connection, workspace_id, value, period, counts
+                    )
+            return known[key]
+
+        return baseline
 
     def suggest(self, workspace_id: UUID) -> Suggestion:
         """Suggest limits from the messages of the last 15 days.

@@ -2,18 +2,23 @@
 
 from typing import Any, assert_never
 
-from app.guards.limits import GuardName, Trip, Window, money_text
+from app.guards.limits import DeliverySign, GuardName, Trip, Window, money_text
 from app.kernel.clock import rfc3339
 
 _PER = {Window.MINUTE: "minute", Window.HOUR: "hour", Window.DAY: "day", Window.MONTH: "month"}
 
 
-def refusal_message(trip: Trip, currency: str | None = None) -> str:
-    """Say which guard refused a message, and its limit."""
-    return f"The guard '{trip.watch.guard}' refused this message: {_limit_text(trip, currency)}."
+def refusal_message(
+    trip: Trip,
+    currency: str | None = None,
+    counts: DeliverySign = DeliverySign.DELIVERED,
+) -> str:
+    """Say which guard refused a message, and its limit; ``counts`` is of the guard `delivery`."""
+    limit = _limit_text(trip, currency, counts)
+    return f"The guard '{trip.watch.guard}' refused this message: {limit}."
 
 
-def _limit_text(trip: Trip, currency: str | None) -> str:
+def _limit_text(trip: Trip, currency: str | None, counts: DeliverySign) -> str:
     per = f"{trip.limit} per {_PER[trip.window]}"
     match trip.watch.guard:
         case GuardName.NUMBER:
@@ -31,7 +36,7 @@ def _limit_text(trip: Trip, currency: str | None) -> str:
             return f"{amount} per {_PER[trip.window]}"
         case GuardName.DELIVERY:
             place = "country" if trip.watch.value.isalpha() else "number range"
-            return f"less than {trip.limit} % delivered to one {place}"
+            return f"less than {trip.limit} % {counts} to one {place}"
         case unknown:
             assert_never(unknown)
 

@@ -4,16 +4,20 @@ The messages come in their order. Counters that hold nothing any more are droppe
 that memory is bounded by what is sent within a day.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from heapq import heappop, heappush
 from typing import TypeAlias
 from uuid import UUID
 
-from app.guards.history import PastMessage
+from app.guards.history import FEEDBACK_WITHIN, PastMessage
 from app.guards.limits import (
     WINDOWS,
     AutoLimits,
+    DeliveryGuard,
+    DeliverySign,
     GuardConfiguration,
     GuardedSend,
     GuardMode,
@@ -23,6 +27,7 @@ from app.guards.limits import (
     Window,
     watches_of,
 )
+from app.guards.shares import WINDOW, Share, delivery_watch, values_of
 from app.guards.windows import RollingCount, live_steps, step_at
 
 DAYS = 30
@@ -61,10 +66,14 @@ class Replay:
     auto: AutoLimits
     own_autos: dict[UUID, AutoLimits]
     cost: Callable[[PastMessage], int | None]
+    # The share of a range or country in the days before a time.
+    baseline: Callable[[str, datetime], Share]
 
     def __call__(self, messages: Iterable[PastMessage]) -> Replayed:
         """Replay messages, oldest first."""
         counts: _Counts = {}
+        delivery = self.configuration.guards.delivery
+        shares = _Shares(delivery, self.baseline)
         tripped: Counter[_Limit] = Counter()
         values: dict[_Limit, set[int]] = {}
         total = 0
@@ -78,18 +87,24 @@ class Replay:
                 for window, count in zip(WINDOWS[watch.guard], pair, strict=True)
                 if window in watch.limits and count.held + watch.amount > watch.limits[window]
             ]
+            collapsed = shares.find_collapsed(message)
+            if collapsed is not None:
+                watch = delivery_watch(delivery, self.workspace_id, collapsed)
+                trips.append((watch, Window.HOUR))
             refusal = next((trip for trip in trips if trip[0].is_enforced), None)
             for watch, window in trips if refusal is None else [refusal]:
                 key = watch.guard, window, watch.scope, watch.mode
                 tripped[key] += 1
                 values.setdefault(key, set()).add(hash((watch.scope_id, watch.value)))
             if refusal is None:
+                shares.add(message)
                 for watch, *pair in entries:
                     for window, count in zip(WINDOWS[watch.guard], pair, strict=True):
                         if window in watch.limits:
                             count.add(watch.amount)
             if total % _SWEEP_EVERY == 0:
                 _sweep(counts, message)
+                shares.sweep(message.at)
         in_order = sorted(tripped, key=_order)
         return Replayed(
             total, tuple(WouldTrip(*key, tripped[key], len(values[key])) for key in in_order)
@@ -112,6 +127,73 @@ class Replay:
             return found
         # The range of a pseudonym is not known.
         return tuple(watch for watch in found if watch.guard is not GuardName.PREFIX)
+
+
+class _Shares:
+    """What was delivered, or converted, within the hour before each message."""
+
+    def __init__(self, guard: DeliveryGuard, baseline: Callable[[str, datetime], Share]) -> None:
+        self._guard = guard
+        self._baseline = baseline
+        # By the time from which a message counts: its end, whether it is good, and its values.
+        self._to_come: list[tuple[datetime, datetime, bool, tuple[str, ...]]] = []
+        self._ended: dict[str, deque[tuple[datetime, bool]]] = defaultdict(deque)
+        self._delivered: Counter[str] = Counter()
+        self._collapsed: set[str] = set()
+
+    def add(self, message: PastMessage) -> None:
+        """Let a message that was sent end in its time."""
+        guard, ended_at = self._guard, message.ended_at
+        if ended_at is None or guard.mode is GuardMode.OFF or guard.below is None:
+            return
+        values = tuple(values_of(message.number, message.country))
+        counts_from, is_good = ended_at, message.is_delivered
+        if guard.counts is DeliverySign.CONVERTED:
+            is_good = bool(message.is_converted)
+            if message.is_converted is None:
+                counts_from += FEEDBACK_WITHIN
+        heappush(self._to_come, (counts_from, ended_at, is_good, values))
+
+    def find_collapsed(self, message: PastMessage) -> str | None:
+        """Return the country or range that has collapsed when a message is sent."""
+        while self._to_come and self._to_come[0][0] <= message.at:
+            _, ended_at, is_good, values = heappop(self._to_come)
+            for value in values:
+                self._ended[value].append((ended_at, is_good))
+                self._delivered[value] += is_good
+        if not self._ended:
+            return None
+        # Each value is looked at, because each keeps in mind whether it has collapsed.
+        values_now = values_of(message.number, message.country)
+        collapsed = [value for value in values_now if self._has_collapsed(value, message.at)]
+        return collapsed[0] if collapsed else None
+
+    def _has_collapsed(self, value: str, at: datetime) -> bool:
+        share = self._share(value, at)
+        if not share.is_low(self._guard):
+            self._collapsed.discard(value)
+            return False
+        baseline = self._guard.baseline
+        if value in self._collapsed or self._baseline(value, at).is_baseline(baseline):
+            self._collapsed.add(value)
+            return True
+        return False
+
+    def _share(self, value: str, at: datetime) -> Share:
+        ended = self._ended.get(value)
+        if ended is None:
+            return Share(0, 0)
+        while ended and ended[0][0] <= at - WINDOW:
+            self._delivered[value] -= ended.popleft()[1]
+        share = Share(len(ended), self._delivered[value])
+        if not ended:
+            del self._ended[value], self._delivered[value]
+        return share
+
+    def sweep(self, at: datetime) -> None:
+        """Drop what no longer counts."""
+        for value in list(self._ended):
+            self._share(value, at)
 
 
 def _counts(

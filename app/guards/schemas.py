@@ -12,6 +12,7 @@ from app.guards.alerts import AlertKind
 from app.guards.configuration import parse_configuration
 from app.guards.limits import (
     AUTO,
+    DeliverySign,
     GuardConfiguration,
     GuardMode,
     GuardName,
@@ -105,6 +106,10 @@ class DeliveryLimits(StrictSchema):
     below = fields.Integer(allow_none=True, validate=_PERCENT, metadata={"example": 30})
     baseline = fields.Integer(validate=_PERCENT, metadata={"example": 60})
     minimum = fields.Integer(validate=_COUNT, metadata={"example": 20})
+    counts = fields.String(
+        validate=one_of(DeliverySign),
+        metadata={"description": "Shown only if it is `converted`", "example": "converted"},
+    )
 
 
 class UseCaseGuardsBody(StrictSchema):

@@ -19,7 +19,8 @@ from sqlalchemy import (
 
 from app.db.engine import Database
 from app.guards.history import EndedMessages, MinuteTraffic, PastMessage, Period
-from app.guards.limits import DIGITS_OF_RANGE
+from app.guards.limits import DIGITS_OF_RANGE, DeliverySign
+from app.guards.shares import Share
 from app.kernel.ids import first_id_at
 from app.messages.lifecycle import Status
 from app.messages.queries.traffic import starts_with
@@ -38,6 +39,10 @@ _LOOKED_AT = (
     messages.c.use_case_id,
     messages.c.counted_segments,
     messages.c.created_at,
+    messages.c.status,
+    messages.c.delivered_at,
+    messages.c.errored_at,
+    messages.c.converted,
 )
 
 
@@ -99,13 +104,23 @@ class GuardHistory:
                 return
             query = in_order.where(key > tuple_(rows[-1].to_number, rows[-1].id))
 
-    def ended(self, connection: Connection, since: datetime) -> Iterable[EndedMessages]:
+    def ended(
+        self, connection: Connection, since: datetime, judged_until: datetime
+    ) -> Iterable[EndedMessages]:
         """Sum up the finished messages of all workspaces since a time, by number."""
         columns, events = messages.c, message_events.c
         keys = (columns.workspace_id, columns.to_number, func.coalesce(columns.country, ""))
         is_delivered = events.status == Status.DELIVERED.value
         query = (
-            select(*keys, func.count(), func.count().filter(is_delivered))
+            select(
+                *keys,
+                func.count(),
+                func.count().filter(is_delivered),
+                func.count().filter(
+                    or_(columns.converted.is_not(None), events.id < first_id_at(judged_until))
+                ),
+                func.count().filter(columns.converted),
+            )
             .join_from(message_events, messages, columns.id == events.message_id)
             .where(events.id >= first_id_at(since), events.applied, events.status.in_(_ENDS))
             .group_by(*keys)
@@ -119,20 +134,21 @@ class GuardHistory:
         workspace_id: UUID,
         value: str,
         period: Period,
-    ) -> tuple[int, int]:
+        counts: DeliverySign,
+    ) -> Share:
         """Count the finished and the delivered messages to a range or country in a period."""
         columns = messages.c
         since, until = period
         delivered = columns.delivered_at < until
-        query = select(func.count(), func.count().filter(delivered)).where(
+        sign = columns.converted if counts is DeliverySign.CONVERTED else delivered
+        query = select(func.count(), func.count().filter(sign)).where(
             columns.workspace_id == workspace_id,
             columns.id >= first_id_at(since),
             columns.id < first_id_at(until),
             or_(delivered, columns.errored_at < until),
             _is_of(value),
         )
-        ended, of_them = connection.execute(query).one()
-        return ended, of_them
+        return Share(*connection.execute(query).one())
 
 
 def _is_of(value: str) -> ColumnElement[bool]:
@@ -160,4 +176,7 @@ def _message(row: Any) -> PastMessage:
         country=row.country or "",
         use_case_id=row.use_case_id,
         segments=row.counted_segments,
+        ended_at=row.delivered_at if row.status == Status.DELIVERED else row.errored_at,
+        is_delivered=row.status == Status.DELIVERED,
+        is_converted=row.converted,
     )

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from app.guards.configuration import guards_json, parse_guards, use_case_json
-from app.guards.limits import DEFAULT_GUARDS, GuardName, Guards
+from app.guards.limits import DEFAULT_GUARDS, DeliveryGuard, DeliverySign, GuardName, Guards
 from app.guards.schemas import GuardsBody, GuardsOfWorkspace, UseCaseGuardsBody
 from app.kernel.errors import ValidationFailed
 from app.kernel.problems import Problems
@@ -179,7 +179,9 @@ def test_the_description_has_the_fields_that_are_read() -> None:
     described = {
         name: set(field.schema.fields) for name, field in GuardsOfWorkspace().fields.items()
     }
-    assert described == {name: set(fields) for name, fields in guards_json(Guards()).items()}
+    every = guards_json(Guards(delivery=DeliveryGuard(counts=DeliverySign.CONVERTED)))
+    assert described == {name: set(fields) for name, fields in every.items()}
+    assert guards_json(Guards()) == DEFAULTS
     of_use_case = {
         name: DEFAULT_GUARDS[name] for name in map(GuardName, UseCaseGuardsBody().fields)
     }

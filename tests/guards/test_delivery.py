@@ -11,13 +11,14 @@ from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.destinations.tables import refusals
 from app.guards.alerts import AlertKind
-from app.guards.delivery import Share, WatchDelivery
+from app.guards.delivery import WatchDelivery
+from app.guards.shares import Share
 from app.guards.tables import guard_collapses
 from app.messages.guard_history import GuardHistory
 from app.messages.tables import message_events, messages
 from support.each import each
 from support.factories import US_NUMBER, open_gateway
-from support.guards import GuardDesk
+from support.guards import OFF, GuardDesk
 from support.served import Served
 from support.time import ManualClock
 from support.traffic import Past, id_at, write_messages
@@ -47,16 +48,24 @@ def watch(timed: GuardDesk, clock: ManualClock) -> WatchDelivery:
 
 
 def ended(
-    policy_client: GuardDesk, number: str, at: datetime, *, delivered: int = 0, failed: int = 0
+    policy_client: GuardDesk,
+    number: str,
+    at: datetime,
+    *,
+    delivered: int = 0,
+    failed: int = 0,
+    converted: bool | None = None,
 ) -> None:
     """Let messages have ended, each with the event of its end."""
     for status, times in (("delivered", delivered), ("undelivered", failed)):
         for _ in range(times):
             write_messages(policy_client.factory.database, [Past(policy_client.tenant, number, at)])
-            _end(policy_client, at, status)
+            _end(policy_client, at, status, converted=converted)
 
 
-def _end(policy_client: GuardDesk, at: datetime, status: str) -> None:
+def _end(
+    policy_client: GuardDesk, at: datetime, status: str, *, converted: bool | None = None
+) -> None:
     column = "delivered_at" if status == "delivered" else "errored_at"
     columns = messages.c
     with policy_client.factory.database.writing() as c:
@@ -68,7 +77,7 @@ def _end(policy_client: GuardDesk, at: datetime, status: str) -> None:
                 columns.delivered_at.is_(None),
                 columns.errored_at.is_(None),
             )
-            .values({"status": status, column: at})
+            .values({"status": status, column: at, "converted": converted})
             .returning(columns.id)
         )
         c.execute(
@@ -185,6 +194,58 @@ def test_a_country_collapses_as_a_whole_and_monitor_lets_it_pass(
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
     (alert,) = alerts_of(timed, f"&kind={AlertKind.DELIVERY_COLLAPSED}&state=open")
     assert (alert["details"]["value"], alert["details"]["hits"]) == ("MA", 1)
+
+
+def test_converted_messages_count_instead_of_delivered_ones(
+    timed: GuardDesk, watch: WatchDelivery
+) -> None:
+    """Break: judge messages without feedback at once, and `ELSEWHERE` collapses too."""
+    guard = {"mode": "enforce", "below": 30, "baseline": 60, "minimum": 5, "counts": "converted"}
+    timed.set(delivery=guard)
+    assert timed.get()["guards"]["delivery"] == guard
+    for number in (MA, ELSEWHERE):
+        ended(timed, number, NOON - 2 * DAY, delivered=8, converted=True)
+    ended(timed, MA, NOON - 11 * MINUTE, delivered=6)
+    ended(timed, MA, NOON - 3 * MINUTE, delivered=1, converted=True)
+    ended(timed, ELSEWHERE, NOON - 9 * MINUTE, delivered=6)
+    ended(timed, ELSEWHERE, NOON - 12 * MINUTE, delivered=5, converted=True)
+    watch.run_once()
+    assert collapsed(timed) == {"+21261234": 14}
+    assert timed.gateway.send(timed.tenant, to=MA).json["message"] == (
+        "The guard 'delivery' refused this message: less than 30 % converted to one number range."
+    )
+    timed.set(delivery=guard | {"counts": "delivered"})
+    watch.run_once()
+    assert collapsed(timed) == {}
+    assert timed.problems({"guards": {"delivery": {"counts": "read"}}}) == {
+        "$.guards.delivery.counts": ["Must be one of: delivered, converted."]
+    }
+
+
+def test_a_dry_run_replays_what_ended(timed: GuardDesk) -> None:
+    """Break: let messages end that the replay refused, and the hour never drains."""
+    country = NOON - 2 * DAY
+    ended(timed, ELSEWHERE, NOON - 5 * DAY, delivered=9)
+    for minute in range(8):
+        ended(timed, ELSEWHERE, country + minute * MINUTE, failed=1)
+    for minute in (61, 130):
+        ended(timed, ELSEWHERE, country + minute * MINUTE, failed=1)
+    ended(timed, US_NUMBER, country, failed=20)
+
+    def would_trip(**guard: Any) -> list[tuple[str, str, str, int, int]]:
+        body = {"guards": OFF | {"delivery": {"mode": "enforce", "minimum": 5} | guard}}
+        answer = timed.ask("PUT", f"{timed.path}?dry_run=true", body)
+        assert answer.status_code == 200, answer.text
+        found = answer.json["impact"]["would_trip"]
+        return [tuple(one.values()) for one in found]
+
+    # The sixth to the eighth are refused, and end nowhere: an hour later too few have ended.
+    of_hour = ("delivery", "hour", "workspace")
+    assert would_trip() == [(*of_hour, "enforce", 3, 1)]
+    assert would_trip(mode="monitor") == [(*of_hour, "monitor", 4, 1)]
+    assert would_trip(minimum=20, baseline=0) == []
+    assert would_trip(below=None) == []
+    assert would_trip(counts="converted", baseline=0) == [(*of_hour, "enforce", 1, 1)]
 
 
 def test_switched_off_it_is_over_at_once(timed: GuardDesk, watch: WatchDelivery) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,6 @@ from sqlalchemy import event, update
 
 from app.access.principal import Role
 from app.access.tables import access_keys
-from app.messages.queries.billing import Conversions, load_conversions
 from app.messages.statistics.aggregate import AggregateMessages
 from app.messages.tables import messages
 from app.prices.price_file import read_prices
@@ -83,27 +81,6 @@ def test_wrong_feedback_is_named(
     message_id = sent(gateway, tenant)
     answer = gateway.post(f"/v1/sms/{message_id}/feedback", body, key=tenant.keys[Role.SENDER])
     assert (answer.status_code, list(answer.get_json()["details"])) == (422, [path])
-
-
-def test_conversions_of_a_range_are_counted(
-    gateway: Gateway, tenant: Tenant, factory: Factory
-) -> None:
-    """What a guard asks that counts converted messages instead of delivered ones."""
-    ids = [sent(gateway, tenant, to=f"+1202555012{digit}") for digit in range(5)]
-    at = factory.now
-    with factory.database.writing() as c:
-        for place, message_id in enumerate(ids[:4]):
-            done = {"status": "delivered", "delivered_at": at}
-            if place == 3:
-                done = {"status": "failed", "errored_at": at}
-            found = messages.c.id == UUID(message_id)
-            c.execute(update(messages).where(found).values(**done, converted=place == 0))
-    with factory.database.reading() as c:
-        since = at - timedelta(hours=1)
-        found = load_conversions(c, tenant.workspace_id, since, prefix="+1202555")
-        other = load_conversions(c, tenant.workspace_id, since, country="CA")
-    assert found == Conversions(ended=4, delivered=3, converted=1, with_feedback=4)
-    assert other == Conversions(0, 0, 0, 0)
 
 
 def test_the_estimate_is_stored_with_the_send(

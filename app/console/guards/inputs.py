@@ -7,7 +7,7 @@ from typing import Any
 
 from app.console.ui.forms import Form
 from app.guards.configuration import guards_json
-from app.guards.limits import GuardName, Guards
+from app.guards.limits import DeliverySign, GuardName, Guards
 from app.kernel.errors import ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 
@@ -18,7 +18,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     GuardName.COUNTRY: ("hour", "day"),
     GuardName.WORKSPACE: ("minute", "day"),
     GuardName.SPEND: ("day", "month"),
-    GuardName.DELIVERY: ("below", "baseline", "minimum"),
+    GuardName.DELIVERY: ("below", "baseline", "minimum", "counts"),
 }
 _COUNTRIES = "countries"
 _COUNTRY_FIELD = f"{GuardName.COUNTRY}.{_COUNTRIES}"
@@ -31,7 +31,7 @@ def form_of(guards: Guards) -> Form:
     for name, limits in guards_json(guards).items():
         values[f"{name}.mode"] = limits["mode"]
         for field in FIELDS[name]:
-            values[f"{name}.{field}"] = _written(limits[field])
+            values[f"{name}.{field}"] = _written(limits.get(field, DeliverySign.DELIVERED.value))
         if _COUNTRIES in limits:
             own = limits[_COUNTRIES].items()
             lines = [f"{c} {_written(one['hour'])} {_written(one['day'])}" for c, one in own]

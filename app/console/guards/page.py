@@ -9,7 +9,7 @@ from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
 from app.console.guards.inputs import FIELDS, body_of, form_of, refilled, text_of
 from app.console.ui.forms import Form, read_text
-from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES
+from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
 from app.console.ui.guards import RequiresRole
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
@@ -115,5 +115,6 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer
         hints=HINTS,
         field_labels=FIELD_LABELS,
         modes=MODES,
+        signs=SIGNS,
         may_change=current_user.permits(Role.ADMIN),
     )

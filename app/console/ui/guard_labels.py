@@ -5,7 +5,7 @@ from typing import Any
 
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind, render_alert
-from app.guards.limits import GuardMode, GuardName, Window
+from app.guards.limits import DeliverySign, GuardMode, GuardName, Window
 from app.kernel.countries import country_name, is_country
 
 NAMES: Mapping[str, str] = {
@@ -32,6 +32,11 @@ FIELD_LABELS: Mapping[str, str] = {
     "below": "Below (%)",
     "baseline": "Usual rate at least (%)",
     "minimum": "Messages at least",
+    "counts": "Counts",
+}
+SIGNS: Mapping[str, str] = {
+    DeliverySign.DELIVERED: "Delivered messages",
+    DeliverySign.CONVERTED: "Converted messages (by feedback)",
 }
 MODES: Mapping[str, str] = {
     GuardMode.ENFORCE: "Enforce: refuse sends",
@@ -69,7 +74,8 @@ def alert_text(row: AnyRow) -> str:
             several = "" if value or row.guard in _WHOLE else " to many values"
             return f"Limit of {limit}{to or several} reached, {details['hits']} {effect}."
         case AlertKind.DELIVERY_COLLAPSED:
-            return f"Less than {details['limit']}% of messages{to} delivered in the last hour."
+            limit = details["limit"]
+            return f"Less than {limit}% of messages{to} delivered or converted in the last hour."
         case AlertKind.ENDPOINT_FAILING:
             return "A webhook endpoint does not accept events."
         case _:

@@ -1,17 +1,14 @@
 """Prices of messages, and conversion feedback."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, select, update
 
 from app.access.principal import Principal
-from app.kernel.ids import first_id_at
-from app.messages.lifecycle import Status
 from app.messages.queries.read import one_message
 from app.messages.tables import messages
 from app.prices.price_table import amount_text, to_millionths
@@ -108,51 +105,3 @@ def store_feedback(
     stored = select(columns.id, columns.converted, columns.converted_at)
     row = connection.execute(stored.where(columns.id == message_id)).one()
     return StoredFeedback(row.id, row.converted, row.converted_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Conversions:
-    ended: int
-    delivered: int
-    converted: int
-    with_feedback: int
-
-
-def load_conversions(
-    connection: Connection,
-    workspace_id: UUID,
-    since: datetime,
-    *,
-    until: datetime | None = None,
-    country: str | None = None,
-    prefix: str | None = None,
-) -> Conversions:
-    """Count the messages since a time, to a country or a range of numbers.
-
-    Conversion is better evidence than delivery: pumped numbers are delivered and never convert.
-    """
-    columns = messages.c
-    conditions: list[ColumnElement[bool]] = [
-        columns.workspace_id == workspace_id,
-        columns.id >= first_id_at(since),
-    ]
-    if until is not None:
-        conditions.append(columns.id < first_id_at(until))
-    if country is not None:
-        conditions.append(columns.country == country)
-    if prefix is not None:
-        conditions.append(columns.to_number.like(f"{prefix}%"))
-    ended = or_(columns.delivered_at.is_not(None), columns.errored_at.is_not(None))
-    query = select(
-        *_counts(
-            ended,
-            columns.status == Status.DELIVERED,
-            and_(ended, columns.converted),
-            and_(ended, columns.converted.is_not(None)),
-        )
-    ).where(*conditions)
-    return Conversions(*map(int, connection.execute(query).one()))
-
-
-def _counts(*which: ColumnElement[bool]) -> Sequence[ColumnElement[int]]:
-    return [func.count().filter(one) for one in which]

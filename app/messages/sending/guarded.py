@@ -71,7 +71,9 @@ class OpenGuarded:
                 return None
             self._record(new, judgement.refusal, counters, refuses=True)
             raise GuardTripped(
-                refusal_message(judgement.refusal, new.estimate_currency),
+                refusal_message(
+                    judgement.refusal, new.estimate_currency, facts.guards.delivery.counts
+                ),
                 details=refusal_details(
                     judgement.refusal, new.country or None, new.estimate_currency
                 ),
