@@ -9,7 +9,7 @@ from app.access.access_keys_api import routes as access_key_routes
 from app.access.audit_api import routes as audit_routes
 from app.access.guard import install_key_limits
 from app.access.workspaces_api import routes as workspace_routes
-from app.bootstrap import Services
+from app.bootstrap import PROVIDER_ROUTES, Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
 from app.destinations.api.configuration import routes as destination_routes
 from app.destinations.api.policy import routes as policy_routes
@@ -19,8 +19,6 @@ from app.messages.api import routes as messages_routes
 from app.messages.billing_api import routes as billing_routes
 from app.messages.statistics.queries import count_unsettled
 from app.messages.usage_api import routes as usage_routes
-from app.providers.twilio.inbound import routes as inbound_routes
-from app.providers.twilio.webhook import routes as webhook_routes
 from app.tenancy.api import routes as tenancy_routes
 from app.tracing import install_tracing, is_wanted
 from app.use_cases.api import routes as use_case_routes
@@ -60,8 +58,7 @@ ROUTES = (
     webhook_delivery_routes,
     access_key_routes,
     audit_routes,
-    webhook_routes,
-    inbound_routes,
+    PROVIDER_ROUTES,
     health_routes,
     openapi_routes,
     docs_routes,

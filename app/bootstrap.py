@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from app.access.accounts import AccountTokens
 from app.access.attempts import Attempts
 from app.access.rates import RateBuckets
 from app.db.encryption import Cipher
@@ -24,7 +25,7 @@ from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.messages.charges import CollectCharges
-from app.messages.delivery.track import TrackDelivery
+from app.messages.delivery.track import ReceiveReport, TrackDelivery
 from app.messages.guard_history import GuardHistory
 from app.messages.queries.traffic import MessageTraffic
 from app.messages.reconciliation.reconcile import Reconcile
@@ -37,19 +38,10 @@ from app.messages.sending.send import SendMessage
 from app.messages.sending.submit import InFlight
 from app.messages.statistics.aggregate import AggregateMessages
 from app.providers.ngrok import public_url_of_agent
-from app.providers.port import (
-    GeoPermissionSource,
-    Handlers,
-    RegistrationSource,
-    SmsProvider,
-    TokenProver,
-)
-from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider, load_sdk
-from app.providers.twilio.geo import TwilioGeoPermissions
-from app.providers.twilio.messages import TwilioMessages
-from app.providers.twilio.proof import TwilioProof
-from app.providers.twilio.registrations import TwilioRegistrations
-from app.providers.twilio.signed_form import AccountTokens
+from app.providers.port import Callbacks, Provider
+from app.providers.twilio.adapter import open_twilio
+from app.providers.twilio.callbacks import routes as provider_routes
+from app.providers.twilio.client import load_sdk
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
 from app.tenancy.manage import ManageWorkspaces
@@ -71,6 +63,7 @@ from app.webhooks.sender import HttpSender
 
 # Threads reserved for other requests, so that callbacks are served while the provider is slow.
 _FOR_CALLBACKS = 4
+PROVIDER_ROUTES = provider_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,7 @@ class Services:
     database: Database
     clock: Clock
     send: SendMessage
-    handlers: Handlers
+    callbacks: Callbacks
     destinations: ManageDestinations
     guards: ManageGuards
     acknowledge_alert: AcknowledgeAlert
@@ -90,8 +83,6 @@ class Services:
     webhook_endpoints: ManageEndpoints
     send_test_event: SendTestEvent
     refresh_registrations: RefreshRegistrations
-    tokens: AccountTokens
-    callback_url: CallbackUrl
     metrics_token: MetricsToken
     attempts: Attempts
     rates: RateBuckets
@@ -109,7 +100,7 @@ class Services:
             self.database,
             self.clock,
             self.send,
-            self.handlers,
+            self.callbacks,
             self.destinations,
             self.guards,
             self.acknowledge_alert,
@@ -118,8 +109,6 @@ class Services:
             self.webhook_endpoints,
             self.send_test_event,
             self.refresh_registrations,
-            self.tokens,
-            self.callback_url,
             self.metrics_token,
             self.attempts,
             self.rates,
@@ -167,22 +156,19 @@ def open_installation_secrets(settings: Settings) -> InstallationSecrets:
     return InstallationSecrets(settings.secret_key, open_cipher(settings))
 
 
-def open_transport(settings: Settings, other_calls: int | None = None) -> TwilioTransport:
-    return TwilioTransport(settings.twilio_url, pool_size=settings.threads, other_calls=other_calls)
-
-
-def open_twilio(settings: Settings, cipher: Cipher) -> TwilioClients:
-    return TwilioClients(open_transport(settings), cipher)
+def open_provider(settings: Settings, cipher: Cipher, other_calls: int | None = None) -> Provider:
+    """Return the provider's adapters; nothing is connected yet."""
+    transport = TwilioTransport(
+        settings.twilio_url, pool_size=settings.threads, other_calls=other_calls
+    )
+    return open_twilio(transport, cipher, settings.public_url)
 
 
 def open_services(
     settings: Settings,
     *,
     clock: Clock | None = None,
-    provider: SmsProvider | None = None,
-    geo: GeoPermissionSource | None = None,
-    registrations: RegistrationSource | None = None,
-    prover: TokenProver | None = None,
+    provider: Provider | None = None,
     cipher: Cipher | None = None,
     database: Database | None = None,
 ) -> Services:
@@ -190,11 +176,8 @@ def open_services(
     clock = clock or Clock()
     database = database or open_database(settings)
     cipher = cipher or open_cipher(settings)
-    callback_url = CallbackUrl(settings.public_url)
-    transport = open_transport(settings, _FOR_CALLBACKS // 2)
-    clients = TwilioClients(transport, cipher)
-    provider = provider or TwilioProvider(clients, callback_url)
-    provider = TracedProvider(provider) if is_wanted() else provider
+    provider = provider or open_provider(settings, cipher, _FOR_CALLBACKS // 2)
+    sms = TracedProvider(provider.sms) if is_wanted() else provider.sms
     attempts = Attempts(database, clock)
     known_browsers = KnownBrowserCookie(settings.secret_key)
     sign_in = SignIn(database, cipher, clock, attempts, known_browsers)
@@ -206,22 +189,23 @@ def open_services(
         settings=settings,
         database=database,
         clock=clock,
-        send=SendMessage(database, provider, clock, in_flight, guarded),
-        handlers=Handlers(TrackDelivery(database, clock), RecordConsent(database, clock)),
+        send=SendMessage(database, sms, clock, in_flight, guarded),
+        callbacks=Callbacks(
+            settings.public_url,
+            AccountTokens(database, cipher, clock),
+            ReceiveReport(TrackDelivery(database, clock)),
+            RecordConsent(database, clock),
+        ),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         guards=ManageGuards(database, clock, GuardHistory(), pseudonyms),
         acknowledge_alert=AcknowledgeAlert(database, clock),
-        check_provider=CheckProvider(database, geo or TwilioGeoPermissions(clients), clock),
-        workspaces=ManageWorkspaces(database, cipher, clock, prover or TwilioProof(transport)),
+        check_provider=CheckProvider(database, provider.geo, clock),
+        workspaces=ManageWorkspaces(database, cipher, clock, provider.prover),
         webhook_endpoints=ManageEndpoints(database, cipher, clock, settings.webhook_allow_loopback),
         send_test_event=SendTestEvent(
             database, cipher, clock, HttpSender(allow_loopback=settings.webhook_allow_loopback)
         ),
-        refresh_registrations=RefreshRegistrations(
-            database, registrations or TwilioRegistrations(clients), clock
-        ),
-        tokens=AccountTokens(database, cipher, clock),
-        callback_url=callback_url,
+        refresh_registrations=RefreshRegistrations(database, provider.registrations, clock),
         metrics_token=MetricsToken(settings.metrics_token),
         attempts=attempts,
         rates=RateBuckets(settings.instance),
@@ -267,8 +251,7 @@ def open_background(
     clock = clock or Clock()
     cipher = open_cipher(settings)
     pseudonym_key = open_installation_secrets(settings).load_pseudonym_key(database)
-    clients = open_twilio(settings, cipher)
-    provider = TwilioProvider(clients, CallbackUrl(settings.public_url))
+    provider = open_provider(settings, cipher)
     deliver = DeliverWebhooks(
         database=database,
         cipher=cipher,
@@ -276,18 +259,17 @@ def open_background(
         sender=HttpSender(allow_loopback=settings.webhook_allow_loopback),
         lane=DeliveryLane.HEALTHY,
     )
-    source = TwilioMessages(clients)
     return Background(
         clock=clock,
-        charges=CollectCharges(database, source, clock),
+        charges=CollectCharges(database, provider.messages, clock),
         reconcile=Reconcile(
             database=database,
-            source=source,
+            source=provider.messages,
             track=TrackDelivery(database, clock),
-            resend=Resend(database, provider, clock),
+            resend=Resend(database, provider.sms, clock),
             clock=clock,
         ),
-        check_provider=CheckProvider(database, TwilioGeoPermissions(clients), clock),
+        check_provider=CheckProvider(database, provider.geo, clock),
         count=AggregateMessages(database, clock),
         purge=Purge(database, clock, pseudonym_key),
         purge_webhooks=PurgeWebhooks(database, clock),
@@ -305,12 +287,17 @@ def open_background(
     )
 
 
+def load_provider() -> None:
+    """Load what a send needs of the provider's SDK, before the fork."""
+    load_sdk()
+
+
 def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
     """Prepare a start: the SDK, settings, public URL and embedded database.
 
     A server database is only migrated by `borderpost db upgrade`. Raises `SettingsError`.
     """
-    load_sdk()
+    load_provider()
     settings = with_public_url(open_settings(environ))
     database = open_database(settings)
     migrate_if_new(settings, database)

@@ -10,11 +10,13 @@ import hmac
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+import structlog
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.access.audit import record_workspace_event
@@ -22,16 +24,22 @@ from app.access.principal import Actor, Principal
 from app.access.store import visible_to
 from app.access.tables import provider_accounts, workspaces
 from app.db.encryption import Cipher, DecryptionError
+from app.db.engine import Database
 from app.db.rows import AnyRow
+from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable, ValidationFailed
 from app.kernel.problems import Problems
 
+_log = structlog.get_logger(__name__)
 PATH = "$.twilio"
 NEEDED = "Is needed for an account that is new."
 _UNREADABLE = "\0"  # a token that is stored and that none of our keys decrypts
 NOT_ACCEPTED = "Is not an auth token of this account."
 FOREIGN = "Is linked to another organization."
 SHARED = "Workspaces beyond this access key use the account: they must all be reached to change it."
+# How long the tokens of an account are cached.
+KEEP = timedelta(seconds=30)
+_SID = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -204,3 +212,52 @@ def _opened(cipher: Cipher, sid: str, encrypted: str | None) -> str | None:
 
 def _same(one: str | None, other: str | None) -> bool:
     return hmac.compare_digest((one or "").encode(), (other or "").encode())
+
+
+_BY_SID = select(provider_accounts.c.auth_token, provider_accounts.c.next_auth_token).where(
+    provider_accounts.c.sid == bindparam("sid")
+)
+
+
+class _Kept(NamedTuple):
+    tokens: tuple[str, ...]
+    until: datetime
+
+
+class AccountTokens:
+    """Looks up the current and the next token of an account."""
+
+    def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+
+    def kept(self, account_sid: str) -> tuple[str, ...]:
+        """Return the tokens as known for the last half minute; () for an unknown account."""
+        kept = self._kept.get(account_sid)
+        if kept is not None and kept.until > self._clock.now():
+            return kept.tokens
+        return self.fresh(account_sid)
+
+    def fresh(self, account_sid: str) -> tuple[str, ...]:
+        """Read the tokens; only those of known accounts are cached.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached, or a token cannot be decrypted.
+        """
+        if not _SID.fullmatch(account_sid):
+            return ()  # not every text can be asked of a database
+        with self._database.reading() as connection:
+            row = connection.execute(_BY_SID, {"sid": account_sid}).one_or_none()
+        if row is None:
+            self._kept.pop(account_sid, None)
+            return ()
+        encrypted = [token for token in row if token is not None]
+        try:
+            tokens = tuple(self._cipher.decrypt(account_sid, token) for token in encrypted)
+        except DecryptionError as problem:
+            _log.error("auth_token_unreadable", account_sid=account_sid, why=str(problem))
+            raise ServiceUnavailable from problem
+        self._kept[account_sid] = _Kept(tokens, self._clock.now() + KEEP)
+        return tokens

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from app.bootstrap import open_cipher, open_services, open_settings, open_twilio
+from app.bootstrap import load_provider, open_cipher, open_provider, open_services, open_settings
 from app.cli.context import ready_database
 from app.cli.group import Command, echo_json
 from app.cli.input import WholeNumberParam
@@ -30,8 +30,6 @@ from app.prices.price_file import PriceFile
 from app.prices.price_table import day_of
 from app.prices.refresh import fetch_prices
 from app.prices.store import import_prices, load_price_table
-from app.providers.twilio.client import load_sdk
-from app.providers.twilio.prices import TwilioPrices
 from app.settings import VARIABLE_PREFIX, Settings
 
 
@@ -51,7 +49,7 @@ def attack_command(*, seed: int, as_json: bool) -> None:
     among normal traffic. The guards are those that `guards suggest --apply` sets after two
     weeks of normal traffic. Uses a temporary database.
     """
-    load_sdk()
+    load_provider()
     trace = make_trace(seed, utc_now())
     with (
         tempfile.TemporaryDirectory(prefix="borderpost-attack-") as folder,
@@ -96,7 +94,7 @@ def play_attack(
 def _take_prices(
     settings: Settings, database: Database, tenant: AttackedTenant, now: datetime
 ) -> None:
-    source = TwilioPrices(open_twilio(settings, open_cipher(settings)))
+    source = open_provider(settings, open_cipher(settings)).prices
     with database.reading() as connection:
         (asked,) = load_check_targets(connection, tenant.workspace_id)
     wanted = dict.fromkeys(ALLOWED, asked.account)

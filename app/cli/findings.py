@@ -7,11 +7,9 @@ from enum import StrEnum
 from sqlalchemy import select
 
 from app.access.tables import provider_accounts, workspaces
-from app.bootstrap import open_cipher, open_twilio
-from app.db.encryption import Cipher, DecryptionError
+from app.bootstrap import open_cipher, open_provider
 from app.db.engine import Database
-from app.providers.port import ProviderAccount, SetupUnknown
-from app.providers.twilio.account_setup import TwilioSetup, inbound_url_of, probe_callback
+from app.providers.port import AccountRefused, AccountSetup, ProviderAccount, ProviderUnknown
 from app.settings import Settings
 from app.use_cases.tables import use_cases
 
@@ -38,8 +36,7 @@ class Finding:
 
 def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
     """Ask Twilio for each account and Messaging Service, and send one signed probe."""
-    cipher = open_cipher(settings)
-    setup = TwilioSetup(open_twilio(settings, cipher))
+    setup = open_provider(settings, open_cipher(settings)).setup
     with database.reading() as connection:
         accounts = [
             ProviderAccount(row.sid, row.auth_token)
@@ -58,7 +55,7 @@ def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
             "Twilio account", Level.WARNING, "no workspace has one: see `borderpost apply`"
         )
         return
-    yield from _callbacks(settings, cipher, accounts[0])
+    yield from _callbacks(settings, setup, accounts[0])
     for account in accounts:
         mine = {
             one.messaging_service_sid: one.name
@@ -68,15 +65,15 @@ def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
         yield from _account(settings, setup, account, mine)
 
 
-def _callbacks(settings: Settings, cipher: Cipher, account: ProviderAccount) -> Iterator[Finding]:
+def _callbacks(
+    settings: Settings, setup: AccountSetup, account: ProviderAccount
+) -> Iterator[Finding]:
     name = "callbacks"
     try:
-        token = cipher.decrypt(account.sid, account.encrypted_auth_token)
-    except DecryptionError:
+        status = setup.probe_callback(account)
+    except AccountRefused:
         return  # reported by the check of the tokens
-    try:
-        status = probe_callback(settings.public_url, account.sid, token)
-    except SetupUnknown as problem:
+    except ProviderUnknown as problem:
         text = (
             f"{settings.public_url} cannot be reached from here ({problem}): see that the gateway "
             "and the proxy run and that the name leads to them"
@@ -97,31 +94,31 @@ def _callbacks(settings: Settings, cipher: Cipher, account: ProviderAccount) -> 
 
 
 def _account(
-    settings: Settings, setup: TwilioSetup, account: ProviderAccount, services: dict[str, str]
+    settings: Settings, setup: AccountSetup, account: ProviderAccount, services: dict[str, str]
 ) -> Iterator[Finding]:
     name = f"Twilio account {account.sid}"
     try:
-        status = setup.account_status(account)
-        if status is None:
+        state = setup.account_state(account)
+        if state is None:
             text = "refuses our credentials: set its auth token by `borderpost apply`"
             yield Finding(name, Level.BAD, text)
             return
-        if status != "active":
-            yield Finding(name, Level.BAD, f"is {status}: see Twilio's console")
+        if not state.is_active:
+            yield Finding(name, Level.BAD, f"is {state.status}: see Twilio's console")
             return
         yield Finding(name, Level.OK, "is active")
         for sid, use_case in services.items():
             yield from _service(settings, setup, account, (sid, use_case))
-    except SetupUnknown as problem:
+    except ProviderUnknown as problem:
         text = f"Twilio could not be asked ({problem}): try again"
         yield Finding(name, Level.WARNING, text)
 
 
 def _service(
-    settings: Settings, setup: TwilioSetup, account: ProviderAccount, service: tuple[str, str]
+    settings: Settings, setup: AccountSetup, account: ProviderAccount, service: tuple[str, str]
 ) -> Iterator[Finding]:
     sid, use_case = service
-    name, wanted = f"Messaging Service {sid} of {use_case}", inbound_url_of(settings.public_url)
+    name, wanted = f"Messaging Service {sid} of {use_case}", setup.inbound_url
     found = setup.service(account, sid)
     if found is None:
         text = "does not exist in the account: correct messaging_service_sid"

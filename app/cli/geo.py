@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from app.bootstrap import open_cipher, open_settings, open_twilio
+from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.audit import record_command
 from app.cli.context import ready_database
 from app.cli.geo_format import check_lines, check_row
@@ -20,7 +20,6 @@ from app.destinations.geo_permissions.push import PushToProvider
 from app.destinations.geo_permissions.readiness import Blocker, CountryBlocker, find_blockers
 from app.kernel.clock import Clock
 from app.kernel.countries import is_country
-from app.providers.twilio.geo import TwilioGeoPermissions
 
 _DIFFERS = 2
 _NO_ACCOUNT = "no workspace has a Twilio account"
@@ -113,7 +112,7 @@ def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
 @contextmanager
 def _opened(workspace: str | None) -> Iterator[tuple[CheckProvider, UUID | None]]:
     settings = open_settings()
-    clients = open_twilio(settings, open_cipher(settings))
+    provider = open_provider(settings, open_cipher(settings))
     with ready_database(settings) as database:
         workspace_id = None
         if workspace is not None:
@@ -122,7 +121,7 @@ def _opened(workspace: str | None) -> Iterator[tuple[CheckProvider, UUID | None]
             if row.account_sid is None:
                 raise CommandFailure(f"workspace {row.name} has no Twilio account")
             workspace_id = row.id
-        yield CheckProvider(database, TwilioGeoPermissions(clients), Clock()), workspace_id
+        yield CheckProvider(database, provider.geo, Clock()), workspace_id
 
 
 def _shut(checked: Checked, country: str, now: datetime) -> list[CountryBlocker]:

@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 from sqlalchemy import Connection
 
-from app.bootstrap import open_cipher, open_settings, open_twilio
+from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.audit import note_command_in
 from app.cli.context import ready_database
 from app.cli.group import CommandFailure, Group, echo_json
@@ -21,8 +21,7 @@ from app.prices.price_file import PriceFile, WrongPrices, read_prices
 from app.prices.price_table import day_of
 from app.prices.refresh import fetch_prices
 from app.prices.store import import_prices, load_prices
-from app.providers.port import PricesUnknown, ProviderAccount
-from app.providers.twilio.prices import TwilioPrices
+from app.providers.port import ProviderAccount, ProviderUnknown
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -96,7 +95,7 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
     asked.
     """
     settings = open_settings()
-    source = TwilioPrices(open_twilio(settings, open_cipher(settings)))
+    source = open_provider(settings, open_cipher(settings)).prices
     with ready_database(settings) as database:
         now = utc_now()
         with database.reading() as connection:
@@ -105,7 +104,7 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
             raise CommandFailure("no workspace with a Twilio account allows any country")
         try:
             found = fetch_prices(source, wanted, day_of(now))
-        except PricesUnknown as unknown:
+        except ProviderUnknown as unknown:
             raise CommandFailure(str(unknown)) from unknown
         file = PriceFile(tuple(enumerate(found.rows, start=1)), ())
         try:

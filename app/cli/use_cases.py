@@ -4,13 +4,12 @@ import sys
 
 import click
 
-from app.bootstrap import open_cipher, open_settings, open_twilio
+from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.actor import command_line_actor
 from app.cli.context import ready_database
 from app.cli.group import FAILED, Group, echo_json
 from app.cli.scopes import find_workspace
 from app.kernel.clock import Clock
-from app.providers.twilio.registrations import TwilioRegistrations
 from app.use_cases.refresh import RefreshedUseCase, RefreshRegistrations
 
 
@@ -25,13 +24,13 @@ def use_cases_group() -> None:
 def refresh_command(workspace: str | None, as_json: bool) -> None:
     """Read brand and campaign states from Twilio; exits 1 if it could not be asked."""
     settings = open_settings()
-    clients = open_twilio(settings, open_cipher(settings))
+    provider = open_provider(settings, open_cipher(settings))
     with ready_database(settings) as database:
         workspace_id = None
         if workspace is not None:
             with database.reading() as connection:
                 workspace_id = find_workspace(connection, workspace, None).id
-        refresh = RefreshRegistrations(database, TwilioRegistrations(clients), Clock())
+        refresh = RefreshRegistrations(database, provider.registrations, Clock())
         found = refresh(command_line_actor(), workspace_id)
     if as_json:
         echo_json({"use_cases": [_rendered(one) for one in found]})

@@ -21,12 +21,12 @@ from app.guards.manage import ManageGuards
 from app.guards.suggest import apply_suggestion
 from app.kernel.errors import GuardTripped, PublicError
 from app.kernel.ids import first_id_at
-from app.messages.lifecycle import Status
 from app.messages.segments import count_segments
 from app.messages.sending.send import SendCall, SendMessage, SendRequest
 from app.messages.submission import Submission
 from app.messages.tables import messages
 from app.prices.price_table import PriceTable, amount_text, estimate_price
+from app.providers.port import Status
 from app.provisioning.apply import apply
 
 _TEXT = "Your code is 4711"

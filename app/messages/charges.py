@@ -25,7 +25,7 @@ from app.messages.reconciliation.reconcile import AccountPace
 from app.messages.reconciliation.refusing_accounts import load_refusing
 from app.messages.submission import Submission
 from app.messages.tables import messages
-from app.providers.port import Charge, ChargeSource, ProviderAccount, ProviderUnknown
+from app.providers.port import Charge, MessageSource, ProviderAccount, ProviderUnknown
 
 _log = structlog.get_logger(__name__)
 _JOB = "charges"
@@ -63,7 +63,7 @@ class CollectCharges:
     """Reads the provider's charges, in one of many workers."""
 
     database: Database
-    source: ChargeSource
+    source: MessageSource
     clock: Clock
     pace: AccountPace = field(default_factory=AccountPace)
 

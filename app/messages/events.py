@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, literal, select
 
 from app.kernel.ids import new_id
-from app.messages.lifecycle import Reason, Status
+from app.messages.lifecycle import Reason
 from app.messages.tables import message_events
+from app.providers.port import Status
 
 
 def add_event_of_message(

@@ -22,10 +22,10 @@ from app.guards.history import EndedMessages, MinuteTraffic, PastMessage, Period
 from app.guards.limits import DIGITS_OF_RANGE, DeliverySign
 from app.guards.shares import Share
 from app.kernel.ids import first_id_at
-from app.messages.lifecycle import Status
 from app.messages.queries.traffic import starts_with
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER
 from app.messages.tables import message_events, messages
+from app.providers.port import Status
 
 _BATCH = 5000
 _MINUTE_DIGITS = len("2026-01-31T12:34")

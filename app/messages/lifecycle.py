@@ -1,39 +1,12 @@
 """The lifecycle of a message: the permitted transitions between statuses. Pure and total.
 
-Source: the statuses of Twilio's Message resource. pending 0 < sent 1 < delivered, undelivered,
-failed 2; a status only moves upward.
+pending 0 < sent 1 < delivered, undelivered, failed 2; a status only moves upward.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-
-class Status(StrEnum):
-    """The last three are terminal."""
-
-    PENDING = "pending"
-    SENT = "sent"
-    DELIVERED = "delivered"
-    UNDELIVERED = "undelivered"
-    FAILED = "failed"
-
-    @property
-    def rank(self) -> int:
-        return _RANKS[self]
-
-    @property
-    def is_terminal(self) -> bool:
-        return self.rank == _TERMINAL
-
-
-_TERMINAL = 2
-_RANKS = {
-    Status.PENDING: 0,
-    Status.SENT: 1,
-    Status.DELIVERED: _TERMINAL,
-    Status.UNDELIVERED: _TERMINAL,
-    Status.FAILED: _TERMINAL,
-}
+from app.providers.port import Status
 
 
 class Reason(StrEnum):
@@ -44,22 +17,6 @@ class Reason(StrEnum):
     CONFLICT = "conflict"
     NOT_CONFIRMED = "not_confirmed"
     UNCLEAR = "unclear"
-
-
-_FROM_PROVIDER = {
-    "sent": Status.SENT,
-    "delivered": Status.DELIVERED,
-    "read": Status.DELIVERED,
-    "partially_delivered": Status.DELIVERED,
-    "undelivered": Status.UNDELIVERED,
-    "failed": Status.FAILED,
-    "canceled": Status.FAILED,
-}
-
-
-def status_of(provider_status: str) -> Status:
-    """Translate the provider's status; unknown ones, and those without effect, are `pending`."""
-    return _FROM_PROVIDER.get(provider_status.lower(), Status.PENDING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, select
 from app.access.principal import Role, shown_body, shown_number
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
-from app.messages.lifecycle import Status
 from app.messages.tables import messages
+from app.providers.port import Status
 
 
 @dataclass(frozen=True, slots=True)

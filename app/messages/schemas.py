@@ -3,9 +3,10 @@
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.kernel.texts import has_visible_character
-from app.messages.lifecycle import Reason, Status
+from app.messages.lifecycle import Reason
 from app.messages.queries.read import EventPage, MessageFilter
 from app.messages.sending.send import SendRequest
+from app.providers.port import Status
 from app.web.fields import (
     Country,
     E164Text,

@@ -22,7 +22,7 @@ def fetch_prices(
 ) -> Refreshed:
     """Ask for the prices of each country with its account.
 
-    Raises `PricesUnknown` if the provider could not be asked for one of them.
+    Raises `ProviderUnknown` if the provider could not be asked for one of them.
     """
     rows: list[PriceRow] = []
     without = []

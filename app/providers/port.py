@@ -14,6 +14,34 @@ from uuid import UUID
 from app.kernel.phone import PhoneNumber
 
 
+class Status(StrEnum):
+    """The statuses of a message, for every provider; the last three are terminal."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+
+    @property
+    def rank(self) -> int:
+        return _RANKS[self]
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.rank == _TERMINAL
+
+
+_TERMINAL = 2
+_RANKS = {
+    Status.PENDING: 0,
+    Status.SENT: 1,
+    Status.DELIVERED: _TERMINAL,
+    Status.UNDELIVERED: _TERMINAL,
+    Status.FAILED: _TERMINAL,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
     """An account at the provider with its secret, encrypted as in the database."""
@@ -87,26 +115,31 @@ class SmsProvider(Protocol):
 
 
 class ProviderUnknown(Exception):
-    """The provider could not be asked; the text says why and holds no number."""
+    """The provider could not be asked; the text says why and holds neither number nor secret."""
+
+    is_misconfigured = False
 
 
 class AccountRefused(ProviderUnknown):
-    """The provider refuses the account's credentials; ``code`` is the provider's own."""
+    """The account or its token is wrong until an owner acts; ``code`` is the provider's own."""
 
-    def __init__(self, why: str, code: int | None) -> None:
+    is_misconfigured = True
+
+    def __init__(self, why: str, code: int | None = None) -> None:
         super().__init__(why)
         self.code = code
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderMessage:
-    """A message as the provider has it."""
+    """A message as the provider has it; ``provider_status`` is its own word."""
 
     message_sid: str
     messaging_service_sid: str | None
     to_number: str
     body: str
-    status: str
+    status: Status
+    provider_status: str
     created_at: datetime | None
     error_code: int | None = None
     meaning: RefusalKind | None = None
@@ -124,16 +157,6 @@ class Listing:
     is_complete: bool = True
 
 
-class MessageSource(Protocol):
-    """A provider that can be asked about messages."""
-
-    def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
-        """Fetch one message; None if there is none; raises `ProviderUnknown`."""
-
-    def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
-        """List the messages to a number that are not older; raises `ProviderUnknown`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Charge:
     """What one message cost, as the provider writes it."""
@@ -143,30 +166,33 @@ class Charge:
     price_unit: str
 
 
-class ChargeSource(Protocol):
-    """A provider that lists what an account sent."""
+class MessageSource(Protocol):
+    """Reads the messages of an account; each method raises `ProviderUnknown`."""
+
+    def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
+        """Fetch one message; None if there is none."""
+
+    def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
+        """List the messages to a number that are not older."""
 
     def list_charges(
         self, account: ProviderAccount, since: datetime, until: datetime
     ) -> Iterator[Sequence[Charge]]:
-        """Yield pages of the messages sent in a period that have a price.
-
-        Raises:
-            ProviderUnknown: the provider could not be asked.
-        """
+        """Yield pages of the messages sent in a period that have a price."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What a provider reports of one message, as verified; words are the provider's own.
+    """What a provider reports of one message, as verified; ``provider_status`` is its own word.
 
-    ``meaning`` is what the adapter knows of the error code. ``is_signed``: the provider's signature
-    covers ``message_id``, so the report outweighs whatever the worker concluded.
+    An unknown status is `pending`; ``meaning`` is None without an error code. ``is_signed``: the
+    provider's signature covers ``message_id``, so the report outweighs what the worker concluded.
     """
 
     account_sid: str
     message_sid: str
     message_id: UUID | None
+    status: Status
     provider_status: str
     error_code: int | None = None
     from_number: str | None = None
@@ -187,43 +213,31 @@ class Consent:
     message_sid: str | None = None
 
 
-class HandledReport(Protocol):
-    """The message that a report was about, and whether the report changed it."""
+class TokenSource(Protocol):
+    """The auth tokens of an account, the current and the next; empty for an unknown one.
 
-    @property
-    def message_id(self) -> UUID:
-        """Our id of the message."""
+    Both raise `ServiceUnavailable` if the tokens cannot be read.
+    """
 
-    @property
-    def applied(self) -> bool:
-        """Whether the status changed."""
+    def kept(self, account_sid: str) -> tuple[str, ...]:
+        """Return the tokens as known for the last half minute."""
 
-    @property
-    def reason(self) -> str | None:
-        """Why it did not change."""
+    def fresh(self, account_sid: str) -> tuple[str, ...]:
+        """Read the tokens again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Handlers:
-    """The operations that an adapter calls with what the provider reports by itself.
+class Callbacks:
+    """What an adapter's callback routes need of the gateway.
 
-    ``report`` returns None if no message fits; both raise `ServiceUnavailable` if nothing could be
-    stored. ``consent`` returns how many opt-out lists changed.
+    ``report`` gets what a verified callback says, None if it is about no message. It and
+    ``consent`` raise `ServiceUnavailable` if nothing could be stored.
     """
 
-    report: Callable[[DeliveryReport], HandledReport | None]
-    consent: Callable[[Consent], int]
-
-
-class GeoUnknown(Exception):
-    """The provider could not be asked; the text says why and holds no secret.
-
-    If ``is_misconfigured``, the account or its token is wrong and the owner must act.
-    """
-
-    def __init__(self, why: str, *, is_misconfigured: bool = False) -> None:
-        self.is_misconfigured = is_misconfigured
-        super().__init__(why)
+    public_url: str
+    tokens: TokenSource
+    report: Callable[[DeliveryReport | None], None]
+    consent: Callable[[Consent], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,35 +271,27 @@ class ItemOutcome:
 
 
 class GeoPermissionSource(Protocol):
-    """Reads and changes the geo permissions of an account."""
+    """Reads and changes the geo permissions of an account; raises `ProviderUnknown`."""
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
-        """Return every entry of an account, or raise `GeoUnknown`."""
+        """Return every entry of an account."""
 
     def update(
         self, account: ProviderAccount, wanted: Sequence[WantedPermission]
     ) -> list[ItemOutcome]:
-        """Request changes and return the result of each, in order, or raise `GeoUnknown`."""
-
-
-class RegistrationsUnknown(Exception):
-    """The provider could not be asked; the text says why and holds no secret."""
+        """Request changes and return the result of each, in order."""
 
 
 class RegistrationSource(Protocol):
-    """Reads the states of registrations."""
+    """Reads the states of registrations; raises `ProviderUnknown`."""
 
     def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
-        """Return a brand's status, or raise `RegistrationsUnknown`."""
+        """Return a brand's status."""
 
     def campaign_status(
         self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
     ) -> str:
-        """Return a campaign's status, or raise `RegistrationsUnknown`."""
-
-
-class PricesUnknown(Exception):
-    """The provider could not be asked for prices; the text says why."""
+        """Return a campaign's status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,21 +311,25 @@ class CountryPrices:
 
 
 class PriceSource(Protocol):
-    """A provider that can be asked for prices."""
+    """Reads current prices; raises `ProviderUnknown`."""
 
     def fetch(self, account: ProviderAccount, country: str) -> CountryPrices | None:
-        """Fetch the prices to a country; None if there are none; raises `PricesUnknown`."""
+        """Fetch the prices to a country; None if there are none."""
 
 
 class TokenProver(Protocol):
-    """A provider that can say whether an auth token is that of an account."""
+    """Says whether an auth token is that of an account."""
 
     def accepts(self, account_sid: str, auth_token: str) -> bool:
         """Say whether the provider accepts the token; raises `ProviderUnavailable`."""
 
 
-class SetupUnknown(Exception):
-    """The provider could not be asked; the text says why and holds no secret."""
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """Whether an account may send; ``status`` is the provider's word for it."""
+
+    status: str
+    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,3 +339,33 @@ class ServiceSetup:
     has_senders: bool
     inbound_url: str | None
     is_inbound_on_numbers: bool
+
+
+class AccountSetup(Protocol):
+    """Reads whether an account is set up as the gateway needs it; raises `ProviderUnknown`."""
+
+    @property
+    def inbound_url(self) -> str:
+        """The address that the provider must call for what recipients write."""
+
+    def account_state(self, account: ProviderAccount) -> AccountState | None:
+        """Return the state of an account; None if the provider refuses its credentials."""
+
+    def service(self, account: ProviderAccount, service_sid: str) -> ServiceSetup | None:
+        """Return a Messaging Service; None if the account has none with this SID."""
+
+    def probe_callback(self, account: ProviderAccount) -> int:
+        """Post a signed callback about no message to our public URL; return the HTTP status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider: an adapter for each port."""
+
+    sms: SmsProvider
+    messages: MessageSource
+    geo: GeoPermissionSource
+    registrations: RegistrationSource
+    prices: PriceSource
+    prover: TokenProver
+    setup: AccountSetup

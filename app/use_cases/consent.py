@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection, delete, or_, select
 
 from app.access.audit import record_workspace_event
@@ -21,6 +22,7 @@ from app.use_cases.consent_order import count_keyword, note_wish
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
 
+_log = structlog.get_logger(__name__)
 # A workspace, and the use case to which the keyword applies, if any.
 Scope: TypeAlias = tuple[UUID, UUID | None]
 _RECIPIENT = Actor(ActorKind.SYSTEM, "recipient")
@@ -31,9 +33,10 @@ class RecordConsent:
     database: Database
     clock: Clock
 
-    def __call__(self, consent: Consent) -> int:
+    def __call__(self, consent: Consent) -> None:
         with self.database.writing() as connection:
-            return record_consent(connection, consent, self.clock.now())
+            changed = record_consent(connection, consent, self.clock.now())
+        _log.info("consent", wants_messages=consent.wants_messages, lists_changed=changed)
 
 
 def record_consent(connection: Connection, consent: Consent, now: datetime) -> int:

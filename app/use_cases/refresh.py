@@ -13,7 +13,7 @@ from app.db.engine import Database
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.providers.port import ProviderAccount, RegistrationSource, RegistrationsUnknown
+from app.providers.port import ProviderAccount, ProviderUnknown, RegistrationSource
 from app.use_cases.tables import use_cases
 
 
@@ -54,7 +54,7 @@ class RefreshRegistrations:
                 campaign = self.source.campaign_status(
                     account, row.messaging_service_sid, row.campaign_sid
                 )
-        except RegistrationsUnknown as unknown:
+        except ProviderUnknown as unknown:
             problem = str(unknown)
         read = {"brand_status": brand, "campaign_status": campaign}
         changed = {name: status for name, status in read.items() if status != getattr(row, name)}

@@ -24,8 +24,7 @@ SPEAKS_HTTP = (
     "app.console.*",
     "app.destinations.geo_permissions.start_check",
     "app.providers.twilio.signed_form",
-    "app.providers.twilio.webhook",
-    "app.providers.twilio.inbound",
+    "app.providers.twilio.callbacks",
 )
 # The modules that may read what a client sent by a schema of marshmallow.
 READS_WIRE = (

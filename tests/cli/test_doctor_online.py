@@ -14,7 +14,7 @@ from app.cli.findings import Finding, Level, _service, look_at_twilio
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.providers.port import ProviderAccount
-from app.providers.twilio.account_setup import TwilioSetup
+from app.providers.twilio.account import TwilioSetup
 from app.providers.twilio.client import TwilioClients
 from app.settings import Settings
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
@@ -78,7 +78,7 @@ def look(cipher: Cipher, tmp_path: Path) -> Callable[..., Finding]:
 
     def run(*answers: Response) -> Finding:
         twilio = FakeTwilio(list(answers))
-        setup = TwilioSetup(TwilioClients(twilio, cipher))
+        setup = TwilioSetup(TwilioClients(twilio, cipher), settings.public_url)
         (found,) = _service(settings, setup, account, (SERVICE_SID, "codes"))
         return found
 

@@ -18,11 +18,11 @@ from app.emulator.emulator import Emulator
 from app.emulator.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario
 from app.emulator.server import EmulatorServer
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
-from app.messages.delivery.track import TrackDelivery
+from app.messages.delivery.track import ReceiveReport, TrackDelivery
 from app.messages.reconciliation.reconcile import Reconcile
 from app.messages.reconciliation.resend import Resend
 from app.messages.tables import messages
-from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
+from app.providers.twilio.client import TwilioClients, TwilioProvider
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
 from app.web.registry import register_service
@@ -131,7 +131,7 @@ def play(factory: Factory, tenant: Tenant, cipher: Cipher, tmp_path: Path) -> It
     with EmulatorServer(config=config) as twilio:
         transport = TwilioTransport(twilio.url)
         clients = TwilioClients(transport, cipher)
-        provider = TwilioProvider(clients, CallbackUrl(PUBLIC_URL))
+        provider = TwilioProvider(clients, PUBLIC_URL)
         gateway = open_gateway(factory.database, cipher, tmp_path, clock=clock.clock())
         replace_services(gateway, provider=provider, pace=FakePace().pace())
         reconcile = Reconcile(
@@ -175,7 +175,7 @@ def test_ten_minutes_without_callbacks_change_no_end(play: Play, tmp_path: Path)
 def _until_its_end(play: Play, folder: Path) -> None:
     """Send before and in the outage; half of the callbacks in it are lost, half answered 503."""
     app = play.gateway.client.application
-    handlers = play.gateway.services.handlers
+    callbacks = play.gateway.services.callbacks
     away = TrackDelivery(Database(f"sqlite:///{folder}/away/borderpost.db"), play.clock.clock())
     for sent in SENT:
         play.pass_time(sent)
@@ -186,11 +186,11 @@ def _until_its_end(play: Play, folder: Path) -> None:
         for case in cases:
             if case.fate is Fate.AT_ONCE:
                 assert play.call_back(case) == {204}
-        register_service(app, replace(handlers, report=away))
+        register_service(app, replace(callbacks, report=ReceiveReport(away)))
         for case in cases[::2]:
             if case.fate is not Fate.AT_ONCE:
                 assert play.call_back(case) == {503}
-        register_service(app, handlers)
+        register_service(app, callbacks)
     play.pass_time(OUTAGE)
 
 

@@ -1,14 +1,7 @@
 """The whole table of a message's life, and every word that Twilio has for it."""
 
-from app.messages.lifecycle import (
-    Decision,
-    Reason,
-    ReportEffects,
-    Status,
-    effects_of,
-    status_of,
-    transition,
-)
+from app.messages.lifecycle import Decision, Reason, ReportEffects, effects_of, transition
+from app.providers.port import Status
 from support.each import each
 
 APPLIED = Decision(applied=True, reason=None, adds_effects=True)
@@ -32,25 +25,6 @@ CELLS = [
     for reported, expected in zip(Status, row, strict=True)
 ]
 
-WORDS = {
-    "accepted": Status.PENDING,
-    "scheduled": Status.PENDING,
-    "queued": Status.PENDING,
-    "sending": Status.PENDING,
-    "receiving": Status.PENDING,
-    "received": Status.PENDING,
-    "sent": Status.SENT,
-    "delivered": Status.DELIVERED,
-    "read": Status.DELIVERED,
-    "partially_delivered": Status.DELIVERED,
-    "undelivered": Status.UNDELIVERED,
-    "failed": Status.FAILED,
-    "canceled": Status.FAILED,
-    "a word of tomorrow": Status.PENDING,
-    "": Status.PENDING,
-    "DELIVERED": Status.DELIVERED,
-}
-
 
 def test_the_table_has_every_pair_of_statuses() -> None:
     assert len(CELLS) == 25
@@ -71,11 +45,6 @@ def test_a_status_is_applied_only_upward() -> None:
         Status.UNDELIVERED,
         Status.FAILED,
     ]
-
-
-@each(("word", "expected"), WORDS.items())
-def test_each_word_of_twilio_has_one_meaning(word: str, expected: Status) -> None:
-    assert status_of(word) is expected
 
 
 def test_facts_come_with_their_status() -> None:

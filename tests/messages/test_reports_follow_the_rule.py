@@ -9,9 +9,10 @@ from sqlalchemy import insert, select
 from app.db.engine import Database
 from app.kernel.ids import new_id
 from app.messages.delivery.apply_report import Report, apply_report
-from app.messages.lifecycle import Status, effects_of, transition
+from app.messages.lifecycle import effects_of, transition
 from app.messages.submission import SidSource
 from app.messages.tables import message_events, messages
+from app.providers.port import Status
 from support.callbacks import new_sid
 from support.factories import ACCOUNT, US_NUMBER, Factory, Tenant
 

@@ -13,6 +13,7 @@ from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import utc_now
 from app.messages.tables import message_counts
 from app.providers.port import DeliveryReport, GeoPermission
+from app.providers.twilio.codes import status_of
 from app.use_cases.tables import use_cases
 from app.webhooks.attempt import Reply
 from support.console_client import make_user
@@ -69,8 +70,10 @@ def _report(site: Site, message_id: UUID, word: str) -> None:
     key = site.tenant.keys[Role.OWNER]
     sid = site.gateway.get(f"/v1/sms/{message_id}", key=key).json["message_sid"]
     code = 30003 if word == "undelivered" else None
-    report = DeliveryReport(site.tenant.account_sid, sid, message_id, word, error_code=code)
-    site.gateway.services.handlers.report(report)
+    report = DeliveryReport(
+        site.tenant.account_sid, sid, message_id, status_of(word), word, error_code=code
+    )
+    site.gateway.services.callbacks.report(report)
 
 
 def _endpoints(site: Site) -> UUID:

@@ -1,6 +1,6 @@
 """A small world of tenants, written straight into the tables, and a gateway that serves it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from app.access.keys import create_key
 from app.access.principal import Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.application import create_app
-from app.bootstrap import Services, open_services
+from app.bootstrap import Services, open_provider, open_services
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.destinations.tables import destination_policies
@@ -22,8 +22,7 @@ from app.guards.limits import GuardName
 from app.guards.tables import guard_settings
 from app.kernel.clock import Clock, utc_now
 from app.kernel.ids import new_id
-from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
-from app.providers.twilio.proof import TwilioProof
+from app.providers.twilio.adapter import open_twilio
 from app.providers.twilio.signature import sign
 from app.settings import Settings
 from app.use_cases.tables import senders, use_cases
@@ -282,22 +281,24 @@ def open_gateway(
 ) -> Gateway:
     """Wire a gateway to a database and a fake Twilio."""
     twilio = FakeTwilio()
-    provider = TwilioProvider(TwilioClients(twilio, cipher), CallbackUrl(public_url))
-    prover = None if twilio_url else TwilioProof(twilio)
+    configured = Settings(
+        instance=instance,
+        database_url=database.engine.url.render_as_string(hide_password=False),
+        public_url=public_url,
+        twilio_url=twilio_url,
+        secret_key="0123456789abcdef" * 2,
+        encryption_keys=(Settings.__name__,),
+        threads=threads,
+        **settings,
+    )
+    fake, provider = open_twilio(twilio, cipher, public_url), open_provider(configured, cipher)
+    provider = replace(provider, sms=fake.sms)
+    if twilio_url is None:
+        provider = replace(provider, prover=fake.prover)
     services = open_services(
-        Settings(
-            instance=instance,
-            database_url=database.engine.url.render_as_string(hide_password=False),
-            public_url=public_url,
-            twilio_url=twilio_url,
-            secret_key="0123456789abcdef" * 2,
-            encryption_keys=(Settings.__name__,),
-            threads=threads,
-            **settings,
-        ),
+        configured,
         clock=clock,
         provider=provider,
-        prover=prover,
         cipher=cipher,
         database=database,
     )

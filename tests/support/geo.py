@@ -16,9 +16,9 @@ from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import Clock, utc_now
 from app.providers.port import (
     GeoPermission,
-    GeoUnknown,
     ItemOutcome,
     ProviderAccount,
+    ProviderUnknown,
     WantedPermission,
 )
 from app.providers.twilio.client import TwilioClients
@@ -43,7 +43,7 @@ def listed(*entries: Any, status: int = 200) -> Response:
 class FakeGeo:
     """A provider whose accounts permit what a test says; `during` runs while it is asked."""
 
-    permits: dict[str, list[GeoPermission] | GeoUnknown] = field(default_factory=dict)
+    permits: dict[str, list[GeoPermission] | ProviderUnknown] = field(default_factory=dict)
     refuses: dict[str, str] = field(default_factory=dict)
     forgets: bool = False
     target: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class FakeGeo:
         self.target.append(account.sid)
         self.during()
         found = self.permits[account.sid]
-        if isinstance(found, GeoUnknown):
+        if isinstance(found, ProviderUnknown):
             raise found
         return found
 

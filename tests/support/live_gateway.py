@@ -29,7 +29,7 @@ from app.messages.delivery.track import TrackDelivery
 from app.messages.reconciliation.reconcile import Reconcile
 from app.messages.reconciliation.resend import Resend
 from app.messages.tables import messages
-from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
+from app.providers.twilio.client import TwilioClients, TwilioProvider
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.signature import sign
 from app.providers.twilio.transport import TwilioTransport
@@ -133,7 +133,7 @@ class LiveGateway:
         transport = TwilioTransport(self.twilio.url)
         clients = TwilioClients(transport, self.cipher)
         source = TwilioMessages(clients)
-        provider = TwilioProvider(clients, CallbackUrl(self.environ["BORDERPOST_PUBLIC_URL"]))
+        provider = TwilioProvider(clients, self.environ["BORDERPOST_PUBLIC_URL"])
         began = utc_now()
         try:
             for later in LOOKS:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from app.access.rates import RateBuckets
-from app.providers.twilio.client import CallbackUrl
-from app.providers.twilio.signed_form import AccountTokens, SignedByTwilio, SignedForm
+from app.providers.port import Callbacks
+from app.providers.twilio.signed_form import SignedByTwilio, SignedForm
 from app.web.errors import install_error_handlers
 from app.web.prefix import PrefixMiddleware
 from app.web.registry import register_service
@@ -19,7 +19,7 @@ from app.web.routes import Answer, Routes
 
 @dataclass
 class KnownTokens:
-    """Stands in for `AccountTokens`: every account has these."""
+    """Stands in for the stored tokens: every account has these."""
 
     tokens: tuple[str, ...]
 
@@ -42,8 +42,8 @@ def signed_app(public_url: str, path: str, *tokens: str) -> Flask:
     app = Flask("guarded", static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    register_service(app, KnownTokens(tokens), as_type=AccountTokens)
-    register_service(app, CallbackUrl(public_url))
+    ignore = lambda _: None  # noqa: E731
+    register_service(app, Callbacks(public_url, KnownTokens(tokens), ignore, ignore))
     register_service(app, RateBuckets(Path(tempfile.mkdtemp()), monotonic_ns=lambda: 10**15))
     app.register_blueprint(routes.blueprint())
     install_error_handlers(app)

@@ -12,7 +12,7 @@ from app.access.principal import Role
 from app.messages.delivery.track import TrackDelivery
 from app.messages.reconciliation.reconcile import AccountPace, Reconcile
 from app.messages.reconciliation.resend import Resend
-from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
+from app.providers.twilio.client import TwilioClients, TwilioProvider
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import NotConfirmed
 from support.factories import PUBLIC_URL, SERVICE_SID, Factory, Gateway, Tenant, open_gateway
@@ -87,7 +87,7 @@ def set_up_worker(factory: Factory, tenant: Tenant, instance: Path) -> WorkerSet
 def another_reconcile(factory: Factory, gateway: Gateway, clock: ManualClock) -> Reconcile:
     """The follow-up of one more worker."""
     clients = TwilioClients(gateway.twilio, factory.cipher)
-    provider = TwilioProvider(clients, CallbackUrl(PUBLIC_URL))
+    provider = TwilioProvider(clients, PUBLIC_URL)
     return Reconcile(
         database=factory.database,
         source=TwilioMessages(clients),

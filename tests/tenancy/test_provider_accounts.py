@@ -323,7 +323,7 @@ def test_another_case_of_an_account_is_the_same_account(owner: Owner) -> None:
 def test_callbacks_of_a_deleted_account_are_refused(owner: Owner) -> None:
     sent = owner.gateway.send(owner.tenant).get_json()
     owner.patch(None)
-    owner.gateway.services.tokens.fresh(ACCOUNT)
+    owner.gateway.services.callbacks.tokens.fresh(ACCOUNT)
     answer = owner.gateway.callback(sent["id"], "SM" + f"{1:032x}", "delivered")
     assert answer.status_code == 403
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from app.access.principal import Actor, ActorKind
 from app.access.tables import audit_events, workspaces
 from app.kernel.clock import Clock
-from app.providers.port import ProviderAccount, RegistrationsUnknown
+from app.providers.port import ProviderAccount, ProviderUnknown
 from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.tables import use_cases
 from support.factories import ACCOUNT, OTHER_ACCOUNT, SERVICE_SID, Factory, Gateway, Tenant
@@ -33,7 +33,7 @@ class Registrar:
 
     def _known(self, status: str | None) -> str:
         if status is None:
-            raise RegistrationsUnknown("not reachable")
+            raise ProviderUnknown("not reachable")
         return status
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from app.access.principal import Role
 from app.destinations.geo_permissions.check import CheckProvider
-from app.providers.port import GeoUnknown
+from app.providers.port import ProviderUnknown
 from app.webhooks.tables import webhook_events
 from app.worker.daily_check import CHECK_LEASE, EVERY, DailyCheck
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
@@ -85,7 +85,7 @@ def test_unchanged_drift_is_sent_to_the_customer_once(
 def test_a_provider_that_cannot_be_asked_is_a_line_in_the_log(
     daily: DailyCheck, geo: FakeGeo
 ) -> None:
-    geo.permits[ACCOUNT] = GeoUnknown("Twilio did not answer")
+    geo.permits[ACCOUNT] = ProviderUnknown("Twilio did not answer")
     with structlog.testing.capture_logs() as lines:
         daily.run_once()
     assert [line["event"] for line in lines] == ["geo_permissions_unknown"]

@@ -21,7 +21,7 @@ from app.messages.delivery.track import TrackDelivery, report_of
 from app.messages.sending.outcomes import NewSubmission
 from app.messages.sending.record_outcome import RecordOutcome
 from app.messages.tables import message_events, messages
-from app.providers.port import Accepted, DeliveryReport
+from app.providers.port import Accepted, DeliveryReport, Status
 from support.replace_services import another_client
 from support.threads import PATIENCE_SECONDS
 from support.worker_setup import SID, WorkerSetup
@@ -45,6 +45,7 @@ class Rivals:
             account_sid=self.account_sid,
             message_sid=sid,
             message_id=message_id,
+            status=Status.DELIVERED,
             provider_status="delivered",
             is_signed=True,
         )
@@ -117,7 +118,7 @@ class Rivals:
 
     def asks_about_first(self, connection: Connection) -> None:
         """Apply what the worker was told about the SID that the first had when it asked."""
-        delivery = DeliveryReport(self.account_sid, SID, self.first, "sent")
+        delivery = DeliveryReport(self.account_sid, SID, self.first, Status.SENT, "sent")
         apply_report(connection, report_of(delivery, self.now))
 
     @property

@@ -14,10 +14,10 @@ from app.console.ui.pages import page_answer
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import NotFound
-from app.messages.lifecycle import Status
 from app.messages.meanings import code_meaning, code_page
 from app.messages.queries.details import load_message_details, load_message_details_page
 from app.messages.queries.read import load_events
+from app.providers.port import Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service

@@ -9,8 +9,8 @@ from marshmallow import fields, post_load
 from app.console.ui.forms import E164Input, PhoneNumberInput, TimeZone, just_after, just_before
 from app.destinations.refusals import RefusalFilter
 from app.kernel.ids import parse_id
-from app.messages.lifecycle import Status
 from app.messages.queries.read import MessageFilter
+from app.providers.port import Status
 from app.web.fields import Country, Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 

@@ -27,7 +27,7 @@ from app.destinations.geo_permissions.store import (
 )
 from app.destinations.storage.load import EffectivePolicy, load_effective
 from app.kernel.clock import Clock, rfc3339
-from app.providers.port import GeoPermissionSource, GeoUnknown, ProviderAccount
+from app.providers.port import GeoPermissionSource, ProviderAccount, ProviderUnknown
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event
 
@@ -58,7 +58,7 @@ class Checked:
     target: CheckTarget
     effective: EffectivePolicy
     view: PermissionsView
-    problem: GeoUnknown | None = None
+    problem: ProviderUnknown | None = None
 
 
 def load_permissions_view(
@@ -114,19 +114,19 @@ class CheckProvider:
             now = self.clock.now()
             add_event(connection, workspace_id, EventType.DESTINATION_DRIFT, data, now)
 
-    def _renew(self, account: ProviderAccount) -> GeoUnknown | None:
+    def _renew(self, account: ProviderAccount) -> ProviderUnknown | None:
         try:
             geo_permissions = geo_permissions_from(self.source.fetch(account))
-        except GeoUnknown as unknown:
+        except ProviderUnknown as unknown:
             return unknown
         if not geo_permissions.entries:
-            return GeoUnknown("the answer names no country")
+            return ProviderUnknown("the answer names no country")
         with self.database.writing() as connection:
             replace_permissions(connection, account.sid, geo_permissions, self.clock.now())
         return None
 
     def _view(
-        self, connection: Connection, target: CheckTarget, problem: GeoUnknown | None
+        self, connection: Connection, target: CheckTarget, problem: ProviderUnknown | None
     ) -> Checked:
         effective = load_effective(connection, target.workspace_id)
         view = load_permissions_view(connection, effective, self.clock.now())

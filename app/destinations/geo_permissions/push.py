@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.destinations.geo_permissions.check import Checked, CheckProvider
 from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions
-from app.providers.port import GeoUnknown, ItemOutcome, WantedPermission
+from app.providers.port import ItemOutcome, ProviderUnknown, WantedPermission
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PushToProvider:
             return planned
         try:
             outcomes = self.check.source.update(first.target.account, planned.plan.changes)
-        except GeoUnknown as unknown:
+        except ProviderUnknown as unknown:
             return replace(planned, problem=f"{unknown}: it may have changed all, some or nothing")
         return replace(planned, outcomes=tuple(outcomes))
 

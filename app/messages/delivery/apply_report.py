@@ -7,7 +7,6 @@ status of the locked row.
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +15,9 @@ from sqlalchemy import Connection
 from app.db.statement import Statement
 from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
-from app.messages.lifecycle import Reason, Status, effects_of, transition
+from app.messages.lifecycle import Reason, effects_of, transition
 from app.messages.submission import UNSETTLED, SidSource, Submission
+from app.providers.port import Status
 from app.webhooks.events import EventType
 from app.webhooks.outbox import SMS_FIELDS, add_event, outbox_insert, sms_data, sms_json
 
@@ -231,7 +231,7 @@ def _applied_report(row: Any, event: Any) -> AppliedReport:
 
 
 def _values(report: Report) -> dict[str, Any]:
-    return _decided(report.status) | {
+    return _DECIDED[report.status] | {
         "account_sid": report.account_sid,
         "message_sid": report.message_sid,
         "message_id": report.message_id,
@@ -248,7 +248,6 @@ def _values(report: Report) -> dict[str, Any]:
     }
 
 
-@cache
 def _decided(reported: Status) -> dict[str, Any]:
     """Return the answers of `app.messages.lifecycle` about a reported status, as parameters."""
     facts = effects_of(reported)
@@ -264,3 +263,6 @@ def _decided(reported: Status) -> dict[str, Any]:
         found[f"reason_{current}"] = None if decision.reason is None else decision.reason.value
         found[f"adds_{current}"] = decision.adds_effects
     return found
+
+
+_DECIDED = {status: _decided(status) for status in Status}

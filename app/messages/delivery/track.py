@@ -15,10 +15,11 @@ from app.kernel.errors import ServiceUnavailable
 from app.kernel.phone import PhoneNumber
 from app.messages.delivery.apply_report import AppliedReport, Report, apply_report
 from app.messages.delivery.guessed_sids import take_back
-from app.messages.lifecycle import effects_of, status_of
+from app.messages.lifecycle import effects_of
 from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects
 from app.messages.submission import SidSource
 from app.providers.port import DeliveryReport
+from app.web.metrics import CALLBACKS
 
 _log = structlog.get_logger(__name__)
 # A worker can give the SID away once between the look for guesses and the report, not twice.
@@ -27,7 +28,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class TrackDelivery:
-    """The operation behind the status callback."""
+    """Applies what is known of a message."""
 
     database: Database
     clock: Clock
@@ -73,12 +74,47 @@ class TrackDelivery:
         raise ServiceUnavailable
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiveReport:
+    """The operation behind status callbacks: applies a report, counts and logs the result."""
+
+    track: TrackDelivery
+
+    def __call__(self, report: DeliveryReport | None) -> None:
+        """Apply what a verified callback reports; None is about no message.
+
+        Raises:
+            ServiceUnavailable: nothing was stored, so the provider must try again.
+        """
+        try:
+            advanced = None if report is None else self.track(report)
+        except ServiceUnavailable:
+            CALLBACKS.labels("unavailable").inc()
+            raise
+        except Exception as defect:
+            # Not a 500: after a 503 the provider tries again, and the status is not lost.
+            _log.exception("callback_failed")
+            CALLBACKS.labels("failed").inc()
+            raise ServiceUnavailable from defect
+        if advanced is None:
+            end = "unmatched"
+        elif advanced.applied:
+            end = "applied"
+        else:
+            end = advanced.reason or "noted"
+        CALLBACKS.labels(end).inc()
+        _log.info(
+            "callback",
+            end=end,
+            message_id=None if advanced is None else str(advanced.message_id),
+            provider_status=None if report is None else report.provider_status,
+            error_code=None if report is None else report.error_code,
+        )
+
+
 def has_effects(delivery: DeliveryReport) -> bool:
     """Say whether a report implies something for later sends."""
-    return (
-        effects_of(status_of(delivery.provider_status)).error
-        and delivery.meaning in KINDS_WITH_EFFECTS
-    )
+    return delivery.meaning in KINDS_WITH_EFFECTS and effects_of(delivery.status).error
 
 
 def record_effects_of(
@@ -107,7 +143,7 @@ def report_of(delivery: DeliveryReport, now: datetime) -> Report:
         account_sid=delivery.account_sid,
         message_sid=delivery.message_sid,
         message_id=delivery.message_id,
-        status=status_of(delivery.provider_status),
+        status=delivery.status,
         provider_status=delivery.provider_status,
         error_code=delivery.error_code,
         from_number=delivery.from_number,

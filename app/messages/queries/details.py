@@ -11,13 +11,13 @@ from app.access.store import visible_to
 from app.db.rows import AnyRow
 from app.kernel.ids import first_id_at
 from app.messages.check_times import ACCEPTED_CHECKS
-from app.messages.lifecycle import Status
 from app.messages.queries.billing import actual_price
 from app.messages.queries.read import MessageFilter, one_message, page_of_messages, visible
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import UNSETTLED, Submission
 from app.messages.tables import UNFINISHED, messages
 from app.prices.price_table import amount_text
+from app.providers.port import Status
 
 # How long a message may keep a status before it is reported as stuck.
 STUCK_AFTER = timedelta(minutes=5)

@@ -18,10 +18,10 @@ from app.db.rows import AnyRow
 from app.kernel.clock import shifted
 from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber
-from app.messages.lifecycle import Status
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import ALWAYS_VISIBLE, Submission, open_is_visible_before
 from app.messages.tables import UNFINISHED, message_events, messages
+from app.providers.port import Status
 
 # How far the time of an id may differ from the row's time, between two clocks.
 _IDS_DIFFER = timedelta(minutes=5)

@@ -19,11 +19,10 @@ from app.db.rows import AnyRow
 from app.kernel.ids import first_id_at
 from app.messages.check_times import TRIED_UNTIL, UNSETTLED_CHECKS_BEGIN
 from app.messages.events import note_unclear
-from app.messages.lifecycle import Status
 from app.messages.reconciliation.matching import Unsettled
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.tables import IS_SETTLED, IS_UNSETTLED, messages
-from app.providers.port import ProviderAccount
+from app.providers.port import ProviderAccount, Status
 from app.use_cases.tables import use_cases
 from app.use_cases.unconfirmed import OnUnconfirmed
 

@@ -6,11 +6,11 @@ from sqlalchemy import Connection, update
 
 from app.messages.delivery.apply_report import enqueue_event
 from app.messages.events import add_event_of_message
-from app.messages.lifecycle import Reason, Status
+from app.messages.lifecycle import Reason
 from app.messages.reconciliation.claims import DueMessage, claim_held
 from app.messages.submission import UNSETTLED, SidSource, Submission
 from app.messages.tables import messages
-from app.providers.port import Refused
+from app.providers.port import Refused, Status
 
 
 def expire_unconfirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:

@@ -33,7 +33,6 @@ from app.messages.check_times import (
 from app.messages.delivery.guessed_sids import release
 from app.messages.delivery.track import TrackDelivery
 from app.messages.events import note_unclear
-from app.messages.lifecycle import Status, status_of
 from app.messages.reconciliation.claims import (
     ClaimLane,
     DueMessage,
@@ -52,7 +51,13 @@ from app.messages.reconciliation.refusing_accounts import (
 from app.messages.reconciliation.resend import Resend
 from app.messages.reconciliation.settle_by_list import SettleByList, Trace, report_about
 from app.messages.submission import UNSETTLED, SidSource
-from app.providers.port import AccountRefused, MessageSource, ProviderAccount, ProviderUnknown
+from app.providers.port import (
+    AccountRefused,
+    MessageSource,
+    ProviderAccount,
+    ProviderUnknown,
+    Status,
+)
 from app.use_cases.unconfirmed import OnUnconfirmed
 
 # Twilio limits requests by account (429); sends need them first.
@@ -285,7 +290,7 @@ class Reconcile:
             with self.database.writing() as connection:
                 schedule(connection, due, next_check)
             return
-        if status_of(found.status) not in {due.status, Status.PENDING}:
+        if found.status not in {due.status, Status.PENDING}:
             self.track(report_about(due.account.sid, due.message_id, found))
         with self.database.writing() as connection:
             note_billing(

@@ -28,11 +28,10 @@ from app.guards.counters import (
 )
 from app.kernel.phone import PhoneNumber
 from app.messages.check_times import ACCEPTED_CHECKS, UNSETTLED_CHECKS_BEGIN
-from app.messages.lifecycle import Status
 from app.messages.sending.idempotency import LIFETIME, IdempotentRequest
 from app.messages.submission import SidSource, Submission
 from app.messages.tables import idempotency_keys, messages
-from app.providers.port import Accepted, Refused
+from app.providers.port import Accepted, Refused, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from app.destinations.refusals import Refusal, insert_refusal
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.messages.delivery.guessed_sids import take_back
-from app.messages.lifecycle import Status
 from app.messages.record import MessageRecord, render_message
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.idempotency import IdempotentRequest
@@ -26,7 +25,15 @@ from app.messages.sending.outcomes import (
     mark_unconfirmed,
 )
 from app.messages.submission import Submission
-from app.providers.port import Accepted, NeverProcessed, Outcome, RefusalKind, Refused, Unconfirmed
+from app.providers.port import (
+    Accepted,
+    NeverProcessed,
+    Outcome,
+    RefusalKind,
+    Refused,
+    Status,
+    Unconfirmed,
+)
 
 _log = structlog.get_logger(__name__)
 

@@ -26,10 +26,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.kernel.ids import NO_ID, first_id_at
-from app.messages.lifecycle import Status
 from app.messages.queries.read import visible
 from app.messages.tables import message_counting, message_counts, message_events, messages
 from app.prices.price_table import MILLION
+from app.providers.port import Status
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -5,8 +5,6 @@ not.
 """
 
 import json
-import re
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from uuid import UUID
@@ -27,7 +25,7 @@ from app.providers.port import (
     Refused,
     Unconfirmed,
 )
-from app.providers.twilio.codes import SMALLEST_CODE, read_code, refusal_kind
+from app.providers.twilio.codes import MESSAGE_SID, SMALLEST_CODE, read_code, refusal_kind
 from app.providers.twilio.transport import (
     NotConfirmed,
     NotConnected,
@@ -37,17 +35,6 @@ from app.providers.twilio.transport import (
 STATUS_PATH = "/v1/webhook/twilio/sms-status"
 INBOUND_PATH = "/v1/webhook/twilio/sms-inbound"
 _OVERRIDES = "rc=5&rp=5xx,ct,rt"
-
-
-@dataclass(frozen=True, slots=True)
-class CallbackUrl:
-    """Makes callback URLs on the public base URL."""
-
-    public_url: str
-
-    def of(self, message_id: UUID) -> str:
-        """Return the URL that carries a message's id; its query is covered by the signature."""
-        return f"{self.public_url}{STATUS_PATH}?message_id={message_id}#{_OVERRIDES}"
 
 
 def load_sdk() -> None:
@@ -71,13 +58,15 @@ class TwilioClients:
         """
         return self._made(account)
 
+    def token_of(self, account: ProviderAccount) -> str:
+        """Return an account's token, or raise `DecryptionError`."""
+        return self._cipher.decrypt(account.sid, account.encrypted_auth_token)
+
     def _make(self, account: ProviderAccount) -> Client:
-        token = self._cipher.decrypt(account.sid, account.encrypted_auth_token)
-        return Client(account.sid, token, http_client=self._transport)
+        return Client(account.sid, self.token_of(account), http_client=self._transport)
 
 
 _log = structlog.get_logger(__name__)
-_MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}", re.ASCII)
 _LONGEST_SENDER = 64
 _ENDED = frozenset(["failed", "undelivered"])
 _FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDecodeError)
@@ -86,9 +75,9 @@ _FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDe
 class TwilioProvider:
     """The port `app.providers.port.SmsProvider` over Twilio."""
 
-    def __init__(self, clients: TwilioClients, callback_url: CallbackUrl) -> None:
+    def __init__(self, clients: TwilioClients, public_url: str) -> None:
         self._clients = clients
-        self._callback_url = callback_url
+        self._callback_url = public_url + STATUS_PATH
 
     def create(self, outbound: Outbound) -> Outcome:
         """Try once to create a message."""
@@ -102,11 +91,11 @@ class TwilioProvider:
                 to=outbound.to_number,
                 messaging_service_sid=outbound.messaging_service_sid,
                 body=outbound.body,
-                status_callback=self._callback_url.of(outbound.message_id),
+                status_callback=self._status_callback(outbound.message_id),
             )
         except _FAILURES as failure:
             return _outcome_of(failure)
-        if not is_message_sid(message.sid):
+        if not (isinstance(message.sid, str) and MESSAGE_SID.fullmatch(message.sid)):
             return Unconfirmed("an answer without a message SID")
         has_ended = message.status in _ENDED
         code = read_code(message.error_code) if has_ended else None
@@ -114,10 +103,9 @@ class TwilioProvider:
             return Refused(refusal_kind(code), code, message.sid)
         return Accepted(message.sid, storable_sender(message.from_), has_ended)
 
-
-def is_message_sid(sid: object) -> bool:
-    """Say whether a value has the form of Twilio's identifiers of messages."""
-    return isinstance(sid, str) and _MESSAGE_SID.fullmatch(sid) is not None
+    def _status_callback(self, message_id: UUID) -> str:
+        """Return the URL that carries a message's id; its query is covered by the signature."""
+        return f"{self._callback_url}?message_id={message_id}#{_OVERRIDES}"
 
 
 def storable_sender(sender: object) -> str | None:

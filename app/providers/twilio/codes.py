@@ -1,10 +1,13 @@
-"""Twilio's error codes: the meaning of a definite refusal.
+"""Twilio's words: the meaning of its error codes and statuses. Pure.
 
-Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors). Twilio splits codes and
-asks not to rely on their texts, so an unknown code is a general refusal with its number.
+Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors) and Message resource.
+Twilio splits codes and asks not to rely on their texts, so an unknown code is a general refusal
+with its number.
 """
 
-from app.providers.port import RefusalKind
+import re
+
+from app.providers.port import RefusalKind, Status
 
 _MEANINGS: dict[RefusalKind, tuple[int, ...]] = {
     RefusalKind.INVALID_DESTINATION: (
@@ -49,10 +52,20 @@ _MEANINGS: dict[RefusalKind, tuple[int, ...]] = {
     ),
 }
 
+MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}", re.ASCII)
 # Twilio's codes have five digits or more; the SDK puts the HTTP status where one is missing.
 SMALLEST_CODE = 10_000
 # The database keeps codes as 32-bit integers.
 _LARGEST_CODE = 2**31 - 1
+_STATUSES = {
+    "sent": Status.SENT,
+    "delivered": Status.DELIVERED,
+    "read": Status.DELIVERED,
+    "partially_delivered": Status.DELIVERED,
+    "undelivered": Status.UNDELIVERED,
+    "failed": Status.FAILED,
+    "canceled": Status.FAILED,
+}
 _BY_CODE = {code: kind for kind, codes in _MEANINGS.items() for code in codes}
 
 
@@ -67,3 +80,8 @@ def read_code(value: object) -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_CODE))):
         return None
     return int(text) if 0 < int(text) <= _LARGEST_CODE else None
+
+
+def status_of(status: str) -> Status:
+    """Translate a status; unknown ones, and those before the message was sent, are `pending`."""
+    return _STATUSES.get(status.lower(), Status.PENDING)

@@ -11,14 +11,13 @@ from typing import Any
 from app.kernel.countries import is_country
 from app.providers.port import (
     GeoPermission,
-    GeoUnknown,
     ItemOutcome,
     ProviderAccount,
+    ProviderUnknown,
     WantedPermission,
 )
 from app.providers.twilio.client import TwilioClients
-from app.providers.twilio.registrations import UNREADABLE_ANSWER
-from app.providers.twilio.unknown import why_unknown
+from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
 
 _COUNTRY = "country"
 _HIGH_RISK = "high risk"
@@ -35,12 +34,12 @@ class TwilioGeoPermissions:
         """Return every entry that Twilio lists for an account.
 
         Raises:
-            GeoUnknown: Twilio could not be asked, or its answer is not valid.
+            ProviderUnknown: Twilio could not be asked, or its answer is not valid.
         """
         try:
             answer = self._clients.of(account).accounts.v1.messaging_geopermissions.fetch()
         except UNREADABLE_ANSWER as problem:
-            raise _unknown(problem) from problem
+            raise unknown(problem) from problem
         found = (_read(entry) for entry in _entries(answer.permissions))
         return [permission for permission in found if permission is not None]
 
@@ -50,7 +49,7 @@ class TwilioGeoPermissions:
         """Open or close countries at Twilio, and return the result of each.
 
         Raises:
-            GeoUnknown: Twilio could not be asked; changes may have been applied.
+            ProviderUnknown: Twilio could not be asked; changes may have been applied.
         """
         items = [
             {"country_code": one.country, "type": _COUNTRY, "enabled": one.is_open}
@@ -60,7 +59,7 @@ class TwilioGeoPermissions:
             geo = self._clients.of(account).accounts.v1.messaging_geopermissions
             answer = geo.update(permissions=items)
         except UNREADABLE_ANSWER as problem:
-            raise _unknown(problem) from problem
+            raise unknown(problem) from problem
         codes = {
             entry.get("country_code"): entry.get("error_code")
             for entry in _entries(answer.permissions)
@@ -71,7 +70,7 @@ class TwilioGeoPermissions:
 
 def _entries(permissions: object) -> list[dict[str, Any]]:
     if not isinstance(permissions, list):
-        raise GeoUnknown("Twilio's answer holds no list of permissions")
+        raise ProviderUnknown("Twilio's answer holds no list of permissions")
     return [entry for entry in permissions if isinstance(entry, dict)]
 
 
@@ -83,7 +82,7 @@ def _read(entry: dict[str, Any]) -> GeoPermission | None:
     if not is_country(country):
         return None
     if not isinstance(enabled, bool):
-        raise GeoUnknown(f"Twilio's answer does not say whether {country} is enabled")
+        raise ProviderUnknown(f"Twilio's answer does not say whether {country} is enabled")
     message = str(entry.get("message") or "")
     return GeoPermission(
         country=country,
@@ -100,8 +99,3 @@ def _problem(error_code: object) -> str | None:
     if error_code == _ONLY_IN_CONSOLE:
         return f"Twilio refused it ({error_code}): only its Console can change this country"
     return None if error_code == 0 else f"Twilio refused it ({error_code})"
-
-
-def _unknown(problem: Exception) -> GeoUnknown:
-    why = why_unknown(problem)
-    return GeoUnknown(why.text, is_misconfigured=why.is_misconfigured)

@@ -13,24 +13,29 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from twilio.base.exceptions import TwilioException
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from app.db.encryption import DecryptionError
 from app.kernel.phone import PhoneNumber
 from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import (
-    AccountRefused,
     Charge,
     Listing,
     ProviderAccount,
     ProviderMessage,
     ProviderUnknown,
-    RefusalKind,
 )
-from app.providers.twilio.client import TwilioClients, is_message_sid, storable_sender
-from app.providers.twilio.codes import SMALLEST_CODE, read_code, refusal_kind
+from app.providers.twilio.client import TwilioClients, storable_sender
+from app.providers.twilio.codes import (
+    MESSAGE_SID,
+    SMALLEST_CODE,
+    read_code,
+    refusal_kind,
+    status_of,
+)
+from app.providers.twilio.unknown import unknown
 
 _API = "https://api.twilio.com"
 _PAGE = 100
@@ -39,14 +44,13 @@ _MOST_PAGES = 20
 # Of what an account sent in a few hours.
 _MOST_CHARGES = 10_000
 _OK = 200
-_UNAUTHORIZED = frozenset([401, 403])
 _NO_SUCH_MESSAGE = 20404
 _LONGEST_STATUS = 40
 _PRICE = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 
-class _NotAnswered(Exception):
+class _NotAnswered(TwilioException):  # type: ignore[misc]
     """Twilio answered with an error; ``code`` is Twilio's own, null where the answer has none."""
 
     def __init__(self, answer: Response) -> None:
@@ -75,7 +79,7 @@ class TwilioMessages:
         except Exception as problem:
             if isinstance(problem, _NotAnswered) and problem.code == _NO_SUCH_MESSAGE:
                 return None
-            raise _unknown(problem) from problem
+            raise unknown(problem) from problem
         if found is None or found.message_sid.lower() != message_sid.lower():
             raise ProviderUnknown("no answer that can be read")
         return found
@@ -90,7 +94,7 @@ class TwilioMessages:
             pages = _pages(self._clients.of(account), account.sid, {"To": to_number})
             return _listing(pages, since)
         except Exception as problem:
-            raise _unknown(problem) from problem
+            raise unknown(problem) from problem
 
     def list_charges(
         self, account: ProviderAccount, since: datetime, until: datetime
@@ -110,7 +114,7 @@ class TwilioMessages:
                     if one is not None and one.price is not None and one.price_unit is not None
                 ]
         except Exception as problem:
-            raise _unknown(problem) from problem
+            raise unknown(problem) from problem
 
 
 def _seconds(at: datetime) -> str:
@@ -189,7 +193,7 @@ def _read(entry: object) -> ProviderMessage | None:
     sid, status, to, body = (entry.get(name) for name in ("sid", "status", "to", "body"))
     if (
         not isinstance(sid, str)
-        or not is_message_sid(sid)
+        or not MESSAGE_SID.fullmatch(sid)
         or not isinstance(status, str)
         or not (status.isprintable() and 0 < len(status) <= _LONGEST_STATUS)
         or not isinstance(to, str)
@@ -204,7 +208,8 @@ def _read(entry: object) -> ProviderMessage | None:
         or None,
         to_number=PhoneNumber.parse(to) or to,
         body=body if isinstance(body, str) else "",
-        status=status,
+        status=status_of(status),
+        provider_status=status,
         created_at=_time(entry.get("date_created")),
         error_code=error_code,
         meaning=None if error_code is None else refusal_kind(error_code),
@@ -236,18 +241,3 @@ def _segments(text: object) -> int | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _unknown(problem: Exception) -> ProviderUnknown:
-    """Say why nothing is known: refused credentials concern the account, the rest one message."""
-    if isinstance(problem, DecryptionError):
-        return AccountRefused("the stored auth token cannot be decrypted", None)
-    if not isinstance(problem, _NotAnswered):
-        return ProviderUnknown(f"no answer that can be read ({type(problem).__name__})")
-    code = problem.code
-    why = f"HTTP {problem.status}" if code is None else f"Twilio answered {code}"
-    if problem.status in _UNAUTHORIZED or (
-        code is not None and refusal_kind(code) is RefusalKind.PROVIDER_MISCONFIGURED
-    ):
-        return AccountRefused(why, code)
-    return ProviderUnknown(why)

@@ -9,10 +9,9 @@ from typing import Any
 
 from twilio.base.exceptions import TwilioRestException
 
-from app.providers.port import CountryPrices, NetworkPrice, PricesUnknown, ProviderAccount
+from app.providers.port import CountryPrices, NetworkPrice, ProviderAccount, ProviderUnknown
 from app.providers.twilio.client import TwilioClients
-from app.providers.twilio.registrations import UNREADABLE_ANSWER
-from app.providers.twilio.unknown import why_unknown
+from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
 
 _NOT_FOUND = 404
 _CURRENCY_LENGTH = 3
@@ -31,19 +30,19 @@ class TwilioPrices:
         """Fetch the prices to a country; None where Twilio knows no such country.
 
         Raises:
-            PricesUnknown: Twilio could not be asked, or its answer cannot be read.
+            ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
         """
         try:
             found = self._clients.of(account).pricing.v1.messaging.countries(country).fetch()
         except UNREADABLE_ANSWER as problem:
             if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
                 return None
-            raise PricesUnknown(f"{country}: {why_unknown(problem).text}") from problem
+            raise ProviderUnknown(f"{country}: {unknown(problem)}") from problem
         unit, networks = found.price_unit, found.outbound_sms_prices
         if not isinstance(unit, str) or len(unit) != _CURRENCY_LENGTH:
-            raise PricesUnknown(f"{country}: Twilio's answer names no currency")
+            raise ProviderUnknown(f"{country}: Twilio's answer names no currency")
         if not isinstance(networks, list):
-            raise PricesUnknown(f"{country}: Twilio's answer holds no list of prices")
+            raise ProviderUnknown(f"{country}: Twilio's answer holds no list of prices")
         read = [_read(network) for network in networks if isinstance(network, dict)]
         return CountryPrices(unit.upper(), [one for one in read if one is not None])
 

@@ -4,81 +4,24 @@ The signed URL is the configured public URL with the raw path and query, never t
 which a proxy may change and anyone may forge.
 """
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
 from urllib.parse import quote
 
 import structlog
 from flask import request
-from sqlalchemy import bindparam, select
 from werkzeug.datastructures import MultiDict
 
 from app.access.key_limits import Rate
 from app.access.rates import RateBuckets
-from app.access.tables import provider_accounts
-from app.db.encryption import Cipher, DecryptionError
-from app.db.engine import Database
-from app.kernel.clock import Clock
-from app.kernel.errors import Forbidden, ServiceUnavailable, UnsupportedMediaType
+from app.kernel.errors import Forbidden, UnsupportedMediaType
 from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
-from app.providers.twilio.client import CallbackUrl
+from app.providers.port import Callbacks
 from app.providers.twilio.signature import is_signed_by
 from app.web.metrics import CALLBACKS
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
-
-KEEP = timedelta(seconds=30)
-_SID = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
-
-_BY_SID = select(provider_accounts.c.auth_token, provider_accounts.c.next_auth_token).where(
-    provider_accounts.c.sid == bindparam("sid")
-)
-
-
-class _Kept(NamedTuple):
-    tokens: tuple[str, ...]
-    until: datetime
-
-
-class AccountTokens:
-    """Looks up the current and the next token of an account."""
-
-    def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
-        self._database = database
-        self._cipher = cipher
-        self._clock = clock
-        self._kept: dict[str, _Kept] = {}
-
-    def kept(self, account_sid: str) -> tuple[str, ...]:
-        """Return the tokens as known for the last half minute; () for an unknown account."""
-        kept = self._kept.get(account_sid)
-        if kept is not None and kept.until > self._clock.now():
-            return kept.tokens
-        return self.fresh(account_sid)
-
-    def fresh(self, account_sid: str) -> tuple[str, ...]:
-        """Read the tokens; only those of known accounts are cached.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached.
-            DecryptionError: a token cannot be decrypted.
-        """
-        if not _SID.fullmatch(account_sid):
-            return ()  # not every text can be asked of a database
-        with self._database.reading() as connection:
-            row = connection.execute(_BY_SID, {"sid": account_sid}).one_or_none()
-        if row is None:
-            self._kept.pop(account_sid, None)
-            return ()
-        encrypted = [token for token in row if token is not None]
-        tokens = tuple(self._cipher.decrypt(account_sid, token) for token in encrypted)
-        self._kept[account_sid] = _Kept(tokens, self._clock.now() + KEEP)
-        return tokens
-
 
 _log = structlog.get_logger(__name__)
 SIGNATURE_HEADER = {
@@ -135,14 +78,15 @@ class SignedByTwilio:
         form = request.form
         account_sid = canonical_sid(form.get("AccountSid", ""))
         signature = request.headers.get("X-Twilio-Signature", "")
-        tokens = get_service(AccountTokens)
-        known = _read(tokens.kept, account_sid) if signature else ()
+        callbacks = get_service(Callbacks)
+        tokens = callbacks.tokens
+        known = tokens.kept(account_sid) if signature else ()
         if not known:
             raise _refused("unknown_account" if signature else "signature_missing")
-        url = get_service(CallbackUrl).public_url + raw_target()
+        url = callbacks.public_url + raw_target()
         parameters = {name: form.getlist(name) for name in form}
         if not is_signed_by(known, url, parameters, signature):
-            known = _read(tokens.fresh, account_sid)
+            known = tokens.fresh(account_sid)
             if not is_signed_by(known, url, parameters, signature):
                 if _may_diagnose():
                     _diagnose(known, parameters, signature)
@@ -166,14 +110,6 @@ def raw_target() -> str:
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     prefix = request.environ.get("borderpost.stripped_prefix", "")
     return str(raw).removeprefix(prefix).encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _read(look_up: Callable[[str], tuple[str, ...]], account_sid: str) -> tuple[str, ...]:
-    try:
-        return look_up(account_sid)
-    except DecryptionError as problem:
-        _log.error("auth_token_unreadable", account_sid=account_sid, why=str(problem))
-        raise ServiceUnavailable from problem
 
 
 def _refused(why: str) -> Forbidden:
@@ -200,7 +136,7 @@ def _diagnose(tokens: Iterable[str], parameters: dict[str, list[str]], signature
 
 
 def _other_bases() -> list[str]:
-    configured = get_service(CallbackUrl).public_url
+    configured = get_service(Callbacks).public_url
     hosts = [
         request.headers.get("Host", ""),
         request.headers.get("X-Forwarded-Host", "").split(",")[0].strip(),

@@ -9,7 +9,7 @@ from app.access.principal import Role
 from app.access.tables import organizations
 from app.console.use_cases.labels import OBSTACLES
 from app.kernel.ids import new_id
-from app.providers.port import RegistrationsUnknown
+from app.providers.port import ProviderUnknown
 from app.use_cases.eligibility import Standing, obstacles
 from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.tables import senders, use_cases
@@ -178,7 +178,7 @@ class Registrar:
         return "SUSPENDED"
 
     def campaign_status(self, *_: object) -> str:
-        raise RegistrationsUnknown("not reachable")
+        raise ProviderUnknown("not reachable")
 
 
 def test_registrations_are_read_again_and_what_twilio_cannot_tell_stays(

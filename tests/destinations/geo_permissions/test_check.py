@@ -17,7 +17,7 @@ from app.destinations.tables import provider_checks, provider_permissions
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock
 from app.kernel.countries import COUNTRIES
-from app.providers.port import GeoPermission, GeoUnknown
+from app.providers.port import GeoPermission, ProviderUnknown
 from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Tenant
 from support.geo import FakeGeo, over_the_wire, permits
 from support.tables import snapshot
@@ -169,13 +169,13 @@ def test_a_refusal_keeps_what_is_known_of_a_countrys_risk(
     assert (row["country"], row["is_open"], row["is_high_risk"]) == ("PK", False, True)
 
 
-@pytest.mark.parametrize("answer", [GeoUnknown("Twilio cannot be reached"), []])
+@pytest.mark.parametrize("answer", [ProviderUnknown("Twilio cannot be reached"), []])
 def test_an_account_that_cannot_be_asked_keeps_all_that_was_known_and_the_others_go_on(
     factory: Factory,
     check: CheckProvider,
     geo: FakeGeo,
     clock: ManualClock,
-    answer: GeoUnknown | list[GeoPermission],
+    answer: ProviderUnknown | list[GeoPermission],
 ) -> None:
     tenant = factory.tenant(factory.organization())
     _other(factory, tenant, destinations={"BR": "allowed"})
@@ -283,7 +283,7 @@ def test_a_real_failure_says_why_and_touches_nothing(
 
     (found,) = check()
 
-    assert isinstance(found.problem, GeoUnknown)
+    assert isinstance(found.problem, ProviderUnknown)
     assert (str(found.problem), found.problem.is_misconfigured) == (why, is_misconfigured)
     assert AUTH_TOKEN not in str(found.problem)
     assert snapshot(factory.database) == before

@@ -9,7 +9,7 @@ from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.push import Pushed, PushPlan, PushToProvider, plan_push
 from app.destinations.tables import provider_permissions
 from app.kernel.clock import Clock
-from app.providers.port import GeoPermission, GeoUnknown, ItemOutcome, WantedPermission
+from app.providers.port import GeoPermission, ItemOutcome, ProviderUnknown, WantedPermission
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory, Tenant
 from support.geo import FakeGeo, permits
 
@@ -131,7 +131,7 @@ def test_an_account_that_cannot_be_asked_is_left_alone(
     factory: Factory, tenant: Tenant, push: PushToProvider, geo: FakeGeo
 ) -> None:
     factory.tenant(tenant.organization_id, "Outlet", account_sid=OTHER_ACCOUNT)
-    geo.permits[OTHER_ACCOUNT] = GeoUnknown("Twilio did not answer")
+    geo.permits[OTHER_ACCOUNT] = ProviderUnknown("Twilio did not answer")
 
     outlet, retail = push(apply=True)
 
@@ -146,7 +146,7 @@ def test_a_change_that_was_not_answered_may_have_been_made(
 ) -> None:
     def fail() -> None:
         if geo.wanted:
-            raise GeoUnknown("Twilio did not answer")
+            raise ProviderUnknown("Twilio did not answer")
 
     geo.during = fail
 

@@ -16,7 +16,7 @@ from app.destinations.geo_permissions import start_check
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.start_check import check_beside_serving
 from app.kernel.clock import Clock
-from app.providers.port import GeoUnknown
+from app.providers.port import ProviderUnknown
 from app.web.registry import register_service
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory
 from support.geo import FakeGeo, permits
@@ -46,7 +46,10 @@ def test_each_workspace_is_told_of_alone(factory: Factory) -> None:
     bare = factory.tenant(acme, "D")
     factory.set(workspaces, bare.workspace_id, account_sid=None)
     geo = FakeGeo(
-        {ACCOUNT: permits(US=False, FR=True), OTHER_ACCOUNT: GeoUnknown("Twilio did not answer")}
+        {
+            ACCOUNT: permits(US=False, FR=True),
+            OTHER_ACCOUNT: ProviderUnknown("Twilio did not answer"),
+        }
     )
 
     lines = _start(factory.database, geo)

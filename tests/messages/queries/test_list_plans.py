@@ -13,9 +13,9 @@ from app.access.principal import Principal, Role
 from app.db.engine import Database
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
-from app.messages.lifecycle import Status
 from app.messages.queries.read import MessageFilter, page_of_messages
 from app.messages.record import RECORD_COLUMNS
+from app.providers.port import Status
 
 NOW = utc_now()
 PRINCIPAL = Principal(uuid4(), "key", uuid4(), uuid4(), Role.VIEWER)

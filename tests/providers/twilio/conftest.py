@@ -7,7 +7,7 @@ import pytest
 
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
+from app.providers.twilio.client import TwilioClients, TwilioProvider
 from app.providers.twilio.transport import TwilioTransport
 from support.factories import PUBLIC_URL, Gateway, open_gateway
 from support.loopback import Loopback
@@ -40,7 +40,7 @@ def server() -> Iterator[Loopback]:
 def wired_gateway(gateway: Gateway, cipher: Cipher, server: Loopback) -> Iterator[Gateway]:
     """A gateway with the real SDK and the real transport, over that server."""
     transport = TwilioTransport(server.url, connect_seconds=0.5, read_seconds=0.3)
-    provider = TwilioProvider(TwilioClients(transport, cipher), CallbackUrl(PUBLIC_URL))
+    provider = TwilioProvider(TwilioClients(transport, cipher), PUBLIC_URL)
     replace_services(gateway, provider=provider, pace=FakePace().pace())
     yield gateway
     transport.close()

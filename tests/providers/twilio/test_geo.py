@@ -13,9 +13,9 @@ from app.db.encryption import Cipher
 from app.emulator.server import EmulatorServer
 from app.providers.port import (
     GeoPermission,
-    GeoUnknown,
     ItemOutcome,
     ProviderAccount,
+    ProviderUnknown,
     WantedPermission,
 )
 from app.providers.twilio.client import TwilioClients
@@ -148,7 +148,7 @@ def test_what_cannot_be_asked_or_read_says_why(
 ) -> None:
     twilio.script.append(answer)
 
-    with pytest.raises(GeoUnknown) as unknown:
+    with pytest.raises(ProviderUnknown) as unknown:
         geo.fetch(account)
 
     assert (str(unknown.value), unknown.value.is_misconfigured) == expected
@@ -158,7 +158,7 @@ def test_a_token_that_cannot_be_decrypted_is_never_sent(
     geo: TwilioGeoPermissions, twilio: FakeTwilio
 ) -> None:
     for ask in (geo.fetch, lambda account: geo.update(account, [])):
-        with pytest.raises(GeoUnknown, match="cannot be decrypted") as unknown:
+        with pytest.raises(ProviderUnknown, match="cannot be decrypted") as unknown:
             ask(ProviderAccount(ACCOUNT, "not sealed"))
         assert unknown.value.is_misconfigured
     assert twilio.calls == []
@@ -203,7 +203,7 @@ def test_a_change_that_is_not_answered_is_unknown(
 ) -> None:
     twilio.script.append(answer)
 
-    with pytest.raises(GeoUnknown):
+    with pytest.raises(ProviderUnknown):
         geo.update(account, [WantedPermission("BR", True)])
 
 
@@ -239,7 +239,7 @@ def test_a_token_that_was_rotated_away_is_refused_over_the_wire(
     server, geo = emulated
     server.emulator.accounts.change(ACCOUNT, lambda now: replace(now, auth_token="next"))
 
-    with pytest.raises(GeoUnknown, match="Twilio answered 20003") as unknown:
+    with pytest.raises(ProviderUnknown, match="Twilio answered 20003") as unknown:
         geo.fetch(account)
     assert unknown.value.is_misconfigured
 

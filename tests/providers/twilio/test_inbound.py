@@ -16,7 +16,7 @@ from werkzeug.datastructures import MultiDict
 from app.access.principal import Role
 from app.access.tables import audit_events
 from app.messages.retention.purge import Erase, Purge
-from app.providers.twilio.inbound import wanted_messages
+from app.providers.twilio.callbacks import wanted_messages
 from app.providers.twilio.signature import sign
 from app.providers.twilio.signed_form import SignedForm
 from app.use_cases.tables import opt_outs, recipient_consents, use_cases

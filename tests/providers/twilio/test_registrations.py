@@ -6,9 +6,9 @@ import pytest
 from twilio.http.response import Response
 
 from app.db.encryption import Cipher
-from app.providers.port import ProviderAccount, RegistrationsUnknown
+from app.providers.port import ProviderAccount, ProviderUnknown
+from app.providers.twilio.account import TwilioRegistrations
 from app.providers.twilio.client import TwilioClients
-from app.providers.twilio.registrations import TwilioRegistrations
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 from support.fake_twilio import Answer, FakeTwilio, refused
@@ -62,7 +62,7 @@ def test_a_campaign_that_is_not_listed_is_unknown(
     registrations: TwilioRegistrations, twilio: FakeTwilio, account: ProviderAccount
 ) -> None:
     twilio.script.append(_campaigns(("QE" + "0" * 32, "VERIFIED")))
-    with pytest.raises(RegistrationsUnknown, match="lists no such campaign"):
+    with pytest.raises(ProviderUnknown, match="lists no such campaign"):
         registrations.campaign_status(account, SERVICE_SID, CAMPAIGN)
 
 
@@ -89,11 +89,11 @@ def test_what_cannot_be_read_is_unknown_and_says_no_number(
         lambda: registrations.campaign_status(account, SERVICE_SID, CAMPAIGN),
     ):
         twilio.script.append(answer)
-        with pytest.raises(RegistrationsUnknown) as unknown:
+        with pytest.raises(ProviderUnknown) as unknown:
             ask()
         assert "+1202" not in str(unknown.value)
 
 
 def test_a_token_that_cannot_be_decrypted_is_unknown(registrations: TwilioRegistrations) -> None:
-    with pytest.raises(RegistrationsUnknown):
+    with pytest.raises(ProviderUnknown):
         registrations.brand_status(ProviderAccount(ACCOUNT, "not sealed"), BRAND)

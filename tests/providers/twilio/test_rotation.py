@@ -1,7 +1,7 @@
 """Which tokens of an account count while it changes them."""
 
+from app.access.accounts import AccountTokens
 from app.db.engine import Database
-from app.providers.twilio.signed_form import AccountTokens
 from support.callbacks import new_sid
 from support.factories import ACCOUNT, AUTH_TOKEN, Factory, Gateway, Tenant
 from support.tables import set_tokens

@@ -11,7 +11,7 @@ import pytest
 from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.messages.tables import messages
-from app.providers.twilio.client import CallbackUrl, TwilioClients, TwilioProvider
+from app.providers.twilio.client import TwilioClients, TwilioProvider
 from app.providers.twilio.transport import TwilioTransport
 from support.factories import (
     ACCOUNT,
@@ -165,7 +165,7 @@ def test_a_provider_that_cannot_be_reached_leaves_no_message(
     with socket.socket() as bound:  # the port refuses
         bound.bind(("127.0.0.1", 0))
         transport = TwilioTransport(f"http://127.0.0.1:{bound.getsockname()[1]}")
-        provider = TwilioProvider(TwilioClients(transport, cipher), CallbackUrl(PUBLIC_URL))
+        provider = TwilioProvider(TwilioClients(transport, cipher), PUBLIC_URL)
         pace = FakePace()
         replace_services(gateway, provider=provider, pace=pace.pace())
         sent = gateway.send(tenant)

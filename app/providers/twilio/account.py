@@ -1,0 +1,177 @@
+"""The account at Twilio: the proof of its token, its set-up, and its registrations.
+
+Source: Twilio, Account, Messaging Services, BrandRegistrations and Usa2p resources. All but the
+first act on the authenticating account, so a subaccount uses its own token.
+"""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import structlog
+import urllib3
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.http import HttpClient
+from twilio.rest import Client
+
+from app.db.encryption import DecryptionError
+from app.kernel.errors import ProviderUnavailable
+from app.kernel.provider_sids import canonical_sid
+from app.providers.port import AccountState, ProviderAccount, ProviderUnknown, ServiceSetup
+from app.providers.twilio.client import INBOUND_PATH, STATUS_PATH, TwilioClients
+from app.providers.twilio.signature import sign
+from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
+
+_log = structlog.get_logger(__name__)
+_REFUSED = frozenset({401, 403})
+_NOT_FOUND = 404
+_ACTIVE = "active"
+_FORM = "application/x-www-form-urlencoded"
+_PROBE_SECONDS = 10.0
+_NOT_ASKED = "Twilio could not be asked about the account. Nothing was changed; try again."
+
+
+class TwilioProof:
+    """The port `app.providers.port.TokenProver` over Twilio."""
+
+    def __init__(self, transport: HttpClient) -> None:
+        self._transport = transport
+
+    def accepts(self, account_sid: str, auth_token: str) -> bool:
+        """Say whether Twilio shows the account to a caller with this token.
+
+        Raises:
+            ProviderUnavailable: Twilio could not be asked, or its answer is not the account.
+        """
+        client = Client(account_sid, auth_token, http_client=self._transport)
+        try:
+            account = client.api.v2010.accounts(account_sid).fetch()
+        except (TwilioRestException, TwilioServiceException) as problem:
+            if problem.status in _REFUSED or problem.status == _NOT_FOUND:
+                return False
+            raise _not_asked(problem) from problem
+        except UNREADABLE_ANSWER as problem:
+            raise _not_asked(problem) from problem
+        if canonical_sid(str(account.sid)) != account_sid:
+            raise _not_asked(None)
+        return True
+
+
+def _not_asked(problem: Exception | None) -> ProviderUnavailable:
+    _log.warning("account_not_proven", why=type(problem).__name__)
+    return ProviderUnavailable(message=_NOT_ASKED)
+
+
+class TwilioSetup:
+    """The port `app.providers.port.AccountSetup` over Twilio."""
+
+    def __init__(self, clients: TwilioClients, public_url: str) -> None:
+        self._clients = clients
+        self._public_url = public_url
+
+    @property
+    def inbound_url(self) -> str:
+        """Return the address that Twilio must call for what recipients write."""
+        return self._public_url + INBOUND_PATH
+
+    def account_state(self, account: ProviderAccount) -> AccountState | None:
+        """Return the account's state; None if Twilio refuses the credentials.
+
+        Raises:
+            ProviderUnknown: Twilio could not be asked.
+        """
+        try:
+            found = self._clients.of(account).api.v2010.accounts(account.sid).fetch()
+        except UNREADABLE_ANSWER as problem:
+            if isinstance(problem, TwilioRestException) and problem.status in _REFUSED:
+                return None
+            raise unknown(problem) from problem
+        return AccountState(str(found.status), found.status == _ACTIVE)
+
+    def service(self, account: ProviderAccount, service_sid: str) -> ServiceSetup | None:
+        """Return a Messaging Service; None if the account has none with this SID.
+
+        Raises:
+            ProviderUnknown: Twilio could not be asked.
+        """
+        try:
+            service = self._clients.of(account).messaging.v1.services(service_sid)
+            found = service.fetch()
+            has_senders = _has_senders(service)
+        except UNREADABLE_ANSWER as problem:
+            if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
+                return None
+            raise unknown(problem) from problem
+        is_on_numbers = bool(found.use_inbound_webhook_on_number)
+        url = None if is_on_numbers else found.inbound_request_url
+        return ServiceSetup(has_senders, url, is_on_numbers)
+
+    def probe_callback(self, account: ProviderAccount) -> int:
+        """Post a signed status callback about no message to the public URL; return the HTTP status.
+
+        Raises:
+            ProviderUnknown: no answer came, or the stored token cannot be decrypted.
+        """
+        target = f"{self._public_url}{STATUS_PATH}?message_id={uuid4()}"
+        form = {"AccountSid": account.sid, "MessageSid": f"SM{'0' * 32}", "MessageStatus": "queued"}
+        parameters = {name: [value] for name, value in form.items()}
+        try:
+            signature = sign(self._clients.token_of(account), target, parameters)
+            answer = urllib3.request(
+                "POST",
+                target,
+                body=urlencode(form),
+                headers={"X-Twilio-Signature": signature, "Content-Type": _FORM},
+                timeout=_PROBE_SECONDS,
+                retries=False,
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as problem:
+            raise ProviderUnknown(type(problem).__name__) from problem
+        except DecryptionError as problem:
+            raise unknown(problem) from problem
+        return answer.status
+
+
+def _has_senders(service: Any) -> bool:
+    for pool in (service.phone_numbers, service.short_codes, service.alpha_senders):
+        if pool.list(limit=1):
+            return True
+    return False
+
+
+class TwilioRegistrations:
+    """The port `app.providers.port.RegistrationSource` over Twilio."""
+
+    def __init__(self, clients: TwilioClients) -> None:
+        self._clients = clients
+
+    def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
+        """Return a brand's status in Twilio's word.
+
+        Raises:
+            ProviderUnknown: Twilio could not be asked.
+        """
+        try:
+            brand = self._clients.of(account).messaging.v1.brand_registrations(brand_sid).fetch()
+        except UNREADABLE_ANSWER as problem:
+            raise unknown(problem) from problem
+        return str(brand.status)
+
+    def campaign_status(
+        self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
+    ) -> str:
+        """Return a campaign's status in Twilio's word.
+
+        Raises:
+            ProviderUnknown: Twilio could not be asked, or lists no such campaign.
+        """
+        try:
+            service = self._clients.of(account).messaging.v1.services(messaging_service_sid)
+            listed = service.us_app_to_person.list(limit=100)
+        except UNREADABLE_ANSWER as problem:
+            raise unknown(problem) from problem
+        for campaign in listed:
+            if campaign.sid == campaign_sid:
+                return str(campaign.campaign_status)
+        raise ProviderUnknown("the Messaging Service lists no such campaign")
