@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
 # The names under which distributions install it; `.ci/browser` looks for the same.
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # A browser that is nobody's: it runs as root in a container and asks no host on its own.
 FLAGS = (
     "--headless",
