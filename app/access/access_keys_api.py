@@ -5,11 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
-from app.access.key_limits import Rate, limits_from
 from app.access.key_rules import state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal, actor_of
+from app.access.principal import Principal, Rate, actor_of, limits_from
 from app.access.schemas import (
     AccessKeyBody,
     AccessKeyListQuery,

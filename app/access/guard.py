@@ -13,8 +13,16 @@ from flask import Flask, Response, request
 
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts
-from app.access.key_limits import Rate, check_source
-from app.access.principal import Principal, Role, StoredKey, admit, hash_token, is_well_formed
+from app.access.principal import (
+    Principal,
+    Rate,
+    Role,
+    StoredKey,
+    admit,
+    check_source,
+    hash_token,
+    is_well_formed,
+)
 from app.access.rates import RateBuckets, Taken, whole_seconds
 from app.access.store import load_key, note_use
 from app.db.engine import Database

@@ -7,17 +7,21 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.audit import AuditEvent, record_audit_event
-from app.access.key_limits import (
+from app.access.key_rules import check_may_manage, mistake_in_end
+from app.access.key_store import absent_use_cases, load_access_key, load_end_of
+from app.access.principal import (
     DEFAULT_RATE,
     NO_LIMITS,
+    Actor,
     KeyLimits,
+    Principal,
     Rate,
+    Role,
+    actor_of,
+    mint_token,
     narrowed,
     problems_of_wider,
 )
-from app.access.key_rules import check_may_manage, mistake_in_end
-from app.access.key_store import absent_use_cases, load_access_key, load_end_of
-from app.access.principal import Actor, Principal, Role, actor_of, mint_token
 from app.access.store import chosen_workspace, insert_key, revoke_key
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id

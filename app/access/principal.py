@@ -1,18 +1,165 @@
-"""Roles, principals, tokens of access keys, and the visibility of recipients. Pure."""
+"""Principals, their roles and limits, tokens of access keys, and what a role sees. Pure."""
 
 import hashlib
+import ipaddress
+import json
 import re
 import secrets
 import string
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate
 from app.kernel.errors import Forbidden, Unauthorized
 from app.kernel.masking import mask_every_number_in, mask_number
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+MOST_PER_SECOND = 1_000_000
+MOST_BURST = 1_000_000
+_WIDER = "Is wider than your own access key"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests per second, and at once after a pause."""
+
+    per_second: int = 100
+    burst: int = 200
+
+    def as_json(self) -> dict[str, int]:
+        return {"per_second": self.per_second, "burst": self.burst}
+
+
+DEFAULT_RATE = Rate()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    use_case_ids: frozenset[UUID] | None = None
+    countries: frozenset[str] | None = None
+    source_networks: tuple[Network, ...] | None = None
+
+    def as_json(self) -> dict[str, list[str] | None]:
+        return {
+            "use_case_ids": _texts(self.use_case_ids),
+            "countries": _texts(self.countries),
+            "source_networks": _texts(self.source_networks),
+        }
+
+
+NO_LIMITS = KeyLimits()
+
+
+def rate_of(per_second: int | None = None, burst: int | None = None) -> Rate:
+    """The default burst is twice the requests per second."""
+    seconds = DEFAULT_RATE.per_second if per_second is None else per_second
+    return Rate(seconds, min(2 * seconds, MOST_BURST) if burst is None else burst)
+
+
+def parse_network(text: str) -> Network | None:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+
+
+def limits_text(limits: KeyLimits) -> str | None:
+    if limits == NO_LIMITS:
+        return None
+    return json.dumps(
+        {name: value for name, value in limits.as_json().items() if value is not None}
+    )
+
+
+@lru_cache(maxsize=1024)
+def limits_from(text: str | None) -> KeyLimits:
+    if text is None:
+        return NO_LIMITS
+    stored: dict[str, Any] = json.loads(text)
+    ids, countries = stored.get("use_case_ids"), stored.get("countries")
+    networks = stored.get("source_networks")
+    return KeyLimits(
+        use_case_ids=None if ids is None else frozenset(map(UUID, ids)),
+        countries=None if countries is None else frozenset(countries),
+        source_networks=None if networks is None else tuple(map(ipaddress.ip_network, networks)),
+    )
+
+
+def describe_limits(key: Any) -> Iterator[str]:
+    rate = Rate(key.rate_per_second, key.rate_burst)
+    if rate != DEFAULT_RATE:
+        yield f"{rate.per_second} requests per second, burst {rate.burst}"
+    for name, values in limits_from(key.limits).as_json().items():
+        if values is not None:
+            yield f"{name.replace('_', ' ')} {', '.join(values)}"
+
+
+def check_source(limits: KeyLimits, address: str) -> None:
+    if limits.source_networks is not None and not _is_in(address, limits.source_networks):
+        raise Forbidden("This access key may not be used from this address.")
+
+
+def check_use_case(limits: KeyLimits, use_case_id: UUID) -> None:
+    if limits.use_case_ids is not None and use_case_id not in limits.use_case_ids:
+        raise Forbidden("This access key may not send through this use case.")
+
+
+def check_country(limits: KeyLimits, country: str | None) -> None:
+    if limits.countries is not None and country not in limits.countries:
+        where = "to this number" if country is None else f"to {country}"
+        raise Forbidden(f"This access key may not send {where}.")
+
+
+def narrowed(wanted: KeyLimits, own: KeyLimits) -> KeyLimits:
+    """Return the limits of a new key, completed from its creator's key."""
+    return KeyLimits(
+        own.use_case_ids if wanted.use_case_ids is None else wanted.use_case_ids,
+        own.countries if wanted.countries is None else wanted.countries,
+        own.source_networks if wanted.source_networks is None else wanted.source_networks,
+    )
+
+
+def problems_of_wider(wanted: KeyLimits, own: KeyLimits) -> Iterable[tuple[str, str]]:
+    """Yield the fields in which a new key exceeds its creator's key, with the reason."""
+    if _exceeds(wanted.use_case_ids, own.use_case_ids):
+        yield "use_case_ids", f"{_WIDER}: it is limited to some use cases."
+    if _exceeds(wanted.countries, own.countries):
+        allowed = ", ".join(sorted(own.countries or ()))
+        yield "countries", f"{_WIDER}: it may send to {allowed}."
+    if own.source_networks is not None and not all(
+        any(_covers(mine, one) for mine in own.source_networks)
+        for one in wanted.source_networks or ()
+    ):
+        yield "source_networks", f"{_WIDER}: it is limited to some networks."
+
+
+def _exceeds(wanted: frozenset[Any] | None, own: frozenset[Any] | None) -> bool:
+    return own is not None and wanted is not None and not wanted <= own
+
+
+def _covers(mine: Network, one: Network) -> bool:
+    if isinstance(mine, ipaddress.IPv4Network):
+        return isinstance(one, ipaddress.IPv4Network) and one.subnet_of(mine)
+    return isinstance(one, ipaddress.IPv6Network) and one.subnet_of(mine)
+
+
+def _is_in(address: str, networks: Iterable[Network]) -> bool:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False  # a local socket has no address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in network for network in networks)
+
+
+def _texts(values: Iterable[object] | None) -> list[str] | None:
+    return None if values is None else sorted(map(str, values))
 
 
 class Role(StrEnum):

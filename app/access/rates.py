@@ -23,7 +23,7 @@ from pathlib import Path
 
 import structlog
 
-from app.access.key_limits import Rate
+from app.access.principal import Rate
 
 _log = structlog.get_logger(__name__)
 _SECOND = 10**9

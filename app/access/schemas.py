@@ -5,18 +5,19 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from app.access.audit import AuditFilter
-from app.access.key_limits import (
-    DEFAULT_RATE,
-    MOST_BURST,
-    MOST_PER_SECOND,
-    KeyLimits,
-    parse_network,
-    rate_of,
-)
 from app.access.key_rules import KeyState
 from app.access.key_store import KeyFilter
 from app.access.keys import NewAccessKey
-from app.access.principal import ActorKind, Role
+from app.access.principal import (
+    DEFAULT_RATE,
+    MOST_BURST,
+    MOST_PER_SECOND,
+    ActorKind,
+    KeyLimits,
+    Role,
+    parse_network,
+    rate_of,
+)
 from app.web.fields import Choice, Country, Id, StrictSchema, Text, Timestamp, one_of
 from app.web.pages import PageQuery, page_of
 from app.web.setting_fields import Name

@@ -16,8 +16,19 @@ from sqlalchemy import (
     update,
 )
 
-from app.access.key_limits import DEFAULT_RATE, NO_LIMITS, KeyLimits, Rate, limits_from, limits_text
-from app.access.principal import SHOWN_CHARS, Principal, Role, StoredKey, hash_token
+from app.access.principal import (
+    DEFAULT_RATE,
+    NO_LIMITS,
+    SHOWN_CHARS,
+    KeyLimits,
+    Principal,
+    Rate,
+    Role,
+    StoredKey,
+    hash_token,
+    limits_from,
+    limits_text,
+)
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
 from app.db.types import UtcDateTime

@@ -87,7 +87,7 @@ access_keys = Table(
     Column("revoked_at", UtcDateTime),
     Column("rate_per_second", Integer, nullable=False, server_default="100"),
     Column("rate_burst", Integer, nullable=False, server_default="200"),
-    # JSON: see app.access.key_limits; null without limits.
+    # JSON: see app.access.principal; null without limits.
     Column("limits", Text),
     # Written once a minute at most.
     Column("last_used_at", UtcDateTime),

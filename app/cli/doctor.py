@@ -24,7 +24,7 @@ from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.demo.reset import find_demo
 from app.destinations.geo_permissions.check import load_permissions_view
-from app.destinations.storage.load import load_effective
+from app.destinations.storage.policies import load_effective
 from app.guards.limits import GuardMode, GuardName
 from app.guards.store import load_guards
 from app.kernel.clock import utc_now

@@ -8,20 +8,20 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from app.access.key_limits import (
+from app.access.key_rules import KeyState, state_of
+from app.access.key_store import absent_use_cases
+from app.access.keys import end_key, issue_key
+from app.access.principal import (
     MOST_BURST,
     MOST_PER_SECOND,
     KeyLimits,
     Rate,
+    Role,
     describe_limits,
     limits_from,
     parse_network,
     rate_of,
 )
-from app.access.key_rules import KeyState, state_of
-from app.access.key_store import absent_use_cases
-from app.access.keys import end_key, issue_key
-from app.access.principal import Role
 from app.access.store import load_keys
 from app.cli.actor import command_line_actor
 from app.cli.context import ready_database

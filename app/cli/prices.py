@@ -15,7 +15,7 @@ from app.cli.scopes import find_workspace
 from app.db.engine import Database
 from app.destinations.geo_permissions.compare import allowed_countries
 from app.destinations.geo_permissions.store import load_check_targets
-from app.destinations.storage.load import load_effective
+from app.destinations.storage.policies import load_effective
 from app.kernel.clock import utc_now
 from app.prices.price_file import PriceFile, WrongPrices, read_prices
 from app.prices.price_table import day_of

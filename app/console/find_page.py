@@ -15,7 +15,6 @@ from app.console.ui.pages import (
     DESTINATIONS,
     MENU,
     page_answer,
-    preferred_language,
     redirect_with_flash,
 )
 from app.kernel.errors import ValidationFailed
@@ -75,7 +74,7 @@ def _pages(current_user: CurrentUser, text: str) -> list[Found]:
 
 def _countries(text: str) -> list[Found]:
     found = []
-    for code, label in country_options(preferred_language()):
+    for code, label in country_options():
         if _matches(text, label):
             found.append(Found("Country", f"Messages to {label}", f"{MESSAGES}?country={code}"))
             found.append(

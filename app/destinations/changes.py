@@ -26,8 +26,7 @@ from app.destinations.policy.state import (
     start_from,
     without_rule,
 )
-from app.destinations.storage.load import EffectivePolicy
-from app.destinations.storage.store import load_revision, state_of_revision
+from app.destinations.storage.policies import EffectivePolicy, load_revision, state_of_revision
 from app.destinations.tables import provider_permissions
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id

@@ -22,7 +22,7 @@ from app.destinations.policy.state import (
     merged,
     problems_of_rule,
 )
-from app.destinations.storage.load import EffectivePolicy
+from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 

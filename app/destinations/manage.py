@@ -22,8 +22,14 @@ from app.destinations.policy.state import (
     replace_map,
     start_from,
 )
-from app.destinations.storage.load import EffectivePolicy, inheriting_workspaces, load_effective
-from app.destinations.storage.store import Revision, lock_policy, write_state
+from app.destinations.storage.policies import (
+    EffectivePolicy,
+    Revision,
+    inheriting_workspaces,
+    load_effective,
+    lock_policy,
+    write_state,
+)
 from app.kernel.clock import Clock
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.kernel.ids import new_id

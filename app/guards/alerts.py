@@ -25,7 +25,7 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.db.types import UtcDateTime
-from app.destinations.storage.store import lock_policy
+from app.destinations.storage.policies import lock_policy
 from app.guards.limits import GuardName, GuardScope, Trip, money_text
 from app.guards.tables import alerts
 from app.guards.windows import LENGTHS

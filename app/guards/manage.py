@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
-from app.destinations.storage.store import lock_policy
+from app.destinations.storage.policies import lock_policy
 from app.guards.autos import counted_autos, load_autos, load_tripped, write_autos
 from app.guards.clearing import clear_lifted
 from app.guards.edits import check_spend

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, or_, select
 from app.access.tables import workspaces
 from app.db.engine import Database
 from app.destinations.geo_permissions.check import load_permissions_view
-from app.destinations.storage.load import load_effective
+from app.destinations.storage.policies import load_effective
 from app.guards.alerts import AlertKind, clear_alerts, open_alert
 from app.guards.tables import alerts
 from app.kernel.clock import Clock, rfc3339

@@ -29,6 +29,9 @@ def is_country(code: str) -> bool:
     return code in COUNTRIES
 
 
+LANGUAGE = "en"  # that of all texts for people
+
+
 @cache
-def country_name(code: str, language: str = "en") -> str:
+def country_name(code: str, language: str = LANGUAGE) -> str:
     return str(Locale.parse(language).territories.get(code, code))

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, or_, select, update
 
 from app.access.audit import AuditEvent, record_audit_event
-from app.access.key_limits import DEFAULT_RATE, KeyLimits, Rate, limits_from, limits_text
 from app.access.keys import issue_key
+from app.access.principal import DEFAULT_RATE, KeyLimits, Rate, limits_from, limits_text
 from app.access.tables import access_keys, organizations
 from app.db.encryption import Cipher
 from app.db.rows import AnyRow

@@ -16,7 +16,7 @@ from app.db.rows import AnyRow
 from app.destinations.manage import own_policy, set_own_policy
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import PolicyState, country_accesses, country_changes
-from app.destinations.storage.load import load_effective
+from app.destinations.storage.policies import load_effective
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id, parse_id
 from app.provisioning.entries import Entry, merge_accounts

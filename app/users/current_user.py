@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.access.key_limits import NO_LIMITS, KeyLimits
-from app.access.principal import Actor, ActorKind, Principal, Role
+from app.access.principal import NO_LIMITS, Actor, ActorKind, KeyLimits, Principal, Role
 from app.kernel.errors import NotFound
 
 

@@ -15,13 +15,13 @@ from sqlalchemy import Connection
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
 from app.access.audit import AuditEvent, record_audit_event
-from app.access.key_limits import check_source
 from app.access.principal import (
     Actor,
     ActorKind,
     Role,
     StoredKey,
     admit,
+    check_source,
     hash_token,
     is_well_formed,
 )

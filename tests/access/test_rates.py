@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.access.key_limits import Rate
+from app.access.principal import Rate
 from app.access.rates import RateBuckets, Taken
 
 SECOND = 10**9
@@ -95,7 +95,7 @@ def test_threads_and_a_new_process_share_a_bucket(tmp_path: Path) -> None:
         textwrap.dedent("""
         import sys
         from pathlib import Path
-        from app.access.key_limits import Rate
+        from app.access.principal import Rate
         from app.access.rates import RateBuckets
         buckets, rate = RateBuckets(Path(sys.argv[1])), Rate(per_second=1, burst=200)
         print(sum(not buckets.take(b"key", rate).is_refused for _ in range(400)))

@@ -24,6 +24,7 @@ LONG_MODULES = {
     "app/messages/reconciliation/reconcile.py": "one round of questions to the provider, step by step",
     "app/providers/port.py": "all that is asked of a provider, with its values and errors",
     "app/destinations/api/schemas.py": "the wire shapes of one API, a few lines each",
+    "app/destinations/storage/policies.py": "a policy and its history, read and written",
     "app/guards/configuration.py": "one JSON shape, read and written",
     "app/guards/counters.py": "the check and count of a send, once for each engine",
 }

@@ -13,7 +13,7 @@ from app.access.tables import audit_events, organizations, workspaces
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.destinations.policy.state import restored
-from app.destinations.storage.store import state_of_revision
+from app.destinations.storage.policies import state_of_revision
 from app.destinations.tables import (
     destination_policies,
     destination_revisions,

@@ -8,7 +8,7 @@ from app.access.principal import Actor, ActorKind
 from app.destinations.changes import HIGH_RISK, Adjustment, adjust
 from app.destinations.manage import ChangeRequest
 from app.destinations.policy.state import DENIED, NOT_A_COUNTRY, country_allowances
-from app.destinations.storage.load import load_effective
+from app.destinations.storage.policies import load_effective
 from app.destinations.tables import provider_permissions
 from app.kernel.clock import utc_now
 from app.kernel.errors import ValidationFailed

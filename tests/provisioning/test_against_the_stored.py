@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from app.access.key_limits import KeyLimits, limits_from
 from app.access.keys import create_key
-from app.access.principal import Role
+from app.access.principal import KeyLimits, Role, limits_from
 from app.access.tables import access_keys
 from app.provisioning.problems import FileRefused
 from app.use_cases.tables import use_cases

@@ -9,9 +9,8 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
-from app.access.key_limits import Rate
 from app.access.keys import create_key
-from app.access.principal import Role
+from app.access.principal import Rate, Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.application import create_app
 from app.bootstrap import Services, open_provider, open_services

@@ -13,7 +13,7 @@ from app.cli.group import CommandFailure, echo_json
 from app.destinations.api.configuration import policy_view
 from app.destinations.api.history import RulesDifference, rules_difference
 from app.destinations.manage import Changed, ChangeRequest, PolicyChange
-from app.destinations.storage.load import EffectivePolicy
+from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
 
 

@@ -16,7 +16,7 @@ from app.destinations.geo_permissions.permissions import UNSUPPORTED, load_geo_p
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import country_accesses
 from app.destinations.policy.territories import has_numbers, hints_for
-from app.destinations.storage.load import EffectivePolicy
+from app.destinations.storage.policies import EffectivePolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from app.cli.input import IdParam, WholeNumberParam
 from app.cli.times import Moment
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals, render_refusal
-from app.destinations.storage.load import load_use_case_countries
+from app.destinations.storage.policies import load_use_case_countries
 from app.kernel.errors import InvalidDestination, NotFound
 
 _STANDARD_INPUT = "-"

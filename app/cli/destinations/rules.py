@@ -19,7 +19,7 @@ from app.cli.group import CommandFailure, Group, echo_json
 from app.destinations import changes
 from app.destinations.api.schemas import RuleBody, WantedRule
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
-from app.destinations.storage.store import rule_json
+from app.destinations.storage.policies import rule_json
 from app.kernel.clock import rfc3339
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id, parse_id

@@ -35,8 +35,7 @@ from app.destinations.geo_permissions.compare import allowed_countries
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import country_accesses
 from app.destinations.policy.territories import has_numbers
-from app.destinations.storage.load import EffectivePolicy
-from app.destinations.storage.store import rule_json
+from app.destinations.storage.policies import EffectivePolicy, rule_json
 from app.destinations.storage.visible_rules import OPERATOR
 from app.kernel.clock import rfc3339
 

@@ -15,7 +15,7 @@ from app.cli.scopes import find_workspace_or_only
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.manage import ManageDestinations
-from app.destinations.storage.load import EffectivePolicy, load_effective
+from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.guards.manage import ManageGuards
 from app.kernel.clock import Clock, utc_now
 

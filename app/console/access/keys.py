@@ -4,11 +4,10 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.key_limits import describe_limits
 from app.access.key_rules import KeyState, may_manage, state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal, Role, actor_of
+from app.access.principal import Principal, Role, actor_of, describe_limits
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.ui.forms import Form, parse_time, read_form, read_search, refilled
 from app.console.ui.guards import RequiresRole

@@ -6,7 +6,7 @@
   const form = document.getElementById("pending-changes");
   const map = document.getElementById("map");
   const words = (text) => new Set((text ?? "").split(" ").filter(Boolean));
-  const names = map && new Intl.DisplayNames([map.dataset.language, "en"], { type: "region", fallback: "code" });
+  const names = map && new Intl.DisplayNames([document.documentElement.lang], { type: "region", fallback: "code" });
   const state = map && {
     allowed: words(map.dataset.allowed),
     until: words(map.dataset.until),

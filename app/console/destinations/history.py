@@ -22,7 +22,7 @@ from app.db.rows import AnyRow
 from app.destinations.api.history import load_history, rule_changes
 from app.destinations.api.schemas import HistoryFilter, HistoryQuery
 from app.destinations.changes import restore_policy
-from app.destinations.storage.store import load_revision
+from app.destinations.storage.policies import load_revision
 from app.kernel.clock import Clock
 from app.kernel.errors import (
     DestinationsInherited,

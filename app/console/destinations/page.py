@@ -26,7 +26,7 @@ from app.console.destinations.view import (
 )
 from app.console.ui.forms import Form
 from app.console.ui.guards import RequiresRole
-from app.console.ui.pages import DESTINATIONS, page_answer, preferred_language, redirect_with_flash
+from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.api.history import load_history
@@ -130,9 +130,8 @@ def show(
         is_part=template != _WHOLE,
         is_stale=base != view.effective.revision,
         wanted=draft.pending_changes if draft else PendingChanges(base),
-        options=country_options(preferred_language()),
+        options=country_options(),
         durations=DURATIONS,
-        language=preferred_language(),
         suspension_form=suspension_form or Form(),
     )
 

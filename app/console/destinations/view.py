@@ -12,13 +12,11 @@ from sqlalchemy import Connection
 
 from app.access.principal import Role
 from app.access.store import load_workspace
-from app.console.ui.pages import preferred_language
 from app.db.rows import AnyRow
 from app.destinations.geo_permissions.permissions import GeoPermissions, load_geo_permissions
 from app.destinations.policy.evaluate import Access, Rule
 from app.destinations.policy.state import country_allowances
-from app.destinations.storage.load import EffectivePolicy, load_effective
-from app.destinations.storage.store import state_of_revision
+from app.destinations.storage.policies import EffectivePolicy, load_effective, state_of_revision
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel.clock import Clock
 from app.kernel.countries import COUNTRIES, country_name
@@ -28,9 +26,9 @@ from app.web.registry import get_service
 
 
 @cache
-def country_options(language: str) -> tuple[tuple[str, str], ...]:
+def country_options() -> tuple[tuple[str, str], ...]:
     """Return every country as a pair of code and label, in the order of their names."""
-    named = {code: country_name(code, language) for code in COUNTRIES}
+    named = {code: country_name(code) for code in COUNTRIES}
     return tuple(
         (code, f"{named[code]} ({', '.join([code, *_calling_code(code)])})")
         for code in sorted(COUNTRIES, key=lambda code: sort_key(named[code]))
@@ -166,5 +164,4 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
 
 def by_name(codes: set[str] | frozenset[str]) -> list[str]:
     """Sort countries by their names in the user's language."""
-    language = preferred_language()
-    return sorted(codes, key=lambda code: sort_key(country_name(code, language)))
+    return sorted(codes, key=lambda code: sort_key(country_name(code)))

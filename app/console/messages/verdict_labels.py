@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from app.console.ui.pages import preferred_language
 from app.db.rows import AnyRow
 from app.destinations.policy.evaluate import Rule, RuleKind, Scope
 from app.kernel.countries import country_name
@@ -30,7 +29,7 @@ _NOT_NAMED = "{place} is not an allowed destination of this workspace."
 
 def country_label(code: str | None) -> str:
     """Name a country in the user's language."""
-    return "no country" if code is None else country_name(code, preferred_language())
+    return "no country" if code is None else country_name(code)
 
 
 def refusal_label(row: AnyRow) -> str:

@@ -15,8 +15,7 @@ from flask_wtf.csrf import CSRFError, generate_csrf, validate_csrf
 from wtforms import ValidationError
 
 from app.access.guard import count_request
-from app.access.key_limits import check_source
-from app.access.principal import Role
+from app.access.principal import Role, check_source
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden

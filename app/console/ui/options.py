@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from app.console.ui.pages import preferred_language
 from app.kernel.countries import COUNTRIES, country_name
 
 Options = list[tuple[object, str]]
@@ -20,7 +19,6 @@ def use_case_options(first: str, names: Mapping[UUID, str]) -> Options:
 
 
 def named_country_options(first: str) -> Options:
-    """Offer every country, by its name in the user's language."""
-    language = preferred_language()
-    named = [(code, country_name(code, language)) for code in COUNTRIES]
+    """Offer every country, by its name."""
+    named = [(code, country_name(code)) for code in COUNTRIES]
     return [("", first), *sorted(named, key=lambda pair: pair[1].casefold())]

@@ -21,12 +21,6 @@ from app.web.assets import asset_url
 from app.web.html import html_answer
 from app.web.registry import get_service
 
-
-def preferred_language() -> str:
-    """Return the language in which countries are named: that of all other texts."""
-    return "en"
-
-
 DESTINATIONS = "/console/destinations"
 _MOST_ALERTS = 3
 
@@ -119,7 +113,7 @@ def link(path: str) -> str:
 
 
 def _country(code: str | None) -> str:
-    return "No country" if not code else country_name(code, preferred_language())
+    return "No country" if not code else country_name(code)
 
 
 def _utc(at: datetime) -> str:

@@ -23,7 +23,7 @@ from app.destinations.api.schemas import (
     WantedMap,
 )
 from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
-from app.destinations.storage.load import EffectivePolicy, load_effective
+from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions

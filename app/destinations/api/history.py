@@ -15,7 +15,7 @@ from app.destinations.api.document import rule_content
 from app.destinations.api.schemas import HistoryFilter
 from app.destinations.policy.evaluate import Rule
 from app.destinations.policy.state import PolicyState
-from app.destinations.storage.store import rule_json, state_of_revision
+from app.destinations.storage.policies import rule_json, state_of_revision
 from app.destinations.storage.visible_rules import PolicyReader
 from app.destinations.tables import destination_revisions
 from app.kernel.clock import rfc3339

@@ -42,8 +42,7 @@ from app.destinations.geo_permissions.check import CheckProvider, load_permissio
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.policy.evaluate import Rule
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals, render_refusal
-from app.destinations.storage.load import EffectivePolicy, load_use_case_countries
-from app.destinations.storage.store import rule_json
+from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.clock import Clock

@@ -25,7 +25,7 @@ from app.destinations.geo_permissions.store import (
     load_checked_at,
     replace_permissions,
 )
-from app.destinations.storage.load import EffectivePolicy, load_effective
+from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel.clock import Clock, rfc3339
 from app.providers.port import GeoPermissionSource, ProviderAccount, ProviderUnknown
 from app.webhooks.events import EventType

@@ -8,7 +8,7 @@ from app.destinations.geo_permissions.compare import at_large
 from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind, decide
 from app.destinations.policy.territories import has_numbers
-from app.destinations.storage.load import EffectivePolicy
+from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.clock import rfc3339
 from app.kernel.phone import Destination
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
-from app.destinations.storage.load import inheritance_chain
+from app.destinations.storage.policies import inheritance_chain
 from app.kernel.errors import NotFound
 from app.kernel.phone import Destination
 

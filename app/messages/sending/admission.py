@@ -14,13 +14,13 @@ from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES, key_from
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Policy, Verdict, check_destination
-from app.destinations.storage.load import inheritance_chain
 from app.destinations.storage.number_policy import (
     POLICY_COLUMNS,
     POLICY_JOINS,
     policy_from,
     rule_values,
 )
+from app.destinations.storage.policies import inheritance_chain
 from app.guards.facts import (
     GUARD_COLUMNS,
     GUARD_JOINS,

@@ -13,8 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from app.access.key_limits import check_country, check_use_case
-from app.access.principal import ActorKind, Principal, StoredKey
+from app.access.principal import ActorKind, Principal, StoredKey, check_country, check_use_case
 from app.db.engine import Database
 from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
 from app.destinations.refusals import Refusal, insert_refusal

@@ -12,7 +12,7 @@ import structlog
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from app.access.key_limits import Rate
+from app.access.principal import Rate
 from app.access.rates import RateBuckets
 from app.kernel.errors import Forbidden, UnsupportedMediaType
 from app.kernel.provider_sids import canonical_sid

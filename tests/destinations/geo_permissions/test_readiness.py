@@ -10,7 +10,7 @@ from app.destinations.geo_permissions.permissions import GeoPermissions, geo_per
 from app.destinations.geo_permissions.readiness import Blocker, find_blockers
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.destinations.policy.state import PolicyState
-from app.destinations.storage.load import EffectivePolicy
+from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.ids import new_id
 from app.providers.port import GeoPermission
 from support.geo import permits
