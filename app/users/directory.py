@@ -13,7 +13,7 @@ from app.access.tables import workspaces
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
 from app.users.store import load_user
-from app.users.tables import memberships, users
+from app.users.tables import memberships, sign_in_links, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,12 @@ class UserDetails:
     disabled_at: datetime | None
     locked_until: datetime | None
     last_sign_in_at: datetime | None
+    link_expires_at: datetime | None
     memberships: tuple[Membership, ...]
+
+    def is_invited(self, now: datetime) -> bool:
+        """Whether the person has a valid link to choose a password."""
+        return self.link_expires_at is not None and self.link_expires_at > now
 
     def is_paused(self, now: datetime) -> bool:
         """Whether sign-in is slowed on unknown browsers."""
@@ -88,11 +93,13 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterable[Us
             users.c.disabled_at,
             users.c.locked_until,
             users.c.last_sign_in_at,
+            sign_in_links.c.expires_at.label("link_expires_at"),
             memberships.c.workspace_id,
             memberships.c.role,
             workspaces.c.name.label("workspace_name"),
         )
         .select_from(users)
+        .outerjoin(sign_in_links, sign_in_links.c.user_id == users.c.id)
         .outerjoin(memberships, memberships.c.user_id == users.c.id)
         .outerjoin(workspaces, workspaces.c.id == memberships.c.workspace_id)
         .where(condition)
@@ -119,6 +126,7 @@ def _user_details(rows: list[AnyRow]) -> UserDetails:
         disabled_at=first.disabled_at,
         locked_until=first.locked_until,
         last_sign_in_at=first.last_sign_in_at,
+        link_expires_at=first.link_expires_at,
         # PostgreSQL sorts nulls last, SQLite first.
         memberships=tuple(sorted(held, key=lambda one: one.workspace_id is not None)),
     )

@@ -25,6 +25,7 @@ from app.users.factor_store import drop_recovery_codes
 from app.users.passwords import NewPassword
 from app.users.sessions import end_sessions_of
 from app.users.store import (
+    drop_sign_in_link,
     find_users,
     insert_user,
     load_owners,
@@ -175,6 +176,7 @@ def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: dateti
     if is_last_owner(user.id, load_owners(connection, user.organization_id)):
         raise ValidationFailed({"$": [LAST_OWNER]})
     update_user(connection, user.id, now, disabled_at=now)
+    drop_sign_in_link(connection, user.id)
     end_sessions_of(connection, user.id, now)
     record_user_event(connection, actor, user, "disabled", now)
     return True
@@ -211,6 +213,7 @@ def reset_user(
         disabled_at=None,
     )
     drop_recovery_codes(connection, user.id)
+    drop_sign_in_link(connection, user.id)
     forget_attempts(connection, of_account(user.email), of_own(user.id))
     end_sessions_of(connection, user.id, now)
     record_user_event(connection, actor, user, "reset", now)

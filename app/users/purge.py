@@ -8,13 +8,14 @@ from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.users.sessions import forget_sessions
+from app.users.store import forget_sign_in_links
 
 KEPT_AFTER_THE_END = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeSessions:
-    """Deletes sessions a week after their end, and failed attempts outside every limit."""
+    """Deletes sessions and links a week after their end, and attempts outside every limit."""
 
     database: Database
     clock: Clock
@@ -25,4 +26,5 @@ class PurgeSessions:
         now = self.clock.now()
         with self.database.writing() as connection:
             forget_expired_attempts(connection, now)
+            forget_sign_in_links(connection, now - KEPT_AFTER_THE_END)
             return forget_sessions(connection, now - KEPT_AFTER_THE_END)

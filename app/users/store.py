@@ -13,7 +13,7 @@ from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.kernel.texts import is_storable
 from app.users.email import normal_email
-from app.users.tables import memberships, users
+from app.users.tables import memberships, sign_in_links, users
 
 
 def find_users(
@@ -95,6 +95,16 @@ def insert_user(connection: Connection, user_id: UUID, values: Mapping[str, Any]
 
 def update_user(connection: Connection, user_id: UUID, now: datetime, **values: Any) -> None:
     connection.execute(update(users).where(users.c.id == user_id).values(updated_at=now, **values))
+
+
+def drop_sign_in_link(connection: Connection, user_id: UUID) -> None:
+    """Delete the link through which a person could choose a password."""
+    connection.execute(delete(sign_in_links).where(sign_in_links.c.user_id == user_id))
+
+
+def forget_sign_in_links(connection: Connection, before: datetime) -> None:
+    """Delete the links that expired before a time."""
+    connection.execute(delete(sign_in_links).where(sign_in_links.c.expires_at < before))
 
 
 def note_sign_in(connection: Connection, user_id: UUID, now: datetime) -> None:

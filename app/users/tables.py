@@ -63,6 +63,16 @@ recovery_codes = Table(
     UniqueConstraint("user_id", "code_hash"),
 )
 
+# A person's only link to choose a password; its row goes when the link is used.
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
 # Null: every workspace of the organization.
 memberships = Table(
     "memberships",

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from app.access.principal import Role
 from app.access.tables import access_keys
@@ -45,6 +45,7 @@ def looks_well(page: Page, viewport: ViewportSize) -> None:
 def test_the_finder_opens_by_its_key_and_guards_are_saved_after_a_preview(
     owner: Page, site: Site
 ) -> None:
+    expect(owner.locator("html.has-scripts")).to_be_attached()
     owner.keyboard.press("/")
     owner.keyboard.type("guards")
     owner.keyboard.press("Enter")
@@ -100,3 +101,26 @@ def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, si
     audit_event.click()
     expect(owner.get_by_role("status")).to_contain_text("backend is revoked.")
     assert revoked()
+
+
+@EACH_SIZE
+def test_a_person_is_invited_and_chooses_a_password(
+    owner: Page, browser: Browser, site: Site, viewport: ViewportSize
+) -> None:
+    email = f"bo{viewport['width']}@example.com"
+    owner.goto("/console/people/new")
+    owner.get_by_label("E-mail").fill(email)
+    owner.get_by_label("In all workspaces").select_option("viewer")
+    owner.get_by_role("button", name="Add person").click()
+    looks_well(owner, viewport)
+    link = owner.locator("#secret").inner_text()
+    assert link.startswith(f"{site.url}/console/sign-in/link?token=")
+    with browser.new_context(java_script_enabled=False, viewport=viewport) as context:
+        theirs = context.new_page()
+        theirs.goto(link)
+        theirs.get_by_label("New password").fill("another horse battery")
+        theirs.get_by_role("button", name="Set password and sign in").click()
+        expect(theirs.get_by_role("heading", level=1)).to_have_text("Overview")
+    owner.goto(link)
+    expect(owner.get_by_role("alert")).to_contain_text("expired or was used")
+    looks_well(owner, viewport)

@@ -26,6 +26,7 @@ from app.kernel.ids import parse_id
 from app.users.current_user import CurrentUser
 from app.users.sessions import hash_session_token, move_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
+from app.users.sign_in_links import LinkIsOver, UseSignInLink
 from app.users.store import load_organization_names
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
@@ -36,6 +37,7 @@ from app.web.routes import Answer, Routes
 routes = Routes("Console", described=False)
 HOME = "/console"
 _BY_CODE = SIGN_IN + "/code"
+BY_LINK = SIGN_IN + "/link"
 _REFUSED = (
     "E-mail or password is wrong. After several wrong attempts you have to wait before trying "
     "again."
@@ -55,6 +57,13 @@ class CodeForm(StrictSchema):
     """A code of the authenticator app, or a recovery code."""
 
     code = Text(load_default="")
+
+
+class SetPasswordForm(StrictSchema):
+    """The token of a link, and the password that its person chooses."""
+
+    token = Text(load_default="")
+    password = Text(load_default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,34 @@ def sign_in_by_code(_: None) -> Answer:
     return welcome(signed_in)
 
 
+@routes.add("GET", BY_LINK, guard=Anonymous(), answers={200: "text/html"})
+def set_password_page(_: None) -> Answer:
+    """Let the person of a link choose a password."""
+    return _password_page(request.args.get("token", ""), 200, Form())
+
+
+@routes.add(
+    "POST",
+    BY_LINK,
+    guard=Anonymous(),
+    answers={303: None, **dict.fromkeys((403, 422, 429), "text/html")},
+)
+def set_password(_: None) -> Answer:
+    """Set the password of a link's person, and sign them in."""
+    token = request.form.get("token", "")
+    try:
+        given = read_form(SetPasswordForm)
+        link = UseSignInLink(get_service(SignIn))
+        return welcome(link(given["token"], given["password"], current_caller()))
+    except LinkIsOver:
+        return _password_page("", 403, Form())
+    except ValidationFailed as problem:
+        return _password_page(token, 422, Form({}, refilled(problem).errors))
+    except RateLimited as limited:
+        form = Form({}, {"password": [limited.text]})
+        return _password_page(token, HTTP_STATUS[RateLimited], form)
+
+
 @routes.add("POST", "/console/sign-out", guard=Anonymous(), answers={303: None})
 def sign_out(_: None) -> Answer:
     """End the session."""
@@ -142,6 +179,15 @@ def move_to_workspace(current_user: CurrentUser) -> Answer:
         require_workspace(connection, wide, wanted)
         move_session(connection, current_user.session_id, wanted)
     return redirect_with_flash(wanted_page(HOME))
+
+
+def _password_page(token: str, status: int, form: Form) -> Response:
+    try:
+        user = UseSignInLink(get_service(SignIn)).find(token)
+    except LinkIsOver:
+        user = None
+    text = render("account/set_password.html", user=user, token=token, form=form)
+    return add_page_headers(html_answer(text, status))
 
 
 def _page(

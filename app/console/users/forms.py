@@ -34,7 +34,7 @@ class UserForm(RolesForm):
 
     email = Text(load_default="")
     name = Text(load_default="")
-    sign_in = Text(validate=one_of(("password", "provider")), load_default="password")
+    sign_in = Text(validate=one_of(("link", "provider")), load_default="link")
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class UserForm(RolesForm):
             "email": data["email"],
             "name": data["name"].strip() or data["email"].strip(),
             "roles": _roles(data),
-            "has_password": data["sign_in"] == "password",
+            "with_link": data["sign_in"] == "link",
         }
 
 

@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
 from app.access.principal import Role, actor_of
 from app.console.ui.forms import Form, read_form, refilled
 from app.console.ui.guards import RequiresOrganizationRole
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.users.forms import RolesForm, roles_given
-from app.console.users.page import PATH
+from app.console.users.page import PATH, create_link
 from app.console.workspaces.page import asking, workspace_names
 from app.db.engine import Database
 from app.kernel.clock import Clock
@@ -17,7 +17,6 @@ from app.kernel.errors import NotFound, ValidationFailed
 from app.users.current_user import CurrentUser
 from app.users.directory import load_user_details, require_user
 from app.users.manage import change_roles, disable_user, reset_user
-from app.users.passwords import choose_password, generate_password
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
 
@@ -73,22 +72,18 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
     errors=(NotFound,),
 )
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
-    """Let a person begin afresh; the answer shows the new password, and no other page ever does."""
-    actor, now = actor_of(asking(current_user)), get_service(Clock).now()
+    """Reset a person; the answer shows the link to choose a password, if one is wanted."""
+    asks, now, url = asking(current_user), get_service(Clock).now(), None
     try:
-        with get_service(Database).reading() as connection:
-            known = load_user_details(connection, current_user.organization_id, user_id)
-        password = generate_password() if known.has_password else None
-        chosen = None if password is None else choose_password(password, known.email)
         with get_service(Database).writing() as connection:
-            user = require_user(connection, current_user.organization_id, user_id)
-            reset_user(connection, user, chosen, actor, now)
-            person = load_user_details(connection, current_user.organization_id, user_id)
+            user = require_user(connection, asks.organization_id, user_id)
+            reset_user(connection, user, None, actor_of(asks), now)
+            if "link" in request.form:
+                url = create_link(connection, asks, user_id, now)
+            person = load_user_details(connection, asks.organization_id, user_id)
     except ValidationFailed as problem:
         return _page(current_user, user_id, 422, refilled(problem))
-    return page_answer(
-        current_user, "users/password.html", person=person, password=password, is_new=False
-    )
+    return page_answer(current_user, "users/link.html", person=person, url=url, is_new=False)
 
 
 def _page(
@@ -103,5 +98,4 @@ def _page(
         person=person,
         form=form or Form(),
         names=workspace_names(current_user),
-        is_paused=person.is_paused(get_service(Clock).now()),
     )

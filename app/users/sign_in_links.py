@@ -1,0 +1,115 @@
+"""Links through which a person chooses a password: after an invitation or a reset.
+
+A link works once and expires. Only the hash of its token is stored, and a new link of a person
+replaces the one before.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, select
+
+from app.access.attempts import forget_attempts
+from app.access.principal import Actor, ActorKind
+from app.db.rows import AnyRow
+from app.kernel.errors import ValidationFailed
+from app.users.audit import record_user_event
+from app.users.caller import Caller, of_account, of_own
+from app.users.passwords import choose_password
+from app.users.sessions import end_sessions_of, hash_session_token
+from app.users.sign_in import SignedIn, SignIn
+from app.users.store import drop_sign_in_link, load_user, update_user
+from app.users.tables import sign_in_links, users
+
+LASTS = timedelta(days=3)
+_BYTES = 32
+
+
+class LinkIsOver(Exception):
+    """The link expired, was used or replaced, or never existed; deliberately without a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """A link just made; this is the only time that its token is known."""
+
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+def create_sign_in_link(
+    connection: Connection, user: AnyRow, actor: Actor, now: datetime
+) -> NewLink:
+    """Create the only valid link of a person, with its audit event."""
+    link = NewLink(secrets.token_urlsafe(_BYTES), now + LASTS)
+    drop_sign_in_link(connection, user.id)
+    connection.execute(
+        insert(sign_in_links).values(
+            user_id=user.id,
+            token_hash=hash_session_token(link.token),
+            created_at=now,
+            expires_at=link.expires_at,
+        )
+    )
+    record_user_event(connection, actor, user, "link_created", now)
+    return link
+
+
+@dataclass(frozen=True, slots=True)
+class UseSignInLink:
+    """The operations behind ``/console/sign-in/link``."""
+
+    sign_in: SignIn
+
+    def find(self, token: str) -> AnyRow:
+        """Load the person of a valid link.
+
+        Raises:
+            LinkIsOver: it is not valid, or not any more.
+        """
+        columns = sign_in_links.c
+        query = (
+            select(users)
+            .join(sign_in_links, columns.user_id == users.c.id)
+            .where(columns.token_hash == hash_session_token(token))
+            .where(columns.expires_at > self.sign_in.clock.now(), users.c.disabled_at.is_(None))
+        )
+        with self.sign_in.database.reading() as connection:
+            user = connection.execute(query).one_or_none()
+        if user is None:
+            raise LinkIsOver
+        return user
+
+    def __call__(self, token: str, password: str, caller: Caller) -> SignedIn:
+        """Set the password of a link's person, end the link and sign them in.
+
+        Raises:
+            LinkIsOver: it is not valid, or not any more.
+            ValidationFailed: the password is too weak; the link stays valid.
+            RateLimited: too many passwords are hashed at this moment.
+        """
+        found = self.find(token)
+        chosen = choose_password(password, found.email)
+        if chosen.mistake is not None:
+            raise ValidationFailed({"$.password": [chosen.mistake]})
+        now = self.sign_in.clock.now()
+        with self.sign_in.database.writing() as connection:
+            user = load_user(connection, found.id)
+            if user is None or user.disabled_at is not None or not _use(connection, token, user.id):
+                raise LinkIsOver
+            update_user(connection, user.id, now, password_hash=chosen.hash)
+            end_sessions_of(connection, user.id, now)
+            forget_attempts(connection, of_account(user.email), of_own(user.id))
+            actor = Actor(ActorKind.USER, user.name, user.id)
+            record_user_event(connection, actor, user, "password_set", now)
+            return self.sign_in.let_in(connection, user, caller)
+
+
+def _use(connection: Connection, token: str, user_id: UUID) -> bool:
+    columns = sign_in_links.c
+    used = delete(sign_in_links).where(
+        columns.user_id == user_id, columns.token_hash == hash_session_token(token)
+    )
+    return connection.execute(used).rowcount == 1
