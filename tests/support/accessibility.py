@@ -9,17 +9,21 @@ _AXE = Axe()
 _OPTIONS = {"resultTypes": ["violations"]}
 
 
-def violations(page: Page, *, besides: tuple[str, ...] = ()) -> dict[str, list[str]]:
+def violations(
+    page: Page, *, besides: tuple[str, ...] = (), within: str | None = None
+) -> dict[str, list[str]]:
     """Each rule that is broken, with the elements that break it; ``besides`` are left out."""
-    context: dict[str, Any] | None = {"exclude": [[one] for one in besides]} if besides else None
-    found = _AXE.run(page, context=context, options=_OPTIONS).response["violations"]
+    context: dict[str, Any] = {"exclude": [[one] for one in besides]} if besides else {}
+    if within is not None:
+        context["include"] = [[within]]
+    found = _AXE.run(page, context=context or None, options=_OPTIONS).response["violations"]
     return {
         f"{rule['id']} ({rule['impact']}): {rule['help']}": [node["html"] for node in rule["nodes"]]
         for rule in found
     }
 
 
-def axe_clean(page: Page, *, besides: tuple[str, ...] = ()) -> None:
+def axe_clean(page: Page, *, besides: tuple[str, ...] = (), within: str | None = None) -> None:
     """Make sure that axe finds nothing."""
-    found = violations(page, besides=besides)
+    found = violations(page, besides=besides, within=within)
     assert not found, "\n".join(f"{rule} {elements[:3]}" for rule, elements in found.items())
