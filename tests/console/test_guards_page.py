@@ -6,6 +6,7 @@ import io
 import pytest
 
 from app.access.principal import Role
+from app.kernel.ids import new_id
 from app.prices.price_file import read_prices
 from app.prices.store import import_prices
 from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
@@ -56,6 +57,44 @@ def test_limits_are_saved_after_their_effect_was_shown(
         {"mode": "enforce", "hour": 1, "day": 9},
     )
     assert ("guards.changed", "an attack") in audit_events_of_pages(factory)
+
+
+def test_a_use_case_gets_its_own_guards_and_loses_them(
+    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
+) -> None:
+    """Break: let `_edit` replace the guards of the workspace, or those of all use cases."""
+    gateway.send(tenant)
+    gateway.send(tenant)
+
+    def stored() -> dict[str, object]:
+        path = f"/v1/workspaces/{tenant.workspace_id}/guards"
+        answer = gateway.get(path, key=tenant.keys[Role.ADMIN]).json
+        assert answer["guards"]["number"]["mode"] == "off"
+        return answer["use_cases"]  # type: ignore[no-any-return]
+
+    page = f"{GUARDS}?use_case_id={tenant.use_case_id}"
+    assert page in console_client.get(GUARDS).text
+    html = console_client.get(page).text
+    assert "Segments of the workspace" not in html
+    _, wrong = press(
+        console_client, html, "Preview effect", number__mode="off", number__hour="many"
+    )
+    assert "Must be a whole number from 1" in wrong
+    limits = {"number__mode": "enforce", "number__hour": "1", "number__day": ""}
+    status, html = press(console_client, html, "Preview effect", **limits)
+    assert (status, stored()) == (200, {})
+    assert "<strong>1</strong> message would have been refused" in html
+    assert press(console_client, html, "Save")[0] == 303
+    own = {"number": {"mode": "enforce", "hour": 1, "day": None}}
+    assert stored() == {str(tenant.use_case_id): own}
+    assert "Messages to one number: 1 per hour, " in console_client.get(GUARDS).text
+    _, html = press(
+        console_client, console_client.get(page).text, "Preview effect", number__mode=""
+    )
+    assert press(console_client, html, "Save")[0] == 303
+    assert stored() == {}
+    for absent in (new_id(), "x"):
+        assert console_client.get(f"{GUARDS}?use_case_id={absent}").status_code == 404
 
 
 def test_countries_and_money_are_read_as_the_api_takes_them(

@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from app.console.ui.forms import Form
-from app.guards.configuration import guards_json
-from app.guards.limits import DeliverySign, GuardName, Guards
+from app.guards.limits import OF_USE_CASES, DeliverySign, GuardName
 from app.kernel.errors import ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 
@@ -22,13 +22,20 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 _COUNTRIES = "countries"
 _COUNTRY_FIELD = f"{GuardName.COUNTRY}.{_COUNTRIES}"
-_PLACE = re.compile(r"\$\.guards\.(\w+)(?:\.(\w+))?")
+_PLACE = re.compile(r"\$\.(?:guards|use_cases\.[-\w]+)\.(\w+)(?:\.(\w+))?")
 
 
-def form_of(guards: Guards) -> Form:
-    """Fill the form from guards."""
+def fields_of(*, is_use_case: bool) -> Mapping[str, tuple[str, ...]]:
+    """Return the guards, with their fields, that a workspace or a use case may have."""
+    if not is_use_case:
+        return FIELDS
+    return {name: fields for name, fields in FIELDS.items() if name in OF_USE_CASES}
+
+
+def form_of(guards: Mapping[str, Any]) -> Form:
+    """Fill the form from guards as the API shows them."""
     values: dict[str, str] = {}
-    for name, limits in guards_json(guards).items():
+    for name, limits in guards.items():
         values[f"{name}.mode"] = limits["mode"]
         for field in FIELDS[name]:
             values[f"{name}.{field}"] = _written(limits.get(field, DeliverySign.DELIVERED.value))
@@ -39,21 +46,27 @@ def form_of(guards: Guards) -> Form:
     return Form(values)
 
 
-def body_of(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the submitted guards as the API takes them; wrong values stay as they were typed."""
+def body_of(form: Mapping[str, str], *, is_use_case: bool) -> dict[str, Any]:
+    """Return the submitted guards as the API takes them; wrong values stay as they were typed.
+
+    A guard of a use case without a mode is none of its own.
+    """
     body: dict[str, Any] = {}
-    for name, fields in FIELDS.items():
+    for name, fields in fields_of(is_use_case=is_use_case).items():
         guard: dict[str, Any] = {"mode": form.get(f"{name}.mode", "")}
+        if is_use_case and not guard["mode"]:
+            continue
         for field in fields:
             guard[field] = _value(name, form.get(f"{name}.{field}", ""))
+        if name == GuardName.COUNTRY:
+            guard[_COUNTRIES] = _countries(form.get(_COUNTRY_FIELD, ""))
         body[name] = guard
-    body[GuardName.COUNTRY][_COUNTRIES] = _countries(form.get(_COUNTRY_FIELD, ""))
     return body
 
 
-def text_of(body: Mapping[str, Any], revision: int) -> str:
-    """Return the same text for the same guards at the same revision."""
-    return f"{revision};{json.dumps(body, sort_keys=True)}"
+def text_of(body: Mapping[str, Any], revision: int, use_case_id: UUID | None) -> str:
+    """Return the same text for the same guards of the same scope at the same revision."""
+    return f"{revision};{use_case_id};{json.dumps(body, sort_keys=True)}"
 
 
 def refilled(form: Mapping[str, str], problem: ValidationFailed) -> Form:

@@ -1,23 +1,32 @@
 """The page of guards: limits, with their effect on past traffic shown before they are saved."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from flask import request
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.guards.inputs import FIELDS, body_of, form_of, refilled, text_of
+from app.console.guards.inputs import body_of, fields_of, form_of, refilled, text_of
 from app.console.ui.forms import Form, read_text
 from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
 from app.console.ui.guards import RequiresRole
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
-from app.guards.configuration import parse_guards, use_case_json
+from app.guards.configuration import (
+    guards_json,
+    parse_guards,
+    parse_use_case_guards,
+    use_case_json,
+)
 from app.guards.limits import GuardConfiguration, Guards
 from app.guards.manage import DryRun, GuardEdit, ManageGuards
-from app.kernel.errors import RevisionMismatch, ValidationFailed
+from app.guards.store import find_use_cases
+from app.kernel.errors import NotFound, RevisionMismatch, ValidationFailed
+from app.kernel.ids import parse_id
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
@@ -29,12 +38,14 @@ routes = Routes("Console", described=False)
 GUARDS = "/console/guards"
 _MAX_REASON = 500
 _SAVE = "save"
+_ANSWERS = {200: "text/html"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """The content of the form, and the preview of saving it."""
 
+    use_case_id: UUID | None = None
     form: Form | None = None
     revision: int | None = None
     preview: DryRun | None = None
@@ -44,77 +55,105 @@ class _Shown:
     is_stale: bool = False
 
 
-@routes.add("GET", GUARDS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.add("GET", GUARDS, guard=RequiresRole(Role.VIEWER), answers=_ANSWERS, errors=(NotFound,))
 def guards_page(current_user: CurrentUser) -> Answer:
-    """Show the guards of the workspace, or the suggested ones to be reviewed."""
+    """Show the guards of the workspace or of a use case, or the suggested ones to be reviewed."""
     if request.args.get("suggested") and current_user.permits(Role.ADMIN):
         found = get_service(ManageGuards).suggest(shown_workspace(current_user))
-        form = form_of(found.configuration.guards)
-        return _page(current_user, _Shown(form, suggested_from=found.messages))
-    return _page(current_user, _Shown())
+        form = form_of(guards_json(found.configuration.guards))
+        return _page(current_user, _Shown(form=form, suggested_from=found.messages))
+    return _page(current_user, _Shown(_use_case(request.args)))
 
 
 @routes.add(
     "POST",
     GUARDS,
     guard=RequiresRole(Role.ADMIN),
-    answers={303: None, **dict.fromkeys((200, 412, 422), "text/html")},
+    answers={303: None, **_ANSWERS, **dict.fromkeys((412, 422), "text/html")},
+    errors=(NotFound,),
 )
 def change_guards(current_user: CurrentUser) -> Answer:
     """Preview the guards of the form, or save those that were previewed."""
     manage, workspace_id = get_service(ManageGuards), shown_workspace(current_user)
-    body, given = body_of(request.form), request.form.to_dict()
+    use_case_id, given = _use_case(request.form), request.form.to_dict()
+    body = body_of(request.form, is_use_case=use_case_id is not None)
     revision = read_whole_number(request.form.get("revision", "")) or 0
-    text = text_of(body, revision)
+    text = text_of(body, revision, use_case_id)
     is_shown = request.form.get("step") == _SAVE and request.form.get("shown") == text
+    edit = _edit(body, use_case_id)
     try:
         reason = read_text("reason")[:_MAX_REASON] or None
         asked = ChangeRequest(
             current_user.actor, reason, frozenset({revision}), dry_run=not is_shown
         )
         if is_shown:
-            view = manage.change(workspace_id, _edit(body), asked)
+            view = manage.change(workspace_id, edit, asked)
             told = f"Saved as revision {view.stored.revision}. In effect for the next send."
-            return redirect_with_flash(GUARDS, told)
-        preview = manage.dry_run(workspace_id, _edit(body), asked)
+            return redirect_with_flash(_path(use_case_id), told)
+        preview = manage.dry_run(workspace_id, edit, asked)
     except RevisionMismatch:
-        return _page(current_user, _Shown(Form(given), is_stale=True), 412)
+        return _page(current_user, _Shown(use_case_id, Form(given), is_stale=True), 412)
     except ValidationFailed as problem:
-        return _page(current_user, _Shown(refilled(given, problem), revision), 422)
-    return _page(current_user, _Shown(Form(given), revision, preview, text))
+        return _page(current_user, _Shown(use_case_id, refilled(given, problem), revision), 422)
+    return _page(current_user, _Shown(use_case_id, Form(given), revision, preview, text))
 
 
-def _edit(body: dict[str, Any]) -> GuardEdit:
-    """Replace the guards of the workspace; those of use cases stay."""
+def _use_case(given: Mapping[str, str]) -> UUID | None:
+    """Return the use case whose guards are shown; None for those of the workspace."""
+    text = given.get("use_case_id", "")
+    found = parse_id(text)
+    if text and found is None:
+        raise NotFound
+    return found
+
+
+def _path(use_case_id: UUID | None) -> str:
+    return GUARDS if use_case_id is None else f"{GUARDS}?use_case_id={use_case_id}"
+
+
+def _edit(body: dict[str, Any], use_case_id: UUID | None) -> GuardEdit:
+    """Replace the guards of the workspace or of one use case; all others stay."""
 
     def edit(before: GuardConfiguration, problems: Problems) -> GuardConfiguration:
-        wanted = parse_guards(body, "$.guards", problems, Guards())
-        return replace(before, guards=wanted)
+        if use_case_id is None:
+            return replace(before, guards=parse_guards(body, "$.guards", problems, Guards()))
+        own = parse_use_case_guards(body, f"$.use_cases.{use_case_id}", problems)
+        kept = {key: one for key, one in before.use_cases.items() if key != use_case_id}
+        return replace(before, use_cases=kept | ({use_case_id: own} if own else {}))
 
     return edit
 
 
 def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer:
-    view = get_service(ManageGuards).load(shown_workspace(current_user))
+    workspace_id, use_case_id = shown_workspace(current_user), shown.use_case_id
+    view = get_service(ManageGuards).load(workspace_id)
     with get_service(Database).reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
+        known = find_use_cases(connection, workspace_id)
     stored = view.stored
-    own = stored.configuration.use_cases.items()
+    own = {key: use_case_json(one) for key, one in stored.configuration.use_cases.items()}
+    if use_case_id not in {None, *known}:
+        raise NotFound
+    fields = fields_of(is_use_case=use_case_id is not None)
+    values = guards_json(stored.configuration.guards)
+    if use_case_id is not None:  # what it does not have itself shows the workspace's limits
+        values = {name: values[name] | {"mode": ""} for name in fields} | own.get(use_case_id, {})
     return page_answer(
         current_user,
         "guards/page.html",
         status,
         shown=shown,
-        form=shown.form or form_of(stored.configuration.guards),
+        form=shown.form or form_of(values),
         revision=stored.revision if shown.revision is None else shown.revision,
         stored=stored,
         auto=view.auto,
-        use_cases=[(names.get(key, "Deleted use case"), use_case_json(one)) for key, one in own],
-        fields=FIELDS,
+        path=_path(use_case_id),
+        use_cases=[(key, name, own.get(key, {})) for key, name in names.items() if key in known],
+        fields=fields,
         names=NAMES,
         hints=HINTS,
         field_labels=FIELD_LABELS,
-        modes=MODES,
+        modes=MODES if use_case_id is None else {"": "Same as workspace", **MODES},
         signs=SIGNS,
         may_change=current_user.permits(Role.ADMIN),
     )
