@@ -39,7 +39,7 @@ def prices_page(current_user: CurrentUser) -> Answer:
     rows = [row for row in stored.rows if country in {None, row.country}]
     return page_answer(
         current_user,
-        "prices.html",
+        "guards/prices.html",
         200 if wanted else 422,
         form=form,
         rows=rows[:_MOST],

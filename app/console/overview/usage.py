@@ -64,7 +64,7 @@ def usage_page(current_user: CurrentUser) -> Answer:
         rows = _rows(current_user, wanted)
     return page_answer(
         current_user,
-        "usage.html",
+        "overview/usage.html",
         200 if wanted else 422,
         form=_filled(form, wanted),
         rows=rows[:_MOST],

@@ -25,7 +25,7 @@ def first_steps_page(current_user: CurrentUser) -> Answer:
         endpoints = load_endpoints(connection, current_user.principal, wanted)
     return page_answer(
         current_user,
-        "first_steps.html",
+        "webhooks/first_steps.html",
         use_cases=names,
         endpoints=endpoints,
         public_url=get_service(Settings).public_url,
