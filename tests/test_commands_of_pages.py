@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 import pytest
 import urllib3
 from click.testing import CliRunner
@@ -226,6 +227,23 @@ def test_the_commands_of_a_page_work(page: Path, reader: Reader) -> None:
             if problem is not None:
                 wrong[command] = problem
     assert wrong == {}
+
+
+def test_commands_named_in_sentences_exist_with_their_options() -> None:
+    """Break: name an option that the command does not have."""
+    wrong = []
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for span in re.findall(r"`(?:\.venv/bin/)?(borderpost [a-z][^`]*)`", text):
+            command: click.Command = borderpost
+            words = re.findall(r"[\w-]+", span)[1:]
+            while isinstance(command, click.Group) and words and words[0] in command.commands:
+                command = command.commands[words.pop(0)]
+            known = {option for one in command.params for option in one.opts} | {"--help"}
+            options = set(re.findall(r"--[\w-]+", span))
+            if command is borderpost or not options <= known:
+                wrong.append((_page_id(page), span))
+    assert wrong == []
 
 
 def test_the_tests_that_stand_in_for_commands_exist() -> None:

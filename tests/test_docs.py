@@ -1,6 +1,7 @@
 """The pages: links lead somewhere, the index names each page, and named tests exist."""
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -57,3 +58,15 @@ def test_the_tests_that_pages_name_exist() -> None:
     tests = ROOT / "tests"
     missing = [one for one in named if not (tests / one[1].removeprefix("tests/")).exists()]
     assert missing == []
+
+
+def test_the_readme_shows_the_direction_of_imports() -> None:
+    """Break: move a package to another layer in `pyproject.toml`."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    of_app = next(
+        one
+        for one in contracts["tool"]["importlinter"]["contracts"]
+        if one["containers"] == ["app"]
+    )
+    shown = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert " > ".join(one.replace(" | ", ", ") for one in of_app["layers"]) in shown
