@@ -22,7 +22,7 @@ from app.console.messages.page import MESSAGES
 from app.console.messages.refusals import REFUSALS
 from app.console.messages.searches import MessageSearch, RefusalSearch
 from app.console.ui.forms import read_search
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.db.engine import Database
 from app.destinations.refusals import load_refusals
 from app.kernel.clock import Clock, rfc3339
@@ -30,14 +30,13 @@ from app.messages.queries.details import load_message_details_page
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 _ROWS_AT_ONCE = 500
 _PIECE = 32 * 1024
 # A spreadsheet takes a text that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_CSV = {200: "text/csv"}
 
 _MESSAGE_COLUMNS = (
     "id",
@@ -80,7 +79,7 @@ _AUDIT_COLUMNS = (
 )
 
 
-@routes.add("GET", MESSAGES + ".csv", guard=RequiresRole(Role.VIEWER), answers=_CSV)
+@routes.get(MESSAGES + ".csv", VIEWER, kind="text/csv")
 def export_messages(current_user: CurrentUser) -> Answer:
     """Export messages; viewers get masked numbers and no texts, as on the page."""
     wanted = read_search(MessageSearch)
@@ -111,7 +110,7 @@ def export_messages(current_user: CurrentUser) -> Answer:
     return csv_answer("messages", _MESSAGE_COLUMNS, rows)
 
 
-@routes.add("GET", REFUSALS + ".csv", guard=RequiresRole(Role.VIEWER), answers=_CSV)
+@routes.get(REFUSALS + ".csv", VIEWER, kind="text/csv")
 def export_refusals(current_user: CurrentUser) -> Answer:
     """Export refusals; their numbers are stored masked."""
     wanted = read_search(RefusalSearch)
@@ -139,7 +138,7 @@ def export_refusals(current_user: CurrentUser) -> Answer:
     return csv_answer("refusals", _REFUSAL_COLUMNS, rows)
 
 
-@routes.add("GET", AUDIT + ".csv", guard=RequiresRole(Role.ADMIN), answers=_CSV)
+@routes.get(AUDIT + ".csv", ADMIN, kind="text/csv")
 def export_audit(current_user: CurrentUser) -> Answer:
     """Export audit events of the shown workspace, or of the organization."""
     wanted, principal = read_search(AuditSearch), current_user.principal_for(Role.ADMIN)

@@ -18,6 +18,7 @@ from app.web.bodies import read_body, read_query
 
 Answer = Response
 Json: TypeAlias = dict[str, Any]
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 # What an answer holds: a JSON document, a media type, nothing, or one of several.
 Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
@@ -101,7 +102,7 @@ class Routes:
         headers: Mapping[str, str] | None = None,
         answer_headers: Mapping[str, str] | None = None,
         aliases: tuple[str, ...] = (),
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Decorator:
         """Declare a route.
 
         The view gets the guard's result, and by name the values of the path, and ``body`` and

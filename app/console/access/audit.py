@@ -9,7 +9,7 @@ from app.access.principal import ActorKind, Role
 from app.console.access.audit_labels import ACTION_LABELS, ACTOR_LABELS, action_label
 from app.console.access.audit_objects import object_noun, object_path
 from app.console.ui.forms import TimeZone, just_after, just_before
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer
 from app.db.engine import Database
@@ -18,9 +18,9 @@ from app.users.current_user import CurrentUser
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = "/console/audit"
 _SHOWN = 40
 _WRONG_DAY: dict[str, Any] = {"invalid": "Must be a date, for example 2026-01-31."}
@@ -53,7 +53,7 @@ class AuditSearch(StrictSchema):
         )
 
 
-@routes.add("GET", PATH, guard=RequiresRole(Role.ADMIN), answers={200: "text/html"})
+@routes.get(PATH, ADMIN)
 def audit_page(current_user: CurrentUser) -> Answer:
     """List audit events, newest first, of the shown workspace or of the organization."""
     asks = current_user.principal_for(Role.ADMIN)

@@ -10,32 +10,30 @@ from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
 from app.access.principal import Principal, Role, actor_of, describe_limits
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.ui.forms import Form, parse_time, read_form, read_search, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = "/console/access-keys"
 _STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKED: "Revoked"}
 
 
-@routes.add("GET", PATH, guard=RequiresRole(Role.ADMIN), answers={200: "text/html"})
+@routes.get(PATH, ADMIN)
 def access_keys_page(current_user: CurrentUser) -> Answer:
     """List access keys, newest first."""
     return _page(current_user, 200, Form())
 
 
-@routes.add(
-    "POST", PATH, guard=RequiresRole(Role.ADMIN), answers={200: "text/html", 422: "text/html"}
-)
+@routes.post(PATH, ADMIN)
 def make_access_key(current_user: CurrentUser) -> Answer:
     """Create an access key; only this answer shows its token."""
     now = get_service(Clock).now()
@@ -51,13 +49,7 @@ def make_access_key(current_user: CurrentUser) -> Answer:
     return page_answer(current_user, "access/key_made.html", made=made, names=_names(current_user))
 
 
-@routes.add(
-    "POST",
-    PATH + "/{access_key_id}/revoke",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None},
-    errors=(NotFound,),
-)
+@routes.post(PATH + "/{access_key_id}/revoke", ADMIN)
 def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Answer:
     """Revoke an access key, in force for its next request."""
     now = get_service(Clock).now()

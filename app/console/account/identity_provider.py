@@ -29,7 +29,7 @@ from app.console.account.sign_in import (
     refused_page,
     welcome,
 )
-from app.console.ui.guards import SIGN_IN, Anonymous
+from app.console.ui.guards import ANYONE, SIGN_IN, Pages
 from app.http_exchange import Deadline
 from app.http_pool import POOLS
 from app.kernel.errors import NotFound, Quota, RateLimited
@@ -39,10 +39,10 @@ from app.settings import IdentityProviderSettings, Settings
 from app.users.identity_sign_in import Identity, IdentitySignIn
 from app.users.sign_in import SeveralAccounts, SignInRefused
 from app.web.registry import get_service, register_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
 _log = structlog.get_logger(__name__)
-routes = Routes("Console", described=False)
+routes = Pages()
 _CALLBACK = SIGN_IN + "/oidc/callback"
 # For all calls of one step of a sign-in, from the first look-up to the last byte.
 SECONDS = 10.0
@@ -211,7 +211,7 @@ def _provider() -> IdentityProvider:
     return found
 
 
-@routes.add("GET", SIGN_IN + "/oidc", guard=Anonymous(), answers={302: None, 503: "text/html"})
+@routes.get(SIGN_IN + "/oidc", ANYONE, kind=None)
 def go_to_identity_provider(_: None) -> Answer:
     """Send the browser to the identity provider."""
     chosen = parse_id(request.args.get("organization_id", ""))
@@ -224,7 +224,7 @@ def go_to_identity_provider(_: None) -> Answer:
         return _failed(problem)
 
 
-@routes.add("GET", _CALLBACK, guard=Anonymous(), answers={303: None, 403: "text/html"})
+@routes.get(_CALLBACK, ANYONE, kind=None)
 def come_from_identity_provider(_: None) -> Answer:
     """Sign in whom the identity provider has identified."""
     operation, caller = get_service(IdentitySignIn), current_caller()

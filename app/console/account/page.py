@@ -5,10 +5,9 @@ from typing import Any
 import segno
 from flask import Response
 
-from app.access.principal import Role
 from app.console.account.callers import current_caller
 from app.console.ui.forms import Form, read_form, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel.clock import Clock
@@ -22,13 +21,12 @@ from app.users.store import load_user
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import StrictSchema, Text
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = "/console/account"
 _FACTOR = PATH + "/second-factor"
 _RECOVERY = PATH + "/recovery-codes"
-_PAGES = dict.fromkeys((422, 429), "text/html")
 
 
 class PasswordForm(StrictSchema):
@@ -51,15 +49,13 @@ class ConfirmForm(StrictSchema):
     code = Text(load_default="")
 
 
-@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(PATH, VIEWER)
 def account_page(current_user: CurrentUser) -> Answer:
     """Show the own account."""
     return _page(current_user)
 
 
-@routes.add(
-    "POST", PATH + "/password", guard=RequiresRole(Role.VIEWER), answers={303: None, **_PAGES}
-)
+@routes.post(PATH + "/password", VIEWER)
 def save_password(current_user: CurrentUser) -> Answer:
     """Change the own password; the other sessions end."""
     _require_person(current_user)
@@ -72,12 +68,7 @@ def save_password(current_user: CurrentUser) -> Answer:
     return redirect_with_flash(PATH, "Password changed. Your other sessions are signed out.")
 
 
-@routes.add(
-    "POST",
-    _FACTOR + "/start",
-    guard=RequiresRole(Role.VIEWER),
-    answers={200: "text/html", **_PAGES},
-)
+@routes.post(_FACTOR + "/start", VIEWER)
 def start_second_factor(current_user: CurrentUser) -> Answer:
     """Show a new secret for the authenticator app; it counts once a code of it was typed."""
     _require_person(current_user)
@@ -89,7 +80,7 @@ def start_second_factor(current_user: CurrentUser) -> Answer:
     return _secret_page(current_user, secret, Form(), 200)
 
 
-@routes.add("POST", _FACTOR, guard=RequiresRole(Role.VIEWER), answers={200: "text/html", **_PAGES})
+@routes.post(_FACTOR, VIEWER)
 def save_second_factor(current_user: CurrentUser) -> Answer:
     """Switch the second factor on by a code of it, and show the recovery codes this once."""
     _require_person(current_user)
@@ -104,9 +95,7 @@ def save_second_factor(current_user: CurrentUser) -> Answer:
     return page_answer(current_user, "account/recovery_codes.html", codes=codes, is_new=True)
 
 
-@routes.add(
-    "POST", _FACTOR + "/remove", guard=RequiresRole(Role.VIEWER), answers={303: None, **_PAGES}
-)
+@routes.post(_FACTOR + "/remove", VIEWER)
 def drop_second_factor(current_user: CurrentUser) -> Answer:
     """Switch the second factor off."""
     _require_person(current_user)
@@ -117,9 +106,7 @@ def drop_second_factor(current_user: CurrentUser) -> Answer:
     return redirect_with_flash(PATH, "Second factor turned off.")
 
 
-@routes.add(
-    "POST", _RECOVERY, guard=RequiresRole(Role.VIEWER), answers={200: "text/html", **_PAGES}
-)
+@routes.post(_RECOVERY, VIEWER)
 def make_recovery_codes(current_user: CurrentUser) -> Answer:
     """Make new recovery codes, and show them this once; the old ones are void."""
     _require_person(current_user)
@@ -131,7 +118,7 @@ def make_recovery_codes(current_user: CurrentUser) -> Answer:
     return page_answer(current_user, "account/recovery_codes.html", codes=codes, is_new=False)
 
 
-@routes.add("POST", PATH + "/sessions/end", guard=RequiresRole(Role.VIEWER), answers={303: None})
+@routes.post(PATH + "/sessions/end", VIEWER)
 def end_other_sessions(current_user: CurrentUser) -> Answer:
     """End the user's other sessions."""
     _require_person(current_user)

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from flask import Response, request, session
 
-from app.access.principal import Role
 from app.access.store import require_workspace
 from app.console.account.callers import current_caller, keep_browser
 from app.console.ui.forms import Form, read_form, refilled
 from app.console.ui.guards import (
+    ANYONE,
     SIGN_IN,
-    Anonymous,
-    RequiresRole,
+    VIEWER,
+    Pages,
     drop_token,
     keep_token,
     presented_token,
@@ -32,9 +32,9 @@ from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
 from app.web.html import html_answer
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 HOME = "/console"
 _BY_CODE = SIGN_IN + "/code"
 BY_LINK = SIGN_IN + "/link"
@@ -73,13 +73,13 @@ class OffersProvider:
     is_offered: bool
 
 
-@routes.add("GET", SIGN_IN, guard=Anonymous(), answers={200: "text/html"})
+@routes.get(SIGN_IN, ANYONE)
 def sign_in_page(_: None) -> Answer:
     """Show the ways to sign in."""
     return _page("account/sign_in.html")
 
 
-@routes.add("POST", SIGN_IN, guard=Anonymous(), answers={303: None, 403: "text/html"})
+@routes.post(SIGN_IN, ANYONE)
 def sign_in(_: None) -> Answer:
     """Sign in by password or by access key."""
     operation, caller = get_service(SignIn), current_caller()
@@ -103,13 +103,13 @@ def sign_in(_: None) -> Answer:
     return welcome(signed_in)
 
 
-@routes.add("GET", _BY_CODE, guard=Anonymous(), answers={200: "text/html"})
+@routes.get(_BY_CODE, ANYONE)
 def second_factor_page(_: None) -> Answer:
     """Ask for the code of the authenticator app."""
     return _page("account/sign_in_code.html")
 
 
-@routes.add("POST", _BY_CODE, guard=Anonymous(), answers={303: None, 403: "text/html"})
+@routes.post(_BY_CODE, ANYONE)
 def sign_in_by_code(_: None) -> Answer:
     """Complete a sign-in by the code of the authenticator app."""
     try:
@@ -125,18 +125,13 @@ def sign_in_by_code(_: None) -> Answer:
     return welcome(signed_in)
 
 
-@routes.add("GET", BY_LINK, guard=Anonymous(), answers={200: "text/html"})
+@routes.get(BY_LINK, ANYONE)
 def set_password_page(_: None) -> Answer:
     """Let the person of a link choose a password."""
     return _password_page(request.args.get("token", ""), 200, Form())
 
 
-@routes.add(
-    "POST",
-    BY_LINK,
-    guard=Anonymous(),
-    answers={303: None, **dict.fromkeys((403, 422, 429), "text/html")},
-)
+@routes.post(BY_LINK, ANYONE)
 def set_password(_: None) -> Answer:
     """Set the password of a link's person, and sign them in."""
     token = request.form.get("token", "")
@@ -153,7 +148,7 @@ def set_password(_: None) -> Answer:
         return _password_page(token, HTTP_STATUS[RateLimited], form)
 
 
-@routes.add("POST", "/console/sign-out", guard=Anonymous(), answers={303: None})
+@routes.post("/console/sign-out", ANYONE)
 def sign_out(_: None) -> Answer:
     """End the session."""
     token = presented_token()
@@ -166,7 +161,7 @@ def sign_out(_: None) -> Answer:
     return answer
 
 
-@routes.add("POST", "/console/move", guard=RequiresRole(Role.VIEWER), answers={303: None})
+@routes.post("/console/move", VIEWER)
 def move_to_workspace(current_user: CurrentUser) -> Answer:
     """Show another workspace from now on."""
     wanted = parse_id(request.form.get("workspace_id", ""))

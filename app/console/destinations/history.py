@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.access.principal import Role
 from app.console.destinations.confirm import (
     DryRun,
     dry_run_change,
@@ -14,7 +13,7 @@ from app.console.destinations.confirm import (
 )
 from app.console.destinations.view import DestinationsView, load_destinations_view, shown_workspace
 from app.console.ui.forms import Form, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
@@ -33,15 +32,13 @@ from app.kernel.errors import (
 from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = f"{DESTINATIONS}/history"
 
 
-@routes.add(
-    "GET", PATH, guard=RequiresRole(Role.VIEWER), query=HistoryQuery, answers={200: "text/html"}
-)
+@routes.get(PATH, VIEWER, query=HistoryQuery)
 def history_page(current_user: CurrentUser, query: HistoryFilter) -> Answer:
     """List the revisions, newest first."""
     with get_service(Database).reading() as connection:
@@ -56,21 +53,13 @@ def history_page(current_user: CurrentUser, query: HistoryFilter) -> Answer:
     )
 
 
-@routes.add(
-    "GET", f"{PATH}/{{revision}}", guard=RequiresRole(Role.VIEWER), answers={200: "text/html"}
-)
+@routes.get(f"{PATH}/{{revision}}", VIEWER)
 def revision_page(current_user: CurrentUser, revision: str) -> Answer:
     """Show the policy after a revision, and the effect of restoring it."""
     return _page(current_user, _number(revision))
 
 
-@routes.add(
-    "POST",
-    f"{PATH}/{{revision}}/restore",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None, **dict.fromkeys((409, 412, 422), "text/html")},
-    errors=(NotFound,),
-)
+@routes.post(f"{PATH}/{{revision}}/restore", ADMIN)
 def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
     """Go back to how the policy was after a revision."""
     number = _number(revision)

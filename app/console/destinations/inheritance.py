@@ -12,31 +12,26 @@ from app.console.destinations.confirm import (
 )
 from app.console.destinations.view import load_destinations_view, shown_workspace
 from app.console.ui.forms import Form, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.changes import change_inheritance
 from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = f"{DESTINATIONS}/inheritance"
 
 
-@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(PATH, VIEWER)
 def inheritance_page(current_user: CurrentUser) -> Answer:
     """Show which workspace owns the policy, and the effect of switching."""
     return _page(current_user)
 
 
-@routes.add(
-    "POST",
-    PATH,
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None, **dict.fromkeys((412, 422), "text/html")},
-)
+@routes.post(PATH, ADMIN)
 def switch_inheritance(current_user: CurrentUser) -> Answer:
     """Follow the parent, or leave it and start from a copy of its policy."""
     inherit = request.form.get("inherit") == "true"

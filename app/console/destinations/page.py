@@ -25,7 +25,7 @@ from app.console.destinations.view import (
     shown_workspace,
 )
 from app.console.ui.forms import Form
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -38,14 +38,14 @@ from app.kernel.countries import is_country
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 _MOST_REVISIONS = 20
 _WHOLE = "destinations/page.html"
 
 
-@routes.add("GET", DESTINATIONS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(DESTINATIONS, VIEWER)
 def destinations_page(current_user: CurrentUser) -> Answer:
     """Show which countries the workspace may reach.
 
@@ -60,12 +60,7 @@ def destinations_page(current_user: CurrentUser) -> Answer:
     )
 
 
-@routes.add(
-    "POST",
-    DESTINATIONS,
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None, **dict.fromkeys((200, 409, 412, 422), "text/html")},
-)
+@routes.post(DESTINATIONS, ADMIN)
 def change_destinations(current_user: CurrentUser) -> Answer:
     """Collect a change, or save the previewed changes."""
     draft = read_draft()
@@ -83,12 +78,7 @@ def change_destinations(current_user: CurrentUser) -> Answer:
         return show(current_user, replace(draft, form=Form(draft.form.values, errors)), 422)
 
 
-@routes.add(
-    "POST",
-    f"{DESTINATIONS}/preview",
-    guard=RequiresRole(Role.ADMIN),
-    answers={200: "text/html"},
-)
+@routes.post(f"{DESTINATIONS}/preview", ADMIN)
 def preview_destinations(current_user: CurrentUser) -> Answer:
     """Render the preview, as a part of the page."""
     draft = replace(read_draft(), step="")

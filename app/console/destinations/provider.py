@@ -7,7 +7,7 @@ from flask import request
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Role
 from app.console.destinations.view import by_name, load_destinations_view, shown_workspace
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.geo_permissions.check import (
@@ -20,9 +20,9 @@ from app.destinations.geo_permissions.push import Pushed, PushToProvider
 from app.kernel.clock import Clock
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = "/console/provider"
 _NO_ACCOUNT = "This workspace has no Twilio account."
 
@@ -39,18 +39,13 @@ class Disagreements:
     shared: frozenset[str]
 
 
-@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(PATH, VIEWER)
 def provider_page(current_user: CurrentUser) -> Answer:
     """Show the four disagreements as of the last check."""
     return _page(current_user)
 
 
-@routes.add(
-    "POST",
-    PATH,
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None, **dict.fromkeys((422, 502, 503), "text/html")},
-)
+@routes.post(PATH, ADMIN)
 def ask_again(current_user: CurrentUser) -> Answer:
     """Ask Twilio now."""
     checked = get_service(CheckProvider)(shown_workspace(current_user))
@@ -65,12 +60,7 @@ def ask_again(current_user: CurrentUser) -> Answer:
     return _page(current_user, 503, f"Twilio could not be reached: {problem}. Try again later.")
 
 
-@routes.add(
-    "POST",
-    PATH + "/align",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None, **dict.fromkeys((200, 403, 422, 503), "text/html")},
-)
+@routes.post(PATH + "/align", ADMIN)
 def align_permissions(current_user: CurrentUser) -> Answer:
     """Show the changes that align Twilio's geo permissions, and make those that were shown."""
     workspace_id = shown_workspace(current_user)

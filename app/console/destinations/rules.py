@@ -5,7 +5,6 @@ from uuid import UUID
 
 from flask import request
 
-from app.access.principal import Role
 from app.console.destinations.confirm import (
     DryRun,
     dry_run_change,
@@ -15,7 +14,7 @@ from app.console.destinations.confirm import (
 )
 from app.console.destinations.view import load_destinations_view, shown_workspace
 from app.console.ui.forms import Form, parse_time, read_form, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.api.document import rule_content
@@ -28,12 +27,11 @@ from app.kernel.errors import DestinationsInherited, RevisionMismatch, Validatio
 from app.kernel.ids import new_id
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = f"{DESTINATIONS}/rules"
 _ASK = "Twilio rates this country high-risk. Confirm below to allow it."
-_ANSWERS = {303: None, **dict.fromkeys((200, 409, 412, 422), "text/html")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +44,13 @@ class _Wanted:
     form: Form = field(default_factory=Form)
 
 
-@routes.add("GET", PATH, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(PATH, VIEWER)
 def rules_page(current_user: CurrentUser) -> Answer:
     """List the rules, oldest first."""
     return _page(current_user)
 
 
-@routes.add("POST", PATH, guard=RequiresRole(Role.ADMIN), answers=_ANSWERS)
+@routes.post(PATH, ADMIN)
 def propose_rule(current_user: CurrentUser) -> Answer:
     """Preview a rule, then add it."""
     try:
@@ -77,7 +75,7 @@ def propose_rule(current_user: CurrentUser) -> Answer:
     )
 
 
-@routes.add("POST", f"{PATH}/{{rule_id}}/remove", guard=RequiresRole(Role.ADMIN), answers=_ANSWERS)
+@routes.post(f"{PATH}/{{rule_id}}/remove", ADMIN)
 def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Answer:
     """Preview the removal of a rule, then remove it."""
     wanted = _Wanted(drop_rule(rule_id), f"remove {rule_id}", rule_id)

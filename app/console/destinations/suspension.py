@@ -1,43 +1,29 @@
 """Suspending and resuming the shown workspace."""
 
-from app.access.principal import Role
 from app.access.suspension import set_suspended
 from app.access.workspaces_api import ReasonBody
 from app.console.destinations.page import show
 from app.console.destinations.view import shown_workspace
 from app.console.ui.forms import read_form, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import DESTINATIONS, redirect_with_flash, wanted_page
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
-_ANSWERS = {303: None, 422: "text/html"}
+routes = Pages()
 
 
-@routes.add(
-    "POST",
-    f"{DESTINATIONS}/suspend",
-    aliases=(f"{DESTINATIONS}/freeze",),
-    guard=RequiresRole(Role.ADMIN),
-    answers=_ANSWERS,
-)
+@routes.post(f"{DESTINATIONS}/suspend", ADMIN, aliases=(f"{DESTINATIONS}/freeze",))
 def suspend(current_user: CurrentUser) -> Answer:
     """Stop all sends of the workspace from the next request on."""
     return _set(current_user, suspended=True, told="Suspended. Every send is refused.")
 
 
-@routes.add(
-    "POST",
-    f"{DESTINATIONS}/resume",
-    aliases=(f"{DESTINATIONS}/thaw",),
-    guard=RequiresRole(Role.ADMIN),
-    answers=_ANSWERS,
-)
+@routes.post(f"{DESTINATIONS}/resume", ADMIN, aliases=(f"{DESTINATIONS}/thaw",))
 def resume(current_user: CurrentUser) -> Answer:
     """Let the workspace send again."""
     return _set(current_user, suspended=False, told="Resumed. Sends are accepted again.")

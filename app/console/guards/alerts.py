@@ -5,23 +5,22 @@ from uuid import UUID
 
 from marshmallow import post_load
 
-from app.access.principal import Principal, Role, actor_of
+from app.access.principal import Principal, actor_of
 from app.console.ui.guard_labels import KINDS, NAMES, alert_text
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer, redirect_with_flash, wanted_page
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind
 from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
-from app.kernel.errors import NotFound
 from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 ALERTS = "/console/alerts"
 _SHOWN = 40
 _STATES = {"open": "Open", "cleared": "Cleared"}
@@ -45,7 +44,7 @@ class AlertSearch(StrictSchema):
         )
 
 
-@routes.add("GET", ALERTS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(ALERTS, VIEWER)
 def alerts_page(current_user: CurrentUser) -> Answer:
     """List alerts, newest first."""
     form, wanted = searched(AlertSearch)
@@ -67,13 +66,7 @@ def alerts_page(current_user: CurrentUser) -> Answer:
     )
 
 
-@routes.add(
-    "POST",
-    ALERTS + "/{alert_id}/acknowledge",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None},
-    errors=(NotFound,),
-)
+@routes.post(ALERTS + "/{alert_id}/acknowledge", ADMIN)
 def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Answer:
     """Note that the user has seen an alert."""
     principal: Principal = current_user.principal

@@ -12,7 +12,7 @@ from app.console.destinations.view import shown_workspace
 from app.console.guards.inputs import body_of, fields_of, form_of, refilled, text_of
 from app.console.ui.forms import Form, read_text
 from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
@@ -32,9 +32,9 @@ from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 GUARDS = "/console/guards"
 _MAX_REASON = 500
 _SAVE = "save"
@@ -55,7 +55,7 @@ class _Shown:
     is_stale: bool = False
 
 
-@routes.add("GET", GUARDS, guard=RequiresRole(Role.VIEWER), answers=_ANSWERS, errors=(NotFound,))
+@routes.get(GUARDS, VIEWER)
 def guards_page(current_user: CurrentUser) -> Answer:
     """Show the guards of the workspace or of a use case, or the suggested ones to be reviewed."""
     if request.args.get("suggested") and current_user.permits(Role.ADMIN):
@@ -65,13 +65,7 @@ def guards_page(current_user: CurrentUser) -> Answer:
     return _page(current_user, _Shown(_use_case(request.args)))
 
 
-@routes.add(
-    "POST",
-    GUARDS,
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None, **_ANSWERS, **dict.fromkeys((412, 422), "text/html")},
-    errors=(NotFound,),
-)
+@routes.post(GUARDS, ADMIN)
 def change_guards(current_user: CurrentUser) -> Answer:
     """Preview the guards of the form, or save those that were previewed."""
     manage, workspace_id = get_service(ManageGuards), shown_workspace(current_user)

@@ -2,8 +2,7 @@
 
 from marshmallow import post_load
 
-from app.access.principal import Role
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import searched
 from app.console.ui.options import named_country_options
 from app.console.ui.pages import page_answer
@@ -12,9 +11,9 @@ from app.prices.store import load_prices
 from app.users.current_user import CurrentUser
 from app.web.fields import Country, StrictSchema
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PRICES = "/console/prices"
 _MOST = 500
 
@@ -29,7 +28,7 @@ class PriceSearch(StrictSchema):
         return (data["country"],)
 
 
-@routes.add("GET", PRICES, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(PRICES, VIEWER)
 def prices_page(current_user: CurrentUser) -> Answer:
     """List the price table of the installation."""
     form, wanted = searched(PriceSearch)

@@ -4,10 +4,9 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.principal import Role
 from app.console.messages.labels import effect_label, is_watched, marker, submission_label
 from app.console.messages.searches import SHOWN, MessageSearch
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.options import named_country_options, options_of, use_case_options
 from app.console.ui.pages import page_answer
@@ -21,15 +20,15 @@ from app.providers.port import Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 MESSAGES = "/console/messages"
 # No message gets more any more; those from before there was a bound may have thousands.
 EVENTS_SHOWN = 100
 
 
-@routes.add("GET", MESSAGES, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(MESSAGES, VIEWER)
 def messages_page(current_user: CurrentUser) -> Answer:
     """List messages, newest first, by a search."""
     form, wanted = searched(MessageSearch)
@@ -54,25 +53,13 @@ def messages_page(current_user: CurrentUser) -> Answer:
     )
 
 
-@routes.add(
-    "GET",
-    MESSAGES + "/{message_id}",
-    guard=RequiresRole(Role.VIEWER),
-    answers={200: "text/html"},
-    errors=(NotFound,),
-)
+@routes.get(MESSAGES + "/{message_id}", VIEWER)
 def message_page(current_user: CurrentUser, message_id: UUID) -> Answer:
     """Show one message with its life."""
     return _message(current_user, message_id, "messages/message.html")
 
 
-@routes.add(
-    "GET",
-    MESSAGES + "/{message_id}/life",
-    guard=RequiresRole(Role.VIEWER),
-    answers={200: "text/html", 204: None},
-    errors=(NotFound,),
-)
+@routes.get(MESSAGES + "/{message_id}/life", VIEWER)
 def message_life(current_user: CurrentUser, message_id: UUID) -> Answer:
     """Render the live part of a message's page; 204 if it has not changed."""
     return _message(

@@ -1,9 +1,8 @@
 """The page of refusals."""
 
-from app.access.principal import Role
 from app.console.messages.searches import SHOWN, RefusalSearch
 from app.console.messages.verdict_labels import refusal_label
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.options import named_country_options, options_of, use_case_options
 from app.console.ui.pages import page_answer
@@ -13,13 +12,13 @@ from app.messages.meanings import LISTED_CODES, code_meaning, code_page
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 REFUSALS = "/console/refusals"
 
 
-@routes.add("GET", REFUSALS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(REFUSALS, VIEWER)
 def refusals_page(current_user: CurrentUser) -> Answer:
     """List refusals by a search, newest first."""
     form, wanted = searched(RefusalSearch)

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 from flask import flash, request
 
-from app.access.principal import Role
 from app.console.messages.page import MESSAGES
 from app.console.messages.searches import NumberSearch
 from app.console.messages.verdict_labels import (
@@ -17,7 +16,7 @@ from app.console.messages.verdict_labels import (
     rule_label,
 )
 from app.console.ui.forms import Form, read_form, read_search, refilled, without_separators
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import SENDER, VIEWER, Pages
 from app.console.ui.options import use_case_options
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
@@ -35,10 +34,10 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 from app.web.waiting import may_wait
 
-routes = Routes("Console", described=False)
+routes = Pages()
 TRY = "/console/try"
 
 
@@ -53,7 +52,7 @@ class _Shown:
     nonce: str = field(default_factory=lambda: str(uuid4()))
 
 
-@routes.add("GET", TRY, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(TRY, VIEWER)
 def try_page(current_user: CurrentUser) -> Answer:
     """Say whether a number may be reached, and why."""
     asking = Form(request.args.to_dict())
@@ -85,13 +84,7 @@ def _judge(
             raise e.ValidationFailed({"$.use_case_id": [problem.text]}) from problem
 
 
-@routes.add(
-    "POST",
-    TRY,
-    guard=RequiresRole(Role.SENDER),
-    answers={303: None, 422: "text/html"},
-    errors=(e.UseCaseNotFound,),
-)
+@routes.post(TRY, SENDER)
 def send_test(current_user: CurrentUser) -> Answer:
     """Send a test, and go on to its message."""
     # A form that is sent twice sends once: its nonce is the key that a repeat is known by.

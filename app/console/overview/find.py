@@ -5,12 +5,11 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from app.access.principal import Role
 from app.console.destinations.view import country_options, sort_key
 from app.console.messages.page import MESSAGES
 from app.console.messages.searches import MessageSearch
 from app.console.ui.forms import without_separators
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import (
     DESTINATIONS,
     MENU,
@@ -21,9 +20,9 @@ from app.kernel.errors import ValidationFailed
 from app.kernel.texts import is_storable
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 FIND = "/console/find"
 _MOST = 20
 _LONGEST = 100
@@ -38,7 +37,7 @@ class Found:
     path: str
 
 
-@routes.add("GET", FIND, guard=RequiresRole(Role.VIEWER), answers={200: "text/html", 303: None})
+@routes.get(FIND, VIEWER)
 def find_page(current_user: CurrentUser) -> Answer:
     """List what a text finds; a single result is opened."""
     text = request.args.get("q", "").strip()[:_LONGEST]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.access.principal import Principal, Role
+from app.access.principal import Principal
 from app.console.destinations.view import shown_workspace
 from app.console.overview.charts import Chart, by_group, by_status, delivery_rate, refusals
 from app.console.overview.figures import (
@@ -25,7 +25,7 @@ from app.console.overview.figures import (
     series_of,
 )
 from app.console.ui.forms import read_search
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -42,10 +42,10 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema, Text, one_of
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 
-routes = Routes("Console", described=False)
+routes = Pages()
 _LISTED = 10
 _MOST_ENDPOINTS = 50
 _MOST_GROUPS = 6
@@ -69,7 +69,7 @@ class OverviewQuery(StrictSchema):
     by = Text(validate=one_of(By), load_default=By.STATUS)
 
 
-@routes.add("GET", "/console", guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get("/console", VIEWER)
 def overview_page(current_user: CurrentUser) -> Answer:
     """Show how the workspace is doing."""
     now = get_service(Clock).now()

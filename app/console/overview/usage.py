@@ -5,11 +5,10 @@ from typing import Any
 
 from marshmallow import fields, post_load
 
-from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
 from app.console.exports import csv_answer
 from app.console.ui.forms import Form, read_search
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import searched
 from app.console.ui.pages import link, page_answer
 from app.db.engine import Database
@@ -21,9 +20,9 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema, Text, one_of
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 USAGE = "/console/usage"
 _DAYS = 30
 _LONGEST_DAYS = 400
@@ -55,7 +54,7 @@ class UsageSearch(StrictSchema):
         return UsageFilter(first, last, (Dimension(data["by"]),))
 
 
-@routes.add("GET", USAGE, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(USAGE, VIEWER)
 def usage_page(current_user: CurrentUser) -> Answer:
     """Show usage by day, country, use case or access key."""
     form, wanted = searched(UsageSearch)
@@ -75,7 +74,7 @@ def usage_page(current_user: CurrentUser) -> Answer:
     )
 
 
-@routes.add("GET", USAGE + ".csv", guard=RequiresRole(Role.VIEWER), answers={200: "text/csv"})
+@routes.get(USAGE + ".csv", VIEWER, kind="text/csv")
 def export_usage(current_user: CurrentUser) -> Answer:
     """Export usage as CSV."""
     wanted = read_search(UsageSearch)

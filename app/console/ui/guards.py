@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Response, abort, current_app, g, redirect, request
 from flask_wtf.csrf import CSRFError, generate_csrf, validate_csrf
+from marshmallow import Schema
 from wtforms import ValidationError
 
 from app.access.guard import count_request
@@ -32,6 +33,7 @@ from app.users.sessions import (
 )
 from app.web.peer import peer_address
 from app.web.registry import get_service
+from app.web.routes import Decorator, Guard, Routes
 
 SESSION = "borderpost_session"
 # Holds what a page says to the next one, and the secret behind the tokens of forms.
@@ -222,6 +224,35 @@ class Anonymous:
     def __call__(self) -> None:
         """Admit everybody with a valid form token."""
         check_form()
+
+
+VIEWER = RequiresRole(Role.VIEWER)
+SENDER = RequiresRole(Role.SENDER)
+ADMIN = RequiresRole(Role.ADMIN)
+OWNER = RequiresOrganizationRole(Role.OWNER)
+ANYONE = Anonymous()
+
+
+class Pages(Routes):
+    """Routes of pages: what they show, and the forms on them."""
+
+    def __init__(self) -> None:
+        super().__init__("Console", described=False)
+
+    def get(
+        self,
+        path: str,
+        guard: Guard,
+        *,
+        query: type[Schema] | None = None,
+        kind: str | None = "text/html",
+    ) -> Decorator:
+        """Declare a page, or a file; without a kind it only redirects."""
+        return self.add("GET", path, guard, {200 if kind else 303: kind}, query=query)
+
+    def post(self, path: str, guard: Guard, *, aliases: tuple[str, ...] = ()) -> Decorator:
+        """Declare what a form is sent to."""
+        return self.add("POST", path, guard, {303: None}, aliases=aliases)
 
 
 def _current_user() -> CurrentUser:

@@ -4,47 +4,34 @@ from uuid import UUID
 
 from flask import Response
 
-from app.access.principal import Role
 from app.console.ui.forms import Form, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.use_cases.fields import form_of, naming_codes, read_use_case
 from app.console.use_cases.labels import SENDER_TYPES, obstacles_of
 from app.console.use_cases.page import USE_CASES
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import UseCaseNotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.use_cases.manage import change_use_case, delete_use_case, require_use_case
 from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.schemas import UseCaseChange
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 USE_CASE = USE_CASES + "/{use_case_id}"
 _NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
 
 
-@routes.add(
-    "GET",
-    USE_CASE,
-    guard=RequiresRole(Role.VIEWER),
-    answers={200: "text/html"},
-    errors=(UseCaseNotFound,),
-)
+@routes.get(USE_CASE, VIEWER)
 def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Show one use case."""
     return render_use_case_page(current_user, use_case_id)
 
 
-@routes.add(
-    "POST",
-    USE_CASE,
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None},
-    errors=(UseCaseNotFound,),
-)
+@routes.post(USE_CASE, ADMIN)
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Change a use case."""
     actor, now = current_user.actor, get_service(Clock).now()
@@ -60,13 +47,7 @@ def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Saved. In effect for the next send.")
 
 
-@routes.add(
-    "POST",
-    USE_CASE + "/delete",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None},
-    errors=(UseCaseNotFound,),
-)
+@routes.post(USE_CASE + "/delete", ADMIN)
 def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Delete a use case."""
     actor, now = current_user.actor, get_service(Clock).now()
@@ -75,13 +56,7 @@ def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     return redirect_with_flash(USE_CASES, "Use case deleted. Its messages are kept.")
 
 
-@routes.add(
-    "POST",
-    USE_CASE + "/refresh",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None, 503: "text/html"},
-    errors=(UseCaseNotFound,),
-)
+@routes.post(USE_CASE + "/refresh", ADMIN)
 def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Read brand and campaign again from Twilio, without holding a connection."""
     with get_service(Database).reading() as connection:

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.principal import Role, actor_of
+from app.access.principal import actor_of
 from app.console.ui.forms import Form, PhoneNumberInput, refilled, without_separators
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource, load_opt_outs
 from app.use_cases.read import UseCaseFilter, load_use_cases
@@ -23,9 +23,9 @@ from app.web.bodies import load
 from app.web.fields import Id, StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 OPT_OUTS = "/console/opt-outs"
 _SHOWN = 50
 _MOST_USE_CASES = 500
@@ -46,14 +46,14 @@ class OptOutSearch(StrictSchema):
     page_token = PageToken(load_default=None)
 
 
-@routes.add("GET", OPT_OUTS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(OPT_OUTS, VIEWER)
 def opt_outs_page(current_user: CurrentUser) -> Answer:
     """List opt-outs, newest first, by a search."""
     search, wanted = searched(OptOutSearch)
     return _page(current_user, wanted, 200 if wanted else 422, search=search)
 
 
-@routes.add("POST", OPT_OUTS, guard=RequiresRole(Role.ADMIN), answers={303: None})
+@routes.post(OPT_OUTS, ADMIN)
 def enter_number(current_user: CurrentUser) -> Answer:
     """Put a number on the list."""
     principal, now = current_user.principal, get_service(Clock).now()
@@ -66,13 +66,7 @@ def enter_number(current_user: CurrentUser) -> Answer:
     return redirect_with_flash(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
 
 
-@routes.add(
-    "POST",
-    OPT_OUTS + "/{opt_out_id}/remove",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None},
-    errors=(NotFound,),
-)
+@routes.post(OPT_OUTS + "/{opt_out_id}/remove", ADMIN)
 def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
     """Take a number off the list."""
     principal, now = current_user.principal, get_service(Clock).now()

@@ -4,9 +4,9 @@ from functools import partial
 
 from flask import Response
 
-from app.access.principal import Role, actor_of
+from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_search, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.use_cases.fields import EVERYWHERE, ON, naming_codes, read_use_case
@@ -21,9 +21,9 @@ from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 USE_CASES = "/console/use-cases"
 _SHOWN = 50
 _NEW = Form({"active": ON, "reach": EVERYWHERE})
@@ -36,13 +36,13 @@ class UseCaseSearch(StrictSchema):
     page_token = PageToken(load_default=None)
 
 
-@routes.add("GET", USE_CASES, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(USE_CASES, VIEWER)
 def use_cases_page(current_user: CurrentUser) -> Answer:
     """List use cases, oldest first."""
     return _page(current_user, read_search(UseCaseSearch), _NEW)
 
 
-@routes.add("POST", USE_CASES, guard=RequiresRole(Role.ADMIN), answers={303: None})
+@routes.post(USE_CASES, ADMIN)
 def make_use_case(current_user: CurrentUser) -> Answer:
     """Make a use case."""
     now = get_service(Clock).now()

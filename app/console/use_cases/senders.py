@@ -4,33 +4,27 @@ from uuid import UUID
 
 from flask import request
 
-from app.access.principal import Role, actor_of
+from app.access.principal import actor_of
 from app.console.ui.forms import refilled, without_separators
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import redirect_with_flash
 from app.console.use_cases.one import USE_CASE, render_use_case_page
 from app.console.use_cases.page import USE_CASES
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, UseCaseNotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.use_cases.eligibility import SenderType
 from app.use_cases.schemas import SenderBody
 from app.use_cases.sender_pool import NewSender, add_sender, remove_sender
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 
 
-@routes.add(
-    "POST",
-    USE_CASE + "/senders",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None},
-    errors=(UseCaseNotFound,),
-)
+@routes.post(USE_CASE + "/senders", ADMIN)
 def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Put a sender into the pool."""
     principal, now = current_user.principal, get_service(Clock).now()
@@ -44,13 +38,7 @@ def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender added.")
 
 
-@routes.add(
-    "POST",
-    USE_CASE + "/senders/{sender_id}/remove",
-    guard=RequiresRole(Role.ADMIN),
-    answers={303: None},
-    errors=(UseCaseNotFound, NotFound),
-)
+@routes.post(USE_CASE + "/senders/{sender_id}/remove", ADMIN)
 def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Answer:
     """Take a sender out of the pool."""
     principal, now = current_user.principal, get_service(Clock).now()

@@ -4,36 +4,33 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.principal import Role, actor_of
+from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_form, refilled
-from app.console.ui.guards import RequiresOrganizationRole
+from app.console.ui.guards import OWNER, Pages
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.users.forms import RolesForm, roles_given
 from app.console.users.page import PATH, create_link
 from app.console.workspaces.page import asking, workspace_names
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.users.current_user import CurrentUser
 from app.users.directory import load_user_details, require_user
 from app.users.manage import change_roles, disable_user, reset_user
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 _ONE = PATH + "/{user_id}"
-_OWNER = RequiresOrganizationRole(Role.OWNER)
 
 
-@routes.add("GET", _ONE, guard=_OWNER, answers={200: "text/html"}, errors=(NotFound,))
+@routes.get(_ONE, OWNER)
 def user_page(current_user: CurrentUser, user_id: UUID) -> Answer:
     """Show one person."""
     return _page(current_user, user_id)
 
 
-@routes.add(
-    "POST", _ONE + "/roles", guard=_OWNER, answers={303: None, 422: "text/html"}, errors=(NotFound,)
-)
+@routes.post(_ONE + "/roles", OWNER)
 def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
     """Change a user's workspaces and roles."""
     actor, now = actor_of(asking(current_user)), get_service(Clock).now()
@@ -47,9 +44,7 @@ def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
     return redirect_with_flash(f"{PATH}/{user_id}", "Roles saved. In effect at the next request.")
 
 
-@routes.add(
-    "POST", _ONE + "/bar", guard=_OWNER, answers={303: None, 422: "text/html"}, errors=(NotFound,)
-)
+@routes.post(_ONE + "/bar", OWNER)
 def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
     """Bar a person from the next request on."""
     actor, now = actor_of(asking(current_user)), get_service(Clock).now()
@@ -64,13 +59,7 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
     )
 
 
-@routes.add(
-    "POST",
-    _ONE + "/reset",
-    guard=_OWNER,
-    answers={200: "text/html", 422: "text/html"},
-    errors=(NotFound,),
-)
+@routes.post(_ONE + "/reset", OWNER)
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
     """Reset a person; the answer shows the link to choose a password, if one is wanted."""
     asks, now, url = asking(current_user), get_service(Clock).now(), None

@@ -6,10 +6,10 @@ from uuid import UUID
 from flask import Response
 from sqlalchemy import Connection
 
-from app.access.principal import Principal, Role, actor_of
+from app.access.principal import Principal, actor_of
 from app.console.account.sign_in import BY_LINK
 from app.console.ui.forms import Form, read_form, read_search, refilled
-from app.console.ui.guards import RequiresOrganizationRole
+from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer
 from app.console.users.forms import UserForm, roles_given
@@ -24,15 +24,14 @@ from app.users.manage import NewUser, create_user
 from app.users.sign_in_links import create_sign_in_link
 from app.web.pages import PageQuery
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = "/console/people"
 _NEW = PATH + "/new"
-_OWNER = RequiresOrganizationRole(Role.OWNER)
 
 
-@routes.add("GET", PATH, guard=_OWNER, answers={200: "text/html"})
+@routes.get(PATH, OWNER)
 def users_page(current_user: CurrentUser) -> Answer:
     """List the people of the organization, oldest first."""
     wanted = UserFilter(**read_search(PageQuery))
@@ -45,13 +44,13 @@ def users_page(current_user: CurrentUser) -> Answer:
     )
 
 
-@routes.add("GET", _NEW, guard=_OWNER, answers={200: "text/html"})
+@routes.get(_NEW, OWNER)
 def new_user_page(current_user: CurrentUser) -> Answer:
     """Show the form of a new account."""
     return _form_page(current_user, 200, Form())
 
 
-@routes.add("POST", PATH, guard=_OWNER, answers={200: "text/html", 422: "text/html"})
+@routes.post(PATH, OWNER)
 def create_user_from_form(current_user: CurrentUser) -> Answer:
     """Add a person; the answer shows the link to choose a password, and no other page ever does."""
     asks, now = asking(current_user), get_service(Clock).now()

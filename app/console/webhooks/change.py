@@ -4,29 +4,28 @@ from uuid import UUID
 
 from flask import request
 
-from app.access.principal import Role, actor_of
+from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_form, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.webhooks.one import WEBHOOK, render_webhook_page
 from app.console.webhooks.page import WEBHOOKS, endpoint_form
 from app.db.engine import Database
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 from app.webhooks.deliveries import replay_delivery
 from app.webhooks.manage import ManageEndpoints
 from app.webhooks.schemas import EndpointBody
 from app.webhooks.send_test import SendTestEvent
 
-routes = Routes("Console", described=False)
-_ADMIN = RequiresRole(Role.ADMIN)
+routes = Pages()
 _SWITCH = {"true": True, "false": False}
 
 
-@routes.add("POST", WEBHOOK, guard=_ADMIN, answers={303: None}, errors=(NotFound,))
+@routes.post(WEBHOOK, ADMIN)
 def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Change the URL and the events."""
     principal = current_user.principal
@@ -41,7 +40,7 @@ def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", "Saved. In effect for the next event.")
 
 
-@routes.add("POST", WEBHOOK + "/switch", guard=_ADMIN, answers={303: None}, errors=(NotFound,))
+@routes.post(WEBHOOK + "/switch", ADMIN)
 def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Disable or enable an endpoint, as the button says that was pressed."""
     principal = current_user.principal
@@ -55,9 +54,7 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", told)
 
 
-@routes.add(
-    "POST", WEBHOOK + "/rotate", guard=_ADMIN, answers={200: "text/html"}, errors=(NotFound,)
-)
+@routes.post(WEBHOOK + "/rotate", ADMIN)
 def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Give an endpoint a new secret, and show it this once."""
     principal = current_user.principal
@@ -65,14 +62,14 @@ def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     return page_answer(current_user, "webhooks/secret.html", made=made, is_new=False)
 
 
-@routes.add("POST", WEBHOOK + "/test", guard=_ADMIN, answers={200: "text/html"}, errors=(NotFound,))
+@routes.post(WEBHOOK + "/test", ADMIN)
 def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Send a signed test event now, and show the answer."""
     result = get_service(SendTestEvent)(current_user.principal, endpoint_id)
     return render_webhook_page(current_user, endpoint_id, tested=result)
 
 
-@routes.add("POST", WEBHOOK + "/delete", guard=_ADMIN, answers={303: None}, errors=(NotFound,))
+@routes.post(WEBHOOK + "/delete", ADMIN)
 def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Delete an endpoint with the record of its deliveries."""
     principal = current_user.principal
@@ -80,13 +77,7 @@ def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     return redirect_with_flash(WEBHOOKS, "Endpoint deleted.")
 
 
-@routes.add(
-    "POST",
-    WEBHOOK + "/deliveries/{delivery_id}/replay",
-    guard=_ADMIN,
-    answers={303: None},
-    errors=(NotFound,),
-)
+@routes.post(WEBHOOK + "/deliveries/{delivery_id}/replay", ADMIN)
 def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Answer:
     """Send the event of a delivery once more."""
     principal, now = current_user.principal, get_service(Clock).now()

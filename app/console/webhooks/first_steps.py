@@ -1,22 +1,21 @@
 """First steps for developers: a key, a request, a webhook."""
 
-from app.access.principal import Role
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer
 from app.db.engine import Database
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 from app.webhooks.manage import MAX_ENDPOINTS
 
-routes = Routes("Console", described=False)
+routes = Pages()
 FIRST_STEPS = "/console/first-steps"
 
 
-@routes.add("GET", FIRST_STEPS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(FIRST_STEPS, VIEWER)
 def first_steps_page(current_user: CurrentUser) -> Answer:
     """Show how to send the first message and to receive the first event."""
     with get_service(Database).reading() as connection:

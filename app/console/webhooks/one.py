@@ -6,26 +6,24 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
-from app.access.principal import Role
 from app.console.ui.forms import Form, read_search
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer
 from app.console.webhooks.labels import EVENTS, STATES, attempt_label
 from app.console.webhooks.page import WEBHOOKS
 from app.db.engine import Database
-from app.kernel.errors import NotFound
 from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 from app.webhooks.attempt import Attempt, DeliveryState
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries
 from app.webhooks.endpoints import load_endpoint
 from app.webhooks.health import load_last_successes
 
-routes = Routes("Console", described=False)
+routes = Pages()
 WEBHOOK = WEBHOOKS + "/{endpoint_id}"
 _SHOWN = 20
 
@@ -38,13 +36,7 @@ class DeliverySearch(StrictSchema):
     page_token = PageToken(load_default=None)
 
 
-@routes.add(
-    "GET",
-    WEBHOOK,
-    guard=RequiresRole(Role.VIEWER),
-    answers={200: "text/html"},
-    errors=(NotFound,),
-)
+@routes.get(WEBHOOK, VIEWER)
 def webhook_page(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Show one endpoint with its deliveries, newest first."""
     return render_webhook_page(current_user, endpoint_id, read_search(DeliverySearch))

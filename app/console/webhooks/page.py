@@ -4,9 +4,9 @@ from functools import partial
 
 from flask import Response, request
 
-from app.access.principal import Role, actor_of
+from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_form, read_search, refilled
-from app.console.ui.guards import RequiresRole
+from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer
 from app.console.webhooks.labels import EVENTS
@@ -16,13 +16,13 @@ from app.users.current_user import CurrentUser
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 from app.webhooks.health import load_last_successes
 from app.webhooks.manage import MAX_ENDPOINTS, ManageEndpoints
 from app.webhooks.schemas import EndpointBody
 
-routes = Routes("Console", described=False)
+routes = Pages()
 WEBHOOKS = "/console/webhooks"
 
 
@@ -33,13 +33,13 @@ class EndpointSearch(StrictSchema):
     page_token = PageToken(load_default=None)
 
 
-@routes.add("GET", WEBHOOKS, guard=RequiresRole(Role.VIEWER), answers={200: "text/html"})
+@routes.get(WEBHOOKS, VIEWER)
 def webhooks_page(current_user: CurrentUser) -> Answer:
     """List the endpoints, newest first."""
     return _page(current_user, read_search(EndpointSearch), Form())
 
 
-@routes.add("POST", WEBHOOKS, guard=RequiresRole(Role.ADMIN), answers={200: "text/html"})
+@routes.post(WEBHOOKS, ADMIN)
 def make_endpoint(current_user: CurrentUser) -> Answer:
     """Make an endpoint, and show its secret this once."""
     principal = current_user.principal

@@ -6,34 +6,33 @@ from uuid import UUID
 from flask import Response
 
 from app.access.accounts import has_next_token
-from app.access.principal import Role, actor_of
+from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_form, refilled
-from app.console.ui.guards import RequiresOrganizationRole
+from app.console.ui.guards import OWNER, Pages
 from app.console.ui.options import named_country_options
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.workspaces.forms import account_given, beside_fields, plain_given
 from app.console.workspaces.page import PATH, asking, workspace_names
 from app.db.engine import Database
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import require_own_workspace
 from app.tenancy.schemas import WorkspaceChange
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 _ONE = PATH + "/{workspace_id}"
-_OWNER = RequiresOrganizationRole(Role.OWNER)
 
 
-@routes.add("GET", _ONE, guard=_OWNER, answers={200: "text/html"}, errors=(NotFound,))
+@routes.get(_ONE, OWNER)
 def workspace_page(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     """Show one workspace."""
     return _page(current_user, workspace_id)
 
 
-@routes.add("POST", _ONE, guard=_OWNER, answers={303: None, 422: "text/html"}, errors=(NotFound,))
+@routes.post(_ONE, OWNER)
 def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     """Change the name, the home country and how long things are kept."""
     try:
@@ -43,13 +42,7 @@ def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     return redirect_with_flash(f"{PATH}/{workspace_id}", "Workspace saved.")
 
 
-@routes.add(
-    "POST",
-    _ONE + "/account",
-    guard=_OWNER,
-    answers={303: None, 422: "text/html"},
-    errors=(NotFound,),
-)
+@routes.post(_ONE + "/account", OWNER)
 def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     """Link a provider account, or change its tokens."""
     try:
@@ -61,7 +54,7 @@ def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account saved.")
 
 
-@routes.add("POST", _ONE + "/account/unlink", guard=_OWNER, answers={303: None}, errors=(NotFound,))
+@routes.post(_ONE + "/account/unlink", OWNER)
 def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     """Leave a workspace without a provider account."""
     _change(current_user, workspace_id, {"twilio": None})

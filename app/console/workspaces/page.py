@@ -4,9 +4,9 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.principal import Principal, Role, actor_of
+from app.access.principal import Principal, actor_of
 from app.console.ui.forms import Form, read_form, read_search, refilled
-from app.console.ui.guards import RequiresOrganizationRole
+from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.options import named_country_options
 from app.console.ui.pages import page_answer, redirect_with_flash
@@ -19,16 +19,15 @@ from app.tenancy.read import load_workspaces
 from app.tenancy.schemas import WorkspaceBody, WorkspaceListQuery
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer
 
-routes = Routes("Console", described=False)
+routes = Pages()
 PATH = "/console/workspaces"
 _NEW = PATH + "/new"
-_OWNER = RequiresOrganizationRole(Role.OWNER)
 _OWN_POLICY = "own"
 
 
-@routes.add("GET", PATH, guard=_OWNER, answers={200: "text/html"})
+@routes.get(PATH, OWNER)
 def workspaces_page(current_user: CurrentUser) -> Answer:
     """List the workspaces of the organization, oldest first."""
     wanted = read_search(WorkspaceListQuery)
@@ -42,13 +41,13 @@ def workspaces_page(current_user: CurrentUser) -> Answer:
     )
 
 
-@routes.add("GET", _NEW, guard=_OWNER, answers={200: "text/html"})
+@routes.get(_NEW, OWNER)
 def new_workspace_page(current_user: CurrentUser) -> Answer:
     """Show the form of a new workspace."""
     return _form_page(current_user, 200, Form())
 
 
-@routes.add("POST", PATH, guard=_OWNER, answers={303: None, 422: "text/html"})
+@routes.post(PATH, OWNER)
 def make_workspace(current_user: CurrentUser) -> Answer:
     """Make a workspace."""
     asks = asking(current_user)
