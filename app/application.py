@@ -8,7 +8,6 @@ from jinja2 import ChoiceLoader, PackageLoader
 from app.access.access_keys_api import routes as access_key_routes
 from app.access.audit_api import routes as audit_routes
 from app.access.guard import install_key_limits
-from app.access.workspaces_api import routes as workspace_routes
 from app.bootstrap import PROVIDER_ROUTES, Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
 from app.destinations.api.configuration import routes as destination_routes
@@ -16,14 +15,12 @@ from app.destinations.api.policy import routes as policy_routes
 from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
 from app.messages.api import routes as messages_routes
-from app.messages.billing_api import routes as billing_routes
 from app.messages.statistics.queries import count_unsettled
 from app.messages.usage_api import routes as usage_routes
 from app.tenancy.api import routes as tenancy_routes
 from app.tracing import install_tracing, is_wanted
 from app.use_cases.api import routes as use_case_routes
 from app.use_cases.opt_outs_api import routes as opt_out_routes
-from app.use_cases.senders_api import routes as sender_routes
 from app.web.assets import VENDORED, install_assets
 from app.web.assets import routes as asset_routes
 from app.web.docs import STATIC as DOCS
@@ -38,24 +35,19 @@ from app.web.registry import register_service
 from app.web.requests import install_request_handling
 from app.web.routes import Endpoint
 from app.webhooks.api import routes as webhook_endpoint_routes
-from app.webhooks.deliveries_api import routes as webhook_delivery_routes
 from app.webhooks.select_due import count_due
 
 ROUTES = (
     messages_routes,
-    billing_routes,
     usage_routes,
     destination_routes,
     policy_routes,
     guard_routes,
     alert_routes,
     tenancy_routes,
-    workspace_routes,
     use_case_routes,
-    sender_routes,
     opt_out_routes,
     webhook_endpoint_routes,
-    webhook_delivery_routes,
     access_key_routes,
     audit_routes,
     PROVIDER_ROUTES,

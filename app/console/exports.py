@@ -18,9 +18,7 @@ from app.access.audit import load_audit_events
 from app.access.principal import Role, shown_body, shown_number, shown_reason
 from app.console.access.audit import PATH as AUDIT
 from app.console.access.audit import AuditSearch
-from app.console.messages.page import MESSAGES
-from app.console.messages.refusals import REFUSALS
-from app.console.messages.searches import MessageSearch, RefusalSearch
+from app.console.messages.page import MESSAGES, REFUSALS, MessageSearch, RefusalSearch
 from app.console.ui.forms import read_search
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.db.engine import Database

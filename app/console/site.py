@@ -24,24 +24,17 @@ from app.console.guards.alerts import routes as alerts_routes
 from app.console.guards.page import routes as guards_routes
 from app.console.guards.prices import routes as prices_routes
 from app.console.messages.page import routes as messages_routes
-from app.console.messages.refusals import routes as refusals_routes
 from app.console.messages.try_out import routes as try_routes
 from app.console.overview.find import routes as find_routes
 from app.console.overview.page import routes as overview_routes
 from app.console.overview.usage import routes as usage_routes
 from app.console.ui.guards import FORMS, cookie_scope, signed_in_visitor
 from app.console.ui.pages import add_page_headers, page_answer, render
-from app.console.use_cases.one import routes as use_case_routes
 from app.console.use_cases.opt_outs import routes as opt_outs_routes
 from app.console.use_cases.page import routes as use_cases_routes
-from app.console.use_cases.senders import routes as senders_routes
-from app.console.users.one import routes as person_routes
 from app.console.users.page import routes as people_routes
-from app.console.webhooks.change import routes as webhook_change_routes
 from app.console.webhooks.first_steps import routes as first_steps_routes
-from app.console.webhooks.one import routes as webhook_routes
 from app.console.webhooks.page import routes as webhooks_routes
-from app.console.workspaces.one import routes as workspace_routes
 from app.console.workspaces.page import routes as workspaces_routes
 from app.kernel import errors as e
 from app.settings import Settings
@@ -116,7 +109,6 @@ CONSOLE_ROUTES = (
     identity_provider_routes,
     overview_routes,
     messages_routes,
-    refusals_routes,
     exports_routes,
     find_routes,
     first_steps_routes,
@@ -128,9 +120,7 @@ CONSOLE_ROUTES = (
     account_routes,
     access_keys_routes,
     workspaces_routes,
-    workspace_routes,
     people_routes,
-    person_routes,
     audit_routes,
     destinations_routes,
     suspension_routes,
@@ -139,12 +129,8 @@ CONSOLE_ROUTES = (
     history_routes,
     provider_routes,
     use_cases_routes,
-    use_case_routes,
-    senders_routes,
     opt_outs_routes,
     webhooks_routes,
-    webhook_routes,
-    webhook_change_routes,
 )
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 

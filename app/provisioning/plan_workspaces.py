@@ -32,9 +32,12 @@ from app.provisioning.steps import (
     changed_columns,
     changed_values,
 )
-from app.tenancy.change import change_workspace
-from app.tenancy.create import NewWorkspace, create_workspace
-from app.tenancy.forget import forget_unused_account
+from app.tenancy.workspaces import (
+    NewWorkspace,
+    change_workspace,
+    create_workspace,
+    forget_unused_account,
+)
 from app.use_cases.manage import DENIED_BY_ORGANIZATION
 
 _PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days")

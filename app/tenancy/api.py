@@ -1,28 +1,189 @@
-"""Routes of workspaces; suspending is in `app.access.workspaces_api`."""
+"""Routes of workspaces."""
 
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from app.access.guard import OWNER, VIEWER
-from app.access.principal import Principal, actor_of
-from app.access.workspaces_api import WorkspaceView, render_workspace
+from marshmallow import Schema, fields, post_load, validate
+from marshmallow import ValidationError as SchemaError
+
+from app.access.accounts import WantedAccount, mistake_in_token
+from app.access.guard import ADMIN, OWNER, VIEWER
+from app.access.principal import Principal, Role, actor_of, shown_reason
+from app.access.store import require_workspace
+from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.db.engine import Database
+from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.tenancy.create import NewWorkspace
+from app.kernel.clock import Clock, rfc3339
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import WorkspaceFilter, load_workspaces, require_own_workspace
-from app.tenancy.schemas import (
-    WorkspaceBody,
-    WorkspaceChange,
-    WorkspaceListQuery,
-    WorkspacePage,
-)
-from app.web.pages import page
+from app.tenancy.workspaces import NewWorkspace, set_suspended
+from app.web.fields import Country, Id, StrictSchema, Text
+from app.web.pages import PageQuery, page, page_of
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
+from app.web.setting_fields import Name, days, sid
 
 routes = Routes("Workspaces")
+_MAX_REASON = 500
+
+
+class ReasonBody(StrictSchema):
+    reason = Text(
+        required=True,
+        validate=[
+            validate.Predicate("strip", error="Must say why."),
+            validate.Length(max=_MAX_REASON),
+        ],
+    )
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> str:
+        return str(data["reason"])
+
+
+class WorkspaceView(Schema):
+    """One workspace."""
+
+    id = fields.UUID(required=True)
+    organization_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    home_country = fields.String(required=True)
+    parent_id = fields.UUID(required=True, allow_none=True)
+    inherits = fields.Boolean(required=True)
+    account_sid = fields.String(required=True, allow_none=True)
+    acknowledges_high_risk = fields.Boolean(required=True)
+    body_retention_days = fields.Integer(required=True)
+    number_retention_days = fields.Integer(required=True)
+    frozen = fields.Boolean(required=True, metadata={"example": False})
+    frozen_at = fields.DateTime(required=True, allow_none=True)
+    frozen_reason = fields.String(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+@routes.add(
+    "POST",
+    "/v1/workspaces/{workspace_id}/suspend",
+    ADMIN,
+    {200: WorkspaceView},
+    aliases=("/v1/workspaces/{workspace_id}/freeze",),
+    body=ReasonBody,
+    errors=(e.NotFound,),
+)
+def suspend_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
+    """Stop all sends of a workspace from the next request on."""
+    return _set(principal, workspace_id, body, suspended=True)
+
+
+@routes.add(
+    "POST",
+    "/v1/workspaces/{workspace_id}/resume",
+    ADMIN,
+    {200: WorkspaceView},
+    aliases=("/v1/workspaces/{workspace_id}/thaw",),
+    body=ReasonBody,
+    errors=(e.NotFound,),
+)
+def resume_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
+    """Let a suspended workspace send again."""
+    return _set(principal, workspace_id, body, suspended=False)
+
+
+def _set(principal: Principal, workspace_id: UUID, reason: str, *, suspended: bool) -> Json:
+    with get_service(Database).writing() as connection:
+        require_workspace(connection, principal, workspace_id)
+        row = set_suspended(
+            connection,
+            workspace_id,
+            suspended=suspended,
+            reason=reason,
+            actor=actor_of(principal),
+            now=get_service(Clock).now(),
+        )
+    return render_workspace(row, principal.role)
+
+
+def render_workspace(row: AnyRow, role: Role) -> dict[str, Any]:
+    def text(value: UUID | None) -> str | None:
+        return None if value is None else str(value)
+
+    return {
+        "id": str(row.id),
+        "organization_id": str(row.organization_id),
+        "name": row.name,
+        "home_country": row.home_country,
+        "parent_id": text(row.parent_id),
+        "inherits": row.inherits_destinations,
+        "account_sid": row.account_sid,
+        "acknowledges_high_risk": row.acknowledges_high_risk,
+        "body_retention_days": row.body_retention_days,
+        "number_retention_days": row.number_retention_days,
+        "frozen": row.suspended_at is not None,
+        "frozen_at": None if row.suspended_at is None else rfc3339(row.suspended_at),
+        "frozen_reason": shown_reason(role, row.suspended_reason),
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+    }
+
+
+def _check_token(token: str) -> None:
+    wrong = mistake_in_token(token)
+    if wrong is not None:
+        raise SchemaError(f"{wrong}.")
+
+
+class AccountBody(StrictSchema):
+    """``twilio`` of a new workspace; tokens are stored encrypted and never shown."""
+
+    account_sid = sid("AC")
+    auth_token = Text(validate=_check_token)
+    next_auth_token = Text(validate=_check_token, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WantedAccount:
+        if "next_auth_token" in data and data["next_auth_token"] is None:
+            data["next_auth_token"] = ""
+        return WantedAccount(**{"account_sid": ""} | data)
+
+
+class AccountChange(AccountBody):
+    """``twilio`` of a workspace; without ``account_sid`` it changes the linked account."""
+
+    account_sid = sid("AC", required=False)
+
+
+class WorkspaceBody(StrictSchema):
+    makes = NewWorkspace
+    name = Name(required=True)
+    home_country = Country(required=True)
+    parent_id = Id(load_default=None, allow_none=True)
+    inherits = fields.Boolean(truthy={True}, falsy={False})
+    twilio = fields.Nested(AccountBody, allow_none=True)
+    body_retention_days = days(load_default=BODY_RETENTION_DAYS)
+    number_retention_days = days(load_default=NUMBER_RETENTION_DAYS)
+
+
+class WorkspaceChange(StrictSchema):
+    """Body of ``PATCH /v1/workspaces/{workspace_id}``; omitted fields stay."""
+
+    name = Name(metadata={"example": "Retail"})
+    home_country = Country()
+    twilio = fields.Nested(AccountChange, allow_none=True)
+    body_retention_days = days()
+    number_retention_days = days()
+
+
+class WorkspaceListQuery(PageQuery):
+    makes = WorkspaceFilter
+    workspace_id = Id()
+    parent_id = Id()
+
+
+WorkspacePage = page_of(WorkspaceView, "A page of workspaces, oldest first.")
+
+
 PATH = "/v1/workspaces"
 # A new auth token is proven at the provider.
 _OF_LINKING = (e.ProviderUnavailable, e.RateLimited)

@@ -14,8 +14,13 @@ from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import Quota, RateLimited, ValidationFailed
 from app.providers.port import TokenProver
-from app.tenancy.change import change_workspace, check_change
-from app.tenancy.create import NewWorkspace, check_new_workspace, create_workspace
+from app.tenancy.workspaces import (
+    NewWorkspace,
+    change_workspace,
+    check_change,
+    check_new_workspace,
+    create_workspace,
+)
 
 # A slow provider must not take the threads that callbacks need.
 _PROOFS_AT_ONCE = 2

@@ -1,4 +1,4 @@
-"""Routes of use cases."""
+"""Routes of use cases and of their sender pools."""
 
 from typing import Any
 from uuid import UUID
@@ -18,11 +18,22 @@ from app.use_cases.manage import (
 )
 from app.use_cases.read import StoredUseCase, UseCaseFilter, load_use_cases
 from app.use_cases.schemas import (
+    SenderBody,
+    SenderListQuery,
+    SenderPage,
+    SenderView,
     UseCaseBody,
     UseCaseChange,
     UseCaseListQuery,
     UseCasePage,
     UseCaseView,
+)
+from app.use_cases.sender_pool import (
+    NewSender,
+    SenderFilter,
+    add_sender,
+    load_senders,
+    remove_sender,
 )
 from app.web.pages import page
 from app.web.registry import get_service
@@ -104,3 +115,35 @@ def render_sender(row: AnyRow) -> dict[str, Any]:
 
 def _registration(sid: str | None, status: str | None) -> dict[str, str | None] | None:
     return None if sid is None else {"sid": sid, "status": status}
+
+
+SENDERS = "/v1/use-cases/{use_case_id}/senders"
+
+
+@routes.add(
+    "GET", SENDERS, VIEWER, {200: SenderPage}, query=SenderListQuery, errors=(e.UseCaseNotFound,)
+)
+def list_senders(principal: Principal, use_case_id: UUID, query: SenderFilter) -> Json:
+    """List the sender pool of a use case, oldest first."""
+    with get_service(Database).reading() as connection:
+        found = load_senders(connection, principal, use_case_id, query)
+    return page(found, query.limit, render_sender)
+
+
+@routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=(e.UseCaseNotFound,))
+def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Json:
+    """Put a sender into the pool of a use case."""
+    actor, now = actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
+        row = add_sender(connection, principal, use_case_id, body, actor=actor, now=now)
+    return render_sender(row)
+
+
+@routes.add(
+    "DELETE", SENDERS + "/{sender_id}", ADMIN, {204: None}, errors=(e.UseCaseNotFound, e.NotFound)
+)
+def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> None:
+    """Take a sender out of the pool of a use case."""
+    actor, now = actor_of(principal), get_service(Clock).now()
+    with get_service(Database).writing() as connection:
+        remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)

@@ -20,7 +20,7 @@ from app.webhooks.events import EventType
 from app.webhooks.manage import MAX_ENDPOINTS
 from app.webhooks.outbox import SMS_FIELDS
 from app.webhooks.purge import KEPT_DAYS
-from app.webhooks.schedule import DELAYS, DISABLED_AFTER
+from app.webhooks.record_attempt import DELAYS, DISABLED_AFTER
 from app.webhooks.sender import SECONDS
 from app.webhooks.signing import mint_secret, signed_headers
 from support.loopback import Loopback, answer

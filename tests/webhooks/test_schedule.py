@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.webhooks.schedule import (
+from app.webhooks.record_attempt import (
     LONGEST_ASKED,
     MAX_ATTEMPTS,
     asked_delay,

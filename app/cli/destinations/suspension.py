@@ -3,12 +3,12 @@
 import click
 
 from app.access.principal import Role
-from app.access.suspension import set_suspended
-from app.access.workspaces_api import render_workspace
 from app.cli.actor import command_line_actor
 from app.cli.destinations.options import TextParam
 from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
 from app.cli.group import Command, echo_json
+from app.tenancy.api import render_workspace
+from app.tenancy.workspaces import set_suspended
 
 _reason = click.option(
     "--reason", required=True, type=TextParam(), help="Reason, shown in the audit log."

@@ -1,13 +1,14 @@
-"""The audit page."""
+"""The page of the audit, with the labels of its actions and objects."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from flask import current_app
 from marshmallow import fields, post_load, validate
 
 from app.access.audit import AuditFilter, load_audit_events
 from app.access.principal import ActorKind, Role
-from app.console.access.audit_labels import ACTION_LABELS, ACTOR_LABELS, action_label
-from app.console.access.audit_objects import object_noun, object_path
 from app.console.ui.forms import TimeZone, just_after, just_before
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.lists import listed, searched
@@ -19,6 +20,144 @@ from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
+
+_GONE = ("deleted", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The page of a kind of object; ``{id}`` stands for the event's target."""
+
+    path: str
+    of_organization: bool = False
+    of_workspace: bool = False
+
+
+_WORKSPACE = "/console/workspaces/{id}"
+_PAGES: Mapping[str, _Shown] = {
+    "access_key": _Shown("/console/access-keys"),
+    "destinations": _Shown("/console/destinations/history/{id}", of_workspace=True),
+    "opt_out": _Shown("/console/opt-outs", of_workspace=True),
+    "sender": _Shown("/console/use-cases", of_workspace=True),
+    "use_case": _Shown("/console/use-cases/{id}", of_workspace=True),
+    "user": _Shown("/console/people/{id}", of_organization=True),
+    "webhook_delivery": _Shown("/console/webhooks", of_workspace=True),
+    "webhook_endpoint": _Shown("/console/webhooks/{id}", of_workspace=True),
+    "workspace": _Shown(_WORKSPACE, of_organization=True),
+}
+_NOUNS: Mapping[str, str] = {
+    "destinations": "revision",
+    "provider_account": "Twilio account",
+    "user": "account",
+}
+
+
+def object_path(current_user: CurrentUser, row: AnyRow) -> str | None:
+    """Return the page of an audit event's object; None if there is none for this user."""
+    kind, _, verb = row.action.partition(".")
+    shown = _PAGES.get(kind)
+    if shown is None or row.target is None or verb in _GONE:
+        return None
+    if shown.of_organization and current_user.organization_role is not Role.OWNER:
+        return None
+    place = current_user.workspace_access
+    if shown.of_workspace and (place is None or row.workspace_id != place.workspace_id):
+        return None
+    return shown.path.format(id=row.target) if _is_served(shown.path) else None
+
+
+def object_noun(action: str) -> str:
+    """Name the kind of object that an action is about."""
+    kind = action.partition(".")[0]
+    return _NOUNS.get(kind) or kind.replace("_", " ")
+
+
+def _is_served(path: str) -> bool:
+    wanted = path.partition("{")[0]
+    rules = (rule.rule.partition("<")[0] for rule in current_app.url_map.iter_rules())
+    return wanted in rules
+
+
+ACTION_LABELS: Mapping[str, str] = {
+    "alert.acknowledged": "Alert acknowledged",
+    "access_key.changed": "Access key changed",
+    "access_key.created": "Access key created",
+    "access_key.revoked": "Access key revoked",
+    "console.signed_in": "Signed in to the console",
+    "console.signed_out": "Signed out of the console",
+    "console.sign_in_failed": "Sign-in failed",
+    "database.copy_started": "Copy to another database started",
+    "destinations.adjusted": "Destinations changed",
+    "destinations.allowed": "Destinations allowed",
+    "destinations.allowed_until": "Destinations allowed temporarily",
+    "destinations.blocked": "Destinations blocked",
+    "destinations.imported": "Destinations imported",
+    "destinations.inheritance_off": "Destinations no longer inherited",
+    "destinations.inheritance_on": "Destinations inherited from the parent",
+    "destinations.provisioned": "Destinations set by apply",
+    "destinations.replaced": "Destinations replaced",
+    "destinations.restored": "Destinations restored",
+    "destinations.rule_added": "Destination rule added",
+    "destinations.rule_removed": "Destination rule removed",
+    "geo.pushed": "Geo permissions changed at Twilio",
+    "guards.changed": "Guards changed",
+    "opt_out.added": "Opt-out added",
+    "opt_out.removed": "Opt-out removed",
+    "organization.changed": "Organization changed",
+    "organization.created": "Organization created",
+    "privacy.erased": "Number erased",
+    "privacy.exported": "Number exported",
+    "privacy.purged": "Old data purged",
+    "provider_account.changed": "Twilio account changed",
+    "provider_account.created": "Twilio account linked",
+    "provider_account.forgotten": "Twilio account removed",
+    "secrets.rotated": "Encryption key rotated",
+    "sender.added": "Sender added",
+    "sender.changed": "Sender changed",
+    "sender.removed": "Sender removed",
+    "use_case.changed": "Use case changed",
+    "use_case.created": "Use case created",
+    "use_case.deleted": "Use case deleted",
+    "use_case.refreshed": "Brand and campaign refreshed",
+    "user.created": "User added",
+    "user.disabled": "User disabled",
+    "user.identity_pinned": "Identity provider linked",
+    "user.link_created": "Sign-in link created",
+    "user.password_changed": "Password changed",
+    "user.password_set": "Password set through a link",
+    "user.recovery_code_used": "Recovery code used",
+    "user.recovery_codes_made": "Recovery codes created",
+    "user.reset": "User reset",
+    "user.roles_changed": "Roles changed",
+    "user.second_factor_removed": "Second factor turned off",
+    "user.second_factor_set": "Second factor turned on",
+    "webhook_delivery.replayed": "Webhook delivery resent",
+    "webhook_endpoint.changed": "Webhook endpoint changed",
+    "webhook_endpoint.created": "Webhook endpoint created",
+    "webhook_endpoint.deleted": "Webhook endpoint deleted",
+    "webhook_endpoint.disabled": "Webhook endpoint disabled",
+    "webhook_endpoint.enabled": "Webhook endpoint enabled",
+    "webhook_endpoint.secret_rotated": "Webhook secret rotated",
+    "workspace.changed": "Workspace changed",
+    "workspace.created": "Workspace created",
+    "workspace.frozen": "Workspace suspended",
+    "workspace.thawed": "Workspace resumed",
+}
+
+ACTOR_LABELS: Mapping[ActorKind, str] = {
+    ActorKind.ACCESS_KEY: "access key",
+    ActorKind.COMMAND_LINE: "command line",
+    ActorKind.PROVISIONING: "provisioning",
+    ActorKind.SYSTEM: "system",
+    ActorKind.USER: "user",
+}
+
+
+def action_label(action: str) -> str:
+    """Say an action in words; one that has none yet is read as it is written."""
+    known = ACTION_LABELS.get(action)
+    return known or action.replace(".", " ").replace("_", " ").capitalize()
+
 
 routes = Pages()
 PATH = "/console/audit"

@@ -1,7 +1,5 @@
 """Suspending and resuming the shown workspace."""
 
-from app.access.suspension import set_suspended
-from app.access.workspaces_api import ReasonBody
 from app.console.destinations.page import show
 from app.console.destinations.view import shown_workspace
 from app.console.ui.forms import read_form, refilled
@@ -10,6 +8,8 @@ from app.console.ui.pages import DESTINATIONS, redirect_with_flash, wanted_page
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
+from app.tenancy.api import ReasonBody
+from app.tenancy.workspaces import set_suspended
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
 from app.web.routes import Answer

@@ -1,5 +1,7 @@
-"""The page of guards: limits, with their effect on past traffic shown before they are saved."""
+"""The page of guards, and the reading of its form."""
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +11,6 @@ from flask import request
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.guards.inputs import body_of, fields_of, form_of, refilled, text_of
 from app.console.ui.forms import Form, read_text
 from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
 from app.console.ui.guards import ADMIN, VIEWER, Pages
@@ -22,7 +23,7 @@ from app.guards.configuration import (
     parse_use_case_guards,
     use_case_json,
 )
-from app.guards.limits import GuardConfiguration, Guards
+from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, GuardName, Guards
 from app.guards.manage import DryRun, GuardEdit, ManageGuards
 from app.guards.store import find_use_cases
 from app.kernel.errors import NotFound, RevisionMismatch, ValidationFailed
@@ -33,6 +34,103 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
 from app.web.routes import Answer
+
+# The fields of each guard in the form: its windows, or the percentages of `delivery`.
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    GuardName.NUMBER: ("hour", "day"),
+    GuardName.PREFIX: ("hour", "day"),
+    GuardName.COUNTRY: ("hour", "day"),
+    GuardName.WORKSPACE: ("minute", "day"),
+    GuardName.SPEND: ("day", "month"),
+    GuardName.DELIVERY: ("below", "baseline", "minimum", "counts"),
+}
+_COUNTRIES = "countries"
+_COUNTRY_FIELD = f"{GuardName.COUNTRY}.{_COUNTRIES}"
+_PLACE = re.compile(r"\$\.(?:guards|use_cases\.[-\w]+)\.(\w+)(?:\.(\w+))?")
+
+
+def fields_of(*, is_use_case: bool) -> Mapping[str, tuple[str, ...]]:
+    """Return the guards, with their fields, that a workspace or a use case may have."""
+    if not is_use_case:
+        return FIELDS
+    return {name: fields for name, fields in FIELDS.items() if name in OF_USE_CASES}
+
+
+def form_of(guards: Mapping[str, Any]) -> Form:
+    """Fill the form from guards as the API shows them."""
+    values: dict[str, str] = {}
+    for name, limits in guards.items():
+        values[f"{name}.mode"] = limits["mode"]
+        for key in FIELDS[name]:
+            values[f"{name}.{key}"] = _written(limits.get(key, DeliverySign.DELIVERED.value))
+        if _COUNTRIES in limits:
+            own = limits[_COUNTRIES].items()
+            lines = [f"{c} {_written(one['hour'])} {_written(one['day'])}" for c, one in own]
+            values[_COUNTRY_FIELD] = "\n".join(lines)
+    return Form(values)
+
+
+def body_of(form: Mapping[str, str], *, is_use_case: bool) -> dict[str, Any]:
+    """Return the submitted guards as the API takes them; wrong values stay as they were typed.
+
+    A guard of a use case without a mode is none of its own.
+    """
+    body: dict[str, Any] = {}
+    for name, fields in fields_of(is_use_case=is_use_case).items():
+        guard: dict[str, Any] = {"mode": form.get(f"{name}.mode", "")}
+        if is_use_case and not guard["mode"]:
+            continue
+        for key in fields:
+            guard[key] = _value(name, form.get(f"{name}.{key}", ""))
+        if name == GuardName.COUNTRY:
+            guard[_COUNTRIES] = _countries(form.get(_COUNTRY_FIELD, ""))
+        body[name] = guard
+    return body
+
+
+def text_of(body: Mapping[str, Any], revision: int, use_case_id: UUID | None) -> str:
+    """Return the same text for the same guards of the same scope at the same revision."""
+    return f"{revision};{use_case_id};{json.dumps(body, sort_keys=True)}"
+
+
+def refilled(form: Mapping[str, str], problem: ValidationFailed) -> Form:
+    """Return the submitted form again, with each problem at its field."""
+    errors: dict[str, list[str]] = {}
+    for path, texts in (problem.details or {}).items():
+        found = _PLACE.match(path)
+        if found is None:
+            errors.setdefault("", []).extend(texts)
+            continue
+        name, key = found[1], found[2] or FIELDS[found[1]][0]
+        place = path[found.end() :].strip(".")
+        named = [f"{place}: {text}" if place else text for text in texts]
+        errors.setdefault(f"{name}.{key}", []).extend(named)
+    return Form(dict(form), errors)
+
+
+def _written(limit: object) -> str:
+    return "" if limit is None else str(limit)
+
+
+def _value(name: str, text: str) -> object:
+    text = text.strip()
+    if not text:
+        return None
+    number = None if name == GuardName.SPEND else read_whole_number(text)
+    return text if number is None else number
+
+
+def _countries(text: str) -> dict[str, dict[str, object]]:
+    """Read lines of a country code and its limits by hour and day."""
+    found = {}
+    for line in text.splitlines():
+        words = line.replace(",", " ").split()
+        if words:
+            code, *limits = words
+            values = [_value(GuardName.COUNTRY, one) for one in limits] + [None, None]
+            found[code.upper()] = {"hour": values[0], "day": values[1]}
+    return found
+
 
 routes = Pages()
 GUARDS = "/console/guards"

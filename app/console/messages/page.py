@@ -1,26 +1,176 @@
-"""Pages of messages: search, one message with its events."""
+"""Pages of messages and refusals, with their searches."""
 
+import re
+from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
+from marshmallow import fields, post_load
 
-from app.console.messages.labels import effect_label, is_watched, marker, submission_label
-from app.console.messages.searches import SHOWN, MessageSearch
+from app.console.messages.verdict_labels import refusal_label
+from app.console.ui.forms import E164Input, PhoneNumberInput, TimeZone, just_after, just_before
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.options import named_country_options, options_of, use_case_options
 from app.console.ui.pages import page_answer
 from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.destinations.refusals import RefusalFilter, load_refusals
 from app.kernel.clock import Clock
 from app.kernel.errors import NotFound
-from app.messages.meanings import code_meaning, code_page
-from app.messages.queries.details import load_message_details, load_message_details_page
-from app.messages.queries.read import load_events
+from app.kernel.ids import parse_id
+from app.messages.lifecycle import Reason
+from app.messages.meanings import LISTED_CODES, code_meaning, code_page
+from app.messages.queries.details import (
+    MessageDetails,
+    load_message_details,
+    load_message_details_page,
+)
+from app.messages.queries.read import MessageFilter, load_events
+from app.messages.submission import Submission
 from app.providers.port import Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.fields import Country, Id, StrictSchema, Text, one_of
+from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
+
+# How long a page that is open keeps asking by itself.
+_WATCHED = timedelta(minutes=20)
+
+_SUBMISSIONS = {
+    Submission.ACCEPTED: "Accepted by Twilio.",
+    Submission.OPEN: "Not confirmed: the gateway stopped before Twilio answered. Twilio may "
+    "have the message. The worker asks Twilio and updates the status.",
+    Submission.UNCONFIRMED: "Not confirmed: Twilio did not confirm the message, and may have it. "
+    "The worker asks Twilio after one minute. If Twilio has no record of it, the message fails "
+    "after 15 minutes, or is resent before then if its use case allows that. If you send it again "
+    "yourself, it may arrive twice.",
+    Submission.NOT_CONFIRMED: "Not confirmed: Twilio had no record of it for 15 minutes. It was "
+    "most likely not sent.",
+}
+_REASONS = {
+    Reason.DUPLICATE: "Duplicate, no status change.",
+    Reason.REGRESSION: "Late, no status change.",
+    Reason.CONFLICT: "Contradicts the first final status, which is kept.",
+    Reason.NOT_CONFIRMED: "Twilio had no record of the message for 15 minutes.",
+    Reason.UNCLEAR: "Twilio has a message that may be this one, but it cannot be identified. "
+    "The status stays pending and is checked again.",
+}
+_NO_STEP = "No status change."
+
+
+def submission_label(submission: Submission) -> str:
+    """Say how far the hand-over to the provider came."""
+    return _SUBMISSIONS.get(submission, "")
+
+
+def effect_label(event: AnyRow) -> str:
+    """Return the effect of a report on the message, or the reason why there was none."""
+    if event.applied and event.reason == Reason.CONFLICT:
+        return (
+            "Twilio's callback contradicts an earlier status check. The check is undone, and the "
+            "status is checked again."
+        )
+    if event.reason is not None:
+        return _REASONS[Reason(event.reason)]
+    return f"Marked {event.status}." if event.applied else _NO_STEP
+
+
+def is_watched(found: MessageDetails, now: datetime) -> bool:
+    """Say whether a page asks by itself how the message goes on."""
+    message = found.message
+    return not message.status.is_terminal and now - message.created_at < _WATCHED
+
+
+def marker(found: MessageDetails, events: list[AnyRow]) -> str:
+    """Return a value that changes whenever the page of a message would change."""
+    last = events[-1].id.hex if events else ""
+    updated = found.message.updated_at.isoformat()
+    repeats = sum(event.repeats for event in events)
+    return f"{found.message.status}-{found.submission}-{updated}-{last}-{repeats}"
+
+
+SHOWN = 25
+_SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}", re.ASCII)
+
+
+class _Search(StrictSchema):
+    page_token = PageToken(load_default=None)
+    zone = TimeZone()
+    since = fields.Date(error_messages={"invalid": "Must be a date, for example 2026-01-31."})
+    until = fields.Date(error_messages={"invalid": "Must be a date, for example 2026-01-31."})
+
+
+class NumberSearch(StrictSchema):
+    """Query of the page that tries a number."""
+
+    number = E164Input(load_default=None)
+    use_case_id = Id(load_default=None)
+
+
+class WantedMessage(PhoneNumberInput):
+    """A recipient's number, our id of a message, or Twilio's SID of it, as a filter."""
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the name of the filter and its value."""
+        text = value.strip() if isinstance(value, str) else value
+        if isinstance(text, str):
+            message_id = parse_id(text)
+            if message_id is not None:
+                return "message_id", message_id
+            if _SID.fullmatch(text):
+                return "message_sid", text
+        found = super().deserialize(text, *args, **kwargs)
+        return ("to_number", found) if isinstance(found, str) else found
+
+
+class MessageSearch(_Search):
+    """Query of the page of messages."""
+
+    status = fields.String(validate=one_of(Status))
+    country = Country()
+    use_case_id = Id()
+    to_number = WantedMessage()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> MessageFilter:
+        first, last = _days(data)
+        if "to_number" in data:
+            name, value = data.pop("to_number")
+            data[name] = value
+        status = data.pop("status", None)
+        return MessageFilter(
+            limit=SHOWN,
+            status=None if status is None else Status(status),
+            created_after=first,
+            created_before=last,
+            **data,
+        )
+
+
+class RefusalSearch(_Search):
+    """Query of the page of refusals."""
+
+    country = Country()
+    code = Text()
+    use_case_id = Id()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RefusalFilter:
+        first, last = _days(data)
+        return RefusalFilter(limit=SHOWN, after=first, before=last, **data)
+
+
+def _days(data: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Take both days out; return the times just before the first and just after the last."""
+    since: date | None = data.pop("since", None)
+    until: date | None = data.pop("until", None)
+    zone = data.pop("zone", None)
+    return just_before(since, zone), just_after(until, zone)
+
 
 routes = Pages()
 MESSAGES = "/console/messages"
@@ -95,6 +245,35 @@ def _message(
         use_case=names.get(found.message.use_case_id),
         submission_label=submission_label,
         effect_label=effect_label,
+        code_meaning=code_meaning,
+        code_page=code_page,
+    )
+
+
+REFUSALS = "/console/refusals"
+
+
+@routes.get(REFUSALS, VIEWER)
+def refusals_page(current_user: CurrentUser) -> Answer:
+    """List refusals by a search, newest first."""
+    form, wanted = searched(RefusalSearch)
+    found = []
+    with get_service(Database).reading() as connection:
+        names = load_use_case_names(connection, current_user.principal)
+        if wanted is not None and current_user.workspace_access is not None:
+            found = load_refusals(connection, current_user.workspace_access.workspace_id, wanted)
+    shown = listed(REFUSALS, found, SHOWN)
+    return page_answer(
+        current_user,
+        "messages/refusals.html",
+        200 if wanted else 422,
+        **shown,
+        form=form,
+        use_cases=names,
+        use_case_options=use_case_options("Any use case", names),
+        countries=named_country_options("Any country"),
+        codes=options_of("Any reason", LISTED_CODES),
+        refusal_label=refusal_label,
         code_meaning=code_meaning,
         code_page=code_page,
     )

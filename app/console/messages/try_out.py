@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 
 from flask import flash, request
 
-from app.console.messages.page import MESSAGES
-from app.console.messages.searches import NumberSearch
+from app.console.messages.page import MESSAGES, NumberSearch
 from app.console.messages.verdict_labels import (
     allowed_label,
     blocked_label,

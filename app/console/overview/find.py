@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 from flask import request
 
 from app.console.destinations.view import country_options, sort_key
-from app.console.messages.page import MESSAGES
-from app.console.messages.searches import MessageSearch
+from app.console.messages.page import MESSAGES, MessageSearch
 from app.console.ui.forms import without_separators
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import (

@@ -1,9 +1,7 @@
-"""The overview, the first page after sign-in.
-
-It reads the statistics that the worker keeps; it counts nothing itself.
-"""
+"""The overview of a workspace, with its charts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,7 +12,6 @@ from sqlalchemy import Connection
 
 from app.access.principal import Principal
 from app.console.destinations.view import shown_workspace
-from app.console.overview.charts import Chart, by_group, by_status, delivery_rate, refusals
 from app.console.overview.figures import (
     BASELINE_DAYS,
     FALL_DAYS,
@@ -44,6 +41,62 @@ from app.web.fields import StrictSchema, Text, one_of
 from app.web.registry import get_service
 from app.web.routes import Answer
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
+
+_STATUSES = (
+    ("delivered", "Delivered"),
+    ("undelivered", "Undelivered"),
+    ("failed", "Failed"),
+    ("on_the_way", "In transit"),
+)
+
+
+class Kind(StrEnum):
+    """How a chart is drawn."""
+
+    BARS = "bars"
+    RATE = "rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Columns of a name for the colour and a label, and a row of values for each slot."""
+
+    title: str
+    unit: str
+    kind: Kind
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[datetime, Sequence[float | None]]]
+
+
+def by_status(figures: Figures) -> Chart:
+    """Chart messages by status."""
+    rows = [(at, [getattr(sums, name) for name, _ in _STATUSES]) for at, sums in figures.slots]
+    return Chart("Messages by status", "Messages", Kind.BARS, _STATUSES, rows)
+
+
+def by_group(title: str, figures: Figures, series: Sequence[tuple[str, Sequence[int]]]) -> Chart:
+    """Chart messages by the groups of series: labels with values for each slot."""
+    columns = [(str(place + 1), label) for place, (label, _) in enumerate(series)]
+    rows = [
+        (at, [values[place] for _, values in series]) for place, (at, _) in enumerate(figures.slots)
+    ]
+    return Chart(title, "Messages", Kind.BARS, columns, rows)
+
+
+def delivery_rate(figures: Figures) -> Chart:
+    """Chart the delivery rate in percent; a slot without an end has none."""
+    rows = [
+        (at, [None if sums.rate is None else round(100 * sums.rate, 1)])
+        for at, sums in figures.slots
+    ]
+    return Chart("Delivery rate", "Percent", Kind.RATE, [("delivered", "Delivered")], rows)
+
+
+def refusals(figures: Figures) -> Chart:
+    """Chart refused sends."""
+    rows = [(at, [sums.refusals]) for at, sums in figures.slots]
+    return Chart("Refused sends", "Sends", Kind.BARS, [("refused", "Refused")], rows)
+
 
 routes = Pages()
 _LISTED = 10

@@ -1,23 +1,28 @@
-"""The page that lists and creates use cases."""
+"""Pages of use cases: the list, and one use case with its senders and registrations."""
 
 from functools import partial
+from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
 from app.access.principal import actor_of
-from app.console.ui.forms import Form, read_search, refilled
+from app.console.ui.forms import Form, read_search, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer, redirect_with_flash
-from app.console.use_cases.fields import EVERYWHERE, ON, naming_codes, read_use_case
-from app.console.use_cases.labels import obstacles_of
+from app.console.use_cases.fields import EVERYWHERE, ON, form_of, naming_codes, read_use_case
+from app.console.use_cases.labels import SENDER_TYPES, obstacles_of
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
-from app.use_cases.manage import create_use_case
+from app.use_cases.eligibility import SenderType
+from app.use_cases.manage import change_use_case, create_use_case, delete_use_case, require_use_case
 from app.use_cases.read import UseCaseFilter, load_use_cases
-from app.use_cases.schemas import UseCaseBody
+from app.use_cases.refresh import RefreshRegistrations
+from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
+from app.use_cases.sender_pool import NewSender, add_sender, remove_sender
 from app.users.current_user import CurrentUser
+from app.web.bodies import load
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
@@ -72,3 +77,114 @@ def _page(
         form=form,
         obstacles_of=obstacles_of,
     )
+
+
+USE_CASE = USE_CASES + "/{use_case_id}"
+_NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
+
+
+@routes.get(USE_CASE, VIEWER)
+def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+    """Show one use case."""
+    return render_use_case_page(current_user, use_case_id)
+
+
+@routes.post(USE_CASE, ADMIN)
+def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+    """Change a use case."""
+    actor, now = current_user.actor, get_service(Clock).now()
+    try:
+        wanted = read_use_case(UseCaseChange)
+        with get_service(Database).writing() as connection:
+            principal = current_user.principal
+            change_use_case(connection, principal, use_case_id, wanted, actor=actor, now=now)
+    except ValidationFailed as problem:
+        return render_use_case_page(
+            current_user, use_case_id, 422, form=refilled(naming_codes(problem))
+        )
+    return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Saved. In effect for the next send.")
+
+
+@routes.post(USE_CASE + "/delete", ADMIN)
+def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+    """Delete a use case."""
+    actor, now = current_user.actor, get_service(Clock).now()
+    with get_service(Database).writing() as connection:
+        delete_use_case(connection, current_user.principal, use_case_id, actor=actor, now=now)
+    return redirect_with_flash(USE_CASES, "Use case deleted. Its messages are kept.")
+
+
+@routes.post(USE_CASE + "/refresh", ADMIN)
+def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+    """Read brand and campaign again from Twilio, without holding a connection."""
+    with get_service(Database).reading() as connection:
+        require_use_case(connection, current_user.principal, use_case_id)
+    refresh = get_service(RefreshRegistrations)
+    read = refresh(current_user.actor, use_case_id=use_case_id)
+    problem = read[0].problem if read else _NOTHING_TO_ASK
+    if problem is not None:
+        said = (
+            f"Twilio did not answer completely: {problem}. Known values are kept."
+            if read
+            else problem
+        )
+        return render_use_case_page(
+            current_user, use_case_id, 503, registrations=Form({}, {"": [said]})
+        )
+    told = "Refreshed." if read[0].changed else "Refreshed. Nothing has changed."
+    return redirect_with_flash(f"{USE_CASES}/{use_case_id}", told)
+
+
+def render_use_case_page(
+    current_user: CurrentUser, use_case_id: UUID, status: int = 200, **forms: Form
+) -> Response:
+    """Draw the page, with the forms that were not right.
+
+    Raises:
+        UseCaseNotFound: it is absent, deleted or another tenant's.
+    """
+    with get_service(Database).reading() as connection:
+        record = require_use_case(connection, current_user.principal, use_case_id)
+    shown = {"form": form_of(record.row), "sender_form": Form(), "registrations": Form()} | forms
+    return page_answer(
+        current_user,
+        "use_cases/one.html",
+        status,
+        row=record.row,
+        senders=record.senders,
+        stops=obstacles_of(record),
+        sender_types=SENDER_TYPES,
+        **shown,
+    )
+
+
+@routes.post(USE_CASE + "/senders", ADMIN)
+def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+    """Put a sender into the pool."""
+    principal, now = current_user.principal, get_service(Clock).now()
+    try:
+        wanted = _read_sender()
+        with get_service(Database).writing() as connection:
+            actor = actor_of(principal)
+            add_sender(connection, principal, use_case_id, wanted, actor=actor, now=now)
+    except ValidationFailed as problem:
+        return render_use_case_page(current_user, use_case_id, 422, sender_form=refilled(problem))
+    return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender added.")
+
+
+@routes.post(USE_CASE + "/senders/{sender_id}/remove", ADMIN)
+def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Answer:
+    """Take a sender out of the pool."""
+    principal, now = current_user.principal, get_service(Clock).now()
+    with get_service(Database).writing() as connection:
+        actor = actor_of(principal)
+        remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)
+    return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender removed.")
+
+
+def _read_sender() -> NewSender:
+    kind, number = request.form.get("type", ""), request.form.get("number", "").strip()
+    # Spaces and hyphens mean something in alphanumeric senders only.
+    tidied = number if kind == SenderType.ALPHANUMERIC else without_separators(number)
+    found: NewSender = load(SenderBody(), {"number": tidied, "type": kind})
+    return found

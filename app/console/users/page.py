@@ -1,30 +1,94 @@
-"""Pages that list and create users."""
+"""Pages of people: the list, a new one, and one person with the roles."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
+from marshmallow import ValidationError as SchemaError
+from marshmallow import fields, post_load
 from sqlalchemy import Connection
 
-from app.access.principal import Principal, actor_of
+from app.access.principal import Principal, Role, actor_of
 from app.console.account.sign_in import BY_LINK
 from app.console.ui.forms import Form, read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
-from app.console.ui.pages import page_answer
-from app.console.users.forms import UserForm, roles_given
+from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.workspaces.page import asking, workspace_names
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
+from app.kernel.ids import parse_id
 from app.settings import Settings
 from app.users.current_user import CurrentUser
 from app.users.directory import UserFilter, load_user_details, load_user_page, require_user
-from app.users.manage import NewUser, create_user
+from app.users.manage import NewUser, change_roles, create_user, disable_user, reset_user
 from app.users.sign_in_links import create_sign_in_link
+from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.registry import get_service
 from app.web.routes import Answer
+
+# A select for each place: `role_` and a workspace, or this.
+EVERYWHERE = "everywhere"
+_FIELD = "role_"
+_INCOMPLETE = "Select a workspace and a role, or neither."
+
+
+class RolesForm(StrictSchema):
+    """Roles by place, and one more place."""
+
+    roles = fields.Dict(keys=Text(), values=Text(validate=one_of(Role)), load_default=dict)
+    more_workspace = Id(load_default=None)
+    more_role = Text(validate=one_of(Role), load_default=None)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> dict[UUID | None, Role]:
+        return _roles(data)
+
+
+class UserForm(RolesForm):
+    """A person to be; ``sign_in`` says how they are let in."""
+
+    email = Text(load_default="")
+    name = Text(load_default="")
+    sign_in = Text(validate=one_of(("link", "provider")), load_default="link")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {
+            "email": data["email"],
+            "name": data["name"].strip() or data["email"].strip(),
+            "roles": _roles(data),
+            "with_link": data["sign_in"] == "link",
+        }
+
+
+def roles_given() -> dict[str, object]:
+    """Return the roles that the form gives, by place; a place without one is left out."""
+    given = {
+        name.removeprefix(_FIELD): text
+        for name, text in request.form.items()
+        if name.startswith(_FIELD) and text
+    }
+    return {"roles": given}
+
+
+def _roles(data: dict[str, Any]) -> dict[UUID | None, Role]:
+    roles = {_workspace_of(place): Role(role) for place, role in data["roles"].items()}
+    more, role = data["more_workspace"], data["more_role"]
+    if (more is None) != (role is None):
+        raise SchemaError(_INCOMPLETE, "more_role" if role is None else "more_workspace")
+    return roles if role is None else {**roles, more: Role(role)}
+
+
+def _workspace_of(text: str) -> UUID | None:
+    found = parse_id(text)
+    if found is None and text != EVERYWHERE:
+        raise SchemaError("There is no such workspace.", "roles")
+    return found
+
 
 routes = Pages()
 PATH = "/console/people"
@@ -77,3 +141,72 @@ def create_link(connection: Connection, asks: Principal, user_id: UUID, now: dat
 def _form_page(current_user: CurrentUser, status: int, form: Form) -> Response:
     values = {"form": form, "names": workspace_names(current_user)}
     return page_answer(current_user, "users/new.html", status, **values)
+
+
+_ONE = PATH + "/{user_id}"
+
+
+@routes.get(_ONE, OWNER)
+def user_page(current_user: CurrentUser, user_id: UUID) -> Answer:
+    """Show one person."""
+    return _page(current_user, user_id)
+
+
+@routes.post(_ONE + "/roles", OWNER)
+def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
+    """Change a user's workspaces and roles."""
+    actor, now = actor_of(asking(current_user)), get_service(Clock).now()
+    try:
+        roles = read_form(RolesForm, **roles_given())
+        with get_service(Database).writing() as connection:
+            user = require_user(connection, current_user.organization_id, user_id)
+            change_roles(connection, user, roles, actor, now)
+    except ValidationFailed as problem:
+        return _page(current_user, user_id, 422, refilled(problem))
+    return redirect_with_flash(f"{PATH}/{user_id}", "Roles saved. In effect at the next request.")
+
+
+@routes.post(_ONE + "/bar", OWNER)
+def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
+    """Bar a person from the next request on."""
+    actor, now = actor_of(asking(current_user)), get_service(Clock).now()
+    try:
+        with get_service(Database).writing() as connection:
+            user = require_user(connection, current_user.organization_id, user_id)
+            disable_user(connection, user, actor, now)
+    except ValidationFailed as problem:
+        return _page(current_user, user_id, 422, refilled(problem))
+    return redirect_with_flash(
+        f"{PATH}/{user_id}", f"{user.name} is disabled, and every session is signed out."
+    )
+
+
+@routes.post(_ONE + "/reset", OWNER)
+def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
+    """Reset a person; the answer shows the link to choose a password, if one is wanted."""
+    asks, now, url = asking(current_user), get_service(Clock).now(), None
+    try:
+        with get_service(Database).writing() as connection:
+            user = require_user(connection, asks.organization_id, user_id)
+            reset_user(connection, user, None, actor_of(asks), now)
+            if "link" in request.form:
+                url = create_link(connection, asks, user_id, now)
+            person = load_user_details(connection, asks.organization_id, user_id)
+    except ValidationFailed as problem:
+        return _page(current_user, user_id, 422, refilled(problem))
+    return page_answer(current_user, "users/link.html", person=person, url=url, is_new=False)
+
+
+def _page(
+    current_user: CurrentUser, user_id: UUID, status: int = 200, form: Form | None = None
+) -> Response:
+    with get_service(Database).reading() as connection:
+        person = load_user_details(connection, current_user.organization_id, user_id)
+    return page_answer(
+        current_user,
+        "users/one.html",
+        status,
+        person=person,
+        form=form or Form(),
+        names=workspace_names(current_user),
+    )

@@ -1,26 +1,32 @@
-"""The page that lists and creates endpoints; a new secret is shown once."""
+"""Pages of webhook endpoints: the list, and one endpoint with its deliveries and changes."""
 
 from functools import partial
+from uuid import UUID
 
 from flask import Response, request
+from marshmallow import fields
 
 from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
-from app.console.ui.pages import page_answer
-from app.console.webhooks.labels import EVENTS
+from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.webhooks.labels import EVENTS, STATES, attempt_label
 from app.db.engine import Database
+from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.users.current_user import CurrentUser
-from app.web.fields import StrictSchema
+from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
-from app.webhooks.endpoints import EndpointFilter, load_endpoints
+from app.webhooks.attempt import Attempt, DeliveryState
+from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
+from app.webhooks.endpoints import EndpointFilter, load_endpoint, load_endpoints
 from app.webhooks.health import load_last_successes
 from app.webhooks.manage import MAX_ENDPOINTS, ManageEndpoints
 from app.webhooks.schemas import EndpointBody
+from app.webhooks.send_test import SendTestEvent
 
 routes = Pages()
 WEBHOOKS = "/console/webhooks"
@@ -73,3 +79,129 @@ def _page(
         events=EVENTS,
         successes=successes,
     )
+
+
+WEBHOOK = WEBHOOKS + "/{endpoint_id}"
+_SHOWN = 20
+
+
+class DeliverySearch(StrictSchema):
+    """Query of the page."""
+
+    makes = partial(DeliveryFilter, limit=_SHOWN)
+    state = fields.String(validate=one_of(DeliveryState))
+    page_token = PageToken(load_default=None)
+
+
+@routes.get(WEBHOOK, VIEWER)
+def webhook_page(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+    """Show one endpoint with its deliveries, newest first."""
+    return render_webhook_page(current_user, endpoint_id, read_search(DeliverySearch))
+
+
+def render_webhook_page(
+    current_user: CurrentUser,
+    endpoint_id: UUID,
+    wanted: DeliveryFilter | None = None,
+    status: int = 200,
+    tested: Attempt | None = None,
+    **forms: Form,
+) -> Response:
+    """Draw the page, with the forms that were not right.
+
+    Raises:
+        NotFound: the endpoint is absent or another tenant's.
+    """
+    wanted = wanted or DeliveryFilter(limit=_SHOWN)
+    with get_service(Database).reading() as connection:
+        row = load_endpoint(connection, current_user.principal, endpoint_id)
+        successes = load_last_successes(connection, [endpoint_id])
+        found = load_deliveries(connection, endpoint_id, wanted)
+        attempts = load_attempts(connection, [one.id for one in found])
+    shown = listed(f"{WEBHOOKS}/{endpoint_id}", found, wanted.limit)
+    shown |= {"form": Form({"url": row.url, "events": row.events}), "switching": Form()} | forms
+    return page_answer(
+        current_user,
+        "webhooks/one.html",
+        status,
+        row=row,
+        last_success=successes.get(endpoint_id),
+        attempts=attempts,
+        search=Form(request.args.to_dict()),
+        events=EVENTS,
+        states=STATES,
+        state_options=[("", "Any status"), *((state, state) for state in STATES)],
+        attempt_label=attempt_label,
+        tested=tested,
+        **shown,
+    )
+
+
+_SWITCH = {"true": True, "false": False}
+
+
+@routes.post(WEBHOOK, ADMIN)
+def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+    """Change the URL and the events."""
+    principal = current_user.principal
+    try:
+        given = read_form(EndpointBody)
+    except ValidationFailed as problem:
+        return render_webhook_page(
+            current_user, endpoint_id, status=422, form=endpoint_form(problem)
+        )
+    wanted = {"url": given.url, "events": given.events}
+    get_service(ManageEndpoints).change(principal, endpoint_id, wanted, actor_of(principal))
+    return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", "Saved. In effect for the next event.")
+
+
+@routes.post(WEBHOOK + "/switch", ADMIN)
+def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+    """Disable or enable an endpoint, as the button says that was pressed."""
+    principal = current_user.principal
+    given = request.form.get("active")
+    if given not in _SWITCH:
+        problem = Form({}, {"": ["Choose whether the endpoint is active."]})
+        return render_webhook_page(current_user, endpoint_id, status=422, switching=problem)
+    wanted = {"active": _SWITCH[given]}
+    row = get_service(ManageEndpoints).change(principal, endpoint_id, wanted, actor_of(principal))
+    told = "Endpoint enabled. New events are sent to it." if row.active else "Endpoint disabled."
+    return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", told)
+
+
+@routes.post(WEBHOOK + "/rotate", ADMIN)
+def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+    """Give an endpoint a new secret, and show it this once."""
+    principal = current_user.principal
+    made = get_service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
+    return page_answer(current_user, "webhooks/secret.html", made=made, is_new=False)
+
+
+@routes.post(WEBHOOK + "/test", ADMIN)
+def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+    """Send a signed test event now, and show the answer."""
+    result = get_service(SendTestEvent)(current_user.principal, endpoint_id)
+    return render_webhook_page(current_user, endpoint_id, tested=result)
+
+
+@routes.post(WEBHOOK + "/delete", ADMIN)
+def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+    """Delete an endpoint with the record of its deliveries."""
+    principal = current_user.principal
+    get_service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
+    return redirect_with_flash(WEBHOOKS, "Endpoint deleted.")
+
+
+@routes.post(WEBHOOK + "/deliveries/{delivery_id}/replay", ADMIN)
+def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Answer:
+    """Send the event of a delivery once more."""
+    principal, now = current_user.principal, get_service(Clock).now()
+    try:
+        with get_service(Database).writing() as connection:
+            replay_delivery(connection, principal, delivery_id, actor_of(principal), now)
+    except ValidationFailed as problem:
+        return render_webhook_page(
+            current_user, endpoint_id, status=422, switching=refilled(problem)
+        )
+    told = "Resending the event as a new delivery with the same webhook-id."
+    return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", told)

@@ -1,25 +1,67 @@
-"""The page that lists and creates workspaces."""
+"""Pages of workspaces: the list, a new one, and one workspace with its settings."""
 
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 
+from app.access.accounts import has_next_token
 from app.access.principal import Principal, actor_of
 from app.console.ui.forms import Form, read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.options import named_country_options
 from app.console.ui.pages import page_answer, redirect_with_flash
-from app.console.workspaces.forms import account_given, beside_fields, plain_given
 from app.db.engine import Database
 from app.kernel.errors import Forbidden, ValidationFailed
-from app.tenancy.create import NewWorkspace
+from app.kernel.whole_numbers import read_whole_number
+from app.tenancy.api import WorkspaceBody, WorkspaceChange, WorkspaceListQuery
 from app.tenancy.manage import ManageWorkspaces
-from app.tenancy.read import load_workspaces
-from app.tenancy.schemas import WorkspaceBody, WorkspaceListQuery
+from app.tenancy.read import load_workspaces, require_own_workspace
+from app.tenancy.workspaces import NewWorkspace
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
 from app.web.routes import Answer
+
+_DAYS = ("body_retention_days", "number_retention_days")
+_ACCOUNT = "$.twilio."
+
+
+def plain_given() -> dict[str, object]:
+    """Return the plain fields of the form as they are: an empty one is no field left out."""
+    given: dict[str, object] = {}
+    for name in ("name", "home_country"):
+        if name in request.form:
+            given[name] = request.form[name]
+    for name in _DAYS:
+        if name in request.form:
+            text = request.form[name].strip()
+            number = read_whole_number(text)
+            given[name] = text if number is None else number
+    return given
+
+
+def account_given() -> dict[str, object]:
+    """Return the provider account of the form; an empty field is left out."""
+    names = ("account_sid", "auth_token", "next_auth_token")
+    account: dict[str, Any] = {
+        name: request.form[name].strip() for name in names if request.form.get(name, "").strip()
+    }
+    if request.form.get("forget_next"):
+        account["next_auth_token"] = None
+    return {"twilio": account} if account else {}
+
+
+def beside_fields(problem: ValidationFailed) -> ValidationFailed:
+    """Return the problems with those of the provider account at the fields of the form."""
+    details = problem.details or {}
+    return ValidationFailed(
+        {
+            f"$.{path.removeprefix(_ACCOUNT)}" if path.startswith(_ACCOUNT) else path: texts
+            for path, texts in details.items()
+        }
+    )
+
 
 routes = Pages()
 PATH = "/console/workspaces"
@@ -87,3 +129,65 @@ def _given() -> dict[str, object]:
     if request.form.get("destinations") == _OWN_POLICY:
         given["inherits"] = False
     return given
+
+
+_ONE = PATH + "/{workspace_id}"
+
+
+@routes.get(_ONE, OWNER)
+def workspace_page(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+    """Show one workspace."""
+    return _page(current_user, workspace_id)
+
+
+@routes.post(_ONE, OWNER)
+def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+    """Change the name, the home country and how long things are kept."""
+    try:
+        _change(current_user, workspace_id, read_form(WorkspaceChange, **plain_given()))
+    except ValidationFailed as problem:
+        return _page(current_user, workspace_id, 422, form=refilled(problem))
+    return redirect_with_flash(f"{PATH}/{workspace_id}", "Workspace saved.")
+
+
+@routes.post(_ONE + "/account", OWNER)
+def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+    """Link a provider account, or change its tokens."""
+    try:
+        given = account_given() or {"twilio": {}}
+        _change(current_user, workspace_id, read_form(WorkspaceChange, **given))
+    except ValidationFailed as problem:
+        wrong = refilled(beside_fields(problem))
+        return _page(current_user, workspace_id, 422, account_form=wrong)
+    return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account saved.")
+
+
+@routes.post(_ONE + "/account/unlink", OWNER)
+def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+    """Leave a workspace without a provider account."""
+    _change(current_user, workspace_id, {"twilio": None})
+    return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account unlinked.")
+
+
+def _change(current_user: CurrentUser, workspace_id: UUID, wanted: dict[str, Any]) -> None:
+    asks = asking(current_user)
+    get_service(ManageWorkspaces).change(asks, workspace_id, wanted, actor_of(asks))
+
+
+def _page(
+    current_user: CurrentUser, workspace_id: UUID, status: int = 200, **forms: Form
+) -> Response:
+    shown: dict[str, Any] = {"form": Form(), "account_form": Form()} | forms
+    with get_service(Database).reading() as connection:
+        row = require_own_workspace(connection, asking(current_user), workspace_id)
+        rotates = row.account_sid is not None and has_next_token(connection, row.account_sid)
+    return page_answer(
+        current_user,
+        "workspaces/one.html",
+        status,
+        workspace=row,
+        rotates=rotates,
+        names=workspace_names(current_user),
+        countries=named_country_options("Select a country"),
+        **shown,
+    )

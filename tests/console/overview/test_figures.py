@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from app.console.overview.charts import by_group, by_status, delivery_rate
 from app.console.overview.figures import Fall, Period, Sums, falls_of, figures_of, series_of
+from app.console.overview.page import by_group, by_status, delivery_rate
 from app.console.ui.forms import without_separators
 from app.messages.statistics.queries import SlotCount
 

@@ -1,34 +1,57 @@
-"""Creation of a workspace with a first policy: its home country, or its parent's."""
+"""Creating, changing and suspending workspaces, each in the caller's transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from app.access.accounts import (
+    PATH,
     AccountPlan,
     WantedAccount,
+    delete_account,
+    is_account_used,
     note_account,
     plan_account,
     require_proof,
     write_account,
 )
-from app.access.audit import record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event, record_workspace_event
 from app.access.principal import Actor, Principal
-from app.access.store import lock_organization
+from app.access.store import load_workspace, lock_organization
 from app.access.tables import organizations, workspaces
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS, mistake_in_chain
 from app.db.encryption import Cipher
 from app.db.rows import AnyRow
+from app.destinations.geo_permissions.store import forget_permissions
 from app.destinations.manage import set_own_policy
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import DENIED
-from app.kernel.errors import Forbidden
+from app.kernel.errors import Forbidden, NotFound
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
+from app.messages.reconciliation.refusing_accounts import forget_refusing
 from app.tenancy.read import is_taken, load_parents, require_own_workspace
+
+
+def forget_unused_account(
+    connection: Connection, account_sid: str | None, workspace_id: UUID, actor: Actor, now: datetime
+) -> None:
+    """Delete an account that a workspace has left, unless another workspace uses it.
+
+    The organization must be locked: see `app.access.store.lock_organization`.
+    """
+    if account_sid is None or is_account_used(connection, account_sid):
+        return
+    forget_permissions(connection, account_sid)
+    forget_refusing(connection, account_sid)
+    delete_account(connection, account_sid)
+    of_it = workspace_id, "provider_account.forgotten", now
+    record_workspace_event(connection, actor, *of_it, target=account_sid)
+
 
 WORKSPACE_NAME_TAKEN = "Is the name of another workspace of this organization."
 
@@ -145,3 +168,115 @@ def _denied_by_organization(connection: Connection, organization_id: UUID) -> li
     columns = organizations.c
     query = select(columns.denied_destinations).where(columns.id == organization_id)
     return list(connection.execute(query).scalar_one())
+
+
+_PLAIN = (
+    "name",
+    "home_country",
+    "parent_id",
+    "acknowledges_high_risk",
+    "body_retention_days",
+    "number_retention_days",
+)
+
+
+def change_workspace(
+    connection: Connection,
+    cipher: Cipher,
+    principal: Principal,
+    workspace_id: UUID,
+    wanted: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+    forget: bool = True,
+) -> AnyRow:
+    """Change the named fields; ``twilio`` None unlinks the account.
+
+    Raises `NotFound`, and `ValidationFailed` for a taken name or a provider account that may
+    not be used.
+    """
+    lock_organization(connection, principal.organization_id)
+    row = require_own_workspace(connection, principal, workspace_id)
+    account = check_change(connection, cipher, principal, workspace_id, wanted, lock=True)
+    values = {name: wanted[name] for name in _PLAIN if name in wanted}
+    if "twilio" in wanted:
+        values["account_sid"] = None if account is None else account.sid
+    if account is not None:
+        require_proof(account, wanted["twilio"])
+        write_account(connection, cipher, account, now)
+        note_account(connection, account, workspace_id, actor, now)
+    changed = {name: value for name, value in values.items() if value != getattr(row, name)}
+    if changed:
+        statement = update(workspaces).where(workspaces.c.id == workspace_id)
+        connection.execute(statement.values(**changed, updated_at=now))
+        of_it, names = (workspace_id, "workspace.changed", now), ", ".join(sorted(changed))
+        record_workspace_event(connection, actor, *of_it, target=workspace_id, reason=names)
+    if forget and "account_sid" in changed:
+        forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
+    return require_own_workspace(connection, principal, workspace_id)
+
+
+def check_change(
+    connection: Connection,
+    cipher: Cipher,
+    principal: Principal,
+    workspace_id: UUID,
+    wanted: Mapping[str, Any],
+    *,
+    lock: bool = False,
+) -> AccountPlan | None:
+    """Return the plan of its account; raises the errors of `change_workspace`."""
+    row, problems = require_own_workspace(connection, principal, workspace_id), Problems()
+    name = wanted.get("name", row.name)
+    if name != row.name and is_taken(connection, row.organization_id, name):
+        problems.add("$.name", WORKSPACE_NAME_TAKEN)
+    account, twilio = None, wanted.get("twilio")
+    if twilio is not None:
+        given = replace(twilio, account_sid=twilio.account_sid or row.account_sid or "")
+        if given.account_sid:
+            of_it = connection, cipher, principal, given
+            account = problems.catch(lambda: plan_account(*of_it, lock=lock))
+        else:
+            problems.add(f"{PATH}.account_sid", "Is needed: the workspace has no account.")
+    problems.refuse()
+    return account
+
+
+def set_suspended(
+    connection: Connection,
+    workspace_id: UUID,
+    *,
+    suspended: bool,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> AnyRow:
+    """Suspend or resume a workspace; repeating it changes nothing. Raises `NotFound`."""
+    other_state = (
+        workspaces.c.suspended_at.is_(None) if suspended else workspaces.c.suspended_at.is_not(None)
+    )
+    done = connection.execute(
+        update(workspaces)
+        .where(workspaces.c.id == workspace_id, other_state)
+        .values(
+            suspended_at=now if suspended else None,
+            suspended_reason=reason if suspended else None,
+            updated_at=now,
+        )
+    )
+    row = load_workspace(connection, workspace_id)
+    if row is None:
+        raise NotFound
+    # Of several requests at once, only the first changes the row.
+    if done.rowcount == 0:
+        return row
+    audit_event = AuditEvent(
+        organization_id=row.organization_id,
+        workspace_id=workspace_id,
+        action="workspace.frozen" if suspended else "workspace.thawed",
+        target=str(workspace_id),
+        reason=reason,
+    )
+    record_audit_event(connection, actor, audit_event, now)
+    return row
