@@ -122,10 +122,7 @@ class Services:
 
 
 def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; generate missing secrets on the first start.
-
-    Raises `SettingsError` with every problem.
-    """
+    """Read the settings; generate missing secrets. Raises `SettingsError`."""
     environ = os.environ if environ is None else environ
     instance = default_instance(environ)
     try:
@@ -244,10 +241,7 @@ class Background:
 def open_background(
     settings: Settings, database: Database, *, clock: Clock | None = None
 ) -> Background:
-    """Wire the services of the worker; reads the pseudonym key from the database.
-
-    Raises `SecretsDiffer` if this host has other secrets than the installation.
-    """
+    """Wire the services of the worker; raises `SecretsDiffer`."""
     clock = clock or Clock()
     cipher = open_cipher(settings)
     pseudonym_key = open_installation_secrets(settings).load_pseudonym_key(database)
@@ -295,7 +289,7 @@ def load_provider() -> None:
 def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
     """Prepare a start: the SDK, settings, public URL and embedded database.
 
-    A server database is only migrated by `borderpost db upgrade`. Raises `SettingsError`.
+    Only `borderpost db upgrade` migrates a server database. Raises `SettingsError`.
     """
     load_provider()
     settings = with_public_url(open_settings(environ))
@@ -311,10 +305,7 @@ def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def with_public_url(settings: Settings) -> Settings:
-    """Replace a public URL of ``ngrok`` by the address that the local agent reports.
-
-    Raises `SettingsError` if no agent answers, or it has no https tunnel.
-    """
+    """Replace ``ngrok`` by the address of the local agent; raises `SettingsError`."""
     if settings.public_url != NGROK:
         return settings
     return replace(settings, public_url=public_url_of_agent())

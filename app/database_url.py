@@ -1,7 +1,4 @@
-"""Supported database URLs.
-
-Problems never repeat the URL, which may contain a password.
-"""
+"""Supported database URLs; problems never repeat a URL, which may contain a password."""
 
 import re
 

@@ -32,9 +32,9 @@ _READ_BYTES = 16 * 1024
 class FinalAnswer(HTTPResponse):
     """A response that skips interim answers (1xx) and refuses malformed or ambiguous ones.
 
-    ``http.client`` skips only 100 and takes a 103 for the answer; the real answer would then be
-    taken for that of the next request on the connection. It also takes ``+2_01`` for a status
-    and ``0x1_0`` for a chunk size, and ignores the end of a chunk.
+    ``http.client`` takes a 103 for the answer, and the real answer for that of the next
+    request. It also takes ``+2_01`` for a status and ``0x1_0`` for a chunk size, and ignores
+    the end of a chunk.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -52,10 +52,7 @@ class FinalAnswer(HTTPResponse):
         raise HTTPException("too many interim answers")
 
     def begin(self) -> None:
-        """Read the status and the headers.
-
-        Raises `HTTPException` if the answer is malformed, or its length is ambiguous.
-        """
+        """Raises `HTTPException` if the answer is malformed or its length ambiguous."""
         super().begin()
         _require_well_formed(self.headers)
         lengths = self.headers.get_all("Content-Length", [])
@@ -85,10 +82,7 @@ class _ChunkedBody(io.BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to ``size`` bytes; fewer only at the end of the body.
-
-        Raises `HTTPException` if the body is malformed or ends early.
-        """
+        """Returns fewer bytes only at the end of the body; raises `HTTPException`."""
         wanted = float("inf") if size is None or size < 0 else size
         found = bytearray()
         while len(found) < wanted and not self._is_over:

@@ -1,7 +1,6 @@
 """An HTTP exchange with another server under one deadline.
 
-A socket timeout restarts with every byte, so a peer that sends one byte a second never reaches it.
-These sockets have a deadline instead.
+A socket timeout restarts with every byte, so a slow peer may never reach it.
 """
 
 import io
@@ -37,7 +36,7 @@ class Deadline:
 
 
 class TimedSocket:
-    """The methods of a socket that `http.client` and urllib3 use, with a deadline."""
+    """A socket for `http.client` and urllib3, with a deadline."""
 
     def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
         self._opened = opened
@@ -94,7 +93,7 @@ class TimedSocket:
 
 
 class _AnswerReader(io.BufferedReader):
-    """Reads one answer; on closing, it reports the bytes that follow the answer."""
+    """Reads one answer, and reports the bytes that follow it."""
 
     def __init__(self, opened: TimedSocket) -> None:
         self._source = _Source(opened)
@@ -102,10 +101,7 @@ class _AnswerReader(io.BufferedReader):
         super().__init__(self._source, buffer_size=_BUFFER_BYTES)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """Read one line of the protocol.
-
-        Raises `HTTPException` if the line does not end, or could be read as two lines.
-        """
+        """Raises `HTTPException` if the line does not end, or could be read as two."""
         line = super().readline(size)
         if not line.endswith(b"\n"):
             raise HTTPException("the answer ends in a line" if line else "the answer ends early")
@@ -139,7 +135,7 @@ def look_up(host: str, port: int) -> list[str]:
 
 
 def look_up_in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> list[str]:
-    """Resolve a host in a separate thread, because the system's look-up has no time limit.
+    """Resolve in a thread, because the system's look-up has no time limit.
 
     Raises `TimeoutError`; the thread then ends by itself.
     """
@@ -164,7 +160,7 @@ def look_up_in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) 
 def open_first(addresses: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
     """Connect to the first address that answers.
 
-    Raises `OSError` if none does, `TimeoutError` if the last one was silent.
+    Raises `OSError`, or `TimeoutError` if the last one was silent.
     """
     last = OSError("the host has no address")
     for place, address in enumerate(addresses):

@@ -1,6 +1,6 @@
-"""The instance folder: configuration and generated secrets of one installation.
+"""The instance folder: configuration and generated secrets.
 
-Secrets are written once with mode 0600, and never changed by a later start.
+Secrets are written once with mode 0600, and never changed by a start.
 """
 
 import os
@@ -13,7 +13,7 @@ SECRETS_FILE = "secrets.env"
 
 
 def load_secrets(instance: Path) -> dict[str, str]:
-    """Read the generated secrets by name, without the ``BORDERPOST_`` prefix; {} before `init`."""
+    """Names are without the prefix ``BORDERPOST_``; {} before `init`."""
     try:
         lines = (instance / SECRETS_FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -23,7 +23,7 @@ def load_secrets(instance: Path) -> dict[str, str]:
 
 
 def add_encryption_key(instance: Path) -> bool:
-    """Put a new key before the generated ones; False if the keys do not come from the file."""
+    """Put a new key before the others; False if they do not come from the file."""
     path = instance / SECRETS_FILE
     name = "BORDERPOST_ENCRYPTION_KEYS="
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
@@ -41,9 +41,9 @@ def add_encryption_key(instance: Path) -> bool:
 
 
 def create_instance(instance: Path) -> bool:
-    """Create the folder and its secrets if missing; return whether secrets were created.
+    """Create the folder and its secrets; return whether secrets were created.
 
-    The file is written atomically, so that two processes that start together agree.
+    Written atomically, so that concurrent processes agree.
     """
     instance.mkdir(parents=True, exist_ok=True)
     path = instance / SECRETS_FILE

@@ -282,7 +282,7 @@ class _Reader:
         return given
 
     def processes(self, database_url: str) -> int:
-        """Read the number of web processes: by default one on SQLite, else one per core."""
+        """By default one on SQLite, else one per core."""
         cores = 1 if database_url.startswith("sqlite") else os.cpu_count() or 2
         return self._plain_number("WEB_CONCURRENCY", cores, _MOST_PROCESSES)
 

@@ -1,7 +1,6 @@
-"""OpenTelemetry traces: only with the extra ``otel``, and an endpoint in the environment.
+"""OpenTelemetry traces, with the extra ``otel`` and an endpoint in the environment.
 
-Each request and each call that creates a message is a span. Attributes contain routes, statuses and
-outcomes, never an address, a query, a number or a text.
+Attributes contain routes, statuses and outcomes, never an address, a query, a number or a text.
 """
 
 import os
@@ -29,12 +28,12 @@ def is_wanted(environ: Mapping[str, str] | None = None) -> bool:
 
 @dataclass
 class Tracing:
-    """The tracer of this process; None until it is started and if nothing is exported."""
+    """The tracer of this process, None unless started."""
 
     tracer: Any = None
 
     def start(self, processor: Any = None) -> None:
-        """Start the export. Call it after the fork: the exporter has its own thread."""
+        """Call it after the fork: the exporter has its own thread."""
         try:
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
             from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -111,7 +110,7 @@ def _detach(_problem: BaseException | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TracedProvider:
-    """Adds a span to each call of `app.providers.port.SmsProvider`."""
+    """Adds a span to each call of `app.messages.ports.SmsProvider`."""
 
     provider: SmsProvider
 

@@ -30,7 +30,7 @@ PATH = "/v1/access-keys"
 
 @routes.add("GET", "/v1/me", VIEWER, {200: AccessKeyView})
 def get_me(principal: Principal) -> Json:
-    """Show the access key of this request: its role, scope, rate and limits."""
+    """Show the access key of this request."""
     with get_service(Database).reading() as connection:
         row = load_access_key(connection, principal, principal.key_id)
     return render_access_key(row, get_service(Clock).now())
@@ -47,7 +47,7 @@ def list_access_keys(principal: Principal, query: KeyFilter) -> Json:
 
 @routes.add("POST", PATH, ADMIN, {201: IssuedAccessKeyView}, body=AccessKeyBody)
 def post_access_key(principal: Principal, body: NewAccessKey) -> Json:
-    """Make an access key; its token is shown in this answer and never again."""
+    """Create an access key; its token is shown only in this answer."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         made = create_access_key(connection, principal, body, actor=actor, now=now)
@@ -64,7 +64,7 @@ def get_access_key(principal: Principal, access_key_id: UUID) -> Json:
 
 @routes.add("DELETE", PATH + "/{access_key_id}", ADMIN, {204: None}, errors=(e.NotFound,))
 def delete_access_key(principal: Principal, access_key_id: UUID) -> None:
-    """Revoke an access key, in force for its next request; it stays in the list."""
+    """Revoke an access key from its next request on; it stays in the list."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         revoke_access_key(connection, principal, access_key_id, actor=actor, now=now)

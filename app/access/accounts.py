@@ -1,9 +1,9 @@
 """Provider accounts of workspaces, with their encrypted tokens.
 
-An account is one row of one organization, shared by its workspaces. A new token must be proven at
-the provider first (see `app.tenancy.manage`); only then may an answer reveal that the account
-belongs to another organization. Only a principal that can access all workspaces of an account may
-change its tokens: otherwise one workspace could stop another's callbacks.
+An account belongs to one organization and is shared by its workspaces. A new token must be proven
+at the provider (see `app.tenancy.manage`) before an answer may reveal that another organization has
+the account. Only a principal with access to all workspaces of an account may change its tokens:
+otherwise one workspace could stop another's callbacks.
 """
 
 import hmac
@@ -49,9 +49,9 @@ def mistake_in_token(token: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class WantedAccount:
-    """The account that a workspace should have; a token of None stays, an empty one is removed.
+    """The account that a workspace should have; None keeps a token, "" removes it.
 
-    ``is_proven``: the provider has just accepted the tokens for this account.
+    ``is_proven``: the provider has just accepted the tokens.
     """
 
     account_sid: str
@@ -85,7 +85,7 @@ def plan_account(
     """Plan the change of a workspace's account; ``lock`` locks its row.
 
     Another organization's account looks absent until its token is proven. Raises
-    `ValidationFailed` if the principal may not use this account or change its tokens.
+    `ValidationFailed`.
     """
     stored, problems = _load(connection, wanted.account_sid, lock=lock), Problems()
     if stored is not None and stored.organization_id != principal.organization_id:
@@ -110,10 +110,7 @@ def plan_account(
 
 
 def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
-    """Check that the new tokens are proven.
-
-    Raises `ServiceUnavailable` if the account has changed since it was planned.
-    """
+    """Raises `ServiceUnavailable` if the account has changed since it was planned."""
     if plan.unproven_tokens and not (wanted and wanted.is_proven):
         raise ServiceUnavailable
 
@@ -143,7 +140,7 @@ def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now
 def note_account(
     connection: Connection, plan: AccountPlan, workspace_id: UUID, actor: Actor, now: datetime
 ) -> None:
-    """Write the audit event of `write_account`: the names of tokens, never a token."""
+    """Write the audit event of `write_account`, without tokens."""
     if plan.tokens:
         action = "provider_account.created" if plan.is_new else "provider_account.changed"
         names = ", ".join(sorted(plan.tokens))

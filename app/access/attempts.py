@@ -1,10 +1,10 @@
 """Limits on failed attempts, counted in the database for all processes.
 
 An attempt is counted before its credential is checked and withdrawn if it was right, so parallel
-attempts cannot pass a limit. The number of rows is bounded: names share a fixed number of slots.
+attempts cannot pass a limit. Names share a fixed number of rows.
 
-The time is read after a connection is opened, because that measures the database's clock. A future
-time was written by a host with a wrong clock and does not count.
+The time is read after a connection is opened, which measures the clock. Future times are ignored:
+they come from a wrong clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,8 +43,7 @@ class Attempts:
     def begin(self, *subjects: Subject) -> CountedAttempt:
         """Count an attempt; `withdraw` it if it was right.
 
-        Raises `RateLimited`, without counting, if a limit of one of the subjects is
-        reached.
+        Raises `RateLimited`, without counting.
         """
         with self.database.reading() as connection:
             now = _milliseconds(self.clock.now())
@@ -66,7 +65,7 @@ class Attempts:
         return _time(until) if until > now else None
 
     def give_back(self, attempt: CountedAttempt) -> None:
-        """Withdraw an attempt that will be repeated, such as with the organization named."""
+        """Withdraw an attempt that will be repeated with another parameter."""
         with self.database.writing() as connection:
             withdraw(connection, attempt)
 

@@ -79,7 +79,7 @@ def load_audit_events(
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first.
 
-    Events of the organization itself are visible to principals of the organization only.
+    Events of the organization are visible to its own principals only.
     """
     columns = audit_events.c
     if principal.workspace_id is None:

@@ -50,10 +50,7 @@ def presented_token_hash() -> str:
 
 
 def authenticate(database: Database, token_hash: str, wanted: Role, now: datetime) -> Principal:
-    """Load and admit the key, and count the request.
-
-    Raises the errors of `admit` and `count_request`.
-    """
+    """Load and admit the key, and count the request; raises their errors."""
     with database.reading() as connection:
         key = load_key(connection, token_hash)
     principal = admit(key, wanted, now)
@@ -65,8 +62,8 @@ def authenticate(database: Database, token_hash: str, wanted: Role, now: datetim
 def count_request(key: StoredKey, now: datetime) -> None:
     """Count a request of an admitted key, and record the use of the key.
 
-    A request that the server runs again counts once. Raises `Forbidden` for an address outside
-    the key's networks, `RateLimited` if the key has no request left.
+    A rerun counts once. Raises `Forbidden` (address outside the key's networks) or
+    `RateLimited`.
     """
     try:
         check_source(key.principal.limits, peer_address())
@@ -94,7 +91,7 @@ def _take(key: StoredKey, bucket: bytes) -> None:
 
 
 def install_key_limits(app: Flask) -> None:
-    """Add rate limit headers, record the use of keys, and limit wrong keys."""
+    """Add rate limit headers, record uses, and limit wrong keys."""
     app.register_error_handler(Unauthorized, wrong_key_answer)
     app.after_request(_after_request)
 
@@ -126,7 +123,7 @@ def _note_use(key_id: UUID, now: datetime) -> None:
 def wrong_key_answer(error: Unauthorized) -> Response:
     """Answer 401, or 429 after too many wrong keys from this address.
 
-    A right key is never counted or refused. Without the database, nothing is counted.
+    Right keys are never counted or refused; without the database nothing is counted.
     """
     if request.headers.get("Authorization"):
         try:
@@ -161,7 +158,7 @@ OWNER = Requires(Role.OWNER)
 
 @dataclass(frozen=True, slots=True)
 class RequiresLater:
-    """Guard of the send: the statement that reads everything also checks the key."""
+    """Guard of the send: one statement reads everything and the key."""
 
     role: Role
 

@@ -1,4 +1,4 @@
-"""Who may manage which access keys, and the state of a key. Pure."""
+"""Who may manage which access keys, and their state. Pure."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +27,7 @@ def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: date
 
 
 def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> None:
-    """Raise `Forbidden` if managing such a key needs an owner; None is the organization."""
+    """Raise `Forbidden` if an owner is needed; None is the organization."""
     if principal.role is Role.OWNER:
         return
     if workspace_id is None:
@@ -39,7 +39,7 @@ def check_may_manage(principal: Principal, role: Role, workspace_id: UUID | None
 def mistake_in_end(
     wanted: datetime | None, end_of_maker: datetime | None, now: datetime
 ) -> str | None:
-    """Return the problem with a new key's expiry; None as a time means no expiry."""
+    """Return the problem with a new key's expiry; None is no expiry."""
     if wanted is not None and wanted <= now:
         return "Has already passed."
     if end_of_maker is not None and (wanted is None or wanted > end_of_maker):

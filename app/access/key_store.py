@@ -1,4 +1,4 @@
-"""SQL of the access keys that are visible to a principal, without tokens."""
+"""SQL of the access keys visible to a principal, without tokens."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Management of access keys: a new key never exceeds the rights or life of its creator's."""
+"""Management of access keys: a new key never exceeds its creator's."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,7 +70,7 @@ def issue_key(
 
 
 def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) -> bool:
-    """Revoke a key, in force for its next request; return whether it was still valid."""
+    """Revoke a key from its next request on; return whether it was valid."""
     if not revoke_key(connection, key.id, now):
         return False
     description = f"{key.name} ({key.role})"
@@ -114,7 +114,7 @@ def create_key(
 
 @dataclass(frozen=True, slots=True)
 class NewAccessKey:
-    """A key to create; its default workspace is the creator's own, if there is one."""
+    """A key to create, by default in the creator's workspace."""
 
     name: str
     role: Role
@@ -138,11 +138,7 @@ def create_access_key(
     actor: Actor,
     now: datetime,
 ) -> IssuedKey:
-    """Create an access key.
-
-    Raises `Forbidden` if the principal's role may not create such a key; `ValidationFailed` for
-    an unknown workspace or use case, a past expiry, or a key that exceeds the principal's.
-    """
+    """Raises `Forbidden` (role) or `ValidationFailed` (scope, expiry, or too wide)."""
     problems = Problems()
     workspace_id = wanted.workspace_id or principal.workspace_id
     if workspace_id is not None:
@@ -176,10 +172,7 @@ def create_access_key(
 def revoke_access_key(
     connection: Connection, principal: Principal, key_id: UUID, *, actor: Actor, now: datetime
 ) -> None:
-    """Revoke an access key from its next request on; repeating it changes nothing.
-
-    Raises `NotFound`, and `Forbidden` if the principal's role may not.
-    """
+    """Revoke a key from its next request on. Raises `NotFound` or `Forbidden`."""
     key = load_access_key(connection, principal, key_id, to_change=True)
     check_may_manage(principal, Role(key.role), key.workspace_id)
     end_key(connection, key, actor, now)

@@ -1,4 +1,4 @@
-"""Principals, their roles and limits, tokens of access keys, and what a role sees. Pure."""
+"""Roles, principals, tokens of access keys, and the visibility of recipients. Pure."""
 
 import hashlib
 import ipaddress
@@ -125,7 +125,7 @@ def narrowed(wanted: KeyLimits, own: KeyLimits) -> KeyLimits:
 
 
 def problems_of_wider(wanted: KeyLimits, own: KeyLimits) -> Iterable[tuple[str, str]]:
-    """Yield the fields in which a new key exceeds its creator's key, with the reason."""
+    """Yield the fields in which a new key exceeds its creator's, with the reason."""
     if _exceeds(wanted.use_case_ids, own.use_case_ids):
         yield "use_case_ids", f"{_WIDER}: it is limited to some use cases."
     if _exceeds(wanted.countries, own.countries):
@@ -163,7 +163,7 @@ def _texts(values: Iterable[object] | None) -> list[str] | None:
 
 
 class Role(StrEnum):
-    """Roles from the least to the most powerful; each includes the ones before it."""
+    """Each role includes the ones before it."""
 
     VIEWER = "viewer"
     SENDER = "sender"
@@ -187,10 +187,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An admitted key or a signed-in user.
-
-    Without a workspace it can access every workspace of its organization.
-    """
+    """An admitted key or a signed-in user; without a workspace, for all of the organization."""
 
     key_id: UUID
     key_name: str
@@ -218,11 +215,7 @@ class StoredKey:
 
 
 def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
-    """Return the principal of a live key.
-
-    Raises `Unauthorized` for an unknown, expired or revoked key, `Forbidden` if its role is not
-    sufficient.
-    """
+    """Return the principal of a live key; raises `Unauthorized` or `Forbidden`."""
     if key is None or key.revoked_at is not None:
         raise Unauthorized
     if key.expires_at is not None and key.expires_at <= now:

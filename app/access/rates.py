@@ -1,10 +1,9 @@
 """Token buckets by name, in a file that all processes of a host map into memory.
 
-A bucket is one number, the time at which it is full again (the generic cell rate algorithm): each
-request moves it forward by the time of one token, and is refused if that exceeds the burst. A full
-bucket needs no storage, so its place is free for another name. Times are those of the machine's
-monotonic clock, shared by all processes. If a process dies, its lock is released; after a restart
-of the machine, times too far in the future are ignored.
+A bucket is the time at which it is full again (generic cell rate algorithm): a request moves it
+forward by one token, and is refused if that exceeds the burst. A full bucket needs no storage.
+Times are those of the machine's monotonic clock. The lock of a dead process is released; after a
+restart of the machine, times too far in the future are ignored.
 """
 
 import fcntl
@@ -37,7 +36,7 @@ _STRIPES = 64
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The state of a bucket after a request; it was refused if `retry_after_seconds` is set."""
+    """The bucket after a request, which was refused if `retry_after_seconds` is set."""
 
     rate: Rate
     remaining: int
@@ -50,7 +49,7 @@ class Taken:
 
 
 def take(full_at: int, rate: Rate, now: int) -> tuple[int, Taken]:
-    """Take a token: return when the bucket is full again, and its state. Pure; times in ns."""
+    """Return when the bucket is full again, and its state. Pure; times in ns."""
     one = _SECOND // rate.per_second
     capacity = one * rate.burst
     # Too far in the future for a bucket: written before a restart of the machine.
@@ -63,7 +62,7 @@ def take(full_at: int, rate: Rate, now: int) -> tuple[int, Taken]:
 
 
 class RateBuckets:
-    """The buckets of this host; the file is opened at first use, after a fork."""
+    """The buckets of this host; the file is opened after a fork."""
 
     def __init__(
         self, folder: Path, *, monotonic_ns: Callable[[], int] = time.monotonic_ns
@@ -116,9 +115,9 @@ def _place_of(name: bytes) -> tuple[int, int]:
 
 
 def _find(line: tuple[int, ...], tag: int, now: int) -> tuple[int, int]:
-    """Return the slot of a bucket in its line, and when it is full; 0 for a new bucket.
+    """Return the slot of a bucket in its line, and when it is full (0 for a new one).
 
-    If the line has no free slot, its fullest bucket is replaced.
+    A full line replaces its fullest bucket.
     """
     tags, full = line[::2], line[1::2]
     if tag in tags:

@@ -36,7 +36,7 @@ from app.kernel.errors import NotFound, ValidationFailed
 
 
 def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Return the condition that a row of a workspace is visible to this principal."""
+    """Return the condition that a row is visible to this principal."""
     if principal.workspace_id is not None:
         return workspace_id == principal.workspace_id
     own = select(workspaces.c.id).where(workspaces.c.organization_id == principal.organization_id)
@@ -62,10 +62,7 @@ def lock_organization(connection: Connection, organization_id: UUID) -> None:
 def chosen_workspace(
     connection: Connection, principal: Principal, workspace_id: UUID | None, path: str
 ) -> UUID:
-    """Return the workspace of a new object: the named one, or the key's own.
-
-    Raises `ValidationFailed` if a key of the organization names none or an invisible one.
-    """
+    """Return the named workspace, or the key's own; raises `ValidationFailed`."""
     if workspace_id is None:
         if principal.workspace_id is None:
             raise ValidationFailed({path: ["A key of the organization must name a workspace."]})
@@ -99,7 +96,7 @@ _BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("tok
 
 
 def key_from(row: AnyRow) -> StoredKey | None:
-    """Read a key from a row with `KEY_COLUMNS`; None if the key columns are null."""
+    """Read a key from `KEY_COLUMNS`, or None."""
     if row.key_id is None:
         return None
     principal = Principal(
@@ -186,7 +183,7 @@ def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
 def note_use(
     connection: Connection, key_id: UUID, address: str, now: datetime, since: datetime
 ) -> None:
-    """Store the last use of a key, unless the stored one is newer than ``since``."""
+    """Store the last use, unless the stored one is newer than ``since``."""
     used_at = access_keys.c.last_used_at
     connection.execute(
         update(access_keys)
@@ -196,7 +193,7 @@ def note_use(
 
 
 def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
-    """Find workspaces by id or name, which may occur in several organizations; or all."""
+    """Find workspaces by id or name (unique in an organization only), or all."""
     query = select(workspaces, organizations.c.name.label("organization_name"))
     query = query.join(organizations).order_by(workspaces.c.id)
     if name_or_id is not None:

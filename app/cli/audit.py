@@ -10,7 +10,7 @@ from app.kernel.clock import utc_now
 
 
 def record_command(database: Database, action: str, reason: str) -> None:
-    """Write an audit event in each organization; ``reason`` must not contain a number."""
+    """Write an audit event in each organization; ``reason`` must contain no number."""
     with database.writing() as connection:
         note_command_in(connection, action, reason)
 

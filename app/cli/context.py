@@ -22,9 +22,9 @@ def opened_database(settings: Settings | None = None) -> Iterator[Database]:
 
 @contextmanager
 def ready_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Yield the database, migrated by this version; a new SQLite file is migrated here.
+    """Yield the database; migrate a new SQLite file.
 
-    Raises `CommandFailure`: migrations are missing, or are those of another version.
+    Raises `CommandFailure` if migrations are missing, or of another version.
     """
     settings = settings or open_settings()
     with opened_database(settings) as database:

@@ -66,7 +66,7 @@ demo_group.add_command(attack_command)
 
 
 def use_running_demo(command: str, environ: MutableMapping[str, str]) -> None:
-    """Set the addresses of a running demo for a command, unless they are set."""
+    """Use the addresses of a running demo, unless some are set."""
     names = ("TWILIO_URL", "PUBLIC_URL")
     if command in _WITH_OWN_ADDRESSES or any(environ.get(VARIABLE_PREFIX + name) for name in names):
         return
@@ -110,7 +110,7 @@ def _run(port: int) -> None:
 
 
 def _emulator(port: int) -> EmulatorServer:
-    """Return the emulator on its usual port, or on a free one if that is in use."""
+    """Use the usual port, or a free one if that is in use."""
     usual = port + _EMULATOR_PORT_AFTER
     try:
         require_free_port(usual if usual <= LARGEST_PORT else port - _EMULATOR_PORT_AFTER)

@@ -35,7 +35,7 @@ class Finding:
 
 
 def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
-    """Ask Twilio for each account and Messaging Service, and send one signed probe."""
+    """Check each account and Messaging Service, and send one signed probe."""
     setup = open_provider(settings, open_cipher(settings)).setup
     with database.reading() as connection:
         accounts = [

@@ -125,7 +125,7 @@ def _opened(workspace: str | None) -> Iterator[tuple[CheckProvider, UUID | None]
 
 
 def _shut(checked: Checked, country: str, now: datetime) -> list[CountryBlocker]:
-    """List the blockers of a country; Twilio's only if it was reached today."""
+    """List the blockers of a country; Twilio's only if it was asked today."""
     geo_permissions, is_suspended = checked.view.geo_permissions, checked.target.is_suspended
     found = find_blockers(
         checked.effective, geo_permissions, country, now, is_suspended=is_suspended

@@ -15,7 +15,7 @@ _FEW = 12  # above this, codes are printed without names
 
 
 def check_row(checked: Checked) -> dict[str, Any]:
-    """Return the JSON of one workspace; if the check failed, the lists are the last known."""
+    """If the check failed, the lists are the last known."""
     problem = None if checked.problem is None else str(checked.problem)
     target = checked.target
     head = {"id": str(target.workspace_id), "name": target.name}

@@ -25,7 +25,7 @@ _REMEDY = {
 
 
 def ready_row(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> dict[str, Any]:
-    """Return the JSON of one country; `ready` is null if Twilio could not be asked."""
+    """`ready` is null if Twilio could not be asked."""
     unknown = checked.problem is not None and not shut
     return {
         "country": country,

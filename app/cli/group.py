@@ -1,4 +1,4 @@
-"""Exit codes and error output of every command: 0 done, 1 failed, 64 wrong usage.
+"""Exit codes and errors of every command: 0 done, 1 failed, 64 wrong usage.
 
 An expected failure prints ``error:`` lines; a defect prints its traceback.
 """
@@ -35,7 +35,7 @@ class CommandFailure(click.ClickException):
 
 
 class Command(click.Command):
-    """A command whose expected failures exit 1 and whose wrong usage exits 64."""
+    """Expected failures exit 1, wrong usage exits 64."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _exit_codes():

@@ -124,11 +124,7 @@ class _Change:
     before: GuardConfiguration = field(default_factory=GuardConfiguration)
 
     def make(self, opened: OpenedWorkspace, how: How) -> GuardsView | DryRun:
-        """Make the change, or the dry run.
-
-        Raises `CommandFailure`: `if_match` is outdated, or the use case or prices are
-        missing.
-        """
+        """Raises `CommandFailure` (outdated `if_match`, unknown use case, no prices)."""
         if_match = None if how.if_match is None else frozenset({how.if_match})
         asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)
         operation = opened.guards.dry_run if how.dry_run else opened.guards.change

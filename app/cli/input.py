@@ -32,10 +32,7 @@ class IdParam(click.ParamType[UUID]):
 
 
 def read_input(file: str) -> bytes:
-    """Read a file, or standard input for ``-``.
-
-    Raises `CommandFailure`: the file cannot be read.
-    """
+    """Read a file, or standard input for ``-``; raises `CommandFailure`."""
     if file == _STANDARD_INPUT:
         return sys.stdin.buffer.read()
     try:

@@ -41,7 +41,7 @@ def state_of_row(key: AnyRow, now: datetime) -> KeyState:
 
 
 def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
-    """Return a key with its scope; ``workspace`` is null for a key of the organization."""
+    """``workspace`` is null for a key of the organization."""
     workspace = None
     if key.workspace_id is not None:
         workspace = {"id": str(key.workspace_id), "name": key.workspace_name}
@@ -243,7 +243,7 @@ def _limits(
 def _scope_ids(
     connection: Connection, workspace: str | None, organization: str | None
 ) -> tuple[UUID | None, UUID]:
-    """Return the ids of workspace and organization; no workspace for an organization's key."""
+    """The workspace is None for an organization's key."""
     if workspace is None:
         return None, find_organization(connection, organization).id
     within = None if organization is None else find_organization(connection, organization).id

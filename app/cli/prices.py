@@ -139,7 +139,7 @@ def _other_currency(file: PriceFile, wrong: WrongPrices) -> list[str]:
 def _wanted(
     connection: Connection, workspace: str | None, now: datetime
 ) -> dict[str, ProviderAccount]:
-    """Map each allowed country to the account of the first workspace that allows it."""
+    """Map each allowed country to the account of a workspace that allows it."""
     workspace_id = None
     if workspace is not None:
         row = find_workspace(connection, workspace, None)

@@ -1,4 +1,7 @@
-"""Look-up of organizations and workspaces by name or id."""
+"""Look-up of organizations and workspaces by name or id.
+
+Raises `CommandFailure` if there is none, or several.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -12,10 +15,7 @@ from app.kernel.ids import parse_id
 
 
 def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
-    """Return the named organization, or the only one.
-
-    Raises `CommandFailure`: there is none, or several.
-    """
+    """Return the named organization, or the only one."""
     given = None if name_or_id is None else parse_id(name_or_id) or name_or_id
     found = find_organizations(connection, given)
     if len(found) > 1:
@@ -26,10 +26,7 @@ def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
 
 
 def find_workspace(connection: Connection, name_or_id: str, organization_id: UUID | None) -> AnyRow:
-    """Return the named workspace, in one organization or in any.
-
-    Raises `CommandFailure`: there is none, or several.
-    """
+    """Return the named workspace, in one organization or in any."""
     found = find_workspaces(connection, parse_id(name_or_id) or name_or_id)
     if organization_id is not None:
         found = [row for row in found if row.organization_id == organization_id]
@@ -37,10 +34,6 @@ def find_workspace(connection: Connection, name_or_id: str, organization_id: UUI
 
 
 def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> AnyRow:
-    """Return the named workspace, or the only one.
-
-    Raises `CommandFailure`: there is none, or several.
-    """
     if name_or_id is not None:
         return find_workspace(connection, name_or_id, None)
     found = find_workspaces(connection, None)
@@ -52,10 +45,6 @@ def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> An
 
 
 def only_one(found: Sequence[AnyRow], kind: str, name_or_id: str) -> AnyRow:
-    """Return the only row.
-
-    Raises `CommandFailure`: there is none, or several.
-    """
     if not found:
         raise CommandFailure(f"there is no {kind} {name_or_id}")
     if len(found) > 1:

@@ -37,10 +37,7 @@ class Duration(click.ParamType[timedelta]):
 
 
 def expiry(now: datetime, at: datetime | None, after: timedelta | None) -> datetime | None:
-    """Return the expiry of a new object, or None for never.
-
-    Raises `click.UsageError`: both are given, or the time has passed.
-    """
+    """Return the expiry of a new object, or None; raises `click.UsageError`."""
     if at is not None and after is not None:
         raise click.UsageError("--expires-at and --expires-in exclude each other.")
     ends_at = to_milliseconds(now + after) if after is not None else at

@@ -21,7 +21,7 @@ from app.users.store import find_users, load_memberships, load_users
 
 
 def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
-    """Return a user with roles; ``workspace`` is null for a role in all of them."""
+    """``workspace`` is null for a role in all of them."""
     return {
         "id": str(user.id),
         "email": user.email,

@@ -1,8 +1,7 @@
-"""The clock of the database, on which all hosts of an installation agree.
+"""The clock of the database, on which all hosts agree.
 
-Each new connection measures by how much the host's clock differs, and a pooled one again if the
-host's clock was set since; `app.kernel.clock` corrects the time. On SQLite it is the clock of the
-machine, which all processes share.
+Each new connection measures the difference of the host's clock, and a pooled one if the clock was
+set since; `app.kernel.clock` corrects the time. On SQLite it is the clock of the machine.
 """
 
 from collections.abc import Callable
@@ -38,10 +37,7 @@ class _Measurable(Protocol):
 
 
 def require_same_time(database: _Measurable) -> None:
-    """Check the clocks before a deletion or a change of tables.
-
-    Raises `ClocksDiffer` if they differ by more than a minute.
-    """
+    """Raises `ClocksDiffer` if the clocks differ by more than a minute."""
     skew = database.measure_clock()
     if abs(skew) > LARGEST_SKEW:
         raise ClocksDiffer(skew)
@@ -54,10 +50,7 @@ def is_same_time() -> bool:
 
 
 def measure(ask: Callable[[str], Any], *, is_sqlite: bool) -> timedelta:
-    """Read the time by ``ask``, which runs SQL and returns its one value.
-
-    Returns how far this host is ahead.
-    """
+    """Return how far this host is ahead; ``ask`` runs SQL and returns one value."""
     asked_at = host_now()
     found = ask(_SQLITE_TIME if is_sqlite else _POSTGRES_TIME)
     answered_at = host_now()
@@ -67,7 +60,7 @@ def measure(ask: Callable[[str], Any], *, is_sqlite: bool) -> timedelta:
 
 
 def measure_by_connections(engine: Engine) -> None:
-    """Measure at each new connection of an engine, and at checkout if needed."""
+    """Measure at each new connection, and at checkout if needed."""
     is_sqlite = engine.dialect.name == "sqlite"
     ask_driver = _ask_sqlite if is_sqlite else _ask_postgres
 

@@ -1,7 +1,6 @@
-"""Copying every row of one database into another, in resumable batches.
+"""Copies every row of one database into another, in resumable batches.
 
-Rows are copied in key order, so a copy continues after the largest key of a target table. Rows are
-only added.
+Rows are copied in key order, so a copy continues after the largest key of a target table.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,14 +17,13 @@ Note: TypeAlias = Callable[[int], None]
 
 
 class CopyRefused(Exception):
-    """The copy is not possible; the text has the reason and the remedy."""
+    """The copy is not possible; the text has reason and remedy."""
 
 
 def copy_rows(source: Database, target: Database, note: Note) -> None:
     """Copy the missing rows; ``note`` gets the number of rows since its last call.
 
-    The source is read from one snapshot; each batch is one transaction at the target. Raises
-    `CopyRefused` if the target cannot store a row.
+    The source is read from one snapshot; each batch is one transaction. Raises `CopyRefused`.
     """
     with source.snapshot() as connection:
         for table in stored_tables():
@@ -48,7 +46,7 @@ def _copy_behind(source: Connection, table: Table, target: Database, note: Note)
 def _copy_self_referencing(
     source: Connection, reference: Column[Any], target: Database, note: Note
 ) -> None:
-    """Copy a table with references to itself, in as many passes as needed."""
+    """Copy a self-referencing table in as many passes as needed."""
     table = reference.table
     while True:
         copied = waiting = 0
@@ -67,7 +65,7 @@ def _copy_self_referencing(
 def _split_ready(
     rows: list[StoredRow], reference: Column[Any], target: Database
 ) -> tuple[list[StoredRow], int]:
-    """Return the missing rows whose references exist, and the number of the others."""
+    """Return the missing rows with existing references, and the number of others."""
     (key,) = key_columns(reference.table)
     named = {row[name] for row in rows for name in (key.name, reference.name)}
     with target.reading() as connection:
@@ -105,5 +103,5 @@ def _refusals_as_copy_refused(table: Table) -> Iterator[None]:
 
 
 def first_line(problem: DBAPIError) -> str:
-    """Return the first line of a database error; the others may contain values."""
+    """The other lines of a database error may contain values."""
     return str(problem.orig).strip().partition("\n")[0]

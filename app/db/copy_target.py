@@ -60,7 +60,7 @@ def require_stopped(database: Database, name: str, now: datetime) -> None:
 
 
 def migrate_target(target: Database) -> None:
-    """Migrate the target, unless it belongs to a newer version or another program."""
+    """Refuses the database of a newer version or another program."""
     before = current_revision(target)
     if before is None:
         with target.reading() as connection:
@@ -105,10 +105,7 @@ def _file(connection: Connection) -> Path:
 
 
 def _share(one: Connection, other: Connection) -> bool:
-    """Whether two connections share a database, by taking a lock.
-
-    Names and addresses are not sufficient: a server has many databases.
-    """
+    """Whether two connections share a database, by taking a lock."""
     number = secrets.randbits(62)
     one.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
     return not other.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({number})").scalar_one()

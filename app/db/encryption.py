@@ -1,6 +1,6 @@
 """Encryption at rest: the first key encrypts, any key decrypts.
 
-The owner's name is part of the ciphertext, so a value copied to another row is refused.
+The ciphertext contains the owner's name, so a value copied to another row is refused.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,8 @@
 """Connections and transactions on both engines.
 
-SQLite: WAL, ``synchronous=FULL``. Writers begin ``IMMEDIATE``, because a deferred transaction that
-becomes a writer fails under load; they first queue on a lock of their process. PostgreSQL: short
-timeouts, because a status callback must not wait. Every method that opens a connection raises
-`ServiceUnavailable` if it cannot.
+SQLite: WAL, ``synchronous=FULL``; writers begin ``IMMEDIATE``, because a deferred transaction that
+becomes a writer fails under load, and queue on a lock of their process. PostgreSQL: short timeouts,
+because a status callback must not wait. Failures to connect raise `ServiceUnavailable`.
 """
 
 import os
@@ -33,9 +32,9 @@ _held = threading.local()
 
 
 class Database:
-    """One database as seen by one process; the engine is created at first use, after a fork.
+    """One database in one process; the engine is created at first use, after a fork.
 
-    ``is_pooled``: PostgreSQL is reached through a pooler in transaction mode.
+    ``is_pooled``: through a pooler in transaction mode.
     """
 
     def __init__(self, url: str, *, pool_size: int = 32, is_pooled: bool = False) -> None:
@@ -105,7 +104,7 @@ class Database:
     def writing_once(self) -> Iterator[Connection]:
         """Yield a connection for one writing statement: one round trip on PostgreSQL.
 
-        On SQLite and through a pooler it is a transaction, as in `writing`.
+        On SQLite and through a pooler it is a transaction.
         """
         if self.is_sqlite or self._is_pooled:
             with self.writing() as connection:
@@ -118,7 +117,7 @@ class Database:
     def migrating(self) -> Iterator[Connection]:
         """Yield a connection in one transaction that excludes other migrations.
 
-        SQLite rebuilds tables, so foreign keys are checked as a whole before the commit.
+        SQLite rebuilds tables, so foreign keys are checked before the commit.
         """
         if not self.is_sqlite:
             with self.writing() as connection:
@@ -153,7 +152,7 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
-        """Wait for the write lock of this process; yield the seconds left for other processes."""
+        """Wait for the write lock of this process; yield the seconds left."""
         if not self.is_sqlite:
             yield _WAIT_SECONDS
             return
@@ -194,7 +193,7 @@ def _make_sqlite_engine(url: str, pool_size: int) -> Engine:
 
 
 def _make_private(path: str | None) -> None:
-    """Create a missing file with mode 0600: it will contain numbers and bodies."""
+    """Create a missing file with mode 0600."""
     if path is None:
         return
     try:
@@ -213,8 +212,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _use_wal(connection: Any) -> None:
     """Switch the file to WAL; processes that open a new file together take turns.
 
-    If two connections want to switch, each holds the lock that the other needs, so SQLite
-    answers "locked" without waiting. The loser must release its lock and try again.
+    If two connections want to switch, each holds the other's lock, and SQLite answers "locked"
+    without waiting. The loser must release its lock and try again.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
@@ -244,9 +243,9 @@ def holds_connection() -> bool:
 
 @contextmanager
 def _unavailable_as_public() -> Iterator[None]:
-    """Turn connection errors into `ServiceUnavailable`; defects pass through.
+    """Turn connection errors into `ServiceUnavailable`.
 
-    Every connection is opened inside of this, so it also counts them for `holds_connection`.
+    It encloses every connection, so it also counts them for `holds_connection`.
     """
     _held.depth = getattr(_held, "depth", 0) + 1
     try:

@@ -18,7 +18,7 @@ from app.kernel.clock import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The number of rows of a table and the SHA-256 of their canonical form."""
+    """Row count and SHA-256 of the canonical rows of a table."""
 
     table: str
     rows: int
@@ -26,7 +26,7 @@ class Fingerprint:
 
 
 def take_fingerprints(database: Database, note: Callable[[int], None]) -> list[Fingerprint]:
-    """Read every table in one snapshot; ``note`` gets the number of rows since its last call."""
+    """Read all tables in one snapshot; ``note`` gets the number of rows since its last call."""
     with database.snapshot() as connection:
         return [_fingerprint(connection, table, note) for table in stored_tables()]
 
@@ -43,9 +43,9 @@ def _fingerprint(connection: Connection, table: Table, note: Callable[[int], Non
 
 
 def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
-    """Write rows as text that is equal on both engines, for batches of any size.
+    """Write rows as text that is equal on both engines and for any batch size.
 
-    A JSON value is wrapped in a list, to distinguish its ``null`` from an absent value.
+    JSON values are wrapped in a list, to distinguish ``null`` from absent.
     """
     columns = [(column.name, isinstance(column.type, JSON)) for column in table.c]
     values = [

@@ -1,7 +1,6 @@
 """Values of an installation: check values of its secrets, and the pseudonym key.
 
-Every host of an installation needs the same secrets. The first host writes the check values; if two
-hosts start at once, the first row stays.
+All hosts need the same secrets; the first host writes the check values.
 """
 
 import hashlib
@@ -92,7 +91,7 @@ class InstallationSecrets:
             return self.cipher.decrypt(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
 
     def accept(self, database: Database) -> None:
-        """Make the secrets of this host those of the installation; the pseudonym key stays.
+        """Make this host's secrets the installation's; the pseudonym key stays.
 
         Raises `DecryptionError` if this host cannot decrypt the pseudonym key.
         """

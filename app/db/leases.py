@@ -1,6 +1,6 @@
-"""Leases on periodic jobs, so that one of many processes runs each.
+"""Leases on periodic jobs, so that one process runs each.
 
-If a process dies, its lease expires and another process takes over.
+The lease of a dead process expires.
 """
 
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ leases = Table(
 def acquire_lease(
     connection: Connection, job: str, now: datetime, *, lease: timedelta, first_after: timedelta
 ) -> datetime | None:
-    """Acquire a due job and return the end of the lease; None if it is not due.
+    """Acquire a due job; return the end of the lease, or None.
 
     An unknown job is due ``first_after`` from now.
     """
@@ -43,7 +43,7 @@ def acquire_lease(
 def release_lease(
     connection: Connection, job: str, leased_until: datetime, due_at: datetime
 ) -> None:
-    """Set the next due time of a job, unless another process holds it."""
+    """Set the next due time, unless another process has the job."""
     connection.execute(
         update(leases)
         .where(leases.c.job == job, leases.c.due_at == leased_until)

@@ -1,6 +1,6 @@
 """PostgreSQL engines and fail-over.
 
-With several hosts in the URL, each connect looks for the primary; a silent host is given up within
+Each connect looks for the primary among the hosts of the URL; a silent host is given up within
 seconds; if a server shuts down or is read-only, the whole pool reconnects.
 """
 
@@ -38,9 +38,9 @@ def make_postgres_engine(
 ) -> Engine:
     """Create an engine that opens connections on demand, up to a limit.
 
-    Outside of transactions each statement commits itself, which saves a hot path the change of
-    mode and the rollback. Through a pooler in transaction mode everything is a transaction,
-    with its own settings and without prepared statements.
+    Outside of transactions each statement commits itself, which saves hot paths round trips.
+    Through a pooler in transaction mode everything is a transaction without prepared
+    statements.
     """
     arguments = connect_arguments(url, wait_seconds)
     if is_pooled:
@@ -68,10 +68,7 @@ def _bring_settings(connection: Connection) -> None:
 
 
 def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | float | None]:
-    """Return the connect arguments that the URL does not set.
-
-    The timeout applies to each host.
-    """
+    """Return the connect arguments that the URL does not set; the timeout is per host."""
     arguments: dict[str, str | int | float | None] = {
         "connect_timeout": wait_seconds,
         "options": _OPTIONS,
@@ -88,9 +85,9 @@ def _names_several_hosts(url: URL) -> bool:
 
 
 def _reconnect_unless_primary(context: ExceptionContext) -> None:
-    """Treat such an error as a lost connection, so that the whole pool reconnects.
+    """Treat the error as a lost connection, so that the whole pool reconnects.
 
-    A primary that became read-only keeps its connections and would return old data.
+    A primary that became read-only keeps its connections and returns old data.
     """
     if getattr(context.original_exception, "sqlstate", None) in _NOT_THE_PRIMARY:
         context.is_disconnect = True

@@ -17,10 +17,9 @@ _VERSIONS = _MIGRATIONS / "versions"
 
 
 def upgrade(database: Database, revision: str = "head") -> list[str]:
-    """Run the missing migrations; processes that try at once take turns.
+    """Run the missing migrations, serialized between processes.
 
-    Return the migrations' reports to the operator, without whole phone numbers. Raises
-    `ClocksDiffer`.
+    Return their reports, without whole phone numbers. Raises `ClocksDiffer`.
     """
     from alembic import command  # noqa: PLC0415  # 8 MiB, which a web process has no use for
 
@@ -34,11 +33,7 @@ def upgrade(database: Database, revision: str = "head") -> list[str]:
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Undo every migration after a revision; programs of any version must have been stopped.
-
-    Raises:
-        ServiceUnavailable: the database cannot be reached.
-    """
+    """Undo every migration after a revision; all programs must be stopped."""
     from alembic import command  # noqa: PLC0415
 
     config = _config()
@@ -48,10 +43,9 @@ def downgrade(database: Database, revision: str) -> None:
 
 
 def losses(current: str, revision: str) -> list[str]:
-    """Return what a downgrade loses for good: a line for each migration that says so, newest first.
+    """Return the data that a downgrade loses, by migration, newest first.
 
-    Raises:
-        LookupError: the second is no revision, or not older than the first.
+    Raises `LookupError` if ``to`` is not an older revision.
     """
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 

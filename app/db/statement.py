@@ -1,7 +1,7 @@
 """Statements of the hot paths: SQL as text, run with the driver.
 
-Each is written once, for PostgreSQL, with ``:name`` for a parameter. psycopg parses a text of more
-than 4,096 characters at each call, which costs more than the rest of a request.
+They are written for PostgreSQL, with ``:name`` for a parameter. psycopg parses a text of more than
+4,096 characters at each call, which costs more than the rest of a request.
 """
 
 import json
@@ -27,9 +27,9 @@ _SQLITE_WRITES = (
 class Statement:
     """One statement for both engines.
 
-    ``ids`` and ``times`` name the columns of its rows that are UUIDs and times. A SELECT of
-    many columns is given with its ``ctes`` in front of it: PostgreSQL sends its row as one JSON
-    value, because reading the description of each column costs more than the row.
+    ``ids`` and ``times`` are result columns. A SELECT of many columns is given with its
+    ``ctes``: PostgreSQL returns its row as one JSON value, because reading the description of
+    each column costs more than the row.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Statement:
         }
 
     def first(self, connection: Connection, values: dict[str, Any]) -> Any:
-        """Run it; return the first row with its columns as attributes, or None."""
+        """Return the first row with its columns as attributes, or None."""
         cursor = self._execute(connection, values)
         row = cursor.fetchone()
         if row is None:
@@ -71,16 +71,12 @@ class Statement:
         return None if columns is None else self._read_texts(columns)
 
     def run(self, connection: Connection, values: dict[str, Any]) -> int:
-        """Run it; return the number of rows that it wrote."""
+        """Return the number of written rows."""
         found: int = self._execute(connection, values).rowcount
         return found
 
     def _execute(self, connection: Connection, values: dict[str, Any]) -> Any:
-        """Run it with the driver: SQLAlchemy's way costs more than the statement.
-
-        Raises:
-            DBAPIError: as SQLAlchemy itself raises it; a lost connection leaves the pool.
-        """
+        """Bypass SQLAlchemy, which costs more than the statement; raises the same `DBAPIError`."""
         driver: Any = connection.connection.dbapi_connection
         try:
             if connection.dialect.name == "postgresql":

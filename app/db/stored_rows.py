@@ -1,7 +1,6 @@
-"""Reading whole tables in key order, equal on both engines.
+"""Reads whole tables in key order, equal on both engines, without heartbeats.
 
-Rows come in batches, so memory does not grow with the table. A caller that stops early must close
-the generator. Heartbeats are left out.
+Rows come in batches. A caller that stops early must close the generator.
 """
 
 from collections.abc import Generator
@@ -64,7 +63,7 @@ def last_key(connection: Connection, table: Table) -> Key | None:
 def read_rows(
     connection: Connection, table: Table, after: Key | None = None
 ) -> Generator[list[StoredRow], None, None]:
-    """Read the rows of a table after a key in batches, in key order.
+    """Read the rows after a key in batches.
 
     An absent JSON value is SQLAlchemy's ``null()``; a JSON ``null`` is None.
     """
@@ -95,7 +94,7 @@ def _behind(connection: Connection, table: Table, key: Key) -> ColumnElement[boo
 
 
 def _sortable(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
-    """Sort texts by their bytes, as SQLite does, independent of the server's locale."""
+    """Sort texts by bytes, independent of the server's locale."""
     is_server = connection.dialect.name == "postgresql"
     return [
         collate(column, "C") if is_server and isinstance(column.type, String) else column

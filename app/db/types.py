@@ -15,7 +15,7 @@ def sqlite_time(at: datetime) -> str:
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time in UTC with milliseconds.
 
-    PostgreSQL stores ``timestamptz``; SQLite a text of fixed width that sorts in time order.
+    On SQLite a text of fixed width that sorts in time order.
     """
 
     impl = DateTime

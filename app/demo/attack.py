@@ -1,4 +1,4 @@
-"""Replays a pumping attack through the send operation, and reports the effect of the guards."""
+"""Replays a pumping attack through the send operation."""
 
 import random
 import secrets
@@ -53,7 +53,7 @@ class AttackedTenant:
 
 
 def make_attacked_tenant(database: Database, cipher: Cipher, now: datetime) -> AttackedTenant:
-    """Create an organization with a workspace that may reach all countries of the trace."""
+    """The workspace may reach all countries of the trace."""
     account_sid = f"AC{secrets.token_hex(16)}"
     use_case = {
         "name": "one-time passwords",
@@ -82,10 +82,7 @@ def make_attacked_tenant(database: Database, cipher: Cipher, now: datetime) -> A
 
 @dataclass(frozen=True, slots=True)
 class AttackReport:
-    """The results of a replay: `sent`, a guard with its window, or an error code.
-
-    Amounts are in millionths; alerts have the API's form.
-    """
+    """Results by `sent`, guard with window, or error code. Amounts in millionths."""
 
     attack: Counter[str]
     normal: Counter[str]
@@ -98,7 +95,7 @@ class AttackReport:
 
     @property
     def seconds_to_alert(self) -> float | None:
-        """The time from the first message of the attack to the first alert."""
+        """Since the first message of the attack."""
         if self.first_alert_at is None:
             return None
         return (self.first_alert_at - self.began_at).total_seconds()

@@ -1,6 +1,6 @@
 """A seeded trace of an SMS pumping attack among normal traffic. Pure.
 
-The numbers are valid, because the gateway checks them; only the emulator gets the messages.
+The numbers are valid; only the emulator gets the messages.
 """
 
 import random
@@ -34,7 +34,7 @@ class TraceSend:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Two weeks of normal traffic, and the hour of the attack, each oldest first."""
+    """Two weeks of normal traffic, then the hour of the attack."""
 
     history: Sequence[TraceSend]
     sends: Sequence[TraceSend]

@@ -18,7 +18,7 @@ _STOP_SECONDS = 30
 
 
 class DemoFailed(Exception):
-    """The demo cannot run; the text has the reason and the remedy."""
+    """The text has reason and remedy."""
 
 
 def require_free_port(port: int) -> None:
@@ -36,10 +36,7 @@ def require_free_port(port: int) -> None:
 
 @contextmanager
 def running_gateway(port: int, environ: Mapping[str, str], log: Path) -> Iterator[str]:
-    """Run gunicorn until the block ends; yield its base URL once it is ready.
-
-    Raises `DemoFailed` if it ends or is not ready in time.
-    """
+    """Run gunicorn; yield its base URL once it is ready. Raises `DemoFailed`."""
     command = ["gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     with _running(command, environ, log) as gateway:
         url = f"http://127.0.0.1:{port}"

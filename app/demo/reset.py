@@ -48,7 +48,7 @@ def find_demo(connection: Connection, instance: Path) -> UUID | None:
 
 
 def delete_organization(connection: Connection, organization_id: UUID) -> dict[str, int]:
-    """Delete an organization and every row that refers to it, also indirectly."""
+    """Delete an organization with every row that refers to it."""
     tables = metadata.tables
     parents = {name: {of.table.name for _, of in _references(tables[name])} for name in tables}
     order = list(TopologicalSorter(parents).static_order())
@@ -71,7 +71,7 @@ def delete_organization(connection: Connection, organization_id: UUID) -> dict[s
 
 
 def _references(table: Table) -> Iterator[tuple[Column[Any], Column[Any]]]:
-    """Yield the columns that refer to another table, with the referenced columns."""
+    """Yield referring and referenced columns."""
     for column in table.columns:
         for key in column.foreign_keys:
             if key.column.table is not table:

@@ -1,4 +1,4 @@
-"""A file that gives commands in another terminal the addresses of the running demo."""
+"""A file with the addresses of the running demo, for commands in another terminal."""
 
 import fcntl
 import json
@@ -22,10 +22,9 @@ class RunningDemo:
 
 @contextmanager
 def noted_demo(instance: Path) -> Iterator[Path]:
-    """Lock the instance folder until the block ends; yield the file for the addresses.
+    """Lock the instance folder; yield the file for the addresses.
 
-    The lock ends with the process, so a killed demo leaves none. Raises `DemoFailed` if another
-    demo runs in this folder.
+    The lock ends with the process. Raises `DemoFailed` for a second demo.
     """
     path = instance / _FILE
     with path.open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The messages of the demo: one that its policy allows, and one that it blocks."""
+"""The messages of the demo: one allowed, one blocked."""
 
 import json
 import time
@@ -40,10 +40,7 @@ class Story:
     echo: Callable[[str], None]
 
     def __call__(self) -> str:
-        """Send to an allowed and to a blocked number; return a number to try out.
-
-        Raises `DemoFailed` for an unexpected answer.
-        """
+        """Send both messages; return a number to try. Raises `DemoFailed`."""
         verdicts = self._judge()
         allowed = next((one for one in verdicts if one["allowed"]), None)
         blocked = [one for one in verdicts if not one["allowed"]]

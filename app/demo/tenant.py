@@ -1,4 +1,4 @@
-"""The demo's tenant, created once; its secrets are in the instance folder."""
+"""The demo's tenant, with its secrets in the instance folder."""
 
 import os
 import secrets
@@ -33,7 +33,7 @@ class DemoTenant:
 
 
 def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> DemoTenant:
-    """Create the demo workspace if it is missing, and a key if its token is unknown."""
+    """Create what is missing, and a key if its token is unknown."""
     known = read_note(instance)
     auth_token = known.get("AUTH_TOKEN") or secrets.token_hex(16)
     account_sid = known.get("ACCOUNT_SID") or f"AC{secrets.token_hex(16)}"
@@ -70,7 +70,7 @@ def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> Demo
 
 
 def _make_user(database: Database, organization_id: UUID, password: str) -> None:
-    """Create the demo's owner, or reset the password of an existing one."""
+    """Create the demo's owner, or reset the password."""
     now = utc_now()
     actor = Actor(ActorKind.SYSTEM, "demo")
     with database.reading() as connection:
@@ -123,7 +123,7 @@ def _set_ids(wanted: dict[str, Any], known: dict[str, str]) -> None:
 
 
 def read_note(instance: Path) -> dict[str, str]:
-    """Read the demo's file about its tenant; {} before its first start."""
+    """Read the demo's file about its tenant, or {}."""
     try:
         lines = (instance / NOTE_FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -1,7 +1,4 @@
-"""An emulator of the parts of Twilio that the gateway uses.
-
-It imports nothing of the gateway, so that it cannot share the gateway's mistakes.
-"""
+"""A Twilio emulator; it imports nothing of the gateway, to share none of its mistakes."""
 
 from app.emulator.accounts import Account
 from app.emulator.application import create_emulator

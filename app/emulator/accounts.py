@@ -1,4 +1,4 @@
-"""Accounts and their credentials; an undeclared account is created by its first call."""
+"""Accounts and their credentials; the first call creates an undeclared account."""
 
 import re
 import threading
@@ -26,11 +26,7 @@ class BrandStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account with its credentials, geo permissions and A2P registrations.
-
-    `auth_token` is null until the account has called; the secondary `next_auth_token` is
-    accepted too. `campaign_status` is null without a campaign.
-    """
+    """`auth_token` is null until the first call, `campaign_status` without a campaign."""
 
     sid: str
     auth_token: str | None = field(default=None, repr=False)
@@ -61,8 +57,8 @@ class AccountBook:
     def authenticate(self, user: str, secret: str, path_sid: str | None) -> Account:
         """Returns the account of these credentials.
 
-        `path_sid` is null on hosts without an account in the path. Raises `TwilioError`
-        20003 for wrong credentials, 20404 for another account's path.
+        `path_sid` is null on hosts without accounts in paths. Raises `TwilioError` 20003
+        for wrong credentials, 20404 for another account's path.
         """
         with self._lock:
             account = self._identified(user, secret, path_sid)

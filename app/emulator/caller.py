@@ -20,9 +20,9 @@ def current_emulator() -> Emulator:
 
 
 def calling_account(path_sid: str | None = None) -> Account:
-    """Authenticates the request; `path_sid` is the account in its path, if any.
+    """Authenticates the request; `path_sid` is the account in its path.
 
-    Raises `TwilioError` 20003 without valid credentials, 20404 on another account's path.
+    Raises `TwilioError` 20003 or 20404, as `AccountBook.authenticate`.
     """
     given = request.authorization
     is_basic = given is not None and given.type == "basic"

@@ -12,8 +12,6 @@ from app.emulator.state import CallbackLog, MessageBook
 
 
 class Emulator:
-    """The state of one emulated Twilio, and the threads that send its callbacks."""
-
     def __init__(self, config: EmulatorConfig) -> None:
         self.config = config
         self.accounts = AccountBook(config.accounts)
@@ -37,7 +35,7 @@ class Emulator:
         self._closed.wait(seconds)
 
     def wait_until_quiet(self, timeout_seconds: float = 10) -> bool:
-        """Waits until all statuses and callbacks are done; returns false on a timeout."""
+        """Waits for all statuses and callbacks; returns false on a timeout."""
         return self._scheduler.wait_until_idle(timeout_seconds)
 
     def reset(self) -> None:

@@ -40,10 +40,7 @@ _UNLISTED: Final = (400, "The request was refused")
 
 
 class TwilioError(Exception):
-    """A refusal with Twilio's code.
-
-    `detail` is appended to the message; `status` replaces the code's usual HTTP status.
-    """
+    """`detail` is appended to the message; `status` replaces the code's usual HTTP status."""
 
     def __init__(
         self,

@@ -1,7 +1,4 @@
-"""Made-up prices in US dollars per segment.
-
-Each country has two networks; the second costs a tenth more.
-"""
+"""Made-up prices in US dollars per segment; each country has two networks."""
 
 from decimal import Decimal
 from typing import Final

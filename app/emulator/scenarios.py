@@ -18,7 +18,7 @@ class CallbackMode(StrEnum):
 
 
 class FinalStatus(StrEnum):
-    """The last status of a message; `sent_only` is a carrier without delivery receipts."""
+    """`sent_only` is a carrier without delivery receipts."""
 
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
@@ -27,7 +27,7 @@ class FinalStatus(StrEnum):
 
 
 class CreateAnswer(StrEnum):
-    """The answer to a create call; reject, throttle and drop accept no message."""
+    """Reject, throttle and drop accept no message."""
 
     NORMAL = "normal"
     TIMEOUT_AFTER_ACCEPTING = "timeout_after_accepting"
@@ -43,9 +43,8 @@ class CreateAnswer(StrEnum):
 class Scenario:
     """One message's scenario; by default it is delivered and every callback arrives.
 
-    `error_code` applies to undelivered and failed, `delay_seconds` to delayed callbacks,
-    `hold_seconds` to a create call that times out, `reject_*` to a rejected one. If
-    `pace_seconds` is null, the emulator's own pace applies.
+    `error_code` applies to undelivered and failed, `hold_seconds` to a create call that times
+    out. A null `pace_seconds` is the emulator's own pace.
     """
 
     callbacks: CallbackMode = CallbackMode.IN_ORDER
@@ -83,7 +82,7 @@ class ScenarioBook:
             self._default = scenario
 
     def take(self, to: str) -> Scenario:
-        """Returns the scenario of a create call and removes it if it was queued."""
+        """A queued scenario is removed."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft()

@@ -23,7 +23,7 @@ def count_segments(body: str) -> int:
 
 
 def _fill(widths: Iterable[int], single: int, part: int) -> int:
-    """Fills segments in order; a character of two units is not split between two."""
+    """A character of two units is not split between two segments."""
     units = list(widths)
     if sum(units) <= single:
         return 1

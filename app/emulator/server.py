@@ -67,7 +67,7 @@ class EmulatorServer:
 
     @property
     def url(self) -> str:
-        """The base URL without a trailing slash; the port is known once the server runs."""
+        """The base URL without a trailing slash, once the server runs."""
         host, port = self._address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -112,10 +112,7 @@ def serve(
     config: EmulatorConfig = DEFAULT_CONFIG,
     announce: Callable[[str], object] | None = None,
 ) -> None:
-    """Serves until interrupted, and passes the base URL to `announce`.
-
-    Raises `OSError` when the address is in use.
-    """
+    """Serves until interrupted, and passes the base URL to `announce`; raises `OSError`."""
     with EmulatorServer(host, port, config) as server, suppress(KeyboardInterrupt):
         if announce is not None:
             announce(server.url)

@@ -1,7 +1,7 @@
-"""The only module that reads the system clock, and the format of times on the wire.
+"""The only module that reads the system clock; also the format of times on the wire.
 
-All hosts of an installation agree on the time of their database. Each process measures how far its
-host's clock differs (see `app.db.clock`) and corrects its time.
+All hosts agree on the time of their database: each process measures the difference of its host's
+clock (see `app.db.clock`) and corrects its time.
 """
 
 import re
@@ -25,7 +25,7 @@ _TOLERATED = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class _Measurement:
-    """How far the host's clock was ahead, and its difference from the monotonic clock."""
+    """The difference of the host's clock to the reference, and to the monotonic clock."""
 
     ahead: timedelta
     wall_less_monotonic: float
@@ -48,9 +48,9 @@ def utc_now() -> datetime:
 
 
 def note_reference_time(asked_at: datetime, reference: datetime, answered_at: datetime) -> None:
-    """Store the reference time that was read between two times of this host.
+    """Store the reference time read between two times of this host.
 
-    If the reference lies between the two times, the difference counts as zero.
+    A reference between the two times counts as no difference.
     """
     global _measured  # noqa: PLW0603  # a process has one clock
     # SQLite's time has milliseconds.
@@ -65,12 +65,12 @@ def note_reference_time(asked_at: datetime, reference: datetime, answered_at: da
 
 
 def clock_skew() -> timedelta | None:
-    """How far the host's clock was ahead of the reference; None if never measured."""
+    """How far the host's clock was ahead; None if never measured."""
     return None if _measured is None else _measured.ahead
 
 
 def is_measured() -> bool:
-    """Whether the difference is known, and the host's clock was not set since."""
+    """Whether the clock was measured, and not set since."""
     return _measured is not None and not _was_set(host_now(), _measured)
 
 
@@ -96,12 +96,12 @@ def from_unix_time(seconds: float) -> datetime:
 
 
 def rfc3339(at: datetime) -> str:
-    """Format an aware time as RFC 3339 in UTC with ``Z`` and milliseconds."""
+    """Format in UTC with ``Z`` and milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Parse an RFC 3339 time; raises ``ValueError``, also for a time without an offset."""
+    """Raises ``ValueError``, also without an offset."""
     if not _RFC3339.fullmatch(text):
         raise ValueError("not a time with its offset, for example 2026-01-31T12:00:00Z")
     try:
@@ -111,7 +111,7 @@ def parse_rfc3339(text: str) -> datetime:
 
 
 def shifted(at: datetime, by: timedelta) -> datetime:
-    """Move a time by a duration, limited to the years 1 to 9999."""
+    """Move a time, limited to the years 1 to 9999."""
     try:
         return at + by
     except OverflowError:

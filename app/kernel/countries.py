@@ -1,8 +1,4 @@
-"""Destination codes: ISO 3166-1 alpha-2, and XK, AC and TA.
-
-XK is user-assigned (Kosovo in libphonenumber), AC and TA are exceptionally reserved (Ascension,
-Tristan da Cunha).
-"""
+"""Destination codes: ISO 3166-1 alpha-2, XK (Kosovo), AC (Ascension), TA (Tristan da Cunha)."""
 
 from functools import cache
 

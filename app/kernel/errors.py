@@ -1,7 +1,7 @@
-"""The public errors: every ``code`` that a client can get, without HTTP.
+"""The public errors: every ``code`` that a client can get.
 
-Rules and operations raise these; ``app.web.errors`` maps each to its status. Texts must never
-contain a body, a secret, or a phone number other than the caller's own.
+``app.web.errors`` maps each to its status. Texts must never contain a body, a secret, or a phone
+number other than the caller's.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _LONGEST_WAIT_SECONDS = 3600
 
 
 class PublicError(Exception):
-    """An error that a client may read; the class name is its public ``code``."""
+    """An error for clients; the class name is its public ``code``."""
 
     message: ClassVar[str] = "The request could not be processed."
     retry_after_seconds: int | None = None
@@ -157,7 +157,7 @@ class RecipientOptedOut(PublicError):
 
 
 class GuardTripped(PublicError):
-    """The limit of a guard is reached: ``details`` has the guard and when it has room again."""
+    """The limit of a guard is reached; ``details`` has the guard and when it has room again."""
 
     message = "A guard refused this message."
 
@@ -176,7 +176,7 @@ class IdempotencyKeyReused(PublicError):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A limit on requests: so many in a window of seconds, or, without a window, at once."""
+    """A limit on requests in a window of seconds or, without a window, at once."""
 
     name: str
     requests: int

@@ -24,7 +24,7 @@ _RANDOM_BITS = 48
 class _Mint:
     """Creates increasing ids within this process, unless its clock goes back far.
 
-    The random bits come from the system at each call, so that a forked process repeats none.
+    Random bits come from the system each time, so that a forked process repeats none.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class _Mint:
         return UUID(int=_first_of(milliseconds) | (high << 64) | tail)
 
     def reset_lock(self) -> None:
-        """Replace the lock, which another thread may hold at the moment of a fork."""
+        """Replace the lock, which another thread may hold at a fork."""
         self._lock = threading.Lock()
 
 
@@ -62,10 +62,7 @@ def new_id() -> UUID:
 
 
 def first_id_at(at: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a millisecond, the lower bound of a range of ids.
-
-    Times outside the range of UUIDv7 get its first or last bound.
-    """
+    """Return the smallest UUIDv7 of a millisecond, limited to the range of UUIDv7."""
     return UUID(int=_first_of(min(max((at - _EPOCH) // _MILLISECOND, 0), _LAST_MILLISECOND)))
 
 

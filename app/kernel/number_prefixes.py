@@ -1,8 +1,7 @@
 """Possible prefixes of phone numbers in canonical form.
 
-libphonenumber describes the national numbers of each region by regular expressions. A prefix is
-possible if such an expression can still match with more digits, and libphonenumber does not change
-the resulting number: "+4407" is not, because the 0 is dropped.
+A prefix is possible if a libphonenumber pattern of the region still matches with more digits, and
+formatting does not change the number: "+4407" is not, because the 0 is dropped.
 """
 
 import re
@@ -44,7 +43,7 @@ def problem_of_prefix(text: str) -> str | None:
 
 
 def canonical_prefix(text: str) -> str | None:
-    """Remove a trunk prefix from a prefix; None if the result is unclear.
+    """Remove a trunk prefix; None if the result is unclear.
 
     A trunk prefix alone is refused: "+440" must not become the whole country.
     """
@@ -96,10 +95,10 @@ def _regions(code: int) -> list[PhoneMetadata]:
 
 
 def _patterns(code: int, national: str) -> Iterator[str]:
-    """Yield the patterns that a national number with this beginning may have.
+    """Yield the patterns of national numbers with this beginning.
 
-    The pattern of a whole region includes unused ranges. With the trunk prefix it is too broad,
-    so only the ranges in use count there.
+    With the trunk prefix, the pattern of the whole region is too broad: only the ranges in use
+    count.
     """
     trunk = _trunk_prefix(code)
     for region in _regions(code):
@@ -112,7 +111,7 @@ def _patterns(code: int, national: str) -> Iterator[str]:
 
 
 def _numbers(plus_code: str, national: str, pattern: str) -> Iterator[str]:
-    """Yield some numbers of a pattern with this beginning, spread over its digits."""
+    """Yield some matching numbers with this beginning, spread over its digits."""
     whole, beginning = re.compile(pattern), _beginning(pattern)
     if beginning.fullmatch(national) is None:
         return
@@ -130,7 +129,7 @@ def _numbers(plus_code: str, national: str, pattern: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _beginning(pattern: str) -> re.Pattern[str]:
-    """Return a pattern of all beginnings of the numbers that a pattern matches."""
+    """Return a pattern of all beginnings of matching numbers."""
     return re.compile(
         _DIGIT_IN_PATTERN.sub(
             lambda found: found[0] if found[0][0] == "{" else rf"(?:{found[0]}|\Z)", pattern

@@ -1,7 +1,7 @@
 """Phone numbers: canonical form, region, and whether they can receive SMS.
 
-Source: libphonenumber (package ``phonenumbers``), offline. The region is the number's own, never
-its calling code's: +1 787 is PR, +44 7911 is GG, +7 701 is KZ.
+Source: libphonenumber (package ``phonenumbers``), offline. The region is the number's, not its
+calling code's: +1 787 is PR, +44 7911 is GG, +7 701 is KZ.
 """
 
 import re
@@ -50,10 +50,7 @@ RETIRED_PREFIXES = {52: ("1", "01", "044", "045")}
 
 
 class PhoneNumber(str):
-    """A phone number in canonical form, which is libphonenumber's E.164 format.
-
-    Two values are equal exactly if they are the same subscriber's.
-    """
+    """A phone number in canonical form: libphonenumber's E.164 format."""
 
     __slots__ = ()
 
@@ -65,14 +62,14 @@ class PhoneNumber(str):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Convert an E.164 text to canonical form; None if it is not a phone number."""
+        """Convert an E.164 text, or return None."""
         canonical = _canonical_text(text)
         return None if canonical is None else cls(canonical)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One number as the policy sees it; ``country`` is None if it belongs to none.
+    """One number as the policy sees it; ``country`` may be None.
 
     ``number`` is the text as given; ``canonical`` is None if it is not a phone number.
     """
@@ -86,7 +83,7 @@ class Destination:
 
 
 def is_e164(text: str) -> bool:
-    """Whether a text has the form of an E.164 number, real or not."""
+    """Whether a text has E.164 form; the number may not exist."""
     return E164.fullmatch(text) is not None
 
 
@@ -116,13 +113,13 @@ class _Found:
 
     @property
     def is_real(self) -> bool:
-        """Whether the number is valid: libphonenumber knows a kind of every valid one."""
+        """Every valid number has a kind in libphonenumber."""
         return self.kind is not NumberKind.UNKNOWN
 
 
 @lru_cache(maxsize=4096)
 def _find(text: str) -> _Found | None:
-    """Find the number in a text, also after prefixes that libphonenumber does not remove."""
+    """Also handles prefixes that libphonenumber does not remove."""
     found = _format(text)
     if found is None or found.is_real:
         return found
@@ -131,7 +128,7 @@ def _find(text: str) -> _Found | None:
 
 
 def _format(text: str) -> _Found | None:
-    """Format a number until it is stable: `phonenumbers.parse` drops one trunk prefix at a time."""
+    """Format until stable: `phonenumbers.parse` drops one trunk prefix at a time."""
     while is_e164(text):
         try:
             parsed = phonenumbers.parse(text)
@@ -155,7 +152,7 @@ def _without_prefix(found: _Found) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def resolve(number: str) -> Destination:
-    """Resolve an E.164 number to its region and kind; other texts are not real numbers."""
+    """Resolve an E.164 number to its region and kind."""
     found = _find(number)
     if found is None:
         return Destination(number, False, None, NumberKind.UNKNOWN, False)

@@ -18,7 +18,7 @@ class Problems:
         self._found.setdefault(path, []).append(text)
 
     def catch(self, check: Callable[[], T]) -> T | None:
-        """Return the result of a check; if it fails, add its problems and return None."""
+        """Return the result of a check; if it fails, add its problems."""
         try:
             return check()
         except ValidationFailed as problem:

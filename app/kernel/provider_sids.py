@@ -1,4 +1,4 @@
-"""Canonical form of provider identifiers (SIDs): two capitals and 32 lower-case hex digits.
+"""Canonical form of provider identifiers: two capitals and 32 lower-case hex digits.
 
 Source: Twilio, "What is a String Identifier (SID)?".
 """

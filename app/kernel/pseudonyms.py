@@ -1,7 +1,4 @@
-"""Pseudonyms of phone numbers.
-
-They are keyed, so that the number cannot be found by trying all numbers.
-"""
+"""Keyed pseudonyms of phone numbers: without the key, trying all numbers is useless."""
 
 import hashlib
 import hmac

@@ -1,7 +1,4 @@
-"""Parsing of whole numbers: ASCII digits only.
-
-``int`` also takes signs, spaces, underscores and the digits of every script.
-"""
+"""Parsing of whole numbers: ASCII digits only, unlike ``int``."""
 
 _MOST_DIGITS = 18
 LARGEST_STORED = 2**31 - 1
@@ -9,7 +6,7 @@ LARGEST_PORT = 2**16 - 1
 
 
 def read_whole_number(text: str, least: int = 0, most: int = LARGEST_STORED) -> int | None:
-    """Parse a whole number; None if the text is none, or out of bounds."""
+    """Return None for other texts and numbers out of bounds."""
     if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS:
         return None
     found = int(text)

@@ -92,10 +92,7 @@ def send_sms(token_hash: str, body: SendRequest) -> Answer:
 
 
 def send_or_wait(call: SendCall) -> Sent:
-    """Send a message; if no place is free, the server runs the request again.
-
-    Raises the errors of `SendMessage`, and `RateLimited` also if the request runs again.
-    """
+    """Send a message; if no place is free, the server runs the request again."""
     try:
         return get_service(SendMessage)(call)
     except NoFreePlace as full:

@@ -1,8 +1,8 @@
 """Reads the provider's charges from its lists of sent messages.
 
-Status callbacks contain no price, and the provider sets it some time after the final status. Each
-account is asked soon after a send and again a day later, some hundred messages at a time and only
-if one of our messages has no price.
+Callbacks contain no price, which is set some time after the final status. Each account is asked
+soon after a send and again a day later, some hundred messages at a time and only if a price is
+missing.
 """
 
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ charge_checks = Table(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One reading of a period: its delay, and the length of the period."""
+    """A reading of charges: its delay, and the length of the period."""
 
     name: str
     waits: timedelta
@@ -85,7 +85,7 @@ class CollectCharges:
         return 0
 
     def collect(self, since: datetime) -> int:
-        """Read the charges of all messages since a time; return how many were stored."""
+        """Read the charges since a time; return how many were stored."""
         now, found = self.clock.now(), 0
         for account in self._accounts(now):
             try:
@@ -154,7 +154,7 @@ def store_charges(connection: Connection, account_sid: str, charges: Iterable[Ch
 def _lacks_price(
     connection: Connection, account_sid: str, since: datetime, until: datetime
 ) -> bool:
-    """Whether an accepted message of a period has no price; uses an index by workspace."""
+    """Uses an index by workspace."""
     own = select(workspaces.c.id).where(workspaces.c.account_sid == account_sid)
     columns = messages.c
     query = (

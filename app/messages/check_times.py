@@ -1,8 +1,7 @@
 """The times at which the provider is asked about a message. Pure.
 
-Unsettled submissions: after 60 s, until 15 minutes. Accepted messages: after 15 min, 1 h, 6 h, 24 h
-and 72 h; without delivery receipts they then stay `sent`. A submission without a trace may be sent
-again after 2, 3 and 5 minutes.
+Unsettled: from 60 s to 15 minutes. Accepted: after 15 min, 1 h, 6 h, 24 h and 72 h; without
+receipts they stay `sent`. Resends: after 2, 3 and 5 minutes.
 """
 
 from datetime import datetime, timedelta
@@ -43,21 +42,18 @@ def is_given_up(created_at: datetime, now: datetime) -> bool:
 
 
 def next_unsettled_check(created_at: datetime, now: datetime) -> datetime:
-    """Return the next check of an unsettled submission; the last one is at its end."""
+    """The last check is at the end of the 15 minutes."""
     pause = _OFTEN if now - created_at < _OFTEN_UNTIL else _SELDOM
     return min(now + pause, max(created_at + UNSETTLED_GIVEN_UP, now + _OFTEN))
 
 
 def next_unclear_check(created_at: datetime, now: datetime) -> datetime | None:
-    """Return the next check of an ambiguous match; None after the last one."""
+    """For ambiguous matches; None after the last one."""
     return next_accepted_check(created_at, max(now, created_at + UNSETTLED_GIVEN_UP))
 
 
 def next_unsettled_try(created_at: datetime, now: datetime) -> datetime | None:
-    """Return the next try for an unsettled submission after a failure to ask.
-
-    After two hours the pauses grow: each is a small part of its age, within bounds.
-    """
+    """After a failure to ask; after two hours the pauses grow with the age."""
     age = now - created_at
     if age >= TRIED_UNTIL:
         return None
@@ -86,10 +82,10 @@ def may_resend(
 
 
 def next_accepted_check(created_at: datetime, now: datetime) -> datetime | None:
-    """Return the next check of an accepted message; None after the last one."""
+    """Return None after the last one."""
     return next((created_at + age for age in ACCEPTED_CHECKS if created_at + age > now), None)
 
 
 def next_try(created_at: datetime, now: datetime) -> datetime | None:
-    """Return the next try for an accepted message after a failure to ask, or None."""
+    """After a failure to ask; None after the last one."""
     return now + _TRY_AGAIN if now - created_at < TRIED_UNTIL else None

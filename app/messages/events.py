@@ -1,4 +1,4 @@
-"""SQL of message events that do not come from a delivery report."""
+"""SQL of message events without a delivery report."""
 
 from datetime import datetime
 from uuid import UUID
@@ -35,7 +35,7 @@ def add_event_of_message(
 
 
 def note_unclear(connection: Connection, message_id: UUID, now: datetime) -> bool:
-    """Record once that the provider's candidates are ambiguous; the message stays pending."""
+    """Record once that matches are ambiguous; the message stays pending."""
     of_message = (
         message_events.c.message_id == message_id,
         message_events.c.reason == Reason.UNCLEAR.value,

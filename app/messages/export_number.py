@@ -1,7 +1,7 @@
-"""All stored data about one number, to answer a request of that person.
+"""All stored data about one number.
 
-Pseudonymised rows are found by the number's pseudonym. Refusals contain masked numbers only, which
-do not identify a person, so they are left out.
+Pseudonymised rows are found by the pseudonym. Refusals have masked numbers, which do not identify a
+person, so they are left out.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ HOLDS_NUMBER: Mapping[Table, tuple[str, ...]] = {
 def export_number(
     connection: Connection, number: PhoneNumber, pseudonym: str, now: datetime
 ) -> dict[str, Any]:
-    """Return the rows about a number by table, and its rules in policy histories."""
+    """Return the rows by table, and rules in policy histories."""
     held: dict[str, list[dict[str, Any]]] = {}
     for table, names in HOLDS_NUMBER.items():
         is_about = or_(*(table.c[name].in_([number, pseudonym]) for name in names))

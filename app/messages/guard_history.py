@@ -107,7 +107,7 @@ class GuardHistory:
     def ended(
         self, connection: Connection, since: datetime, judged_until: datetime
     ) -> Iterable[EndedMessages]:
-        """Sum up the finished messages of all workspaces since a time, by number."""
+        """Sum up finished messages of all workspaces, by number."""
         columns, events = messages.c, message_events.c
         keys = (columns.workspace_id, columns.to_number, func.coalesce(columns.country, ""))
         is_delivered = events.status == Status.DELIVERED.value
@@ -136,7 +136,7 @@ class GuardHistory:
         period: Period,
         counts: DeliverySign,
     ) -> Share:
-        """Count the finished and the delivered messages to a range or country in a period."""
+        """Count finished and delivered messages to a range or country."""
         columns = messages.c
         since, until = period
         delivered = columns.delivered_at < until

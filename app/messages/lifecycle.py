@@ -1,6 +1,7 @@
-"""The lifecycle of a message: the permitted transitions between statuses. Pure and total.
+"""The lifecycle of a message: transitions between statuses. Pure and total.
 
-pending 0 < sent 1 < delivered, undelivered, failed 2; a status only moves upward.
+pending 0 < sent 1 < delivered, undelivered, failed 2; a status only moves upward. Source: Twilio,
+Message resource.
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The effect of a report on a message with a given status.
+    """The effect of a report.
 
-    ``adds_effects``: times, segments and error code fill fields that are null.
+    ``adds_effects``: times, segments and error code fill nulls.
     """
 
     applied: bool

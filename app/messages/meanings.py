@@ -124,5 +124,5 @@ LISTED_CODES = (
 
 
 def refusal_meaning(code: str) -> str | None:
-    """Return the meaning of a public code; None if it is not a refusal of a send."""
+    """Return None if the code is not a refusal of a send."""
     return _REFUSALS.get(code)

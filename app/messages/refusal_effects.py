@@ -1,4 +1,4 @@
-"""Effects of a provider refusal on later sends: an opt-out, or a blocked country."""
+"""Effects of a provider refusal on later sends."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,7 @@ def record_refusal_effects(
     """Store an opt-out or a closed country; a repeat changes nothing.
 
     ``known_at`` is the creation time of the refused message: a later keyword of the recipient
-    takes precedence.
+    wins.
     """
     if kind is RefusalKind.RECIPIENT_OPTED_OUT:
         opt_out = OptOut(

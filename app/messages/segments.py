@@ -1,7 +1,7 @@
 """The number of SMS segments of a text. Pure.
 
-Source: 3GPP TS 23.038 (GSM 7-bit alphabet) and TS 23.040 (concatenation: 153 septets or 67 UTF-16
-units per segment). A character of two units is never split.
+Source: 3GPP TS 23.038 (GSM 7-bit alphabet) and TS 23.040 (153 septets or 67 UTF-16 units per
+concatenated segment). A character of two units is never split.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""The states of a submission, and which of them make it a message. Pure.
+"""The states of a submission. Pure.
 
-A submission is written before the provider is called. It is a visible message if the provider
-accepted it or may have; a definite refusal never becomes one.
+A submission is written before the provider is called. It becomes visible as a message if the
+provider accepted it or may have; never after a definite refusal.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ class Submission(StrEnum):
 
 
 class SidSource(StrEnum):
-    """The source of a message's SID; only one from a list is a guess."""
+    """Only a SID from a list is a guess."""
 
     ANSWER = "answer"
     CALLBACK = "callback"
@@ -36,7 +36,7 @@ MAY_HAVE_REACHED_PROVIDER = (*ALWAYS_VISIBLE, Submission.OPEN)
 
 
 def open_is_visible_before(now: datetime) -> datetime:
-    """Return the creation time before which an open submission counts as unconfirmed.
+    """An open submission created before this time counts as unconfirmed.
 
     Its process is gone, or its outcome could not be written.
     """

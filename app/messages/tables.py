@@ -1,8 +1,8 @@
 """Tables of submissions and messages, their events, and idempotency keys.
 
-A submission and its message are one row: `submission` is the state of the provider call (see
-app.messages.submission). On PostgreSQL, messages and events are partitioned by ranges of ids, which
-are ranges of times (see app.messages.retention.partitions).
+A submission and its message are one row (see app.messages.submission). On PostgreSQL, messages and
+events are partitioned by ranges of ids, which are ranges of times (see
+app.messages.retention.partitions).
 """
 
 from sqlalchemy import (

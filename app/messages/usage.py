@@ -58,7 +58,7 @@ class UsageFilter:
 
 @dataclass(slots=True)
 class Usage:
-    """The sums of one group in one currency ('' without one). Amounts are in millionths."""
+    """The sums of one group in one currency. Amounts are in millionths."""
 
     group: tuple[Any, ...]
     currency: str
@@ -151,14 +151,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """The spend of a workspace by currency, and the savings by its refusals."""
+    """Spend by currency, and savings by refusals."""
 
     spent: Sequence[str]
     saved: Sequence[Saved]
 
 
 def load_spend(connection: Connection, workspace_id: UUID, first: date) -> Spend:
-    """Sum up the cost of messages, and the savings by reason, since a day (UTC)."""
+    """Sum up costs, and savings by reason, since a day (UTC)."""
     sent, refused = message_counts.c, refusal_counts.c
     costs = (
         select(literal("").label("code"), sent.currency, func.count(), func.sum(sent.cost))
@@ -179,7 +179,7 @@ def load_spend(connection: Connection, workspace_id: UUID, first: date) -> Spend
 
 
 def position_of(row: Usage) -> str:
-    """Return the sort key of a row: the newest day first, then the other columns."""
+    """Return the sort key: the newest day first."""
     days = [date.max - value for value in row.group if isinstance(value, date)]
     others = [str(value) for value in row.group if not isinstance(value, date)]
     return " ".join([*(f"{one.days:07d}" for one in days), *others, row.currency])

@@ -47,10 +47,7 @@ class UsageQuery:
     page_token: str | None
 
     def filter(self, today: date) -> UsageFilter:
-        """Return the wanted days, by default the last thirty.
-
-        Raises `ValidationFailed` if they end before they begin, or are too many.
-        """
+        """Return the days, by default the last thirty; raises `ValidationFailed`."""
         last = self.last or today
         first = self.first or last - timedelta(days=_DAYS - 1)
         if first > last:
@@ -185,7 +182,7 @@ class UsagePage(Schema):
 
 @routes.add("GET", "/v1/usage", VIEWER, {200: (UsagePage, _CSV)}, query=UsageQuerySchema)
 def get_usage(principal: Principal, query: UsageQuery) -> Answer:
-    """Show sent and refused messages and their cost, by day, country, use case and access key."""
+    """Show messages, refusals and cost by day, country, use case and access key."""
     wanted = query.filter(get_service(Clock).now().date())
     with get_service(Database).reading() as connection:
         report = load_usage(connection, principal, wanted)

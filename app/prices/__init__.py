@@ -1,1 +1,1 @@
-"""Prices: the table, its import, its refresh from the provider, and the estimate."""
+"""Prices: table, import, refresh from the provider, estimate."""

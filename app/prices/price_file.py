@@ -31,7 +31,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """One row as given: ``mccmnc`` is empty for the whole country, ``price`` is a decimal."""
+    """``mccmnc`` is empty for the whole country, ``price`` is a decimal."""
 
     country: str
     mccmnc: str
@@ -67,14 +67,14 @@ class WrongPrices(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PriceFile:
-    """The good rows of a file by line, and the problems of the others."""
+    """The good rows by line, and the problems of the others."""
 
     rows: tuple[tuple[int, PriceRow], ...]
     problems: tuple[Problem, ...]
 
 
 def read_prices(text: str) -> PriceFile:
-    """Parse a file; raises `WrongPrices` if it has another header, or is not CSV."""
+    """Raises `WrongPrices` for another header, or if the file is not CSV."""
     lines = _lines(text)
     number, header = next(lines, (1, []))
     if tuple(cell.strip() for cell in header) != HEADER:

@@ -1,6 +1,6 @@
 """The estimated price of a message. Pure.
 
-Amounts are whole millionths of the currency: their sums are exact on every database.
+Amounts are whole millionths of the currency, so that sums are exact.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of one segment from a day (UTC) on; no network means the whole country."""
+    """The price of one segment from a day (UTC) on; without network for the whole country."""
 
     country: str
     mccmnc: str | None
@@ -56,8 +56,8 @@ class PriceTable:
 class DayPrices:
     """The price of one segment to each country on one day.
 
-    A country has its price without network, else the dearest of its networks. ``others``, the
-    dearest price of all, applies to countries without any price; None if there are no prices.
+    A country has its price without network, else its dearest network's. ``others``, the dearest
+    of all, applies to other countries; None without prices.
     """
 
     day: date
@@ -66,7 +66,6 @@ class DayPrices:
     others: int | None
 
     def estimate(self, country: str | None, segments: int) -> Estimate | None:
-        """Return the price of a message, or None without any prices."""
         if self.others is None or self.currency is None:
             return None
         of_segment = self.of_country.get(country or "", self.others)
@@ -76,7 +75,7 @@ class DayPrices:
 def estimate_price(
     table: PriceTable, country: str | None, segments: int, at: datetime
 ) -> Estimate | None:
-    """Return the price of a message sent at a time, or None without any prices."""
+    """Return None without prices."""
     return table.on(day_of(at)).estimate(country, segments)
 
 
@@ -90,7 +89,7 @@ def to_millionths(amount: Decimal) -> int:
 
 
 def amount_text(millionths: int) -> str:
-    """Format an amount as a decimal with at least four decimal places."""
+    """Format an amount with at least four decimal places."""
     sign = "-" if millionths < 0 else ""
     units, parts = divmod(abs(millionths), MILLION)
     digits = f"{parts:06d}".rstrip("0").ljust(_DECIMALS, "0")

@@ -11,7 +11,7 @@ from app.providers.port import CountryPrices, PriceSource, ProviderAccount
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The rows to store, and the countries without a price at the provider."""
+    """The rows to store, and the countries without a price."""
 
     rows: Sequence[PriceRow]
     without_price: Sequence[str]

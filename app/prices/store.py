@@ -26,7 +26,7 @@ class StoredPrices:
 
 
 def load_prices(connection: Connection) -> StoredPrices:
-    """Load every row, by country, network and day; the whole country comes first."""
+    """Load every row; the whole country comes first."""
     listed = connection.execute(select(price_lists)).one_or_none()
     if listed is None:
         return StoredPrices(None, ())
@@ -45,10 +45,10 @@ def has_prices(connection: Connection) -> bool:
 def import_prices(
     connection: Connection, file: PriceFile, now: datetime, *, replace: bool = False
 ) -> int:
-    """Store the rows of a file, all or none, and return their number.
+    """Store all rows of a file or none; return their number.
 
-    A row replaces the one with the same country, network and day; with ``replace`` the file
-    replaces the whole table. Raises `WrongPrices` with every wrong row.
+    A row replaces the one with the same country, network and day; ``replace`` replaces the
+    whole table. Raises `WrongPrices`.
     """
     _lock(connection, now)
     stored = load_prices(connection)
@@ -71,7 +71,7 @@ def import_prices(
 
 
 def _lock(connection: Connection, now: datetime) -> None:
-    """Create the list's row if it is missing, and lock it against other imports."""
+    """Serialize imports by the list's row, created if missing."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     first = dialect.insert(price_lists).values(id=_ONLY, revision=0, currency="", updated_at=now)
     connection.execute(first.on_conflict_do_nothing())
@@ -107,11 +107,10 @@ def load_price_table(connection: Connection) -> PriceTable:
 
 
 class PriceBook:
-    """The prices that a process holds, by their revision.
+    """The prices held by a process, by their revision.
 
-    The statement that decides about a send reads the revision (`PRICE_REVISION`), so a change
-    of prices is in force for the next send on every process, and unchanged prices cost no
-    query.
+    The statement of a send reads the revision (`PRICE_REVISION`), so changed prices apply to
+    the next send, and unchanged ones cost no query.
     """
 
     def __init__(self) -> None:

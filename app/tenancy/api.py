@@ -135,7 +135,7 @@ def _check_token(token: str) -> None:
 
 
 class AccountBody(StrictSchema):
-    """``twilio`` of a new workspace; tokens are stored encrypted and never shown."""
+    """``twilio`` of a new workspace; tokens are never shown."""
 
     account_sid = sid("AC")
     auth_token = Text(validate=_check_token)

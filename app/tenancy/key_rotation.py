@@ -17,7 +17,7 @@ from app.webhooks.tables import webhook_endpoints
 
 @dataclass(frozen=True, slots=True)
 class Reencrypted:
-    """The number of re-encrypted values, and of those that already used the first key."""
+    """The numbers of re-encrypted and of current values."""
 
     changed: int
     current: int
@@ -34,10 +34,10 @@ def reencrypt_rows(
     encrypted: tuple[Column[Any], ...],
     owner_of: Callable[[Any], str],
 ) -> Reencrypted:
-    """Re-encrypt the values that an older key encrypted; an interrupted run can be repeated.
+    """Re-encrypt the values of older keys; an interrupted run can be repeated.
 
     ``encrypted`` are nullable columns of one table; ``owner_of`` names a row by its primary
-    key. Raises `DecryptionError` if no key decrypts a value; earlier rows are done.
+    key. Raises `DecryptionError`; earlier rows are done.
     """
     table: Table = encrypted[0].table
     (key,) = table.primary_key.columns

@@ -1,4 +1,4 @@
-"""Creates and changes workspaces; a new auth token is proven before the transaction."""
+"""Creates and changes workspaces; new auth tokens are proven before the transaction."""
 
 import threading
 from collections.abc import Mapping
@@ -28,10 +28,7 @@ _PROOFS_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class ManageWorkspaces:
-    """The operations of ``/v1/workspaces`` and of the console.
-
-    They raise `ProviderUnavailable` if the provider could not be asked about the token.
-    """
+    """Raises `ProviderUnavailable` if a token could not be proven."""
 
     database: Database
     cipher: Cipher

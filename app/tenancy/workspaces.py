@@ -40,9 +40,9 @@ from app.tenancy.read import is_taken, load_parents, require_own_workspace
 def forget_unused_account(
     connection: Connection, account_sid: str | None, workspace_id: UUID, actor: Actor, now: datetime
 ) -> None:
-    """Delete an account that a workspace has left, unless another workspace uses it.
+    """Delete an account that a workspace has left, unless another one uses it.
 
-    The organization must be locked: see `app.access.store.lock_organization`.
+    The organization must be locked (`app.access.store.lock_organization`).
     """
     if account_sid is None or is_account_used(connection, account_sid):
         return
@@ -58,7 +58,7 @@ WORKSPACE_NAME_TAKEN = "Is the name of another workspace of this organization."
 
 @dataclass(frozen=True, slots=True)
 class NewWorkspace:
-    """A workspace to create; with a parent it inherits unless ``inherits`` is False."""
+    """With a parent it inherits unless ``inherits`` is False."""
 
     name: str
     home_country: str
@@ -91,11 +91,7 @@ def create_workspace(
     actor: Actor,
     now: datetime,
 ) -> AnyRow:
-    """Create a workspace of the principal's organization.
-
-    Raises `Forbidden` if the principal belongs to one workspace, `ValidationFailed` for a wrong
-    name, parent, home country or provider account.
-    """
+    """Raises `Forbidden` (key of one workspace) or `ValidationFailed`."""
     lock_organization(connection, principal.organization_id)
     account = check_new_workspace(connection, cipher, principal, wanted, lock=True)
     if account is not None:
@@ -191,10 +187,9 @@ def change_workspace(
     now: datetime,
     forget: bool = True,
 ) -> AnyRow:
-    """Change the named fields; ``twilio`` None unlinks the account.
+    """Change the given fields; ``twilio`` None unlinks the account.
 
-    Raises `NotFound`, and `ValidationFailed` for a taken name or a provider account that may
-    not be used.
+    Raises `NotFound` or `ValidationFailed`.
     """
     lock_organization(connection, principal.organization_id)
     row = require_own_workspace(connection, principal, workspace_id)

@@ -53,14 +53,14 @@ def list_use_cases(principal: Principal, query: UseCaseFilter) -> Json:
 
 @routes.add("GET", PATH + "/{use_case_id}", VIEWER, {200: UseCaseView}, errors=(e.UseCaseNotFound,))
 def get_use_case(principal: Principal, use_case_id: UUID) -> Json:
-    """Fetch one use case."""
+    """Show one use case."""
     with get_service(Database).reading() as connection:
         return render_use_case(require_use_case(connection, principal, use_case_id))
 
 
 @routes.add("POST", PATH, ADMIN, {201: UseCaseView}, body=UseCaseBody)
 def post_use_case(principal: Principal, body: NewUseCase) -> Json:
-    """Make a use case with an empty sender pool."""
+    """Create a use case with an empty sender pool."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         made = create_use_case(connection, principal, body, actor=actor, now=now)
@@ -132,7 +132,7 @@ def list_senders(principal: Principal, use_case_id: UUID, query: SenderFilter) -
 
 @routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=(e.UseCaseNotFound,))
 def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Json:
-    """Put a sender into the pool of a use case."""
+    """Add a sender to the pool of a use case."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = add_sender(connection, principal, use_case_id, body, actor=actor, now=now)
@@ -143,7 +143,7 @@ def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Jso
     "DELETE", SENDERS + "/{sender_id}", ADMIN, {204: None}, errors=(e.UseCaseNotFound, e.NotFound)
 )
 def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> None:
-    """Take a sender out of the pool of a use case."""
+    """Remove a sender from the pool of a use case."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)

@@ -1,7 +1,7 @@
 """STOP and START of recipients, and their effect on the opt-out lists.
 
-A keyword sent to a sender of a use case applies to that use case; otherwise to every workspace of
-the account. START removes opt-outs by keyword or provider, never those that an owner entered.
+A keyword to a sender of a use case applies to that use case, otherwise to every workspace of the
+account. START removes opt-outs by keyword or provider, never an owner's.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class RecordConsent:
 def record_consent(connection: Connection, consent: Consent, now: datetime) -> int:
     """Apply a keyword to its opt-out lists; return how many changed.
 
-    A message counts once by its SID, and an older keyword never overrides a newer one.
+    A message counts once, and an older keyword never overrides a newer one.
     """
     wants = consent.wants_messages
     if consent.message_sid is not None and not count_keyword(

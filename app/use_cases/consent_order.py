@@ -1,7 +1,7 @@
 """SQL of the order of recipients' keywords and the provider's refusals.
 
-The newest fact of a scope and a number is one row. Writing it locks it until the commit, so that
-the opt-out list changes in the order of the facts.
+The newest fact of a scope and a number is one row, locked until the commit, so that the opt-out
+list changes in the order of the facts.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ CONSENTS_KEPT = timedelta(days=30)
 def count_keyword(
     connection: Connection, account_sid: str, message_sid: str, content: str, now: datetime
 ) -> bool:
-    """Record a keyword message; False if it was counted before, with the same content."""
+    """Record a keyword message; False if it was counted before."""
     statement = (
         _dialect(connection)
         .insert(keyword_messages)
@@ -39,14 +39,14 @@ def count_keyword(
 
 
 def note_wish(connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime) -> bool:
-    """Record a keyword, or an owner's removal of an entry; False if a newer one is known."""
+    """Record a keyword, or an owner's removal; False if a newer one is known."""
     return _note(connection, opt_out, wants_messages, at, at_ties=True)
 
 
 def note_refusal(
     connection: Connection, opt_out: OptOut, known_at: datetime, now: datetime
 ) -> bool:
-    """Record the provider's refusal of a recipient; False if a newer fact may be known.
+    """Record the provider's refusal; False if a newer fact may be known.
 
     A keyword without a use case counts for the whole workspace.
     """

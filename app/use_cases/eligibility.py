@@ -1,4 +1,4 @@
-"""Whether a use case may send: its preconditions in the order of the checks. Pure."""
+"""The preconditions of a use case, in the order of the checks. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class SenderType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state that decides whether a use case may send; statuses as in Twilio."""
+    """The state behind the preconditions; statuses as in Twilio."""
 
     active: bool
     brand_status: str | None

@@ -1,6 +1,6 @@
-"""Management of use cases: each change in the caller's transaction, with its audit event.
+"""Management of use cases, in the caller's transaction, with audit events.
 
-Operations on a use case raise `UseCaseNotFound` if it is absent, deleted or another tenant's.
+Raises `UseCaseNotFound` if a use case is absent, deleted or another tenant's.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _REGISTRATIONS = ("brand", "campaign")
 
 @dataclass(frozen=True, slots=True)
 class NewUseCase:
-    """A use case to create; ``allowed_destinations`` None means those of its workspace."""
+    """``allowed_destinations`` None means those of its workspace."""
 
     name: str
     messaging_service_sid: str
@@ -48,10 +48,7 @@ class NewUseCase:
 def create_use_case(
     connection: Connection, principal: Principal, wanted: NewUseCase, *, actor: Actor, now: datetime
 ) -> StoredUseCase:
-    """Create a use case with an empty sender pool.
-
-    Raises `ValidationFailed` for an unknown workspace, a taken name or a denied destination.
-    """
+    """Create a use case with an empty sender pool; raises `ValidationFailed`."""
     lock_organization(connection, principal.organization_id)
     problems = Problems()
     workspace_id = problems.catch(
@@ -80,10 +77,7 @@ def change_use_case(
     actor: Actor,
     now: datetime,
 ) -> StoredUseCase:
-    """Change the named fields of `NewUseCase`, except the workspace.
-
-    Raises `ValidationFailed` for a taken name or a denied destination.
-    """
+    """Change the given fields, except the workspace; raises `ValidationFailed`."""
     lock_organization(connection, principal.organization_id)
     row = require_use_case(connection, principal, use_case_id).row
     problems = Problems()

@@ -1,4 +1,4 @@
-"""Adding and removing opt-outs by hand, with audit events that omit the number."""
+"""Adding and removing opt-outs by hand; audit events omit the number."""
 
 from datetime import datetime
 from uuid import UUID
@@ -25,10 +25,7 @@ from app.use_cases.read import load_use_case
 def enter_opt_out(
     connection: Connection, principal: Principal, wanted: NewOptOut, *, actor: Actor, now: datetime
 ) -> AnyRow:
-    """Add a number to the list; an existing entry becomes the owner's.
-
-    Raises `ValidationFailed` for an unknown workspace or use case.
-    """
+    """Add a number; an existing entry becomes the owner's. Raises `ValidationFailed`."""
     workspace_id = _scope(connection, principal, wanted)
     opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
     added = add_opt_out(connection, opt_out, now)

@@ -27,7 +27,7 @@ class OptOutSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """An opt-out; without a use case it applies to the whole workspace."""
+    """Without a use case it applies to the whole workspace."""
 
     workspace_id: UUID
     use_case_id: UUID | None
@@ -58,10 +58,10 @@ WHOLE = text("use_case_id IS NULL")
 
 
 def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID | None:
-    """Add a number to the list; return None if it is listed already.
+    """Add a number; return None if it is listed already.
 
-    An owner's entry replaces the recipient's or the provider's, so that START no longer removes
-    it. An existing entry stays locked.
+    An owner's entry replaces others, so that START no longer removes it. An existing entry
+    stays locked.
     """
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     scoped = opt_out.use_case_id is not None

@@ -33,7 +33,7 @@ def list_opt_outs(principal: Principal, query: OptOutFilter) -> Json:
 
 @routes.add("POST", "/v1/opt-outs", ADMIN, {201: OptOutView}, body=OptOutBody)
 def create_opt_out(principal: Principal, body: NewOptOut) -> Json:
-    """Put a number on the opt-out list; the same number twice is one row."""
+    """Add a number to the opt-out list; an existing entry is kept once."""
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = enter_opt_out(connection, principal, body, actor=actor_of(principal), now=now)
@@ -42,7 +42,7 @@ def create_opt_out(principal: Principal, body: NewOptOut) -> Json:
 
 @routes.add("DELETE", "/v1/opt-outs/{opt_out_id}", ADMIN, {204: None}, errors=(e.NotFound,))
 def delete_opt_out(principal: Principal, opt_out_id: UUID) -> None:
-    """Take a number off the opt-out list."""
+    """Remove a number from the opt-out list."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         lift_opt_out(connection, principal, opt_out_id, actor=actor, now=now)

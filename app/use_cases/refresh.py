@@ -1,4 +1,4 @@
-"""Reads brand and campaign states from the provider; unknown answers change nothing."""
+"""Reads brand and campaign states; unclear answers change nothing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from app.use_cases.tables import use_cases
 
 @dataclass(frozen=True, slots=True)
 class RefreshedUseCase:
-    """The result for one use case; ``problem`` is set if a state could not be read."""
+    """``problem`` is set if a state could not be read."""
 
     use_case_id: UUID
     name: str
@@ -38,7 +38,7 @@ class RefreshRegistrations:
     def __call__(
         self, actor: Actor, workspace_id: UUID | None = None, use_case_id: UUID | None = None
     ) -> list[RefreshedUseCase]:
-        """Ask for every use case with a brand or a campaign, without holding a connection."""
+        """Refresh every use case with a brand or a campaign, holding no connection."""
         with self.database.reading() as connection:
             rows = connection.execute(_registered(workspace_id, use_case_id)).all()
         return [self._refresh(row, actor) for row in rows]

@@ -1,11 +1,11 @@
-"""A brand or campaign of a use case, and the effect of changing it on its status. Pure."""
+"""A brand or campaign of a use case, and its status. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A brand or campaign; without a status, the stored one of the same SID stays."""
+    """Without a status, the stored one of the same SID stays."""
 
     sid: str
     status: str | None = None

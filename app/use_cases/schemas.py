@@ -36,7 +36,7 @@ class SenderView(Schema):
 
 
 class RegistrationView(Schema):
-    """A brand or campaign as last read from the provider, with the provider's status."""
+    """A brand or campaign as last read, with the provider's status."""
 
     sid = fields.String(required=True, metadata={"example": "BN" + "0" * 32})
     status = fields.String(required=True, allow_none=True, metadata={"example": "APPROVED"})
@@ -66,7 +66,7 @@ class UseCaseView(Schema):
 
 
 class BrandBody(StrictSchema):
-    """``brand`` of a use case; without a status, the stored one of the same SID stays."""
+    """Without a status, the stored one of the same SID stays."""
 
     makes = Registration
     sid = sid("BN")
@@ -74,7 +74,7 @@ class BrandBody(StrictSchema):
 
 
 class CampaignBody(BrandBody):
-    """``campaign`` of a use case; without a status, the stored one of the same SID stays."""
+    """Without a status, the stored one of the same SID stays."""
 
     sid = sid("(QE|CM)")
     status = status()

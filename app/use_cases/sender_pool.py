@@ -1,6 +1,6 @@
-"""Management of sender pools, each change with its audit event.
+"""Management of sender pools, with audit events.
 
-Every function raises `UseCaseNotFound` if the use case is absent, deleted or another tenant's.
+Raises `UseCaseNotFound` if the use case is absent, deleted or another tenant's.
 """
 
 from dataclasses import dataclass
@@ -84,12 +84,7 @@ def change_sender(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Change the type of the sender that has this number.
-
-    Raises:
-        UseCaseNotFound: the use case is absent, deleted or another tenant's.
-        NotFound: its pool has no such sender.
-    """
+    """Change the type of the sender with this number; raises `NotFound`."""
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
     row = next((known for known in use_case.senders if known.number == wanted.number), None)

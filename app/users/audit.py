@@ -33,8 +33,8 @@ def record_failed_sign_in(
 ) -> None:
     """Write the audit event of a failed sign-in, with address and request id.
 
-    It belongs to the organization of the account. An attempt for an unknown account belongs to
-    the only organization; if there are several, no event is written.
+    For an unknown account it belongs to the only organization; if there are several, none is
+    written.
     """
     places: list[tuple[UUID, str | None]] = [(user.organization_id, str(user.id)) for user in users]
     if not users:

@@ -1,4 +1,4 @@
-"""The origin of a sign-in attempt, and the limits that it counts against."""
+"""The origin of a sign-in attempt, and its limits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ _SYSTEMS = {
 
 
 def device_of(user_agent: str) -> str | None:
-    """Name the browser and the system of a User-Agent header; None if neither is known."""
+    """Return browser and system of a User-Agent header, or None."""
     browser, system = (
         next((name for mark, name in names.items() if mark in user_agent), None)
         for names in (_BROWSERS, _SYSTEMS)
@@ -43,7 +43,7 @@ def device_of(user_agent: str) -> str | None:
 class Caller:
     """A browser at an address.
 
-    ``group`` is the address, or the IPv6 network of one subscriber.
+    ``group`` is the part of the address that one subscriber cannot change.
     """
 
     address: str

@@ -53,7 +53,7 @@ class CurrentUser:
 
     @property
     def role(self) -> Role:
-        """The role in the shown workspace, or in the organization if none is shown."""
+        """The role in the shown workspace, or else in the organization."""
         return (
             self.workspace_access.role if self.workspace_access else self.reach.everywhere
         ) or Role.VIEWER
@@ -67,9 +67,9 @@ class CurrentUser:
 
     @property
     def principal(self) -> Principal:
-        """The principal for the shown workspace, or for the organization if none is shown.
+        """The principal for the shown workspace, or else for the organization.
 
-        Raises `NotFound` without a workspace and a role in the organization.
+        Raises `NotFound` without both.
         """
         if self.workspace_access is not None:
             return self._principal(self.workspace_access.workspace_id, self.workspace_access.role)

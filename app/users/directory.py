@@ -24,7 +24,7 @@ class UserFilter:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A role in one workspace; in all of them if ``workspace_id`` is None."""
+    """A role in one workspace; in all if ``workspace_id`` is None."""
 
     workspace_id: UUID | None
     workspace_name: str | None

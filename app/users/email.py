@@ -9,7 +9,7 @@ _SPACE = " \t"
 def normal_email(email: str) -> str:
     """Strip spaces, and lower-case an ASCII address.
 
-    Other addresses keep their case, so that two different ones never become equal.
+    Other addresses keep their case, so that different ones stay different.
     """
     text = email.strip(_SPACE)
     return text.lower() if text.isascii() else text

@@ -24,7 +24,7 @@ from app.users.tables import recovery_codes, sessions
 def use_code(
     connection: Connection, cipher: Cipher, user: AnyRow, code: str, now: datetime
 ) -> str | None:
-    """Use up a code of a user's second factor; return its kind, or None if it is wrong."""
+    """Use up a code; return its kind, or None if it is wrong."""
     if user.totp_secret is None:
         return None
     secret = cipher.decrypt(totp_owner(user.id), user.totp_secret)
@@ -43,7 +43,7 @@ def use_code(
 
 
 def replace_recovery_codes(connection: Connection, user_id: UUID, now: datetime) -> list[str]:
-    """Create recovery codes in place of the old ones. Only hashes are stored."""
+    """Only hashes are stored."""
     drop_recovery_codes(connection, user_id)
     codes = [mint_recovery_code() for _ in range(RECOVERY_CODES)]
     rows = [
@@ -81,7 +81,7 @@ def put_pending_secret(
 def load_pending_secret(
     connection: Connection, cipher: Cipher, session_id: UUID, now: datetime
 ) -> str | None:
-    """Load the secret that a session is setting up, unless it has expired."""
+    """Returns None if it has expired."""
     columns = sessions.c
     row = connection.execute(
         select(columns.pending_totp_secret, columns.pending_totp_at).where(columns.id == session_id)

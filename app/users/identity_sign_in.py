@@ -1,7 +1,7 @@
 """Sign-in at an identity provider.
 
-The first sign-in pins the account to issuer and subject. From then on its e-mail address at the
-provider does not matter: another person who gets that address does not get the account.
+The first sign-in pins the account to issuer and subject, so that a later owner of the e-mail
+address does not get the account.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person at an identity provider; ``email`` only if the provider has verified it."""
+    """A person at an identity provider; ``email`` only if verified there."""
 
     issuer: str
     subject: str
@@ -44,9 +44,8 @@ class IdentitySignIn:
     ) -> SignedIn:
         """Sign in an identified person; the provider checks second factors.
 
-        Raises `SignInRefused` without an enabled account; `SeveralAccounts` if accounts in
-        several organizations match and none is named; `RateLimited` after too many failed
-        attempts.
+        Raises `SignInRefused` (no enabled account), `SeveralAccounts` (several
+        organizations, none named), `RateLimited`.
         """
         now = self.sign_in.clock.now()
         with self.sign_in.database.reading() as connection:
@@ -76,10 +75,9 @@ class IdentitySignIn:
     def refuse(
         self, email: str | None, why: str, caller: Caller, users: Sequence[AnyRow] = ()
     ) -> NoReturn:
-        """Count a failed attempt and record it in the audit log.
+        """Count and audit a failed attempt; always raises.
 
-        Always raises: `SignInRefused`, or `RateLimited` after too many attempts, which are
-        no longer recorded.
+        Raises `SignInRefused`, or `RateLimited` without an audit event.
         """
         self.sign_in.attempts.begin(caller.from_address)
         _log.warning("sign_in_failed", why=why, address=caller.address)
@@ -93,7 +91,7 @@ class IdentitySignIn:
 def _load(connection: Connection, identity: Identity) -> tuple[list[AnyRow], list[AnyRow]]:
     """Load the accounts pinned to an identity, and the unpinned ones of its address.
 
-    In an organization with a pinned account, no other account matches.
+    A pinned account excludes others of its organization.
     """
     found = []
     if identity.email is not None and mistake_in_email(identity.email) is None:

@@ -1,7 +1,7 @@
 """A signed cookie that marks a browser in which a user has signed in before.
 
-It grants no access. It only gives the browser its own limit for wrong passwords, so that attempts
-of others cannot lock the user out.
+It grants no access, only a separate limit for wrong passwords, so that others cannot lock the user
+out.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _ID_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class KnownBrowser:
-    """A browser, and when each of its users last signed in with it."""
+    """A browser with the last sign-in of each user."""
 
     browser_id: str
     signed_in_at: Mapping[UUID, datetime]
@@ -49,7 +49,7 @@ class KnownBrowserCookie:
     secret: str = field(repr=False)
 
     def read(self, cookie: str | None) -> KnownBrowser:
-        """Return the browser of a cookie; a new browser if the cookie is invalid."""
+        """An invalid cookie gives a new browser."""
         try:
             found: Any = self._serializer().loads(cookie or "")
             users = {UUID(user_id): from_unix_time(at) for user_id, at in found["users"].items()}

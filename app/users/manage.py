@@ -45,7 +45,7 @@ def check_roles(
     roles: Mapping[UUID | None, Role],
     problems: Problems,
 ) -> str:
-    """Add the problems of roles by workspace; return the roles as text for the audit log."""
+    """Add problems of roles; return the roles as text for the audit log."""
     wanted = [workspace_id for workspace_id in roles if workspace_id is not None]
     names = load_workspace_names(connection, organization_id, wanted) if wanted else {}
     if not roles:
@@ -79,9 +79,9 @@ def check_is_another(actor: Actor, user_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to create; ``roles`` by workspace, with None for the organization.
+    """A user to create; ``roles`` by workspace, None for the organization.
 
-    Without a password, the user can only sign in at the identity provider.
+    Without a password: sign-in at the identity provider only.
     """
 
     organization_id: UUID
@@ -92,11 +92,7 @@ class NewUser:
 
 
 def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetime) -> UUID:
-    """Create a user.
-
-    Raises `ValidationFailed` with every problem: a wrong or taken address, a wrong name, a weak
-    password, no role, an unknown workspace, or a key that expires as the actor.
-    """
+    """Raises `ValidationFailed` with every problem; an expiring key may not create users."""
     lock_organization(connection, new.organization_id)
     roles = _check(connection, new, actor)
     user_id = new_id()
@@ -147,10 +143,9 @@ def change_roles(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Replace a user's roles; in force at the next request.
+    """Replace a user's roles, in force at the next request.
 
-    Raises `ValidationFailed` without a role, for an unknown workspace, for the last owner, or
-    if the actor is a key that expires.
+    Raises `ValidationFailed`, also for the last owner and for an expiring key as the actor.
     """
     lock_organization(connection, user.organization_id)
     problems = Problems()
@@ -167,7 +162,7 @@ def change_roles(
 def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
     """Disable a user from the next request on; return whether the user was enabled.
 
-    Raises `ValidationFailed` for the actor and for the organization's last owner.
+    Raises `ValidationFailed` for the actor and for the last owner.
     """
     check_is_another(actor, user.id)
     lock_organization(connection, user.organization_id)
@@ -187,9 +182,8 @@ def reset_user(
 ) -> None:
     """Reset a user: new password, no second factor, lock-out, sessions, known browsers.
 
-    The next sign-in at an identity provider pins the account again; without a password it is
-    the only way to sign in. Raises `ValidationFailed` if the user is the actor, the actor is a
-    key that expires, or the password is too weak.
+    The next sign-in at an identity provider pins the account again. Raises `ValidationFailed`
+    for the actor, an expiring key as the actor, or a weak password.
     """
     check_is_another(actor, user.id)
     lasting = mistake_in_lasting_access(

@@ -1,7 +1,7 @@
 """Changes of the own account: password, second factor and recovery codes.
 
-Each change asks again for the password, and for a code if a second factor is set. Wrong ones count
-like those of a sign-in.
+Each needs the password again, and a code if a second factor is set. Wrong ones count like those of
+a sign-in.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,11 +54,7 @@ class Reauthentication:
 
 @dataclass(frozen=True, slots=True)
 class OwnAccount:
-    """The operations of ``/console/account``.
-
-    They raise `ValidationFailed` for a wrong password or code, and `RateLimited` after too many
-    of them.
-    """
+    """They raise `ValidationFailed` for wrong credentials, `RateLimited` after too many."""
 
     database: Database
     cipher: Cipher
@@ -66,10 +62,7 @@ class OwnAccount:
     attempts: Attempts
 
     def change_password(self, me: Reauthentication, new: str) -> None:
-        """Change the own password and end the other sessions.
-
-        Also raises `ValidationFailed` for a weak new password.
-        """
+        """Also ends the other sessions."""
         mistake = mistake_in_password(new, self._load(me).email)
         problems = {} if mistake is None else {"$.new_password": [mistake]}
         checked = self._check_password(me, "$.current_password", problems)
@@ -84,10 +77,7 @@ class OwnAccount:
         self._change(me, checked, change, asks_code=False)
 
     def start_second_factor(self, me: Reauthentication) -> str:
-        """Store a new secret for this session and return it for the authenticator app.
-
-        The account changes only in `set_second_factor`.
-        """
+        """Store a new secret for this session; `set_second_factor` makes it effective."""
 
         def start(connection: Connection, _: AnyRow) -> str:
             secret = mint_totp_secret()
@@ -102,10 +92,7 @@ class OwnAccount:
             return load_pending_secret(connection, self.cipher, session_id, self.clock.now())
 
     def set_second_factor(self, me: Reauthentication) -> list[str]:
-        """Turn the second factor on by a code of the new secret; return the recovery codes.
-
-        Also raises `ValidationFailed` if this session has started nothing.
-        """
+        """Confirm the new secret by a code; return the recovery codes."""
         now = self.clock.now()
         with self.database.writing() as connection:
             user = _user(connection, me.user_id)
@@ -170,9 +157,9 @@ class OwnAccount:
         *,
         asks_code: bool = True,
     ) -> T:
-        """Make a change whose password was checked; check the code in the same transaction.
+        """Check the code and make the change in one transaction.
 
-        The change is refused if the password has changed in between.
+        Refused if the password has changed since it was checked.
         """
         seen, attempt = checked
         with self.database.writing() as connection:

@@ -1,7 +1,7 @@
 """Password hashing with argon2id.
 
-A hash costs 64 MiB and tens of milliseconds. A process computes at most two at once, and none while
-its thread holds a database connection.
+A hash costs 64 MiB and tens of milliseconds, so a process computes at most two at once, and none
+while its thread holds a database connection.
 """
 
 import secrets
@@ -28,7 +28,7 @@ _hasher = PasswordHasher()
 
 
 class HashTurns:
-    """Limits the hashes computed at once in a process; callers that may wait go first."""
+    """Limits concurrent hashes; callers that may wait go first."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = self._free = at_once
@@ -89,10 +89,7 @@ def hash_password(password: str) -> str:
 
 
 def is_password(stored: str | None, given: str) -> bool:
-    """Compare a password; takes as long if there is no stored hash.
-
-    Raises `RateLimited` while too many hashes are computed.
-    """
+    """Takes as long without a stored hash. Raises `RateLimited`."""
     with _turn():
         try:
             _hasher.verify(stored or _nobodys(), given)
@@ -107,10 +104,7 @@ def needs_new_hash(stored: str) -> bool:
 
 @contextmanager
 def hash_turn(wait_seconds: float = MOST_WAIT_SECONDS) -> Iterator[None]:
-    """Take a turn for all hashes that this thread computes inside.
-
-    Raises `RateLimited` if no turn is free in time.
-    """
+    """Take a turn for all hashes that this thread computes inside; raises `RateLimited`."""
     with _turns.turn(wait_seconds):
         _own.has_turn = True
         try:

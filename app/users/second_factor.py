@@ -40,7 +40,7 @@ def provisioning_uri(secret: str, email: str) -> str:
 
 
 def step_of_code(secret: str, code: str, last_step: int | None, now: datetime) -> int | None:
-    """Return the time step of a code; None if it is wrong or was used."""
+    """Return the time step of a code; None if wrong or used."""
     given = code.replace(" ", "")
     current = int(now.timestamp()) // _STEP_SECONDS
     for off in _STEPS_OFF:

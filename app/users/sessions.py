@@ -67,7 +67,7 @@ _SESSION = (
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A live session; while it awaits the second factor, it shows no page."""
+    """A live session, which may still await the second factor."""
 
     session_id: UUID
     seen_at: datetime
@@ -87,7 +87,7 @@ class OpenSession:
 
 
 def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
-    """Load the session of a token; None if it has ended or its owner is disabled."""
+    """Return None if it has ended or its owner is disabled."""
     rows = connection.execute(_SESSION.where(sessions.c.token_hash == token_hash)).all()
     if not rows or is_over(rows[0].seen_at, rows[0].ends_at, rows[0].ended_at, now):
         return None
@@ -138,7 +138,7 @@ def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
 
 
 def load_current_user(connection: Connection, session: OpenSession) -> CurrentUser:
-    """Load the owner of a session and the accessible workspaces, the shown one first."""
+    """Load the owner and the accessible workspaces, the shown one first."""
     reach = session.reach
     query = (
         select(

@@ -1,4 +1,4 @@
-"""Sign-in by e-mail and password, with a second factor if one is set, or by access key.
+"""Sign-in by password and second factor, or by access key.
 
 A refusal gives no reason, so that it does not reveal who has an account. Each sign-in creates a
 session and ends the browser's previous one.
@@ -73,7 +73,7 @@ class SeveralAccounts(Exception):
 class SignedIn:
     """The token of a new session, which may still await the second factor.
 
-    ``browser`` is the cookie that marks the browser as known.
+    ``browser`` is the cookie of a known browser.
     """
 
     token: str = field(repr=False)
@@ -92,12 +92,7 @@ class SignIn:
     def by_password(
         self, email: str, password: str, caller: Caller, organization_id: UUID | None = None
     ) -> SignedIn:
-        """Sign in by password.
-
-        Raises `SignInRefused` for an unknown or disabled user or a wrong password;
-        `SeveralAccounts` if it is right in several organizations and none is named;
-        `RateLimited` after too many wrong attempts, or with too many at this moment.
-        """
+        """Raises `SignInRefused`, `SeveralAccounts` (none is named) or `RateLimited`."""
         now, address = self.clock.now(), normal_email(email)
         with self.database.reading() as connection:
             found = find_users(connection, address)
@@ -132,11 +127,7 @@ class SignIn:
             return _half_way(connection, user, caller, now)
 
     def by_code(self, code: str, caller: Caller) -> SignedIn:
-        """Complete a sign-in by a code of the second factor.
-
-        Raises `SignInRefused` if the code is wrong or used, or the sign-in began too long
-        ago; `RateLimited` after too many wrong attempts.
-        """
+        """Complete a sign-in by a second factor; raises `SignInRefused` or `RateLimited`."""
         now, token = self.clock.now(), hash_session_token(caller.session_token or "")
         with self.database.reading() as connection:
             session = load_session(connection, token, now)
@@ -160,11 +151,7 @@ class SignIn:
         return self._refuse([seen], caller, "wrong code of the second factor", attempt)
 
     def by_key(self, token: str, caller: Caller) -> SignedIn:
-        """Sign in with an access key and its role.
-
-        Raises `SignInRefused` for an unknown or expired key; `Forbidden` if the key may not
-        be used from this address; `RateLimited` after too many wrong keys from it.
-        """
+        """Raises `SignInRefused`, `Forbidden` (outside the key's networks) or `RateLimited`."""
         now = self.clock.now()
         key = None
         if is_well_formed(token):
@@ -252,14 +239,14 @@ class SignIn:
 
 
 def _subjects(email: str, known: Sequence[AnyRow], caller: Caller) -> list[Subject]:
-    """Return whose limits count: those of the known browser, if it is one."""
+    """A known browser has only its own limit."""
     if known:
         return [caller.from_browser(one.id) for one in known]
     return [caller.from_address, of_account(email)]
 
 
 def _renewed_hash(user: AnyRow, password: str) -> str | None:
-    """Rehash a right password if its hash has weaker parameters than the current ones."""
+    """Rehash a password whose hash has outdated parameters."""
     if not needs_new_hash(user.password_hash):
         return None
     try:
@@ -291,7 +278,7 @@ def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetim
 
 
 def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
-    """End the session of a token; audited only if it was live and complete."""
+    """End a session; audited only if it was live and complete."""
     session = load_session(connection, token_hash, now)
     end_session(connection, token_hash, now)
     if session is not None and not session.awaits_second_factor:

@@ -19,7 +19,7 @@ from app.users.tables import memberships, sign_in_links, users
 def find_users(
     connection: Connection, email: str, organization_id: UUID | None = None
 ) -> list[AnyRow]:
-    """Find the accounts of an e-mail address, at most one in each organization."""
+    """Returns at most one account in each organization."""
     address = normal_email(email)
     if not is_storable(address):
         return []
@@ -30,7 +30,7 @@ def find_users(
 
 
 def find_pinned(connection: Connection, issuer: str, subject: str) -> list[AnyRow]:
-    """Find the accounts pinned to an identity, at most one in each organization."""
+    """Returns at most one account in each organization."""
     query = select(users).where(
         users.c.identity_issuer == issuer, users.c.identity_subject == subject
     )

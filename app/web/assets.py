@@ -51,10 +51,7 @@ class Assets:
         return f"{self._prefix}/assets/{self._by_name[name].version}/{name}"
 
     def find(self, version: str, name: str) -> Asset:
-        """Return the file of this version.
-
-        Raises `NotFound`, also for another version: it must not be cached under this URL.
-        """
+        """Raises `NotFound`, also for another version, which must not be cached under this URL."""
         asset = self._by_name.get(name)
         if asset is None or asset.version != version:
             raise e.NotFound

@@ -1,7 +1,4 @@
-"""Reading JSON bodies and query parameters with schemas.
-
-Every problem is reported, under the JSON path of its field.
-"""
+"""Reads JSON bodies and queries with schemas, reporting every problem by JSON path."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,21 +20,14 @@ _ROOT = "$"
 def read_body(schema: type[Schema]) -> Any:
     """Load the JSON body of the current request.
 
-    Raises:
-        UnsupportedMediaType: the content type is not JSON.
-        PayloadTooLarge: more than 64 KiB.
-        BadRequest: not JSON in UTF-8, or an object with a key twice.
-        ValidationFailed: fields are missing, unknown or wrong.
+    Raises `UnsupportedMediaType`, `PayloadTooLarge` (64 KiB), `BadRequest` (not JSON in UTF-8,
+    or a repeated key) or `ValidationFailed`.
     """
     return load(_made(schema), read_json())
 
 
 def read_query(schema: type[Schema]) -> Any:
-    """Load the query of the current request.
-
-    Raises:
-        ValidationFailed: a parameter is unknown, repeated or wrong.
-    """
+    """Load the query of the current request; raises `ValidationFailed`."""
     given = request.args.to_dict(flat=False)
     repeated = {
         f"{_ROOT}.{name}": ["Given more than once."] for name in given if len(given[name]) > 1
@@ -77,7 +67,7 @@ def _read_body() -> bytes:
 
 
 class _Refused(ValueError):
-    """JSON that Python reads but the API refuses; the text is safe to show."""
+    """JSON that Python accepts and the API refuses; the text is safe to show."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Responses with fixed content: precompressed, with an ETag.
-
-Only for content without secrets, because compression would reveal their length.
-"""
+"""Precompressed fixed responses with an ETag, for content without secrets only."""
 
 import gzip
 import hashlib

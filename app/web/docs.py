@@ -1,7 +1,4 @@
-"""The API reference at ``/docs``: an index of operations, opened in Swagger UI.
-
-Swagger UI is large, so it is loaded when an operation is opened.
-"""
+"""The API reference at ``/docs``: an index of operations, opened in Swagger UI."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from app.kernel.whole_numbers import read_whole_number
 class StrictSchema(Schema):
     """A request body or query: unknown fields are refused by name.
 
-    ``makes`` is called with the fields; without it the result is a dictionary.
+    ``makes`` is called with the fields; the default result is a dictionary.
     """
 
     makes: ClassVar[Callable[..., Any]] = dict
@@ -86,7 +86,7 @@ class E164Text(Text):
 
 
 class PhoneNumberField(Text):
-    """A phone number in canonical form, which is named in the error for another form."""
+    """A phone number in canonical form, which the error names."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -109,7 +109,7 @@ class Country(Text):
 
 
 class TextMap(fields.Dict):
-    """A map of texts; the problem of an entry is reported at its key."""
+    """A map of texts; problems are reported at the keys."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(keys=Text(), values=Text(), **kwargs)

@@ -109,7 +109,7 @@ def healthz(_: None) -> Answer:
     "GET", "/readyz", Anyone("tells only whether it is ready"), {200: Readiness, 503: Readiness}
 )
 def readyz(_: None) -> Answer:
-    """Report whether the database, its migrations and the secrets of this host are ready."""
+    """Report whether database, migrations and secrets of this host are ready."""
     wanted = latest_revision()
     beat = skew = differing = None
     try:

@@ -1,7 +1,6 @@
 """Structured logs: one JSON line each, masked by one processor.
 
-Whole numbers, message bodies and tokens are removed from every line, also from library loggers and
-exception texts.
+Whole numbers, bodies and tokens are removed, also from library loggers and exception texts.
 """
 
 import logging

@@ -70,7 +70,7 @@ class StoredFigures:
 
 
 def exposition() -> bytes:
-    """Write the metrics of all processes of this host in Prometheus' text format."""
+    """Write the metrics of all processes of this host."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(PROCESS_REGISTRY)
     registry = CollectorRegistry()

@@ -9,8 +9,7 @@ from functools import cache
 def make_metrics_folder() -> str:
     """Create the folder once in a process, and set prometheus_client's variable.
 
-    It must be called before prometheus_client is imported. On a reload of gunicorn's
-    configuration, it returns the same folder.
+    Call it before importing prometheus_client.
     """
     folder = tempfile.mkdtemp(prefix="borderpost-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

@@ -37,7 +37,7 @@ class SchemaPlugin(MarshmallowPlugin):
 
 
 def either(own: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
-    """Describe a status that is either the route's own answer or an error."""
+    """Describe a status that is the route's own answer or an error."""
     ours, theirs = (one["content"]["application/json"] for one in (own, error))
     document = {
         "schema": {"anyOf": [ours["schema"], theirs["schema"]]},

@@ -1,7 +1,7 @@
 """Example bodies, generated from their schemas.
 
-A field's own example is in its metadata; otherwise its name and type decide; nullable fields are
-null. Ids, numbers and times are the same in every example.
+A field's own example is in its metadata; otherwise name and type decide; nullable fields are null.
+Ids, numbers and times are always the same.
 """
 
 from typing import Any

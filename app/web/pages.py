@@ -17,7 +17,7 @@ MAX_LIMIT = 100
 
 
 class PageToken(fields.Field[UUID]):
-    """An opaque position in a list: the id of the last row shown."""
+    """An opaque position in a list: the last id shown."""
 
     def _deserialize(
         self,
@@ -36,7 +36,7 @@ class PageToken(fields.Field[UUID]):
 
 
 class PageQuery(StrictSchema):
-    """Query parameters that every list takes."""
+    """Query parameters of every list."""
 
     limit = WholeNumber(
         load_default=DEFAULT_LIMIT,

@@ -1,7 +1,4 @@
-"""The address of the direct peer.
-
-Forwarding headers are ignored, because every client can set them.
-"""
+"""The address of the direct peer; forwarding headers are ignored, as clients can set them."""
 
 import ipaddress
 
@@ -16,7 +13,7 @@ def peer_address() -> str:
 
 
 def address_group(address: str) -> str:
-    """Return the range that one subscriber controls: an IPv4 address, or an IPv6 /64."""
+    """Return the range of one subscriber: an IPv4 address, or an IPv6 /64."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,6 +1,6 @@
 """Declaration of routes: access rule, schemas and errors in one place.
 
-The request, the API description and the architecture tests use the declaration.
+Requests, the API description and the architecture tests use it.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from app.web.bodies import read_body, read_query
 Answer = Response
 Json: TypeAlias = dict[str, Any]
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
-# What an answer holds: a JSON document, a media type, nothing, or one of several.
+# The content of an answer: a JSON schema, a media type, nothing, or one of several.
 Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
 
@@ -36,7 +36,7 @@ class Guard(Protocol):
 
 @runtime_checkable
 class LateGuard(Guard, Protocol):
-    """A guard whose principal the view admits itself, with what else it reads."""
+    """A guard whose view admits the principal itself."""
 
     def admit(self, caller: Any) -> object:
         """Admit the caller now, because the request has another problem."""
@@ -69,9 +69,9 @@ class Endpoint:
 
 
 class Routes:
-    """The routes of one feature; pages for people are not part of the API's description.
+    """The routes of one feature; console pages are not described.
 
-    ``words`` are parts of a path that have one value only; another value is a bad request.
+    ``words`` are parts of a path with a single value; another value is a bad request.
     """
 
     def __init__(
@@ -105,10 +105,9 @@ class Routes:
     ) -> Decorator:
         """Declare a route.
 
-        The view gets the guard's result, and by name the values of the path, and ``body`` and
-        ``query`` as their schemas load them. It returns a response, or what the answer of the
-        first status holds: a JSON document, or None. ``aliases`` are older paths of the same view;
-        they are described as deprecated.
+        The view gets the guard's result, and by name the values of the path and the loaded
+        ``body`` and ``query``. It returns a response, or the content of the first status: a
+        JSON document, or None. ``aliases`` are older, deprecated paths.
         """
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -42,7 +42,7 @@ class WorkerState(Schema):
 
 
 class ClockState(Schema):
-    """How far this host's clock is ahead of the database's; reported, not required."""
+    """How far this host's clock is ahead of the database's; not required."""
 
     skew_seconds = fields.Float(required=True, allow_none=True, metadata={"example": 0.0})
 

@@ -1,6 +1,6 @@
 """Shared fields of configuration: names, Twilio SIDs, days.
 
-Problems never repeat a value, which could be a secret or a phone number.
+Problems never repeat a value, which could be a secret or a number.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ class Name(fields.String):
 
 
 class SettingsForm(validate.Regexp):
-    """Matches the whole value; the expression must mean the same in JavaScript, for OpenAPI."""
+    """Matches the whole value; must mean the same in JavaScript, for OpenAPI."""
 
     def __init__(self, expression: str, error: str) -> None:
         super().__init__(f"^{expression}$", error=error)

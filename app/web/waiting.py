@@ -1,7 +1,7 @@
 """Lets a request that must wait give its thread back; the web server runs it again.
 
-The server keeps the whole request. A view that cannot continue returns, and is called again when
-its condition holds or its time is over. Other servers do not support waiting.
+The view returns, and is called again when its condition holds or its time is over. Only our server
+supports it.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def may_wait(environ: dict[str, Any]) -> bool:
 
 
 def run_again_when(environ: dict[str, Any], condition: Callable[[], bool]) -> None:
-    """Ask the server to drop the answer of this run and to run the request again.
+    """Ask the server to drop the answer and to run the request again.
 
     The condition is called often in the event loop, so it must not block.
     """

@@ -1,8 +1,8 @@
 """Valid webhook URLs and permitted network addresses. Pure.
 
 The refused ranges are those of microsoft-antissrf, and every IPv6 address that is not global
-unicast. Only the list of that package is used: its session drops the port from the Host header,
-tries one address only, and has no limit for a whole exchange.
+unicast. The session of that package is not used: it drops the port from the Host header, tries one
+address only, and has no limit for a whole exchange.
 """
 
 import ipaddress
@@ -41,7 +41,7 @@ class Target:
 
 
 class UrlRefused(ValueError):
-    """The URL may not be an endpoint's; the text is the reason."""
+    """The text is the reason."""
 
 
 def read_url(url: str, *, allow_loopback: bool) -> Target:

@@ -40,7 +40,7 @@ PATH = "/v1/webhook-endpoints"
 
 @routes.add("GET", PATH, VIEWER, {200: EndpointPage}, query=EndpointListQuery)
 def list_webhook_endpoints(principal: Principal, query: EndpointFilter) -> Json:
-    """List the endpoints that events are sent to, newest first."""
+    """List webhook endpoints, newest first."""
     with get_service(Database).reading() as connection:
         found = load_endpoints(connection, principal, query)
     return page(found, query.limit, render_endpoint)
@@ -48,7 +48,7 @@ def list_webhook_endpoints(principal: Principal, query: EndpointFilter) -> Json:
 
 @routes.add("POST", PATH, ADMIN, {201: EndpointSecretView}, body=EndpointBody)
 def create_webhook_endpoint(principal: Principal, body: NewEndpoint) -> Json:
-    """Make an endpoint; its signing secret is shown in this answer and never again."""
+    """Create an endpoint; its signing secret is shown only in this answer."""
     made = get_service(ManageEndpoints).create(principal, body, actor_of(principal))
     return _with_secret(made)
 
@@ -69,7 +69,7 @@ def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Json:
     errors=(e.NotFound,),
 )
 def change_webhook_endpoint(principal: Principal, endpoint_id: UUID, body: dict[str, Any]) -> Json:
-    """Change the URL or the events of an endpoint, or switch it off or on."""
+    """Change the URL or the events of an endpoint, or turn it on or off."""
     actor = actor_of(principal)
     return render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, body, actor))
 
@@ -88,7 +88,7 @@ def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> None:
     errors=(e.NotFound,),
 )
 def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Json:
-    """Give an endpoint a new signing secret; for 24 hours the one before signs as well."""
+    """Create a new signing secret; the previous one also signs for 24 hours."""
     made = get_service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
     return _with_secret(made)
 
@@ -145,7 +145,7 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: Deli
     errors=(e.NotFound, e.ValidationFailed),
 )
 def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Json:
-    """Send an event to its endpoint once more, as a new delivery with the same `webhook-id`."""
+    """Send an event again, as a new delivery with the same `webhook-id`."""
     actor, now = actor_of(principal), get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = replay_delivery(connection, principal, delivery_id, actor, now)

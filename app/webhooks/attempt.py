@@ -49,7 +49,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt, with either the status of its answer or the failure."""
+    """One attempt, with a status or a failure."""
 
     at: datetime
     milliseconds: int

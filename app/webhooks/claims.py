@@ -1,7 +1,7 @@
 """SQL of claimed deliveries: a claim moves `due_at` forward by a lease.
 
-If a worker dies, its lease expires and another one takes over. When the result is written, the end
-of the lease also proves that the claim still holds.
+The lease of a dead worker expires. When the result is written, the end of the lease proves that the
+claim still holds.
 """
 
 from collections.abc import Sequence

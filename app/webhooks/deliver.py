@@ -1,7 +1,7 @@
 """Delivery of webhooks: one batch of the outbox and of due deliveries.
 
-No database connection is held during a request. If the result of a delivery could not be stored, it
-is sent again with the same `webhook-id`: at least once.
+No database connection is held during a request. A delivery whose result could not be stored is sent
+again with the same `webhook-id`: at least once.
 """
 
 import random

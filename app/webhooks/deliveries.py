@@ -74,9 +74,9 @@ def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[
 def replay_delivery(
     connection: Connection, principal: Principal, delivery_id: UUID, actor: Actor, now: datetime
 ) -> AnyRow:
-    """Deliver an event again, as a new delivery with its own schedule.
+    """Deliver an event again, as a new delivery.
 
-    Raises `NotFound`, and `ValidationFailed` if the endpoint is disabled.
+    Raises `NotFound`, and `ValidationFailed` for a disabled endpoint.
     """
     old = connection.execute(
         _DELIVERY.where(

@@ -21,7 +21,7 @@ class EventType(StrEnum):
 
 
 def message_text(event_type: str, at: datetime, data: str) -> str:
-    """Return the body of an event: the envelope of Standard Webhooks around its JSON data.
+    """Return the body of an event: its JSON data in Standard Webhooks' envelope.
 
     ``data`` is the stored text, so that every attempt sends the same bytes.
     """

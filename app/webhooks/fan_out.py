@@ -1,7 +1,4 @@
-"""Creates deliveries of outbox events: one for each active, subscribed endpoint.
-
-Endpoints created after an event do not get it.
-"""
+"""Creates deliveries of outbox events: one for each active, subscribed endpoint."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +21,7 @@ def is_waiting(connection: Connection) -> bool:
 
 
 def fan_out(connection: Connection, now: datetime) -> int:
-    """Create the deliveries of the oldest waiting events; return the number of events."""
+    """Process the oldest waiting events; return their number."""
     columns = webhook_events.c
     events = connection.execute(
         select(columns.id, columns.workspace_id, columns.type, columns.created_at)

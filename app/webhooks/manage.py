@@ -1,7 +1,6 @@
 """Management of endpoints: each change in one transaction with its audit event.
 
-A secret is returned only when it is created. After a rotation the previous secret also signs for a
-day.
+After a rotation, the previous secret also signs for a day.
 """
 
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ BY_HAND = "Disabled by hand."
 def change_fields(
     connection: Connection, row: AnyRow, wanted: Mapping[str, Any], actor: Actor, now: datetime
 ) -> None:
-    """Change the URL or the events, which are already validated, if they differ."""
+    """Change URL or events, already validated, if they differ."""
     given = {name: wanted[name] for name in ("url", "events") if name in wanted}
     if "events" in given:
         given["events"] = ordered(given["events"])
@@ -45,7 +44,7 @@ def change_fields(
 
 
 def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> None:
-    """Disable an active endpoint, or enable a disabled one and clear its failures."""
+    """Enabling an endpoint clears its failures."""
     if row.active:
         disable_endpoint(connection, row, BY_HAND, actor, now)
         return
@@ -108,11 +107,7 @@ class ManageEndpoints:
         return None
 
     def create(self, principal: Principal, wanted: NewEndpoint, actor: Actor) -> EndpointSecret:
-        """Create an active endpoint.
-
-        Raises `ValidationFailed` for an unknown workspace, or one that has the maximum of
-        endpoints.
-        """
+        """Raises `ValidationFailed` for an unknown workspace, or too many endpoints."""
         now = self.clock.now()
         endpoint_id, secret = new_id(), mint_secret()
         values = {

@@ -1,7 +1,6 @@
 """The outbox: an event is written in the transaction of its change.
 
-A workspace without an active endpoint gets no row; the statement has the condition.
-app.webhooks.fan_out chooses the endpoints.
+A workspace without an active endpoint gets no row. app.webhooks.fan_out chooses the endpoints.
 """
 
 import json
@@ -33,7 +32,7 @@ SMS_FIELDS = (
 
 
 def sms_data(row: Any) -> dict[str, Any]:
-    """Return the event data of an object that has `SMS_FIELDS` as attributes."""
+    """Return the event data from the attributes `SMS_FIELDS`."""
     return {name: _written(getattr(row, name)) for name in SMS_FIELDS}
 
 
@@ -44,7 +43,7 @@ def _written(value: Any) -> Any:
 
 
 def sms_json(table: str) -> str:
-    """Return the SQL expression of `sms_data` as JSON text, for a table of one row (PostgreSQL)."""
+    """Return the SQL of `sms_data` as JSON text, for a table of one row (PostgreSQL)."""
     fields = ", ".join(
         f"{_IN_UTC.format(name)} AS {name}" if name.endswith("_at") else name for name in SMS_FIELDS
     )
@@ -58,10 +57,10 @@ _COLUMNS = "id, workspace_id, type, payload, created_at, to_number"
 
 
 def outbox_insert(found: str) -> str:
-    """Return the INSERT of the events in a SELECT, for workspaces with an active endpoint.
+    """Return the INSERT of a SELECT's events, for workspaces with an active endpoint.
 
-    The SELECT gives, by name: id, workspace_id, type, payload (data as JSON text), created_at,
-    and to_number, the number in the data. On PostgreSQL the INSERT may be part of a CTE.
+    The SELECT has the columns id, workspace_id, type, payload (data as JSON text), created_at,
+    and to_number, the number in the data. On PostgreSQL it may be part of a CTE.
     """
     return f"""INSERT INTO webhook_events ({_COLUMNS})
   SELECT {_COLUMNS} FROM ({found}) AS event
@@ -99,6 +98,6 @@ def add_event(
     data: Mapping[str, Any],
     now: datetime,
 ) -> bool:
-    """Write an event in the caller's transaction; False if the workspace has no endpoint."""
+    """Write an event; return False if the workspace has no endpoint."""
     row = event_row(workspace_id, event_type, data, now)
     return _ONE.run(connection, row) == 1

@@ -1,4 +1,4 @@
-"""Deletion of expired events, and of the events of one number, with their deliveries."""
+"""Deletion of expired events, and of the events of one number."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,7 +77,7 @@ def _forget_secrets(connection: Connection, now: datetime) -> None:
 def erase_events(connection: Connection, number: PhoneNumber) -> int:
     """Delete every event with a number in it; return how many.
 
-    An index leads to the events of messages; the few others, which may quote it, are searched.
+    Events other than those of messages, which may quote it, are searched without an index.
     """
     columns = webhook_events.c
     of_number = columns.to_number == number

@@ -36,10 +36,10 @@ _JITTER = 0.1
 def next_attempt_at(
     attempts: int, now: datetime, chance: float, asked: timedelta | None = None
 ) -> datetime | None:
-    """Return the time of the next attempt; None after the last one.
+    """Return the time of the next attempt, or None.
 
-    ``chance``, from 0 to 1, varies the delay by 10% either way. ``asked`` is the receiver's
-    Retry-After, followed up to a day.
+    ``chance``, from 0 to 1, varies the delay by 10%. ``asked`` is the receiver's Retry-After,
+    followed up to a day.
     """
     if attempts >= MAX_ATTEMPTS:
         return None
@@ -75,7 +75,7 @@ _WORKER = Actor(ActorKind.SYSTEM, "webhooks")
 def record_attempt(
     connection: Connection, due: DueDelivery, attempt: Attempt, now: datetime, chance: float
 ) -> None:
-    """Record an attempt with its effects, unless its rows have been deleted."""
+    """Does nothing if the rows have been deleted."""
     endpoint = _locked(connection, webhook_endpoints, due.endpoint_id)
     delivery = _locked(connection, webhook_deliveries, due.delivery_id)
     if endpoint is None or delivery is None:

@@ -91,7 +91,7 @@ class DeliveryListQuery(PageQuery):
 
 
 class AttemptView(Schema):
-    """One attempt: the status of the answer, or why there was none."""
+    """One attempt, with the status of the answer or the failure."""
 
     at = fields.DateTime(required=True)
     status = fields.Integer(required=True, allow_none=True, metadata={"example": 204})

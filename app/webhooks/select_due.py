@@ -1,8 +1,8 @@
 """Fair selection of due deliveries, by reads only.
 
 Every endpoint gets its first delivery before any gets its second, the longest waiting first; a
-failing one gets one at a time. With one worker task per lane, healthy endpoints never wait for
-failing ones.
+failing one gets one at a time. With one task per lane, healthy endpoints never wait for failing
+ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ def choose_due(
 
 
 def round_robin(queues: Iterable[Sequence[UUID]], limit: int) -> list[UUID]:
-    """Take the first of every queue, then the second of every queue, and so on. Pure."""
+    """Take the first of every queue, then the second, and so on. Pure."""
     rounds = zip_longest(*queues)
     return [one for each in rounds for one in each if one is not None][:limit]
 
@@ -45,7 +45,7 @@ def round_robin(queues: Iterable[Sequence[UUID]], limit: int) -> list[UUID]:
 def _waiting(
     connection: Connection, now: datetime, limit: int, lane: DeliveryLane
 ) -> Sequence[AnyRow]:
-    """The endpoints with due deliveries; a failing one has waited since its last attempt."""
+    """A failing endpoint has waited since its last attempt."""
     endpoints, deliveries = webhook_endpoints.c, webhook_deliveries.c
     oldest = (
         select(func.min(deliveries.due_at, type_=deliveries.due_at.type))

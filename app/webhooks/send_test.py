@@ -21,7 +21,7 @@ TEST_TYPE = "webhook.test"
 
 @dataclass(frozen=True, slots=True)
 class SendTestEvent:
-    """Posts a signed ``webhook.test`` event without retries or effect on the endpoint."""
+    """Posts a signed ``webhook.test`` event, without retries or effects."""
 
     database: Database
     cipher: Cipher

@@ -1,9 +1,4 @@
-"""Connections to permitted addresses only.
-
-The name is resolved once, and the socket is opened to a checked address, so a later DNS change has
-no effect. One deadline covers look-up, connection, TLS and the response. No proxy is used, because
-it would choose the address.
-"""
+"""Posts an event over HTTP: no redirects, no proxies, one deadline."""
 
 import socket
 import ssl
@@ -24,8 +19,7 @@ def permitted_addresses(
 ) -> list[str]:
     """Return the addresses of a host if all of them are permitted.
 
-    Raises `NotDelivered` if there is none or one is not permitted, `TimeoutError` if the
-    look-up takes too long.
+    Raises `NotDelivered` or `TimeoutError`.
     """
     try:
         found = look_up_in_time(resolve, target.host, target.port, deadline)
@@ -45,8 +39,7 @@ def connect(
 ) -> TimedSocket:
     """Open a socket to the first address that answers, with TLS for the host name.
 
-    Raises `NotDelivered` if no address answers or the certificate is not valid, `TimeoutError`
-    if it takes too long.
+    Raises `NotDelivered` or `TimeoutError`.
     """
     raw = _open(addresses, target.port, deadline)
     try:

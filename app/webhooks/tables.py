@@ -1,7 +1,7 @@
 """Tables of webhook endpoints, the outbox, deliveries and attempts.
 
-`webhook_events.payload` is the JSON text of the event's data; it contains phone numbers and is
-deleted with its event (see app.webhooks.purge).
+`webhook_events.payload` contains phone numbers and is deleted with its event (see
+app.webhooks.purge).
 """
 
 from sqlalchemy import (

@@ -1,4 +1,4 @@
-"""The daily comparison with the provider's geo permissions, by one of many workers."""
+"""The daily check of geo permissions, by one of many workers."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ class DailyCheck:
     check: CheckProvider
 
     def run_once(self) -> int:
-        """Check if it is due, first a day from now, because the web processes check at start."""
+        """First a day from now, because the web processes check at start."""
         with self.database.writing() as connection:
             now = self.clock.now()
             leased_until = acquire_lease(

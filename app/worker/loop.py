@@ -1,7 +1,4 @@
-"""Runs tasks in threads until a stop; a failure does not end a task.
-
-Tasks use claims with leases, so many workers may run.
-"""
+"""Runs tasks in threads until a stop; a failure does not end a task."""
 
 import random
 import threading
@@ -26,7 +23,7 @@ class Task:
 
 
 def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
-    """Run tasks until the event is set, then wait for each to finish."""
+    """Returns once the event is set and every task has finished."""
     threads = [threading.Thread(target=_run, args=(task, stop), name=task.name) for task in tasks]
     for thread in threads:
         thread.start()

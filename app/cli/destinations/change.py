@@ -51,8 +51,7 @@ class ChangeOutcome:
 def make(opened: OpenedWorkspace, change: PolicyChange, how: How) -> ChangeOutcome:
     """Make a change as the user of this machine.
 
-    Raises `CommandFailure`: `if_match` is outdated, or the policy belongs to the parent. Raises
-    `ValidationFailed`: the change is not valid.
+    Raises `CommandFailure` (outdated `if_match`, inherited policy) or `ValidationFailed`.
     """
     if_match = None if how.if_match is None else frozenset({how.if_match})
     asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)

@@ -1,7 +1,4 @@
-"""Policy files in JSON, TOML and CSV.
-
-All contain the country map; JSON and TOML may contain rules. Pure.
-"""
+"""Policy files in JSON, TOML and CSV: the country map, in JSON and TOML also rules. Pure."""
 
 import csv
 import io
@@ -37,10 +34,7 @@ def write_document(document: dict[str, Any], form: Format) -> str:
 
 
 def read_document(content: bytes) -> Any:
-    """Parse a policy file; its first line shows the format.
-
-    Raises `FileRefused`: the format is unknown, or a key occurs twice.
-    """
+    """Parse a policy file by its first line; raises `FileRefused`."""
     first = _first_line(content)
     if not first:
         # An empty file would block every country; it is more likely a mistake.

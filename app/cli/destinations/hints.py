@@ -1,8 +1,4 @@
-"""Hints about countries that are being allowed.
-
-Territories with their own codes stay blocked, some codes have no numbers, and Twilio's geo
-permissions may block the country.
-"""
+"""Hints about allowed countries: separate territories, codes without numbers, geo permissions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +17,7 @@ from app.destinations.storage.policies import EffectivePolicy
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """Country codes by kind of hint; ``separate`` maps an allowed country to its territories."""
+    """``separate`` maps an allowed country to its territories."""
 
     separate: dict[str, tuple[str, ...]]
     without_numbers: tuple[str, ...]

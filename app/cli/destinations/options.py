@@ -100,10 +100,7 @@ def ending_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def ending(now: datetime, until: datetime | None, lasting: timedelta | None) -> datetime | None:
-    """Return when the change expires, or None for never.
-
-    Raises `click.UsageError`: both options are given.
-    """
+    """Return when the change expires, or None; raises `click.UsageError`."""
     if until is not None and lasting is not None:
         raise click.UsageError("--until and --for exclude each other.")
     return until if lasting is None else to_milliseconds(now + lasting)

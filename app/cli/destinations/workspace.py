@@ -53,10 +53,7 @@ class OpenedWorkspace:
 
 @contextmanager
 def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
-    """Yield the named workspace, or the only one.
-
-    Raises `CommandFailure`: there is no such workspace, or several.
-    """
+    """Yield the named workspace, or the only one; raises `CommandFailure`."""
     settings = open_settings()
     with ready_database(settings) as database:
         services = open_services(settings, clock=Clock(utc_now), database=database)

@@ -12,7 +12,7 @@ from app.emulator.segments import count_segments
 
 @dataclass(frozen=True, slots=True)
 class LifecycleStep:
-    """After a pause, the message changes its status, or a callback is sent, or both."""
+    """After a pause, the status changes, or a callback is sent, or both."""
 
     stage: Stage
     pause_seconds: float
@@ -70,7 +70,7 @@ def _notify(stages: Iterable[Stage], pace: float) -> Iterator[LifecycleStep]:
 
 
 def advanced(message: Message, stage: Stage, at: datetime) -> Message:
-    """Returns the message at this stage, with its sender and segment count set."""
+    """Returns the message at this stage, with sender and segment count."""
     return replace(
         message,
         status=stage.status,

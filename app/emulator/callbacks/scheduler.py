@@ -19,7 +19,7 @@ class _Entry:
 
 
 class Scheduler:
-    """Runs jobs after a delay; jobs due together run in the order of submission."""
+    """Runs jobs after a delay; jobs due together run in order."""
 
     def __init__(self, workers: int) -> None:
         self._most_workers = workers
@@ -42,7 +42,7 @@ class Scheduler:
             self._changed.notify_all()
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Waits until no job is planned or running; returns false on a timeout."""
+        """Returns false on a timeout."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not self._entries and not self._running, timeout_seconds
@@ -55,7 +55,7 @@ class Scheduler:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Drops the jobs that have not started, waits for the others, and joins the threads."""
+        """Drops waiting jobs, waits for running ones, and joins the threads."""
         with self._changed:
             self._closed = True
             self._entries.clear()

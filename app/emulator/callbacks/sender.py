@@ -50,7 +50,7 @@ class CallbackSender:
     def force(self, sid: str, stage: Stage, *, notifies: bool) -> CallbackAttempt | None:
         """Sets a status out of turn and cancels the planned ones.
 
-        Returns the last attempt of the callback, or null if none was made.
+        Returns the last attempt of the callback, or null.
         """
         at = self._config.now()
         message = self._messages.change(

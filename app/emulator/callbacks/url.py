@@ -1,7 +1,4 @@
-"""Callback URLs: validity, permission to call, and connection overrides.
-
-Source: Twilio, StatusCallback and connection overrides.
-"""
+"""Callback URLs: validity, permission, connection overrides (Twilio, StatusCallback)."""
 
 import ipaddress
 from collections.abc import Collection, Mapping

@@ -1,7 +1,4 @@
-"""An HTTP client for webhooks, with Twilio's signature, timeouts and retries.
-
-It calls only hosts that the configuration allows.
-"""
+"""An HTTP client for permitted webhooks, with Twilio's signature, timeouts and retries."""
 
 import http.client
 import secrets
@@ -31,10 +28,7 @@ class WebhookPoster:
         self._open: set[socket.socket] = set()
 
     def attempts(self, url: str, params: Mapping[str, str], key: str) -> Iterator[Answer]:
-        """Posts the form, retries as its URL's fragment says, and yields each attempt.
-
-        `key` is the auth token that signs.
-        """
+        """Posts the form signed by `key`, retries as the URL says, and yields each attempt."""
         if not is_permitted(url, self._allowed_hosts):
             yield Answer(CallbackOutcome.NOT_PERMITTED)
             return
@@ -82,7 +76,7 @@ class WebhookPoster:
             self._open.discard(link)
 
     def close(self) -> None:
-        """Ends pauses and breaks open connections, so that a slow receiver delays no shutdown."""
+        """Breaks pauses and connections, so that a slow receiver delays no shutdown."""
         self._closed.set()
         with self._lock:
             for link in self._open:

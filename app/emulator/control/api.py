@@ -1,7 +1,4 @@
-"""The API under `/emulator`, which controls and inspects an emulator.
-
-It needs no credentials, because an emulator listens on loopback. See `docs/emulator.md`.
-"""
+"""The API under `/emulator`, without credentials: an emulator listens on loopback."""
 
 import secrets
 from collections.abc import Mapping
@@ -41,7 +38,6 @@ def _body(schema: Schema) -> dict[str, Any]:
 
 @blueprint.post("/scenarios")
 def set_scenarios() -> Response:
-    """Sets the scenarios of the next messages, of a number, or of all other messages."""
     order = _body(ScenariosBody())
     scenarios = current_emulator().scenarios
     for repeated in order.get("next", []):

@@ -1,7 +1,4 @@
-"""A2P brands and campaigns: any well-formed SID exists; the account has their statuses.
-
-Source: Twilio, OpenAPI description of BrandRegistrations and Usa2p.
-"""
+"""A2P brands and campaigns: any SID exists, with the statuses of the account."""
 
 from flask import Blueprint, Response, jsonify
 

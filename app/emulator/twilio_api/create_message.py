@@ -104,7 +104,7 @@ def _masked(number: str) -> str:
 
 
 def new_message(form: Mapping[str, str], account: Account, at: datetime) -> Message:
-    """Makes the message of a valid form: queued, or accepted until a sender is chosen."""
+    """The message of a valid form: queued, or accepted until a sender is chosen."""
     sender = form.get("From") or None
     body = form.get("Body", "")
     return Message(

@@ -21,7 +21,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 def list_page(
     newest_first: Sequence[Message], path: str, query: Mapping[str, str]
 ) -> dict[str, object]:
-    """Returns a page in Twilio's envelope; raises `TwilioError` 20001 for a wrong query."""
+    """Returns a page in Twilio's envelope; raises `TwilioError` 20001."""
     size = _number(query, "PageSize", 50, low=1, high=_LARGEST_PAGE)
     page = _number(query, "Page", 0)
     found = [message for message in newest_first if _matches(message, query)]
@@ -62,7 +62,7 @@ def _matches(message: Message, query: Mapping[str, str]) -> bool:
 
 
 def _was_sent_between(sent_at: datetime | None, query: Mapping[str, str]) -> bool:
-    """Whether a message was sent within the bounds; if unsent, whether there are none."""
+    """Unsent messages only match without bounds."""
     bounds = {name: _bound(query[name]) for name in _COMPARISONS if name in query}
     if sent_at is None:
         return not bounds
@@ -73,7 +73,7 @@ def _was_sent_between(sent_at: datetime | None, query: Mapping[str, str]) -> boo
 
 
 def _bound(text: str) -> date:
-    """A date, or a datetime in UTC when the text contains a time."""
+    """A date, or a datetime in UTC."""
     try:
         if "T" not in text:
             return date.fromisoformat(text)

@@ -80,7 +80,7 @@ def fetch(account_sid: str, sid: str) -> Response:
 
 @blueprint.post("/Messages/<sid>.json")
 def update(account_sid: str, sid: str) -> Response:
-    """Redacts the body of a message; canceling is refused, as no message is scheduled."""
+    """Redacts the body of a message; canceling is refused."""
     message = _own_message(account_sid, sid)
     if "Status" in request.form:
         raise TwilioError(30409)
@@ -112,7 +112,7 @@ def _require_finished(message: Message) -> None:
 
 
 class _NoAnswer(Iterator[bytes]):
-    """A body that fails before its first byte, so that the server drops the answer."""
+    """A body that fails before its first byte: the server drops the answer."""
 
     def __next__(self) -> bytes:
         raise ConnectionAbortedError("the emulator hangs up here on purpose")

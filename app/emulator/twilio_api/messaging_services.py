@@ -1,7 +1,4 @@
-"""Messaging Services: any well-formed SID exists, with one fictitious long code.
-
-Source: Twilio, OpenAPI description of Services.
-"""
+"""Messaging Services: any SID exists, with one fictitious long code."""
 
 from flask import Blueprint, Response, jsonify
 

@@ -43,7 +43,7 @@ class MessagePrice:
 def load_price(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> MessagePrice | None:
-    """Load the price of a message; None if it is absent, another tenant's, or no message.
+    """Return None if it is absent, another tenant's, or no message.
 
     There is no estimate in another currency than the actual price's.
     """
@@ -71,7 +71,7 @@ def actual_price(provider_price: str | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """Whether the recipient did what the message was for, such as typing its code."""
+    """Whether the recipient did what the message was for."""
 
     converted: bool
 
@@ -92,7 +92,7 @@ def store_feedback(
     feedback: Feedback,
     now: datetime,
 ) -> StoredFeedback | None:
-    """Store feedback; a repeat changes nothing. None if there is no such message."""
+    """A repeat changes nothing. Return None if there is no such message."""
     columns = messages.c
     visible = one_message([columns.id], principal, message_id, now)
     if connection.execute(visible).one_or_none() is None:

@@ -63,7 +63,7 @@ _COLUMNS = (*RECORD_COLUMNS, *(messages.c[name] for name in _BESIDE))
 def load_message_details(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> MessageDetails | None:
-    """Load one message; None if it is absent, another tenant's, or no message."""
+    """Return None if it is absent, another tenant's, or no message."""
     row = connection.execute(one_message(_COLUMNS, principal, message_id, now)).one_or_none()
     return None if row is None else _details(row)
 

@@ -1,7 +1,4 @@
-"""Reading messages and their events.
-
-Only `visible` decides which submissions are messages.
-"""
+"""Reading messages and events; only `visible` decides which submissions are messages."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -64,7 +61,7 @@ def visible(now: datetime) -> ColumnElement[bool]:
 def load_message(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> MessageRecord | None:
-    """Load one message; None if it is absent, another tenant's, or no message."""
+    """Return None if it is absent, another tenant's, or no message."""
     query = one_message(RECORD_COLUMNS, principal, message_id, now)
     row = connection.execute(query).one_or_none()
     return None if row is None else record_from(row)
@@ -94,7 +91,6 @@ def page_of_messages(
     wanted: MessageFilter,
     now: datetime,
 ) -> Select[*tuple[Any, ...]]:
-    """Return the query of a page; every filter can use an index."""
     columns = messages.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -117,7 +113,7 @@ def page_of_messages(
 
 
 def _has_status(status: Status) -> ColumnElement[bool]:
-    """Match a status, with the condition of the partial index of that status."""
+    """Includes the condition of the partial index of that status."""
     found = messages.c.status == status
     match Status(status):
         case Status.DELIVERED:

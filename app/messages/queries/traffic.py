@@ -55,7 +55,7 @@ def starts_with(prefix: str) -> ColumnElement[bool]:
 
 
 def next_prefix(prefix: str) -> str | None:
-    """Return the smallest prefix after all numbers with this one, or None."""
+    """Return the smallest prefix after all numbers with this one, if any."""
     kept = prefix.rstrip("9")
     return None if kept == "+" else f"{kept[:-1]}{int(kept[-1]) + 1}"
 

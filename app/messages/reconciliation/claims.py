@@ -1,7 +1,7 @@
-"""SQL of the messages that the worker asks the provider about, the unsettled ones first.
+"""SQL of the messages that the worker asks the provider about, unsettled ones first.
 
-A claim moves `check_at` forward by a lease. If a worker dies, its lease expires and another one
-takes over. At the next write, the end of the lease also proves that the claim still holds.
+A claim moves `check_at` forward by a lease; the lease of a dead worker expires. At the next write,
+the end of the lease proves that the claim still holds.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,7 +31,7 @@ _BATCH = 500
 
 
 class ClaimLane(StrEnum):
-    """Messages that are claimed separately, so that repairs never delay a settlement."""
+    """Claimed separately, so that repairs never delay a settlement."""
 
     UNSETTLED = "unsettled"
     SETTLED = "settled"
@@ -94,7 +94,7 @@ def claim_due(
 ) -> list[DueMessage]:
     """Claim due messages of a lane, the most overdue first.
 
-    Of the accounts ``except_of``, only messages are claimed that are no longer asked about.
+    Of the accounts ``except_of``, only messages that are no longer asked about.
     """
     if limit <= 0:
         return []
@@ -122,7 +122,7 @@ def claim_due(
 def _load(
     connection: Connection, lane: ClaimLane, ids: set[UUID], now: datetime
 ) -> Sequence[AnyRow]:
-    """Load claimed messages with their accounts; give up those without an account."""
+    """Gives up messages without an account."""
     query = (
         select(messages, provider_accounts.c.auth_token)
         .add_columns(use_cases.c.on_unconfirmed)
@@ -176,7 +176,7 @@ def claim_held(due: DueMessage) -> Any:
 def schedule(connection: Connection, due: DueMessage, check_at: datetime | None) -> None:
     """Release a message with its next time; changes by a callback stay.
 
-    Without a next time, its number is no longer needed: an erased one is deleted.
+    Without a next time, an erased number is deleted.
     """
     forgets = {"sent_number": None} if check_at is None else {}
     connection.execute(
@@ -194,7 +194,7 @@ def note_billing(
     price: str | None,
     price_unit: str | None,
 ) -> None:
-    """Store the provider's segment count and price, unless the message has lost its SID since."""
+    """Store segments and price, unless the message has lost its SID."""
     known = {"num_segments": num_segments, "price": price, "price_unit": price_unit}
     values = {name: value for name, value in known.items() if value is not None}
     if values:
@@ -208,7 +208,7 @@ def note_billing(
 def holders(
     connection: Connection, account_sid: str, sids: Sequence[str]
 ) -> dict[str, SidSource | None]:
-    """Return which SIDs messages of an account have, with their strongest source."""
+    """Return which SIDs messages have, with their strongest source."""
     query = select(messages.c.message_sid, messages.c.sid_source).where(
         messages.c.message_sid.in_(sids), messages.c.account_sid == account_sid
     )
@@ -224,8 +224,7 @@ def lock_unsettled(
 ) -> list[Unsettled] | None:
     """Lock all unsettled submissions of the claimed one's account and number.
 
-    Only those that existed at ``asked_at``. None if the claim is lost, or another transaction
-    is writing one of them.
+    Only those that existed at ``asked_at``. None if the claim is lost, or a row is locked.
     """
     number = due.unsettled.number
     siblings = select(workspaces.c.id).where(
@@ -267,9 +266,9 @@ def lock_unsettled(
 
 
 def make_due_now(database: Database, since: datetime, now: datetime) -> int:
-    """Make every unfinished message due now; return how many there are.
+    """Make every unfinished message due now; return how many.
 
-    In batches that skip locked rows, so that callbacks never wait for it.
+    In batches that skip locked rows, so that callbacks never wait.
     """
     after, total = first_id_at(since), 0
     while True:

@@ -14,12 +14,12 @@ from app.providers.port import Refused, Status
 
 
 def expire_unconfirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:
-    """End a submission without a trace; False if it was settled before."""
+    """Return False if it was settled before."""
     return _end(connection, due, now, reason=Reason.NOT_CONFIRMED)
 
 
 def end_refused(connection: Connection, due: DueMessage, refused: Refused, now: datetime) -> bool:
-    """End a submission without a trace that was refused when it was sent again.
+    """End a submission that was refused when it was sent again.
 
     It stays a message, because its owner has seen it. False if it was settled before.
     """

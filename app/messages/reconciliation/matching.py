@@ -1,7 +1,7 @@
 """Matches the provider's messages with unsettled submissions. Pure.
 
-A message of the provider's may be a submission if it went to the same number, through the same
-Messaging Service, at the time of one of its creations. It fits if its text is the same too.
+A provider's message may be a submission if number, Messaging Service and time of a creation agree.
+It fits if its text agrees too.
 """
 
 import unicodedata
@@ -24,9 +24,9 @@ _LONGEST_PREFIX = 80
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """A submission that the provider may have, as it was sent.
+    """A submission as it was sent.
 
-    ``body`` is null if it is erased, ``messaging_service_sid`` if several were used.
+    ``body`` is null if erased, ``messaging_service_sid`` if several were used.
     """
 
     message_id: UUID
@@ -43,17 +43,14 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The result for one submission and those that could be confused with it.
-
-    ``pairs`` are settled together. ``is_ambiguous``: the candidates cannot be distinguished.
-    """
+    """``pairs`` are settled together; ``is_ambiguous`` if candidates cannot be distinguished."""
 
     pairs: tuple[tuple[Unsettled, ProviderMessage], ...] = ()
     is_ambiguous: bool = False
 
 
 def may_be(submission: Unsettled, found: ProviderMessage) -> bool:
-    """Whether a message of the provider's could be a submission, regardless of its text."""
+    """Compares everything but the text."""
     services = {submission.messaging_service_sid, found.messaging_service_sid} - {None}
     return (
         _same_number(found.to_number, submission.number)
@@ -73,7 +70,7 @@ def _same_number(one: str, other: str) -> bool:
 
 
 def fits(submission: Unsettled, found: ProviderMessage) -> bool:
-    """Whether a message of the provider's looks like a submission, text included."""
+    """Compares the text too."""
     return (
         may_be(submission, found)
         and found.created_at is not None
@@ -83,7 +80,7 @@ def fits(submission: Unsettled, found: ProviderMessage) -> bool:
 
 
 def _has_text(sent: str | None, found: str) -> bool:
-    """Compare texts; a trial account adds a prefix, smart encoding changes punctuation."""
+    """A trial account adds a prefix, smart encoding changes punctuation."""
     if sent is None or found == sent:
         return True
     letters, found_letters = _letters(sent), _letters(found)
@@ -112,9 +109,8 @@ def match(
 ) -> Match:
     """Pair submissions with fitting candidates, as far as they can be distinguished.
 
-    If there are as many candidates as submissions, they are paired by time. Fewer candidates
-    are paired when no more can be expected. Nothing is paired while one of the submissions may
-    still get its answer, which is better evidence.
+    As many candidates as submissions are paired by time, fewer when no more can be expected.
+    Nothing is paired while a submission may still get its answer, which is better evidence.
     """
     group, fitting = _group(wanted, list(submissions), list(candidates))
     if not fitting:
@@ -132,7 +128,7 @@ def match(
 def _group(
     wanted: Unsettled, submissions: list[Unsettled], candidates: list[ProviderMessage]
 ) -> tuple[list[Unsettled], list[ProviderMessage]]:
-    """Return the fitting candidates and the submissions that could be confused, by time."""
+    """Return the fitting candidates and all submissions that could be confused."""
     group, fitting = [wanted], list[ProviderMessage]()
     rest = [one for one in submissions if one.message_id != wanted.message_id]
     grown = True
@@ -156,7 +152,7 @@ def _place_in_time(found: ProviderMessage) -> tuple[float, str]:
 def _pair(
     group: Sequence[Unsettled], fitting: Sequence[ProviderMessage], *, by_order: bool
 ) -> tuple[tuple[Unsettled, ProviderMessage], ...]:
-    """Pair as many as possible (augmenting paths); the earliest first, or the closest in time."""
+    """Pair as many as possible (augmenting paths), by order or closest in time."""
     owner: dict[int, int] = {}  # index of a submission: index of its candidate
 
     def choices(candidate: ProviderMessage) -> list[int]:

@@ -1,9 +1,9 @@
-"""Reconciles messages without a final status: settles unconfirmed sends, repairs lost statuses.
+"""Reconciles messages without a final status with the provider.
 
 An unsettled submission is looked for among the messages to its number. A match is a guess: it
-settles only if no other submission could be meant, and a signed callback overrides it. The provider
-is only read, unless the use case resends messages without any trace. An accepted message is fetched
-by its SID and applied like any other report.
+settles only if no other submission could be meant, and a signed callback overrides it. Only use
+cases with `resend` send messages without any trace again. An accepted message is fetched by its SID
+and applied like any report.
 """
 
 import threading
@@ -120,10 +120,7 @@ class Reconcile:
     def _claim(
         self, connection: Connection, lane: ClaimLane, limit: int, waiting: set[str], now: datetime
     ) -> list[DueMessage]:
-        """Claim one message of each account whose turn it is, then the most overdue ones.
-
-        Accounts that wait have no turn.
-        """
+        """Claim one message of each account whose turn it is, then the most overdue ones."""
         served, claimed = self._served[lane], list[DueMessage]()
         while len(claimed) < limit:
             first = claim_due(connection, now, 1, lane, except_of=waiting | served)
@@ -216,10 +213,7 @@ class Reconcile:
         return noted
 
     def _follow(self, due: DueMessage) -> bool:
-        """Ask about one message; False if the provider could not be asked.
-
-        Raises `AccountRefused` if the provider refuses the account's credentials.
-        """
+        """Return False if the provider could not be asked; raises `AccountRefused`."""
         try:
             if due.submission in UNSETTLED:
                 self._settle(due)
@@ -255,7 +249,7 @@ class Reconcile:
             self._look_again(due, trace)
 
     def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
-        """Resend a submission without a trace, if its use case wants it and it is time."""
+        """Resend, if the use case wants it and it is time."""
         return (
             due.on_unconfirmed is OnUnconfirmed.RESEND
             and may_resend(due.created_at, due.resent_at, due.resends, asked_at)
@@ -263,7 +257,7 @@ class Reconcile:
         )
 
     def _look_again(self, due: DueMessage, trace: Trace) -> None:
-        """Release an unsettled submission; end it if its time is over without a trace."""
+        """Release a submission; end it if its time is over without a trace."""
         now = self.clock.now()
         is_over = is_given_up(due.created_at, now)
         with self.database.writing() as connection:
@@ -303,7 +297,7 @@ class Reconcile:
             schedule(connection, due, next_check)
 
     def _is_taken_back(self, due: DueMessage) -> bool:
-        """Release a guess whose SID another message got from a callback at the same moment."""
+        """Release a guess whose SID another message has just got for certain."""
         if due.message_sid is None:
             return False
         with self.database.writing() as connection:

@@ -1,6 +1,6 @@
-"""SQL of the provider accounts that refuse our credentials or do not answer.
+"""SQL of provider accounts that refuse our credentials or do not answer.
 
-They are asked less and less often, until a new auth token or an answer ends the waiting.
+They are asked less and less often, until a new auth token or an answer.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class RefusingAccount:
 def load_refusing(
     connection: Connection, account_sids: Iterable[str] | None = None
 ) -> dict[str, RefusingAccount]:
-    """Load the accounts that refused their current token, or did not answer."""
+    """Accounts that refused their current token, or did not answer."""
     columns = refusing_accounts.c
     query = (
         select(refusing_accounts, provider_accounts.c.auth_token)
@@ -63,7 +63,7 @@ def note_refusing(
     *,
     is_silent: bool = False,
 ) -> RefusingAccount:
-    """Record another refusal or silence; return when the account is asked again."""
+    """Record a refusal or silence; return when to ask again."""
     if before is not None and before.is_silent != is_silent:
         before = None
     failures = 1 if before is None else before.failures + 1

@@ -1,8 +1,8 @@
 """Resends unconfirmed messages, for use cases with at-least-once delivery.
 
-Only a submission without a trace at the provider is created again, with its own id in the callback
-URL and after every check of a send. The resend is counted before the call, so two workers never
-make the same one. No connection is held during the call.
+Only without a trace at the provider, with the same id in the callback URL and after every check of
+a send. The resend is counted before the call, so two workers never make the same one. No connection
+is held during the call.
 """
 
 from dataclasses import dataclass, field, replace
@@ -41,11 +41,10 @@ from app.use_cases.unconfirmed import OnUnconfirmed
 def count_resend(
     connection: Connection, due: DueMessage, messaging_service_sid: str, now: datetime
 ) -> DueMessage | None:
-    """Count a resend and renew the lease; None if it may not be made any more.
+    """Count a resend and renew the lease; None if it may not be made.
 
-    It may be made while the claim holds, the submission is unsettled and has its text, and the
-    use case still asks for it. If it uses another Messaging Service than before, none is stored
-    as the only one.
+    The claim must hold, the submission be unsettled with its text, and the use case still want
+    it. With another Messaging Service than before, none is stored.
     """
     leased_until = now + CLAIM_LEASE
     asks_for_it = select(use_cases.c.id).where(
@@ -80,7 +79,7 @@ def count_resend(
 def uncount_resend(
     connection: Connection, before: DueMessage, counted: DueMessage, check_at: datetime
 ) -> None:
-    """Undo the count of a resend that the provider never processed, while the claim holds."""
+    """For a resend that the provider never processed, while the claim holds."""
     connection.execute(
         update(messages)
         .where(claim_held(counted))
@@ -92,7 +91,7 @@ _log = structlog.get_logger(__name__)
 
 
 class AccountChanged(Exception):
-    """The workspace has another provider account now, which does not know the message."""
+    """The workspace's new provider account does not know the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class Resend:
     pace: Pace = field(default_factory=Pace)
 
     def __call__(self, due: DueMessage) -> bool:
-        """Send a message again; False if a check prevents it.
+        """Return False if a check prevents it.
 
         The caller has found no trace at the provider and holds the claim.
         """
@@ -184,7 +183,7 @@ class Resend:
 
     @staticmethod
     def _accept(connection: Connection, due: DueMessage, accepted: Accepted, now: datetime) -> None:
-        """Accept a message, also if another result was stored during the call."""
+        """Also if another result was stored during the call."""
         if not accept_message(connection, due.message_id, accepted, now):
             sid = accepted.message_sid
             if take_back(connection, due.message_id, due.account.sid, sid, now) is not None:

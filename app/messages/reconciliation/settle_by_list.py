@@ -1,7 +1,7 @@
-"""Settles submissions by the provider's list: decided and written under one lock.
+"""Settles submissions by the provider's list, under one lock.
 
-All unsettled submissions of the number are locked, so that two workers never decide about the same
-ones, and a callback that settles one of them is seen.
+All unsettled submissions of the number are locked, so that other workers and callbacks cannot
+decide at the same time.
 """
 
 from dataclasses import dataclass

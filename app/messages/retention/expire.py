@@ -1,8 +1,7 @@
 """Deletes messages and events after their retention time.
 
-PostgreSQL drops partitions of expired rows; SQLite, and a partition that also has newer rows,
-deletes in small batches. A message that is still reconciled stays longer, on PostgreSQL with its
-partition.
+PostgreSQL drops expired partitions; SQLite, and a partition with newer rows, deletes in small
+batches. A message that is still reconciled stays longer, on PostgreSQL with its partition.
 """
 
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ ASKED_ABOUT = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The number of deleted messages, the dropped partitions, and the tables in use."""
+    """Deleted messages, dropped partitions, and tables in use."""
 
     messages: int = 0
     partitions: tuple[str, ...] = ()
@@ -45,7 +44,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """Deletes messages below ``before`` unless they are asked about, and all below ``anyway``."""
+    """All messages below ``anyway``; below ``before`` those not asked about."""
 
     before: UUID
     anyway: UUID
@@ -53,11 +52,7 @@ class _Bounds:
 
 @dataclass(frozen=True, slots=True)
 class ExpireMessages:
-    """Deletes rows for ``borderpost purge`` and the worker's hourly purge.
-
-    No message is deleted while any workspace keeps its numbers: the longest of these times
-    counts too.
-    """
+    """Deletes no message while any workspace keeps its numbers."""
 
     database: Database
     clock: Clock
@@ -108,7 +103,7 @@ class ExpireMessages:
             return [one.name for one in gone], counted
 
     def _delete_shared(self, bounds: _Bounds) -> int:
-        """Delete expired rows in the one partition that also has newer rows."""
+        """Delete expired rows in the one partition with newer rows."""
         with self.database.reading() as connection:
             found = load_partitions(connection, messages)
         for one in found:
@@ -135,7 +130,7 @@ def _may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bo
 
 
 def _event_may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bool:
-    """Whether all messages are gone that a partition of events can belong to."""
+    """Whether all messages of a partition of events are gone."""
     oldest = load_partitions(connection, messages)[0]
     if partition.end is None or oldest.end is None or has_rows(connection, oldest):
         return False

@@ -1,7 +1,7 @@
 """Monthly partitions, on PostgreSQL only.
 
-`borderpost db upgrade` and every worker create them. If a month cannot be created without blocking
-sends, the next hour tries again; until then its rows go to the newest partition.
+`borderpost db upgrade` and every worker create them. If that would block sends, the next hour tries
+again; until then rows go to the newest partition.
 """
 
 import re
@@ -75,7 +75,7 @@ _PARTITIONS = text(
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A range of ids, ``end`` excluded; None if unbounded. ``estimate`` may be negative."""
+    """A range of ids, ``end`` excluded; None is unbounded. ``estimate`` may be negative."""
 
     name: str
     first: UUID | None
@@ -84,10 +84,7 @@ class Partition:
 
 
 def lock_partitions(connection: Connection) -> None:
-    """Lock the partitions until the commit.
-
-    Waits for other locks are short, because callbacks wait behind this transaction.
-    """
+    """Waits for other locks are short, because callbacks wait behind this transaction."""
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
 
@@ -109,7 +106,7 @@ def has_rows(connection: Connection, partition: Partition, *conditions: Any) -> 
 
 
 def count_partition_rows(connection: Connection, partition: Partition) -> int:
-    """Count the rows of a partition; above a million it is the server's estimate."""
+    """Above a million it is the server's estimate."""
     if partition.estimate > _COUNTED_UP_TO:
         return partition.estimate
     counted = select(func.count()).select_from(table(partition.name))
@@ -119,8 +116,8 @@ def count_partition_rows(connection: Connection, partition: Partition) -> int:
 def create_partition(connection: Connection, parent: Table, newest: Partition, month: Month) -> str:
     """End the newest partition at a month; return the name of the following one.
 
-    An empty partition is recreated, which takes no long lock. One with rows is detached and
-    attached again with its end, which reads it once.
+    An empty partition is recreated. One with rows is detached and attached again, which reads
+    it once.
     """
     bound, name = month.first_id, f"{parent.name}_{month}"
     _wait_for_statements(connection, parent)
@@ -141,7 +138,7 @@ def create_partition(connection: Connection, parent: Table, newest: Partition, m
 
 
 def drop_oldest(connection: Connection, parent: Table, gone: list[Partition]) -> None:
-    """Drop the oldest partitions; an empty one without a beginning replaces them."""
+    """An empty partition without a beginning replaces them."""
     _wait_for_statements(connection, parent)
     for partition in gone:
         connection.exec_driver_sql(f"DROP TABLE {partition.name}")
@@ -168,7 +165,7 @@ def _range(first: UUID | None, end: UUID | None) -> str:
 
 
 def _move(connection: Connection, parent: Table, detached: Partition, bound: UUID) -> None:
-    """Move rows after the end, created by fast clocks, to their partition."""
+    """Move rows of fast clocks after the end to their partition."""
     names = [one.name for one in parent.columns]
     old = table(detached.name, *(column(name) for name in names))
     moved = delete(old).where(old.c.id >= bound).returning(*old.c).cte("moved")
@@ -180,7 +177,7 @@ MONTHS_AHEAD = 3
 
 @dataclass(frozen=True, slots=True)
 class CreatedPartitions:
-    """The created partitions, and the tables in use that could not be changed."""
+    """The created partitions, and tables in use."""
 
     partitions: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Erasure of expired bodies, numbers and answers, and of one number on request.
 
-Messages keep status and country under a pseudonym. Opt-outs stay, so that nothing is sent again.
+Messages keep status and country under a pseudonym. Opt-outs stay, to prevent sends.
 """
 
 from collections.abc import Callable
@@ -172,7 +172,7 @@ class Erase:
     purge: Purge
 
     def __call__(self, number: PhoneNumber) -> int:
-        """Erase a number everywhere, in one transaction; return how many messages had it."""
+        """Erase a number in one transaction; return how many messages had it."""
         with self.database.writing() as connection:
             erase_events(connection, number)
             every = select(workspaces.c.id)

@@ -1,9 +1,8 @@
 """Counts messages by hour and country in the background.
 
-The hot paths write nothing for it. The worker recounts every hour with changes: always the whole
-hour, so that repeating it has the same result. The most recent time is checked again each round,
-because a row may be committed after its id was created, by a host with a slow clock. Ids may also
-be wrong because a clock was ahead, so each round also recounts one of the last hours.
+The worker recounts every changed hour as a whole, so that repeating it has the same result. The
+most recent time is checked again each round, because a host with a slow clock may commit rows late.
+As ids may be wrong after a clock was ahead, each round also recounts one of the last hours.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,10 +43,7 @@ class AggregateMessages:
     rounds: Iterator[int] = field(default_factory=count)
 
     def run_once(self) -> int:
-        """Count the changes since the last round, a few hours at most.
-
-        Returns 1 if there is more to do.
-        """
+        """Count the changes of a few hours; return 1 if there is more to do."""
         with self.database.writing() as connection:
             now = self.clock.now()
             start_counting(connection, now - COUNTED, now)
@@ -68,7 +64,7 @@ class AggregateMessages:
         return 1 if until < now else 0
 
     def _hours(self, since: datetime, until: datetime, now: datetime) -> set[datetime]:
-        """List the hours in which messages were created or changed between two times."""
+        """List the hours with new or changed messages."""
         with self.database.reading() as connection:
             found = hours_touched(connection, since, until)
         hour = hour_of(since)

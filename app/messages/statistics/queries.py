@@ -15,7 +15,7 @@ from app.web.metrics import MOST_COUNTED
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """The counts of one day (UTC) and one country; '' is no country."""
+    """Counts of one day (UTC) and one country; '' is no country."""
 
     day: date
     country: str
@@ -28,14 +28,14 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSigns:
-    """The last heartbeat of a worker, and until when messages are counted."""
+    """The last heartbeat, and until when messages are counted."""
 
     heartbeat_at: datetime | None
     counted_until: datetime | None
 
 
 def load_day_counts(connection: Connection, workspace_id: UUID, since: date) -> list[DayCount]:
-    """Sum up the counters of a workspace by day and country, oldest first."""
+    """Sum up by day and country, oldest first."""
     columns = message_counts.c
     sums = [func.sum(columns[name]) for name in DayCount.__slots__[2:]]
     query = (
@@ -49,7 +49,7 @@ def load_day_counts(connection: Connection, workspace_id: UUID, since: date) -> 
 
 @dataclass(frozen=True, slots=True)
 class SlotCount:
-    """The counts of one hour or day (UTC) and one group: a country, or a use case's id."""
+    """Counts of one hour or day (UTC) and one country or use case."""
 
     at: datetime
     group: str
@@ -68,7 +68,7 @@ def load_slot_counts(
     by: Literal["country", "use_case_id"],
     hourly: bool,
 ) -> list[SlotCount]:
-    """Sum up the counters of a workspace by hour or day and by group, oldest first."""
+    """Sum up by hour or day and by group, oldest first."""
     columns = message_counts.c
     keys = [columns.day, *((columns.hour,) if hourly else ()), columns[by]]
     sums = [func.sum(columns[name]) for name in SlotCount.__slots__[2:]]

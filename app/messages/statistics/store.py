@@ -1,7 +1,7 @@
 """SQL of the statistics: changed hours, counts of an hour, and the lease.
 
-An hour is a range of ids. Every change of a message writes an event with the message's id, so the
-changed hours are read from the new events.
+An hour is a range of ids. Every change of a message writes an event, so the changed hours are read
+from the new events.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _PIECE_BITS = 16
 
 @dataclass(frozen=True, slots=True)
 class CountLease:
-    """A worker's lease on the counting, and until when messages are counted."""
+    """A lease on the counting, and its progress."""
 
     counted_until: datetime
     leased_until: datetime
@@ -50,7 +50,7 @@ class CountLease:
 
 @dataclass(frozen=True, slots=True)
 class HourlyCount:
-    """The counts of one workspace, country, use case, access key and currency."""
+    """Counts by workspace, country, use case, access key and currency."""
 
     workspace_id: UUID
     country: str
@@ -75,7 +75,7 @@ _COUNTED = tuple(message_counts.c[name] for name in HourlyCount.__slots__)
 
 
 def start_counting(connection: Connection, earliest: datetime, now: datetime) -> None:
-    """Start with the oldest message after a time, unless the counting has started."""
+    """Start with the oldest message, unless it has started."""
     if connection.execute(select(message_counting.c.id)).one_or_none() is not None:
         return
     oldest = select(messages.c.created_at).order_by(messages.c.id).limit(1)
@@ -86,9 +86,9 @@ def start_counting(connection: Connection, earliest: datetime, now: datetime) ->
 
 
 def acquire_count_lease(connection: Connection, now: datetime) -> CountLease | None:
-    """Acquire the lease; None while another worker has it.
+    """Return None while another worker has it.
 
-    A lease that ends later than a new one was taken by a fast clock, and is ignored.
+    A lease that ends later than a new one comes from a fast clock, and is ignored.
     """
     leased_until = message_counting.c.leased_until
     is_free = or_(leased_until.is_(None), leased_until <= now, leased_until > now + COUNT_LEASE)
@@ -109,7 +109,7 @@ def renew_count_lease(connection: Connection, turn: CountLease, now: datetime) -
 
 
 def release_count_lease(connection: Connection, turn: CountLease, counted_until: datetime) -> None:
-    """Release the lease and store the progress, unless another worker has taken over."""
+    """Store the progress, unless another worker has taken over."""
     _move(connection, turn, leased_until=None, counted_until=counted_until)
 
 
@@ -119,7 +119,7 @@ def _move(connection: Connection, turn: CountLease, **values: Any) -> bool:
 
 
 def hours_touched(connection: Connection, since: datetime, until: datetime) -> set[datetime]:
-    """Return the hours of the messages that have events in this period."""
+    """Return the hours of messages with events in this period."""
     columns = message_events.c
     piece = func.substr(cast(columns.message_id, String), 1, _PIECE_DIGITS)
     is_new = columns.id >= first_id_at(since), columns.id < first_id_at(until)

@@ -1,1 +1,1 @@
-"""The HTTP server under gunicorn: an event loop reads requests and writes answers."""
+"""The HTTP server under gunicorn."""

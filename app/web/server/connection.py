@@ -43,7 +43,7 @@ INCOMPLETE = frozenset({Phase.IDLE, Phase.HEAD, Phase.BODY})
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """A connection and its request; a thread may use it only while it runs that request."""
+    """A connection and its request; a thread may use it only while it runs the request."""
 
     sock: socket.socket
     client: Any
@@ -61,7 +61,7 @@ class Connection:
     condition: Callable[[], bool] | None = None
 
     def receive(self) -> bytes | None:
-        """Return the arrived bytes: b"" if the client has closed, None if there are none."""
+        """Return the arrived bytes, b"" if the client has closed, or None."""
         try:
             return self.sock.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -70,7 +70,7 @@ class Connection:
             return b""
 
     def invite_body(self) -> None:
-        """Send 100 Continue to a client that waits for it before it sends its body."""
+        """Send 100 Continue to a client that waits for it."""
         try:
             self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         except OSError:
@@ -102,8 +102,7 @@ class Connection:
     def end_writing(self) -> bool:
         """End the answer; return False if the client is gone.
 
-        If the connection were closed with unread bytes, it would be reset and the answer
-        lost.
+        Closing with unread bytes would reset the connection and lose the answer.
         """
         try:
             self.sock.shutdown(socket.SHUT_WR)
@@ -128,7 +127,7 @@ class Outbox:
 
 
 def allow_connections(wanted: int) -> int:
-    """Raise the limit of open files for this many connections; return how many it allows."""
+    """Raise the limit of open files; return how many connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _DESCRIPTORS_FOR_OTHERS
     if soft == resource.RLIM_INFINITY or soft >= needed:

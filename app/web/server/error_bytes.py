@@ -39,9 +39,9 @@ _TEXTS: dict[type[Exception], tuple[int, str]] = {
 
 
 def error_bytes(error: Exception, request: Any | None, app: object) -> bytes:
-    """Write the whole HTTP answer to an error; the connection is closed after it.
+    """Write the whole HTTP answer to an error, which closes the connection.
 
-    ``request`` is gunicorn's, if its head could be read; ``app`` has the common headers.
+    ``request`` is gunicorn's, if its head was readable; ``app`` has the common headers.
     """
     status, public = _public_of(error)
     body = json.dumps({"code": public.code, "message": public.text}).encode()

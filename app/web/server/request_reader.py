@@ -1,7 +1,7 @@
 """Collects the bytes of a connection until a request is complete, without a socket.
 
-gunicorn's parser decides what a request is. It is called once for each head, when the head is
-complete or already wrong, so bytes that arrive one at a time cost no more than others.
+gunicorn's parser decides, once for each head that is complete or already wrong, so bytes that
+arrive one at a time cost no more than others.
 """
 
 import io
@@ -47,10 +47,9 @@ class TooManyChunks(ParseException):  # type: ignore[misc]
 
 
 class RequestReader:
-    """Turns the bytes of one connection into requests with complete bodies.
+    """Turns the bytes of one connection into complete requests.
 
-    Raises gunicorn's errors for malformed requests, and `PayloadTooLarge`. After an error the
-    connection must be closed, because the start of the next request is unknown.
+    Raises gunicorn's errors and `PayloadTooLarge`; then the connection must be closed.
     """
 
     def __init__(self, cfg: Any, peer: Any) -> None:
@@ -74,10 +73,7 @@ class RequestReader:
         self._buffer += data
 
     def next_request(self) -> Any | None:
-        """Return the next complete request, or None until more bytes arrive.
-
-        Its ``body`` is a file of the decoded body.
-        """
+        """Return the next complete request, or None; its ``body`` is a file of the decoded body."""
         if self._body is None:
             self._read_head()
         if self._body is None or not self._body.take(self._buffer):
@@ -106,7 +102,7 @@ class RequestReader:
             self._body = _SizedBody(reader.length)
 
     def _end_of_head(self) -> int | None:
-        """Return how many bytes to give to the parser; None while it would ask for more."""
+        """Return how many bytes the parser needs to decide, or None."""
         buffer, searched = self._buffer, self._searched
         found = buffer.find(_END_OF_HEAD, max(0, searched - 3))
         if found >= 0:
@@ -138,7 +134,7 @@ def _require_chunks_alone(request: Any) -> None:
 
 
 class _Head(Unreader):  # type: ignore[misc]
-    """Gives the parser the bytes of a head, and an error if it asks for more."""
+    """Gives the parser the bytes of a head, and an error at the end."""
 
     def __init__(self, head: bytes) -> None:
         super().__init__()
@@ -176,10 +172,7 @@ class _Part(Enum):
 
 
 class _ChunkedBody:
-    """A body in chunks (RFC 9112, section 7.1), decoded as it arrives.
-
-    gunicorn's own reader would block in the middle of a chunk.
-    """
+    """A body in chunks (RFC 9112, section 7.1), decoded without blocking."""
 
     def __init__(self, request: Any) -> None:
         self._request = request

@@ -1,8 +1,8 @@
 """The gunicorn worker: only complete requests take a thread.
 
-gunicorn's threaded worker reads heads and bodies, and writes answers, on a thread of its pool, so a
-few dozen slow clients block it. Here the event loop does both with deadlines; a thread gets a
-complete request and returns a complete answer.
+gunicorn's threaded worker reads and writes in the threads of its pool, so a few dozen slow clients
+block it. Here the event loop does both with deadlines; a thread gets a complete request and returns
+a complete answer.
 """
 
 import errno
@@ -42,8 +42,6 @@ _MOST_UNSENT_BYTES = 32 * 1024 * 1024
 
 
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]
-    """Runs requests in threads, and all reading and writing in the event loop."""
-
     deadlines = Deadlines()
     alive: bool
     worker_connections: int
@@ -75,10 +73,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     def set_accept_enabled(self, enabled: bool) -> None:
         """Start or stop accepting; at the final stop, serve the queue and close the listeners.
 
-        gunicorn's worker keeps its listeners open until the slowest request has ended, so
-        that a client which connects in between is never served. A client that connects at
-        the moment of the close gets a reset, which is safe to retry with an idempotency
-        key.
+        gunicorn's worker keeps its listeners open until the slowest request has ended, so a
+        client that connects in between is never served. At the moment of the close, a
+        client gets a reset, which is safe to retry with an idempotency key.
         """
         super().set_accept_enabled(enabled)
         if self.alive or enabled:
@@ -234,7 +231,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     # Answering.
 
     def finish_request(self, conn: Connection, done: futures.Future[None]) -> None:
-        """Continue after a run: wait for a place, send the rest, or read the next request."""
+        """After a run: wait for a place, send the rest, or read the next request."""
         if done.cancelled() or done.exception() is not None:
             self._close(conn)
         elif conn.condition is not None:
@@ -249,8 +246,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     def _run_waiting(self, most: int) -> None:
         """Rerun expired requests, and the oldest ``most`` requests that may continue.
 
-        A request that ends frees one place, so only one of those that wait for it can use
-        it.
+        A finished request frees one place, so only one waiting request can use it.
         """
         for conn in list(self._waiting):
             is_late = conn.deadline <= time.monotonic()
@@ -312,7 +308,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
                 self._close(conn)
 
     def _make_room(self) -> None:
-        """Close the connection nearest to its deadline among those that wait for the client."""
+        """Close the connection nearest to its deadline that waits for its client."""
         waits = INCOMPLETE | {Phase.ANSWERING, Phase.CLOSING}
         found = [conn for conn in self._connections if conn.phase in waits]
         if found:
