@@ -52,6 +52,12 @@ def require_workspace(connection: Connection, principal: Principal, workspace_id
         raise NotFound
 
 
+def is_only_organization(connection: Connection, organization_id: UUID) -> bool:
+    """Whether an installation has no other organization."""
+    found = connection.execute(select(organizations.c.id).limit(2)).scalars().all()
+    return found == [organization_id]
+
+
 def lock_organization(connection: Connection, organization_id: UUID) -> None:
     """Serialize changes of an organization's configuration, so that names stay unique."""
     query = select(organizations.c.id).where(organizations.c.id == organization_id)

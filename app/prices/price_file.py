@@ -6,7 +6,7 @@ Columns: country (alpha-2), mccmnc (five or six digits, or empty), price (of one
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -82,7 +82,7 @@ def read_prices(text: str) -> PriceFile:
     rows: list[tuple[int, PriceRow]] = []
     problems: list[Problem] = []
     for number, cells in lines:
-        found = _read_row(number, [cell.strip() for cell in cells])
+        found = read_row(number, [cell.strip() for cell in cells])
         if isinstance(found, PriceRow):
             rows.append((number, found))
         else:
@@ -112,7 +112,8 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
             yield begins, cells
 
 
-def _read_row(line: int, cells: list[str]) -> PriceRow | list[Problem]:
+def read_row(line: int, cells: Sequence[str]) -> PriceRow | list[Problem]:
+    """Parse the fields of one row, in the order of `HEADER`."""
     if len(cells) != len(HEADER):
         return [Problem(line, "row", f"must have {len(HEADER)} fields, not {len(cells)}")]
     country, mccmnc, price, currency, valid_from = cells

@@ -23,6 +23,7 @@ PRICE_REVISION = "(SELECT revision FROM price_lists)"
 class StoredPrices:
     currency: str | None
     rows: Sequence[PriceRow]
+    revision: int = 0
 
 
 def load_prices(connection: Connection) -> StoredPrices:
@@ -35,7 +36,7 @@ def load_prices(connection: Connection) -> StoredPrices:
         PriceRow(row.country, row.mccmnc, row.price, listed.currency, row.valid_from)
         for row in connection.execute(query)
     ]
-    return StoredPrices(listed.currency if rows else None, rows)
+    return StoredPrices(listed.currency if rows else None, rows, listed.revision)
 
 
 def has_prices(connection: Connection) -> bool:
@@ -93,8 +94,17 @@ def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:
     connection.execute(insert(prices), values)
 
 
-def load_price_table(connection: Connection) -> PriceTable:
-    stored = load_prices(connection)
+def remove_price(connection: Connection, row: PriceRow, now: datetime) -> None:
+    """Delete the row with the country, network and day of this one."""
+    _lock(connection, now)
+    connection.execute(_DELETE, {f"old_{name}": getattr(row, name) for name in _KEY})
+    connection.execute(
+        update(price_lists).values(revision=price_lists.c.revision + 1, updated_at=now)
+    )
+
+
+def price_table(stored: StoredPrices) -> PriceTable:
+    """Return the table of the pure rules."""
     return PriceTable(
         stored.currency,
         tuple(
@@ -104,6 +114,10 @@ def load_price_table(connection: Connection) -> PriceTable:
             for row in stored.rows
         ),
     )
+
+
+def load_price_table(connection: Connection) -> PriceTable:
+    return price_table(load_prices(connection))
 
 
 class PriceBook:

@@ -7,8 +7,9 @@ import pytest
 
 from app.access.principal import Role
 from app.kernel.ids import new_id
+from app.messages.statistics.aggregate import AggregateMessages
 from app.prices.price_file import read_prices
-from app.prices.store import import_prices
+from app.prices.store import import_prices, load_prices
 from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
 from support.factories import Factory, Gateway, Tenant
 from support.forms import form_of
@@ -199,3 +200,54 @@ def test_prices_are_listed_by_country(console_client: ConsoleClient, factory: Fa
         import_prices(connection, file, factory.now)
     assert "0.0079 USD" in console_client.get("/console/prices").text
     assert "No results" in console_client.get("/console/prices?country=FR").text
+
+
+def test_a_price_is_changed_and_removed_after_its_effect_was_shown(
+    gateway: Gateway, tenant: Tenant, factory: Factory
+) -> None:
+    """Break: save without `shown`, or leave the revision out of the text that it holds."""
+    path = "/console/prices"
+    owner = signed_in(gateway, factory.keys(tenant.organization_id, None)[Role.OWNER])
+    gateway.send(tenant)
+    AggregateMessages(gateway.services.database, gateway.services.clock).run_once()
+    us = {"country": "US", "price": "0.01", "currency": "usd", "valid_from": "2026-01-01"}
+
+    def press(html: str, label: str, **filled: str) -> tuple[int, str]:
+        answer = owner.post_without_token(path, form_of(html, path, label).pressed(label, **filled))
+        return answer.status_code, answer.text
+
+    def stored() -> list[tuple[str, str, str]]:
+        with factory.database.reading() as connection:
+            rows = load_prices(connection).rows
+        return [(row.country, row.price, row.currency) for row in rows]
+
+    for field, wrong in (("price", "dear"), ("mccmnc", "1"), ("valid_from", "x"), ("country", "")):
+        status, html = press(owner.get(path).text, "Preview effect", **us | {field: wrong})
+        assert (status, "Must be" in html) == (422, True), field
+    _, html = press(owner.get(path).text, "Preview effect", **us)
+    assert stored() == []
+    assert "United States: <strong>0.0100 USD</strong> instead of - (1 segment)" in html.replace(
+        "\u2013", "-"
+    )
+    assert press(html, "Save")[0] == 303
+    assert stored() == [("US", "0.01", "USD")]
+    status, html = press(html, "Save", price="0.02")
+    assert (status, stored()[0][1]) == (200, "0.01")
+    assert "<strong>0.0200 USD</strong> instead of 0.0100" in html
+    for wrong in ({"currency": "EUR", "country": "FR"}, {"remove": "yes"}):
+        answer = owner.post(path, us | wrong)
+        assert answer.status_code == 422, wrong
+    fr = us | {"country": "FR"}
+    assert press(press(owner.get(path).text, "Preview effect", **fr)[1], "Save")[0] == 303
+    answer = owner.post(path, fr | {"remove": "yes"})
+    assert "Remove the price of France" in answer.text
+    assert press(answer.text, "Remove price")[0] == 303
+    assert stored() == [("US", "0.01", "USD")]
+    actions = [action for action, _ in audit_events_of_pages(factory)]
+    assert actions == ["prices.changed", "prices.changed", "prices.removed"]
+    factory.organization("Other")
+    assert "changed by command" in owner.get(path).text
+    assert owner.post(path, us).status_code == 403
+    admin = signed_in(gateway, tenant.keys[Role.ADMIN])
+    assert "Preview effect" not in admin.get(path).text
+    assert admin.post(path, us, on="/console").status_code == 403

@@ -1,13 +1,32 @@
-"""The page of prices: what a segment to each country is estimated to cost."""
+"""The page of prices: what a segment to each country is estimated to cost, and changing it.
 
+All organizations of an installation share the prices. So they are changed here by the owners of
+the only organization; where there are several, the operator changes them by command.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import request
 from marshmallow import post_load
+from sqlalchemy import Connection
 
-from app.console.ui.guards import VIEWER, Pages
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.principal import Role
+from app.access.store import is_only_organization
+from app.console.ui.forms import Form
+from app.console.ui.guards import OWNER, VIEWER, Pages
 from app.console.ui.lists import searched
 from app.console.ui.options import named_country_options
-from app.console.ui.pages import page_answer
+from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
-from app.prices.store import load_prices
+from app.kernel.clock import Clock
+from app.kernel.errors import Forbidden
+from app.messages.usage import Dimension, UsageFilter, load_usage
+from app.prices.price_file import HEADER, PriceFile, PriceRow, Problem, WrongPrices, read_row
+from app.prices.price_table import amount_text, day_of
+from app.prices.store import StoredPrices, import_prices, load_prices, price_table, remove_price
 from app.users.current_user import CurrentUser
 from app.web.fields import Country, StrictSchema
 from app.web.registry import get_service
@@ -16,6 +35,29 @@ from app.web.routes import Answer
 routes = Pages()
 PRICES = "/console/prices"
 _MOST = 500
+_DAYS = 30
+_SAVE = "save"
+_SHARED = "Several organizations share these prices: they are changed by command."
+_LAST = "Is the last price: spend limits need at least one."
+
+
+@dataclass(frozen=True, slots=True)
+class CostChange:
+    """The estimated cost of past traffic to a country, before and after a change of prices."""
+
+    country: str | None
+    segments: int
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Preview:
+    row: PriceRow
+    is_removal: bool
+    text: str
+    costs: list[CostChange]
+    currency: str
 
 
 class PriceSearch(StrictSchema):
@@ -33,16 +75,133 @@ def prices_page(current_user: CurrentUser) -> Answer:
     """List the price table of the installation."""
     form, wanted = searched(PriceSearch)
     country = wanted[0] if wanted else None
+    return _page(current_user, 200 if wanted else 422, form, country)
+
+
+@routes.post(PRICES, OWNER)
+def change_price(current_user: CurrentUser) -> Answer:
+    """Preview a change of one price, or save the one that was previewed."""
+    is_removal, now = "remove" in request.form, get_service(Clock).now()
+    given = {name: request.form.get(name, "").strip() for name in HEADER}
+    given["currency"] = given["currency"].upper()
+    row = read_row(1, [given[name] for name in HEADER])
+    if not isinstance(row, PriceRow):
+        return _page(current_user, 422, typed=_refilled(given, row))
+    database, is_save = get_service(Database), request.form.get("step") == _SAVE
+    try:
+        with database.writing() if is_save else database.reading() as connection:
+            if not is_only_organization(connection, current_user.organization_id):
+                raise Forbidden(_SHARED)
+            stored = load_prices(connection)
+            after = _changed(stored, row, is_removal=is_removal)
+            text = f"{stored.revision};{is_removal};{row}"
+            is_shown = is_save and request.form.get("shown") == text
+            costs = [] if is_shown else _costs(connection, current_user, stored, after, row)
+            if is_shown:
+                _save(connection, current_user, row, now, is_removal=is_removal)
+    except WrongPrices as wrong:
+        return _page(current_user, 422, typed=_refilled(given, wrong.problems))
+    if is_shown:
+        return redirect_with_flash(PRICES, "Saved. In effect for the next send.")
+    preview = _Preview(row, is_removal, text, costs, after.currency or "")
+    return _page(current_user, typed=Form(given), preview=preview)
+
+
+def _save(
+    connection: Connection,
+    current_user: CurrentUser,
+    row: PriceRow,
+    now: datetime,
+    *,
+    is_removal: bool,
+) -> None:
+    if is_removal:
+        remove_price(connection, row, now)
+    else:
+        import_prices(connection, PriceFile(((1, row),), ()), now)
+    action = "prices.removed" if is_removal else "prices.changed"
+    told = f"{row.country} {row.mccmnc} {row.price} {row.currency} from {row.valid_from}"
+    event = AuditEvent(current_user.organization_id, None, action, None, " ".join(told.split()))
+    record_audit_event(connection, current_user.actor, event, now)
+
+
+def _changed(stored: StoredPrices, row: PriceRow, *, is_removal: bool) -> StoredPrices:
+    """Return the prices after the change.
+
+    Raises:
+        WrongPrices: the last price would go, or the currency is not that of the others.
+    """
+    rows = [one for one in stored.rows if one.key != row.key]
+    if is_removal and not rows:
+        raise WrongPrices([Problem(1, "country", _LAST)])
+    if is_removal:
+        return replace(stored, rows=rows)
+    if rows and row.currency != stored.currency:
+        told = f"must be {stored.currency}, the currency of the stored prices"
+        raise WrongPrices([Problem(1, "currency", told)])
+    return replace(stored, rows=[*rows, row], currency=row.currency)
+
+
+def _costs(
+    connection: Connection,
+    current_user: CurrentUser,
+    stored: StoredPrices,
+    after: StoredPrices,
+    row: PriceRow,
+) -> list[CostChange]:
+    """Return what the traffic of the last 30 days would cost where the change changes that."""
+    today = day_of(get_service(Clock).now())
+    principal = current_user.principal_for(Role.OWNER)
+    wanted = UsageFilter(today - timedelta(days=_DAYS - 1), today, (Dimension.COUNTRY,))
+    segments: dict[str | None, int] = {}
+    for one in load_usage(connection, principal, wanted).rows:
+        segments[one.group[0]] = segments.get(one.group[0], 0) + one.segments
+    day = max(today, row.valid_from)
+    then, now = (price_table(prices).on(day) for prices in (stored, after))
+    changed = []
+    for country, count in sorted(segments.items(), key=lambda item: -item[1]):
+        found = [prices.estimate(country, count) for prices in (then, now)]
+        amounts = [None if one is None else amount_text(one.millionths) for one in found]
+        if count and amounts[0] != amounts[1]:
+            changed.append(CostChange(country, count, *amounts))
+    return changed
+
+
+def _refilled(given: dict[str, str], problems: list[Problem]) -> Form:
+    errors: dict[str, list[str]] = {}
+    for one in problems:
+        errors.setdefault(one.column, []).append(f"{one.text[0].upper()}{one.text[1:]}.")
+    return Form(given, errors)
+
+
+def _page(
+    current_user: CurrentUser,
+    status: int = 200,
+    search: Form | None = None,
+    country: str | None = None,
+    *,
+    typed: Form | None = None,
+    preview: _Preview | None = None,
+) -> Answer:
+    role = current_user.organization_role
+    is_owner = role is not None and role.permits(Role.OWNER)
     with get_service(Database).reading() as connection:
         stored = load_prices(connection)
+        may_change = is_owner and is_only_organization(connection, current_user.organization_id)
     rows = [row for row in stored.rows if country in {None, row.country}]
+    today = day_of(get_service(Clock).now())
+    values: dict[str, Any] = {"currency": stored.currency or "USD", "valid_from": today}
     return page_answer(
         current_user,
         "guards/prices.html",
-        200 if wanted else 422,
-        form=form,
+        status,
+        form=search or Form(),
         rows=rows[:_MOST],
         has_more=len(rows) > _MOST,
         has_prices=bool(stored.rows),
         countries=named_country_options("Any country"),
+        typed=typed or Form(values),
+        preview=preview,
+        may_change=may_change,
+        shared=_SHARED if is_owner and not may_change else "",
     )
