@@ -40,11 +40,7 @@ class Plan:
 def make_plan(
     connection: Connection, cipher: Cipher, file: Entry, problems: FileProblems, now: datetime
 ) -> Plan:
-    """Plan every object of the file.
-
-    Raises:
-        FileRefused: with every problem.
-    """
+    """Plan every object of the file; raises `FileRefused`."""
     organization = organization_of(file)
     before, organization_id = _find_organization(connection, organization, problems)
     context = Context(connection, organization_id, now)
