@@ -10,8 +10,8 @@ from typing import Any
 from app.messages.statistics.queries import SlotCount
 
 _MOST_COUNTRIES = 20
-# A fall of the delivery rate is told when this many messages ended in the last two days, and their
-# rate lies this much below that of the 28 days before.
+# A fall of the delivery rate is shown when this many messages ended in the last two days, as many
+# in the 28 days before, and the rate lies this much below theirs (decision 36).
 FALL_DAYS = 2
 BASELINE_DAYS = 28
 _FALL_ENDED = 20
@@ -167,7 +167,9 @@ def falls_of(counts: Iterable[SlotCount], today: date) -> list[Fall]:
     found = []
     for country, sums in late.items():
         rate, before = sums.rate, early[country].rate
-        if rate is None or before is None or sums.ended < _FALL_ENDED:
+        if rate is None or before is None:
+            continue
+        if min(sums.ended, early[country].ended) < _FALL_ENDED:
             continue
         if rate <= before - _FALL:
             found.append(Fall(country, rate, before))

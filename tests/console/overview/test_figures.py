@@ -82,6 +82,8 @@ def test_a_rate_that_fails_for_two_days_is_told_for_its_country_and_in_all() -> 
     assert found == [Fall("", 0.53, 0.955), Fall("FR", 0.1, 0.95)]
     few = [count(days, "FR", 9, 1, 8) for days in range(2)]
     assert falls_of([*steady, *good, *few], TODAY) == []
+    once = [count(9, "DE", 1, 1, 0), count(0, "DE", 30, 20, 10)]
+    assert falls_of([*steady, *once], TODAY) == []
 
 
 def test_a_chart_has_a_row_for_each_slot_and_a_gap_without_an_end() -> None:
