@@ -41,7 +41,6 @@ from app.providers.ngrok import public_url_of_agent
 from app.providers.port import Callbacks, Provider
 from app.providers.twilio.adapter import open_twilio
 from app.providers.twilio.callbacks import routes as provider_routes
-from app.providers.twilio.client import load_sdk
 from app.providers.twilio.transport import TwilioTransport
 from app.settings import NGROK, Settings, SettingsError, default_instance, load_settings
 from app.tenancy.manage import ManageWorkspaces
@@ -281,17 +280,11 @@ def open_background(
     )
 
 
-def load_provider() -> None:
-    """Load what a send needs of the provider's SDK, before the fork."""
-    load_sdk()
-
-
 def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:
-    """Prepare a start: the SDK, settings, public URL and embedded database.
+    """Prepare a start: settings, public URL and embedded database.
 
     Only `borderpost db upgrade` migrates a server database. Raises `SettingsError`.
     """
-    load_provider()
     settings = with_public_url(open_settings(environ))
     database = open_database(settings)
     migrate_if_new(settings, database)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from app.bootstrap import load_provider, open_cipher, open_provider, open_services, open_settings
+from app.bootstrap import open_cipher, open_provider, open_services, open_settings
 from app.cli.context import ready_database
 from app.cli.group import Command, echo_json
 from app.cli.input import WholeNumberParam
@@ -49,7 +49,6 @@ def attack_command(*, seed: int, as_json: bool) -> None:
     among normal traffic. The guards are those that `guards suggest --apply` sets after two
     weeks of normal traffic. Uses a temporary database.
     """
-    load_provider()
     trace = make_trace(seed, utc_now())
     with (
         tempfile.TemporaryDirectory(prefix="borderpost-attack-") as folder,

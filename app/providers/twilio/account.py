@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 import urllib3
-from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioRestException
 from twilio.http import HttpClient
 from twilio.rest import Client
 
@@ -18,13 +18,15 @@ from app.db.encryption import DecryptionError
 from app.kernel.errors import ProviderUnavailable
 from app.kernel.provider_sids import canonical_sid
 from app.providers.port import AccountState, ProviderAccount, ProviderUnknown, ServiceSetup
-from app.providers.twilio.client import INBOUND_PATH, STATUS_PATH, TwilioClients
+from app.providers.twilio.client import API, INBOUND_PATH, STATUS_PATH, TwilioClients, read_json
 from app.providers.twilio.signature import sign
+from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
 
 _log = structlog.get_logger(__name__)
 _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
+_OK = 200
 _ACTIVE = "active"
 _FORM = "application/x-www-form-urlencoded"
 _PROBE_SECONDS = 10.0
@@ -45,20 +47,20 @@ class TwilioProof:
         """
         client = Client(account_sid, auth_token, http_client=self._transport)
         try:
-            account = client.api.v2010.accounts(account_sid).fetch()
-        except (TwilioRestException, TwilioServiceException) as problem:
-            if problem.status in _REFUSED or problem.status == _NOT_FOUND:
-                return False
-            raise _not_asked(problem) from problem
-        except UNREADABLE_ANSWER as problem:
-            raise _not_asked(problem) from problem
-        if canonical_sid(str(account.sid)) != account_sid:
-            raise _not_asked(None)
+            answer = client.request("GET", f"{API}/2010-04-01/Accounts/{account_sid}.json")
+        except (NotConnected, NotConfirmed, Throttled) as problem:
+            raise _not_asked(type(problem).__name__) from problem
+        if answer.status_code in _REFUSED or answer.status_code == _NOT_FOUND:
+            return False
+        account = read_json(answer)
+        is_account = answer.status_code == _OK and isinstance(account, dict)
+        if not is_account or canonical_sid(str(account.get("sid"))) != account_sid:
+            raise _not_asked(f"HTTP {answer.status_code}")
         return True
 
 
-def _not_asked(problem: Exception | None) -> ProviderUnavailable:
-    _log.warning("account_not_proven", why=type(problem).__name__)
+def _not_asked(why: str) -> ProviderUnavailable:
+    _log.warning("account_not_proven", why=why)
     return ProviderUnavailable(message=_NOT_ASKED)
 
 

@@ -1,17 +1,18 @@
 """Creating messages through Twilio's SDK, and reading the answer as an outcome.
 
 Source: Twilio, Message resource. Only Twilio's own JSON counts as an answer; a proxy's page does
-not.
+not. The client of the SDK makes the request; its classes of resources are not loaded, because
+they cost a process 9 MiB and a send a tenth of its time.
 """
 
 import json
 from functools import lru_cache
-from importlib import import_module
+from typing import Any
 from uuid import UUID
 
 import structlog
-from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import HttpClient
+from twilio.http.response import Response
 from twilio.rest import Client
 
 from app.db.encryption import Cipher, DecryptionError
@@ -32,14 +33,10 @@ from app.providers.twilio.transport import (
     Throttled,
 )
 
+API = "https://api.twilio.com"
 STATUS_PATH = "/v1/webhook/twilio/sms-status"
 INBOUND_PATH = "/v1/webhook/twilio/sms-inbound"
 _OVERRIDES = "rc=5&rp=5xx,ct,rt"
-
-
-def load_sdk() -> None:
-    """Load the parts of the SDK that a send needs, before the fork."""
-    import_module("twilio.rest.api")
 
 
 class TwilioClients:
@@ -69,7 +66,6 @@ class TwilioClients:
 _log = structlog.get_logger(__name__)
 _LONGEST_SENDER = 64
 _ENDED = frozenset(["failed", "undelivered"])
-_FAILURES = (NotConnected, Throttled, NotConfirmed, TwilioException, json.JSONDecodeError)
 
 
 class TwilioProvider:
@@ -81,31 +77,44 @@ class TwilioProvider:
 
     def create(self, outbound: Outbound) -> Outcome:
         """Try once to create a message."""
+        account = outbound.account
         try:
-            client = self._clients.of(outbound.account)
+            client = self._clients.of(account)
         except DecryptionError as problem:
-            _log.error("auth_token_unreadable", account_sid=outbound.account.sid, why=str(problem))
+            _log.error("auth_token_unreadable", account_sid=account.sid, why=str(problem))
             return Refused(RefusalKind.PROVIDER_MISCONFIGURED, None)
+        form = {
+            "To": outbound.to_number,
+            "MessagingServiceSid": outbound.messaging_service_sid,
+            "Body": outbound.body,
+            "StatusCallback": self._status_callback(outbound.message_id),
+        }
         try:
-            message = client.api.v2010.account.messages.create(
-                to=outbound.to_number,
-                messaging_service_sid=outbound.messaging_service_sid,
-                body=outbound.body,
-                status_callback=self._status_callback(outbound.message_id),
-            )
-        except _FAILURES as failure:
-            return _outcome_of(failure)
-        if not (isinstance(message.sid, str) and MESSAGE_SID.fullmatch(message.sid)):
-            return Unconfirmed("an answer without a message SID")
-        has_ended = message.status in _ENDED
-        code = read_code(message.error_code) if has_ended else None
-        if code is not None:
-            return Refused(refusal_kind(code), code, message.sid)
-        return Accepted(message.sid, storable_sender(message.from_), has_ended)
+            answer = client.request("POST", messages_url(account.sid), data=form)
+        except NotConnected:
+            return NeverProcessed()
+        except Throttled as throttled:
+            return NeverProcessed(throttled.retry_after_seconds)
+        except NotConfirmed as failure:
+            return Unconfirmed(type(failure).__name__)
+        return _outcome_of(answer)
 
     def _status_callback(self, message_id: UUID) -> str:
         """Return the URL that carries a message's id; its query is covered by the signature."""
         return f"{self._callback_url}?message_id={message_id}#{_OVERRIDES}"
+
+
+def messages_url(account_sid: str) -> str:
+    """Return the address of an account's messages."""
+    return f"{API}/2010-04-01/Accounts/{account_sid}/Messages.json"
+
+
+def read_json(answer: Response) -> Any:
+    """Parse the text of an answer; None where it is not JSON."""
+    try:
+        return json.loads(str(answer.text))
+    except (ValueError, RecursionError):
+        return None
 
 
 def storable_sender(sender: object) -> str | None:
@@ -116,21 +125,22 @@ def storable_sender(sender: object) -> str | None:
     return str(sender) if is_storable and sender else None
 
 
-def _outcome_of(failure: Exception) -> Outcome:
-    match failure:
-        case NotConnected():
-            return NeverProcessed()
-        case Throttled():
-            return NeverProcessed(failure.retry_after_seconds)
-        case TwilioRestException() | TwilioServiceException():
-            return _refusal(failure.status, failure.code)
-        case _:
-            return Unconfirmed(type(failure).__name__)
-
-
-def _refusal(status: object, code: object) -> Outcome:
-    """Read an error answer: only a 4xx with a code of Twilio's is a definite refusal."""
-    is_refusal = isinstance(status, int) and 400 <= status < 500  # noqa: PLR2004
-    if is_refusal and isinstance(code, int) and code >= SMALLEST_CODE:
-        return Refused(refusal_kind(code), code)
-    return Unconfirmed(f"HTTP {status} without a definite refusal")
+def _outcome_of(answer: Response) -> Outcome:
+    """Read an answer: of errors, only a 4xx with a code of Twilio's is a definite refusal."""
+    found = read_json(answer)
+    if not isinstance(found, dict):
+        return Unconfirmed("an answer that is not Twilio's")
+    status = answer.status_code
+    if not 200 <= status < 300:  # noqa: PLR2004
+        code = found.get("code")
+        if 400 <= status < 500 and isinstance(code, int) and code >= SMALLEST_CODE:  # noqa: PLR2004
+            return Refused(refusal_kind(code), code)
+        return Unconfirmed(f"HTTP {status} without a definite refusal")
+    sid = found.get("sid")
+    if not (isinstance(sid, str) and MESSAGE_SID.fullmatch(sid)):
+        return Unconfirmed("an answer without a message SID")
+    has_ended = found.get("status") in _ENDED
+    code = read_code(found.get("error_code")) if has_ended else None
+    if code is not None:
+        return Refused(refusal_kind(code), code, sid)
+    return Accepted(sid, storable_sender(found.get("from")), has_ended)

@@ -6,7 +6,6 @@ dates are RFC 2822, its segments and prices texts. The answers are read as JSON 
 classes, so that a value of a wrong type concerns its own entry alone.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from app.providers.port import (
     ProviderMessage,
     ProviderUnknown,
 )
-from app.providers.twilio.client import TwilioClients, storable_sender
+from app.providers.twilio.client import API, TwilioClients, messages_url, read_json, storable_sender
 from app.providers.twilio.codes import (
     MESSAGE_SID,
     SMALLEST_CODE,
@@ -37,7 +36,6 @@ from app.providers.twilio.codes import (
 )
 from app.providers.twilio.unknown import unknown
 
-_API = "https://api.twilio.com"
 _PAGE = 100
 # A number that has more than this is beyond asking page by page.
 _MOST_PAGES = 20
@@ -55,7 +53,7 @@ class _NotAnswered(TwilioException):  # type: ignore[misc]
 
     def __init__(self, answer: Response) -> None:
         self.status: object = answer.status_code
-        found = _json(answer.text)
+        found = read_json(answer)
         code = read_code(found.get("code")) if isinstance(found, dict) else None
         self.code = code if code is not None and code >= SMALLEST_CODE else None
         super().__init__()
@@ -73,7 +71,7 @@ class TwilioMessages:
         Raises:
             ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
         """
-        url = f"{_API}/2010-04-01/Accounts/{account.sid}/Messages/{message_sid}.json"
+        url = f"{API}/2010-04-01/Accounts/{account.sid}/Messages/{message_sid}.json"
         try:
             found = _read(_get(self._clients.of(account), url))
         except Exception as problem:
@@ -125,21 +123,14 @@ def _get(client: Client, url: str, params: dict[str, object] | None = None) -> A
     answer = client.request("GET", url, params=params)
     if answer.status_code != _OK:
         raise _NotAnswered(answer)
-    return _json(answer.text)
-
-
-def _json(text: object) -> Any:
-    try:
-        return json.loads(str(text))
-    except (ValueError, RecursionError):
-        return None
+    return read_json(answer)
 
 
 def _pages(
     client: Client, account_sid: str, wanted: Mapping[str, object], most: int = _MOST_PAGES
 ) -> Iterator[list[Any] | None]:
     """Yield the entries of each page, and None where pages are left that are not read."""
-    url = f"{_API}/2010-04-01/Accounts/{account_sid}/Messages.json"
+    url = messages_url(account_sid)
     params: dict[str, object] | None = {**wanted, "PageSize": _PAGE}
     for _ in range(most):
         page = _get(client, url, params)
@@ -151,7 +142,7 @@ def _pages(
             return
         if not isinstance(rest, str) or not rest.startswith("/"):
             raise TypeError("a next page that is none")
-        url, params = _API + rest, None
+        url, params = API + rest, None
     yield None
 
 

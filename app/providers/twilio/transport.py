@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -29,6 +30,8 @@ CONNECT_SECONDS = 1.25
 READ_SECONDS = 10.0
 # A page of fifty messages with the longest texts takes a quarter of it.
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+# More than Twilio has.
+_MOST_HOSTS = 32
 _PIECE_BYTES = 64 * 1024
 _TOO_MANY_REQUESTS = 429
 _SID_IN_PATH = re.compile(r"/([A-Z]{2}[0-9a-fA-F]{32})\.json", re.ASCII)
@@ -69,18 +72,21 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         super().__init__(logging.getLogger(__name__), is_async=False)
         self._other_calls = None if other_calls is None else threading.Semaphore(other_calls)
         self._base_url = base_url
-        self._pool = urllib3.PoolManager(
+        self._manager = urllib3.PoolManager(
+            num_pools=_MOST_HOSTS,
             maxsize=pool_size,
             retries=False,
             timeout=urllib3.Timeout(
                 total=connect_seconds + read_seconds, connect=connect_seconds, read=read_seconds
             ),
         )
-        self._pool.pool_classes_by_scheme = dict(POOLS)
+        self._manager.pool_classes_by_scheme = dict(POOLS)
+        self._pool_of = lru_cache(maxsize=_MOST_HOSTS)(self._find_pool)
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._pool.clear()
+        self._pool_of.cache_clear()
+        self._manager.clear()
 
     def request(  # noqa: PLR0917
         self,
@@ -101,15 +107,14 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         sent = dict(headers or {})
         if auth is not None:
             sent |= urllib3.make_headers(basic_auth=":".join(auth))
-        body = None
-        if data is not None:
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-            body = urlencode(_pairs(data))
-        url = self._target(uri) + (f"?{urlencode(_pairs(params))}" if params else "")
-        path = urlsplit(uri).path
+        body = None if data is None else urlencode(_pairs(data))
+        parts = urlsplit(uri)
+        path, query = parts.path, urlencode(_pairs(params)) if params else parts.query
+        pool, prefix = self._pool_of(self._base_url or f"{parts.scheme}://{parts.netloc}")
+        target = prefix + path + (f"?{query}" if query else "")
         is_send = method.upper() == "POST" and path.endswith("/Messages.json")
         with nullcontext() if is_send else self._other_call():
-            answer, hold = self._ask(method.upper(), url, body, sent)
+            answer, hold = _ask(pool, method.upper(), target, body, sent)
             text = _read_whole(answer, hold)
         found = _read_object(text)
         is_foreign = found is not None and _is_about_another(found, path, data if is_send else None)
@@ -134,31 +139,35 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         else:
             raise Throttled(1.0)
 
-    def _ask(
-        self, method: str, url: str, body: str | None, headers: dict[str, str]
-    ) -> tuple[urllib3.BaseHTTPResponse, "_Hold"]:
-        try:
-            answer = self._pool.request(
-                method,
-                url,
-                body=body,
-                headers=headers,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except (NoConnection, NewConnectionError) as problem:
-            raise NotConnected(type(problem).__name__) from problem
-        except Exception as problem:
-            # An answer of any form can be a defect of ours; the request has left all the same.
-            raise NotConfirmed(type(problem).__name__) from problem
-        return answer, _Hold(answer)
+    def _find_pool(self, origin: str) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """Return the connections of a server, and the path that its address has."""
+        return self._manager.connection_from_url(origin), urlsplit(origin).path
 
-    def _target(self, uri: str) -> str:
-        if self._base_url is None:
-            return uri
-        parts = urlsplit(uri)
-        return self._base_url + parts.path + (f"?{parts.query}" if parts.query else "")
+
+def _ask(
+    pool: urllib3.HTTPConnectionPool,
+    method: str,
+    target: str,
+    body: str | None,
+    headers: dict[str, str],
+) -> tuple[urllib3.BaseHTTPResponse, "_Hold"]:
+    try:
+        answer = pool.urlopen(
+            method,
+            target,
+            body=body,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+    except (NoConnection, NewConnectionError) as problem:
+        raise NotConnected(type(problem).__name__) from problem
+    except Exception as problem:
+        # An answer of any form can be a defect of ours; the request has left all the same.
+        raise NotConfirmed(type(problem).__name__) from problem
+    return answer, _Hold(answer)
 
 
 def _pairs(values: Mapping[str, object]) -> list[tuple[str, object]]:

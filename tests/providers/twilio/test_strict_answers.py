@@ -77,7 +77,7 @@ def ask(transport: TwilioTransport, call: tuple[str, str] = CALLS[0]) -> str:
 
 def idle_socket(transport: TwilioTransport, server: Loopback) -> TimedSocket:
     """The socket that the next request would use."""
-    return transport._pool.connection_from_url(server.url).pool.queue[-1].sock
+    return transport._manager.connection_from_url(server.url).pool.queue[-1].sock
 
 
 def seconds_of(work: Callable[[], object], error: type[Exception]) -> float:
@@ -216,8 +216,8 @@ def test_a_second_answer_within_one_tls_record_is_not_that_of_the_next_request(
     context.load_cert_chain(certificate, key)
     with Loopback(tls=context) as server:
         transport = TwilioTransport(server.url)
-        transport._pool.connection_pool_kw["ca_certs"] = str(certificate)
-        transport._pool.connection_pool_kw["assert_hostname"] = False
+        transport._manager.connection_pool_kw["ca_certs"] = str(certificate)
+        transport._manager.connection_pool_kw["assert_hostname"] = False
         server.script += [raw(whole("SM1") + whole("SM9")), raw(whole("SM2"))]
         assert [ask(transport), ask(transport)] == ["SM1", "SM2"]
         assert server.connections == 2
