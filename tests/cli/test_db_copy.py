@@ -1,6 +1,7 @@
 """`db copy`: moving to another database, with the proof that everything arrived."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from app.db.copy import copy_rows
 from app.db.engine import Database
 from app.db.fingerprint import take_fingerprints
 from app.db.heartbeats import beat
-from app.db.schema import current_revision, latest_revision, upgrade
+from app.db.schema import current_revision, latest_revision
 from app.db.stored_rows import stored_tables
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
@@ -27,11 +28,30 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """A database of the other engine, without any table."""
-    if engine_name == "postgresql":
-        return f"sqlite:///{tmp_path / 'other.db'}"
-    return str(request.getfixturevalue("empty_postgres_url"))
+def is_migrated() -> bool:
+    """Whether the target has its tables; without them, the copy has to run every migration."""
+    return True
+
+
+WITHOUT_TABLES = pytest.mark.parametrize("is_migrated", [False])
+
+
+@pytest.fixture
+def url(
+    engine_name: str,
+    is_migrated: bool,
+    sqlite_template: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> str:
+    """A database of the other engine, empty."""
+    if engine_name == "sqlite":
+        name = "fresh_postgres_url" if is_migrated else "empty_postgres_url"
+        return str(request.getfixturevalue(name))
+    path = tmp_path / "other.db"
+    if is_migrated:
+        shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
@@ -58,6 +78,7 @@ def add_organization(database: Database, name: str) -> None:
         c.execute(insert(organizations).values(row | {"created_at": now, "updated_at": now}))
 
 
+@WITHOUT_TABLES
 def test_an_empty_database_gets_the_schema_and_every_row(
     copy: Run, database: Database, target: Database
 ) -> None:
@@ -138,7 +159,6 @@ def test_source_that_changes_during_the_copy_is_detected(
 def test_a_target_with_rows_of_its_own_is_refused_and_left_alone(
     copy: Run, target: Database
 ) -> None:
-    upgrade(target)
     add_organization(target, "another owner's")
     before = snapshot(target)
     result = copy()
@@ -150,6 +170,7 @@ def test_a_target_with_rows_of_its_own_is_refused_and_left_alone(
     assert snapshot(target) == before
 
 
+@WITHOUT_TABLES
 def test_a_database_of_another_program_is_refused(copy: Run, target: Database) -> None:
     with target.writing() as c:
         c.exec_driver_sql("CREATE TABLE messages (id integer)")
@@ -164,7 +185,6 @@ def test_a_database_of_another_program_is_refused(copy: Run, target: Database) -
 def test_running_worker_is_reported_before_the_copy(
     copy: Run, database: Database, target: Database, of: str
 ) -> None:
-    upgrade(target)
     alive = target if of == "target" else database
     with alive.writing() as c:
         beat(c, "host:1", utc_now() - timedelta(seconds=50))
@@ -181,6 +201,7 @@ def test_running_worker_is_reported_before_the_copy(
     assert copy().exit_code == 0
 
 
+@WITHOUT_TABLES
 def test_a_source_of_another_version_is_refused(
     copy: Run, database: Database, target: Database
 ) -> None:
@@ -199,7 +220,6 @@ def test_a_source_of_another_version_is_refused(
 def test_a_target_of_another_version_is_refused(
     copy: Run, target: Database, arguments: tuple[str, ...]
 ) -> None:
-    upgrade(target)
     with target.writing() as c:
         c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     result = copy(*arguments)
@@ -207,6 +227,7 @@ def test_a_target_of_another_version_is_refused(
     assert result.stderr.startswith("error: the target is at revision 9999")
 
 
+@WITHOUT_TABLES
 def test_comparing_creates_nothing_in_the_target(copy: Run, target: Database) -> None:
     result = copy("--verify-only")
     assert result.exit_code == 1

@@ -17,7 +17,7 @@ from app.db.fingerprint import Fingerprint, take_fingerprints
 from app.db.heartbeats import worker_heartbeats
 from app.db.metadata import metadata
 from app.db.schema import upgrade
-from app.db.stored_rows import last_key, read_keys, read_rows, stored_tables
+from app.db.stored_rows import key_columns, last_key, read_keys, read_rows, stored_tables
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.messages.tables import message_events, messages
@@ -102,12 +102,26 @@ class Killed(BaseException):
     """What a kill looks like from inside."""
 
 
+def one_table_of_each_kind() -> set[str]:
+    """One table for each kind of key: columns of the same types, referring to itself or not."""
+    kinds = {}
+    for table in stored_tables():
+        columns = tuple(type(column.type) for column in key_columns(table))
+        refers = any(key.column.table is table for key in table.foreign_keys)
+        kinds[columns, refers] = table.name
+    return set(kinds.values())
+
+
 def test_killed_copy_continues_inside_its_batch(
     database: Database, target: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One run after the other is killed inside its second batch of the next table."""
+    """One run after the other is killed inside the second batch of a table.
+
+    Break: in `app/db/copy.py`, `_copy_behind`, let `after` be None.
+    """
     monkeypatch.setattr(stored_rows, "BATCH_ROWS", 2)
     fill(database)
+    wanted = one_table_of_each_kind()
     killed_in: list[str] = []
     batches: Counter[str] = Counter()
 
@@ -116,13 +130,13 @@ def test_killed_copy_continues_inside_its_batch(
             return
         table = statement.split()[2]
         batches[table] += 1
-        if table not in killed_in and batches[table] == 2:
+        if table in wanted - set(killed_in) and batches[table] == 2:
             killed_in.append(table)
             raise Killed
 
     event.listen(target.engine, "after_cursor_execute", kill)
     wrong: dict[str, int] = {}
-    for _table in stored_tables():
+    for _table in wanted:
         with pytest.raises(Killed):
             copy_rows(database, target, silent)
         gc.collect()  # a cursor of the killed run would hold its lock
@@ -131,10 +145,9 @@ def test_killed_copy_continues_inside_its_batch(
         if not 0 < copied < ROWS:
             wrong[killed_in[-1]] = copied
     assert wrong == {}
-    assert sorted(killed_in) == sorted(table.name for table in stored_tables())
     told: list[int] = []
     copy_rows(database, target, told.append)
-    assert 0 < sum(told) < ROWS
+    assert 0 < sum(told) < ROWS * len(stored_tables())
     assert data(target) == data(database)
 
 
@@ -151,17 +164,20 @@ def test_a_tampered_row_is_found_by_the_checksum(database: Database, target: Dat
     assert wrong == [("message_events", True)]
 
 
-def test_many_rows_go_in_batches(database: Database, target: Database) -> None:
+def test_many_rows_go_in_batches(
+    database: Database, target: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_rows, "BATCH_ROWS", 50)
     fill(database)
     with database.reading() as c:
         one = dict(c.execute(select(messages).limit(1)).one()._mapping)
     with database.writing() as c:
-        c.execute(messages.insert(), [one | {"id": new_id()} for _ in range(2500)])
+        c.execute(messages.insert(), [one | {"id": new_id()} for _ in range(125)])
     told: list[int] = []
     copy_rows(database, target, told.append)
-    assert max(told) == stored_rows.BATCH_ROWS
+    assert max(told) == 50
     assert fingerprints(target) == fingerprints(database)
-    assert next(f.rows for f in fingerprints(target) if f.table == "messages") == ROWS + 2500
+    assert next(f.rows for f in fingerprints(target) if f.table == "messages") == ROWS + 125
 
 
 def test_texts_are_sorted_by_bytes_in_every_locale(
