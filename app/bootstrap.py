@@ -17,6 +17,7 @@ from app.destinations.manage import ManageDestinations
 from app.guards.alerts import ClearAlerts
 from app.guards.autos import AutosOfSends, RefreshAutos
 from app.guards.delivery import WatchDelivery
+from app.guards.mail import MailAlerts
 from app.guards.manage import ManageGuards
 from app.guards.manage_alerts import AcknowledgeAlert
 from app.guards.purge import PurgeGuards
@@ -233,6 +234,7 @@ class Background:
     watch_delivery: WatchDelivery
     watch_others: WatchOthers
     clear_alerts: ClearAlerts
+    mail_alerts: MailAlerts
     deliver: DeliverWebhooks
     deliver_again: DeliverWebhooks
 
@@ -274,6 +276,7 @@ def open_background(
         watch_delivery=WatchDelivery(database, clock, GuardHistory()),
         watch_others=WatchOthers(database, clock),
         clear_alerts=ClearAlerts(database, clock),
+        mail_alerts=MailAlerts(database, clock, settings.mail, settings.public_url),
         deliver=deliver,
         # Retries have their own threads, so that failing receivers do not delay others.
         deliver_again=replace(deliver, lane=DeliveryLane.FAILING),

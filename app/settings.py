@@ -5,17 +5,19 @@ Every problem is reported together.
 
 import ipaddress
 import os
+import re
 import tomllib
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from cryptography.fernet import Fernet
 
 from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
+from app.kernel.mail_server import MailServer
 from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
 VARIABLE_PREFIX = "BORDERPOST_"
@@ -61,6 +63,7 @@ class Settings:
     identity_provider: IdentityProviderSettings | None = None
     message_retention_days: int = 400
     is_database_pooled: bool = False
+    mail: MailServer | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -91,6 +94,7 @@ def load_settings(
         identity_provider=reader.identity_provider(),
         message_retention_days=reader.message_retention_days(),
         is_database_pooled=reader.is_database_pooled(),
+        mail=reader.mail(),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -326,7 +330,46 @@ class _Reader:
         issuer = self.url(_OIDC[0]) or ""
         return IdentityProviderSettings(issuer, given[_OIDC[1]] or "", given[_OIDC[2]] or "")
 
+    def mail(self) -> MailServer | None:
+        given = {name: self.get(name) for name in _MAIL}
+        if not any(given.values()):
+            return None
+        for name, value in given.items():
+            if value is None:
+                self._problem(name, f"is not set: {', '.join(_MAIL)} go together")
+        server, sender, recipients = (given[name] or "" for name in _MAIL)
+        addresses = tuple(one.strip() for one in recipients.split(",") if one.strip())
+        for name, found in ((_MAIL[1], (sender,)), (_MAIL[2], addresses)):
+            if given[name] and (not found or not all(map(_is_address, found))):
+                self._problem(name, "must be e-mail addresses, such as alerts@example.com")
+        try:
+            parts = urlsplit(server)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        is_tls = parts.scheme == "smtps"
+        is_usable = parts.scheme in {"smtp", "smtps"} and parts.hostname
+        if given[_MAIL[0]] and (not is_usable or parts.path.strip("/") or parts.query):
+            self._problem(_MAIL[0], "must be smtp://host:587 or smtps://host:465, without a path")
+        host = parts.hostname or ""
+        return MailServer(
+            host=host,
+            port=port or (465 if is_tls else 587),
+            sender=sender,
+            recipients=addresses,
+            is_tls=is_tls,
+            needs_starttls=not is_tls and not _is_loopback(host),
+            user=None if parts.username is None else unquote(parts.username),
+            password=None if parts.password is None else unquote(parts.password),
+        )
 
+
+def _is_address(text: str) -> bool:
+    return _ADDRESS.fullmatch(text) is not None
+
+
+_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+", re.ASCII)
+_MAIL = ("SMTP_URL", "SMTP_FROM", "ALERT_EMAILS")
 _OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 _NAMES = (
     "DATABASE_URL",
@@ -341,7 +384,15 @@ _NAMES = (
     "ALLOW_INSECURE",
     *_OIDC,
     "MESSAGE_RETENTION_DAYS",
+    *_MAIL,
 )
 _FLAGS = frozenset({"webhook_allow_loopback", "allow_insecure"})
 # Each can also be given as a file: `<NAME>_FILE`.
-_SECRETS = ("DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "METRICS_TOKEN", "OIDC_CLIENT_SECRET")
+_SECRETS = (
+    "DATABASE_URL",
+    "SECRET_KEY",
+    "ENCRYPTION_KEYS",
+    "METRICS_TOKEN",
+    "OIDC_CLIENT_SECRET",
+    "SMTP_URL",
+)

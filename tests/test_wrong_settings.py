@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.kernel.mail_server import MailServer
 from app.settings import _NAMES, Settings, SettingsError, load_settings
 from support.each import each
 
@@ -34,6 +35,8 @@ NO_HOSTS = (
 )
 NO_FILE = "SQLite needs a file, for example sqlite:////data/sms.db"
 NOT_A_NUMBER = "must be a whole number from 1 to 512"
+NOT_SMTP = "must be smtp://host:587 or smtps://host:465, without a path"
+NO_ADDRESSES = "must be e-mail addresses, such as alerts@example.com"
 NOT_DAYS = "must be a whole number from 90 to 3650"
 
 WRONG = [
@@ -86,18 +89,57 @@ WRONG = [
     ("MESSAGE_RETENTION_DAYS", "89", NOT_DAYS),
     ("MESSAGE_RETENTION_DAYS", "3651", NOT_DAYS),
     ("MESSAGE_RETENTION_DAYS", "a year", NOT_DAYS),
+    ("SMTP_URL", "mail.example.com", NOT_SMTP),
+    ("SMTP_URL", "https://mail.example.com", NOT_SMTP),
+    ("SMTP_URL", "smtp://mail.example.com:port", NOT_SMTP),
+    ("SMTP_URL", "smtp://mail.example.com/box", NOT_SMTP),
+    ("SMTP_FROM", "alerts", NO_ADDRESSES),
+    ("SMTP_FROM", "a@example.com, b@example.com", NO_ADDRESSES),
+    ("ALERT_EMAILS", "a@example.com, b", NO_ADDRESSES),
+    ("ALERT_EMAILS", "Ops <a@example.com>", NO_ADDRESSES),
+    ("ALERT_EMAILS", ",", NO_ADDRESSES),
     ("DATABASE_POOLER", "session", "must be none or transaction"),
 ]
 NOT_PLAIN_NUMBERS = (
     *("1_0", "\u0661\u0660", "\uff11\uff10", "+5", " 5", "5 ", "1e3", "0x10", "5.0", "-5", "0"),
     *("9" * 20, "9" * 5000, "\u00b2"),
 )
+MAIL = {
+    "SMTP_URL": "smtp://bp:p%40ss@mail.example.com",
+    "SMTP_FROM": "alerts@example.com",
+    "ALERT_EMAILS": "ops@example.com, me@example.com",
+}
 ANYTHING_GOES: set[str] = set()
 GO_TOGETHER = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 
 
 def test_every_setting_is_tried_with_a_wrong_value() -> None:
     assert {name for name, _, _ in WRONG} | ANYTHING_GOES | set(GO_TOGETHER) == set(_NAMES)
+
+
+def test_mail_needs_all_three_settings(tmp_path: Path) -> None:
+    names = list(MAIL)
+    for alone in names:
+        rest = ", ".join(names)
+        assert problems(tmp_path, **{alone: MAIL[alone]}) == [
+            f"BORDERPOST_{name}: is not set: {rest} go together" for name in names if name != alone
+        ]
+    found = load(tmp_path, **MAIL).mail
+    assert found == MailServer(
+        "mail.example.com",
+        587,
+        "alerts@example.com",
+        ("ops@example.com", "me@example.com"),
+        user="bp",
+        password="p@ss",
+    )
+    assert "p@ss" not in repr(found)
+    implicit = load(tmp_path, **(MAIL | {"SMTP_URL": "smtps://mail.example.com"})).mail
+    here = load(tmp_path, **(MAIL | {"SMTP_URL": "smtp://127.0.0.1:25"})).mail
+    assert implicit is not None
+    assert here is not None
+    assert (implicit.port, implicit.is_tls, implicit.needs_starttls) == (465, True, False)
+    assert (here.port, here.is_tls, here.needs_starttls) == (25, False, False)
 
 
 @pytest.mark.parametrize("alone", GO_TOGETHER)
@@ -153,7 +195,9 @@ def test_where_gunicorn_listens_and_with_how_many_processes(tmp_path: Path) -> N
 def test_wrong_setting_is_reported_with_its_name(
     tmp_path: Path, name: str, value: str, problem: str
 ) -> None:
-    assert problems(tmp_path, **{name: value}) == [f"BORDERPOST_{name}: {problem}"]
+    assert problems(tmp_path, **((MAIL if name in MAIL else {}) | {name: value})) == [
+        f"BORDERPOST_{name}: {problem}"
+    ]
 
 
 def test_missing_secret_is_reported_with_its_remedy(tmp_path: Path) -> None:
@@ -177,6 +221,9 @@ def test_every_problem_is_reported_also_those_of_the_file(tmp_path: Path) -> Non
     places = [problem.rsplit(": ", 1)[0] for problem in found]
     assert sorted(place.removeprefix(f"{tmp_path}/") for place in places) == sorted(
         [
+            "BORDERPOST_ALERT_EMAILS",
+            "BORDERPOST_SMTP_FROM",
+            "BORDERPOST_SMTP_URL",
             "BORDERPOST_DATABASE_POOLER",
             "BORDERPOST_DATABASE_URL",
             "BORDERPOST_ENCRYPTION_KEYS",

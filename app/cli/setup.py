@@ -112,7 +112,7 @@ def _shown(settings: Settings) -> dict[str, object]:
     url = make_url(settings.database_url)
     hidden = {name: "hidden" for name in ("password", "sslpassword") if name in url.query}
     url = url.update_query_dict(hidden)
-    provider = settings.identity_provider
+    provider, mail = settings.identity_provider, settings.mail
     return {
         "instance": str(settings.instance),
         "database_url": url.render_as_string(hide_password=True),
@@ -128,5 +128,8 @@ def _shown(settings: Settings) -> dict[str, object]:
         "oidc_issuer": None if provider is None else provider.issuer,
         "oidc_client_id": None if provider is None else provider.client_id,
         "oidc_client_secret": None if provider is None else _HIDDEN,
+        "smtp_server": None if mail is None else f"{mail.host}:{mail.port}",
+        "smtp_from": None if mail is None else mail.sender,
+        "alert_emails": None if mail is None else ", ".join(mail.recipients),
         "message_retention_days": settings.message_retention_days,
     }

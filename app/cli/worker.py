@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import click
 
-from app.bootstrap import open_background, open_settings, with_public_url
+from app.bootstrap import Background, open_background, open_settings, with_public_url
 from app.cli.audit import record_command
 from app.cli.context import ready_database
 from app.cli.group import Command, CommandFailure, echo_json
 from app.cli.progress import progress
 from app.cli.times import Duration
+from app.db.engine import Database
 from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
 from app.messages.export_number import export_number
@@ -31,7 +32,7 @@ from app.worker.housekeeping import (
     HourlyMonths,
     HourlyPurge,
 )
-from app.worker.loop import Task, run_tasks
+from app.worker.loop import Progress, Task, run_tasks
 
 _POLL_SECONDS = 1.0
 _COUNT_SECONDS = 10.0
@@ -39,6 +40,7 @@ _ALERT_SECONDS = 10.0
 _DELIVERY_SECONDS = 25.0
 _AUTO_SECONDS = 60.0
 _CHARGES_SECONDS = 60.0
+_LONG_SECONDS = 3600.0
 
 
 @click.command("worker", cls=Command)
@@ -51,44 +53,53 @@ def worker_command() -> None:
     settings = with_public_url(open_settings())
     with ready_database(settings) as database:
         background = open_background(settings, database)
+        # The host before the last colon: a worker that died is replaced by another one of its host.
         name = f"{socket.gethostname()}:{os.getpid()}"
-        run_tasks(
-            [
-                Task("settle", background.reconcile.settle_once, _POLL_SECONDS),
-                Task("repair", background.reconcile.repair_once, _POLL_SECONDS),
-                Task(
-                    "heartbeat",
-                    Heartbeat(database, background.clock, name).run_once,
-                    BEAT_SECONDS,
-                ),
-                Task("charges", background.charges.run_once, _CHARGES_SECONDS),
-                Task("counters", background.count.run_once, _COUNT_SECONDS),
-                Task("webhooks", background.deliver.run_once, _POLL_SECONDS),
-                Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
-                Task(
-                    "purge",
-                    HourlyPurge(
-                        background.purge,
-                        background.purge_webhooks,
-                        background.purge_sessions,
-                        background.expire,
-                        background.purge_guards,
-                    ).run_once,
-                    PURGE_SECONDS,
-                ),
-                Task("alerts", background.clear_alerts.run_once, _ALERT_SECONDS),
-                Task("delivery", background.watch_delivery.run_once, _DELIVERY_SECONDS),
-                Task("watchers", background.watch_others.run_once, _DELIVERY_SECONDS),
-                Task("auto-limits", background.refresh_autos.run_once, _AUTO_SECONDS),
-                Task("months", HourlyMonths(background.create_partitions).run_once, MONTHS_SECONDS),
-                Task(
-                    "geo-check",
-                    DailyCheck(database, background.clock, background.check_provider).run_once,
-                    CHECK_POLL_SECONDS,
-                ),
-            ],
-            stop,
-        )
+        progress = Progress()
+        heartbeat = Heartbeat(database, background.clock, name, progress.stuck_task)
+        run_tasks(_tasks(database, background, heartbeat), stop, progress)
+        heartbeat.stop()
+
+
+def _tasks(database: Database, background: Background, heartbeat: Heartbeat) -> list[Task]:
+    return [
+        Task("settle", background.reconcile.settle_once, _POLL_SECONDS),
+        Task("repair", background.reconcile.repair_once, _POLL_SECONDS),
+        Task("heartbeat", heartbeat.run_once, BEAT_SECONDS),
+        Task("charges", background.charges.run_once, _CHARGES_SECONDS),
+        Task("counters", background.count.run_once, _COUNT_SECONDS),
+        Task("webhooks", background.deliver.run_once, _POLL_SECONDS),
+        Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
+        Task(
+            "purge",
+            HourlyPurge(
+                background.purge,
+                background.purge_webhooks,
+                background.purge_sessions,
+                background.expire,
+                background.purge_guards,
+            ).run_once,
+            PURGE_SECONDS,
+            _LONG_SECONDS,
+        ),
+        Task("alerts", background.clear_alerts.run_once, _ALERT_SECONDS),
+        Task("alert-mail", background.mail_alerts.run_once, _ALERT_SECONDS),
+        Task("delivery", background.watch_delivery.run_once, _DELIVERY_SECONDS),
+        Task("watchers", background.watch_others.run_once, _DELIVERY_SECONDS),
+        Task("auto-limits", background.refresh_autos.run_once, _AUTO_SECONDS),
+        Task(
+            "months",
+            HourlyMonths(background.create_partitions).run_once,
+            MONTHS_SECONDS,
+            _LONG_SECONDS,
+        ),
+        Task(
+            "geo-check",
+            DailyCheck(database, background.clock, background.check_provider).run_once,
+            CHECK_POLL_SECONDS,
+            _LONG_SECONDS,
+        ),
+    ]
 
 
 @click.command("reconcile", cls=Command)

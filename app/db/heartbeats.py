@@ -2,7 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, String, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
@@ -12,14 +23,35 @@ worker_heartbeats = Table(
     metadata,
     Column("worker", String(100), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
+    # Seconds by which the clock of its host is ahead of the database's.
+    Column("skew_seconds", Integer),
+    # A task that does not end, or only fails.
+    Column("stuck_task", String(40)),
+    # Null unless it was stopped in order.
+    Column("stopped_at", UtcDateTime),
 )
 
 
-def beat(connection: Connection, worker: str, now: datetime) -> None:
+def beat(
+    connection: Connection,
+    worker: str,
+    now: datetime,
+    *,
+    skew_seconds: int | None = None,
+    stuck_task: str | None = None,
+) -> None:
+    """Store that a worker is alive, and what is wrong with it."""
     table = worker_heartbeats
-    done = connection.execute(update(table).where(table.c.worker == worker).values(at=now))
+    values = {"at": now, "skew_seconds": skew_seconds, "stuck_task": stuck_task}
+    done = connection.execute(update(table).where(table.c.worker == worker).values(**values))
     if done.rowcount == 0:
-        connection.execute(insert(table).values(worker=worker, at=now))
+        connection.execute(insert(table).values(worker=worker, **values))
+
+
+def note_stop(connection: Connection, worker: str, now: datetime) -> None:
+    """Store that a worker was stopped in order."""
+    table = worker_heartbeats
+    connection.execute(update(table).where(table.c.worker == worker).values(stopped_at=now))
 
 
 def last_beat(connection: Connection) -> datetime | None:

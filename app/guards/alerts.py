@@ -15,11 +15,11 @@ from sqlalchemy import (
     case,
     distinct,
     func,
-    insert,
     literal,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -47,6 +47,13 @@ class AlertKind(StrEnum):
     DELIVERY_COLLAPSED = "delivery.collapsed"
     ENDPOINT_FAILING = "endpoint.failing"
     GEO_DRIFT = "geo.drift"
+    REFUSALS_SPIKED = "refusals.spiked"
+    CLOCK_DIFFERS = "clock.differs"
+    WORKER_STUCK = "worker.stuck"
+
+
+# They concern the whole installation: each workspace has the same alert.
+OF_INSTALLATION = (AlertKind.CLOCK_DIFFERS, AlertKind.WORKER_STUCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +176,10 @@ def open_alert(
     now: datetime,
     **values: Any,
 ) -> None:
-    """Open an alert whose subject has no open one, and write its event."""
+    """Open an alert, and write its event, unless its subject has an open one."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = connection.execute(
-        insert(alerts)
+        dialect.insert(alerts)
         .values(
             id=new_id(),
             workspace_id=workspace_id,
@@ -181,9 +189,11 @@ def open_alert(
             last_at=now,
             **{"hits": 0} | values,
         )
+        .on_conflict_do_nothing()
         .returning(alerts)
-    ).one()
-    add_event(connection, workspace_id, EventType(kind.value), render_alert(row), now)
+    ).one_or_none()
+    if row is not None:
+        add_event(connection, workspace_id, EventType(kind.value), render_alert(row), now)
 
 
 def clear_alerts(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:

@@ -107,6 +107,10 @@ alerts = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
     Column("cleared_at", UtcDateTime),
+    # Of the mail about it: attempts so far, when it is due again, when it was taken.
+    Column("mail_attempts", Integer, nullable=False, server_default="0"),
+    Column("mail_due_at", UtcDateTime),
+    Column("mailed_at", UtcDateTime),
     Column("acknowledged_at", UtcDateTime),
     Column("acknowledged_by", String(200)),
     Index(None, "workspace_id", "id"),

@@ -18,6 +18,9 @@ class EventType(StrEnum):
     DELIVERY_COLLAPSED = "delivery.collapsed"
     ENDPOINT_FAILING = "endpoint.failing"
     GEO_DRIFT = "geo.drift"
+    REFUSALS_SPIKED = "refusals.spiked"
+    CLOCK_DIFFERS = "clock.differs"
+    WORKER_STUCK = "worker.stuck"
 
 
 def message_text(event_type: str, at: datetime, data: str) -> str:

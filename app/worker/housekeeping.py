@@ -1,5 +1,7 @@
 """The worker's heartbeat and its hourly tasks."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,9 +9,10 @@ import structlog
 
 from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
-from app.db.heartbeats import beat, forget
+from app.db.heartbeats import beat, forget, note_stop
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
 from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
@@ -28,21 +31,33 @@ class Heartbeat:
     database: Database
     clock: Clock
     worker: str
+    stuck_task: Callable[[], str | None] = lambda: None
 
     def run_once(self) -> int:
         """Store a heartbeat and measure the clock."""
-        is_same_time = True
+        differ: ClocksDiffer | None = None
         try:
             require_same_time(self.database)
         except ClocksDiffer as problem:
-            is_same_time = False
+            differ = problem
             _log_difference(problem)
         now = self.clock.now()
         with self.database.writing() as connection:
-            beat(connection, self.worker, now)
-            if is_same_time:
+            beat(
+                connection,
+                self.worker,
+                now,
+                skew_seconds=None if differ is None else int(differ.skew.total_seconds()),
+                stuck_task=self.stuck_task(),
+            )
+            if differ is None:
                 forget(connection, now - _FORGOTTEN_AFTER)
         return 0
+
+    def stop(self) -> None:
+        """Store that the worker ends in order."""
+        with suppress(ServiceUnavailable), self.database.writing() as connection:
+            note_stop(connection, self.worker, self.clock.now())
 
 
 @dataclass(frozen=True, slots=True)

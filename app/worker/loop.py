@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,20 +21,56 @@ class Task:
     name: str
     run_once: Callable[[], int]
     pause_seconds: float
+    # Beyond it the task counts as stuck.
+    longest_seconds: float = 600.0
 
 
-def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
+class Progress:
+    """Since when each task runs, or only fails; times are of the machine's monotonic clock."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._begun: dict[Task, float] = {}
+        self._failing: dict[Task, float] = {}
+
+    def begin(self, task: Task) -> None:
+        self._begun[task] = self._monotonic()
+
+    def end(self, task: Task, *, failed: bool) -> None:
+        begun = self._begun.pop(task)
+        if failed:
+            self._failing.setdefault(task, begun)
+        else:
+            self._failing.pop(task, None)
+
+    def stuck_task(self) -> str | None:
+        """Return the name of the first task that does not end, or only fails."""
+        now = self._monotonic()
+        for since in (dict(self._begun), dict(self._failing)):
+            for task, at in since.items():
+                if now - at > task.longest_seconds:
+                    return task.name
+        return None
+
+
+def run_tasks(
+    tasks: Sequence[Task], stop: threading.Event, progress: Progress | None = None
+) -> None:
     """Returns once the event is set and every task has finished."""
-    threads = [threading.Thread(target=_run, args=(task, stop), name=task.name) for task in tasks]
+    noted = progress or Progress()
+    threads = [
+        threading.Thread(target=_run, args=(task, stop, noted), name=task.name) for task in tasks
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _run(task: Task, stop: threading.Event) -> None:
+def _run(task: Task, stop: threading.Event, progress: Progress) -> None:
     failures = 0
     while not stop.is_set():
+        progress.begin(task)
         try:
             found = task.run_once()
             failures = 0
@@ -45,6 +82,7 @@ def _run(task: Task, stop: threading.Event) -> None:
             failures += 1
             found = 0
             _log.exception("task_failed", task=task.name)
+        progress.end(task, failed=failures > 0)
         if not found:
             stop.wait(pause_after(task.pause_seconds, failures, random.random()))  # noqa: S311
 

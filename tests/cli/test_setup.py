@@ -104,6 +104,9 @@ def test_check_config_shows_the_settings_without_secrets(
         "oidc_issuer": None,
         "oidc_client_id": None,
         "oidc_client_secret": None,
+        "smtp_server": None,
+        "smtp_from": None,
+        "alert_emails": None,
         "message_retention_days": 400,
     }
     for_people = run("check-config").stdout

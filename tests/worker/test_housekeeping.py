@@ -1,11 +1,15 @@
 """What the worker sweeps and makes each hour is told in its log."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from app.db.clock import ClocksDiffer
 from app.db.engine import Database
+from app.db.heartbeats import worker_heartbeats
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
 from app.messages.retention.expire import ExpireMessages
@@ -13,7 +17,7 @@ from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
 from app.users.purge import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
-from app.worker.housekeeping import HourlyMonths, HourlyPurge
+from app.worker.housekeeping import Heartbeat, HourlyMonths, HourlyPurge
 from support.factories import Tenant
 from support.locks import holding_messages
 from support.months import write_message
@@ -34,6 +38,28 @@ def sweep(database: Database, now: datetime) -> list[tuple[str, str]]:
     with capture_logs() as lines:
         assert (months.run_once(), purge.run_once()) == (0, 0)
     return [(line["event"], line.get("partition") or line["table"]) for line in lines]
+
+
+def test_a_heartbeat_says_what_is_wrong_with_its_worker(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat = Heartbeat(database, Clock(), "host:1", lambda: "webhooks")
+    heartbeat.run_once()
+    heartbeat.stop()
+
+    def stored() -> tuple[Any, ...]:
+        with database.reading() as connection:
+            row = connection.execute(select(worker_heartbeats)).one()
+        return row.skew_seconds, row.stuck_task, row.stopped_at is not None
+
+    assert stored() == (None, "webhooks", True)
+
+    def differ(_: Database) -> None:
+        raise ClocksDiffer(timedelta(seconds=-75))
+
+    monkeypatch.setattr("app.worker.housekeeping.require_same_time", differ)
+    heartbeat.run_once()
+    assert stored()[0] == -75
 
 
 def test_hourly_task_creates_months_and_purges(database: Database, tenant: Tenant) -> None:

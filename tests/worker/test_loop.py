@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kernel.errors import ServiceUnavailable
-from app.worker.loop import Task, pause_after, run_tasks
+from app.worker.loop import Progress, Task, pause_after, run_tasks
 
 
 def test_a_task_outlives_its_own_failures() -> None:
@@ -44,6 +44,28 @@ def test_stopping_waits_for_what_was_begun() -> None:
     runner.join(10)
     assert finished == [True]
     assert not runner.is_alive()
+
+
+def test_a_task_that_does_not_end_or_only_fails_counts_as_stuck() -> None:
+    """Break: forget since when it fails with each new attempt."""
+    now = [0.0]
+    progress = Progress(lambda: now[0])
+    slow, quick = Task("slow", lambda: 0, 1.0, 100.0), Task("quick", lambda: 0, 1.0)
+    progress.begin(slow)
+    found = []
+    for second in range(0, 650, 50):
+        now[0] = float(second)
+        progress.begin(quick)
+        found.append(progress.stuck_task())
+        progress.end(quick, failed=True)
+        if second == 200:
+            progress.end(slow, failed=False)
+    assert found == [None] * 3 + ["slow"] * 2 + [None] * 8
+    now[0] = 601.0
+    assert progress.stuck_task() == "quick"
+    progress.begin(quick)
+    progress.end(quick, failed=False)
+    assert progress.stuck_task() is None
 
 
 @given(st.floats(0.1, 3600), st.integers(0, 100), st.floats(0, 1))

@@ -1,12 +1,11 @@
 """Labels of guards, their limits and alerts."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from app.db.rows import AnyRow
+from app.guards import alert_texts
 from app.guards.alerts import AlertKind, render_alert
-from app.guards.limits import DeliverySign, GuardMode, GuardName, Window
-from app.kernel.countries import country_name, is_country
+from app.guards.limits import DeliverySign, GuardMode, GuardName
 
 NAMES: Mapping[str, str] = {
     GuardName.NUMBER: "Messages to one number",
@@ -48,38 +47,12 @@ KINDS: Mapping[str, str] = {
     AlertKind.DELIVERY_COLLAPSED: "Delivery rate collapsed",
     AlertKind.ENDPOINT_FAILING: "Webhook endpoint failing",
     AlertKind.GEO_DRIFT: "Geo permissions differ",
-}
-_PER = {Window.MINUTE: "minute", Window.HOUR: "hour", Window.DAY: "day", Window.MONTH: "month"}
-_SUBJECTS = {
-    GuardName.NUMBER: "messages",
-    GuardName.PREFIX: "messages",
-    GuardName.COUNTRY: "messages",
-    GuardName.WORKSPACE: "segments",
-    GuardName.SPEND: "spent",
+    AlertKind.REFUSALS_SPIKED: "Many refusals",
+    AlertKind.CLOCK_DIFFERS: "Clock differs",
+    AlertKind.WORKER_STUCK: "Worker does not work",
 }
 
 
 def alert_text(row: AnyRow) -> str:
     """Say in one sentence what an alert is about."""
-    details: dict[str, Any] = render_alert(row)["details"]
-    value = details.get("value")
-    place = country_name(value) if value and is_country(value) else value
-    to = f" to {place}" if place else ""
-    match row.kind:
-        case AlertKind.GUARD_TRIPPED:
-            effect = "refused" if details["mode"] == GuardMode.ENFORCE else "sent beyond it"
-            limit = (
-                f"{details['limit']} {_SUBJECTS[details['guard']]} per {_PER[details['window']]}"
-            )
-            several = "" if value or row.guard in _WHOLE else " to many values"
-            return f"Limit of {limit}{to or several} reached, {details['hits']} {effect}."
-        case AlertKind.DELIVERY_COLLAPSED:
-            limit = details["limit"]
-            return f"Less than {limit}% of messages{to} delivered or converted in the last hour."
-        case AlertKind.ENDPOINT_FAILING:
-            return "A webhook endpoint does not accept events."
-        case _:
-            return "Twilio's geo permissions differ from the destinations."
-
-
-_WHOLE = {GuardName.WORKSPACE, GuardName.SPEND}
+    return alert_texts.alert_text(row.kind, render_alert(row)["details"])

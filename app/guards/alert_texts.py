@@ -1,0 +1,62 @@
+"""What alerts are about, in one sentence. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.guards.limits import GuardMode, GuardName
+from app.kernel.countries import country_name, is_country
+
+_SUBJECTS = {
+    GuardName.NUMBER: "messages",
+    GuardName.PREFIX: "messages",
+    GuardName.COUNTRY: "messages",
+    GuardName.WORKSPACE: "segments",
+    GuardName.SPEND: "spent",
+}
+_WHOLE = {GuardName.WORKSPACE, GuardName.SPEND}
+
+
+def alert_text(kind: str, details: Mapping[str, Any], *, has_numbers: bool = True) -> str:
+    """Say what an alert is about; without numbers, a number or a range is not named."""
+    value = details.get("value")
+    if value and is_country(value):
+        to = f" to {country_name(value)}"
+    elif value and not has_numbers:
+        to = " to one number" if details["guard"] == GuardName.NUMBER else " to one number range"
+    else:
+        to = f" to {value}" if value else ""
+    match kind:
+        case "guard.tripped":
+            return _of_guard(details, to)
+        case "delivery.collapsed":
+            limit = details["limit"]
+            return f"Less than {limit}% of messages{to} delivered or converted in the last hour."
+        case _:
+            return _of_watcher(kind, details)
+
+
+def _of_guard(details: Mapping[str, Any], to: str) -> str:
+    effect = "refused" if details["mode"] == GuardMode.ENFORCE else "sent beyond it"
+    guard = GuardName(details["guard"])
+    limit = f"{details['limit']} {_SUBJECTS[guard]} per {details['window']}"
+    several = "" if to or guard in _WHOLE else " to many values"
+    return f"Limit of {limit}{to or several} reached, {details['hits']} {effect}."
+
+
+def _of_watcher(kind: str, details: Mapping[str, Any]) -> str:
+    match kind:
+        case "endpoint.failing":
+            return "A webhook endpoint does not accept events."
+        case "geo.drift":
+            return "Twilio's geo permissions differ from the destinations."
+        case "refusals.spiked":
+            most = max(details["codes"], key=details["codes"].__getitem__)
+            many, minutes = details["refusals"], details["minutes"]
+            return f"{many} sends were refused within {minutes} minutes, most as {most}."
+        case "clock.differs":
+            skew = abs(details["skew_seconds"])
+            return f"The clock of a worker's host differs from the database's by {skew} s."
+        case _:
+            if details["tasks"]:
+                return f"A task of the worker does not end or only fails: {details['tasks'][0]}."
+            return "A worker was not heard of for two minutes."

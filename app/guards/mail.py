@@ -1,0 +1,193 @@
+"""Mail about alerts that were opened, sent through SMTP: at least once each.
+
+A mail says which guard and country, and neither a phone number nor a range. A worker claims alerts
+for a while, sends, and notes it; one that dies in between lets another send again, with the same
+Message-ID.
+"""
+
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, or_, select, update
+
+from app.access.tables import workspaces
+from app.db.engine import Database
+from app.db.rows import AnyRow
+from app.guards.alert_texts import alert_text
+from app.guards.alerts import OF_INSTALLATION, render_alert
+from app.guards.tables import alerts
+from app.kernel.clock import Clock, rfc3339
+from app.kernel.ids import first_id_at
+from app.kernel.mail_server import MailServer
+
+# Later than so, a mail would be no news.
+_SENT_WITHIN = timedelta(hours=6)
+_LEASE = timedelta(minutes=2)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+_MOST_AT_ONCE = 20
+_SOCKET_SECONDS = 10.0
+# All calls of one round together; shorter than the lease.
+_ROUND_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MailAlerts:
+    """One round of the worker: mails the alerts that were opened, where a server is set."""
+
+    database: Database
+    clock: Clock
+    server: MailServer | None
+    public_url: str
+    make_context: Callable[[], ssl.SSLContext] = ssl.create_default_context
+
+    def run_once(self) -> int:
+        """Send the mails that are due."""
+        if self.server is None:
+            return 0
+        with self.database.writing() as connection:
+            claimed = _claim(connection, self.clock.now())
+        if not claimed:
+            return 0
+        sent = self._send(claimed, self.server)
+        with self.database.writing() as connection:
+            _note(connection, claimed, sent, self.clock.now())
+        return 0 if len(sent) < len(claimed) else len(sent)
+
+    def _send(self, claimed: list[AnyRow], server: MailServer) -> list[UUID]:
+        """Return the alerts whose mails the server took."""
+        sent: list[UUID] = []
+        try:
+            with self._connected(server) as client:
+                for rows in _by_mail(claimed):
+                    try:
+                        client.send_message(_message(rows[0], server, self.public_url))
+                    except smtplib.SMTPServerDisconnected:
+                        raise
+                    except smtplib.SMTPException as problem:
+                        _log_failure(problem)
+                    else:
+                        sent += [row.id for row in rows]
+        except (OSError, smtplib.SMTPException) as problem:
+            _log_failure(problem)
+        return sent
+
+    @contextmanager
+    def _connected(self, server: MailServer) -> Iterator[smtplib.SMTP]:
+        # A name of its own: the machine's name would be looked up, which may take long.
+        name = _host_of(self.public_url)
+        options: dict[str, Any] = {"local_hostname": name, "timeout": _SOCKET_SECONDS}
+        client = (
+            smtplib.SMTP_SSL(server.host, server.port, context=self.make_context(), **options)
+            if server.is_tls
+            else smtplib.SMTP(server.host, server.port, **options)
+        )
+        deadline = threading.Timer(_ROUND_SECONDS, _cut, [client])
+        deadline.start()
+        try:
+            if server.needs_starttls:
+                client.starttls(context=self.make_context())
+            if server.user is not None:
+                client.login(server.user, server.password or "")
+            yield client
+            client.quit()
+        finally:
+            deadline.cancel()
+            client.close()
+
+
+def _log_failure(problem: Exception) -> None:
+    # The server's own words may hold addresses.
+    code = getattr(problem, "smtp_code", None)
+    _log.warning("alert_mail_failed", why=type(problem).__name__, code=code)
+
+
+def _cut(client: smtplib.SMTP) -> None:
+    """End a connection on which the server answers too slowly."""
+    if client.sock is not None:
+        client.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _claim(connection: Connection, now: datetime) -> list[AnyRow]:
+    columns = alerts.c
+    due = (
+        select(columns.id)
+        .where(
+            columns.id >= first_id_at(now - _SENT_WITHIN - timedelta(minutes=1)),
+            columns.opened_at > now - _SENT_WITHIN,
+            columns.mailed_at.is_(None),
+            or_(columns.mail_due_at.is_(None), columns.mail_due_at <= now),
+        )
+        .order_by(columns.id)
+        .limit(_MOST_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(connection.execute(due).scalars())
+    connection.execute(
+        update(alerts)
+        .where(columns.id.in_(ids))
+        .values(mail_due_at=now + _LEASE, mail_attempts=columns.mail_attempts + 1)
+    )
+    names = workspaces.c.name.label("workspace_name")
+    rows = select(alerts, names).join(workspaces, workspaces.c.id == columns.workspace_id)
+    return list(connection.execute(rows.where(columns.id.in_(ids)).order_by(columns.id)))
+
+
+def _by_mail(rows: list[AnyRow]) -> Iterator[list[AnyRow]]:
+    """Yield the alerts of each mail: those of the whole installation share one."""
+    of_installation: dict[tuple[str, datetime], list[AnyRow]] = {}
+    for row in rows:
+        if row.kind in OF_INSTALLATION:
+            of_installation.setdefault((row.kind, row.opened_at), []).append(row)
+        else:
+            yield [row]
+    yield from of_installation.values()
+
+
+def _note(connection: Connection, claimed: list[AnyRow], sent: list[UUID], now: datetime) -> None:
+    columns = alerts.c
+    connection.execute(update(alerts).where(columns.id.in_(sent)).values(mailed_at=now))
+    for row in claimed:
+        if row.id not in sent:
+            pause = min(_FIRST_PAUSE * 2 ** min(row.mail_attempts - 1, 10), _LONGEST_PAUSE)
+            connection.execute(
+                update(alerts).where(columns.id == row.id).values(mail_due_at=now + pause)
+            )
+
+
+def _message(row: AnyRow, server: MailServer, public_url: str) -> EmailMessage:
+    shown = render_alert(row)
+    of_all = row.kind in OF_INSTALLATION
+    # A name is typed by people: no line may end in a header.
+    where = "this installation" if of_all else " ".join(row.workspace_name.split())
+    message = EmailMessage(policy=SMTP)
+    message["From"] = server.sender
+    message["To"] = ", ".join(server.recipients)
+    message["Subject"] = f"Borderpost alert: {row.kind} in {where}"
+    message["Date"] = format_datetime(row.opened_at)
+    message["Message-ID"] = f"<{row.id}@{_host_of(public_url)}>"
+    message["Auto-Submitted"] = "auto-generated"
+    text = alert_text(row.kind, shown["details"], has_numbers=False)
+    state = "" if row.cleared_at is None else f"It is over since {rfc3339(row.cleared_at)}.\n"
+    message.set_content(
+        f"{text}\n\nIt was opened at {rfc3339(row.opened_at)} in {where}.\n{state}\n"
+        f"{public_url}/console/alerts\n"
+    )
+    return message
+
+
+def _host_of(public_url: str) -> str:
+    return urlsplit(public_url).hostname or "localhost"

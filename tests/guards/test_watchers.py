@@ -1,0 +1,175 @@
+"""Alerts about refusals, clocks and workers: each opens once and clears by itself."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert
+
+from app.access.principal import Role
+from app.db.encryption import Cipher
+from app.db.heartbeats import beat, note_stop, worker_heartbeats
+from app.destinations.policy.evaluate import Source
+from app.destinations.tables import refusal_counts, refusals
+from app.guards.watchers import WatchOthers
+from app.webhooks.tables import webhook_endpoints, webhook_events
+from support.factories import open_gateway
+from support.guards import GuardDesk
+from support.served import Served
+from support.time import ManualClock
+from support.traffic import id_at
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def desk(
+    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
+) -> GuardDesk:
+    with served.factory.database.writing() as c:
+        c.execute(delete(worker_heartbeats))
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
+    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
+
+
+@pytest.fixture
+def watch(desk: GuardDesk, clock: ManualClock) -> WatchOthers:
+    return WatchOthers(desk.factory.database, clock.clock())
+
+
+def refused(desk: GuardDesk, at: datetime, count: int, code: str = "DestinationBlocked") -> None:
+    row = {
+        "workspace_id": desk.tenant.workspace_id,
+        "at": at,
+        "code": code,
+        "source": Source.POLICY,
+        "masked_number": "+44*******56",
+        "segments": 1,
+    }
+    with desk.factory.database.writing() as c:
+        c.execute(insert(refusals), [row | {"id": id_at(at)} for _ in range(count)])
+
+
+def usual(desk: GuardDesk, day: datetime, count: int) -> None:
+    with desk.factory.database.writing() as c:
+        c.execute(
+            insert(refusal_counts).values(
+                workspace_id=desk.tenant.workspace_id,
+                day=day.date(),
+                country="GB",
+                code="DestinationBlocked",
+                source=Source.POLICY,
+                refusals=count,
+                unlisted=0,
+            )
+        )
+
+
+def alerts_of(desk: GuardDesk, query: str = "&state=open") -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}{query}"
+    found: list[dict[str, Any]] = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
+    return found
+
+
+def test_far_more_refusals_than_usual_open_an_alert(
+    desk: GuardDesk, watch: WatchOthers, clock: ManualClock
+) -> None:
+    """Break: count what guards refuse, clear at the limit, or leave the usual out."""
+    with desk.factory.database.writing() as c:
+        c.execute(
+            insert(webhook_endpoints).values(
+                id=id_at(NOON),
+                workspace_id=desk.tenant.workspace_id,
+                url="https://hooks.example.com/",
+                events=["refusals.spiked", "guard.cleared"],
+                secret="sealed",
+                active=True,
+                created_at=NOON,
+                updated_at=NOON,
+            )
+        )
+    refused(desk, NOON - MINUTE, 500, "GuardTripped")
+    refused(desk, NOON - MINUTE, 40)
+    refused(desk, NOON - MINUTE, 10, "Forbidden")
+    refused(desk, NOON - 11 * MINUTE, 500)
+    watch.run_once()
+    assert alerts_of(desk) == []
+    refused(desk, NOON, 1, "Forbidden")
+    watch.run_once()
+    watch.run_once()
+    (alert,) = alerts_of(desk)
+    assert (alert["kind"], alert["details"]) == (
+        "refusals.spiked",
+        {
+            "refusals": 51,
+            "usual": 0,
+            "minutes": 10,
+            "codes": {"DestinationBlocked": 40, "Forbidden": 11},
+        },
+    )
+    assert desk.ask("POST", f"/v1/alerts/{alert['id']}/acknowledge").status_code == 200
+    clock.at = NOON + 9.5 * MINUTE
+    refused(desk, clock.at, 30)
+    watch.run_once()
+    assert len(alerts_of(desk)) == 1
+    clock.at = NOON + 21 * MINUTE
+    watch.run_once()
+    (alert,) = alerts_of(desk, "")
+    assert alert["cleared_at"] == "2026-01-31T12:21:00.000Z"
+    rows = desk.factory.rows(webhook_events)
+    own = [row["type"] for row in rows if row["workspace_id"] == desk.tenant.workspace_id]
+    assert sorted(own) == ["guard.cleared", "refusals.spiked"]
+    # 9 in ten minutes are usual: 90 are no spike.
+    usual(desk, NOON - DAY, 15 * 144 * 8 + 1)
+    refused(desk, clock.at, 90)
+    watch.run_once()
+    assert alerts_of(desk) == []
+    refused(desk, clock.at, 1)
+    watch.run_once()
+    assert alerts_of(desk)[0]["details"]["usual"] == 9
+
+
+def test_a_clock_that_differs_and_a_worker_that_is_stuck_open_an_alert_in_each_workspace(
+    desk: GuardDesk, served: Served, watch: WatchOthers, clock: ManualClock
+) -> None:
+    """Break: take a worker that was stopped, or started again, for one that is stuck."""
+    other = GuardDesk(desk.gateway, served.tenant, desk.factory)
+
+    def signs(**of: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        with desk.factory.database.writing() as c:
+            c.execute(delete(worker_heartbeats))
+            for place, (worker, values) in enumerate(of.items()):
+                at = clock.at - values.pop("ago", timedelta(0))
+                stops = values.pop("stops", False)
+                name = f"{worker.partition('_')[0]}:{place}"
+                beat(c, name, at, **values)
+                if stops:
+                    note_stop(c, name, at)
+        watch.run_once()
+        watch.run_once()
+        found = [(one["kind"], one["details"]) for one in alerts_of(desk)]
+        assert found == [(one["kind"], one["details"]) for one in alerts_of(other)]
+        return found
+
+    gone = {"ago": 3 * MINUTE}
+    stuck = {"tasks": ["webhooks"], "silent_workers": 0, "last_heartbeat_at": None}
+    silent = {"tasks": [], "silent_workers": 1, "last_heartbeat_at": "2026-01-31T11:57:00.000Z"}
+    assert signs(a={}) == []
+    assert signs(a={"skew_seconds": -75}) == [("clock.differs", {"skew_seconds": -75})]
+    assert signs(a={"stuck_task": "webhooks"}) == [("worker.stuck", stuck)]
+    assert signs(a={}, b=dict(gone)) == [("worker.stuck", silent)]
+    for restarted in (
+        {"a": {}, "a_2": dict(gone)},
+        {"a": {}, "b": dict(gone) | {"stops": True}},
+        {"a": {}, "b": {"ago": 61 * MINUTE}},
+    ):
+        assert signs(**restarted) == []
+    kinds = [one["kind"] for one in alerts_of(desk, "&state=cleared")]
+    assert kinds == ["worker.stuck", "clock.differs"]
