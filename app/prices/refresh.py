@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from app.prices.price_file import PriceRow
-from app.providers.port import CountryPrices, PriceSource, ProviderAccount
+from app.providers.port import CountryPrices, PriceSource, ProviderAccount, ProviderUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,10 @@ def fetch_prices(
     rows: list[PriceRow] = []
     without = []
     for country, account in sorted(wanted.items()):
-        found = source.fetch(account, country)
+        try:
+            found = source.fetch(account, country)
+        except ProviderUnknown as unknown:
+            raise ProviderUnknown(f"{country}: {unknown}") from unknown
         if found is None or not found.networks:
             without.append(country)
             continue

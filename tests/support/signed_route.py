@@ -19,15 +19,15 @@ from app.web.routes import Answer, Routes
 
 @dataclass
 class KnownTokens:
-    """Stands in for the stored tokens: every account has these."""
+    """Stands in for the stored tokens: one account has these, or every account."""
 
     tokens: tuple[str, ...]
+    account_sid: str | None = None
 
-    def kept(self, _account_sid: str) -> tuple[str, ...]:
-        return self.tokens
+    def kept(self, account_sid: str) -> tuple[str, ...]:
+        return self.tokens if self.account_sid in {None, account_sid} else ()
 
-    def fresh(self, _account_sid: str) -> tuple[str, ...]:
-        return self.tokens
+    fresh = kept
 
 
 def signed_app(public_url: str, path: str, *tokens: str) -> Flask:
@@ -39,15 +39,22 @@ def signed_app(public_url: str, path: str, *tokens: str) -> Flask:
         """Take whatever is signed."""
         return Answer(status=204)
 
+    def ignore(_report: object) -> None:
+        """Nothing is reported by this route."""
+
+    return serve_callbacks(routes, Callbacks(public_url, KnownTokens(tokens), ignore, ignore))
+
+
+def serve_callbacks(routes: Routes, callbacks: Callbacks) -> Flask:
+    """Serve the callback routes of a provider."""
     app = Flask("guarded", static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    ignore = lambda _: None  # noqa: E731
-    register_service(app, Callbacks(public_url, KnownTokens(tokens), ignore, ignore))
+    register_service(app, callbacks)
     register_service(app, RateBuckets(Path(tempfile.mkdtemp()), monotonic_ns=lambda: 10**15))
     app.register_blueprint(routes.blueprint())
     install_error_handlers(app)
-    install_request_handling(app, is_https=public_url.startswith("https"))
-    prefix = urlsplit(public_url).path.rstrip("/")
+    install_request_handling(app, is_https=callbacks.public_url.startswith("https"))
+    prefix = urlsplit(callbacks.public_url).path.rstrip("/")
     app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix)  # type: ignore[method-assign]
     return app

@@ -13,7 +13,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from twilio.base.exceptions import TwilioException
-from twilio.http.response import Response
 from twilio.rest import Client
 
 from app.kernel.phone import PhoneNumber
@@ -29,12 +28,11 @@ from app.providers.port import (
 from app.providers.twilio.client import API, TwilioClients, messages_url, read_json, storable_sender
 from app.providers.twilio.codes import (
     MESSAGE_SID,
-    SMALLEST_CODE,
     read_code,
     refusal_kind,
     status_of,
 )
-from app.providers.twilio.unknown import unknown
+from app.providers.twilio.unknown import said_by, unknown
 
 _PAGE = 100
 # A number that has more than this is beyond asking page by page.
@@ -46,17 +44,6 @@ _NO_SUCH_MESSAGE = 20404
 _LONGEST_STATUS = 40
 _PRICE = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
-
-
-class _NotAnswered(TwilioException):  # type: ignore[misc]
-    """Twilio answered with an error; ``code`` is Twilio's own, null where the answer has none."""
-
-    def __init__(self, answer: Response) -> None:
-        self.status: object = answer.status_code
-        found = read_json(answer)
-        code = read_code(found.get("code")) if isinstance(found, dict) else None
-        self.code = code if code is not None and code >= SMALLEST_CODE else None
-        super().__init__()
 
 
 class TwilioMessages:
@@ -75,7 +62,7 @@ class TwilioMessages:
         try:
             found = _read(_get(self._clients.of(account), url))
         except Exception as problem:
-            if isinstance(problem, _NotAnswered) and problem.code == _NO_SUCH_MESSAGE:
+            if said_by(problem)[1] == _NO_SUCH_MESSAGE:
                 return None
             raise unknown(problem) from problem
         if found is None or found.message_sid.lower() != message_sid.lower():
@@ -122,7 +109,7 @@ def _seconds(at: datetime) -> str:
 def _get(client: Client, url: str, params: dict[str, object] | None = None) -> Any:
     answer = client.request("GET", url, params=params)
     if answer.status_code != _OK:
-        raise _NotAnswered(answer)
+        raise TwilioException("not answered", answer)
     return read_json(answer)
 
 

@@ -37,12 +37,12 @@ class TwilioPrices:
         except UNREADABLE_ANSWER as problem:
             if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
                 return None
-            raise ProviderUnknown(f"{country}: {unknown(problem)}") from problem
+            raise unknown(problem) from problem
         unit, networks = found.price_unit, found.outbound_sms_prices
         if not isinstance(unit, str) or len(unit) != _CURRENCY_LENGTH:
-            raise ProviderUnknown(f"{country}: Twilio's answer names no currency")
+            raise ProviderUnknown("Twilio's answer names no currency")
         if not isinstance(networks, list):
-            raise ProviderUnknown(f"{country}: Twilio's answer holds no list of prices")
+            raise ProviderUnknown("Twilio's answer holds no list of prices")
         read = [_read(network) for network in networks if isinstance(network, dict)]
         return CountryPrices(unit.upper(), [one for one in read if one is not None])
 

@@ -122,7 +122,7 @@ UNREAD = "Twilio's answer cannot be read"
         (Response(502, "<html>"), ("Twilio answered 502", False)),
         (
             Response(400, '{"type": "t", "title": "t", "status": 400, "code": "x +12025550123"}'),
-            ("Twilio answered with an error", False),
+            ("Twilio answered 400", False),
         ),
         (Response(200, ""), (UNREAD, False)),
         (Response(200, "<html>"), (UNREAD, False)),
