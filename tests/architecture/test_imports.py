@@ -75,6 +75,15 @@ def test_only_the_edge_speaks_http(
     assert strangers == set()
 
 
+def test_without_an_adapter_all_but_the_assembly_can_be_imported(graph: grimp.ImportGraph) -> None:
+    """Break: import a code of Twilio's in a feature."""
+    found = graph.find_downstream_modules("app.providers.twilio", as_package=True)
+    assembly = {"app.application", "app.bootstrap", "app.serving", "app.cli"}
+    assert {name for name in found if name not in assembly} == {
+        name for name in found if name.startswith("app.cli.")
+    }
+
+
 def test_nothing_imports_the_assembly_but_the_ways_to_start_it(graph: grimp.ImportGraph) -> None:
     assert graph.find_modules_that_directly_import("app.application") == {"app.serving"}
     assert graph.find_modules_that_directly_import("app.serving") == set()
