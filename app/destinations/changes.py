@@ -1,6 +1,6 @@
-"""Several changes of countries as one revision: allow, allow temporarily, block."""
+"""The changes of a policy, each a class that checks and applies itself."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,14 +8,12 @@ from uuid import UUID
 from sqlalchemy import Connection, select, true
 
 from app.access.tables import workspaces
-from app.destinations.manage import PolicyChange
+from app.destinations.manage import CurrentPolicy, PolicyChange
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.destinations.policy.state import (
-    Edit,
     FieldProblems,
     PolicyState,
     add_rules,
-    follow_parent,
     merged,
     problems_of_list,
     problems_of_map,
@@ -23,8 +21,6 @@ from app.destinations.policy.state import (
     replace_map,
     restored,
     set_countries,
-    start_from,
-    without_rule,
 )
 from app.destinations.storage.policies import EffectivePolicy, load_revision, state_of_revision
 from app.destinations.tables import provider_permissions
@@ -64,146 +60,156 @@ def unacknowledged(
     return set(connection.execute(query).scalars())
 
 
-def replace_all(wanted: Mapping[str, str], acknowledged: Collection[str] = ()) -> PolicyChange:
+@dataclass(frozen=True, slots=True)
+class ReplaceMap(PolicyChange):
     """Overwrite the whole country map; high-risk countries may want an acknowledgement."""
 
-    def problems(connection: Connection, before: EffectivePolicy) -> FieldProblems:
-        allowed = [code for code, access in wanted.items() if access == Access.ALLOWED]
-        risky = unacknowledged(connection, before, allowed, acknowledged)
+    wanted: Mapping[str, str]
+    acknowledged: Collection[str] = ()
+    action = "replaced"
+
+    def check(self, current: CurrentPolicy) -> FieldProblems:
+        allowed = [code for code, access in self.wanted.items() if access == Access.ALLOWED]
+        risky = unacknowledged(current.connection, current.effective, allowed, self.acknowledged)
         risks = {f"$.destinations.{code}": [HIGH_RISK] for code in risky}
-        return merged(risks, problems_of_map(wanted, before.denied_by_organization))
+        return merged(risks, problems_of_map(self.wanted, current.denied))
 
-    return PolicyChange(action="replaced", edit=lambda *_: replace_map(wanted), problems=problems)
-
-
-def allow(codes: Sequence[str], acknowledged: Collection[str] = ()) -> PolicyChange:
-    """Allow countries for good; high-risk ones may want an acknowledgement."""
-    return PolicyChange(
-        action="allowed",
-        edit=lambda *_: set_countries(codes, Access.ALLOWED),
-        problems=_problems_of_allowing(codes, acknowledged),
-    )
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        return replace_map(current.state, self.wanted)
 
 
-def block(codes: Sequence[str]) -> PolicyChange:
+@dataclass(frozen=True, slots=True)
+class Allow(PolicyChange):
+    """Allow countries, for good or by a rule for each that ends by itself."""
+
+    codes: Sequence[str]
+    acknowledged: Collection[str] = ()
+    until: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def action(self) -> str:
+        return "allowed" if self.until is None else "allowed_until"
+
+    @property
+    def why(self) -> str | None:
+        return self.reason
+
+    def check(self, current: CurrentPolicy) -> FieldProblems:
+        risky = unacknowledged(current.connection, current.effective, self.codes, self.acknowledged)
+        places = (place for place, code in enumerate(self.codes) if code in risky)
+        found: FieldProblems = {f"$.destinations[{place}]": [HIGH_RISK] for place in places}
+        if self.until is not None and self.until <= current.now:
+            found["$.until"] = [_PASSED]
+        denied = current.denied
+        return merged(found, problems_of_list(self.codes, Access.ALLOWED, denied))
+
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        if self.until is None:
+            return set_countries(current.state, self.codes, Access.ALLOWED)
+        return _allow_until(
+            current.state, dict.fromkeys(self.codes, self.until), self.reason, current.now
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Block(PolicyChange):
     """Block countries."""
-    return PolicyChange(
-        action="blocked",
-        edit=lambda *_: set_countries(codes, Access.BLOCKED),
-        problems=lambda _, before: problems_of_list(
-            codes, Access.BLOCKED, before.denied_by_organization
-        ),
-    )
+
+    codes: Sequence[str]
+    action = "blocked"
+
+    def check(self, current: CurrentPolicy) -> FieldProblems:
+        return problems_of_list(self.codes, Access.BLOCKED, current.denied)
+
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        return set_countries(current.state, self.codes, Access.BLOCKED)
 
 
-def allow_until(
-    codes: Sequence[str],
-    until: datetime,
-    reason: str | None,
-    now: datetime,
-    *,
-    acknowledged: Collection[str] = (),
-) -> PolicyChange:
-    """Allow countries for a time, by a rule for each that ends by itself."""
-    rules = [
-        Rule(new_id(), RuleKind.COUNTRY, code, Access.ALLOWED, until, reason, now)
-        for code in dict.fromkeys(codes)
-    ]
+@dataclass(frozen=True, slots=True)
+class AddRule(PolicyChange):
+    """Add a rule for a number, a prefix or a country; a high-risk country as in `Allow`."""
 
-    def problems(connection: Connection, before: EffectivePolicy) -> FieldProblems:
-        late: FieldProblems = {"$.until": ["Has already passed."]} if until <= now else {}
-        return merged(late, _problems_of_allowing(codes, acknowledged)(connection, before))
+    rule: Rule
+    acknowledged: Collection[str] = ()
+    action = "rule_added"
 
-    return PolicyChange(
-        action="allowed_until",
-        edit=lambda *_: add_rules(rules),
-        problems=problems,
-        reason=reason,
-    )
+    @property
+    def why(self) -> str | None:
+        return self.rule.reason
 
-
-def _problems_of_allowing(
-    codes: Sequence[str], acknowledged: Collection[str]
-) -> Callable[[Connection, EffectivePolicy], FieldProblems]:
-    def problems(connection: Connection, before: EffectivePolicy) -> FieldProblems:
-        risky = unacknowledged(connection, before, codes, acknowledged)
-        risks = {
-            f"$.destinations[{place}]": [HIGH_RISK]
-            for place, code in enumerate(codes)
-            if code in risky
-        }
-        return merged(risks, problems_of_list(codes, Access.ALLOWED, before.denied_by_organization))
-
-    return problems
-
-
-def add_rule(rule: Rule, now: datetime, acknowledged: Collection[str] = ()) -> PolicyChange:
-    """Add a rule for a number, a prefix or a country; a high-risk country as in `allow`."""
-
-    def problems(connection: Connection, before: EffectivePolicy) -> FieldProblems:
-        opens = rule.kind is RuleKind.COUNTRY and rule.action is Access.ALLOWED
-        codes = [rule.value] if opens else []
-        risky = unacknowledged(connection, before, codes, acknowledged)
+    def check(self, current: CurrentPolicy) -> FieldProblems:
+        opens = self.rule.kind is RuleKind.COUNTRY and self.rule.action is Access.ALLOWED
+        codes = [self.rule.value] if opens else []
+        risky = unacknowledged(current.connection, current.effective, codes, self.acknowledged)
         risks: FieldProblems = {"$.value": [HIGH_RISK]} if risky else {}
-        return merged(risks, problems_of_rule(rule, before.denied_by_organization, now))
+        return merged(risks, problems_of_rule(self.rule, current.denied, current.now))
 
-    return PolicyChange(
-        action="rule_added",
-        edit=lambda *_: add_rules([rule]),
-        problems=problems,
-        reason=rule.reason,
-    )
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        return add_rules(current.state, [self.rule])
 
 
-def drop_rule(rule_id: UUID) -> PolicyChange:
+@dataclass(frozen=True, slots=True)
+class RemoveRule(PolicyChange):
     """Remove a rule; `NotFound` if there is none."""
 
-    def edit(_: Connection, before: EffectivePolicy) -> Edit:
-        if all(rule.rule_id != rule_id for rule in before.state.rules):
+    rule_id: UUID
+    action = "rule_removed"
+
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        kept = tuple(rule for rule in current.effective.state.rules if rule.rule_id != self.rule_id)
+        if len(kept) == len(current.effective.state.rules):
             raise NotFound
-        return without_rule(rule_id)
-
-    return PolicyChange(action="rule_removed", edit=edit)
+        return replace(current.state, rules=kept)
 
 
-def restore_policy(revision: int, now: datetime) -> PolicyChange:
+@dataclass(frozen=True, slots=True)
+class RestoreRevision(PolicyChange):
     """Restore the policy of a revision; `NotFound` if there is none.
 
     The organization's denied destinations stay denied.
     """
 
-    def edit(connection: Connection, before: EffectivePolicy) -> Edit:
-        snapshot = state_of_revision(load_revision(connection, before.workspace_id, revision))
-        return restored(replace(snapshot, inherits=snapshot.inherits and _has_parent(before)), now)
+    revision: int
+    action = "restored"
 
-    return PolicyChange(action="restored", edit=edit, restored=revision)
+    @property
+    def restores(self) -> int | None:
+        return self.revision
+
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        row = load_revision(current.connection, current.effective.workspace_id, self.revision)
+        snapshot = state_of_revision(row)
+        inherits = snapshot.inherits and current.effective.parent_id is not None
+        return restored(replace(snapshot, inherits=inherits), current.now)
 
 
-def change_inheritance(*, inherit: bool) -> PolicyChange:
+@dataclass(frozen=True, slots=True)
+class SetInheritance(PolicyChange):
     """Follow the parent from now on, or decide alone beginning with a copy of its policy."""
 
-    def edit(_: Connection, before: EffectivePolicy) -> Edit:
-        if inherit:
-            return follow_parent()
-        if not before.inherits:
-            return lambda state: state
-        copies = tuple(
-            replace(rule, rule_id=new_id(), copied_from=rule.copied_from or before.owner_id)
-            for rule in before.state.rules
-        )
-        return start_from(replace(before.state, rules=copies))
+    inherit: bool
+    while_inheriting = True
 
-    def problems(_: Connection, before: EffectivePolicy) -> FieldProblems:
-        if inherit and not _has_parent(before):
+    @property
+    def action(self) -> str:
+        return "inheritance_on" if self.inherit else "inheritance_off"
+
+    def check(self, current: CurrentPolicy) -> FieldProblems:
+        if self.inherit and current.effective.parent_id is None:
             return {"$.inherit": ["This workspace has no parent to inherit from."]}
         return {}
 
-    action = "inheritance_on" if inherit else "inheritance_off"
-    return PolicyChange(action=action, edit=edit, problems=problems, while_inheriting=True)
-
-
-def _has_parent(effective: EffectivePolicy) -> bool:
-    return effective.parent_id is not None
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        if self.inherit or not current.effective.inherits:
+            return replace(current.state, inherits=self.inherit)
+        copies = tuple(
+            replace(
+                rule, rule_id=new_id(), copied_from=rule.copied_from or current.effective.owner_id
+            )
+            for rule in current.effective.state.rules
+        )
+        return replace(current.effective.state, rules=copies, inherits=False)
 
 
 _PASSED = "Has already passed."
@@ -230,51 +236,44 @@ class Adjustment:
         return used[0] if len(used) == 1 else "adjusted"
 
 
-def adjust(
-    wanted: Adjustment,
-    reason: str | None,
-    now: datetime,
-    acknowledged: Collection[str] | None = None,
-) -> PolicyChange:
-    """Apply an adjustment in one revision; the path of a problem names its country.
+@dataclass(frozen=True, slots=True)
+class Adjust(PolicyChange):
+    """Make an adjustment in one revision; the path of a problem names its country.
 
-    Args:
-        wanted: the countries to allow and to block.
-        reason: kept with the rules of temporary allowances.
-        now: the time that expiries are compared with.
-        acknowledged: high-risk countries acknowledged by name; None skips the check.
+    ``reason`` is kept with the rules of temporary allowances. ``acknowledged`` are high-risk
+    countries acknowledged by name; None skips the check.
     """
 
-    def edit(*_: object) -> Edit:
-        rules = [
-            Rule(new_id(), RuleKind.COUNTRY, code, Access.ALLOWED, until, reason, now)
-            for code, until in wanted.allow_until.items()
-        ]
-        steps = (
-            set_countries(wanted.allow, Access.ALLOWED),
-            set_countries(wanted.block, Access.BLOCKED),
-            add_rules(rules),
-        )
+    wanted: Adjustment
+    reason: str | None
+    acknowledged: Collection[str] | None = None
 
-        def apply(state: PolicyState) -> PolicyState:
-            for step in steps:
-                state = step(state)
-            return state
+    @property
+    def action(self) -> str:
+        return self.wanted.action
 
-        return apply
-
-    def problems(connection: Connection, before: EffectivePolicy) -> FieldProblems:
-        found: FieldProblems = {}
-        if acknowledged is not None:
-            risky = unacknowledged(connection, before, wanted.opened, acknowledged, always=True)
-            found = {f"$.destinations.{code}": [HIGH_RISK] for code in sorted(risky)}
+    def check(self, current: CurrentPolicy) -> FieldProblems:
+        wanted, found = self.wanted, FieldProblems()
+        if self.acknowledged is not None:
+            of_it = current.connection, current.effective, wanted.opened, self.acknowledged
+            for code in sorted(unacknowledged(*of_it, always=True)):
+                found[f"$.destinations.{code}"] = [HIGH_RISK]
         for code, until in wanted.allow_until.items():
-            if until <= now:
+            if until <= current.now:
                 found = merged(found, {f"$.destinations.{code}": [_PASSED]})
         accesses = dict.fromkeys(wanted.opened, Access.ALLOWED.value)
-        blocked = dict.fromkeys(wanted.block, Access.BLOCKED.value)
-        return merged(
-            found, problems_of_map({**accesses, **blocked}, before.denied_by_organization)
-        )
+        accesses |= dict.fromkeys(wanted.block, Access.BLOCKED.value)
+        return merged(found, problems_of_map(accesses, current.denied))
 
-    return PolicyChange(action=wanted.action, edit=edit, problems=problems)
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        state = set_countries(current.state, self.wanted.allow, Access.ALLOWED)
+        state = set_countries(state, self.wanted.block, Access.BLOCKED)
+        return _allow_until(state, self.wanted.allow_until, self.reason, current.now)
+
+
+def _allow_until(
+    state: PolicyState, ends: Mapping[str, datetime], reason: str | None, now: datetime
+) -> PolicyState:
+    kind, access = RuleKind.COUNTRY, Access.ALLOWED
+    rules = (Rule(new_id(), kind, code, access, end, reason, now) for code, end in ends.items())
+    return add_rules(state, rules)

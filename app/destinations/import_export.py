@@ -9,12 +9,11 @@ from sqlalchemy import Connection
 
 from app.destinations.api.document import WantedPolicy, rule_content, rule_key
 from app.destinations.api.schemas import WantedRule
-from app.destinations.changes import HIGH_RISK, replace_all, unacknowledged
-from app.destinations.manage import PolicyChange
+from app.destinations.changes import HIGH_RISK, ReplaceMap, unacknowledged
+from app.destinations.manage import CurrentPolicy, PolicyChange
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.destinations.policy.state import (
     CountryChange,
-    Edit,
     FieldProblems,
     PolicyState,
     country_accesses,
@@ -24,7 +23,6 @@ from app.destinations.policy.state import (
 )
 from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.errors import ValidationFailed
-from app.kernel.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +33,32 @@ class ImportPlan:
     after: PolicyState
 
 
-def import_document(
-    wanted: WantedPolicy, now: datetime, acknowledged: Collection[str] = ()
-) -> PolicyChange:
-    """Make the policy match the document in one revision.
+@dataclass(frozen=True, slots=True)
+class ImportDocument(PolicyChange):
+    """Make the policy match a document with rules in one revision; equal rules stay."""
 
-    Existing equal rules stay. Without rules in the document this is `replace_all`.
-    """
+    wanted: WantedPolicy
+    acknowledged: Collection[str] = ()
+    action = "imported"
+
+    def check(self, current: CurrentPolicy) -> FieldProblems:
+        rules, acknowledged = self.wanted.rules or [], self.acknowledged
+        of_countries = ReplaceMap(self.wanted.destinations, acknowledged)
+        found = of_countries.check(current)
+        found = merged(found, _risks(current.connection, current.effective, rules, acknowledged))
+        return merged(found, _problems_of_rules(rules, current.denied, current.now))
+
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        after = _with_rules(current.effective.state.rules, self.wanted.rules or [], current.now)
+        return replace(current.state, destinations=self.wanted.destinations, rules=after)
+
+
+def import_document(wanted: WantedPolicy, acknowledged: Collection[str] = ()) -> PolicyChange:
+    """Return the change that makes the policy match a document; without rules only the map."""
     acknowledged = {*acknowledged, *wanted.acknowledge_high_risk}
-    countries = replace_all(wanted.destinations, acknowledged)
-    rules = wanted.rules
-    if rules is None:
-        return countries
-
-    def edit(_: Connection, before: EffectivePolicy) -> Edit:
-        after = _with_rules(before.state.rules, rules, now)
-        return lambda state: replace(state, destinations=wanted.destinations, rules=after)
-
-    def problems(connection: Connection, before: EffectivePolicy) -> FieldProblems:
-        found = countries.problems(connection, before)
-        found = merged(found, _risks(connection, before, rules, acknowledged))
-        return merged(found, _problems_of_rules(rules, before.denied_by_organization, now))
-
-    return PolicyChange(action="imported", edit=edit, problems=problems)
+    if wanted.rules is None:
+        return ReplaceMap(wanted.destinations, acknowledged)
+    return ImportDocument(wanted, acknowledged)
 
 
 def plan_import(
@@ -69,11 +70,12 @@ def plan_import(
         ValidationFailed: the document is not a valid policy here.
     """
     allowed = [*wanted.destinations, *(rule.value for rule in wanted.rules or ())]
-    change = import_document(wanted, now, allowed)  # only whoever allows has to acknowledge
-    problems = change.problems(connection, effective)
+    current = CurrentPolicy(connection, effective, now)
+    change = import_document(wanted, allowed)  # only whoever allows has to acknowledge
+    problems = change.check(current)
     if problems:
         raise ValidationFailed(problems)
-    after = change.edit(connection, effective)(effective.state)
+    after = change.apply(current)
     before = country_accesses(effective.state, now)
     return ImportPlan(country_changes(before, country_accesses(after, now)), after)
 
@@ -89,19 +91,7 @@ def _with_rules(
         if rule_content(rule) in contents or not (rule.is_live(now) or rule_key(rule) in places)
     )
     known = {rule_content(rule) for rule in kept}
-    return kept + tuple(_rule(rule, now) for rule in wanted if rule_content(rule) not in known)
-
-
-def _rule(wanted: WantedRule, now: datetime) -> Rule:
-    return Rule(
-        rule_id=new_id(),
-        kind=wanted.kind,
-        value=wanted.value,
-        action=wanted.action,
-        expires_at=wanted.expires_at,
-        reason=wanted.reason,
-        created_at=now,
-    )
+    return kept + tuple(rule.rule(now) for rule in wanted if rule_content(rule) not in known)
 
 
 def _risks(
@@ -127,7 +117,7 @@ def _problems_of_rules(
     times = Counter(map(rule_key, rules))
     found: FieldProblems = {}
     for at, rule in enumerate(rules):
-        for path, texts in problems_of_rule(_rule(rule, now), denied_by_organization, now).items():
+        for path, texts in problems_of_rule(rule.rule(now), denied_by_organization, now).items():
             found[path.replace("$", f"$.rules[{at}]", 1)] = texts
         if times[rule_key(rule)] > 1:
             found[f"$.rules[{at}]"] = ["There are several rules of this kind and value."]

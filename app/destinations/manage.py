@@ -1,9 +1,10 @@
 """Giving a workspace its own country map: a first policy, or one instead of its parent's."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -14,13 +15,11 @@ from app.destinations.impact import TrafficSource, impact
 from app.destinations.policy.diff import PolicyDiff
 from app.destinations.policy.state import (
     CountryChange,
-    Edit,
     FieldProblems,
     PolicyState,
     country_accesses,
     country_changes,
     replace_map,
-    start_from,
 )
 from app.destinations.storage.policies import (
     EffectivePolicy,
@@ -46,18 +45,50 @@ class ChangeRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyChange:
-    """A change: its action in the history, its edit, and its problems.
+class CurrentPolicy:
+    """The policy that a change begins with, in the transaction of the change."""
 
-    ``reason`` is kept if whoever asks gives none; ``restored`` is the revision to go back to.
-    """
+    connection: Connection
+    effective: EffectivePolicy
+    now: datetime
 
-    action: str
-    edit: Callable[[Connection, EffectivePolicy], Edit]
-    problems: Callable[[Connection, EffectivePolicy], FieldProblems] = field(default=lambda *_: {})
-    while_inheriting: bool = False
-    reason: str | None = None
-    restored: int | None = None
+    @property
+    def state(self) -> PolicyState:
+        """The policy, and whether it is inherited."""
+        return replace(self.effective.state, inherits=self.effective.inherits)
+
+    @property
+    def denied(self) -> frozenset[str]:
+        return self.effective.denied_by_organization
+
+
+class PolicyChange(ABC):
+    """A change of a policy; it knows neither who makes it nor when."""
+
+    while_inheriting: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def action(self) -> str:
+        """Its name in the history."""
+
+    @property
+    def why(self) -> str | None:
+        """The reason that is kept if the request gives none."""
+        return None
+
+    @property
+    def restores(self) -> int | None:
+        """The revision that it goes back to."""
+        return None
+
+    def check(self, current: CurrentPolicy) -> FieldProblems:  # noqa: ARG002
+        """Return what forbids it, by JSON path."""
+        return {}
+
+    @abstractmethod
+    def apply(self, current: CurrentPolicy) -> PolicyState:
+        """Return the workspace's own policy after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +135,9 @@ class ManageDestinations:
         if not request.dry_run:
             lock_policy(connection, workspace_id)
         before = load_effective(connection, workspace_id)
-        _check(connection, before, change, request)
-        state = change.edit(connection, before)(replace(before.state, inherits=before.inherits))
+        current = CurrentPolicy(connection, before, now)
+        _check(current, change, request)
+        state = change.apply(current)
         after_state = _after(connection, before, state)
         changes = country_changes(
             country_accesses(before.state, now), country_accesses(after_state, now)
@@ -115,19 +147,18 @@ class ManageDestinations:
             diff = PolicyDiff(before.policy(), after.policy(), now)
             touched = inheriting_workspaces(connection, workspace_id)
             return Changed(after, changes, impact(connection, self.traffic, touched, diff))
-        if state == replace(before.state, inherits=before.inherits):
+        if state == current.state:
             return Changed(before, ())
-        reason = request.reason or change.reason
+        reason = request.reason or change.why
         revision = Revision(
-            change.action, request.actor, reason, changes, now, before.revision, change.restored
+            change.action, request.actor, reason, changes, now, before.revision, change.restores
         )
         write_state(connection, workspace_id, state, revision)
         return Changed(load_effective(connection, workspace_id), changes)
 
 
-def _check(
-    connection: Connection, before: EffectivePolicy, change: PolicyChange, request: ChangeRequest
-) -> None:
+def _check(current: CurrentPolicy, change: PolicyChange, request: ChangeRequest) -> None:
+    before = current.effective
     if request.if_match is not None and before.revision not in request.if_match:
         raise RevisionMismatch(details={"revision": before.revision})
     if before.inherits and not change.while_inheriting:
@@ -136,7 +167,7 @@ def _check(
             "or leave the inheritance first.",
             details={"owner_workspace_id": str(before.owner_id)},
         )
-    problems = change.problems(connection, before)
+    problems = change.check(current)
     if problems:
         raise ValidationFailed(problems)
 
@@ -156,8 +187,8 @@ def own_policy(before: PolicyState, destinations: Mapping[str, str]) -> PolicySt
     """
     if before.inherits:
         copies = tuple(replace(rule, rule_id=new_id()) for rule in before.rules)
-        before = start_from(replace(before, rules=copies))(before)
-    return replace_map(destinations)(before)
+        before = replace(before, rules=copies, inherits=False)
+    return replace_map(before, destinations)
 
 
 def set_own_policy(
@@ -170,7 +201,7 @@ def set_own_policy(
     """Make a country map the policy that a workspace has of its own, as its next revision."""
     lock_policy(connection, workspace_id)
     before = load_effective(connection, workspace_id)
-    state = own_policy(replace(before.state, inherits=before.inherits), destinations)
+    state = own_policy(CurrentPolicy(connection, before, now).state, destinations)
     changes = country_changes(country_accesses(before.state, now), country_accesses(state, now))
     revision = Revision("provisioned", actor, None, changes, now, counted=before.revision)
     write_state(connection, workspace_id, state, revision)

@@ -252,7 +252,7 @@ def test_restored_revision_is_brought_into_canonical_form(old: Database) -> None
     )
     with old.reading() as connection:
         snapshot = state_of_revision(connection.execute(select(destination_revisions)).one())
-    after = restored(snapshot, AT)(snapshot)
+    after = restored(snapshot, AT)
     assert [(r.kind, r.value, r.action) for r in after.rules] == [
         ("number", CANONICAL, "blocked"),
         ("prefix", "+4475", "blocked"),

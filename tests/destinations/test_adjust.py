@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.access.principal import Actor, ActorKind
-from app.destinations.changes import HIGH_RISK, Adjustment, adjust
+from app.destinations.changes import HIGH_RISK, Adjust, Adjustment
 from app.destinations.manage import ChangeRequest
 from app.destinations.policy.state import DENIED, NOT_A_COUNTRY, country_allowances
 from app.destinations.storage.policies import load_effective
@@ -21,7 +21,7 @@ ASKED = ChangeRequest(Actor(ActorKind.SYSTEM, "test"), "why not")
 def make(
     policy_client: PolicyClient, wanted: Adjustment, acknowledged: tuple[str, ...] | None = None
 ) -> None:
-    change = adjust(wanted, ASKED.reason, NOW, acknowledged)
+    change = Adjust(wanted, ASKED.reason, acknowledged)
     policy_client.gateway.services.destinations(policy_client.tenant.workspace_id, change, ASKED)
 
 

@@ -130,7 +130,7 @@ def test_finer_rules_stay_and_contradicting_country_rules_go(
     ids: dict[str, UUID], manage: Any, applied: Apply, rows: Rows
 ) -> None:
     for rule in (PREFIX, TRIAL, CLOSED):
-        manage(ids["Retail"], changes.add_rule(rule, BEFORE))
+        manage(ids["Retail"], changes.AddRule(rule))
     wanted = {"US": "allowed", "CA": "allowed", "BR": "blocked", "GB": "allowed"}
     applied(retail(destinations=wanted))
     assert rule_values(rows, ids["Retail"]) == {("prefix", "+23276")}
@@ -146,7 +146,7 @@ def test_finer_rules_stay_and_contradicting_country_rules_go(
 def test_what_a_rule_opened_against_the_file_is_planned_and_closed(
     ids: dict[str, UUID], file: dict[str, Any], manage: Any, planned: Any, applied: Apply
 ) -> None:
-    manage(ids["Retail"], changes.add_rule(TRIAL, BEFORE))
+    manage(ids["Retail"], changes.AddRule(TRIAL))
     assert planned(file) == ["- workspaces[0].destinations.FR: allowed"]
     assert [str(change) for change in applied(file).changes] == [
         "- workspaces[0].destinations.FR: allowed"
@@ -157,7 +157,7 @@ def test_what_a_rule_opened_against_the_file_is_planned_and_closed(
 def test_a_rule_that_expired_is_no_difference(
     ids: dict[str, UUID], file: dict[str, Any], manage: Any, planned: Any, rows: Rows
 ) -> None:
-    manage(ids["Retail"], changes.add_rule(SPENT, BEFORE))
+    manage(ids["Retail"], changes.AddRule(SPENT))
     assert rule_values(rows, ids["Retail"]) == {("country", "DE")}
     assert planned(file, at=SPENT.expires_at) == []
 
@@ -165,7 +165,7 @@ def test_a_rule_that_expired_is_no_difference(
 def test_a_temporary_allowance_made_lasting_is_a_change_of_the_map(
     ids: dict[str, UUID], file: dict[str, Any], manage: Any, planned: Any, applied: Apply
 ) -> None:
-    manage(ids["Retail"], changes.add_rule(TRIAL, BEFORE))
+    manage(ids["Retail"], changes.AddRule(TRIAL))
     file["workspaces"][0]["destinations"]["FR"] = "allowed"
     assert planned(file) == ["+ workspaces[0].destinations.FR: allowed"]
     applied(file)
@@ -175,7 +175,7 @@ def test_a_temporary_allowance_made_lasting_is_a_change_of_the_map(
 def test_leaving_the_inheritance_is_one_revision_with_copies_of_the_finer_rules(
     ids: dict[str, UUID], manage: Any, planned: Any, applied: Apply, rows: Rows
 ) -> None:
-    manage(ids["Retail"], changes.add_rule(PREFIX, BEFORE))
+    manage(ids["Retail"], changes.AddRule(PREFIX))
     wanted = outlet(destinations={"CA": "allowed", "MX": "allowed"})
     assert planned(wanted) == [
         "~ workspaces[0].inherits_destinations: true -> false",
@@ -212,9 +212,9 @@ def test_a_parent_taken_away_with_the_inheritance_is_told_by_what_was_inherited(
 def test_revisions_count_on_from_other_doors_and_back(
     ids: dict[str, UUID], manage: Any, applied: Apply, rows: Rows
 ) -> None:
-    manage(ids["Retail"], changes.allow(["MX"]))
+    manage(ids["Retail"], changes.Allow(["MX"]))
     applied(retail(destinations={"US": "allowed"}))
-    restored = manage(ids["Retail"], changes.restore_policy(2, NOW))
+    restored = manage(ids["Retail"], changes.RestoreRevision(2))
     assert restored.effective.revision == 4
     assert restored.effective.state.destinations["MX"] == "allowed"
     found = sorted(rows("destination_revisions"), key=lambda row: row["revision"])
@@ -242,7 +242,7 @@ def test_a_rule_made_while_a_file_is_applied_is_not_lost(
         start.wait()
         for prefix in prefixes:
             rule = Rule(new_id(), RuleKind.PREFIX, prefix, Access.BLOCKED, None, None, NOW)
-            until_done(lambda rule=rule: manage(ids["Retail"], changes.add_rule(rule, NOW)))
+            until_done(lambda rule=rule: manage(ids["Retail"], changes.AddRule(rule)))
 
     thread = threading.Thread(target=add)
     thread.start()
@@ -275,9 +275,9 @@ def test_high_risk_is_asked_for_where_the_file_says_so(
     applied(asking)
     assert planned(asking) == planned(retail()) == []
     with pytest.raises(ValidationFailed):
-        manage(ids["Retail"], changes.allow(["PK"]))
+        manage(ids["Retail"], changes.Allow(["PK"]))
     applied(retail(acknowledge_high_risk=False))
-    assert manage(ids["Retail"], changes.allow(["PK"])).effective.revision == 2
+    assert manage(ids["Retail"], changes.Allow(["PK"])).effective.revision == 2
 
 
 def test_to_stand_in_the_file_is_acknowledgement_enough(

@@ -39,13 +39,8 @@ def allow_command(
     """
     with opened_workspace(how.workspace) as opened:
         ends_at = ending(opened.now, until, lasting)
-        if ends_at is None:
-            change = changes.allow(codes, acknowledged)
-        else:
-            change = changes.allow_until(
-                codes, ends_at, how.reason, opened.now, acknowledged=acknowledged
-            )
-        outcome = make(opened, change, how)
+        reason = None if ends_at is None else how.reason
+        outcome = make(opened, changes.Allow(codes, acknowledged, ends_at, reason), how)
         with opened.database.reading() as connection:
             hints = hints_about(connection, codes, outcome.changed.effective, opened.now)
     echo_outcome(opened, outcome, how, beside=hints.as_json())
@@ -63,5 +58,5 @@ def block_command(*, codes: tuple[str, ...], how: How) -> None:
     Removes a rule that allows one of them as a whole; rules for prefixes and numbers stay.
     """
     with opened_workspace(how.workspace) as opened:
-        outcome = make(opened, changes.block(codes), how)
+        outcome = make(opened, changes.Block(codes), how)
     echo_outcome(opened, outcome, how)

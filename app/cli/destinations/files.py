@@ -34,7 +34,7 @@ def set_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
     wanted: WantedMap = load(MapBody(), read_document(read_input(file)))
     risks = {*acknowledged, *wanted.acknowledge_high_risk}
     with opened_workspace(how.workspace) as opened:
-        outcome = make(opened, changes.replace_all(wanted.destinations, risks), how)
+        outcome = make(opened, changes.ReplaceMap(wanted.destinations, risks), how)
     echo_outcome(opened, outcome, how)
 
 
@@ -49,7 +49,7 @@ def import_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> Non
     """
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
     with opened_workspace(how.workspace) as opened:
-        change = import_document(wanted, opened.now, acknowledged)
+        change = import_document(wanted, acknowledged)
         outcome = make(opened, change, how)
     echo_outcome(opened, outcome, how)
 

@@ -17,7 +17,7 @@ from app.kernel.errors import NotFound
 def inherit_command(*, switch: str, how: How) -> None:
     """Use the parent's policy (on), or start an own one from a copy of it (off)."""
     with opened_workspace(how.workspace) as opened:
-        change = changes.change_inheritance(inherit=switch == "on")
+        change = changes.SetInheritance(switch == "on")
         outcome = make(opened, change, how)
     echo_outcome(opened, outcome, how)
 
@@ -31,7 +31,7 @@ def restore_command(*, revision: int, how: How) -> None:
     The organization's denied destinations stay denied; expired rules are not restored.
     """
     with opened_workspace(how.workspace) as opened:
-        change = changes.restore_policy(revision, opened.now)
+        change = changes.RestoreRevision(revision)
         try:
             outcome = make(opened, change, how)
         except NotFound as problem:

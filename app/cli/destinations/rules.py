@@ -18,14 +18,14 @@ from app.cli.destinations.workspace import json_option, opened_workspace, worksp
 from app.cli.group import CommandFailure, Group, echo_json
 from app.destinations import changes
 from app.destinations.api.schemas import RuleBody, WantedRule
-from app.destinations.policy.evaluate import Access, Rule, RuleKind
+from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule
 from app.destinations.storage.policies import rule_json
 from app.kernel.clock import rfc3339
 from app.kernel.errors import NotFound
-from app.kernel.ids import new_id, parse_id
+from app.kernel.ids import parse_id
 from app.web.bodies import load
 
-_KINDS = [kind.value for kind in (RuleKind.NUMBER, RuleKind.PREFIX, RuleKind.COUNTRY)]
+_KINDS = [kind.value for kind in reversed([*RULE_KINDS])]
 
 
 @click.group("rule", cls=Group)
@@ -60,16 +60,8 @@ def add_command(
         if ends_at is not None:
             body["expires_at"] = rfc3339(ends_at)
         wanted: WantedRule = load(RuleBody(), body)
-        rule = Rule(
-            rule_id=new_id(),
-            kind=wanted.kind,
-            value=wanted.value,
-            action=wanted.action,
-            expires_at=wanted.expires_at,
-            reason=wanted.reason,
-            created_at=opened.now,
-        )
-        outcome = make(opened, changes.add_rule(rule, opened.now, acknowledged), how)
+        rule = wanted.rule(opened.now)
+        outcome = make(opened, changes.AddRule(rule, acknowledged), how)
     echo_outcome(opened, outcome, how, beside={"rule": rule_json(rule)})
 
 
@@ -98,7 +90,7 @@ def remove_command(*, rule: str, how: How) -> None:
     with opened_workspace(how.workspace) as opened:
         rule_id = parse_id(rule) or _rule_of_value(opened.effective().state.rules, rule)
         try:
-            outcome = make(opened, changes.drop_rule(rule_id), how)
+            outcome = make(opened, changes.RemoveRule(rule_id), how)
         except NotFound as problem:
             raise CommandFailure(f"there is no rule {rule}") from problem
     echo_outcome(opened, outcome, how)

@@ -20,9 +20,8 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.api.history import load_history, rule_changes
 from app.destinations.api.schemas import HistoryFilter, HistoryQuery
-from app.destinations.changes import restore_policy
+from app.destinations.changes import RestoreRevision
 from app.destinations.storage.policies import load_revision
-from app.kernel.clock import Clock
 from app.kernel.errors import (
     DestinationsInherited,
     NotFound,
@@ -63,7 +62,7 @@ def revision_page(current_user: CurrentUser, revision: str) -> Answer:
 def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
     """Go back to how the policy was after a revision."""
     number = _number(revision)
-    change = restore_policy(number, get_service(Clock).now())
+    change = RestoreRevision(number)
     if not is_confirmed(_text(number)):
         form = Form(errors={"": ["Review the effect, then restore."]})
         return _page(current_user, number, 422, form)
@@ -94,7 +93,7 @@ def _revision_view(connection: Connection, current_user: CurrentUser, number: in
     row = load_revision(connection, workspace_id, number)
     dry_run = None
     if view.may_change:
-        change = restore_policy(number, view.now)
+        change = RestoreRevision(number)
         dry_run = dry_run_change(connection, current_user, workspace_id, change, _text(number))
     return _RevisionView(view, row, dry_run)
 

@@ -15,7 +15,7 @@ from app.console.ui.forms import Form, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
-from app.destinations.changes import change_inheritance
+from app.destinations.changes import SetInheritance
 from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
@@ -38,7 +38,7 @@ def switch_inheritance(current_user: CurrentUser) -> Answer:
     if not is_confirmed(_text(inherit=inherit)):
         return _page(current_user, 422, Form(errors={"": ["Review the effect, then confirm."]}))
     try:
-        change = change_inheritance(inherit=inherit)
+        change = SetInheritance(inherit)
         make_confirmed(current_user, shown_workspace(current_user), change, given_reason())
     except RevisionMismatch:
         return _page(current_user, 412)
@@ -60,7 +60,7 @@ def _page(current_user: CurrentUser, status: int = 200, form: Form | None = None
         if current_user.permits(Role.ADMIN) and (
             view.effective.parent_id or view.effective.inherits
         ):
-            change, text = change_inheritance(inherit=other), _text(inherit=other)
+            change, text = SetInheritance(other), _text(inherit=other)
             dry_run = dry_run_change(
                 connection, current_user, view.effective.workspace_id, change, text
             )

@@ -31,7 +31,7 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.api.history import load_history
 from app.destinations.api.schemas import HistoryFilter
-from app.destinations.changes import adjust
+from app.destinations.changes import Adjust
 from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.kernel.clock import Clock
 from app.kernel.countries import is_country
@@ -128,7 +128,7 @@ def show(
 
 def _save(current_user: CurrentUser, draft: Draft) -> Answer:
     now = get_service(Clock).now()
-    change = adjust(draft.pending_changes.adjustment(now), draft.reason, now, draft.acknowledged)
+    change = Adjust(draft.pending_changes.adjustment(now), draft.reason, draft.acknowledged)
     asked = ChangeRequest(
         current_user.actor, draft.reason, frozenset({draft.pending_changes.revision}), dry_run=False
     )

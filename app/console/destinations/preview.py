@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.access.principal import actor_of
 from app.console.destinations.pending_changes import DURATIONS, PendingChanges
 from app.console.destinations.view import DestinationsView, by_name
-from app.destinations.changes import adjust, unacknowledged
+from app.destinations.changes import Adjust, unacknowledged
 from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.destinations.policy.territories import has_numbers, hints_for
 from app.kernel.errors import ValidationFailed
@@ -56,7 +56,7 @@ def preview_changes(
         changed = get_service(ManageDestinations).within(
             connection,
             view.effective.workspace_id,
-            adjust(wanted, None, view.now),
+            Adjust(wanted, None),
             ChangeRequest(actor_of(view.current_user.principal), dry_run=True),
         )
     except ValidationFailed as problem:

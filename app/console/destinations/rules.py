@@ -19,12 +19,11 @@ from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.api.document import rule_content
 from app.destinations.api.schemas import RuleBody, WantedRule
-from app.destinations.changes import HIGH_RISK, add_rule, drop_rule
+from app.destinations.changes import HIGH_RISK, AddRule, RemoveRule
 from app.destinations.manage import PolicyChange
-from app.destinations.policy.evaluate import Rule
+from app.destinations.policy.evaluate import RULE_KINDS
 from app.kernel.clock import Clock
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
-from app.kernel.ids import new_id
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
 from app.web.routes import Answer
@@ -57,17 +56,7 @@ def propose_rule(current_user: CurrentUser) -> Answer:
         wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
     except ValidationFailed as problem:
         return _page(current_user, status=422, form=_refilled(problem))
-    now = get_service(Clock).now()
-    rule = Rule(
-        rule_id=new_id(),
-        kind=wanted.kind,
-        value=wanted.value,
-        action=wanted.action,
-        expires_at=wanted.expires_at,
-        reason=wanted.reason,
-        created_at=now,
-    )
-    change = add_rule(rule, now, wanted.acknowledge_high_risk)
+    change = AddRule(wanted.rule(get_service(Clock).now()), wanted.acknowledge_high_risk)
     text = repr([*map(str, rule_content(wanted)), *wanted.acknowledge_high_risk])
     form = Form(request.form.to_dict())
     return _make(
@@ -78,7 +67,7 @@ def propose_rule(current_user: CurrentUser) -> Answer:
 @routes.post(f"{PATH}/{{rule_id}}/remove", ADMIN)
 def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Answer:
     """Preview the removal of a rule, then remove it."""
-    wanted = _Wanted(drop_rule(rule_id), f"remove {rule_id}", rule_id)
+    wanted = _Wanted(RemoveRule(rule_id), f"remove {rule_id}", rule_id)
     return _make(current_user, wanted, "Rule removed.")
 
 
@@ -121,6 +110,7 @@ def _page(
         view=view,
         form=form,
         no_form=Form(),
+        kinds=[(kind, traits.label) for kind, traits in RULE_KINDS.items()],
         dry_run=dry_run,
         removed_id=wanted.removed_id if wanted else None,
         is_stale=status == 412,  # noqa: PLR2004

@@ -25,7 +25,7 @@ from app.destinations.api.schemas import (
 from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
@@ -154,7 +154,7 @@ def replace_destinations(
     principal: Principal, workspace_id: UUID, body: WantedMap, query: bool
 ) -> Answer:
     """Replace the destination configuration; absent countries are blocked."""
-    change = changes.replace_all(body.destinations, body.acknowledge_high_risk)
+    change = changes.ReplaceMap(body.destinations, body.acknowledge_high_risk)
     return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 
@@ -171,11 +171,8 @@ def allow_destinations(
 ) -> Answer:
     """Add countries to the allowed ones, for good or until a time."""
     countries, risks = body.destinations, body.acknowledge_high_risk
-    if body.until is None:
-        change = changes.allow(countries, risks)
-    else:
-        why, now = change_reason(), get_service(Clock).now()
-        change = changes.allow_until(countries, body.until, why, now, acknowledged=risks)
+    reason = None if body.until is None else change_reason()
+    change = changes.Allow(countries, risks, body.until, reason)
     return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 
@@ -191,7 +188,7 @@ def block_destinations(
     principal: Principal, workspace_id: UUID, body: WantedCountries, query: bool
 ) -> Answer:
     """Block countries; the entries stay visible as blocked."""
-    change = changes.block(body.destinations)
+    change = changes.Block(body.destinations)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     shown = {"message": BLOCKED_MESSAGE, "configuration": policy_view(changed.effective)}
     return changed_answer(changed, shown)

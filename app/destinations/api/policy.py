@@ -40,13 +40,11 @@ from app.destinations.api.schemas import (
 )
 from app.destinations.geo_permissions.check import CheckProvider, load_permissions_view
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
-from app.destinations.policy.evaluate import Rule
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals, render_refusal
 from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.clock import Clock
-from app.kernel.ids import new_id
 from app.kernel.whole_numbers import read_whole_number
 from app.web.pages import page
 from app.web.registry import get_service
@@ -85,17 +83,8 @@ def list_rules(principal: Principal, workspace_id: UUID) -> Answer:
 )
 def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, query: bool) -> Answer:
     """Add a rule; one of the same kind and value takes the place of the older."""
-    now = get_service(Clock).now()
-    rule = Rule(
-        rule_id=new_id(),
-        kind=body.kind,
-        value=body.value,
-        action=body.action,
-        expires_at=body.expires_at,
-        reason=body.reason,
-        created_at=now,
-    )
-    change = changes.add_rule(rule, now, body.acknowledge_high_risk)
+    rule = body.rule(get_service(Clock).now())
+    change = changes.AddRule(rule, body.acknowledge_high_risk)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     return changed_answer(changed, rule_json(rule), 201)
 
@@ -103,7 +92,7 @@ def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, quer
 @routes.add("DELETE", PATH + "/rules/{rule_id}", ADMIN, {204: None, 200: DryRunView}, **CHANGE)
 def delete_rule(principal: Principal, workspace_id: UUID, rule_id: UUID, query: bool) -> Answer:
     """Take a rule away."""
-    change = changes.drop_rule(rule_id)
+    change = changes.RemoveRule(rule_id)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     if query:
         return changed_answer(changed)
@@ -128,7 +117,7 @@ def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
 )
 def set_inheritance(principal: Principal, workspace_id: UUID, body: bool, query: bool) -> Answer:
     """Follow the parent, or leave it and start from a copy of its policy."""
-    change = changes.change_inheritance(inherit=body)
+    change = changes.SetInheritance(body)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     return changed_answer(changed, _inheritance(changed.effective))
 
@@ -178,7 +167,7 @@ def restore_revision(
     number = read_whole_number(revision)
     if number is None:
         raise e.BadRequest("revision in the path is not a number.")
-    change = changes.restore_policy(number, get_service(Clock).now())
+    change = changes.RestoreRevision(number)
     return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 

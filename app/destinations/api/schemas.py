@@ -11,17 +11,14 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from app.destinations.policy.evaluate import Access, RuleKind
-from app.destinations.policy.state import NOT_A_COUNTRY, wrong_entries
+from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule, RuleKind
+from app.destinations.policy.state import wrong_entries
 from app.destinations.refusals import RefusalFilter
-from app.kernel.countries import is_country
-from app.kernel.number_prefixes import problem_of_prefix
-from app.kernel.phone import is_e164, problem_of_number
+from app.kernel.ids import new_id
 from app.web.fields import Choice, Country, Id, StrictSchema, Text, TextMap, Timestamp, one_of
 from app.web.pages import PageQuery, page_of
 
 MAX_NUMBERS = 1000
-_RULE_KINDS = (RuleKind.COUNTRY, RuleKind.PREFIX, RuleKind.NUMBER)
 _MAX_REASON = 500
 _COUNTRY = {"format": "iso3166-1"}  # as in Bird's API
 _KIND, _VALUE, _ACTION = {"example": "prefix"}, {"example": "+23276"}, {"example": "blocked"}
@@ -57,6 +54,11 @@ class WantedRule:
     reason: str | None
     expires_at: datetime | None
     acknowledge_high_risk: list[str]
+
+    def rule(self, now: datetime) -> Rule:
+        """Return the rule as made at a time."""
+        of_it = self.kind, self.value, self.action, self.expires_at, self.reason
+        return Rule(new_id(), *of_it, created_at=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class RuleBody(StrictSchema):
     """Body of ``POST …/rules``."""
 
     makes = WantedRule
-    kind = Choice(RuleKind, _RULE_KINDS, required=True, metadata=_KIND)
+    kind = Choice(RuleKind, RULE_KINDS, required=True, metadata=_KIND)
     value = Text(required=True, metadata=_VALUE)
     action = Choice(Access, required=True, metadata=_ACTION)
     reason = Text(load_default=None, allow_none=True, validate=validate.Length(max=_MAX_REASON))
@@ -130,19 +132,9 @@ class RuleBody(StrictSchema):
 
     @validates_schema(skip_on_field_errors=True)
     def _check_value(self, data: dict[str, Any], **_: Any) -> None:
-        problem = _problem_of_value(data["kind"], data["value"])
+        problem = RULE_KINDS[data["kind"]].problem_of(data["value"])
         if problem is not None:
             raise ValidationError({"value": [problem]})
-
-
-def _problem_of_value(kind: RuleKind, value: str) -> str | None:
-    if kind is RuleKind.NUMBER and not is_e164(value):
-        return "Must be a number in E.164 form, for example +12025550123."
-    if kind is RuleKind.NUMBER:
-        return problem_of_number(value)
-    if kind is RuleKind.PREFIX:
-        return problem_of_prefix(value)
-    return None if is_country(value) else NOT_A_COUNTRY
 
 
 class InheritanceBody(StrictSchema):
@@ -222,7 +214,7 @@ class RuleView(Schema):
     """A rule finer than the country map."""
 
     id = fields.UUID(required=True)
-    kind = fields.String(required=True, validate=one_of(_RULE_KINDS), metadata=_KIND)
+    kind = fields.String(required=True, validate=one_of(RULE_KINDS), metadata=_KIND)
     value = fields.String(required=True, metadata=_VALUE)
     action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
     reason = fields.String(required=True, allow_none=True)

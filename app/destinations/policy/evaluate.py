@@ -1,13 +1,15 @@
 """The verdict for one number, for sends and checks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from app.kernel.countries import is_country
 from app.kernel.errors import DestinationBlocked, InvalidDestination
-from app.kernel.phone import Destination, not_canonical
+from app.kernel.number_prefixes import canonical_prefix, problem_of_prefix
+from app.kernel.phone import Destination, PhoneNumber, is_e164, not_canonical, problem_of_number
 
 
 class Source(StrEnum):
@@ -27,7 +29,7 @@ class Access(StrEnum):
 
 
 class RuleKind(StrEnum):
-    """Which kind of rule decided."""
+    """Which kind of rule decided; rules are made of those in `RULE_KINDS`."""
 
     COUNTRY = "country"
     PREFIX = "prefix"
@@ -67,11 +69,61 @@ class Rule:
 
     def covers(self, destination: Destination) -> bool:
         """Return whether the rule applies to this number."""
-        if self.kind is RuleKind.COUNTRY:
-            return destination.country == self.value
-        if self.kind is RuleKind.PREFIX:
-            return destination.number.startswith(self.value)
-        return destination.number == self.value
+        return RULE_KINDS[self.kind].covers(self.value, destination)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKindTraits:
+    """How rules of a kind work.
+
+    ``values`` are those of all rules that can cover a number, ``problem_of`` says what is wrong
+    with a value, ``canonical`` brings one into canonical form; None leaves it as it is.
+    """
+
+    label: str
+    covers: Callable[[str, Destination], bool]
+    values: Callable[[Destination], Iterable[str]]
+    problem_of: Callable[[str], str | None]
+    canonical: Callable[[str], str | None] = lambda _: None
+
+
+NOT_A_COUNTRY = "Must be an ISO 3166-1 alpha-2 country code in upper case."
+_NOT_E164 = "Must be a number in E.164 form, for example +12025550123."
+
+
+def _prefixes(to: Destination) -> list[str]:
+    number = to.canonical or to.number
+    return [number[:length] for length in range(1, len(number) + 1)]
+
+
+# From the least specific to the most specific, which decides.
+RULE_KINDS: Mapping[RuleKind, RuleKindTraits] = {
+    RuleKind.COUNTRY: RuleKindTraits(
+        label="Country",
+        covers=lambda value, to: to.country == value,
+        values=lambda to: [] if to.country is None else [to.country],
+        problem_of=lambda value: None if is_country(value) else NOT_A_COUNTRY,
+    ),
+    RuleKind.PREFIX: RuleKindTraits(
+        label="Number prefix",
+        covers=lambda value, to: to.number.startswith(value),
+        values=_prefixes,
+        problem_of=problem_of_prefix,
+        canonical=canonical_prefix,
+    ),
+    RuleKind.NUMBER: RuleKindTraits(
+        label="Single number",
+        covers=lambda value, to: to.number == value,
+        values=lambda to: [to.canonical or to.number],
+        problem_of=lambda value: problem_of_number(value) if is_e164(value) else _NOT_E164,
+        canonical=PhoneNumber.parse,
+    ),
+}
+
+
+def rule_values(to: Destination) -> list[str]:
+    """Return the values of all rules that can cover a number."""
+    return list(dict.fromkeys(one for kind in RULE_KINDS.values() for one in kind.values(to)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +179,7 @@ def decisive_rule(policy: Policy, destination: Destination, now: datetime) -> Ru
     return max(speaking, key=_precedence) if speaking else None
 
 
-_SPECIFICITY = {RuleKind.COUNTRY: 0, RuleKind.PREFIX: 1, RuleKind.NUMBER: 2}
+_SPECIFICITY = {kind: rank for rank, kind in enumerate(RULE_KINDS)}
 
 
 def _precedence(rule: Rule) -> tuple[int, int, bool]:

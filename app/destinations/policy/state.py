@@ -1,15 +1,13 @@
 """Problems of a requested policy change, by JSON path. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from app.destinations.policy.evaluate import Access, Rule, RuleKind
+from app.destinations.policy.evaluate import NOT_A_COUNTRY, RULE_KINDS, Access, Rule, RuleKind
 from app.kernel.countries import is_country
-from app.kernel.number_prefixes import canonical_prefix
-from app.kernel.phone import PhoneNumber, resolve
+from app.kernel.phone import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,62 +19,28 @@ class PolicyState:
     inherits: bool = False
 
 
-Edit = Callable[[PolicyState], PolicyState]
-
-
-def replace_map(wanted: Mapping[str, str]) -> Edit:
+def replace_map(state: PolicyState, wanted: Mapping[str, str]) -> PolicyState:
     """Replace the whole country map; absent countries are blocked."""
-
-    def edit(state: PolicyState) -> PolicyState:
-        kept = [r for r in state.rules if not _contradicts(r, wanted.get(r.value, Access.BLOCKED))]
-        return replace(state, destinations=dict(wanted), rules=tuple(kept))
-
-    return edit
+    kept = [r for r in state.rules if not _contradicts(r, wanted.get(r.value, Access.BLOCKED))]
+    return replace(state, destinations=dict(wanted), rules=tuple(kept))
 
 
-def set_countries(codes: Iterable[str], access: Access) -> Edit:
+def set_countries(state: PolicyState, codes: Iterable[str], access: Access) -> PolicyState:
     """Allow or block countries and keep the rest of the map."""
     wanted = dict.fromkeys(codes, access.value)
-
-    def edit(state: PolicyState) -> PolicyState:
-        kept = [r for r in state.rules if r.value not in wanted or not _contradicts(r, access)]
-        return replace(state, destinations={**state.destinations, **wanted}, rules=tuple(kept))
-
-    return edit
+    kept = [r for r in state.rules if r.value not in wanted or not _contradicts(r, access)]
+    return replace(state, destinations={**state.destinations, **wanted}, rules=tuple(kept))
 
 
-def add_rules(rules: Iterable[Rule]) -> Edit:
+def add_rules(state: PolicyState, new: Iterable[Rule]) -> PolicyState:
     """Add rules; one of the same kind and value takes the place of the older."""
-    new = tuple(rules)
+    new = tuple(new)
     said = {(rule.kind, rule.value) for rule in new}
-
-    def edit(state: PolicyState) -> PolicyState:
-        kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in said)
-        return replace(state, rules=kept + new)
-
-    return edit
+    kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in said)
+    return replace(state, rules=kept + new)
 
 
-def without_rule(rule_id: UUID) -> Edit:
-    """Take a rule away."""
-
-    def edit(state: PolicyState) -> PolicyState:
-        return replace(state, rules=tuple(r for r in state.rules if r.rule_id != rule_id))
-
-    return edit
-
-
-def follow_parent() -> Edit:
-    """Leave every decision to the parent; the own policy rests."""
-    return lambda state: replace(state, inherits=True)
-
-
-def start_from(copied: PolicyState) -> Edit:
-    """Stop inheriting, starting from a copy of the parent's policy."""
-    return lambda _: replace(copied, inherits=False)
-
-
-def restored(snapshot: PolicyState, now: datetime) -> Edit:
+def restored(snapshot: PolicyState, now: datetime) -> PolicyState:
     """Go back to an earlier state; rules that have expired since stay away.
 
     An old state may name a number otherwise than in canonical form. Of rules that become the same
@@ -87,15 +51,11 @@ def restored(snapshot: PolicyState, now: datetime) -> Edit:
     for rule in sorted(live, key=lambda one: one.action is not Access.BLOCKED):
         kept.setdefault((rule.kind, rule.value), rule)
     rules = tuple(rule for rule in live if kept[rule.kind, rule.value] is rule)
-    return lambda _: replace(snapshot, rules=rules)
+    return replace(snapshot, rules=rules)
 
 
 def _canonical(rule: Rule) -> Rule:
-    value: str | None = None
-    if rule.kind is RuleKind.NUMBER:
-        value = PhoneNumber.parse(rule.value)
-    elif rule.kind is RuleKind.PREFIX:
-        value = canonical_prefix(rule.value)
+    value = RULE_KINDS[rule.kind].canonical(rule.value)
     return rule if value is None else replace(rule, value=value)
 
 
@@ -151,7 +111,6 @@ def country_changes(
 
 
 MAX_ENTRIES = 300
-NOT_A_COUNTRY = "Must be an ISO 3166-1 alpha-2 country code in upper case."
 DENIED = "The organization denies this destination; a workspace cannot allow it."
 _ROOT = "$.destinations"
 _STATUSES = f"Must be one of: {', '.join(Access)}."

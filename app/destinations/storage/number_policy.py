@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.db.rows import AnyRow
 from app.db.statement import Statement
-from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
+from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind, rule_values
 from app.destinations.storage.policies import inheritance_chain
 from app.kernel.errors import NotFound
 from app.kernel.phone import Destination
@@ -18,20 +18,14 @@ from app.kernel.phone import Destination
 _BETWEEN_FIELDS = "|"
 _BETWEEN_RULES = ";"
 
-# An expression for the rules of the workspace ``owner``; `read_rules` reads its value.
+# An expression for the rules of the workspace ``owner`` whose values are ``:rule_values``
+# (`rule_values`); `read_rules` reads its value.
 RULES_OF_NUMBER = f"""(SELECT string_agg(
       r.id || '{_BETWEEN_FIELDS}' || r.kind || '{_BETWEEN_FIELDS}' || r.value
       || '{_BETWEEN_FIELDS}' || r.action
       || '{_BETWEEN_FIELDS}' || coalesce(r.expires_at::text, ''), '{_BETWEEN_RULES}')
     FROM destination_rules AS r
     WHERE r.workspace_id = owner.id AND r.value = ANY(:rule_values))"""
-
-
-def rule_values(to: Destination) -> list[str]:
-    """Return the values of all rules that can cover a number: ``:rule_values`` of the SQL."""
-    number = to.canonical or to.number
-    prefixes = [number[:length] for length in range(1, len(number) + 1)]
-    return prefixes if to.country is None else [to.country, *prefixes]
 
 
 def read_rules(text: str | None) -> tuple[Rule, ...]:

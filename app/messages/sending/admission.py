@@ -13,12 +13,11 @@ from app.access.principal import Principal, Role, StoredKey, admit
 from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES, key_from
 from app.db.rows import AnyRow
 from app.db.statement import Statement
-from app.destinations.policy.evaluate import Policy, Verdict, check_destination
+from app.destinations.policy.evaluate import Policy, Verdict, check_destination, rule_values
 from app.destinations.storage.number_policy import (
     POLICY_COLUMNS,
     POLICY_JOINS,
     policy_from,
-    rule_values,
 )
 from app.destinations.storage.policies import inheritance_chain
 from app.guards.facts import (
