@@ -1,16 +1,21 @@
 """The samples of docs/api.md send a message, in each language that this machine speaks."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
 from app.access.principal import Role
 from app.db.engine import Database
+from app.kernel.clock import utc_now
+from app.webhooks.signing import mint_secret, signed_headers
 from support.live_gateway import start_live_gateway_here
 from support.processes import ROOT
 
@@ -64,3 +69,31 @@ def test_the_samples_send(database: Database, tmp_path: Path) -> None:
     } == set()
     assert set(printed) >= _ALWAYS
     assert len(ids) == len(printed)
+
+
+def test_the_code_of_the_clients_readme_works(database: Database, tmp_path: Path) -> None:
+    """Break: rename a method on the page."""
+    page = (ROOT / "clients" / "python" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    secret = mint_secret()
+    event = {"type": "sms.delivered", "timestamp": "2026-01-31T12:00:00.000Z", "data": {"id": "1"}}
+    body = json.dumps(event)
+    headers = signed_headers([secret], uuid4(), utc_now(), body)
+    with start_live_gateway_here(database, tmp_path) as stage:
+        first = stage.send("first").message_id
+        names = {
+            "use_case_id": stage.tenant.use_case_id,
+            "workspace_id": stage.tenant.workspace_id,
+            "message_id": first,
+            "secret": secret,
+            "request": SimpleNamespace(headers=headers, get_data=body.encode),
+        }
+        ours = {
+            "https://sms.example.com": stage.environ["BORDERPOST_PUBLIC_URL"],
+            "bp_…": stage.tenant.keys[Role.ADMIN],
+        }
+        for code in blocks:
+            for shown, value in ours.items():
+                code = code.replace(shown, value)  # noqa: PLW2901
+            exec(code, names)  # the page's own code
+    assert len(blocks) >= 4
