@@ -67,7 +67,7 @@ def test_error_and_unknown_path_are_distinguished(
     assert US_NUMBER not in "".join(span.to_json() for span in found.values())
 
 
-def test_nothing_is_traced_unless_it_is_wanted(gateway: Gateway) -> None:
+def test_tracing_is_off_by_default(gateway: Gateway) -> None:
     hooks = gateway.client.application.before_request_funcs[None]
     assert [hook for hook in hooks if hook.__module__ == "app.tracing"] == []
     assert not is_wanted({})

@@ -42,7 +42,7 @@ MAY = {
 
 @each("role", Role)
 @each("wanted", Role)
-def test_each_role_may_what_those_before_it_may(role: Role, wanted: Role) -> None:
+def test_each_role_includes_the_lower_ones(role: Role, wanted: Role) -> None:
     assert role.permits(wanted) == (wanted in MAY[role])
     if wanted in MAY[role]:
         assert admit(key(role), wanted, NOW).role is role

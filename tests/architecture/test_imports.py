@@ -65,7 +65,7 @@ def test_no_module_imports_itself_by_any_way_round(graph: grimp.ImportGraph) -> 
     ("package", "allowed"),
     [("flask", SPEAKS_HTTP), ("werkzeug", SPEAKS_HTTP), ("marshmallow", READS_WIRE)],
 )
-def test_only_the_edge_speaks_http(
+def test_only_web_modules_use_http(
     graph: grimp.ImportGraph, package: str, allowed: tuple[str, ...]
 ) -> None:
     importers = graph.find_modules_that_directly_import(package)
@@ -84,7 +84,7 @@ def test_without_an_adapter_all_but_the_assembly_can_be_imported(graph: grimp.Im
     }
 
 
-def test_nothing_imports_the_assembly_but_the_ways_to_start_it(graph: grimp.ImportGraph) -> None:
+def test_only_entry_points_import_the_assembly(graph: grimp.ImportGraph) -> None:
     assert graph.find_modules_that_directly_import("app.application") == {"app.serving"}
     assert graph.find_modules_that_directly_import("app.serving") == set()
     assert graph.find_modules_that_directly_import("app") - {"app"} <= {"app.cli.destinations"}

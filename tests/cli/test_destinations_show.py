@@ -21,7 +21,7 @@ LATER = "2030-01-01T01:00:00.000Z"
 USER = pwd.getpwuid(os.getuid()).pw_name
 
 
-def test_people_see_who_may_be_reached_and_why(
+def test_list_shows_the_reachable_countries_with_reasons(
     destinations: Commands, tenant: Tenant, factory: Factory, at: Callable[[str], None]
 ) -> None:
     at(NOW)
@@ -136,7 +136,7 @@ def test_the_history_as_csv_has_a_line_for_each_country(changed: Commands) -> No
     assert rows[-1]["reason"] == "'=launch"
 
 
-def test_truncated_history_says_so(changed: Commands) -> None:
+def test_truncated_history_is_marked(changed: Commands) -> None:
     for form in ([], ["--csv"], ["--json"]):
         result = changed("history", "--limit", "2", *form)
         assert result.stderr == "older revisions are not shown (--limit 2)\n"

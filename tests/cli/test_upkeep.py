@@ -60,7 +60,7 @@ def test_a_token_that_no_key_opens_stops_the_rotation_with_its_name(
     assert SID in result.stderr
 
 
-def test_other_secrets_are_named_by_doctor_and_stop_what_erases(
+def test_doctor_reports_other_secrets_and_erasure_stops(
     run: Run, acme: Path, environ: dict[str, str | None], factory: Factory
 ) -> None:
     """Break: leave out `_secrets` in `doctor`, or `find_differing` in `load_pseudonym_key`."""
@@ -260,7 +260,7 @@ def findings(run: Run) -> tuple[int, dict[str, str]]:
     return result.exit_code, {f["name"]: f["level"] for f in json.loads(result.stdout)["findings"]}
 
 
-def test_the_doctor_finds_nothing_wrong_where_nothing_is(
+def test_doctor_reports_no_problem_in_a_healthy_installation(
     run: Run, acme: Path, database: Database, environ: dict[str, str | None]
 ) -> None:
     environ["BORDERPOST_PUBLIC_URL"] = "https://sms.example.com"
@@ -280,7 +280,7 @@ def test_the_doctor_finds_nothing_wrong_where_nothing_is(
     }
 
 
-def test_the_doctor_names_what_is_not_well(
+def test_doctor_reports_each_problem(
     run: Run, acme: Path, database: Database, environ: dict[str, str | None]
 ) -> None:
     run("apply", str(acme))

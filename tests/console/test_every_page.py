@@ -61,7 +61,7 @@ def test_every_page_is_declared_below_the_console() -> None:
     assert {id(e) for e in ENDPOINTS} <= {id(e) for e in declared_endpoints()}
 
 
-def test_pages_change_nothing_when_they_are_only_looked_at() -> None:
+def test_reading_a_page_changes_nothing() -> None:
     assert {endpoint.method for endpoint in ENDPOINTS} == {"GET", "POST"}
 
 
@@ -134,7 +134,7 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
 
 @pytest.mark.one_engine
 @each("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
-def test_what_is_not_there_is_not_found(
+def test_absent_objects_are_not_found(
     gateway: Gateway, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
     console_client = signed_in(gateway, everywhere[Role.OWNER])

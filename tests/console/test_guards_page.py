@@ -154,7 +154,7 @@ def test_a_suggestion_is_filled_in_and_a_viewer_changes_nothing(
     assert viewer.post(GUARDS, on=GUARDS).status_code == 403
 
 
-def test_an_open_alert_stands_on_every_page_until_it_is_acknowledged(
+def test_an_open_alert_is_on_every_page_until_it_is_acknowledged(
     gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
 ) -> None:
     _, html = press(

@@ -90,7 +90,7 @@ def test_no_field_of_any_form_takes_a_nul(console_client: ConsoleClient, factory
         ("/console/destinations", "reason", None),
     ],
 )
-def test_problem_stands_next_to_its_field(
+def test_problem_is_shown_at_its_field(
     console_client: ConsoleClient, path: str, name: str, on: str | None
 ) -> None:
     form = {

@@ -147,7 +147,7 @@ def test_a_country_named_twice_with_two_answers_is_refused(policy_client: Policy
         (json.dumps({"destinations": ["US"], "x": "y" * 65536}), "application/json", 413),
     ],
 )
-def test_what_is_no_json_document_is_refused_before_its_fields(
+def test_invalid_json_is_refused_before_its_fields(
     policy_client: PolicyClient, data: str, content_type: str, status: int
 ) -> None:
     headers = {"Authorization": f"AccessKey {policy_client.tenant.keys[Role.ADMIN]}"}
@@ -168,7 +168,7 @@ def test_what_is_no_json_document_is_refused_before_its_fields(
             assert answer.status_code == status, (method, below)
 
 
-def test_allowing_what_the_floor_denies_is_refused_by_every_way_of_allowing(
+def test_denied_destinations_are_refused_by_every_way_of_allowing(
     policy_client: PolicyClient,
 ) -> None:
     strict = policy_client.a_stranger(denied=("KP", "RU"))

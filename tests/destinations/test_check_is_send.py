@@ -195,7 +195,7 @@ def test_a_use_case_without_a_subset_adds_nothing_and_an_empty_one_blocks_all(
     assert policy_client.check(US_NUMBER)[0]["allowed"] is True
 
 
-def test_it_tells_whether_the_provider_is_known_to_block_the_country(
+def test_a_check_shows_a_known_block_by_the_provider(
     policy_client: PolicyClient,
 ) -> None:
     sid = "AC" + new_id().hex

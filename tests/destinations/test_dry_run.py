@@ -11,7 +11,7 @@ DRY_KEYS = {"dry_run", "revision", "configuration", "changes", "impact"}
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_dry_run_foretells_the_change_and_writes_nothing(
+def test_a_dry_run_predicts_the_change_and_writes_nothing(
     policy_client: PolicyClient, name: str
 ) -> None:
     found = prepared(policy_client)
@@ -35,7 +35,7 @@ def test_a_dry_run_foretells_the_change_and_writes_nothing(
     assert told["changes"] == found.history()[0]["changes"]
 
 
-def test_a_dry_run_of_leaving_the_parent_foretells_the_copy(policy_client: PolicyClient) -> None:
+def test_a_dry_run_of_leaving_the_parent_predicts_the_copy(policy_client: PolicyClient) -> None:
     child = policy_client.a_child()
     with unchanged(policy_client.factory.database):
         answer = child.trying.inherit(False)
@@ -72,7 +72,7 @@ def test_a_dry_run_is_refused_where_the_change_would_be(policy_client: PolicyCli
 
 
 @pytest.mark.parametrize("value", ["perhaps", "", "2", "true&dry_run=false"])
-def test_a_garbled_wish_for_a_dry_run_changes_nothing(
+def test_a_malformed_dry_run_parameter_changes_nothing(
     policy_client: PolicyClient, value: str
 ) -> None:
     bodies: list[tuple[str, str, Any]] = [

@@ -35,7 +35,7 @@ def _example(code: str) -> str | None:
 EXAMPLES = {code: _example(code) for code in sorted(COUNTRIES)}
 
 
-def test_the_examples_are_what_this_module_says_of_them() -> None:
+def test_the_examples_have_their_claimed_properties() -> None:
     assert len(ISO_CODES) == 249
     assert COUNTRIES - ISO_CODES == BESIDE_ISO == {"XK", "AC", "TA"}
     assert {code for code, number in EXAMPLES.items() if number is None} == WITHOUT_NUMBERS
@@ -70,7 +70,7 @@ def _sent(policy_client: PolicyClient, number: str) -> tuple[bool, str | None]:
     return answer.status_code == 201, answer.json.get("code")
 
 
-def test_each_one_is_allowed_and_blocked_and_nothing_else_with_it(
+def test_each_country_is_allowed_and_blocked_alone(
     policy_client: PolicyClient,
 ) -> None:
     wrong: list[object] = []

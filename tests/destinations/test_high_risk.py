@@ -84,7 +84,7 @@ def test_with_it_the_country_is_allowed(  # noqa: PLR0917
 
 
 @pytest.mark.usefixtures("asks")
-def test_what_is_allowed_already_is_not_asked_about_again(gateway: Gateway, tenant: Tenant) -> None:
+def test_an_allowed_country_needs_no_new_acknowledgement(gateway: Gateway, tenant: Tenant) -> None:
     body = {"destinations": ["PK"], "acknowledge_high_risk": ["PK"]}
     assert change(gateway, tenant, "POST", "/allow", body).status_code == 200
     again = {"destinations": {"PK": "allowed", "FR": "allowed"}}

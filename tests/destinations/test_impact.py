@@ -62,7 +62,7 @@ def test_it_counts_the_messages_and_segments_of_exactly_30_days(
     assert _blocked(timed_policy_client.trying.put({})) == [("US", 3, 5)]
 
 
-def test_it_counts_what_may_have_reached_the_provider_and_nothing_else(
+def test_only_messages_that_may_have_reached_the_provider_count(
     timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     for submission in ("accepted", "unconfirmed", "open"):
@@ -148,7 +148,7 @@ def test_numbers_that_a_finer_rule_spares_are_not_counted(
     assert _blocked(timed_policy_client.trying.drop_rule(spare["id"])) == [("US", 1, 1)]
 
 
-def test_a_rule_that_decides_nothing_has_no_impact(
+def test_an_ineffective_rule_has_no_impact(
     timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     timed_policy_client.add_rule("number", US_NUMBER, "allowed")
@@ -156,7 +156,7 @@ def test_a_rule_that_decides_nothing_has_no_impact(
     assert _blocked(timed_policy_client.trying.add_rule("prefix", "+1202", "blocked")) == []
 
 
-def test_what_the_floor_blocks_anyway_is_neither_blocked_nor_released(
+def test_denied_destinations_are_neither_blocked_nor_released(
     timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     timed_policy_client.allow("BR")
@@ -194,7 +194,7 @@ def test_the_children_that_inherit_are_counted_too_and_no_one_else(
     assert _blocked(independent.trying.block("US")) == [("US", 2, 2000)]
 
 
-def test_switching_inheritance_and_restoring_count_what_follows_from_it(
+def test_switching_inheritance_and_restoring_have_an_impact(
     timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     child = timed_policy_client.a_colleague(

@@ -129,7 +129,7 @@ def test_the_sums_of_a_country_come_from_its_index_alone(busy: PolicyClient) -> 
     assert search.startswith("SEARCH messages USING COVERING INDEX ix_messages_country_traffic")
 
 
-def test_the_impact_is_right_at_this_size_and_its_time_is_told(
+def test_the_impact_is_right_at_this_size_and_its_time_is_printed(
     busy: PolicyClient, record_property: Any
 ) -> None:
     for name, change in CHANGES.items():

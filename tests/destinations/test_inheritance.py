@@ -18,7 +18,9 @@ from support.factories import BR_NUMBER, US_NUMBER
 from support.tables import unchanged
 
 
-def test_a_child_and_its_children_follow_the_parent_at_once(policy_client: PolicyClient) -> None:
+def test_a_child_and_its_children_follow_the_parent_immediately(
+    policy_client: PolicyClient,
+) -> None:
     child = policy_client.a_child()
     grandchild = child.a_child()
     for found in (child, grandchild):
@@ -38,7 +40,7 @@ def test_a_child_and_its_children_follow_the_parent_at_once(policy_client: Polic
     assert grandchild.reaches(BR_NUMBER)
 
 
-def test_it_says_whose_policy_counts(policy_client: PolicyClient) -> None:
+def test_the_answer_names_the_owner_of_the_policy(policy_client: PolicyClient) -> None:
     child = policy_client.a_child()
     grandchild = child.a_child()
     own, above = str(policy_client.tenant.workspace_id), str(child.tenant.workspace_id)
@@ -78,7 +80,7 @@ def test_editing_while_inheriting_is_refused_with_the_remedy(
             }
 
 
-def test_leaving_starts_from_a_copy_that_goes_its_own_way(policy_client: PolicyClient) -> None:
+def test_leaving_starts_an_independent_copy(policy_client: PolicyClient) -> None:
     policy_client.put({"US": "allowed", "BR": "blocked"})
     policy_client.add_rule("prefix", "+1202555", "blocked", reason="an incident")
     child = policy_client.a_child()
@@ -112,7 +114,7 @@ def test_the_own_policy_rests_while_inheriting_its_rules_too(policy_client: Poli
     assert child.get("/rules")["items"] == []
 
 
-def test_switching_is_in_the_history_with_what_it_changed(policy_client: PolicyClient) -> None:
+def test_switching_is_in_the_history_with_its_changes(policy_client: PolicyClient) -> None:
     child = policy_client.a_colleague(
         parent_id=policy_client.tenant.workspace_id, destinations={"BR": "allowed", "US": "blocked"}
     )
@@ -188,7 +190,7 @@ def test_a_chain_is_followed_far_but_not_for_ever(policy_client: PolicyClient) -
     assert not found[33].reaches(US_NUMBER)
 
 
-def test_a_parent_that_is_taken_away_leaves_nothing_allowed(policy_client: PolicyClient) -> None:
+def test_removing_the_parent_blocks_everything(policy_client: PolicyClient) -> None:
     child = policy_client.a_child()
     policy_client.factory.set(workspaces, child.tenant.workspace_id, parent_id=None)
     assert not child.reaches(US_NUMBER)

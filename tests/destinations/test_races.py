@@ -78,7 +78,7 @@ def test_without_a_condition_every_change_is_applied_on_top(policy_client: Polic
         assert row["destinations"] == known
 
 
-def test_changes_of_every_kind_at_once_are_all_kept(policy_client: PolicyClient) -> None:
+def test_concurrent_changes_of_every_kind_are_all_kept(policy_client: PolicyClient) -> None:
     rule = policy_client.add_rule("prefix", "+1787", "blocked").json
     answers = _at_once(
         policy_client,
@@ -96,7 +96,7 @@ def test_changes_of_every_kind_at_once_are_all_kept(policy_client: PolicyClient)
     assert [row["revision"] for row in policy_client.history()] == list(range(8, 1, -1))
 
 
-def test_a_rule_of_the_same_value_from_two_at_once_stands_once(policy_client: PolicyClient) -> None:
+def test_concurrent_rules_of_the_same_value_become_one(policy_client: PolicyClient) -> None:
     for _ in range(ROUNDS):
         _at_once(policy_client, *[lambda own: own.add_rule("prefix", "+1", "blocked")] * THREADS)
         assert len(policy_client.get("/rules")["items"]) == 1

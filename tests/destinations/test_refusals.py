@@ -125,7 +125,7 @@ def _some(policy_client: PolicyClient, clock: ManualClock) -> tuple[PolicyClient
     return policy_client.of(other), times
 
 
-def test_each_filter_shows_what_it_says(
+def test_each_filter_shows_its_matches(
     timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     other, times = _some(timed_policy_client, clock)
@@ -208,7 +208,7 @@ def test_refusals_are_their_workspaces_alone_a_childs_too(policy_client: PolicyC
         assert other.get("/refusals") == {"items": [], "next_page_token": None, "counts": []}
 
 
-def test_what_is_not_about_the_recipient_is_not_a_refusal_of_a_destination(
+def test_errors_not_about_the_recipient_are_not_refusals(
     policy_client: PolicyClient,
 ) -> None:
     """A body that is no send, a wrong key or an unknown use case leaves nothing at all."""

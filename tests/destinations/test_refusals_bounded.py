@@ -116,7 +116,7 @@ def _visible(policy_client: PolicyClient, message_id: str) -> list[int]:
 INVISIBLE = [404, 404, 0]
 
 
-def test_what_twilio_blocks_is_never_visible_as_a_message_not_even_meanwhile(
+def test_a_send_that_twilio_blocks_is_never_visible_as_a_message(
     policy_client: PolicyClient,
 ) -> None:
     seen: list[tuple[str, list[int]]] = []
@@ -164,7 +164,7 @@ def _of(policy_client: PolicyClient, table: Any) -> Iterator[dict[str, Any]]:
     )
 
 
-def test_what_twilio_blocks_counts_apart_from_what_the_policy_blocks(
+def test_blocks_by_twilio_and_by_the_policy_are_counted_separately(
     policy_client: PolicyClient,
 ) -> None:
     policy_client.gateway.twilio.script.append(refused(21408))

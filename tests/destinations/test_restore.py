@@ -58,7 +58,7 @@ def test_rules_that_have_expired_since_stay_away(
     assert not timed_policy_client.reaches(BR_NUMBER)
 
 
-def test_what_the_organization_denies_by_now_stays_denied(policy_client: PolicyClient) -> None:
+def test_newly_denied_destinations_stay_denied(policy_client: PolicyClient) -> None:
     policy_client.allow("BR")
     policy_client.put({"US": "allowed"})
     policy_client.factory.set(

@@ -42,7 +42,7 @@ def test_a_change_that_changes_nothing_is_no_revision(policy_client: PolicyClien
             assert (answer.status_code, revision_of(answer)) == (200, 3)
 
 
-def test_every_change_is_one_revision_that_tells_all_about_it(
+def test_every_change_is_one_complete_revision(
     timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     (key,) = [

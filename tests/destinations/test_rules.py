@@ -47,7 +47,7 @@ def test_the_most_specific_rule_wins_step_by_step(policy_client: PolicyClient, f
     assert _verdict(policy_client, US_NUMBER) == (True, "country")
 
 
-def test_a_rule_speaks_of_its_numbers_alone(policy_client: PolicyClient) -> None:
+def test_a_rule_applies_only_to_its_numbers(policy_client: PolicyClient) -> None:
     policy_client.add_rule("number", US_NUMBER, "blocked")
     assert not policy_client.reaches(US_NUMBER)
     assert policy_client.reaches(NEIGHBOUR)
@@ -56,7 +56,7 @@ def test_a_rule_speaks_of_its_numbers_alone(policy_client: PolicyClient) -> None
     assert policy_client.reaches("+12025550133")
 
 
-def test_a_country_rule_goes_by_the_numbers_region_and_a_prefix_by_its_digits(
+def test_a_country_rule_matches_the_region_and_a_prefix_rule_the_digits(
     policy_client: PolicyClient,
 ) -> None:
     policy_client.add_rule("country", "PR", "allowed")
@@ -171,7 +171,7 @@ def _with_rules(policy_client: PolicyClient) -> None:
     policy_client.add_rule("number", US_NUMBER, "allowed")
 
 
-def test_allowing_a_country_removes_the_country_rules_that_say_otherwise(
+def test_allowing_a_country_removes_contradicting_country_rules(
     policy_client: PolicyClient,
 ) -> None:
     _with_rules(policy_client)
@@ -180,7 +180,7 @@ def test_allowing_a_country_removes_the_country_rules_that_say_otherwise(
     assert policy_client.reaches(NEIGHBOUR)
 
 
-def test_blocking_a_country_removes_the_country_rules_that_say_otherwise(
+def test_blocking_a_country_removes_contradicting_country_rules(
     policy_client: PolicyClient,
 ) -> None:
     _with_rules(policy_client)
@@ -189,7 +189,7 @@ def test_blocking_a_country_removes_the_country_rules_that_say_otherwise(
     assert not policy_client.reaches(BR_NUMBER)
 
 
-def test_a_put_removes_every_country_rule_that_says_otherwise(policy_client: PolicyClient) -> None:
+def test_a_put_removes_every_contradicting_country_rule(policy_client: PolicyClient) -> None:
     _with_rules(policy_client)
     policy_client.put({"US": "allowed"})
     assert _values(policy_client) == FINER

@@ -63,7 +63,7 @@ def test_it_is_in_force_for_the_next_send_and_over_with_the_thaw(
     assert policy_client.gateway.send(policy_client.tenant).status_code == 201
 
 
-def test_the_answer_is_the_workspace_and_the_audit_names_who_and_why(
+def test_the_answer_is_the_workspace_and_the_audit_has_actor_and_reason(
     timed_policy_client: PolicyClient, clock: ManualClock
 ) -> None:
     (key,) = [
@@ -147,7 +147,7 @@ def test_it_takes_an_admin_of_this_workspace(policy_client: PolicyClient, what: 
         assert _ask(found, what, body).status_code == 200
 
 
-def test_a_frozen_workspace_is_still_managed_and_its_children_send_on(
+def test_a_suspended_workspace_is_still_managed_and_its_children_still_send(
     policy_client: PolicyClient,
 ) -> None:
     child = policy_client.a_child()
@@ -158,7 +158,7 @@ def test_a_frozen_workspace_is_still_managed_and_its_children_send_on(
     assert child.gateway.send(policy_client.tenant).status_code == 403
 
 
-def test_of_several_who_freeze_at_once_one_is_written_down(policy_client: PolicyClient) -> None:
+def test_of_several_concurrent_suspensions_one_is_audited(policy_client: PolicyClient) -> None:
     for what in ("freeze", "thaw") * 4:
         before = len(_audit(policy_client))
         ready = threading.Barrier(6)

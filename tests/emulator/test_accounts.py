@@ -79,7 +79,7 @@ def test_another_accounts_path_does_not_exist(http: Callable[..., Response]) -> 
     assert (answer.status_code, answer.json()["code"]) == (404, 20404)
 
 
-def test_a_call_on_a_wrong_path_teaches_nothing() -> None:
+def test_a_call_on_a_wrong_path_does_not_register_a_token() -> None:
     book = AccountBook()
     with pytest.raises(TwilioError) as refused:
         book.authenticate(ONE, "token", TWO)

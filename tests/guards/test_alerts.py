@@ -141,7 +141,7 @@ def test_a_number_is_masked(policy_client: GuardDesk) -> None:
     assert [one["details"]["value"] for one in alerts_of(policy_client)] == ["+21********78"] * 2
 
 
-def test_from_the_21st_value_within_an_hour_on_one_alert_stands_for_all(
+def test_from_the_21st_value_within_an_hour_on_there_is_one_alert_for_all(
     policy_client: GuardDesk,
 ) -> None:
     """Break: count the values of all time, and the last one here joins the others."""
@@ -184,7 +184,7 @@ def test_an_alert_is_cleared_after_one_window_without_a_hit(
     assert clear(other, NOON + timedelta(days=400)) == 2
 
 
-def test_opening_and_clearing_are_told_once(policy_client: GuardDesk) -> None:
+def test_opening_and_clearing_send_one_event_each(policy_client: GuardDesk) -> None:
     listen(policy_client)
     hit(policy_client)
     hit(policy_client)
@@ -226,7 +226,7 @@ def test_the_list_has_filters_and_pages(policy_client: GuardDesk) -> None:
         assert policy_client.ask("GET", f"/v1/alerts?{wrong}").status_code == 422
 
 
-def test_the_first_acknowledgement_stands(policy_client: GuardDesk) -> None:
+def test_the_first_acknowledgement_is_kept(policy_client: GuardDesk) -> None:
     hit(policy_client)
     (alert,) = alerts_of(policy_client)
     path = f"/v1/alerts/{alert['id']}/acknowledge"

@@ -32,7 +32,7 @@ def read(given: Any) -> dict[str, Any]:
     return found
 
 
-def test_what_is_left_out_has_its_default() -> None:
+def test_omitted_settings_have_their_defaults() -> None:
     assert read({}) == DEFAULTS
     assert read({name: {} for name in DEFAULTS}) == DEFAULTS
     changed = read({"number": {"hour": 3}, "country": {"countries": {"MA": {"day": None}}}})
@@ -42,7 +42,7 @@ def test_what_is_left_out_has_its_default() -> None:
     }
 
 
-def test_what_is_written_is_read_again_as_it_was() -> None:
+def test_a_written_configuration_is_read_back_unchanged() -> None:
     wanted = {
         "number": {"mode": "off", "hour": None, "day": 1},
         "prefix": {"mode": "enforce", "hour": 2147483647, "day": 7},
@@ -131,7 +131,7 @@ def test_every_mistake_is_named_at_its_path(given: Any, problems: dict[str, list
     assert refused.value.details == problems
 
 
-def test_a_whole_body_names_the_problems_of_all_its_parts_at_once() -> None:
+def test_a_whole_body_reports_all_problems_together() -> None:
     known = str(uuid4())
     body = {
         "guards": {"number": {"hour": 0}},
@@ -153,7 +153,7 @@ def test_a_whole_body_names_the_problems_of_all_its_parts_at_once() -> None:
     }
 
 
-def test_a_change_of_parts_leaves_the_rest_alone() -> None:
+def test_a_partial_change_keeps_other_settings() -> None:
     """Provisioning and commands change what they name."""
     problems = Problems()
     base = parse_guards(

@@ -105,7 +105,7 @@ def test_the_database_counts_as_the_pure_rules_do(database: Database) -> None:
     assert 20 < refused < 280
 
 
-def test_what_is_beyond_an_enforced_limit_is_counted_nowhere(database: Database) -> None:
+def test_a_send_above_an_enforced_limit_is_not_counted(database: Database) -> None:
     """Break: leave `refused` out of the condition, and the number counts."""
     tight = replace(WORKSPACE, limits={Window.MINUTE: 1})
     with database.writing() as connection:
@@ -116,7 +116,7 @@ def test_what_is_beyond_an_enforced_limit_is_counted_nowhere(database: Database)
         assert connection.execute(select(guard_counters)).all() == []
 
 
-def test_a_monitored_limit_refuses_nothing_and_goes_on_counting(database: Database) -> None:
+def test_a_monitored_limit_refuses_nothing_and_keeps_counting(database: Database) -> None:
     watched = replace(NUMBER, mode=GuardMode.MONITOR, limits={Window.HOUR: 1})
     with database.writing() as connection:
         counted = [count(connection, NOON, watched) for _ in range(3)]
@@ -143,7 +143,7 @@ def test_a_window_without_a_limit_is_not_counted(database: Database) -> None:
     assert row.value == "~0123456789abcde"
 
 
-def test_what_is_given_back_leaves_room_and_judging_counts_nothing(database: Database) -> None:
+def test_returned_counts_leave_room_and_judging_counts_nothing(database: Database) -> None:
     tight = replace(NUMBER, limits={Window.HOUR: 1, Window.DAY: 1})
     counters = counters_of([tight], "~0123456789abcde", NOON)
     with database.writing() as connection:

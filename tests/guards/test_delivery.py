@@ -222,7 +222,7 @@ def test_converted_messages_count_instead_of_delivered_ones(
     }
 
 
-def test_a_dry_run_replays_what_ended(timed: GuardDesk) -> None:
+def test_a_dry_run_replays_ended_messages(timed: GuardDesk) -> None:
     """Break: let messages end that the replay refused, and the hour never drains."""
     country = NOON - 2 * DAY
     ended(timed, ELSEWHERE, NOON - 5 * DAY, delivered=9)
@@ -248,7 +248,7 @@ def test_a_dry_run_replays_what_ended(timed: GuardDesk) -> None:
     assert would_trip(counts="converted", baseline=0) == [(*of_hour, "enforce", 1, 1)]
 
 
-def test_switched_off_it_is_over_at_once(timed: GuardDesk, watch: WatchDelivery) -> None:
+def test_switching_it_off_clears_it_immediately(timed: GuardDesk, watch: WatchDelivery) -> None:
     timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1})
     ended(timed, MA, NOON - MINUTE, failed=1)
     watch.run_once()
@@ -260,7 +260,7 @@ def test_switched_off_it_is_over_at_once(timed: GuardDesk, watch: WatchDelivery)
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
 
 
-def test_what_no_worker_confirms_counts_for_an_hour_at_most(
+def test_a_collapse_unconfirmed_by_a_worker_lasts_at_most_an_hour(
     timed: GuardDesk, watch: WatchDelivery, clock: ManualClock
 ) -> None:
     timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1})

@@ -16,7 +16,7 @@ from support.guards import GuardDesk
 MA = "+212612345678"
 
 
-def test_64_sends_at_once_from_two_processes_stay_within_the_limit(
+def test_64_concurrent_sends_from_two_processes_stay_within_the_limit(
     database: Database, tmp_path: Path
 ) -> None:
     """Break: leave FOR UPDATE and the check of the version out: 26 go out instead of seven."""

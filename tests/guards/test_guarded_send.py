@@ -142,7 +142,7 @@ def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_each_guard_refuses_what_goes_beyond_its_limit(
+def test_each_guard_refuses_sends_above_its_limit(
     served: Served, guards: Any, sends: list[str], ends: list[str]
 ) -> None:
     destinations = dict.fromkeys(("US", "MA", "BR"), "allowed")
@@ -168,7 +168,7 @@ def test_a_message_of_many_segments_must_fit_whole(policy_client: GuardDesk) -> 
     assert send(policy_client) == "sent"
 
 
-def test_in_monitor_it_goes_out_and_an_alert_counts_what_is_beyond(
+def test_in_monitor_sends_go_out_and_an_alert_counts_those_above_the_limit(
     policy_client: GuardDesk,
 ) -> None:
     policy_client.set(prefix=MONITOR | {"hour": 1, "day": 2})
@@ -188,7 +188,7 @@ def test_in_monitor_it_goes_out_and_an_alert_counts_what_is_beyond(
     assert rows_of(policy_client, refusals) == []
 
 
-def test_what_is_off_or_has_no_limit_is_not_counted(policy_client: GuardDesk) -> None:
+def test_a_guard_that_is_off_or_without_limit_does_not_count(policy_client: GuardDesk) -> None:
     policy_client.set(number=ENFORCE | {"hour": None, "day": None})
     send(policy_client)
     policy_client.set(number=ENFORCE | {"hour": None, "day": 1})
@@ -243,7 +243,7 @@ def test_a_replay_does_not_count(policy_client: GuardDesk) -> None:
     ]
 
 
-def test_the_same_request_at_once_gets_the_answer_of_the_first_also_at_the_limit(
+def test_a_concurrent_repeat_gets_the_first_answer_also_at_the_limit(
     policy_client: GuardDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: leave `_is_taken` out, and PostgreSQL's statement refuses the repeat."""
@@ -275,7 +275,7 @@ def test_the_same_request_at_once_gets_the_answer_of_the_first_also_at_the_limit
     ],
     ids=lambda value: str(getattr(value, "status_code", value)),
 )
-def test_what_was_never_sent_is_given_back_and_what_may_have_been_is_not(
+def test_only_sends_that_were_certainly_not_made_are_subtracted(
     served: Served, answer: Response, counts: bool
 ) -> None:
     organization_id = served.factory.organization(f"Acme {id(answer)} {served.factory.now}")

@@ -68,7 +68,7 @@ def test_every_change_is_a_revision_with_its_reason_and_an_audit_row(
     assert audited == [("guards.changed", "1", "a flood"), ("guards.changed", "2", None)]
 
 
-def test_what_changes_nothing_is_no_revision(policy_client: GuardDesk) -> None:
+def test_an_equal_configuration_is_no_revision(policy_client: GuardDesk) -> None:
     with unchanged(policy_client.factory.database):
         assert policy_client.put({"guards": DEFAULTS}).json["revision"] == 0
     policy_client.put(CHANGED)

@@ -56,7 +56,7 @@ def open_alerts(policy_client: GuardDesk) -> list[str]:
     )
 
 
-def test_a_limit_above_the_count_clears_its_alert_at_once(policy_client: GuardDesk) -> None:
+def test_a_limit_above_the_count_clears_its_alert_immediately(policy_client: GuardDesk) -> None:
     """Break: clear with every change of a limit, and a limit of 2 clears it."""
     policy_client.set(number=ENFORCE | {"hour": 2, "day": 3})
     assert [send(policy_client) for _ in range(3)] == [201, 201, 422]
@@ -70,7 +70,9 @@ def test_a_limit_above_the_count_clears_its_alert_at_once(policy_client: GuardDe
     assert open_alerts(policy_client) == []
 
 
-def test_switched_off_or_no_longer_counted_it_is_cleared_at_once(policy_client: GuardDesk) -> None:
+def test_an_alert_is_cleared_when_its_guard_is_off_or_no_longer_counts(
+    policy_client: GuardDesk,
+) -> None:
     own = {policy_client.tenant.use_case_id: {"number": ENFORCE | {"hour": 1}}}
     country = ENFORCE | {"countries": {"US": {"hour": 1}}, "hour": 1}
     policy_client.set(own, country=country)
@@ -89,9 +91,7 @@ def test_switched_off_or_no_longer_counted_it_is_cleared_at_once(policy_client: 
     assert open_alerts(policy_client) == []
 
 
-def test_the_worker_clears_what_no_send_meets_any_more(
-    timed: GuardDesk, clock: ManualClock
-) -> None:
+def test_the_worker_clears_alerts_without_recent_hits(timed: GuardDesk, clock: ManualClock) -> None:
     timed.set(workspace=ENFORCE | {"minute": 1, "day": None})
     assert [send(timed), send(timed)] == [201, 422]
     clear = ClearAlerts(timed.factory.database, clock.clock())
@@ -103,7 +103,7 @@ def test_the_worker_clears_what_no_send_meets_any_more(
     assert open_alerts(timed) == []
 
 
-def test_what_holds_nothing_any_more_is_purged(timed: GuardDesk, clock: ManualClock) -> None:
+def test_empty_counters_are_purged(timed: GuardDesk, clock: ManualClock) -> None:
     """Break: purge by the short window, and the hour that goes on is lost."""
     timed.set(number=ENFORCE | {"hour": 1, "day": 2}, workspace=ENFORCE | {"minute": 1})
     assert [send(timed), send(timed, MA)] == [201, 422]

@@ -66,7 +66,7 @@ def test_a_message_counts_for_1_to_1_1_windows(
 
 
 @given(st.sampled_from(ROLLING), gaps, st.integers(0, 20))
-def test_there_is_room_at_the_time_that_is_told_and_not_before(
+def test_there_is_room_at_the_given_time_and_not_before(
     which: tuple[GuardName, Window], sends: list[tuple[float, int]], most: int
 ) -> None:
     guard, window = which
@@ -86,7 +86,7 @@ def test_there_is_room_at_the_time_that_is_told_and_not_before(
     assert held_at(fits_at) <= most < held_at(fits_at - MILLISECOND)
 
 
-def test_what_never_fits_has_no_time() -> None:
+def test_a_send_that_never_fits_has_no_time() -> None:
     assert fits_again_at(GuardName.WORKSPACE, Window.MINUTE, NOTHING, -1) is None
 
 
@@ -119,7 +119,7 @@ def test_a_clock_that_is_behind_adds_to_the_step_that_is_there() -> None:
     assert late == StepCounts(100, (5, *[0] * 21))
 
 
-def test_what_is_given_back_leaves_the_step_in_which_it_was_counted() -> None:
+def test_returned_counts_are_subtracted_from_their_own_step() -> None:
     counts = added(shifted_to(added(shifted_to(NOTHING, 100), 3), 104), 2)
     assert taken_back(counts, 100, 3).counts == (2, *[0] * 21)
     assert taken_back(counts, 104, 2).counts == (0, 0, 0, 0, 3, *[0] * 17)

@@ -56,5 +56,5 @@ def test_given_up_submission_is_never_resent(resends: int, resent: float, asked:
 
 
 @given(st.floats(60, 86400))
-def test_the_next_look_always_lies_ahead(seconds: float) -> None:
+def test_the_next_check_is_always_in_the_future(seconds: float) -> None:
     assert next_unsettled_check(CREATED, after(seconds)) > after(seconds)

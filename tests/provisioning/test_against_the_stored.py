@@ -57,9 +57,7 @@ def test_a_use_case_id_of_another_workspace_is_refused(
     ]
 
 
-def test_a_name_that_stands_under_another_id_is_refused(
-    file: dict[str, Any], applied: Apply
-) -> None:
+def test_a_name_of_another_id_is_refused(file: dict[str, Any], applied: Apply) -> None:
     applied(file)
     organization = file["organization"]["id"]
     workspace, use_case = file["workspaces"][0]["id"], file["workspaces"][0]["use_cases"][0]["id"]
@@ -88,7 +86,7 @@ def test_a_workspace_may_not_be_renamed_to_a_name_that_is_taken(
     ]
 
 
-def test_what_is_named_by_id_is_renamed(file: dict[str, Any], applied: Apply) -> None:
+def test_an_object_found_by_id_is_renamed(file: dict[str, Any], applied: Apply) -> None:
     first = applied(file).as_json()
     file["organization"]["name"] = "Acme Inc"
     file["workspaces"][0]["name"] = "Shop"
@@ -145,7 +143,7 @@ def test_a_parent_in_another_organization_does_not_exist(
     assert refusal(applied, data) == ["workspaces[0].parent: There is no such workspace."]
 
 
-def test_who_inherits_may_not_lose_its_parent_without_a_policy(
+def test_an_inheriting_workspace_cannot_lose_its_parent_without_a_policy(
     file: dict[str, Any], applied: Apply, rows: Any
 ) -> None:
     applied(file)
@@ -241,7 +239,7 @@ def test_two_stored_use_cases_of_one_name_need_the_id(
     applied(file)
 
 
-def test_a_key_that_expired_is_made_anew(file: dict[str, Any], applied: Apply, rows: Any) -> None:
+def test_an_expired_key_is_recreated(file: dict[str, Any], applied: Apply, rows: Any) -> None:
     applied(file)
     file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "sender"}]
     again = applied(file, at=NOW.replace(year=2032)).as_json()
@@ -249,9 +247,7 @@ def test_a_key_that_expired_is_made_anew(file: dict[str, Any], applied: Apply, r
     assert [row["name"] for row in rows("access_keys")].count("backend") == 2
 
 
-def test_a_key_that_was_revoked_is_made_anew(
-    file: dict[str, Any], applied: Apply, database: Any
-) -> None:
+def test_a_revoked_key_is_recreated(file: dict[str, Any], applied: Apply, database: Any) -> None:
     applied(file)
     with database.writing() as connection:
         connection.execute(update(access_keys).values(revoked_at=NOW))

@@ -55,7 +55,7 @@ def test_everything_in_the_file_is_stored(file: dict[str, Any], applied: Apply, 
     assert (outlet["parent_id"], outlet["account_sid"]) == (workspace["id"], None)
 
 
-def test_what_may_be_left_out_has_its_default(
+def test_omitted_settings_have_their_defaults(
     file: dict[str, Any], applied: Apply, rows: Rows
 ) -> None:
     use_case = {"name": "alerts", "messaging_service_sid": "MG" + "b" * 32}
@@ -92,9 +92,7 @@ def test_a_parent_may_come_later_in_the_file(
     assert by_name["Outlet"]["parent_id"] == by_name["Retail"]["id"]
 
 
-def test_the_second_time_nothing_is_written(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_a_second_apply_writes_nothing(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
     applied(file)
     before = rows()
     again = applied(file, at=LATER)
@@ -174,7 +172,7 @@ def test_no_secret_is_stored_as_it_is(
     assert cipher.decrypt(SID, account["next_auth_token"]) == "the-next-token"
 
 
-def test_a_mistake_in_the_last_workspace_changes_nothing(
+def test_a_problem_in_the_last_workspace_prevents_all_changes(
     file: dict[str, Any], applied: Apply, rows: Rows
 ) -> None:
     empty = rows()
@@ -201,9 +199,7 @@ def test_a_failure_in_the_middle_changes_nothing(
     assert rows() == empty
 
 
-def test_what_the_file_leaves_out_is_left_alone(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_omitted_settings_are_not_changed(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
     applied(file)
     before = rows()
     names_only = retail(use_cases=[{"name": "one-time passwords"}])
@@ -212,7 +208,7 @@ def test_what_the_file_leaves_out_is_left_alone(
     assert rows() == before
 
 
-def test_only_what_differs_is_touched(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
+def test_only_differences_are_written(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
     applied(file)
     before = rows()
     applied(retail(body_retention_days=5), at=LATER)
@@ -336,7 +332,7 @@ def test_a_token_is_rotated_by_way_of_the_next_one(
     assert applied(file, NEXT="new-token").changes == ()
 
 
-def test_a_token_that_no_key_opens_any_more_is_sealed_anew(
+def test_an_undecryptable_token_is_encrypted_again(
     file: dict[str, Any], applied: Apply, rows: Rows, cipher: Cipher, database: Database
 ) -> None:
     file["workspaces"][0]["twilio"]["next_auth_token"] = "next"
@@ -387,7 +383,7 @@ def test_the_restriction_of_a_use_case_is_lifted_by_a_word(
     assert rows("use_cases")[0]["allowed_destinations"] == []
 
 
-def test_two_applies_at_once_make_one_organization(
+def test_two_concurrent_applies_create_one_organization(
     file: dict[str, Any], applied: Apply, rows: Rows
 ) -> None:
     del file["organization"]["id"]
@@ -413,7 +409,7 @@ def test_two_applies_at_once_make_one_organization(
     assert len(rows("access_keys")) == 2
 
 
-def test_a_plan_changes_nothing_and_tells_all(
+def test_a_plan_lists_all_changes_and_makes_none(
     file: dict[str, Any], database: Database, cipher: Cipher, rows: Rows, applied: Apply
 ) -> None:
     empty = rows()

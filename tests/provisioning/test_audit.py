@@ -37,7 +37,7 @@ def test_a_first_apply_notes_everything_that_it_makes(
     assert of["organization.created"] is None
 
 
-def test_applying_again_notes_nothing_and_a_change_its_fields(
+def test_a_second_apply_is_not_audited_and_a_change_has_its_fields(
     file: dict[str, Any], applied: Any, rows: Any
 ) -> None:
     applied(file)
@@ -68,7 +68,7 @@ def test_applying_again_notes_nothing_and_a_change_its_fields(
     assert _deeds(rows)[-1] == ("use_case.deleted", "codes")
 
 
-def test_what_cannot_be_noted_is_not_applied(
+def test_changes_that_cannot_be_audited_are_not_made(
     file: dict[str, Any],
     applied: Any,
     rows: Any,

@@ -112,7 +112,7 @@ def test_every_first_policy_has_its_history(given: Any, applied: Apply, rows: Ro
     assert (revision["revision"], revision["destinations"]) == (1, expected)
 
 
-def test_a_changed_map_tells_the_history_what_changed(
+def test_a_changed_map_is_in_the_history_with_its_changes(
     ids: dict[str, UUID], applied: Apply, rows: Rows
 ) -> None:
     again = {"CA": "blocked", "MX": "allowed", "US": "allowed"}
@@ -143,7 +143,7 @@ def test_finer_rules_stay_and_contradicting_country_rules_go(
     ]
 
 
-def test_what_a_rule_opened_against_the_file_is_planned_and_closed(
+def test_a_country_opened_by_a_rule_against_the_file_is_closed(
     ids: dict[str, UUID], file: dict[str, Any], manage: Any, planned: Any, applied: Apply
 ) -> None:
     manage(ids["Retail"], changes.AddRule(TRIAL))
@@ -195,7 +195,7 @@ def test_leaving_the_inheritance_is_one_revision_with_copies_of_the_finer_rules(
     assert (row["inherits_destinations"], row["parent_id"]) == (False, ids["Retail"])
 
 
-def test_a_parent_taken_away_with_the_inheritance_is_told_by_what_was_inherited(
+def test_removing_parent_and_inheritance_shows_changes_from_the_inherited_policy(
     ids: dict[str, UUID], applied: Apply, rows: Rows
 ) -> None:
     applied(outlet(parent="", destinations={}))
@@ -256,7 +256,7 @@ def test_a_rule_made_while_a_file_is_applied_is_not_lost(
     assert revisions == list(range(1, 18))
 
 
-def test_high_risk_is_asked_for_where_the_file_says_so(
+def test_acknowledgement_is_required_if_the_file_requires_it(
     ids: dict[str, UUID], manage: Any, planned: Any, applied: Apply, database: Database
 ) -> None:
     with database.writing() as connection:
@@ -280,7 +280,7 @@ def test_high_risk_is_asked_for_where_the_file_says_so(
     assert manage(ids["Retail"], changes.Allow(["PK"])).effective.revision == 2
 
 
-def test_to_stand_in_the_file_is_acknowledgement_enough(
+def test_an_entry_in_the_file_is_an_acknowledgement(
     file: dict[str, Any], applied: Apply, rows: Rows
 ) -> None:
     file["workspaces"][0] |= {"acknowledge_high_risk": True}

@@ -37,7 +37,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
         (b'{"a": ' + b"[" * 100_000, "the file: Is nested too deeply."),
     ],
 )
-def test_what_two_readers_could_read_differently_is_refused(content: bytes, said: str) -> None:
+def test_ambiguous_files_are_refused(content: bytes, said: str) -> None:
     with pytest.raises(FileRefused) as refused:
         parse_text(content)
     assert str(refused.value).startswith(said)

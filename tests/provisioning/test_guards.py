@@ -63,7 +63,7 @@ def test_guards_are_applied_once_with_history_and_audit(
     assert rows() == before
 
 
-def test_what_a_guard_leaves_out_is_left_alone(
+def test_omitted_settings_of_a_guard_are_not_changed(
     file: dict[str, Any], applied: Apply, shown: Callable[[], dict[str, Any]]
 ) -> None:
     """Break: let `edit_guards` begin with the defaults instead of the current guards."""
@@ -182,7 +182,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
 
 @pytest.mark.one_engine
 @each("of_workspace, of_use_case, text", MISTAKES)
-def test_a_mistake_names_its_place_and_changes_nothing(
+def test_a_problem_has_its_place_and_prevents_all_changes(
     *,
     file: dict[str, Any],
     applied: Apply,

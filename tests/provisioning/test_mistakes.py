@@ -219,7 +219,7 @@ def test_a_missing_field_is_named_by_its_place(
     assert mistakes_of(file) == [f"{place}: {said}"]
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(
+def test_all_problems_are_reported_in_the_order_of_the_file(
     file: dict[str, Any], mistakes_of: Mistakes
 ) -> None:
     for place, value in [
@@ -300,7 +300,7 @@ def _same_sender(file: dict[str, Any]) -> str:
         _same_sender,
     ],
 )
-def test_nothing_stands_twice(
+def test_duplicates_are_refused(
     file: dict[str, Any], repeat: Callable[[dict[str, Any]], str], mistakes_of: Mistakes
 ) -> None:
     said = repeat(file)
@@ -326,7 +326,7 @@ def test_one_account_has_one_token(file: dict[str, Any], mistakes_of: Mistakes) 
 
 
 @pytest.mark.parametrize("organization", [None, "Acme", ["Acme"]])
-def test_an_organization_that_is_no_table_is_told(
+def test_an_organization_that_is_not_a_table_is_reported(
     file: dict[str, Any], organization: object, mistakes_of: Mistakes
 ) -> None:
     file["organization"] = organization

@@ -30,7 +30,7 @@ def planned(database: Database, cipher: Cipher, now: Any) -> Callable[..., Any]:
     return run
 
 
-def test_what_is_new_has_a_plus(file: dict[str, Any], planned: Callable[..., Any]) -> None:
+def test_new_objects_have_a_plus(file: dict[str, Any], planned: Callable[..., Any]) -> None:
     assert [str(change) for change in planned(file)] == [
         "+ organization: Acme",
         "+ organization.access_keys[0]: platform",
@@ -47,7 +47,7 @@ def test_what_is_new_has_a_plus(file: dict[str, Any], planned: Callable[..., Any
     ]
 
 
-def test_what_differs_has_both_values(
+def test_differences_have_both_values(
     file: dict[str, Any], applied: Apply, planned: Callable[..., Any]
 ) -> None:
     file["workspaces"][0]["twilio"]["next_auth_token"] = "next"

@@ -180,7 +180,7 @@ def test_a_chain_of_parents_has_an_end(acme: Organization) -> None:
     assert acme.problems("POST", "", body).keys() == {"$.parent_id"}
 
 
-def test_a_change_changes_what_it_names(acme: Organization) -> None:
+def test_a_change_affects_only_named_fields(acme: Organization) -> None:
     path = f"/{acme.tenant.workspace_id}"
     before = acme.ask("GET", path).get_json()
     wanted = {"name": "Shop", "home_country": "GB", "body_retention_days": 3}

@@ -88,7 +88,7 @@ def test_every_field_can_be_given_and_nothing_is_stored_as_json_null(admin: Admi
         assert c.exec_driver_sql(query).scalar_one() == 0
 
 
-def test_a_change_changes_what_it_names_and_is_in_force_for_the_next_send(admin: Admin) -> None:
+def test_a_change_affects_only_named_fields_from_the_next_send_on(admin: Admin) -> None:
     path = f"/{admin.tenant.use_case_id}"
     before = admin.ask("GET", path).get_json()
     changed = admin.ask("PATCH", path, {"active": False, "name": "codes"}).get_json()

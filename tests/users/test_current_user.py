@@ -26,7 +26,7 @@ def current_user(everywhere: Role | None, place: WorkspaceAccess | None) -> Curr
     )
 
 
-def test_without_a_workspace_and_a_role_everywhere_nothing_is_reached() -> None:
+def test_without_workspace_and_organization_role_there_is_no_access() -> None:
     lost = current_user(None, None)
     with pytest.raises(NotFound, match="no workspace"):
         _ = lost.principal
@@ -42,6 +42,6 @@ def test_without_a_workspace_a_role_everywhere_reaches_the_organization() -> Non
 
 
 @pytest.mark.parametrize("everywhere", [None, Role.VIEWER])
-def test_in_a_workspace_nothing_beyond_it_is_reached(everywhere: Role | None) -> None:
+def test_a_workspace_role_gives_no_access_elsewhere(everywhere: Role | None) -> None:
     principal = current_user(everywhere, PLACE).principal
     assert (principal.workspace_id, principal.role) == (WORKSPACE, Role.SENDER)

@@ -155,7 +155,7 @@ def _statement_error(run: Run) -> Any:
 
 
 @pytest.mark.parametrize("defect", [_defect, _nested_defect, _database_error, _statement_error])
-def test_a_defect_is_logged_with_its_place_and_without_what_it_held(run: Run, defect: Any) -> None:
+def test_a_defect_is_logged_with_its_place_and_without_its_values(run: Run, defect: Any) -> None:
     make_views_fail(run, defect(run))
     answer = run.gateway.get("/v1/sms", key=run.tenant.keys[Role.OWNER], X_Request_Id="find-me")
     assert answer.status_code in {500, 503}

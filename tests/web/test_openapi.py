@@ -101,7 +101,9 @@ def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
     assert document["servers"] == [{"url": PUBLIC_URL}]
 
 
-def test_it_is_sent_compressed_and_not_again_to_whom_has_it(served: Served) -> None:
+def test_it_is_compressed_and_not_sent_again_to_a_client_with_the_same_version(
+    served: Served,
+) -> None:
     answer = served.gateway.get("/openapi.json", Accept_Encoding="gzip")
     assert json.loads(gzip.decompress(answer.data))["openapi"] == "3.0.3"
     tag = answer.headers["ETag"]

@@ -180,7 +180,7 @@ def test_the_list_goes_page_by_page_newest_first(api: Api) -> None:
     assert [item["id"] for item in inactive] == [made[0]]
 
 
-def test_a_change_changes_what_it_names_and_nothing_else(api: Api) -> None:
+def test_a_change_affects_only_named_fields(api: Api) -> None:
     made = api.create()
     api.hooks.clock.advance(60)
     changed = api.ask("PATCH", made["id"], {"url": "https://new.example.com/"}).get_json()
@@ -226,7 +226,7 @@ def test_a_wrong_change_is_refused_by_name(api: Api, body: Any, path: str) -> No
     assert api.problems("PATCH", made["id"], body).keys() == {path}
 
 
-def test_switched_off_by_hand_stops_what_waits_and_can_be_switched_on_again(api: Api) -> None:
+def test_a_disabled_endpoint_stops_waiting_deliveries_and_can_be_enabled_again(api: Api) -> None:
     made = api.create()
     api.hooks.event(api.tenant.workspace_id)
     api.hooks.sender.script = [Reply(500)]

@@ -84,7 +84,7 @@ def test_an_owner_of_the_organization_sees_all_its_rows_and_no_strangers(
     assert ("of the sibling" in narrowed, "of the organization" in narrowed) == (True, False)
 
 
-def test_actions_are_told_in_words_with_the_way_to_the_object(
+def test_actions_are_shown_in_words_with_a_link_to_the_object(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     key_id = str(new_id())
@@ -146,9 +146,7 @@ def test_pages_go_back_in_time_and_keep_the_search(
     assert 'rel="next"' not in second
 
 
-def test_markup_in_what_is_told_stays_text(
-    gateway: Gateway, factory: Factory, tenant: Tenant
-) -> None:
+def test_markup_in_an_event_is_escaped(gateway: Gateway, factory: Factory, tenant: Tenant) -> None:
     texts = {"who": MARKUP, "target": MARKUP, "reason": MARKUP}
     note(factory, tenant, "workspace.frozen", **texts)
     page = signed_in(gateway, tenant.keys[Role.ADMIN]).get(PATH).text

@@ -144,7 +144,7 @@ def test_an_owner_of_the_organization_makes_keys_of_all_workspaces(
     assert ("theirs" in shown, "wide" in shown) == (True, False)
 
 
-def test_an_owner_here_who_is_admin_elsewhere_makes_owner_keys_here_alone(
+def test_an_owner_creates_owner_keys_only_where_they_are_owner(
     gateway: Gateway, factory: Factory, tenant: Tenant, sibling: Tenant
 ) -> None:
     roles = {None: Role.ADMIN, tenant.workspace_id: Role.OWNER}
@@ -168,7 +168,7 @@ def test_an_owner_here_who_is_admin_elsewhere_makes_owner_keys_here_alone(
         ({"expires_at": "tomorrow"}, "Must be a time in RFC 3339 with an offset."),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field(
+def test_problems_are_shown_at_their_field(
     gateway: Gateway, factory: Factory, tenant: Tenant, form: dict[str, str], said: str
 ) -> None:
     console_client = signed_in(gateway, tenant.keys[Role.ADMIN])

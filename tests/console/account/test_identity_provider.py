@@ -54,7 +54,7 @@ def sent_back(console_client: ConsoleClient) -> str:
     return f"{back.path}?{back.query}"
 
 
-def test_who_has_an_account_is_let_in(console_client: ConsoleClient) -> None:
+def test_a_person_with_an_account_is_signed_in(console_client: ConsoleClient) -> None:
     assert THERE in console_client.get("/console/sign-in").text
     answer = console_client.get(sent_back(console_client))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/console")
@@ -99,7 +99,7 @@ def test_a_disabled_person_stays_out(console_client: ConsoleClient, factory: Fac
     assert console_client.get(sent_back(console_client)).status_code == 403
 
 
-def test_a_provider_that_is_gone_is_told_as_such(
+def test_an_unreachable_provider_is_reported(
     database: Database, cipher: Cipher, tmp_path: Path
 ) -> None:
     with running_provider() as gone:

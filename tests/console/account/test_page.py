@@ -51,7 +51,7 @@ def test_a_new_password_counts_and_ends_the_other_sessions(
         ("", "", "Is not your password."),
     ],
 )
-def test_what_is_wrong_with_a_password_stands_beside_its_field(
+def test_problems_of_a_password_are_shown_at_its_field(
     console_client: ConsoleClient, current: str, new: str, said: str
 ) -> None:
     status, text = change(console_client, current, new)

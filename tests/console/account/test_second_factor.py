@@ -70,7 +70,7 @@ def user(factory: Factory) -> dict[str, Any]:
     return factory.rows(users)[0]
 
 
-def test_setting_it_up_needs_the_password_and_keeps_the_secret_here(
+def test_setup_needs_the_password_and_ignores_a_secret_in_the_form(
     console_client: ConsoleClient, factory: Factory, clock: ManualClock
 ) -> None:
     """Let `start_second_factor` skip `_prove` to see this fail."""
@@ -163,7 +163,7 @@ def test_recovery_code_lets_in_once_and_is_audited(
     assert other.post(CODE, {"code": renewed[0]}).status_code == 303
 
 
-def test_code_counts_once_whatever_it_is_used_for(
+def test_each_code_works_once_for_any_purpose(
     gateway: Gateway, console_client: ConsoleClient, clock: ManualClock
 ) -> None:
     secret, _ = set_up(console_client, clock)

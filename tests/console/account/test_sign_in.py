@@ -172,7 +172,7 @@ def test_signing_out_ends_the_session_itself_with_one_audit_row(
     ("steps", "still_in"),
     [([timedelta(hours=2)], False), ([timedelta(hours=1, minutes=59)] * 6, True)],
 )
-def test_a_session_ends_when_nobody_looked_for_two_hours(
+def test_a_session_ends_after_two_hours_without_requests(
     console_client: ConsoleClient,
     person: str,
     clock: ManualClock,
@@ -228,7 +228,7 @@ def test_the_second_factor_is_asked_for_and_each_code_counts_once(
         ("/v1/sms", "/console"),
     ],
 )
-def test_who_signs_in_goes_on_to_the_page_wanted_and_never_elsewhere(
+def test_a_sign_in_redirects_to_the_wanted_page_and_never_to_another_site(
     console_client: ConsoleClient, person: str, wanted: str, location: str
 ) -> None:
     form = {"email": person, "password": PASSWORD, "next": wanted}
@@ -257,7 +257,7 @@ def test_a_person_moves_only_to_workspaces_of_theirs(
     assert "Secret" not in page
 
 
-def test_the_pages_stand_below_the_prefix_of_the_public_url(
+def test_pages_are_below_the_prefix_of_the_public_url(
     database: Database, gateway: Gateway, tenant: Tenant
 ) -> None:
     settings = replace(gateway.services.settings, public_url=PUBLIC_URL + "/gw")

@@ -43,7 +43,7 @@ def failures(factory: Factory) -> list[tuple[str | None, str]]:
     return [(r["target"], r["reason"]) for r in rows if r["action"] == "console.sign_in_failed"]
 
 
-def test_strangers_keep_nobody_out_of_a_browser_that_is_known(
+def test_failed_attempts_elsewhere_do_not_lock_a_known_browser(
     gateway: Gateway, ada: UUID, clock: ManualClock
 ) -> None:
     """Let `_subjects` of app/users/sign_in.py ignore `known` to see this fail."""
@@ -129,7 +129,7 @@ def test_unknown_account_answers_like_a_known_one(gateway: Gateway, ada: UUID) -
     assert tried(ADA, "192.0.2.1") == tried("nobody@example.com", "192.0.2.2")
 
 
-def test_forty_parallel_wrong_sign_ins_hash_two_at_once(
+def test_forty_parallel_wrong_sign_ins_hash_two_at_a_time(
     gateway: Gateway, ada: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Call `_hasher.verify` outside of `_turn` to see this fail."""

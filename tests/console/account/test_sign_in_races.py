@@ -75,7 +75,7 @@ def statuses(windows: list[ConsoleClient], code: str) -> list[int]:
     return sorted(answer.status_code for answer in together(work))
 
 
-def test_a_code_and_a_recovery_code_used_at_once_let_in_once(
+def test_a_code_and_a_recovery_code_used_concurrently_sign_in_once(
     gateway: Gateway, console_client: ConsoleClient, factory: Factory, clock: ManualClock
 ) -> None:
     """Break: in `app/users/store.py`, leave `with_for_update` out of `load_user`."""
@@ -91,7 +91,7 @@ def test_a_code_and_a_recovery_code_used_at_once_let_in_once(
     assert noted.count("user.recovery_code_used") == 1
 
 
-def test_a_recovery_code_used_at_once_in_the_account_counts_once(
+def test_a_recovery_code_used_concurrently_in_the_account_works_once(
     gateway: Gateway, console_client: ConsoleClient, factory: Factory, clock: ManualClock
 ) -> None:
     """Break: in `app/access/attempts.py`, let `_add_rows` do nothing about rows that are there."""
@@ -109,7 +109,7 @@ def test_a_recovery_code_used_at_once_in_the_account_counts_once(
     assert noted.count("user.recovery_codes_made") == 1
 
 
-def test_first_sign_ins_at_the_identity_provider_at_once_pin_once(
+def test_concurrent_first_sign_ins_at_the_identity_provider_pin_once(
     gateway: Gateway, console_client: ConsoleClient, factory: Factory
 ) -> None:
     """Break: in `IdentitySignIn.by_identity`, leave out `_is_theirs`."""
@@ -136,7 +136,7 @@ def test_first_sign_ins_at_the_identity_provider_at_once_pin_once(
     assert len({row["id"] for row in factory.rows(sessions)}) == 3
 
 
-def test_of_two_identities_with_one_address_at_once_one_gets_the_account(
+def test_of_two_concurrent_identities_with_one_address_one_gets_the_account(
     gateway: Gateway, console_client: ConsoleClient, factory: Factory
 ) -> None:
     operation = gateway.services.identity_sign_in

@@ -103,7 +103,7 @@ def test_a_rule_may_end_by_itself(
         ({"value": "+1", "expires_at": MARKUP}, "expires_at", "Must be a time"),
     ],
 )
-def test_a_wrong_rule_is_told_beside_its_field(
+def test_problems_of_a_rule_are_shown_at_their_field(
     policy_client: PolicyClient,
     console_client: ConsoleClient,
     wanted: dict[str, str],
@@ -183,7 +183,7 @@ def test_a_workspace_follows_its_parent_and_leaves_it(
     assert (answer.status_code, child.get("/inheritance")["inherit"]) == (422, False)
 
 
-def test_the_history_says_who_changed_what_and_why(
+def test_history_shows_author_change_and_reason(
     policy_client: PolicyClient, console_client: ConsoleClient
 ) -> None:
     assert "No changes yet" in console_client.get(HISTORY).text
@@ -226,7 +226,7 @@ def test_a_revision_is_restored_after_a_look_at_the_effect(
     assert console_client.post(restore, on=f"{HISTORY}/2").status_code == 422  # without the look
 
 
-def test_what_is_no_revision_is_not_found(
+def test_an_unknown_revision_is_not_found(
     policy_client: PolicyClient, console_client: ConsoleClient
 ) -> None:
     policy_client.allow("FR")
@@ -243,7 +243,7 @@ def test_a_viewer_reads_a_revision_and_cannot_restore_it(policy_client: PolicyCl
     assert console_client.post(f"{HISTORY}/2/restore", on="/console").status_code == 403
 
 
-def test_while_inheriting_nothing_can_be_changed_here(policy_client: PolicyClient) -> None:
+def test_an_inherited_policy_cannot_be_changed_here(policy_client: PolicyClient) -> None:
     child = policy_client.a_colleague(parent_id=policy_client.tenant.workspace_id)
     child.allow("FR")
     child.inherit(on=True)

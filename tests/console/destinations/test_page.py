@@ -96,7 +96,7 @@ def test_a_change_can_be_taken_back_before_it_is_saved(
     assert policy_client.revision == 1
 
 
-def test_save_does_nothing_that_was_not_shown(
+def test_save_makes_only_previewed_changes(
     page: DestinationPage, policy_client: PolicyClient
 ) -> None:
     page.select("FR")
@@ -119,7 +119,9 @@ def test_the_effect_on_past_traffic_is_shown_first(
     assert "<strong>2</strong> refused sends to Brazil would have been sent." in page.text
 
 
-def test_territories_and_shut_gates_are_told(page: DestinationPage, factory: Factory) -> None:
+def test_the_preview_names_territories_and_closed_countries(
+    page: DestinationPage, factory: Factory
+) -> None:
     call_high_risk(factory, "GB", is_open=False)
     page.select("GB")
     assert "Guernsey, Isle of Man, Jersey: separate from United Kingdom" in page.text
@@ -141,7 +143,7 @@ def test_a_high_risk_country_wants_to_be_acknowledged(
     assert policy_client.destinations["PK"] == "allowed"
 
 
-def test_what_the_organization_denies_is_told_beside_the_field(
+def test_a_country_that_the_organization_denies_is_reported_at_its_field(
     page: DestinationPage, policy_client: PolicyClient, factory: Factory
 ) -> None:
     factory.set(organizations, policy_client.tenant.organization_id, denied_destinations=["KP"])
@@ -160,7 +162,7 @@ def test_what_the_organization_denies_is_told_beside_the_field(
     ("code", "told"),
     [("", "Select a country."), ("US", "This country is already allowed."), ("usa", "Select a")],
 )
-def test_a_wrong_choice_is_told_beside_the_field(
+def test_an_invalid_choice_is_reported_at_its_field(
     page: DestinationPage, code: str, told: str
 ) -> None:
     page.select("FR")
@@ -169,7 +171,7 @@ def test_a_wrong_choice_is_told_beside_the_field(
     assert "1 change, not saved yet" in page.text
 
 
-def test_who_saves_later_sees_what_the_other_changed_and_loses_nothing(
+def test_a_later_save_shows_the_other_change_and_keeps_its_own(
     page: DestinationPage, policy_client: PolicyClient
 ) -> None:
     page.select("FR")
@@ -188,7 +190,7 @@ def test_who_saves_later_sees_what_the_other_changed_and_loses_nothing(
     assert policy_client.destinations == {"US": "blocked", "DE": "allowed", "FR": "allowed"}
 
 
-def test_a_second_change_meanwhile_is_shown_again(
+def test_another_concurrent_change_is_shown_again(
     page: DestinationPage, policy_client: PolicyClient
 ) -> None:
     page.select("FR")
@@ -214,7 +216,7 @@ def test_both_changing_one_country_is_pointed_out(
     assert policy_client.destinations == {"US": "blocked", "FR": "allowed"}
 
 
-def test_where_the_other_did_the_same_nothing_is_left(
+def test_an_equal_concurrent_change_leaves_no_pending_change(
     page: DestinationPage, policy_client: PolicyClient
 ) -> None:
     page.select("FR")
@@ -224,7 +226,9 @@ def test_where_the_other_did_the_same_nothing_is_left(
     assert policy_client.revision == 2
 
 
-def test_a_look_at_a_stale_form_says_so(page: DestinationPage, policy_client: PolicyClient) -> None:
+def test_a_preview_of_a_stale_form_reports_it(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
     page.select("FR")
     policy_client.allow("DE")
     sent = form_of(page.shown.text, PAGE).pressed("Save")
@@ -270,7 +274,9 @@ def test_an_inherited_policy_is_shown_and_changed_at_its_owner(policy_client: Po
     assert "FR" not in child.destinations
 
 
-def test_who_may_see_the_parent_is_led_to_it(policy_client: PolicyClient, factory: Factory) -> None:
+def test_a_user_of_the_parent_gets_a_link_to_it(
+    policy_client: PolicyClient, factory: Factory
+) -> None:
     child = policy_client.a_child(name="Shop")
     organization_id = policy_client.tenant.organization_id
     roles = {one.tenant.workspace_id: Role.VIEWER for one in (policy_client, child)}
@@ -319,7 +325,7 @@ def test_stored_texts_stay_texts(page: DestinationPage, policy_client: PolicyCli
         {"step": "undo:", "acknowledge": MARKUP, "country": MARKUP},
     ],
 )
-def test_a_form_of_ones_own_making_changes_nothing(
+def test_a_forged_form_changes_nothing(
     page: DestinationPage, policy_client: PolicyClient, sent: dict[str, str | list[str]]
 ) -> None:
     for path in (PAGE, f"{PAGE}/preview"):

@@ -59,7 +59,7 @@ def section(html: str, title: str) -> str:
     return " ".join(found.split())
 
 
-def test_the_four_lists_stand_with_what_to_do(
+def test_the_four_lists_have_their_remedies(
     policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
 ) -> None:
     policy_client.allow("FR", "PK", "CU")
@@ -81,7 +81,7 @@ def test_the_four_lists_stand_with_what_to_do(
     assert "Last checked <time" in html
 
 
-def test_agreement_is_said_too(
+def test_agreement_is_shown(
     policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
 ) -> None:
     with factory.database.writing() as connection:
@@ -105,7 +105,7 @@ def test_twilio_is_asked_again(policy_client: PolicyClient, console_client: Cons
     ("status", "expected", "told"),
     [(500, 503, "Twilio could not be reached"), (401, 502, "Ask an owner to check it.")],
 )
-def test_where_twilio_cannot_be_asked_what_was_known_stays(
+def test_known_permissions_stay_while_twilio_is_unreachable(
     policy_client: PolicyClient,
     console_client: ConsoleClient,
     status: int,
@@ -121,7 +121,7 @@ def test_where_twilio_cannot_be_asked_what_was_known_stays(
     assert "Finland" in section(answer.text, "open-there")
 
 
-def test_a_workspace_without_an_account_says_what_to_do(
+def test_a_workspace_without_an_account_shows_the_remedy(
     policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
 ) -> None:
     factory.set(workspaces, policy_client.tenant.workspace_id, account_sid=None)
@@ -141,7 +141,7 @@ def test_a_viewer_sees_it_and_cannot_ask(policy_client: PolicyClient, factory: F
     assert policy_client.gateway.twilio.calls == []
 
 
-def test_nothing_is_held_while_twilio_is_asked(
+def test_no_connection_is_held_during_a_call_to_twilio(
     policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
 ) -> None:
     def answers(_: object) -> object:
@@ -179,7 +179,7 @@ def test_twilio_is_changed_after_a_second_press_with_an_acknowledgement(
     assert ("geo.pushed", f"2 permissions of {ACCOUNT}") in audit_events_of_pages(factory)
 
 
-def test_who_shares_an_account_needs_a_role_everywhere(
+def test_a_shared_account_needs_a_role_in_all_its_workspaces(
     policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
 ) -> None:
     register_service(

@@ -23,7 +23,7 @@ def test_every_country_is_a_shape_or_a_tile() -> None:
             assert one[1].text == one.get("id")
 
 
-def test_the_map_holds_nothing_but_drawing() -> None:
+def test_the_map_contains_only_shapes() -> None:
     tags = {one.tag.removeprefix(SVG) for one in ET.fromstring(TEXT).iter()}
     assert tags == {"svg", "defs", "pattern", "rect", "circle", "path", "g", "text"}
     assert not re.search(r"style=|href|\son\w+=|fill=", TEXT)

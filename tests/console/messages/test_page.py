@@ -44,7 +44,7 @@ def test_the_list_shows_the_newest_first_and_links_to_each(
     assert listed(visit(gateway, tenant)) == sent[::-1]
 
 
-def test_numbers_are_masked_for_those_who_only_look(gateway: Gateway, tenant: Tenant) -> None:
+def test_numbers_are_masked_for_viewers(gateway: Gateway, tenant: Tenant) -> None:
     message_id = gateway.send(tenant).json["id"]
     for path in ("/console/messages", f"/console/messages/{message_id}"):
         shown = visit(gateway, tenant, Role.VIEWER).get(path).text
@@ -75,7 +75,7 @@ def test_each_filter_narrows_the_list(gateway: Gateway, tenant: Tenant, factory:
     assert listed(console_client, "?status=failed&country=US&to_number=&since=") == []
 
 
-def test_a_search_that_finds_nothing_says_what_to_do(gateway: Gateway, tenant: Tenant) -> None:
+def test_a_search_without_results_shows_hints(gateway: Gateway, tenant: Tenant) -> None:
     console_client = visit(gateway, tenant)
     assert (
         "This workspace has not sent anything yet" in console_client.get("/console/messages").text
@@ -86,7 +86,7 @@ def test_a_search_that_finds_nothing_says_what_to_do(gateway: Gateway, tenant: T
     )
 
 
-def test_a_wrong_filter_is_told_beside_its_field(gateway: Gateway, tenant: Tenant) -> None:
+def test_a_wrong_filter_is_reported_at_its_field(gateway: Gateway, tenant: Tenant) -> None:
     answer = visit(gateway, tenant).get("/console/messages?to_number=12&since=yesterday")
     assert answer.status_code == 422
     assert '<small id="to_number-problem" class="problem">Must be in E.164 form' in answer.text
@@ -106,7 +106,7 @@ def test_pages_follow_each_other_and_keep_the_search(gateway: Gateway, tenant: T
     assert "Newest" not in first.text
 
 
-def test_the_life_of_a_message_is_told_with_each_report(gateway: Gateway, tenant: Tenant) -> None:
+def test_each_report_of_a_message_is_shown(gateway: Gateway, tenant: Tenant) -> None:
     sent = gateway.send(tenant).json
     for word in ("queued", "delivered", "sent", "delivered", "failed"):
         gateway.callback(sent["id"], sent["message_sid"], word)
@@ -127,7 +127,7 @@ def test_the_life_of_a_message_is_told_with_each_report(gateway: Gateway, tenant
     assert places == sorted(places)
 
 
-def test_an_error_is_told_in_plain_words_with_the_vendors_page(
+def test_an_error_is_explained_with_a_link_to_the_vendors_page(
     gateway: Gateway, tenant: Tenant
 ) -> None:
     sent = gateway.send(tenant).json
@@ -178,7 +178,7 @@ def test_the_part_that_moves_is_answered_only_when_something_has_changed(
     assert "Refresh" not in ended
 
 
-def test_nobody_watches_a_message_of_yesterday(
+def test_the_page_of_yesterdays_message_does_not_update(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sent = gateway.send(tenant).json
@@ -191,7 +191,7 @@ def test_nobody_watches_a_message_of_yesterday(
     assert "Refresh" in shown
 
 
-def test_what_is_not_confirmed_is_explained(gateway: Gateway, tenant: Tenant) -> None:
+def test_an_unconfirmed_message_is_explained(gateway: Gateway, tenant: Tenant) -> None:
     gateway.twilio.script.append(Response(500, ""))
     message_id = gateway.send(tenant).json["details"]["id"]
     console_client = visit(gateway, tenant)
@@ -213,7 +213,7 @@ def test_another_workspaces_message_is_not_there(
     assert listed(console_client) == []
 
 
-def test_what_the_provider_refused_is_no_message_but_a_refusal(
+def test_a_send_that_the_provider_refused_is_a_refusal_not_a_message(
     gateway: Gateway, tenant: Tenant
 ) -> None:
     gateway.twilio.script.append(refused(21610))

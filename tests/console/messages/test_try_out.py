@@ -111,7 +111,7 @@ def test_a_use_case_brings_its_own_conditions(
     assert "WorkspaceSuspended" in judged(console_client, US_NUMBER, tenant.use_case_id)
 
 
-def test_what_is_known_of_the_providers_gates_is_told(
+def test_known_geo_permissions_are_shown(
     tenant: Tenant, console_client: ConsoleClient, factory: Factory
 ) -> None:
     assert "not known" in judged(console_client, US_NUMBER)
@@ -134,7 +134,7 @@ def test_a_number_may_be_typed_as_people_write_it(
     assert US_NUMBER in judged(console_client, typed)
 
 
-def test_wrong_fields_are_told_beside_them(console_client: ConsoleClient) -> None:
+def test_problems_of_the_check_are_shown_at_their_field(console_client: ConsoleClient) -> None:
     answer = console_client.get("/console/try?number=hello&use_case_id=x")
     assert answer.status_code == 422
     assert 'id="number-problem"' in answer.text
@@ -227,7 +227,7 @@ def test_the_same_key_of_the_api_and_a_form_are_two(
     assert len(gateway.twilio.calls) == 2
 
 
-def test_who_only_looks_is_shown_no_form_and_cannot_send(
+def test_a_viewer_sees_no_form_and_cannot_send(
     gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
 ) -> None:
     form = form_of(console_client, tenant)
@@ -264,7 +264,7 @@ def test_another_workspaces_use_case_cannot_be_sent_through(
         (21705, "ProviderMisconfigured", "refused our settings"),
     ],
 )
-def test_each_refusal_is_told_in_plain_words(
+def test_each_refusal_is_explained(
     gateway: Gateway, tenant: Tenant, provider_code: int, code: str, words: str
 ) -> None:
     gateway.twilio.script.append(refused(provider_code))
@@ -277,7 +277,7 @@ def test_each_refusal_is_told_in_plain_words(
     assert 'value="+1 202 555 0123"' in told
 
 
-def test_what_is_wrong_with_the_form_is_told_at_its_fields(
+def test_problems_of_the_form_are_shown_at_their_field(
     gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
 ) -> None:
     answer = send(console_client, form_of(console_client, tenant, to_phone_number="12", message=""))

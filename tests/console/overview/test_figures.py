@@ -72,7 +72,7 @@ def test_series_are_the_largest_groups_and_the_rest() -> None:
     ]
 
 
-def test_a_rate_that_fails_for_two_days_is_told_for_its_country_and_in_all() -> None:
+def test_a_rate_that_falls_for_two_days_is_reported_by_country_and_in_total() -> None:
     """Break: compare with a longer or shorter time before, or tell of a few messages."""
     steady = [count(days, "US", 100, 96, 4) for days in range(30)]
     good = [count(days, "FR", 100, 95, 5) for days in range(2, 30)]

@@ -39,7 +39,7 @@ def test_a_message_is_found_by_id_sid_and_number(gateway: Gateway, tenant: Tenan
         assert sent["id"] in console_client.get(answer.headers["Location"]).text
 
 
-def test_an_error_page_keeps_the_menu_of_who_is_signed_in(gateway: Gateway, tenant: Tenant) -> None:
+def test_an_error_page_has_the_menu_of_the_signed_in_user(gateway: Gateway, tenant: Tenant) -> None:
     console_client = window_of(gateway, tenant)
     for path in ("/console/nowhere", "/console/messages/no-id", "/console/access-keys"):
         page = console_client.get(path)

@@ -40,7 +40,7 @@ def count(factory: Factory) -> None:
         pass
 
 
-def test_a_new_workspace_is_told_what_to_do_first(
+def test_a_new_workspace_gets_the_first_steps(
     tenant: Tenant, console_client: ConsoleClient
 ) -> None:
     shown = overview(console_client)
@@ -91,7 +91,7 @@ def test_another_workspace_has_its_own_figures(
     assert "Send the first message" in overview(console_client)
 
 
-def test_a_silent_worker_is_told(console_client: ConsoleClient, factory: Factory) -> None:
+def test_a_silent_worker_is_reported(console_client: ConsoleClient, factory: Factory) -> None:
     assert "The worker has never reported." in overview(console_client)
     with factory.database.writing() as c:
         beat(c, "one", utc_now())
@@ -103,7 +103,7 @@ def test_a_silent_worker_is_told(console_client: ConsoleClient, factory: Factory
     assert "The worker has not reported since" in overview(console_client)
 
 
-def test_what_is_unconfirmed_stuck_or_without_receipt_is_listed(
+def test_unconfirmed_stuck_and_receiptless_messages_are_listed(
     gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
 ) -> None:
     gateway.twilio.script.append(Response(500, ""))
@@ -124,7 +124,7 @@ def test_what_is_unconfirmed_stuck_or_without_receipt_is_listed(
         assert f"/console/messages/{absent}" not in shown
 
 
-def test_the_health_of_each_webhook_endpoint_is_told(
+def test_the_health_of_each_webhook_endpoint_is_shown(
     tenant: Tenant, console_client: ConsoleClient, factory: Factory
 ) -> None:
     assert "No endpoints." in overview(console_client)
@@ -155,7 +155,7 @@ def test_the_health_of_each_webhook_endpoint_is_told(
     assert "<img src=x" not in shown
 
 
-def test_an_organization_without_workspaces_is_told_so(gateway: Gateway, factory: Factory) -> None:
+def test_an_organization_without_workspaces_gets_a_hint(gateway: Gateway, factory: Factory) -> None:
     organization_id = factory.organization("Empty")
     make_user(factory, organization_id, {None: Role.OWNER})
     console_client = open_console(gateway)
@@ -191,7 +191,7 @@ def test_the_page_is_light(
     assert len(console_client.get("/console").data) < 40_000
 
 
-def test_it_shows_what_was_spent_and_what_refusals_saved(
+def test_spend_and_savings_by_refusals_are_shown(
     gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
 ) -> None:
     assert "Spent" not in console_client.get("/console").text

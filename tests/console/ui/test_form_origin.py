@@ -89,7 +89,7 @@ def test_pages_at_another_address_of_ours_take_their_own_forms(
     assert "__Host-" not in str(cookies)
 
 
-def test_pages_say_what_the_browser_may_do_with_them(gateway: Gateway) -> None:
+def test_pages_have_security_headers(gateway: Gateway) -> None:
     for path in ("/console/sign-in", "/docs", "/v1/sms", "/healthz", "/nowhere"):
         headers = gateway.client.get(path).headers
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin", path

@@ -73,7 +73,7 @@ def test_a_number_entered_by_hand_is_refused_from_the_next_send_on(
     assert US_NUMBER not in str(factory.rows(audit_events))
 
 
-def test_lifting_asks_first_and_says_what_twilio_still_does(
+def test_lifting_asks_first_and_explains_twilios_own_block(
     gateway: Gateway, console_client: ConsoleClient, factory: Factory, tenant: Tenant
 ) -> None:
     opt_out_id = put(factory, tenant, US_NUMBER)
@@ -105,7 +105,7 @@ def test_the_search_finds_the_exact_number_and_the_use_case(
         ({"to_number": US_NUMBER, "use_case_id": str(new_id())}, "new-use-case-problem"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field(
+def test_problems_are_shown_at_their_field(
     console_client: ConsoleClient, factory: Factory, form: dict[str, str], problem: str
 ) -> None:
     answer = console_client.post(PATH, form)

@@ -60,7 +60,7 @@ def test_everything_that_can_stop_a_use_case_has_its_words() -> None:
     assert len(OBSTACLES) == 4
 
 
-def test_the_list_says_of_each_what_stops_it(
+def test_the_list_shows_obstacles_of_each(
     console_client: ConsoleClient, factory: Factory, tenant: Tenant
 ) -> None:
     assert ">Ready<" in console_client.get(PATH).text
@@ -73,7 +73,7 @@ def test_the_list_says_of_each_what_stops_it(
     assert ">Ready<" not in page
 
 
-def test_the_page_of_one_says_what_helps(
+def test_the_page_of_one_shows_remedies(
     console_client: ConsoleClient, factory: Factory, path: str
 ) -> None:
     assert "Not ready: sends are refused" not in console_client.get(path).text
@@ -84,7 +84,7 @@ def test_the_page_of_one_says_what_helps(
     assert "refresh the brand" in page
 
 
-def test_an_admin_makes_one_and_goes_on_to_its_page(
+def test_an_admin_creates_one_and_gets_its_page(
     console_client: ConsoleClient, factory: Factory
 ) -> None:
     form = filled(reach="some", allowed_destinations="us; ca  GB", on_unconfirmed="resend")
@@ -96,7 +96,7 @@ def test_an_admin_makes_one_and_goes_on_to_its_page(
     assert audit_events_of_pages(factory) == [("use_case.created", "invoices")]
 
 
-def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(
+def test_problems_are_shown_at_their_field_and_inputs_are_kept(
     console_client: ConsoleClient, factory: Factory, tenant: Tenant
 ) -> None:
     factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
@@ -181,7 +181,7 @@ class Registrar:
         raise ProviderUnknown("not reachable")
 
 
-def test_registrations_are_read_again_and_what_twilio_cannot_tell_stays(
+def test_registrations_are_refreshed_and_unreadable_ones_stay(
     console_client: ConsoleClient, factory: Factory, path: str
 ) -> None:
     refresh = RefreshRegistrations(factory.database, Registrar(), ManualClock().clock())
@@ -236,7 +236,7 @@ def test_stored_markup_stays_text(
         assert "&lt;script&gt;alert(1)" in page
 
 
-def test_a_long_list_goes_on(
+def test_a_long_list_has_pages(
     console_client: ConsoleClient, factory: Factory, tenant: Tenant
 ) -> None:
     for place in range(50):

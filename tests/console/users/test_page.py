@@ -186,7 +186,7 @@ def test_people_of_the_identity_provider_get_no_link(
         ({"sign_in": "magic"}, "sign_in", "Must be one of: link, provider."),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field(
+def test_problems_are_shown_at_their_field(
     console_client: ConsoleClient, factory: Factory, form: dict[str, str], field: str, said: str
 ) -> None:
     answer = make(console_client, **{"role_everywhere": "viewer"} | form)
@@ -229,7 +229,7 @@ def test_no_role_in_another_organization_is_given(
     assert roles(factory, bo) == {tenant.workspace_id: "admin"}
 
 
-def test_a_barred_person_is_out_until_let_in_again(
+def test_a_disabled_user_has_no_access_until_reset(
     gateway: Gateway, factory: Factory, console_client: ConsoleClient, bo: UUID
 ) -> None:
     theirs = open_console(gateway)
@@ -252,7 +252,7 @@ def test_a_barred_person_is_out_until_let_in_again(
     ]
 
 
-def test_the_last_owner_stays_and_nobody_bars_themselves(
+def test_neither_the_last_owner_nor_oneself_can_be_disabled(
     gateway: Gateway, factory: Factory, tenant: Tenant, console_client: ConsoleClient, ada: UUID
 ) -> None:
     own = f"{PATH}/{ada}"
@@ -268,7 +268,7 @@ def test_the_last_owner_stays_and_nobody_bars_themselves(
     assert user(factory, "ada@example.com")["disabled_at"] is None
 
 
-def test_nobody_but_an_owner_of_the_organization_changes_people(
+def test_only_owners_of_the_organization_change_users(
     gateway: Gateway, factory: Factory, tenant: Tenant, bo: UUID
 ) -> None:
     organization = factory.keys(tenant.organization_id, None)
@@ -340,7 +340,7 @@ def test_markup_in_names_stays_text(
         assert "<img src=x" not in page
 
 
-def test_an_owner_key_that_expires_gives_nobody_access_that_outlives_it(
+def test_an_expiring_owner_key_cannot_give_lasting_access(
     gateway: Gateway, factory: Factory, tenant: Tenant, ada: UUID, bo: UUID
 ) -> None:
     """Break: leave out `_check_lasts` in `create_user` or `change_roles`, or it in `reset_user`."""

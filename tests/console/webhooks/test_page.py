@@ -87,7 +87,7 @@ def test_an_admin_makes_an_endpoint_and_sees_its_secret_once(
     assert audit_trail(factory) == ["webhook_endpoint.created"]
 
 
-def test_what_is_wrong_stands_beside_its_field_and_ticks_are_kept(
+def test_problems_are_shown_at_their_field_and_selections_are_kept(
     console_client: ConsoleClient, factory: Factory
 ) -> None:
     answer = console_client.post(
@@ -101,7 +101,7 @@ def test_what_is_wrong_stands_beside_its_field_and_ticks_are_kept(
     assert factory.rows(webhook_endpoints) == []
 
 
-def test_the_list_tells_the_health_of_each(
+def test_the_list_shows_the_health_of_each(
     console_client: ConsoleClient, factory: Factory, hooks: Hooks, endpoint_id: UUID, tenant: Tenant
 ) -> None:
     page = console_client.get(PATH).text
@@ -124,7 +124,7 @@ def test_the_list_tells_the_health_of_each(
     assert ">Enable<" in page
 
 
-def test_each_attempt_of_a_delivery_is_told_with_its_status_or_why_none(
+def test_each_attempt_is_shown_with_its_status_or_failure(
     console_client: ConsoleClient, hooks: Hooks, tenant: Tenant, path: str
 ) -> None:
     assert "No deliveries yet" in console_client.get(path).text
@@ -180,7 +180,7 @@ def test_an_endpoint_is_changed_switched_and_deleted(
     assert verbs == ["changed", "disabled", "enabled", "deleted"]
 
 
-def test_a_switch_that_does_not_say_where_to_changes_nothing(
+def test_a_switch_without_a_target_state_changes_nothing(
     console_client: ConsoleClient, factory: Factory, path: str
 ) -> None:
     answer = console_client.post(f"{path}/switch", {"active": "perhaps"}, on=path)
@@ -202,7 +202,7 @@ def test_a_rotated_secret_is_shown_once_and_the_one_before_signs_for_a_day(
     assert audit_trail(factory) == ["webhook_endpoint.secret_rotated"]
 
 
-def test_whoever_only_looks_changes_nothing(
+def test_a_viewer_cannot_change_endpoints(
     gateway: Gateway, factory: Factory, tenant: Tenant, hooks: Hooks, path: str
 ) -> None:
     hooks.event(tenant.workspace_id)

@@ -79,7 +79,7 @@ def test_a_workspace_is_made_with_its_account(
 
 
 @pytest.mark.parametrize(("chosen", "inherits"), [("", True), ("own", False)])
-def test_a_workspace_below_another_follows_it_unless_told_otherwise(
+def test_a_child_inherits_unless_set_otherwise(
     factory: Factory, tenant: Tenant, console_client: ConsoleClient, chosen: str, inherits: bool
 ) -> None:
     make(console_client, parent_id=str(tenant.workspace_id), destinations=chosen)
@@ -98,7 +98,7 @@ def test_a_workspace_below_another_follows_it_unless_told_otherwise(
         ({"auth_token": SECRET}, "account_sid", "Missing data for required field."),
     ],
 )
-def test_what_is_wrong_with_a_new_one_stands_beside_its_field(
+def test_problems_of_a_new_one_are_shown_at_their_field(
     factory: Factory, console_client: ConsoleClient, form: dict[str, str], field: str, said: str
 ) -> None:
     answer = make(console_client, **form)
@@ -108,7 +108,7 @@ def test_what_is_wrong_with_a_new_one_stands_beside_its_field(
     assert len(factory.rows(workspaces)) == 1
 
 
-def test_settings_are_changed_and_what_is_wrong_stands_beside_its_field(
+def test_settings_are_changed_and_problems_are_shown_at_their_field(
     factory: Factory, tenant: Tenant, console_client: ConsoleClient
 ) -> None:
     given = {"name": "Shops", "home_country": "CA"}
@@ -180,7 +180,7 @@ def test_an_account_is_unlinked_and_forgotten(
     assert problem(empty.text, "account_sid") == "Is needed: the workspace has no account."
 
 
-def test_a_frozen_workspace_says_why_and_leads_to_its_destinations(
+def test_a_suspended_workspace_shows_the_reason_and_a_link_to_its_destinations(
     factory: Factory, tenant: Tenant, console_client: ConsoleClient
 ) -> None:
     frozen = factory.tenant(tenant.organization_id, "Sibling")
@@ -198,7 +198,7 @@ def test_a_frozen_workspace_says_why_and_leads_to_its_destinations(
     assert elsewhere.headers["Location"] == "/console"
 
 
-def test_nobody_but_an_owner_of_the_organization_changes_workspaces(
+def test_only_owners_of_the_organization_change_workspaces(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
     organization = factory.keys(tenant.organization_id, None)

@@ -35,7 +35,7 @@ def test_a_plan_opens_what_is_allowed_here_and_closes_what_is_not() -> None:
     assert plan_push({"US", "FR"}, geo_permissions) == PushPlan()
 
 
-def test_high_risk_countries_are_for_the_console_and_unsupported_ones_for_nobody() -> None:
+def test_high_risk_countries_need_the_console_and_unsupported_ones_are_impossible() -> None:
     risky = [
         GeoPermission("PK", False, is_high_risk=True),
         GeoPermission("NG", True, is_high_risk=True),
@@ -82,7 +82,7 @@ def test_a_country_that_another_workspace_of_the_account_allows_stays_open(
     assert found.is_done
 
 
-def test_what_is_asked_for_is_done_and_stored(
+def test_requested_changes_are_made_and_stored(
     factory: Factory, tenant: Tenant, push: PushToProvider, geo: FakeGeo
 ) -> None:
     (found,) = push(apply=True)
@@ -97,7 +97,7 @@ def test_what_is_asked_for_is_done_and_stored(
     assert len(geo.wanted) == 3
 
 
-def test_an_item_that_is_refused_is_told_and_the_others_are_done(
+def test_a_refused_item_is_reported_and_the_others_are_done(
     factory: Factory, tenant: Tenant, push: PushToProvider, geo: FakeGeo
 ) -> None:
     geo.refuses = {"FR": "Twilio refused it (30649)"}
@@ -113,7 +113,7 @@ def test_an_item_that_is_refused_is_told_and_the_others_are_done(
     }
 
 
-def test_what_is_reported_as_done_and_still_listed_as_it_was_is_not_done(
+def test_a_change_missing_in_the_list_afterwards_counts_as_failed(
     tenant: Tenant, push: PushToProvider, geo: FakeGeo
 ) -> None:
     geo.forgets = True

@@ -78,7 +78,7 @@ def test_each_shut_gate_is_named_with_the_reason(country: str, expected: dict[st
     assert _shut(country) == expected
 
 
-def test_high_risk_says_that_only_the_console_opens_it() -> None:
+def test_a_high_risk_country_needs_the_console() -> None:
     geo_permissions = geo_permissions_from([GeoPermission("FR", False, is_high_risk=True)])
 
     assert _shut("FR", geo_permissions=geo_permissions) == {
@@ -86,7 +86,7 @@ def test_high_risk_says_that_only_the_console_opens_it() -> None:
     }
 
 
-def test_a_frozen_workspace_is_ready_for_nothing() -> None:
+def test_a_suspended_workspace_reaches_no_country() -> None:
     assert _shut("US", is_suspended=True) == {"workspace": "the workspace is suspended"}
 
 
@@ -111,7 +111,7 @@ def test_the_rule_that_decides_is_named() -> None:
     assert _shut("DE", rule(RuleKind.COUNTRY, "DE", Access.ALLOWED)) == {}
 
 
-def test_an_inherited_decision_says_so() -> None:
+def test_an_inherited_decision_is_marked() -> None:
     child = replace(_effective(), inherits=True)
 
     (permission,) = find_blockers(child, OPEN, "DE", NOW, is_suspended=False)

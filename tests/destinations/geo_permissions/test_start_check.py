@@ -38,7 +38,7 @@ def _start(database: Database, geo: FakeGeo) -> list[dict[str, Any]]:
     return [dict(line) for line in lines]
 
 
-def test_each_workspace_is_told_of_alone(factory: Factory) -> None:
+def test_each_workspace_is_reported_separately(factory: Factory) -> None:
     acme = factory.organization()
     differs = factory.tenant(acme, "A")
     agrees = factory.tenant(acme, "B", destinations={"FR": "allowed"})

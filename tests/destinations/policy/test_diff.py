@@ -35,7 +35,7 @@ _ONE = (Rule(new_id(), RuleKind.NUMBER, "+1", Access.BLOCKED),)
 
 @example(Policy(1, _OPEN), Policy(1, _OPEN, rules=_ONE), [("US", "+12"), ("US", "+1")])
 @given(_policies, _policies, st.lists(st.tuples(_countries, _texts), min_size=2, max_size=12))
-def test_numbers_that_are_taken_for_alike_fare_alike(
+def test_numbers_with_a_shared_cached_result_have_equal_verdicts(
     before: Policy, after: Policy, numbers: list[tuple[str, str]]
 ) -> None:
     shift = PolicyDiff(before, after, NOW)
@@ -45,7 +45,7 @@ def test_numbers_that_are_taken_for_alike_fare_alike(
 
 
 @given(st.from_regex(r"\A\+[1-9][0-9]{0,14}\Z"), st.from_regex(r"\A\+[1-9][0-9]{1,14}\Z"))
-def test_the_range_of_a_prefix_holds_its_numbers_whatever_the_collation(
+def test_the_range_of_a_prefix_contains_its_numbers_in_every_collation(
     prefix: str, number: str
 ) -> None:
     """Only numbers are compared with each other: a text like '+1~' stands elsewhere in each language."""

@@ -22,7 +22,7 @@ _allowing = st.lists(rules.map(lambda r: replace(r, action=Access.ALLOWED)), max
 
 
 @given(stacks, _allowing, maps)
-def test_nothing_inside_the_workspace_lifts_the_floor_or_the_use_case(
+def test_no_workspace_rule_overrides_denied_destinations_or_the_use_case(
     stack: Stack, more: list[Rule], wider: dict[str, str]
 ) -> None:
     everything = dict.fromkeys(COUNTRIES, "allowed")

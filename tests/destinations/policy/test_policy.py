@@ -60,7 +60,7 @@ def test_the_strictest_layer_decides_and_is_named(
     assert decide(policy, GUERNSEY, NOW) == wanted
 
 
-def test_the_calling_code_and_the_neighbour_country_say_nothing() -> None:
+def test_neither_calling_code_nor_neighbour_country_decides() -> None:
     policy = Policy(revision=1, destinations={"GB": ALLOWED, "US": ALLOWED})
     assert not decide(policy, GUERNSEY, NOW).allowed
     assert not decide(policy, resolve("+17872345678"), NOW).allowed
@@ -91,7 +91,7 @@ def test_inside_the_workspace_the_most_specific_rule_decides() -> None:
         assert decide(policy, GUERNSEY, NOW) == wanted, given_rules
 
 
-def test_the_order_of_the_rules_decides_nothing_and_of_two_alike_the_blocking_one_decides() -> None:
+def test_order_is_irrelevant_and_of_two_equal_rules_the_blocking_one_decides() -> None:
     rules = [
         rule(RuleKind.PREFIX, "+44", ALLOWED),
         rule(RuleKind.PREFIX, "+447911", BLOCKED),
@@ -113,7 +113,7 @@ def test_the_order_of_the_rules_decides_nothing_and_of_two_alike_the_blocking_on
         (RuleKind.NUMBER, "+44791112345"),
     ],
 )
-def test_a_rule_of_other_numbers_decides_nothing(kind: RuleKind, value: str) -> None:
+def test_rules_for_other_numbers_do_not_decide(kind: RuleKind, value: str) -> None:
     policy = Policy(1, {"GG": ALLOWED}, rules=(rule(kind, value, BLOCKED),))
     assert decide(policy, GUERNSEY, NOW) == Verdict(
         True, "GG", RuleKind.COUNTRY, Scope.WORKSPACE, 1
@@ -195,7 +195,7 @@ def _with(policy: Policy, **changes: object) -> Policy:
 
 
 @given(_POLICIES, _DESTINATIONS)
-def test_no_layer_lifts_what_a_stricter_one_forbids(policy: Policy, to: Destination) -> None:
+def test_no_layer_overrides_a_stricter_one(policy: Policy, to: Destination) -> None:
     found = decide(policy, to, NOW)
     assert found.revision == policy.revision
     assert found.country == to.country
@@ -214,7 +214,7 @@ def test_no_layer_lifts_what_a_stricter_one_forbids(policy: Policy, to: Destinat
 
 
 @given(_POLICIES, _DESTINATIONS, _SUBSETS, _SUBSETS)
-def test_a_wider_floor_or_a_narrower_use_case_allows_nothing_more(
+def test_more_denied_destinations_or_a_narrower_use_case_never_allow_more(
     policy: Policy,
     to: Destination,
     denied_by_organization: frozenset[str],

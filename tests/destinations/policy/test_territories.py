@@ -16,7 +16,7 @@ def test_allowing_a_state_names_its_separate_territories() -> None:
     }
 
 
-def test_what_is_allowed_together_needs_no_hint() -> None:
+def test_territories_allowed_together_have_no_hint() -> None:
     assert hints_for(["FI", "AX"]) == {}
     assert hints_for(iter(["GB", "GB", "JE"])) == {"GB": ("GG", "IM")}
     assert hints_for([]) == {}

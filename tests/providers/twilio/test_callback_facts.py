@@ -80,7 +80,7 @@ def test_an_asynchronous_geo_block_is_a_failure_with_its_code(
     assert (found["handed_off_at"], found["num_segments"]) == (None, None)
 
 
-def test_a_late_sent_fills_the_hand_off_and_nothing_else(
+def test_a_late_sent_status_only_fills_the_hand_off_time(
     timed_gateway: Gateway, tenant: Tenant, clock: ManualClock
 ) -> None:
     sent = timed_gateway.send(tenant).json
@@ -95,7 +95,7 @@ def test_a_late_sent_fills_the_hand_off_and_nothing_else(
     }
 
 
-def test_what_changes_nothing_leaves_the_time_of_the_last_change(
+def test_a_report_without_effect_keeps_the_time_of_the_last_change(
     timed_gateway: Gateway, tenant: Tenant, clock: ManualClock
 ) -> None:
     sent = timed_gateway.send(tenant).json
@@ -189,7 +189,7 @@ def test_an_opt_out_that_an_owner_entered_stays_as_it_was(
     assert factory.rows(opt_outs) == before
 
 
-def test_an_opt_out_for_a_message_that_is_not_ours_opts_nobody_out(
+def test_an_opt_out_for_an_unknown_message_is_ignored(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     gateway.send(tenant)

@@ -77,7 +77,7 @@ NOT_OURS = [
 ]
 
 
-def test_what_names_no_message_of_ours_is_acknowledged(
+def test_a_callback_about_an_unknown_message_is_acknowledged(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     gateway.send(tenant)

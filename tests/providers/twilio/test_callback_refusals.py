@@ -67,9 +67,7 @@ def test_the_token_of_another_account_does_not_sign_for_this_one(
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_the_first_of_two_accounts_is_the_one_whose_token_counts(
-    gateway: Gateway, tenant: Tenant
-) -> None:
+def test_of_two_accounts_the_first_ones_token_is_checked(gateway: Gateway, tenant: Tenant) -> None:
     """Whoever signs for one account cannot slip in another one's name."""
     form = [("AccountSid", ACCOUNT), *form_of(FIELDS)[1:], ("AccountSid", OTHER_ACCOUNT)]
     parameters = {"AccountSid": [ACCOUNT, OTHER_ACCOUNT]} | {
@@ -101,7 +99,7 @@ def test_only_a_form_is_taken(gateway: Gateway, tenant: Tenant, content_type: st
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_a_charset_beside_the_content_type_is_fine(gateway: Gateway, tenant: Tenant) -> None:
+def test_a_charset_in_the_content_type_is_accepted(gateway: Gateway, tenant: Tenant) -> None:
     named = {"content_type": FORM + "; charset=UTF-8"}
     assert _post(gateway, form_of(FIELDS), _signed(FIELDS), **named).status_code == 204
 
@@ -137,7 +135,7 @@ def test_a_form_that_cannot_be_read_is_forbidden(
     assert _post(gateway, broken(form), _signed(FIELDS)).status_code == 403
 
 
-def test_what_is_refused_changes_nothing(
+def test_a_refused_callback_changes_nothing(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sent = gateway.send(tenant).json

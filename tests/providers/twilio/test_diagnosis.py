@@ -83,7 +83,7 @@ def test_the_log_holds_no_number_no_token_no_signature_and_no_query() -> None:
         assert secret not in lines
 
 
-def test_a_callback_without_a_signature_is_told_apart_from_an_unknown_account() -> None:
+def test_a_missing_signature_and_an_unknown_account_are_distinguished() -> None:
     for tokens, signature, why in (
         ((TOKEN,), None, "signature_missing"),
         ((TOKEN,), "", "signature_missing"),

@@ -76,7 +76,7 @@ def test_every_entry_is_read_and_unknown_fields_are_passed_over(
     ]
 
 
-def test_entries_that_speak_of_no_country_break_nothing(
+def test_entries_without_a_country_are_ignored(
     geo: TwilioGeoPermissions, twilio: FakeTwilio, account: ProviderAccount
 ) -> None:
     odd = [entry(code) for code in ("ZZ", "GG/JE", "us", "", None, 61, ["US"])]
@@ -139,7 +139,7 @@ UNREAD = "Twilio's answer cannot be read"
         ),
     ],
 )
-def test_what_cannot_be_asked_or_read_says_why(
+def test_a_failed_or_unreadable_answer_has_a_reason(
     geo: TwilioGeoPermissions,
     twilio: FakeTwilio,
     account: ProviderAccount,

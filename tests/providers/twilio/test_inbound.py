@@ -150,7 +150,7 @@ def test_the_service_counts_before_the_number(
     assert _list(factory) == {(tenant.workspace_id, other, US_NUMBER, "keyword")}
 
 
-def test_a_service_that_several_use_cases_share_speaks_of_each(
+def test_a_keyword_to_a_shared_service_applies_to_each_use_case(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     other = factory.use_case(tenant.workspace_id)
@@ -160,7 +160,7 @@ def test_a_service_that_several_use_cases_share_speaks_of_each(
     assert {row[1] for row in _list(factory)} == {tenant.use_case_id, other}
 
 
-def test_a_sender_that_nobody_knows_speaks_of_every_workspace_of_the_account(
+def test_a_keyword_to_an_unknown_sender_applies_to_every_workspace_of_the_account(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")
@@ -176,7 +176,7 @@ def test_a_sender_that_nobody_knows_speaks_of_every_workspace_of_the_account(
     assert _list(factory) == set()
 
 
-def test_another_account_never_speaks_of_our_use_cases(
+def test_a_keyword_to_another_account_never_applies(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     stranger = factory.tenant(
@@ -187,7 +187,7 @@ def test_another_account_never_speaks_of_our_use_cases(
     assert {row[0] for row in _list(factory)} == {stranger.workspace_id}
 
 
-def test_start_lifts_what_a_keyword_or_the_provider_entered_and_nothing_else(
+def test_start_removes_only_opt_outs_by_keyword_or_provider(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     workspace_id, use_case_id = tenant.workspace_id, tenant.use_case_id
@@ -207,7 +207,7 @@ def test_start_lifts_what_a_keyword_or_the_provider_entered_and_nothing_else(
 
 
 @pytest.mark.parametrize("source", ["api", "complaint", "import 2026"])
-def test_start_does_not_lift_what_an_owner_entered(
+def test_start_does_not_remove_an_owners_opt_out(
     gateway: Gateway, tenant: Tenant, factory: Factory, source: str
 ) -> None:
     add_opt_out_row(factory, tenant.workspace_id, US_NUMBER, source)
@@ -274,7 +274,7 @@ IN_VAIN: list[dict[str, str | None]] = [
 ]
 
 
-def test_everything_else_changes_nothing_and_is_answered_in_silence(
+def test_other_texts_change_nothing_and_get_an_empty_answer(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     before = snapshot(factory.database)
@@ -367,7 +367,7 @@ def test_start_during_a_send_outweighs_the_refusal_that_it_gets(
     assert _list(factory) == set()
 
 
-def test_start_and_old_refusals_at_once_leave_no_opt_out(
+def test_a_start_concurrent_with_old_refusals_leaves_no_opt_out(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: in `app/use_cases/consent_order.py`, `_note`, write whatever the time."""
@@ -395,7 +395,7 @@ def test_start_and_old_refusals_at_once_leave_no_opt_out(
     assert _list(factory) == set()
 
 
-def test_owners_and_recipients_at_once_are_answered_and_the_owner_decides(
+def test_concurrent_owner_and_recipient_are_answered_and_the_owner_decides(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break: in `app/use_cases/opt_outs.py`, `add_opt_out`, do nothing on a conflict."""
@@ -426,7 +426,7 @@ def test_owners_and_recipients_at_once_are_answered_and_the_owner_decides(
         assert sources == (["api"] if place % 2 == 0 else [])
 
 
-def test_erase_forgets_the_wish_and_keeps_the_opt_out(
+def test_erasure_deletes_the_keyword_and_keeps_the_opt_out(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     _inbound(gateway, "START", MessageSid=sid(1))
@@ -438,7 +438,7 @@ def test_erase_forgets_the_wish_and_keeps_the_opt_out(
     assert len(_list(factory)) == 1
 
 
-def test_facts_that_nothing_can_contradict_any_more_are_forgotten(
+def test_facts_too_old_to_be_contradicted_are_deleted(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     _inbound(gateway, "START", MessageSid=sid(1))

@@ -78,7 +78,7 @@ def test_a_campaign_that_is_not_listed_is_unknown(
         Throttled(1.0),
     ],
 )
-def test_what_cannot_be_read_is_unknown_and_says_no_number(
+def test_an_unreadable_answer_is_unknown_without_a_number(
     registrations: TwilioRegistrations,
     twilio: FakeTwilio,
     account: ProviderAccount,

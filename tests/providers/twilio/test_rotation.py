@@ -23,7 +23,7 @@ def test_the_current_and_the_next_token_both_count(
     assert _status(gateway, "0" * 32) == 403
 
 
-def test_a_token_changed_in_the_database_counts_at_once(
+def test_a_token_changed_in_the_database_applies_immediately(
     timed_gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     assert _status(timed_gateway, AUTH_TOKEN) == 204  # now the tokens are kept

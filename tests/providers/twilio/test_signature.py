@@ -71,7 +71,7 @@ def test_another_url_does_not_count(signed: str) -> None:
     assert not is_signed_by([TOKEN], "https://a.example/x", PARAMETERS, signature)
 
 
-def test_any_of_several_tokens_counts_and_no_token_counts_for_nothing() -> None:
+def test_any_of_several_tokens_is_valid_and_without_tokens_none_is() -> None:
     signature = sign("next", URL, PARAMETERS)
     assert is_signed_by(["current", "next"], URL, PARAMETERS, signature)
     assert not is_signed_by(["current"], URL, PARAMETERS, signature)
@@ -84,5 +84,5 @@ def test_a_text_that_is_no_signature_is_refused_and_never_raises(signature: str)
 
 
 @each("url", ["https://a.example:99999/x", "https://[::1/x", "no scheme", "https://", "://"])
-def test_a_configured_url_that_cannot_be_read_is_taken_as_it_stands(url: str) -> None:
+def test_an_unparsable_public_url_is_used_unchanged(url: str) -> None:
     assert is_signed_by([TOKEN], url, PARAMETERS, sign(TOKEN, url, PARAMETERS))

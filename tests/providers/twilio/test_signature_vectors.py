@@ -65,7 +65,7 @@ def test_an_apostrophe_counts_as_it_came_over_the_wire() -> None:
 
 @each("vector", JSONS, ids=[vector["id"] for vector in JSONS])
 @needs_vectors
-def test_a_json_callback_is_no_form_whatever_its_signature(vector: Any) -> None:
+def test_a_json_callback_is_refused_with_any_signature(vector: Any) -> None:
     # Message callbacks are forms. The hash of a JSON body is not checked, so none is taken.
     base, target = _split(vector["url"])
     app = signed_app(base, target.partition("?")[0], vector["auth_token"])

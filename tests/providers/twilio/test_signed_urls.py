@@ -93,7 +93,7 @@ def _post(case: Case, form: FormItems, signature: str) -> int:
 
 
 @each("case", CASES.values(), ids=CASES.keys())
-def test_a_callback_counts_for_exactly_the_public_url(case: Case) -> None:
+def test_a_signature_is_valid_for_exactly_the_public_url(case: Case) -> None:
     signature = RequestValidator(TOKEN).compute_signature(case.signed, MultiDict(case.form))
     assert _post(case, case.form, signature) == case.expected
 

@@ -60,7 +60,7 @@ def test_a_name_that_does_not_resolve_is_not_connected(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("action", [hang_up, cut_in_the_middle, hang])
-def test_what_fails_after_the_request_left_is_not_confirmed(
+def test_a_failure_after_the_request_was_sent_is_not_confirmed(
     server: Loopback, transport: TwilioTransport, action: ServerAction
 ) -> None:
     server.script.append(action)
@@ -81,7 +81,7 @@ def test_an_answer_that_is_not_http_is_not_confirmed(
         transport.request("POST", URL, data={"To": "+1"})
 
 
-def test_a_server_that_speaks_no_tls_is_not_connected(server: Loopback) -> None:
+def test_a_server_without_tls_is_not_connected(server: Loopback) -> None:
     transport = TwilioTransport(f"https://{server.host}", connect_seconds=0.5)
     with pytest.raises(NotConnected):
         transport.request("POST", URL, data={"To": "+1"})
@@ -99,7 +99,7 @@ def test_a_tls_handshake_that_never_ends_is_not_connected() -> None:
         transport.close()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_connected(tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_not_connected(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*self_signed(tmp_path))
     with Loopback(tls=context) as server:
@@ -122,7 +122,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_connected(tmp_path: Path) 
         *((unreadable, None) for unreadable in ("", "0.5", "-3", "soon", "inf", "nan", "1e300")),
     ],
 )
-def test_a_429_is_throttled_whatever_its_body(
+def test_a_429_is_throttled_with_any_body(
     server: Loopback,
     transport: TwilioTransport,
     monkeypatch: pytest.MonkeyPatch,
@@ -183,7 +183,7 @@ def test_a_connection_is_used_again(server: Loopback, transport: TwilioTransport
     assert (len(server.requests), server.connections) == (5, 1)
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced(
+def test_a_connection_closed_by_the_server_is_replaced(
     server: Loopback, transport: TwilioTransport
 ) -> None:
     gone = threading.Event()
