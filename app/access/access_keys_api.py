@@ -8,7 +8,7 @@ from app.access.guard import ADMIN, VIEWER
 from app.access.key_rules import state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal, Rate, actor_of, limits_from
+from app.access.principal import Principal, Rate, limits_from
 from app.access.schemas import (
     AccessKeyBody,
     AccessKeyListQuery,
@@ -48,9 +48,9 @@ def list_access_keys(principal: Principal, query: KeyFilter) -> Json:
 @routes.add("POST", PATH, ADMIN, {201: IssuedAccessKeyView}, body=AccessKeyBody)
 def post_access_key(principal: Principal, body: NewAccessKey) -> Json:
     """Create an access key; its token is shown only in this answer."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        made = create_access_key(connection, principal, body, actor=actor, now=now)
+        made = create_access_key(connection, principal, body, now=now)
     return render_access_key(made.row, now) | {"token": made.token}
 
 
@@ -65,9 +65,9 @@ def get_access_key(principal: Principal, access_key_id: UUID) -> Json:
 @routes.add("DELETE", PATH + "/{access_key_id}", ADMIN, {204: None}, errors=(e.NotFound,))
 def delete_access_key(principal: Principal, access_key_id: UUID) -> None:
     """Revoke an access key from its next request on; it stays in the list."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        revoke_access_key(connection, principal, access_key_id, actor=actor, now=now)
+        revoke_access_key(connection, principal, access_key_id, now=now)
 
 
 def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:

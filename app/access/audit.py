@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
 
-from app.access.principal import Actor, ActorKind, Principal
+from app.access.principal import Actor, ActorKind, Principal, actor_of
 from app.access.tables import audit_events, workspaces
 from app.db.filters import given
 from app.db.rows import AnyRow
@@ -25,8 +25,9 @@ class AuditEvent:
 
 
 def record_audit_event(
-    connection: Connection, actor: Actor, audit_event: AuditEvent, now: datetime
+    connection: Connection, by: Actor | Principal, audit_event: AuditEvent, now: datetime
 ) -> None:
+    actor = actor_of(by) if isinstance(by, Principal) else by
     connection.execute(
         insert(audit_events).values(
             id=new_id(),
@@ -45,7 +46,7 @@ def record_audit_event(
 
 def record_workspace_event(
     connection: Connection,
-    actor: Actor,
+    by: Actor | Principal,
     workspace_id: UUID,
     action: str,
     now: datetime,
@@ -56,7 +57,7 @@ def record_workspace_event(
     query = select(workspaces.c.organization_id).where(workspaces.c.id == workspace_id)
     owner = connection.execute(query).scalar_one()
     record_audit_event(
-        connection, actor, AuditEvent(owner, workspace_id, action, str(target), reason), now
+        connection, by, AuditEvent(owner, workspace_id, action, str(target), reason), now
     )
 
 

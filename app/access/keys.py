@@ -134,8 +134,6 @@ def create_access_key(
     connection: Connection,
     principal: Principal,
     wanted: NewAccessKey,
-    *,
-    actor: Actor,
     now: datetime,
 ) -> IssuedKey:
     """Raises `Forbidden` (role) or `ValidationFailed` (scope, expiry, or too wide)."""
@@ -160,7 +158,7 @@ def create_access_key(
         workspace_id=workspace_id,
         name=wanted.name,
         role=wanted.role,
-        actor=actor,
+        actor=actor_of(principal),
         now=now,
         expires_at=wanted.expires_at,
         rate=wanted.rate,
@@ -170,9 +168,9 @@ def create_access_key(
 
 
 def revoke_access_key(
-    connection: Connection, principal: Principal, key_id: UUID, *, actor: Actor, now: datetime
+    connection: Connection, principal: Principal, key_id: UUID, now: datetime
 ) -> None:
     """Revoke a key from its next request on. Raises `NotFound` or `Forbidden`."""
     key = load_access_key(connection, principal, key_id, to_change=True)
     check_may_manage(principal, Role(key.role), key.workspace_id)
-    end_key(connection, key, actor, now)
+    end_key(connection, key, actor_of(principal), now)

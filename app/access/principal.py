@@ -233,7 +233,8 @@ class Actor:
 
 
 def actor_of(principal: Principal) -> Actor:
-    return Actor(principal.kind, principal.key_name, principal.key_id)
+    has_id = principal.kind is not ActorKind.PROVISIONING
+    return Actor(principal.kind, principal.key_name, principal.key_id if has_id else None)
 
 
 PREFIX = "bp_"

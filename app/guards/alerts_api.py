@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
-from app.access.principal import Principal, actor_of
+from app.access.principal import Principal
 from app.db.engine import Database
 from app.guards.alerts import render_alert
 from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
@@ -29,5 +29,5 @@ def list_alerts(principal: Principal, query: AlertFilter) -> Json:
 )
 def acknowledge_alert(principal: Principal, alert_id: UUID) -> Json:
     """Note that an alert was seen; the first acknowledgement stands."""
-    found = get_service(AcknowledgeAlert)(principal, alert_id, actor_of(principal))
+    found = get_service(AcknowledgeAlert)(principal, alert_id)
     return render_alert(found)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select, update
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Actor, Principal
+from app.access.principal import Principal
 from app.access.store import visible_to
 from app.db.engine import Database
 from app.db.filters import given
@@ -58,7 +58,7 @@ class AcknowledgeAlert:
     database: Database
     clock: Clock
 
-    def __call__(self, principal: Principal, alert_id: UUID, actor: Actor) -> AnyRow:
+    def __call__(self, principal: Principal, alert_id: UUID) -> AnyRow:
         """Note who has seen an alert; the first one stands.
 
         Raises:
@@ -78,9 +78,14 @@ class AcknowledgeAlert:
             connection.execute(
                 update(alerts)
                 .where(columns.id == alert_id)
-                .values(acknowledged_at=now, acknowledged_by=actor.name)
+                .values(acknowledged_at=now, acknowledged_by=principal.key_name)
             )
             record_workspace_event(
-                connection, actor, found.workspace_id, "alert.acknowledged", now, target=alert_id
+                connection,
+                principal,
+                found.workspace_id,
+                "alert.acknowledged",
+                now,
+                target=alert_id,
             )
             return connection.execute(own).one()

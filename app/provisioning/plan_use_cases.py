@@ -129,7 +129,7 @@ class UseCasePlanner:
             return
         self.known.live.pop(before.id, None)
         of_it = self.context.connection, self.context.principal, before.id
-        run = partial(delete_use_case, *of_it, **self.context.by)
+        run = partial(delete_use_case, *of_it, now=self.context.now)
         yield Step(removed(entry.place, before.name), run)
 
     def _step(self, entry: Entry, use_case_id: UUID, before: AnyRow | None) -> Step:
@@ -142,7 +142,7 @@ class UseCasePlanner:
 
             def create() -> None:
                 own = {"use_case_id": use_case_id, "workspace_id": self.workspace_id}
-                create_use_case(*of_it, NewUseCase(**wanted | own), **context.by)
+                create_use_case(*of_it, NewUseCase(**wanted | own), now=context.now)
 
             return Step(added(entry.place, entry.get("name", "")), create)
         is_deleted = before.deleted_at is not None
@@ -155,8 +155,8 @@ class UseCasePlanner:
 
         def change() -> None:
             if is_deleted:
-                restore_use_case(*of_it, use_case_id, **context.by)
-            change_use_case(*of_it, use_case_id, wanted, **context.by)
+                restore_use_case(*of_it, use_case_id, now=context.now)
+            change_use_case(*of_it, use_case_id, wanted, now=context.now)
 
         return Step(changed_columns(entry.place, columns, after), change)
 
@@ -192,17 +192,17 @@ class UseCasePlanner:
         for row in (row for row in pool.values() if row.number not in kept):
             yield Step(
                 removed(entry.at("senders"), mask_numbers_in(row.number)),
-                partial(remove_sender, *of_it, row.id, **context.by),
+                partial(remove_sender, *of_it, row.id, now=context.now),
             )
         for one in wanted:
             new, known = NewSender(one["number"], one["type"]), pool.get(one["number"])
             if known is None:
                 yield Step(
                     added(one.place, mask_numbers_in(new.number)),
-                    partial(add_sender, *of_it, new, **context.by),
+                    partial(add_sender, *of_it, new, now=context.now),
                 )
             else:
                 yield Step(
                     changed_columns(one.place, known._asdict(), {"type": new.type.value}),
-                    partial(change_sender, *of_it, new, **context.by),
+                    partial(change_sender, *of_it, new, now=context.now),
                 )

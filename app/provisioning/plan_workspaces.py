@@ -169,7 +169,7 @@ class WorkspacePlanner:
         def run() -> None:
             new = NewWorkspace(**wanted | own, twilio=self._account(entry))
             of_it = self._context.connection, self._cipher, self._context.principal
-            create_workspace(*of_it, new, **self._context.by)
+            create_workspace(*of_it, new, now=self._context.now)
 
         opened = () if inherits else self._countries(entry.place, PolicyState(), destinations)
         yield Step((*added(entry.place, entry.get("name", "")), *opened, *of_account), run)
@@ -191,7 +191,7 @@ class WorkspacePlanner:
         def run() -> None:
             account = {"twilio": self._account(entry)} if "account_sid" in columns else {}
             of_it = self._context.connection, self._cipher, self._context.principal, each.id
-            change_workspace(*of_it, wanted | account, forget=False, **self._context.by)
+            change_workspace(*of_it, wanted | account, forget=False, now=self._context.now)
 
         changes = changed_columns(entry.place, before, columns, self.names)
         return Step((*changes, *of_account), run)

@@ -201,7 +201,7 @@ def list_workspaces(principal: Principal, query: WorkspaceFilter) -> Json:
 @routes.add("POST", PATH, OWNER, {201: WorkspaceView}, body=WorkspaceBody, errors=_OF_LINKING)
 def post_workspace(principal: Principal, body: NewWorkspace) -> Json:
     """Create a workspace that may reach its home country, or inherits from its parent."""
-    row = get_service(ManageWorkspaces).create(principal, body, actor_of(principal))
+    row = get_service(ManageWorkspaces).create(principal, body)
     return render_workspace(row, principal.role)
 
 
@@ -223,5 +223,5 @@ def get_workspace(principal: Principal, workspace_id: UUID) -> Json:
 )
 def patch_workspace(principal: Principal, workspace_id: UUID, body: dict[str, Any]) -> Json:
     """Change name, home country, provider account or retention times."""
-    row = get_service(ManageWorkspaces).change(principal, workspace_id, body, actor_of(principal))
+    row = get_service(ManageWorkspaces).change(principal, workspace_id, body)
     return render_workspace(row, principal.role)

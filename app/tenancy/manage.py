@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.accounts import NOT_ACCEPTED, PATH, AccountPlan
-from app.access.principal import Actor, Principal
+from app.access.principal import Principal
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -38,20 +38,16 @@ class ManageWorkspaces:
         default_factory=lambda: threading.BoundedSemaphore(_PROOFS_AT_ONCE)
     )
 
-    def create(self, principal: Principal, wanted: NewWorkspace, actor: Actor) -> AnyRow:
+    def create(self, principal: Principal, wanted: NewWorkspace) -> AnyRow:
         if wanted.twilio is not None:
             with self.database.reading() as connection:
                 planned = check_new_workspace(connection, self.cipher, principal, wanted)
             wanted = replace(wanted, twilio=replace(wanted.twilio, is_proven=self._prove(planned)))
         now = self.clock.now()
         with self.database.writing() as connection:
-            return create_workspace(
-                connection, self.cipher, principal, wanted, actor=actor, now=now
-            )
+            return create_workspace(connection, self.cipher, principal, wanted, now=now)
 
-    def change(
-        self, principal: Principal, workspace_id: UUID, wanted: Mapping[str, Any], actor: Actor
-    ) -> AnyRow:
+    def change(self, principal: Principal, workspace_id: UUID, wanted: Mapping[str, Any]) -> AnyRow:
         twilio = wanted.get("twilio")
         if twilio is not None:
             with self.database.reading() as connection:
@@ -59,7 +55,7 @@ class ManageWorkspaces:
             wanted = {**wanted, "twilio": replace(twilio, is_proven=self._prove(planned))}
         of_it, now = (self.cipher, principal, workspace_id, wanted), self.clock.now()
         with self.database.writing() as connection:
-            return change_workspace(connection, *of_it, actor=actor, now=now)
+            return change_workspace(connection, *of_it, now=now)
 
     def _prove(self, planned: AccountPlan | None) -> bool:
         if planned is None or not planned.unproven_tokens:

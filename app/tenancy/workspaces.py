@@ -20,7 +20,7 @@ from app.access.accounts import (
     write_account,
 )
 from app.access.audit import AuditEvent, record_audit_event, record_workspace_event
-from app.access.principal import Actor, Principal
+from app.access.principal import Actor, Principal, actor_of
 from app.access.store import load_workspace, lock_organization
 from app.access.tables import organizations, workspaces
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS, mistake_in_chain
@@ -87,11 +87,10 @@ def create_workspace(
     cipher: Cipher,
     principal: Principal,
     wanted: NewWorkspace,
-    *,
-    actor: Actor,
     now: datetime,
 ) -> AnyRow:
     """Raises `Forbidden` (key of one workspace) or `ValidationFailed`."""
+    actor = actor_of(principal)
     lock_organization(connection, principal.organization_id)
     account = check_new_workspace(connection, cipher, principal, wanted, lock=True)
     if account is not None:
@@ -183,7 +182,6 @@ def change_workspace(
     workspace_id: UUID,
     wanted: Mapping[str, Any],
     *,
-    actor: Actor,
     now: datetime,
     forget: bool = True,
 ) -> AnyRow:
@@ -191,6 +189,7 @@ def change_workspace(
 
     Raises `NotFound` or `ValidationFailed`.
     """
+    actor = actor_of(principal)
     lock_organization(connection, principal.organization_id)
     row = require_own_workspace(connection, principal, workspace_id)
     account = check_change(connection, cipher, principal, workspace_id, wanted, lock=True)

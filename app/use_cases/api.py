@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
-from app.access.principal import Principal, actor_of
+from app.access.principal import Principal
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -61,9 +61,9 @@ def get_use_case(principal: Principal, use_case_id: UUID) -> Json:
 @routes.add("POST", PATH, ADMIN, {201: UseCaseView}, body=UseCaseBody)
 def post_use_case(principal: Principal, body: NewUseCase) -> Json:
     """Create a use case with an empty sender pool."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        made = create_use_case(connection, principal, body, actor=actor, now=now)
+        made = create_use_case(connection, principal, body, now=now)
     return render_use_case(made)
 
 
@@ -77,18 +77,18 @@ def post_use_case(principal: Principal, body: NewUseCase) -> Json:
 )
 def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]) -> Json:
     """Change a use case; omitted fields stay."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        found = change_use_case(connection, principal, use_case_id, body, actor=actor, now=now)
+        found = change_use_case(connection, principal, use_case_id, body, now=now)
     return render_use_case(found)
 
 
 @routes.add("DELETE", PATH + "/{use_case_id}", ADMIN, {204: None}, errors=(e.UseCaseNotFound,))
 def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
     """Delete a use case; its messages stay."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        delete_use_case(connection, principal, use_case_id, actor=actor, now=now)
+        delete_use_case(connection, principal, use_case_id, now=now)
 
 
 def render_use_case(record: StoredUseCase) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def list_senders(principal: Principal, use_case_id: UUID, query: SenderFilter) -
 @routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=(e.UseCaseNotFound,))
 def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Json:
     """Add a sender to the pool of a use case."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        row = add_sender(connection, principal, use_case_id, body, actor=actor, now=now)
+        row = add_sender(connection, principal, use_case_id, body, now=now)
     return render_sender(row)
 
 
@@ -144,6 +144,6 @@ def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Jso
 )
 def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> None:
     """Remove a sender from the pool of a use case."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)
+        remove_sender(connection, principal, use_case_id, sender_id, now=now)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, null, select, update
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Actor, Principal
+from app.access.principal import Principal
 from app.access.store import chosen_workspace, lock_organization
 from app.access.tables import organizations
 from app.db.rows import AnyRow
@@ -46,7 +46,7 @@ class NewUseCase:
 
 
 def create_use_case(
-    connection: Connection, principal: Principal, wanted: NewUseCase, *, actor: Actor, now: datetime
+    connection: Connection, principal: Principal, wanted: NewUseCase, now: datetime
 ) -> StoredUseCase:
     """Create a use case with an empty sender pool; raises `ValidationFailed`."""
     lock_organization(connection, principal.organization_id)
@@ -64,7 +64,7 @@ def create_use_case(
     own = {"id": use_case_id, "workspace_id": workspace_id, "created_at": now, "updated_at": now}
     connection.execute(insert(use_cases).values(**own, **_sql(values)))
     made = require_use_case(connection, principal, use_case_id)
-    _note(connection, made.row, "created", actor, now, reason=wanted.name)
+    _note(connection, made.row, "created", principal, now, reason=wanted.name)
     return made
 
 
@@ -73,8 +73,6 @@ def change_use_case(
     principal: Principal,
     use_case_id: UUID,
     wanted: Mapping[str, Any],
-    *,
-    actor: Actor,
     now: datetime,
 ) -> StoredUseCase:
     """Change the given fields, except the workspace; raises `ValidationFailed`."""
@@ -89,27 +87,27 @@ def change_use_case(
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
         _update(connection, use_case_id, **_sql(changed), updated_at=now)
-        _note(connection, row, "changed", actor, now, reason=", ".join(sorted(changed)))
+        _note(connection, row, "changed", principal, now, reason=", ".join(sorted(changed)))
     return require_use_case(connection, principal, use_case_id)
 
 
 def delete_use_case(
-    connection: Connection, principal: Principal, use_case_id: UUID, *, actor: Actor, now: datetime
+    connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
 ) -> None:
     """Delete a use case; its messages stay."""
     lock_organization(connection, principal.organization_id)
     row = require_use_case(connection, principal, use_case_id).row
     _update(connection, use_case_id, deleted_at=now, updated_at=now)
-    _note(connection, row, "deleted", actor, now, reason=row.name)
+    _note(connection, row, "deleted", principal, now, reason=row.name)
 
 
 def restore_use_case(
-    connection: Connection, principal: Principal, use_case_id: UUID, *, actor: Actor, now: datetime
+    connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
 ) -> None:
     """Bring a deleted use case back."""
     _update(connection, use_case_id, deleted_at=None, updated_at=now)
     row = require_use_case(connection, principal, use_case_id).row
-    _note(connection, row, "changed", actor, now, reason="deleted_at")
+    _note(connection, row, "changed", principal, now, reason="deleted_at")
 
 
 def require_use_case(
@@ -169,9 +167,15 @@ def _update(connection: Connection, use_case_id: UUID, **values: Any) -> None:
 
 
 def _note(
-    connection: Connection, row: AnyRow, verb: str, actor: Actor, now: datetime, *, reason: str
+    connection: Connection,
+    row: AnyRow,
+    verb: str,
+    principal: Principal,
+    now: datetime,
+    *,
+    reason: str,
 ) -> None:
     action = f"use_case.{verb}"
     record_workspace_event(
-        connection, actor, row.workspace_id, action, now, target=row.id, reason=reason
+        connection, principal, row.workspace_id, action, now, target=row.id, reason=reason
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Actor, Principal
+from app.access.principal import Principal
 from app.access.store import chosen_workspace
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
@@ -23,7 +23,7 @@ from app.use_cases.read import load_use_case
 
 
 def enter_opt_out(
-    connection: Connection, principal: Principal, wanted: NewOptOut, *, actor: Actor, now: datetime
+    connection: Connection, principal: Principal, wanted: NewOptOut, now: datetime
 ) -> AnyRow:
     """Add a number; an existing entry becomes the owner's. Raises `ValidationFailed`."""
     workspace_id = _scope(connection, principal, wanted)
@@ -32,13 +32,19 @@ def enter_opt_out(
     if added is not None:
         action = "opt_out.added"
         record_workspace_event(
-            connection, actor, workspace_id, action, now, target=added, reason=wanted.source
+            connection,
+            principal,
+            workspace_id,
+            action,
+            now,
+            target=added,
+            reason=wanted.source,
         )
     return find_opt_out(connection, opt_out)
 
 
 def lift_opt_out(
-    connection: Connection, principal: Principal, opt_out_id: UUID, *, actor: Actor, now: datetime
+    connection: Connection, principal: Principal, opt_out_id: UUID, now: datetime
 ) -> None:
     """Remove an entry; a refusal of an older message does not restore it.
 
@@ -52,7 +58,9 @@ def lift_opt_out(
     if not remove_opt_out(connection, opt_out_id):
         raise NotFound
     action = "opt_out.removed"
-    record_workspace_event(connection, actor, found.workspace_id, action, now, target=opt_out_id)
+    record_workspace_event(
+        connection, principal, found.workspace_id, action, now, target=opt_out_id
+    )
 
 
 def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
-from app.access.principal import Principal, actor_of, shown_number
+from app.access.principal import Principal, shown_number
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -36,16 +36,16 @@ def create_opt_out(principal: Principal, body: NewOptOut) -> Json:
     """Add a number to the opt-out list; an existing entry is kept once."""
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        row = enter_opt_out(connection, principal, body, actor=actor_of(principal), now=now)
+        row = enter_opt_out(connection, principal, body, now=now)
     return render_opt_out(row, principal)
 
 
 @routes.add("DELETE", "/v1/opt-outs/{opt_out_id}", ADMIN, {204: None}, errors=(e.NotFound,))
 def delete_opt_out(principal: Principal, opt_out_id: UUID) -> None:
     """Remove a number from the opt-out list."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        lift_opt_out(connection, principal, opt_out_id, actor=actor, now=now)
+        lift_opt_out(connection, principal, opt_out_id, now=now)
 
 
 def render_opt_out(row: AnyRow, principal: Principal) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, select, update
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Actor, Principal
+from app.access.principal import Principal
 from app.access.store import lock_organization
 from app.db.filters import given
 from app.db.rows import AnyRow
@@ -53,8 +53,6 @@ def add_sender(
     principal: Principal,
     use_case_id: UUID,
     wanted: NewSender,
-    *,
-    actor: Actor,
     now: datetime,
 ) -> AnyRow:
     """Raises `ValidationFailed` if it is in the pool already."""
@@ -71,7 +69,7 @@ def add_sender(
         "created_at": now,
     }
     row = connection.execute(insert(senders).values(**values).returning(senders)).one()
-    _note(connection, use_case.row, row, "added", actor=actor, now=now)
+    _note(connection, use_case.row, row, "added", principal=principal, now=now)
     return row
 
 
@@ -80,8 +78,6 @@ def change_sender(
     principal: Principal,
     use_case_id: UUID,
     wanted: NewSender,
-    *,
-    actor: Actor,
     now: datetime,
 ) -> None:
     """Change the type of the sender with this number; raises `NotFound`."""
@@ -93,7 +89,7 @@ def change_sender(
     country = sender_country(wanted.number, wanted.type)
     values = {"type": wanted.type.value, "country": country}
     connection.execute(update(senders).where(senders.c.id == row.id).values(**values))
-    _note(connection, use_case.row, row, "changed", actor=actor, now=now)
+    _note(connection, use_case.row, row, "changed", principal=principal, now=now)
 
 
 def remove_sender(
@@ -101,8 +97,6 @@ def remove_sender(
     principal: Principal,
     use_case_id: UUID,
     sender_id: UUID,
-    *,
-    actor: Actor,
     now: datetime,
 ) -> None:
     """Raises `NotFound`."""
@@ -112,7 +106,7 @@ def remove_sender(
     if row is None:
         raise NotFound
     connection.execute(delete(senders).where(senders.c.id == sender_id))
-    _note(connection, use_case.row, row, "removed", actor=actor, now=now)
+    _note(connection, use_case.row, row, "removed", principal=principal, now=now)
 
 
 def _note(
@@ -121,9 +115,9 @@ def _note(
     sender: AnyRow,
     verb: str,
     *,
-    actor: Actor,
+    principal: Principal,
     now: datetime,
 ) -> None:
     masked = mask_numbers_in(sender.number)
     of_sender = use_case.workspace_id, f"sender.{verb}", now
-    record_workspace_event(connection, actor, *of_sender, target=sender.id, reason=masked)
+    record_workspace_event(connection, principal, *of_sender, target=sender.id, reason=masked)

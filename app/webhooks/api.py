@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
-from app.access.principal import Principal, actor_of
+from app.access.principal import Principal
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
@@ -49,7 +49,7 @@ def list_webhook_endpoints(principal: Principal, query: EndpointFilter) -> Json:
 @routes.add("POST", PATH, ADMIN, {201: EndpointSecretView}, body=EndpointBody)
 def create_webhook_endpoint(principal: Principal, body: NewEndpoint) -> Json:
     """Create an endpoint; its signing secret is shown only in this answer."""
-    made = get_service(ManageEndpoints).create(principal, body, actor_of(principal))
+    made = get_service(ManageEndpoints).create(principal, body)
     return _with_secret(made)
 
 
@@ -70,14 +70,13 @@ def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Json:
 )
 def change_webhook_endpoint(principal: Principal, endpoint_id: UUID, body: dict[str, Any]) -> Json:
     """Change the URL or the events of an endpoint, or turn it on or off."""
-    actor = actor_of(principal)
-    return render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, body, actor))
+    return render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, body))
 
 
 @routes.add("DELETE", PATH + "/{endpoint_id}", ADMIN, {204: None}, errors=(e.NotFound,))
 def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> None:
     """Delete an endpoint with its deliveries."""
-    get_service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
+    get_service(ManageEndpoints).delete(principal, endpoint_id)
 
 
 @routes.add(
@@ -89,7 +88,7 @@ def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> None:
 )
 def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Json:
     """Create a new signing secret; the previous one also signs for 24 hours."""
-    made = get_service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
+    made = get_service(ManageEndpoints).rotate(principal, endpoint_id)
     return _with_secret(made)
 
 
@@ -146,9 +145,9 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: Deli
 )
 def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Json:
     """Send an event again, as a new delivery with the same `webhook-id`."""
-    actor, now = actor_of(principal), get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        row = replay_delivery(connection, principal, delivery_id, actor, now)
+        row = replay_delivery(connection, principal, delivery_id, now)
     return render_delivery(row, ())
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, insert, select
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Actor, Principal
+from app.access.principal import Principal
 from app.access.store import visible_to
 from app.db.filters import given
 from app.db.rows import AnyRow
@@ -72,7 +72,7 @@ def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[
 
 
 def replay_delivery(
-    connection: Connection, principal: Principal, delivery_id: UUID, actor: Actor, now: datetime
+    connection: Connection, principal: Principal, delivery_id: UUID, now: datetime
 ) -> AnyRow:
     """Deliver an event again, as a new delivery.
 
@@ -101,5 +101,5 @@ def replay_delivery(
         )
     )
     action = "webhook_delivery.replayed"
-    record_workspace_event(connection, actor, old.workspace_id, action, now, target=old.id)
+    record_workspace_event(connection, principal, old.workspace_id, action, now, target=old.id)
     return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again_id)).one()

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, update
 
-from app.access.principal import Actor, Principal
+from app.access.principal import Actor, Principal, actor_of
 from app.access.store import chosen_workspace
 from app.db.encryption import Cipher
 from app.db.engine import Database
@@ -106,7 +106,7 @@ class ManageEndpoints:
             return str(problem)
         return None
 
-    def create(self, principal: Principal, wanted: NewEndpoint, actor: Actor) -> EndpointSecret:
+    def create(self, principal: Principal, wanted: NewEndpoint) -> EndpointSecret:
         """Raises `ValidationFailed` for an unknown workspace, or too many endpoints."""
         now = self.clock.now()
         endpoint_id, secret = new_id(), mint_secret()
@@ -123,31 +123,29 @@ class ManageEndpoints:
             values["workspace_id"] = _workspace(connection, principal, wanted.workspace_id)
             connection.execute(insert(webhook_endpoints).values(**values))
             row = load_endpoint(connection, principal, endpoint_id)
-            record_endpoint_event(connection, row, "created", actor, now)
+            record_endpoint_event(connection, row, "created", actor_of(principal), now)
         return EndpointSecret(row, secret)
 
-    def change(
-        self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any], actor: Actor
-    ) -> AnyRow:
+    def change(self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any]) -> AnyRow:
         """Change ``url``, ``events`` or ``active``; equal values change nothing."""
         now = self.clock.now()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)
-            change_fields(connection, row, wanted, actor, now)
+            change_fields(connection, row, wanted, actor_of(principal), now)
             if wanted.get("active", row.active) != row.active:
-                switch(connection, row, actor, now)
+                switch(connection, row, actor_of(principal), now)
             return load_endpoint(connection, principal, endpoint_id)
 
-    def delete(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> None:
+    def delete(self, principal: Principal, endpoint_id: UUID) -> None:
         now = self.clock.now()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)
             connection.execute(
                 delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
             )
-            record_endpoint_event(connection, row, "deleted", actor, now)
+            record_endpoint_event(connection, row, "deleted", actor_of(principal), now)
 
-    def rotate(self, principal: Principal, endpoint_id: UUID, actor: Actor) -> EndpointSecret:
+    def rotate(self, principal: Principal, endpoint_id: UUID) -> EndpointSecret:
         """Rotate the secret; the previous one also signs for a day."""
         now, secret = self.clock.now(), mint_secret()
         with self.database.writing() as connection:
@@ -160,7 +158,7 @@ class ManageEndpoints:
                 previous_secret_until=now + OVERLAP,
                 updated_at=now,
             )
-            record_endpoint_event(connection, row, "secret_rotated", actor, now)
+            record_endpoint_event(connection, row, "secret_rotated", actor_of(principal), now)
             return EndpointSecret(load_endpoint(connection, principal, endpoint_id), secret)
 
 

@@ -7,7 +7,7 @@ from flask import Response, request
 from app.access.key_rules import KeyState, may_manage, state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal, Role, actor_of, describe_limits
+from app.access.principal import Principal, Role, describe_limits
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.ui.forms import Form, parse_time, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, Pages
@@ -43,7 +43,7 @@ def make_access_key(current_user: CurrentUser) -> Answer:
         )
         asking = _asking(current_user, wanted.workspace_id)
         with get_service(Database).writing() as connection:
-            made = create_access_key(connection, asking, wanted, actor=actor_of(asking), now=now)
+            made = create_access_key(connection, asking, wanted, now=now)
     except ValidationFailed as problem:
         return _page(current_user, 422, refilled(problem))
     return page_answer(current_user, "access/key_made.html", made=made, names=_names(current_user))
@@ -56,7 +56,7 @@ def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Answer:
     with get_service(Database).writing() as connection:
         key = load_access_key(connection, current_user.principal_for(Role.ADMIN), access_key_id)
         asking = _asking(current_user, key.workspace_id)
-        revoke_access_key(connection, asking, key.id, actor=actor_of(asking), now=now)
+        revoke_access_key(connection, asking, key.id, now=now)
     return redirect_with_flash(PATH, f"{key.name} is revoked. Its next request is refused.")
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from marshmallow import post_load
 
-from app.access.principal import Principal, actor_of
+from app.access.principal import Principal
 from app.console.ui.guard_labels import KINDS, NAMES, alert_text
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed, searched
@@ -70,5 +70,5 @@ def alerts_page(current_user: CurrentUser) -> Answer:
 def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Answer:
     """Note that the user has seen an alert."""
     principal: Principal = current_user.principal
-    get_service(AcknowledgeAlert)(principal, alert_id, actor_of(principal))
+    get_service(AcknowledgeAlert)(principal, alert_id)
     return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

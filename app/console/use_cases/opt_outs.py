@@ -6,7 +6,6 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.principal import actor_of
 from app.console.ui.forms import Form, PhoneNumberInput, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed, searched
@@ -60,7 +59,7 @@ def enter_number(current_user: CurrentUser) -> Answer:
     try:
         wanted = _read_opt_out()
         with get_service(Database).writing() as connection:
-            enter_opt_out(connection, principal, wanted, actor=actor_of(principal), now=now)
+            enter_opt_out(connection, principal, wanted, now=now)
     except ValidationFailed as problem:
         return _page(current_user, OptOutFilter(limit=_SHOWN), 422, form=refilled(problem))
     return redirect_with_flash(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
@@ -71,7 +70,7 @@ def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
     """Take a number off the list."""
     principal, now = current_user.principal, get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        lift_opt_out(connection, principal, opt_out_id, actor=actor_of(principal), now=now)
+        lift_opt_out(connection, principal, opt_out_id, now=now)
     return redirect_with_flash(OPT_OUTS, "Opt-out removed.")
 
 

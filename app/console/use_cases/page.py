@@ -5,7 +5,6 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_search, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
@@ -55,8 +54,7 @@ def make_use_case(current_user: CurrentUser) -> Answer:
     try:
         wanted = read_use_case(UseCaseBody)
         with get_service(Database).writing() as connection:
-            actor = actor_of(principal)
-            made = create_use_case(connection, principal, wanted, actor=actor, now=now)
+            made = create_use_case(connection, principal, wanted, now=now)
     except ValidationFailed as problem:
         form = refilled(naming_codes(problem))
         return _page(current_user, UseCaseFilter(limit=_SHOWN), form, 422)
@@ -92,12 +90,12 @@ def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 @routes.post(USE_CASE, ADMIN)
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Change a use case."""
-    actor, now = current_user.actor, get_service(Clock).now()
+    now = get_service(Clock).now()
     try:
         wanted = read_use_case(UseCaseChange)
         with get_service(Database).writing() as connection:
             principal = current_user.principal
-            change_use_case(connection, principal, use_case_id, wanted, actor=actor, now=now)
+            change_use_case(connection, principal, use_case_id, wanted, now=now)
     except ValidationFailed as problem:
         return render_use_case_page(
             current_user, use_case_id, 422, form=refilled(naming_codes(problem))
@@ -108,9 +106,9 @@ def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 @routes.post(USE_CASE + "/delete", ADMIN)
 def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Delete a use case."""
-    actor, now = current_user.actor, get_service(Clock).now()
+    now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        delete_use_case(connection, current_user.principal, use_case_id, actor=actor, now=now)
+        delete_use_case(connection, current_user.principal, use_case_id, now=now)
     return redirect_with_flash(USE_CASES, "Use case deleted. Its messages are kept.")
 
 
@@ -165,8 +163,7 @@ def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     try:
         wanted = _read_sender()
         with get_service(Database).writing() as connection:
-            actor = actor_of(principal)
-            add_sender(connection, principal, use_case_id, wanted, actor=actor, now=now)
+            add_sender(connection, principal, use_case_id, wanted, now=now)
     except ValidationFailed as problem:
         return render_use_case_page(current_user, use_case_id, 422, sender_form=refilled(problem))
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender added.")
@@ -177,8 +174,7 @@ def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -
     """Take a sender out of the pool."""
     principal, now = current_user.principal, get_service(Clock).now()
     with get_service(Database).writing() as connection:
-        actor = actor_of(principal)
-        remove_sender(connection, principal, use_case_id, sender_id, actor=actor, now=now)
+        remove_sender(connection, principal, use_case_id, sender_id, now=now)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender removed.")
 
 

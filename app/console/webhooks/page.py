@@ -6,7 +6,6 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
-from app.access.principal import actor_of
 from app.console.ui.forms import Form, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
@@ -51,7 +50,7 @@ def make_endpoint(current_user: CurrentUser) -> Answer:
     principal = current_user.principal
     try:
         wanted = read_form(EndpointBody)
-        made = get_service(ManageEndpoints).create(principal, wanted, actor_of(principal))
+        made = get_service(ManageEndpoints).create(principal, wanted)
     except ValidationFailed as problem:
         return _page(current_user, EndpointFilter(limit=MAX_ENDPOINTS), endpoint_form(problem), 422)
     return page_answer(current_user, "webhooks/secret.html", made=made, is_new=True)
@@ -151,7 +150,7 @@ def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
             current_user, endpoint_id, status=422, form=endpoint_form(problem)
         )
     wanted = {"url": given.url, "events": given.events}
-    get_service(ManageEndpoints).change(principal, endpoint_id, wanted, actor_of(principal))
+    get_service(ManageEndpoints).change(principal, endpoint_id, wanted)
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", "Saved. In effect for the next event.")
 
 
@@ -164,7 +163,7 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
         problem = Form({}, {"": ["Choose whether the endpoint is active."]})
         return render_webhook_page(current_user, endpoint_id, status=422, switching=problem)
     wanted = {"active": _SWITCH[given]}
-    row = get_service(ManageEndpoints).change(principal, endpoint_id, wanted, actor_of(principal))
+    row = get_service(ManageEndpoints).change(principal, endpoint_id, wanted)
     told = "Endpoint enabled. New events are sent to it." if row.active else "Endpoint disabled."
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", told)
 
@@ -173,7 +172,7 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Give an endpoint a new secret, and show it this once."""
     principal = current_user.principal
-    made = get_service(ManageEndpoints).rotate(principal, endpoint_id, actor_of(principal))
+    made = get_service(ManageEndpoints).rotate(principal, endpoint_id)
     return page_answer(current_user, "webhooks/secret.html", made=made, is_new=False)
 
 
@@ -188,7 +187,7 @@ def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Delete an endpoint with the record of its deliveries."""
     principal = current_user.principal
-    get_service(ManageEndpoints).delete(principal, endpoint_id, actor_of(principal))
+    get_service(ManageEndpoints).delete(principal, endpoint_id)
     return redirect_with_flash(WEBHOOKS, "Endpoint deleted.")
 
 
@@ -198,7 +197,7 @@ def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UU
     principal, now = current_user.principal, get_service(Clock).now()
     try:
         with get_service(Database).writing() as connection:
-            replay_delivery(connection, principal, delivery_id, actor_of(principal), now)
+            replay_delivery(connection, principal, delivery_id, now)
     except ValidationFailed as problem:
         return render_webhook_page(
             current_user, endpoint_id, status=422, switching=refilled(problem)

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Response, request
 
 from app.access.accounts import has_next_token
-from app.access.principal import Principal, actor_of
+from app.access.principal import Principal
 from app.console.ui.forms import Form, read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
@@ -95,7 +95,7 @@ def make_workspace(current_user: CurrentUser) -> Answer:
     asks = asking(current_user)
     try:
         wanted: NewWorkspace = read_form(WorkspaceBody, **_given())
-        row = get_service(ManageWorkspaces).create(asks, wanted, actor_of(asks))
+        row = get_service(ManageWorkspaces).create(asks, wanted)
     except ValidationFailed as problem:
         return _form_page(current_user, 422, refilled(beside_fields(problem)))
     return redirect_with_flash(
@@ -171,7 +171,7 @@ def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 
 def _change(current_user: CurrentUser, workspace_id: UUID, wanted: dict[str, Any]) -> None:
     asks = asking(current_user)
-    get_service(ManageWorkspaces).change(asks, workspace_id, wanted, actor_of(asks))
+    get_service(ManageWorkspaces).change(asks, workspace_id, wanted)
 
 
 def _page(
