@@ -39,7 +39,7 @@ from app.messages.sending.send import SendMessage
 from app.messages.sending.submit import InFlight
 from app.messages.statistics.aggregate import AggregateMessages
 from app.providers.ngrok import public_url_of_agent
-from app.providers.port import Callbacks, Provider
+from app.providers.port import Callbacks, ErrorCodes, Provider
 from app.providers.twilio.adapter import open_twilio
 from app.providers.twilio.callbacks import routes as provider_routes
 from app.providers.twilio.transport import TwilioTransport
@@ -75,6 +75,7 @@ class Services:
     clock: Clock
     send: SendMessage
     callbacks: Callbacks
+    error_codes: ErrorCodes
     destinations: ManageDestinations
     guards: ManageGuards
     acknowledge_alert: AcknowledgeAlert
@@ -101,6 +102,7 @@ class Services:
             self.clock,
             self.send,
             self.callbacks,
+            self.error_codes,
             self.destinations,
             self.guards,
             self.acknowledge_alert,
@@ -187,6 +189,7 @@ def open_services(
         database=database,
         clock=clock,
         send=SendMessage(database, sms, clock, in_flight, guarded),
+        error_codes=provider.codes,
         callbacks=Callbacks(
             settings.public_url,
             AccountTokens(database, cipher, clock),

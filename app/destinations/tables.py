@@ -110,7 +110,7 @@ refusal_counts = Table(
     Column("saved", BigInteger, nullable=False, server_default="0"),
 )
 
-# What a provider account's geo permissions were when last asked, and what a 21408 told since.
+# What a provider account's geo permissions were when last asked, and what a refusal told since.
 provider_permissions = Table(
     "provider_permissions",
     metadata,

@@ -3,7 +3,7 @@
 No vendor is named here, and no feature imports an adapter.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -107,6 +107,25 @@ class Unconfirmed:
 Outcome = Accepted | Refused | NeverProcessed | Unconfirmed
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorCodes:
+    """What people may read about a provider's error codes.
+
+    ``meanings`` are sentences; ``page`` is the address of the page about a code, with ``{code}``.
+    ``opted_out`` is the code of a message to a recipient who replied STOP.
+    """
+
+    meanings: Mapping[int, str]
+    page: str
+    opted_out: int
+
+    def meaning(self, code: int) -> str | None:
+        return self.meanings.get(code)
+
+    def page_about(self, code: int) -> str:
+        return self.page.format(code=code)
+
+
 class SmsProvider(Protocol):
     """Creates messages at a provider."""
 
@@ -132,7 +151,10 @@ class AccountRefused(ProviderUnknown):
 
 @dataclass(frozen=True, slots=True)
 class ProviderMessage:
-    """A message as the provider has it; ``provider_status`` is its own word."""
+    """A message as the provider has it; ``provider_status`` is its own word.
+
+    ``added_prefix`` is what the provider put in front of the text, as it does for trial accounts.
+    """
 
     message_sid: str
     messaging_service_sid: str | None
@@ -147,6 +169,7 @@ class ProviderMessage:
     num_segments: int | None = None
     price: str | None = None
     price_unit: str | None = None
+    added_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +385,7 @@ class AccountSetup(Protocol):
 class Provider:
     """One provider: an adapter for each port."""
 
+    codes: ErrorCodes
     sms: SmsProvider
     messages: MessageSource
     geo: GeoPermissionSource

@@ -257,6 +257,13 @@ class ProviderContract:
         refused = Refused(RefusalKind.PROVIDER_MISCONFIGURED, None)
         assert arranged.provider.sms.create(broken) == refused
 
+    def test_codes_have_sentences_and_pages(self, arranged: ArrangedProvider) -> None:
+        codes = arranged.provider.codes
+        assert codes.opted_out == arranged.code_of(RefusalKind.RECIPIENT_OPTED_OUT)
+        assert (codes.meaning(codes.opted_out) or "").endswith(".")
+        assert codes.meaning(arranged.code_of(RefusalKind.MESSAGE_REJECTED)) is None
+        assert str(codes.opted_out) in codes.page_about(codes.opted_out)
+
     # Asking
 
     def test_no_trouble_is_an_answer_to_a_question(self, arranged: ArrangedProvider) -> None:

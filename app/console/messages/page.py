@@ -21,7 +21,7 @@ from app.kernel.clock import Clock
 from app.kernel.errors import NotFound
 from app.kernel.ids import parse_id
 from app.messages.lifecycle import Reason
-from app.messages.meanings import LISTED_CODES, code_meaning, code_page
+from app.messages.meanings import LISTED_CODES
 from app.messages.queries.details import (
     MessageDetails,
     load_message_details,
@@ -29,7 +29,7 @@ from app.messages.queries.details import (
 )
 from app.messages.queries.read import MessageFilter, load_events
 from app.messages.submission import Submission
-from app.providers.port import Status
+from app.providers.port import ErrorCodes, Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.fields import Country, Id, StrictSchema, Text, one_of
@@ -199,7 +199,7 @@ def messages_page(current_user: CurrentUser) -> Answer:
         use_case_options=use_case_options("Any use case", names),
         countries=named_country_options("Any country"),
         statuses=options_of("Any status", Status),
-        code_meaning=code_meaning,
+        code_meaning=get_service(ErrorCodes).meaning,
     )
 
 
@@ -245,8 +245,8 @@ def _message(
         use_case=names.get(found.message.use_case_id),
         submission_label=submission_label,
         effect_label=effect_label,
-        code_meaning=code_meaning,
-        code_page=code_page,
+        code_meaning=get_service(ErrorCodes).meaning,
+        code_page=get_service(ErrorCodes).page_about,
     )
 
 
@@ -274,6 +274,6 @@ def refusals_page(current_user: CurrentUser) -> Answer:
         countries=named_country_options("Any country"),
         codes=options_of("Any reason", LISTED_CODES),
         refusal_label=refusal_label,
-        code_meaning=code_meaning,
-        code_page=code_page,
+        code_meaning=get_service(ErrorCodes).meaning,
+        code_page=get_service(ErrorCodes).page_about,
     )

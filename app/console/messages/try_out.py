@@ -23,11 +23,12 @@ from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.ids import parse_id
 from app.messages.api import send_or_wait
-from app.messages.meanings import code_meaning, code_page, refusal_meaning
+from app.messages.meanings import refusal_meaning
 from app.messages.schemas import SendBody
 from app.messages.sending.idempotency import identify
 from app.messages.sending.preflight import Preflight, run_preflight
 from app.messages.sending.send import SendCall, SendRequest
+from app.providers.port import ErrorCodes
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
@@ -143,6 +144,6 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer
         invalid_label=invalid_label,
         rule_label=rule_label,
         refusal_meaning=refusal_meaning,
-        code_meaning=code_meaning,
-        code_page=code_page,
+        code_meaning=get_service(ErrorCodes).meaning,
+        code_page=get_service(ErrorCodes).page_about,
     )

@@ -13,6 +13,7 @@ from app.console.ui.pages import page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
+from app.providers.port import ErrorCodes
 from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource, load_opt_outs
 from app.use_cases.read import UseCaseFilter, load_use_cases
@@ -30,7 +31,6 @@ _SHOWN = 50
 _MOST_USE_CASES = 500
 _SOURCES = {
     OptOutSource.KEYWORD: "STOP reply",
-    OptOutSource.PROVIDER: "Twilio (error 21610)",
     OptOutSource.CONSOLE: "Added by hand",
     OptOutSource.API: "API",
 }
@@ -74,8 +74,10 @@ def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
     return redirect_with_flash(OPT_OUTS, "Opt-out removed.")
 
 
-def source_label(source: str) -> str:
-    """Say how an opt-out came to us."""
+def source_label(source: str, opted_out: int) -> str:
+    """Say how an opt-out came to us; ``opted_out`` is the provider's error code of a refusal."""
+    if source == OptOutSource.PROVIDER:
+        return f"Twilio (error {opted_out})"
     return _SOURCES.get(source, source)  # type: ignore[call-overload, no-any-return]
 
 
@@ -101,6 +103,6 @@ def _page(
         "use_cases/opt_outs.html",
         status,
         names={one.row.id: one.row.name for one in use_cases},
-        source_label=source_label,
+        source_label=partial(source_label, opted_out=get_service(ErrorCodes).opted_out),
         **shown,
     )

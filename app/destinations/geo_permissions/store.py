@@ -14,7 +14,7 @@ from app.destinations.tables import provider_checks, provider_permissions
 from app.providers.port import ProviderAccount
 
 BY_CHECK = "check"
-BY_REFUSAL = "21408"
+BY_REFUSAL = "refusal"
 _NOTE = ["is_open", "noted_at", "noted_by"]
 
 
@@ -95,7 +95,7 @@ def replace_permissions(
 def note_closed(
     connection: Connection, account_sid: str, country: str | None, now: datetime
 ) -> None:
-    """Keep until the next check that the provider refused a country (21408); None is none."""
+    """Keep until the next check that the provider refused a country; None is none."""
     if country is None:
         return
     row = {

@@ -17,9 +17,6 @@ from app.providers.port import ProviderMessage
 # The provider's times are whole seconds, and its clock may differ a little.
 CLOCKS_DIFFER = timedelta(seconds=5)
 _CALL_LASTS = timedelta(seconds=60)
-# "Sent from your Twilio trial account - "
-_TRIAL = "twiliotrialaccount"
-_LONGEST_PREFIX = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +72,16 @@ def fits(submission: Unsettled, found: ProviderMessage) -> bool:
         may_be(submission, found)
         and found.created_at is not None
         and submission.messaging_service_sid in {None, found.messaging_service_sid}
-        and _has_text(submission.body, found.body)
+        and _has_text(submission.body, found)
     )
 
 
-def _has_text(sent: str | None, found: str) -> bool:
-    """A trial account adds a prefix, smart encoding changes punctuation."""
-    if sent is None or found == sent:
+def _has_text(sent: str | None, found: ProviderMessage) -> bool:
+    """The provider may put words of its own in front, smart encoding changes punctuation."""
+    if sent is None or found.body == sent:
         return True
-    letters, found_letters = _letters(sent), _letters(found)
-    if not letters:
-        return found.endswith(sent) and _is_of_trial(found.removesuffix(sent))
-    return found_letters == letters or (
-        found_letters.endswith(letters) and _is_of_trial(found_letters.removesuffix(letters))
-    )
-
-
-def _is_of_trial(prefix: str) -> bool:
-    return _letters(prefix).endswith(_TRIAL) and len(prefix) <= _LONGEST_PREFIX
+    text, letters = found.body.removeprefix(found.added_prefix), _letters(sent)
+    return letters in (_letters(found.body), _letters(text)) if letters else text == sent
 
 
 def _letters(text: str) -> str:

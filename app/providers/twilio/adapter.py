@@ -6,6 +6,7 @@ from app.db.encryption import Cipher
 from app.providers.port import Provider
 from app.providers.twilio.account import TwilioProof, TwilioRegistrations, TwilioSetup
 from app.providers.twilio.client import TwilioClients, TwilioProvider
+from app.providers.twilio.codes import ERROR_CODES
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.prices import TwilioPrices
@@ -15,6 +16,7 @@ def open_twilio(transport: HttpClient, cipher: Cipher, public_url: str) -> Provi
     """Return the adapters; they connect at first use. Twilio calls back on ``public_url``."""
     clients = TwilioClients(transport, cipher)
     return Provider(
+        codes=ERROR_CODES,
         sms=TwilioProvider(clients, public_url),
         messages=TwilioMessages(clients),
         geo=TwilioGeoPermissions(clients),

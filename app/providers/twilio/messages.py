@@ -43,6 +43,8 @@ _OK = 200
 _NO_SUCH_MESSAGE = 20404
 _LONGEST_STATUS = 40
 _PRICE = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
+# "Sent from your Twilio trial account - "
+_TRIAL_PREFIX = re.compile(r".{0,60}?Twilio trial account(?: - )?", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 
@@ -195,7 +197,13 @@ def _read(entry: object) -> ProviderMessage | None:
         num_segments=_segments(entry.get("num_segments")),
         price=price if has_price else None,
         price_unit=unit.upper() if has_price and unit else None,
+        added_prefix=_added_prefix(body),
     )
+
+
+def _added_prefix(body: object) -> str:
+    found = _TRIAL_PREFIX.match(body) if isinstance(body, str) else None
+    return found[0] if found else ""
 
 
 def _is(pattern: re.Pattern[str], text: str | None) -> bool:

@@ -50,8 +50,8 @@ def put(
 
 
 def test_every_source_has_its_words() -> None:
-    assert all(source_label(source) != source for source in OptOutSource)
-    assert source_label("crm import") == "crm import"
+    assert all(source_label(source, 21610) != source for source in OptOutSource)
+    assert source_label("crm {import}", 21610) == "crm {import}"
 
 
 def test_a_number_entered_by_hand_is_refused_from_the_next_send_on(

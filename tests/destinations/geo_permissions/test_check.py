@@ -145,7 +145,7 @@ def test_a_check_replaces_all_that_was_known_of_the_account_and_of_no_other(
         (ACCOUNT, "US"): _row(is_open=True, at=at, by="check"),
         (ACCOUNT, "PK"): _row(is_open=False, at=at, by="check", is_high_risk=True),
         (OTHER_ACCOUNT, "US"): _row(is_open=False, at=at - timedelta(seconds=60), by="check"),
-        (OTHER_ACCOUNT, "FR"): _row(is_open=False, at=at - timedelta(seconds=60), by="21408"),
+        (OTHER_ACCOUNT, "FR"): _row(is_open=False, at=at - timedelta(seconds=60), by="refusal"),
     }
     checks = {row["account_sid"]: row["checked_at"] for row in factory.rows(provider_checks)}
     assert checks == {ACCOUNT: at, OTHER_ACCOUNT: at - timedelta(seconds=60)}

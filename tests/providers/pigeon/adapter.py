@@ -25,6 +25,7 @@ from app.providers.port import (
     Consent,
     CountryPrices,
     DeliveryReport,
+    ErrorCodes,
     GeoPermission,
     ItemOutcome,
     Listing,
@@ -55,6 +56,7 @@ CODES = {
     104: RefusalKind.NO_SENDER_NUMBER,
     105: RefusalKind.PROVIDER_MISCONFIGURED,
 }
+MEANINGS = {103: "The recipient shooed our pigeons."}
 STATUSES = {
     "loft": Status.PENDING,
     "aloft": Status.SENT,
@@ -292,6 +294,7 @@ def open_pigeon(exchange: Exchange, cipher: Cipher, public_url: str) -> Provider
     wire = Wire(exchange, cipher)
     of_account = PigeonAccount(wire, public_url)
     return Provider(
+        codes=ErrorCodes(MEANINGS, "https://pigeon.example/codes/{code}", 103),
         sms=PigeonSms(wire),
         messages=PigeonMessages(wire),
         geo=PigeonPermissions(wire),

@@ -1,7 +1,7 @@
 """Twilio's words for a status, and the meanings of its codes."""
 
 from app.providers.port import Status
-from app.providers.twilio.codes import status_of
+from app.providers.twilio.codes import _MEANINGS, ERROR_CODES, status_of
 from support.each import each
 
 WORDS = {
@@ -27,3 +27,15 @@ WORDS = {
 @each(("word", "expected"), WORDS.items())
 def test_each_word_of_twilio_has_one_meaning(word: str, expected: Status) -> None:
     assert status_of(word) is expected
+
+
+@each("code", [code for all_ in _MEANINGS.values() for code in all_])
+def test_every_code_that_the_adapter_knows_has_a_meaning(code: int) -> None:
+    meaning = ERROR_CODES.meaning(code)
+    assert meaning
+    assert meaning.endswith(".")
+
+
+def test_an_unknown_code_has_its_page_alone() -> None:
+    assert ERROR_CODES.meaning(12345) is None
+    assert ERROR_CODES.page_about(12345) == "https://www.twilio.com/docs/api/errors/12345"
