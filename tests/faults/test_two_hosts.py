@@ -31,6 +31,7 @@ from support.processes import Process, running_gateway, running_worker
 from support.replicated_postgres import PORTS, ReplicatedPostgres, replicated_postgres
 
 CLIENTS, BETWEEN_KILLS = 4, 8
+PAUSE_SECONDS = 0.25  # of a client between two sends: faster ones only cost processor time
 NUMBERS = {"silent": number(90), "slow": number(91)}
 CALLBACK_WITHIN_SECONDS = 3.0
 
@@ -95,7 +96,7 @@ class Load:
 
     def _send_on(self, place: int) -> None:
         count = 0
-        while not self._end.wait(0.05):
+        while not self._end.wait(PAUSE_SECONDS):
             count += 1
             self.send(f"{place}-{count}")
 

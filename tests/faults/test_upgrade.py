@@ -43,7 +43,7 @@ class Clients:
 
     def run(self, client: int) -> None:
         sent = 0
-        while not self._stop.is_set():
+        while not self._stop.wait(0.1):
             self._send_until_answered(f"{client}-{sent}", number(sent % 50))
             sent += 1
 
