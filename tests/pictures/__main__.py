@@ -86,6 +86,7 @@ def _pages(site: Site, tenant_gateway: Scene) -> dict[str, str]:
         "revision": "/console/destinations/history/2",
         "provider": "/console/provider",
         "guards": "/console/guards",
+        "guards-use-case": f"/console/guards?use_case_id={site.tenant.use_case_id}",
         "alerts": "/console/alerts",
         "usage": "/console/usage",
         "prices": "/console/prices",

@@ -8,10 +8,13 @@ from uuid import UUID
 from sqlalchemy import delete, insert
 
 from app.access.principal import Role
+from app.db.heartbeats import beat
 from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import utc_now
 from app.messages.tables import message_counts
+from app.prices.price_file import read_prices
+from app.prices.store import import_prices
 from app.providers.port import DeliveryReport, GeoPermission
 from app.providers.twilio.codes import status_of
 from app.use_cases.tables import use_cases
@@ -24,6 +27,7 @@ from support.webhooks import Hooks
 
 FR, BR, GB = "+33612345678", "+5511961234567", "+447400123456"
 _DAYS = 90
+_PRICES = {"US": "0.0083", "CA": "0.0079", "GB": "0.0524", "FR": "0.0798"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ def set_up(site: Site) -> Scene:
             _report(site, message_id, word)
     person_id = make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
     factory.tenant(tenant.organization_id, "Marketing")
+    policy_client.block("JP")
+    policy_client.restore(4)
+    _prices(site)
+    _guards(site)
     _count(site)
     owner_key = factory.keys(tenant.organization_id, None)[Role.OWNER]
     return Scene(owner_key, sent[1], sent[0], _endpoints(site), person_id)
@@ -74,6 +82,25 @@ def _report(site: Site, message_id: UUID, word: str) -> None:
         site.tenant.account_sid, sid, message_id, status_of(word), word, error_code=code
     )
     site.gateway.services.callbacks.report(report)
+
+
+def _prices(site: Site) -> None:
+    rows = "\n".join(f"{country},,{price},USD,2026-01-01" for country, price in _PRICES.items())
+    file = read_prices(f"country,mccmnc,price,currency,valid_from\n{rows}\n")
+    with site.factory.database.writing() as connection:
+        import_prices(connection, file, site.factory.now)
+
+
+def _guards(site: Site) -> None:
+    """Set guards, and leave an alert that somebody has acknowledged."""
+    key, path = site.tenant.keys[Role.ADMIN], f"/v1/workspaces/{site.tenant.workspace_id}/guards"
+    own = {"number": {"mode": "enforce", "hour": 3, "day": 10}}
+    body = {"guards": {}, "use_cases": {str(site.tenant.use_case_id): own}}
+    site.gateway.client.put(path, json=body, headers={"Authorization": f"AccessKey {key}"})
+    for _ in range(4):
+        site.gateway.send(site.tenant, to=GB)
+    (alert,) = site.gateway.get("/v1/alerts", key=key).json["items"]
+    site.gateway.post(f"/v1/alerts/{alert['id']}/acknowledge", None, key=key)
 
 
 def _endpoints(site: Site) -> UUID:
@@ -113,5 +140,6 @@ def _count(site: Site) -> None:
                 }
             )
     with site.factory.database.writing() as connection:
+        beat(connection, "worker", now)
         connection.execute(delete(message_counts))
         connection.execute(insert(message_counts), rows)
