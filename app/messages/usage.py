@@ -151,10 +151,11 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Spend by currency, and savings by refusals."""
+    """Spend by currency, and savings by refusals; ``currency`` if all spend is in one."""
 
     spent: Sequence[str]
     saved: Sequence[Saved]
+    currency: str | None = None
 
 
 def load_spend(connection: Connection, workspace_id: UUID, first: date) -> Spend:
@@ -172,9 +173,11 @@ def load_spend(connection: Connection, workspace_id: UUID, first: date) -> Spend
     )
     rows = sorted(connection.execute(union_all(costs, savings)), key=lambda row: (-row[3], row[0]))
     amounts = [(code, unit, int(count), amount_text(int(sum_))) for code, unit, count, sum_ in rows]
+    units = [unit for code, unit, *_ in amounts if not code]
     return Spend(
         [f"{amount} {unit}" for code, unit, _, amount in amounts if not code],
         [Saved(code, count, amount, unit) for code, unit, count, amount in amounts if code],
+        units[0] if len(units) == 1 else None,
     )
 
 

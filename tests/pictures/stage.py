@@ -137,6 +137,8 @@ def _count(site: Site) -> None:
                     "undelivered": sends - delivered,
                     "failed": 0,
                     "segments": sends * 2,
+                    "currency": "USD",
+                    "cost": round(sends * 2_000_000 * float(_PRICES[country])),
                 }
             )
     with site.factory.database.writing() as connection:

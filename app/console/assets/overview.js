@@ -27,11 +27,12 @@
     const plot = figure.querySelector(".plot");
     const { at, series } = read(figure);
     const isRate = figure.dataset.chart === "rate";
+    const isMoney = figure.dataset.chart === "money";
     const isHourly = Boolean(figure.dataset.hourly);
     const step = isHourly ? 3600 : 86400;
     const zone = isHourly ? undefined : "UTC";
     const when = new Intl.DateTimeFormat(undefined, { timeZone: zone, month: "short", day: "numeric", ...(isHourly && { hour: "2-digit", minute: "2-digit" }) });
-    const written = (value) => (value == null ? "–" : isRate ? `${value}%` : value.toLocaleString());
+    const written = (value) => (value == null ? "–" : isRate ? `${value}%` : value.toLocaleString(undefined, { maximumFractionDigits: 4 }));
     // Bars are stacked: the sums are drawn from the largest down, the legend shows the values.
     const sums = series.map((one) => one.values);
     if (!isRate) for (let place = 1; place < sums.length; place += 1) sums[place] = sums[place].map((value, slot) => (value ?? 0) + (sums[place - 1][slot] ?? 0));
@@ -44,11 +45,11 @@
       cursor: { drag: { x: false, y: false }, points: { show: isRate } },
       scales: {
         x: { time: true, range: (_, least, most) => [least - step / 2, most + step / 2] },
-        y: { range: (_, __, most) => [0, isRate ? 100 : Math.max(1, most * 1.05)] },
+        y: { range: (_, __, most) => [0, isRate ? 100 : Math.max(isMoney ? 0.01 : 1, most * 1.05)] },
       },
       axes: [
         { ...axis, values: (_, ticks) => ticks.map((tick) => when.format(new Date(tick * 1000))), space: 90, incrs: isHourly ? [3600, 10800, 21600, 43200, 86400] : [86400, 604800, 1209600] },
-        { ...axis, ...(!isRate && { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7] }), label: figure.dataset.unit, labelFont: "12px system-ui, sans-serif", labelSize: 22, size: 52 },
+        { ...axis, ...(!isRate && !isMoney && { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7] }), label: figure.dataset.unit, labelFont: "12px system-ui, sans-serif", labelSize: 22, size: 52 },
       ],
       series: [
         { label: isHourly ? "Hour" : "Day", value: (_, seconds) => (seconds == null ? "–" : when.format(new Date(seconds * 1000))) },

@@ -58,6 +58,7 @@ class Sums:
     failed: int = 0
     segments: int = 0
     refusals: int = 0
+    cost: int = 0
 
     def add(self, count: SlotCount) -> None:
         """Add other sums."""
@@ -66,6 +67,7 @@ class Sums:
         self.undelivered += count.undelivered
         self.failed += count.failed
         self.segments += count.segments
+        self.cost += count.cost
 
     @property
     def ended(self) -> int:

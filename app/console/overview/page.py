@@ -34,6 +34,7 @@ from app.messages.queries.details import load_message_details_page, load_stuck, 
 from app.messages.queries.read import MessageFilter
 from app.messages.statistics.queries import SlotCount, load_slot_counts, load_worker_signs
 from app.messages.usage import load_spend
+from app.prices.price_table import MILLION, amount_text
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
@@ -55,6 +56,7 @@ class Kind(StrEnum):
 
     BARS = "bars"
     RATE = "rate"
+    MONEY = "money"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,12 @@ def refusals(figures: Figures) -> Chart:
     """Chart refused sends."""
     rows = [(at, [sums.refusals]) for at, sums in figures.slots]
     return Chart("Refused sends", "Sends", Kind.BARS, [("refused", "Refused")], rows)
+
+
+def spend_chart(figures: Figures, currency: str) -> Chart:
+    """Chart the estimated cost."""
+    rows = [(at, [round(sums.cost / MILLION, 4)]) for at, sums in figures.slots]
+    return Chart("Spend (estimated)", currency, Kind.MONEY, [("spent", "Spent")], rows)
 
 
 routes = Pages()
@@ -142,15 +150,19 @@ def overview_page(current_user: CurrentUser) -> Answer:
         )
         figures = figures_of(hours, refused, starts)
         signs = load_worker_signs(connection)
-        first = starts[0].date()
+        spend = load_spend(connection, workspace_id, starts[0].date())
         values: dict[str, Any] = {
             "stuck": load_stuck(connection, principal, now, _LISTED),
             "without_receipt": load_without_receipt(connection, principal, now, _LISTED),
             "endpoints": load_endpoints(connection, principal, EndpointFilter(_MOST_ENDPOINTS)),
-            "spend": load_spend(connection, workspace_id, first),
+            "spend": spend,
             "first_steps": _first_steps(connection, principal, figures, now),
             "charts": _charts(connection, current_user, figures, hours, (period, by)),
         }
+    spent = spend.spent
+    if spend.currency is not None:
+        spent = [f"{amount_text(figures.total.cost)} {spend.currency}"]
+        values["charts"].append(spend_chart(figures, spend.currency))
     beat = signs.heartbeat_at
     return page_answer(
         current_user,
@@ -160,6 +172,7 @@ def overview_page(current_user: CurrentUser) -> Answer:
         periods=Period,
         bys={By.STATUS: "Status", By.COUNTRY: "Country", By.USE_CASE: "Use case"},
         figures=figures,
+        spent=spent,
         falls=falls_of(days, now.date())[:_MOST_FALLS],
         refusal_meaning=refusal_meaning,
         signs=signs,

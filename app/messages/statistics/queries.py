@@ -49,7 +49,7 @@ def load_day_counts(connection: Connection, workspace_id: UUID, since: date) -> 
 
 @dataclass(frozen=True, slots=True)
 class SlotCount:
-    """Counts of one hour or day (UTC) and one country or use case."""
+    """Counts of one hour or day (UTC) and one country or use case; the cost in millionths."""
 
     at: datetime
     group: str
@@ -58,6 +58,7 @@ class SlotCount:
     undelivered: int
     failed: int
     segments: int
+    cost: int = 0
 
 
 def load_slot_counts(

@@ -206,6 +206,8 @@ def test_spend_and_savings_by_refusals_are_shown(
     shown = console_client.get("/console").text
 
     assert "<dt>Spent</dt><dd>0.0500 USD</dd>" in shown
+    assert 'data-chart="money" data-unit="USD"' in shown
+    assert '<td class="number">0.05</td>' in shown
     assert "<strong>0.6000 USD</strong>" in shown
     assert ">DestinationBlocked</span>, 2 messages" in shown
     assert "0.0500 USD (estimated)" in console_client.get(f"/console/messages/{sent}").text
