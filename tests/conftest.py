@@ -17,12 +17,14 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
-from werkzeug.routing import Rule
+from flask import Flask
+from sqlalchemy.engine import Engine
 
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.users import passwords
+from support.built_once import SharedStatements, shared_registration
 from support.disk import do_not_wait_for_the_disk
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.postgres import PostgresDatabases, postgres_url
@@ -124,24 +126,14 @@ def _cheap_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compile_each_route_once() -> Iterator[None]:
-    """Keep what Werkzeug compiles from the text of a rule: nearly all that a new app costs."""
-    compile_rule = Rule.compile
-    kept: dict[Any, dict[str, Any]] = {}
-
-    def compile_once(rule: Rule) -> None:
-        key = (rule.rule, rule.subdomain, rule.strict_slashes, rule.merge_slashes)
-        if key not in kept:
-            compile_rule(rule)
-            kept[key] = dict(vars(rule))
-        of_text = kept[key]
-        for name in ("arguments", "_converters", "_trace", "_parts"):
-            setattr(rule, name, of_text[name])
-        for name in ("_build", "_build_unknown"):
-            setattr(rule, name, of_text[name].__func__.__get__(rule))
-
+def _build_once() -> Iterator[None]:
+    """Build routes and compile statements for the first gateway, and let all others share them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "compile", compile_once)
+        patch.setattr(Flask, "register_blueprint", shared_registration())
+        cache = SharedStatements(2000)
+        patch.setattr(
+            Engine, "_compiled_cache", property(lambda _: cache, lambda *_: None), raising=False
+        )
         yield
 
 
