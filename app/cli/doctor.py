@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from smtplib import SMTPException
 from urllib.parse import urlsplit
 
 import click
@@ -26,8 +27,9 @@ from app.demo.reset import find_demo
 from app.destinations.geo_permissions.check import load_permissions_view
 from app.destinations.storage.policies import load_effective
 from app.guards.limits import GuardMode, GuardName
+from app.guards.mail import MailAlerts
 from app.guards.store import load_guards
-from app.kernel.clock import utc_now
+from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.messages.reconciliation.refusing_accounts import RefusingAccount, load_refusing
 from app.settings import Settings
@@ -56,6 +58,8 @@ def doctor_command(offline: bool, as_json: bool) -> None:
         found += of_database
         if not offline and all(one.level is not Level.BAD for one in of_database[:1]):
             found += look_at_twilio(settings, database)
+        if settings.mail is not None and not offline:
+            found.append(_mail(MailAlerts(database, Clock(), settings.mail, settings.public_url)))
     _echo(found, as_json=as_json)
     sys.exit(FAILED if any(one.level is Level.BAD for one in found) else 0)
 
@@ -91,6 +95,15 @@ def _public_url(settings: Settings) -> Finding:
         text = "Twilio cannot reach this machine's loopback: set BORDERPOST_PUBLIC_URL"
         return Finding(name, Level.BAD, text)
     return Finding(name, Level.OK, settings.public_url)
+
+
+def _mail(mailing: MailAlerts) -> Finding:
+    try:
+        mailing.check()
+    except (OSError, SMTPException) as problem:
+        text = f"the SMTP server cannot be used ({type(problem).__name__}): see BORDERPOST_SMTP_URL"
+        return Finding("mail", Level.BAD, text)
+    return Finding("mail", Level.OK, "the SMTP server lets us in")
 
 
 def _disk(settings: Settings) -> Finding:

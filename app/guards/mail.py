@@ -67,6 +67,12 @@ class MailAlerts:
             _note(connection, claimed, sent, self.clock.now())
         return 0 if len(sent) < len(claimed) else len(sent)
 
+    def check(self) -> None:
+        """Connect and sign in, where a server is set; raises ``OSError`` or ``SMTPException``."""
+        if self.server is not None:
+            with self._connected(self.server):
+                pass
+
     def _send(self, claimed: list[AnyRow], server: MailServer) -> list[UUID]:
         """Return the alerts whose mails the server took."""
         sent: list[UUID] = []

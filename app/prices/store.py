@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.prices.price_file import PriceFile, PriceRow, WrongPrices, other_currencies
+from app.prices.price_file import PriceFile, PriceRow, Problem, WrongPrices, other_currencies
 from app.prices.price_table import DayPrices, Price, PriceTable, to_millionths
 from app.prices.tables import price_lists, prices
 
 _ONLY = 1
+NO_PRICE_LEFT = "there must be a price: without any, spend limits would count nothing"
 # Selected by the statement that decides about a send; null without prices.
 PRICE_REVISION = "(SELECT revision FROM price_lists)"
 
@@ -59,6 +60,8 @@ def import_prices(
     if not stays:
         currency, holder = next((row.currency for _, row in file.rows), None), "the first row"
     problems = [*file.problems, *other_currencies(file.rows, currency, holder)]
+    if replace and not file.rows and not problems:
+        problems.append(Problem(1, "row", NO_PRICE_LEFT))
     if problems:
         raise WrongPrices(problems)
     if replace:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from app.emulator.server import EmulatorServer
+from app.prices.store import NO_PRICE_LEFT
 
 pytestmark = pytest.mark.one_engine
 
@@ -135,6 +136,16 @@ def test_another_currency_is_accepted_only_for_the_whole_table(
     assert {row["currency"] for row in listed()} == {"USD"}
     assert import_("US,,0.04,EUR,2026-01-01", options=("--replace",)).exit_code == 0
     assert [(row["country"], row["currency"]) for row in listed()] == [("US", "EUR")]
+
+
+def test_a_file_without_rows_does_not_take_the_place_of_the_table(
+    import_: Callable[..., Result], listed: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """Spend limits would count nothing. Break: let it."""
+    import_("US,,0.05,USD,2026-01-01")
+    refused = import_(options=("--replace",))
+    assert (refused.exit_code, refused.stderr) == (1, f"error: line 1: row: {NO_PRICE_LEFT}\n")
+    assert len(listed()) == 1
 
 
 def test_another_header_is_an_error_of_line_1(import_: Callable[..., Result], run: Run) -> None:

@@ -22,6 +22,7 @@ from app.messages.retention.expire import Expired
 from app.messages.tables import idempotency_keys, messages
 from support.factories import US_NUMBER, Factory
 from support.months import create_partitions, partitions, write_message
+from support.smtp_server import SmtpServer
 from support.time import host_clock_ahead
 
 Run = Callable[..., Any]
@@ -278,6 +279,28 @@ def test_doctor_reports_no_problem_in_a_healthy_installation(
         "geo permissions",
         "spend",
     }
+
+
+def test_doctor_signs_in_at_the_mail_server(run: Run, environ: dict[str, str | None]) -> None:
+    """Break: do not sign in, and a wrong password is well."""
+    found = []
+    with SmtpServer(password="right") as server:
+        for password in ("right", "wrong"):
+            environ |= {
+                "BORDERPOST_SMTP_URL": f"smtp://bp:{password}@127.0.0.1:{server.port}",
+                "BORDERPOST_SMTP_FROM": "alerts@example.com",
+                "BORDERPOST_ALERT_EMAILS": "ops@example.com",
+                "BORDERPOST_DATABASE_URL": "postgresql://127.0.0.1:1/nowhere",
+            }
+            result = json.loads(run("doctor", "--json").stdout)["findings"]
+            found += [(one["level"], one["text"]) for one in result if one["name"] == "mail"]
+    assert found == [
+        ("ok", "the SMTP server lets us in"),
+        (
+            "bad",
+            "the SMTP server cannot be used (SMTPAuthenticationError): see BORDERPOST_SMTP_URL",
+        ),
+    ]
 
 
 def test_doctor_reports_each_problem(
