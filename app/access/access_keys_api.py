@@ -19,7 +19,7 @@ from app.access.schemas import (
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import Clock
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
@@ -71,22 +71,9 @@ def delete_access_key(principal: Principal, access_key_id: UUID) -> None:
 
 
 def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:
-    def time(value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
-
-    return {
-        "id": str(row.id),
-        "organization_id": str(row.organization_id),
-        "workspace_id": None if row.workspace_id is None else str(row.workspace_id),
-        "name": row.name,
-        "token_prefix": row.token_prefix,
-        "role": row.role,
-        "state": state_of(row.revoked_at, row.expires_at, now).value,
-        "created_at": rfc3339(row.created_at),
-        "expires_at": time(row.expires_at),
-        "revoked_at": time(row.revoked_at),
-        "rate": Rate(row.rate_per_second, row.rate_burst).as_json(),
+    return AccessKeyView.write(
+        row,
+        state=state_of(row.revoked_at, row.expires_at, now),
+        rate=Rate(row.rate_per_second, row.rate_burst),
         **limits_from(row.limits).as_json(),
-        "last_used_at": time(row.last_used_at),
-        "last_used_address": row.last_used_address,
-    }
+    )

@@ -1,15 +1,13 @@
 """The route of the audit log."""
 
 from typing import Any
-from uuid import UUID
 
 from app.access.audit import AuditFilter, load_audit_events
 from app.access.guard import ADMIN
 from app.access.principal import Principal
-from app.access.schemas import AuditListQuery, AuditPage
+from app.access.schemas import AuditEventView, AuditListQuery, AuditPage
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.kernel.clock import rfc3339
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
@@ -26,15 +24,5 @@ def list_audit_events(principal: Principal, query: AuditFilter) -> Json:
 
 
 def render_audit_event(row: AnyRow) -> dict[str, Any]:
-    def text(value: UUID | None) -> str | None:
-        return None if value is None else str(value)
-
-    return {
-        "id": str(row.id),
-        "at": rfc3339(row.at),
-        "workspace_id": text(row.workspace_id),
-        "actor": {"kind": row.actor_kind, "id": text(row.actor_id), "name": row.actor_name},
-        "action": row.action,
-        "target": row.target,
-        "reason": row.reason,
-    }
+    actor = {"kind": row.actor_kind, "id": row.actor_id, "name": row.actor_name}
+    return AuditEventView.write(row, actor=actor)

@@ -18,7 +18,7 @@ from app.access.principal import (
     parse_network,
     rate_of,
 )
-from app.web.fields import Choice, Country, Id, StrictSchema, Text, Timestamp, one_of
+from app.web.fields import Choice, Country, Id, StrictSchema, Text, Time, Timestamp, View, one_of
 from app.web.pages import PageQuery, page_of
 from app.web.setting_fields import Name
 
@@ -102,7 +102,7 @@ class AccessKeyListQuery(PageQuery):
     state = Choice(KeyState)
 
 
-class AccessKeyView(Schema):
+class AccessKeyView(View):
     """An access key without its token."""
 
     id = fields.UUID(required=True)
@@ -116,14 +116,14 @@ class AccessKeyView(Schema):
     )
     role = fields.String(required=True, validate=one_of(Role))
     state = fields.String(required=True, validate=one_of(KeyState))
-    created_at = fields.DateTime(required=True)
-    expires_at = fields.DateTime(required=True, allow_none=True)
-    revoked_at = fields.DateTime(required=True, allow_none=True)
+    created_at = Time(required=True)
+    expires_at = Time(required=True, allow_none=True)
+    revoked_at = Time(required=True, allow_none=True)
     rate = fields.Nested(RateView, required=True)
     use_case_ids = fields.List(fields.UUID(), required=True, allow_none=True)
     countries = fields.List(fields.String(), required=True, allow_none=True)
     source_networks = fields.List(fields.String(), required=True, allow_none=True)
-    last_used_at = fields.DateTime(required=True, allow_none=True)
+    last_used_at = Time(required=True, allow_none=True)
     last_used_address = fields.String(required=True, allow_none=True)
 
 
@@ -155,11 +155,11 @@ class AuditActorView(Schema):
     name = fields.String(required=True)
 
 
-class AuditEventView(Schema):
+class AuditEventView(View):
     """An audit event."""
 
     id = fields.UUID(required=True)
-    at = fields.DateTime(required=True)
+    at = Time(required=True)
     workspace_id = fields.UUID(required=True, allow_none=True)
     actor = fields.Nested(AuditActorView, required=True)
     action = fields.String(required=True)

@@ -14,7 +14,6 @@ from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Scope, Source
 from app.destinations.tables import refusal_counts, refusals
-from app.kernel.clock import rfc3339
 from app.kernel.ids import NO_ID, first_id_at, new_id
 from app.kernel.masking import mask_number
 from app.prices.price_table import Estimate
@@ -200,20 +199,3 @@ def load_counts(
         }
         for day, country, code, count, unlisted in connection.execute(query)
     ]
-
-
-def render_refusal(row: AnyRow) -> dict[str, Any]:
-    """Write one refusal; its number is stored masked."""
-    return {
-        "id": str(row.id),
-        "at": rfc3339(row.at),
-        "number": row.masked_number,
-        "country": row.country,
-        "code": row.code,
-        "source": row.source,
-        "rule": row.rule,
-        "scope": row.scope,
-        "revision": row.revision,
-        "provider_code": row.provider_code,
-        "use_case_id": None if row.use_case_id is None else str(row.use_case_id),
-    }

@@ -9,7 +9,6 @@ from marshmallow import Schema, ValidationError, fields
 from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
 from app.db.engine import Database
-from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.messages.queries.billing import Feedback, load_price, store_feedback
@@ -24,6 +23,7 @@ from app.messages.record import MessageRecord, render_for
 from app.messages.schemas import (
     EventList,
     EventListQuery,
+    EventView,
     MessageListQuery,
     MessagePage,
     MessageView,
@@ -142,19 +142,7 @@ def list_sms_events(principal: Principal, message_id: UUID, query: EventPage) ->
         events = load_events(connection, message_id, query.limit, query.page_token)
     if found is None:
         raise e.NotFound
-    return page(events, query.limit, _render_event)
-
-
-def _render_event(event: AnyRow) -> dict[str, Any]:
-    return {
-        "at": rfc3339(event.at),
-        "status": event.status,
-        "provider_status": event.provider_status,
-        "error_code": event.error_code,
-        "applied": event.applied,
-        "reason": event.reason,
-        "repeats": event.repeats,
-    }
+    return page(events, query.limit, EventView.write)
 
 
 class PriceView(Schema):

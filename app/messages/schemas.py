@@ -14,7 +14,9 @@ from app.web.fields import (
     PhoneNumberField,
     StrictSchema,
     Text,
+    Time,
     Timestamp,
+    View,
     one_of,
 )
 from app.web.pages import PageQuery, page_of
@@ -107,15 +109,15 @@ class MessageView(Schema):
         validate=one_of(Status),
         metadata={"description": "How far it got; delivered, undelivered and failed are ends"},
     )
-    handed_off_at = fields.DateTime(
+    handed_off_at = Time(
         required=True, allow_none=True, metadata={"description": "When the carrier took it"}
     )
-    delivered_at = fields.DateTime(
+    delivered_at = Time(
         required=True,
         allow_none=True,
         metadata={"description": "When the carrier confirmed it; stays null without receipts"},
     )
-    errored_at = fields.DateTime(
+    errored_at = Time(
         required=True,
         allow_none=True,
         metadata={"description": "When it ended as failed or undelivered"},
@@ -123,19 +125,17 @@ class MessageView(Schema):
     error_code = fields.Integer(
         required=True, allow_none=True, metadata={"description": "The provider's code for that end"}
     )
-    created_at = fields.DateTime(
-        required=True, metadata={"description": "When it was accepted here"}
-    )
-    updated_at = fields.DateTime(required=True, metadata={"description": "When it last changed"})
+    created_at = Time(required=True, metadata={"description": "When it was accepted here"})
+    updated_at = Time(required=True, metadata={"description": "When it last changed"})
 
 
 MessagePage = page_of(MessageView, "A page of messages, newest first.")
 
 
-class EventView(Schema):
+class EventView(View):
     """One report about a message, whether or not it changed anything."""
 
-    at = fields.DateTime(required=True, metadata={"description": "When the report came in"})
+    at = Time(required=True, metadata={"description": "When the report came in"})
     status = fields.String(
         required=True,
         validate=one_of(Status),

@@ -4,8 +4,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from marshmallow import Schema, fields, post_load, validate
 from marshmallow import ValidationError as SchemaError
+from marshmallow import fields, post_load, validate
 
 from app.access.accounts import WantedAccount, mistake_in_token
 from app.access.guard import ADMIN, OWNER, VIEWER
@@ -15,11 +15,11 @@ from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAY
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import Clock
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import WorkspaceFilter, load_workspaces, require_own_workspace
 from app.tenancy.workspaces import NewWorkspace, set_suspended
-from app.web.fields import Country, Id, StrictSchema, Text
+from app.web.fields import Country, Id, StrictSchema, Text, Time, View
 from app.web.pages import PageQuery, page, page_of
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
@@ -43,7 +43,7 @@ class ReasonBody(StrictSchema):
         return str(data["reason"])
 
 
-class WorkspaceView(Schema):
+class WorkspaceView(View):
     """One workspace."""
 
     id = fields.UUID(required=True)
@@ -57,10 +57,10 @@ class WorkspaceView(Schema):
     body_retention_days = fields.Integer(required=True)
     number_retention_days = fields.Integer(required=True)
     frozen = fields.Boolean(required=True, metadata={"example": False})
-    frozen_at = fields.DateTime(required=True, allow_none=True)
+    frozen_at = Time(required=True, allow_none=True)
     frozen_reason = fields.String(required=True, allow_none=True)
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
+    created_at = Time(required=True)
+    updated_at = Time(required=True)
 
 
 @routes.add(
@@ -106,26 +106,13 @@ def _set(principal: Principal, workspace_id: UUID, reason: str, *, suspended: bo
 
 
 def render_workspace(row: AnyRow, role: Role) -> dict[str, Any]:
-    def text(value: UUID | None) -> str | None:
-        return None if value is None else str(value)
-
-    return {
-        "id": str(row.id),
-        "organization_id": str(row.organization_id),
-        "name": row.name,
-        "home_country": row.home_country,
-        "parent_id": text(row.parent_id),
-        "inherits": row.inherits_destinations,
-        "account_sid": row.account_sid,
-        "acknowledges_high_risk": row.acknowledges_high_risk,
-        "body_retention_days": row.body_retention_days,
-        "number_retention_days": row.number_retention_days,
-        "frozen": row.suspended_at is not None,
-        "frozen_at": None if row.suspended_at is None else rfc3339(row.suspended_at),
-        "frozen_reason": shown_reason(role, row.suspended_reason),
-        "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at),
-    }
+    return WorkspaceView.write(
+        row,
+        inherits=row.inherits_destinations,
+        frozen=row.suspended_at is not None,
+        frozen_at=row.suspended_at,
+        frozen_reason=shown_reason(role, row.suspended_reason),
+    )
 
 
 def _check_token(token: str) -> None:

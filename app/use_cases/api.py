@@ -6,9 +6,8 @@ from uuid import UUID
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
 from app.db.engine import Database
-from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import Clock
 from app.use_cases.manage import (
     NewUseCase,
     change_use_case,
@@ -93,28 +92,14 @@ def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
 
 def render_use_case(record: StoredUseCase) -> dict[str, Any]:
     row = record.row
-    return {
-        "id": str(row.id),
-        "workspace_id": str(row.workspace_id),
-        "name": row.name,
-        "messaging_service_sid": row.messaging_service_sid,
-        "active": row.active,
-        "allowed_destinations": row.allowed_destinations,
-        "on_unconfirmed": row.on_unconfirmed,
-        "senders": [render_sender(sender) for sender in record.senders],
-        "brand": _registration(row.brand_sid, row.brand_status),
-        "campaign": _registration(row.campaign_sid, row.campaign_status),
-        "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at),
-    }
-
-
-def render_sender(row: AnyRow) -> dict[str, Any]:
-    return {"id": str(row.id), "number": row.number, "type": row.type, "country": row.country}
-
-
-def _registration(sid: str | None, status: str | None) -> dict[str, str | None] | None:
-    return None if sid is None else {"sid": sid, "status": status}
+    brand, campaign = (
+        None if sid is None else {"sid": sid, "status": status}
+        for sid, status in (
+            (row.brand_sid, row.brand_status),
+            (row.campaign_sid, row.campaign_status),
+        )
+    )
+    return UseCaseView.write(row, senders=record.senders, brand=brand, campaign=campaign)
 
 
 SENDERS = "/v1/use-cases/{use_case_id}/senders"
@@ -127,7 +112,7 @@ def list_senders(principal: Principal, use_case_id: UUID, query: SenderFilter) -
     """List the sender pool of a use case, oldest first."""
     with get_service(Database).reading() as connection:
         found = load_senders(connection, principal, use_case_id, query)
-    return page(found, query.limit, render_sender)
+    return page(found, query.limit, SenderView.write)
 
 
 @routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=(e.UseCaseNotFound,))
@@ -136,7 +121,7 @@ def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Jso
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
         row = add_sender(connection, principal, use_case_id, body, now=now)
-    return render_sender(row)
+    return SenderView.write(row)
 
 
 @routes.add(

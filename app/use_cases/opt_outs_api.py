@@ -8,7 +8,7 @@ from app.access.principal import Principal, shown_number
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import Clock
 from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, load_opt_outs
 from app.use_cases.schemas import OptOutBody, OptOutListQuery, OptOutPage, OptOutView
@@ -49,11 +49,4 @@ def delete_opt_out(principal: Principal, opt_out_id: UUID) -> None:
 
 
 def render_opt_out(row: AnyRow, principal: Principal) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "workspace_id": str(row.workspace_id),
-        "use_case_id": None if row.use_case_id is None else str(row.use_case_id),
-        "to_number": shown_number(principal.role, row.to_number),
-        "source": row.source,
-        "created_at": rfc3339(row.created_at),
-    }
+    return OptOutView.write(row, to_number=shown_number(principal.role, row.to_number))

@@ -13,7 +13,17 @@ from app.use_cases.registration import Registration
 from app.use_cases.sender_numbers import mistake_in_number
 from app.use_cases.sender_pool import NewSender, SenderFilter
 from app.use_cases.unconfirmed import OnUnconfirmed
-from app.web.fields import Choice, Country, Id, PhoneNumberField, StrictSchema, Text, one_of
+from app.web.fields import (
+    Choice,
+    Country,
+    Id,
+    PhoneNumberField,
+    StrictSchema,
+    Text,
+    Time,
+    View,
+    one_of,
+)
 from app.web.pages import PageQuery, page_of
 from app.web.setting_fields import Name, sid, status
 
@@ -26,7 +36,7 @@ class UseCaseListQuery(PageQuery):
     active = fields.Boolean()
 
 
-class SenderView(Schema):
+class SenderView(View):
     """A sender of the pool."""
 
     id = fields.UUID(required=True)
@@ -42,7 +52,7 @@ class RegistrationView(Schema):
     status = fields.String(required=True, allow_none=True, metadata={"example": "APPROVED"})
 
 
-class UseCaseView(Schema):
+class UseCaseView(View):
     """A use case with its senders and registrations."""
 
     id = fields.UUID(required=True)
@@ -61,8 +71,8 @@ class UseCaseView(Schema):
     senders = fields.List(fields.Nested(SenderView), required=True)
     brand = fields.Nested(RegistrationView, required=True, allow_none=True)
     campaign = fields.Nested(RegistrationView, required=True, allow_none=True)
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
+    created_at = Time(required=True)
+    updated_at = Time(required=True)
 
 
 class BrandBody(StrictSchema):
@@ -142,7 +152,7 @@ class OptOutListQuery(PageQuery):
     to_number = PhoneNumberField()
 
 
-class OptOutView(Schema):
+class OptOutView(View):
     """An opt-out."""
 
     id = fields.UUID(required=True)
@@ -150,7 +160,7 @@ class OptOutView(Schema):
     use_case_id = fields.UUID(required=True, allow_none=True)
     to_number = fields.String(required=True)
     source = fields.String(required=True, metadata={"example": "api"})
-    created_at = fields.DateTime(required=True)
+    created_at = Time(required=True)
 
 
 OptOutPage = page_of(OptOutView, "A page of opt-outs, newest first.")

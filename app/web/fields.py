@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
 from marshmallow import RAISE, Schema, fields, post_load, validate
 from marshmallow import ValidationError as SchemaError
 
-from app.kernel.clock import parse_rfc3339
+from app.kernel.clock import parse_rfc3339, rfc3339
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
 from app.kernel.phone import NOT_E164, PhoneNumber, is_e164, problem_of_number
@@ -38,6 +39,29 @@ class StrictSchema(Schema):
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Any:
         return type(self).makes(**data)
+
+
+class Time(fields.DateTime):
+    """A time in an answer: RFC 3339 in UTC."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        del attr, obj, kwargs
+        return None if value is None else rfc3339(value)
+
+
+class View(Schema):
+    """An object of an answer."""
+
+    @classmethod
+    def write(cls, row: Any, **more: Any) -> dict[str, Any]:
+        """Write a row of the database; ``more`` are values that it has not, or not so."""
+        found: dict[str, Any] = _view(cls).dump({**row._asdict(), **more})
+        return found
+
+
+@cache
+def _view(schema: type[View]) -> View:
+    return schema()
 
 
 class Text(fields.String):

@@ -1,7 +1,6 @@
 """Routes of webhook endpoints and of their deliveries."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from app.access.principal import Principal
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import Clock
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
@@ -97,22 +96,7 @@ def _with_secret(made: EndpointSecret) -> dict[str, Any]:
 
 
 def render_endpoint(row: AnyRow) -> dict[str, Any]:
-    def time(value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
-
-    return {
-        "id": str(row.id),
-        "workspace_id": str(row.workspace_id),
-        "url": row.url,
-        "events": row.events,
-        "active": row.active,
-        "disabled_at": time(row.disabled_at),
-        "disabled_reason": row.disabled_reason,
-        "failing_since": time(row.first_failed_at),
-        "previous_secret_until": time(row.previous_secret_until),
-        "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at),
-    }
+    return EndpointView.write(row, failing_since=row.first_failed_at)
 
 
 @routes.add(
@@ -152,21 +136,4 @@ def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Json:
 
 
 def render_delivery(row: AnyRow, attempts: Sequence[AnyRow]) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "endpoint_id": str(row.endpoint_id),
-        "event_id": str(row.event_id),
-        "type": row.type,
-        "state": row.state,
-        "next_attempt_at": None if row.due_at is None else rfc3339(row.due_at),
-        "attempts": [
-            {
-                "at": rfc3339(attempt.at),
-                "status": attempt.status,
-                "failure": attempt.failure,
-                "milliseconds": attempt.milliseconds,
-            }
-            for attempt in attempts
-        ],
-        "created_at": rfc3339(row.created_at),
-    }
+    return DeliveryView.write(row, next_attempt_at=row.due_at, attempts=attempts)

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
-from app.web.fields import Id, StrictSchema, Text, one_of
+from app.web.fields import Id, StrictSchema, Text, Time, View, one_of
 from app.web.pages import PageQuery, page_of
 from app.web.registry import get_service
 from app.webhooks.address import MAX_URL_CHARS
@@ -60,7 +60,7 @@ class EndpointListQuery(PageQuery):
     active = fields.Boolean()
 
 
-class EndpointView(Schema):
+class EndpointView(View):
     """A webhook endpoint."""
 
     id = fields.UUID(required=True)
@@ -68,12 +68,12 @@ class EndpointView(Schema):
     url = fields.String(required=True)
     events = fields.List(fields.String(validate=one_of(EventType)), required=True)
     active = fields.Boolean(required=True)
-    disabled_at = fields.DateTime(required=True, allow_none=True)
+    disabled_at = Time(required=True, allow_none=True)
     disabled_reason = fields.String(required=True, allow_none=True)
-    failing_since = fields.DateTime(required=True, allow_none=True)
-    previous_secret_until = fields.DateTime(required=True, allow_none=True)
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
+    failing_since = Time(required=True, allow_none=True)
+    previous_secret_until = Time(required=True, allow_none=True)
+    created_at = Time(required=True)
+    updated_at = Time(required=True)
 
 
 class EndpointSecretView(EndpointView):
@@ -93,13 +93,13 @@ class DeliveryListQuery(PageQuery):
 class AttemptView(Schema):
     """One attempt, with the status of the answer or the failure."""
 
-    at = fields.DateTime(required=True)
+    at = Time(required=True)
     status = fields.Integer(required=True, allow_none=True, metadata={"example": 204})
     failure = fields.String(required=True, allow_none=True, validate=one_of(Failure))
     milliseconds = fields.Integer(required=True)
 
 
-class DeliveryView(Schema):
+class DeliveryView(View):
     """The delivery of one event to one endpoint."""
 
     id = fields.UUID(required=True)
@@ -107,9 +107,9 @@ class DeliveryView(Schema):
     event_id = fields.UUID(required=True)
     type = fields.String(required=True, validate=one_of(EventType))
     state = fields.String(required=True, validate=one_of(DeliveryState))
-    next_attempt_at = fields.DateTime(required=True, allow_none=True)
+    next_attempt_at = Time(required=True, allow_none=True)
     attempts = fields.List(fields.Nested(AttemptView), required=True)
-    created_at = fields.DateTime(required=True)
+    created_at = Time(required=True)
 
 
 DeliveryPage = page_of(DeliveryView, "A page of deliveries, newest first.")

@@ -20,8 +20,9 @@ from app.cli.destinations.workspace import (
 from app.cli.group import Command, CommandFailure, echo_json
 from app.cli.input import IdParam, WholeNumberParam
 from app.cli.times import Moment
+from app.destinations.api.schemas import render_refusal
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
-from app.destinations.refusals import RefusalFilter, load_counts, load_refusals, render_refusal
+from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import load_use_case_countries
 from app.kernel.errors import InvalidDestination, NotFound
 

@@ -37,10 +37,11 @@ from app.destinations.api.schemas import (
     VerdictList,
     WantedCheck,
     WantedRule,
+    render_refusal,
 )
 from app.destinations.geo_permissions.check import CheckProvider, load_permissions_view
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
-from app.destinations.refusals import RefusalFilter, load_counts, load_refusals, render_refusal
+from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e

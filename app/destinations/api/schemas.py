@@ -11,11 +11,23 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from app.db.rows import AnyRow
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule, RuleKind
 from app.destinations.policy.state import wrong_entries
 from app.destinations.refusals import RefusalFilter
 from app.kernel.ids import new_id
-from app.web.fields import Choice, Country, Id, StrictSchema, Text, TextMap, Timestamp, one_of
+from app.web.fields import (
+    Choice,
+    Country,
+    Id,
+    StrictSchema,
+    Text,
+    TextMap,
+    Time,
+    Timestamp,
+    View,
+    one_of,
+)
 from app.web.pages import PageQuery, page_of
 
 MAX_NUMBERS = 1000
@@ -199,8 +211,8 @@ class DestinationManagement(Schema):
     destinations = fields.Dict(
         keys=fields.String(), values=fields.String(), required=True, metadata=_MAP
     )
-    createdAt = fields.DateTime(required=True)  # noqa: N815
-    updatedAt = fields.DateTime(required=True)  # noqa: N815
+    createdAt = Time(required=True)  # noqa: N815
+    updatedAt = Time(required=True)  # noqa: N815
 
 
 class DestinationManagementBlockResponse(Schema):
@@ -218,8 +230,8 @@ class RuleView(Schema):
     value = fields.String(required=True, metadata=_VALUE)
     action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
     reason = fields.String(required=True, allow_none=True)
-    expires_at = fields.DateTime(required=True, allow_none=True)
-    created_at = fields.DateTime(required=True, allow_none=True)
+    expires_at = Time(required=True, allow_none=True)
+    created_at = Time(required=True, allow_none=True)
 
 
 RulePage = page_of(RuleView, "The rules of a policy, oldest first.")
@@ -270,7 +282,7 @@ class RevisionView(Schema):
         allow_none=True,
         metadata={"description": "The revision that this one restored"},
     )
-    at = fields.DateTime(required=True)
+    at = Time(required=True)
     actor = fields.Nested(ActorView, required=True)
     action = fields.String(required=True, metadata={"example": "allowed"})
     reason = fields.String(required=True, allow_none=True)
@@ -311,11 +323,11 @@ class VerdictList(Schema):
     verdicts = fields.List(fields.Nested(VerdictView), required=True)
 
 
-class RefusalView(Schema):
+class RefusalView(View):
     """A send that was turned away."""
 
     id = fields.UUID(required=True)
-    at = fields.DateTime(required=True)
+    at = Time(required=True)
     number = fields.String(
         required=True, metadata={"description": "Masked.", "example": "+55*********67"}
     )
@@ -327,6 +339,11 @@ class RefusalView(Schema):
     revision = fields.Integer(required=True, allow_none=True)
     provider_code = fields.Integer(required=True, allow_none=True)
     use_case_id = fields.UUID(required=True, allow_none=True)
+
+
+def render_refusal(row: AnyRow) -> dict[str, Any]:
+    """Write one refusal; its number is stored masked."""
+    return RefusalView.write(row, number=row.masked_number)
 
 
 class RefusalCountView(Schema):
