@@ -99,7 +99,7 @@ def _verified(source: Database, target: Database) -> list[Fingerprint]:
     if wrong:
         raise CommandFailure(
             *wrong,
-            "the two differ: was the gateway running meanwhile? Stop it and copy again, into an "
+            "the two differ: was the gateway running? Stop it and copy again, into an "
             "empty database where the same rows still differ",
         )
     return [ours for ours, _ in pairs]

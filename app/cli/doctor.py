@@ -159,7 +159,7 @@ def _worker(database: Database) -> Finding:
     with database.reading() as connection:
         beat = last_beat(connection)
     if beat is None or utc_now() - beat > _HEARTBEAT_AGE:
-        text = "was not heard of for a minute: run `borderpost worker` beside the web processes"
+        text = "has not reported for a minute: run `borderpost worker` next to the web processes"
         return Finding("worker", Level.BAD, text)
     return Finding("worker", Level.OK, "is alive")
 
@@ -215,7 +215,7 @@ def _geo_permissions(connection: Connection) -> Iterator[Finding]:
         text = f"of {', '.join(unknown)} were not compared lately: run `borderpost geo check`"
         yield Finding(name, Level.WARNING, text)
     if differing:
-        text = f"of {', '.join(differing)} differ from the policy: `borderpost geo check` says how"
+        text = f"of {', '.join(differing)} differ from the policy: see `borderpost geo check`"
         yield Finding(name, Level.WARNING, text)
     if not unknown and not differing:
         yield Finding(name, Level.OK, "agree with the policies, as last compared")

@@ -62,5 +62,5 @@ def _give(url: str, order: bytes) -> None:
         build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT_SECONDS).close()
     except HTTPError as problem:
         with problem:
-            said = problem.read().decode()
-        raise CommandFailure(f"the scenarios are refused: {said.strip()}") from problem
+            answer = problem.read().decode()
+        raise CommandFailure(f"the scenarios are refused: {answer.strip()}") from problem

@@ -20,7 +20,7 @@ _WHO = {
 _REMEDY = {
     Blocker.ORGANIZATION: "see denied_destinations in the file of `borderpost apply`",
     Blocker.WORKSPACE: "see `borderpost destinations`",
-    Blocker.PROVIDER: "`borderpost geo push` says how to open it",
+    Blocker.PROVIDER: "`borderpost geo push` shows how to open it",
 }
 
 

@@ -92,6 +92,6 @@ def _problems(failed: ValidationFailed) -> list[str]:
 
 
 def _about_the_database(problem: ServiceUnavailable) -> str:
-    said = str(getattr(problem.__cause__, "orig", None) or "").strip()
+    cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
     text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
-    return f"{text} ({said.splitlines()[0]})" if said else text
+    return f"{text} ({cause.splitlines()[0]})" if cause else text

@@ -27,9 +27,9 @@ def init_command() -> None:
     """
     instance = default_instance(os.environ)
     made = create_instance(instance)
-    said = "generated" if made else "there already, left as they are"
+    state = "generated" if made else "exist already, not changed"
     click.echo(f"instance folder: {instance}")
-    click.echo(f"secrets:         {said}")
+    click.echo(f"secrets:         {state}")
     settings = load_settings(os.environ, instance)
     with opened_database(settings) as database:
         click.echo(f"database:        {_upgraded(database)}")

@@ -63,7 +63,7 @@ def roles_text(roles: Mapping[UUID | None, Role], names: Mapping[UUID, str]) -> 
     return ", ".join(first + sorted(parts))
 
 
-LAST_OWNER = "Nobody else is owner of the whole organization: make somebody else owner first."
+LAST_OWNER = "This is the only owner of the whole organization: make another user owner first."
 YOURSELF = "This is your own account: another owner can do this."
 
 
@@ -115,7 +115,7 @@ def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
     problems = Problems()
     wrong = mistake_in_email(new.email)
     if wrong is None and find_users(connection, new.email, new.organization_id):
-        wrong = "Somebody has this address already."
+        wrong = "Another user has this address."
     weak = None if new.password is None else new.password.mistake
     named = mistake_in_name(new.name)
     for path, mistake in (("$.email", wrong), ("$.name", named), ("$.password", weak)):

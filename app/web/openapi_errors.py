@@ -147,4 +147,4 @@ def _problems(endpoint: Endpoint) -> dict[str, list[str]]:
                 return {f"$.{name}": [str(fields.Field.default_error_messages["required"])]}
     if endpoint.body is not None or endpoint.query is not None:
         return {"$.unknown": ["Unknown field."]}
-    return {"$": ["This cannot be done as things stand."]}
+    return {"$": ["This is not possible in the current state."]}

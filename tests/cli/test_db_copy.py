@@ -135,7 +135,7 @@ def test_difference_is_reported_by_table_with_both_figures(
         assert result.stderr == (
             f"error: organizations: {ROWS} rows with checksum {ours.checksum} in the source, "
             f"{ROWS} with {theirs.checksum} in the target\n"
-            "error: the two differ: was the gateway running meanwhile? Stop it and copy again, "
+            "error: the two differ: was the gateway running? Stop it and copy again, "
             "into an empty database where the same rows still differ\n"
         )
 
@@ -151,7 +151,7 @@ def test_source_that_changes_during_the_copy_is_detected(
         patch.setattr(copying, "copy_rows", copy_beside_a_sender)
         result = copy()
     assert result.exit_code == 1
-    assert "was the gateway running meanwhile?" in result.stderr
+    assert "was the gateway running?" in result.stderr
     assert f"error: organizations: {ROWS + 1} rows" in result.stderr
     assert copy().exit_code == 0
 

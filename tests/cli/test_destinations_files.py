@@ -257,7 +257,7 @@ WRONG_FILES = {
     '{"destinations": {"US": "allowed", "US": "blocked"}}': [
         "the file: An object has the key 'US' twice."
     ],
-    "US,allowed\nUS,blocked\n": ["line 2: US stands twice, with another status."],
+    "US,allowed\nUS,blocked\n": ["line 2: US is listed twice, with different statuses."],
     "US,allowed\nCA\n": ["line 2: Must be code,status."],
     "US,allowed,now\n": ["line 1: Must be code,status."],
     'US,"allowed\n': ["the file: Is not CSV: unexpected end of data."],

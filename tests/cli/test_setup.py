@@ -41,7 +41,7 @@ def test_init_creates_only_missing_files(run: Run, instance: Path, database_url:
     assert second.exit_code == 0
     assert second.stdout == (
         f"instance folder: {instance}\n"
-        "secrets:         there already, left as they are\n"
+        "secrets:         exist already, not changed\n"
         f"database:        at revision {latest_revision()} already\n"
     )
     assert (instance / "secrets.env").read_text() == secrets

@@ -79,7 +79,7 @@ def test_a_password_may_come_from_standard_input_or_not_at_all(
     ("arguments", "stdin", "said"),
     [
         (("--email", "ada"), None, "error: email: Must be an e-mail address"),
-        (("--email", "first@example.com"), None, "error: email: Somebody has this address already"),
+        (("--email", "first@example.com"), None, "error: email: Another user has this address"),
         ((*ADA, "--password-stdin"), "short\n", "error: password: Must have 12 to 200 characters"),
         ((*ADA, "--workspace", "Nowhere"), None, "error: there is no workspace Nowhere"),
     ],
@@ -115,6 +115,6 @@ def test_a_disabled_person_stays_listed_and_may_be_reset(run: Run, database: Dat
 def test_the_last_owner_of_the_organization_is_not_disabled(run: Run, database: Database) -> None:
     create(run, *ADA, "--role", "owner")
     result = run("users", "disable", "ada@example.com")
-    said = "error: Nobody else is owner of the whole organization"
+    said = "error: This is the only owner of the whole organization"
     assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
     assert rows_of(database, users)[0]["disabled_at"] is None

@@ -71,11 +71,11 @@ def echo_outcome(
     outcome: ChangeOutcome,
     how: How,
     *,
-    beside: dict[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
 ) -> None:
-    """Print the change or dry run; ``beside`` is added to the JSON."""
+    """Print the change or dry run; ``extra`` is added to the JSON."""
     if how.as_json:
-        echo_json(outcome.as_json() | (beside or {}))
+        echo_json(outcome.as_json() | (extra or {}))
         return
     revision = outcome.changed.effective.revision
     if not outcome.is_new:

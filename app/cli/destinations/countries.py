@@ -43,7 +43,7 @@ def allow_command(
         outcome = make(opened, changes.Allow(codes, acknowledged, ends_at, reason), how)
         with opened.database.reading() as connection:
             hints = hints_about(connection, codes, outcome.changed.effective, opened.now)
-    echo_outcome(opened, outcome, how, beside=hints.as_json())
+    echo_outcome(opened, outcome, how, extra=hints.as_json())
     if not how.as_json:
         for line in hints.lines(dry_run=how.dry_run):
             click.echo(line)

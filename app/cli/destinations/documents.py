@@ -70,5 +70,5 @@ def _read_csv(text: str) -> dict[str, str]:
             raise FileRefused(FileProblem(at, f"Must be {','.join(_COLUMNS)}."))
         code, status = row
         if found.setdefault(code, status) != status:
-            raise FileRefused(FileProblem(at, f"{code} stands twice, with another status."))
+            raise FileRefused(FileProblem(at, f"{code} is listed twice, with different statuses."))
     return found

@@ -88,8 +88,8 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
         why = f"by {verdict['rule']} of {verdict['scope']}, revision {verdict['revision']}"
     if verdict["provider_closed"]:
         why += "; closed at Twilio"
-    said = "allowed" if verdict["allowed"] else verdict["code"]
-    return printable(verdict["number"]), said, where, why
+    result = "allowed" if verdict["allowed"] else verdict["code"]
+    return printable(verdict["number"]), result, where, why
 
 
 @click.command("refusals", cls=Command)

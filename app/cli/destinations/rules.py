@@ -62,7 +62,7 @@ def add_command(
         wanted: WantedRule = load(RuleBody(), body)
         rule = wanted.rule(opened.now)
         outcome = make(opened, changes.AddRule(rule, acknowledged), how)
-    echo_outcome(opened, outcome, how, beside={"rule": rule_json(rule)})
+    echo_outcome(opened, outcome, how, extra={"rule": rule_json(rule)})
 
 
 @rule_group.command("list")

@@ -101,7 +101,9 @@ def _policy_lines(
     if opened.row.suspended_at is not None:
         reason = printable(opened.row.suspended_reason or "")
         yield f"suspended since {rfc3339(opened.row.suspended_at)}, every send is refused: {reason}"
-    rows = [(country(code), said, _why(code, said, effective)) for code, said in accesses.items()]
+    rows = [
+        (country(code), access, _why(code, access, effective)) for code, access in accesses.items()
+    ]
     yield from table(rows)
     yield "every other country: blocked" if rows else "every country: blocked"
     if effective.state.rules:

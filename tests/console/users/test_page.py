@@ -177,7 +177,7 @@ def test_people_of_the_identity_provider_get_no_link(
     ("form", "field", "said"),
     [
         ({"email": "bo"}, "email", "Must be an e-mail address"),
-        ({"email": "ADA@example.com"}, "email", "Somebody has this address already."),
+        ({"email": "ADA@example.com"}, "email", "Another user has this address."),
         ({"name": "a" * 201}, "name", "Must have 1 to 200 characters"),
         ({"role_everywhere": ""}, "roles", "Must belong to a workspace"),
         ({"role_everywhere": "king"}, "roles", "Must be one of: viewer"),
