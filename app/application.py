@@ -1,8 +1,11 @@
 """The Flask application: routes, services, error handlers. No feature imports it."""
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from jinja2 import ChoiceLoader, PackageLoader
 
 from app.access.access_keys_api import routes as access_key_routes
@@ -65,8 +68,24 @@ def declared_endpoints() -> list[Endpoint]:
     return [endpoint for routes in (*ROUTES, *CONSOLE_ROUTES) for endpoint in routes.endpoints]
 
 
+class _PageSessions(SecureCookieSessionInterface):
+    """Flask's sessions, for the console alone: opening one is a twentieth of an API request."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return super().open_session(app, request) if request.path.startswith("/console") else None
+
+
+class _App(Flask):
+    """Flask without coroutines: it looks for them at each function that a request calls."""
+
+    session_interface = _PageSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(services: Services) -> Flask:
-    app = Flask("borderpost", static_folder=None)
+    app = _App("borderpost", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -41,7 +41,7 @@ def read_json() -> Any:
     """Parse the request body as JSON, without ambiguous input."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
-    raw = _read_body()
+    raw = read_bytes()
     try:
         return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as problem:
@@ -54,7 +54,7 @@ def read_json() -> Any:
         raise BadRequest("The body is not valid JSON.") from problem
 
 
-def _read_body() -> bytes:
+def read_bytes() -> bytes:
     # One byte more than allowed: Werkzeug silently truncates a longer body without Content-Length.
     request.max_content_length = MAX_BODY_BYTES + 1
     try:

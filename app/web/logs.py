@@ -130,19 +130,19 @@ class _Lines:
 
 def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
-    before: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+    facts: list[Any] = [
         structlog.processors.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    written: list[Any] = [
+    masks: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.processors.ExceptionRenderer(lambda info: describe_exception(info[1])),
         mask_line,
-        structlog.processors.JSONRenderer(),
     ]
+    as_json = structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[*before, *written],
+        processors=[*masks, *facts, as_json],
         logger_factory=lambda name="app": _Lines(name, handler),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
@@ -150,8 +150,12 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
     handler.addFilter(_passes)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
+            foreign_pre_chain=facts,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *masks,
+                as_json,
+            ],
         )
     )
     root = logging.getLogger()

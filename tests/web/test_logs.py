@@ -110,7 +110,7 @@ def _journey(run: Run) -> None:
 def test_a_whole_run_logs_no_number_no_text_and_no_token(run: Run) -> None:
     _journey(run)
     said = run.log.getvalue()
-    assert {"request", "callback", "callback_refused", "consent", "unconfirmed"} <= run.events()
+    assert {"request", "callback_refused", "consent", "unconfirmed"} <= run.events()
     assert "provider_call_failed" in run.events()
     assert [secret for secret in run.secrets() if secret in said] == []
 

@@ -4,13 +4,12 @@ The signed URL is the configured public URL with the raw path and query, never t
 which a proxy may change and anyone may forge.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import structlog
 from flask import request
-from werkzeug.datastructures import MultiDict
 
 from app.access.principal import Rate
 from app.access.rates import RateBuckets
@@ -19,6 +18,7 @@ from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import Callbacks
 from app.providers.twilio.signature import is_signed_by
+from app.web.bodies import read_bytes
 from app.web.metrics import CALLBACKS
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
@@ -28,6 +28,7 @@ SIGNATURE_HEADER = {
     "X-Twilio-Signature": "Twilio's signature over the public URL and the form, made with the "
     "auth token of the account"
 }
+_NOTHING = ("",)
 _FORM = "application/x-www-form-urlencoded"
 # Signing with a shared key (SHA-256, a beta of Twilio's) is announced by this header. Its key is
 # not one that we were given, so it is refused by name rather than as a puzzle.
@@ -43,12 +44,12 @@ class SignedForm:
     """The parameters of a verified request and the account that signed it."""
 
     account_sid: str
-    form: MultiDict[str, str]
+    form: Mapping[str, Sequence[str]]
 
     def text(self, *names: str, limit: int = 64) -> str | None:
         """Return the first given parameter, cut to the stored length."""
         for name in names:
-            value = self.form.get(name, "").replace("\x00", "").strip()
+            value = self.form.get(name, _NOTHING)[0].replace("\x00", "").strip()
             if value:
                 return value[:limit]
         return None
@@ -75,8 +76,8 @@ class SignedByTwilio:
         """
         if request.mimetype != _FORM:
             raise UnsupportedMediaType(f"Callbacks are {_FORM}.")
-        form = request.form
-        account_sid = canonical_sid(form.get("AccountSid", ""))
+        form = parse_qs(read_bytes().decode("utf-8", "replace"), keep_blank_values=True)
+        account_sid = canonical_sid(form.get("AccountSid", _NOTHING)[0])
         signature = request.headers.get("X-Twilio-Signature", "")
         callbacks = get_service(Callbacks)
         tokens = callbacks.tokens
@@ -84,12 +85,11 @@ class SignedByTwilio:
         if not known:
             raise _refused("unknown_account" if signature else "signature_missing")
         url = callbacks.public_url + raw_target()
-        parameters = {name: form.getlist(name) for name in form}
-        if not is_signed_by(known, url, parameters, signature):
+        if not is_signed_by(known, url, form, signature):
             known = tokens.fresh(account_sid)
-            if not is_signed_by(known, url, parameters, signature):
+            if not is_signed_by(known, url, form, signature):
                 if _may_diagnose():
-                    _diagnose(known, parameters, signature)
+                    _diagnose(known, form, signature)
                 raise _refused("signature_wrong")
         return SignedForm(account_sid, form)
 
@@ -118,7 +118,9 @@ def _refused(why: str) -> Forbidden:
     return Forbidden("The request is not signed by a known account for this URL.")
 
 
-def _diagnose(tokens: Iterable[str], parameters: dict[str, list[str]], signature: str) -> None:
+def _diagnose(
+    tokens: Iterable[str], parameters: Mapping[str, Sequence[str]], signature: str
+) -> None:
     """Log the public URL that would have fitted the signature, if one is found."""
     target = raw_target()
     path, mark, query = target.partition("?")

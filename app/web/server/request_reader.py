@@ -91,7 +91,7 @@ class RequestReader:
         del self._buffer[:end]
         self._searched = 0
         self._count += 1
-        self.request = Request(self._cfg, _Head(head), self._peer, self._count)
+        self.request = _Request(self._cfg, _Head(head), self._peer, self._count)
         if _asks_to_close(self.request):
             self.request.force_close()
         reader = self.request.body.reader
@@ -118,6 +118,13 @@ class RequestReader:
             raise LimitRequestHeaders("the head is too large")
         self._searched = len(buffer)
         return None
+
+
+class _Request(Request):  # type: ignore[misc]
+    """gunicorn's request; no peer may name another client or scheme, so none is looked up."""
+
+    def _peer_is_trusted_proxy(self) -> bool:
+        return False
 
 
 def _asks_to_close(request: Any) -> bool:

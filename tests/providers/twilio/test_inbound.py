@@ -11,7 +11,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 from twilio.http.response import Response
-from werkzeug.datastructures import MultiDict
 
 from app.access.principal import Role
 from app.access.tables import audit_events
@@ -80,7 +79,7 @@ class Words:
 
     def form(self) -> SignedForm:
         given = {"Body": self.text} | ({} if self.type is None else {"OptOutType": self.type})
-        return SignedForm(ACCOUNT, MultiDict(given))
+        return SignedForm(ACCOUNT, {name: [value] for name, value in given.items()})
 
 
 @pytest.mark.parametrize(
