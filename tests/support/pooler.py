@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,25 +14,10 @@ import psycopg
 import pytest
 
 from support.polling import eventually
+from support.processes import ROOT
 
 SERVERS = 3  # fewer than clients, so that each transaction may get another server
-_CONFIGURATION = """
-[databases]
-* = host={socket} port={port} user=postgres
-
-[pgbouncer]
-listen_addr =
-unix_socket_dir = {folder}
-unix_socket_mode = 0777
-auth_type = any
-pool_mode = transaction
-max_client_conn = 200
-default_pool_size = {servers}
-server_login_retry = 1
-query_wait_timeout = 2
-logfile = {folder}/log
-{user}
-"""
+SHIPPED = ROOT / "deploy" / "compose" / "pgbouncer.ini"
 
 
 class Pooler:
@@ -43,11 +29,26 @@ class Pooler:
         self._file = folder / "pgbouncer.ini"
 
     def configure(self, socket: str, port: int = 5432) -> None:
-        """Say which server it asks."""
-        # As root, PgBouncer goes on as the server's user.
-        user = f"user = {Path(socket).owner()}" if os.geteuid() == 0 else ""
-        values = {"socket": socket, "port": port, "folder": self.folder, "user": user}
-        self._file.write_text(_CONFIGURATION.format(servers=SERVERS, **values))
+        """Say which server it asks; the rest is as in the shipped file."""
+        found = ConfigParser()
+        found.read_string(SHIPPED.read_text(encoding="utf-8"))
+        found["databases"] = {"*": f"host={socket} port={port} user=postgres"}
+        ours = found["pgbouncer"]
+        del ours["auth_file"], ours["listen_port"]
+        ours.update(
+            {
+                "listen_addr": "",
+                "unix_socket_dir": str(self.folder),
+                "unix_socket_mode": "0777",
+                "auth_type": "any",
+                "default_pool_size": str(SERVERS),
+                "logfile": str(self.folder / "log"),
+            }
+        )
+        if os.geteuid() == 0:  # PgBouncer goes on as the server's user
+            ours["user"] = Path(socket).owner()
+        with self._file.open("w") as file:
+            found.write(file)
 
     def start(self) -> None:
         """Start it and wait until it answers."""
