@@ -38,7 +38,7 @@ from app.web.registry import register_service
 from app.web.requests import install_request_handling
 from app.web.routes import Endpoint
 from app.webhooks.api import routes as webhook_endpoint_routes
-from app.webhooks.select_due import count_due
+from app.webhooks.claims import count_due
 
 ROUTES = (
     messages_routes,

@@ -54,10 +54,10 @@ from app.users.own_account import OwnAccount
 from app.users.purge import PurgeSessions
 from app.users.sign_in import SignIn
 from app.web.health import MetricsToken
+from app.webhooks.claims import DeliveryLane
 from app.webhooks.deliver import DeliverWebhooks
 from app.webhooks.manage import ManageEndpoints
 from app.webhooks.purge import PurgeWebhooks
-from app.webhooks.select_due import DeliveryLane
 from app.webhooks.send_test import SendTestEvent
 from app.webhooks.sender import HttpSender
 

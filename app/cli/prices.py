@@ -13,7 +13,7 @@ from app.cli.group import CommandFailure, Group, echo_json
 from app.cli.input import read_input
 from app.cli.scopes import find_workspace
 from app.db.engine import Database
-from app.destinations.geo_permissions.compare import allowed_countries
+from app.destinations.geo_permissions.permissions import allowed_countries
 from app.destinations.geo_permissions.store import load_check_targets
 from app.destinations.storage.policies import load_effective
 from app.kernel.clock import utc_now

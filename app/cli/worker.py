@@ -22,16 +22,16 @@ from app.messages.reconciliation.claims import make_due_now
 from app.messages.reconciliation.refusing_accounts import ask_all_now
 from app.messages.retention.purge import Erase
 from app.web.logs import configure_logs
-from app.worker.daily_check import POLL_SECONDS as CHECK_POLL_SECONDS
-from app.worker.daily_check import DailyCheck
 from app.worker.housekeeping import (
     BEAT_SECONDS,
     MONTHS_SECONDS,
     PURGE_SECONDS,
+    DailyCheck,
     Heartbeat,
     HourlyMonths,
     HourlyPurge,
 )
+from app.worker.housekeeping import POLL_SECONDS as CHECK_POLL_SECONDS
 from app.worker.loop import Progress, Task, run_tasks
 
 _POLL_SECONDS = 1.0

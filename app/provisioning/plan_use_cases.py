@@ -25,7 +25,7 @@ from app.use_cases.manage import (
     restore_use_case,
     use_case_columns,
 )
-from app.use_cases.registration import Registration
+from app.use_cases.rules import Registration
 from app.use_cases.sender_pool import NewSender, add_sender, change_sender, remove_sender
 from app.use_cases.tables import senders, use_cases
 

@@ -13,9 +13,7 @@ from app.destinations.policy.evaluate import Access
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
-from app.use_cases.eligibility import BRAND_STATUSES, SenderType
-from app.use_cases.sender_numbers import mistake_in_number
-from app.use_cases.unconfirmed import OnUnconfirmed
+from app.use_cases.rules import BRAND_STATUSES, OnUnconfirmed, SenderType, mistake_in_number
 from app.web.setting_fields import Name, days, sid, status
 
 ANY_DESTINATION = "any"

@@ -20,9 +20,8 @@ from app.kernel.errors import UseCaseNotFound
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
 from app.use_cases.read import StoredUseCase, load_use_case
-from app.use_cases.registration import Registration, registration_columns
+from app.use_cases.rules import OnUnconfirmed, Registration, registration_columns
 from app.use_cases.tables import use_cases
-from app.use_cases.unconfirmed import OnUnconfirmed
 
 NAME_TAKEN = "Is the name of another use case of this workspace."
 DENIED_BY_ORGANIZATION = "The organization denies this destination."

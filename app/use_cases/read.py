@@ -12,7 +12,7 @@ from app.access.principal import Principal
 from app.access.store import visible_to
 from app.db.filters import given
 from app.db.rows import AnyRow
-from app.use_cases.eligibility import SenderType, Standing
+from app.use_cases.rules import SenderType, Standing
 from app.use_cases.tables import senders, use_cases
 
 _MOST_NAMES = 500

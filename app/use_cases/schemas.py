@@ -5,14 +5,17 @@ from typing import Any
 from marshmallow import Schema, fields, validate, validates_schema
 from marshmallow import ValidationError as SchemaError
 
-from app.use_cases.eligibility import BRAND_STATUSES, SenderType
 from app.use_cases.manage import NewUseCase
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource
 from app.use_cases.read import UseCaseFilter
-from app.use_cases.registration import Registration
-from app.use_cases.sender_numbers import mistake_in_number
+from app.use_cases.rules import (
+    BRAND_STATUSES,
+    OnUnconfirmed,
+    Registration,
+    SenderType,
+    mistake_in_number,
+)
 from app.use_cases.sender_pool import NewSender, SenderFilter
-from app.use_cases.unconfirmed import OnUnconfirmed
 from app.web.fields import (
     Choice,
     Country,

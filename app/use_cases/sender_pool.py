@@ -17,9 +17,8 @@ from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.masking import mask_numbers_in
-from app.use_cases.eligibility import SenderType
 from app.use_cases.manage import require_use_case
-from app.use_cases.sender_numbers import sender_country
+from app.use_cases.rules import SenderType, sender_country
 from app.use_cases.tables import senders
 
 NUMBER_TAKEN = "Is in the pool of this use case already."

@@ -15,7 +15,7 @@ from sqlalchemy import (
 
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
-from app.use_cases.unconfirmed import OnUnconfirmed
+from app.use_cases.rules import OnUnconfirmed
 
 use_cases = Table(
     "use_cases",

@@ -1,16 +1,45 @@
-"""SQL of the endpoints that are visible to a principal."""
+"""SQL of the endpoints that are visible to a principal, their health, and their end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
-from app.access.principal import Principal
+from app.access.audit import record_workspace_event
+from app.access.principal import Actor, Principal
 from app.access.store import visible_to
 from app.db.filters import given
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
-from app.webhooks.tables import webhook_endpoints
+from app.webhooks.attempt import DeliveryState
+from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
+
+
+def load_last_successes(
+    connection: Connection, endpoint_ids: Sequence[UUID]
+) -> dict[UUID, datetime]:
+    deliveries, attempts = webhook_deliveries.c, webhook_attempts.c
+    newest = (
+        select(deliveries.id)
+        .where(
+            deliveries.endpoint_id == webhook_endpoints.c.id,
+            deliveries.state == DeliveryState.DELIVERED,
+        )
+        .order_by(deliveries.id.desc())
+        .limit(1)
+        .correlate(webhook_endpoints)
+        .scalar_subquery()
+    )
+    taken = attempts.status.between(200, 299)
+    query = (
+        select(webhook_endpoints.c.id, attempts.at)
+        .join_from(webhook_endpoints, webhook_attempts, attempts.delivery_id == newest)
+        .where(webhook_endpoints.c.id.in_(list(endpoint_ids)), taken)
+        .order_by(attempts.id)
+    )
+    return {row.id: row.at for row in connection.execute(query)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +88,37 @@ def load_endpoint(
 def count_endpoints(connection: Connection, workspace_id: UUID) -> int:
     query = select(func.count()).where(webhook_endpoints.c.workspace_id == workspace_id)
     return connection.execute(query).scalar_one()
+
+
+def disable_endpoint(
+    connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
+) -> None:
+    """Disable a locked endpoint and stop its waiting deliveries."""
+    connection.execute(
+        update(webhook_endpoints)
+        .where(webhook_endpoints.c.id == endpoint.id)
+        .values(active=False, disabled_at=now, disabled_reason=reason, updated_at=now)
+    )
+    connection.execute(
+        update(webhook_deliveries)
+        .where(
+            webhook_deliveries.c.endpoint_id == endpoint.id,
+            webhook_deliveries.c.due_at.isnot(None),
+        )
+        .values(state=DeliveryState.STOPPED, due_at=None)
+    )
+    record_endpoint_event(connection, endpoint, "disabled", actor, now, reason=reason)
+
+
+def record_endpoint_event(
+    connection: Connection,
+    endpoint: AnyRow,
+    verb: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    reason: str | None = None,
+) -> None:
+    action = f"webhook_endpoint.{verb}"
+    of_endpoint = endpoint.workspace_id, action, now
+    record_workspace_event(connection, actor, *of_endpoint, target=endpoint.id, reason=reason)

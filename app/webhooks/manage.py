@@ -20,8 +20,12 @@ from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.webhooks.address import UrlRefused, read_url
-from app.webhooks.disable import disable_endpoint, record_endpoint_event
-from app.webhooks.endpoints import count_endpoints, load_endpoint
+from app.webhooks.endpoints import (
+    count_endpoints,
+    disable_endpoint,
+    load_endpoint,
+    record_endpoint_event,
+)
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_endpoints
 

@@ -1,6 +1,6 @@
 """The outbox: an event is written in the transaction of its change.
 
-A workspace without an active endpoint gets no row. app.webhooks.fan_out chooses the endpoints.
+A workspace without an active endpoint gets no row. app.webhooks.deliver chooses the endpoints.
 """
 
 import json

@@ -11,7 +11,7 @@ from app.kernel.ids import new_id
 from app.kernel.retry_after import read_retry_after
 from app.webhooks.attempt import Attempt, DeliveryState
 from app.webhooks.claims import DueDelivery
-from app.webhooks.disable import disable_endpoint
+from app.webhooks.endpoints import disable_endpoint
 from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
 
 DELAYS = (

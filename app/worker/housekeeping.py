@@ -1,4 +1,4 @@
-"""The worker's heartbeat and its hourly tasks."""
+"""The worker's heartbeat, its hourly tasks, and the daily check of geo permissions."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +10,8 @@ import structlog
 from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
 from app.db.heartbeats import beat, forget, note_stop
+from app.db.leases import acquire_lease, release_lease
+from app.destinations.geo_permissions.check import CheckProvider, log_checked
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
@@ -18,6 +20,35 @@ from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
 from app.users.purge import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
+
+POLL_SECONDS = 600.0
+EVERY = timedelta(days=1)
+# Longer than asking all accounts takes, so that only a dead worker loses its lease.
+CHECK_LEASE = timedelta(hours=1)
+_JOB = "geo-check"
+
+
+@dataclass(frozen=True, slots=True)
+class DailyCheck:
+    database: Database
+    clock: Clock
+    check: CheckProvider
+
+    def run_once(self) -> int:
+        """First a day from now, because the web processes check at start."""
+        with self.database.writing() as connection:
+            now = self.clock.now()
+            leased_until = acquire_lease(
+                connection, _JOB, now, lease=CHECK_LEASE, first_after=EVERY
+            )
+        if leased_until is None:
+            return 0
+        for one in self.check():
+            log_checked(one)
+        with self.database.writing() as connection:
+            release_lease(connection, _JOB, leased_until, self.clock.now() + EVERY)
+        return 0
+
 
 BEAT_SECONDS = 10.0
 PURGE_SECONDS = 3600.0

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select
 
 from app.bootstrap import open_settings
-from app.cli import attack
-from app.cli.attack import play_attack, silence
+from app.cli import demo
+from app.cli.demo import play_attack, silence
 from app.db.engine import Database
 from app.demo.attack_trace import make_trace
 from app.destinations.tables import refusal_counts
@@ -85,7 +85,7 @@ def test_the_command_prints_what_left_what_was_stopped_and_the_cost(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = partial(make_trace, attack_sends=60, normal_sends=10, history_per_hour=2)
-    monkeypatch.setattr(attack, "make_trace", few)
+    monkeypatch.setattr(demo, "make_trace", few)
     lines = run("demo", "attack").stdout.splitlines()
     assert lines[1:3] == [
         "attack        60      20       40",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from app.emulator.callbacks.signing import signature
+from app.emulator.callbacks.webhooks import signature
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -14,11 +14,10 @@ from app.access.principal import ActorKind
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.webhooks.attempt import NotDelivered, Reply, Sender
-from app.webhooks.claims import DueDelivery, claim_chosen
+from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
 from app.webhooks.deliver import DELIVERY_BATCH, DeliverWebhooks
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event
-from app.webhooks.select_due import DeliveryLane, choose_due
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import (
     webhook_attempts,

@@ -11,7 +11,7 @@ from app.kernel.errors import (
     PublicError,
     UseCaseInactive,
 )
-from app.use_cases.eligibility import Standing, check_eligibility, obstacles
+from app.use_cases.rules import Standing, check_eligibility, obstacles
 
 BRANDS = [
     None,

@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from app.kernel.ids import new_id
 from app.webhooks.attempt import Reply
-from app.webhooks.health import load_last_successes
+from app.webhooks.endpoints import load_last_successes
 from app.webhooks.tables import webhook_attempts
 from support.webhooks import HOOK, Hooks
 

@@ -10,7 +10,7 @@ from app.access.principal import Role
 from app.destinations.geo_permissions.check import CheckProvider
 from app.providers.port import ProviderUnknown
 from app.webhooks.tables import webhook_events
-from app.worker.daily_check import CHECK_LEASE, EVERY, DailyCheck
+from app.worker.housekeeping import CHECK_LEASE, EVERY, DailyCheck
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.geo import FakeGeo, permits, store
 from support.time import ManualClock

@@ -1,11 +1,15 @@
-"""`destinations allow` and `block`: change some countries."""
+"""`destinations allow` and `destinations block`, and their hints."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 from app.cli.destinations.change import echo_outcome, make
-from app.cli.destinations.hints import hints_about
+from app.cli.destinations.format import country
 from app.cli.destinations.options import (
     How,
     acknowledge_option,
@@ -16,6 +20,62 @@ from app.cli.destinations.options import (
 from app.cli.destinations.workspace import opened_workspace
 from app.cli.group import Command
 from app.destinations import changes
+from app.destinations.geo_permissions.permissions import UNSUPPORTED, load_geo_permissions
+from app.destinations.policy.evaluate import Access
+from app.destinations.policy.state import country_accesses
+from app.destinations.policy.territories import has_numbers, hints_for
+from app.destinations.storage.policies import EffectivePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """``separate`` maps an allowed country to its territories."""
+
+    separate: dict[str, tuple[str, ...]]
+    without_numbers: tuple[str, ...]
+    unsupported: tuple[str, ...]
+    closed_at_provider: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "separate": {code: list(codes) for code, codes in self.separate.items()},
+            "without_numbers": list(self.without_numbers),
+            "unsupported": list(self.unsupported),
+            "closed_at_provider": list(self.closed_at_provider),
+        }
+
+    def lines(self, *, dry_run: bool) -> Iterator[str]:
+        allowed = "would be allowed" if dry_run else "is allowed"
+        for code, codes in self.separate.items():
+            are, them = ("is", "it") if len(codes) == 1 else ("are", "them")
+            yield f"{code} {allowed}; {', '.join(codes)} {are} separate: allow {them} by name"
+        for code in self.without_numbers:
+            yield f"{country(code)} has no phone numbers: nothing can be sent there"
+        for code in self.unsupported:
+            yield f"{country(code)}: not supported by Twilio"
+        for code in self.closed_at_provider:
+            yield f"{country(code)} is blocked at Twilio (last check): see `borderpost geo check`"
+
+
+def hints_about(
+    connection: Connection, codes: Sequence[str], effective: EffectivePolicy, now: datetime
+) -> Hints:
+    geo_permissions = load_geo_permissions(connection, effective.workspace_id)
+    named = country_accesses(effective.state, now)
+    separate = {
+        code: tuple(one for one in others if named.get(one) != Access.ALLOWED)
+        for code, others in hints_for(codes).items()
+    }
+    once = list(dict.fromkeys(codes))
+    return Hints(
+        separate={code: others for code, others in separate.items() if others},
+        without_numbers=tuple(code for code in once if not has_numbers(code)),
+        unsupported=tuple(code for code in once if code in UNSUPPORTED),
+        closed_at_provider=tuple(
+            code for code in once if code not in UNSUPPORTED and geo_permissions.is_closed(code)
+        ),
+    )
+
 
 _codes = click.argument("codes", metavar="CODE...", nargs=-1, required=True)
 

@@ -31,7 +31,7 @@ from app.destinations.api.history import (
     write_csv,
 )
 from app.destinations.api.schemas import HistoryFilter
-from app.destinations.geo_permissions.compare import allowed_countries
+from app.destinations.geo_permissions.permissions import allowed_countries
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import country_accesses
 from app.destinations.policy.territories import has_numbers

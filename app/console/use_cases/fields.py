@@ -1,7 +1,8 @@
-"""The form of a use case, read with the schema of the API's body."""
+"""Labels of use cases on pages, and the reading of their forms."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flask import request
@@ -9,8 +10,55 @@ from marshmallow import Schema
 
 from app.console.ui.forms import Form
 from app.db.rows import AnyRow
-from app.kernel.errors import ValidationFailed
+from app.kernel.errors import (
+    BrandSuspended,
+    CampaignNotVerified,
+    NoSenderNumber,
+    PublicError,
+    UseCaseInactive,
+    ValidationFailed,
+)
+from app.use_cases.read import StoredUseCase
+from app.use_cases.rules import SenderType, obstacles
 from app.web.bodies import load
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One obstacle: name and remedy."""
+
+    label: str
+    advice: str
+
+
+OBSTACLES: dict[type[PublicError], Obstacle] = {
+    UseCaseInactive: Obstacle("off", "The use case is off. Turn it on under Settings."),
+    BrandSuspended: Obstacle(
+        "brand suspended",
+        "Twilio has suspended the brand. Resolve this with Twilio, then refresh the brand.",
+    ),
+    NoSenderNumber: Obstacle(
+        "no sender",
+        "There is no sender. Add one that is also in the Messaging Service at Twilio.",
+    ),
+    CampaignNotVerified: Obstacle(
+        "campaign not verified",
+        "A US long code needs an A2P campaign that Twilio has verified. Set the campaign under "
+        "Settings, or refresh it once Twilio has verified it.",
+    ),
+}
+SENDER_TYPES = {
+    SenderType.LONG_CODE: "long code",
+    SenderType.TOLL_FREE: "toll-free number",
+    SenderType.SHORT_CODE: "short code",
+    SenderType.ALPHANUMERIC: "alphanumeric sender",
+}
+
+
+def obstacles_of(record: StoredUseCase) -> list[Obstacle]:
+    """Return every obstacle of a use case, in the order of the checks."""
+    return [OBSTACLES[obstacle] for obstacle in obstacles(record.standing)]
+
 
 ON = "on"
 EVERYWHERE, SOME = "everywhere", "some"

@@ -9,15 +9,22 @@ from app.console.ui.forms import Form, read_search, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer, redirect_with_flash
-from app.console.use_cases.fields import EVERYWHERE, ON, form_of, naming_codes, read_use_case
-from app.console.use_cases.labels import SENDER_TYPES, obstacles_of
+from app.console.use_cases.fields import (
+    EVERYWHERE,
+    ON,
+    SENDER_TYPES,
+    form_of,
+    naming_codes,
+    obstacles_of,
+    read_use_case,
+)
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
-from app.use_cases.eligibility import SenderType
 from app.use_cases.manage import change_use_case, create_use_case, delete_use_case, require_use_case
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.refresh import RefreshRegistrations
+from app.use_cases.rules import SenderType
 from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
 from app.use_cases.sender_pool import NewSender, add_sender, remove_sender
 from app.users.current_user import CurrentUser

@@ -10,8 +10,8 @@ from app.console.ui.forms import Form, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer, redirect_with_flash
-from app.console.webhooks.labels import EVENTS, STATES, attempt_label
 from app.db.engine import Database
+from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.users.current_user import CurrentUser
@@ -19,13 +19,58 @@ from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
-from app.webhooks.attempt import Attempt, DeliveryState
+from app.webhooks.attempt import Attempt, DeliveryState, Failure
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
-from app.webhooks.endpoints import EndpointFilter, load_endpoint, load_endpoints
-from app.webhooks.health import load_last_successes
+from app.webhooks.endpoints import (
+    EndpointFilter,
+    load_endpoint,
+    load_endpoints,
+    load_last_successes,
+)
+from app.webhooks.events import EventType
 from app.webhooks.manage import MAX_ENDPOINTS, ManageEndpoints
 from app.webhooks.schemas import EndpointBody
 from app.webhooks.send_test import SendTestEvent
+
+EVENTS = {
+    EventType.SMS_SENT: "handed to the carrier",
+    EventType.SMS_DELIVERED: "delivered to the phone",
+    EventType.SMS_UNDELIVERED: "not delivered by the carrier",
+    EventType.SMS_FAILED: "failed before it was sent",
+    EventType.DESTINATION_CHANGED: "destinations of the workspace changed",
+    EventType.DESTINATION_DRIFT: "Twilio's geo permissions differ from the destinations",
+    EventType.GUARD_TRIPPED: "a guard's limit was met",
+    EventType.GUARD_CLEARED: "an alert was cleared",
+    EventType.DELIVERY_COLLAPSED: "the delivery rate of a range or country collapsed",
+    EventType.ENDPOINT_FAILING: "alert: a webhook endpoint is failing",
+    EventType.GEO_DRIFT: "alert: Twilio's geo permissions differ from the destinations",
+    EventType.REFUSALS_SPIKED: "alert: far more messages than usual were refused",
+    EventType.CLOCK_DIFFERS: "alert: the clock of a worker's host differs from the database's",
+    EventType.WORKER_STUCK: "alert: a worker, or one of its tasks, does not work",
+}
+STATES = {
+    DeliveryState.PENDING: "waiting for the next attempt",
+    DeliveryState.DELIVERED: "accepted by the receiver",
+    DeliveryState.FAILED: "no more attempts",
+    DeliveryState.STOPPED: "the endpoint was disabled",
+}
+FAILURES = {
+    Failure.TIMEOUT: "timeout",
+    Failure.ADDRESS_REFUSED: "the host name resolves to a blocked address",
+    Failure.NAME_NOT_FOUND: "DNS lookup failed",
+    Failure.NOT_CONNECTED: "connection failed",
+    Failure.TLS: "TLS failed, check the certificate",
+    Failure.BROKEN_ANSWER: "invalid or incomplete HTTP response",
+    Failure.INTERNAL: "internal error, not counted against the endpoint",
+}
+
+
+def attempt_label(attempt: AnyRow | Attempt) -> str:
+    """Return the result of one attempt as text."""
+    if attempt.failure is not None:
+        return FAILURES[Failure(attempt.failure)]
+    return f"answered {attempt.status}"
+
 
 routes = Pages()
 WEBHOOKS = "/console/webhooks"

@@ -9,13 +9,11 @@ import structlog
 from sqlalchemy import Connection
 
 from app.db.engine import Database
-from app.destinations.geo_permissions.compare import (
+from app.destinations.geo_permissions.permissions import (
     Comparison,
+    GeoPermissions,
     allowed_countries,
     compare_with_provider,
-)
-from app.destinations.geo_permissions.permissions import (
-    GeoPermissions,
     geo_permissions_from,
     load_geo_permissions,
 )

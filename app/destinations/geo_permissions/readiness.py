@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from app.destinations.geo_permissions.compare import at_large
-from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions
+from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions, at_large
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind, decide
 from app.destinations.policy.territories import has_numbers
 from app.destinations.storage.policies import EffectivePolicy

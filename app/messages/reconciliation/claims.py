@@ -23,8 +23,8 @@ from app.messages.reconciliation.matching import Unsettled
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.tables import IS_SETTLED, IS_UNSETTLED, messages
 from app.providers.port import ProviderAccount, Status
+from app.use_cases.rules import OnUnconfirmed
 from app.use_cases.tables import use_cases
-from app.use_cases.unconfirmed import OnUnconfirmed
 
 CLAIM_LEASE = timedelta(seconds=45)
 _BATCH = 500

@@ -58,7 +58,7 @@ from app.providers.port import (
     ProviderUnknown,
     Status,
 )
-from app.use_cases.unconfirmed import OnUnconfirmed
+from app.use_cases.rules import OnUnconfirmed
 
 # Twilio limits requests by account (429); sends need them first.
 CALLS_PER_SECOND = 20.0

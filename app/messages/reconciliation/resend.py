@@ -34,8 +34,8 @@ from app.providers.port import (
     SmsProvider,
     Unconfirmed,
 )
+from app.use_cases.rules import OnUnconfirmed
 from app.use_cases.tables import use_cases
-from app.use_cases.unconfirmed import OnUnconfirmed
 
 
 def count_resend(

@@ -39,7 +39,7 @@ from app.messages.sending.idempotency import LIFETIME, IdempotentRequest, Prior
 from app.messages.submission import Submission
 from app.prices.store import PRICE_REVISION
 from app.providers.port import ProviderAccount
-from app.use_cases.eligibility import SenderType, Standing, check_eligibility
+from app.use_cases.rules import SenderType, Standing, check_eligibility
 
 
 @dataclass(frozen=True, slots=True)

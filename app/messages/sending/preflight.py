@@ -20,7 +20,7 @@ from app.messages.sending.admission import (
     load_send_context,
     reachable_use_case,
 )
-from app.use_cases.eligibility import check_eligibility
+from app.use_cases.rules import check_eligibility
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import organizations
-from app.console.use_cases.labels import OBSTACLES
+from app.console.use_cases.fields import OBSTACLES
 from app.kernel.ids import new_id
 from app.providers.port import ProviderUnknown
-from app.use_cases.eligibility import Standing, obstacles
 from app.use_cases.refresh import RefreshRegistrations
+from app.use_cases.rules import Standing, obstacles
 from app.use_cases.tables import senders, use_cases
 from app.web.registry import register_service
 from support.console_client import ConsoleClient, audit_events_of_pages, signed_in

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from app.access.principal import Role
-from app.console.webhooks.labels import EVENTS, FAILURES, STATES
+from app.console.webhooks.page import EVENTS, FAILURES, STATES
 from app.kernel.ids import new_id
 from app.web.registry import register_service
 from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from app.access.tables import provider_accounts, workspaces
 from app.db.encryption import Cipher
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.compare import Comparison
+from app.destinations.geo_permissions.permissions import Comparison
 from app.destinations.geo_permissions.store import note_closed
 from app.destinations.tables import provider_checks, provider_permissions
 from app.emulator.server import EmulatorServer

@@ -8,16 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.destinations.geo_permissions.compare import (
-    Comparison,
-    allowed_countries,
-    compare_with_provider,
-)
 from app.destinations.geo_permissions.permissions import (
     COVERED_BY,
     UNSUPPORTED,
+    Comparison,
     CountryPermission,
     GeoPermissions,
+    allowed_countries,
+    compare_with_provider,
     geo_permissions_from,
 )
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
