@@ -6,18 +6,14 @@ Message-ID.
 """
 
 import smtplib
-import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
@@ -32,13 +28,13 @@ from app.guards.tables import alerts
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.ids import first_id_at
 from app.kernel.mail_server import MailServer
+from app.smtp import connected, host_of
 
 # Later than so, a mail would be no news.
 _SENT_WITHIN = timedelta(hours=6)
 _LEASE = timedelta(minutes=2)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 _MOST_AT_ONCE = 20
-_SOCKET_SECONDS = 10.0
 # All calls of one round together; shorter than the lease.
 _ROUND_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
@@ -73,6 +69,14 @@ class MailAlerts:
             with self._connected(self.server):
                 pass
 
+    def _connected(self, server: MailServer) -> AbstractContextManager[smtplib.SMTP]:
+        return connected(
+            server,
+            self.public_url,
+            within_seconds=_ROUND_SECONDS,
+            make_context=self.make_context,
+        )
+
     def _send(self, claimed: list[AnyRow], server: MailServer) -> list[UUID]:
         """Return the alerts whose mails the server took."""
         sent: list[UUID] = []
@@ -91,40 +95,11 @@ class MailAlerts:
             _log_failure(problem)
         return sent
 
-    @contextmanager
-    def _connected(self, server: MailServer) -> Iterator[smtplib.SMTP]:
-        # A name of its own: the machine's name would be looked up, which may take long.
-        name = _host_of(self.public_url)
-        options: dict[str, Any] = {"local_hostname": name, "timeout": _SOCKET_SECONDS}
-        client = (
-            smtplib.SMTP_SSL(server.host, server.port, context=self.make_context(), **options)
-            if server.is_tls
-            else smtplib.SMTP(server.host, server.port, **options)
-        )
-        deadline = threading.Timer(_ROUND_SECONDS, _cut, [client])
-        deadline.start()
-        try:
-            if server.needs_starttls:
-                client.starttls(context=self.make_context())
-            if server.user is not None:
-                client.login(server.user, server.password or "")
-            yield client
-            client.quit()
-        finally:
-            deadline.cancel()
-            client.close()
-
 
 def _log_failure(problem: Exception) -> None:
     # The server's own words may hold addresses.
     code = getattr(problem, "smtp_code", None)
     _log.warning("alert_mail_failed", why=type(problem).__name__, code=code)
-
-
-def _cut(client: smtplib.SMTP) -> None:
-    """End a connection on which the server answers too slowly."""
-    if client.sock is not None:
-        client.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _claim(connection: Connection, now: datetime) -> list[AnyRow]:
@@ -184,7 +159,7 @@ def _message(row: AnyRow, server: MailServer, public_url: str) -> EmailMessage:
     message["To"] = ", ".join(server.recipients)
     message["Subject"] = f"Borderpost alert: {row.kind} in {where}"
     message["Date"] = format_datetime(row.opened_at)
-    message["Message-ID"] = f"<{row.id}@{_host_of(public_url)}>"
+    message["Message-ID"] = f"<{row.id}@{host_of(public_url)}>"
     message["Auto-Submitted"] = "auto-generated"
     text = alert_text(row.kind, shown["details"], has_numbers=False)
     state = "" if row.cleared_at is None else f"It is over since {rfc3339(row.cleared_at)}.\n"
@@ -193,7 +168,3 @@ def _message(row: AnyRow, server: MailServer, public_url: str) -> EmailMessage:
         f"{public_url}/console/alerts\n"
     )
     return message
-
-
-def _host_of(public_url: str) -> str:
-    return urlsplit(public_url).hostname or "localhost"

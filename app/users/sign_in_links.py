@@ -7,14 +7,21 @@ replaces the one before.
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from smtplib import SMTPException
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection, delete, insert, select
 
 from app.access.attempts import forget_attempts
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
+from app.kernel.clock import rfc3339
 from app.kernel.errors import ValidationFailed
+from app.kernel.mail_server import MailServer
+from app.smtp import connected
 from app.users.audit import record_user_event
 from app.users.caller import Caller, of_account, of_own
 from app.users.passwords import choose_password
@@ -25,6 +32,8 @@ from app.users.tables import sign_in_links, users
 
 LASTS = timedelta(days=3)
 _BYTES = 32
+_MAIL_SECONDS = 15.0
+_log = structlog.get_logger(__name__)
 
 
 class LinkIsOver(Exception):
@@ -55,6 +64,31 @@ def create_sign_in_link(
     )
     record_user_event(connection, actor, user, "link_created", now)
     return link
+
+
+def mail_sign_in_link(
+    server: MailServer, public_url: str, email: str, address: str, expires_at: datetime
+) -> bool:
+    """Mail a link to its person; return whether the server took the mail."""
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["To"] = server.sender, email
+    message["Subject"] = "Borderpost: choose your password"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(
+        "Choose the password of your Borderpost account here:\n\n"
+        f"{address}\n\n"
+        f"The link works once, until {rfc3339(expires_at)}. "
+        "If you do not expect this mail, ignore it.\n"
+    )
+    try:
+        with connected(server, public_url, within_seconds=_MAIL_SECONDS) as client:
+            client.send_message(message)
+    except (OSError, SMTPException) as problem:
+        # The server's own words may hold addresses.
+        code = getattr(problem, "smtp_code", None)
+        _log.warning("sign_in_link_mail_failed", why=type(problem).__name__, code=code)
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,15 @@ from app.kernel.errors import ValidationFailed
 from app.kernel.ids import parse_id
 from app.settings import Settings
 from app.users.current_user import CurrentUser
-from app.users.directory import UserFilter, load_user_details, load_user_page, require_user
+from app.users.directory import (
+    UserDetails,
+    UserFilter,
+    load_user_details,
+    load_user_page,
+    require_user,
+)
 from app.users.manage import NewUser, change_roles, create_user, disable_user, reset_user
-from app.users.sign_in_links import create_sign_in_link
+from app.users.sign_in_links import create_sign_in_link, mail_sign_in_link
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.registry import get_service
@@ -128,7 +134,7 @@ def create_user_from_form(current_user: CurrentUser) -> Answer:
             person = load_user_details(connection, asks.organization_id, user_id)
     except ValidationFailed as problem:
         return _form_page(current_user, 422, refilled(problem))
-    return page_answer(current_user, "users/link.html", person=person, url=url, is_new=True)
+    return _link_page(current_user, person, url, is_new=True)
 
 
 def create_link(connection: Connection, asks: Principal, user_id: UUID, now: datetime) -> str:
@@ -136,6 +142,27 @@ def create_link(connection: Connection, asks: Principal, user_id: UUID, now: dat
     user = require_user(connection, asks.organization_id, user_id)
     token = create_sign_in_link(connection, user, actor_of(asks), now).token
     return f"{get_service(Settings).public_url}{BY_LINK}?token={token}"
+
+
+def _link_page(
+    current_user: CurrentUser, person: UserDetails, url: str | None, *, is_new: bool
+) -> Response:
+    """Mail the link where an SMTP server is set; otherwise, or if that fails, show it this once."""
+    settings, is_mailed, is_lost = get_service(Settings), False, False
+    if url is not None and person.link_expires_at is not None and settings.mail is not None:
+        is_mailed = mail_sign_in_link(
+            settings.mail, settings.public_url, person.email, url, person.link_expires_at
+        )
+        is_lost = not is_mailed
+    return page_answer(
+        current_user,
+        "users/link.html",
+        person=person,
+        url=None if is_mailed else url,
+        is_mailed=is_mailed,
+        is_lost=is_lost,
+        is_new=is_new,
+    )
 
 
 def _form_page(current_user: CurrentUser, status: int, form: Form) -> Response:
@@ -194,7 +221,7 @@ def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
             person = load_user_details(connection, asks.organization_id, user_id)
     except ValidationFailed as problem:
         return _page(current_user, user_id, 422, refilled(problem))
-    return page_answer(current_user, "users/link.html", person=person, url=url, is_new=False)
+    return _link_page(current_user, person, url, is_new=False)
 
 
 def _page(

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,15 @@ from werkzeug.test import TestResponse
 from app.access.keys import create_key
 from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
+from app.db.encryption import Cipher
 from app.kernel.clock import Clock, utc_now
+from app.kernel.mail_server import MailServer
 from app.users.manage import LAST_OWNER, YOURSELF
 from app.users.purge import PurgeSessions
 from app.users.tables import memberships, sign_in_links, users
 from support.console_client import ConsoleClient, make_user, open_console, signed_in
-from support.factories import PUBLIC_URL, Factory, Gateway, Tenant
+from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
+from support.smtp_server import SmtpServer
 from support.tables import snapshot
 
 PATH = "/console/people"
@@ -370,3 +374,27 @@ def test_an_expiring_owner_key_cannot_give_lasting_access(
             assert answer.status_code == (422 if end else status)
             assert ("Your own access key expires at" in answer.text) == bool(end)
         assert ((factory.rows(users), factory.rows(memberships)) == before) == bool(end)
+
+
+def test_a_link_is_mailed_where_a_server_is_set_and_else_shown(
+    factory: Factory, tenant: Tenant, cipher: Cipher, tmp_path: Path, ada: UUID
+) -> None:
+    """Break: show the link though it was mailed, or hide it though it was not."""
+    with SmtpServer() as server:
+        mail = MailServer(
+            "127.0.0.1", server.port, "bp@example.com", ("ops@example.com",), needs_starttls=False
+        )
+        gateway = open_gateway(factory.database, cipher, tmp_path, mail=mail)
+        console_client = open_console(gateway)
+        console_client.sign_in()
+        mailed = make(console_client, role_everywhere="viewer")
+        assert ("was mailed to" in mailed.text, 'id="secret"' in mailed.text) == (True, False)
+        (message,) = server.mails
+        found = re.search(r"/console/sign-in/link\S+", message.get_content())
+        assert found is not None
+        assert message["To"] == BO
+        assert choose(gateway, found.group(0)).status_code == 303
+        server.refusals.append("554 no")
+        shown = make(console_client, email="cy@example.com", role_everywhere="viewer")
+        assert "The mail could not be sent." in shown.text
+        assert choose(gateway, link_in(shown.text)).status_code == 303
