@@ -14,7 +14,7 @@ from app.emulator.scenarios import CallbackMode, Scenario
 from support.history import Told, judge
 from support.live_gateway import LiveGateway, number, start_live_gateway
 
-CLIENTS, KILLS, SENDS = 8, 30, 800
+CLIENTS, KILLS, SENDS = 8, 12, 300
 WITHOUT_CALLBACKS = 10  # every tenth number
 LONGEST_SECONDS = 240
 TRIES = 8
@@ -102,7 +102,7 @@ def _kill_at_random(
     chance = random.Random(4)
     deadline = time.monotonic() + LONGEST_SECONDS
     while not is_enough() and time.monotonic() < deadline:
-        time.sleep(chance.uniform(0.3, 0.8))
+        time.sleep(chance.uniform(0.2, 0.5))
         alive = live_gateway.web.children()
         if alive:
             victim = chance.choice(alive)

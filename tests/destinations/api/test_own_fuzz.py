@@ -14,6 +14,7 @@ from support.served import Served
 
 _BELOW = "/workspaces/{workspace_id}/destination-management"
 ELSEWHERE = "/provider"  # asks Twilio, and is tested with it
+pytestmark = pytest.mark.one_engine
 CHECKS = [not_a_server_error, *FORMED, status_code_conformance]
 
 
