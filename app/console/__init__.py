@@ -1,1 +1,1 @@
-"""Pages for people, over the same operations as the API. No rule lives here."""
+"""Pages for people, over the operations of the API."""

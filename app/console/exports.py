@@ -1,6 +1,6 @@
-"""CSV files of messages, refusals and audit events: what the filters of their pages find.
+"""CSV files of messages, refusals and audit events, with the filters of their pages.
 
-The rows are read and sent page by page, so that a long file takes no memory and no connection.
+Rows are read and sent page by page, without memory or connection.
 """
 
 import csv
@@ -33,7 +33,7 @@ from app.web.routes import Answer
 routes = Pages()
 _ROWS_AT_ONCE = 500
 _PIECE = 32 * 1024
-# A spreadsheet takes a text that begins so for a formula.
+# A spreadsheet reads a text with such a beginning as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _MESSAGE_COLUMNS = (
@@ -79,7 +79,7 @@ _AUDIT_COLUMNS = (
 
 @routes.get(MESSAGES + ".csv", VIEWER, kind="text/csv")
 def export_messages(current_user: CurrentUser) -> Answer:
-    """Export messages; viewers get masked numbers and no texts, as on the page."""
+    """Export messages; viewers get masked numbers and no texts."""
     wanted = read_search(MessageSearch)
     now, names = get_service(Clock).now(), _use_case_names(current_user)
 
@@ -165,7 +165,7 @@ def _every(
     wanted: Any,
     identify: Callable[[Any], UUID] = lambda row: row.id,
 ) -> Iterator[Any]:
-    """Read every row that a filter finds, page by page, from its page token on."""
+    """Read all rows of a filter, page by page."""
     wanted = replace(wanted, limit=_ROWS_AT_ONCE)
     while True:
         with get_service(Database).reading() as connection:
@@ -177,8 +177,6 @@ def _every(
 
 
 def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """Answer with a CSV file that is written while it is sent."""
-
     def pieces() -> Iterator[str]:
         buffer = io.StringIO()
         writer = csv.writer(buffer)
@@ -201,5 +199,5 @@ def _use_case_names(current_user: CurrentUser) -> dict[UUID, str]:
 
 
 def _text(text: str | None) -> str:
-    """Return a text that a spreadsheet does not take for a formula."""
+    """Prevent that a spreadsheet reads a text as a formula."""
     return "" if text is None else f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,4 +1,4 @@
-"""The console as a whole: pages, assets, cookies."""
+"""Installation of the console: pages, assets, cookies."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ _NO_PAGE = "This page does not exist."
 
 
 def install_failure_pages(blueprint: Blueprint) -> None:
-    """Make every error of a blueprint's pages a page."""
+    """Render every error of a blueprint as a page."""
     blueprint.register_error_handler(e.PublicError, failure_page)
     blueprint.register_error_handler(CSRFError, _stale_form)
     blueprint.register_error_handler(HTTPException, _http_error)
@@ -67,7 +67,6 @@ def install_lost_page(app: Flask, below: str) -> None:
 
 
 def failure_page(error: e.PublicError) -> Response:
-    """Write a public error as a page with its status."""
     status = HTTP_STATUS[type(error)]
     values = {
         "error": error,
@@ -136,7 +135,6 @@ CONSOLE_ASSETS = Path(__file__).parent / "assets"
 
 
 def install_console(app: Flask, settings: Settings) -> None:
-    """Serve the console's pages."""
     scope = cookie_scope(settings.public_url)
     register_service(app, scope)
     app.config.update(

@@ -38,9 +38,9 @@ def unacknowledged(
     *,
     always: bool = False,
 ) -> set[str]:
-    """Return the newly allowed countries that still need an acknowledgement.
+    """Return the newly allowed high-risk countries without acknowledgement.
 
-    ``always`` requires it even if the workspace does not.
+    ``always``: even if the workspace does not require it.
     """
     new = {code for code in codes if before.state.destinations.get(code) != Access.ALLOWED}
     wanted = new - set(acknowledged)
@@ -62,7 +62,7 @@ def unacknowledged(
 
 @dataclass(frozen=True, slots=True)
 class ReplaceMap(PolicyChange):
-    """Overwrite the whole country map; high-risk countries may want an acknowledgement."""
+    """Replace the country map; high-risk countries may need an acknowledgement."""
 
     wanted: Mapping[str, str]
     acknowledged: Collection[str] = ()
@@ -114,8 +114,6 @@ class Allow(PolicyChange):
 
 @dataclass(frozen=True, slots=True)
 class Block(PolicyChange):
-    """Block countries."""
-
     codes: Sequence[str]
     action = "blocked"
 
@@ -151,7 +149,7 @@ class AddRule(PolicyChange):
 
 @dataclass(frozen=True, slots=True)
 class RemoveRule(PolicyChange):
-    """Remove a rule; `NotFound` if there is none."""
+    """Raises `NotFound`."""
 
     rule_id: UUID
     action = "rule_removed"
@@ -165,10 +163,7 @@ class RemoveRule(PolicyChange):
 
 @dataclass(frozen=True, slots=True)
 class RestoreRevision(PolicyChange):
-    """Restore the policy of a revision; `NotFound` if there is none.
-
-    The organization's denied destinations stay denied.
-    """
+    """The organization's denied destinations stay denied. Raises `NotFound`."""
 
     revision: int
     action = "restored"
@@ -186,7 +181,7 @@ class RestoreRevision(PolicyChange):
 
 @dataclass(frozen=True, slots=True)
 class SetInheritance(PolicyChange):
-    """Follow the parent from now on, or decide alone beginning with a copy of its policy."""
+    """Inherit, or start an own policy from a copy of the parent's."""
 
     inherit: bool
     while_inheriting = True
@@ -217,20 +212,17 @@ _PASSED = "Has already passed."
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """Which countries to allow for good, until when others, and which to block."""
-
     allow: Collection[str] = ()
     allow_until: Mapping[str, datetime] = field(default_factory=dict)
     block: Collection[str] = ()
 
     @property
     def opened(self) -> list[str]:
-        """Return the countries that are to be allowed, for good or for a time."""
         return list(dict.fromkeys([*self.allow, *self.allow_until]))
 
     @property
     def action(self) -> str:
-        """Return the action for the history: the kind of change if there is only one."""
+        """The action for the history: the kind of change if there is only one."""
         kinds = {"allowed": self.allow, "allowed_until": self.allow_until, "blocked": self.block}
         used = [name for name, pending_changes in kinds.items() if pending_changes]
         return used[0] if len(used) == 1 else "adjusted"

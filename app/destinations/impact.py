@@ -1,8 +1,4 @@
-"""The impact of a policy change on the traffic of the last 30 days.
-
-Sums come from indexed queries on messages and refusals; the pure rule of a send decides which are
-affected.
-"""
+"""The impact of a policy change on the traffic of the last 30 days, by the rule of a send."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -23,7 +19,7 @@ _BLOCKED = "DestinationBlocked"
 
 @dataclass(frozen=True, slots=True)
 class SentTraffic:
-    """Messages that went out to one country, or to one number of it."""
+    """Sent messages to one country, or to one number in it."""
 
     country: str
     messages: int
@@ -33,7 +29,7 @@ class SentTraffic:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which messages a sum is asked for: of these workspaces, from a time on, to these places."""
+    """The messages to sum up."""
 
     workspace_ids: Collection[UUID]
     since: datetime
@@ -42,13 +38,11 @@ class Wanted:
 
 
 class TrafficSource(Protocol):
-    """Sums of sent messages."""
-
     def by_country(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
         """Sum up messages by country."""
 
     def by_number(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up messages by number: those of the countries, and those with a prefix."""
+        """Sum up by number the messages to these countries or with a prefix."""
 
 
 def impact(

@@ -27,8 +27,6 @@ from app.kernel.errors import ValidationFailed
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """The changes of countries, and the resulting policy."""
-
     changes: tuple[CountryChange, ...]
     after: PolicyState
 
@@ -64,14 +62,10 @@ def import_document(wanted: WantedPolicy, acknowledged: Collection[str] = ()) ->
 def plan_import(
     connection: Connection, effective: EffectivePolicy, wanted: WantedPolicy, now: datetime
 ) -> ImportPlan:
-    """Compare a document with the effective policy.
-
-    Raises:
-        ValidationFailed: the document is not a valid policy here.
-    """
+    """Compare a document with the effective policy; raises `ValidationFailed`."""
     allowed = [*wanted.destinations, *(rule.value for rule in wanted.rules or ())]
     current = CurrentPolicy(connection, effective, now)
-    change = import_document(wanted, allowed)  # only whoever allows has to acknowledge
+    change = import_document(wanted, allowed)  # a comparison needs no acknowledgement
     problems = change.check(current)
     if problems:
         raise ValidationFailed(problems)

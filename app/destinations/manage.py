@@ -1,4 +1,4 @@
-"""Giving a workspace its own country map: a first policy, or one instead of its parent's."""
+"""Changing a policy: one transaction with revision check, history, audit and event."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class PolicyChange(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A policy after a change; of a dry run, as it would be, with its impact on past traffic."""
+    """For a dry run, with its impact on past traffic."""
 
     effective: EffectivePolicy
     changes: tuple[CountryChange, ...]
@@ -102,8 +102,6 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class ManageDestinations:
-    """The operation behind every change of a policy."""
-
     database: Database
     clock: Clock
     traffic: TrafficSource
@@ -111,11 +109,8 @@ class ManageDestinations:
     def __call__(self, workspace_id: UUID, change: PolicyChange, request: ChangeRequest) -> Changed:
         """Make a change, or a dry run of it.
 
-        Raises:
-            NotFound: there is no such workspace, or no such thing to change in it.
-            RevisionMismatch: ``If-Match`` does not name the current revision.
-            DestinationsInherited: the policy belongs to the parent.
-            ValidationFailed: the change is not valid.
+        Raises `NotFound`, `RevisionMismatch`, `DestinationsInherited` and
+        `ValidationFailed`.
         """
         if request.dry_run:
             with self.database.reading() as connection:
@@ -130,7 +125,7 @@ class ManageDestinations:
         change: PolicyChange,
         request: ChangeRequest,
     ) -> Changed:
-        """Make a change inside the caller's transaction."""
+        """As `__call__`, in the caller's transaction."""
         now = self.clock.now()
         if not request.dry_run:
             lock_policy(connection, workspace_id)
@@ -173,7 +168,6 @@ def _check(current: CurrentPolicy, change: PolicyChange, request: ChangeRequest)
 
 
 def _after(connection: Connection, before: EffectivePolicy, state: PolicyState) -> PolicyState:
-    """Return the effective policy: the own one, or the parent's if it would inherit."""
     if not state.inherits or before.parent_id is None:
         return state
     return load_effective(connection, before.parent_id).state
@@ -182,8 +176,8 @@ def _after(connection: Connection, before: EffectivePolicy, state: PolicyState) 
 def own_policy(before: PolicyState, destinations: Mapping[str, str]) -> PolicyState:
     """Return the workspace's own policy with this country map.
 
-    Rules for numbers and prefixes stay, inherited ones as copies; contradicting rules for a whole
-    country are removed.
+    Rules for numbers and prefixes stay, inherited ones as copies; contradicting country rules
+    are removed.
     """
     if before.inherits:
         copies = tuple(replace(rule, rule_id=new_id()) for rule in before.rules)
@@ -198,7 +192,6 @@ def set_own_policy(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Make a country map the policy that a workspace has of its own, as its next revision."""
     lock_policy(connection, workspace_id)
     before = load_effective(connection, workspace_id)
     state = own_policy(CurrentPolicy(connection, before, now).state, destinations)

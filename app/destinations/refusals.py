@@ -1,4 +1,4 @@
-"""Reading refusals: a page of rows, and the counts of 30 days."""
+"""Refusals: written by sends, listed and counted."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from app.prices.price_table import Estimate
 LISTED_PER_MINUTE = 120
 REFUSALS_KEPT = timedelta(days=90)
 _SWEPT_AT_ONCE = 10
-# The others name what the provider would have refused as well, without a charge.
+# With other codes, the provider would have refused the message without a charge.
 SAVING_CODES = frozenset(
     {"DestinationBlocked", "Forbidden", "GuardTripped", "RecipientOptedOut", "WorkspaceSuspended"}
 )
@@ -29,7 +29,7 @@ SAVING_CODES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A send that was turned away, with its reason; ``rule`` is of the policy, or a guard."""
+    """A refused send with its reason; ``rule`` is of the policy, or a guard."""
 
     workspace_id: UUID
     use_case_id: UUID | None
@@ -43,13 +43,13 @@ class Refusal:
     revision: int | None = None
     provider_code: int | None = None
     access_key_id: UUID | None = None
-    # What the message would have cost.
+    # The estimated cost of the message.
     estimate: Estimate | None = None
 
 
 _INSERT = insert(refusals).values({c.name: bindparam(c.name, type_=c.type) for c in refusals.c})
 
-# A flood is refused as often as it is sent, so what each refusal writes is text, as a send is.
+# Text statements as for a send, because a flood causes as many refusals.
 _LISTED = Statement(
     """SELECT count(*) AS listed FROM (SELECT 1 FROM refusals
   WHERE workspace_id = :workspace_id::uuid AND id >= :first_id::uuid
@@ -69,7 +69,7 @@ DO UPDATE SET refusals = counted.refusals + 1, unlisted = counted.unlisted + exc
 
 
 def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> None:
-    """Count a refusal, list it if the minute has room, and sweep a few that are too old."""
+    """Count a refusal, list it if the minute has room, and delete a few old ones."""
     listed = _listed_this_minute(connection, refusal.workspace_id, now) < LISTED_PER_MINUTE
     _count(connection, refusal, now, listed=listed)
     if listed:
@@ -120,7 +120,7 @@ def _count(connection: Connection, refusal: Refusal, now: datetime, *, listed: b
 
 
 def _saves(refusal: Refusal) -> bool:
-    """Say whether the provider would have charged for what we refused: not for what cannot go."""
+    """Whether the provider would have charged for the refused message."""
     return refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
 
 
@@ -141,8 +141,6 @@ COUNTED_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class RefusalFilter:
-    """Which refusals a list shows."""
-
     limit: int
     page_token: UUID | None = None
     country: str | None = None
@@ -155,7 +153,7 @@ class RefusalFilter:
 def load_refusals(
     connection: Connection, workspace_id: UUID, wanted: RefusalFilter
 ) -> list[AnyRow]:
-    """Load a page, newest first, and one more if a next page exists."""
+    """Load `limit` + 1 rows, newest first."""
     columns = refusals.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -177,7 +175,7 @@ def load_refusals(
 def load_counts(
     connection: Connection, workspace_id: UUID, now: datetime, days: int = COUNTED_DAYS
 ) -> list[dict[str, Any]]:
-    """Sum up refusals by day, country and code, newest day first."""
+    """Sum up by day, country and code."""
     columns = refusal_counts.c
     keys = (columns.day, columns.country, columns.code)
     query = (

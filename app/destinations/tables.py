@@ -20,8 +20,8 @@ from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 from app.kernel.ids import NO_ID
 
-# While a workspace inherits, its row (if it ever had its own policy) rests and only keeps count of
-# its revisions: the policy is its nearest ancestor's that does not inherit.
+# While a workspace inherits, its row (if it ever had its own policy) only counts
+# revisions: the policy is that of the nearest ancestor that does not inherit.
 destination_policies = Table(
     "destination_policies",
     metadata,
@@ -43,12 +43,12 @@ destination_rules = Table(
     Column("reason", Text),
     Column("expires_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
-    # The workspace that the rule was copied from: its readers alone see a rule for a single number.
+    # The workspace of the original rule: only its readers see a rule for a single number.
     Column("copied_from", Uuid),
     Index(None, "workspace_id", "value"),
 )
 
-# One row for each change that changed something, with the whole policy as it was after it.
+# One row for each effective change, with the whole policy after it.
 destination_revisions = Table(
     "destination_revisions",
     metadata,
@@ -90,9 +90,9 @@ refusals = Table(
     Index(None, "workspace_id", "id"),
 )
 
-# Kept as refusals happen, so that nothing has to be counted later; `unlisted` are those that the
-# cap per minute left out of `refusals`. A number of no country counts under '', and what has no use
-# case or access key under `NO_ID`.
+# Counted with each refusal; `unlisted` are those above the limit per minute, which are not in
+# `refusals`. No country is '', no use case or access key is
+# `NO_ID`.
 refusal_counts = Table(
     "refusal_counts",
     metadata,
@@ -106,7 +106,7 @@ refusal_counts = Table(
     Column("currency", String(3), primary_key=True, default=""),
     Column("refusals", Integer, nullable=False),
     Column("unlisted", Integer, nullable=False),
-    # What they would have cost, in millionths of the currency.
+    # Their estimated cost, in millionths of the currency.
     Column("saved", BigInteger, nullable=False, server_default="0"),
 )
 

@@ -1,7 +1,4 @@
-"""SQL of alerts: opened once for each subject, counted, cleared, acknowledged.
-
-Opening and clearing write their webhook event in the same transaction.
-"""
+"""SQL of alerts: opened once for each subject, with webhook events in the same transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,13 +32,13 @@ from app.kernel.masking import mask_number
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event
 
-# From the next value within an hour on, one alert stands for all further ones.
+# Above this number of values within an hour, one alert covers all further ones.
 VALUES_OF_ONE_GUARD = 20
 _MANY = "*"
 
 
 class AlertKind(StrEnum):
-    """What alerts are about; each kind is also the type of its webhook event."""
+    """Also the types of their webhook events."""
 
     GUARD_TRIPPED = "guard.tripped"
     DELIVERY_COLLAPSED = "delivery.collapsed"
@@ -58,17 +55,16 @@ OF_INSTALLATION = (AlertKind.CLOCK_DIFFERS, AlertKind.WORKER_STUCK)
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A send that met the limit of a guard; ``value`` is as counters have it."""
+    """A send that met the limit of a guard; ``value`` as in counters."""
 
     workspace_id: UUID
     trip: Trip
     value: str
-    # 0 where no send met it: the worker has found the reason for an alert.
+    # 0 if the worker opened the alert, not a send.
     sends: int = 1
 
     @property
     def kind(self) -> AlertKind:
-        """Return the kind of the alert."""
         if self.trip.watch.guard is GuardName.DELIVERY:
             return AlertKind.DELIVERY_COLLAPSED
         return AlertKind.GUARD_TRIPPED
@@ -87,10 +83,7 @@ _COUNT_AND_NOTE = Statement(f"WITH noted AS ({_NOTE_TEXT})\n{_COUNT_TEXT}")
 
 
 def count_hit(connection: Connection, hit: Hit, now: datetime) -> bool:
-    """Count a hit on the open alert; False if there is none.
-
-    It is one round trip: a flood that is only monitored does this with every send.
-    """
+    """Count a hit on the open alert, in one round trip; False if there is none."""
     if connection.dialect.name != "postgresql":
         _note_period(connection, hit, now)
         return _count(connection, hit, hit.value, now)
@@ -103,7 +96,7 @@ def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
     _note_period(connection, hit, now)
     if _count(connection, hit, hit.value, now):
         return
-    # Sends that open alerts of one workspace take turns.
+    # Serializes the opening of alerts of one workspace.
     lock_policy(connection, hit.workspace_id)
     if _count(connection, hit, hit.value, now):
         return
@@ -210,7 +203,7 @@ def clear_alerts(connection: Connection, which: ColumnElement[bool], now: dateti
 
 
 def clear_what_is_over(connection: Connection, now: datetime) -> int:
-    """Clear the alerts of guards whose limit no send has met for one whole window."""
+    """Clear alerts whose limit no send has met for one whole window."""
     columns = alerts.c
     is_over = case(
         {window.value: literal(now - length, UtcDateTime()) for window, length in LENGTHS.items()},
@@ -224,7 +217,6 @@ def clear_what_is_over(connection: Connection, now: datetime) -> int:
 
 
 def load_open(connection: Connection, workspace_id: UUID, kind: AlertKind) -> list[AnyRow]:
-    """Load the open alerts of a kind."""
     columns = alerts.c
     query = select(alerts).where(
         columns.workspace_id == workspace_id, columns.kind == kind, columns.cleared_at.is_(None)
@@ -233,8 +225,6 @@ def load_open(connection: Connection, workspace_id: UUID, kind: AlertKind) -> li
 
 
 def render_alert(row: AnyRow) -> dict[str, Any]:
-    """Write an alert as the API shows it."""
-
     def time(value: datetime | None) -> str | None:
         return None if value is None else rfc3339(value)
 
@@ -284,13 +274,10 @@ def _note_values(hit: Hit, now: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ClearAlerts:
-    """One round of the worker: clears the alerts that are over."""
-
     database: Database
     clock: Clock
 
     def run_once(self) -> int:
-        """Clear the alerts of guards whose limit no send has met for one whole window."""
         now = self.clock.now()
         with self.database.writing() as connection:
             clear_what_is_over(connection, now)

@@ -28,6 +28,6 @@ def list_alerts(principal: Principal, query: AlertFilter) -> Json:
     "POST", "/v1/alerts/{alert_id}/acknowledge", ADMIN, {200: AlertView}, errors=(e.NotFound,)
 )
 def acknowledge_alert(principal: Principal, alert_id: UUID) -> Json:
-    """Note that an alert was seen; the first acknowledgement stands."""
+    """Acknowledge an alert; the first acknowledgement counts."""
     found = get_service(AcknowledgeAlert)(principal, alert_id)
     return render_alert(found)

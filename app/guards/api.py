@@ -31,7 +31,7 @@ _REVISION = {"ETag": "The revision of the guards, quoted; give it back in If-Mat
     "GET", PATH, VIEWER, {200: GuardsDocument}, answer_headers=_REVISION, errors=(e.NotFound,)
 )
 def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
-    """Get the guards of a workspace."""
+    """Return the guards of a workspace."""
     _check_access(principal, workspace_id)
     return _answer(get_service(ManageGuards).load(workspace_id))
 
@@ -50,7 +50,7 @@ def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
 def replace_guards(
     principal: Principal, workspace_id: UUID, body: GuardConfiguration, query: bool
 ) -> Answer:
-    """Replace the guards of a workspace; what is left out returns to its default."""
+    """Replace the guards of a workspace; omitted ones get their defaults."""
     _check_access(principal, workspace_id)
     asked = ChangeRequest(actor_of(principal), change_reason(), required_revisions(), query)
     manage = get_service(ManageGuards)
@@ -78,7 +78,6 @@ def _answer(view: GuardsView) -> Answer:
 
 
 def describe(view: GuardsView) -> dict[str, Any]:
-    """Write the guards of a workspace."""
     stored = view.stored
     return {
         "workspace_id": str(stored.workspace_id),
@@ -90,7 +89,6 @@ def describe(view: GuardsView) -> dict[str, Any]:
 
 
 def describe_dry_run(found: DryRun) -> dict[str, Any]:
-    """Write what a configuration would have done."""
     would_trip = [
         {
             "guard": one.guard.value,
@@ -115,7 +113,6 @@ def describe_dry_run(found: DryRun) -> dict[str, Any]:
 
 
 def describe_suggestion(found: Suggestion) -> dict[str, Any]:
-    """Write suggested limits; guards and use cases are as a change takes them."""
     return {
         "days": SUGGESTED_DAYS,
         "messages": found.messages,

@@ -1,6 +1,6 @@
-"""What "auto" means: three times the busiest windows of the last 15 whole days (UTC).
+"""The values of "auto": three times the busiest windows of the last 15 whole days (UTC).
 
-It changes once a day. The worker writes it; a send or a reader that comes before computes it.
+The worker stores them once a day; before that, a send or a reader computes them.
 """
 
 import json
@@ -37,38 +37,32 @@ from app.prices.price_table import day_of
 
 _log = structlog.get_logger(__name__)
 
-# A value of one guard, and the beginning of a clock hour or minute.
+# A value of a guard, and the start of a clock hour or minute.
 _Place = tuple[GuardName, str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAutos:
-    """What "auto" means for a workspace, and for its use cases with a guard of their own."""
-
     workspace: AutoLimits
     use_cases: Mapping[UUID, AutoLimits]
 
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
-    """The hours, minutes and days in which guards tripped for a value."""
-
     periods: frozenset[_Place]
     days: frozenset[tuple[GuardName, str, date]]
 
     def has(self, guard: GuardName, value: str, period: datetime | date) -> bool:
-        """Say whether a guard tripped in a clock hour, minute or day."""
+        """Whether a guard tripped in a clock hour, minute or day."""
         if isinstance(period, datetime):
             return (guard, value, period) in self.periods
         return (guard, value, period) in self.days
 
     def has_any(self, guard: GuardName) -> bool:
-        """Say whether a guard tripped at all."""
         return any(name is guard for name, _, _ in self.days)
 
 
 def load_tripped(connection: Connection, workspace_id: UUID, since: datetime) -> Tripped:
-    """Load when the guards of a workspace tripped."""
     columns = guard_trips.c
     query = select(columns.guard, columns.value, columns.period).where(
         columns.workspace_id == workspace_id,
@@ -83,15 +77,12 @@ def load_tripped(connection: Connection, workspace_id: UUID, since: datetime) ->
 
 @dataclass
 class _Busiest:
-    """The most that a window of a workspace or a use case held."""
-
     hours: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     days: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     minute: int = 0
     day: int = 0
 
     def add_day(self, day: date, traffic: Iterable[MinuteTraffic], tripped: Tripped) -> None:
-        """Look at the messages of one day."""
         hours: dict[tuple[str, datetime], int] = defaultdict(int)
         days: dict[str, int] = defaultdict(int)
         minutes: dict[datetime, int] = defaultdict(int)
@@ -112,7 +103,7 @@ class _Busiest:
             self.day = max(self.day, sum(minutes.values()))
 
     def limits(self) -> AutoLimits:
-        """Return the limits; countries at the floor need no entry."""
+        """Return the limits; countries at the floor are left out."""
         floor = AUTO_FLOORS[GuardName.COUNTRY]
         countries = {}
         for country in sorted(self.hours.keys() | self.days.keys()):
@@ -132,7 +123,6 @@ class _Busiest:
 def compute_autos(
     connection: Connection, history: MessageHistory, stored: StoredGuards, today: date
 ) -> WorkspaceAutos:
-    """Compute what "auto" means on a day from the messages of the 15 days before it."""
     own = _with_own_country(stored)
     since = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=AUTO_DAYS)
     tripped = load_tripped(connection, stored.workspace_id, since)
@@ -150,13 +140,13 @@ def compute_autos(
 
 
 def _with_own_country(stored: StoredGuards) -> set[UUID]:
-    """Return the use cases with a guard `country` of their own."""
+    """Return the use cases with their own guard `country`."""
     own = stored.configuration.use_cases
     return {use_case_id for use_case_id, one in own.items() if GuardName.COUNTRY in one}
 
 
 def counted_autos(stored: StoredGuards, auto: AutoLimits) -> AutoLimits:
-    """Leave out the home country where the guard `country` does not count it."""
+    """Remove the home country if `country` does not count it."""
     home = stored.home_country
     if home in stored.configuration.guards.by_name[GuardName.COUNTRY].countries:
         return auto
@@ -167,7 +157,7 @@ def counted_autos(stored: StoredGuards, auto: AutoLimits) -> AutoLimits:
 def load_autos(
     connection: Connection, history: MessageHistory, stored: StoredGuards, now: datetime
 ) -> WorkspaceAutos:
-    """Load what "auto" means today, or compute it where nobody has yet."""
+    """Compute them if they are not stored."""
     today = now.astimezone(UTC).date()
     row = connection.execute(
         select(guard_autos).where(guard_autos.c.workspace_id == stored.workspace_id)
@@ -182,7 +172,6 @@ def load_autos(
 def write_autos(
     connection: Connection, workspace_id: UUID, autos: WorkspaceAutos, today: date
 ) -> dict[str, Any]:
-    """Store what "auto" means on a day, and return it as it is stored."""
     limits: dict[str, Any] = {
         "day": today.isoformat(),
         "workspace": auto_json(autos.workspace),
@@ -202,14 +191,11 @@ def write_autos(
 
 @dataclass(frozen=True, slots=True)
 class RefreshAutos:
-    """One round of the worker: writes what "auto" means today for workspaces without it."""
-
     database: Database
     clock: Clock
     history: MessageHistory
 
     def run_once(self) -> int:
-        """Refresh every workspace that has no limits of today."""
         today = self.clock.now().astimezone(UTC).date()
         done = select(guard_autos.c.workspace_id).where(guard_autos.c.day == today)
         with self.database.reading() as connection:
@@ -229,16 +215,16 @@ class RefreshAutos:
 
 @dataclass(frozen=True, slots=True)
 class AutosOfSends:
-    """What "auto" means for a send that comes before the worker, or without one."""
+    """Values for sends before the worker has stored them."""
 
     database: Database
     history: MessageHistory
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, workspace_id: UUID, facts: GuardFacts, now: datetime) -> GuardFacts:
-        """Return facts with what "auto" means now; it is computed once where it is missing.
+        """Return the facts with the values of "auto", computed once.
 
-        While one thread computes it for a new day, others go by that of the day before.
+        Meanwhile other threads use those of the day before.
         """
         if not self._turn.acquire(blocking=facts.auto_day is None):
             return facts

@@ -1,4 +1,4 @@
-"""Clearing alerts whose limit a change of the guards has lifted."""
+"""Clearing alerts whose limit was lifted by a change of the guards."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ from app.guards.tables import alerts, guard_collapses
 def clear_lifted(
     connection: Connection, stored: StoredGuards, autos: WorkspaceAutos, now: datetime
 ) -> None:
-    """Clear the alerts of guards that are off now, or whose limit is above the count."""
+    """Clear the alerts of guards that are off, or whose limit is above the count."""
     for row in load_open(connection, stored.workspace_id, AlertKind.GUARD_TRIPPED):
         if _is_lifted(connection, row, stored, autos, now):
             clear_alerts(connection, alerts.c.id == row.id, now)
@@ -49,7 +49,7 @@ def _is_lifted(
     guard = _guard_of(stored.configuration, row)
     if guard is None or guard.mode is GuardMode.OFF:
         return True
-    # An alert about many values has none: the limit that most of them have stands for all.
+    # An alert about many values has none: use the general limit.
     value = row.counter_value or ""
     is_home = name is GuardName.COUNTRY and value == stored.home_country
     if is_home and value not in guard.countries:

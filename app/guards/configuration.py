@@ -1,7 +1,4 @@
-"""Reading guards from JSON, with every problem at its path, and writing them. Pure.
-
-The API, stored rows, provisioning and commands use the same shape.
-"""
+"""Conversion of guards from and to JSON, with every problem by path. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -53,7 +50,7 @@ _NO_MINIMUM = f"Must be a whole number from 1 to {LARGEST_STORED}."
 
 
 def parse_configuration(given: object, problems: Problems) -> GuardConfiguration:
-    """Read the body of a change; what is left out has its default."""
+    """Omitted settings get their defaults."""
     fields = _object(given, _ROOT, problems)
     _refuse_unknown(fields, {"guards", "use_cases"}, _ROOT, problems)
     guards = parse_guards(fields.get("guards", {}), f"{_ROOT}.guards", problems)
@@ -72,7 +69,7 @@ def parse_configuration(given: object, problems: Problems) -> GuardConfiguration
 def parse_guards(
     given: object, path: str, problems: Problems, base: Guards | None = None
 ) -> Guards:
-    """Read the guards of a workspace; what is left out is as in ``base``, or has its default."""
+    """Omitted settings are as in ``base``, or default."""
     base = base or Guards()
     by_name = dict(base.by_name)
     delivery = base.delivery
@@ -91,7 +88,7 @@ def parse_guards(
 def parse_use_case_guards(
     given: object, path: str, problems: Problems, base: UseCaseGuards | None = None
 ) -> UseCaseGuards:
-    """Read the guards of a use case; a guard that ``base`` has keeps what is left out of it."""
+    """Omitted settings are as in ``base``."""
     own = dict(base or {})
     for key, value in _object(given, path, problems).items():
         at = f"{path}.{key}"
@@ -236,7 +233,6 @@ def _refuse_unknown(
 
 
 def guards_json(guards: Guards) -> dict[str, Any]:
-    """Write the guards of a workspace as the API shows them."""
     delivery = guards.delivery
     found = {
         "mode": delivery.mode.value,
@@ -250,7 +246,6 @@ def guards_json(guards: Guards) -> dict[str, Any]:
 
 
 def use_case_json(own: UseCaseGuards) -> dict[str, Any]:
-    """Write guards that count, in their order."""
     return {name.value: _guard_json(name, own[name]) for name in WINDOWS if name in own}
 
 
@@ -271,7 +266,6 @@ def _limits_json(limits: Limits) -> dict[str, Any]:
 
 
 def configuration_json(configuration: GuardConfiguration) -> dict[str, Any]:
-    """Write a configuration as the body of a change takes it."""
     return {
         "guards": guards_json(configuration.guards),
         "use_cases": {
@@ -282,7 +276,6 @@ def configuration_json(configuration: GuardConfiguration) -> dict[str, Any]:
 
 
 def auto_json(auto: AutoLimits) -> dict[str, Any]:
-    """Write what "auto" means as the API shows it."""
     return {
         GuardName.COUNTRY.value: dict(auto.country)
         | {"countries": {code: dict(limits) for code, limits in sorted(auto.countries.items())}},
@@ -291,17 +284,14 @@ def auto_json(auto: AutoLimits) -> dict[str, Any]:
 
 
 def read_guards(stored: Mapping[str, Any] | None) -> Guards:
-    """Read the stored guards of a workspace."""
     return Guards() if stored is None else parse_guards(stored, "guards", Problems())
 
 
 def read_own(stored: Mapping[str, Any] | None) -> UseCaseGuards:
-    """Read the stored guards of a use case."""
     return {} if stored is None else parse_use_case_guards(stored, "guards", Problems())
 
 
 def read_auto(stored: Mapping[str, Any]) -> AutoLimits:
-    """Read what `auto_json` wrote."""
     country, workspace = stored[GuardName.COUNTRY], stored[GuardName.WORKSPACE]
 
     def limits(name: GuardName, found: Mapping[str, int]) -> dict[Window, int]:

@@ -1,8 +1,7 @@
-"""SQL of counting a send in its guards: checked and counted by the statement that writes it.
+"""SQL of guard counters: checked and counted by the statement that writes the send.
 
-A counter is one row, so its lock makes the check exact over all processes and hosts. Rows are
-locked in one order, those that many sends share first. What a statement finds beyond an enforced
-limit makes it write nothing.
+The lock of a counter's row makes the check exact. Rows are locked in a fixed order. Above an
+enforced limit, the statement writes nothing.
 """
 
 import json
@@ -42,10 +41,7 @@ _LOCK_ORDER = {
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """One counter that a send adds to: which row, the steps of now, and the amounts.
-
-    The amount is 0 in a window that has no limit, which is not counted there.
-    """
+    """The amount is 0 in a window without a limit."""
 
     watch: Watch
     value: str
@@ -54,13 +50,12 @@ class Counter:
 
     @property
     def key(self) -> tuple[UUID, str, str]:
-        """Return the primary key of the row."""
         return self.watch.scope_id, self.watch.guard.value, self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted, to be given back if the provider never sends the message."""
+    """Subtracted if the provider never sends the message."""
 
     key: tuple[UUID, str, str]
     steps: tuple[int, int]
@@ -69,22 +64,19 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The trips of a send, in the order of guards and windows, and what it has been counted in.
-
-    Where one of the trips refuses the send, nothing was counted.
-    """
+    """The trips of a send in order, and its counts; nothing is counted if one refuses."""
 
     trips: tuple[Trip, ...]
     counted: tuple[Counted, ...]
 
     @property
     def refusal(self) -> Trip | None:
-        """Return the trip that refuses the send."""
+        """The trip that refuses the send."""
         return next((trip for trip in self.trips if trip.watch.is_enforced), None)
 
 
 def counters_of(watches: Sequence[Watch], pseudonym: str, now: datetime) -> tuple[Counter, ...]:
-    """List the counters of a send in the order in which they are locked."""
+    """List the counters of a send in the order of locking."""
     if not watches:
         return ()
     rolling = rolling_steps(now)
@@ -109,8 +101,8 @@ def _lock_order(counter: Counter) -> int:
 
 
 # On PostgreSQL: parts of the one statement that writes a submission. `judged` locks the counters
-# and has each as it is now, without the send; a counter that another statement made since this one
-# began makes it fail with a null, and it is run again.
+# and reads their current counts; if another statement has inserted a counter since this one
+# began, it fails with a null and is repeated.
 _ZEROS = f"array_fill(0::bigint, ARRAY[{KEPT_STEPS}])"
 
 
@@ -144,7 +136,6 @@ IS_ADMITTED = "NOT EXISTS (SELECT 1 FROM refused)"
 
 
 def count_where(condition: str) -> str:
-    """Return the part of the statement that counts."""
     return f"""counted AS (
   INSERT INTO guard_counters AS t (scope_id, guard, value, version,
     short_step, short_counts, long_step, long_counts)
@@ -159,17 +150,14 @@ def count_where(condition: str) -> str:
 )"""  # noqa: S608
 
 
-# What the statement returns: the steps of all counters, and the counts of those beyond a limit.
+# The result: the steps of all counters, and the counts of those above a limit.
 JUDGEMENT = """(SELECT json_agg(json_build_array(guard, short_step, long_step,
     CASE WHEN beyond_short OR beyond_long THEN short_counts END,
     CASE WHEN beyond_short OR beyond_long THEN long_counts END)) FROM judged)"""
 
 
 def counters_json(counters: Sequence[Counter]) -> str:
-    """Write the parameter ``counters`` of the statement.
-
-    Its texts are ids, names, digits and codes: none needs escaping.
-    """
+    """Write the parameter ``counters``; its texts need no escaping."""
     return f"[{','.join(map(_counter_json, counters))}]"
 
 
@@ -187,7 +175,7 @@ def _counter_json(counter: Counter) -> str:
 
 
 def read_judgement(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> Judgement:
-    """Read what the statement returned."""
+    """Parse the result of the statement."""
     by_guard = {GuardName(row[0]): row for row in found}
     trips: list[Trip] = []
     counted = []
@@ -208,7 +196,7 @@ def _judgement(trips: list[Trip], counted: list[Counted]) -> Judgement:
 
 
 def count_on_sqlite(connection: Connection, counters: Sequence[Counter]) -> Judgement:
-    """Check and count a send inside of a transaction that began as a writer."""
+    """In a transaction that began with `BEGIN IMMEDIATE`."""
     stored = _load(connection, [counter.key for counter in counters])
     trips: list[Trip] = []
     counted, rows = [], []
@@ -248,7 +236,7 @@ def _sqlite_row(key: tuple[UUID, str, str], short: StepCounts, long: StepCounts)
 
 
 def judge(connection: Connection, counters: Sequence[Counter]) -> tuple[Trip, ...]:
-    """Return the trips that a send would have now; nothing is counted or locked."""
+    """Return the trips of a send, without counting or locking."""
     stored = _load(connection, [counter.key for counter in counters])
     trips = [
         trip
@@ -283,7 +271,7 @@ def _load(
 
 
 def give_back(connection: Connection, counted: Sequence[Counted]) -> None:
-    """Take back what a send was counted as, where the windows still hold it."""
+    """Subtract the counts from windows that still contain them."""
     columns = guard_counters.c
     for one in counted:
         row = _load(connection, [one.key], lock=True).get(one.key)
@@ -304,7 +292,7 @@ def give_back(connection: Connection, counted: Sequence[Counted]) -> None:
 def held_now(
     connection: Connection, key: tuple[UUID, str, str], window: Window, now: datetime
 ) -> int:
-    """Return what a window of one counter holds now."""
+    """Return the current count of one window."""
     row = _load(connection, [key]).get(key)
     if row is None:
         return 0

@@ -1,7 +1,7 @@
-"""The guard `delivery`: ranges and countries to which hardly anything is delivered any more.
+"""The guard `delivery`: ranges and countries with a collapsed delivery rate.
 
-The worker finds them, at least once a minute. A range or country stays collapsed until its last
-hour holds too few ended messages, or the share has recovered.
+The worker checks at least once a minute. A collapse ends with too few ended messages in an hour, or
+a recovered share.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from app.guards.store import load_guards
 from app.guards.tables import alerts, guard_collapses
 from app.kernel.clock import Clock
 
-# The share of the days before changes slowly, and costs a look at all of their messages.
+# The baseline changes slowly, and reading it scans the messages of 15 days.
 _BASELINE_KEPT = timedelta(minutes=30)
 # A sign and a range or country.
 _Key: TypeAlias = tuple[DeliverySign, str]
@@ -31,15 +31,12 @@ _Key: TypeAlias = tuple[DeliverySign, str]
 
 @dataclass(frozen=True, slots=True)
 class WatchDelivery:
-    """One round of the worker over the messages that ended in the last hour."""
-
     database: Database
     clock: Clock
     history: MessageHistory
     _baselines: dict[tuple[UUID, _Key], tuple[datetime, Share]] = field(default_factory=dict)
 
     def run_once(self) -> int:
-        """Find what has collapsed and what has recovered."""
         now = self.clock.now()
         shares: dict[UUID, dict[_Key, Share]] = defaultdict(dict)
         with self.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Edits of guards by files and commands: what an edit leaves out is left alone. Pure."""
+"""Edits of guards by files and commands: omitted settings stay unchanged. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from app.guards.limits import OF_USE_CASES, GuardConfiguration, GuardName
 from app.kernel.countries import is_country
 from app.kernel.problems import Problems
 
-# Files and commands have no null: this text stands for no limit.
+# Files and commands have no null: this text means no limit.
 NO_LIMIT = "none"
 _NO_PRICES = (
     "A spend limit needs prices, and there are none yet: import or refresh them first "
@@ -25,10 +25,7 @@ _NO_PRICES = (
 
 @dataclass(frozen=True, slots=True)
 class GuardDifference:
-    """One setting of a guard before and after; None where the setting is not there.
-
-    ``path`` is without the guard's owner: ``number.hour``.
-    """
+    """``path`` is without the guard's owner: ``number.hour``."""
 
     path: str
     before: Any
@@ -38,7 +35,7 @@ class GuardDifference:
 def edit_guards(
     current: GuardConfiguration, given: object, path: str, problems: Problems
 ) -> GuardConfiguration:
-    """Change what is given of the guards of a workspace; null removes a country's limits."""
+    """Null removes a country's limits."""
     kept, removed = _without_removed_countries(_with_null(given))
     for country in removed:
         current = remove_country(current, None, country)
@@ -48,7 +45,7 @@ def edit_guards(
 def edit_use_case_guards(
     current: GuardConfiguration, use_case_id: UUID, given: object, path: str, problems: Problems
 ) -> GuardConfiguration:
-    """Change what is given of the guards that a use case has of its own; null removes one."""
+    """Null removes a guard."""
     kept, removed = _without_removed_countries(_with_null(given))
     for country in removed:
         current = remove_country(current, use_case_id, country)
@@ -66,7 +63,6 @@ def edit_use_case_guards(
 def remove_use_case_guard(
     current: GuardConfiguration, use_case_id: UUID, name: GuardName
 ) -> GuardConfiguration:
-    """Let the workspace's guard stand for a use case again."""
     own = {key: one for key, one in current.use_cases.get(use_case_id, {}).items() if key != name}
     use_cases = {key: one for key, one in current.use_cases.items() if key != use_case_id}
     return replace(current, use_cases=use_cases | ({use_case_id: own} if own else {}))
@@ -75,7 +71,6 @@ def remove_use_case_guard(
 def remove_country(
     current: GuardConfiguration, use_case_id: UUID | None, country: str
 ) -> GuardConfiguration:
-    """Remove the limits that a country has of its own, from the workspace or from a use case."""
     own = None if use_case_id is None else current.use_cases.get(use_case_id, {})
     by_name = current.guards.by_name if own is None else own
     guard = by_name.get(GuardName.COUNTRY)
@@ -91,24 +86,22 @@ def remove_country(
 def check_spend(
     wanted: GuardConfiguration, path: str, problems: Problems, *, has_prices: bool
 ) -> None:
-    """Add a problem if a spend limit has no prices to count with."""
     if wanted.guards.has_spend_limit() and not has_prices:
         problems.add(f"{path}.{GuardName.SPEND}", _NO_PRICES)
 
 
 def explain_for_text(problem: str) -> str:
-    """Write a problem for a file or a command, where ``none`` stands for null."""
+    """Convert a problem for files and commands, where ``none`` replaces null."""
     return problem.replace("null", f'"{NO_LIMIT}"').replace("JSON object", "table")
 
 
 def _without_removed_countries(given: object) -> tuple[object, list[str]]:
-    """Return the edit without the countries that are null in it, and these countries."""
     guard = given.get(GuardName.COUNTRY) if isinstance(given, Mapping) else None
     countries = guard.get("countries") if isinstance(guard, Mapping) else None
     if not isinstance(countries, Mapping):
         return given, []
     removed = [code for code, one in countries.items() if one is None and is_country(code)]
-    # A wrong code is a mistake that is named, also where it is to be removed.
+    # A wrong code is reported, also if its limits are to be removed.
     kept = {
         code: {} if one is None else one for code, one in countries.items() if code not in removed
     }
@@ -124,14 +117,12 @@ def _with_null(given: object) -> object:
 def workspace_differences(
     before: GuardConfiguration, after: GuardConfiguration
 ) -> tuple[GuardDifference, ...]:
-    """List the settings in which the guards of a workspace differ."""
     return _differences(configuration_json(before)["guards"], configuration_json(after)["guards"])
 
 
 def use_case_differences(
     before: GuardConfiguration, after: GuardConfiguration, use_case_id: UUID
 ) -> tuple[GuardDifference, ...]:
-    """List the settings in which the own guards of a use case differ."""
     pair = (use_case_json(one.use_cases.get(use_case_id, {})) for one in (before, after))
     return _differences(*pair)
 

@@ -1,4 +1,4 @@
-"""The stored facts from which the guards of one send follow, as part of a larger statement."""
+"""The stored facts about the guards of one send, as part of a larger statement."""
 
 import json
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ from app.guards.limits import (
 )
 from app.guards.shares import delivery_watch
 
-# What the worker has not confirmed for so long counts no more: an hour holds nothing older.
+# A collapse that the worker has not confirmed for this long is ignored.
 COLLAPSE_LASTS = timedelta(hours=1)
-# Until then the worker has written the limits of a new day.
+# The worker writes the limits of a new day within this time.
 _LATEST_AFTER_MIDNIGHT = timedelta(minutes=5)
 # Columns of a statement with the tables ``w`` (workspace) and ``u`` (use case).
 GUARD_COLUMNS = """w.home_country, guarding.guards::text AS guards, u.guards::text AS own_guards,
@@ -43,7 +43,7 @@ LEFT JOIN guard_autos AS autos ON autos.workspace_id = w.id"""
 
 @dataclass(frozen=True, slots=True)
 class Collapse:
-    """A range or country whose share delivered has collapsed; the share is in percent."""
+    """``share`` in percent."""
 
     value: str
     share: int
@@ -51,7 +51,7 @@ class Collapse:
 
 @dataclass(frozen=True, slots=True)
 class GuardFacts:
-    """The stored facts about the guards of one send; JSON as it is stored."""
+    """JSON as stored."""
 
     home_country: str
     guards: Guards
@@ -60,7 +60,7 @@ class GuardFacts:
     collapse: Collapse | None
 
     def lacks_auto(self, now: datetime) -> bool:
-        """Say whether a guard has a limit of "auto" that is not stored for this day (UTC)."""
+        """Whether a needed value of "auto" is not stored for this day (UTC)."""
         day = self.auto_day
         if day is not None and day >= (now - _LATEST_AFTER_MIDNIGHT).date():
             return False
@@ -74,18 +74,15 @@ class GuardFacts:
 
     @property
     def auto_day(self) -> date | None:
-        """Return the day (UTC) whose meaning of "auto" is stored."""
         return _autos(self.auto_limits).day
 
     def watches(self, send: GuardedSend) -> tuple[Watch, ...]:
-        """List the guards that count a send."""
         limits = _autos(self.auto_limits)
         own_auto = limits.use_cases.get(str(send.use_case_id), AutoLimits())
         return watches_of(send, self.guards, self.own, limits.workspace, own_auto)
 
 
 def delivery_trip(guard: DeliveryGuard, workspace_id: UUID, collapse: Collapse) -> Trip:
-    """Return the trip of the guard `delivery` for a collapsed range or country."""
     watch = delivery_watch(guard, workspace_id, collapse.value)
     return Trip(watch, Window.HOUR, guard.below or 0, collapse.share, None)
 
@@ -99,7 +96,6 @@ def guard_values(number: str, country: str | None, now: datetime) -> dict[str, A
 
 
 def guard_facts_from(row: AnyRow) -> GuardFacts:
-    """Read the facts out of a row with `GUARD_COLUMNS`."""
     return GuardFacts(
         home_country=row.home_country,
         guards=_guards(row.guards),
@@ -114,7 +110,7 @@ def _collapse(text: str) -> Collapse:
     return Collapse(value, int(share))
 
 
-# Kept by the stored text alone, so nothing can go stale.
+# Cached by the stored text, so it cannot be stale.
 @lru_cache(maxsize=256)
 def _guards(text: str | None) -> Guards:
     return read_guards(None if text is None else json.loads(text))

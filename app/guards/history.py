@@ -1,4 +1,4 @@
-"""What guards ask of the messages of the past; `app.messages.guard_history` answers."""
+"""The port for past messages; `app.messages.guard_history` implements it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Period: TypeAlias = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class MinuteTraffic:
-    """What a use case sent to one country in one minute; '' is no country."""
+    """``country`` is '' for unknown."""
 
     minute: datetime
     country: str
@@ -45,10 +45,7 @@ class PastMessage:
 
 @dataclass(frozen=True, slots=True)
 class EndedMessages:
-    """How many messages to one number have ended, and what became of them.
-
-    ``judged`` are those with feedback, or that ended so long ago that none comes any more.
-    """
+    """The ended and delivered messages to one number."""
 
     workspace_id: UUID
     number: str
@@ -66,8 +63,6 @@ class EndedMessages:
 
 
 class MessageHistory(Protocol):
-    """Messages of the past."""
-
     def minutes(
         self, connection: Connection, workspace_id: UUID, day: date
     ) -> Iterable[MinuteTraffic]:
@@ -76,20 +71,17 @@ class MessageHistory(Protocol):
     def in_order(
         self, database: Database, workspace_id: UUID, since: datetime
     ) -> Iterator[PastMessage]:
-        """Read messages from a time on, oldest first, some thousand at a time."""
+        """Read messages from a time on, oldest first, in batches."""
 
     def by_number(
         self, database: Database, workspace_id: UUID, since: datetime
     ) -> Iterator[PastMessage]:
-        """Read messages from a time on, number by number, some thousand at a time."""
+        """Read messages from a time on, sorted by number, in batches."""
 
     def ended(
         self, connection: Connection, since: datetime, judged_until: datetime
     ) -> Iterable[EndedMessages]:
-        """Sum up the messages of all workspaces that have ended since a time, by number.
-
-        What ended before the second time is judged without feedback.
-        """
+        """Sum up the ended messages of all workspaces since a time, by number."""
 
     def ended_between(
         self,
@@ -99,4 +91,4 @@ class MessageHistory(Protocol):
         period: Period,
         counts: DeliverySign,
     ) -> Share:
-        """Return the share of messages to a range or country that ended in a period."""
+        """Count the ended and the delivered messages to a range or country in a period."""

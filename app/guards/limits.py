@@ -1,4 +1,4 @@
-"""The limits of guards, and what a send has to pass. Pure."""
+"""The limits of guards, and the guards that count a send. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from uuid import UUID
 
 from app.prices.price_table import amount_text, to_millionths
 
-# How many digits of a number belong to one range.
+# A range comprises the numbers that only differ in these last digits.
 DIGITS_OF_RANGE = 4
 
 
 class GuardName(StrEnum):
-    """The guards, in the order in which a send is asked."""
+    """The guards, in the order of the checks."""
 
     NUMBER = "number"
     PREFIX = "prefix"
@@ -26,7 +26,7 @@ class GuardName(StrEnum):
 
 
 class GuardMode(StrEnum):
-    """What a guard does beyond its limit: refuse, open an alert alone, or nothing."""
+    """Above its limit, a guard refuses, only opens an alert, or does nothing."""
 
     ENFORCE = "enforce"
     MONITOR = "monitor"
@@ -43,14 +43,12 @@ class Window(StrEnum):
 
 
 class GuardScope(StrEnum):
-    """Whose sends a guard counts."""
-
     WORKSPACE = "workspace"
     USE_CASE = "use_case"
 
 
 class Auto(StrEnum):
-    """The limit that follows the traffic of the last days."""
+    """The limit that follows recent traffic."""
 
     AUTO = "auto"
 
@@ -67,7 +65,7 @@ WINDOWS: Mapping[GuardName, tuple[Window, Window]] = {
     GuardName.WORKSPACE: (Window.MINUTE, Window.DAY),
     GuardName.SPEND: (Window.DAY, Window.MONTH),
 }
-# "auto" is never lower, and these guards alone take it.
+# The minimum of "auto"; other guards do not accept it.
 AUTO_FLOORS: Mapping[GuardName, Mapping[Window, int]] = {
     GuardName.COUNTRY: {Window.HOUR: 50, Window.DAY: 200},
     GuardName.WORKSPACE: {Window.MINUTE: 300, Window.DAY: 10_000},
@@ -79,28 +77,25 @@ OF_USE_CASES = (GuardName.NUMBER, GuardName.PREFIX, GuardName.COUNTRY)
 
 @dataclass(frozen=True, slots=True)
 class WindowGuard:
-    """A guard that counts in rolling windows; in ``spend``, in calendar days and months (UTC)."""
+    """``spend`` counts in calendar days and months (UTC), others in rolling windows."""
 
     mode: GuardMode
     limits: Limits
-    # Of `country` alone: countries with limits of their own.
+    # Only for `country`: the limits of single countries.
     countries: Mapping[str, Limits] = field(default_factory=dict)
 
     def limits_of(self, value: str) -> Limits:
-        """Return the limits of a number, range or country."""
         return self.countries.get(value, self.limits)
 
 
 class DeliverySign(StrEnum):
-    """What the guard `delivery` counts of the messages that ended."""
-
     DELIVERED = "delivered"
     CONVERTED = "converted"
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryGuard:
-    """The guard of the share delivered, in percent; without ``below`` it never trips."""
+    """In percent; without ``below`` it never trips."""
 
     mode: GuardMode = GuardMode.MONITOR
     below: int | None = 30
@@ -120,13 +115,11 @@ DEFAULT_GUARDS: Mapping[GuardName, WindowGuard] = {
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The guards of a workspace."""
-
     by_name: Mapping[GuardName, WindowGuard] = field(default_factory=lambda: DEFAULT_GUARDS)
     delivery: DeliveryGuard = field(default_factory=DeliveryGuard)
 
     def has_spend_limit(self) -> bool:
-        """Say whether a limit of the spend stands, whatever its mode."""
+        """Whether there is a spend limit, in any mode."""
         return any(one is not None for one in self.by_name[GuardName.SPEND].limits.values())
 
 
@@ -135,15 +128,13 @@ UseCaseGuards: TypeAlias = Mapping[GuardName, WindowGuard]
 
 @dataclass(frozen=True, slots=True)
 class GuardConfiguration:
-    """The guards of a workspace, and those that its use cases have instead."""
-
     guards: Guards = field(default_factory=Guards)
     use_cases: Mapping[UUID, UseCaseGuards] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class AutoLimits:
-    """What "auto" means now: by window, and by country where it is above the floor."""
+    """Countries at the floor are left out."""
 
     country: Mapping[Window, int] = field(default_factory=lambda: AUTO_FLOORS[GuardName.COUNTRY])
     countries: Mapping[str, Mapping[Window, int]] = field(default_factory=dict)
@@ -152,20 +143,18 @@ class AutoLimits:
     )
 
     def of(self, guard: GuardName, window: Window, value: str) -> int:
-        """Return the limit of a guard that takes "auto"."""
         if guard is GuardName.WORKSPACE:
             return self.workspace[window]
         return self.countries.get(value, self.country)[window]
 
 
 def auto_limit(guard: GuardName, window: Window, busiest: int) -> int:
-    """Return what "auto" means where this was the most that such a window held."""
     return max(AUTO_FLOORS[guard][window], AUTO_FACTOR * busiest)
 
 
 @dataclass(frozen=True, slots=True)
 class GuardedSend:
-    """What guards see of a send; without any prices its cost is None."""
+    """Its cost is None without prices."""
 
     workspace_id: UUID
     use_case_id: UUID
@@ -178,9 +167,9 @@ class GuardedSend:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One guard that counts a send, with the limits that stand for it.
+    """One guard that counts a send.
 
-    ``limits`` holds the windows that are counted, the shorter first. Money is in millionths.
+    ``limits`` has the counted windows, the shorter first. Money is in millionths.
     """
 
     guard: GuardName
@@ -193,16 +182,12 @@ class Watch:
 
     @property
     def is_enforced(self) -> bool:
-        """Say whether the guard refuses a send beyond its limit."""
         return self.mode is GuardMode.ENFORCE
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """A send beyond a limit: ``count`` is what the window holds without it.
-
-    ``resets_at`` is None where no such message can ever fit.
-    """
+    """``count`` is without the send; ``resets_at`` is None if it can never fit."""
 
     watch: Watch
     window: Window
@@ -214,10 +199,9 @@ class Trip:
 def watches_of(
     send: GuardedSend, guards: Guards, own: UseCaseGuards, auto: AutoLimits, own_auto: AutoLimits
 ) -> tuple[Watch, ...]:
-    """List the guards that count a send, in their order.
+    """List the guards that count a send, in order.
 
-    ``own`` are the guards of the use case, which stand in for the workspace's, ``own_auto`` the
-    meaning of "auto" in them.
+    ``own`` replace the workspace's, with the values ``own_auto``.
     """
     return tuple(_watches(send, guards, own, auto, own_auto))
 
@@ -250,7 +234,6 @@ def _watches(
 def resolve_limits(
     name: GuardName, guard: WindowGuard, value: str, auto: AutoLimits
 ) -> dict[Window, int]:
-    """Return the limits of a value in the windows that have one."""
     found: dict[Window, int] = {}
     for window, limit in guard.limits_of(value).items():
         if isinstance(limit, Auto):
@@ -263,7 +246,6 @@ def resolve_limits(
 
 
 def _value(name: GuardName, guard: WindowGuard, send: GuardedSend) -> str | None:
-    """Return what a guard counts a send under; None where it does not count it."""
     match name:
         case GuardName.NUMBER:
             return send.number
@@ -289,11 +271,10 @@ def _amount(name: GuardName, send: GuardedSend) -> int | None:
 
 
 def range_of(number: str) -> str:
-    """Return the number range of an E.164 number: the number without its last four digits."""
+    """Return the number without its last four digits."""
     return number[:-DIGITS_OF_RANGE]
 
 
 def money_text(millionths: int) -> str:
-    """Write an amount with two decimals, or with as many as it needs."""
     digits = amount_text(millionths)
     return digits.removesuffix("00") if digits.endswith("00") else digits

@@ -1,7 +1,4 @@
-"""Changing guards: one transaction with revision check, history and audit.
-
-API, console, commands and provisioning all change guards here.
-"""
+"""Changing guards: one transaction with revision check, history and audit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,22 +28,18 @@ from app.prices.price_table import PriceTable, day_of, estimate_price
 from app.prices.store import has_prices, load_price_table
 
 _CHANGED_SINCE = "The guards were changed since the revision in If-Match."
-# Takes the current configuration and adds what is wrong with the wanted one.
+# Returns the wanted configuration for the current one, and adds its problems.
 GuardEdit = Callable[[GuardConfiguration, Problems], GuardConfiguration]
 
 
 @dataclass(frozen=True, slots=True)
 class GuardsView:
-    """A configuration, and what "auto" means in it now."""
-
     stored: StoredGuards
     auto: AutoLimits
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A configuration that was not stored, and what it would have done."""
-
     revision: int
     configuration: GuardConfiguration
     replayed: Replayed
@@ -54,7 +47,7 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class ManageGuards:
-    """The operation behind every change of guards."""
+    """Raises `NotFound` for an unknown workspace."""
 
     database: Database
     clock: Clock
@@ -62,24 +55,13 @@ class ManageGuards:
     pseudonym: Callable[[str], str]
 
     def load(self, workspace_id: UUID) -> GuardsView:
-        """Load the guards of a workspace.
-
-        Raises:
-            NotFound: there is no such workspace.
-        """
         with self.database.reading() as connection:
             stored = load_guards(connection, workspace_id)
             autos = load_autos(connection, self.history, stored, self.clock.now())
         return GuardsView(stored, counted_autos(stored, autos.workspace))
 
     def change(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> GuardsView:
-        """Make a change.
-
-        Raises:
-            NotFound: there is no such workspace.
-            RevisionMismatch: ``If-Match`` does not name the current revision.
-            ValidationFailed: the change is not valid.
-        """
+        """Raises `RevisionMismatch` and `ValidationFailed`."""
         with self.database.writing() as connection:
             now = self.clock.now()
             return change_guards(
@@ -127,11 +109,6 @@ class ManageGuards:
         return baseline
 
     def suggest(self, workspace_id: UUID) -> Suggestion:
-        """Suggest limits from the messages of the last 15 days.
-
-        Raises:
-            NotFound: there is no such workspace.
-        """
         since = self.clock.now() - timedelta(days=SUGGESTED_DAYS)
         with self.database.reading() as connection:
             stored = load_guards(connection, workspace_id)
@@ -154,7 +131,7 @@ def change_guards(
     history: MessageHistory,
     now: datetime,
 ) -> GuardsView:
-    """Make a change inside the caller's transaction; raises as `ManageGuards.change`."""
+    """As `ManageGuards.change`, in the caller's transaction."""
     lock_policy(connection, workspace_id)
     before = load_guards(connection, workspace_id)
     wanted = _wanted(connection, before, edit, asked)

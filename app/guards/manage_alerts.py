@@ -19,8 +19,6 @@ from app.kernel.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
-    """Which page of alerts is wanted."""
-
     limit: int
     page_token: UUID | None = None
     workspace_id: UUID | None = None
@@ -30,7 +28,7 @@ class AlertFilter:
 
 
 def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilter) -> list[AnyRow]:
-    """Load a page of alerts, newest first, and one more if a next page exists."""
+    """Load `limit` + 1 rows, newest first."""
     columns = alerts.c
     conditions = given(
         (wanted.page_token, columns.id.__lt__),
@@ -53,17 +51,11 @@ def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilte
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeAlert:
-    """The operation behind ``POST /v1/alerts/{id}/acknowledge``."""
-
     database: Database
     clock: Clock
 
     def __call__(self, principal: Principal, alert_id: UUID) -> AnyRow:
-        """Note who has seen an alert; the first one stands.
-
-        Raises:
-            NotFound: there is no such alert for this principal.
-        """
+        """Acknowledge an alert; the first time counts. Raises `NotFound`."""
         columns = alerts.c
         own = select(alerts).where(
             columns.id == alert_id, visible_to(principal, columns.workspace_id)

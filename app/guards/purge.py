@@ -1,4 +1,4 @@
-"""Deleting what guards keep no longer."""
+"""Deletion of expired counters, trips and alerts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,19 +18,11 @@ ALERTS_KEPT = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class PurgeGuards:
-    """A part of ``borderpost purge`` and of the worker's hourly sweep."""
-
     database: Database
     clock: Clock
 
     def __call__(self) -> int:
-        """Delete counters whose windows hold nothing, and old trips and alerts.
-
-        Returns how many counters there were.
-
-        Raises:
-            ClocksDiffer: the clocks of this host and of the database differ too much.
-        """
+        """Return the number of deleted counters; raises `ClocksDiffer`."""
         require_same_time(self.database)
         now = self.clock.now()
         counters = 0

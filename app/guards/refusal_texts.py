@@ -1,4 +1,4 @@
-"""What a client is told about a send that a guard refused. Pure."""
+"""The answer to a send that a guard refused. Pure."""
 
 from typing import Any, assert_never
 
@@ -13,7 +13,6 @@ def refusal_message(
     currency: str | None = None,
     counts: DeliverySign = DeliverySign.DELIVERED,
 ) -> str:
-    """Say which guard refused a message, and its limit; ``counts`` is of the guard `delivery`."""
     limit = _limit_text(trip, currency, counts)
     return f"The guard '{trip.watch.guard}' refused this message: {limit}."
 

@@ -1,7 +1,6 @@
-"""What a configuration would have done to the messages of the last 30 days. Pure.
+"""The effect of a configuration on the messages of the last 30 days, in order. Pure.
 
-The messages come in their order. Counters that hold nothing any more are dropped now and then, so
-that memory is bounded by what is sent within a day.
+Empty counters are dropped now and then, to bound the memory.
 """
 
 from collections import Counter, defaultdict, deque
@@ -38,7 +37,7 @@ _Counts: TypeAlias = dict[tuple[UUID, GuardName, str], tuple[RollingCount, Rolli
 
 @dataclass(frozen=True, slots=True)
 class WouldTrip:
-    """What one limit would have refused, or, in monitor, seen go beyond it."""
+    """The messages that one limit would have refused, or, in monitor, exceeded it."""
 
     guard: GuardName
     window: Window
@@ -50,15 +49,13 @@ class WouldTrip:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many messages were replayed, and what would have tripped."""
-
     messages: int
     would_trip: tuple[WouldTrip, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The workspace whose messages are replayed; ``cost`` estimates the price of a message."""
+    """``cost`` estimates the price of a message."""
 
     workspace_id: UUID
     home_country: str
@@ -70,7 +67,6 @@ class Replay:
     baseline: Callable[[str, datetime], Share]
 
     def __call__(self, messages: Iterable[PastMessage]) -> Replayed:
-        """Replay messages, oldest first."""
         counts: _Counts = {}
         delivery = self.configuration.guards.delivery
         shares = _Shares(delivery, self.baseline)
@@ -125,7 +121,7 @@ class Replay:
         found = watches_of(send, self.configuration.guards, own, self.auto, own_auto)
         if message.number.startswith("+"):
             return found
-        # The range of a pseudonym is not known.
+        # The range of a pseudonym is unknown.
         return tuple(watch for watch in found if watch.guard is not GuardName.PREFIX)
 
 

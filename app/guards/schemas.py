@@ -1,6 +1,6 @@
 """Wire schemas of guards and alerts.
 
-The bodies of guards describe the API; `app.guards.configuration` reads them, with every problem.
+The bodies of guards only describe the API; `app.guards.configuration` parses them.
 """
 
 from enum import StrEnum
@@ -58,22 +58,18 @@ def _money() -> fields.String:
 
 
 class NumberLimits(StrictSchema):
-    """The guards `number` and `prefix`."""
-
     mode = fields.String(validate=one_of(GuardMode), metadata=_MODE)
     hour = _count()
     day = _count()
 
 
 class CountryOwnLimits(StrictSchema):
-    """The limits of one country."""
-
     hour = _count_or_auto()
     day = _count_or_auto()
 
 
 class CountryLimits(CountryOwnLimits):
-    """The guard `country`; `countries` maps country codes to limits of their own."""
+    """The guard `country`; `countries` maps country codes to their own limits."""
 
     mode = fields.String(validate=one_of(GuardMode), metadata=_MODE)
     countries = fields.Dict(
@@ -113,7 +109,7 @@ class DeliveryLimits(StrictSchema):
 
 
 class UseCaseGuardsBody(StrictSchema):
-    """The guards of a use case, which take the place of the workspace's."""
+    """The guards of a use case, which replace the workspace's."""
 
     number = fields.Nested(NumberLimits)
     prefix = fields.Nested(NumberLimits)
@@ -121,15 +117,13 @@ class UseCaseGuardsBody(StrictSchema):
 
 
 class GuardsOfWorkspace(UseCaseGuardsBody):
-    """The guards of a workspace."""
-
     workspace = fields.Nested(WorkspaceLimits)
     spend = fields.Nested(SpendLimits)
     delivery = fields.Nested(DeliveryLimits)
 
 
 class GuardsBody(StrictSchema):
-    """Body of ``PUT``: the whole configuration; what is left out has its default."""
+    """Body of ``PUT``: the whole configuration; omitted settings get their defaults."""
 
     guards = fields.Nested(
         GuardsOfWorkspace, metadata={"example": {"number": {"mode": "enforce", "hour": 10}}}
@@ -139,11 +133,7 @@ class GuardsBody(StrictSchema):
     )
 
     def load(self, data: Any, **_: Any) -> GuardConfiguration:
-        """Read a configuration.
-
-        Raises:
-            ValidationFailed: with every problem.
-        """
+        """Parse a configuration; raises `ValidationFailed`."""
         problems = Problems()
         found = parse_configuration(data, problems)
         problems.refuse()
@@ -151,7 +141,7 @@ class GuardsBody(StrictSchema):
 
 
 class CountryAutoView(Schema):
-    """What "auto" means for countries; those that are not listed have the first two."""
+    """``hour`` and ``day`` apply to countries not listed."""
 
     hour = fields.Integer(required=True)
     day = fields.Integer(required=True)
@@ -159,15 +149,13 @@ class CountryAutoView(Schema):
 
 
 class WorkspaceAutoView(Schema):
-    """What "auto" means for the workspace."""
+    """The values of "auto" for the workspace."""
 
     minute = fields.Integer(required=True)
     day = fields.Integer(required=True)
 
 
 class AutoView(Schema):
-    """What "auto" means now."""
-
     country = fields.Nested(CountryAutoView, required=True)
     workspace = fields.Nested(WorkspaceAutoView, required=True)
 
@@ -186,8 +174,6 @@ class GuardsDocument(Schema):
 
 
 class WouldTripView(Schema):
-    """What one limit would have refused, or, in monitor, seen go beyond it."""
-
     guard = fields.String(required=True, validate=one_of(GuardName))
     window = fields.String(required=True, validate=one_of(Window))
     scope = fields.String(required=True, validate=one_of(GuardScope))
@@ -200,15 +186,13 @@ class WouldTripView(Schema):
 
 
 class GuardsImpactView(Schema):
-    """What the messages of the last days would have met."""
-
     days = fields.Integer(required=True)
     messages = fields.Integer(required=True)
     would_trip = fields.List(fields.Nested(WouldTripView), required=True)
 
 
 class GuardsDryRun(Schema):
-    """What a change would do; nothing was changed."""
+    """The effect of a change; nothing was changed."""
 
     dry_run = fields.Boolean(required=True)
     revision = fields.Integer(required=True)
@@ -220,7 +204,7 @@ class GuardsDryRun(Schema):
 
 
 class GuardsSuggestion(Schema):
-    """Limits that fit the messages of the last days, as a change takes them."""
+    """Limits that fit the messages of the last days, as in the body of a change."""
 
     days = fields.Integer(required=True)
     messages = fields.Integer(required=True)
@@ -231,15 +215,11 @@ class GuardsSuggestion(Schema):
 
 
 class AlertState(StrEnum):
-    """Whether what an alert is about still goes on."""
-
     OPEN = "open"
     CLEARED = "cleared"
 
 
 class AlertListQuery(PageQuery):
-    """Query of ``GET /v1/alerts``."""
-
     workspace_id = Id()
     kind = fields.String(validate=one_of(AlertKind))
     state = fields.String(validate=one_of(AlertState))

@@ -13,22 +13,19 @@ _ALL = 100
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many messages ended, and how many of them were delivered, or converted."""
-
     ended: int
     delivered: int
 
     @property
     def percent(self) -> int:
-        """Return the share delivered, rounded down; 0 of nothing."""
+        """The delivered share, rounded down; 0 without ended messages."""
         return self.delivered * _ALL // self.ended if self.ended else 0
 
     def is_below(self, percent: int) -> bool:
-        """Say whether the share is below so many percent."""
         return self.delivered * _ALL < percent * self.ended
 
     def is_baseline(self, percent: int) -> bool:
-        """Say whether the share is high enough to compare with; 0 asks for nothing."""
+        """0 is no condition."""
         return percent == 0 or (self.ended > 0 and not self.is_below(percent))
 
     def is_low(self, guard: DeliveryGuard) -> bool:

@@ -25,7 +25,7 @@ from app.use_cases.tables import use_cases
 
 @dataclass(frozen=True, slots=True)
 class StoredGuards:
-    """The configuration of a workspace; revision 0 where it never set any."""
+    """Revision 0 if it was never set."""
 
     workspace_id: UUID
     home_country: str
@@ -35,11 +35,7 @@ class StoredGuards:
 
 
 def load_guards(connection: Connection, workspace_id: UUID) -> StoredGuards:
-    """Load the configuration of a workspace.
-
-    Raises:
-        NotFound: there is no such workspace.
-    """
+    """Raises `NotFound`."""
     columns = guard_settings.c
     row = connection.execute(
         select(
@@ -78,7 +74,6 @@ def write_guards(
     asked: ChangeRequest,
     now: datetime,
 ) -> None:
-    """Write a configuration as the next revision, with its history and audit."""
     number = before.revision + 1
     table, written = guard_settings, configuration_json(configuration)
     values = {"revision": number, "guards": guards_json(configuration.guards), "updated_at": now}
@@ -125,7 +120,6 @@ def _write_own(
 
 
 def find_use_cases(connection: Connection, workspace_id: UUID) -> set[UUID]:
-    """List the use cases of a workspace that are not deleted."""
     query = select(use_cases.c.id).where(
         use_cases.c.workspace_id == workspace_id, use_cases.c.deleted_at.is_(None)
     )

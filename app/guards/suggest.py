@@ -1,4 +1,4 @@
-"""Limits that fit the traffic of the last 15 days."""
+"""Suggestion of limits that fit the traffic of the last 15 days."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _SUGGESTED = (GuardName.NUMBER, GuardName.PREFIX, GuardName.COUNTRY, GuardName.W
 
 
 def p95(counts: Counter[int]) -> int:
-    """Return the 95th percentile by nearest rank; 0 of nothing."""
+    """Return the 95th percentile by nearest rank; 0 without counts."""
     rank = ceil(_RANK * counts.total())
     for value in sorted(counts):
         rank -= counts[value]
@@ -38,16 +38,12 @@ def p95(counts: Counter[int]) -> int:
 
 @dataclass
 class _Histogram:
-    """How many clock hours (minutes) and days had how many messages (segments)."""
-
     short: Counter[int] = field(default_factory=Counter)
     long: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass
 class _Tally:
-    """What one number, range, country or workspace sent by clock hour (minute) and day."""
-
     short: dict[datetime, int] = field(default_factory=lambda: defaultdict(int))
     long: dict[date, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -56,7 +52,7 @@ class _Tally:
         self.long[period.date()] += amount
 
     def into(self, found: _Histogram, guard: GuardName, value: str, tripped: Tripped) -> None:
-        """Add the windows in which the guard did not trip to a histogram."""
+        """Leaves out the windows in which the guard tripped."""
         for hour, count in self.short.items():
             if not tripped.has(guard, value, hour):
                 found.short[count] += 1
@@ -67,8 +63,6 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """The suggested configuration, and how many messages it is drawn from."""
-
     messages: int
     configuration: GuardConfiguration
 
@@ -80,7 +74,7 @@ def suggest(
     tripped: Tripped,
     pseudonym: Any,
 ) -> Suggestion:
-    """Suggest limits; the messages come number by number, so that one number is held at a time."""
+    """The messages are sorted by number, to hold one number at a time."""
     counting = _Counting(tripped, pseudonym)
     for message in by_number:
         counting.add(message)
@@ -114,7 +108,6 @@ def suggest(
 
 
 def apply_suggestion(current: GuardConfiguration, found: Suggestion) -> GuardConfiguration:
-    """Take the guards that a suggestion is about, and leave the others as they are."""
     suggested = found.configuration.guards.by_name
     by_name = {**current.guards.by_name, **{name: suggested[name] for name in _SUGGESTED}}
     return replace(current, guards=replace(current.guards, by_name=by_name))
@@ -129,15 +122,13 @@ def _limits(found: _Histogram, least: Any) -> Limits:
 
 
 class _Counting:
-    """Counts messages by number, range, country and workspace."""
-
     def __init__(self, tripped: Tripped, pseudonym: Any) -> None:
         self.messages = 0
         self.histograms = {GuardName.NUMBER: _Histogram(), GuardName.PREFIX: _Histogram()}
         self._tripped = tripped
         self._pseudonym = pseudonym if tripped.has_any(GuardName.NUMBER) else str
         self._number, self._tally = "", _Tally()
-        # Ranges whose numbers are still coming; a few, where lengths of numbers differ.
+        # The incomplete ranges: a few, because numbers have different lengths.
         self._ranges: dict[str, _Tally] = {}
         self._countries: dict[str, _Tally] = defaultdict(_Tally)
         self._workspace = _Tally()

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 
-# A workspace that never set any has no row and the defaults.
+# A workspace without a row has the defaults.
 guard_settings = Table(
     "guard_settings",
     metadata,
@@ -30,7 +30,7 @@ guard_settings = Table(
     Column("updated_at", UtcDateTime, nullable=False),
 )
 
-# One row for each change that changed something, with the whole configuration as it was after it.
+# One row for each effective change, with the whole configuration after it.
 guard_revisions = Table(
     "guard_revisions",
     metadata,
@@ -49,9 +49,9 @@ guard_revisions = Table(
     Index(None, "workspace_id", "id"),
 )
 
-# What the windows of a guard hold for one value of one scope (a workspace or a use case), step by
-# step: see app.guards.windows. Numbers are pseudonyms. The version lets a statement notice that
-# another one has made the row since it was looked for.
+# The counts of a guard for one value of one scope (a workspace or a use case), by
+# step: see app.guards.windows. Numbers are pseudonyms. By the version, a statement notices that
+# another one has inserted the row since it was read.
 _COUNTS = ARRAY(BigInteger).with_variant(JSON, "sqlite")
 guard_counters = Table(
     "guard_counters",
@@ -64,12 +64,12 @@ guard_counters = Table(
     Column("short_counts", _COUNTS, nullable=False),
     Column("long_step", BigInteger, nullable=False),
     Column("long_counts", _COUNTS, nullable=False),
-    # Room on each page for the next version of a row, so that no index has to be written.
+    # Space on each page for the next version of a row, so that updates write no index (HOT).
     postgresql_with={"fillfactor": 50},
 )
 
-# In which clock hours, of `workspace` in which minutes, a guard tripped for a value: "auto" and
-# suggestions leave them out. Numbers are pseudonyms.
+# The clock hours (for `workspace` minutes) in which a guard tripped for a value: "auto" and
+# suggestions ignore them. Numbers are pseudonyms.
 guard_trips = Table(
     "guard_trips",
     metadata,
@@ -82,8 +82,8 @@ guard_trips = Table(
 
 _IS_OPEN = text("cleared_at IS NULL")
 
-# Something that its owner should look at, from its opening until it is over. `subject` tells alerts
-# of one kind apart; of an alert about a guard it is made of guard, window, scope and value.
+# `subject` identifies an alert within its
+# kind; for a guard it consists of guard, window, scope and value.
 alerts = Table(
     "alerts",
     metadata,
@@ -95,14 +95,14 @@ alerts = Table(
     Column("guard_window", String(8)),
     Column("scope", String(16)),
     Column("use_case_id", Uuid),
-    # As it is shown: a number is masked; null where there is none, or many.
+    # The shown value: a number is masked; null if there is none, or many.
     Column("value", String(16)),
-    # As counters have it: a number is a pseudonym; null where there are many.
+    # The value in counters: a number is a pseudonym; null if there are many.
     Column("counter_value", String(16)),
     Column("mode", String(8)),
     Column("guard_limit", BigInteger),
     Column("hits", BigInteger, nullable=False),
-    # What an alert that is not about a guard says.
+    # The details of an alert that is not about a guard.
     Column("details", JSON),
     Column("opened_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
@@ -125,8 +125,8 @@ alerts = Table(
     ),
 )
 
-# What "auto" means on a day (UTC), for the workspace and for those of its use cases that have a
-# guard with it; the worker writes it anew each day.
+# The values of "auto" on a day (UTC), for the workspace and for its use cases with their own
+# guard; the worker writes them each day.
 guard_autos = Table(
     "guard_autos",
     metadata,
@@ -135,7 +135,7 @@ guard_autos = Table(
     Column("limits", JSON, nullable=False),
 )
 
-# The ranges and countries whose share delivered has collapsed, as the worker last found them.
+# The ranges and countries with a collapsed delivery rate, as last found by the worker.
 guard_collapses = Table(
     "guard_collapses",
     metadata,

@@ -1,9 +1,8 @@
-"""Windows that roll in steps, as counters hold them. Pure.
+"""Rolling windows in steps, as counters store them. Pure.
 
-A counter holds the counts of its last `KEPT_STEPS` steps, the current one first. A step is a
-twentieth of a window, and a message counts in 22 of them: for 1.05 to 1.1 windows. The part above 1
-covers the second by which the clocks of two hosts may differ. The windows of ``spend`` are calendar
-days and months: one step each.
+A counter has the counts of its last `KEPT_STEPS` steps, the current one first. A step is a
+twentieth of a window, and a message counts in 22: for 1.05 to 1.1 windows, which covers a second
+between the clocks of hosts. ``spend`` has calendar days and months: one step each.
 """
 
 from collections import deque
@@ -31,8 +30,6 @@ _MONTHS = 12
 
 @dataclass(frozen=True, slots=True)
 class StepCounts:
-    """The counts of one window: of ``step`` and of the steps before it."""
-
     step: int
     counts: Sequence[int]
 
@@ -41,12 +38,10 @@ NOTHING = StepCounts(0, (0,) * KEPT_STEPS)
 
 
 def live_steps(guard: GuardName) -> int:
-    """Return how many steps a window comprises, the current one included."""
     return 1 if guard is GuardName.SPEND else KEPT_STEPS
 
 
 def step_at(guard: GuardName, window: Window, at: datetime) -> int:
-    """Return the number of the step that a time is in."""
     if guard is GuardName.SPEND:
         day = at.astimezone(UTC).date()
         return day.year * _MONTHS + day.month - 1 if window is Window.MONTH else day.toordinal()
@@ -54,7 +49,6 @@ def step_at(guard: GuardName, window: Window, at: datetime) -> int:
 
 
 def rolling_steps(at: datetime) -> dict[Window, int]:
-    """Return the numbers of the steps of every rolling window that a time is in."""
     seconds = at.timestamp()
     return {window: int(seconds // length) for window, length in _STEP_SECONDS.items()}
 
@@ -69,19 +63,18 @@ def _begin(guard: GuardName, window: Window, step: int) -> datetime:
 
 
 def shifted_to(stored: StepCounts, step: int) -> StepCounts:
-    """Return the counts as they are at a step; time never goes back within a counter."""
+    """Time never goes back within a counter."""
     passed = min(max(step - stored.step, 0), KEPT_STEPS)
     counts = ((0,) * passed + tuple(stored.counts))[:KEPT_STEPS]
     return StepCounts(max(step, stored.step), counts)
 
 
 def added(current: StepCounts, amount: int) -> StepCounts:
-    """Return the counts with an amount more in the current step."""
     return StepCounts(current.step, (current.counts[0] + amount, *current.counts[1:]))
 
 
 def taken_back(stored: StepCounts, step: int, amount: int) -> StepCounts:
-    """Return the counts without an amount that was added in a step, if they still hold it."""
+    """Does nothing if the counts no longer contain the step."""
     place = stored.step - step
     if not 0 <= place < KEPT_STEPS:
         return stored
@@ -91,14 +84,13 @@ def taken_back(stored: StepCounts, step: int, amount: int) -> StepCounts:
 
 
 def held(guard: GuardName, current: StepCounts) -> int:
-    """Return what the window holds."""
     return sum(current.counts[: live_steps(guard)])
 
 
 def find_trips(watch: Watch, current: Sequence[StepCounts]) -> list[Trip]:
-    """Return the limits that a send goes beyond, the shorter window first.
+    """Return the exceeded limits, the shorter window first.
 
-    ``current`` holds the counts of both windows at this time, without the send.
+    ``current`` are the counts of both windows without the send.
     """
     trips = []
     for window, counts in zip(WINDOWS[watch.guard], current, strict=True):
@@ -113,7 +105,7 @@ def find_trips(watch: Watch, current: Sequence[StepCounts]) -> list[Trip]:
 def fits_again_at(
     guard: GuardName, window: Window, current: StepCounts, most: int
 ) -> datetime | None:
-    """Return when the window will hold no more than ``most`` if nothing is added; None if never."""
+    """Return when the window will hold at most ``most``, or None."""
     if most < 0:
         return None
     live = live_steps(guard)
@@ -126,8 +118,6 @@ def fits_again_at(
 
 
 class RollingCount:
-    """What one window holds while messages are replayed in their order."""
-
     def __init__(self, live: int) -> None:
         self.held = 0
         self._live = live
@@ -135,7 +125,7 @@ class RollingCount:
         self._counts: deque[tuple[int, int]] = deque()
 
     def advance(self, step: int) -> None:
-        """Go to a step and forget what counts no more; time never goes back."""
+        """Drop expired counts; time never goes back."""
         if step <= self._step:
             return
         self._step = step
@@ -143,7 +133,6 @@ class RollingCount:
             self.held -= self._counts.popleft()[1]
 
     def add(self, amount: int) -> None:
-        """Count an amount in the current step."""
         self.held += amount
         if self._counts and self._counts[-1][0] == self._step:
             amount += self._counts.pop()[1]

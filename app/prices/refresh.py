@@ -20,10 +20,7 @@ class Refreshed:
 def fetch_prices(
     source: PriceSource, wanted: Mapping[str, ProviderAccount], day: date
 ) -> Refreshed:
-    """Ask for the prices of each country with its account.
-
-    Raises `ProviderUnknown` if the provider could not be asked for one of them.
-    """
+    """Ask for the prices of each country with its account; raises `ProviderUnknown`."""
     rows: list[PriceRow] = []
     without = []
     for country, account in sorted(wanted.items()):

@@ -19,8 +19,7 @@ AGENT_URL = "http://127.0.0.1:4040/api/tunnels"
 def public_url_of_agent(agent_url: str = AGENT_URL) -> str:
     """Return the https address of the first tunnel.
 
-    Raises:
-        SettingsError: no agent answers, or it has no https tunnel.
+    Raises `SettingsError` if no agent answers, or it has no https tunnel.
     """
     try:
         answer = urllib3.request("GET", agent_url, timeout=2.0, retries=False)

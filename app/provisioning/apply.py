@@ -19,13 +19,11 @@ from app.provisioning.steps import PlannedChange
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of an apply, with the tokens of new keys."""
-
     changes: tuple[PlannedChange, ...]
     document: dict[str, Any] = field(repr=False)
 
     def new_tokens(self) -> list[tuple[str, str, str]]:
-        """Return scope, name and token of each key that was made."""
+        """Scope, name and token of each."""
         scopes = [self.document["organization"], *self.document["workspaces"]]
         return [
             (scope["name"], key["name"], key["token"])
@@ -35,7 +33,6 @@ class Result:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Return ids, names and new tokens as `apply --json` prints them."""
         return self.document
 
 
@@ -47,12 +44,7 @@ def apply(
     environ: Mapping[str, str],
     now: datetime,
 ) -> Result:
-    """Make the database match parsed data in one transaction; omitted values stay.
-
-    Raises:
-        FileRefused: with every problem; nothing was changed.
-        ServiceUnavailable: the database cannot be reached or cannot commit.
-    """
+    """Make the database match parsed data in one transaction; raises `FileRefused`."""
     try:
         with database.writing() as connection:
             # Serialize applies until the end of the transaction.
@@ -76,12 +68,7 @@ def plan(
     environ: Mapping[str, str],
     now: datetime,
 ) -> tuple[PlannedChange, ...]:
-    """List the changes that `apply` would make.
-
-    Raises:
-        FileRefused: with every problem.
-        ServiceUnavailable: the database cannot be reached.
-    """
+    """List the changes of `apply`; raises `FileRefused`."""
     with database.reading() as connection:
         return _planned(connection, cipher, data, environ, now).changes
 

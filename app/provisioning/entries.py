@@ -1,4 +1,4 @@
-"""What a file gives: tables of checked values, each with its place."""
+"""The parsed file: tables of checked values, with their places."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,21 +12,19 @@ from app.provisioning.schemas import FileSchema
 
 
 class Entry(dict[str, Any]):
-    """A table of a file; a field is absent if the file leaves it out or it has a problem."""
+    """A table of a file; an omitted or wrong field is absent."""
 
     def __init__(self, given: Mapping[str, Any], place: str) -> None:
         super().__init__((name, _placed(one, step(place, name))) for name, one in given.items())
         self.place = place
 
     def at(self, *steps: object) -> str:
-        """Return the place of a field, or of something in it."""
         place = self.place
         for one in steps:
             place = step(place, one)
         return place
 
     def each(self, name: str) -> list["Entry"]:
-        """Return the tables of a list, without those that are not tables at all."""
         return [one for one in self.get(name) or () if isinstance(one, Entry)]
 
 
@@ -39,7 +37,7 @@ def _placed(value: Any, place: str) -> Any:
 
 
 def read_entries(data: object, environ: Mapping[str, str], problems: FileProblems) -> Entry:
-    """Check the fields of a file, and that nothing stands twice; read tokens of ``env:``."""
+    """Check fields and duplicates; resolve tokens of ``env:``."""
     try:
         found = FileSchema().load(data)  # type: ignore[arg-type]
     except SchemaError as problem:
@@ -54,7 +52,6 @@ def read_entries(data: object, environ: Mapping[str, str], problems: FileProblem
 
 
 def organization_of(file: Entry) -> Entry:
-    """Return the table of the organization."""
     found = file.get("organization")
     return found if isinstance(found, Entry) else Entry({}, "organization")
 
@@ -68,7 +65,7 @@ def _check_nothing_twice(file: Entry, problems: FileProblems) -> None:
     _note_repeated(workspaces, "name", problems)
     _note_repeated(use_cases, "id", problems)
     for workspace in workspaces:
-        # The name of what is deleted by its id is free for another in the same file.
+        # The name of a use case that is deleted by id may be reused in the same file.
         named = [
             one for one in workspace.each("use_cases") if not (one.get("deleted") and "id" in one)
         ]
@@ -89,7 +86,7 @@ _FROM_ENVIRONMENT = "env:"
 
 
 def _read_tokens(account: Entry, environ: Mapping[str, str], problems: FileProblems) -> None:
-    """Put the tokens of an account in place, from the environment where the file says so."""
+    """Resolve the tokens of an account."""
     for name in ("auth_token", "next_auth_token"):
         given = account.get(name)
         if given is None or not account.get("account_sid") or (name, given) == _TAKEN_AWAY:
@@ -123,14 +120,14 @@ def _read_token(
 
 @dataclass(frozen=True, slots=True)
 class FileAccount:
-    """What the workspaces of a file say of one account; the place is that of the first."""
+    """The settings of one account; the place is its first one."""
 
     place: str
     wanted: WantedAccount
 
 
 def merge_accounts(workspaces: Iterable[Entry], problems: FileProblems) -> dict[str, FileAccount]:
-    """Bring together what the workspaces say of each account; a token may be given once only."""
+    """A token may be given once only."""
     found: dict[str, FileAccount] = {}
     token_places: dict[tuple[str, str], str] = {}
     for account in (one["twilio"] for one in workspaces if "twilio" in one):

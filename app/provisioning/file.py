@@ -11,11 +11,7 @@ from app.provisioning.problems import THE_FILE, FileProblem, FileRefused
 
 
 def parse_text(content: bytes) -> Any:
-    """Parse a file; a leading brace means JSON.
-
-    Raises:
-        FileRefused: it is not UTF-8, or neither JSON nor TOML, or has a key twice.
-    """
+    """Parse a file; a leading brace means JSON. Raises `FileRefused`."""
     try:
         text = content.decode("utf-8-sig")
         if text.lstrip().startswith("{"):

@@ -1,4 +1,4 @@
-"""The plan: steps from the current to the desired state, each an operation that the API uses."""
+"""The plan: steps from the current to the desired state, by the operations of the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,10 +27,7 @@ _IDENTITY = ("organization", "organization.id", "organization.name")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in the order of their execution, and the result as ``apply --json`` prints it.
-
-    A new key's token stands in the result once the plan is executed.
-    """
+    """The steps, and the result of ``apply --json``, which gets new tokens when it is executed."""
 
     steps: tuple[Step, ...]
     result: dict[str, Any] = field(repr=False)
@@ -40,12 +37,12 @@ class Plan:
 def make_plan(
     connection: Connection, cipher: Cipher, file: Entry, problems: FileProblems, now: datetime
 ) -> Plan:
-    """Plan every object of the file; raises `FileRefused`."""
+    """Raises `FileRefused`."""
     organization = organization_of(file)
     before, organization_id = _find_organization(connection, organization, problems)
     context = Context(connection, organization_id, now)
     if problems.has_any(*_IDENTITY):
-        # Whose workspaces to compare with is unknown.
+        # Without the organization, its workspaces are unknown.
         problems.refuse()
     denied = list(before.denied_destinations) if before is not None else []
     if "denied_destinations" in organization:
@@ -93,7 +90,7 @@ def _in_order(steps: tuple[Step, ...]) -> tuple[PlannedChange, ...]:
 def _find_organization(
     connection: Connection, entry: Entry, problems: FileProblems
 ) -> tuple[AnyRow | None, UUID]:
-    """Find the organization by its id or name; a new one gets an id."""
+    """Find the organization by id or name; a new one gets an id."""
     stored = connection.execute(select(organizations)).all()
     holder = next((row for row in stored if row.name == entry.get("name")), None)
     before = holder
@@ -138,7 +135,7 @@ def _organization_step(
 
 
 class _KeyPlanner:
-    """Plans access keys, matched by name among the live keys of their scope."""
+    """Keys are matched by name among the live keys of their scope."""
 
     def __init__(
         self, context: Context, use_cases: PlannedUseCases, problems: FileProblems
@@ -149,7 +146,7 @@ class _KeyPlanner:
         self.steps: list[Step] = []
 
     def plan(self, owner: Entry, workspace_id: UUID | None) -> list[dict[str, str | None]]:
-        """Add the steps of the keys of a workspace, or of the organization; return the result."""
+        """Add the steps of the keys of a scope; return the result."""
         return [
             self._plan(entry, workspace_id)
             for entry in owner.each("access_keys")
@@ -188,7 +185,7 @@ class _KeyPlanner:
         return list(self._context.connection.execute(query.order_by(keys.id)))
 
     def _limits(self, entry: Entry, workspace_id: UUID | None) -> KeyLimits:
-        """Return what the file limits; None leaves a limit alone, an empty set takes it away."""
+        """None keeps a limit, an empty set removes it."""
         ids: set[UUID] = set()
         for index, name in enumerate(entry.get("use_cases", ())):
             found = self._use_cases.find(name, workspace_id)

@@ -1,4 +1,4 @@
-"""Plan of guards: what a file leaves out of a guard is left alone."""
+"""Plan of guards: omitted settings stay unchanged."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, changed_
 def plan_guards(
     context: Context, each: Found, ids: Mapping[str, UUID], problems: FileProblems
 ) -> Iterator[Step]:
-    """Plan the guards of a workspace and of its use cases; `ids` are those by place."""
+    """Plan the guards of a workspace and of its use cases; ``ids`` are by place."""
     edit = _Edit(
         each.entry,
         {
@@ -59,8 +59,6 @@ def plan_guards(
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """The guards that a file gives a workspace and its use cases."""
-
     workspace: Entry
     use_cases: Mapping[UUID, Entry]
 

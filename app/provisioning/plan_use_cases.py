@@ -32,7 +32,7 @@ from app.use_cases.tables import senders, use_cases
 
 @dataclass(frozen=True, slots=True)
 class PlannedUseCases:
-    """The use cases of the organization as they will be: id, workspace and name of each."""
+    """The future use cases of the organization."""
 
     stored: dict[UUID, AnyRow]
     live: dict[UUID, tuple[UUID, str]]
@@ -40,7 +40,7 @@ class PlannedUseCases:
 
     @classmethod
     def load(cls, context: Context) -> "PlannedUseCases":
-        """Load the use cases of every organization: an id may be that of another's."""
+        """Of all organizations, because an id may be another's."""
         query = select(use_cases, workspaces.c.organization_id).join(workspaces)
         rows = context.connection.execute(query.order_by(use_cases.c.id)).all()
         live = {
@@ -51,7 +51,6 @@ class PlannedUseCases:
         return cls({row.id: row for row in rows}, live)
 
     def find(self, name_or_id: str, workspace_id: UUID | None) -> list[UUID]:
-        """Return the use cases of a name or an id, in a workspace if given."""
         wanted = parse_id(name_or_id)
         return [
             use_case_id
@@ -61,7 +60,6 @@ class PlannedUseCases:
         ]
 
     def shown(self, workspace: Entry) -> list[dict[str, str]]:
-        """Return the live use cases of a workspace of the file, as a result has them."""
         found = (self.ids.get(entry.place) for entry in workspace.each("use_cases"))
         return [
             {"id": str(one), "name": self.live[one][1]}
@@ -72,8 +70,6 @@ class PlannedUseCases:
 
 @dataclass(frozen=True, slots=True)
 class UseCasePlanner:
-    """Turns the use cases of one workspace into steps."""
-
     context: Context
     workspace_id: UUID
     denied: Collection[str]
@@ -81,7 +77,7 @@ class UseCasePlanner:
     problems: FileProblems
 
     def steps(self, workspace: Entry) -> Iterator[Step]:
-        """Find each use case by its id or name, or create it; those to delete come first."""
+        """Deletions come first."""
         entries = workspace.each("use_cases")
         claimed = {entry.get("id") for entry in entries}
         for entry in sorted(entries, key=lambda one: not one.get("deleted")):

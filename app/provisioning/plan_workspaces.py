@@ -55,7 +55,7 @@ class Found:
 def match_workspaces(
     context: Context, entries: Sequence[Entry], problems: FileProblems
 ) -> list[Found]:
-    """Find each workspace by its id, or by its name among those that no other entry names by id."""
+    """Find each workspace by id, or by name among those without an id."""
     stored = {row.id: row for row in context.connection.execute(select(workspaces))}
     own = {
         key: row for key, row in stored.items() if row.organization_id == context.organization_id
@@ -81,7 +81,7 @@ def match_workspaces(
 
 
 class WorkspacePlanner:
-    """Turns the workspaces of a file into steps; `names` are those of all in the end."""
+    """`names` are the final ones of all workspaces."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class WorkspacePlanner:
         return parents
 
     def steps(self) -> Iterator[Step]:
-        """Plan new workspaces, parents first, then policies, then changes of stored ones."""
+        """New workspaces, parents first, then policies, then changes."""
         account_changes = {each.id: self._account_changes(each) for each in self._found}
         stored = [each for each in self._found if each.before is not None]
         new = [each for each in self._found if each.before is None]
@@ -229,7 +229,7 @@ class WorkspacePlanner:
     ) -> tuple[PlannedChange, ...]:
         after, now = own_policy(before, wanted), self._context.now
         mapped = country_changes(before.destinations, after.destinations)
-        # What holds for a country may change with a rule as well, and not change with the map.
+        # A country's access may also change by a rule, or stay the same although the map changes.
         held = country_changes(country_accesses(before, now), country_accesses(after, now))
         found = sorted({one.country: one for one in (*mapped, *held)}.items())
         pairs = ((f"destinations.{country}", one.before, one.after) for country, one in found)
@@ -240,7 +240,7 @@ class WorkspacePlanner:
         return self._accounts[sid].wanted if sid else None
 
     def _account_changes(self, each: Found) -> tuple[PlannedChange, ...]:
-        """Return the changes of an account at the first workspace of the file that has it."""
+        """Reported at the first workspace of the account."""
         given = each.entry.get("twilio", {})
         sid = given.get("account_sid")
         if not sid or self._accounts[sid].place != given.place:

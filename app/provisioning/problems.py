@@ -1,4 +1,4 @@
-"""Problems of a file, each with its place. Texts never hold a secret."""
+"""Problems of a file, each with its place. Texts never contain a secret."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _STEPS = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """One mistake; the place is written like ``workspaces[0].use_cases[0].name``."""
+    """Places are written like ``workspaces[0].use_cases[0].name``."""
 
     place: str
     text: str
@@ -21,21 +21,16 @@ class FileProblem:
 
 
 class FileRefused(Exception):
-    """The file has problems and nothing of it was applied."""
-
     def __init__(self, *problems: FileProblem) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
 class FileProblems:
-    """Collected problems."""
-
     def __init__(self) -> None:
         self._found: list[FileProblem] = []
 
     def add(self, place: str, text: str) -> None:
-        """Note a mistake."""
         self._found.append(FileProblem(place, text))
 
     def add_tree(self, place: str, tree: Any) -> None:
@@ -48,27 +43,22 @@ class FileProblems:
                 self.add(place or THE_FILE, str(text))
 
     def require(self, value: object, place: str, text: str) -> None:
-        """Add a missing value, unless another problem at or around its place explains it."""
+        """Add a missing value, unless another problem explains it."""
         explained = any(f"{place}.".startswith(f"{known.place}.") for known in self._found)
         if value is None and not explained:
             self.add(place, text)
 
     def has_any(self, *places: str) -> bool:
-        """Return whether one of these places has a problem."""
         return any(known.place in places for known in self._found)
 
     def refuse(self) -> None:
-        """Stop here if there is any.
-
-        Raises:
-            FileRefused: with every mistake, in the order of their places.
-        """
+        """Raise `FileRefused`, sorted by place, if there are problems."""
         if self._found:
             raise FileRefused(*sorted(self._found, key=lambda found: place_order(found.place)))
 
 
 def step(place: str, key: object) -> str:
-    """Return the place one step further in: an index, or the name of a field."""
+    """Return the place of an index or a field."""
     if isinstance(key, int):
         return f"{place}[{key}]"
     return f"{place}.{key}" if place else str(key)

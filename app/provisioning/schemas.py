@@ -28,7 +28,6 @@ class Table(Schema):
 
 
 def table(schema: type[Table], **kwargs: Any) -> fields.Nested:
-    """Return a field for a table."""
     return fields.Nested(schema, error_messages={"null": _TABLE}, **kwargs)
 
 
@@ -51,8 +50,6 @@ class Items(fields.List[Any]):
 
 
 class FileId(fields.Field[UUID]):
-    """A UUID in its usual form."""
-
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> UUID:
         found = parse_id(value) if isinstance(value, str) else None
         if found is None:
@@ -61,7 +58,7 @@ class FileId(fields.Field[UUID]):
 
 
 class Time(fields.Field[datetime]):
-    """A time with its offset: a text as in RFC 3339, or TOML's own."""
+    """A time with its offset: an RFC 3339 text, or a TOML time."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime:
         try:
@@ -73,7 +70,7 @@ class Time(fields.Field[datetime]):
 
 
 class Flag(fields.Field[bool]):
-    """True or false, and nothing that merely looks like it."""
+    """Only true or false."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -82,8 +79,6 @@ class Flag(fields.Field[bool]):
 
 
 class FileCountry(fields.String):
-    """A country code that a policy may name."""
-
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         code = super()._deserialize(value, *args, **kwargs)
         _check_country(code)
@@ -91,7 +86,7 @@ class FileCountry(fields.String):
 
 
 class Restriction(Items):
-    """A list of country codes, or the word that lifts the restriction."""
+    """A list of country codes, or the word that removes the restriction."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if value == ANY_DESTINATION:
@@ -130,7 +125,7 @@ def _check_country(code: str) -> None:
 
 
 class KeySchema(Table):
-    """One of `access_keys`; an empty list takes a limit away."""
+    """One of `access_keys`; an empty list removes a limit."""
 
     name = Name(required=True)
     role = fields.Enum(Role, by_value=True, required=True)
@@ -142,7 +137,7 @@ class KeySchema(Table):
 
 
 class AccountSchema(Table):
-    """`twilio` of a workspace; an empty `account_sid` takes the account away."""
+    """`twilio` of a workspace; an empty `account_sid` unlinks the account."""
 
     account_sid = sid("AC", may_be_empty=True)
     auth_token = fields.String()
@@ -157,7 +152,7 @@ class AccountSchema(Table):
 
 
 class RegistrationSchema(Table):
-    """A brand or a campaign; an empty `sid` takes it away."""
+    """A brand or a campaign; an empty `sid` removes it."""
 
     @validates_schema
     def _check_status(self, data: dict[str, Any], **_: Any) -> None:
@@ -166,22 +161,16 @@ class RegistrationSchema(Table):
 
 
 class BrandSchema(RegistrationSchema):
-    """`brand` of a use case."""
-
     sid = sid("BN", may_be_empty=True)
     status = status(BRAND_STATUSES)
 
 
 class CampaignSchema(RegistrationSchema):
-    """`campaign` of a use case."""
-
     sid = sid("(QE|CM)", may_be_empty=True)
     status = status()
 
 
 class SenderSchema(Table):
-    """One of `senders`."""
-
     number = fields.String(required=True)
     type = fields.Enum(SenderType, by_value=True, required=True)
 
@@ -193,8 +182,6 @@ class SenderSchema(Table):
 
 
 class UseCaseSchema(Table):
-    """One of `[[workspaces.use_cases]]`."""
-
     id = FileId()
     name = Name()
     messaging_service_sid = sid("MG", required=False)
@@ -209,7 +196,7 @@ class UseCaseSchema(Table):
 
 
 class WorkspaceSchema(Table):
-    """One of `[[workspaces]]`; an empty `parent` takes the parent away."""
+    """One of `[[workspaces]]`; an empty `parent` removes the parent."""
 
     id = FileId()
     name = Name()
@@ -226,8 +213,6 @@ class WorkspaceSchema(Table):
 
 
 class OrganizationSchema(Table):
-    """`[organization]`."""
-
     id = FileId()
     name = Name()
     denied_destinations = Items(FileCountry())
@@ -235,7 +220,5 @@ class OrganizationSchema(Table):
 
 
 class FileSchema(Table):
-    """The whole file."""
-
     organization = table(OrganizationSchema, required=True)
     workspaces = Items(table(WorkspaceSchema))

@@ -1,4 +1,4 @@
-"""Steps of a plan, and their changes as text and values; secrets are never shown."""
+"""Steps of a plan, and their changes as text and values, without secrets."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,12 @@ from app.kernel.clock import rfc3339
 from app.provisioning.problems import place_order
 from app.provisioning.schemas import ANY_DESTINATION
 
-CHANGED = "changed"  # stands for a secret that is another than before
+CHANGED = "changed"  # printed for a changed secret
 _NAME = "borderpost apply"
 ACTOR = Actor(ActorKind.PROVISIONING, _NAME)
 
 
 class Action(StrEnum):
-    """The kinds of change."""
-
     ADD = "add"
     CHANGE = "change"
     REMOVE = "remove"
@@ -32,7 +30,7 @@ _SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-"}
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """One difference; without a field it is the whole thing at this place."""
+    """Without a field, the whole object."""
 
     place: str
     action: Action
@@ -41,12 +39,11 @@ class PlannedChange:
     after: Any = None
 
     def order(self) -> tuple[list[tuple[int, str]], bool]:
-        """Return a sort key: by place, and what a policy changes last."""
+        """Return a sort key: by place, with the changes of a policy last."""
         of_policy = (self.field or "").startswith(("inherits_destinations", "destinations."))
         return place_order(self.place), of_policy
 
     def as_json(self) -> dict[str, Any]:
-        """Return the change as JSON, without absent values."""
         wire = {"field": self.field, "from": self.before, "to": self.after}
         given = {name: value for name, value in wire.items() if value is not None}
         if self.action is Action.CHANGE and self.after != CHANGED:
@@ -54,7 +51,6 @@ class PlannedChange:
         return {"place": self.place, "action": self.action.value} | given
 
     def __str__(self) -> str:
-        """Return the change as one line for people."""
         at = self.place if self.field is None else f"{self.place}.{self.field}"
         value = self.before if self.action is Action.REMOVE else self.after
         said = "" if value is None else f": {_said(value)}"
@@ -73,7 +69,7 @@ def _said(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where and when a plan is made and executed, and for which organization."""
+    """The transaction, organization and time of a plan."""
 
     connection: Connection = field(repr=False)
     organization_id: UUID
@@ -81,13 +77,13 @@ class Context:
 
     @property
     def principal(self) -> Principal:
-        """Return the owner of the whole organization that executes the plan."""
+        """The owner of the whole organization who executes the plan."""
         kind = ActorKind.PROVISIONING
         return Principal(self.organization_id, _NAME, self.organization_id, None, Role.OWNER, kind)
 
     @property
     def by(self) -> dict[str, Any]:
-        """Return the author and the time, as operations take them."""
+        """The author and the time as arguments of operations."""
         return {"actor": ACTOR, "now": self.now}
 
 
@@ -115,12 +111,10 @@ _IN_THE_FILE = {
 
 
 def added(place: str, name: str) -> tuple[PlannedChange, ...]:
-    """Return the change that creates an object."""
     return (PlannedChange(place, Action.ADD, after=name),)
 
 
 def removed(place: str, name: str) -> tuple[PlannedChange, ...]:
-    """Return the change that removes an object."""
     return (PlannedChange(place, Action.REMOVE, before=name),)
 
 
@@ -130,7 +124,6 @@ def changed_columns(
     after: Mapping[str, Any],
     names: Mapping[UUID, str] | None = None,
 ) -> tuple[PlannedChange, ...]:
-    """Return the changes of the columns of ``after`` that differ; `names` are those of ids."""
     return tuple(
         PlannedChange(
             place,
@@ -145,7 +138,7 @@ def changed_columns(
 
 
 def changed_values(place: str, pairs: Iterable[tuple[str, Any, Any]]) -> tuple[PlannedChange, ...]:
-    """Return a change for each field with its value before and after; None is absent."""
+    """None is absent."""
     return tuple(
         PlannedChange(place, _action(before, after), name, before, after)
         for name, before, after in pairs

@@ -1,1 +1,1 @@
-"""Access."""
+"""Pages of access keys and the audit log."""

@@ -53,7 +53,7 @@ _NOUNS: Mapping[str, str] = {
 
 
 def object_path(current_user: CurrentUser, row: AnyRow) -> str | None:
-    """Return the page of an audit event's object; None if there is none for this user."""
+    """None if this user has no page of the object."""
     kind, _, verb = row.action.partition(".")
     shown = _PAGES.get(kind)
     if shown is None or row.target is None or verb in _GONE:
@@ -67,7 +67,6 @@ def object_path(current_user: CurrentUser, row: AnyRow) -> str | None:
 
 
 def object_noun(action: str) -> str:
-    """Name the kind of object that an action is about."""
     kind = action.partition(".")[0]
     return _NOUNS.get(kind) or kind.replace("_", " ")
 
@@ -158,7 +157,6 @@ ACTOR_LABELS: Mapping[ActorKind, str] = {
 
 
 def action_label(action: str) -> str:
-    """Say an action in words; one that has none yet is read as it is written."""
     known = ACTION_LABELS.get(action)
     return known or action.replace(".", " ").replace("_", " ").capitalize()
 
@@ -170,8 +168,6 @@ _WRONG_DAY: dict[str, Any] = {"invalid": "Must be a date, for example 2026-01-31
 
 
 class AuditSearch(StrictSchema):
-    """Query of the page of the audit."""
-
     page_token = PageToken(load_default=None)
     workspace_id = Id()
     action = Text(validate=validate.Length(max=60))
@@ -198,7 +194,6 @@ class AuditSearch(StrictSchema):
 
 @routes.get(PATH, ADMIN)
 def audit_page(current_user: CurrentUser) -> Answer:
-    """List audit events, newest first, of the shown workspace or of the organization."""
     asks = current_user.principal_for(Role.ADMIN)
     form, wanted = searched(AuditSearch)
     rows: list[AnyRow] = []

@@ -29,13 +29,12 @@ _STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKE
 
 @routes.get(PATH, ADMIN)
 def access_keys_page(current_user: CurrentUser) -> Answer:
-    """List access keys, newest first."""
     return _page(current_user, 200, Form())
 
 
 @routes.post(PATH, ADMIN)
 def make_access_key(current_user: CurrentUser) -> Answer:
-    """Create an access key; only this answer shows its token."""
+    """Only this answer shows the token."""
     now = get_service(Clock).now()
     try:
         wanted: NewAccessKey = read_form(
@@ -51,7 +50,6 @@ def make_access_key(current_user: CurrentUser) -> Answer:
 
 @routes.post(PATH + "/{access_key_id}/revoke", ADMIN)
 def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Answer:
-    """Revoke an access key, in force for its next request."""
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
         key = load_access_key(connection, current_user.principal_for(Role.ADMIN), access_key_id)
@@ -69,7 +67,7 @@ def _typed_rate() -> dict[str, object]:
 
 
 def _typed_limits() -> dict[str, object]:
-    """Read the lists of the form, which are separated by spaces or commas; an empty one is none."""
+    """Lists are separated by spaces or commas; an empty list is no limit."""
     limits: dict[str, object] = {"use_case_ids": None}
     for name in ("countries", "source_networks"):
         limits[name] = request.form.get(name, "").replace(",", " ").split() or None
@@ -77,7 +75,6 @@ def _typed_limits() -> dict[str, object]:
 
 
 def _asking(current_user: CurrentUser, workspace_id: UUID | None) -> Principal:
-    """Return the principal for keys of a workspace, with the role that the user has there."""
     own = current_user.principal
     if workspace_id is not None and workspace_id == own.workspace_id:
         return own
@@ -117,7 +114,6 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
 
 
 def _roles(current_user: CurrentUser) -> list[Role]:
-    """Return the roles that the user may give a key of the workspace shown."""
     own = current_user.principal
     return [role for role in Role if may_manage(own, role, own.workspace_id)]
 

@@ -1,1 +1,1 @@
-"""Account."""
+"""Sign-in and the user's own account."""

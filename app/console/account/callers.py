@@ -1,4 +1,4 @@
-"""Who asks, for the limits and the audit of sign-in: address, request, browser, earlier session."""
+"""The caller of a sign-in, for limits and audit."""
 
 from flask import Response, g, request
 
@@ -13,7 +13,6 @@ _BROWSER = "borderpost_browser"
 
 
 def current_caller() -> Caller:
-    """Return where the current request comes from."""
     address = peer_address()
     return Caller(
         address=address,
@@ -26,6 +25,5 @@ def current_caller() -> Caller:
 
 
 def keep_browser(answer: Response, signed_in: SignedIn) -> None:
-    """Let the browser be known from now on, where a person has signed in with it."""
     if signed_in.browser is not None:
         keep(answer, _BROWSER, signed_in.browser, KNOWN_FOR.total_seconds())

@@ -1,4 +1,4 @@
-"""Signing in at an OpenID Connect provider: sent there, brought back, identified by a token."""
+"""Sign-in at an OpenID Connect provider."""
 
 import base64
 import io
@@ -44,22 +44,22 @@ from app.web.routes import Answer
 _log = structlog.get_logger(__name__)
 routes = Pages()
 _CALLBACK = SIGN_IN + "/oidc/callback"
-# For all calls of one step of a sign-in, from the first look-up to the last byte.
+# The deadline of all calls of one step of a sign-in.
 SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
-# A provider that answers slowly must not hold the threads that callbacks need.
+# A slow provider must not take the threads that callbacks need.
 EXCHANGES_AT_ONCE = 2
 _LARGEST_ANSWER_BYTES = 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 _UNREACHABLE = "The identity provider is not available. Try again, or sign in here."
-# What a provider that is gone, broken or not the right one makes of a sign-in.
+# The errors if the provider is down, broken or not the right one.
 _PROVIDER_ERRORS = (AuthlibBaseError, JoseError, RequestException)
 _UNKNOWN = "The identity provider did not confirm an account here."
 _CHOSEN = "oidc_organization"
 
 
 class ForgedToken(Exception):
-    """The token does not prove who this is; ``email`` is the address that it claims, if any."""
+    """The token is not valid; ``email`` is the claimed address, if any."""
 
     def __init__(self, why: str, email: str | None) -> None:
         self.why, self.email = why, email
@@ -70,25 +70,19 @@ _deadline: ContextVar[Deadline] = ContextVar("identity_provider_deadline")
 
 
 class _TimedAdapter(HTTPAdapter):
-    """Makes calls that end, body included, at the deadline of the step that they belong to."""
+    """Ends calls at the deadline of their step."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = dict(POOLS)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the pools of connections through a proxy that the environment names."""
         found = super().proxy_manager_for(*args, **kwargs)
         found.pool_classes_by_scheme = dict(POOLS)
         return found
 
     def send(self, request: Any, *_: Any, **kwargs: Any) -> requests.Response:
-        """Make one call, and read its answer.
-
-        Raises:
-            RequestException: no whole answer came in time.
-        """
+        """Raises `RequestException` if no complete answer came in time."""
         try:
             left = _deadline.get().remaining()
             allowed = Timeout(total=left, connect=min(left, _CONNECT_SECONDS), read=left)
@@ -108,8 +102,6 @@ class _TimedAdapter(HTTPAdapter):
 
 
 class _TimedSession(OAuth2Session):  # type: ignore[misc]
-    """A session of Authlib's over that adapter."""
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for scheme in POOLS:
@@ -121,7 +113,11 @@ class _TimedApp(FlaskOAuth2App):  # type: ignore[misc]
 
 
 class IdentityProvider:
-    """The provider of the settings; its addresses and keys are asked for at the first sign-in."""
+    """The configured provider, contacted at the first sign-in.
+
+    Raises `RateLimited` if too many sign-ins wait, `AuthlibBaseError` or `RequestException` if
+    the provider fails.
+    """
 
     def __init__(self, app: Flask, settings: IdentityProviderSettings) -> None:
         self._issuer, self._client_id = settings.issuer, settings.client_id
@@ -140,7 +136,7 @@ class IdentityProvider:
 
     @contextmanager
     def _step(self) -> Iterator[None]:
-        """Take one of the turns, and begin the deadline of the calls that follow."""
+        """Take a turn, and start the deadline."""
         if not self._turns.acquire(blocking=False):
             quota = Quota("sign-ins", EXCHANGES_AT_ONCE)
             raise RateLimited(quota, "Too many people are signing in at once; try again.")
@@ -152,24 +148,12 @@ class IdentityProvider:
             self._turns.release()
 
     def send_there(self, come_back_to: str) -> Response:
-        """Send the browser to the provider.
-
-        Raises:
-            RateLimited: too many sign-ins wait for the provider.
-            AuthlibBaseError, RequestException: the provider did not answer as it should.
-        """
         with self._step():
             answer = self._client.authorize_redirect(come_back_to)
         return Response(status=302, headers={"Location": answer.headers["Location"]})
 
     def identity(self) -> Identity:
-        """Return whom the provider has identified in the request that brought the browser back.
-
-        Raises:
-            ForgedToken: the token is not the provider's, not for us, or not for this sign-in.
-            RateLimited: too many sign-ins wait for the provider.
-            AuthlibBaseError, RequestException: the provider did not answer as it should.
-        """
+        """Raises `ForgedToken`."""
         self._client.token = {}
         options = {
             "iss": {"essential": True, "values": [self._issuer, self._issuer + "/"]},
@@ -197,7 +181,6 @@ class IdentityProvider:
 
 
 def install_identity_provider(app: Flask, settings: Settings) -> None:
-    """Make the provider of the settings known to the pages."""
     chosen = settings.identity_provider
     provider = None if chosen is None else IdentityProvider(app, chosen)
     register_service(app, provider, as_type=IdentityProvider)
@@ -213,7 +196,6 @@ def _provider() -> IdentityProvider:
 
 @routes.get(SIGN_IN + "/oidc", ANYONE, kind=None)
 def go_to_identity_provider(_: None) -> Answer:
-    """Send the browser to the identity provider."""
     chosen = parse_id(request.args.get("organization_id", ""))
     session[_CHOSEN] = None if chosen is None else str(chosen)
     try:
@@ -226,7 +208,6 @@ def go_to_identity_provider(_: None) -> Answer:
 
 @routes.get(_CALLBACK, ANYONE, kind=None)
 def come_from_identity_provider(_: None) -> Answer:
-    """Sign in whom the identity provider has identified."""
     operation, caller = get_service(IdentitySignIn), current_caller()
     chosen = parse_id(session.get(_CHOSEN) or "")
     try:
@@ -246,7 +227,6 @@ def come_from_identity_provider(_: None) -> Answer:
 
 
 def _claimed_email(token: Any) -> str | None:
-    """Return the address that a token claims, which proves nothing, for the audit."""
     try:
         payload = token["id_token"].split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -257,6 +237,6 @@ def _claimed_email(token: Any) -> str | None:
 
 
 def _failed(problem: Exception) -> Response:
-    # Its text may hold what the provider wrote, a code or an address among it.
+    # Only the type: the text may contain the provider's answer with a code or an address.
     _log.warning("identity_provider_failed", why=type(problem).__name__, path=request.path)
     return refused_page(_UNREACHABLE, 503)

@@ -30,34 +30,27 @@ _RECOVERY = PATH + "/recovery-codes"
 
 
 class PasswordForm(StrictSchema):
-    """The old password and the new one."""
-
     current_password = Text(load_default="")
     new_password = Text(load_default="")
 
 
 class SecondFactorForm(StrictSchema):
-    """The code that the app shows."""
-
     code = Text(load_default="")
 
 
 class ConfirmForm(StrictSchema):
-    """The password again, and a code where a second factor is on."""
-
     password = Text(load_default="")
     code = Text(load_default="")
 
 
 @routes.get(PATH, VIEWER)
 def account_page(current_user: CurrentUser) -> Answer:
-    """Show the own account."""
     return _page(current_user)
 
 
 @routes.post(PATH + "/password", VIEWER)
 def save_password(current_user: CurrentUser) -> Answer:
-    """Change the own password; the other sessions end."""
+    """This ends the user's other sessions."""
     _require_person(current_user)
     try:
         given = read_form(PasswordForm)
@@ -70,7 +63,7 @@ def save_password(current_user: CurrentUser) -> Answer:
 
 @routes.post(_FACTOR + "/start", VIEWER)
 def start_second_factor(current_user: CurrentUser) -> Answer:
-    """Show a new secret for the authenticator app; it counts once a code of it was typed."""
+    """Show a new secret; it is used once a code of it was entered."""
     _require_person(current_user)
     try:
         given = read_form(ConfirmForm)
@@ -82,7 +75,6 @@ def start_second_factor(current_user: CurrentUser) -> Answer:
 
 @routes.post(_FACTOR, VIEWER)
 def save_second_factor(current_user: CurrentUser) -> Answer:
-    """Switch the second factor on by a code of it, and show the recovery codes this once."""
     _require_person(current_user)
     try:
         given = read_form(SecondFactorForm)
@@ -97,7 +89,6 @@ def save_second_factor(current_user: CurrentUser) -> Answer:
 
 @routes.post(_FACTOR + "/remove", VIEWER)
 def drop_second_factor(current_user: CurrentUser) -> Answer:
-    """Switch the second factor off."""
     _require_person(current_user)
     try:
         get_service(OwnAccount).remove_second_factor(_proof(current_user, **read_form(ConfirmForm)))
@@ -108,7 +99,6 @@ def drop_second_factor(current_user: CurrentUser) -> Answer:
 
 @routes.post(_RECOVERY, VIEWER)
 def make_recovery_codes(current_user: CurrentUser) -> Answer:
-    """Make new recovery codes, and show them this once; the old ones are void."""
     _require_person(current_user)
     try:
         given = read_form(ConfirmForm)
@@ -120,7 +110,6 @@ def make_recovery_codes(current_user: CurrentUser) -> Answer:
 
 @routes.post(PATH + "/sessions/end", VIEWER)
 def end_other_sessions(current_user: CurrentUser) -> Answer:
-    """End the user's other sessions."""
     _require_person(current_user)
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
@@ -147,7 +136,6 @@ def _proof(current_user: CurrentUser, password: str, code: str = "") -> Reauthen
 def _refused(
     current_user: CurrentUser, form: str, problem: ValidationFailed | RateLimited
 ) -> Response:
-    """Show the account again with what was wrong with one of its forms."""
     if isinstance(problem, ValidationFailed):
         return _page(current_user, 422, **{form: Form({}, refilled(problem).errors)})
     answer = _page(current_user, HTTP_STATUS[RateLimited], **{form: Form({}, {"": [problem.text]})})

@@ -45,8 +45,6 @@ _REFUSED = (
 
 
 class SignInForm(StrictSchema):
-    """E-mail and password, or an access key; the organization where there are several."""
-
     email = Text(load_default="")
     password = Text(load_default="")
     access_key = Text(load_default="")
@@ -54,8 +52,6 @@ class SignInForm(StrictSchema):
 
 
 class CodeForm(StrictSchema):
-    """A code of the authenticator app, or a recovery code."""
-
     code = Text(load_default="")
 
 
@@ -68,20 +64,17 @@ class SetPasswordForm(StrictSchema):
 
 @dataclass(frozen=True, slots=True)
 class OffersProvider:
-    """Whether people may sign in at an identity provider too."""
-
     is_offered: bool
 
 
 @routes.get(SIGN_IN, ANYONE)
 def sign_in_page(_: None) -> Answer:
-    """Show the ways to sign in."""
     return _page("account/sign_in.html")
 
 
 @routes.post(SIGN_IN, ANYONE)
 def sign_in(_: None) -> Answer:
-    """Sign in by password or by access key."""
+    """By password or by access key."""
     operation, caller = get_service(SignIn), current_caller()
     try:
         given = read_form(SignInForm)
@@ -105,13 +98,11 @@ def sign_in(_: None) -> Answer:
 
 @routes.get(_BY_CODE, ANYONE)
 def second_factor_page(_: None) -> Answer:
-    """Ask for the code of the authenticator app."""
     return _page("account/sign_in_code.html")
 
 
 @routes.post(_BY_CODE, ANYONE)
 def sign_in_by_code(_: None) -> Answer:
-    """Complete a sign-in by the code of the authenticator app."""
     try:
         given = read_form(CodeForm)
         signed_in = get_service(SignIn).by_code(given["code"], current_caller())
@@ -127,13 +118,11 @@ def sign_in_by_code(_: None) -> Answer:
 
 @routes.get(BY_LINK, ANYONE)
 def set_password_page(_: None) -> Answer:
-    """Let the person of a link choose a password."""
     return _password_page(request.args.get("token", ""), 200, Form())
 
 
 @routes.post(BY_LINK, ANYONE)
 def set_password(_: None) -> Answer:
-    """Set the password of a link's person, and sign them in."""
     token = request.form.get("token", "")
     try:
         given = read_form(SetPasswordForm)
@@ -150,7 +139,6 @@ def set_password(_: None) -> Answer:
 
 @routes.post("/console/sign-out", ANYONE)
 def sign_out(_: None) -> Answer:
-    """End the session."""
     token = presented_token()
     if token is not None:
         with get_service(Database).writing() as connection:
@@ -163,7 +151,6 @@ def sign_out(_: None) -> Answer:
 
 @routes.post("/console/move", VIEWER)
 def move_to_workspace(current_user: CurrentUser) -> Answer:
-    """Show another workspace from now on."""
     wanted = parse_id(request.form.get("workspace_id", ""))
     if wanted is None or current_user.reach.role_in(wanted) is None:
         raise NotFound
@@ -211,7 +198,6 @@ def _limited(template: str, limited: RateLimited, form: Form) -> Response:
 
 
 def _again(problem: str) -> Form:
-    """Return the form with the address that was typed, and what was wrong."""
     return Form({"email": request.form.get("email", "")}, {"": [problem]})
 
 
@@ -221,12 +207,10 @@ def _named(several: SeveralAccounts) -> dict[UUID, str]:
 
 
 def limited_page(limited: RateLimited) -> Response:
-    """Show the ways to sign in, and that too many attempts failed."""
     return _limited("account/sign_in.html", limited, Form({}, {"": [limited.text]}))
 
 
 def choice_page(several: SeveralAccounts) -> Response:
-    """Let a person whom the provider has identified choose the organization."""
     form = Form({}, {"": ["You have accounts in several organizations. Select one."]})
     return _page(
         "account/sign_in.html", 422, form=form, organizations=_named(several), is_of_provider=True
@@ -234,14 +218,13 @@ def choice_page(several: SeveralAccounts) -> Response:
 
 
 def refused_page(why: str, status: int = 403) -> Response:
-    """Show the ways to sign in again, and why the one tried did not work."""
     return _page("account/sign_in.html", status, form=Form({}, {"": [why]}))
 
 
 def welcome(signed_in: SignedIn) -> Response:
-    """Go on to the page wanted, or to the second factor, with the new session's token.
+    """Redirect to the wanted page, or to the second factor.
 
-    The forms' token is new with it: nobody knows it who was here before.
+    The CSRF token changes, so that one from before the sign-in is not valid.
     """
     session.clear()
     answer = redirect_with_flash(_BY_CODE if signed_in.awaits_second_factor else wanted_page(HOME))

@@ -1,4 +1,4 @@
-"""Changes with a preview, made at a second submit."""
+"""Changes that are previewed, and made at a second submit."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """The preview of a change at a revision; ``text`` identifies the change."""
+    """The preview of a change; ``text`` identifies the change."""
 
     text: str
     revision: int
@@ -35,25 +35,20 @@ def dry_run_change(
     change: PolicyChange,
     text: str,
 ) -> DryRun:
-    """Preview a change of the current policy; problems are raised as by the change."""
     asked = ChangeRequest(current_user.actor, dry_run=True)
     changed = get_service(ManageDestinations).within(connection, workspace_id, change, asked)
     return DryRun(text, changed.effective.revision, changed.changes, changed.impact)
 
 
 def is_confirmed(text: str) -> bool:
-    """Say whether the form was shown with this very change."""
+    """Whether the form has shown this change."""
     return request.form.get("shown") == text
 
 
 def make_confirmed(
     current_user: CurrentUser, workspace_id: UUID, change: PolicyChange, reason: str | None = None
 ) -> Changed:
-    """Make a change at the revision of its preview.
-
-    Raises:
-        RevisionMismatch: somebody saved another change; show it again.
-    """
+    """Make a change at the revision of its preview; raises `RevisionMismatch`."""
     given = _REVISION.fullmatch(request.form.get("revision", ""))
     shown_for = frozenset({int(given[0])} if given else ())
     asked = ChangeRequest(current_user.actor, reason, shown_for)
@@ -61,9 +56,4 @@ def make_confirmed(
 
 
 def given_reason() -> str | None:
-    """Return why, as the form says it.
-
-    Raises:
-        ValidationFailed: it holds a character that cannot be stored.
-    """
     return read_text("reason")[:_MAX_REASON] or None

@@ -39,7 +39,6 @@ PATH = f"{DESTINATIONS}/history"
 
 @routes.get(PATH, VIEWER, query=HistoryQuery)
 def history_page(current_user: CurrentUser, query: HistoryFilter) -> Answer:
-    """List the revisions, newest first."""
     with get_service(Database).reading() as connection:
         view = load_destinations_view(connection, current_user)
         rows = load_history(connection, view.effective.workspace_id, query)
@@ -60,7 +59,6 @@ def revision_page(current_user: CurrentUser, revision: str) -> Answer:
 
 @routes.post(f"{PATH}/{{revision}}/restore", ADMIN)
 def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
-    """Go back to how the policy was after a revision."""
     number = _number(revision)
     change = RestoreRevision(number)
     if not is_confirmed(_text(number)):

@@ -33,7 +33,7 @@ def inheritance_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(PATH, ADMIN)
 def switch_inheritance(current_user: CurrentUser) -> Answer:
-    """Follow the parent, or leave it and start from a copy of its policy."""
+    """Inherit the parent's policy, or start an own one from a copy of it."""
     inherit = request.form.get("inherit") == "true"
     if not is_confirmed(_text(inherit=inherit)):
         return _page(current_user, 422, Form(errors={"": ["Review the effect, then confirm."]}))

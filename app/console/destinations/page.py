@@ -1,6 +1,6 @@
 """Manage Destinations: changes are collected on the page and made by Save.
 
-Saving makes exactly the previewed changes, at the previewed revision, or nothing.
+Save makes exactly the previewed changes, at the previewed revision, or nothing.
 """
 
 from dataclasses import replace
@@ -47,10 +47,9 @@ _WHOLE = "destinations/page.html"
 
 @routes.get(DESTINATIONS, VIEWER)
 def destinations_page(current_user: CurrentUser) -> Answer:
-    """Show which countries the workspace may reach.
+    """Show the allowed countries.
 
-    Countries named as ``allow`` or ``block`` in the address are marked, one named as ``country`` is
-    selected; Save is still needed.
+    ``allow``, ``block`` and ``country`` in the URL mark or select countries without saving.
     """
     chosen = request.args.get("country", "")
     marked = Draft(read_pending_changes(request.args), country=chosen if is_country(chosen) else "")
@@ -80,7 +79,6 @@ def change_destinations(current_user: CurrentUser) -> Answer:
 
 @routes.post(f"{DESTINATIONS}/preview", ADMIN)
 def preview_destinations(current_user: CurrentUser) -> Answer:
-    """Render the preview, as a part of the page."""
     draft = replace(read_draft(), step="")
     return show(current_user, draft, template="destinations/preview.html")
 
@@ -138,7 +136,6 @@ def _save(current_user: CurrentUser, draft: Draft) -> Answer:
 
 
 def _since(connection: Connection, view: DestinationsView, base: int) -> list[AnyRow]:
-    """Load the revisions after the one that the form was made for, newest first."""
     if base == view.effective.revision:
         return []
     wanted = HistoryFilter(_MOST_REVISIONS)

@@ -15,7 +15,7 @@ from app.destinations.policy.state import DENIED
 from app.kernel.countries import is_country
 from app.kernel.errors import ValidationFailed
 
-# Hours for which a country can be allowed, and what each is called.
+# The durations of a temporary allowance: hours and label.
 DURATIONS: Mapping[int, str] = {
     1: "1 hour",
     4: "4 hours",
@@ -30,7 +30,7 @@ _REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PendingChanges:
-    """Countries to allow for good, for some hours, and to block, as seen from a revision."""
+    """Countries to allow, also for hours, and to block, based on a revision."""
 
     revision: int
     allow: tuple[str, ...] = ()
@@ -38,33 +38,29 @@ class PendingChanges:
     block: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Say whether anything is wished for."""
         return bool(self.allow or self.hours or self.block)
 
     @property
     def text(self) -> str:
-        """Return the same text for the same pending changes about the same revision."""
+        """Identifies the pending changes and their revision."""
         hours = ",".join(f"{code}.{self.hours[code]}" for code in sorted(self.hours))
         allow, block = ",".join(sorted(self.allow)), ",".join(sorted(self.block))
         return f"{self.revision};{allow};{hours};{block}"
 
     @property
     def opened(self) -> tuple[str, ...]:
-        """Return the countries to allow, for good or for a time."""
         return (*self.allow, *self.hours)
 
     @property
     def countries(self) -> set[str]:
-        """Return every country that is wished about."""
         return {*self.opened, *self.block}
 
     def adjustment(self, now: datetime) -> Adjustment:
-        """Return the changes to make; hours count from now."""
+        """Hours count from now."""
         until = {code: now + timedelta(hours=hours) for code, hours in self.hours.items()}
         return Adjustment(self.allow, until, self.block)
 
     def without(self, code: str) -> "PendingChanges":
-        """Forget the wish about a country."""
         return replace(
             self,
             allow=tuple(one for one in self.allow if one != code),
@@ -73,26 +69,22 @@ class PendingChanges:
         )
 
     def allowing(self, code: str, hours: int | None) -> "PendingChanges":
-        """Wish for a country, for good or for some hours."""
         others = self.without(code)
         if hours is None:
             return replace(others, allow=(*others.allow, code))
         return replace(others, hours={**others.hours, code: hours})
 
     def blocking(self, code: str) -> "PendingChanges":
-        """Wish a country away."""
         others = self.without(code)
         return replace(others, block=(*others.block, code))
 
     def seen_from(
         self, revision: int, allowed: Mapping[str, datetime | None], listed: Collection[str]
     ) -> "PendingChanges":
-        """Rebase the pending changes on a revision; those that it already contains are dropped.
+        """Rebase on a revision; drop the changes that it contains.
 
-        Args:
-            revision: the current revision.
-            allowed: allowed countries with their end; None is permanent.
-            listed: the countries that can be removed from its list.
+        ``allowed`` maps countries to their end (None: permanent); ``listed`` can be
+        removed.
         """
         for_good = {code for code, until in allowed.items() if until is None}
         return PendingChanges(
@@ -104,7 +96,7 @@ class PendingChanges:
 
 
 def read_pending_changes(form: MultiDict[str, str]) -> PendingChanges:
-    """Read the pending changes of a form; invalid ones are ignored."""
+    """Invalid ones are ignored."""
     given = form.get("revision", "")
     pending_changes = PendingChanges(int(given) if _REVISION.fullmatch(given) else 0)
     for code in filter(is_country, form.getlist("allow")):
@@ -124,7 +116,7 @@ SAVE = "save"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The content of the form; ``shown`` identifies the changes that the page has previewed."""
+    """The content of the form; ``shown`` identifies the previewed changes."""
 
     pending_changes: PendingChanges
     step: str = ""
@@ -137,17 +129,16 @@ class Draft:
 
     @property
     def is_ready(self) -> bool:
-        """Say whether to save: it was asked for, and all of it was shown."""
+        """Whether to save: the page has shown all changes."""
         is_asked = self.step == SAVE and not self.country and not self.form.errors
         return is_asked and self.was_shown
 
     @property
     def was_shown(self) -> bool:
-        """Say whether the page has shown just these changes."""
         return bool(self.pending_changes) and self.shown == self.pending_changes.text
 
     def after_step(self, view: DestinationsView) -> "Draft":
-        """Apply the pressed button to the pending changes.
+        """Apply the pressed button.
 
         A country that is still selected when saving counts as added.
         """
@@ -173,7 +164,7 @@ class Draft:
             return self._told("country", "Select a country.")
         if code in view.effective.denied_by_organization:
             return self._told("country", DENIED)
-        if code in self.pending_changes.block:  # it was only marked: unmarked, it stays as it is
+        if code in self.pending_changes.block:  # it is only marked: removing the mark is enough
             return replace(self, pending_changes=self.pending_changes.without(code), country="")
         if code in view.allowed and view.allowed[code] is None:
             return self._told("country", "This country is already allowed.")
@@ -189,7 +180,6 @@ class Draft:
 
 
 def read_draft() -> Draft:
-    """Read the submitted form."""
     given = request.form
     wrong: Mapping[str, list[str]] = {}
     try:

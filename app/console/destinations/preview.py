@@ -19,8 +19,6 @@ from app.web.registry import get_service
 
 @dataclass(frozen=True, slots=True)
 class PreviewedCountry:
-    """The change for one country: access and end of it, before and after."""
-
     country: str
     access: str
     until: datetime | None
@@ -30,7 +28,7 @@ class PreviewedCountry:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Everything that is shown before saving; ``problems`` are by country and forbid it."""
+    """The preview of saving; ``problems`` are by country and prevent it."""
 
     differences: tuple[PreviewedCountry, ...]
     impact: dict[str, Any] | None = None
@@ -45,7 +43,6 @@ class Preview:
 def preview_changes(
     connection: Connection, view: DestinationsView, pending_changes: PendingChanges
 ) -> Preview:
-    """Preview the pending changes on the current policy."""
     wanted = pending_changes.adjustment(view.now)
     opened = by_name(set(wanted.opened))
     differences = tuple(
@@ -74,7 +71,6 @@ def preview_changes(
 
 
 def problems_by_country(problem: ValidationFailed) -> dict[str, list[str]]:
-    """Sort the problems of an adjustment by country."""
     details = problem.details or {}
     return {path.rpartition(".")[2]: texts for path, texts in details.items()}
 
@@ -92,7 +88,7 @@ def _previewed_country(
 
 
 def _hints(opened: list[str], view: DestinationsView) -> dict[str, list[str]]:
-    """Return, for each country, its territories that stay blocked."""
+    """Return the territories that stay blocked, by country."""
     found = {
         code: by_name(set(separate) - view.allowed.keys())
         for code, separate in hints_for(opened).items()

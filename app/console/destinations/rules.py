@@ -35,8 +35,6 @@ _ASK = "Twilio rates this country high-risk. Confirm below to allow it."
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """The change to preview, and the rule that it would remove, if any."""
-
     change: PolicyChange
     text: str
     removed_id: UUID | None = None
@@ -45,7 +43,6 @@ class _Wanted:
 
 @routes.get(PATH, VIEWER)
 def rules_page(current_user: CurrentUser) -> Answer:
-    """List the rules, oldest first."""
     return _page(current_user)
 
 
@@ -66,7 +63,6 @@ def propose_rule(current_user: CurrentUser) -> Answer:
 
 @routes.post(f"{PATH}/{{rule_id}}/remove", ADMIN)
 def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Answer:
-    """Preview the removal of a rule, then remove it."""
     wanted = _Wanted(RemoveRule(rule_id), f"remove {rule_id}", rule_id)
     return _make(current_user, wanted, "Rule removed.")
 
@@ -119,7 +115,7 @@ def _page(
 
 
 def _refilled(problem: ValidationFailed) -> Form:
-    """Return the form again, with the API's acknowledgement field as a check box."""
+    """The API's acknowledgement field becomes a check box."""
     form = refilled(problem)
     errors = {
         name: [_ASK if text == HIGH_RISK else text for text in texts]

@@ -19,13 +19,11 @@ routes = Pages()
 
 @routes.post(f"{DESTINATIONS}/suspend", ADMIN, aliases=(f"{DESTINATIONS}/freeze",))
 def suspend(current_user: CurrentUser) -> Answer:
-    """Stop all sends of the workspace from the next request on."""
     return _set(current_user, suspended=True, told="Suspended. Every send is refused.")
 
 
 @routes.post(f"{DESTINATIONS}/resume", ADMIN, aliases=(f"{DESTINATIONS}/thaw",))
 def resume(current_user: CurrentUser) -> Answer:
-    """Let the workspace send again."""
     return _set(current_user, suspended=False, told="Resumed. Sends are accepted again.")
 
 

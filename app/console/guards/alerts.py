@@ -27,8 +27,6 @@ _STATES = {"open": "Open", "cleared": "Cleared"}
 
 
 class AlertSearch(StrictSchema):
-    """Query of the page."""
-
     page_token = PageToken(load_default=None)
     kind = Text(validate=one_of(AlertKind))
     state = Text(validate=one_of(_STATES))
@@ -46,7 +44,6 @@ class AlertSearch(StrictSchema):
 
 @routes.get(ALERTS, VIEWER)
 def alerts_page(current_user: CurrentUser) -> Answer:
-    """List alerts, newest first."""
     form, wanted = searched(AlertSearch)
     rows: list[AnyRow] = []
     if wanted is not None:
@@ -68,7 +65,6 @@ def alerts_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(ALERTS + "/{alert_id}/acknowledge", ADMIN)
 def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Answer:
-    """Note that the user has seen an alert."""
     principal: Principal = current_user.principal
     get_service(AcknowledgeAlert)(principal, alert_id)
     return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

@@ -57,7 +57,6 @@ def fields_of(*, is_use_case: bool) -> Mapping[str, tuple[str, ...]]:
 
 
 def form_of(guards: Mapping[str, Any]) -> Form:
-    """Fill the form from guards as the API shows them."""
     values: dict[str, str] = {}
     for name, limits in guards.items():
         values[f"{name}.mode"] = limits["mode"]
@@ -71,10 +70,7 @@ def form_of(guards: Mapping[str, Any]) -> Form:
 
 
 def body_of(form: Mapping[str, str], *, is_use_case: bool) -> dict[str, Any]:
-    """Return the submitted guards as the API takes them; wrong values stay as they were typed.
-
-    A guard of a use case without a mode is none of its own.
-    """
+    """Return the submitted guards as the API's body; wrong values stay as entered."""
     body: dict[str, Any] = {}
     for name, fields in fields_of(is_use_case=is_use_case).items():
         guard: dict[str, Any] = {"mode": form.get(f"{name}.mode", "")}
@@ -89,7 +85,7 @@ def body_of(form: Mapping[str, str], *, is_use_case: bool) -> dict[str, Any]:
 
 
 def text_of(body: Mapping[str, Any], revision: int, use_case_id: UUID | None) -> str:
-    """Return the same text for the same guards of the same scope at the same revision."""
+    """Identifies the guards and their revision."""
     return f"{revision};{use_case_id};{json.dumps(body, sort_keys=True)}"
 
 
@@ -155,7 +151,6 @@ class _Shown:
 
 @routes.get(GUARDS, VIEWER)
 def guards_page(current_user: CurrentUser) -> Answer:
-    """Show the guards of the workspace or of a use case, or the suggested ones to be reviewed."""
     if request.args.get("suggested") and current_user.permits(Role.ADMIN):
         found = get_service(ManageGuards).suggest(shown_workspace(current_user))
         form = form_of(guards_json(found.configuration.guards))
@@ -165,7 +160,6 @@ def guards_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(GUARDS, ADMIN)
 def change_guards(current_user: CurrentUser) -> Answer:
-    """Preview the guards of the form, or save those that were previewed."""
     manage, workspace_id = get_service(ManageGuards), shown_workspace(current_user)
     use_case_id, given = _use_case(request.form), request.form.to_dict()
     body = body_of(request.form, is_use_case=use_case_id is not None)
@@ -204,7 +198,7 @@ def _path(use_case_id: UUID | None) -> str:
 
 
 def _edit(body: dict[str, Any], use_case_id: UUID | None) -> GuardEdit:
-    """Replace the guards of the workspace or of one use case; all others stay."""
+    """Replace the guards of the workspace; those of use cases stay."""
 
     def edit(before: GuardConfiguration, problems: Problems) -> GuardConfiguration:
         if use_case_id is None:

@@ -61,8 +61,6 @@ class _Preview:
 
 
 class PriceSearch(StrictSchema):
-    """Query of the page."""
-
     country = Country(load_default=None)
 
     @post_load
@@ -72,7 +70,6 @@ class PriceSearch(StrictSchema):
 
 @routes.get(PRICES, VIEWER)
 def prices_page(current_user: CurrentUser) -> Answer:
-    """List the price table of the installation."""
     form, wanted = searched(PriceSearch)
     country = wanted[0] if wanted else None
     return _page(current_user, 200 if wanted else 422, form, country)

@@ -1,1 +1,1 @@
-"""Messages."""
+"""Pages of messages and refusals."""

@@ -13,7 +13,7 @@ _KINDS = {
     "not_canonical": "This is not the canonical form of the number: use {canonical}.",
     "cannot_receive_sms": "This type of number cannot receive SMS.",
 }
-# What decides alone; a rule for a country is told by its layer.
+# Labels by rule; a rule for a country has the label of its layer.
 _OF_RULE: dict[str, str] = {
     RuleKind.NO_COUNTRY: "The number belongs to no country. Such numbers are always blocked.",
     RuleKind.NUMBER: "A rule for this number blocks it.",
@@ -28,25 +28,21 @@ _NOT_NAMED = "{place} is not an allowed destination of this workspace."
 
 
 def country_label(code: str | None) -> str:
-    """Name a country in the user's language."""
     return "no country" if code is None else country_name(code)
 
 
 def refusal_label(row: AnyRow) -> str:
-    """Say why a send was refused, from its row."""
     if row.code == "DestinationBlocked":
         return blocked_label(row.rule, row.scope, row.country)
     return refusal_meaning(row.code) or ""
 
 
 def blocked_label(rule: str | None, scope: str | None, country: str | None) -> str:
-    """Say which rule of which layer blocks a number."""
     words = _OF_RULE.get(rule or "") or _OF_SCOPE.get(scope or "") or _NOT_NAMED
     return words.format(place=country_label(country))
 
 
 def allowed_label(rule: str | None, country: str | None) -> str:
-    """Say which rule allows a number."""
     if rule == RuleKind.NUMBER:
         return "A rule for this number allows it."
     if rule == RuleKind.PREFIX:
@@ -55,13 +51,12 @@ def allowed_label(rule: str | None, country: str | None) -> str:
 
 
 def rule_label(rule: Rule) -> str:
-    """Name the very rule that decided."""
     until = f", until {rule.expires_at:%Y-%m-%d %H:%M} UTC" if rule.expires_at else ""
     return f"{rule.kind} {rule.value} is {rule.action}{until}"
 
 
 def invalid_label(details: dict[str, Any]) -> str:
-    """Say why a number cannot be sent to at all."""
+    """Say why a number cannot receive messages."""
     kind = details.get("kind")
     words = _KINDS.get(details.get("reason", ""), "Twilio does not accept the number.")
     words = words.format(canonical=details.get("canonical"))

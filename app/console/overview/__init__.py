@@ -1,1 +1,1 @@
-"""Overview."""
+"""The overview."""

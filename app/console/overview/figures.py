@@ -19,8 +19,6 @@ _FALL = 0.15
 
 
 class Period(StrEnum):
-    """How far back the overview looks."""
-
     DAY = "24h"
     WEEK = "7d"
     MONTH = "30d"
@@ -28,16 +26,14 @@ class Period(StrEnum):
 
     @property
     def days(self) -> int:
-        """Return its length in days."""
         return {"24h": 1, "7d": 7, "30d": 30, "90d": 90}[self.value]
 
     @property
     def label(self) -> str:
-        """Return its name."""
         return "24 hours" if self is Period.DAY else f"{self.days} days"
 
     def slots(self, now: datetime) -> list[datetime]:
-        """Return the start of each hour or day (UTC) in it, the current one last."""
+        """Return the start of each hour or day (UTC), the current one last."""
         if self is Period.DAY:
             last, step, number = now.replace(minute=0, second=0, microsecond=0), _HOUR, 24
         else:
@@ -50,8 +46,6 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass(slots=True)
 class Sums:
-    """Results of some sends, and the number of refusals."""
-
     sends: int = 0
     delivered: int = 0
     undelivered: int = 0
@@ -61,7 +55,6 @@ class Sums:
     cost: int = 0
 
     def add(self, count: SlotCount) -> None:
-        """Add other sums."""
         self.sends += count.sends
         self.delivered += count.delivered
         self.undelivered += count.undelivered
@@ -71,23 +64,21 @@ class Sums:
 
     @property
     def ended(self) -> int:
-        """Return how many have ended."""
         return self.delivered + self.undelivered + self.failed
 
     @property
     def on_the_way(self) -> int:
-        """Return how many have not ended."""
         return max(0, self.sends - self.ended)
 
     @property
     def rate(self) -> float | None:
-        """Return the share of those that ended that were delivered."""
+        """The delivered share of the finished messages."""
         return self.delivered / self.ended if self.ended else None
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Sums for each hour or day, oldest first, for the largest countries, and for all."""
+    """Sums for each slot, oldest first, for the largest countries, and in total."""
 
     slots: Sequence[tuple[datetime, Sums]]
     countries: Sequence[tuple[str, Sums]]
@@ -96,13 +87,12 @@ class Figures:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether nothing was sent or refused."""
         return not self.total.sends and not self.total.refusals
 
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """A delivery rate that fell; an empty country stands for all."""
+    """A delivery rate that fell; an empty country means all."""
 
     country: str
     rate: float
@@ -110,7 +100,6 @@ class Fall:
 
 
 def midnight(day: date) -> datetime:
-    """Return the start of a day of UTC."""
     return datetime.combine(day, time(), UTC)
 
 
@@ -119,7 +108,7 @@ def figures_of(
     refused: Iterable[Mapping[str, Any]],
     starts: Sequence[datetime],
 ) -> Figures:
-    """Sum up what began in the slots; ``refused`` are counts by day in the words of the API."""
+    """Sum up the slots; ``refused`` are the API's counts by day."""
     slots = {start: Sums() for start in starts}
     countries: dict[str, Sums] = defaultdict(Sums)
     total = Sums()
@@ -140,7 +129,7 @@ def figures_of(
 def series_of(
     counts: Iterable[SlotCount], starts: Sequence[datetime], most: int
 ) -> list[tuple[str | None, list[int]]]:
-    """Return sends by slot for each of the largest groups; None is the group of all others."""
+    """Return sends by slot of the largest groups; None is all others."""
     sends: dict[str, dict[datetime, int]] = defaultdict(lambda: dict.fromkeys(starts, 0))
     for count in counts:
         if count.at in sends[count.group]:
@@ -156,7 +145,7 @@ def series_of(
 
 
 def falls_of(counts: Iterable[SlotCount], today: date) -> list[Fall]:
-    """Return the delivery rates that fell within the last two days: in all, and by country."""
+    """Return delivery rates that fell within two days, in total and by country."""
     edge = midnight(today - timedelta(days=FALL_DAYS - 1))
     begin = edge - timedelta(days=BASELINE_DAYS)
     late: dict[str, Sums] = defaultdict(Sums)

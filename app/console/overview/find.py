@@ -29,8 +29,6 @@ _LONGEST = 100
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One result: its kind, its name and its page."""
-
     kind: str
     label: str
     path: str
@@ -38,7 +36,7 @@ class Found:
 
 @routes.get(FIND, VIEWER)
 def find_page(current_user: CurrentUser) -> Answer:
-    """List what a text finds; a single result is opened."""
+    """Search; a single result is opened."""
     text = request.args.get("q", "").strip()[:_LONGEST]
     text = text if is_storable(text) else ""
     found = find(current_user, text) if text else []
@@ -48,7 +46,6 @@ def find_page(current_user: CurrentUser) -> Answer:
 
 
 def find(current_user: CurrentUser, text: str) -> list[Found]:
-    """Return the pages, countries and messages that a text finds."""
     return [*_messages(text), *_pages(current_user, text), *_countries(text)]
 
 

@@ -52,8 +52,6 @@ _STATUSES = (
 
 
 class Kind(StrEnum):
-    """How a chart is drawn."""
-
     BARS = "bars"
     RATE = "rate"
     MONEY = "money"
@@ -61,7 +59,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Columns of a name for the colour and a label, and a row of values for each slot."""
+    """Columns as (colour name, label), and a row of values for each slot."""
 
     title: str
     unit: str
@@ -71,13 +69,11 @@ class Chart:
 
 
 def by_status(figures: Figures) -> Chart:
-    """Chart messages by status."""
     rows = [(at, [getattr(sums, name) for name, _ in _STATUSES]) for at, sums in figures.slots]
     return Chart("Messages by status", "Messages", Kind.BARS, _STATUSES, rows)
 
 
 def by_group(title: str, figures: Figures, series: Sequence[tuple[str, Sequence[int]]]) -> Chart:
-    """Chart messages by the groups of series: labels with values for each slot."""
     columns = [(str(place + 1), label) for place, (label, _) in enumerate(series)]
     rows = [
         (at, [values[place] for _, values in series]) for place, (at, _) in enumerate(figures.slots)
@@ -86,7 +82,6 @@ def by_group(title: str, figures: Figures, series: Sequence[tuple[str, Sequence[
 
 
 def delivery_rate(figures: Figures) -> Chart:
-    """Chart the delivery rate in percent; a slot without an end has none."""
     rows = [
         (at, [None if sums.rate is None else round(100 * sums.rate, 1)])
         for at, sums in figures.slots
@@ -95,7 +90,6 @@ def delivery_rate(figures: Figures) -> Chart:
 
 
 def refusals(figures: Figures) -> Chart:
-    """Chart refused sends."""
     rows = [(at, [sums.refusals]) for at, sums in figures.slots]
     return Chart("Refused sends", "Sends", Kind.BARS, [("refused", "Refused")], rows)
 
@@ -111,28 +105,23 @@ _LISTED = 10
 _MOST_ENDPOINTS = 50
 _MOST_GROUPS = 6
 _MOST_FALLS = 5
-# A worker says that it is alive every ten seconds.
+# A worker has a heartbeat every ten seconds.
 _SILENT_FOR = timedelta(minutes=1)
 
 
 class By(StrEnum):
-    """What the chart of messages is grouped by."""
-
     STATUS = "status"
     COUNTRY = "country"
     USE_CASE = "use_case"
 
 
 class OverviewQuery(StrictSchema):
-    """Query of the page."""
-
     period = Text(validate=one_of(Period), load_default=Period.MONTH)
     by = Text(validate=one_of(By), load_default=By.STATUS)
 
 
 @routes.get("/console", VIEWER)
 def overview_page(current_user: CurrentUser) -> Answer:
-    """Show how the workspace is doing."""
     now = get_service(Clock).now()
     if current_user.workspace_access is None:
         return page_answer(current_user, "overview/without_workspace.html")
@@ -191,7 +180,7 @@ def _load(
     *,
     hourly: bool = False,
 ) -> list[SlotCount]:
-    """Load the counts by country of so many days, today included."""
+    """Load the counts by country of the last days, today included."""
     since = now.date() - timedelta(days=days - 1)
     workspace_id = shown_workspace(current_user)
     return load_slot_counts(connection, workspace_id, since, by="country", hourly=hourly)
@@ -200,7 +189,7 @@ def _load(
 def _first_steps(
     connection: Connection, principal: Principal, figures: Figures, now: datetime
 ) -> dict[str, Any] | None:
-    """Return the first steps for a workspace that has never sent; None for any other."""
+    """None once the workspace has sent."""
     if not figures.is_empty:
         return None
     if load_message_details_page(connection, principal, MessageFilter(limit=1), now):
@@ -254,7 +243,6 @@ def _use_case_label(key: str | None, names: Mapping[UUID, str]) -> str:
 
 
 def endpoint_state(endpoint: AnyRow) -> str:
-    """Say in one word how a webhook endpoint is doing."""
     if not endpoint.active:
         return "disabled"
     return "active" if endpoint.first_failed_at is None else "failing"

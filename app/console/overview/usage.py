@@ -37,8 +37,6 @@ _GROUPS = {
 
 
 class UsageSearch(StrictSchema):
-    """Query of the page; days are in UTC, as they are counted."""
-
     since = fields.Date(error_messages=_WRONG_DAY)
     until = fields.Date(error_messages=_WRONG_DAY)
     by = Text(validate=one_of(_GROUPS), load_default=Dimension.COUNTRY)
@@ -56,7 +54,6 @@ class UsageSearch(StrictSchema):
 
 @routes.get(USAGE, VIEWER)
 def usage_page(current_user: CurrentUser) -> Answer:
-    """Show usage by day, country, use case or access key."""
     form, wanted = searched(UsageSearch)
     rows: list[tuple[str, dict[str, Any]]] = []
     if wanted is not None:
@@ -76,7 +73,6 @@ def usage_page(current_user: CurrentUser) -> Answer:
 
 @routes.get(USAGE + ".csv", VIEWER, kind="text/csv")
 def export_usage(current_user: CurrentUser) -> Answer:
-    """Export usage as CSV."""
     wanted = read_search(UsageSearch)
     report = _report(current_user, wanted)
     rows = ([line[name] for name in report.columns] for line in report.lines())
@@ -90,7 +86,7 @@ def _report(current_user: CurrentUser, wanted: UsageFilter) -> UsageReport:
 
 
 def _rows(current_user: CurrentUser, wanted: UsageFilter) -> list[tuple[str, dict[str, Any]]]:
-    """Return a label and the sums of each group; the largest first, days by their date."""
+    """Return label and sums of each group; the largest first, days by date."""
     report = _report(current_user, wanted)
     names: dict[str, str] = {}
     if wanted.group_by == (Dimension.USE_CASE,):

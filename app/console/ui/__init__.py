@@ -1,1 +1,1 @@
-"""Ui."""
+"""Shared parts of the pages."""

@@ -1,7 +1,4 @@
-"""Days and times as people enter them, in the time zone that the form names.
-
-A form without scripts names none and means UTC.
-"""
+"""Forms: read with the API's schemas, dates in the user's time zone (UTC without scripts)."""
 
 import re
 from collections.abc import Mapping
@@ -24,29 +21,23 @@ _STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form shows: the values that were given, and what is wrong with each."""
+    """The values of a form, and the problems of each."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, list[str]] = field(default_factory=dict)
 
     def value(self, name: str, default: object = "") -> Any:
-        """Return the submitted value of a field."""
         return self.values.get(name, default)
 
     def errors_of(self, name: str) -> list[str]:
-        """Return the problems of a field; the empty name is the form as a whole."""
+        """Return the problems of a field; the empty name is the whole form."""
         return self.errors.get(name, [])
 
 
 def read_form(schema: type[Schema], **more: object) -> Any:
-    """Load the submitted form with a schema; an empty field counts as left out.
+    """Load the form with an API schema; empty fields are left out.
 
-    Args:
-        schema: the schema of the corresponding API body.
-        more: values that do not come from the form.
-
-    Raises:
-        ValidationFailed: with every problem, as in the API.
+    ``more`` are further values. Raises `ValidationFailed`.
     """
     made = schema()
     given: dict[str, Any] = {}
@@ -59,11 +50,7 @@ def read_form(schema: type[Schema], **more: object) -> Any:
 
 
 def read_text(name: str) -> str:
-    """Return what was typed into a field that no schema reads, without the space around it.
-
-    Raises:
-        ValidationFailed: it holds a character that cannot be stored.
-    """
+    """Return a stripped field without a schema; raises `ValidationFailed`."""
     text = request.form.get(name, "").strip()
     if not is_storable(text):
         raise ValidationFailed({f"$.{name}": [UNSTORABLE]})
@@ -71,17 +58,13 @@ def read_text(name: str) -> str:
 
 
 def read_search(schema: type[Schema]) -> Any:
-    """Load the search form from the query string; an empty field counts as left out.
-
-    Raises:
-        ValidationFailed: with every problem, as in the API.
-    """
+    """Load the query string; empty fields are left out. Raises `ValidationFailed`."""
     given = {name: text for name, text in request.args.items() if text}
     return load(schema(), given)
 
 
 def refilled(problem: ValidationFailed) -> Form:
-    """Return the submitted form again, with the problems at their fields."""
+    """Return the submitted form, with the problems at their fields."""
     errors: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():
         found = _STEP.match(path)
@@ -90,7 +73,7 @@ def refilled(problem: ValidationFailed) -> Form:
     return Form(given.to_dict(), errors)
 
 
-# A shorter one is no number with its country code.
+# A shorter text has no country code.
 _FEWEST_DIGITS = 7
 _BETWEEN_DIGITS = re.compile(r"[\s().\-\u2010-\u2015\u00a0/]+")
 
@@ -102,10 +85,9 @@ def without_separators(text: str) -> str:
 
 
 class PhoneNumberInput(PhoneNumberField):
-    """A phone number in a search: tidied, and in canonical form; its ``+`` may be left out."""
+    """A canonical phone number, possibly with separators or without its ``+``."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Tidy what was typed, and read it."""
         tidied = _parsed_number(value)
         if isinstance(tidied, str) and tidied.isdecimal() and len(tidied) >= _FEWEST_DIGITS:
             tidied = "+" + tidied
@@ -113,10 +95,9 @@ class PhoneNumberInput(PhoneNumberField):
 
 
 class E164Input(E164Text):
-    """A text in E.164 form once it is tidied."""
+    """A text in E.164 form, possibly with separators."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Tidy what was typed, and read it."""
         return super().deserialize(_parsed_number(value), *args, **kwargs)
 
 
@@ -128,8 +109,6 @@ _UNKNOWN_ZONE = "Must be an IANA time zone, for example Europe/Berlin."
 
 
 class TimeZone(fields.Field[ZoneInfo]):
-    """The name of a time zone."""
-
     def _deserialize(
         self,
         value: Any,
@@ -144,11 +123,7 @@ class TimeZone(fields.Field[ZoneInfo]):
 
 
 def parse_time(name: str) -> dict[str, str]:
-    """Return a date and time field of the form as an API value; nothing if it is empty.
-
-    Raises:
-        ValidationFailed: the form names an unknown time zone.
-    """
+    """Convert a date and time field to an API value, or {}; raises `ValidationFailed`."""
     given = request.form.get(name, "")
     if not given:
         return {}
@@ -166,7 +141,7 @@ def parse_time(name: str) -> dict[str, str]:
 
 
 def just_before(day: date | None, zone: ZoneInfo | None = None) -> datetime | None:
-    """Return the last millisecond before a day begins."""
+    """Return the last millisecond before a day."""
     return None if day is None else shifted(_midnight(day, zone), -timedelta(milliseconds=1))
 
 

@@ -54,5 +54,4 @@ KINDS: Mapping[str, str] = {
 
 
 def alert_text(row: AnyRow) -> str:
-    """Say in one sentence what an alert is about."""
     return alert_texts.alert_text(row.kind, render_alert(row)["details"])

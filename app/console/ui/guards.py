@@ -1,6 +1,6 @@
-"""Access to pages: the session behind the cookie, the role, and the form's CSRF token.
+"""Access to pages: the session cookie, the role, and the form's CSRF token.
 
-Nothing is cached between requests: a disabled user or a revoked key loses access at once.
+Nothing is cached: a disabled user or a revoked key loses access at the next request.
 """
 
 import hashlib
@@ -36,36 +36,34 @@ from app.web.registry import get_service
 from app.web.routes import Decorator, Guard, Routes
 
 SESSION = "borderpost_session"
-# Holds what a page says to the next one, and the secret behind the tokens of forms.
+# The cookie of Flask's session: flash messages, and the secret of CSRF tokens.
 FORMS = "borderpost_form"
 
 
 @dataclass(frozen=True, slots=True)
 class CookieScope:
-    """For which pages the browser sends our cookies."""
-
     path: str
     is_https: bool
 
     def named(self, name: str) -> str:
-        """Return a cookie's whole name: under https no other host can set one of this name."""
+        """With `__Host-`, no other host can set the cookie."""
         return f"__Host-{name}" if self.is_https else name
 
 
 def cookie_scope(public_url: str) -> CookieScope:
-    """Return the scope for a public URL: the console, or the whole host where the name says so."""
+    """The console, or the whole host for `__Host-`."""
     parts = urlsplit(public_url)
     is_https = parts.scheme == "https"
     return CookieScope("/" if is_https else parts.path.rstrip("/") + "/console", is_https)
 
 
 def presented(name: str) -> str | None:
-    """Return the value of a cookie that the browser sent."""
+    """Return the value of a cookie."""
     return request.cookies.get(get_service(CookieScope).named(name)) or None
 
 
 def keep(answer: Response, name: str, value: str, seconds: float) -> None:
-    """Let the browser keep a cookie for a time."""
+    """Set a cookie."""
     scope = get_service(CookieScope)
     answer.set_cookie(
         scope.named(name),
@@ -79,17 +77,14 @@ def keep(answer: Response, name: str, value: str, seconds: float) -> None:
 
 
 def presented_token() -> str | None:
-    """Return the session token that the browser sent."""
     return presented(SESSION)
 
 
 def keep_token(answer: Response, token: str) -> None:
-    """Let the browser keep a session token until the session ends at the latest."""
     keep(answer, SESSION, token, LONGEST.total_seconds())
 
 
 def drop_token(answer: Response) -> None:
-    """Let the browser forget the session token."""
     keep(answer, SESSION, "", 0)
 
 
@@ -100,17 +95,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def form_token() -> str:
-    """Return the token for the forms of a page."""
     token: str = generate_csrf(secret_key=_key())
     return token
 
 
 def check_form() -> None:
-    """Let a request pass that changes nothing, or whose form is ours.
+    """Check the CSRF token of a changing request.
 
-    Raises:
-        Forbidden: the browser says that another site sent it.
-        CSRFError: the token is missing, or is that of another session.
+    Raises `Forbidden` (another site) or `CSRFError`.
     """
     if request.method in _SAFE_METHODS:
         return
@@ -125,7 +117,7 @@ def check_form() -> None:
 
 
 def _key() -> str:
-    """Return the key that signs tokens: another one in each session."""
+    """The signing key differs between sessions."""
     secret = str(current_app.secret_key).encode()
     return hmac.new(secret, f"forms:{presented_token() or ''}".encode(), hashlib.sha256).hexdigest()
 
@@ -137,7 +129,7 @@ def _is_ours(origin: str) -> bool:
         return False
     if given == public:
         return True
-    # The page was opened at another address of ours, which is then the Host header.
+    # The page was opened at another of our addresses, which is then the Host header.
     scheme, host, _ = given
     is_as_safe = scheme == "https" or public[0] == "http" or _is_loopback(host)
     return is_as_safe and given == _parts(f"{scheme}://{request.host}")
@@ -166,21 +158,16 @@ SIGN_IN = "/console/sign-in"
 
 @dataclass(frozen=True, slots=True)
 class RequiresRole:
-    """Guard of a page for users of at least this role in the workspace shown."""
+    """Guard of a page: at least this role in the shown workspace."""
 
     role: Role
 
     @property
     def rule(self) -> str:
-        """Name the role."""
         return f"signed in as {self.role}"
 
     def __call__(self) -> CurrentUser:
-        """Return the user.
-
-        Raises:
-            Forbidden: the role is too small.
-        """
+        """Raises `Forbidden`."""
         current_user = _current_user()
         check_form()
         if not current_user.permits(self.role):
@@ -192,21 +179,16 @@ class RequiresRole:
 
 @dataclass(frozen=True, slots=True)
 class RequiresOrganizationRole:
-    """Guard of a page for users of at least this role in the whole organization."""
+    """Guard of a page: at least this role in the whole organization."""
 
     role: Role
 
     @property
     def rule(self) -> str:
-        """Name the role."""
         return f"signed in as {self.role} of the organization"
 
     def __call__(self) -> CurrentUser:
-        """Return the user.
-
-        Raises:
-            Forbidden: the role is too small, or holds in some workspaces only.
-        """
+        """Raises `Forbidden`."""
         current_user = _current_user()
         check_form()
         role = current_user.organization_role
@@ -217,12 +199,12 @@ class RequiresOrganizationRole:
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """Guard of the pages before sign-in; their forms carry a token all the same."""
+    """Guard of the pages before sign-in; their forms have a token too."""
 
     rule: str = "before sign-in"
 
     def __call__(self) -> None:
-        """Admit everybody with a valid form token."""
+        """Check the form token."""
         check_form()
 
 
@@ -263,7 +245,7 @@ def _current_user() -> CurrentUser:
 
 
 def signed_in_visitor() -> CurrentUser | None:
-    """Return the user of the session behind the cookie; None if nobody is signed in."""
+    """Return the signed-in user, or None."""
     token = presented_token()
     now = get_service(Clock).now()
     current_user = None
@@ -290,7 +272,7 @@ def _to_sign_in() -> Response:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     query = "?" + urlencode({"next": wanted}) if wanted else ""
     address = request.script_root + SIGN_IN + query
-    if "HX-Request" in request.headers:  # a part of a page: the whole page must go
+    if "HX-Request" in request.headers:  # a part of a page: redirect the whole page
         return Response(status=204, headers={"HX-Redirect": request.script_root + SIGN_IN})
     answer = redirect(address)
     return Response(answer.get_data(), 302, {"Location": answer.headers["Location"]})

@@ -14,11 +14,11 @@ from app.kernel.errors import ValidationFailed
 from app.web.pages import T, page
 
 _TOKEN = "page_token"  # noqa: S105 (a position in a list)
-_ZONE = "zone"  # the time zone of the dates; alone it filters nothing
+_ZONE = "zone"  # the time zone of the dates, which is no filter by itself
 
 
 def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
-    """Return the search form as submitted, and its filter; None if the form has problems."""
+    """Return the search form and its filter; None if it has problems."""
     try:
         wanted = read_search(schema)
     except ValidationFailed as problem:
@@ -32,14 +32,7 @@ def listed(
     limit: int,
     identify: Callable[[T], UUID] = lambda row: row.id,  # type: ignore[attr-defined]
 ) -> dict[str, Any]:
-    """Return a list for a template, with the addresses of its pager.
-
-    Args:
-        path: the address of the list.
-        rows: the rows of this page, and one more if another page follows.
-        limit: rows per page.
-        identify: returns the id of a row.
-    """
+    """Return a list with the URLs of its pager; ``rows`` has one more if a page follows."""
     found = page(rows, limit, lambda row: row, identify)
     token = found["next_page_token"]
     search = {name: text for name, text in request.args.items() if text and name != _TOKEN}

@@ -1,4 +1,4 @@
-"""Rendering: the template environment and the response around a page."""
+"""Rendering: the template environment and the responses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _MOST_ALERTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One page in the menu; ``trail`` names its groups."""
+    """A page in the menu; ``trail`` has its headings."""
 
     label: str
     path: str
@@ -37,13 +37,11 @@ class Item:
     beside: tuple[str, ...] = ()
 
     def is_here(self, here: str) -> bool:
-        """Return whether the current page is this one, or belongs to it."""
         if self.path == "/console":
             return here == self.path
         return any(_is_below(here, path) for path in (self.path, *self.beside))
 
     def is_shown_to(self, current_user: CurrentUser) -> bool:
-        """Say whether the user may open the page."""
         if self.organization_role is not None:
             has = current_user.organization_role
             return has is not None and has.permits(self.organization_role)
@@ -76,7 +74,7 @@ MENU = (
 
 @dataclass(frozen=True, slots=True)
 class MenuLine:
-    """One line of the drawn menu: a heading, or a page."""
+    """A heading or a page in the menu."""
 
     label: str
     depth: int
@@ -85,10 +83,7 @@ class MenuLine:
 
 
 def menu_lines(current_user: CurrentUser, here: str) -> Iterator[MenuLine]:
-    """Draw the menu for a user, with each heading before its first page.
-
-    A page that is listed twice is marked once.
-    """
+    """Yield the menu, with each heading before its first page."""
     trail: tuple[str, ...] = ()
     is_marked = False
     for item in MENU:
@@ -108,7 +103,7 @@ def _is_below(path: str, parent: str) -> bool:
 
 
 def link(path: str) -> str:
-    """Return the address of a console page, below the public prefix."""
+    """Return the URL of a console page, with the public prefix."""
     return request.script_root + path
 
 
@@ -146,14 +141,12 @@ _TEMPLATES = _environment()
 
 
 def render(template: str, **values: Any) -> str:
-    """Draw a template."""
     return _TEMPLATES.get_template(template).render(now=get_service(Clock).now(), **values)
 
 
 def page_answer(
     current_user: CurrentUser, template: str, status: int = 200, **values: Any
 ) -> Response:
-    """Return a page, or a part of one, as a response."""
     text = render(
         template,
         current_user=current_user,
@@ -168,7 +161,7 @@ def page_answer(
 
 
 def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
-    """Load the newest open alerts that nobody has acknowledged: kind and text of each."""
+    """Load kind and text of the newest unacknowledged alerts."""
     if current_user.workspace_access is None:
         return []
     wanted = AlertFilter(limit=_MOST_ALERTS, is_open=True, is_acknowledged=False)
@@ -178,14 +171,13 @@ def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
 
 
 def add_page_headers(answer: Response) -> Response:
-    """Give an answer the headers of pages."""
-    # Forms are checked by their origin too, which this policy keeps.
+    # Keeps the Origin header, by which forms are checked too.
     answer.headers["Referrer-Policy"] = "same-origin"
     return answer
 
 
 def wanted_page(otherwise: str) -> str:
-    """Return the page that a form or link names as the next one, if it is a page of the console."""
+    """Return ``next`` if it is a console page."""
     given = request.values.get("next", "")
     parts = urlsplit(given)
     is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/console")
@@ -194,7 +186,6 @@ def wanted_page(otherwise: str) -> str:
 
 
 def redirect_with_flash(path: str, told: str | None = None) -> Response:
-    """Redirect to a page and show a message there."""
     if told is not None:
         flash(told, "done")
     return Response(status=303, headers={"Location": link(path)})

@@ -25,8 +25,6 @@ from app.web.bodies import load
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """One obstacle: name and remedy."""
-
     label: str
     advice: str
 
@@ -56,7 +54,6 @@ SENDER_TYPES = {
 
 
 def obstacles_of(record: StoredUseCase) -> list[Obstacle]:
-    """Return every obstacle of a use case, in the order of the checks."""
     return [OBSTACLES[obstacle] for obstacle in obstacles(record.standing)]
 
 
@@ -68,7 +65,6 @@ _PLACE = re.compile(rf"\$\.{_DESTINATIONS}\[(\d+)\]")
 
 
 def form_of(row: AnyRow) -> Form:
-    """Fill the form from the stored use case."""
     some = row.allowed_destinations
     return Form(
         {
@@ -85,11 +81,7 @@ def form_of(row: AnyRow) -> Form:
 
 
 def read_use_case(schema: type[Schema]) -> Any:
-    """Load the submitted form with the schema of the API's body.
-
-    Raises:
-        ValidationFailed: with every problem, as for the API.
-    """
+    """Load the submitted form; raises `ValidationFailed`."""
     given = request.form
     body: dict[str, Any] = {
         "name": given.get("name", "").strip(),
@@ -98,7 +90,7 @@ def read_use_case(schema: type[Schema]) -> Any:
         "brand": _registration(given, "brand"),
         "campaign": _registration(given, "campaign"),
     }
-    # Neither word: as it was. Nothing may become wider by what a form leaves out.
+    # Neither word: unchanged, because an omitted field must not remove a restriction.
     if given.get("reach") in {EVERYWHERE, SOME}:
         body[_DESTINATIONS] = _codes(given) if given["reach"] == SOME else None
     if given.get("on_unconfirmed"):
@@ -107,7 +99,7 @@ def read_use_case(schema: type[Schema]) -> Any:
 
 
 def naming_codes(problem: ValidationFailed) -> ValidationFailed:
-    """Let problems of single countries name the country that was typed."""
+    """Problems of single countries name the entered country."""
     codes = _codes(request.form)
     told: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():

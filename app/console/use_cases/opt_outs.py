@@ -37,8 +37,6 @@ _SOURCES = {
 
 
 class OptOutSearch(StrictSchema):
-    """Query of the page."""
-
     makes = partial(OptOutFilter, limit=_SHOWN)
     to_number = PhoneNumberInput()
     use_case_id = Id()
@@ -47,14 +45,12 @@ class OptOutSearch(StrictSchema):
 
 @routes.get(OPT_OUTS, VIEWER)
 def opt_outs_page(current_user: CurrentUser) -> Answer:
-    """List opt-outs, newest first, by a search."""
     search, wanted = searched(OptOutSearch)
     return _page(current_user, wanted, 200 if wanted else 422, search=search)
 
 
 @routes.post(OPT_OUTS, ADMIN)
 def enter_number(current_user: CurrentUser) -> Answer:
-    """Put a number on the list."""
     principal, now = current_user.principal, get_service(Clock).now()
     try:
         wanted = _read_opt_out()
@@ -67,7 +63,6 @@ def enter_number(current_user: CurrentUser) -> Answer:
 
 @routes.post(OPT_OUTS + "/{opt_out_id}/remove", ADMIN)
 def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
-    """Take a number off the list."""
     principal, now = current_user.principal, get_service(Clock).now()
     with get_service(Database).writing() as connection:
         lift_opt_out(connection, principal, opt_out_id, now=now)

@@ -41,21 +41,17 @@ _NEW = Form({"active": ON, "reach": EVERYWHERE})
 
 
 class UseCaseSearch(StrictSchema):
-    """Query of the page."""
-
     makes = partial(UseCaseFilter, limit=_SHOWN)
     page_token = PageToken(load_default=None)
 
 
 @routes.get(USE_CASES, VIEWER)
 def use_cases_page(current_user: CurrentUser) -> Answer:
-    """List use cases, oldest first."""
     return _page(current_user, read_search(UseCaseSearch), _NEW)
 
 
 @routes.post(USE_CASES, ADMIN)
 def make_use_case(current_user: CurrentUser) -> Answer:
-    """Make a use case."""
     now = get_service(Clock).now()
     principal = current_user.principal
     try:
@@ -90,13 +86,11 @@ _NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there
 
 @routes.get(USE_CASE, VIEWER)
 def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    """Show one use case."""
     return render_use_case_page(current_user, use_case_id)
 
 
 @routes.post(USE_CASE, ADMIN)
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    """Change a use case."""
     now = get_service(Clock).now()
     try:
         wanted = read_use_case(UseCaseChange)
@@ -112,7 +106,6 @@ def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 @routes.post(USE_CASE + "/delete", ADMIN)
 def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    """Delete a use case."""
     now = get_service(Clock).now()
     with get_service(Database).writing() as connection:
         delete_use_case(connection, current_user.principal, use_case_id, now=now)
@@ -121,7 +114,7 @@ def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 @routes.post(USE_CASE + "/refresh", ADMIN)
 def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    """Read brand and campaign again from Twilio, without holding a connection."""
+    """Read brand and campaign from Twilio, without holding a connection."""
     with get_service(Database).reading() as connection:
         require_use_case(connection, current_user.principal, use_case_id)
     refresh = get_service(RefreshRegistrations)
@@ -143,11 +136,7 @@ def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 def render_use_case_page(
     current_user: CurrentUser, use_case_id: UUID, status: int = 200, **forms: Form
 ) -> Response:
-    """Draw the page, with the forms that were not right.
-
-    Raises:
-        UseCaseNotFound: it is absent, deleted or another tenant's.
-    """
+    """Render the page, with its invalid forms; raises `UseCaseNotFound`."""
     with get_service(Database).reading() as connection:
         record = require_use_case(connection, current_user.principal, use_case_id)
     shown = {"form": form_of(record.row), "sender_form": Form(), "registrations": Form()} | forms
@@ -165,7 +154,6 @@ def render_use_case_page(
 
 @routes.post(USE_CASE + "/senders", ADMIN)
 def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    """Put a sender into the pool."""
     principal, now = current_user.principal, get_service(Clock).now()
     try:
         wanted = _read_sender()
@@ -178,7 +166,6 @@ def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 @routes.post(USE_CASE + "/senders/{sender_id}/remove", ADMIN)
 def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Answer:
-    """Take a sender out of the pool."""
     principal, now = current_user.principal, get_service(Clock).now()
     with get_service(Database).writing() as connection:
         remove_sender(connection, principal, use_case_id, sender_id, now=now)
@@ -187,7 +174,7 @@ def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -
 
 def _read_sender() -> NewSender:
     kind, number = request.form.get("type", ""), request.form.get("number", "").strip()
-    # Spaces and hyphens mean something in alphanumeric senders only.
+    # Spaces and hyphens are significant in alphanumeric senders only.
     tidied = number if kind == SenderType.ALPHANUMERIC else without_separators(number)
     found: NewSender = load(SenderBody(), {"number": tidied, "type": kind})
     return found

@@ -1,1 +1,1 @@
-"""Users."""
+"""Pages of users."""

@@ -17,7 +17,6 @@ FIRST_STEPS = "/console/first-steps"
 
 @routes.get(FIRST_STEPS, VIEWER)
 def first_steps_page(current_user: CurrentUser) -> Answer:
-    """Show how to send the first message and to receive the first event."""
     with get_service(Database).reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
         wanted = EndpointFilter(limit=MAX_ENDPOINTS)

@@ -66,7 +66,6 @@ FAILURES = {
 
 
 def attempt_label(attempt: AnyRow | Attempt) -> str:
-    """Return the result of one attempt as text."""
     if attempt.failure is not None:
         return FAILURES[Failure(attempt.failure)]
     return f"answered {attempt.status}"
@@ -77,21 +76,18 @@ WEBHOOKS = "/console/webhooks"
 
 
 class EndpointSearch(StrictSchema):
-    """Query of the page."""
-
     makes = partial(EndpointFilter, limit=MAX_ENDPOINTS)
     page_token = PageToken(load_default=None)
 
 
 @routes.get(WEBHOOKS, VIEWER)
 def webhooks_page(current_user: CurrentUser) -> Answer:
-    """List the endpoints, newest first."""
     return _page(current_user, read_search(EndpointSearch), Form())
 
 
 @routes.post(WEBHOOKS, ADMIN)
 def make_endpoint(current_user: CurrentUser) -> Answer:
-    """Make an endpoint, and show its secret this once."""
+    """Only this answer shows the secret."""
     principal = current_user.principal
     try:
         wanted = read_form(EndpointBody)
@@ -102,7 +98,7 @@ def make_endpoint(current_user: CurrentUser) -> Answer:
 
 
 def endpoint_form(problem: ValidationFailed) -> Form:
-    """Return the submitted form again, with every event that was ticked."""
+    """Return the submitted form, with the selected events."""
     form = refilled(problem)
     return Form({**form.values, "events": request.form.getlist("events")}, form.errors)
 
@@ -130,8 +126,6 @@ _SHOWN = 20
 
 
 class DeliverySearch(StrictSchema):
-    """Query of the page."""
-
     makes = partial(DeliveryFilter, limit=_SHOWN)
     state = fields.String(validate=one_of(DeliveryState))
     page_token = PageToken(load_default=None)
@@ -139,7 +133,6 @@ class DeliverySearch(StrictSchema):
 
 @routes.get(WEBHOOK, VIEWER)
 def webhook_page(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    """Show one endpoint with its deliveries, newest first."""
     return render_webhook_page(current_user, endpoint_id, read_search(DeliverySearch))
 
 
@@ -151,11 +144,7 @@ def render_webhook_page(
     tested: Attempt | None = None,
     **forms: Form,
 ) -> Response:
-    """Draw the page, with the forms that were not right.
-
-    Raises:
-        NotFound: the endpoint is absent or another tenant's.
-    """
+    """Render the page, with its invalid forms; raises `NotFound`."""
     wanted = wanted or DeliveryFilter(limit=_SHOWN)
     with get_service(Database).reading() as connection:
         row = load_endpoint(connection, current_user.principal, endpoint_id)
@@ -186,7 +175,6 @@ _SWITCH = {"true": True, "false": False}
 
 @routes.post(WEBHOOK, ADMIN)
 def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    """Change the URL and the events."""
     principal = current_user.principal
     try:
         given = read_form(EndpointBody)
@@ -201,7 +189,6 @@ def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 @routes.post(WEBHOOK + "/switch", ADMIN)
 def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    """Disable or enable an endpoint, as the button says that was pressed."""
     principal = current_user.principal
     given = request.form.get("active")
     if given not in _SWITCH:
@@ -215,7 +202,7 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 @routes.post(WEBHOOK + "/rotate", ADMIN)
 def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    """Give an endpoint a new secret, and show it this once."""
+    """Only this answer shows the new secret."""
     principal = current_user.principal
     made = get_service(ManageEndpoints).rotate(principal, endpoint_id)
     return page_answer(current_user, "webhooks/secret.html", made=made, is_new=False)
@@ -223,14 +210,12 @@ def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 @routes.post(WEBHOOK + "/test", ADMIN)
 def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    """Send a signed test event now, and show the answer."""
     result = get_service(SendTestEvent)(current_user.principal, endpoint_id)
     return render_webhook_page(current_user, endpoint_id, tested=result)
 
 
 @routes.post(WEBHOOK + "/delete", ADMIN)
 def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    """Delete an endpoint with the record of its deliveries."""
     principal = current_user.principal
     get_service(ManageEndpoints).delete(principal, endpoint_id)
     return redirect_with_flash(WEBHOOKS, "Endpoint deleted.")
@@ -238,7 +223,6 @@ def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 @routes.post(WEBHOOK + "/deliveries/{delivery_id}/replay", ADMIN)
 def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Answer:
-    """Send the event of a delivery once more."""
     principal, now = current_user.principal, get_service(Clock).now()
     try:
         with get_service(Database).writing() as connection:

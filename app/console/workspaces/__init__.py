@@ -1,1 +1,1 @@
-"""Workspaces."""
+"""Pages of workspaces."""

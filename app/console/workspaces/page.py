@@ -28,7 +28,6 @@ _ACCOUNT = "$.twilio."
 
 
 def plain_given() -> dict[str, object]:
-    """Return the plain fields of the form as they are: an empty one is no field left out."""
     given: dict[str, object] = {}
     for name in ("name", "home_country"):
         if name in request.form:
@@ -42,7 +41,6 @@ def plain_given() -> dict[str, object]:
 
 
 def account_given() -> dict[str, object]:
-    """Return the provider account of the form; an empty field is left out."""
     names = ("account_sid", "auth_token", "next_auth_token")
     account: dict[str, Any] = {
         name: request.form[name].strip() for name in names if request.form.get(name, "").strip()
@@ -53,7 +51,6 @@ def account_given() -> dict[str, object]:
 
 
 def beside_fields(problem: ValidationFailed) -> ValidationFailed:
-    """Return the problems with those of the provider account at the fields of the form."""
     details = problem.details or {}
     return ValidationFailed(
         {
@@ -71,7 +68,6 @@ _OWN_POLICY = "own"
 
 @routes.get(PATH, OWNER)
 def workspaces_page(current_user: CurrentUser) -> Answer:
-    """List the workspaces of the organization, oldest first."""
     wanted = read_search(WorkspaceListQuery)
     with get_service(Database).reading() as connection:
         found = load_workspaces(connection, asking(current_user), wanted)
@@ -85,13 +81,11 @@ def workspaces_page(current_user: CurrentUser) -> Answer:
 
 @routes.get(_NEW, OWNER)
 def new_workspace_page(current_user: CurrentUser) -> Answer:
-    """Show the form of a new workspace."""
     return _form_page(current_user, 200, Form())
 
 
 @routes.post(PATH, OWNER)
 def make_workspace(current_user: CurrentUser) -> Answer:
-    """Make a workspace."""
     asks = asking(current_user)
     try:
         wanted: NewWorkspace = read_form(WorkspaceBody, **_given())
@@ -104,7 +98,7 @@ def make_workspace(current_user: CurrentUser) -> Answer:
 
 
 def asking(current_user: CurrentUser) -> Principal:
-    """Ask as this user in the whole organization."""
+    """Return the user's principal for the whole organization."""
     wide = current_user.organization_principal
     if wide is None:
         raise Forbidden
@@ -112,7 +106,6 @@ def asking(current_user: CurrentUser) -> Principal:
 
 
 def workspace_names(current_user: CurrentUser) -> dict[UUID, str]:
-    """Return the names of the workspaces that the user may look at."""
     return {place.workspace_id: place.name for place in current_user.workspaces}
 
 
@@ -136,13 +129,11 @@ _ONE = PATH + "/{workspace_id}"
 
 @routes.get(_ONE, OWNER)
 def workspace_page(current_user: CurrentUser, workspace_id: UUID) -> Answer:
-    """Show one workspace."""
     return _page(current_user, workspace_id)
 
 
 @routes.post(_ONE, OWNER)
 def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
-    """Change the name, the home country and how long things are kept."""
     try:
         _change(current_user, workspace_id, read_form(WorkspaceChange, **plain_given()))
     except ValidationFailed as problem:
@@ -152,7 +143,6 @@ def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/account", OWNER)
 def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
-    """Link a provider account, or change its tokens."""
     try:
         given = account_given() or {"twilio": {}}
         _change(current_user, workspace_id, read_form(WorkspaceChange, **given))
@@ -164,7 +154,6 @@ def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/account/unlink", OWNER)
 def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
-    """Leave a workspace without a provider account."""
     _change(current_user, workspace_id, {"twilio": None})
     return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account unlinked.")
 

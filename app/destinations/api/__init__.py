@@ -1,1 +1,1 @@
-"""Api."""
+"""Routes of destination management."""

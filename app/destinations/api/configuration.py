@@ -1,4 +1,4 @@
-"""Routes of Bird's Destination management API, field for field, and what all its routes share."""
+"""Routes of Bird's Destination management API, and shared functions of all its routes."""
 
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ from app.web.routes import Answer, Routes, json_answer
 
 
 class BlockedTrafficView(Schema):
-    """Messages of the last days that would have been refused."""
+    """Recent messages that would have been refused."""
 
     country = fields.String(required=True)
     messages = fields.Integer(required=True)
@@ -40,7 +40,7 @@ class BlockedTrafficView(Schema):
 
 
 class ReleasedTrafficView(Schema):
-    """Refusals of the last days that would have gone out."""
+    """Recent refusals that would have been sent."""
 
     country = fields.String(required=True)
     refusals = fields.Integer(required=True)
@@ -55,7 +55,7 @@ class ImpactView(Schema):
 
 
 class DryRunView(Schema):
-    """Answer with ``dry_run=true``: the effect of the change; nothing was changed."""
+    """The effect of a change with ``dry_run=true``; nothing was changed."""
 
     dry_run = fields.Boolean(required=True)
     revision = fields.Integer(required=True, metadata={"description": "The current one."})
@@ -88,11 +88,7 @@ BLOCKED_MESSAGE = (
 def open_workspace(
     connection: Connection, principal: Principal, workspace_id: UUID
 ) -> EffectivePolicy:
-    """Load the effective policy of a workspace.
-
-    Raises:
-        NotFound: the workspace is absent or another tenant's.
-    """
+    """Raises `NotFound`."""
     require_workspace(connection, principal, workspace_id)
     return load_effective(connection, workspace_id)
 
@@ -100,7 +96,6 @@ def open_workspace(
 def make_change(
     principal: Principal, workspace_id: UUID, change: PolicyChange, *, dry_run: bool
 ) -> Changed:
-    """Make a change as the request asks for it."""
     with get_service(Database).reading() as connection:
         open_workspace(connection, principal, workspace_id)
     change_request = ChangeRequest(
@@ -110,7 +105,7 @@ def make_change(
 
 
 def policy_view(effective: EffectivePolicy) -> dict[str, Any]:
-    """Write a configuration field for field as Bird's API does."""
+    """Write a configuration in the form of Bird's API."""
     return {
         "organizationId": str(effective.organization_id),
         "workspaceId": str(effective.workspace_id),
@@ -122,12 +117,12 @@ def policy_view(effective: EffectivePolicy) -> dict[str, Any]:
 
 
 def policy_answer(effective: EffectivePolicy, body: Any, status: int = 200) -> Answer:
-    """Answer about a policy: its revision is the strong ``ETag``."""
+    """Return an answer with the revision as its strong ``ETag``."""
     return json_answer(body, status, {"ETag": f'"{effective.revision}"'})
 
 
 def changed_answer(changed: Changed, body: Any = None, status: int = 200) -> Answer:
-    """Answer a change with a body, or the configuration; a dry run with what it would do."""
+    """Answer a change with a body, or the configuration; a dry run with its effect."""
     effective = changed.effective
     if changed.impact is None:
         return policy_answer(effective, body or policy_view(effective), status)

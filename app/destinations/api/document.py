@@ -1,7 +1,4 @@
-"""A policy as a document: country map and rules, without authors and times.
-
-The same policy always gives the same document.
-"""
+"""A policy as a document: country map and rules; the same policy, the same document."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +14,7 @@ from app.kernel.clock import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class WantedPolicy:
-    """A whole policy; without rules the document covers countries only."""
+    """A whole policy; without rules, only its countries."""
 
     destinations: dict[str, str]
     acknowledge_high_risk: list[str]
@@ -25,7 +22,7 @@ class WantedPolicy:
 
 
 class PolicyDocument(MapBody):
-    """The body of ``PUT``, and the rules if there are any."""
+    """The body of ``PUT``, with optional rules."""
 
     makes = WantedPolicy
     rules = fields.List(fields.Nested(RuleBody))
@@ -41,12 +38,12 @@ def document_of(state: PolicyState, now: datetime) -> dict[str, Any]:
 
 
 def rule_content(rule: Rule | WantedRule) -> tuple[str, str, str, str | None, datetime | None]:
-    """Return a rule's content, without its id and time."""
+    """A rule without its id and creation time."""
     return rule.kind, rule.value, rule.action, rule.reason, rule.expires_at
 
 
 def rule_key(rule: Rule | WantedRule) -> tuple[str, str]:
-    """Return a rule's kind and value; a policy has one rule for each pair."""
+    """Unique in a policy."""
     return rule.kind, rule.value
 
 

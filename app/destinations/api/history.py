@@ -23,29 +23,26 @@ from app.kernel.clock import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class RulesDifference:
-    """Rules that came and went; one that says the same as before did neither."""
+    """Added and removed rules, compared by content."""
 
     added: tuple[Rule, ...]
     removed: tuple[Rule, ...]
 
     def __bool__(self) -> bool:
-        """Say whether there is any."""
         return bool(self.added or self.removed)
 
     def as_json(self) -> dict[str, Any]:
-        """Write both lists in the words of the API."""
         return {
             "added": [rule_json(rule) for rule in self.added],
             "removed": [rule_json(rule) for rule in self.removed],
         }
 
     def seen_by(self, show: Callable[[Iterable[Rule]], tuple[Rule, ...]]) -> "RulesDifference":
-        """Return the difference as a reader sees it; ``show`` masks or leaves out rules."""
+        """``show`` masks or leaves out rules."""
         return RulesDifference(show(self.added), show(self.removed))
 
 
 def rules_difference(before: PolicyState, after: PolicyState) -> RulesDifference:
-    """Compare the rules of two policies by their content, not their ids."""
     old = {rule_content(rule) for rule in before.rules}
     new = {rule_content(rule) for rule in after.rules}
     return RulesDifference(
@@ -71,7 +68,7 @@ _CSV_COLUMNS = (
 
 
 def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
-    """Load a page of revisions, newest first, and one more if a next page exists."""
+    """Load `limit` + 1 revisions, newest first."""
     columns = destination_revisions.c
     query = (
         select(destination_revisions)
@@ -84,9 +81,9 @@ def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilt
 
 
 def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, RulesDifference]:
-    """Return what each revision changed in the rules, as a reader sees it.
+    """Return the rule changes of each revision, as the reader sees them.
 
-    ``rows`` are consecutive, newest first; the last one is compared with no rules at all.
+    ``rows`` are consecutive, newest first.
     """
     states = [*map(state_of_revision, rows), PolicyState()]
     return {
@@ -98,7 +95,6 @@ def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, Rule
 
 
 def render_revision(row: AnyRow, rules_changed: RulesDifference, reader: PolicyReader) -> Any:
-    """Write one revision as the API shows it to a reader."""
     rules = reader.rules(state_of_revision(row).rules, row.workspace_id)
     return {
         "revision": row.revision,
@@ -121,10 +117,7 @@ def render_revision(row: AnyRow, rules_changed: RulesDifference, reader: PolicyR
 
 
 def write_csv(rows: Sequence[AnyRow], limit: int, reader: PolicyReader) -> str:
-    """Write up to ``limit`` revisions as CSV, one line per changed country, or one if none changed.
-
-    The first line of a revision names the rules that it added and removed.
-    """
+    """Write revisions as CSV, one line per changed country; the first has the rule changes."""
     rules_changed = rule_changes(rows, reader)
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS)
@@ -155,5 +148,5 @@ def _rules_text(changed: RulesDifference) -> str:
 
 
 def _inert(text: str) -> str:
-    # A spreadsheet takes such a cell for a formula.
+    # A spreadsheet reads such a cell as a formula.
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

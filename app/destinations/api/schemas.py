@@ -41,16 +41,12 @@ _MAP = {"example": {"US": "allowed", "BR": "blocked"}}
 
 @dataclass(frozen=True, slots=True)
 class WantedMap:
-    """A whole country map."""
-
     destinations: dict[str, str]
     acknowledge_high_risk: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class WantedCountries:
-    """Countries to allow or block."""
-
     destinations: list[str]
     acknowledge_high_risk: list[str] = field(default_factory=list)
     until: datetime | None = None
@@ -58,8 +54,6 @@ class WantedCountries:
 
 @dataclass(frozen=True, slots=True)
 class WantedRule:
-    """A rule to add."""
-
     kind: RuleKind
     value: str
     action: Access
@@ -82,7 +76,7 @@ class WantedCheck:
 
 
 class DryRunQuery(StrictSchema):
-    """Query of every change: ``dry_run=true`` validates and changes nothing."""
+    """Query of every change: ``dry_run=true`` only validates."""
 
     dry_run = fields.Boolean(
         load_default=False,
@@ -116,14 +110,12 @@ class MapBody(CountriesBody):
 
 
 class BlockBody(CountriesBody):
-    """Body of ``POST …/block``."""
-
     makes = WantedCountries
     destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
 
 
 class AllowBody(CountriesBody):
-    """Body of ``POST …/allow``; ``until`` makes it an allowance that ends by itself."""
+    """``until`` makes it a temporary allowance."""
 
     makes = WantedCountries
     destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
@@ -132,8 +124,6 @@ class AllowBody(CountriesBody):
 
 
 class RuleBody(StrictSchema):
-    """Body of ``POST …/rules``."""
-
     makes = WantedRule
     kind = Choice(RuleKind, RULE_KINDS, required=True, metadata=_KIND)
     value = Text(required=True, metadata=_VALUE)
@@ -150,8 +140,6 @@ class RuleBody(StrictSchema):
 
 
 class InheritanceBody(StrictSchema):
-    """Body of ``PUT …/inheritance``."""
-
     inherit = fields.Boolean(required=True, truthy={True}, falsy={False})
 
     @post_load
@@ -160,8 +148,6 @@ class InheritanceBody(StrictSchema):
 
 
 class CheckBody(StrictSchema):
-    """Body of ``POST …/check``."""
-
     makes = WantedCheck
     numbers = fields.List(
         Text(validate=validate.Length(max=64)),
@@ -173,8 +159,6 @@ class CheckBody(StrictSchema):
 
 
 class RefusalQuery(PageQuery):
-    """Query of ``GET …/refusals``."""
-
     makes = RefusalFilter
     country = Country()
     code = Text()
@@ -185,16 +169,12 @@ class RefusalQuery(PageQuery):
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
-    """Which page of a history is wanted, and in which form."""
-
     limit: int
     page_token: UUID | None = None
     as_csv: bool = False
 
 
 class HistoryQuery(PageQuery):
-    """Query of ``GET …/history``."""
-
     format = fields.String(load_default="json", validate=one_of(("json", "csv")))
 
     @post_load
@@ -223,7 +203,7 @@ class DestinationManagementBlockResponse(Schema):
 
 
 class RuleView(Schema):
-    """A rule finer than the country map."""
+    """A rule for a country, a prefix or a number."""
 
     id = fields.UUID(required=True)
     kind = fields.String(required=True, validate=one_of(RULE_KINDS), metadata=_KIND)
@@ -246,8 +226,6 @@ class InheritanceView(Schema):
 
 
 class ActorView(Schema):
-    """The author of a change."""
-
     kind = fields.String(required=True, metadata={"example": "access_key"})
     id = fields.UUID(required=True, allow_none=True)
     name = fields.String(required=True, metadata={"example": "backend"})
@@ -266,14 +244,14 @@ class CountryChangeView(Schema):
 
 
 class RuleChangesView(Schema):
-    """The rules that a change added and removed; a rule that it replaced is in both."""
+    """The rules that a change added and removed; a replaced rule is in both."""
 
     added = fields.List(fields.Nested(RuleView), required=True)
     removed = fields.List(fields.Nested(RuleView), required=True)
 
 
 class RevisionView(Schema):
-    """One change of a policy, with the policy as it was after it."""
+    """One change of a policy, with the policy after it."""
 
     revision = fields.Integer(required=True)
     from_revision = fields.Integer(required=True, allow_none=True)
@@ -318,14 +296,12 @@ class VerdictView(Schema):
 
 
 class VerdictList(Schema):
-    """The answers in the order asked."""
+    """The answers in the order of the request."""
 
     verdicts = fields.List(fields.Nested(VerdictView), required=True)
 
 
 class RefusalView(View):
-    """A send that was turned away."""
-
     id = fields.UUID(required=True)
     at = Time(required=True)
     number = fields.String(
@@ -342,12 +318,11 @@ class RefusalView(View):
 
 
 def render_refusal(row: AnyRow) -> dict[str, Any]:
-    """Write one refusal; its number is stored masked."""
     return RefusalView.write(row, number=row.masked_number)
 
 
 class RefusalCountView(Schema):
-    """How many sends were turned away on one day (UTC)."""
+    """The number of refused sends on one day (UTC)."""
 
     day = fields.Date(required=True)
     country = fields.String(required=True, allow_none=True)

@@ -1,1 +1,1 @@
-"""Geo permissions."""
+"""The provider's geo permissions, compared with the policies."""

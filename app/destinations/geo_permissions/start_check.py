@@ -1,7 +1,4 @@
-"""The geo permission warning at start, written once to the log.
-
-It runs next to serving; any failure ends as a log line.
-"""
+"""The check of geo permissions at start, which only logs, also its failures."""
 
 import threading
 
@@ -16,7 +13,7 @@ _log = structlog.get_logger(__name__)
 
 
 def check_beside_serving(app: Flask) -> threading.Thread:
-    """Start the check in a thread that ends with the process, and return the thread."""
+    """Start the check in a daemon thread, and return the thread."""
     thread = threading.Thread(target=_check, args=(app,), name="start-check", daemon=True)
     try:
         thread.start()

@@ -20,8 +20,6 @@ _NOTE = ["is_open", "noted_at", "noted_by"]
 
 @dataclass(frozen=True, slots=True)
 class CheckTarget:
-    """A workspace and the provider account that is asked for it."""
-
     workspace_id: UUID
     name: str
     is_suspended: bool
@@ -31,7 +29,7 @@ class CheckTarget:
 def load_check_targets(
     connection: Connection, workspace_id: UUID | None = None, *, whole_account: bool = False
 ) -> list[CheckTarget]:
-    """List workspaces that have an account: all, one, or all that share one workspace's account."""
+    """List workspaces with an account: all, one, or all of one's account."""
     query: Select[*tuple[Any, ...]] = (
         select(workspaces, provider_accounts.c.sid, provider_accounts.c.auth_token)
         .join(provider_accounts, provider_accounts.c.sid == workspaces.c.account_sid)
@@ -51,7 +49,7 @@ def load_check_targets(
 
 
 def load_checked_at(connection: Connection, workspace_id: UUID) -> datetime | None:
-    """Load when the workspace's account was last asked; None for never."""
+    """Load when the workspace's account was last asked."""
     query = (
         select(provider_checks.c.checked_at)
         .join(workspaces, workspaces.c.account_sid == provider_checks.c.account_sid)
@@ -64,11 +62,10 @@ def load_checked_at(connection: Connection, workspace_id: UUID) -> datetime | No
 def replace_permissions(
     connection: Connection, account_sid: str, geo_permissions: GeoPermissions, now: datetime
 ) -> None:
-    """Replace the known permissions of an account."""
-    # Two checks of one account take turns; sends and callbacks are not held up by this lock.
+    # Serializes checks of one account; sends and callbacks do not wait for this lock.
     account = select(provider_accounts.c.sid).where(provider_accounts.c.sid == account_sid)
     if connection.execute(account.with_for_update(key_share=True)).one_or_none() is None:
-        return  # the account was unlinked while the provider was asked
+        return  # the account was unlinked during the call
     known = provider_permissions.c
     connection.execute(
         delete(provider_permissions).where(
@@ -105,7 +102,7 @@ def note_closed(
         "noted_at": now,
         "noted_by": BY_REFUSAL,
     }
-    # Nothing is kept of an account that was unlinked while the provider was asked.
+    # Nothing is stored for an account that was unlinked during the call.
     kept = select(
         provider_accounts.c.sid,
         *(literal(value, provider_permissions.c[name].type) for name, value in row.items()),
@@ -116,7 +113,6 @@ def note_closed(
 
 
 def forget_permissions(connection: Connection, account_sid: str) -> None:
-    """Delete all that is known of what an account permits."""
     for table in (provider_permissions, provider_checks):
         connection.execute(delete(table).where(table.c.account_sid == account_sid))
 
@@ -127,7 +123,6 @@ def _insert(connection: Connection, table: Table) -> Any:
 
 
 def _put(wanted: Any, table: Table, changed: list[str]) -> Any:
-    """Insert; of a row that exists by its primary key, change the named columns."""
     return wanted.on_conflict_do_update(
         index_elements=[column.name for column in table.primary_key],
         set_={name: wanted.excluded[name] for name in changed},

@@ -1,1 +1,1 @@
-"""Policy."""
+"""The pure rules of the destination policy."""

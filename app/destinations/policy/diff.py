@@ -9,14 +9,12 @@ from app.kernel.phone import Destination, NumberKind
 
 @dataclass(frozen=True, slots=True)
 class PolicyDiff:
-    """One policy, the one that would follow it, and the time at which both are asked."""
-
     before: Policy
     after: Policy
     now: datetime
 
     def blocks(self, country: str, number: str = "") -> bool:
-        """Say whether a number (or, without one, its country at large) would be cut off."""
+        """Whether a number, or a country as a whole, would be newly blocked."""
         to = _destination(country, number)
         return (
             decide(self.before, to, self.now).allowed
@@ -24,7 +22,7 @@ class PolicyDiff:
         )
 
     def releases(self, country: str) -> bool:
-        """Say whether a country at large would become reachable."""
+        """Whether a country as a whole would be newly allowed."""
         to = _destination(country, "")
         return (
             not decide(self.before, to, self.now).allowed
@@ -33,19 +31,17 @@ class PolicyDiff:
 
     @property
     def finer_rules(self) -> tuple[Rule, ...]:
-        """Return the rules that give numbers of one country different results."""
+        """The rules for numbers and prefixes."""
         rules = (*self.before.rules, *self.after.rules)
         return tuple(rule for rule in rules if rule.kind is not RuleKind.COUNTRY)
 
     @property
     def prefixes(self) -> frozenset[str]:
-        """Return the numbers and prefixes whose rules differ."""
         differing = set(self.before.rules) ^ set(self.after.rules)
         return frozenset(r.value for r in differing if r.kind is not RuleKind.COUNTRY)
 
     @property
     def countries(self) -> frozenset[str]:
-        """Return the countries whose map entries or country rules differ."""
         one, other = self.before.destinations, self.after.destinations
         mapped = {code for code in one.keys() | other.keys() if one.get(code) != other.get(code)}
         differing = set(self.before.rules) ^ set(self.after.rules)
@@ -53,11 +49,7 @@ class PolicyDiff:
 
 
 class NewlyBlocked:
-    """Tests many numbers for being newly blocked.
-
-    Numbers in one country that match the same rules get the same result, so one is evaluated and
-    the result is cached.
-    """
+    """Tests numbers; those that match the same rules share a cached result."""
 
     def __init__(self, diff: PolicyDiff) -> None:
         self._shift = diff
@@ -68,7 +60,7 @@ class NewlyBlocked:
         self._known: dict[tuple[object, ...], bool] = {}
 
     def __call__(self, country: str, number: str = "") -> bool:
-        """Say whether a number (or, without one, its country at large) would be cut off."""
+        """As `PolicyDiff.blocks`."""
         heads = [number[:length] for length in self._lengths]
         speaking = [head for head in heads if head in self._values]
         alike = (country, number in self._numbers, *speaking)

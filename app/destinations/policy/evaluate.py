@@ -13,8 +13,6 @@ from app.kernel.phone import Destination, PhoneNumber, is_e164, not_canonical, p
 
 
 class Source(StrEnum):
-    """The source of a refusal."""
-
     ACCESS_KEY = "access_key"
     POLICY = "policy"
     GUARD = "guard"
@@ -22,8 +20,6 @@ class Source(StrEnum):
 
 
 class Access(StrEnum):
-    """The access that a policy or a rule gives."""
-
     ALLOWED = "allowed"
     BLOCKED = "blocked"
 
@@ -39,8 +35,6 @@ class RuleKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """Which layer decided."""
-
     ORGANIZATION = "organization"
     WORKSPACE = "workspace"
     USE_CASE = "use_case"
@@ -49,9 +43,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule finer than the country map; ``value`` is a number, a prefix or a country code.
+    """A rule for a number, a prefix or a country code, its ``value``.
 
-    ``copied_from`` is the workspace that the rule was copied from when its policy was left.
+    ``copied_from`` is the workspace of the original rule.
     """
 
     rule_id: UUID
@@ -64,11 +58,9 @@ class Rule:
     copied_from: UUID | None = None
 
     def is_live(self, now: datetime) -> bool:
-        """Say whether the rule still holds."""
         return self.expires_at is None or self.expires_at > now
 
     def covers(self, destination: Destination) -> bool:
-        """Return whether the rule applies to this number."""
         return RULE_KINDS[self.kind].covers(self.value, destination)
 
 
@@ -128,8 +120,6 @@ def rule_values(to: Destination) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything that decides for one workspace and use case, at one revision."""
-
     revision: int
     destinations: Mapping[str, str]
     denied_by_organization: frozenset[str] = frozenset()
@@ -139,8 +129,6 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The policy's answer for one number, with the rule and the layer that decided."""
-
     allowed: bool
     country: str | None
     rule: RuleKind
@@ -149,7 +137,6 @@ class Verdict:
 
 
 def decide(policy: Policy, destination: Destination, now: datetime) -> Verdict:
-    """Decide whether a real number may be reached."""
     country = destination.country
     if country is None:
         return Verdict(False, None, RuleKind.NO_COUNTRY, Scope.WORKSPACE, policy.revision)
@@ -174,7 +161,7 @@ def _decide_in_workspace(
 
 
 def decisive_rule(policy: Policy, destination: Destination, now: datetime) -> Rule | None:
-    """Return the most specific live rule that covers a number; None if there is none."""
+    """Return the most specific live rule for a number, or None."""
     speaking = [r for r in policy.rules if r.is_live(now) and r.covers(destination)]
     return max(speaking, key=_precedence) if speaking else None
 
@@ -183,18 +170,12 @@ _SPECIFICITY = {kind: rank for rank, kind in enumerate(RULE_KINDS)}
 
 
 def _precedence(rule: Rule) -> tuple[int, int, bool]:
-    # Of two rules that speak of exactly the same numbers the blocking one decides.
+    # Of two rules for exactly the same numbers, the blocking one decides.
     return _SPECIFICITY[rule.kind], len(rule.value), rule.action is Access.BLOCKED
 
 
 def check_destination(policy: Policy, destination: Destination, now: datetime) -> Verdict:
-    """Return the verdict for a number that may be reached.
-
-    Raises:
-        InvalidDestination: not a real number, not in its canonical form (``details.canonical``),
-            or of a kind that cannot receive SMS.
-        DestinationBlocked: the policy does not let it be reached; ``details`` say which rule.
-    """
+    """Raises `InvalidDestination` (``details.canonical``) or `DestinationBlocked`."""
     if not destination.is_real:
         raise InvalidDestination(details={"reason": "not_a_real_number"})
     number, canonical = destination.number, destination.canonical

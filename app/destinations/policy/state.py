@@ -1,4 +1,4 @@
-"""Problems of a requested policy change, by JSON path. Pure."""
+"""Edits of a policy, and the problems of a requested change by JSON path. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from app.kernel.phone import resolve
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
-    """The policy of a workspace; ``inherits`` means that the parent's applies instead."""
+    """If it ``inherits``, the parent's applies instead."""
 
     destinations: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
@@ -20,20 +20,19 @@ class PolicyState:
 
 
 def replace_map(state: PolicyState, wanted: Mapping[str, str]) -> PolicyState:
-    """Replace the whole country map; absent countries are blocked."""
+    """Absent countries are blocked."""
     kept = [r for r in state.rules if not _contradicts(r, wanted.get(r.value, Access.BLOCKED))]
     return replace(state, destinations=dict(wanted), rules=tuple(kept))
 
 
 def set_countries(state: PolicyState, codes: Iterable[str], access: Access) -> PolicyState:
-    """Allow or block countries and keep the rest of the map."""
     wanted = dict.fromkeys(codes, access.value)
     kept = [r for r in state.rules if r.value not in wanted or not _contradicts(r, access)]
     return replace(state, destinations={**state.destinations, **wanted}, rules=tuple(kept))
 
 
 def add_rules(state: PolicyState, new: Iterable[Rule]) -> PolicyState:
-    """Add rules; one of the same kind and value takes the place of the older."""
+    """A rule replaces one of the same kind and value."""
     new = tuple(new)
     said = {(rule.kind, rule.value) for rule in new}
     kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in said)
@@ -41,10 +40,9 @@ def add_rules(state: PolicyState, new: Iterable[Rule]) -> PolicyState:
 
 
 def restored(snapshot: PolicyState, now: datetime) -> PolicyState:
-    """Go back to an earlier state; rules that have expired since stay away.
+    """Restore a state without expired rules.
 
-    An old state may name a number otherwise than in canonical form. Of rules that become the same
-    the one that blocks stays.
+    Old numbers become canonical; of two rules that become the same, the blocking one stays.
     """
     live = [_canonical(rule) for rule in snapshot.rules if rule.is_live(now)]
     kept: dict[tuple[RuleKind, str], Rule] = {}
@@ -64,7 +62,6 @@ def _contradicts(rule: Rule, access: str) -> bool:
 
 
 def country_accesses(state: PolicyState, now: datetime) -> dict[str, str]:
-    """Return the access of each country in the map or in a live country rule."""
     found = dict(state.destinations)
     for rule in state.rules:
         if rule.kind is RuleKind.COUNTRY and rule.is_live(now):
@@ -88,21 +85,19 @@ def country_allowances(state: PolicyState, now: datetime) -> dict[str, datetime 
 
 @dataclass(frozen=True, slots=True)
 class CountryChange:
-    """The change of one country; None means that the policy does not name it, which blocks it."""
+    """The change of one country; None means that the policy does not list it."""
 
     country: str
     before: str | None
     after: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """Write the change in the words of the API."""
         return {"country": self.country, "from": self.before, "to": self.after}
 
 
 def country_changes(
     before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[CountryChange, ...]:
-    """List the countries that differ between two country maps, in the order of their codes."""
     return tuple(
         CountryChange(code, before.get(code), after.get(code))
         for code in sorted(before.keys() | after.keys())
@@ -121,7 +116,7 @@ FieldProblems = dict[str, list[str]]
 def problems_of_map(
     wanted: Mapping[str, str], denied_by_organization: frozenset[str]
 ) -> FieldProblems:
-    """Check a country map; the path names the country."""
+    """Check a country map; the path contains the country."""
     found: FieldProblems = {}
     for code, access in wanted.items():
         messages = _problems_of_code(code, access, denied_by_organization)
@@ -135,7 +130,7 @@ def problems_of_map(
 def problems_of_list(
     codes: Iterable[str], access: Access, denied_by_organization: frozenset[str]
 ) -> FieldProblems:
-    """Check a list of countries; the path names the place in the list."""
+    """Check a list of countries; the path contains the index."""
     given = list(codes)
     found: FieldProblems = {}
     for place, code in enumerate(given):
@@ -146,10 +141,7 @@ def problems_of_list(
 
 
 def wrong_entries(given: object) -> dict[str | int, list[str]]:
-    """Check the raw entries of a country map or list, independent of any policy.
-
-    The key is the country code in a map, the index in a list.
-    """
+    """Check raw entries; the key is the country code in a map, the index in a list."""
     found: dict[str | int, list[str]] = {}
     if isinstance(given, Mapping):
         for code, access in given.items():
@@ -192,5 +184,4 @@ def _too_many(entries: int) -> FieldProblems:
 
 
 def merged(one: FieldProblems, other: FieldProblems) -> FieldProblems:
-    """Put the problems of two checks together, path by path."""
     return {path: [*one.get(path, []), *other.get(path, [])] for path in {**one, **other}}

@@ -1,7 +1,6 @@
 """Territories with their own country codes, and codes without phone numbers. Pure.
 
-Allowing a country allows its own code only. Source: ISO 3166-1 and ISO 3166-2; libphonenumber
-assigns the numbers. Territories without numbers are left out.
+Source: ISO 3166-1 and ISO 3166-2; libphonenumber for the numbers.
 """
 
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ SEPARATE: dict[str, tuple[str, ...]] = {
 
 
 def hints_for(codes: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return, for each country that is being allowed, its separate codes that are not."""
+    """Return the separate territories that are not allowed too."""
     allowed = list(dict.fromkeys(codes))
     left_out = {
         code: tuple(one for one in SEPARATE.get(code, ()) if one not in allowed) for code in allowed
@@ -31,5 +30,5 @@ def hints_for(codes: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def has_numbers(code: str) -> bool:
-    """Say whether any number can belong to a country, as far as libphonenumber knows."""
+    """Whether libphonenumber knows numbers of a country."""
     return code in phonenumbers.SUPPORTED_REGIONS

@@ -1,1 +1,1 @@
-"""Storage."""
+"""SQL of policies and their history."""

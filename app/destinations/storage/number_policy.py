@@ -1,4 +1,4 @@
-"""The part of a policy that can decide about one number, read by one statement."""
+"""The part of a policy that decides about one number, read by one statement."""
 
 import json
 from datetime import datetime
@@ -29,7 +29,7 @@ RULES_OF_NUMBER = f"""(SELECT string_agg(
 
 
 def read_rules(text: str | None) -> tuple[Rule, ...]:
-    """Read the rules that the expression found."""
+    """Parse the value of the rules expression."""
     if not text:
         return ()
     return tuple(_read(one) for one in text.split(_BETWEEN_RULES))
@@ -46,7 +46,7 @@ def _read(text: str) -> Rule:
     )
 
 
-# What `policy_from` reads, of the tables ``o`` (organization), ``policy`` and ``owner``.
+# The columns of `policy_from`, from the tables ``o`` (organization), ``policy`` and ``owner``.
 POLICY_COLUMNS = f"""o.denied_destinations::text AS denied_by_organization,
   policy.revision, policy.destinations::text AS destinations,
   {RULES_OF_NUMBER} AS rules"""
@@ -63,11 +63,7 @@ WHERE w.id = :workspace_id""")
 
 
 def load_number_policy(connection: Connection, workspace_id: UUID, to: Destination) -> Policy:
-    """Load the policy for one number, without the limits of a use case.
-
-    Raises:
-        NotFound: there is no such workspace.
-    """
+    """Load the policy for one number, without a use case's limits; raises `NotFound`."""
     values = {"workspace_id": workspace_id, "rule_values": rule_values(to)}
     row = _STATEMENT.first(connection, values)
     if row is None:
@@ -76,7 +72,6 @@ def load_number_policy(connection: Connection, workspace_id: UUID, to: Destinati
 
 
 def policy_from(row: AnyRow, use_case_countries: str | None = None) -> Policy:
-    """Read a policy from a row with `POLICY_COLUMNS`, and a use case's own list as stored."""
     countries = parsed(use_case_countries)
     return Policy(
         revision=row.revision or 0,
@@ -89,5 +84,5 @@ def policy_from(row: AnyRow, use_case_countries: str | None = None) -> Policy:
 
 @lru_cache(maxsize=256)
 def parsed(text: str | None) -> Any:
-    """Parse JSON as stored; kept by its text alone, so it cannot go stale. Never changed."""
+    """Parse JSON, cached by text. Callers must not change it."""
     return None if text is None else json.loads(text)

@@ -28,9 +28,9 @@ from app.webhooks.outbox import add_event
 
 
 def inheritance_chain(workspace_id: str) -> str:
-    """Write a recursive CTE, ``chain``: a workspace and its parents, while each inherits.
+    """Return a recursive CTE, ``chain``: a workspace and its parents, while each inherits.
 
-    ``workspace_id`` is an SQL expression. The row where ``inherits`` is false owns the policy; a
+    ``workspace_id`` is an SQL expression. The row that does not inherit owns the policy; a
     chain that is too long has none, which blocks all.
     """
     return f"""chain (id, parent_id, inherits, depth) AS (
@@ -48,7 +48,7 @@ _OWNER = text(
 
 @dataclass(frozen=True, slots=True)
 class EffectivePolicy:
-    """The policy that counts for a workspace: its own, or the one that it inherits."""
+    """The policy of a workspace: its own, or the inherited one."""
 
     workspace_id: UUID
     organization_id: UUID
@@ -62,7 +62,6 @@ class EffectivePolicy:
     updated_at: datetime
 
     def policy(self, use_case_countries: frozenset[str] | None = None) -> Policy:
-        """Return everything that decides for a number."""
         return Policy(
             revision=self.revision,
             destinations=self.state.destinations,
@@ -73,18 +72,14 @@ class EffectivePolicy:
 
 
 def load_effective(connection: Connection, workspace_id: UUID) -> EffectivePolicy:
-    """Load the policy that counts for a workspace.
-
-    Raises:
-        NotFound: there is no such workspace.
-    """
+    """Raises `NotFound`."""
     while True:
         row = _load_row(connection, workspace_id)
-        # Who inherits from nobody has no rules either: its own rest.
+        # If no ancestor has a policy, no rules apply; the workspace's own are not used.
         rules = () if row.owner_id is None else load_rules(connection, row.owner_id)
         if _load_revision(connection, row.owner_id) == row.revision:
             break
-        # A change came in between: the map and the rules must be of one revision.
+        # The policy changed in between: map and rules must have the same revision.
     return EffectivePolicy(
         workspace_id=row.id,
         organization_id=row.organization_id,
@@ -131,7 +126,6 @@ def _load_revision(connection: Connection, owner_id: UUID | None) -> int | None:
 
 
 def load_rules(connection: Connection, workspace_id: UUID) -> tuple[Rule, ...]:
-    """Load the rules of a workspace's own policy, oldest first."""
     query = (
         select(destination_rules)
         .where(destination_rules.c.workspace_id == workspace_id)
@@ -141,7 +135,6 @@ def load_rules(connection: Connection, workspace_id: UUID) -> tuple[Rule, ...]:
 
 
 def rule_from(row: AnyRow) -> Rule:
-    """Read a rule out of its row."""
     return Rule(
         rule_id=row.id,
         kind=RuleKind(row.kind),
@@ -157,11 +150,7 @@ def rule_from(row: AnyRow) -> Rule:
 def load_use_case_countries(
     connection: Connection, workspace_id: UUID, use_case_id: UUID
 ) -> frozenset[str] | None:
-    """Load the countries that a use case is limited to; None if it is not.
-
-    Raises:
-        NotFound: the workspace has no such use case.
-    """
+    """Raises `NotFound`."""
     row = connection.execute(
         select(use_cases.c.allowed_destinations).where(
             use_cases.c.id == use_case_id,
@@ -175,7 +164,7 @@ def load_use_case_countries(
 
 
 def inheriting_workspaces(connection: Connection, workspace_id: UUID) -> list[UUID]:
-    """List the workspaces for which a workspace's own policy counts, itself first."""
+    """List the workspaces that a policy applies to, its own first."""
     walk = (
         select(workspaces.c.id).where(workspaces.c.id == workspace_id).cte("down", recursive=True)
     )
@@ -187,11 +176,7 @@ def inheriting_workspaces(connection: Connection, workspace_id: UUID) -> list[UU
 
 
 def load_revision(connection: Connection, workspace_id: UUID, revision: int) -> AnyRow:
-    """Load one revision.
-
-    Raises:
-        NotFound: the workspace has no such revision.
-    """
+    """Raises `NotFound`."""
     columns = destination_revisions.c
     query = select(destination_revisions).where(
         columns.workspace_id == workspace_id, columns.revision == revision
@@ -206,8 +191,8 @@ def load_revision(connection: Connection, workspace_id: UUID, revision: int) -> 
 class Revision:
     """The history row of a change.
 
-    ``counted`` is the revision that applied before, inherited ones included, so that the numbers
-    keep rising and an old ``If-Match`` never fits. ``restored`` is the revision gone back to.
+    ``counted`` is the revision that applied before, also an inherited one, so that numbers keep
+    rising and an old ``If-Match`` never matches.
     """
 
     action: str
@@ -220,16 +205,15 @@ class Revision:
 
 
 def lock_policy(connection: Connection, workspace_id: UUID) -> None:
-    """Make changes of one workspace's policy take turns; SQLite's writers do so anyway."""
     query = select(workspaces.c.id).where(workspaces.c.id == workspace_id)
-    # Without the key: sends of the workspace refer to its row and must not wait.
+    # FOR NO KEY UPDATE: sends of the workspace refer to its row and must not wait.
     connection.execute(query.with_for_update(key_share=True))
 
 
 def write_state(
     connection: Connection, workspace_id: UUID, state: PolicyState, revision: Revision
 ) -> int:
-    """Write a workspace's own policy as its next revision, and return that revision's number."""
+    """Write the next revision; return its number."""
     from_revision = _last_revision(connection, workspace_id)
     number = max(from_revision or 0, revision.counted) + 1
     _write_policy(connection, workspace_id, state, number, revision.at)
@@ -284,7 +268,6 @@ def _tell(connection: Connection, workspace_id: UUID, number: int, revision: Rev
 
 
 def state_of_revision(row: AnyRow) -> PolicyState:
-    """Read the policy as it was after a change."""
     return PolicyState(
         destinations=row.destinations,
         rules=tuple(_rule_from_json(rule) for rule in row.rules),
@@ -293,7 +276,6 @@ def state_of_revision(row: AnyRow) -> PolicyState:
 
 
 def rule_json(rule: Rule) -> dict[str, Any]:
-    """Write a rule as the API shows it."""
     return {
         "id": str(rule.rule_id),
         "kind": rule.kind.value,

@@ -1,4 +1,4 @@
-"""What a reader of a policy sees of its rules and of their reasons. Pure."""
+"""The rules and reasons of a policy that a reader may see. Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -7,22 +7,17 @@ from uuid import UUID
 from app.access.principal import Role, shown_number, shown_reason
 from app.destinations.policy.evaluate import Rule, RuleKind
 
-# A prefix of so many characters names a handful of subscribers, if not one.
+# A prefix of this length identifies few subscribers.
 _NEARLY_A_NUMBER = 11
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyReader:
-    """Who reads the policy of a workspace, and of which workspaces it may read the rules."""
-
     role: Role
     can_access: Callable[[UUID], bool]
 
     def rules(self, rules: Iterable[Rule], owner_id: UUID) -> tuple[Rule, ...]:
-        """Return the rules of a workspace's policy as this reader sees them.
-
-        Rules for single numbers, and all reasons, of a workspace out of reach are left out.
-        """
+        """Rules for single numbers, and reasons, of an inaccessible workspace are left out."""
         is_own = self.can_access(owner_id)
         found = []
         for rule in rules:
@@ -32,7 +27,6 @@ class PolicyReader:
         return tuple(found)
 
     def reason(self, reason: str | None) -> str | None:
-        """Return the reason of a change as this reader sees it."""
         return shown_reason(self.role, reason)
 
     def _shown(self, rule: Rule) -> Rule:
@@ -41,7 +35,6 @@ class PolicyReader:
 
 
 def names_subscriber(rule: Rule) -> bool:
-    """Say whether a rule names a subscriber, or so few that its value tells who."""
     if rule.kind is RuleKind.NUMBER:
         return True
     return rule.kind is RuleKind.PREFIX and len(rule.value) >= _NEARLY_A_NUMBER

@@ -1,4 +1,4 @@
-"""The `X-Twilio-Signature` of a webhook (Twilio, webhook security)."""
+"""An HTTP client for permitted webhooks, with Twilio's signature, timeouts and retries."""
 
 import base64
 import hashlib

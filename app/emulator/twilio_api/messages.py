@@ -1,4 +1,4 @@
-"""Filters and pages of the message list."""
+"""The Message resource: create, list, fetch, redact and delete."""
 
 import operator
 import re

@@ -1,1 +1,1 @@
-"""Delivery."""
+"""The delivery of a message."""

@@ -1,7 +1,7 @@
-"""SQL that applies one delivery report: the guarded update of the message, and its event.
+"""SQL that applies one delivery report, with its event.
 
 One statement on PostgreSQL, one immediate transaction on SQLite. `app.messages.lifecycle` decides
-for each of the five statuses; its answers are parameters, and the database picks the one for the
+for each of the five statuses; the decisions are parameters, and the database picks the one for the
 status of the locked row.
 """
 
@@ -21,14 +21,14 @@ from app.providers.port import Status
 from app.webhooks.events import EventType
 from app.webhooks.outbox import SMS_FIELDS, add_event, outbox_insert, sms_data, sms_json
 
-# A message keeps so many reports that changed nothing; there is room for all others: of these a
-# message has but a few. What comes beyond is counted on the last report like it.
+# The maximum of stored reports that changed nothing. A message has only a few others. Further
+# reports are counted on the last equal one.
 KEPT_REPORTS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery report in our words; ``at`` is when it reached us."""
+    """``at`` is the time of its arrival."""
 
     account_sid: str
     message_sid: str
@@ -39,7 +39,7 @@ class Report:
     from_number: str | None
     num_segments: int | None
     at: datetime
-    # None where the worker asked about a SID that the message has already.
+    # None if the worker asked about the SID that the message already had.
     sid_source: SidSource | None = None
 
 
@@ -58,7 +58,7 @@ class AppliedReport:
     reason: Reason | None
 
 
-# What the report does to a message with each status, as `app.messages.lifecycle` decides.
+# The effect of the report for each current status, as `app.messages.lifecycle` decides.
 _DECISIONS = ",\n    ".join(
     f"('{status}', :applied_{status}, :reason_{status}, :adds_{status})" for status in Status
 )
@@ -72,8 +72,8 @@ _HELD_ELSEWHERE = """EXISTS (SELECT 1 FROM messages AS other
       WHERE other.message_sid = :message_sid AND other.account_sid = m.account_sid
       AND other.id <> m.id)"""
 _MAY_BE_REPORTED = _one_of((*UNSETTLED, Submission.ACCEPTED))
-# A message that ended only because no trace of it was found comes back first, and a SID that
-# another message holds by a guess is taken from it first: see app.messages.delivery.guessed_sids. A
+# A message that ended without a trace must be reopened first, and a SID that
+# another message has by a guess removed from it: see app.messages.delivery.guessed_sids. A
 # report without a source is about a SID that the message had when the worker asked: it never gives
 # the SID back to a message that has lost it since.
 _FITS = f"""m.account_sid = :account_sid
@@ -87,7 +87,7 @@ _BY_SID = f"""m.message_sid = :message_sid AND m.account_sid = :account_sid
 
 
 def _seen(where: str, lock: str = "") -> str:
-    """Write the message of a report as ``seen``, with the decision for the status that it has."""
+    """Return the SQL ``seen``: the message with the decision for its status."""
     return f"""WITH decision (current, applied, reason, adds) AS (VALUES
     {_DECISIONS}),
 found AS (SELECT m.* FROM messages AS m WHERE {where} {lock}),
@@ -104,7 +104,7 @@ _EVENT = """INSERT INTO message_events (
 
 
 def _moved(place: str, returned: str) -> str:
-    """Write the update: a fact fills what is null, a status moves only where it is applied."""
+    """Return the SQL of the update: facts fill nulls, the status changes only if applied."""
     return f"""UPDATE messages AS m SET
     submission = '{Submission.ACCEPTED}',
     sent_number = NULL,
@@ -166,7 +166,7 @@ told AS ({_TOLD})""",
         )
 
 
-# The place, said twice, lets PostgreSQL look into one partition only.
+# The repeated condition lets PostgreSQL read one partition only.
 REPORT_WITH_ID = _Statements(_BY_ID, " AND m.id = :message_id")
 REPORT_WITHOUT_ID = _Statements(_BY_SID, "")
 
@@ -184,7 +184,7 @@ WHERE id = (
 
 
 def apply_report(connection: Connection, report: Report) -> AppliedReport | None:
-    """Apply a report to its message; None if no message of the account fits."""
+    """Return None if no message of the account matches."""
     run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
     values = _values(report)
     if connection.dialect.name == "postgresql":
@@ -211,7 +211,6 @@ def _count(
 
 
 def enqueue_event(connection: Connection, moved: Any, at: datetime) -> None:
-    """Add the webhook event of a message's new status to the outbox."""
     event_type = EventType(f"sms.{moved.status}")
     add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
 
@@ -249,7 +248,6 @@ def _values(report: Report) -> dict[str, Any]:
 
 
 def _decided(reported: Status) -> dict[str, Any]:
-    """Return the answers of `app.messages.lifecycle` about a reported status, as parameters."""
     facts = effects_of(reported)
     found: dict[str, Any] = {
         "ends": reported.is_terminal,

@@ -1,8 +1,8 @@
-"""SQL of taking back what the worker concluded, once stronger evidence contradicts it.
+"""SQL of undoing the worker's conclusions when stronger evidence contradicts them.
 
-The worker concludes two things by asking: that a message in a list is this one, and that no trace
-of it exists. An answer of the provider's to a create call, and a signed callback with the message's
-id, are stronger. A message that loses its SID or its end is looked for again.
+The worker concludes from lists that a message is this one, or that there is no trace. The answer to
+a create call, and a signed callback with the message's id, are stronger. A message that loses its
+SID or its end is looked for again.
 """
 
 from datetime import datetime
@@ -23,11 +23,10 @@ _IS_GUESS = messages.c.sid_source == SidSource.LIST.value
 def take_back(
     connection: Connection, message_id: UUID, account_sid: str, message_sid: str, now: datetime
 ) -> list[UUID] | None:
-    """Make a message ready for the SID that stronger evidence gives it; None if it cannot have it.
+    """Prepare a message for a SID with stronger evidence; None if it cannot have it.
 
-    The message loses a guessed SID that contradicts, or the end for which no trace was found; every
-    other message loses the SID if it has it by a guess. Their ids are returned. The rows stay
-    locked, so that nothing of this changes before the evidence is written.
+    The message loses a contradicting guess, or the end without a trace; others lose the SID if
+    it is a guess, and their ids are returned. The rows stay locked.
     """
     columns = messages.c
     locked = connection.execute(
@@ -36,7 +35,7 @@ def take_back(
             columns.account_sid == account_sid,
             or_(columns.id == message_id, columns.message_sid == message_sid),
         )
-        # One order for all: two callbacks that exchange two SIDs never wait for each other.
+        # A fixed order, so that two callbacks that exchange SIDs cannot deadlock.
         .order_by(columns.id)
         .with_for_update()
     ).all()
@@ -48,7 +47,7 @@ def take_back(
         return None
     has_ended = own.submission == Submission.NOT_CONFIRMED
     has_another = own.message_sid not in {None, message_sid}
-    # A message that ended may have the SID of a resend that was refused, which is not its first.
+    # A finished message may have the SID of a refused resend, which is not its first.
     if has_another and not has_ended and own.sid_source != SidSource.LIST:
         return None
     reset = [row.id for row in others]
@@ -60,7 +59,7 @@ def take_back(
 
 
 def release(connection: Connection, message_id: UUID, message_sid: str, now: datetime) -> bool:
-    """Take a guessed SID from a message where another one has it for certain."""
+    """Remove a guessed SID if another message has it for certain."""
     is_certain_elsewhere = exists().where(
         _other.c.message_sid == message_sid,
         _other.c.account_sid == messages.c.account_sid,
@@ -83,7 +82,6 @@ def release(connection: Connection, message_id: UUID, message_sid: str, now: dat
 def _reset(
     connection: Connection, condition: ColumnElement[bool], message_id: UUID, now: datetime
 ) -> bool:
-    """Undo what came with a conclusion: the message is pending and unsettled as before it."""
     reset = connection.execute(
         update(messages)
         .where(condition)

@@ -1,4 +1,4 @@
-"""Applying a delivery report in one guarded write with its event.
+"""Applies a delivery report in one guarded write with its event.
 
 The result does not depend on order, duplicates or the process.
 """
@@ -23,23 +23,17 @@ from app.providers.port import DeliveryReport
 from app.web.metrics import CALLBACKS
 
 _log = structlog.get_logger(__name__)
-# A worker can give the SID away once between the look for guesses and the report, not twice.
+# A worker can assign the SID at most once between `take_back` and the report.
 _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TrackDelivery:
-    """Applies what is known of a message."""
-
     database: Database
     clock: Clock
 
     def __call__(self, delivery: DeliveryReport) -> AppliedReport | None:
-        """Apply a report; None if no message of that account fits.
-
-        Raises:
-            ServiceUnavailable: the database cannot commit; nothing was changed.
-        """
+        """Return None if no message matches; raises `ServiceUnavailable`."""
         now = self.clock.now()
         report = report_of(delivery, now)
         with self.database.writing_once() as connection:
@@ -52,10 +46,9 @@ class TrackDelivery:
         return advanced
 
     def _over_a_guess(self, report: Report) -> AppliedReport | None:
-        """Apply a signed report that contradicts what the worker concluded by asking.
+        """Apply a signed report that contradicts a conclusion of the worker.
 
-        Other transactions may conclude something, or take it back, at the same moment. The
-        transaction that applies the report takes back what prevents it.
+        Repeated, because other transactions may conclude something at the same moment.
         """
         if report.message_id is None:
             return None
@@ -77,7 +70,7 @@ class TrackDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveReport:
-    """The operation behind status callbacks: applies a report, counts and logs the result."""
+    """Also counts and logs the result."""
 
     track: TrackDelivery
 
@@ -114,14 +107,14 @@ class ReceiveReport:
 
 
 def has_effects(delivery: DeliveryReport) -> bool:
-    """Say whether a report implies something for later sends."""
+    """Whether a report has effects on later sends."""
     return delivery.meaning in KINDS_WITH_EFFECTS and effects_of(delivery.status).error
 
 
 def record_effects_of(
     connection: Connection, delivery: DeliveryReport, advanced: AppliedReport, now: datetime
 ) -> None:
-    """Keep what an error implies for later sends; a repeated report changes nothing."""
+    """A repeat changes nothing."""
     to_number = PhoneNumber.parse(advanced.to_number)
     if to_number is None:  # it is erased
         return
@@ -138,7 +131,6 @@ def record_effects_of(
 
 
 def report_of(delivery: DeliveryReport, now: datetime) -> Report:
-    """Translate a provider's report into our words."""
     is_certain = delivery.is_signed and delivery.message_id is not None
     return Report(
         account_sid=delivery.account_sid,

@@ -1,1 +1,1 @@
-"""Sending."""
+"""The send of a message."""

@@ -1,7 +1,4 @@
-"""The checks of a send, in their order. Pure.
-
-Each check has its own public code; the first failure is raised.
-"""
+"""The checks of a send, in order, and the statement that reads their data."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,7 +62,7 @@ class SendContext:
     use_case: UseCase | None
     policy: Policy
     has_opted_out: bool
-    # None while no prices are stored.
+    # None without prices.
     price_revision: int | None = None
 
 
@@ -126,9 +123,9 @@ def load_send_context(
     now: datetime,
     visited_id: UUID | None = None,
 ) -> SendContext:
-    """Read everything that decides about one send, in one round trip.
+    """Read all data in one round trip.
 
-    ``visited_id`` is the workspace of the idempotency key if the caller has no access key.
+    ``visited_id`` is the workspace of a caller without an access key.
     """
     row = _READ.first(
         connection,
@@ -191,12 +188,7 @@ def _use_case(row: AnyRow) -> UseCase | None:
 
 
 def admit_caller(caller: str | Principal, context: SendContext, now: datetime) -> Principal:
-    """Return the principal of a send: from the access key that was read, or from the session.
-
-    Raises:
-        Unauthorized: there is no such key, or it is expired or revoked.
-        Forbidden: the role is not sufficient.
-    """
+    """Return the key's or session's principal; raises `Unauthorized` or `Forbidden`."""
     if isinstance(caller, str):
         return admit(context.key, Role.SENDER, now)
     if not caller.role.permits(Role.SENDER):
@@ -205,11 +197,7 @@ def admit_caller(caller: str | Principal, context: SendContext, now: datetime) -
 
 
 def reachable_use_case(context: SendContext, principal: Principal) -> UseCase:
-    """Return the use case if it exists for this principal.
-
-    Raises:
-        UseCaseNotFound: it is absent, deleted, or another tenant's.
-    """
+    """Raises `UseCaseNotFound`."""
     found = context.use_case
     if found is None or not principal.can_access(found.organization_id, found.workspace_id):
         raise UseCaseNotFound
@@ -219,13 +207,7 @@ def reachable_use_case(context: SendContext, principal: Principal) -> UseCase:
 def check_admission(
     use_case: UseCase, context: SendContext, destination: Destination, now: datetime
 ) -> tuple[ProviderAccount, Verdict]:
-    """Run the checks of a send.
-
-    Raises:
-        WorkspaceSuspended, UseCaseInactive, BrandSuspended, NoSenderNumber, CampaignNotVerified,
-        InvalidDestination, DestinationBlocked, RecipientOptedOut: the first that applies.
-        ProviderMisconfigured: the workspace has no provider account.
-    """
+    """Raises the first failure, `ProviderMisconfigured` without a provider account."""
     if use_case.is_suspended:
         raise WorkspaceSuspended
     check_eligibility(use_case.standing)

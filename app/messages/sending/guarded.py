@@ -1,4 +1,4 @@
-"""Writing a submission and counting it in its guards, or refusing the send."""
+"""Writes a submission and counts it in its guards, or refuses the send."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,14 +32,14 @@ from app.prices.price_table import Estimate
 from app.web.metrics import GUARD_TRIPS
 
 _log = structlog.get_logger(__name__)
-# A statement runs again where another one made a counter since it began; each has few counters.
+# A statement is repeated if another one inserted one of its few counters since it began.
 _TRIES = 8
 _NOT_NULL, _DEADLOCK = "23502", "40P01"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenGuarded:
-    """Writes submissions that their guards let pass."""
+    """Writes submissions that their guards permit."""
 
     database: Database
     pseudonym: Callable[[str], str]
@@ -48,10 +48,9 @@ class OpenGuarded:
     def __call__(
         self, use_case: UseCase, new: NewSubmission, idempotent: IdempotentRequest | None
     ) -> NewSubmission | None:
-        """Write a submission, with what it is counted in; None if its idempotency key is taken.
+        """Return the submission with its counts; None if its idempotency key is in use.
 
-        Raises:
-            GuardTripped: a guard refuses the send; nothing is written but a refusal.
+        Raises `GuardTripped`.
         """
         facts = use_case.guarding
         if facts.lacks_auto(new.created_at):
@@ -67,7 +66,7 @@ class OpenGuarded:
             is_ours, judgement = self._open(new, idempotent, counters)
         if judgement.refusal is not None:
             if idempotent is not None and self._is_taken(new, idempotent):
-                # The same request has just been counted: it gets the answer of the first.
+                # The same request has just been counted: return the first answer.
                 return None
             self._record(new, judgement.refusal, counters, refuses=True)
             raise GuardTripped(
@@ -95,7 +94,7 @@ class OpenGuarded:
             return connection.execute(query).first() is not None
 
     def _judge(self, counters: tuple[Counter, ...], collapsed: Trip) -> Judgement:
-        """Ask the other guards first: they come before `delivery`."""
+        """Check the other guards first: they come before `delivery`."""
         with self.database.reading() as connection:
             trips = judge(connection, counters)
         return Judgement((*trips, collapsed), ())
@@ -131,7 +130,7 @@ class OpenGuarded:
                     insert_refusal(connection, _refusal(new, trip), new.created_at)
                 record_hit(connection, hit, new.created_at)
         except ServiceUnavailable:
-            # What was decided is true whether or not it could be noted.
+            # The decision is valid even if it could not be recorded.
             _log.warning("guard_trip_not_noted", guard=guard.value)
 
 
@@ -175,7 +174,7 @@ def _refusal(new: NewSubmission, trip: Trip) -> Refusal:
 
 
 def _is_lost_race(problem: Exception) -> bool:
-    """Say whether a statement may run again: a counter is new, or two waited for each other."""
+    """Whether to repeat: a counter is new, or a deadlock occurred."""
     failed = getattr(problem, "orig", None) or getattr(problem.__cause__, "orig", None)
     state = getattr(failed, "sqlstate", None)
     if state == _DEADLOCK:

@@ -1,7 +1,7 @@
-"""The answer to a repeated idempotency key. Pure.
+"""The answer to a repeated idempotency key of a workspace. Pure.
 
-Keys belong to a workspace. For 24 hours, the same key and body get the first answer; another body
-is refused; a running first request is a conflict; an unconfirmed one gets the same 504 and id.
+For 24 hours, the same key and body get the first answer; another body is refused; a running request
+is a conflict; an unconfirmed one gets the same 504 and id.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """Hashes of a key and its request; a key may hold personal data."""
+    """Hashes of a key and its request; a key may contain personal data."""
 
     key_hash: str
     request_hash: str
@@ -45,11 +45,7 @@ class Prior:
 
 
 def identify(key: str, body: Any) -> IdempotentRequest:
-    """Hash the ``Idempotency-Key`` and the parsed body.
-
-    Raises:
-        BadRequest: the key is empty, too long or not printable.
-    """
+    """Raises `BadRequest` for an invalid key."""
     if not _PRINTABLE.fullmatch(key):
         raise BadRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.")
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -57,12 +53,9 @@ def identify(key: str, body: Any) -> IdempotentRequest:
 
 
 def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str | None:
-    """Return the text of the first answer; None if the send was settled without one.
+    """Return None if the send was settled without an answer.
 
-    Raises:
-        IdempotencyKeyReused: the key belongs to another body.
-        IdempotencyConflict: the first request still runs.
-        SubmissionUnconfirmed: the first request is not confirmed yet.
+    Raises `IdempotencyKeyReused`, `IdempotencyConflict` or `SubmissionUnconfirmed`.
     """
     if prior.request_hash != request.request_hash:
         raise IdempotencyKeyReused

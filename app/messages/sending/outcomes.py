@@ -36,8 +36,6 @@ from app.providers.port import Accepted, Refused, Status
 
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
-    """A send that passed every check and is about to be handed to the provider."""
-
     message_id: UUID
     workspace_id: UUID
     use_case_id: UUID
@@ -49,11 +47,11 @@ class NewSubmission:
     policy_revision: int
     created_at: datetime
     messaging_service_sid: str | None = None
-    # What it is estimated to cost; see app.prices.price_table.
+    # The estimated price; see app.prices.price_table.
     estimated_price: int | None = None
     estimate_currency: str | None = None
     access_key_id: UUID | None = None
-    # What guards have counted, to be given back if the provider never sends it.
+    # The counts of guards, subtracted again if the provider never sends it.
     counted: tuple[Counted, ...] = ()
 
 
@@ -70,7 +68,7 @@ SELECT
   :estimated_price::bigint, :estimate_currency, :access_key_id::uuid,
   :created_at::timestamptz, :created_at::timestamptz, :first_check_at::timestamptz"""
 
-# Takes an idempotency key that is free, or was taken more than its lifetime ago.
+# Claims an idempotency key that is free or expired.
 _CLAIM = """INSERT INTO idempotency_keys AS held (
     workspace_id, key_hash, request_hash, message_id, created_at)
   SELECT :workspace_id::uuid, :key_hash, :request_hash, :message_id::uuid,
@@ -99,7 +97,7 @@ _NOTHING_COUNTED = Judgement((), ())
 
 
 class _Undone(Exception):
-    """Rolls a transaction back whose send a guard refuses."""
+    """Rolls back the transaction of a send that a guard refuses."""
 
     def __init__(self, judgement: Judgement) -> None:
         self.judgement = judgement
@@ -112,9 +110,9 @@ def open_submission(
     idempotent: IdempotentRequest | None,
     counters: Sequence[Counter] = (),
 ) -> tuple[bool, Judgement]:
-    """Insert a submission and count it; False if another send took its idempotency key.
+    """Insert and count a submission; False if its idempotency key is in use.
 
-    Where a guard refuses the send, nothing is written.
+    If a guard refuses the send, nothing is written.
     """
     values: dict[str, Any] = {name: getattr(new, name) for name in _PARAMETERS}
     values["first_check_at"] = new.created_at + UNSETTLED_CHECKS_BEGIN
@@ -148,7 +146,7 @@ def _open_on_postgresql(
 def _open_on_sqlite(
     connection: Connection, values: dict[str, Any], counters: Sequence[Counter]
 ) -> tuple[bool, Judgement]:
-    """Do the same by several statements: SQLite writes in no CTE, and has one writer at a time."""
+    """SQLite has no writing CTE, and one writer at a time."""
     if "key_hash" in values and _CLAIM_FIRST.first(connection, values) is None:
         return False, _NOTHING_COUNTED
     judgement = count_on_sqlite(connection, counters) if counters else _NOTHING_COUNTED
@@ -194,8 +192,7 @@ def accept_submission(
 ) -> str | None:
     """Store the acceptance; return the answer, or None if the row is gone.
 
-    A callback may have settled the send, and a repeated request may have been answered before: then
-    that answer is kept.
+    If an answer was stored before, that one is kept.
     """
     if idempotent is None:
         is_there = accept_message(connection, submission.message_id, accepted, now)
@@ -217,7 +214,7 @@ def accept_submission(
 def accept_message(
     connection: Connection, message_id: UUID, accepted: Accepted, now: datetime
 ) -> bool:
-    """Note that the provider has the message, by whichever creation; False if it is gone."""
+    """Return False if the message is gone."""
     values = _acceptance(message_id, accepted, now)
     return _ACCEPT_ALONE.first(connection, values) is not None
 
@@ -228,7 +225,7 @@ def _acceptance(message_id: UUID, accepted: Accepted, now: datetime) -> dict[str
         "sid": accepted.message_sid,
         "sender": accepted.from_number,
         "now": now,
-        # What the provider has ended already is asked about at once: no callback reports it.
+        # A message that has ended already is checked immediately: no callback reports it.
         "next_check_at": now if accepted.has_ended else now + ACCEPTED_CHECKS[0],
     }
 
@@ -240,7 +237,7 @@ def keep_answer(
     message_id: UUID,
     first_answer: str,
 ) -> str:
-    """Fix the answer of a send that was settled without one; return the one that is kept."""
+    """Store the answer of a send that was settled without one; return the stored one."""
     kept = _KEEP_ANSWER.first(
         connection,
         {
@@ -262,9 +259,9 @@ def close_submission(
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """Close a submission that never becomes a message: its text, idempotency key and counts go.
+    """Remove text, key and counts of a submission that never becomes a message.
 
-    One that a callback has made a message is not changed; a SID that the provider gave is kept.
+    One that a callback has made a message is not changed; a SID is kept.
     """
     closed = connection.execute(
         update(messages)
@@ -291,7 +288,7 @@ def close_submission(
 
 
 def mark_unconfirmed(connection: Connection, message_id: UUID, now: datetime) -> None:
-    """Mark a submission unconfirmed, unless a callback has settled it."""
+    """Unless a callback has settled it."""
     connection.execute(
         update(messages)
         .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)

@@ -1,6 +1,6 @@
-"""Recording the outcome of a provider call, and the client's answer.
+"""Records the outcome of a provider call, and returns the client's answer.
 
-The provider may have the message, so a failure here answers 504 and never invites a repeat.
+The provider may have the message, so a failure here answers 504.
 """
 
 import json
@@ -40,8 +40,6 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """Writes outcomes and gives the client its answer."""
-
     database: Database
     clock: Clock
 
@@ -52,11 +50,7 @@ class RecordOutcome:
         outcome: Outcome,
         idempotent: IdempotentRequest | None,
     ) -> str:
-        """Record an outcome and return the text of the 201 answer.
-
-        Raises:
-            PublicError: the code of the outcome.
-        """
+        """Return the text of the 201 answer, or raise the outcome's error."""
         try:
             written = self._write(new, verdict, outcome, idempotent)
         except Exception as problem:
@@ -111,7 +105,7 @@ class RecordOutcome:
         idempotent: IdempotentRequest | None,
         answer: str,
     ) -> str | None:
-        """Accept a message of which the worker concluded something else during a long call."""
+        """Accept a message that the worker settled otherwise during a long call."""
         now = self.clock.now()
         with self.database.writing() as connection:
             taken_back = take_back(
@@ -176,7 +170,6 @@ class RecordOutcome:
 
 
 def _as_accepted(new: NewSubmission, accepted: Accepted, now: datetime) -> MessageRecord:
-    """Return the first answer: the message as the provider accepted it."""
     return MessageRecord(
         id=new.message_id,
         use_case_id=new.use_case_id,

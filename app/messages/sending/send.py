@@ -1,8 +1,8 @@
 """Sending one message: the submission protocol.
 
 One statement reads, one writes the submission, the provider is called with no connection held, one
-writes the outcome. After a crash, a callback or the worker settles the submission; this module
-never sends twice.
+writes the outcome. After a crash, a callback or the worker settles it; this module never sends
+twice.
 """
 
 import json
@@ -50,8 +50,6 @@ from app.web.metrics import SENDS
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """The body of ``POST /v1/sms``, checked field by field."""
-
     use_case_id: UUID
     to_phone_number: str
     message: str
@@ -59,27 +57,25 @@ class SendRequest:
 
 @dataclass(frozen=True, slots=True)
 class SendCall:
-    """A request with its caller and its idempotency key, if any.
+    """The caller is the hash of a key to admit, or a signed-in principal.
 
-    The caller is the hash of an access key that is still to be admitted, or somebody who is signed
-    in to a workspace. With ``may_wait`` the caller runs it again where no place is free.
+    With ``may_wait``, the caller runs it again if no place is free.
     """
 
     caller: str | Principal
     request: SendRequest
     idempotent: IdempotentRequest | None = None
     may_wait: bool = False
-    # Called with an access key once it is admitted; it may refuse the request.
+    # Called with the admitted access key; it may refuse the request.
     on_admitted: Callable[[StoredKey, datetime], None] | None = None
 
     @property
     def token_hash(self) -> str | None:
-        """Return the hash of the key that the caller presents."""
         return self.caller if isinstance(self.caller, str) else None
 
     @property
     def visited_id(self) -> UUID | None:
-        """Return the workspace that the caller is signed in to."""
+        """The workspace that the caller is signed in to."""
         return None if isinstance(self.caller, str) else self.caller.workspace_id
 
 
@@ -88,7 +84,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The text of the 201 answer, and whether it is the answer of an earlier request."""
+    """``replayed``: an earlier request got this answer."""
 
     answer: str
     replayed: bool
@@ -96,8 +92,6 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """The operation behind ``POST /v1/sms``."""
-
     database: Database
     provider: SmsProvider
     clock: Clock
@@ -107,11 +101,9 @@ class SendMessage:
     prices: PriceBook = field(default_factory=PriceBook)
 
     def __call__(self, call: SendCall) -> Sent:
-        """Send a message, or give the answer that the same request got before.
+        """Send, or return the answer of the same earlier request.
 
-        Raises:
-            PublicError: the first check that fails, or the outcome of the call.
-            NoFreePlace: the send must wait; only where ``call.may_wait``.
+        Raises the first failure; `NoFreePlace` only with ``call.may_wait``.
         """
         try:
             sent = self._send(call)
@@ -173,9 +165,9 @@ class SendMessage:
         return Sent(settling.settle(new, verdict, outcome, call.idempotent), replayed=False)
 
     def _read(self, call: SendCall) -> tuple[SendContext, DayPrices | None, datetime]:
-        """Load the context, and the prices and the time at which it holds."""
+        """Load the context with its prices and time."""
         with self.database.reading() as connection:
-            # Only now: a connection that is lent has measured this host's clock.
+            # After the connection is opened, which measures this host's clock.
             now = self.clock.now()
             context = load_send_context(
                 connection,
@@ -190,7 +182,7 @@ class SendMessage:
         return context, prices, now
 
     def _after_another(self, call: SendCall) -> Sent:
-        """Answer a request after another one took its idempotency key."""
+        """Another request has taken the idempotency key."""
         context, _, now = self._read(call)
         admit_caller(call.caller, context, now)
         if call.idempotent is None or context.prior is None:
@@ -204,10 +196,10 @@ class SendMessage:
         return Sent(answer, replayed=True)
 
     def _answer_now(self, prior: Prior, idempotent: IdempotentRequest) -> str:
-        """Fix the answer of a send that a callback or the worker has settled."""
+        """Store the answer of a send that a callback or the worker has settled."""
         with self.database.reading() as connection:
             message = load_record(connection, prior.message_id)
-        if message is None:  # it was deleted just now: the next request begins anew
+        if message is None:  # it was just deleted: the next request sends it
             raise IdempotencyConflict
         answer = json.dumps(render_message(message))
         with self.database.writing_once() as connection:
@@ -218,14 +210,12 @@ class SendMessage:
             with self.database.writing() as connection:
                 insert_refusal(connection, refusal, now)
         except ServiceUnavailable:
-            # The refusal is true whether or not its row could be written.
+            # The refusal is valid even if its row could not be written.
             _log.warning("refusal_not_noted", code=refusal.code)
 
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """The segments of a send, its estimated price, and the access key that it counts for."""
-
     segments: int
     estimate: Estimate | None
     access_key_id: UUID | None

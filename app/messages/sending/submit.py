@@ -1,7 +1,6 @@
-"""Handing a submission to the provider: retries, and the bound on concurrent sends.
+"""Creates a submission at the provider: retries, and the limit of concurrent sends.
 
-Only calls that were never processed are retried, within 3 s. The bound keeps threads free for
-status callbacks while the provider is slow.
+Only calls that were never processed are retried, within 3 s. The limit keeps threads for callbacks.
 """
 
 import math
@@ -26,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The time that retries are measured with; tests put their own in."""
+    """The clock of retries; tests replace it."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -43,9 +42,9 @@ class NoFreePlace(Exception):
 
 
 class InFlight:
-    """The sends that one process has at the provider: each takes one of its places.
+    """The concurrent provider calls of one process.
 
-    A workspace takes all but the last eighth of the places, at least two, which are left to others.
+    A workspace may use all places but the last eighth, at least two.
     """
 
     def __init__(self, places: int) -> None:
@@ -56,11 +55,7 @@ class InFlight:
 
     @contextmanager
     def place(self, workspace_id: Hashable) -> Iterator[None]:
-        """Hold one place for a workspace.
-
-        Raises:
-            NoFreePlace: none is free for this workspace.
-        """
+        """Raises `NoFreePlace`."""
         with self._lock:
             if not self._is_free(workspace_id):
                 raise NoFreePlace(self._share, lambda: self.has_place(workspace_id))
@@ -74,7 +69,6 @@ class InFlight:
                     del self._taken[workspace_id]
 
     def has_place(self, workspace_id: Hashable) -> bool:
-        """Say whether a place is free for a workspace."""
         with self._lock:
             return self._is_free(workspace_id)
 
@@ -83,7 +77,6 @@ class InFlight:
 
 
 def submit(provider: SmsProvider, outbound: Outbound, pace: Pace) -> Outcome:
-    """Create a message at the provider; retries only calls that were never processed."""
     started = pace.monotonic()
     pause = _FIRST_PAUSE_SECONDS
     while True:
@@ -104,7 +97,7 @@ def _try_once(provider: SmsProvider, outbound: Outbound) -> Outcome:
     try:
         outcome = provider.create(outbound)
     except Exception:  # noqa: BLE001
-        # A defect after the call may have left: whether the provider has it is not known.
+        # After a defect it is unknown whether the provider has the message.
         _log.exception("provider_call_failed", message_id=str(outbound.message_id))
         outcome = Unconfirmed("a defect of ours during the call")
     seconds = time.perf_counter() - started

@@ -34,17 +34,11 @@ _NOT_ASKED = "Twilio could not be asked about the account. Nothing was changed; 
 
 
 class TwilioProof:
-    """The port `app.providers.port.TokenProver` over Twilio."""
-
     def __init__(self, transport: HttpClient) -> None:
         self._transport = transport
 
     def accepts(self, account_sid: str, auth_token: str) -> bool:
-        """Say whether Twilio shows the account to a caller with this token.
-
-        Raises:
-            ProviderUnavailable: Twilio could not be asked, or its answer is not the account.
-        """
+        """Whether Twilio shows the account for this token; raises `ProviderUnavailable`."""
         client = Client(account_sid, auth_token, http_client=self._transport)
         try:
             answer = client.request("GET", f"{API}/2010-04-01/Accounts/{account_sid}.json")
@@ -65,23 +59,15 @@ def _not_asked(why: str) -> ProviderUnavailable:
 
 
 class TwilioSetup:
-    """The port `app.providers.port.AccountSetup` over Twilio."""
-
     def __init__(self, clients: TwilioClients, public_url: str) -> None:
         self._clients = clients
         self._public_url = public_url
 
     @property
     def inbound_url(self) -> str:
-        """Return the address that Twilio must call for what recipients write."""
         return self._public_url + INBOUND_PATH
 
     def account_state(self, account: ProviderAccount) -> AccountState | None:
-        """Return the account's state; None if Twilio refuses the credentials.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked.
-        """
         try:
             found = self._clients.of(account).api.v2010.accounts(account.sid).fetch()
         except UNREADABLE_ANSWER as problem:
@@ -91,11 +77,6 @@ class TwilioSetup:
         return AccountState(str(found.status), found.status == _ACTIVE)
 
     def service(self, account: ProviderAccount, service_sid: str) -> ServiceSetup | None:
-        """Return a Messaging Service; None if the account has none with this SID.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked.
-        """
         try:
             service = self._clients.of(account).messaging.v1.services(service_sid)
             found = service.fetch()
@@ -109,11 +90,7 @@ class TwilioSetup:
         return ServiceSetup(has_senders, url, is_on_numbers)
 
     def probe_callback(self, account: ProviderAccount) -> int:
-        """Post a signed status callback about no message to the public URL; return the HTTP status.
-
-        Raises:
-            ProviderUnknown: no answer came, or the stored token cannot be decrypted.
-        """
+        """Raises `ProviderUnknown`, also if the stored token cannot be decrypted."""
         target = f"{self._public_url}{STATUS_PATH}?message_id={uuid4()}"
         form = {"AccountSid": account.sid, "MessageSid": f"SM{'0' * 32}", "MessageStatus": "queued"}
         parameters = {name: [value] for name, value in form.items()}
@@ -143,17 +120,10 @@ def _has_senders(service: Any) -> bool:
 
 
 class TwilioRegistrations:
-    """The port `app.providers.port.RegistrationSource` over Twilio."""
-
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients
 
     def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
-        """Return a brand's status in Twilio's word.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked.
-        """
         try:
             brand = self._clients.of(account).messaging.v1.brand_registrations(brand_sid).fetch()
         except UNREADABLE_ANSWER as problem:
@@ -163,11 +133,7 @@ class TwilioRegistrations:
     def campaign_status(
         self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
     ) -> str:
-        """Return a campaign's status in Twilio's word.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked, or lists no such campaign.
-        """
+        """Also raises `ProviderUnknown` if Twilio lists no such campaign."""
         try:
             service = self._clients.of(account).messaging.v1.services(messaging_service_sid)
             listed = service.us_app_to_person.list(limit=100)

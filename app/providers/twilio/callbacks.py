@@ -49,13 +49,13 @@ routes = Routes("Twilio webhooks")
     errors=_ERRORS,
 )
 def sms_status(signed: SignedForm) -> Answer:
-    """Take a status callback of Twilio's; duplicates and unknown messages are acknowledged."""
+    """Receive a status callback; duplicates and unknown messages are acknowledged."""
     get_service(Callbacks).report(read_report(signed))
     return Response(status=204)
 
 
 def read_report(signed: SignedForm) -> DeliveryReport | None:
-    """Read a delivery report; None if the form names no message or no status."""
+    """None without a message or a status."""
     message_sid = signed.text("MessageSid", "SmsSid")
     status = signed.text("MessageStatus", "SmsStatus", limit=40)
     if message_sid is None or status is None or not MESSAGE_SID.fullmatch(message_sid):
@@ -85,7 +85,7 @@ def read_report(signed: SignedForm) -> DeliveryReport | None:
     errors=_ERRORS,
 )
 def sms_inbound(signed: SignedForm) -> Answer:
-    """Take an inbound message: STOP and START keep the opt-out list."""
+    """Receive an inbound message: STOP and START change the opt-out list."""
     number = PhoneNumber.parse(signed.text("From") or "")
     wants = wanted_messages(signed)
     if wants is not None and number is not None:
@@ -102,13 +102,13 @@ def sms_inbound(signed: SignedForm) -> Answer:
 
 
 def _sender(signed: SignedForm) -> str | None:
-    """Return our number, or the short code or name that the recipient answered."""
+    """Return the number, short code or name that the recipient answered."""
     sender = signed.text("To")
     return None if sender is None else PhoneNumber.parse(sender) or sender
 
 
 def wanted_messages(signed: SignedForm) -> bool | None:
-    """Return whether the keyword asks for messages; None if it is no keyword."""
+    """Whether the keyword asks for messages; None if it is not a keyword."""
     word = signed.text("OptOutType") or signed.text("Body", limit=1600) or ""
     word = word.strip().upper()
     if word in _STOP:

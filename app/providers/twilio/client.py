@@ -40,7 +40,7 @@ _OVERRIDES = "rc=5&rp=5xx,ct,rt"
 
 
 class TwilioClients:
-    """Hands out the client of an account; a changed token makes a new one."""
+    """The clients of accounts; a changed token creates a new one."""
 
     def __init__(self, transport: HttpClient, cipher: Cipher) -> None:
         self._transport = transport
@@ -48,15 +48,11 @@ class TwilioClients:
         self._made = lru_cache(maxsize=1024)(self._make)
 
     def of(self, account: ProviderAccount) -> Client:
-        """Return the client that acts as an account, with that account's own token.
-
-        Raises:
-            DecryptionError: the stored token cannot be decrypted.
-        """
+        """Raises `DecryptionError`."""
         return self._made(account)
 
     def token_of(self, account: ProviderAccount) -> str:
-        """Return an account's token, or raise `DecryptionError`."""
+        """Raises `DecryptionError`."""
         return self._cipher.decrypt(account.sid, account.encrypted_auth_token)
 
     def _make(self, account: ProviderAccount) -> Client:
@@ -69,14 +65,11 @@ _ENDED = frozenset(["failed", "undelivered"])
 
 
 class TwilioProvider:
-    """The port `app.providers.port.SmsProvider` over Twilio."""
-
     def __init__(self, clients: TwilioClients, public_url: str) -> None:
         self._clients = clients
         self._callback_url = public_url + STATUS_PATH
 
     def create(self, outbound: Outbound) -> Outcome:
-        """Try once to create a message."""
         account = outbound.account
         try:
             client = self._clients.of(account)
@@ -118,7 +111,7 @@ def read_json(answer: Response) -> Any:
 
 
 def storable_sender(sender: object) -> str | None:
-    """Return a sender as far as it can be stored."""
+    """Return a sender if it can be stored."""
     is_storable = (
         isinstance(sender, str) and sender.isprintable() and len(sender) <= _LONGEST_SENDER
     )

@@ -1,8 +1,7 @@
-"""Twilio's words: the meaning of its error codes and statuses. Pure.
+"""Twilio's error codes: the meaning of a definite refusal.
 
-Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors) and Message resource.
-Twilio splits codes and asks not to rely on their texts, so an unknown code is a general refusal
-with its number.
+Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors). Twilio splits codes, so
+an unknown one is a general refusal.
 """
 
 import re
@@ -70,12 +69,11 @@ _BY_CODE = {code: kind for kind, codes in _MEANINGS.items() for code in codes}
 
 
 def refusal_kind(code: int) -> RefusalKind:
-    """Return the meaning of a code; unknown ones are a general refusal."""
     return _BY_CODE.get(code, RefusalKind.MESSAGE_REJECTED)
 
 
 def read_code(value: object) -> int | None:
-    """Read the error code of a message, a number or its text; None where there is none."""
+    """Parse the error code of a message, a number or its text; None without one."""
     text = str(value)
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_CODE))):
         return None

@@ -1,9 +1,9 @@
-"""Asking Twilio about messages that exist: one by its SID, or those to a number since a time.
+"""Reading messages from Twilio: one by SID, or those to a number since a time.
 
-Source: Twilio's Message resource. The list is by number, newest `DateSent` first and without a date
-filter, because messages that were not sent yet have none; so old ones may precede a new one. Its
-dates are RFC 2822, its segments and prices texts. The answers are read as JSON and not by the SDK's
-classes, so that a value of a wrong type concerns its own entry alone.
+Source: Twilio's Message resource. The list is by number, newest `DateSent` first, without a date
+filter, because unsent messages have no date; old ones may precede a new one. Dates are RFC 2822;
+segments and prices are texts. The JSON is read without the SDK's classes, so that a wrong value
+affects its own entry only.
 """
 
 import re
@@ -35,9 +35,9 @@ from app.providers.twilio.codes import (
 from app.providers.twilio.unknown import said_by, unknown
 
 _PAGE = 100
-# A number that has more than this is beyond asking page by page.
+# A number with more messages than this is not read completely.
 _MOST_PAGES = 20
-# Of what an account sent in a few hours.
+# Of the messages of an account in a few hours.
 _MOST_CHARGES = 10_000
 _OK = 200
 _NO_SUCH_MESSAGE = 20404
@@ -49,17 +49,10 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 
 class TwilioMessages:
-    """The port `app.providers.port.MessageSource` over Twilio."""
-
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients
 
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
-        """Fetch one message; None where Twilio says that it has none of this SID.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
-        """
         url = f"{API}/2010-04-01/Accounts/{account.sid}/Messages/{message_sid}.json"
         try:
             found = _read(_get(self._clients.of(account), url))
@@ -72,11 +65,6 @@ class TwilioMessages:
         return found
 
     def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
-        """List the outbound messages to a number that are not older than ``since``.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
-        """
         try:
             pages = _pages(self._clients.of(account), account.sid, {"To": to_number})
             return _listing(pages, since)
@@ -86,11 +74,6 @@ class TwilioMessages:
     def list_charges(
         self, account: ProviderAccount, since: datetime, until: datetime
     ) -> Iterator[list[Charge]]:
-        """Yield pages of the outbound messages sent in a period that have a price.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
-        """
         sent = {"DateSent>": _seconds(since), "DateSent<": _seconds(until)}
         try:
             for page in _pages(self._clients.of(account), account.sid, sent, _MOST_CHARGES):
@@ -118,7 +101,7 @@ def _get(client: Client, url: str, params: dict[str, object] | None = None) -> A
 def _pages(
     client: Client, account_sid: str, wanted: Mapping[str, object], most: int = _MOST_PAGES
 ) -> Iterator[list[Any] | None]:
-    """Yield the entries of each page, and None where pages are left that are not read."""
+    """Yield the entries of each page, and None if pages are left."""
     url = messages_url(account_sid)
     params: dict[str, object] | None = {**wanted, "PageSize": _PAGE}
     for _ in range(most):
@@ -136,8 +119,8 @@ def _pages(
 
 
 def _listing(pages: Iterator[list[Any] | None], since: datetime) -> Listing:
-    """Read until a whole page of messages was sent before; an entry may be one nobody can read."""
-    # A message that is sent while the pages are read may stand on two of them.
+    """Read until a whole page is older; skip unreadable entries."""
+    # A message that is sent while the pages are read may be on two of them.
     found: dict[str, ProviderMessage] = {}
     is_complete, old_in_a_row = True, 0
     for page in pages:
@@ -145,7 +128,7 @@ def _listing(pages: Iterator[list[Any] | None], since: datetime) -> Listing:
             return Listing(list(found.values()), is_complete=False)
         for entry in page:
             if isinstance(entry, dict) and _is_before(entry, "date_created", since):
-                # The list is in the order of sending: what is not sent yet says nothing about it.
+                # The list is sorted by time of sending, which unsent messages do not have.
                 old_in_a_row += _is_before(entry, "date_sent", since)
                 continue
             old_in_a_row = 0
@@ -167,7 +150,7 @@ def _is_before(entry: dict[str, Any], name: str, since: datetime) -> bool:
 
 
 def _read(entry: object) -> ProviderMessage | None:
-    """Read a message; None where what it is or says cannot be read, other values become unknown."""
+    """None without identity or text."""
     if not isinstance(entry, dict):
         return None
     sid, status, to, body = (entry.get(name) for name in ("sid", "status", "to", "body"))

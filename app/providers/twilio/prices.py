@@ -1,7 +1,7 @@
 """Twilio's prices of outbound messages.
 
-Source: Twilio, Messaging Country Pricing resource: per network (mcc, mnc) one price for each type
-of sender. Twilio documents prices as numbers and shows them as texts.
+Source: Twilio, Messaging Country Pricing resource: one price per network (mcc, mnc) and type of
+sender, as number or text.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -21,17 +21,10 @@ _TOO_HIGH = Decimal(10**9)
 
 
 class TwilioPrices:
-    """The port `app.providers.port.PriceSource` over Twilio."""
-
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients
 
     def fetch(self, account: ProviderAccount, country: str) -> CountryPrices | None:
-        """Fetch the prices to a country; None where Twilio knows no such country.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked, or its answer cannot be read.
-        """
         try:
             found = self._clients.of(account).pricing.v1.messaging.countries(country).fetch()
         except UNREADABLE_ANSWER as problem:
@@ -64,7 +57,7 @@ def _price(entry: dict[str, Any]) -> Decimal | None:
         return None
     if not price.is_finite() or not 0 <= price < _TOO_HIGH:
         return None
-    # Finer than what is stored: rounded to it.
+    # Rounded to the stored precision.
     return price if price == price.quantize(_SMALLEST) else price.quantize(_SMALLEST)
 
 

@@ -2,7 +2,7 @@
 
 Source: Twilio, "Validating requests", and its SDKs' tests: base64 of HMAC-SHA1 over the URL and,
 for forms, every parameter name (sorted by code point) with its distinct values (sorted), keyed by
-the auth token. The URL is accepted with and without its port.
+the auth token. The URL may have its port or not.
 """
 
 import base64
@@ -17,10 +17,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def is_signed_by(
     tokens: Iterable[str], url: str, parameters: Mapping[str, Sequence[str]], signature: str
 ) -> bool:
-    """Say whether one of the tokens made the signature of this URL and form."""
+    """Whether one of the tokens made the signature of this URL and form."""
     tail = _signed_parameters(parameters)
     given = signature.encode("utf-8", "surrogateescape")
-    # No early end: the time taken does not tell which variant or token fits.
+    # No early return: the time must not reveal which variant or token matches.
     fits = [
         hmac.compare_digest(_sign(token, variant + tail), given)
         for token in tokens
@@ -30,7 +30,6 @@ def is_signed_by(
 
 
 def sign(token: str, url: str, parameters: Mapping[str, Sequence[str]]) -> str:
-    """Return the signature that Twilio would send."""
     return _sign(token, url + _signed_parameters(parameters)).decode("ascii")
 
 

@@ -1,7 +1,7 @@
-"""The guard of routes that Twilio calls: a form, of a known account, signed for our URL.
+"""The guard of Twilio's callbacks: a form of a known account, signed for our URL.
 
-The signed URL is the configured public URL with the raw path and query, never the Host header,
-which a proxy may change and anyone may forge.
+The signed URL is the public URL with the raw path and query, never the Host header, which anyone
+may forge.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,12 +30,12 @@ SIGNATURE_HEADER = {
 }
 _NOTHING = ("",)
 _FORM = "application/x-www-form-urlencoded"
-# Signing with a shared key (SHA-256, a beta of Twilio's) is announced by this header. Its key is
-# not one that we were given, so it is refused by name rather than as a puzzle.
+# This header announces signing with a shared key (SHA-256, a Twilio beta), which we do not
+# have, so the refusal is logged with this reason.
 _OTHER_SIGNING = "X-Twilio-Webhooks-Signature-Settings"
 
 
-# A wrong signature is refused in any case; beyond this rate of an address it is not diagnosed.
+# Above this rate, wrong signatures of an address are only refused, not diagnosed.
 _DIAGNOSES = Rate(per_second=1, burst=20)
 
 
@@ -55,25 +55,19 @@ class SignedForm:
         return None
 
     def number(self, name: str) -> int | None:
-        """Return a parameter as a whole number that the database can hold."""
+        """Return a parameter as a storable whole number."""
         value = self.text(name)
         return None if value is None else read_whole_number(value)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedByTwilio:
-    """Guard: lets a request pass that Twilio signed with the token of the account it names."""
+    """Guard: the request must be signed with the token of its account."""
 
     rule: str = "Twilio's signature"
 
     def __call__(self) -> SignedForm:
-        """Verify the current request.
-
-        Raises:
-            UnsupportedMediaType: it is not a form.
-            Forbidden: the signature is missing or wrong, or the account is unknown.
-            ServiceUnavailable: the tokens cannot be read; Twilio tries again.
-        """
+        """Raises `UnsupportedMediaType`, `Forbidden` or `ServiceUnavailable`."""
         if request.mimetype != _FORM:
             raise UnsupportedMediaType(f"Callbacks are {_FORM}.")
         form = parse_qs(read_bytes().decode("utf-8", "replace"), keep_blank_values=True)
@@ -95,13 +89,13 @@ class SignedByTwilio:
 
 
 def _may_diagnose() -> bool:
-    """Say whether the address may cost us a diagnosis: it checks the signature many times more."""
+    """Limited by address, because it checks many signatures."""
     name = f"wrong signature {address_group(peer_address())}".encode()
     return not get_service(RateBuckets).take(name, _DIAGNOSES).is_refused
 
 
 def raw_target() -> str:
-    """Return the path and query of the current request exactly as they came over the wire."""
+    """Return path and query exactly as received."""
     raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
     if raw is None:
         query = request.query_string.decode("latin-1")
@@ -121,7 +115,7 @@ def _refused(why: str) -> Forbidden:
 def _diagnose(
     tokens: Iterable[str], parameters: Mapping[str, Sequence[str]], signature: str
 ) -> None:
-    """Log the public URL that would have fitted the signature, if one is found."""
+    """Log the public URL that would match the signature."""
     target = raw_target()
     path, mark, query = target.partition("?")
     other_slash = path[:-1] if path.endswith("/") else path + "/"

@@ -1,9 +1,7 @@
-"""The HTTP client under Twilio's SDK: urllib3 with one deadline for a call and a pool for threads.
+"""The HTTP client under Twilio's SDK: urllib3 with one deadline for a call.
 
-It knows one thing that the SDK cannot say: whether a request can have reached the provider. What
-fails before a connection stands is `NotConnected`; every later failure is `NotConfirmed`. A
-connection on which anything unexpected came is closed, because its next answer may belong to
-another request.
+A failure before the connection is `NotConnected`, every later one `NotConfirmed`. A connection with
+unexpected bytes is closed, because its next answer may belong to another request.
 """
 
 import json
@@ -25,10 +23,10 @@ from app.http_pool import POOLS, NoConnection
 from app.kernel.clock import utc_now
 from app.kernel.retry_after import read_retry_after
 
-# For the name, the address and TLS in all; for the whole answer. A call takes at most their sum.
+# For look-up, connection and TLS together; for the whole answer. A call takes at most their sum.
 CONNECT_SECONDS = 1.25
 READ_SECONDS = 10.0
-# A page of fifty messages with the longest texts takes a quarter of it.
+# A page of fifty messages with the longest texts has a quarter of this size.
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 # More than Twilio has.
 _MOST_HOSTS = 32
@@ -38,15 +36,15 @@ _SID_IN_PATH = re.compile(r"/([A-Z]{2}[0-9a-fA-F]{32})\.json", re.ASCII)
 
 
 class NotConnected(Exception):
-    """No connection could be made: the request never left."""
+    """No connection could be made: the request was not sent."""
 
 
 class NotConfirmed(Exception):
-    """The request may have left and no whole answer came back."""
+    """The request may have been sent, and no complete answer came back."""
 
 
 class Throttled(Exception):
-    """The provider turned the request away unread (429)."""
+    """The provider refused the request without reading it (429)."""
 
     def __init__(self, retry_after_seconds: float | None) -> None:
         self.retry_after_seconds = retry_after_seconds
@@ -54,10 +52,10 @@ class Throttled(Exception):
 
 
 class TwilioTransport(HttpClient):  # type: ignore[misc]
-    """Serves every account of a process; connections are kept and shared by the threads.
+    """The connections of all accounts of a process, shared by its threads.
 
-    With ``other_calls``, at most so many calls that create no message run at once: further ones are
-    `Throttled` before they leave, so they cannot take all threads while the provider is slow.
+    With ``other_calls``, at most so many calls that create no message run at once: further ones
+    are `Throttled`, so they cannot take all threads.
     """
 
     def __init__(
@@ -84,7 +82,6 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         self._pool_of = lru_cache(maxsize=_MOST_HOSTS)(self._find_pool)
 
     def close(self) -> None:
-        """Close the kept connections."""
         self._pool_of.cache_clear()
         self._manager.clear()
 
@@ -99,11 +96,7 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ARG002
         allow_redirects: bool = False,  # noqa: ARG002, FBT002
     ) -> Response:
-        """Make one request, as the SDK asks for it.
-
-        Raises:
-            NotConnected, NotConfirmed, Throttled: see the classes.
-        """
+        """Raises `NotConnected`, `NotConfirmed` or `Throttled`."""
         sent = dict(headers or {})
         if auth is not None:
             sent |= urllib3.make_headers(basic_auth=":".join(auth))
@@ -165,7 +158,7 @@ def _ask(
     except (NoConnection, NewConnectionError) as problem:
         raise NotConnected(type(problem).__name__) from problem
     except Exception as problem:
-        # An answer of any form can be a defect of ours; the request has left all the same.
+        # Any other error may be a defect in reading the answer; the request was sent.
         raise NotConfirmed(type(problem).__name__) from problem
     return answer, _Hold(answer)
 
@@ -179,21 +172,17 @@ def _pairs(values: Mapping[str, object]) -> list[tuple[str, object]]:
 
 
 class _Hold:
-    """The connection of one answer, kept from other requests until the answer has been checked.
-
-    urllib3 returns a connection to its pool as soon as the answer has been read.
-    """
+    """Reserves the connection until the answer has been checked."""
 
     def __init__(self, answer: Any) -> None:
         self._pool, self._connection = answer._pool, answer._connection  # noqa: SLF001
         answer._connection = None  # noqa: SLF001
 
     def close(self) -> None:
-        """Close the connection."""
         self._connection.close()
 
     def release(self) -> None:
-        """Let other requests have the connection; a closed one is opened again."""
+        """A closed connection is opened again."""
         self._pool._put_conn(self._connection)  # noqa: SLF001
 
 
@@ -215,7 +204,7 @@ def _read_whole(answer: urllib3.BaseHTTPResponse, hold: _Hold) -> str:
 
 
 def _read_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that a text holds; every answer of Twilio's is one."""
+    """None if it is not an object."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -226,9 +215,9 @@ def _read_object(text: str) -> dict[str, Any] | None:
 def _is_about_another(
     found: dict[str, Any], path: str, message: Mapping[str, object] | None
 ) -> bool:
-    """Say whether an answer names another resource than the one asked for, or another message.
+    """Whether an answer is about another resource or message.
 
-    Of number and text one may differ: Twilio adds a prefix to the texts of trial accounts.
+    Twilio adds a prefix to texts of trial accounts, so number or text may differ.
     """
     sid, asked_for = found.get("sid"), _SID_IN_PATH.search(path)
     if asked_for is not None and isinstance(sid, str):

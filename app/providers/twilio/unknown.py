@@ -1,4 +1,4 @@
-"""The reason why Twilio could not be asked, in words that hold nothing of its answer."""
+"""Reasons why Twilio could not be asked, without its answer."""
 
 from twilio.base.exceptions import TwilioException
 from twilio.http.response import Response
@@ -16,7 +16,7 @@ UNREADABLE_ANSWER = (
     Throttled,
     TwilioException,
     DecryptionError,
-    # The SDK stumbles over JSON of another shape than Twilio's.
+    # The SDK raises these for JSON of another shape than Twilio's.
     AttributeError,
     TypeError,
     LookupError,
