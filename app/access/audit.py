@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select
 
 from app.access.principal import Actor, ActorKind, Principal, actor_of
 from app.access.tables import audit_events, workspaces
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 
@@ -62,11 +62,9 @@ def record_workspace_event(
 
 
 @dataclass(frozen=True, slots=True)
-class AuditFilter:
+class AuditFilter(PageFilter):
     """The filter of a list; ``actor_name`` is a prefix without regard to case."""
 
-    limit: int
-    page_token: UUID | None = None
     workspace_id: UUID | None = None
     action: str | None = None
     actor_kind: ActorKind | None = None
@@ -87,19 +85,10 @@ def load_audit_events(
         seen = columns.organization_id == principal.organization_id
     else:
         seen = columns.workspace_id == principal.workspace_id
-    conditions = given(
-        (wanted.page_token, columns.id.__lt__),
-        (wanted.workspace_id, columns.workspace_id.__eq__),
-        (wanted.action, columns.action.__eq__),
-        (wanted.actor_kind, columns.actor_kind.__eq__),
+    conditions = equal(wanted, audit_events, "workspace_id", "action", "actor_kind") + given(
         (wanted.actor_name, lambda name: columns.actor_name.istartswith(name, autoescape=True)),
         (wanted.created_after, columns.at.__gt__),
         (wanted.created_before, columns.at.__lt__),
     )
-    query = (
-        select(audit_events)
-        .where(seen, *conditions)
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    query = select(audit_events).where(seen, *conditions)
+    return load_page(connection, query, audit_events, wanted)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Uuid, and_, column, or_, selec
 from app.access.key_rules import KeyState
 from app.access.principal import Actor, ActorKind, Principal
 from app.access.tables import access_keys, workspaces
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
 
@@ -34,9 +34,7 @@ _SHOWN = (
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFilter:
-    limit: int
-    page_token: UUID | None = None
+class KeyFilter(PageFilter):
     workspace_id: UUID | None = None
     state: KeyState | None = None
 
@@ -45,18 +43,10 @@ def load_access_keys(
     connection: Connection, principal: Principal, wanted: KeyFilter, now: datetime
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first."""
-    conditions = given(
-        (wanted.page_token, _KEY.id.__lt__),
-        (wanted.workspace_id, _KEY.workspace_id.__eq__),
-        (wanted.state, lambda state: _is_in(state, now)),
-    )
-    query = (
-        select(*_SHOWN)
-        .where(*_seen_by(principal), *conditions)
-        .order_by(_KEY.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    conditions = equal(wanted, access_keys, "workspace_id")
+    conditions += given((wanted.state, lambda state: _is_in(state, now)))
+    query = select(*_SHOWN).where(*_seen_by(principal), *conditions)
+    return load_page(connection, query, access_keys, wanted)
 
 
 def load_access_key(

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from app.db.clock import is_same_time
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Scope, Source
@@ -140,9 +140,7 @@ COUNTED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class RefusalFilter:
-    limit: int
-    page_token: UUID | None = None
+class RefusalFilter(PageFilter):
     country: str | None = None
     code: str | None = None
     use_case_id: UUID | None = None
@@ -155,21 +153,10 @@ def load_refusals(
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first."""
     columns = refusals.c
-    conditions = given(
-        (wanted.page_token, columns.id.__lt__),
-        (wanted.country, columns.country.__eq__),
-        (wanted.code, columns.code.__eq__),
-        (wanted.use_case_id, columns.use_case_id.__eq__),
-        (wanted.after, columns.at.__gt__),
-        (wanted.before, columns.at.__lt__),
-    )
-    query = (
-        select(refusals)
-        .where(columns.workspace_id == workspace_id, *conditions)
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    conditions = equal(wanted, refusals, "country", "code", "use_case_id")
+    conditions += given((wanted.after, columns.at.__gt__), (wanted.before, columns.at.__lt__))
+    query = select(refusals).where(columns.workspace_id == workspace_id, *conditions)
+    return load_page(connection, query, refusals, wanted)
 
 
 def load_counts(

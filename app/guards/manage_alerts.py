@@ -9,7 +9,7 @@ from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import visible_to
 from app.db.engine import Database
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind
 from app.guards.tables import alerts
@@ -18,9 +18,7 @@ from app.kernel.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class AlertFilter:
-    limit: int
-    page_token: UUID | None = None
+class AlertFilter(PageFilter):
     workspace_id: UUID | None = None
     kind: AlertKind | None = None
     is_open: bool | None = None
@@ -30,23 +28,15 @@ class AlertFilter:
 def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilter) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first."""
     columns = alerts.c
-    conditions = given(
-        (wanted.page_token, columns.id.__lt__),
-        (wanted.workspace_id, columns.workspace_id.__eq__),
-        (wanted.kind, columns.kind.__eq__),
+    conditions = equal(wanted, alerts, "workspace_id", "kind") + given(
         (wanted.is_open, lambda is_open: columns.cleared_at.is_(None) == is_open),
         (
             wanted.is_acknowledged,
             lambda is_acknowledged: columns.acknowledged_at.isnot(None) == is_acknowledged,
         ),
     )
-    query = (
-        select(alerts)
-        .where(visible_to(principal, columns.workspace_id), *conditions)
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    query = select(alerts).where(visible_to(principal, columns.workspace_id), *conditions)
+    return load_page(connection, query, alerts, wanted)
 
 
 @dataclass(frozen=True, slots=True)

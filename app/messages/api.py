@@ -9,11 +9,11 @@ from marshmallow import Schema, ValidationError, fields
 from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
 from app.db.engine import Database
+from app.db.filters import PageFilter
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
 from app.messages.queries.billing import Feedback, load_price, store_feedback
 from app.messages.queries.read import (
-    EventPage,
     MessageFilter,
     load_events,
     load_message,
@@ -135,11 +135,11 @@ def get_sms(principal: Principal, message_id: UUID) -> Json:
     query=EventListQuery,
     errors=(e.NotFound,),
 )
-def list_sms_events(principal: Principal, message_id: UUID, query: EventPage) -> Json:
+def list_sms_events(principal: Principal, message_id: UUID, query: PageFilter) -> Json:
     """List the reports about a message, oldest first."""
     with get_service(Database).reading() as connection:
         found = load_message(connection, principal, message_id, get_service(Clock).now())
-        events = load_events(connection, message_id, query.limit, query.page_token)
+        events = load_events(connection, message_id, query)
     if found is None:
         raise e.NotFound
     return page(events, query.limit, EventView.write)

@@ -2,9 +2,10 @@
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from app.db.filters import PageFilter
 from app.kernel.texts import has_visible_character
 from app.messages.lifecycle import Reason
-from app.messages.queries.read import EventPage, MessageFilter
+from app.messages.queries.read import MessageFilter
 from app.messages.sending.send import SendRequest
 from app.providers.port import Status
 from app.web.fields import (
@@ -64,7 +65,7 @@ class MessageListQuery(PageQuery):
 
 
 class EventListQuery(PageQuery):
-    makes = EventPage
+    makes = PageFilter
 
 
 class MessageView(Schema):

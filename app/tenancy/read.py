@@ -8,15 +8,13 @@ from sqlalchemy import Connection, select
 from app.access.principal import Principal
 from app.access.store import visible_to
 from app.access.tables import workspaces
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class WorkspaceFilter:
-    limit: int
-    page_token: UUID | None = None
+class WorkspaceFilter(PageFilter):
     workspace_id: UUID | None = None
     parent_id: UUID | None = None
 
@@ -25,19 +23,10 @@ def load_workspaces(
     connection: Connection, principal: Principal, wanted: WorkspaceFilter
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, oldest first."""
-    columns = workspaces.c
-    conditions = given(
-        (wanted.page_token, columns.id.__gt__),
-        (wanted.workspace_id, columns.id.__eq__),
-        (wanted.parent_id, columns.parent_id.__eq__),
-    )
-    query = (
-        select(workspaces)
-        .where(visible_to(principal, columns.id), *conditions)
-        .order_by(columns.id)
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    conditions = equal(wanted, workspaces, "parent_id")
+    conditions += given((wanted.workspace_id, workspaces.c.id.__eq__))
+    query = select(workspaces).where(visible_to(principal, workspaces.c.id), *conditions)
+    return load_page(connection, query, workspaces, wanted, oldest_first=True)
 
 
 def require_own_workspace(

@@ -6,6 +6,7 @@ from uuid import UUID
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
 from app.db.engine import Database
+from app.db.filters import PageFilter
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.use_cases.manage import (
@@ -29,7 +30,6 @@ from app.use_cases.schemas import (
 )
 from app.use_cases.sender_pool import (
     NewSender,
-    SenderFilter,
     add_sender,
     load_senders,
     remove_sender,
@@ -108,7 +108,7 @@ SENDERS = "/v1/use-cases/{use_case_id}/senders"
 @routes.add(
     "GET", SENDERS, VIEWER, {200: SenderPage}, query=SenderListQuery, errors=(e.UseCaseNotFound,)
 )
-def list_senders(principal: Principal, use_case_id: UUID, query: SenderFilter) -> Json:
+def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> Json:
     """List the sender pool of a use case, oldest first."""
     with get_service(Database).reading() as connection:
         found = load_senders(connection, principal, use_case_id, query)

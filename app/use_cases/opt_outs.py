@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.principal import Principal
 from app.access.store import visible_to
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.kernel.phone import PhoneNumber
@@ -44,9 +44,7 @@ class NewOptOut:
 
 
 @dataclass(frozen=True, slots=True)
-class OptOutFilter:
-    limit: int
-    page_token: UUID | None = None
+class OptOutFilter(PageFilter):
     workspace_id: UUID | None = None
     use_case_id: UUID | None = None
     to_number: PhoneNumber | None = None
@@ -106,20 +104,9 @@ def load_opt_outs(
     connection: Connection, principal: Principal, wanted: OptOutFilter
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first."""
-    columns = opt_outs.c
-    conditions = given(
-        (wanted.page_token, columns.id.__lt__),
-        (wanted.workspace_id, columns.workspace_id.__eq__),
-        (wanted.use_case_id, columns.use_case_id.__eq__),
-        (wanted.to_number, columns.to_number.__eq__),
-    )
-    query = (
-        select(opt_outs)
-        .where(visible_to(principal, columns.workspace_id), *conditions)
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    conditions = equal(wanted, opt_outs, "workspace_id", "use_case_id", "to_number")
+    seen = visible_to(principal, opt_outs.c.workspace_id)
+    return load_page(connection, select(opt_outs).where(seen, *conditions), opt_outs, wanted)
 
 
 def load_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> OptOut | None:

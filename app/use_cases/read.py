@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from app.access.principal import Principal
 from app.access.store import visible_to
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
 from app.use_cases.rules import SenderType, Standing
 from app.use_cases.tables import senders, use_cases
@@ -19,9 +19,7 @@ _MOST_NAMES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class UseCaseFilter:
-    limit: int
-    page_token: UUID | None = None
+class UseCaseFilter(PageFilter):
     workspace_id: UUID | None = None
     active: bool | None = None
 
@@ -64,13 +62,9 @@ def load_use_cases(
     connection: Connection, principal: Principal, wanted: UseCaseFilter
 ) -> list[StoredUseCase]:
     """Load `limit` + 1 rows, oldest first."""
-    conditions = given(
-        (wanted.page_token, use_cases.c.id.__gt__),
-        (wanted.workspace_id, use_cases.c.workspace_id.__eq__),
-        (wanted.active, use_cases.c.active.__eq__),
-    )
+    conditions = equal(wanted, use_cases, "workspace_id", "active")
     query = select(use_cases).where(*_exists_for(principal), *conditions)
-    rows = connection.execute(query.order_by(use_cases.c.id).limit(wanted.limit + 1)).all()
+    rows = load_page(connection, query, use_cases, wanted, oldest_first=True)
     return _with_pools(connection, rows)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate, validates_schema
 from marshmallow import ValidationError as SchemaError
 
+from app.db.filters import PageFilter
 from app.use_cases.manage import NewUseCase
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource
 from app.use_cases.read import UseCaseFilter
@@ -15,7 +16,7 @@ from app.use_cases.rules import (
     SenderType,
     mistake_in_number,
 )
-from app.use_cases.sender_pool import NewSender, SenderFilter
+from app.use_cases.sender_pool import NewSender
 from app.web.fields import (
     Choice,
     Country,
@@ -129,7 +130,7 @@ class SenderBody(StrictSchema):
 
 
 class SenderListQuery(PageQuery):
-    makes = SenderFilter
+    makes = PageFilter
 
 
 SenderPage = page_of(SenderView, "A page of a sender pool, oldest first.")

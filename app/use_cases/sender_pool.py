@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import lock_organization
-from app.db.filters import given
+from app.db.filters import PageFilter, load_page
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
 from app.kernel.ids import new_id
@@ -30,21 +30,13 @@ class NewSender:
     type: SenderType
 
 
-@dataclass(frozen=True, slots=True)
-class SenderFilter:
-    limit: int
-    page_token: UUID | None = None
-
-
 def load_senders(
-    connection: Connection, principal: Principal, use_case_id: UUID, wanted: SenderFilter
+    connection: Connection, principal: Principal, use_case_id: UUID, wanted: PageFilter
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, oldest first."""
     require_use_case(connection, principal, use_case_id)
-    columns = senders.c
-    conditions = given((wanted.page_token, columns.id.__gt__))
-    query = select(senders).where(columns.use_case_id == use_case_id, *conditions)
-    return list(connection.execute(query.order_by(columns.id).limit(wanted.limit + 1)))
+    query = select(senders).where(senders.c.use_case_id == use_case_id)
+    return load_page(connection, query, senders, wanted, oldest_first=True)
 
 
 def add_sender(

@@ -10,16 +10,11 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from app.access.principal import Role
 from app.access.tables import workspaces
+from app.db.filters import PageFilter
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
 from app.users.store import load_user
 from app.users.tables import memberships, sign_in_links, users
-
-
-@dataclass(frozen=True, slots=True)
-class UserFilter:
-    limit: int
-    page_token: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class UserDetails:
 
 
 def load_user_page(
-    connection: Connection, organization_id: UUID, wanted: UserFilter
+    connection: Connection, organization_id: UUID, wanted: PageFilter
 ) -> list[UserDetails]:
     """Load `limit` + 1 rows, oldest first."""
     conditions = [users.c.organization_id == organization_id]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, insert, select
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import visible_to
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
 from app.kernel.ids import new_id
@@ -26,9 +26,7 @@ from app.webhooks.tables import (
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    limit: int
-    page_token: UUID | None = None
+class DeliveryFilter(PageFilter):
     state: str | None = None
 
 
@@ -48,14 +46,9 @@ def load_deliveries(
     connection: Connection, endpoint_id: UUID, wanted: DeliveryFilter
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first."""
-    columns = webhook_deliveries.c
-    conditions = given((wanted.page_token, columns.id.__lt__), (wanted.state, columns.state.__eq__))
-    query = (
-        _DELIVERY.where(columns.endpoint_id == endpoint_id, *conditions)
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    conditions = equal(wanted, webhook_deliveries, "state")
+    query = _DELIVERY.where(webhook_deliveries.c.endpoint_id == endpoint_id, *conditions)
+    return load_page(connection, query, webhook_deliveries, wanted)
 
 
 def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[UUID, list[AnyRow]]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor, Principal
 from app.access.store import visible_to
-from app.db.filters import given
+from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound
 from app.webhooks.attempt import DeliveryState
@@ -43,9 +43,7 @@ def load_last_successes(
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointFilter:
-    limit: int
-    page_token: UUID | None = None
+class EndpointFilter(PageFilter):
     workspace_id: UUID | None = None
     active: bool | None = None
 
@@ -54,19 +52,10 @@ def load_endpoints(
     connection: Connection, principal: Principal, wanted: EndpointFilter
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first."""
-    columns = webhook_endpoints.c
-    conditions = given(
-        (wanted.page_token, columns.id.__lt__),
-        (wanted.workspace_id, columns.workspace_id.__eq__),
-        (wanted.active, columns.active.is_),
-    )
-    query = (
-        select(webhook_endpoints)
-        .where(visible_to(principal, columns.workspace_id), *conditions)
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    return list(connection.execute(query))
+    conditions = equal(wanted, webhook_endpoints, "workspace_id", "active")
+    seen = visible_to(principal, webhook_endpoints.c.workspace_id)
+    query = select(webhook_endpoints).where(seen, *conditions)
+    return load_page(connection, query, webhook_endpoints, wanted)
 
 
 def load_endpoint(

@@ -8,7 +8,7 @@ import pytest
 from app.access.principal import Actor, ActorKind, Role
 from app.access.tables import audit_events
 from app.kernel.errors import NotFound, ValidationFailed
-from app.users.directory import UserFilter, load_user_details, load_user_page, require_user
+from app.users.directory import PageFilter, load_user_details, load_user_page, require_user
 from app.users.manage import (
     LAST_OWNER,
     YOURSELF,
@@ -123,7 +123,7 @@ def test_people_of_others_do_not_exist(factory: Factory, tenant: Tenant) -> None
         for load in (load_user_details, require_user):
             with pytest.raises(NotFound):
                 load(connection, tenant.organization_id, theirs)
-        assert load_user_page(connection, tenant.organization_id, UserFilter(5)) == []
+        assert load_user_page(connection, tenant.organization_id, PageFilter(5)) == []
 
 
 def test_people_are_listed_by_pages_with_the_role_everywhere_first(
@@ -132,8 +132,8 @@ def test_people_are_listed_by_pages_with_the_role_everywhere_first(
     roles: Roles = {tenant.workspace_id: Role.ADMIN, None: Role.VIEWER}
     made = [person(factory, tenant, roles, f"{place}@example.com") for place in range(3)]
     with factory.database.reading() as connection:
-        first = load_user_page(connection, tenant.organization_id, UserFilter(1))
-        rest = load_user_page(connection, tenant.organization_id, UserFilter(5, made[0]))
+        first = load_user_page(connection, tenant.organization_id, PageFilter(1))
+        rest = load_user_page(connection, tenant.organization_id, PageFilter(5, made[0]))
     assert [one.user_id for one in first] == made[:2]
     assert [one.user_id for one in rest] == made[1:]
     held = [(one.workspace_name, one.role) for one in first[0].memberships]

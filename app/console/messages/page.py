@@ -15,6 +15,7 @@ from app.console.ui.lists import listed, searched
 from app.console.ui.options import named_country_options, options_of, use_case_options
 from app.console.ui.pages import page_answer
 from app.db.engine import Database
+from app.db.filters import PageFilter
 from app.db.rows import AnyRow
 from app.destinations.refusals import RefusalFilter, load_refusals
 from app.kernel.clock import Clock
@@ -225,7 +226,7 @@ def _message(
         found = load_message_details(connection, current_user.principal, message_id, now)
         if found is None:
             raise NotFound
-        events = load_events(connection, message_id, EVENTS_SHOWN)
+        events = load_events(connection, message_id, PageFilter(EVENTS_SHOWN))
         watched = is_watched(found, now)
         mark = marker(found, events)
         if watched and seen == mark:

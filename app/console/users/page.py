@@ -17,18 +17,13 @@ from app.console.ui.lists import listed
 from app.console.ui.pages import page_answer, redirect_with_flash
 from app.console.workspaces.page import asking, workspace_names
 from app.db.engine import Database
+from app.db.filters import PageFilter
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import parse_id
 from app.settings import Settings
 from app.users.current_user import CurrentUser
-from app.users.directory import (
-    UserDetails,
-    UserFilter,
-    load_user_details,
-    load_user_page,
-    require_user,
-)
+from app.users.directory import UserDetails, load_user_details, load_user_page, require_user
 from app.users.manage import NewUser, change_roles, create_user, disable_user, reset_user
 from app.users.sign_in_links import create_sign_in_link, mail_sign_in_link
 from app.web.fields import Id, StrictSchema, Text, one_of
@@ -104,7 +99,7 @@ _NEW = PATH + "/new"
 @routes.get(PATH, OWNER)
 def users_page(current_user: CurrentUser) -> Answer:
     """List the people of the organization, oldest first."""
-    wanted = UserFilter(**read_search(PageQuery))
+    wanted = PageFilter(**read_search(PageQuery))
     with get_service(Database).reading() as connection:
         found = load_user_page(connection, current_user.organization_id, wanted)
     return page_answer(

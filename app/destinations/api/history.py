@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from app.db.filters import given
+from app.db.filters import load_page
 from app.db.rows import AnyRow
 from app.destinations.api.document import rule_content
 from app.destinations.api.schemas import HistoryFilter
@@ -69,15 +69,10 @@ _CSV_COLUMNS = (
 
 def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
     """Load `limit` + 1 revisions, newest first."""
-    columns = destination_revisions.c
-    query = (
-        select(destination_revisions)
-        .where(columns.workspace_id == workspace_id)
-        .where(*given((wanted.page_token, columns.id.__lt__)))
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
+    query = select(destination_revisions).where(
+        destination_revisions.c.workspace_id == workspace_id
     )
-    return list(connection.execute(query))
+    return load_page(connection, query, destination_revisions, wanted)
 
 
 def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, RulesDifference]:

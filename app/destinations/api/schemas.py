@@ -11,6 +11,7 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from app.db.filters import PageFilter
 from app.db.rows import AnyRow
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule, RuleKind
 from app.destinations.policy.state import wrong_entries
@@ -168,9 +169,7 @@ class RefusalQuery(PageQuery):
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryFilter:
-    limit: int
-    page_token: UUID | None = None
+class HistoryFilter(PageFilter):
     as_csv: bool = False
 
 

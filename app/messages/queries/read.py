@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from app.access.principal import Principal
 from app.access.store import visible_to
-from app.db.filters import given
+from app.db.filters import PageFilter, given, load_page
 from app.db.rows import AnyRow
 from app.kernel.clock import shifted
 from app.kernel.ids import first_id_at
@@ -25,11 +25,9 @@ _IDS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class MessageFilter:
+class MessageFilter(PageFilter):
     """The filter of a list; None means no condition."""
 
-    limit: int
-    page_token: UUID | None = None
     status: Status | None = None
     country: str | None = None
     use_case_id: UUID | None = None
@@ -39,12 +37,6 @@ class MessageFilter:
     message_sid: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EventPage:
-    limit: int
-    page_token: UUID | None = None
 
 
 def visible(now: datetime) -> ColumnElement[bool]:
@@ -132,15 +124,7 @@ def _created_before(at: datetime) -> ColumnElement[bool]:
     return and_(messages.c.created_at < at, messages.c.id < first_id_at(shifted(at, _IDS_DIFFER)))
 
 
-def load_events(
-    connection: Connection, message_id: UUID, limit: int, after: UUID | None = None
-) -> list[AnyRow]:
+def load_events(connection: Connection, message_id: UUID, wanted: PageFilter) -> list[AnyRow]:
     """Load `limit` + 1 reports of a message, oldest first."""
-    query = (
-        select(message_events)
-        .where(message_events.c.message_id == message_id)
-        .where(*given((after, message_events.c.id.__gt__)))
-        .order_by(message_events.c.id)
-        .limit(limit + 1)
-    )
-    return list(connection.execute(query))
+    query = select(message_events).where(message_events.c.message_id == message_id)
+    return load_page(connection, query, message_events, wanted, oldest_first=True)
