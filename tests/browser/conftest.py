@@ -75,8 +75,13 @@ def viewport() -> ViewportSize:
 
 @pytest.fixture
 def context(browser: Browser, site: Site, viewport: ViewportSize) -> Iterator[BrowserContext]:
-    """A browser that has never seen the site."""
-    context = browser.new_context(viewport=viewport, base_url=site.url, reduced_motion="reduce")
+    """A browser that has never seen the site; one of a phone's size prefers dark colours."""
+    context = browser.new_context(
+        viewport=viewport,
+        base_url=site.url,
+        reduced_motion="reduce",
+        color_scheme="dark" if viewport["width"] < DESKTOP["width"] else "light",
+    )
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     yield context
     context.close()
