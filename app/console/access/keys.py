@@ -9,10 +9,10 @@ from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
 from app.access.principal import Principal, Role, describe_limits
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
-from app.console.ui.forms import Form, parse_time, read_form, read_search, refilled
+from app.console.ui.forms import parse_time, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.lists import listed
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock

@@ -6,9 +6,9 @@ import segno
 from flask import Response
 
 from app.console.account.callers import current_caller
-from app.console.ui.forms import Form, read_form, refilled
+from app.console.ui.forms import read_form, refilled
 from app.console.ui.guards import VIEWER, Pages
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden, RateLimited, ValidationFailed

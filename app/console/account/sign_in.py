@@ -8,7 +8,7 @@ from flask import Response, request, session
 
 from app.access.store import require_workspace
 from app.console.account.callers import current_caller, keep_browser
-from app.console.ui.forms import Form, read_form, refilled
+from app.console.ui.forms import read_form, refilled
 from app.console.ui.guards import (
     ANYONE,
     SIGN_IN,
@@ -18,7 +18,7 @@ from app.console.ui.guards import (
     keep_token,
     presented_token,
 )
-from app.console.ui.pages import add_page_headers, redirect_with_flash, render, wanted_page
+from app.console.ui.pages import Form, add_page_headers, redirect_with_flash, render, wanted_page
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed

@@ -12,10 +12,10 @@ from app.console.destinations.confirm import (
     make_confirmed,
 )
 from app.console.destinations.view import DestinationsView, load_destinations_view, shown_workspace
-from app.console.ui.forms import Form, refilled
+from app.console.ui.forms import refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
-from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
+from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.api.history import load_history, rule_changes

@@ -11,9 +11,9 @@ from app.console.destinations.confirm import (
     make_confirmed,
 )
 from app.console.destinations.view import load_destinations_view, shown_workspace
-from app.console.ui.forms import Form, refilled
+from app.console.ui.forms import refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
+from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.changes import SetInheritance
 from app.kernel.errors import RevisionMismatch, ValidationFailed

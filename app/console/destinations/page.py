@@ -24,9 +24,8 @@ from app.console.destinations.view import (
     load_destinations_view,
     shown_workspace,
 )
-from app.console.ui.forms import Form
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
+from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.api.history import load_history

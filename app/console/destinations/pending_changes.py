@@ -9,7 +9,8 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from app.console.destinations.view import DestinationsView
-from app.console.ui.forms import Form, read_text, refilled
+from app.console.ui.forms import read_text, refilled
+from app.console.ui.pages import Form
 from app.destinations.changes import Adjustment
 from app.destinations.policy.state import DENIED
 from app.kernel.countries import is_country

@@ -13,9 +13,9 @@ from app.console.destinations.confirm import (
     make_confirmed,
 )
 from app.console.destinations.view import load_destinations_view, shown_workspace
-from app.console.ui.forms import Form, parse_time, read_form, refilled
+from app.console.ui.forms import parse_time, read_form, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import DESTINATIONS, page_answer, redirect_with_flash
+from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.api.document import rule_content
 from app.destinations.api.schemas import RuleBody, WantedRule

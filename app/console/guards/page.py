@@ -11,10 +11,10 @@ from flask import request
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.ui.forms import Form, read_text
+from app.console.ui.forms import read_text
 from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import (

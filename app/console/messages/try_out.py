@@ -14,10 +14,10 @@ from app.console.messages.verdict_labels import (
     invalid_label,
     rule_label,
 )
-from app.console.ui.forms import Form, read_form, read_search, refilled, without_separators
+from app.console.ui.forms import read_form, read_search, refilled, without_separators
 from app.console.ui.guards import SENDER, VIEWER, Pages
 from app.console.ui.options import use_case_options
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel import errors as e
 from app.kernel.clock import Clock

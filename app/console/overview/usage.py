@@ -7,10 +7,10 @@ from marshmallow import fields, post_load
 
 from app.console.destinations.view import shown_workspace
 from app.console.exports import csv_answer
-from app.console.ui.forms import Form, read_search
+from app.console.ui.forms import read_search
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import searched
-from app.console.ui.pages import link, page_answer
+from app.console.ui.pages import Form, link, page_answer
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.countries import country_name

@@ -1,8 +1,6 @@
 """Forms: read with the API's schemas, dates in the user's time zone (UTC without scripts)."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import request
 from marshmallow import Schema, ValidationError, fields
 
+from app.console.ui.pages import Form
 from app.kernel.clock import rfc3339, shifted
 from app.kernel.errors import ValidationFailed
 from app.kernel.texts import UNSTORABLE, is_storable
@@ -17,21 +16,6 @@ from app.web.bodies import load
 from app.web.fields import E164Text, PhoneNumberField
 
 _STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """The values of a form, and the problems of each."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-    errors: Mapping[str, list[str]] = field(default_factory=dict)
-
-    def value(self, name: str, default: object = "") -> Any:
-        return self.values.get(name, default)
-
-    def errors_of(self, name: str) -> list[str]:
-        """Return the problems of a field; the empty name is the whole form."""
-        return self.errors.get(name, [])
 
 
 def read_form(schema: type[Schema], **more: object) -> Any:

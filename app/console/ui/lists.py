@@ -8,8 +8,8 @@ from uuid import UUID
 from flask import request
 from marshmallow import Schema
 
-from app.console.ui.forms import Form, read_search, refilled
-from app.console.ui.pages import link
+from app.console.ui.forms import read_search, refilled
+from app.console.ui.pages import Form, link
 from app.kernel.errors import ValidationFailed
 from app.web.pages import T, page
 

@@ -1,7 +1,7 @@
 """Rendering: the template environment and the responses."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -138,6 +138,21 @@ def _environment() -> Environment:
 
 
 _TEMPLATES = _environment()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The values of a form, and the problems of each."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def value(self, name: str, default: object = "") -> Any:
+        return self.values.get(name, default)
+
+    def errors_of(self, name: str) -> list[str]:
+        """Return the problems of a field; the empty name is the whole form."""
+        return self.errors.get(name, [])
 
 
 def render(template: str, **values: Any) -> str:

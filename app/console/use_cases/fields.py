@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 from marshmallow import Schema
 
-from app.console.ui.forms import Form
+from app.console.ui.pages import Form
 from app.db.rows import AnyRow
 from app.kernel.errors import (
     BrandSuspended,

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.console.ui.forms import Form, PhoneNumberInput, refilled, without_separators
+from app.console.ui.forms import PhoneNumberInput, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed, searched
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed

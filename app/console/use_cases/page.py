@@ -5,10 +5,10 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.console.ui.forms import Form, read_search, refilled, without_separators
+from app.console.ui.forms import read_search, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.console.use_cases.fields import (
     EVERYWHERE,
     ON,

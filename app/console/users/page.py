@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from app.access.principal import Principal, Role, actor_of
 from app.console.account.sign_in import BY_LINK
-from app.console.ui.forms import Form, read_form, read_search, refilled
+from app.console.ui.forms import read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.console.workspaces.page import asking, workspace_names
 from app.db.engine import Database
 from app.db.filters import PageFilter

@@ -6,10 +6,10 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
-from app.console.ui.forms import Form, read_form, read_search, refilled
+from app.console.ui.forms import read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock

@@ -7,11 +7,11 @@ from flask import Response, request
 
 from app.access.accounts import has_next_token
 from app.access.principal import Principal
-from app.console.ui.forms import Form, read_form, read_search, refilled
+from app.console.ui.forms import read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.options import named_country_options
-from app.console.ui.pages import page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel.errors import Forbidden, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
