@@ -39,7 +39,7 @@ from app.messages.sending.send import SendMessage
 from app.messages.sending.submit import InFlight
 from app.messages.statistics.aggregate import AggregateMessages
 from app.providers.ngrok import public_url_of_agent
-from app.providers.port import Callbacks, ErrorCodes, Provider
+from app.providers.port import Callbacks, ErrorCodes, GeoFacts, Provider
 from app.providers.twilio.adapter import open_twilio
 from app.providers.twilio.callbacks import routes as provider_routes
 from app.providers.twilio.transport import TwilioTransport
@@ -76,6 +76,7 @@ class Services:
     send: SendMessage
     callbacks: Callbacks
     error_codes: ErrorCodes
+    geo_facts: GeoFacts
     destinations: ManageDestinations
     guards: ManageGuards
     acknowledge_alert: AcknowledgeAlert
@@ -103,6 +104,7 @@ class Services:
             self.send,
             self.callbacks,
             self.error_codes,
+            self.geo_facts,
             self.destinations,
             self.guards,
             self.acknowledge_alert,
@@ -190,6 +192,7 @@ def open_services(
         clock=clock,
         send=SendMessage(database, sms, clock, in_flight, guarded),
         error_codes=provider.codes,
+        geo_facts=provider.geo.facts,
         callbacks=Callbacks(
             settings.public_url,
             AccountTokens(database, cipher, clock),
@@ -277,7 +280,7 @@ def open_background(
         purge_guards=PurgeGuards(database, clock),
         refresh_autos=RefreshAutos(database, clock, GuardHistory()),
         watch_delivery=WatchDelivery(database, clock, GuardHistory()),
-        watch_others=WatchOthers(database, clock),
+        watch_others=WatchOthers(database, clock, provider.geo.facts),
         clear_alerts=ClearAlerts(database, clock),
         mail_alerts=MailAlerts(database, clock, settings.mail, settings.public_url),
         deliver=deliver,

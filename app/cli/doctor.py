@@ -13,7 +13,13 @@ import click
 from sqlalchemy import Connection, select
 
 from app.access.tables import organizations, provider_accounts, workspaces
-from app.bootstrap import open_cipher, open_installation_secrets, open_settings, with_public_url
+from app.bootstrap import (
+    open_cipher,
+    open_installation_secrets,
+    open_provider,
+    open_settings,
+    with_public_url,
+)
 from app.cli.context import opened_database
 from app.cli.findings import Finding, Level, look_at_twilio
 from app.cli.group import FAILED, Command, echo_json
@@ -32,6 +38,7 @@ from app.guards.store import load_guards
 from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.messages.reconciliation.refusing_accounts import RefusingAccount, load_refusing
+from app.providers.port import GeoFacts
 from app.settings import Settings
 from app.webhooks.tables import webhook_endpoints
 
@@ -130,10 +137,12 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
     yield _clock(database)
     yield _secrets(database, open_installation_secrets(settings))
     yield _worker(database)
-    yield _tokens(database, open_cipher(settings))
+    cipher = open_cipher(settings)
+    yield _tokens(database, cipher)
+    facts = open_provider(settings, cipher).geo.facts
     with database.reading() as connection:
         yield from _refusing(connection)
-        yield from _geo_permissions(connection)
+        yield from _geo_permissions(connection, facts)
         yield from _webhooks(connection)
         yield from _spend(connection)
         yield from _demo(connection, settings.instance)
@@ -199,14 +208,14 @@ def _accounts(found: Iterable[RefusingAccount]) -> str:
     )
 
 
-def _geo_permissions(connection: Connection) -> Iterator[Finding]:
+def _geo_permissions(connection: Connection, facts: GeoFacts) -> Iterator[Finding]:
     with_account = select(workspaces.c.id, workspaces.c.name).where(
         workspaces.c.account_sid.is_not(None)
     )
     now, name = utc_now(), "geo permissions"
     unknown, differing = [], []
     for row in connection.execute(with_account.order_by(workspaces.c.name)).all():
-        view = load_permissions_view(connection, load_effective(connection, row.id), now)
+        view = load_permissions_view(connection, load_effective(connection, row.id), facts, now)
         if view.checked_at is None or now - view.checked_at > _COMPARISON_AGE:
             unknown.append(row.name)
         elif view.comparison.differs:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.destinations.geo_permissions.check import Checked
-from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions
+from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.kernel.clock import rfc3339
 from app.kernel.countries import country_name
 
@@ -31,7 +31,8 @@ def check_lines(checked: Checked) -> Iterator[str]:
     found = view.comparison
     yield f"{name}: {'Twilio and the policy differ' if found.differs else 'Twilio agrees'}"
     if found.allowed_here_closed_there:
-        yield "  allowed here, blocked at Twilio: messages fail with 21408"
+        code = view.geo_permissions.facts.error_code
+        yield f"  allowed here, blocked at Twilio: messages fail with {code}"
         yield from _grouped(
             found.allowed_here_closed_there, lambda c: _to_open(c, view.geo_permissions)
         )
@@ -46,7 +47,7 @@ def check_lines(checked: Checked) -> Iterator[str]:
 
 
 def _to_open(country: str, geo_permissions: GeoPermissions) -> str:
-    if country in UNSUPPORTED:
+    if geo_permissions.is_unsupported(country):
         return "Twilio refuses these for everybody: block them here"
     if geo_permissions.is_high_risk(country):
         return f"high-risk: open them in {CONSOLE}, or block them here"

@@ -24,6 +24,7 @@ from app.guards.tables import alerts
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.errors import GuardTripped
 from app.kernel.ids import first_id_at
+from app.providers.port import GeoFacts
 from app.webhooks.record_attempt import GIVEN_UP, GONE
 from app.webhooks.tables import webhook_endpoints
 
@@ -49,13 +50,14 @@ class WatchOthers:
 
     database: Database
     clock: Clock
+    facts: GeoFacts
 
     def run_once(self) -> int:
         """Open and clear the alerts that are due."""
         now = self.clock.now()
         with self.database.reading() as connection:
             failing = _failing_endpoints(connection, now)
-            drift = _drift(connection, now)
+            drift = _drift(connection, self.facts, now)
             spikes, ebbing = _spikes(connection, now)
             clocks, workers = _installation(connection, now)
         self._update(AlertKind.ENDPOINT_FAILING, failing, now)
@@ -118,11 +120,13 @@ def _failing_endpoints(connection: Connection, now: datetime) -> _Found:
     }
 
 
-def _drift(connection: Connection, now: datetime) -> _Found:
+def _drift(connection: Connection, facts: GeoFacts, now: datetime) -> _Found:
     with_account = select(workspaces.c.id).where(workspaces.c.account_sid.isnot(None))
     found = {}
     for workspace_id in connection.execute(with_account).scalars().all():
-        view = load_permissions_view(connection, load_effective(connection, workspace_id), now)
+        view = load_permissions_view(
+            connection, load_effective(connection, workspace_id), facts, now
+        )
         if view.checked_at is not None and view.comparison.differs:
             found[workspace_id, "geo"] = {
                 "allowed_here_closed_there": list(view.comparison.allowed_here_closed_there),

@@ -1,10 +1,7 @@
-"""The ports to a provider: everything that the gateway asks of one, with its values and errors.
-
-No vendor is named here, and no feature imports an adapter.
-"""
+"""The ports to a provider: all that the gateway asks of one. No feature imports an adapter."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -119,9 +116,6 @@ class ErrorCodes:
     page: str
     opted_out: int
 
-    def meaning(self, code: int) -> str | None:
-        return self.meanings.get(code)
-
     def page_about(self, code: int) -> str:
         return self.page.format(code=code)
 
@@ -182,7 +176,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one message cost, as the provider writes it."""
+    """The provider's own words."""
 
     message_sid: str
     price: str
@@ -190,7 +184,7 @@ class Charge:
 
 
 class MessageSource(Protocol):
-    """Reads the messages of an account; each method raises `ProviderUnknown`."""
+    """Reads the messages of an account; raises `ProviderUnknown`."""
 
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
         """Fetch one message; None if there is none."""
@@ -237,16 +231,13 @@ class Consent:
 
 
 class TokenSource(Protocol):
-    """The auth tokens of an account, the current and the next; empty for an unknown one.
+    """The tokens of an account, current and next, as known lately or read again; () if unknown.
 
     Both raise `ServiceUnavailable` if the tokens cannot be read.
     """
 
-    def kept(self, account_sid: str) -> tuple[str, ...]:
-        """Return the tokens as known for the last half minute."""
-
-    def fresh(self, account_sid: str) -> tuple[str, ...]:
-        """Read the tokens again."""
+    def kept(self, account_sid: str) -> tuple[str, ...]: ...
+    def fresh(self, account_sid: str) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +256,7 @@ class Callbacks:
 
 @dataclass(frozen=True, slots=True)
 class GeoPermission:
-    """One entry of the provider's list; ``prefix`` and ``message`` are the provider's text.
-
-    A code may have several entries, and may be no country here.
-    """
+    """One entry of the provider's list; a code may have several, and be no country here."""
 
     country: str
     is_open: bool
@@ -279,8 +267,6 @@ class GeoPermission:
 
 @dataclass(frozen=True, slots=True)
 class WantedPermission:
-    """A country to open or to close at the provider."""
-
     country: str
     is_open: bool
 
@@ -293,8 +279,25 @@ class ItemOutcome:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GeoFacts:
+    """What holds for every account.
+
+    ``unsupported`` countries are refused whatever is permitted. ``covered_by`` has the entries that
+    apply to a country without one, ``error_code`` is that of a message to a closed country, and
+    ``page`` is where people change permissions at the provider.
+    """
+
+    unsupported: frozenset[str] = frozenset()
+    covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    error_code: int | None = None
+    page: str = ""
+
+
 class GeoPermissionSource(Protocol):
     """Reads and changes the geo permissions of an account; raises `ProviderUnknown`."""
+
+    facts: GeoFacts
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
         """Return every entry of an account."""
@@ -309,12 +312,12 @@ class RegistrationSource(Protocol):
     """Reads the states of registrations; raises `ProviderUnknown`."""
 
     def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
-        """Return a brand's status."""
+        """Return a brand's status in the words of the API."""
 
     def campaign_status(
         self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
     ) -> str:
-        """Return a campaign's status."""
+        """Return a campaign's status in the words of the API."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from app.access.principal import Role
-from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.countries import COUNTRIES
 from app.kernel.ids import new_id
@@ -15,6 +14,7 @@ from app.providers.port import GeoPermission
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
 from support.destinations import PolicyClient
+from support.geo import permissions_at_twilio
 from support.site import Site
 
 PAGE = "/console/destinations"
@@ -32,7 +32,7 @@ def policy_client(site: Site) -> PolicyClient:
     permissions = [GeoPermission("US", True), GeoPermission("PK", False, True)]
     with site.factory.database.writing() as connection:
         replace_permissions(
-            connection, account, geo_permissions_from(permissions), site.factory.now
+            connection, account, permissions_at_twilio(permissions), site.factory.now
         )
     return PolicyClient(site.gateway, tenant, site.factory)
 

@@ -16,6 +16,7 @@ from app.guards.tables import alerts, guard_counters, guard_trips
 from app.guards.watchers import WatchOthers
 from app.kernel.ids import new_id
 from app.prices.tables import price_lists, prices
+from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.record_attempt import GIVEN_UP
 from app.webhooks.tables import webhook_endpoints
 from support.factories import BR_NUMBER, US_NUMBER, open_gateway
@@ -170,7 +171,7 @@ def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
                 noted_by="check",
             )
         )
-    watch = WatchOthers(policy_client.factory.database, clock.clock())
+    watch = WatchOthers(policy_client.factory.database, clock.clock(), TwilioGeoPermissions.facts)
     watch.run_once()
     assert open_alerts(policy_client) == []
     with policy_client.factory.database.writing() as c:

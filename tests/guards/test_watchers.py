@@ -13,6 +13,7 @@ from app.db.heartbeats import beat, note_stop, worker_heartbeats
 from app.destinations.policy.evaluate import Source
 from app.destinations.tables import refusal_counts, refusals
 from app.guards.watchers import WatchOthers
+from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.tables import webhook_endpoints, webhook_events
 from support.factories import open_gateway
 from support.guards import GuardDesk
@@ -41,7 +42,7 @@ def desk(
 
 @pytest.fixture
 def watch(desk: GuardDesk, clock: ManualClock) -> WatchOthers:
-    return WatchOthers(desk.factory.database, clock.clock())
+    return WatchOthers(desk.factory.database, clock.clock(), TwilioGeoPermissions.facts)
 
 
 def refused(desk: GuardDesk, at: datetime, count: int, code: str = "DestinationBlocked") -> None:

@@ -9,7 +9,6 @@ from sqlalchemy import delete, insert
 
 from app.access.principal import Role
 from app.db.heartbeats import beat
-from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import utc_now
 from app.messages.tables import message_counts
@@ -21,6 +20,7 @@ from app.use_cases.tables import use_cases
 from app.webhooks.attempt import Reply
 from support.console_client import make_user
 from support.destinations import PolicyClient
+from support.geo import permissions_at_twilio
 from support.site import Site
 from support.time import ManualClock
 from support.webhooks import Hooks
@@ -52,7 +52,7 @@ def set_up(site: Site) -> Scene:
     allowed = [GeoPermission(code, True) for code in ("US", "CA", "GB", "DE", "IT")]
     closed = [GeoPermission("FR", False), GeoPermission("PK", False, True)]
     with factory.database.writing() as connection:
-        gates = geo_permissions_from([*allowed, *closed, GeoPermission("NG", True, True)])
+        gates = permissions_at_twilio([*allowed, *closed, GeoPermission("NG", True, True)])
         replace_permissions(connection, tenant.account_sid, gates, factory.now)
     key = tenant.keys[Role.ADMIN]
     opt_out = {"to_number": "+12025550188", "source": "keyword"}

@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from flask.testing import FlaskClient
 
+from app.kernel.countries import COUNTRIES
 from app.kernel.errors import ProviderUnavailable, ServiceUnavailable
 from app.kernel.phone import PhoneNumber
 from app.providers.port import (
@@ -260,8 +261,8 @@ class ProviderContract:
     def test_codes_have_sentences_and_pages(self, arranged: ArrangedProvider) -> None:
         codes = arranged.provider.codes
         assert codes.opted_out == arranged.code_of(RefusalKind.RECIPIENT_OPTED_OUT)
-        assert (codes.meaning(codes.opted_out) or "").endswith(".")
-        assert codes.meaning(arranged.code_of(RefusalKind.MESSAGE_REJECTED)) is None
+        assert codes.meanings[codes.opted_out].endswith(".")
+        assert arranged.code_of(RefusalKind.MESSAGE_REJECTED) not in codes.meanings
         assert str(codes.opted_out) in codes.page_about(codes.opted_out)
 
     # Asking
@@ -330,7 +331,9 @@ class ProviderContract:
 
     def test_geo_permissions(self, arranged: ArrangedProvider) -> None:
         arranged.permits(US=True, BR=False)
-        found = arranged.provider.geo.fetch(arranged.account)
+        found, facts = arranged.provider.geo.fetch(arranged.account), arranged.provider.geo.facts
+        assert facts.error_code == arranged.code_of(RefusalKind.DESTINATION_BLOCKED)
+        assert {*facts.unsupported, *facts.covered_by} <= COUNTRIES
         assert [(one.country, one.is_open) for one in found] == [("US", True), ("BR", False)]
         assert all(isinstance(one, GeoPermission) for one in found)
 

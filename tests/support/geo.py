@@ -1,7 +1,7 @@
 """Twilio's geo permissions as tests tell them: over the wire, and as a source of their own."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,10 +11,11 @@ from twilio.http.response import Response
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.permissions import geo_permissions_from
+from app.destinations.geo_permissions.permissions import GeoPermissions, geo_permissions_from
 from app.destinations.geo_permissions.store import replace_permissions
 from app.kernel.clock import Clock, utc_now
 from app.providers.port import (
+    GeoFacts,
     GeoPermission,
     ItemOutcome,
     ProviderAccount,
@@ -49,6 +50,7 @@ class FakeGeo:
     target: list[str] = field(default_factory=list)
     wanted: list[WantedPermission] = field(default_factory=list)
     during: Callable[[], object] = lambda: None
+    facts: GeoFacts = TwilioGeoPermissions.facts
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
         self.target.append(account.sid)
@@ -78,10 +80,15 @@ def permits(**states: bool) -> list[GeoPermission]:
     return [GeoPermission(country, is_open) for country, is_open in states.items()]
 
 
+def permissions_at_twilio(permissions: Iterable[GeoPermission]) -> GeoPermissions:
+    """What these entries say, at a provider with Twilio's facts."""
+    return geo_permissions_from(permissions, TwilioGeoPermissions.facts)
+
+
 def store(database: Database, account_sid: str = ACCOUNT, **states: bool) -> None:
     """Write what an account permits, as a check does."""
     with database.writing() as c:
-        replace_permissions(c, account_sid, geo_permissions_from(permits(**states)), utc_now())
+        replace_permissions(c, account_sid, permissions_at_twilio(permits(**states)), utc_now())
 
 
 def ask_through_twilio(

@@ -20,11 +20,12 @@ from app.cli.destinations.options import (
 from app.cli.destinations.workspace import opened_workspace
 from app.cli.group import Command
 from app.destinations import changes
-from app.destinations.geo_permissions.permissions import UNSUPPORTED, load_geo_permissions
+from app.destinations.geo_permissions.permissions import load_geo_permissions
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import country_accesses
 from app.destinations.policy.territories import has_numbers, hints_for
 from app.destinations.storage.policies import EffectivePolicy
+from app.providers.port import GeoFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,13 @@ class Hints:
 
 
 def hints_about(
-    connection: Connection, codes: Sequence[str], effective: EffectivePolicy, now: datetime
+    connection: Connection,
+    codes: Sequence[str],
+    effective: EffectivePolicy,
+    facts: GeoFacts,
+    now: datetime,
 ) -> Hints:
-    geo_permissions = load_geo_permissions(connection, effective.workspace_id)
+    geo_permissions = load_geo_permissions(connection, effective.workspace_id, facts)
     named = country_accesses(effective.state, now)
     separate = {
         code: tuple(one for one in others if named.get(one) != Access.ALLOWED)
@@ -70,9 +75,11 @@ def hints_about(
     return Hints(
         separate={code: others for code, others in separate.items() if others},
         without_numbers=tuple(code for code in once if not has_numbers(code)),
-        unsupported=tuple(code for code in once if code in UNSUPPORTED),
+        unsupported=tuple(code for code in once if geo_permissions.is_unsupported(code)),
         closed_at_provider=tuple(
-            code for code in once if code not in UNSUPPORTED and geo_permissions.is_closed(code)
+            code
+            for code in once
+            if not geo_permissions.is_unsupported(code) and geo_permissions.is_closed(code)
         ),
     )
 
@@ -102,7 +109,8 @@ def allow_command(
         reason = None if ends_at is None else how.reason
         outcome = make(opened, changes.Allow(codes, acknowledged, ends_at, reason), how)
         with opened.database.reading() as connection:
-            hints = hints_about(connection, codes, outcome.changed.effective, opened.now)
+            effective = outcome.changed.effective
+            hints = hints_about(connection, codes, effective, opened.geo_facts, opened.now)
     echo_outcome(opened, outcome, how, extra=hints.as_json())
     if not how.as_json:
         for line in hints.lines(dry_run=how.dry_run):

@@ -68,7 +68,7 @@ def _judge(opened: OpenedWorkspace, numbers: list[str], use_case: Any) -> list[d
     countries = None
     with opened.database.reading() as connection:
         effective = opened.effective(connection)
-        geo_permissions = load_geo_permissions(connection, opened.workspace_id)
+        geo_permissions = load_geo_permissions(connection, opened.workspace_id, opened.geo_facts)
         if use_case is not None:
             try:
                 countries = load_use_case_countries(connection, opened.workspace_id, use_case)

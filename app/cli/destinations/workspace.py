@@ -18,6 +18,7 @@ from app.destinations.manage import ManageDestinations
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.guards.manage import ManageGuards
 from app.kernel.clock import Clock, utc_now
+from app.providers.port import GeoFacts
 
 workspace_option = click.option(
     "--workspace",
@@ -33,6 +34,7 @@ class OpenedWorkspace:
     database: Database
     manage: ManageDestinations
     guards: ManageGuards
+    geo_facts: GeoFacts
     now: datetime
 
     @property
@@ -60,5 +62,10 @@ def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
         with database.reading() as connection:
             row = find_workspace_or_only(connection, name_or_id)
         yield OpenedWorkspace(
-            row, database, services.destinations, services.guards, services.clock.now()
+            row,
+            database,
+            services.destinations,
+            services.guards,
+            services.geo_facts,
+            services.clock.now(),
         )

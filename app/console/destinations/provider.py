@@ -15,9 +15,9 @@ from app.destinations.geo_permissions.check import (
     PermissionsView,
     load_permissions_view,
 )
-from app.destinations.geo_permissions.permissions import UNSUPPORTED
 from app.destinations.geo_permissions.push import Pushed, PushToProvider
 from app.kernel.clock import Clock
+from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
 from app.web.routes import Answer
@@ -130,15 +130,17 @@ class _ShownPlan:
 def _page(
     current_user: CurrentUser, status: int = 200, problem: str = "", plan: _ShownPlan | None = None
 ) -> Answer:
+    facts = get_service(GeoFacts)
     with get_service(Database).reading() as connection:
         view = load_destinations_view(connection, current_user)
-        permissions_view = load_permissions_view(connection, view.effective, view.now)
+        permissions_view = load_permissions_view(connection, view.effective, facts, view.now)
     return page_answer(
         current_user,
         "destinations/provider.html",
         status,
         view=view,
         permissions_view=permissions_view,
+        geo_facts=facts,
         found=_disagreements(permissions_view),
         problem=problem,
         plan=plan,
@@ -155,7 +157,9 @@ def _disagreements(permissions_view: PermissionsView) -> Disagreements:
         by_name(set(found.high_risk)),
         by_name(set(found.unsupported)),
         by_hand=frozenset(
-            c for c in both if geo_permissions.is_high_risk(c) and c not in UNSUPPORTED
+            c
+            for c in both
+            if geo_permissions.is_high_risk(c) and not geo_permissions.is_unsupported(c)
         ),
         # Closing these would close another country that is allowed here.
         shared=frozenset(

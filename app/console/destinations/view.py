@@ -21,6 +21,7 @@ from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel.clock import Clock
 from app.kernel.countries import COUNTRIES, country_name
 from app.kernel.errors import NotFound
+from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser, WorkspaceAccess
 from app.web.registry import get_service
 
@@ -148,11 +149,12 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
     now = get_service(Clock).now()
     allowances = country_allowances(effective.state, now)
     mapped = {c for c, access in effective.state.destinations.items() if access == Access.ALLOWED}
+    facts = get_service(GeoFacts)
     return DestinationsView(
         current_user=current_user,
         workspace=workspace,
         effective=effective,
-        geo_permissions=load_geo_permissions(connection, workspace_id),
+        geo_permissions=load_geo_permissions(connection, workspace_id, facts),
         allowed={
             c: until for c, until in allowances.items() if c not in effective.denied_by_organization
         },

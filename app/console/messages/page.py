@@ -200,7 +200,7 @@ def messages_page(current_user: CurrentUser) -> Answer:
         use_case_options=use_case_options("Any use case", names),
         countries=named_country_options("Any country"),
         statuses=options_of("Any status", Status),
-        code_meaning=get_service(ErrorCodes).meaning,
+        code_meaning=get_service(ErrorCodes).meanings.get,
     )
 
 
@@ -246,7 +246,7 @@ def _message(
         use_case=names.get(found.message.use_case_id),
         submission_label=submission_label,
         effect_label=effect_label,
-        code_meaning=get_service(ErrorCodes).meaning,
+        code_meaning=get_service(ErrorCodes).meanings.get,
         code_page=get_service(ErrorCodes).page_about,
     )
 
@@ -275,6 +275,6 @@ def refusals_page(current_user: CurrentUser) -> Answer:
         countries=named_country_options("Any country"),
         codes=options_of("Any reason", LISTED_CODES),
         refusal_label=refusal_label,
-        code_meaning=get_service(ErrorCodes).meaning,
+        code_meaning=get_service(ErrorCodes).meanings.get,
         code_page=get_service(ErrorCodes).page_about,
     )

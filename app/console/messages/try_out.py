@@ -28,7 +28,7 @@ from app.messages.schemas import SendBody
 from app.messages.sending.idempotency import identify
 from app.messages.sending.preflight import Preflight, run_preflight
 from app.messages.sending.send import SendCall, SendRequest
-from app.providers.port import ErrorCodes
+from app.providers.port import ErrorCodes, GeoFacts
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
@@ -78,6 +78,7 @@ def _judge(
                 current_user.workspace_access.workspace_id,
                 number=number,
                 use_case_id=use_case_id,
+                facts=get_service(GeoFacts),
                 now=get_service(Clock).now(),
             )
         except e.UseCaseNotFound as problem:
@@ -144,6 +145,7 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer
         invalid_label=invalid_label,
         rule_label=rule_label,
         refusal_meaning=refusal_meaning,
-        code_meaning=get_service(ErrorCodes).meaning,
+        blocked_code=get_service(GeoFacts).error_code,
+        code_meaning=get_service(ErrorCodes).meanings.get,
         code_page=get_service(ErrorCodes).page_about,
     )

@@ -47,6 +47,7 @@ from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.whole_numbers import read_whole_number
+from app.providers.port import GeoFacts
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
@@ -182,7 +183,8 @@ def check_numbers(principal: Principal, workspace_id: UUID, body: WantedCheck) -
     countries = None
     with get_service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
-        geo_permissions = load_geo_permissions(connection, workspace_id)
+        facts = get_service(GeoFacts)
+        geo_permissions = load_geo_permissions(connection, workspace_id, facts)
         if body.use_case_id is not None:
             try:
                 countries = load_use_case_countries(connection, workspace_id, body.use_case_id)
@@ -211,7 +213,8 @@ def get_provider(principal: Principal, workspace_id: UUID) -> Answer:
     """Compare the policy with Twilio's geo permissions as last asked."""
     with get_service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
-        view = load_permissions_view(connection, effective, get_service(Clock).now())
+        facts, now = get_service(GeoFacts), get_service(Clock).now()
+        view = load_permissions_view(connection, effective, facts, now)
     return policy_answer(effective, view.as_json())
 
 

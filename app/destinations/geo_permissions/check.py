@@ -25,7 +25,7 @@ from app.destinations.geo_permissions.store import (
 )
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel.clock import Clock, rfc3339
-from app.providers.port import GeoPermissionSource, ProviderAccount, ProviderUnknown
+from app.providers.port import GeoFacts, GeoPermissionSource, ProviderAccount, ProviderUnknown
 from app.webhooks.events import EventType
 from app.webhooks.outbox import add_event
 
@@ -60,10 +60,10 @@ class Checked:
 
 
 def load_permissions_view(
-    connection: Connection, effective: EffectivePolicy, now: datetime
+    connection: Connection, effective: EffectivePolicy, facts: GeoFacts, now: datetime
 ) -> PermissionsView:
     """Compare the stored geo permissions of a workspace's account with its current policy."""
-    geo_permissions = load_geo_permissions(connection, effective.workspace_id)
+    geo_permissions = load_geo_permissions(connection, effective.workspace_id, facts)
     allowed = allowed_countries(effective.policy(), now)
     return PermissionsView(
         allowed=allowed,
@@ -114,7 +114,7 @@ class CheckProvider:
 
     def _renew(self, account: ProviderAccount) -> ProviderUnknown | None:
         try:
-            geo_permissions = geo_permissions_from(self.source.fetch(account))
+            geo_permissions = geo_permissions_from(self.source.fetch(account), self.source.facts)
         except ProviderUnknown as unknown:
             return unknown
         if not geo_permissions.entries:
@@ -127,7 +127,7 @@ class CheckProvider:
         self, connection: Connection, target: CheckTarget, problem: ProviderUnknown | None
     ) -> Checked:
         effective = load_effective(connection, target.workspace_id)
-        view = load_permissions_view(connection, effective, self.clock.now())
+        view = load_permissions_view(connection, effective, self.source.facts, self.clock.now())
         return Checked(target, effective, view, problem)
 
 

@@ -15,33 +15,7 @@ from app.destinations.tables import provider_permissions
 from app.kernel.countries import COUNTRIES, is_country
 from app.kernel.errors import DestinationBlocked, InvalidDestination
 from app.kernel.phone import Destination, NumberKind, resolve
-from app.providers.port import GeoPermission
-
-# Twilio lets nothing through to these, whatever the geo permissions say: Iran since 2025-03-15,
-# Syria and Cuba since 2025-09-15. Source: https://www.twilio.com/docs/api/errors/21408
-UNSUPPORTED = frozenset({"CU", "IR", "SY"})
-
-# Whose entry speaks for a country that has none. Permissions go by calling code, and the provider
-# lists some together: "Australia/Cocos/Christmas Island", "Finland/Aland Islands",
-# "Guernsey/Jersey", "Morocco/Western Sahara", "Reunion/Mayotte", Curacao with the Caribbean
-# Netherlands. The rest are territories that share the calling code of the country named here. The
-# North American plan is left out: each of its countries is told apart by its area codes.
-COVERED_BY: Mapping[str, tuple[str, ...]] = {
-    "AX": ("FI",),
-    "BL": ("GP",),
-    "BQ": ("CW",),
-    "CC": ("AU",),
-    "CX": ("AU",),
-    "EH": ("MA",),
-    "GG": ("JE", "GB"),
-    "IM": ("GB",),
-    "JE": ("GG", "GB"),
-    "MF": ("GP",),
-    "SJ": ("NO",),
-    "TA": ("SH",),
-    "VA": ("IT",),
-    "YT": ("RE",),
-}
+from app.providers.port import GeoFacts, GeoPermission
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +31,22 @@ class GeoPermissions:
     """The entries of one account by country; empty if it was never asked."""
 
     entries: Mapping[str, CountryPermission] = field(default_factory=dict)
+    facts: GeoFacts = field(default_factory=GeoFacts)
 
     def entry_of(self, country: str) -> str | None:
         """Return the code whose entry covers a country; None if there is none."""
-        candidates = (country, *COVERED_BY.get(country, ()))
+        candidates = (country, *self.facts.covered_by.get(country, ()))
         return next((code for code in candidates if code in self.entries), None)
+
+    def is_unsupported(self, country: str) -> bool:
+        """Return whether the provider refuses a country whatever is permitted."""
+        return country in self.facts.unsupported
 
     def is_closed(self, country: str | None) -> bool | None:
         """Return whether the provider blocks a country; None if unknown."""
         if country is None or not self.entries:
             return None
-        if country in UNSUPPORTED:
+        if self.is_unsupported(country):
             return True
         entry = self.entry_of(country)
         return None if entry is None else not self.entries[entry].is_open
@@ -78,7 +57,7 @@ class GeoPermissions:
         return entry is not None and self.entries[entry].is_high_risk
 
 
-def geo_permissions_from(permissions: Iterable[GeoPermission]) -> GeoPermissions:
+def geo_permissions_from(permissions: Iterable[GeoPermission], facts: GeoFacts) -> GeoPermissions:
     """Read the provider's list; unknown country codes are left out.
 
     Of several entries the one with the shortest prefix applies (+34 before +3491); of equally short
@@ -89,7 +68,7 @@ def geo_permissions_from(permissions: Iterable[GeoPermission]) -> GeoPermissions
         if is_country(permission.country):
             found.setdefault(permission.country, []).append(permission)
     return GeoPermissions(
-        {country: _country_permission(entries) for country, entries in found.items()}
+        {country: _country_permission(entries) for country, entries in found.items()}, facts
     )
 
 
@@ -102,7 +81,9 @@ def _country_permission(entries: list[GeoPermission]) -> CountryPermission:
     )
 
 
-def load_geo_permissions(connection: Connection, workspace_id: UUID) -> GeoPermissions:
+def load_geo_permissions(
+    connection: Connection, workspace_id: UUID, facts: GeoFacts
+) -> GeoPermissions:
     """Load the known geo permissions of a workspace's provider account."""
     known = provider_permissions.c
     query = (
@@ -114,7 +95,8 @@ def load_geo_permissions(connection: Connection, workspace_id: UUID) -> GeoPermi
         {
             row.country: CountryPermission(row.is_open, row.is_high_risk)
             for row in connection.execute(query)
-        }
+        },
+        facts,
     )
 
 
@@ -192,7 +174,7 @@ def compare_with_provider(allowed: Collection[str], geo_permissions: GeoPermissi
             for c in closed
             if geo_permissions.is_high_risk(c) and (c in allowed or closed[c] is False)
         ),
-        unsupported=tuple(c for c in closed if c in UNSUPPORTED and c in allowed),
+        unsupported=tuple(c for c in closed if geo_permissions.is_unsupported(c) and c in allowed),
     )
 
 

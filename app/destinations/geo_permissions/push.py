@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from app.destinations.geo_permissions.check import Checked, CheckProvider
-from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions
+from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.providers.port import ItemOutcome, ProviderUnknown, WantedPermission
 
 
@@ -52,7 +52,7 @@ def plan_push(allowed: Collection[str], geo_permissions: GeoPermissions) -> Push
     differing = [
         WantedPermission(entry, entry in wanted)
         for entry, permission in sorted(geo_permissions.entries.items())
-        if entry not in UNSUPPORTED and permission.is_open != (entry in wanted)
+        if not geo_permissions.is_unsupported(entry) and permission.is_open != (entry in wanted)
     ]
     risky = {
         entry for entry, permission in geo_permissions.entries.items() if permission.is_high_risk
@@ -60,7 +60,7 @@ def plan_push(allowed: Collection[str], geo_permissions: GeoPermissions) -> Push
     return PushPlan(
         changes=tuple(one for one in differing if one.country not in risky),
         console_only=tuple(one for one in differing if one.country in risky),
-        unsupported=tuple(sorted(UNSUPPORTED & set(allowed))),
+        unsupported=tuple(sorted(geo_permissions.facts.unsupported & set(allowed))),
     )
 
 

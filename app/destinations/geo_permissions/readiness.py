@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from app.destinations.geo_permissions.permissions import UNSUPPORTED, GeoPermissions, at_large
+from app.destinations.geo_permissions.permissions import GeoPermissions, at_large
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind, decide
 from app.destinations.policy.territories import has_numbers
 from app.destinations.storage.policies import EffectivePolicy
@@ -42,7 +42,7 @@ def find_blockers(
     found = []
     if not has_numbers(country):
         found.append(CountryBlocker(Blocker.NO_NUMBERS, "no phone number belongs to it"))
-    if country in UNSUPPORTED:
+    if geo_permissions.is_unsupported(country):
         found.append(CountryBlocker(Blocker.UNSUPPORTED, "the provider refuses it for everybody"))
     if country in effective.denied_by_organization:
         found.append(CountryBlocker(Blocker.ORGANIZATION, "the organization denies it"))
@@ -54,7 +54,7 @@ def find_blockers(
     if why is not None:
         owner = " (inherited from its parent)" if effective.inherits else ""
         found.append(CountryBlocker(Blocker.WORKSPACE, why + owner))
-    if country not in UNSUPPORTED and has_numbers(country):
+    if not geo_permissions.is_unsupported(country) and has_numbers(country):
         found += _blocked_by_provider(geo_permissions, country)
     return found
 

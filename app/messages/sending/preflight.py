@@ -20,6 +20,7 @@ from app.messages.sending.admission import (
     load_send_context,
     reachable_use_case,
 )
+from app.providers.port import GeoFacts
 from app.use_cases.rules import check_eligibility
 
 
@@ -56,6 +57,7 @@ def run_preflight(
     *,
     number: str,
     use_case_id: UUID | None,
+    facts: GeoFacts,
     now: datetime,
 ) -> Preflight:
     """Check a number as a send would, through a use case if named.
@@ -75,7 +77,7 @@ def run_preflight(
         use_case = reachable_use_case(context, principal)
         policy = context.policy
         standing = _sender_check(use_case, context, to, now)
-    geo_permissions = load_geo_permissions(connection, workspace_id)
+    geo_permissions = load_geo_permissions(connection, workspace_id, facts)
     (verdict,) = evaluate_numbers([number], policy, geo_permissions, now)
     invalid = _refusal_of(lambda: check_destination(policy, to, now))
     return Preflight(

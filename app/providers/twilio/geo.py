@@ -10,6 +10,7 @@ from typing import Any
 
 from app.kernel.countries import is_country
 from app.providers.port import (
+    GeoFacts,
     GeoPermission,
     ItemOutcome,
     ProviderAccount,
@@ -19,6 +20,33 @@ from app.providers.port import (
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
 
+_FACTS = GeoFacts(
+    # Iran since 2025-03-15, Syria and Cuba since 2025-09-15. Source: Twilio, error 21408.
+    unsupported=frozenset({"CU", "IR", "SY"}),
+    # Permissions go by calling code, and Twilio lists some together: "Australia/Cocos/Christmas
+    # Island", "Finland/Aland Islands", "Guernsey/Jersey", "Morocco/Western Sahara",
+    # "Reunion/Mayotte", Curacao with the Caribbean Netherlands. The rest are territories that share
+    # the calling code of the country named here. The North American plan is left out: its countries
+    # are told apart by their area codes.
+    covered_by={
+        "AX": ("FI",),
+        "BL": ("GP",),
+        "BQ": ("CW",),
+        "CC": ("AU",),
+        "CX": ("AU",),
+        "EH": ("MA",),
+        "GG": ("JE", "GB"),
+        "IM": ("GB",),
+        "JE": ("GG", "GB"),
+        "MF": ("GP",),
+        "SJ": ("NO",),
+        "TA": ("SH",),
+        "VA": ("IT",),
+        "YT": ("RE",),
+    },
+    error_code=21408,
+    page="https://console.twilio.com/us1/develop/sms/settings/geo-permissions",
+)
 _COUNTRY = "country"
 _HIGH_RISK = "high risk"
 _ONLY_IN_CONSOLE = 30649
@@ -26,6 +54,8 @@ _ONLY_IN_CONSOLE = 30649
 
 class TwilioGeoPermissions:
     """The port `app.providers.port.GeoPermissionSource` over Twilio."""
+
+    facts = _FACTS
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients

@@ -6,13 +6,13 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import workspaces
-from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.store import replace_permissions
 from app.providers.port import GeoPermission
 from support.console_client import ConsoleClient, signed_in
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
 from support.forms import form_of
+from support.geo import permissions_at_twilio
 
 pytestmark = pytest.mark.one_engine
 
@@ -123,7 +123,7 @@ def test_a_rule_for_a_high_risk_country_is_acknowledged_where_the_workspace_asks
 ) -> None:
     factory.set(workspaces, policy_client.tenant.workspace_id, acknowledges_high_risk=True)
     with factory.database.writing() as connection:
-        gates = geo_permissions_from([GeoPermission("PK", True, is_high_risk=True)])
+        gates = permissions_at_twilio([GeoPermission("PK", True, is_high_risk=True)])
         replace_permissions(connection, ACCOUNT, gates, factory.now)
     wanted = {"kind": "country", "value": "PK", "action": "allowed"}
     status, html = press(

@@ -8,7 +8,6 @@ from app.access.principal import Role
 from app.access.tables import organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.policy.state import DENIED
 from app.kernel.countries import COUNTRIES
@@ -18,6 +17,7 @@ from support.destination_pages import PAGE, DestinationPage, open_page
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, BR_NUMBER, Factory, Gateway, Tenant, open_gateway
 from support.forms import form_of
+from support.geo import permissions_at_twilio
 from support.round_trips import counting_round_trips
 
 pytestmark = pytest.mark.one_engine
@@ -41,7 +41,7 @@ def page(policy_client: PolicyClient) -> DestinationPage:
 def call_high_risk(factory: Factory, *codes: str, is_open: bool = True) -> None:
     with factory.database.writing() as connection:
         permissions = [GeoPermission(code, is_open, True) for code in codes]
-        replace_permissions(connection, ACCOUNT, geo_permissions_from(permissions), factory.now)
+        replace_permissions(connection, ACCOUNT, permissions_at_twilio(permissions), factory.now)
 
 
 def test_the_three_steps_of_the_documentation_allow_a_country(

@@ -10,7 +10,6 @@ from app.access.principal import Role
 from app.access.tables import workspaces
 from app.db.encryption import Cipher
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_checks
 from app.providers.port import GeoPermission
@@ -19,7 +18,7 @@ from support.console_client import ConsoleClient, audit_events_of_pages, signed_
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.forms import form_of
-from support.geo import FakeGeo, ask_through_twilio, entry, listed, permits
+from support.geo import FakeGeo, ask_through_twilio, entry, listed, permissions_at_twilio, permits
 
 pytestmark = pytest.mark.one_engine
 
@@ -50,7 +49,7 @@ def store(factory: Factory) -> None:
         GeoPermission("FI", True),
     ]
     with factory.database.writing() as connection:
-        replace_permissions(connection, ACCOUNT, geo_permissions_from(permissions), factory.now)
+        replace_permissions(connection, ACCOUNT, permissions_at_twilio(permissions), factory.now)
 
 
 def section(html: str, title: str) -> str:
@@ -85,7 +84,7 @@ def test_agreement_is_shown(
     policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
 ) -> None:
     with factory.database.writing() as connection:
-        gates = geo_permissions_from([GeoPermission("US", True), GeoPermission("FR", False)])
+        gates = permissions_at_twilio([GeoPermission("US", True), GeoPermission("FR", False)])
         replace_permissions(connection, ACCOUNT, gates, factory.now)
     assert "Twilio's geo permissions match the destinations." in console_client.get(PAGE).text
 

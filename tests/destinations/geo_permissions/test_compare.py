@@ -9,26 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.destinations.geo_permissions.permissions import (
-    COVERED_BY,
-    UNSUPPORTED,
     Comparison,
     CountryPermission,
     GeoPermissions,
     allowed_countries,
     compare_with_provider,
-    geo_permissions_from,
 )
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.kernel.countries import COUNTRIES
 from app.kernel.ids import new_id
 from app.providers.port import GeoPermission
-from support.geo import permits
+from app.providers.twilio.geo import TwilioGeoPermissions
+from support.geo import permissions_at_twilio, permits
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def _gates(**states: bool) -> GeoPermissions:
-    return geo_permissions_from(permits(**states))
+    return permissions_at_twilio(permits(**states))
 
 
 def _rule(kind: RuleKind, value: str, action: Access, expires_at: datetime | None = None) -> Rule:
@@ -58,7 +56,7 @@ def test_high_risk_countries_are_told_when_either_gate_is_open() -> None:
         GeoPermission(c, c in {"LK", "OM"}, is_high_risk=True) for c in ("PK", "NG", "LK", "OM")
     ]
 
-    found = compare_with_provider({"PK", "OM"}, geo_permissions_from(risky))
+    found = compare_with_provider({"PK", "OM"}, permissions_at_twilio(risky))
 
     assert found.high_risk == ("LK", "OM", "PK")
     assert found.allowed_here_closed_there == ("PK",)
@@ -111,12 +109,12 @@ def test_what_nothing_is_known_of_is_in_neither_list() -> None:
     found = compare_with_provider(COUNTRIES, _gates(US=True))
     nothing = compare_with_provider(frozenset(), _gates(US=False))
 
-    assert set(found.allowed_here_closed_there) == UNSUPPORTED
+    assert set(found.allowed_here_closed_there) == TwilioGeoPermissions.facts.unsupported
     assert nothing.closed_here_open_there == ()
 
 
 def test_only_territories_of_one_calling_code_are_covered_and_never_in_north_america() -> None:
-    for country, covering in COVERED_BY.items():
+    for country, covering in TwilioGeoPermissions.facts.covered_by.items():
         codes = {phonenumbers.country_code_for_region(code) for code in (country, *covering)}
         assert len(codes) == 1
         assert codes != {1}
@@ -126,13 +124,13 @@ def test_only_territories_of_one_calling_code_are_covered_and_never_in_north_ame
         if code != 1
         for region in regions[1:]
     }
-    assert shared - set(COVERED_BY) == {"KZ"}
+    assert shared - set(TwilioGeoPermissions.facts.covered_by) == {"KZ"}
 
 
 def test_codes_that_name_no_country_here_are_left_out() -> None:
     odd = [GeoPermission(code, True) for code in ("ZZ", "GG/JE", "us", "", "001")]
 
-    assert geo_permissions_from([*odd, GeoPermission("US", True)]).entries == {
+    assert permissions_at_twilio([*odd, GeoPermission("US", True)]).entries == {
         "US": CountryPermission(True)
     }
 
@@ -141,11 +139,11 @@ def test_of_several_entries_of_one_country_the_shortest_prefix_speaks_for_it() -
     def entries(*states: tuple[str, bool]) -> list[GeoPermission]:
         return [GeoPermission("ES", is_open, prefix=prefix) for prefix, is_open in states]
 
-    assert geo_permissions_from(entries(("+3491", False), ("+34", True))).entries["ES"].is_open
+    assert permissions_at_twilio(entries(("+3491", False), ("+34", True))).entries["ES"].is_open
     assert (
-        not geo_permissions_from(entries(("+1809", True), ("+1829", False))).entries["ES"].is_open
+        not permissions_at_twilio(entries(("+1809", True), ("+1829", False))).entries["ES"].is_open
     )
-    assert geo_permissions_from(entries(("+1809", True), ("+1829", True))).entries["ES"].is_open
+    assert permissions_at_twilio(entries(("+1809", True), ("+1829", True))).entries["ES"].is_open
 
 
 def test_allowed_here_is_what_floor_map_and_live_country_rules_make_of_a_country() -> None:
@@ -193,7 +191,7 @@ def test_a_prefix_that_is_a_whole_calling_code_decides_for_its_countries() -> No
 def test_the_lists_are_sorted_name_only_countries_and_never_contradict_each_other(
     allowed: frozenset[str], listed: list[GeoPermission]
 ) -> None:
-    geo_permissions = geo_permissions_from(listed)
+    geo_permissions = permissions_at_twilio(listed)
     found = compare_with_provider(allowed, geo_permissions)
 
     lists = found.as_json()

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.permissions import geo_permissions_from
 from app.destinations.geo_permissions.push import Pushed, PushPlan, PushToProvider, plan_push
 from app.destinations.tables import provider_permissions
 from app.kernel.clock import Clock
 from app.providers.port import GeoPermission, ItemOutcome, ProviderUnknown, WantedPermission
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory, Tenant
-from support.geo import FakeGeo, permits
+from support.geo import FakeGeo, permissions_at_twilio, permits
 
 pytestmark = pytest.mark.one_engine
 
@@ -27,7 +26,7 @@ def _close(*countries: str) -> tuple[WantedPermission, ...]:
 
 
 def test_a_plan_opens_what_is_allowed_here_and_closes_what_is_not() -> None:
-    geo_permissions = geo_permissions_from(permits(US=True, BR=False, FR=True, DE=False))
+    geo_permissions = permissions_at_twilio(permits(US=True, BR=False, FR=True, DE=False))
 
     assert plan_push({"US", "BR"}, geo_permissions) == PushPlan(
         changes=(*_open("BR"), *_close("FR"))
@@ -41,7 +40,7 @@ def test_high_risk_countries_need_the_console_and_unsupported_ones_are_impossibl
         GeoPermission("NG", True, is_high_risk=True),
         GeoPermission("LK", False, is_high_risk=True),
     ]
-    geo_permissions = geo_permissions_from([*risky, *permits(IR=False, CU=True, SY=True)])
+    geo_permissions = permissions_at_twilio([*risky, *permits(IR=False, CU=True, SY=True)])
 
     assert plan_push({"PK", "IR", "SY"}, geo_permissions) == PushPlan(
         console_only=(*_close("NG"), *_open("PK")), unsupported=("IR", "SY")
@@ -49,11 +48,11 @@ def test_high_risk_countries_need_the_console_and_unsupported_ones_are_impossibl
 
 
 def test_an_entry_that_covers_an_allowed_territory_stays_open_or_is_opened() -> None:
-    assert plan_push({"CX"}, geo_permissions_from(permits(AU=True))) == PushPlan()
-    assert plan_push({"CX"}, geo_permissions_from(permits(AU=False))) == PushPlan(
+    assert plan_push({"CX"}, permissions_at_twilio(permits(AU=True))) == PushPlan()
+    assert plan_push({"CX"}, permissions_at_twilio(permits(AU=False))) == PushPlan(
         changes=_open("AU")
     )
-    assert plan_push({"AU"}, geo_permissions_from(permits(AU=True, CX=True))) == PushPlan(
+    assert plan_push({"AU"}, permissions_at_twilio(permits(AU=True, CX=True))) == PushPlan(
         changes=_close("CX")
     )
 

@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
-from app.destinations.geo_permissions.permissions import GeoPermissions, geo_permissions_from
+from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.destinations.geo_permissions.readiness import Blocker, find_blockers
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.destinations.policy.state import PolicyState
 from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.ids import new_id
 from app.providers.port import GeoPermission
-from support.geo import permits
+from support.geo import permissions_at_twilio, permits
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-OPEN = geo_permissions_from(permits(US=True, FR=True, BR=False, KP=True, IR=True, DE=True, AU=True))
+OPEN = permissions_at_twilio(
+    permits(US=True, FR=True, BR=False, KP=True, IR=True, DE=True, AU=True)
+)
 
 
 def _effective(*rules: Rule, **more: Any) -> EffectivePolicy:
@@ -79,7 +81,7 @@ def test_each_shut_gate_is_named_with_the_reason(country: str, expected: dict[st
 
 
 def test_a_high_risk_country_needs_the_console() -> None:
-    geo_permissions = geo_permissions_from([GeoPermission("FR", False, is_high_risk=True)])
+    geo_permissions = permissions_at_twilio([GeoPermission("FR", False, is_high_risk=True)])
 
     assert _shut("FR", geo_permissions=geo_permissions) == {
         "provider": "closed at the provider, as high-risk: only its console can open it"

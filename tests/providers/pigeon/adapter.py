@@ -26,6 +26,7 @@ from app.providers.port import (
     CountryPrices,
     DeliveryReport,
     ErrorCodes,
+    GeoFacts,
     GeoPermission,
     ItemOutcome,
     Listing,
@@ -203,6 +204,7 @@ def _message(found: dict[str, Any]) -> ProviderMessage:
 @dataclass(frozen=True)
 class PigeonPermissions:
     wire: Wire
+    facts = GeoFacts(unsupported=frozenset({"AQ"}), error_code=102)
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
         found = self.wire.get(account, "/countries") or {}

@@ -47,6 +47,7 @@ from providers.pigeon.adapter import (
 )
 from support.factories import ACCOUNT, AUTH_TOKEN, Gateway, Tenant
 from support.fake_twilio import FakeTwilio
+from support.signed_route import serve_callbacks
 from support.time import ManualClock
 
 WORDS = {status: word for word, status in STATUSES.items()}
@@ -205,7 +206,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def on_pigeon(gateway: Gateway, pigeon: ArrangedPigeon, clock: ManualClock) -> Gateway:
-    """A gateway that the assembly gave another provider and its routes."""
+    """A gateway that the assembly gave another provider."""
     services = open_services(
         gateway.services.settings,
         clock=clock.clock(),
@@ -213,9 +214,7 @@ def on_pigeon(gateway: Gateway, pigeon: ArrangedPigeon, clock: ManualClock) -> G
         cipher=gateway.services.cipher,
         database=gateway.services.database,
     )
-    app = create_app(services)
-    app.register_blueprint(routes.blueprint())
-    return Gateway(services, FakeTwilio(), app.test_client())
+    return Gateway(services, FakeTwilio(), create_app(services).test_client())
 
 
 def status_of(gateway: Gateway, tenant: Tenant, message_id: str) -> tuple[str, str | None]:
@@ -228,6 +227,7 @@ def test_a_gateway_sends_and_tracks_through_another_provider(
     on_pigeon: Gateway, tenant: Tenant, pigeon: ArrangedPigeon
 ) -> None:
     """Break: let a feature name a status, a code or a module of Twilio's."""
+    callbacks = serve_callbacks(routes, on_pigeon.services.callbacks).test_client()
     sid = pigeon.accepts()
     sent = on_pigeon.send(tenant)
     assert (sent.status_code, sent.json["message_sid"]) == (201, sid)
@@ -236,7 +236,7 @@ def test_a_gateway_sends_and_tracks_through_another_provider(
             ACCOUNT, sid, UUID(sent.json["id"]), status, pigeon.word_of(status), is_signed=True
         )
         post = pigeon.report(report)
-        answer = on_pigeon.client.post(post.path, data=post.body, headers=post.headers)
+        answer = callbacks.post(post.path, data=post.body, headers=post.headers)
         assert answer.status_code == 204
         assert status_of(on_pigeon, tenant, sent.json["id"])[0] == status
 

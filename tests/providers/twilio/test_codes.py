@@ -31,11 +31,11 @@ def test_each_word_of_twilio_has_one_meaning(word: str, expected: Status) -> Non
 
 @each("code", [code for all_ in _MEANINGS.values() for code in all_])
 def test_every_code_that_the_adapter_knows_has_a_meaning(code: int) -> None:
-    meaning = ERROR_CODES.meaning(code)
+    meaning = ERROR_CODES.meanings.get(code)
     assert meaning
     assert meaning.endswith(".")
 
 
 def test_an_unknown_code_has_its_page_alone() -> None:
-    assert ERROR_CODES.meaning(12345) is None
+    assert ERROR_CODES.meanings.get(12345) is None
     assert ERROR_CODES.page_about(12345) == "https://www.twilio.com/docs/api/errors/12345"
