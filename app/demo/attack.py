@@ -21,7 +21,7 @@ from app.guards.manage import ManageGuards
 from app.guards.suggest import apply_suggestion
 from app.kernel.errors import GuardTripped, PublicError
 from app.kernel.ids import first_id_at
-from app.messages.segments import count_segments
+from app.kernel.texts import count_segments
 from app.messages.sending.send import SendCall, SendMessage, SendRequest
 from app.messages.submission import Submission
 from app.messages.tables import messages

@@ -1,9 +1,8 @@
 """Wire schemas of sending and reading messages."""
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, fields, validate
 
 from app.db.filters import PageFilter
-from app.kernel.texts import has_visible_character
 from app.messages.lifecycle import Reason
 from app.messages.queries.read import MessageFilter
 from app.messages.sending.send import SendRequest
@@ -14,20 +13,15 @@ from app.web.fields import (
     Id,
     PhoneNumberField,
     StrictSchema,
-    Text,
     Time,
     Timestamp,
     View,
+    VisibleText,
     one_of,
 )
 from app.web.pages import PageQuery, page_of
 
 MAX_CHARACTERS = 1600
-
-
-def _shows_something(text: str) -> None:
-    if text and not has_visible_character(text):
-        raise ValidationError("Must hold a visible character.")
 
 
 class SendBody(StrictSchema):
@@ -39,9 +33,9 @@ class SendBody(StrictSchema):
         required=True,
         metadata={"description": "Destination in canonical E.164 form", "example": "+12025550123"},
     )
-    message = Text(
+    message = VisibleText(
         required=True,
-        validate=validate.And(validate.Length(min=1, max=MAX_CHARACTERS), _shows_something),
+        validate=validate.Length(min=1, max=MAX_CHARACTERS),
         metadata={
             "description": "Message body, 1 to 1600 characters",
             "example": "Your code is 4711",

@@ -134,10 +134,8 @@ class PriceBook:
         self._loading = threading.Lock()
         self._held: tuple[int, PriceTable, DayPrices] | None = None
 
-    def on(self, connection: Connection, revision: int | None, day: date) -> DayPrices | None:
-        """Return the prices of a day (UTC), or None without prices."""
-        if revision is None:
-            return None
+    def on(self, connection: Connection, revision: int, day: date) -> DayPrices:
+        """Return the prices of a day (UTC)."""
         held = self._held
         if held is None or held[0] != revision:
             with self._loading:

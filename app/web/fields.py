@@ -14,7 +14,7 @@ from app.kernel.clock import parse_rfc3339, rfc3339
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
 from app.kernel.phone import NOT_E164, PhoneNumber, is_e164, problem_of_number
-from app.kernel.texts import UNSTORABLE, is_storable
+from app.kernel.texts import UNSTORABLE, has_visible_character, is_storable
 from app.kernel.whole_numbers import read_whole_number
 
 
@@ -73,6 +73,18 @@ class Text(fields.String):
         text = super()._deserialize(value, attr, data, **kwargs)
         if not is_storable(text):
             raise SchemaError(UNSTORABLE)
+        return text
+
+
+class VisibleText(Text):
+    """A text that shows at least one character."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text and not has_visible_character(text):
+            raise SchemaError("Must hold a visible character.")
         return text
 
 

@@ -13,9 +13,8 @@ from app.db.engine import Database
 from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
 from app.destinations.refusals import Refusal, insert_refusal
 from app.kernel import errors as e
-from app.kernel.clock import Clock
+from app.kernel.clock import Clock, rfc3339
 from app.messages.delivery.guessed_sids import take_back
-from app.messages.record import MessageRecord, render_message
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.idempotency import IdempotentRequest
 from app.messages.sending.outcomes import (
@@ -81,7 +80,7 @@ class RecordOutcome:
         self, new: NewSubmission, accepted: Accepted, idempotent: IdempotentRequest | None
     ) -> str | e.PublicError:
         now = self.clock.now()
-        answer = json.dumps(render_message(_as_accepted(new, accepted, now)))
+        answer = json.dumps(_as_accepted(new, accepted, now))
         with self.database.writing_once() as connection:
             kept = accept_submission(
                 connection,
@@ -169,23 +168,24 @@ class RecordOutcome:
         return e.SubmissionUnconfirmed(new.message_id)
 
 
-def _as_accepted(new: NewSubmission, accepted: Accepted, now: datetime) -> MessageRecord:
-    return MessageRecord(
-        id=new.message_id,
-        use_case_id=new.use_case_id,
-        message_sid=accepted.message_sid,
-        from_number=accepted.from_number,
-        to_number=new.to_number,
-        body=new.body,
-        num_segments=None,
-        status=Status.PENDING,
-        handed_off_at=None,
-        delivered_at=None,
-        errored_at=None,
-        error_code=None,
-        created_at=new.created_at,
-        updated_at=now,
-    )
+def _as_accepted(new: NewSubmission, accepted: Accepted, now: datetime) -> dict[str, object]:
+    """Write the message as the provider accepted it: what `render_message` writes later."""
+    return {
+        "id": str(new.message_id),
+        "use_case_id": str(new.use_case_id),
+        "message_sid": accepted.message_sid,
+        "from_number": accepted.from_number,
+        "to_number": new.to_number,
+        "body": new.body,
+        "num_segments": None,
+        "status": Status.PENDING,
+        "handed_off_at": None,
+        "delivered_at": None,
+        "errored_at": None,
+        "error_code": None,
+        "created_at": rfc3339(new.created_at),
+        "updated_at": rfc3339(now),
+    }
 
 
 def _provider_refusal(new: NewSubmission, verdict: Verdict, refused: Refused) -> Refusal:

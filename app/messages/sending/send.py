@@ -27,8 +27,8 @@ from app.kernel.errors import (
 )
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, PhoneNumber, resolve
+from app.kernel.texts import count_segments
 from app.messages.record import load_record, render_message
-from app.messages.segments import count_segments
 from app.messages.sending.admission import (
     SendContext,
     UseCase,
@@ -37,11 +37,10 @@ from app.messages.sending.admission import (
     load_send_context,
     reachable_use_case,
 )
-from app.messages.sending.guarded import OpenGuarded
 from app.messages.sending.idempotency import IdempotentRequest, Prior, first_answer
 from app.messages.sending.outcomes import NewSubmission, keep_answer
 from app.messages.sending.record_outcome import RecordOutcome
-from app.messages.sending.submit import InFlight, NoFreePlace, Pace, submit
+from app.messages.sending.submit import InFlight, NoFreePlace, OpenGuarded, Pace, submit
 from app.prices.price_table import DayPrices, Estimate, day_of
 from app.prices.store import PriceBook
 from app.providers.port import Outbound, ProviderAccount, SmsProvider
@@ -178,7 +177,9 @@ class SendMessage:
                 idempotent=call.idempotent,
                 now=now,
             )
-            prices = self.prices.on(connection, context.price_revision, day_of(now))
+            prices, revision = None, context.price_revision
+            if revision is not None:
+                prices = self.prices.on(connection, revision, day_of(now))
         return context, prices, now
 
     def _after_another(self, call: SendCall) -> Sent:

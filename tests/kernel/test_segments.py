@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.messages.segments import count_segments
+from app.kernel.texts import count_segments
 
 GSM_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
