@@ -79,7 +79,7 @@ class ReplaceMap(PolicyChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Allow(PolicyChange):
+class AllowCountries(PolicyChange):
     """Allow countries, for good or by a rule for each that ends by itself."""
 
     codes: Sequence[str]
@@ -113,7 +113,7 @@ class Allow(PolicyChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Block(PolicyChange):
+class BlockCountries(PolicyChange):
     codes: Sequence[str]
     action = "blocked"
 
@@ -126,7 +126,7 @@ class Block(PolicyChange):
 
 @dataclass(frozen=True, slots=True)
 class AddRule(PolicyChange):
-    """Add a rule for a number, a prefix or a country; a high-risk country as in `Allow`."""
+    """Add a rule; one for a high-risk country may want an acknowledgement."""
 
     rule: Rule
     acknowledged: Collection[str] = ()

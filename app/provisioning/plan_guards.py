@@ -20,13 +20,13 @@ from app.kernel.problems import Problems
 from app.messages.guard_history import GuardHistory
 from app.prices.store import has_prices
 from app.provisioning.entries import Entry
-from app.provisioning.plan_workspaces import Found
+from app.provisioning.plan_workspaces import MatchedWorkspace
 from app.provisioning.problems import FileProblems
 from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, changed_values
 
 
 def plan_guards(
-    context: Context, each: Found, ids: Mapping[str, UUID], problems: FileProblems
+    context: Context, each: MatchedWorkspace, ids: Mapping[str, UUID], problems: FileProblems
 ) -> Iterator[Step]:
     """Plan the guards of a workspace and of its use cases; ``ids`` are by place."""
     edit = _Edit(

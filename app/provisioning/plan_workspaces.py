@@ -44,7 +44,7 @@ _PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MatchedWorkspace:
     """A workspace of the file with its current row."""
 
     id: UUID
@@ -54,7 +54,7 @@ class Found:
 
 def match_workspaces(
     context: Context, entries: Sequence[Entry], problems: FileProblems
-) -> list[Found]:
+) -> list[MatchedWorkspace]:
     """Find each workspace by id, or by name among those without an id."""
     stored = {row.id: row for row in context.connection.execute(select(workspaces))}
     own = {
@@ -73,7 +73,9 @@ def match_workspaces(
             before = own.get(given)
         else:
             before = holder if holder is not None and holder.id not in claimed else None
-        found.append(Found(given or (new_id() if before is None else before.id), entry, before))
+        found.append(
+            MatchedWorkspace(given or (new_id() if before is None else before.id), entry, before)
+        )
         if holder is not None and holder.id != found[-1].id:
             text = f"Is the name of another workspace, whose id is {holder.id}."
             problems.add(entry.at("name"), text)
@@ -87,7 +89,7 @@ class WorkspacePlanner:
         self,
         context: Context,
         cipher: Cipher,
-        found: Sequence[Found],
+        found: Sequence[MatchedWorkspace],
         denied: Sequence[str],
         problems: FileProblems,
     ) -> None:
@@ -141,14 +143,16 @@ class WorkspacePlanner:
         by = self._context.connection, account_sid, workspace_id, ACTOR, self._context.now
         forget_unused_account(*by)
 
-    def _depth(self, each: Found) -> int:
+    def _depth(self, each: MatchedWorkspace) -> int:
         depth, at, seen = 0, self._parents[each.id], {each.id}
         while at is not None and at not in seen:
             seen.add(at)
             depth, at = depth + 1, self._parents.get(at)
         return depth
 
-    def _creation(self, each: Found, of_account: tuple[PlannedChange, ...]) -> Iterator[Step]:
+    def _creation(
+        self, each: MatchedWorkspace, of_account: tuple[PlannedChange, ...]
+    ) -> Iterator[Step]:
         entry, parent_id = each.entry, self._parents[each.id]
         text = "Is needed for a workspace that is new."
         for name in ("name", "home_country"):
@@ -174,7 +178,7 @@ class WorkspacePlanner:
         opened = () if inherits else self._countries(entry.place, PolicyState(), destinations)
         yield Step((*added(entry.place, entry.get("name", "")), *opened, *of_account), run)
 
-    def _change(self, each: Found, of_account: tuple[PlannedChange, ...]) -> Step:
+    def _change(self, each: MatchedWorkspace, of_account: tuple[PlannedChange, ...]) -> Step:
         entry, parent_id = each.entry, self._parents[each.id]
         before = each.before._asdict() if each.before is not None else {}
         wanted = self._plain(entry) | {"parent_id": parent_id}
@@ -202,7 +206,7 @@ class WorkspacePlanner:
             given["acknowledges_high_risk"] = entry["acknowledge_high_risk"]
         return given
 
-    def _policy(self, each: Found) -> Iterator[Step]:
+    def _policy(self, each: MatchedWorkspace) -> Iterator[Step]:
         if "destinations" not in each.entry:
             return
         context, wanted = self._context, self._map(each.entry)
@@ -239,7 +243,7 @@ class WorkspacePlanner:
         sid = entry.get("twilio", {}).get("account_sid")
         return self._accounts[sid].wanted if sid else None
 
-    def _account_changes(self, each: Found) -> tuple[PlannedChange, ...]:
+    def _account_changes(self, each: MatchedWorkspace) -> tuple[PlannedChange, ...]:
         """Reported at the first workspace of the account."""
         given = each.entry.get("twilio", {})
         sid = given.get("account_sid")

@@ -57,7 +57,7 @@ class FileId(fields.Field[UUID]):
         return found
 
 
-class Time(fields.Field[datetime]):
+class FileTime(fields.Field[datetime]):
     """A time with its offset: an RFC 3339 text, or a TOML time."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime:
@@ -129,7 +129,7 @@ class KeySchema(Table):
 
     name = Name(required=True)
     role = fields.Enum(Role, by_value=True, required=True)
-    expires_at = Time()
+    expires_at = FileTime()
     rate = fields.Nested(RateBody)
     use_cases = fields.List(fields.String())
     countries = Items(FileCountry())

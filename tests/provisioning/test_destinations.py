@@ -212,7 +212,7 @@ def test_removing_parent_and_inheritance_shows_changes_from_the_inherited_policy
 def test_revisions_count_on_from_other_doors_and_back(
     ids: dict[str, UUID], manage: Any, applied: Apply, rows: Rows
 ) -> None:
-    manage(ids["Retail"], changes.Allow(["MX"]))
+    manage(ids["Retail"], changes.AllowCountries(["MX"]))
     applied(retail(destinations={"US": "allowed"}))
     restored = manage(ids["Retail"], changes.RestoreRevision(2))
     assert restored.effective.revision == 4
@@ -275,9 +275,9 @@ def test_acknowledgement_is_required_if_the_file_requires_it(
     applied(asking)
     assert planned(asking) == planned(retail()) == []
     with pytest.raises(ValidationFailed):
-        manage(ids["Retail"], changes.Allow(["PK"]))
+        manage(ids["Retail"], changes.AllowCountries(["PK"]))
     applied(retail(acknowledge_high_risk=False))
-    assert manage(ids["Retail"], changes.Allow(["PK"])).effective.revision == 2
+    assert manage(ids["Retail"], changes.AllowCountries(["PK"])).effective.revision == 2
 
 
 def test_an_entry_in_the_file_is_an_acknowledgement(

@@ -107,7 +107,7 @@ def allow_command(
     with opened_workspace(how.workspace) as opened:
         ends_at = ending(opened.now, until, lasting)
         reason = None if ends_at is None else how.reason
-        outcome = make(opened, changes.Allow(codes, acknowledged, ends_at, reason), how)
+        outcome = make(opened, changes.AllowCountries(codes, acknowledged, ends_at, reason), how)
         with opened.database.reading() as connection:
             effective = outcome.changed.effective
             hints = hints_about(connection, codes, effective, opened.geo_facts, opened.now)
@@ -126,5 +126,5 @@ def block_command(*, codes: tuple[str, ...], how: How) -> None:
     Removes a rule that allows one of them as a whole; rules for prefixes and numbers stay.
     """
     with opened_workspace(how.workspace) as opened:
-        outcome = make(opened, changes.Block(codes), how)
+        outcome = make(opened, changes.BlockCountries(codes), how)
     echo_outcome(opened, outcome, how)

@@ -19,7 +19,7 @@ _REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class DryRun:
+class PolicyPreview:
     """The preview of a change; ``text`` identifies the change."""
 
     text: str
@@ -34,10 +34,10 @@ def dry_run_change(
     workspace_id: UUID,
     change: PolicyChange,
     text: str,
-) -> DryRun:
+) -> PolicyPreview:
     asked = ChangeRequest(current_user.actor, dry_run=True)
     changed = get_service(ManageDestinations).within(connection, workspace_id, change, asked)
-    return DryRun(text, changed.effective.revision, changed.changes, changed.impact)
+    return PolicyPreview(text, changed.effective.revision, changed.changes, changed.impact)
 
 
 def is_confirmed(text: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.console.destinations.confirm import (
-    DryRun,
+    PolicyPreview,
     dry_run_change,
     given_reason,
     is_confirmed,
@@ -82,7 +82,7 @@ def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
 class _RevisionView:
     view: DestinationsView
     row: AnyRow
-    dry_run: DryRun | None
+    dry_run: PolicyPreview | None
 
 
 def _revision_view(connection: Connection, current_user: CurrentUser, number: int) -> _RevisionView:

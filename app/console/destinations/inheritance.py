@@ -4,7 +4,7 @@ from flask import request
 
 from app.access.principal import Role
 from app.console.destinations.confirm import (
-    DryRun,
+    PolicyPreview,
     dry_run_change,
     given_reason,
     is_confirmed,
@@ -53,7 +53,7 @@ def switch_inheritance(current_user: CurrentUser) -> Answer:
 
 
 def _page(current_user: CurrentUser, status: int = 200, form: Form | None = None) -> Answer:
-    dry_run: DryRun | None = None
+    dry_run: PolicyPreview | None = None
     with get_service(Database).reading() as connection:
         view = load_destinations_view(connection, current_user)
         other = not view.effective.inherits

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import request
 
 from app.console.destinations.confirm import (
-    DryRun,
+    PolicyPreview,
     dry_run_change,
     given_reason,
     is_confirmed,
@@ -91,7 +91,7 @@ def _page(
     status: int = 200,
     form: Form | None = None,
 ) -> Answer:
-    dry_run: DryRun | None = None
+    dry_run: PolicyPreview | None = None
     with get_service(Database).reading() as connection:
         view = load_destinations_view(connection, current_user)
         if wanted is not None:

@@ -167,7 +167,7 @@ def allow_destinations(
     """Add countries to the allowed ones, permanently or until a time."""
     countries, risks = body.destinations, body.acknowledge_high_risk
     reason = None if body.until is None else change_reason()
-    change = changes.Allow(countries, risks, body.until, reason)
+    change = changes.AllowCountries(countries, risks, body.until, reason)
     return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 
@@ -183,7 +183,7 @@ def block_destinations(
     principal: Principal, workspace_id: UUID, body: WantedCountries, query: bool
 ) -> Answer:
     """Block countries; the entries stay visible as blocked."""
-    change = changes.Block(body.destinations)
+    change = changes.BlockCountries(body.destinations)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     shown = {"message": BLOCKED_MESSAGE, "configuration": policy_view(changed.effective)}
     return changed_answer(changed, shown)
