@@ -42,7 +42,13 @@ def beat(
 ) -> None:
     """Store that a worker is alive, and what is wrong with it."""
     table = worker_heartbeats
-    values = {"at": now, "skew_seconds": skew_seconds, "stuck_task": stuck_task}
+    # In a container, the next worker has the name of the one before.
+    values = {
+        "at": now,
+        "skew_seconds": skew_seconds,
+        "stuck_task": stuck_task,
+        "stopped_at": None,
+    }
     done = connection.execute(update(table).where(table.c.worker == worker).values(**values))
     if done.rowcount == 0:
         connection.execute(insert(table).values(worker=worker, **values))

@@ -59,7 +59,7 @@ def test_a_heartbeat_says_what_is_wrong_with_its_worker(
 
     monkeypatch.setattr("app.worker.housekeeping.require_same_time", differ)
     heartbeat.run_once()
-    assert stored()[0] == -75
+    assert stored() == (-75, "webhooks", False)
 
 
 def test_hourly_task_creates_months_and_purges(database: Database, tenant: Tenant) -> None:
