@@ -220,16 +220,23 @@ def test_the_keyboard_alone_is_enough(opened: Page, policy_client: PolicyClient)
     assert policy_client.history()[0]["reason"] == "a launch"
 
 
-def test_suspension_is_shown_on_every_page_until_resume(
+@EACH_SIZE
+def test_sends_are_suspended_and_resumed_from_every_page(
     opened: Page, policy_client: PolicyClient
 ) -> None:
-    freeze = opened.locator("section", has=opened.locator("#suspend"))
-    freeze.get_by_label("Reason").fill("a key leaked")
-    freeze.get_by_role("button", name="Suspend all sends").click()
-    expect(opened.get_by_text("This workspace is suspended")).to_be_visible()
+    opened.goto("/console/messages")
+    opened.get_by_role("button", name="Suspend sends").click()
+    asking = opened.get_by_role("region", name="Suspend all sends of")
+    axe_clean(opened)
+    asking.get_by_label("Reason").fill("a key leaked")
+    asking.get_by_role("button", name="Suspend sends").click()
+    expect(opened.get_by_role("heading", level=1)).to_have_text("Messages")
     assert policy_client.gateway.send(policy_client.tenant).status_code == 403
-    freeze.get_by_label("Reason").fill("revoked")
-    freeze.get_by_role("button", name="Resume").click()
+    opened.goto("/console/guards")
+    notice = opened.get_by_role("status").filter(has_text="This workspace is suspended")
+    expect(notice).to_contain_text("a key leaked")
+    notice.get_by_label("Reason").fill("revoked")
+    notice.get_by_role("button", name="Resume").click()
     expect(opened.get_by_text("This workspace is suspended")).to_have_count(0)
     assert policy_client.gateway.send(policy_client.tenant).status_code == 201
 
