@@ -52,7 +52,7 @@ class ImportDocument(PolicyChange):
 
 
 def import_document(wanted: WantedPolicy, acknowledged: Collection[str] = ()) -> PolicyChange:
-    """Return the change that makes the policy match a document; without rules only the map."""
+    """Make the policy match the document in one revision; without rules only the map."""
     acknowledged = {*acknowledged, *wanted.acknowledge_high_risk}
     if wanted.rules is None:
         return ReplaceMap(wanted.destinations, acknowledged)

@@ -63,32 +63,32 @@ class CurrentPolicy:
 
 
 class PolicyChange(ABC):
-    """A change of a policy; it knows neither who makes it nor when."""
+    """A change of a policy, without its author and time."""
 
     while_inheriting: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def action(self) -> str:
-        """Its name in the history."""
+        """The name in the history."""
 
     @property
     def why(self) -> str | None:
-        """The reason that is kept if the request gives none."""
+        """The reason if the request gives none."""
         return None
 
     @property
     def restores(self) -> int | None:
-        """The revision that it goes back to."""
+        """The restored revision."""
         return None
 
     def check(self, current: CurrentPolicy) -> FieldProblems:  # noqa: ARG002
-        """Return what forbids it, by JSON path."""
+        """Return the problems by JSON path."""
         return {}
 
     @abstractmethod
     def apply(self, current: CurrentPolicy) -> PolicyState:
-        """Return the workspace's own policy after it."""
+        """Return the workspace's own policy after the change."""
 
 
 @dataclass(frozen=True, slots=True)

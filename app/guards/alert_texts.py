@@ -1,4 +1,4 @@
-"""What alerts are about, in one sentence. Pure."""
+"""Texts of alerts, one sentence each. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _WHOLE = {GuardName.WORKSPACE, GuardName.SPEND}
 
 
 def alert_text(kind: str, details: Mapping[str, Any], *, has_numbers: bool = True) -> str:
-    """Say what an alert is about; without numbers, a number or a range is not named."""
+    """Describe an alert; without ``numbers``, no number or range is named."""
     value = details.get("value")
     if value and is_country(value):
         to = f" to {country_name(value)}"

@@ -169,7 +169,7 @@ def open_alert(
     now: datetime,
     **values: Any,
 ) -> None:
-    """Open an alert, and write its event, unless its subject has an open one."""
+    """Open an alert with its event, unless its subject has an open one."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = connection.execute(
         dialect.insert(alerts)

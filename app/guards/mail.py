@@ -1,8 +1,7 @@
-"""Mail about alerts that were opened, sent through SMTP: at least once each.
+"""Mail about opened alerts, through SMTP: at least once each.
 
-A mail says which guard and country, and neither a phone number nor a range. A worker claims alerts
-for a while, sends, and notes it; one that dies in between lets another send again, with the same
-Message-ID.
+A mail contains no phone number and no range. A worker claims alerts with a lease, sends and records
+them; if it dies in between, another sends them again with the same Message-ID.
 """
 
 import smtplib
@@ -42,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MailAlerts:
-    """One round of the worker: mails the alerts that were opened, where a server is set."""
+    """Does nothing without a configured server."""
 
     database: Database
     clock: Clock
@@ -51,7 +50,6 @@ class MailAlerts:
     make_context: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
     def run_once(self) -> int:
-        """Send the mails that are due."""
         if self.server is None:
             return 0
         with self.database.writing() as connection:
@@ -64,7 +62,7 @@ class MailAlerts:
         return 0 if len(sent) < len(claimed) else len(sent)
 
     def check(self) -> None:
-        """Connect and sign in, where a server is set; raises ``OSError`` or ``SMTPException``."""
+        """Connect and sign in, if a server is set; raises ``OSError`` or ``SMTPException``."""
         if self.server is not None:
             with self._connected(self.server):
                 pass
@@ -78,7 +76,7 @@ class MailAlerts:
         )
 
     def _send(self, claimed: list[AnyRow], server: MailServer) -> list[UUID]:
-        """Return the alerts whose mails the server took."""
+        """Return the alerts whose mails the server accepted."""
         sent: list[UUID] = []
         try:
             with self._connected(server) as client:

@@ -1,6 +1,6 @@
 """Alerts about endpoints, geo permissions, refusals, clocks and workers.
 
-They follow from what others have stored, so the worker looks at it now and then.
+They follow from stored data, which the worker checks periodically.
 """
 
 from collections import Counter, defaultdict
@@ -28,7 +28,7 @@ from app.providers.port import GeoFacts
 from app.webhooks.record_attempt import GIVEN_UP, GONE
 from app.webhooks.tables import webhook_endpoints
 
-# One attempt that fails is no alert: a receiver that restarts is away for some seconds.
+# A single failure opens no alert: a receiver may be restarting.
 _FAILING_AFTER = timedelta(minutes=5)
 # A spike is that many refusals in so short a time, and as many times what is usual.
 SPIKE_WINDOW = timedelta(minutes=10)
@@ -40,20 +40,17 @@ _SPIKES_LISTED = 1000
 SILENT_AFTER = timedelta(minutes=2)
 _SILENT_UNTIL = timedelta(hours=1)
 
-# What an alert of each subject of a workspace says.
+# The alert details by subject of a workspace.
 _Found = Mapping[tuple[UUID, str], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class WatchOthers:
-    """One round of the worker over what others have stored."""
-
     database: Database
     clock: Clock
     facts: GeoFacts
 
     def run_once(self) -> int:
-        """Open and clear the alerts that are due."""
         now = self.clock.now()
         with self.database.reading() as connection:
             failing = _failing_endpoints(connection, now)
@@ -74,7 +71,7 @@ class WatchOthers:
         now: datetime,
         still: Collection[tuple[UUID, str]] = (),
     ) -> None:
-        """Open what was found, and clear what was not and is not ``still`` there either."""
+        """Open ``found``; clear others, unless they are in ``still``."""
         columns = alerts.c
         query = select(columns.id, columns.workspace_id, columns.subject, columns.details).where(
             columns.kind == kind, columns.cleared_at.is_(None)
@@ -137,9 +134,9 @@ def _drift(connection: Connection, facts: GeoFacts, now: datetime) -> _Found:
 
 
 def _spikes(connection: Connection, now: datetime) -> tuple[_Found, Collection[tuple[UUID, str]]]:
-    """Return where far more sends are refused than usual, and where it is still more than half.
+    """Return the workspaces with a spike of refusals, and those above half of one.
 
-    What guards refuse has alerts of its own.
+    Refusals by guards have their own alerts.
     """
     columns = refusals.c
     recent = (
@@ -172,7 +169,7 @@ def _spikes(connection: Connection, now: datetime) -> tuple[_Found, Collection[t
 def _usual_refusals(
     connection: Connection, workspace_ids: Collection[UUID], now: datetime
 ) -> dict[UUID, int]:
-    """Return how many sends were refused on average in as long a time, rounded up."""
+    """Return the average number of refused sends in a period of that length, rounded up."""
     columns, today = refusal_counts.c, now.date()
     query = (
         select(columns.workspace_id, func.sum(columns.refusals))
@@ -189,7 +186,7 @@ def _usual_refusals(
 
 
 def _installation(connection: Connection, now: datetime) -> tuple[_Found, _Found]:
-    """Return what is wrong with the clocks of workers, and with workers, for each workspace."""
+    """Return the problems of workers and their clocks, for each workspace."""
     columns = worker_heartbeats.c
     query = select(worker_heartbeats).where(
         columns.at > now - _SILENT_UNTIL, columns.stopped_at.is_(None)

@@ -12,7 +12,7 @@ from app.kernel.phone import PhoneNumber
 
 
 class Status(StrEnum):
-    """The statuses of a message, for every provider; the last three are terminal."""
+    """The last three are terminal."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -41,7 +41,7 @@ _RANKS = {
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
-    """An account at the provider with its secret, encrypted as in the database."""
+    """An account at the provider with its encrypted secret."""
 
     sid: str
     encrypted_auth_token: str
@@ -49,7 +49,7 @@ class ProviderAccount:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """One message to create; its id travels in the callback URL."""
+    """One message to create; its id is part of the callback URL."""
 
     message_id: UUID
     account: ProviderAccount
@@ -60,7 +60,7 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has the message; ``has_ended``: it failed at once, without a code."""
+    """``has_ended``: it failed immediately, without a code."""
 
     message_sid: str
     from_number: str | None
@@ -68,7 +68,7 @@ class Accepted:
 
 
 class RefusalKind(StrEnum):
-    """The meaning of a definite refusal; named as the public code."""
+    """The names are the public codes."""
 
     INVALID_DESTINATION = "InvalidDestination"
     DESTINATION_BLOCKED = "DestinationBlocked"
@@ -80,7 +80,7 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The message will not be sent; the provider's code, and its SID, if it gave one."""
+    """The message will not be sent."""
 
     kind: RefusalKind
     provider_code: int | None
@@ -89,7 +89,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NeverProcessed:
-    """The provider was not reached, or turned the call away unread: safe to try again."""
+    """The provider did not read the call: safe to try again."""
 
     retry_after_seconds: float | None = None
 
@@ -106,10 +106,10 @@ Outcome = Accepted | Refused | NeverProcessed | Unconfirmed
 
 @dataclass(frozen=True, slots=True)
 class ErrorCodes:
-    """What people may read about a provider's error codes.
+    """Explanations of a provider's error codes.
 
-    ``meanings`` are sentences; ``page`` is the address of the page about a code, with ``{code}``.
-    ``opted_out`` is the code of a message to a recipient who replied STOP.
+    ``meanings`` are sentences; ``page`` is the URL of a code's page, with ``{code}``;
+    ``opted_out`` is the code for a recipient who replied STOP.
     """
 
     meanings: Mapping[int, str]
@@ -121,20 +121,18 @@ class ErrorCodes:
 
 
 class SmsProvider(Protocol):
-    """Creates messages at a provider."""
-
     def create(self, outbound: Outbound) -> Outcome:
-        """Try once to create a message; every failure is an outcome, not an exception."""
+        """Every failure is an outcome, not an exception."""
 
 
 class ProviderUnknown(Exception):
-    """The provider could not be asked; the text says why and holds neither number nor secret."""
+    """The provider could not be asked; the text has the reason without a number."""
 
     is_misconfigured = False
 
 
 class AccountRefused(ProviderUnknown):
-    """The account or its token is wrong until an owner acts; ``code`` is the provider's own."""
+    """The provider refuses the account's credentials, with its own ``code``."""
 
     is_misconfigured = True
 
@@ -145,10 +143,7 @@ class AccountRefused(ProviderUnknown):
 
 @dataclass(frozen=True, slots=True)
 class ProviderMessage:
-    """A message as the provider has it; ``provider_status`` is its own word.
-
-    ``added_prefix`` is what the provider put in front of the text, as it does for trial accounts.
-    """
+    """``provider_status`` is the provider's word; ``added_prefix`` is its own text before ours."""
 
     message_sid: str
     messaging_service_sid: str | None
@@ -168,7 +163,7 @@ class ProviderMessage:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The provider's messages to a number; not complete where it has more than were read."""
+    """Incomplete if there are more than were read."""
 
     messages: list[ProviderMessage]
     is_complete: bool = True
@@ -187,10 +182,10 @@ class MessageSource(Protocol):
     """Reads the messages of an account; raises `ProviderUnknown`."""
 
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
-        """Fetch one message; None if there is none."""
+        """None if there is none; raises `ProviderUnknown`."""
 
     def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
-        """List the messages to a number that are not older."""
+        """Raises `ProviderUnknown`."""
 
     def list_charges(
         self, account: ProviderAccount, since: datetime, until: datetime
@@ -200,10 +195,9 @@ class MessageSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What a provider reports of one message, as verified; ``provider_status`` is its own word.
+    """A verified report about one message, with the provider's own words.
 
-    An unknown status is `pending`; ``meaning`` is None without an error code. ``is_signed``: the
-    provider's signature covers ``message_id``, so the report outweighs what the worker concluded.
+    ``meaning`` is that of the error code. ``is_signed``: the signature covers ``message_id``.
     """
 
     account_sid: str
@@ -295,22 +289,18 @@ class GeoFacts:
 
 
 class GeoPermissionSource(Protocol):
-    """Reads and changes the geo permissions of an account; raises `ProviderUnknown`."""
-
     facts: GeoFacts
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
-        """Return every entry of an account."""
+        """Raises `ProviderUnknown`."""
 
     def update(
         self, account: ProviderAccount, wanted: Sequence[WantedPermission]
     ) -> list[ItemOutcome]:
-        """Request changes and return the result of each, in order."""
+        """Return the results in order; raises `ProviderUnknown`."""
 
 
 class RegistrationSource(Protocol):
-    """Reads the states of registrations; raises `ProviderUnknown`."""
-
     def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
         """Return a brand's status in the words of the API."""
 
@@ -322,7 +312,7 @@ class RegistrationSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NetworkPrice:
-    """The highest current price of one segment to a network; '' is a network without a code."""
+    """The highest price of a segment; '' is a network without a code."""
 
     mccmnc: str
     price: Decimal
@@ -337,17 +327,13 @@ class CountryPrices:
 
 
 class PriceSource(Protocol):
-    """Reads current prices; raises `ProviderUnknown`."""
-
     def fetch(self, account: ProviderAccount, country: str) -> CountryPrices | None:
-        """Fetch the prices to a country; None if there are none."""
+        """None without prices; raises `ProviderUnknown`."""
 
 
 class TokenProver(Protocol):
-    """Says whether an auth token is that of an account."""
-
     def accepts(self, account_sid: str, auth_token: str) -> bool:
-        """Say whether the provider accepts the token; raises `ProviderUnavailable`."""
+        """Whether the provider accepts the token; raises `ProviderUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +346,7 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSetup:
-    """A Messaging Service; ``inbound_url`` is None if it is not set or stands on each number."""
+    """``inbound_url`` is None if it is not set, or set on each number."""
 
     has_senders: bool
     inbound_url: str | None
@@ -375,10 +361,10 @@ class AccountSetup(Protocol):
         """The address that the provider must call for what recipients write."""
 
     def account_state(self, account: ProviderAccount) -> AccountState | None:
-        """Return the state of an account; None if the provider refuses its credentials."""
+        """None if the provider refuses the credentials."""
 
     def service(self, account: ProviderAccount, service_sid: str) -> ServiceSetup | None:
-        """Return a Messaging Service; None if the account has none with this SID."""
+        """None if the account has no Messaging Service with this SID."""
 
     def probe_callback(self, account: ProviderAccount) -> int:
         """Post a signed callback about no message to our public URL; return the HTTP status."""

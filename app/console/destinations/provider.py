@@ -29,7 +29,7 @@ _NO_ACCOUNT = "This workspace has no Twilio account."
 
 @dataclass(frozen=True, slots=True)
 class Disagreements:
-    """The four lists by name, and the countries that only Twilio's console can change."""
+    """``by_hand`` can only be changed in Twilio's console."""
 
     allowed_here_closed_there: list[str]
     closed_here_open_there: list[str]
@@ -41,13 +41,12 @@ class Disagreements:
 
 @routes.get(PATH, VIEWER)
 def provider_page(current_user: CurrentUser) -> Answer:
-    """Show the four disagreements as of the last check."""
+    """Show the differences as of the last check."""
     return _page(current_user)
 
 
 @routes.post(PATH, ADMIN)
 def ask_again(current_user: CurrentUser) -> Answer:
-    """Ask Twilio now."""
     checked = get_service(CheckProvider)(shown_workspace(current_user))
     if not checked:
         return _page(current_user, 422, _NO_ACCOUNT)
@@ -62,7 +61,7 @@ def ask_again(current_user: CurrentUser) -> Answer:
 
 @routes.post(PATH + "/align", ADMIN)
 def align_permissions(current_user: CurrentUser) -> Answer:
-    """Show the changes that align Twilio's geo permissions, and make those that were shown."""
+    """Preview the changes that align Twilio's geo permissions, then make them."""
     workspace_id = shown_workspace(current_user)
     push = PushToProvider(get_service(CheckProvider))
     planned = push(workspace_id)
@@ -84,7 +83,7 @@ def align_permissions(current_user: CurrentUser) -> Answer:
 
 
 def _obstacle(current_user: CurrentUser, planned: list[Pushed]) -> tuple[int, str] | None:
-    """Return the status and the text of why nothing can be changed; None if it can."""
+    """Return status and text if nothing can be changed."""
     if not planned:
         return 422, _NO_ACCOUNT
     first = planned[0]
@@ -99,7 +98,7 @@ def _obstacle(current_user: CurrentUser, planned: list[Pushed]) -> tuple[int, st
 
 
 def _failure(pushed: Pushed) -> tuple[int, str] | None:
-    """Return the status and the text of what Twilio did not change; None if it changed all."""
+    """Return status and text if Twilio has not made all changes."""
     if pushed.problem is not None:
         return 503, f"Twilio did not confirm the changes: {pushed.problem}."
     refused = [one for one in pushed.outcomes or () if one.problem is not None]
@@ -111,18 +110,15 @@ def _failure(pushed: Pushed) -> tuple[int, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class _ShownPlan:
-    """The changes to confirm; ``text`` identifies them."""
-
     pushed: Pushed
 
     @property
     def text(self) -> str:
-        """Return the same text for the same changes of the same account."""
+        """Identifies the changes and the account."""
         changes = (f"{one.country}={one.is_open}" for one in self.pushed.plan.changes)
         return f"{self.pushed.account_sid};{','.join(changes)}"
 
     def countries(self, *, is_open: bool) -> list[str]:
-        """Return the countries to allow or to block at Twilio, by name."""
         changes = self.pushed.plan.changes
         return by_name({one.country for one in changes if one.is_open is is_open})
 
@@ -161,7 +157,7 @@ def _disagreements(permissions_view: PermissionsView) -> Disagreements:
             for c in both
             if geo_permissions.is_high_risk(c) and not geo_permissions.is_unsupported(c)
         ),
-        # Closing these would close another country that is allowed here.
+        # Closing these would also close another, allowed country.
         shared=frozenset(
             c for c, entry in entries.items() if entry != c and entry in permissions_view.allowed
         ),

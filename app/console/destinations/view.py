@@ -28,7 +28,6 @@ from app.web.registry import get_service
 
 @cache
 def country_options() -> tuple[tuple[str, str], ...]:
-    """Return every country as a pair of code and label, in the order of their names."""
     named = {code: country_name(code) for code in COUNTRIES}
     return tuple(
         (code, f"{named[code]} ({', '.join([code, *_calling_code(code)])})")
@@ -37,7 +36,7 @@ def country_options() -> tuple[tuple[str, str], ...]:
 
 
 def sort_key(name: str) -> str:
-    """Return a sort key that ignores accents and case."""
+    """Return a sort key without accents and case."""
     plain = unicodedata.normalize("NFKD", name)
     return "".join(char for char in plain if not unicodedata.combining(char)).casefold()
 
@@ -51,8 +50,8 @@ def _calling_code(code: str) -> list[str]:
 class DestinationsView:
     """The policy as one user sees it.
 
-    ``allowed`` maps each reachable country to its end, None if permanent; ``denied`` are allowed
-    here and denied by the organization; ``paused`` are allowed and blocked by a rule.
+    ``allowed`` maps countries to their end, None if permanent; ``denied`` and ``paused`` are
+    allowed here, but denied by the organization or blocked by a rule.
     """
 
     current_user: CurrentUser
@@ -66,41 +65,36 @@ class DestinationsView:
 
     @property
     def listed(self) -> tuple[str, ...]:
-        """Return every country that can be taken off the list."""
+        """The countries that can be removed."""
         return (*self.allowed, *self.denied, *self.paused)
 
     @property
     def may_change(self) -> bool:
-        """Say whether the user may change the policy here."""
         return self.current_user.permits(Role.ADMIN) and not self.effective.inherits
 
     @property
     def reader(self) -> PolicyReader:
-        """Return the user as a reader of policies."""
         reach = self.current_user.reach
         return PolicyReader(self.current_user.role, lambda one: reach.role_in(one) is not None)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """Return the rules of the policy that counts, as the user sees them."""
         return self.reader.rules(self.effective.state.rules, self.effective.owner_id)
 
     def rules_after(self, revision: AnyRow) -> tuple[Rule, ...]:
-        """Return the rules as they were after a revision, as the user sees them."""
         return self.reader.rules(state_of_revision(revision).rules, revision.workspace_id)
 
     @property
     def owner(self) -> WorkspaceAccess | None:
-        """Return the workspace that owns the inherited policy, if the user may see it."""
+        """None if it is not visible to the user."""
         return self._place(self.effective.owner_id)
 
     @property
     def parent(self) -> WorkspaceAccess | None:
-        """Return the parent workspace, if there is one that the user may see."""
+        """None if it is not visible to the user."""
         return self._place(self.effective.parent_id)
 
     def access(self, code: str) -> str:
-        """Return a country's access as a short label."""
         if code in self.effective.denied_by_organization:
             return "blocked by organization"
         if code in self.allowed:
@@ -109,12 +103,11 @@ class DestinationsView:
 
     @property
     def closed(self) -> list[str]:
-        """Return the countries that the provider is known to block."""
+        """The countries that are closed at the provider."""
         return [code for code in sorted(COUNTRIES) if self.geo_permissions.is_closed(code)]
 
     @property
     def risky(self) -> list[str]:
-        """Return the countries that the provider calls high-risk."""
         return [code for code in sorted(COUNTRIES) if self.geo_permissions.is_high_risk(code)]
 
     def _place(self, workspace_id: UUID | None) -> WorkspaceAccess | None:
@@ -123,11 +116,7 @@ class DestinationsView:
 
 
 def shown_workspace(current_user: CurrentUser) -> UUID:
-    """Return the workspace that the pages show.
-
-    Raises:
-        NotFound: there is none yet.
-    """
+    """Raises `NotFound` if there is no workspace yet."""
     if current_user.workspace_access is None:
         raise NotFound(
             "There is no workspace yet. An owner can create one under Settings, Workspaces."
@@ -136,11 +125,6 @@ def shown_workspace(current_user: CurrentUser) -> UUID:
 
 
 def load_destinations_view(connection: Connection, current_user: CurrentUser) -> DestinationsView:
-    """Load the view model.
-
-    Raises:
-        NotFound: there is no workspace yet.
-    """
     workspace_id = shown_workspace(current_user)
     workspace = load_workspace(connection, workspace_id)
     if workspace is None:
@@ -165,5 +149,4 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
 
 
 def by_name(codes: set[str] | frozenset[str]) -> list[str]:
-    """Sort countries by their names in the user's language."""
     return sorted(codes, key=lambda code: sort_key(country_name(code)))

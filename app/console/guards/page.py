@@ -1,4 +1,4 @@
-"""The page of guards, and the reading of its form."""
+"""The page of guards, and its form."""
 
 import json
 import re

@@ -1,7 +1,7 @@
-"""The page of prices: what a segment to each country is estimated to cost, and changing it.
+"""The page of prices: estimated cost of a segment to each country.
 
-All organizations of an installation share the prices. So they are changed here by the owners of
-the only organization; where there are several, the operator changes them by command.
+All organizations share the prices, so only owners of the only organization change them here;
+otherwise the operator does, by command.
 """
 
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ _LAST = "Is the last price: spend limits need at least one."
 
 @dataclass(frozen=True, slots=True)
 class CostChange:
-    """The estimated cost of past traffic to a country, before and after a change of prices."""
+    """The cost of past traffic to a country, before and after a change of prices."""
 
     country: str | None
     segments: int
@@ -76,7 +76,6 @@ def prices_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(PRICES, OWNER)
 def change_price(current_user: CurrentUser) -> Answer:
-    """Preview a change of one price, or save the one that was previewed."""
     is_removal, now = "remove" in request.form, get_service(Clock).now()
     given = {name: request.form.get(name, "").strip() for name in HEADER}
     given["currency"] = given["currency"].upper()
@@ -122,11 +121,7 @@ def _save(
 
 
 def _changed(stored: StoredPrices, row: PriceRow, *, is_removal: bool) -> StoredPrices:
-    """Return the prices after the change.
-
-    Raises:
-        WrongPrices: the last price would go, or the currency is not that of the others.
-    """
+    """Raises `WrongPrices` if it is the last price, or has another currency."""
     rows = [one for one in stored.rows if one.key != row.key]
     if is_removal and not rows:
         raise WrongPrices([Problem(1, "country", _LAST)])
@@ -145,7 +140,7 @@ def _costs(
     after: StoredPrices,
     row: PriceRow,
 ) -> list[CostChange]:
-    """Return what the traffic of the last 30 days would cost where the change changes that."""
+    """Return the countries whose traffic of the last 30 days would cost another amount."""
     today = day_of(get_service(Clock).now())
     principal = current_user.principal_for(Role.OWNER)
     wanted = UsageFilter(today - timedelta(days=_DAYS - 1), today, (Dimension.COUNTRY,))

@@ -38,7 +38,7 @@ from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
 
-# How long a page that is open keeps asking by itself.
+# How long an open page updates itself.
 _WATCHED = timedelta(minutes=20)
 
 _SUBMISSIONS = {
@@ -64,12 +64,10 @@ _NO_STEP = "No status change."
 
 
 def submission_label(submission: Submission) -> str:
-    """Say how far the hand-over to the provider came."""
     return _SUBMISSIONS.get(submission, "")
 
 
 def effect_label(event: AnyRow) -> str:
-    """Return the effect of a report on the message, or the reason why there was none."""
     if event.applied and event.reason == Reason.CONFLICT:
         return (
             "Twilio's callback contradicts an earlier status check. The check is undone, and the "
@@ -81,13 +79,13 @@ def effect_label(event: AnyRow) -> str:
 
 
 def is_watched(found: MessageDetails, now: datetime) -> bool:
-    """Say whether a page asks by itself how the message goes on."""
+    """Whether the page of a message updates itself."""
     message = found.message
     return not message.status.is_terminal and now - message.created_at < _WATCHED
 
 
 def marker(found: MessageDetails, events: list[AnyRow]) -> str:
-    """Return a value that changes whenever the page of a message would change."""
+    """Changes whenever the page of a message changes."""
     last = events[-1].id.hex if events else ""
     updated = found.message.updated_at.isoformat()
     repeats = sum(event.repeats for event in events)
@@ -106,14 +104,12 @@ class _Search(StrictSchema):
 
 
 class NumberSearch(StrictSchema):
-    """Query of the page that tries a number."""
-
     number = E164Input(load_default=None)
     use_case_id = Id(load_default=None)
 
 
 class WantedMessage(PhoneNumberInput):
-    """A recipient's number, our id of a message, or Twilio's SID of it, as a filter."""
+    """A filter by recipient's number, message id or Twilio SID."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the name of the filter and its value."""
@@ -129,8 +125,6 @@ class WantedMessage(PhoneNumberInput):
 
 
 class MessageSearch(_Search):
-    """Query of the page of messages."""
-
     status = fields.String(validate=one_of(Status))
     country = Country()
     use_case_id = Id()
@@ -153,8 +147,6 @@ class MessageSearch(_Search):
 
 
 class RefusalSearch(_Search):
-    """Query of the page of refusals."""
-
     country = Country()
     code = Text()
     use_case_id = Id()
@@ -166,7 +158,7 @@ class RefusalSearch(_Search):
 
 
 def _days(data: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
-    """Take both days out; return the times just before the first and just after the last."""
+    """Return the times just before the first and just after the last day."""
     since: date | None = data.pop("since", None)
     until: date | None = data.pop("until", None)
     zone = data.pop("zone", None)
@@ -175,13 +167,12 @@ def _days(data: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
 
 routes = Pages()
 MESSAGES = "/console/messages"
-# No message gets more any more; those from before there was a bound may have thousands.
+# New messages have no more events; messages of old versions may have thousands.
 EVENTS_SHOWN = 100
 
 
 @routes.get(MESSAGES, VIEWER)
 def messages_page(current_user: CurrentUser) -> Answer:
-    """List messages, newest first, by a search."""
     form, wanted = searched(MessageSearch)
     with get_service(Database).reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
@@ -206,7 +197,6 @@ def messages_page(current_user: CurrentUser) -> Answer:
 
 @routes.get(MESSAGES + "/{message_id}", VIEWER)
 def message_page(current_user: CurrentUser, message_id: UUID) -> Answer:
-    """Show one message with its life."""
     return _message(current_user, message_id, "messages/message.html")
 
 
@@ -256,7 +246,6 @@ REFUSALS = "/console/refusals"
 
 @routes.get(REFUSALS, VIEWER)
 def refusals_page(current_user: CurrentUser) -> Answer:
-    """List refusals by a search, newest first."""
     form, wanted = searched(RefusalSearch)
     found = []
     with get_service(Database).reading() as connection:

@@ -54,7 +54,7 @@ class _Shown:
 
 @routes.get(TRY, VIEWER)
 def try_page(current_user: CurrentUser) -> Answer:
-    """Say whether a number may be reached, and why."""
+    """Show whether a number is allowed, and why."""
     asking = Form(request.args.to_dict())
     sending = Form({"to_phone_number": asking.value("number"), **asking.values})
     try:
@@ -87,8 +87,7 @@ def _judge(
 
 @routes.post(TRY, SENDER)
 def send_test(current_user: CurrentUser) -> Answer:
-    """Send a test, and go on to its message."""
-    # A form that is sent twice sends once: its nonce is the key that a repeat is known by.
+    # A form that is submitted twice sends once: its nonce is the idempotency key.
     given = parse_id(request.form.get("nonce", ""))
     nonce = str(given or uuid4())
     try:
@@ -121,7 +120,7 @@ def _call(current_user: CurrentUser, wanted: SendRequest, nonce: str) -> SendCal
 
 def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> Answer:
     form = Form(request.form.to_dict())
-    # While the first of two submits runs, the same form finds its message a moment later.
+    # While the first of two submits runs, keep the nonce, so that the form finds its message later.
     kept = {"nonce": nonce} if isinstance(refused, e.IdempotencyConflict) else {}
     shown = _Shown(sending=form, refused=refused, **kept)  # type: ignore[arg-type]
     answer = _page(current_user, shown, HTTP_STATUS[type(refused)])

@@ -70,7 +70,7 @@ def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
 
 
 def source_label(source: str, opted_out: int) -> str:
-    """Say how an opt-out came to us; ``opted_out`` is the provider's error code of a refusal."""
+    """Describe the source of an opt-out; ``opted_out`` is the provider's code of a refusal."""
     if source == OptOutSource.PROVIDER:
         return f"Twilio (error {opted_out})"
     return _SOURCES.get(source, source)  # type: ignore[call-overload, no-any-return]

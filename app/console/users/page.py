@@ -31,14 +31,14 @@ from app.web.pages import PageQuery
 from app.web.registry import get_service
 from app.web.routes import Answer
 
-# A select for each place: `role_` and a workspace, or this.
+# The name of a select: `role_` and a workspace id, or this for the organization.
 EVERYWHERE = "everywhere"
 _FIELD = "role_"
 _INCOMPLETE = "Select a workspace and a role, or neither."
 
 
 class RolesForm(StrictSchema):
-    """Roles by place, and one more place."""
+    """Roles by workspace, and a role in one more workspace."""
 
     roles = fields.Dict(keys=Text(), values=Text(validate=one_of(Role)), load_default=dict)
     more_workspace = Id(load_default=None)
@@ -50,7 +50,7 @@ class RolesForm(StrictSchema):
 
 
 class UserForm(RolesForm):
-    """A person to be; ``sign_in`` says how they are let in."""
+    """A new user; ``sign_in`` is the way to sign in."""
 
     email = Text(load_default="")
     name = Text(load_default="")
@@ -67,7 +67,7 @@ class UserForm(RolesForm):
 
 
 def roles_given() -> dict[str, object]:
-    """Return the roles that the form gives, by place; a place without one is left out."""
+    """Return the roles of the form by workspace, without empty ones."""
     given = {
         name.removeprefix(_FIELD): text
         for name, text in request.form.items()
@@ -98,7 +98,6 @@ _NEW = PATH + "/new"
 
 @routes.get(PATH, OWNER)
 def users_page(current_user: CurrentUser) -> Answer:
-    """List the people of the organization, oldest first."""
     wanted = PageFilter(**read_search(PageQuery))
     with get_service(Database).reading() as connection:
         found = load_user_page(connection, current_user.organization_id, wanted)
@@ -111,13 +110,12 @@ def users_page(current_user: CurrentUser) -> Answer:
 
 @routes.get(_NEW, OWNER)
 def new_user_page(current_user: CurrentUser) -> Answer:
-    """Show the form of a new account."""
     return _form_page(current_user, 200, Form())
 
 
 @routes.post(PATH, OWNER)
 def create_user_from_form(current_user: CurrentUser) -> Answer:
-    """Add a person; the answer shows the link to choose a password, and no other page ever does."""
+    """Only this answer shows the password."""
     asks, now = asking(current_user), get_service(Clock).now()
     try:
         given = read_form(UserForm, **roles_given())
@@ -170,13 +168,11 @@ _ONE = PATH + "/{user_id}"
 
 @routes.get(_ONE, OWNER)
 def user_page(current_user: CurrentUser, user_id: UUID) -> Answer:
-    """Show one person."""
     return _page(current_user, user_id)
 
 
 @routes.post(_ONE + "/roles", OWNER)
 def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
-    """Change a user's workspaces and roles."""
     actor, now = actor_of(asking(current_user)), get_service(Clock).now()
     try:
         roles = read_form(RolesForm, **roles_given())
@@ -190,7 +186,6 @@ def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/bar", OWNER)
 def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
-    """Bar a person from the next request on."""
     actor, now = actor_of(asking(current_user)), get_service(Clock).now()
     try:
         with get_service(Database).writing() as connection:
@@ -205,7 +200,7 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/reset", OWNER)
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
-    """Reset a person; the answer shows the link to choose a password, if one is wanted."""
+    """Only this answer shows the new password."""
     asks, now, url = asking(current_user), get_service(Clock).now(), None
     try:
         with get_service(Database).writing() as connection:

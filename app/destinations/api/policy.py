@@ -1,4 +1,4 @@
-"""Routes of rules, inheritance, history, checks, refusals, and of the provider's permissions."""
+"""Routes of rules, inheritance, history, checks, refusals and geo permissions."""
 
 from typing import Any
 from uuid import UUID
@@ -72,7 +72,7 @@ class ProviderView(Schema):
 
 @routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, errors=_ABSENT)
 def list_rules(principal: Principal, workspace_id: UUID) -> Answer:
-    """List the rules finer than the country map, oldest first."""
+    """List the rules for countries, prefixes and numbers, oldest first."""
     with get_service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
     rules = _reader_of(principal).rules(effective.state.rules, effective.owner_id)
@@ -84,7 +84,7 @@ def list_rules(principal: Principal, workspace_id: UUID) -> Answer:
     "POST", PATH + "/rules", ADMIN, {201: RuleView, 200: DryRunView}, body=RuleBody, **CHANGE
 )
 def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, query: bool) -> Answer:
-    """Add a rule; one of the same kind and value takes the place of the older."""
+    """Add a rule; it replaces one of the same kind and value."""
     rule = body.rule(get_service(Clock).now())
     change = changes.AddRule(rule, body.acknowledge_high_risk)
     changed = make_change(principal, workspace_id, change, dry_run=query)
@@ -93,7 +93,7 @@ def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, quer
 
 @routes.add("DELETE", PATH + "/rules/{rule_id}", ADMIN, {204: None, 200: DryRunView}, **CHANGE)
 def delete_rule(principal: Principal, workspace_id: UUID, rule_id: UUID, query: bool) -> Answer:
-    """Take a rule away."""
+    """Remove a rule."""
     change = changes.RemoveRule(rule_id)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     if query:
@@ -118,7 +118,7 @@ def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
     **CHANGE,
 )
 def set_inheritance(principal: Principal, workspace_id: UUID, body: bool, query: bool) -> Answer:
-    """Follow the parent, or leave it and start from a copy of its policy."""
+    """Inherit the parent's policy, or start an own one from a copy of it."""
     change = changes.SetInheritance(body)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     return changed_answer(changed, _inheritance(changed.effective))
@@ -165,7 +165,7 @@ def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter)
 def restore_revision(
     principal: Principal, workspace_id: UUID, revision: str, query: bool
 ) -> Answer:
-    """Go back to how the policy was after a revision; this is a revision of its own."""
+    """Restore the policy of a revision, as a new revision."""
     number = read_whole_number(revision)
     if number is None:
         raise e.BadRequest("revision in the path is not a number.")
@@ -179,7 +179,7 @@ def _reader_of(principal: Principal) -> PolicyReader:
 
 @routes.add("POST", PATH + "/check", VIEWER, {200: VerdictList}, body=CheckBody, errors=_ABSENT)
 def check_numbers(principal: Principal, workspace_id: UUID, body: WantedCheck) -> Answer:
-    """Judge up to 1,000 numbers as a send would, without sending."""
+    """Check up to 1,000 numbers like a send, without sending."""
     countries = None
     with get_service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
@@ -210,7 +210,7 @@ def list_refusals(principal: Principal, workspace_id: UUID, query: RefusalFilter
 
 @routes.add("GET", PATH + "/provider", VIEWER, {200: ProviderView}, errors=_ABSENT)
 def get_provider(principal: Principal, workspace_id: UUID) -> Answer:
-    """Compare the policy with Twilio's geo permissions as last asked."""
+    """Compare the policy with the last known geo permissions of Twilio."""
     with get_service(Database).reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
         facts, now = get_service(GeoFacts), get_service(Clock).now()
@@ -226,7 +226,7 @@ def get_provider(principal: Principal, workspace_id: UUID) -> Answer:
     errors=(e.NotFound, e.ProviderMisconfigured, e.ProviderUnavailable),
 )
 def check_provider(principal: Principal, workspace_id: UUID) -> Answer:
-    """Ask Twilio for the workspace's geo permissions now, and compare the policy with them."""
+    """Read the workspace's geo permissions from Twilio, and compare the policy with them."""
     with get_service(Database).reading() as connection:
         open_workspace(connection, principal, workspace_id)
     checked = get_service(CheckProvider)(workspace_id)

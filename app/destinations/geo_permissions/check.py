@@ -1,4 +1,4 @@
-"""The log line of a geo permission check."""
+"""Checking the provider's geo permissions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,8 +34,7 @@ from app.webhooks.outbox import add_event
 class PermissionsView:
     """The stored geo permissions compared with the current policy.
 
-    ``allowed`` are the countries that the policy allows; ``checked_at`` is None before the first
-    check.
+    ``allowed`` is the policy's; ``checked_at`` is None before the first check.
     """
 
     allowed: frozenset[str]
@@ -44,14 +43,13 @@ class PermissionsView:
     checked_at: datetime | None
 
     def as_json(self) -> dict[str, Any]:
-        """Write the view in the words of the API."""
         at = None if self.checked_at is None else rfc3339(self.checked_at)
         return {**self.comparison.as_json(), "checked_at": at}
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One workspace after a check; with a ``problem`` the state is the earlier one."""
+    """With a ``problem``, the state is the last known."""
 
     target: CheckTarget
     effective: EffectivePolicy
@@ -62,7 +60,6 @@ class Checked:
 def load_permissions_view(
     connection: Connection, effective: EffectivePolicy, facts: GeoFacts, now: datetime
 ) -> PermissionsView:
-    """Compare the stored geo permissions of a workspace's account with its current policy."""
     geo_permissions = load_geo_permissions(connection, effective.workspace_id, facts)
     allowed = allowed_countries(effective.policy(), now)
     return PermissionsView(
@@ -75,8 +72,6 @@ def load_permissions_view(
 
 @dataclass(frozen=True, slots=True)
 class CheckProvider:
-    """The operation behind every check: of the API, the command line and the start."""
-
     database: Database
     source: GeoPermissionSource
     clock: Clock
@@ -84,7 +79,6 @@ class CheckProvider:
     def __call__(
         self, workspace_id: UUID | None = None, *, whole_account: bool = False
     ) -> list[Checked]:
-        """Check workspaces that have an account, as `load_check_targets` chooses them."""
         with self.database.reading() as connection:
             target = load_check_targets(connection, workspace_id, whole_account=whole_account)
             before = [self._view(connection, one, None) for one in target]
@@ -97,7 +91,7 @@ class CheckProvider:
         return after
 
     def _tell_of_drift(self, before: PermissionsView, after: Checked) -> None:
-        """Send an event about differences, once for each change of them."""
+        """Send an event once for each change of the differences."""
         found = after.view.comparison
         if not found.differs or found == before.comparison:
             return
@@ -135,7 +129,6 @@ _log = structlog.get_logger(__name__)
 
 
 def log_checked(checked: Checked) -> None:
-    """Say whether Twilio and the policy of a workspace agree, differ, or cannot be compared."""
     workspace_id = str(checked.target.workspace_id)
     comparison = checked.view.comparison
     if checked.problem is not None:

@@ -1,4 +1,4 @@
-"""Checking up to a thousand numbers with the code path of a send."""
+"""The geo permissions of a provider account, and verdicts that include them."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,8 +20,6 @@ from app.providers.port import GeoFacts, GeoPermission
 
 @dataclass(frozen=True, slots=True)
 class CountryPermission:
-    """The state of one entry."""
-
     is_open: bool
     is_high_risk: bool = False
 
@@ -34,7 +32,7 @@ class GeoPermissions:
     facts: GeoFacts = field(default_factory=GeoFacts)
 
     def entry_of(self, country: str) -> str | None:
-        """Return the code whose entry covers a country; None if there is none."""
+        """Return the code whose entry covers a country, or None."""
         candidates = (country, *self.facts.covered_by.get(country, ()))
         return next((code for code in candidates if code in self.entries), None)
 
@@ -43,7 +41,7 @@ class GeoPermissions:
         return country in self.facts.unsupported
 
     def is_closed(self, country: str | None) -> bool | None:
-        """Return whether the provider blocks a country; None if unknown."""
+        """Whether the provider blocks a country; None if unknown."""
         if country is None or not self.entries:
             return None
         if self.is_unsupported(country):
@@ -52,16 +50,14 @@ class GeoPermissions:
         return None if entry is None else not self.entries[entry].is_open
 
     def is_high_risk(self, country: str) -> bool:
-        """Say whether the provider calls a country high-risk."""
         entry = self.entry_of(country)
         return entry is not None and self.entries[entry].is_high_risk
 
 
 def geo_permissions_from(permissions: Iterable[GeoPermission], facts: GeoFacts) -> GeoPermissions:
-    """Read the provider's list; unknown country codes are left out.
+    """Convert the provider's list; unknown country codes are left out.
 
-    Of several entries the one with the shortest prefix applies (+34 before +3491); of equally short
-    ones all must be open.
+    The entry with the shortest prefix applies (+34 before +3491); of several, all must be open.
     """
     found: dict[str, list[GeoPermission]] = {}
     for permission in permissions:
@@ -84,7 +80,6 @@ def _country_permission(entries: list[GeoPermission]) -> CountryPermission:
 def load_geo_permissions(
     connection: Connection, workspace_id: UUID, facts: GeoFacts
 ) -> GeoPermissions:
-    """Load the known geo permissions of a workspace's provider account."""
     known = provider_permissions.c
     query = (
         select(known.country, known.is_open, known.is_high_risk)
@@ -103,7 +98,6 @@ def load_geo_permissions(
 def evaluate_numbers(
     numbers: Iterable[str], policy: Policy, geo_permissions: GeoPermissions, now: datetime
 ) -> list[dict[str, Any]]:
-    """Judge numbers in the order given, in the words of the API."""
     return [_evaluate(number, policy, geo_permissions, now) for number in numbers]
 
 
@@ -140,7 +134,7 @@ def _evaluate(
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The four lists of country codes, each sorted."""
+    """Four lists of country codes, each sorted."""
 
     allowed_here_closed_there: tuple[str, ...] = ()
     closed_here_open_there: tuple[str, ...] = ()
@@ -149,20 +143,14 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Return whether one side is open and the other closed."""
         return bool(self.allowed_here_closed_there or self.closed_here_open_there)
 
     def as_json(self) -> dict[str, list[str]]:
-        """Write the lists in the words of the API."""
         return {name: list(getattr(self, name)) for name in self.__slots__}
 
 
 def compare_with_provider(allowed: Collection[str], geo_permissions: GeoPermissions) -> Comparison:
-    """Compare the allowed countries with the provider's geo permissions.
-
-    Countries that the provider never serves count as closed there. Without any known permission
-    there is no comparison.
-    """
+    """Unsupported countries count as closed; without known permissions the lists are empty."""
     if not geo_permissions.entries:
         return Comparison()
     closed = {country: geo_permissions.is_closed(country) for country in sorted(COUNTRIES)}
@@ -179,12 +167,11 @@ def compare_with_provider(allowed: Collection[str], geo_permissions: GeoPermissi
 
 
 def allowed_countries(policy: Policy, now: datetime) -> frozenset[str]:
-    """Return the countries that a policy allows at large."""
+    """Return the countries that a policy allows as a whole."""
     return frozenset(c for c in COUNTRIES if decide(policy, at_large(c), now).allowed)
 
 
 def at_large(country: str) -> Destination:
-    """Return a country as a destination without a specific number."""
     calling_code = phonenumbers.country_code_for_region(country)
     beginning = f"+{calling_code}" if calling_code else ""
     return Destination(beginning, True, country, NumberKind.MOBILE, True)

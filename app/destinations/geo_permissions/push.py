@@ -1,7 +1,6 @@
 """Aligning the provider's geo permissions with the policies.
 
-Planning is pure. Workspaces with one account share its permissions, so a country stays open if one
-of them allows it.
+A country stays open if one workspace of the account allows it.
 """
 
 from collections.abc import Collection
@@ -17,8 +16,7 @@ from app.providers.port import ItemOutcome, ProviderUnknown, WantedPermission
 class PushPlan:
     """The changes that align one account.
 
-    ``changes`` can be requested; ``console_only`` need the provider's console; ``unsupported`` are
-    allowed here and can never be opened there.
+    ``console_only`` changes need the provider's console; ``unsupported`` are impossible.
     """
 
     changes: tuple[WantedPermission, ...] = ()
@@ -28,9 +26,9 @@ class PushPlan:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """One account: its plan, and the result of each requested change.
+    """The plan of an account, and the result of each change.
 
-    A ``problem`` concerns the whole account: it could not be asked.
+    ``problem``: the account could not be asked.
     """
 
     account_sid: str
@@ -41,13 +39,11 @@ class Pushed:
 
     @property
     def is_done(self) -> bool:
-        """Return whether the account was asked and no change was refused."""
         refused = [one for one in self.outcomes or () if one.problem is not None]
         return self.problem is None and not refused
 
 
 def plan_push(allowed: Collection[str], geo_permissions: GeoPermissions) -> PushPlan:
-    """Plan the entries to open and to close at the provider."""
     wanted = {geo_permissions.entry_of(country) for country in allowed}
     differing = [
         WantedPermission(entry, entry in wanted)
@@ -66,12 +62,10 @@ def plan_push(allowed: Collection[str], geo_permissions: GeoPermissions) -> Push
 
 @dataclass(frozen=True, slots=True)
 class PushToProvider:
-    """The operation behind ``borderpost geo push``."""
-
     check: CheckProvider
 
     def __call__(self, workspace_id: UUID | None = None, *, apply: bool = False) -> list[Pushed]:
-        """Plan for every account, or for one workspace's; with ``apply``, ask for the changes."""
+        """Plan for every account, or one workspace's; ``apply`` makes the changes."""
         accounts = self._ask(workspace_id)
         planned = [_planned(sharing) for sharing in accounts.values()]
         if not apply or not any(one.plan.changes for one in planned):
@@ -106,7 +100,7 @@ def _planned(sharing: list[Checked]) -> Pushed:
 
 
 def _verified(pushed: Pushed, now_there: list[Checked]) -> Pushed:
-    """Compare the provider's results with its list afterwards."""
+    """Compare the results with the provider's list afterwards."""
     if pushed.outcomes is None or not now_there or now_there[0].problem is not None:
         return pushed
     entries = now_there[0].view.geo_permissions.entries

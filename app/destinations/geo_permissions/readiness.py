@@ -13,8 +13,6 @@ from app.kernel.phone import Destination
 
 
 class Blocker(StrEnum):
-    """The parties that can block a country."""
-
     NO_NUMBERS = "no_numbers"
     UNSUPPORTED = "unsupported"
     ORGANIZATION = "organization"
@@ -24,8 +22,6 @@ class Blocker(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CountryBlocker:
-    """One gate that is shut, and why, for people."""
-
     blocker: Blocker
     why: str
 

@@ -92,7 +92,7 @@ def replace_permissions(
 def note_closed(
     connection: Connection, account_sid: str, country: str | None, now: datetime
 ) -> None:
-    """Keep until the next check that the provider refused a country; None is none."""
+    """Store until the next check that the provider refused a country; does nothing for None."""
     if country is None:
         return
     row = {

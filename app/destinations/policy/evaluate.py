@@ -25,7 +25,7 @@ class Access(StrEnum):
 
 
 class RuleKind(StrEnum):
-    """Which kind of rule decided; rules are made of those in `RULE_KINDS`."""
+    """The kind of the deciding rule; `RULE_KINDS` are those of rules."""
 
     COUNTRY = "country"
     PREFIX = "prefix"
@@ -68,8 +68,8 @@ class Rule:
 class RuleKindTraits:
     """How rules of a kind work.
 
-    ``values`` are those of all rules that can cover a number, ``problem_of`` says what is wrong
-    with a value, ``canonical`` brings one into canonical form; None leaves it as it is.
+    ``values`` are those of all rules that can cover a number; ``problem_of`` is why a value is
+    invalid; ``canonical`` is its canonical form, or None to keep it.
     """
 
     label: str

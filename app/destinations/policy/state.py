@@ -70,7 +70,7 @@ def country_accesses(state: PolicyState, now: datetime) -> dict[str, str]:
 
 
 def country_allowances(state: PolicyState, now: datetime) -> dict[str, datetime | None]:
-    """Say until when each allowed country is allowed; None is permanent."""
+    """Return the end of each country's allowance; None is permanent."""
     ends = {
         rule.value: rule.expires_at
         for rule in state.rules

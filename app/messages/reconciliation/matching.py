@@ -77,7 +77,7 @@ def fits(submission: Unsettled, found: ProviderMessage) -> bool:
 
 
 def _has_text(sent: str | None, found: ProviderMessage) -> bool:
-    """The provider may put words of its own in front, smart encoding changes punctuation."""
+    """The provider may add a prefix, and smart encoding changes punctuation."""
     if sent is None or found.body == sent:
         return True
     text, letters = found.body.removeprefix(found.added_prefix), _letters(sent)

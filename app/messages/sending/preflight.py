@@ -26,8 +26,6 @@ from app.use_cases.rules import check_eligibility
 
 @dataclass(frozen=True, slots=True)
 class SenderCheck:
-    """The state of the use case and the recipient."""
-
     refused: PublicError | None
     ineligible: PublicError | None
     is_suspended: bool
@@ -39,8 +37,8 @@ class SenderCheck:
 class Preflight:
     """The verdict on a number, and the first error of a send.
 
-    ``invalid`` is the reason why the number cannot receive messages; ``rule`` is the deciding rule,
-    if any; ``standing`` is None without a use case.
+    ``invalid`` is why the number cannot receive messages; ``standing`` is None without a use
+    case.
     """
 
     destination: Destination
@@ -60,12 +58,7 @@ def run_preflight(
     facts: GeoFacts,
     now: datetime,
 ) -> Preflight:
-    """Check a number as a send would, through a use case if named.
-
-    Raises:
-        UseCaseNotFound: the use case does not exist for this principal.
-        NotFound: there is no such workspace.
-    """
+    """Raises `UseCaseNotFound` or `NotFound`."""
     to = resolve(number)
     standing = None
     if use_case_id is None:
@@ -110,5 +103,4 @@ def _refusal_of(check: Any) -> PublicError | None:
 
 
 def _rule(policy: Policy, to: Destination, verdict: dict[str, Any], now: datetime) -> Rule | None:
-    """Return the deciding rule, if the workspace's layer decided."""
     return decisive_rule(policy, to, now) if verdict["scope"] == "workspace" else None

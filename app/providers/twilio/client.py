@@ -1,8 +1,8 @@
 """Creating messages through Twilio's SDK, and reading the answer as an outcome.
 
 Source: Twilio, Message resource. Only Twilio's own JSON counts as an answer; a proxy's page does
-not. The client of the SDK makes the request; its classes of resources are not loaded, because
-they cost a process 9 MiB and a send a tenth of its time.
+not. Only the SDK's client is loaded: its classes of resources cost a process 9 MiB and a send a
+tenth of its time.
 """
 
 import json
@@ -98,12 +98,11 @@ class TwilioProvider:
 
 
 def messages_url(account_sid: str) -> str:
-    """Return the address of an account's messages."""
     return f"{API}/2010-04-01/Accounts/{account_sid}/Messages.json"
 
 
 def read_json(answer: Response) -> Any:
-    """Parse the text of an answer; None where it is not JSON."""
+    """None if it is not JSON."""
     try:
         return json.loads(str(answer.text))
     except (ValueError, RecursionError):

@@ -1,8 +1,7 @@
 """Twilio's messaging geo permissions.
 
-Source: Twilio, GeoPermissions resource and error 30649. No path names an account, so a subaccount
-uses its own token. A refused change is reported per item inside a 200. Twilio's texts are not
-passed on.
+Source: Twilio, GeoPermissions resource and error 30649. No path contains an account, so a
+subaccount uses its own token. A refused change is reported per item inside a 200.
 """
 
 from collections.abc import Sequence
@@ -53,19 +52,12 @@ _ONLY_IN_CONSOLE = 30649
 
 
 class TwilioGeoPermissions:
-    """The port `app.providers.port.GeoPermissionSource` over Twilio."""
-
     facts = _FACTS
 
     def __init__(self, clients: TwilioClients) -> None:
         self._clients = clients
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
-        """Return every entry that Twilio lists for an account.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked, or its answer is not valid.
-        """
         try:
             answer = self._clients.of(account).accounts.v1.messaging_geopermissions.fetch()
         except UNREADABLE_ANSWER as problem:
@@ -76,11 +68,7 @@ class TwilioGeoPermissions:
     def update(
         self, account: ProviderAccount, wanted: Sequence[WantedPermission]
     ) -> list[ItemOutcome]:
-        """Open or close countries at Twilio, and return the result of each.
-
-        Raises:
-            ProviderUnknown: Twilio could not be asked; changes may have been applied.
-        """
+        """Changes may have been applied even if this raises `ProviderUnknown`."""
         items = [
             {"country_code": one.country, "type": _COUNTRY, "enabled": one.is_open}
             for one in wanted
@@ -105,7 +93,7 @@ def _entries(permissions: object) -> list[dict[str, Any]]:
 
 
 def _read(entry: dict[str, Any]) -> GeoPermission | None:
-    """Read one entry; None if it is no country here."""
+    """None if it is not a country here."""
     country, enabled = entry.get("country_code"), entry.get("enabled")
     if entry.get("type", _COUNTRY) != _COUNTRY or not isinstance(country, str):
         return None
