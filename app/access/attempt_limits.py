@@ -52,17 +52,17 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class AttemptBlock:
     """No attempt is allowed until a time in milliseconds, by this limit."""
 
     until: int
     limit: Limit
 
 
-def block_of(times: Sequence[int], limits: Sequence[Limit]) -> Block | None:
+def block_of(times: Sequence[int], limits: Sequence[Limit]) -> AttemptBlock | None:
     """Return the longest block after failures at these times, in milliseconds."""
     blocks = [
-        Block(times[-limit.failures] + limit.seconds * 1000, limit)
+        AttemptBlock(times[-limit.failures] + limit.seconds * 1000, limit)
         for limit in limits
         if len(times) >= limit.failures
     ]

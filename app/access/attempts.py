@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.access.attempt_limits import LIMITS, AttemptKind, Block, Subject, block_of
+from app.access.attempt_limits import LIMITS, AttemptBlock, AttemptKind, Subject, block_of
 from app.access.tables import failed_attempts
 from app.db.engine import Database
 from app.kernel.clock import Clock, from_unix_time
@@ -103,7 +103,7 @@ def _check(subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now:
 
 def _blocks(
     subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now: int
-) -> list[tuple[AttemptKind, Block]]:
+) -> list[tuple[AttemptKind, AttemptBlock]]:
     blocks = (
         (one.kind, block_of(_until(now, found.get(one.slot, ())), LIMITS[one.kind]))
         for one in subjects

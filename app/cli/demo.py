@@ -26,7 +26,7 @@ from app.demo.attack import (
     make_attacked_tenant,
     report_lines,
 )
-from app.demo.attack_trace import ALLOWED, Trace, make_trace
+from app.demo.attack_trace import ALLOWED, AttackTrace, make_trace
 from app.demo.processes import DemoFailed, require_free_port, running_gateway, running_worker
 from app.demo.reset import remove_demo
 from app.demo.running import RunningDemo, find_running_demo, noted_demo, write_note
@@ -87,7 +87,7 @@ def silence(server: EmulatorServer) -> None:
 
 
 def play_attack(
-    settings: Settings, database: Database, trace: Trace, advance: Callable[[int], object]
+    settings: Settings, database: Database, trace: AttackTrace, advance: Callable[[int], object]
 ) -> AttackReport:
     """Create a tenant with the emulator's prices, and replay a trace."""
     cipher = open_cipher(settings)

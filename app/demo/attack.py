@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert
 from app.access.principal import Actor, ActorKind, hash_token
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.demo.attack_trace import ALLOWED, HOME, Trace, TraceSend
+from app.demo.attack_trace import ALLOWED, HOME, AttackTrace, TraceSend
 from app.destinations.manage import ChangeRequest
 from app.guards.alerts import AlertKind, load_open, render_alert
 from app.guards.manage import ManageGuards
@@ -128,7 +128,7 @@ class ReplayAttack:
     prices: PriceTable
     clock: TraceClock
 
-    def __call__(self, trace: Trace, advance: Callable[[int], object]) -> AttackReport:
+    def __call__(self, trace: AttackTrace, advance: Callable[[int], object]) -> AttackReport:
         """Replay a trace; ``advance`` is called after each send."""
         self.clock.at = trace.sends[0].at
         with self.database.writing() as connection:

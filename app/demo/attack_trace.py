@@ -33,7 +33,7 @@ class TraceSend:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class AttackTrace:
     """Two weeks of normal traffic, then the hour of the attack."""
 
     history: Sequence[TraceSend]
@@ -47,7 +47,7 @@ def make_trace(
     attack_sends: int = 2_000,
     normal_sends: int = 80,
     history_per_hour: int = 40,
-) -> Trace:
+) -> AttackTrace:
     """Create the trace of a seed; its last hour ends at ``end``."""
     rng = random.Random(seed)  # noqa: S311  # the same trace for the same seed
     begin = end - _TRACE_LASTS
@@ -59,7 +59,7 @@ def make_trace(
     ]
     sends = [subscribers.send(begin + _within(rng, _TRACE_LASTS)) for _ in range(normal_sends)]
     sends += _attack(rng, begin + _ATTACK_BEGINS, attack_sends)
-    return Trace(sorted(history, key=_time), sorted(sends, key=_time))
+    return AttackTrace(sorted(history, key=_time), sorted(sends, key=_time))
 
 
 def _hours(begin: datetime) -> Iterator[datetime]:

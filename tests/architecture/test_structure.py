@@ -73,6 +73,16 @@ def test_no_function_is_longer_than_50_lines() -> None:
     assert long <= LONG_FUNCTIONS.keys()
 
 
+def test_the_name_of_a_public_class_is_defined_once() -> None:
+    """Break: name another class `Provider`."""
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(relative(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_no_module_is_named_for_being_useful() -> None:
     named = {part for path in MODULES for part in path.relative_to(ROOT).with_suffix("").parts}
     assert named & FORBIDDEN_NAMES == set()

@@ -248,7 +248,7 @@ def test_answer_is_kept_despite_writes_between_its_transactions(
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, return None where nothing is reset."""
     url = worker_setup.factory.database.engine.url.render_as_string(hide_password=False)
     database = Interrupted(url, worker_setup.factory.database)
-    settling = RecordOutcome(database, worker_setup.gateway.services.clock)
+    record = RecordOutcome(database, worker_setup.gateway.services.clock)
     (row,) = [one for one in worker_setup.factory.rows(messages) if one["id"] == rivals.second]
     new = NewSubmission(
         message_id=rivals.second,
@@ -266,7 +266,7 @@ def test_answer_is_kept_despite_writes_between_its_transactions(
         with worker_setup.factory.database.writing() as connection:
             rivals.reset(connection)
         database.steps = [[steps[0]], [steps[1]]]
-        answer = settling.settle(
+        answer = record(
             new,
             Verdict(True, "US", RuleKind.COUNTRY, Scope.WORKSPACE, 1),
             Accepted(SID, None),

@@ -28,7 +28,7 @@ _LONGEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchHit:
     kind: str
     label: str
     path: str
@@ -45,35 +45,35 @@ def find_page(current_user: CurrentUser) -> Answer:
     return page_answer(current_user, "overview/find.html", text=text, found=found[:_MOST])
 
 
-def find(current_user: CurrentUser, text: str) -> list[Found]:
+def find(current_user: CurrentUser, text: str) -> list[SearchHit]:
     return [*_messages(text), *_pages(current_user, text), *_countries(text)]
 
 
-def _messages(text: str) -> list[Found]:
+def _messages(text: str) -> list[SearchHit]:
     try:
         load(MessageSearch(), {"to_number": text})
     except ValidationFailed:
         return []
     query = urlencode({"to_number": text})
-    return [Found("Messages", f"Messages of {without_separators(text)}", f"{MESSAGES}?{query}")]
+    return [SearchHit("Messages", f"Messages of {without_separators(text)}", f"{MESSAGES}?{query}")]
 
 
-def _pages(current_user: CurrentUser, text: str) -> list[Found]:
+def _pages(current_user: CurrentUser, text: str) -> list[SearchHit]:
     found = {
-        item.path: Found("Page", item.label, item.path)
+        item.path: SearchHit("Page", item.label, item.path)
         for item in MENU
         if item.is_shown_to(current_user) and _matches(text, " ".join((*item.trail, item.label)))
     }
     return list(found.values())
 
 
-def _countries(text: str) -> list[Found]:
+def _countries(text: str) -> list[SearchHit]:
     found = []
     for code, label in country_options():
         if _matches(text, label):
-            found.append(Found("Country", f"Messages to {label}", f"{MESSAGES}?country={code}"))
+            found.append(SearchHit("Country", f"Messages to {label}", f"{MESSAGES}?country={code}"))
             found.append(
-                Found(
+                SearchHit(
                     "Country", f"{label} in Manage Destinations", f"{DESTINATIONS}?country={code}"
                 )
             )

@@ -42,7 +42,7 @@ class RecordOutcome:
     database: Database
     clock: Clock
 
-    def settle(
+    def __call__(
         self,
         new: NewSubmission,
         verdict: Verdict,

@@ -160,8 +160,8 @@ class SendMessage:
                 body=new.body,
             )
             outcome = submit(self.provider, outbound, self.pace)
-        settling = RecordOutcome(self.database, self.clock)
-        return Sent(settling.settle(new, verdict, outcome, call.idempotent), replayed=False)
+        record = RecordOutcome(self.database, self.clock)
+        return Sent(record(new, verdict, outcome, call.idempotent), replayed=False)
 
     def _read(self, call: SendCall) -> tuple[SendContext, DayPrices | None, datetime]:
         """Load the context with its prices and time."""
