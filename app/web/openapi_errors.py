@@ -29,7 +29,7 @@ COMMON_HEADERS: dict[str, dict[str, Any]] = {
     },
     _POLICY: {
         "description": "The rate of the access key: q requests in a window of w seconds "
-        "(draft-ietf-httpapi-ratelimit-headers).",
+        "(draft-ietf-httpapi-ratelimit-headers). A 429 also names the limit that was met.",
         "schema": {"type": "string"},
         "example": '"key";q=200;w=2',
     },
