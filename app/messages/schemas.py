@@ -153,7 +153,7 @@ class EventView(View):
         validate=one_of(Reason),
         metadata={
             "description": "Why nothing changed (it came twice, too late, or after another end), "
-            "or what the worker concluded: no trace, or one that cannot be told apart"
+            "or what the worker concluded: no trace, or an ambiguous one"
         },
     )
     repeats = fields.Integer(

@@ -55,7 +55,7 @@ def apply(
                 if step.changes or step.always:
                     step.run()
     except IntegrityError as problem:
-        text = "The database was changed from elsewhere meanwhile: apply the file again."
+        text = "Another process has changed the database: apply the file again."
         raise FileRefused(FileProblem(THE_FILE, text)) from problem
     return Result(planned.changes, planned.result)
 

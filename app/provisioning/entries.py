@@ -104,16 +104,16 @@ _TAKEN_AWAY = ("next_auth_token", "")
 def _read_token(
     given: str, place: str, environ: Mapping[str, str], problems: FileProblems
 ) -> str | None:
-    token, said = given, ""
+    token, source = given, ""
     if given.startswith(_FROM_ENVIRONMENT):
         name = given.removeprefix(_FROM_ENVIRONMENT)
-        token, said = environ.get(name, ""), f" in the environment variable {name}"
+        token, source = environ.get(name, ""), f" in the environment variable {name}"
         if not token:
             problems.add(place, f"The environment variable {name} is not set.")
             return None
     wrong = mistake_in_token(token)
     if wrong is not None:
-        problems.add(place, f"{wrong}{said}.")
+        problems.add(place, f"{wrong}{source}.")
         return None
     return token
 

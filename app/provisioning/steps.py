@@ -53,13 +53,13 @@ class PlannedChange:
     def __str__(self) -> str:
         at = self.place if self.field is None else f"{self.place}.{self.field}"
         value = self.before if self.action is Action.REMOVE else self.after
-        said = "" if value is None else f": {_said(value)}"
+        text = "" if value is None else f": {_text_of(value)}"
         if self.action is Action.CHANGE and self.after != CHANGED:
-            said = f": {_said(self.before)} -> {_said(self.after)}"
-        return f"{_SIGNS[self.action]} {at}{said}"
+            text = f": {_text_of(self.before)} -> {_text_of(self.after)}"
+        return f"{_SIGNS[self.action]} {at}{text}"
 
 
-def _said(value: Any) -> str:
+def _text_of(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -135,7 +135,7 @@
   async function load() {
     running?.abort();
     running = new AbortController();
-    const told = document.getElementById("told");
+    const status = document.getElementById("status");
     try {
       const body = new URLSearchParams(new FormData(form));
       const answer = await fetch(form.dataset.preview, { method: "POST", body, signal: running.signal, headers: { "HX-Request": "true" } });
@@ -144,10 +144,10 @@
       document.getElementById("changes").outerHTML = await answer.text();
       const changes = document.getElementById("changes");
       changes.dispatchEvent(new CustomEvent("htmx:afterSwap", { bubbles: true })); // times are localised then
-      told.textContent = changes.querySelector("h2").textContent;
+      status.textContent = changes.querySelector("h2").textContent;
       countDown();
     } catch (problem) {
-      if (problem.name !== "AbortError") told.textContent = "The preview could not be loaded. Save shows it.";
+      if (problem.name !== "AbortError") status.textContent = "The preview could not be loaded. Save shows it.";
     }
   }
 
@@ -268,19 +268,19 @@
   function draw(code) {
     const shape = svg?.querySelector(`:scope > [id="${code}"]`);
     if (!shape) return;
-    const said = [accessOf(code)];
-    shape.setAttribute("class", said[0]);
+    const parts = [accessOf(code)];
+    shape.setAttribute("class", parts[0]);
     for (const old of over.querySelectorAll(`[data-code="${code}"]`)) old.remove();
-    if (state.closed.has(code)) said.push(lay(shape, code, "closed"));
-    if (state.risky.has(code)) said.push(lay(shape, code, "risky"));
+    if (state.closed.has(code)) parts.push(lay(shape, code, "closed"));
+    if (state.risky.has(code)) parts.push(lay(shape, code, "risky"));
     const field = wishOf(code);
     if (field) {
       lay(shape, code, "wished");
-      said.push(noteOf(field));
+      parts.push(noteOf(field));
     }
-    const spoken = { until: "allowed temporarily", inherited: "allowed, inherited", denied: "blocked by organization", closed: "blocked at Twilio", risky: "high-risk" };
+    const labels = { until: "allowed temporarily", inherited: "allowed, inherited", denied: "blocked by organization", closed: "blocked at Twilio", risky: "high-risk" };
     const title = shape.querySelector("title") ?? shape.appendChild(document.createElementNS(shapes, "title"));
-    title.textContent = `${names.of(code)} (${code}): ${said.map((one) => spoken[one] ?? one).join(", ")}`;
+    title.textContent = `${names.of(code)} (${code}): ${parts.map((one) => labels[one] ?? one).join(", ")}`;
   }
   function accessOf(code) {
     if (state.denied.has(code)) return "denied";

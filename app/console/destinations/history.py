@@ -74,8 +74,8 @@ def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
         return _page(current_user, number, 409, Form(errors={"": [inherited.text]}))
     except ValidationFailed as problem:
         return _page(current_user, number, 422, refilled(problem))
-    told = f"Revision {number} is restored as revision {changed.effective.revision}."
-    return redirect_with_flash(PATH, told)
+    notice = f"Revision {number} is restored as revision {changed.effective.revision}."
+    return redirect_with_flash(PATH, notice)
 
 
 @dataclass(frozen=True, slots=True)

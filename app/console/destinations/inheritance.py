@@ -44,12 +44,12 @@ def switch_inheritance(current_user: CurrentUser) -> Answer:
         return _page(current_user, 412)
     except ValidationFailed as problem:
         return _page(current_user, 422, refilled(problem))
-    told = (
+    notice = (
         "Now inheriting from the parent."
         if inherit
         else "No longer inheriting. This workspace has its own policy."
     )
-    return redirect_with_flash(PATH, told)
+    return redirect_with_flash(PATH, notice)
 
 
 def _page(current_user: CurrentUser, status: int = 200, form: Form | None = None) -> Answer:

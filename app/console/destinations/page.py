@@ -69,8 +69,8 @@ def change_destinations(current_user: CurrentUser) -> Answer:
     except RevisionMismatch:
         return show(current_user, draft, 412)
     except DestinationsInherited as inherited:
-        told = Form(errors={"": [inherited.text]})
-        return show(current_user, replace(draft, form=told), 409)
+        form = Form(errors={"": [inherited.text]})
+        return show(current_user, replace(draft, form=form), 409)
     except ValidationFailed as problem:
         errors = {f"country:{c}": texts for c, texts in problems_by_country(problem).items()}
         return show(current_user, replace(draft, form=Form(draft.form.values, errors)), 422)
@@ -130,8 +130,8 @@ def _save(current_user: CurrentUser, draft: Draft) -> Answer:
         current_user.actor, draft.reason, frozenset({draft.pending_changes.revision}), dry_run=False
     )
     changed = get_service(ManageDestinations)(shown_workspace(current_user), change, asked)
-    told = f"Saved as revision {changed.effective.revision}. In effect for the next send."
-    return redirect_with_flash(DESTINATIONS, told)
+    notice = f"Saved as revision {changed.effective.revision}. In effect for the next send."
+    return redirect_with_flash(DESTINATIONS, notice)
 
 
 def _since(connection: Connection, view: DestinationsView, base: int) -> list[AnyRow]:

@@ -152,7 +152,7 @@ class Draft:
         elif step in {"remove", "undo"}:
             draft = replace(self, pending_changes=self.pending_changes.without(code))
         elif step == SAVE and not self.pending_changes:
-            draft = self._told("", "There is nothing to save.")
+            draft = self._with_problem("", "There is nothing to save.")
         counted = view.effective.revision
         return replace(
             draft,
@@ -162,13 +162,13 @@ class Draft:
     def _adding(self, view: DestinationsView) -> "Draft":
         code = self.country
         if not is_country(code):
-            return self._told("country", "Select a country.")
+            return self._with_problem("country", "Select a country.")
         if code in view.effective.denied_by_organization:
-            return self._told("country", DENIED)
+            return self._with_problem("country", DENIED)
         if code in self.pending_changes.block:  # it is only marked: removing the mark is enough
             return replace(self, pending_changes=self.pending_changes.without(code), country="")
         if code in view.allowed and view.allowed[code] is None:
-            return self._told("country", "This country is already allowed.")
+            return self._with_problem("country", "This country is already allowed.")
         return replace(
             self,
             pending_changes=self.pending_changes.allowing(code, self.hours),
@@ -176,7 +176,7 @@ class Draft:
             hours=None,
         )
 
-    def _told(self, name: str, problem: str) -> "Draft":
+    def _with_problem(self, name: str, problem: str) -> "Draft":
         return replace(self, form=Form(self.form.values, {name: [problem]}))
 
 

@@ -54,8 +54,8 @@ def ask_again(current_user: CurrentUser) -> Answer:
     if problem is None:
         return redirect_with_flash(PATH, "Refreshed.")
     if problem.is_misconfigured:
-        told = f"Twilio rejects this workspace's account: {problem}. Ask an owner to check it."
-        return _page(current_user, 502, told)
+        text = f"Twilio rejects this workspace's account: {problem}. Ask an owner to check it."
+        return _page(current_user, 502, text)
     return _page(current_user, 503, f"Twilio could not be reached: {problem}. Try again later.")
 
 

@@ -67,7 +67,7 @@ def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Answer:
     return _make(current_user, wanted, "Rule removed.")
 
 
-def _make(current_user: CurrentUser, wanted: _Wanted, told: str) -> Answer:
+def _make(current_user: CurrentUser, wanted: _Wanted, notice: str) -> Answer:
     """Make the previewed change, or preview it."""
     try:
         if is_confirmed(wanted.text):
@@ -77,7 +77,7 @@ def _make(current_user: CurrentUser, wanted: _Wanted, told: str) -> Answer:
                 )
             except RevisionMismatch:
                 return _page(current_user, wanted, 412, wanted.form)
-            return redirect_with_flash(PATH, told)
+            return redirect_with_flash(PATH, notice)
         return _page(current_user, wanted, 200, wanted.form)
     except DestinationsInherited as inherited:
         return _page(current_user, status=409, form=Form(errors={"": [inherited.text]}))

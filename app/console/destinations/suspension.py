@@ -19,15 +19,15 @@ routes = Pages()
 
 @routes.post(f"{DESTINATIONS}/suspend", ADMIN, aliases=(f"{DESTINATIONS}/freeze",))
 def suspend(current_user: CurrentUser) -> Answer:
-    return _set(current_user, suspended=True, told="Suspended. Every send is refused.")
+    return _set(current_user, suspended=True, notice="Suspended. Every send is refused.")
 
 
 @routes.post(f"{DESTINATIONS}/resume", ADMIN, aliases=(f"{DESTINATIONS}/thaw",))
 def resume(current_user: CurrentUser) -> Answer:
-    return _set(current_user, suspended=False, told="Resumed. Sends are accepted again.")
+    return _set(current_user, suspended=False, notice="Resumed. Sends are accepted again.")
 
 
-def _set(current_user: CurrentUser, *, suspended: bool, told: str) -> Answer:
+def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Answer:
     workspace_id = shown_workspace(current_user)
     try:
         reason: str = read_form(ReasonBody)
@@ -42,4 +42,4 @@ def _set(current_user: CurrentUser, *, suspended: bool, told: str) -> Answer:
             actor=current_user.actor,
             now=get_service(Clock).now(),
         )
-    return redirect_with_flash(wanted_page(DESTINATIONS), told)
+    return redirect_with_flash(wanted_page(DESTINATIONS), notice)

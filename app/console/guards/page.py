@@ -174,8 +174,8 @@ def change_guards(current_user: CurrentUser) -> Answer:
         )
         if is_shown:
             view = manage.change(workspace_id, edit, asked)
-            told = f"Saved as revision {view.stored.revision}. In effect for the next send."
-            return redirect_with_flash(_path(use_case_id), told)
+            notice = f"Saved as revision {view.stored.revision}. In effect for the next send."
+            return redirect_with_flash(_path(use_case_id), notice)
         preview = manage.dry_run(workspace_id, edit, asked)
     except RevisionMismatch:
         return _page(current_user, _Shown(use_case_id, Form(given), is_stale=True), 412)

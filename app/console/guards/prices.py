@@ -115,8 +115,8 @@ def _save(
     else:
         import_prices(connection, PriceFile(((1, row),), ()), now)
     action = "prices.removed" if is_removal else "prices.changed"
-    told = f"{row.country} {row.mccmnc} {row.price} {row.currency} from {row.valid_from}"
-    event = AuditEvent(current_user.organization_id, None, action, None, " ".join(told.split()))
+    text = f"{row.country} {row.mccmnc} {row.price} {row.currency} from {row.valid_from}"
+    event = AuditEvent(current_user.organization_id, None, action, None, " ".join(text.split()))
     record_audit_event(connection, current_user.actor, event, now)
 
 
@@ -128,8 +128,8 @@ def _changed(stored: StoredPrices, row: PriceRow, *, is_removal: bool) -> Stored
     if is_removal:
         return replace(stored, rows=rows)
     if rows and row.currency != stored.currency:
-        told = f"must be {stored.currency}, the currency of the stored prices"
-        raise WrongPrices([Problem(1, "currency", told)])
+        text = f"must be {stored.currency}, the currency of the stored prices"
+        raise WrongPrices([Problem(1, "currency", text)])
     return replace(stored, rows=[*rows, row], currency=row.currency)
 
 

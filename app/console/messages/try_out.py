@@ -100,8 +100,8 @@ def send_test(current_user: CurrentUser) -> Answer:
         return redirect_with_flash(f"{MESSAGES}/{(unconfirmed.details or {})['id']}")
     except e.PublicError as refused:
         return _refused(current_user, refused, nonce)
-    told = "This form was already sent. This is its message." if sent.replayed else "Sent."
-    return redirect_with_flash(f"{MESSAGES}/{json.loads(sent.answer)['id']}", told)
+    notice = "This form was already sent. This is its message." if sent.replayed else "Sent."
+    return redirect_with_flash(f"{MESSAGES}/{json.loads(sent.answer)['id']}", notice)
 
 
 def _typed_number() -> str:

@@ -34,12 +34,12 @@ class Item:
     trail: tuple[str, ...] = ()
     role: Role = Role.VIEWER
     organization_role: Role | None = None
-    beside: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def is_here(self, here: str) -> bool:
         if self.path == "/console":
             return here == self.path
-        return any(_is_below(here, path) for path in (self.path, *self.beside))
+        return any(_is_below(here, path) for path in (self.path, *self.also))
 
     def is_shown_to(self, current_user: CurrentUser) -> bool:
         if self.organization_role is not None:
@@ -51,7 +51,7 @@ class Item:
 _CHANNEL = ("Settings", "Channels", "SMS")
 MENU = (
     Item("Overview", "/console"),
-    Item("Messages", "/console/messages", beside=("/console/refusals",)),
+    Item("Messages", "/console/messages", also=("/console/refusals",)),
     Item("Check a number", "/console/try"),
     Item("Alerts", "/console/alerts"),
     Item("Usage", "/console/usage"),
@@ -200,7 +200,7 @@ def wanted_page(otherwise: str) -> str:
     return given if is_ours and is_plain else otherwise
 
 
-def redirect_with_flash(path: str, told: str | None = None) -> Response:
-    if told is not None:
-        flash(told, "done")
+def redirect_with_flash(path: str, notice: str | None = None) -> Response:
+    if notice is not None:
+        flash(notice, "done")
     return Response(status=303, headers={"Location": link(path)})

@@ -101,15 +101,15 @@ def read_use_case(schema: type[Schema]) -> Any:
 def naming_codes(problem: ValidationFailed) -> ValidationFailed:
     """Problems of single countries name the entered country."""
     codes = _codes(request.form)
-    told: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():
         found = _PLACE.fullmatch(path)
         if found is None:
-            told.setdefault(path, []).extend(texts)
+            problems.setdefault(path, []).extend(texts)
             continue
         named = [f"{codes[int(found.group(1))]}: {text}" for text in texts]
-        told.setdefault(f"$.{_DESTINATIONS}", []).extend(named)
-    return ValidationFailed(told)
+        problems.setdefault(f"$.{_DESTINATIONS}", []).extend(named)
+    return ValidationFailed(problems)
 
 
 def _codes(given: Mapping[str, str]) -> list[str]:

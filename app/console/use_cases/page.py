@@ -129,8 +129,8 @@ def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
         return render_use_case_page(
             current_user, use_case_id, 503, registrations=Form({}, {"": [said]})
         )
-    told = "Refreshed." if read[0].changed else "Refreshed. Nothing has changed."
-    return redirect_with_flash(f"{USE_CASES}/{use_case_id}", told)
+    notice = "Refreshed." if read[0].changed else "Refreshed. Nothing has changed."
+    return redirect_with_flash(f"{USE_CASES}/{use_case_id}", notice)
 
 
 def render_use_case_page(

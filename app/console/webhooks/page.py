@@ -196,8 +196,8 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
         return render_webhook_page(current_user, endpoint_id, status=422, switching=problem)
     wanted = {"active": _SWITCH[given]}
     row = get_service(ManageEndpoints).change(principal, endpoint_id, wanted)
-    told = "Endpoint enabled. New events are sent to it." if row.active else "Endpoint disabled."
-    return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", told)
+    notice = "Endpoint enabled. New events are sent to it." if row.active else "Endpoint disabled."
+    return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", notice)
 
 
 @routes.post(WEBHOOK + "/rotate", ADMIN)
@@ -231,5 +231,5 @@ def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UU
         return render_webhook_page(
             current_user, endpoint_id, status=422, switching=refilled(problem)
         )
-    told = "Resending the event as a new delivery with the same webhook-id."
-    return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", told)
+    notice = "Resending the event as a new delivery with the same webhook-id."
+    return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", notice)

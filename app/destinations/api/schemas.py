@@ -94,9 +94,9 @@ class CountriesBody(StrictSchema):
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
         """Add the problems of the countries to the others."""
-        told = error.messages_dict
+        problems = error.messages_dict
         given = data.get("destinations") if isinstance(data, dict) else None
-        entries = told.setdefault("destinations", {})
+        entries = problems.setdefault("destinations", {})
         if isinstance(entries, dict):
             for key, messages in wrong_entries(given).items():
                 entries[key] = [*entries.get(key, []), *messages]

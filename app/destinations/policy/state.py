@@ -34,8 +34,8 @@ def set_countries(state: PolicyState, codes: Iterable[str], access: Access) -> P
 def add_rules(state: PolicyState, new: Iterable[Rule]) -> PolicyState:
     """A rule replaces one of the same kind and value."""
     new = tuple(new)
-    said = {(rule.kind, rule.value) for rule in new}
-    kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in said)
+    replaced = {(rule.kind, rule.value) for rule in new}
+    kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in replaced)
     return replace(state, rules=kept + new)
 
 

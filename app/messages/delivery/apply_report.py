@@ -132,8 +132,8 @@ def _moved(place: str, returned: str) -> str:
   RETURNING {returned}"""
 
 
-_TOLD = outbox_insert(
-    f"""SELECT :told_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
+_REPORTED = outbox_insert(
+    f"""SELECT :webhook_event_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
     {sms_json("moved")} AS payload, :at AS created_at, moved.to_number
   FROM moved JOIN seen ON seen.id = moved.id WHERE applied"""
 )
@@ -150,7 +150,7 @@ FROM moved JOIN seen ON seen.id = moved.id""",
             ctes=f"""{_seen(where, "FOR UPDATE")},
 noted AS ({_EVENT}),
 moved AS ({_moved(place, "m.*")}),
-told AS ({_TOLD})""",
+reported AS ({_REPORTED})""",
             ids=("id", "workspace_id", "use_case_id"),
             times=("created_at",),
         )
@@ -235,7 +235,7 @@ def _values(report: Report) -> dict[str, Any]:
         "message_sid": report.message_sid,
         "message_id": report.message_id,
         "event_id": new_id(),
-        "told_id": new_id(),
+        "webhook_event_id": new_id(),
         "at": report.at,
         "status": report.status.value,
         "provider_status": report.provider_status,

@@ -56,8 +56,8 @@ def said_by(problem: Exception) -> tuple[object, object]:
 
 
 def _refused(status: object, code: object) -> ProviderUnknown:
-    said = next((one for one in (code, status) if isinstance(one, int)), None)
-    why = "Twilio answered with an error" if said is None else f"Twilio answered {said}"
+    reason = next((one for one in (code, status) if isinstance(one, int)), None)
+    why = "Twilio answered with an error" if reason is None else f"Twilio answered {reason}"
     if status in _UNAUTHORIZED or (
         isinstance(code, int) and refusal_kind(code) is RefusalKind.PROVIDER_MISCONFIGURED
     ):
