@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from app.access.accounts import AccountTokens
 from app.access.attempts import Attempts
-from app.access.rates import RateBuckets
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.installation import InstallationSecrets, Pseudonyms
@@ -25,6 +24,7 @@ from app.guards.watchers import WatchOthers
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
+from app.kernel.rates import RateBuckets
 from app.messages.charges import CollectCharges
 from app.messages.delivery.track import ReceiveReport, TrackDelivery
 from app.messages.guard_history import GuardHistory

@@ -8,7 +8,7 @@ from app.access.guard import ADMIN, VIEWER
 from app.access.key_rules import state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal, Rate, limits_from
+from app.access.principal import Principal, limits_from
 from app.access.schemas import (
     AccessKeyBody,
     AccessKeyListQuery,
@@ -20,6 +20,7 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.clock import Clock
+from app.kernel.rates import Rate
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Json, Routes

@@ -15,7 +15,6 @@ from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts
 from app.access.principal import (
     Principal,
-    Rate,
     Role,
     StoredKey,
     admit,
@@ -23,11 +22,11 @@ from app.access.principal import (
     hash_token,
     is_well_formed,
 )
-from app.access.rates import RateBuckets, Taken, whole_seconds
 from app.access.store import load_key, note_use
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden, Quota, RateLimited, ServiceUnavailable, Unauthorized
+from app.kernel.rates import Rate, RateBuckets, Taken, whole_seconds
 from app.web.errors import add_rate_headers, error_answer
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service

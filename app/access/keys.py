@@ -10,12 +10,10 @@ from app.access.audit import AuditEvent, record_audit_event
 from app.access.key_rules import check_may_manage, mistake_in_end
 from app.access.key_store import absent_use_cases, load_access_key, load_end_of
 from app.access.principal import (
-    DEFAULT_RATE,
     NO_LIMITS,
     Actor,
     KeyLimits,
     Principal,
-    Rate,
     Role,
     actor_of,
     mint_token,
@@ -26,6 +24,7 @@ from app.access.store import chosen_workspace, insert_key, revoke_key
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
+from app.kernel.rates import DEFAULT_RATE, Rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,25 +17,10 @@ from uuid import UUID
 
 from app.kernel.errors import Forbidden, Unauthorized
 from app.kernel.masking import mask_every_number_in, mask_number
+from app.kernel.rates import DEFAULT_RATE, Rate
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-MOST_PER_SECOND = 1_000_000
-MOST_BURST = 1_000_000
 _WIDER = "Is wider than your own access key"
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Requests per second, and at once after a pause."""
-
-    per_second: int = 100
-    burst: int = 200
-
-    def as_json(self) -> dict[str, int]:
-        return {"per_second": self.per_second, "burst": self.burst}
-
-
-DEFAULT_RATE = Rate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +38,6 @@ class KeyLimits:
 
 
 NO_LIMITS = KeyLimits()
-
-
-def rate_of(per_second: int | None = None, burst: int | None = None) -> Rate:
-    """The default burst is twice the requests per second."""
-    seconds = DEFAULT_RATE.per_second if per_second is None else per_second
-    return Rate(seconds, min(2 * seconds, MOST_BURST) if burst is None else burst)
 
 
 def parse_network(text: str) -> Network | None:
@@ -212,6 +191,27 @@ class StoredKey:
     revoked_at: datetime | None
     rate: Rate = DEFAULT_RATE
     last_used_at: datetime | None = None
+
+
+def key_from(row: Any) -> StoredKey | None:
+    """Read a key from `KEY_COLUMNS`, or None."""
+    if row.key_id is None:
+        return None
+    principal = Principal(
+        key_id=row.key_id,
+        key_name=row.key_name,
+        organization_id=row.key_organization_id,
+        workspace_id=row.key_workspace_id,
+        role=Role(row.key_role),
+        limits=limits_from(row.key_limits),
+    )
+    return StoredKey(
+        principal,
+        row.key_expires_at,
+        row.key_revoked_at,
+        Rate(row.key_rate_per_second, row.key_rate_burst),
+        row.key_last_used_at,
+    )
 
 
 def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:

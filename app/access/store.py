@@ -17,22 +17,21 @@ from sqlalchemy import (
 )
 
 from app.access.principal import (
-    DEFAULT_RATE,
     NO_LIMITS,
     SHOWN_CHARS,
     KeyLimits,
     Principal,
-    Rate,
     Role,
     StoredKey,
     hash_token,
-    limits_from,
+    key_from,
     limits_text,
 )
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
 from app.db.types import UtcDateTime
 from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.rates import DEFAULT_RATE, Rate
 
 
 def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -99,27 +98,6 @@ KEY_IDS = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, Uuid))
 KEY_TIMES = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, UtcDateTime))
 
 _BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("token_hash"))
-
-
-def key_from(row: AnyRow) -> StoredKey | None:
-    """Read a key from `KEY_COLUMNS`, or None."""
-    if row.key_id is None:
-        return None
-    principal = Principal(
-        key_id=row.key_id,
-        key_name=row.key_name,
-        organization_id=row.key_organization_id,
-        workspace_id=row.key_workspace_id,
-        role=Role(row.key_role),
-        limits=limits_from(row.key_limits),
-    )
-    return StoredKey(
-        principal,
-        row.key_expires_at,
-        row.key_revoked_at,
-        Rate(row.key_rate_per_second, row.key_rate_burst),
-        row.key_last_used_at,
-    )
 
 
 def load_key(connection: Connection, token_hash: str) -> StoredKey | None:

@@ -12,15 +12,11 @@ from app.access.key_rules import KeyState, state_of
 from app.access.key_store import absent_use_cases
 from app.access.keys import end_key, issue_key
 from app.access.principal import (
-    MOST_BURST,
-    MOST_PER_SECOND,
     KeyLimits,
-    Rate,
     Role,
     describe_limits,
     limits_from,
     parse_network,
-    rate_of,
 )
 from app.access.store import load_keys
 from app.cli.actor import command_line_actor
@@ -34,6 +30,7 @@ from app.kernel.clock import rfc3339, utc_now
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
 from app.kernel.names import mistake_in_name
+from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, Rate, rate_of
 
 
 def state_of_row(key: AnyRow, now: datetime) -> KeyState:

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.keys import issue_key
-from app.access.principal import DEFAULT_RATE, KeyLimits, Rate, limits_from, limits_text
+from app.access.principal import KeyLimits, limits_from, limits_text
 from app.access.tables import access_keys, organizations
 from app.db.encryption import Cipher
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
+from app.kernel.rates import DEFAULT_RATE, Rate
 from app.provisioning.entries import Entry, organization_of
 from app.provisioning.plan_guards import plan_guards
 from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner

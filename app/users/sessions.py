@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from app.access.principal import NO_LIMITS, ActorKind, KeyLimits, Role, StoredKey, admit
-from app.access.store import KEY_COLUMNS, key_from
+from app.access.principal import NO_LIMITS, ActorKind, KeyLimits, Role, StoredKey, admit, key_from
+from app.access.store import KEY_COLUMNS
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
 from app.kernel.errors import Unauthorized

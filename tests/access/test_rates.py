@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.access.principal import Rate
-from app.access.rates import RateBuckets, Taken
+from app.kernel.rates import Rate, RateBuckets, Taken
 
 SECOND = 10**9
 RATE = Rate(per_second=5, burst=10)
@@ -95,8 +94,8 @@ def test_threads_and_a_new_process_share_a_bucket(tmp_path: Path) -> None:
         textwrap.dedent("""
         import sys
         from pathlib import Path
-        from app.access.principal import Rate
-        from app.access.rates import RateBuckets
+        from app.kernel.rates import Rate
+        from app.kernel.rates import RateBuckets
         buckets, rate = RateBuckets(Path(sys.argv[1])), Rate(per_second=1, burst=200)
         print(sum(not buckets.take(b"key", rate).is_refused for _ in range(400)))
     """),

@@ -12,7 +12,7 @@ from app.console.ui.guards import Anonymous, RequiresOrganizationRole, RequiresR
 from app.destinations.api.configuration import PATH
 from app.kernel import errors
 from app.kernel.errors import PublicError
-from app.providers.twilio.signed_form import SignedByTwilio
+from app.providers.twilio.callbacks import SignedByTwilio
 from app.web.errors import HTTP_STATUS
 from app.web.health import Anyone, TokenOrLoopback
 from app.web.openapi import meaning_of

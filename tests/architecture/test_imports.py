@@ -23,7 +23,7 @@ SPEAKS_HTTP = (
     "app.access.guard",
     "app.console.*",
     "app.destinations.geo_permissions.start_check",
-    "app.providers.twilio.signed_form",
+    "app.providers.twilio.callbacks",
     "app.providers.twilio.callbacks",
 )
 # The modules that may read what a client sent by a schema of marshmallow.

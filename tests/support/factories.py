@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from app.access.keys import create_key
-from app.access.principal import Rate, Role
+from app.access.principal import Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.application import create_app
 from app.bootstrap import Services, open_provider, open_services
@@ -21,6 +21,7 @@ from app.guards.limits import GuardName
 from app.guards.tables import guard_settings
 from app.kernel.clock import Clock, utc_now
 from app.kernel.ids import new_id
+from app.kernel.rates import Rate
 from app.providers.twilio.adapter import open_twilio
 from app.providers.twilio.signature import sign
 from app.settings import Settings

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from app.access.rates import RateBuckets
+from app.kernel.rates import RateBuckets
 from app.providers.port import Callbacks
-from app.providers.twilio.signed_form import SignedByTwilio, SignedForm
+from app.providers.twilio.callbacks import SignedByTwilio, SignedForm
 from app.web.errors import install_error_handlers
 from app.web.prefix import PrefixMiddleware
 from app.web.registry import register_service

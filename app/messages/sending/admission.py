@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.access.principal import Principal, Role, StoredKey, admit
-from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES, key_from
+from app.access.principal import Principal, Role, StoredKey, admit, key_from
+from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Policy, Verdict, check_destination, rule_values

@@ -3,7 +3,7 @@
 import pytest
 from structlog.typing import EventDict
 
-from app.providers.twilio import signed_form
+from app.providers.twilio import callbacks
 from app.providers.twilio.signature import sign
 from support.logs import lines_of
 from support.signed_route import signed_app
@@ -23,7 +23,7 @@ def _refused(
     """Post a callback that must be forbidden; return what the log says of it."""
     signature = sign(TOKEN, signed, {name: [value] for name, value in FIELDS.items()})
     app = signed_app(public_url, PATH, TOKEN)
-    with lines_of(signed_form) as lines:
+    with lines_of(callbacks) as lines:
         answer = post_raw(app, target, form_of(FIELDS), signature=signature, **headers)
     assert answer.status_code == 403
     assert {"event": "callback_refused", "why": "signature_wrong", "log_level": "warning"} in lines
@@ -90,7 +90,7 @@ def test_a_missing_signature_and_an_unknown_account_are_distinguished() -> None:
         ((), "x" * 28, "unknown_account"),
     ):
         app = signed_app(PUBLIC, PATH, *tokens)
-        with lines_of(signed_form) as lines:
+        with lines_of(callbacks) as lines:
             answer = post_raw(app, PATH, form_of(FIELDS), signature=signature)
         assert answer.status_code == 403
         assert [line["why"] for line in lines if line["event"] == "callback_refused"] == [why]
@@ -102,7 +102,7 @@ def test_many_wrong_signatures_of_an_address_are_refused_without_a_diagnosis() -
     parameters = {name: [value] for name, value in FIELDS.items()}
     wrong = sign(TOKEN, "http://sms.example.com" + PATH, parameters)
     right = sign(TOKEN, PUBLIC + PATH, parameters)
-    with lines_of(signed_form) as lines:
+    with lines_of(callbacks) as lines:
         answers = [post_raw(app, PATH, form_of(FIELDS), signature=wrong) for _ in range(60)]
         served = post_raw(app, PATH, form_of(FIELDS), signature=right)
     assert {answer.status_code for answer in answers} == {403}

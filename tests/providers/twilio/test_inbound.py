@@ -15,9 +15,8 @@ from twilio.http.response import Response
 from app.access.principal import Role
 from app.access.tables import audit_events
 from app.messages.retention.purge import Erase, Purge
-from app.providers.twilio.callbacks import wanted_messages
+from app.providers.twilio.callbacks import SignedForm, wanted_messages
 from app.providers.twilio.signature import sign
-from app.providers.twilio.signed_form import SignedForm
 from app.use_cases.tables import opt_outs, recipient_consents, use_cases
 from support.factories import (
     ACCOUNT,

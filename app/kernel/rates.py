@@ -22,8 +22,8 @@ from pathlib import Path
 
 import structlog
 
-from app.access.principal import Rate
-
+MOST_PER_SECOND = 1_000_000
+MOST_BURST = 1_000_000
 _log = structlog.get_logger(__name__)
 _SECOND = 10**9
 _SLOT = struct.Struct("=Qq")
@@ -32,6 +32,26 @@ _LINE = struct.Struct("=" + "Qq" * _SLOTS_PER_LINE)
 _LINES = 2**13
 _FILE_BYTES = _LINE.size * _LINES
 _STRIPES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests per second, and at once after a pause."""
+
+    per_second: int = 100
+    burst: int = 200
+
+    def as_json(self) -> dict[str, int]:
+        return {"per_second": self.per_second, "burst": self.burst}
+
+
+DEFAULT_RATE = Rate()
+
+
+def rate_of(per_second: int | None = None, burst: int | None = None) -> Rate:
+    """The default burst is twice the requests per second."""
+    seconds = DEFAULT_RATE.per_second if per_second is None else per_second
+    return Rate(seconds, min(2 * seconds, MOST_BURST) if burst is None else burst)
 
 
 @dataclass(frozen=True, slots=True)
