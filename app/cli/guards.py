@@ -33,6 +33,7 @@ from app.guards.edits import (
 from app.guards.limits import (
     OF_USE_CASES,
     WINDOWS,
+    DeliverySign,
     GuardConfiguration,
     GuardMode,
     GuardName,
@@ -174,7 +175,10 @@ def _limit_options(command: Any) -> Any:
         of = f"Limit per {name}: {most}; in spend an amount, for example 25.00."
         if name in _OF_DELIVERY:
             of = f"Of the guard delivery: `{name}`."
-        command = click.option(f"--{name}", metavar="N", help=of)(command)
+        metavar = "SIGN" if name == "counts" else "N"
+        if name == "counts":
+            of = f"What the guard delivery counts: {' or '.join(DeliverySign)}."
+        command = click.option(f"--{name}", metavar=metavar, help=of)(command)
     return command
 
 

@@ -88,6 +88,9 @@ def test_set_changes_what_it_names_and_nothing_else(guards: Guards) -> None:
     assert guards.set("workspace", "--minute", "auto")["guards"] == expected
     expected |= {"delivery": DEFAULTS["delivery"] | {"below": None, "minimum": 50}}
     assert guards.set("delivery", "--below", "none", "--minimum", "50")["guards"] == expected
+    converted = expected | {"delivery": expected["delivery"] | {"counts": "converted"}}
+    assert guards.set("delivery", "--counts", "converted")["guards"] == converted
+    assert guards.set("delivery", "--counts", "delivered")["guards"] == expected
     country = {"mode": "enforce", "hour": "auto", "day": 100}
     expected["country"] = country | {"countries": {"MA": {"hour": 7, "day": "auto"}}}
     guards.set("country", "--day", "100")
@@ -170,6 +173,7 @@ WRONG = {
     ("country", "--hour", "ten"): "--hour: Must be a whole number from 1",
     ("spend", "--day", "-1"): "--day: Must be a decimal text above 0",
     ("spend", "--month", "auto"): "--month: Must be a decimal text above 0",
+    ("delivery", "--counts", "read"): "--counts: Must be one of: delivered, converted.",
     ("delivery", "--below", "101"): "--below: Must be a whole number from 0 to 100",
     ("number", "--mode", "enforced"): "'enforced' is not one of",
     ("number", "--country", "MA", "--hour", "1"): "--country: only the guard country has it",
