@@ -11,7 +11,6 @@
     allowed: words(map.dataset.allowed),
     until: words(map.dataset.until),
     denied: words(map.dataset.denied),
-    listed: words(map.dataset.listed),
     closed: words(map.dataset.closed),
     risky: words(map.dataset.risky),
   };
@@ -34,49 +33,53 @@
   setInterval(countDown, 1000);
   if (!map) return;
 
-  // Pending changes are hidden fields of the form.
-  const wished = document.getElementById("wished");
-  const wishOf = (code) => wished?.querySelector(`[data-code="${code}"]`);
-  function wish(code, name, value = code) {
-    wishOf(code)?.remove();
-    if (name) {
-      const field = document.createElement("input");
-      Object.assign(field, { type: "hidden", name, value });
-      field.dataset.code = code;
-      wished.append(field);
+  // Pending changes are hidden fields of the form. The server makes each step, one after another,
+  // and renders the list with its preview; Save applies only what was shown.
+  const wishes = () => [...document.querySelectorAll("#wished [data-code]")].map((one) => one.dataset.code);
+  const chipOf = (code) => document.querySelector(`#allowed li[data-code="${code}"]`);
+  let steps = Promise.resolve();
+  function step(value, code = "") {
+    steps = steps.then(() => send(value, code));
+  }
+  async function send(value, code) {
+    const status = document.getElementById("status");
+    const before = wishes();
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      body.set("step", value);
+      body.set("country", code);
+      const answer = await fetch(form.dataset.preview, { method: "POST", body, headers: { "HX-Request": "true" } });
+      if (answer.headers.has("HX-Redirect")) return location.assign(answer.headers.get("HX-Redirect"));
+      if (!answer.ok) throw new Error(String(answer.status));
+      const text = await answer.text();
+      const focused = document.activeElement?.closest("#allowed li");
+      const following = focused?.nextElementSibling?.dataset.code;
+      document.getElementById("pending").outerHTML = text;
+      const button = (one) => one && chipOf(one)?.querySelector("button");
+      if (focused) (button(focused.dataset.code) ?? button(following) ?? document.getElementById("country")).focus();
+      const { problem } = document.getElementById("pending").dataset;
+      complain(problem);
+      if (!problem) document.getElementById("hours").value = "";
+      for (const one of new Set([...before, ...wishes()])) draw(one);
+      const changes = document.getElementById("changes");
+      changes.dispatchEvent(new CustomEvent("htmx:afterSwap", { bubbles: true })); // times are localised then
+      status.textContent = changes.querySelector("h2").textContent;
+      countDown();
+    } catch {
+      status.textContent = "The change could not be made. Try again.";
     }
-    drawChip(code);
-    draw(code);
-    preview();
-  }
-
-  function allow(code) {
-    const hours = document.getElementById("hours");
-    if (state.denied.has(code)) return complain("The organization denies this destination; a workspace cannot allow it.");
-    if (wishOf(code)?.name === "block") return wish(code);
-    if (state.allowed.has(code) && !state.until.has(code)) return complain("This country is already allowed.");
-    if (hours.value) wish(code, "temporary", `${code}.${hours.value}`);
-    else wish(code, "allow");
-    hours.value = "";
-    complain("");
-    return true;
-  }
-  function toggle(code) {
-    if (wishOf(code)) wish(code);
-    else if (state.listed.has(code)) wish(code, "block");
-    else allow(code);
   }
 
   // Leaving with unsaved changes asks first, in the page; only a closing tab makes the browser ask.
   let leaves = false;
   addEventListener("beforeunload", (event) => {
-    if (form && wished.children.length && !leaves) event.preventDefault();
+    if (form && wishes().length && !leaves) event.preventDefault();
   });
   form?.addEventListener("submit", () => { leaves = true; });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href]");
     if (link && "discards" in link.dataset) leaves = true;
-    if (!form || !wished.children.length || !link || link.target || leaves) return;
+    if (!form || !wishes().length || !link || link.target || leaves) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || link.getAttribute("href").startsWith("#")) return;
     const asking = document.querySelector(".leaving");
     if (!asking) return;
@@ -85,71 +88,6 @@
     asking.hidden = false;
     asking.querySelector("a").focus();
   });
-
-  // The list
-  const list = document.getElementById("allowed");
-  function drawChip(code) {
-    const field = wishOf(code);
-    let chip = list.querySelector(`li[data-code="${code}"]`);
-    if (!chip && field) {
-      chip = document.getElementById("chip").content.firstElementChild.cloneNode(true);
-      chip.dataset.code = code;
-      chip.querySelector("span").textContent = names.of(code);
-      chip.querySelector("small").textContent = code;
-      if (state.closed.has(code)) {
-        const note = Object.assign(document.createElement("small"), { className: "closed-there", textContent: "blocked at Twilio" });
-        chip.querySelector(".note").before(note);
-      }
-      const after = [...list.children].find((one) => one.querySelector("span").textContent.localeCompare(names.of(code)) > 0);
-      list.insertBefore(chip, after ?? null);
-    }
-    if (chip && !field && !("listed" in chip.dataset)) chip.remove();
-    else if (chip) drawState(chip, code, field);
-    document.querySelector(".none-yet").hidden = list.children.length > 0;
-  }
-  function drawState(chip, code, field) {
-    const goes = field?.name === "block";
-    chip.classList.toggle("going", goes);
-    chip.classList.toggle("new", Boolean(field) && !goes);
-    chip.querySelector(".note").textContent = noteOf(field);
-    const button = chip.querySelector("button");
-    button.value = `${field ? "undo" : "remove"}:${code}`;
-    button.textContent = goes ? "Keep" : "×";
-    button.setAttribute("aria-label", `${goes ? "Keep" : "Remove"} ${names.of(code)}`);
-  }
-  function noteOf(field) {
-    if (!field) return "";
-    if (field.name === "block") return "will be blocked";
-    const hours = field.name === "temporary" ? field.value.split(".")[1] : "";
-    const label = hours && document.querySelector(`#hours option[value="${hours}"]`).textContent;
-    return `will be allowed${label ? ` for ${label}` : ""}`;
-  }
-
-  // The preview comes from the server; Save applies only what was shown.
-  let running = null;
-  let soon = 0;
-  function preview() {
-    clearTimeout(soon);
-    soon = setTimeout(load, 120);
-  }
-  async function load() {
-    running?.abort();
-    running = new AbortController();
-    const status = document.getElementById("status");
-    try {
-      const body = new URLSearchParams(new FormData(form));
-      const answer = await fetch(form.dataset.preview, { method: "POST", body, signal: running.signal, headers: { "HX-Request": "true" } });
-      if (answer.headers.has("HX-Redirect")) return location.assign(answer.headers.get("HX-Redirect"));
-      if (!answer.ok) throw new Error(String(answer.status));
-      document.getElementById("changes").outerHTML = await answer.text();
-      const changes = document.getElementById("changes");
-      changes.dispatchEvent(new CustomEvent("htmx:afterSwap", { bubbles: true })); // times are localised then
-      status.textContent = changes.querySelector("h2").textContent;
-      countDown();
-    } catch (problem) {
-      if (problem.name !== "AbortError") status.textContent = "The preview could not be loaded. Save shows it.";
-    }
-  }
 
   // The select can be searched by name, code and calling code.
   function complain(text) {
@@ -166,7 +104,6 @@
     search.toggleAttribute("aria-invalid", Boolean(text));
     if (text) search.setAttribute("aria-invalid", "true");
     search.setAttribute("aria-describedby", text ? "country-problem country-hint" : "country-hint");
-    return false;
   }
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   function searchable(select) {
@@ -219,7 +156,7 @@
       if (!found[place]) return;
       input.value = "";
       close();
-      allow(found[place].code);
+      step("add", found[place].code);
     }
     const keys = {
       ArrowDown: () => (choices.hidden ? open() : point(Math.min(at + 1, found.length - 1))),
@@ -261,7 +198,7 @@
       map.classList.add("clickable");
       svg.addEventListener("click", (event) => {
         const shape = event.target.closest("svg > [id]");
-        if (shape) toggle(shape.id);
+        if (shape) step(`toggle:${shape.id}`);
       });
     }
   }
@@ -273,10 +210,9 @@
     for (const old of over.querySelectorAll(`[data-code="${code}"]`)) old.remove();
     if (state.closed.has(code)) parts.push(lay(shape, code, "closed"));
     if (state.risky.has(code)) parts.push(lay(shape, code, "risky"));
-    const field = wishOf(code);
-    if (field) {
+    if (wishes().includes(code)) {
       lay(shape, code, "wished");
-      parts.push(noteOf(field));
+      parts.push(chipOf(code).querySelector(".note").textContent);
     }
     const labels = { until: "allowed temporarily", inherited: "allowed, inherited", denied: "blocked by organization", closed: "blocked at Twilio", risky: "high-risk" };
     const title = shape.querySelector("title") ?? shape.appendChild(document.createElementNS(shapes, "title"));
@@ -298,15 +234,11 @@
 
   if (form) {
     searchable(document.getElementById("country"));
-    list.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
+    form.addEventListener("click", (event) => {
+      const button = event.target.closest("#allowed button");
       if (!button) return;
       event.preventDefault();
-      const code = button.closest("li").dataset.code;
-      const next = button.closest("li").nextElementSibling;
-      if (wishOf(code)) wish(code);
-      else wish(code, "block");
-      if (!button.isConnected) (next?.querySelector("button") ?? document.getElementById("country")).focus();
+      step(button.value);
     });
   }
   drawMap();

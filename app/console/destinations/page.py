@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.access.principal import Role
 from app.console.destinations.pending_changes import (
     DURATIONS,
+    SAVE,
     Draft,
     PendingChanges,
     read_draft,
@@ -78,7 +79,8 @@ def change_destinations(current_user: CurrentUser) -> Answer:
 
 @routes.post(f"{DESTINATIONS}/preview", ADMIN)
 def preview_destinations(current_user: CurrentUser) -> Answer:
-    draft = replace(read_draft(), step="")
+    draft = read_draft()
+    draft = replace(draft, step="") if draft.step == SAVE else draft
     return show(current_user, draft, template="destinations/preview.html")
 
 
@@ -92,6 +94,7 @@ def show(
     marked: Draft | None = None,
 ) -> Answer:
     """Render the page, or its part, with the pending changes."""
+    is_whole = template == _WHOLE
     with get_service(Database).reading() as connection:
         view = load_destinations_view(connection, current_user)
         if marked is not None:
@@ -107,14 +110,14 @@ def show(
     return page_answer(
         current_user,
         template,
-        422 if status == 200 and after.form.errors else status,  # noqa: PLR2004
+        422 if is_whole and status == 200 and after.form.errors else status,  # noqa: PLR2004
         view=view,
         draft=after,
         preview=preview,
         listed=view.listed,
         shown_codes=by_name({*view.listed, *after.pending_changes.opened}),
         since=since,
-        is_part=template != _WHOLE,
+        is_part=not is_whole,
         is_stale=base != view.effective.revision,
         wanted=draft.pending_changes if draft else PendingChanges(base),
         options=country_options(),

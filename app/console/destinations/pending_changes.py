@@ -145,8 +145,11 @@ class Draft:
         """
         step, _, code = self.step.partition(":")
         draft = self
+        if step == "toggle":  # a click on the map
+            is_pending = code in self.pending_changes.countries
+            step = "undo" if is_pending else "remove" if code in view.listed else "add"
         if step == "add" or (step == SAVE and self.country):
-            draft = self._adding(view)
+            draft = self._adding(view, code or self.country)
         elif step == "remove" and code in view.listed:
             draft = replace(self, pending_changes=self.pending_changes.blocking(code))
         elif step in {"remove", "undo"}:
@@ -159,8 +162,7 @@ class Draft:
             pending_changes=draft.pending_changes.seen_from(counted, view.allowed, view.listed),
         )
 
-    def _adding(self, view: DestinationsView) -> "Draft":
-        code = self.country
+    def _adding(self, view: DestinationsView, code: str) -> "Draft":
         if not is_country(code):
             return self._with_problem("country", "Select a country.")
         if code in view.effective.denied_by_organization:

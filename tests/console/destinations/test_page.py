@@ -363,3 +363,22 @@ def test_the_page_costs_few_round_trips(
     # The session, the user, the workspace; then the list (three, of one revision), the map and
     # the alerts.
     assert counted[-1] == 3 + 3 + 1 + 1
+
+
+def test_a_click_on_the_map_allows_blocks_and_undoes(
+    page: DestinationPage, policy_client: PolicyClient
+) -> None:
+    """Break: let `toggle` block a country whose change is pending."""
+    sent = form_of(page.shown.text, PAGE).pressed("Save") | {"country": ""}
+    for step, more, heading in (
+        ("toggle:FR", {}, "1 change, not saved yet"),
+        ("toggle:FR", {"allow": "FR"}, "No changes yet"),
+        ("toggle:US", {}, "1 change, not saved yet"),
+        ("toggle:US", {"block": "US"}, "No changes yet"),
+        ("toggle:QQ", {}, "Select a country."),
+    ):
+        part = page.console_client.post_without_token(
+            f"{PAGE}/preview", sent | more | {"step": step}
+        )
+        assert (part.status_code, heading in part.text) == (200, True), step
+    assert policy_client.revision == 1
