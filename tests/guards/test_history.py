@@ -109,6 +109,7 @@ def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardDesk) -> None
     assert answers[-1].json["details"]["limit"] == 51
 
 
+@pytest.mark.one_engine
 def test_auto_is_right_for_the_first_send_and_on_each_new_day_without_a_worker(
     served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path
 ) -> None:
