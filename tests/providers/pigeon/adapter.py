@@ -327,7 +327,8 @@ class SignedByPigeon:
         given = request.headers.get(SIGNATURE, "")
         tokens = get_service(Callbacks).tokens
         for look_up in (tokens.kept, tokens.fresh):
-            if any(signature_of(one, request.data) == given for one in look_up(account_sid)):
+            expected = [signature_of(one, request.data) for one in look_up(account_sid)]
+            if any(hmac.compare_digest(one.encode(), given.encode()) for one in expected):
                 return dict(found)
         raise e.Forbidden
 
