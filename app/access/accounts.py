@@ -140,7 +140,6 @@ def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now
 def note_account(
     connection: Connection, plan: AccountPlan, workspace_id: UUID, actor: Actor, now: datetime
 ) -> None:
-    """Write the audit event of `write_account`, without tokens."""
     if plan.tokens:
         action = "provider_account.created" if plan.is_new else "provider_account.changed"
         names = ", ".join(sorted(plan.tokens))
@@ -149,7 +148,6 @@ def note_account(
 
 
 def has_next_token(connection: Connection, sid: str) -> bool:
-    """Whether an account has a second token, during a rotation."""
     columns = provider_accounts.c
     query = select(columns.next_auth_token.is_not(None)).where(columns.sid == sid)
     return bool(connection.execute(query).scalar_one())
@@ -222,8 +220,6 @@ class _Kept(NamedTuple):
 
 
 class AccountTokens:
-    """Looks up the current and the next token of an account."""
-
     def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
         self._database = database
         self._cipher = cipher
@@ -231,18 +227,14 @@ class AccountTokens:
         self._kept: dict[str, _Kept] = {}
 
     def kept(self, account_sid: str) -> tuple[str, ...]:
-        """Return the tokens as known for the last half minute; () for an unknown account."""
+        """At most half a minute old; () for an unknown account."""
         kept = self._kept.get(account_sid)
         if kept is not None and kept.until > self._clock.now():
             return kept.tokens
         return self.fresh(account_sid)
 
     def fresh(self, account_sid: str) -> tuple[str, ...]:
-        """Read the tokens; only those of known accounts are cached.
-
-        Raises:
-            ServiceUnavailable: the database cannot be reached, or a token cannot be decrypted.
-        """
+        """Only those of known accounts are cached. Raises `ServiceUnavailable`."""
         if not _SID.fullmatch(account_sid):
             return ()  # not every text can be asked of a database
         with self._database.reading() as connection:

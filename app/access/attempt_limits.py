@@ -11,8 +11,6 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 class AttemptKind(StrEnum):
-    """Whose attempts are counted together."""
-
     KEY = "key"  # wrong access keys from an address
     ADDRESS = "address"  # wrong passwords and codes from an address
     ACCOUNT = "account"  # the same for an account, from browsers that have not signed in to it
@@ -46,7 +44,6 @@ class Subject:
 
     @property
     def slot(self) -> str:
-        """The key of the row that counts this name."""
         digest = hashlib.sha256(f"{self.kind}:{self.name}".encode()).digest()
         return f"{self.kind}:{int.from_bytes(digest[:8]) % _SLOTS}"
 

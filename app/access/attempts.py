@@ -29,7 +29,7 @@ _TOLERATED_MILLISECONDS = 2000
 
 @dataclass(frozen=True, slots=True)
 class CountedAttempt:
-    """An attempt that was counted; ``at`` (milliseconds) identifies it."""
+    """``at`` (milliseconds) identifies it."""
 
     subjects: tuple[Subject, ...]
     at: int
@@ -65,7 +65,6 @@ class Attempts:
         return _time(until) if until > now else None
 
     def give_back(self, attempt: CountedAttempt) -> None:
-        """Withdraw an attempt that will be repeated with another parameter."""
         with self.database.writing() as connection:
             withdraw(connection, attempt)
 

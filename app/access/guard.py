@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 def presented_token_hash() -> str:
-    """Return the hash of the request's token; raises `Unauthorized`."""
+    """Raises `Unauthorized`."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != _SCHEME or not is_well_formed(token):
@@ -170,5 +170,4 @@ class RequiresLater:
         return presented_token_hash()
 
     def admit(self, token_hash: str) -> Principal:
-        """Return the admitted key."""
         return authenticate(get_service(Database), token_hash, self.role, get_service(Clock).now())

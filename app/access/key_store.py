@@ -52,7 +52,7 @@ def load_access_keys(
 def load_access_key(
     connection: Connection, principal: Principal, key_id: UUID, *, to_change: bool = False
 ) -> AnyRow:
-    """Load one access key; ``to_change`` locks it. Raises `NotFound`."""
+    """``to_change`` locks it. Raises `NotFound`."""
     query = select(*_SHOWN).where(_KEY.id == key_id, *_seen_by(principal))
     if to_change:
         query = query.with_for_update()

@@ -69,7 +69,7 @@ def issue_key(
 
 
 def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) -> bool:
-    """Revoke a key from its next request on; return whether it was valid."""
+    """Return whether it was valid."""
     if not revoke_key(connection, key.id, now):
         return False
     description = f"{key.name} ({key.role})"
@@ -169,7 +169,7 @@ def create_access_key(
 def revoke_access_key(
     connection: Connection, principal: Principal, key_id: UUID, now: datetime
 ) -> None:
-    """Revoke a key from its next request on. Raises `NotFound` or `Forbidden`."""
+    """Raises `NotFound` or `Forbidden`."""
     key = load_access_key(connection, principal, key_id, to_change=True)
     check_may_manage(principal, Role(key.role), key.workspace_id)
     end_key(connection, key, actor_of(principal), now)

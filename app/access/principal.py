@@ -184,7 +184,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """An access key that is not admitted yet."""
+    """Not admitted yet."""
 
     principal: Principal
     expires_at: datetime | None
@@ -194,7 +194,6 @@ class StoredKey:
 
 
 def key_from(row: Any) -> StoredKey | None:
-    """Read a key from `KEY_COLUMNS`, or None."""
     if row.key_id is None:
         return None
     principal = Principal(
@@ -215,7 +214,7 @@ def key_from(row: Any) -> StoredKey | None:
 
 
 def admit(key: StoredKey | None, wanted: Role, now: datetime) -> Principal:
-    """Return the principal of a live key; raises `Unauthorized` or `Forbidden`."""
+    """Raises `Unauthorized` or `Forbidden`."""
     if key is None or key.revoked_at is not None:
         raise Unauthorized
     if key.expires_at is not None and key.expires_at <= now:
@@ -252,7 +251,6 @@ def mint_token() -> str:
 
 
 def is_well_formed(token: str) -> bool:
-    """Whether a token has the right form and checksum."""
     if not _FORM.fullmatch(token):
         return False
     secret = token[len(PREFIX) : -_CHECKSUM_CHARS]
@@ -273,7 +271,6 @@ def _checksum(secret: str) -> str:
 
 
 def sees_recipients(role: Role) -> bool:
-    """Whether a role may see recipients' numbers and message texts."""
     return role.permits(Role.SENDER)
 
 

@@ -153,8 +153,6 @@ class AuditActorView(Schema):
 
 
 class AuditEventView(View):
-    """An audit event."""
-
     id = fields.UUID(required=True)
     at = Time(required=True)
     workspace_id = fields.UUID(required=True, allow_none=True)

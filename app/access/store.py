@@ -35,7 +35,6 @@ from app.kernel.rates import DEFAULT_RATE, Rate
 
 
 def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Return the condition that a row is visible to this principal."""
     if principal.workspace_id is not None:
         return workspace_id == principal.workspace_id
     own = select(workspaces.c.id).where(workspaces.c.organization_id == principal.organization_id)
@@ -43,7 +42,7 @@ def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> Colum
 
 
 def require_workspace(connection: Connection, principal: Principal, workspace_id: UUID) -> None:
-    """Raise `NotFound` if a workspace is not visible to this principal."""
+    """Raises `NotFound`."""
     query = select(workspaces.c.id).where(
         workspaces.c.id == workspace_id, visible_to(principal, workspaces.c.id)
     )
@@ -52,7 +51,6 @@ def require_workspace(connection: Connection, principal: Principal, workspace_id
 
 
 def is_only_organization(connection: Connection, organization_id: UUID) -> bool:
-    """Whether an installation has no other organization."""
     found = connection.execute(select(organizations.c.id).limit(2)).scalars().all()
     return found == [organization_id]
 
@@ -108,7 +106,7 @@ def load_key(connection: Connection, token_hash: str) -> StoredKey | None:
 def load_keys(
     connection: Connection, organization_id: UUID | None, workspace_id: UUID | None
 ) -> list[AnyRow]:
-    """List keys, oldest first."""
+    """Oldest first."""
     query: Select[*tuple[Any, ...]] = (
         select(access_keys, organizations.c.name.label("organization_name"))
         .add_columns(workspaces.c.name.label("workspace_name"))
@@ -177,7 +175,7 @@ def note_use(
 
 
 def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
-    """Find workspaces by id or name (unique in an organization only), or all."""
+    """By id or name (unique in an organization only), or all."""
     query = select(workspaces, organizations.c.name.label("organization_name"))
     query = query.join(organizations).order_by(workspaces.c.id)
     if name_or_id is not None:
@@ -187,7 +185,7 @@ def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> li
 
 
 def find_organizations(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
-    """Find organizations by id or name, or all."""
+    """By id or name, or all."""
     query = select(organizations).order_by(organizations.c.id)
     if isinstance(name_or_id, UUID):
         query = query.where(organizations.c.id == name_or_id)

@@ -1,7 +1,7 @@
 """The clock of the database, on which all hosts agree.
 
-Each new connection measures the difference of the host's clock, and a pooled one if the clock was
-set since; `app.kernel.clock` corrects the time. On SQLite it is the clock of the machine.
+Each new connection measures how far the host is ahead, and a pooled one after the clock was set;
+`app.kernel.clock` corrects the time. On SQLite both are the machine's.
 """
 
 from collections.abc import Callable
@@ -44,13 +44,12 @@ def require_same_time(database: _Measurable) -> None:
 
 
 def is_same_time() -> bool:
-    """Whether the last measurement of this process allows deletions."""
     skew = clock_skew()
     return skew is None or abs(skew) <= LARGEST_SKEW
 
 
 def measure(ask: Callable[[str], Any], *, is_sqlite: bool) -> timedelta:
-    """Return how far this host is ahead; ``ask`` runs SQL and returns one value."""
+    """``ask`` runs SQL and returns one value."""
     asked_at = host_now()
     found = ask(_SQLITE_TIME if is_sqlite else _POSTGRES_TIME)
     answered_at = host_now()

@@ -21,7 +21,7 @@ class CopyRefused(Exception):
 
 
 def copy_rows(source: Database, target: Database, note: Note) -> None:
-    """Copy the missing rows; ``note`` gets the number of rows since its last call.
+    """``note`` gets the number of rows since its last call.
 
     The source is read from one snapshot; each batch is one transaction. Raises `CopyRefused`.
     """
@@ -93,7 +93,6 @@ def _insert(target: Database, table: Table, rows: list[StoredRow]) -> None:
 
 @contextmanager
 def _refusals_as_copy_refused(table: Table) -> Iterator[None]:
-    """Report why a row was refused, without its values."""
     try:
         yield
     except (DataError, IntegrityError) as problem:

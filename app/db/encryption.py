@@ -23,7 +23,6 @@ class Cipher:
         return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
 
     def is_current(self, encrypted: str) -> bool:
-        """Whether the first key encrypted a value."""
         try:
             self._first.decrypt(encrypted.encode("ascii"))
         except InvalidToken:

@@ -32,7 +32,7 @@ _held = threading.local()
 
 
 class Database:
-    """One database in one process; the engine is created at first use, after a fork.
+    """One database; the engine is created at first use, after a fork.
 
     ``is_pooled``: through a pooler in transaction mode.
     """
@@ -67,12 +67,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection for reading; each statement sees the newest commits."""
+        """Each statement sees the newest commits."""
         with _unavailable_as_public(), self._autocommitting() as connection:
             yield connection
 
     def measure_clock(self) -> timedelta:
-        """Return how far this host's clock is ahead of the database's."""
         with self.reading() as connection:
             return measure(
                 lambda statement: connection.exec_driver_sql(statement).scalar_one(),
@@ -92,7 +91,6 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield a connection in one transaction, committed unless an error escapes."""
         with _unavailable_as_public(), self._turn() as left, self.engine.connect() as connection:
             connection.execution_options(borderpost_wait_seconds=left)
             if not self.is_sqlite:
@@ -104,7 +102,7 @@ class Database:
     def writing_once(self) -> Iterator[Connection]:
         """Yield a connection for one writing statement: one round trip on PostgreSQL.
 
-        On SQLite and through a pooler it is a transaction.
+        On SQLite and through a pooler, a transaction.
         """
         if self.is_sqlite or self._is_pooled:
             with self.writing() as connection:
@@ -212,8 +210,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _use_wal(connection: Any) -> None:
     """Switch the file to WAL; processes that open a new file together take turns.
 
-    If two connections want to switch, each holds the other's lock, and SQLite answers "locked"
-    without waiting. The loser must release its lock and try again.
+    If two connections switch, each holds the other's lock, and SQLite answers "locked"
+    immediately; the loser must release its lock and retry.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:

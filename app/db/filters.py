@@ -12,19 +12,15 @@ from app.db.rows import AnyRow
 
 @dataclass(frozen=True, slots=True)
 class PageFilter:
-    """The page of a list: the rows after the one that the token names."""
-
     limit: int
     page_token: UUID | None = None
 
 
 def given(*pairs: tuple[Any, Callable[[Any], ColumnElement[bool]]]) -> list[ColumnElement[bool]]:
-    """Return a condition for each pair whose value is not None."""
     return [condition(value) for value, condition in pairs if value is not None]
 
 
 def equal(wanted: PageFilter, table: FromClause, *names: str) -> list[ColumnElement[bool]]:
-    """Return a condition for each column that a filter gives a value."""
     pairs = ((table.c[name], getattr(wanted, name)) for name in names)
     return [column == value for column, value in pairs if value is not None]
 
@@ -37,7 +33,7 @@ def load_page(
     *,
     oldest_first: bool = False,
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows in the order of their ids, newest first unless asked otherwise."""
+    """Load `limit` + 1 rows, newest first by default."""
     key = table.c.id
     after = given((wanted.page_token, key.__gt__ if oldest_first else key.__lt__))
     ordered = query.where(*after).order_by(key if oldest_first else key.desc())

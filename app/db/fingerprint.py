@@ -26,7 +26,7 @@ class Fingerprint:
 
 
 def take_fingerprints(database: Database, note: Callable[[int], None]) -> list[Fingerprint]:
-    """Read all tables in one snapshot; ``note`` gets the number of rows since its last call."""
+    """All in one snapshot; ``note`` gets the number of rows since its last call."""
     with database.snapshot() as connection:
         return [_fingerprint(connection, table, note) for table in stored_tables()]
 

@@ -40,7 +40,7 @@ def beat(
     skew_seconds: int | None = None,
     stuck_task: str | None = None,
 ) -> None:
-    """Store that a worker is alive, and what is wrong with it."""
+    """Store that a worker is alive, and its problems."""
     table = worker_heartbeats
     # In a container, the next worker has the name of the one before.
     values = {
@@ -55,7 +55,6 @@ def beat(
 
 
 def note_stop(connection: Connection, worker: str, now: datetime) -> None:
-    """Store that a worker was stopped in order."""
     table = worker_heartbeats
     connection.execute(update(table).where(table.c.worker == worker).values(stopped_at=now))
 

@@ -67,7 +67,6 @@ class InstallationSecrets:
                 self._keep_secret_key(connection)
 
     def find_differing(self, connection: Connection) -> list[str]:
-        """Return the names of the differing settings."""
         found, differing = _load(connection), []
         check = found.get(_SECRET_KEY_CHECK)
         if check is not None and not hmac.compare_digest(check, self._secret_key_check()):
@@ -82,7 +81,7 @@ class InstallationSecrets:
         return differing
 
     def load_pseudonym_key(self, database: Database) -> str:
-        """Return the pseudonym key, created at random if missing; raises `SecretsDiffer`."""
+        """Create it at random if missing; raises `SecretsDiffer`."""
         self.prepare(database)
         with database.reading() as connection:
             differing = self.find_differing(connection)
@@ -154,7 +153,7 @@ class Pseudonyms:
         self._key: str | None = None
 
     def __call__(self, number: str) -> str:
-        """Return a pseudonym; raises `ServiceUnavailable`, also if this host has other secrets."""
+        """Raises `ServiceUnavailable`, also if this host has other secrets."""
         if self._key is None:
             try:
                 self._key = self._secrets.load_pseudonym_key(self._database)

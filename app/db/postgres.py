@@ -38,9 +38,8 @@ def make_postgres_engine(
 ) -> Engine:
     """Create an engine that opens connections on demand, up to a limit.
 
-    Outside of transactions each statement commits itself, which saves hot paths round trips.
-    Through a pooler in transaction mode everything is a transaction without prepared
-    statements.
+    Outside of transactions each statement commits itself, which saves round trips. Through a
+    pooler in transaction mode everything is a transaction without prepared statements.
     """
     arguments = connect_arguments(url, wait_seconds)
     if is_pooled:
@@ -68,7 +67,7 @@ def _bring_settings(connection: Connection) -> None:
 
 
 def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | float | None]:
-    """Return the connect arguments that the URL does not set; the timeout is per host."""
+    """The timeout is per host."""
     arguments: dict[str, str | int | float | None] = {
         "connect_timeout": wait_seconds,
         "options": _OPTIONS,

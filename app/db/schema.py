@@ -33,7 +33,7 @@ def upgrade(database: Database, revision: str = "head") -> list[str]:
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Undo every migration after a revision; all programs must be stopped."""
+    """All programs must be stopped."""
     from alembic import command  # noqa: PLC0415
 
     config = _config()

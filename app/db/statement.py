@@ -1,7 +1,7 @@
 """Statements of the hot paths: SQL as text, run with the driver.
 
 They are written for PostgreSQL, with ``:name`` for a parameter. psycopg parses a text of more than
-4,096 characters at each call, which costs more than the rest of a request.
+4,096 characters at each call, which is slow.
 """
 
 import json
@@ -28,8 +28,8 @@ class Statement:
     """One statement for both engines.
 
     ``ids`` and ``times`` are result columns. A SELECT of many columns is given with its
-    ``ctes``: PostgreSQL returns its row as one JSON value, because reading the description of
-    each column costs more than the row.
+    ``ctes``: PostgreSQL returns the row as one JSON value, because reading the description of
+    each column is slower.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ def count_stored_rows(connection: Connection, table: Table) -> int:
 
 
 def read_keys(connection: Connection, table: Table) -> Generator[Key, None, None]:
-    """Read every key of a table, in Python's order."""
+    """In Python's order."""
     wanted = _in_order(connection, table, select(*key_columns(table)))
     with connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as found:
         for row in found:

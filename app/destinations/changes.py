@@ -126,7 +126,7 @@ class BlockCountries(PolicyChange):
 
 @dataclass(frozen=True, slots=True)
 class AddRule(PolicyChange):
-    """Add a rule; one for a high-risk country may want an acknowledgement."""
+    """A rule for a high-risk country needs the acknowledgement as in `Allow`."""
 
     rule: Rule
     acknowledged: Collection[str] = ()

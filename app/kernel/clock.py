@@ -1,7 +1,6 @@
 """The only module that reads the system clock; also the format of times on the wire.
 
-All hosts agree on the time of their database: each process measures the difference of its host's
-clock (see `app.db.clock`) and corrects its time.
+All hosts follow the clock of their database: see `app.db.clock`.
 """
 
 import re
@@ -25,7 +24,7 @@ _TOLERATED = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class _Measurement:
-    """The difference of the host's clock to the reference, and to the monotonic clock."""
+    """The host's clock compared to the reference, and to the monotonic clock."""
 
     ahead: timedelta
     wall_less_monotonic: float
@@ -35,7 +34,7 @@ _measured: _Measurement | None = None
 
 
 def host_now() -> datetime:
-    """Return the time of this host, without the correction."""
+    """Without the correction."""
     return datetime.now(UTC)
 
 
@@ -87,7 +86,6 @@ class Clock:
 
 
 def to_milliseconds(at: datetime) -> datetime:
-    """Cut a time to milliseconds, the resolution of all stored times."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
@@ -96,7 +94,6 @@ def from_unix_time(seconds: float) -> datetime:
 
 
 def rfc3339(at: datetime) -> str:
-    """Format in UTC with ``Z`` and milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -10,7 +10,7 @@ _SHOWN_END = 2
 
 
 def mask_number(number: str) -> str:
-    """Keep the first three and the last two characters: ``+1*******00``."""
+    """``+1*******00``."""
     hidden = len(number) - _SHOWN_START - _SHOWN_END
     if hidden <= 0:
         return "*" * len(number)
@@ -18,10 +18,10 @@ def mask_number(number: str) -> str:
 
 
 def mask_numbers_in(text: str) -> str:
-    """Mask every E.164 number in a text, also URL-encoded ones."""
+    """Mask E.164 numbers, also URL-encoded ones."""
     return _E164.sub(lambda found: mask_number(found.group()), text)
 
 
 def mask_every_number_in(text: str) -> str:
-    """Mask possible phone numbers in free text, also in national form."""
+    """Mask possible phone numbers, also in national form."""
     return _NATIONAL.sub(lambda found: mask_number(found.group()), mask_numbers_in(text))

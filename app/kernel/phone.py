@@ -1,7 +1,7 @@
 """Phone numbers: canonical form, region, and whether they can receive SMS.
 
 Source: libphonenumber (package ``phonenumbers``), offline. The region is the number's, not its
-calling code's: +1 787 is PR, +44 7911 is GG, +7 701 is KZ.
+calling code's: +1 787 is PR, +44 7911 is GG.
 """
 
 import re
@@ -55,7 +55,6 @@ class PhoneNumber(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        """Raise ``ValueError`` if the text is not canonical."""
         if _canonical_text(text) != text:
             raise ValueError("not a phone number in canonical form")
         return super().__new__(cls, text)
@@ -83,7 +82,7 @@ class Destination:
 
 
 def is_e164(text: str) -> bool:
-    """Whether a text has E.164 form; the number may not exist."""
+    """The number may not exist."""
     return E164.fullmatch(text) is not None
 
 
@@ -152,7 +151,6 @@ def _without_prefix(found: _Found) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def resolve(number: str) -> Destination:
-    """Resolve an E.164 number to its region and kind."""
     found = _find(number)
     if found is None:
         return Destination(number, False, None, NumberKind.UNKNOWN, False)

@@ -9,8 +9,6 @@ T = TypeVar("T")
 
 
 class Problems:
-    """Problems by JSON path."""
-
     def __init__(self) -> None:
         self._found: dict[str, list[str]] = {}
 
@@ -30,6 +28,5 @@ class Problems:
         return {path: list(texts) for path, texts in self._found.items()}
 
     def refuse(self) -> None:
-        """Raise `ValidationFailed` if there are problems."""
         if self._found:
             raise ValidationFailed(self._found)

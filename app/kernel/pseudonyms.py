@@ -7,6 +7,6 @@ _DIGITS = 15
 
 
 def pseudonym_of(key: str, number: str) -> str:
-    """Return ``~`` and 15 hexadecimal digits, always the same for a number."""
+    """Return ``~`` and 15 hexadecimal digits."""
     mac = hmac.new(key.encode(), number.encode(), hashlib.sha256)
     return "~" + mac.hexdigest()[:_DIGITS]

@@ -7,7 +7,7 @@ _MOST_DIGITS = 9
 
 
 def read_retry_after(header: str | None, now: datetime) -> int | None:
-    """Return the seconds to wait, at least 0, or None."""
+    """Return seconds, at least 0, or None."""
     given = (header or "").strip()
     if given.isascii() and given.isdecimal():
         return int(given[:_MOST_DIGITS])

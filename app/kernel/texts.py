@@ -1,7 +1,7 @@
-"""Which texts can be stored, which of them show anything, and how many SMS segments they take.
+"""Storable and visible texts, and their SMS segments.
 
-Source of segments: 3GPP TS 23.038 (GSM 7-bit alphabet) and TS 23.040 (concatenation: 153 septets or
-67 UTF-16 units per segment). A character of two units is never split.
+Source of segments: 3GPP TS 23.038 (GSM 7-bit alphabet) and TS 23.040 (153 septets or 67 UTF-16
+units per concatenated segment). A character of two units is never split.
 """
 
 import re
@@ -73,7 +73,6 @@ def count_segments(text: str) -> int:
 
 
 def _count_alike(places: int, single: int, part: int) -> int:
-    """Count segments if each character takes one place."""
     return 1 if places <= single else -(-places // part)
 
 

@@ -58,8 +58,6 @@ class Problem:
 
 
 class WrongPrices(Exception):
-    """Rows that cannot be stored; nothing was changed."""
-
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(problems, key=lambda problem: problem.line)
         super().__init__("\n".join(map(str, self.problems)))
@@ -113,7 +111,7 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_row(line: int, cells: Sequence[str]) -> PriceRow | list[Problem]:
-    """Parse the fields of one row, in the order of `HEADER`."""
+    """In the order of `HEADER`."""
     if len(cells) != len(HEADER):
         return [Problem(line, "row", f"must have {len(HEADER)} fields, not {len(cells)}")]
     country, mccmnc, price, currency, valid_from = cells

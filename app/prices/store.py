@@ -28,7 +28,7 @@ class StoredPrices:
 
 
 def load_prices(connection: Connection) -> StoredPrices:
-    """Load every row; the whole country comes first."""
+    """The whole country comes before its networks."""
     listed = connection.execute(select(price_lists)).one_or_none()
     if listed is None:
         return StoredPrices(None, ())
@@ -98,7 +98,6 @@ def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:
 
 
 def remove_price(connection: Connection, row: PriceRow, now: datetime) -> None:
-    """Delete the row with the country, network and day of this one."""
     _lock(connection, now)
     connection.execute(_DELETE, {f"old_{name}": getattr(row, name) for name in _KEY})
     connection.execute(
@@ -107,7 +106,6 @@ def remove_price(connection: Connection, row: PriceRow, now: datetime) -> None:
 
 
 def price_table(stored: StoredPrices) -> PriceTable:
-    """Return the table of the pure rules."""
     return PriceTable(
         stored.currency,
         tuple(
@@ -135,7 +133,6 @@ class PriceBook:
         self._held: tuple[int, PriceTable, DayPrices] | None = None
 
     def on(self, connection: Connection, revision: int, day: date) -> DayPrices:
-        """Return the prices of a day (UTC)."""
         held = self._held
         if held is None or held[0] != revision:
             with self._loading:

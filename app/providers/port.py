@@ -1,4 +1,4 @@
-"""The ports to a provider: all that the gateway asks of one. No feature imports an adapter."""
+"""The ports to a provider. No feature imports an adapter."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,7 +171,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The provider's own words."""
+    """In the provider's words."""
 
     message_sid: str
     price: str
@@ -182,7 +182,7 @@ class MessageSource(Protocol):
     """Reads the messages of an account; raises `ProviderUnknown`."""
 
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
-        """None if there is none; raises `ProviderUnknown`."""
+        """None if there is none."""
 
     def list_to(self, account: ProviderAccount, to_number: str, since: datetime) -> Listing:
         """Raises `ProviderUnknown`."""
@@ -225,9 +225,10 @@ class Consent:
 
 
 class TokenSource(Protocol):
-    """The tokens of an account, current and next, as known lately or read again; () if unknown.
+    """The current and the next token of an account; () for an unknown one.
 
-    Both raise `ServiceUnavailable` if the tokens cannot be read.
+    Those of ``kept`` may be half a minute old. Both raise `ServiceUnavailable` if the tokens
+    cannot be read.
     """
 
     def kept(self, account_sid: str) -> tuple[str, ...]: ...
@@ -236,10 +237,10 @@ class TokenSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What an adapter's callback routes need of the gateway.
+    """The gateway, for an adapter's callback routes.
 
-    ``report`` gets what a verified callback says, None if it is about no message. It and
-    ``consent`` raise `ServiceUnavailable` if nothing could be stored.
+    ``report`` gets a verified report, or None if it is about no message. It and ``consent``
+    raise `ServiceUnavailable` if nothing could be stored.
     """
 
     public_url: str
@@ -250,7 +251,7 @@ class Callbacks:
 
 @dataclass(frozen=True, slots=True)
 class GeoPermission:
-    """One entry of the provider's list; a code may have several, and be no country here."""
+    """One entry of the provider's list; a code may have several, or be unknown here."""
 
     country: str
     is_open: bool
@@ -275,11 +276,11 @@ class ItemOutcome:
 
 @dataclass(frozen=True, slots=True)
 class GeoFacts:
-    """What holds for every account.
+    """Facts for all accounts.
 
-    ``unsupported`` countries are refused whatever is permitted. ``covered_by`` has the entries that
-    apply to a country without one, ``error_code`` is that of a message to a closed country, and
-    ``page`` is where people change permissions at the provider.
+    ``unsupported`` countries are always refused. ``covered_by`` has the entries that apply to a
+    country without one, ``error_code`` is that of a message to a closed country, ``page`` is
+    where people change permissions.
     """
 
     unsupported: frozenset[str] = frozenset()
@@ -302,12 +303,12 @@ class GeoPermissionSource(Protocol):
 
 class RegistrationSource(Protocol):
     def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
-        """Return a brand's status in the words of the API."""
+        """Return it in the words of the API; raises `ProviderUnknown`."""
 
     def campaign_status(
         self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
     ) -> str:
-        """Return a campaign's status in the words of the API."""
+        """Return it in the words of the API; raises `ProviderUnknown`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +334,7 @@ class PriceSource(Protocol):
 
 class TokenProver(Protocol):
     def accepts(self, account_sid: str, auth_token: str) -> bool:
-        """Whether the provider accepts the token; raises `ProviderUnavailable`."""
+        """Raises `ProviderUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +359,7 @@ class AccountSetup(Protocol):
 
     @property
     def inbound_url(self) -> str:
-        """The address that the provider must call for what recipients write."""
+        """The address for messages of recipients."""
 
     def account_state(self, account: ProviderAccount) -> AccountState | None:
         """None if the provider refuses the credentials."""

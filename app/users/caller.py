@@ -31,7 +31,7 @@ _SYSTEMS = {
 
 
 def device_of(user_agent: str) -> str | None:
-    """Return browser and system of a User-Agent header, or None."""
+    """Return browser and system, or None."""
     browser, system = (
         next((name for mark, name in names.items() if mark in user_agent), None)
         for names in (_BROWSERS, _SYSTEMS)

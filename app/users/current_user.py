@@ -10,13 +10,13 @@ from app.kernel.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class RoleGrants:
-    """Roles by workspace; ``everywhere`` applies to every workspace of the organization."""
+    """``everywhere`` applies to every workspace of the organization."""
 
     everywhere: Role | None
     by_workspace: Mapping[UUID, Role]
 
     def role_in(self, workspace_id: UUID) -> Role | None:
-        """Return the greater of both roles, or None without access."""
+        """The greater of both roles, or None."""
         own = self.by_workspace.get(workspace_id)
         if own is None or self.everywhere is None:
             return own or self.everywhere

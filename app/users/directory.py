@@ -41,7 +41,6 @@ class UserDetails:
     memberships: tuple[Membership, ...]
 
     def is_invited(self, now: datetime) -> bool:
-        """Whether the person has a valid link to choose a password."""
         return self.link_expires_at is not None and self.link_expires_at > now
 
     def is_paused(self, now: datetime) -> bool:

@@ -16,7 +16,6 @@ def normal_email(email: str) -> str:
 
 
 def mistake_in_email(email: str) -> str | None:
-    """Return the problem with an address, or None."""
     text = email.strip(_SPACE)
     if not text.isascii():
         return NOT_ASCII

@@ -64,7 +64,6 @@ def drop_recovery_codes(connection: Connection, user_id: UUID) -> None:
 
 
 def count_recovery_codes(connection: Connection, user_id: UUID) -> int:
-    """Count the unused recovery codes."""
     columns = recovery_codes.c
     query = select(func.count()).where(columns.user_id == user_id, columns.used_at.is_(None))
     return connection.execute(query).scalar_one()
@@ -73,7 +72,6 @@ def count_recovery_codes(connection: Connection, user_id: UUID) -> int:
 def put_pending_secret(
     connection: Connection, cipher: Cipher, session_id: UUID, secret: str, now: datetime
 ) -> None:
-    """Store the secret that a session is setting up."""
     encrypted = cipher.encrypt(pending_totp_owner(session_id), secret)
     _set_pending(connection, session_id, encrypted, now)
 
@@ -81,7 +79,7 @@ def put_pending_secret(
 def load_pending_secret(
     connection: Connection, cipher: Cipher, session_id: UUID, now: datetime
 ) -> str | None:
-    """Returns None if it has expired."""
+    """None if it has expired."""
     columns = sessions.c
     row = connection.execute(
         select(columns.pending_totp_secret, columns.pending_totp_at).where(columns.id == session_id)

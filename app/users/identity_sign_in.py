@@ -35,8 +35,6 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySignIn:
-    """The operations of the callback from an identity provider."""
-
     sign_in: SignIn
 
     def by_identity(

@@ -23,8 +23,6 @@ _ID_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class KnownBrowser:
-    """A browser with the last sign-in of each user."""
-
     browser_id: str
     signed_in_at: Mapping[UUID, datetime]
 
@@ -36,7 +34,7 @@ class KnownBrowser:
         return since is None or at >= since.replace(microsecond=0)
 
     def after_sign_in(self, user_id: UUID, now: datetime) -> "KnownBrowser":
-        """Return the browser after a sign-in, without the users of longest ago."""
+        """Forgets the users of longest ago."""
         users = {**self.signed_in_at, user_id: now}
         kept = sorted(users, key=users.__getitem__)[-_MOST_USERS:]
         return KnownBrowser(self.browser_id, {one: users[one] for one in kept})

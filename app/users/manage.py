@@ -72,7 +72,6 @@ def is_last_owner(user_id: UUID, owners: Collection[UUID]) -> bool:
 
 
 def check_is_another(actor: Actor, user_id: UUID) -> None:
-    """Raise `ValidationFailed` if a user acts on their own account."""
     if actor.actor_id == user_id:
         raise ValidationFailed({"$": [YOURSELF]})
 

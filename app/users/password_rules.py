@@ -59,7 +59,6 @@ def _is_common(plain: str) -> bool:
 
 
 def _word(text: str) -> str:
-    """Strip the digits and signs before and after a text."""
     letters = [place for place, char in enumerate(text) if char.isalpha()]
     return text[letters[0] : letters[-1] + 1] if letters else text
 

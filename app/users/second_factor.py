@@ -57,6 +57,6 @@ def mint_recovery_code() -> str:
 
 
 def hash_recovery_code(user_id: UUID, code: str) -> str:
-    """Hash a recovery code; codes are random, so SHA-256 is enough."""
+    """Codes are random, so SHA-256 is enough."""
     plain = "".join(char for char in code.lower() if char.isalnum())
     return hashlib.sha256(f"{user_id}:{plain}".encode()).hexdigest()

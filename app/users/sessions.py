@@ -34,7 +34,7 @@ def mint_session_token() -> str:
 
 
 def hash_session_token(token: str) -> str:
-    """Hash a token; tokens are random, so SHA-256 is sufficient."""
+    """Tokens are random, so SHA-256 is enough."""
     return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
 
 
@@ -82,12 +82,11 @@ class OpenSession:
 
     @property
     def limits(self) -> KeyLimits:
-        """Return the limits of the access key that is signed in."""
         return NO_LIMITS if self.key is None else self.key.principal.limits
 
 
 def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
-    """Return None if it has ended or its owner is disabled."""
+    """None if it has ended or its owner is disabled."""
     rows = connection.execute(_SESSION.where(sessions.c.token_hash == token_hash)).all()
     if not rows or is_over(rows[0].seen_at, rows[0].ends_at, rows[0].ended_at, now):
         return None
@@ -237,7 +236,6 @@ def end_session(connection: Connection, token_hash: str, now: datetime) -> None:
 def end_sessions_of(
     connection: Connection, user_id: UUID, now: datetime, *, but: UUID | None = None
 ) -> None:
-    """End every session of a user, except ``but``."""
     others = [sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)]
     if but is not None:
         others.append(sessions.c.id != but)

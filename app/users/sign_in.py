@@ -58,11 +58,11 @@ _log = structlog.get_logger(__name__)
 
 
 class SignInRefused(Exception):
-    """The sign-in is refused; deliberately without a reason."""
+    """Deliberately without a reason."""
 
 
 class SeveralAccounts(Exception):
-    """The credential matches accounts in several organizations: one must be named."""
+    """The credential is valid in several organizations: one must be named."""
 
     def __init__(self, organization_ids: Sequence[UUID]) -> None:
         self.organization_ids = tuple(organization_ids)
@@ -127,7 +127,7 @@ class SignIn:
             return _half_way(connection, user, caller, now)
 
     def by_code(self, code: str, caller: Caller) -> SignedIn:
-        """Complete a sign-in by a second factor; raises `SignInRefused` or `RateLimited`."""
+        """Raises `SignInRefused` or `RateLimited`."""
         now, token = self.clock.now(), hash_session_token(caller.session_token or "")
         with self.database.reading() as connection:
             session = load_session(connection, token, now)
@@ -225,7 +225,7 @@ class SignIn:
     def _refuse(
         self, users: Sequence[AnyRow], caller: Caller, why: str, attempt: CountedAttempt
     ) -> SignedIn:
-        """Record a failed attempt with its accounts; always raises `SignInRefused`."""
+        """Always raises `SignInRefused`."""
         now = self.clock.now()
         _log.warning("sign_in_failed", why=why, address=caller.address)
         of_accounts = [one for one in attempt.subjects if one.kind is AttemptKind.ACCOUNT]
@@ -246,7 +246,7 @@ def _subjects(email: str, known: Sequence[AnyRow], caller: Caller) -> list[Subje
 
 
 def _renewed_hash(user: AnyRow, password: str) -> str | None:
-    """Rehash a password whose hash has outdated parameters."""
+    """None unless the hash has outdated parameters."""
     if not needs_new_hash(user.password_hash):
         return None
     try:
@@ -278,7 +278,7 @@ def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetim
 
 
 def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
-    """End a session; audited only if it was live and complete."""
+    """Audited only if the session was live and complete."""
     session = load_session(connection, token_hash, now)
     end_session(connection, token_hash, now)
     if session is not None and not session.awaits_second_factor:

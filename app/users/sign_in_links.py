@@ -37,12 +37,12 @@ _log = structlog.get_logger(__name__)
 
 
 class LinkIsOver(Exception):
-    """The link expired, was used or replaced, or never existed; deliberately without a reason."""
+    """Expired, used, replaced or never valid; deliberately without the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewLink:
-    """A link just made; this is the only time that its token is known."""
+    """The token is not stored."""
 
     token: str = field(repr=False)
     expires_at: datetime
@@ -51,7 +51,7 @@ class NewLink:
 def create_sign_in_link(
     connection: Connection, user: AnyRow, actor: Actor, now: datetime
 ) -> NewLink:
-    """Create the only valid link of a person, with its audit event."""
+    """It replaces the person's other link."""
     link = NewLink(secrets.token_urlsafe(_BYTES), now + LASTS)
     drop_sign_in_link(connection, user.id)
     connection.execute(
@@ -69,7 +69,7 @@ def create_sign_in_link(
 def mail_sign_in_link(
     server: MailServer, public_url: str, email: str, address: str, expires_at: datetime
 ) -> bool:
-    """Mail a link to its person; return whether the server took the mail."""
+    """Return whether the server took the mail."""
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"] = server.sender, email
     message["Subject"] = "Borderpost: choose your password"
@@ -93,16 +93,10 @@ def mail_sign_in_link(
 
 @dataclass(frozen=True, slots=True)
 class UseSignInLink:
-    """The operations behind ``/console/sign-in/link``."""
-
     sign_in: SignIn
 
     def find(self, token: str) -> AnyRow:
-        """Load the person of a valid link.
-
-        Raises:
-            LinkIsOver: it is not valid, or not any more.
-        """
+        """Raises `LinkIsOver`."""
         columns = sign_in_links.c
         query = (
             select(users)
@@ -119,10 +113,8 @@ class UseSignInLink:
     def __call__(self, token: str, password: str, caller: Caller) -> SignedIn:
         """Set the password of a link's person, end the link and sign them in.
 
-        Raises:
-            LinkIsOver: it is not valid, or not any more.
-            ValidationFailed: the password is too weak; the link stays valid.
-            RateLimited: too many passwords are hashed at this moment.
+        Raises `LinkIsOver`, `ValidationFailed` (weak password; the link stays valid) or
+        `RateLimited` (too many hashes).
         """
         found = self.find(token)
         chosen = choose_password(password, found.email)

@@ -57,7 +57,7 @@ def load_owners(connection: Connection, organization_id: UUID) -> set[UUID]:
 def load_workspace_names(
     connection: Connection, organization_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, str]:
-    """Load the names of workspaces, without those of other organizations."""
+    """Those of other organizations are left out."""
     columns = workspaces.c
     query = select(columns.id, columns.name).where(
         columns.organization_id == organization_id, columns.id.in_(ids)
@@ -98,17 +98,15 @@ def update_user(connection: Connection, user_id: UUID, now: datetime, **values: 
 
 
 def drop_sign_in_link(connection: Connection, user_id: UUID) -> None:
-    """Delete the link through which a person could choose a password."""
     connection.execute(delete(sign_in_links).where(sign_in_links.c.user_id == user_id))
 
 
 def forget_sign_in_links(connection: Connection, before: datetime) -> None:
-    """Delete the links that expired before a time."""
     connection.execute(delete(sign_in_links).where(sign_in_links.c.expires_at < before))
 
 
 def note_sign_in(connection: Connection, user_id: UUID, now: datetime) -> None:
-    """Store the time of a sign-in, which ends a lock-out."""
+    """This ends a lock-out."""
     values = {"last_sign_in_at": now, "locked_until": None}
     connection.execute(update(users).where(users.c.id == user_id).values(values))
 
@@ -116,7 +114,7 @@ def note_sign_in(connection: Connection, user_id: UUID, now: datetime) -> None:
 def replace_memberships(
     connection: Connection, user_id: UUID, roles: Mapping[UUID | None, Role]
 ) -> None:
-    """Replace a user's memberships; None means the organization."""
+    """None means the organization."""
     connection.execute(delete(memberships).where(memberships.c.user_id == user_id))
     rows = [
         {"id": new_id(), "user_id": user_id, "workspace_id": workspace_id, "role": role.value}

@@ -62,7 +62,6 @@ def error_answer(error: e.PublicError) -> Response:
 
 
 def add_retry_headers(answer: Response, error: e.PublicError) -> None:
-    """Tell a client when to ask again, and which limit it met."""
     if error.retry_after_seconds is not None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, e.RateLimited):
@@ -90,7 +89,7 @@ def install_error_handlers(app: Flask) -> None:
 
 
 def public_of(error: HTTPException) -> e.PublicError | None:
-    """Return the public error of a framework error; None for a defect."""
+    """None for a defect."""
     if error.code is not None and error.code >= 500:  # noqa: PLR2004
         return None
     return _OF_WERKZEUG.get(error.code or 400, e.BadRequest)()

@@ -42,7 +42,7 @@ class StrictSchema(Schema):
 
 
 class Time(fields.DateTime):
-    """A time in an answer: RFC 3339 in UTC."""
+    """RFC 3339 in UTC."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         del attr, obj, kwargs
@@ -50,11 +50,9 @@ class Time(fields.DateTime):
 
 
 class View(Schema):
-    """An object of an answer."""
-
     @classmethod
     def write(cls, row: Any, **more: Any) -> dict[str, Any]:
-        """Write a row of the database; ``more`` are values that it has not, or not so."""
+        """``more`` has values that the row lacks, or has in another form."""
         found: dict[str, Any] = _view(cls).dump({**row._asdict(), **more})
         return found
 
@@ -77,8 +75,6 @@ class Text(fields.String):
 
 
 class VisibleText(Text):
-    """A text that shows at least one character."""
-
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
@@ -177,8 +173,6 @@ class Timestamp(fields.AwareDateTime):
 
 
 class Choice(fields.String):
-    """A member of an enumeration, by its value."""
-
     def __init__(
         self, kind: type[StrEnum], choices: Iterable[StrEnum] | None = None, **kwargs: Any
     ) -> None:

@@ -64,8 +64,6 @@ BUILD = Gauge(
 
 @dataclass(frozen=True, slots=True)
 class StoredFigures:
-    """Gauges with the functions that read them from the database."""
-
     counts: tuple[tuple[Gauge, Callable[[Connection, datetime], int]], ...]
 
 

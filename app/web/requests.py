@@ -64,7 +64,6 @@ def headers_of(app: object) -> Mapping[str, str]:
 
 
 def request_id_of(given: str) -> str:
-    """Return the client's request id if it is usable, or a new one."""
     return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
 
 

@@ -24,8 +24,6 @@ Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
 
 class Guard(Protocol):
-    """Checks a request and returns its principal."""
-
     @property
     def rule(self) -> str:
         """The access rule: a role, or why none is needed."""

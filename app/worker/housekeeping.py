@@ -65,7 +65,7 @@ class Heartbeat:
     stuck_task: Callable[[], str | None] = lambda: None
 
     def run_once(self) -> int:
-        """Store a heartbeat and measure the clock."""
+        """Also measures the clock."""
         differ: ClocksDiffer | None = None
         try:
             require_same_time(self.database)
@@ -86,7 +86,6 @@ class Heartbeat:
         return 0
 
     def stop(self) -> None:
-        """Store that the worker ends in order."""
         with suppress(ServiceUnavailable), self.database.writing() as connection:
             note_stop(connection, self.worker, self.clock.now())
 
@@ -102,7 +101,7 @@ class HourlyPurge:
     purge_guards: PurgeGuards
 
     def run_once(self) -> int:
-        """Purge all expired data, unless the clocks differ too much."""
+        """Does nothing if the clocks differ too much."""
         try:
             self.purge()
             self.purge_webhooks()
@@ -124,7 +123,7 @@ class HourlyMonths:
     create_partitions: CreatePartitions
 
     def run_once(self) -> int:
-        """Create the missing partitions, unless the clocks differ too much."""
+        """Does nothing if the clocks differ too much."""
         try:
             made = self.create_partitions()
         except ClocksDiffer as problem:

@@ -44,7 +44,6 @@ class Progress:
             self._failing.pop(task, None)
 
     def stuck_task(self) -> str | None:
-        """Return the name of the first task that does not end, or only fails."""
         now = self._monotonic()
         for since in (dict(self._begun), dict(self._failing)):
             for task, at in since.items():

@@ -164,7 +164,7 @@ def replace_destinations(
 def allow_destinations(
     principal: Principal, workspace_id: UUID, body: WantedCountries, query: bool
 ) -> Answer:
-    """Add countries to the allowed ones, permanently or until a time."""
+    """Allow countries, permanently or until a time."""
     countries, risks = body.destinations, body.acknowledge_high_risk
     reason = None if body.until is None else change_reason()
     change = changes.AllowCountries(countries, risks, body.until, reason)

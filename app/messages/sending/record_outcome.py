@@ -169,7 +169,7 @@ class RecordOutcome:
 
 
 def _as_accepted(new: NewSubmission, accepted: Accepted, now: datetime) -> dict[str, object]:
-    """Write the message as the provider accepted it: what `render_message` writes later."""
+    """Write the message as the provider accepted it: as `render_message` does later."""
     return {
         "id": str(new.message_id),
         "use_case_id": str(new.use_case_id),

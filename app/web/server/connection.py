@@ -29,7 +29,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """The time limit of each part of an exchange, in seconds."""
+    """In seconds."""
 
     head: float = 10.0
     body: float = 20.0
@@ -70,7 +70,6 @@ class Connection:
             return b""
 
     def invite_body(self) -> None:
-        """Send 100 Continue to a client that waits for it."""
         try:
             self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         except OSError:
@@ -127,7 +126,7 @@ class Outbox:
 
 
 def allow_connections(wanted: int) -> int:
-    """Raise the limit of open files; return how many connections it allows."""
+    """Raise the limit of open files; return the possible number of connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _DESCRIPTORS_FOR_OTHERS
     if soft == resource.RLIM_INFINITY or soft >= needed:

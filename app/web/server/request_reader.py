@@ -134,15 +134,13 @@ def _asks_to_close(request: Any) -> bool:
 
 
 def _require_chunks_alone(request: Any) -> None:
-    """Refuse a compressed body, which gunicorn would pass on without decompressing."""
+    """A compressed body would be passed on without decompressing."""
     codings = [value for name, value in request.headers if name == "TRANSFER-ENCODING"]
     if [coding.strip().lower() for coding in codings] != ["chunked"]:
         raise UnsupportedTransferCoding("only chunked is decoded")
 
 
 class _Head(Unreader):  # type: ignore[misc]
-    """Gives the parser the bytes of a head, and an error at the end."""
-
     def __init__(self, head: bytes) -> None:
         super().__init__()
         self._head = head

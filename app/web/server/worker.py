@@ -113,7 +113,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._go_on(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for events, at most until the next check of the deadlines."""
         if self._connections:
             timeout = min(timeout, _SWEEP_SECONDS)
         super().wait_for_and_dispatch_events(timeout)
@@ -124,7 +123,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._run_waiting(len(self._waiting))
 
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT002
-        """Close the remaining connections when the worker ends."""
         for conn in list(self._connections) if force else ():
             self._close(conn)
 
