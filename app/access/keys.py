@@ -1,26 +1,30 @@
 """Management of access keys: a new key never exceeds its creator's."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.key_rules import check_may_manage, mistake_in_end
 from app.access.key_store import absent_use_cases, load_access_key, load_end_of
 from app.access.principal import (
     NO_LIMITS,
+    SHOWN_CHARS,
     Actor,
     KeyLimits,
     Principal,
     Role,
     actor_of,
+    hash_token,
+    limits_text,
     mint_token,
     narrowed,
     problems_of_wider,
 )
-from app.access.store import chosen_workspace, insert_key, revoke_key
+from app.access.store import chosen_workspace, revoke_key
+from app.access.tables import access_keys
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
@@ -28,42 +32,54 @@ from app.kernel.rates import DEFAULT_RATE, Rate
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
-    key_id: UUID
+class NewAccessKey:
+    """A key to create; without a workspace in the creator's, or of the organization."""
+
     name: str
     role: Role
+    workspace_id: UUID | None = None
+    expires_at: datetime | None = None
+    rate: Rate = DEFAULT_RATE
+    limits: KeyLimits = NO_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    key_id: UUID
     token: str = field(repr=False)
 
 
+def create_key(
+    connection: Connection, organization_id: UUID, wanted: NewAccessKey, now: datetime
+) -> NewKey:
+    """Create a key of a workspace, or of the organization, without an audit event."""
+    key = NewKey(new_id(), mint_token())
+    values = insert(access_keys).values(
+        id=key.key_id,
+        organization_id=organization_id,
+        workspace_id=wanted.workspace_id,
+        name=wanted.name,
+        role=wanted.role,
+        token_hash=hash_token(key.token),
+        token_prefix=key.token[:SHOWN_CHARS],
+        created_at=now,
+        expires_at=wanted.expires_at,
+        rate_per_second=wanted.rate.per_second,
+        rate_burst=wanted.rate.burst,
+        limits=limits_text(wanted.limits),
+    )
+    connection.execute(values)
+    return key
+
+
 def issue_key(
-    connection: Connection,
-    *,
-    organization_id: UUID,
-    workspace_id: UUID | None,
-    name: str,
-    role: Role,
-    actor: Actor,
-    now: datetime,
-    expires_at: datetime | None = None,
-    rate: Rate = DEFAULT_RATE,
-    limits: KeyLimits = NO_LIMITS,
+    connection: Connection, organization_id: UUID, wanted: NewAccessKey, actor: Actor, now: datetime
 ) -> NewKey:
     """Create a key and its audit event."""
-    key = create_key(
-        connection,
-        organization_id=organization_id,
-        workspace_id=workspace_id,
-        name=name,
-        role=role,
-        now=now,
-        expires_at=expires_at,
-        rate=rate,
-        limits=limits,
-    )
-    description = f"{name} ({role})"
-    audit_event = AuditEvent(
-        organization_id, workspace_id, "access_key.created", str(key.key_id), description
-    )
+    key = create_key(connection, organization_id, wanted, now)
+    owner = organization_id, wanted.workspace_id
+    description = f"{wanted.name} ({wanted.role})"
+    audit_event = AuditEvent(*owner, "access_key.created", str(key.key_id), description)
     record_audit_event(connection, actor, audit_event, now)
     return key
 
@@ -78,49 +94,6 @@ def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) ->
     )
     record_audit_event(connection, actor, audit_event, now)
     return True
-
-
-def create_key(
-    connection: Connection,
-    *,
-    organization_id: UUID,
-    workspace_id: UUID | None,
-    name: str,
-    role: Role,
-    now: datetime,
-    expires_at: datetime | None = None,
-    rate: Rate = DEFAULT_RATE,
-    limits: KeyLimits = NO_LIMITS,
-) -> NewKey:
-    """Create a key without an audit event."""
-    token = mint_token()
-    key = NewKey(key_id=new_id(), name=name, role=role, token=token)
-    insert_key(
-        connection,
-        key_id=key.key_id,
-        organization_id=organization_id,
-        workspace_id=workspace_id,
-        name=name,
-        role=role,
-        token=token,
-        created_at=now,
-        expires_at=expires_at,
-        rate=rate,
-        limits=limits,
-    )
-    return key
-
-
-@dataclass(frozen=True, slots=True)
-class NewAccessKey:
-    """A key to create, by default in the creator's workspace."""
-
-    name: str
-    role: Role
-    workspace_id: UUID | None = None
-    expires_at: datetime | None = None
-    rate: Rate = DEFAULT_RATE
-    limits: KeyLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +124,9 @@ def create_access_key(
         problems.add("$.use_case_ids", "There is no such use case.")
     check_may_manage(principal, wanted.role, workspace_id)
     problems.refuse()
-    made = issue_key(
-        connection,
-        organization_id=principal.organization_id,
-        workspace_id=workspace_id,
-        name=wanted.name,
-        role=wanted.role,
-        actor=actor_of(principal),
-        now=now,
-        expires_at=wanted.expires_at,
-        rate=wanted.rate,
-        limits=narrowed(wanted.limits, principal.limits),
-    )
+    limits = narrowed(wanted.limits, principal.limits)
+    wanted = replace(wanted, workspace_id=workspace_id, limits=limits)
+    made = issue_key(connection, principal.organization_id, wanted, actor_of(principal), now)
     return IssuedKey(load_access_key(connection, principal, made.key_id), made.token)
 
 

@@ -10,28 +10,20 @@ from sqlalchemy import (
     Select,
     Uuid,
     bindparam,
-    insert,
     or_,
     select,
     update,
 )
 
 from app.access.principal import (
-    NO_LIMITS,
-    SHOWN_CHARS,
-    KeyLimits,
     Principal,
-    Role,
     StoredKey,
-    hash_token,
     key_from,
-    limits_text,
 )
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
 from app.db.types import UtcDateTime
 from app.kernel.errors import NotFound, ValidationFailed
-from app.kernel.rates import DEFAULT_RATE, Rate
 
 
 def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -119,38 +111,6 @@ def load_keys(
     if workspace_id is not None:
         query = query.where(access_keys.c.workspace_id == workspace_id)
     return list(connection.execute(query))
-
-
-def insert_key(
-    connection: Connection,
-    *,
-    key_id: UUID,
-    organization_id: UUID,
-    workspace_id: UUID | None,
-    name: str,
-    role: Role,
-    token: str,
-    created_at: datetime,
-    expires_at: datetime | None = None,
-    rate: Rate = DEFAULT_RATE,
-    limits: KeyLimits = NO_LIMITS,
-) -> None:
-    connection.execute(
-        insert(access_keys).values(
-            id=key_id,
-            organization_id=organization_id,
-            workspace_id=workspace_id,
-            name=name,
-            role=role,
-            token_hash=hash_token(token),
-            token_prefix=token[:SHOWN_CHARS],
-            created_at=created_at,
-            expires_at=expires_at,
-            rate_per_second=rate.per_second,
-            rate_burst=rate.burst,
-            limits=limits_text(limits),
-        )
-    )
 
 
 def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.access.key_rules import KeyState, state_of
 from app.access.key_store import absent_use_cases
-from app.access.keys import end_key, issue_key
+from app.access.keys import NewAccessKey, end_key, issue_key
 from app.access.principal import (
     KeyLimits,
     Role,
@@ -145,18 +145,15 @@ def create_command(
         now = utc_now()
         ends_at = expiry(now, expires_at, expires_in)
         workspace_id, organization_id = _scope_ids(connection, workspace, organization)
-        made = issue_key(
-            connection,
-            organization_id=organization_id,
-            workspace_id=workspace_id,
-            name=name,
-            role=Role(role),
-            actor=command_line_actor(),
-            now=now,
-            expires_at=ends_at,
-            rate=rate_of(given["rate"], given["burst"]),
-            limits=_limits(connection, organization_id, workspace_id, given),
+        new = NewAccessKey(
+            name,
+            Role(role),
+            workspace_id,
+            ends_at,
+            rate_of(given["rate"], given["burst"]),
+            _limits(connection, organization_id, workspace_id, given),
         )
+        made = issue_key(connection, organization_id, new, command_line_actor(), now)
         stored = load_keys(connection, organization_id, workspace_id)
         row = next(row for row in stored if row.id == made.key_id)
     if as_json:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, or_, select, update
 
 from app.access.audit import AuditEvent, record_audit_event
-from app.access.keys import issue_key
+from app.access.keys import NewAccessKey, issue_key
 from app.access.principal import KeyLimits, limits_from, limits_text
 from app.access.tables import access_keys, organizations
 from app.db.encryption import Cipher
@@ -208,18 +208,14 @@ class _KeyPlanner:
         limits: KeyLimits,
         shown: dict[str, str | None],
     ) -> Step:
+        context = self._context
+        rate, merged = entry.get("rate", DEFAULT_RATE), _merged(KeyLimits(), limits)
+        new = entry["name"], entry["role"], workspace_id, entry.get("expires_at")
+
         def run() -> None:
-            shown["token"] = issue_key(
-                self._context.connection,
-                organization_id=self._context.organization_id,
-                workspace_id=workspace_id,
-                name=entry["name"],
-                role=entry["role"],
-                expires_at=entry.get("expires_at"),
-                rate=entry.get("rate", DEFAULT_RATE),
-                limits=_merged(KeyLimits(), limits),
-                **self._context.by,
-            ).token
+            wanted, owner = NewAccessKey(*new, rate, merged), context.organization_id
+            made = issue_key(context.connection, owner, wanted, ACTOR, context.now)
+            shown["token"] = made.token
 
         return Step(added(entry.place, entry["name"]), run)
 

@@ -81,11 +81,6 @@ class Context:
         kind = ActorKind.PROVISIONING
         return Principal(self.organization_id, _NAME, self.organization_id, None, Role.OWNER, kind)
 
-    @property
-    def by(self) -> dict[str, Any]:
-        """The author and the time as arguments of operations."""
-        return {"actor": ACTOR, "now": self.now}
-
 
 @dataclass(frozen=True, slots=True)
 class Step:

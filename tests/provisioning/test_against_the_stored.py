@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from app.access.keys import create_key
+from app.access.keys import NewAccessKey, create_key
 from app.access.principal import KeyLimits, Role, limits_from
 from app.access.tables import access_keys
 from app.provisioning.problems import FileRefused
@@ -329,14 +329,7 @@ def test_of_several_live_keys_with_a_name_one_must_be_as_written(
 ) -> None:
     organization = uuid.UUID(applied(file).as_json()["organization"]["id"])
     with database.writing() as connection:
-        create_key(
-            connection,
-            organization_id=organization,
-            workspace_id=None,
-            name="platform",
-            role=Role.VIEWER,
-            now=NOW,
-        )
+        create_key(connection, organization, NewAccessKey("platform", Role.VIEWER), NOW)
     assert applied(file).changes == ()
     file["organization"]["access_keys"] = [{"name": "platform", "role": "admin"}]
     assert refusal(applied, file) == [

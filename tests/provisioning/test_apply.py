@@ -188,7 +188,7 @@ def test_a_failure_in_the_middle_changes_nothing(
     empty = rows()
     written = []
 
-    def fail(connection: Any, **_: Any) -> None:
+    def fail(connection: Any, *_: Any) -> None:
         written.append(connection.exec_driver_sql("SELECT count(*) FROM use_cases").scalar())
         raise RuntimeError("the power is gone")
 

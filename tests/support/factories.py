@@ -9,7 +9,7 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
-from app.access.keys import create_key
+from app.access.keys import NewAccessKey, create_key
 from app.access.principal import Role
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.application import create_app
@@ -75,12 +75,9 @@ class Factory:
             made = {
                 role: create_key(
                     c,
-                    organization_id=organization_id,
-                    workspace_id=workspace_id,
-                    name=f"{role} key",
-                    role=role,
-                    now=self.now,
-                    rate=Rate(10_000, 100_000),
+                    organization_id,
+                    NewAccessKey(f"{role} key", role, workspace_id, rate=Rate(10_000, 100_000)),
+                    self.now,
                 ).token
                 for role in Role
             }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.access.keys import create_key
+from app.access.keys import NewAccessKey, create_key
 from app.access.principal import Role
 from app.access.store import revoke_key
 from support.factories import Factory, Gateway, Tenant
@@ -37,12 +37,11 @@ class TenantsUnderTest:
             for how in ("expired", "revoked"):
                 key = create_key(
                     c,
-                    organization_id=self.own.organization_id,
-                    workspace_id=self.own.workspace_id,
-                    name=how,
-                    role=role,
-                    now=now - timedelta(days=1),
-                    expires_at=now if how == "expired" else None,
+                    self.own.organization_id,
+                    NewAccessKey(
+                        how, role, self.own.workspace_id, now if how == "expired" else None
+                    ),
+                    now - timedelta(days=1),
                 )
                 dead[how] = key.token
                 if how == "revoked":

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from app.access.keys import create_key
+from app.access.keys import NewAccessKey, create_key
 from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
 from app.db.encryption import Cipher
@@ -350,12 +350,7 @@ def test_an_expiring_owner_key_cannot_give_lasting_access(
     """Break: leave out `_check_lasts` in `create_user` or `change_roles`, or it in `reset_user`."""
     with factory.database.writing() as c:
         made = create_key(
-            c,
-            organization_id=tenant.organization_id,
-            workspace_id=None,
-            name="until tomorrow",
-            role=Role.OWNER,
-            now=factory.now,
+            c, tenant.organization_id, NewAccessKey("until tomorrow", Role.OWNER), factory.now
         )
     for end in (factory.now + timedelta(days=1), None):
         factory.set(access_keys, made.key_id, expires_at=end)
