@@ -18,6 +18,7 @@ from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
 from app.instance import SECRETS_FILE, create_instance, load_secrets
 from app.settings import SettingsError
+from support.polling import PATIENCE_SECONDS
 
 
 def test_a_first_start_needs_no_setting(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_before_the_first_start_there_are_no_secrets(tmp_path: Path) -> None:
 
 
 def _create(instance: str, start: BarrierType, seen: Any) -> None:
-    start.wait(30)
+    start.wait(PATIENCE_SECONDS)
     made = create_instance(Path(instance))
     seen.put((made, sorted(load_secrets(Path(instance)).items())))
 
@@ -124,9 +125,9 @@ def test_concurrent_processes_agree_on_the_secrets(tmp_path: Path) -> None:
     ]
     for process in processes:
         process.start()
-    found = [seen.get(timeout=30) for _ in processes]
+    found = [seen.get(timeout=PATIENCE_SECONDS) for _ in processes]
     for process in processes:
-        process.join(30)
+        process.join(PATIENCE_SECONDS)
         assert process.exitcode == 0
     _check_agreement(tmp_path / "new", found)
 
@@ -138,9 +139,9 @@ def test_concurrent_threads_agree_on_the_secrets(tmp_path: Path) -> None:
     threads = [Thread(target=_create, args=(str(tmp_path / "new"), start, seen)) for _ in range(8)]
     for thread in threads:
         thread.start()
-    found = [seen.get(timeout=30) for _ in threads]
+    found = [seen.get(timeout=PATIENCE_SECONDS) for _ in threads]
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     _check_agreement(tmp_path / "new", found)
 
 

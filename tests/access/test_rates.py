@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.kernel.rates import Rate, RateBuckets, Taken
+from support.polling import PATIENCE_SECONDS
 
 SECOND = 10**9
 RATE = Rate(per_second=5, burst=10)
@@ -118,7 +119,7 @@ def test_threads_and_a_new_process_share_a_bucket(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     for other in others:
-        out, _ = other.communicate(timeout=60)
+        out, _ = other.communicate(timeout=PATIENCE_SECONDS)
         passed += int(out)
     buckets.close()
     # One token a second comes in while they run.

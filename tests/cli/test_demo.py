@@ -20,7 +20,7 @@ from app.demo.running import RunningDemo, find_running_demo, noted_demo, write_n
 from app.demo.tenant import make_demo_tenant
 from app.messages.tables import messages
 from support.every_table import fill
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import ROOT
 
 # Tables whose rows belong to no organization.
@@ -68,7 +68,7 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
             assert unchanged == given
     finally:
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(40) == 0
+        assert demo.wait(PATIENCE_SECONDS) == 0
     assert find_running_demo(instance) is None
     assert "demo: its organization" not in run("doctor", "--offline").stdout
     assert run("apply", str(acme)).exit_code == 0

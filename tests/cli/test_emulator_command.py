@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.cli import emulator
+from support.polling import PATIENCE_SECONDS
 
 Run = Callable[..., Any]
 
@@ -59,7 +60,7 @@ def test_it_begins_with_the_scenarios_of_a_file(
         give(url, order)
         request = urllib.request.Request(f"{url}/emulator/scenarios", data=b"{}", method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=5) as answer:
+        with opener.open(request, timeout=PATIENCE_SECONDS) as answer:
             queued.append(json.load(answer))
 
     monkeypatch.setattr(emulator, "_give", give_and_ask)

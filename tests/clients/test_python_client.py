@@ -34,6 +34,7 @@ from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER
 from support.live_gateway import LiveGateway, start_live_gateway_here
 from support.loopback import Loopback, ServerAction, answer, hang_up
+from support.polling import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.one_engine
 MESSAGE = {
@@ -58,7 +59,7 @@ def test_a_message_is_sent_followed_and_found(database: Database, tmp_path: Path
         assert sent.status == "pending"
         again = sms.send(use_case, US_NUMBER, "Your code is 4711", idempotency_key="order-17")
         assert again == sent
-        ended = sms.wait(sent.id, timeout=40)
+        ended = sms.wait(sent.id, timeout=PATIENCE_SECONDS)
         assert (ended.status, ended.delivered_at is not None) == ("delivered", True)
         assert ended.created_at.tzinfo is not None
         assert [one.id for one in sms.messages(to_number=US_NUMBER)] == [sent.id]

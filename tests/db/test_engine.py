@@ -17,6 +17,7 @@ from app.db.schema import current_revision, latest_revision, upgrade
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
+from support.polling import PATIENCE_SECONDS
 
 
 def row(name: str) -> dict[str, object]:
@@ -183,7 +184,7 @@ def test_concurrent_migrations_are_serialized(
 
     def migrate() -> None:
         database = Database(url, pool_size=1)
-        start.wait(10)
+        start.wait(PATIENCE_SECONDS)
         try:
             upgrade(database)
         except Exception as problem:  # noqa: BLE001 (told by the assertion below)
@@ -195,7 +196,7 @@ def test_concurrent_migrations_are_serialized(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     assert failures == []
     database = Database(url, pool_size=1)
     assert current_revision(database) == latest_revision()
@@ -209,7 +210,7 @@ def test_threads_that_open_a_new_file_together_take_turns(tmp_path: Path) -> Non
 
     def open_file(url: str, start: Barrier) -> None:
         database = Database(url, pool_size=1)
-        start.wait(10)
+        start.wait(PATIENCE_SECONDS)
         try:
             with database.reading() as connection:
                 connection.exec_driver_sql("SELECT 1").close()
@@ -225,5 +226,5 @@ def test_threads_that_open_a_new_file_together_take_turns(tmp_path: Path) -> Non
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE_SECONDS)
     assert failures == []

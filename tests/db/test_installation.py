@@ -19,6 +19,7 @@ from app.kernel.clock import Clock
 from app.kernel.phone import PhoneNumber
 from app.messages.retention.purge import Purge
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
+from support.polling import PATIENCE_SECONDS
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
@@ -59,14 +60,14 @@ def test_two_first_starts_agree(factory: Factory) -> None:
     both, found = Barrier(2), list[str]()
 
     def start() -> None:
-        both.wait(10)
+        both.wait(PATIENCE_SECONDS)
         found.append(host().load_pseudonym_key(factory.database))
 
     threads = [Thread(target=start) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
     assert len(found) == 2
     assert len(set(found)) == 1
     assert len(factory.rows(installation)) == 3

@@ -20,7 +20,7 @@ from app.providers.twilio.signature import sign
 from support.factories import ACCOUNT, AUTH_TOKEN, US_NUMBER
 from support.live_gateway import LiveGateway, start_live_gateway
 from support.nginx import Proxy, find_nginx, free_ports, running_nginx
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.one_engine
 
@@ -39,7 +39,9 @@ class Front:
         """Ask through nginx; the path is below the root of the host."""
         url = f"https://127.0.0.1:{port or self.proxy.with_prefix}{path}"
         context = ssl.create_default_context(cafile=str(self.proxy.certificate))
-        with urllib3.PoolManager(ssl_context=context, retries=False, timeout=20.0) as pool:
+        with urllib3.PoolManager(
+            ssl_context=context, retries=False, timeout=PATIENCE_SECONDS
+        ) as pool:
             return pool.request(method, url, redirect=False, **options)
 
     def send(self, text: str) -> urllib3.BaseHTTPResponse:
@@ -181,5 +183,5 @@ def _sigterm_loses_nothing(front: Front) -> None:
         eventually(lambda: emulator.messages.attempted == before + 2)
         front.stage.web.popen.terminate()
         assert [one.result().status for one in sends] == [201, 201]
-    assert front.stage.web.popen.wait(40) == 0
+    assert front.stage.web.popen.wait(PATIENCE_SECONDS) == 0
     assert front.send("too late").status == 502

@@ -24,7 +24,7 @@ import pytest
 from app.emulator.server import EmulatorServer
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
 from support.nginx import find_nginx, free_ports, running_nginx
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import ROOT
 
 PAGE = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ class Machine:
             yield process
         finally:
             process.terminate()
-            code = process.wait(40)
+            code = process.wait(PATIENCE_SECONDS)
         assert code == 0, (self.root / f"{name}.log").read_text(encoding="utf-8")[-2000:]
 
 
@@ -211,11 +211,11 @@ def _machine(
 def _start(stack: ExitStack, machine: Machine) -> None:
     """Start the units in their order, as systemd would; the gateway says when it is ready."""
     with machine.unit("borderpost-migrate") as migrate:
-        assert migrate.wait(60) == 0
+        assert migrate.wait(PATIENCE_SECONDS) == 0
     path = machine.root / "notify"
     notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
     notify.bind(str(path))
-    notify.settimeout(60)
+    notify.settimeout(PATIENCE_SECONDS)
     stack.enter_context(machine.unit("borderpost", path))
     ready = b""
     while b"READY=1" not in ready:

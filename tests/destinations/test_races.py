@@ -10,6 +10,7 @@ from sqlalchemy import event
 from app.kernel.countries import ISO_CODES
 from support.destinations import PolicyClient
 from support.factories import US_NUMBER
+from support.polling import PATIENCE_SECONDS
 from support.replace_services import another_client
 
 THREADS = 6
@@ -21,7 +22,7 @@ def _at_once(policy_client: PolicyClient, *jobs: Callable[[PolicyClient], Any]) 
     ready, answers = threading.Barrier(len(jobs)), [None] * len(jobs)
 
     def work(place: int, own: PolicyClient) -> None:
-        ready.wait(10)
+        ready.wait(PATIENCE_SECONDS)
         answers[place] = jobs[place](own)
 
     threads = [
@@ -34,7 +35,7 @@ def _at_once(policy_client: PolicyClient, *jobs: Callable[[PolicyClient], Any]) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     return answers
 
 

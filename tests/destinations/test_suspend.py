@@ -11,6 +11,7 @@ from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
 from app.kernel.ids import new_id
 from support.destinations import PolicyClient
+from support.polling import PATIENCE_SECONDS
 from support.replace_services import another_client
 from support.tables import unchanged
 from support.time import ManualClock
@@ -164,7 +165,7 @@ def test_of_several_concurrent_suspensions_one_is_audited(policy_client: PolicyC
         ready = threading.Barrier(6)
 
         def work(own: PolicyClient, what: str = what, ready: threading.Barrier = ready) -> None:
-            ready.wait(10)
+            ready.wait(PATIENCE_SECONDS)
             assert _ask(own, what, {"reason": "x"}).status_code == 200
 
         threads = [
@@ -177,7 +178,7 @@ def test_of_several_concurrent_suspensions_one_is_audited(policy_client: PolicyC
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE_SECONDS)
         assert len(_audit(policy_client)) == before + 1
 
 

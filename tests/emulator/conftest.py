@@ -16,6 +16,7 @@ from twilio.rest import Client
 
 from app.emulator.config import EmulatorConfig
 from app.emulator.server import EmulatorServer
+from support.polling import PATIENCE_SECONDS
 
 ACCOUNT = "AC" + "1" * 32
 TOKEN = "an-auth-token"
@@ -154,7 +155,7 @@ def sdk(server: EmulatorServer) -> Iterator[Callable[..., Client]]:
     transports: list[EmulatorHttpClient] = []
 
     def make(user: str = ACCOUNT, secret: str = TOKEN, **kwargs: Any) -> Client:
-        transport = EmulatorHttpClient(server.url, timeout=kwargs.pop("timeout", 10))
+        transport = EmulatorHttpClient(server.url, timeout=kwargs.pop("timeout", PATIENCE_SECONDS))
         transports.append(transport)
         return Client(user, secret, http_client=transport, **kwargs)
 
@@ -192,7 +193,7 @@ def http(server: EmulatorServer) -> Iterator[Callable[..., requests.Response]]:
 
         def call(method: str, path: str, **kwargs: Any) -> requests.Response:
             kwargs.setdefault("auth", (ACCOUNT, TOKEN))
-            return session.request(method, server.url + path, timeout=10, **kwargs)
+            return session.request(method, server.url + path, timeout=PATIENCE_SECONDS, **kwargs)
 
         yield call
 
@@ -202,6 +203,6 @@ def quiet(server: EmulatorServer) -> Callable[[], None]:
     """Waits until every status and callback that was planned is done."""
 
     def wait() -> None:
-        assert server.emulator.wait_until_quiet()
+        assert server.emulator.wait_until_quiet(PATIENCE_SECONDS)
 
     return wait

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from app.emulator.callbacks.scheduler import Scheduler
+from support.polling import PATIENCE_SECONDS
 
 
 def test_jobs_that_are_due_together_run_in_the_order_they_came() -> None:
@@ -14,7 +15,7 @@ def test_jobs_that_are_due_together_run_in_the_order_they_came() -> None:
     for number in range(20):
         scheduler.submit(0, lambda number=number: done.append(number))
 
-    assert scheduler.wait_until_idle(10)
+    assert scheduler.wait_until_idle(PATIENCE_SECONDS)
     scheduler.close()
     assert done == list(range(20))
 
@@ -25,10 +26,10 @@ def test_a_later_job_does_not_hold_up_an_earlier_one() -> None:
     scheduler.submit(300, lambda: None)
     scheduler.submit(0, ran.set)
 
-    assert ran.wait(10)
+    assert ran.wait(PATIENCE_SECONDS)
     assert not scheduler.wait_until_idle(0)
     scheduler.clear()
-    assert scheduler.wait_until_idle(10)
+    assert scheduler.wait_until_idle(PATIENCE_SECONDS)
     scheduler.close()
 
 
@@ -42,7 +43,7 @@ def test_a_job_that_fails_is_logged_and_the_next_one_runs(caplog: pytest.LogCapt
     with caplog.at_level(logging.ERROR):
         scheduler.submit(0, fail)
         scheduler.submit(0, ran.set)
-        assert ran.wait(10)
+        assert ran.wait(PATIENCE_SECONDS)
         scheduler.close()
     assert [record.getMessage() for record in caplog.records] == ["a job of the emulator failed"]
 

@@ -15,6 +15,7 @@ from requests import Response
 from app.emulator import EmulatorConfig, create_emulator
 from app.emulator.scenarios import CreateAnswer, Scenario
 from app.emulator.server import EmulatorServer
+from support.polling import PATIENCE_SECONDS
 
 ACCOUNT = "AC" + "1" * 32
 FORM = {"To": "+12025550143", "From": "72345", "Body": "Hi"}
@@ -25,7 +26,7 @@ def _create(server: EmulatorServer, **form: Any) -> Response:
         f"{server.url}/2010-04-01/Accounts/{ACCOUNT}/Messages.json",
         data={**FORM, **form},
         auth=(ACCOUNT, "token"),
-        timeout=10,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -48,7 +49,7 @@ def test_stopping_waits_for_no_slow_receiver(receiver: Any) -> None:
     receiver.plan = ["hang"]
     with EmulatorServer(config=EmulatorConfig(status_pace_seconds=0)) as server:
         _create(server, StatusCallback=receiver.url)
-        assert receiver.arrived.wait(10)
+        assert receiver.arrived.wait(PATIENCE_SECONDS)
         assert not receiver.closing.is_set()
 
     (attempt,) = server.emulator.callbacks.oldest_first()
@@ -65,7 +66,7 @@ def test_stopping_lets_a_held_answer_go() -> None:
         caller.start()
         while not server.emulator.messages.created:
             caller.join(0.01)
-    caller.join(10)
+    caller.join(PATIENCE_SECONDS)
 
     assert answers == [201]
 
@@ -99,10 +100,13 @@ def test_serving_announces_its_address_and_ends_with_an_interrupt() -> None:
     ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        assert requests.get(f"{url}/emulator/messages", timeout=10).json()["created"] == 0
+        assert (
+            requests.get(f"{url}/emulator/messages", timeout=PATIENCE_SECONDS).json()["created"]
+            == 0
+        )
         process.send_signal(signal.SIGINT)
         try:
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE_SECONDS) == 0
         finally:
             process.kill()
 

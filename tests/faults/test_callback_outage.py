@@ -29,6 +29,7 @@ from app.web.registry import register_service
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.history import Told, judge
 from support.live_gateway import number
+from support.polling import PATIENCE_SECONDS
 from support.recorded_messages import created_at, held_in
 from support.replace_services import replace_services
 from support.time import FakePace, ManualClock
@@ -182,7 +183,7 @@ def _until_its_end(play: Play, folder: Path) -> None:
         cases = [case for case in CASES if case.sent == sent]
         for case in cases:
             play.send(CASES.index(case), case)
-        assert play.emulator.wait_until_quiet()
+        assert play.emulator.wait_until_quiet(PATIENCE_SECONDS)
         for case in cases:
             if case.fate is Fate.AT_ONCE:
                 assert play.call_back(case) == {204}

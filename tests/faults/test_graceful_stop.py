@@ -7,11 +7,10 @@ from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from support.history import Told, judge
 from support.live_gateway import LiveGateway, number, start_live_gateway
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 
 SLOW, QUICK_CLIENTS = 8, 4
 HELD_SECONDS = 4
-STOPS_WITHIN_SECONDS = 30
 
 
 def test_sigterm_answers_accepted_sends_and_loses_none(database: Database, tmp_path: Path) -> None:
@@ -38,7 +37,7 @@ def test_sigterm_answers_accepted_sends_and_loses_none(database: Database, tmp_p
             told = [t for one in quick for t in one.result()]
             assert not any(one.done() for one in held), "refused only after the slowest request"
             told += [one.result() for one in held]
-            assert live_gateway.web.popen.wait(STOPS_WITHIN_SECONDS) == 0
+            assert live_gateway.web.popen.wait(PATIENCE_SECONDS) == 0
         assert live_gateway.emulator.wait_until_quiet(60)
         live_gateway.reconcile()
     assert {one.status for one in told if one.key.startswith("slow")} == {201}

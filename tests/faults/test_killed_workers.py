@@ -19,10 +19,8 @@ from app.messages.tables import messages
 from app.use_cases.tables import use_cases
 from support.history import Told, judge
 from support.live_gateway import LiveGateway, number, start_live_gateway_here
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import Process, running_worker
-
-PATIENCE_SECONDS = 60
 
 
 class Listing:

@@ -14,9 +14,8 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from support.disk import do_not_wait_for_the_disk
 from support.factories import Gateway, Tenant, open_gateway
+from support.polling import PATIENCE_SECONDS
 from support.replace_services import another_client
-
-_PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def send_at_once(floods: list[Flood]) -> list[Counter[str]]:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(_PATIENCE_SECONDS)
+        process.join(PATIENCE_SECONDS)
         assert process.exitcode == 0
     of_processes = [found.get() for _ in processes]
     return [sum(of_round, Counter()) for of_round in zip(*of_processes, strict=True)]
@@ -71,7 +70,7 @@ def _serve(flood: Flood, start: Any, found: Any) -> None:
     ends = []
     with ThreadPoolExecutor(threads) as pool:
         for numbers in flood.rounds:
-            start.wait(_PATIENCE_SECONDS)
+            start.wait(PATIENCE_SECONDS)
             ends.append(Counter(pool.map(send, clients, numbers)))
     found.put(ends)
     database.close()

@@ -35,10 +35,10 @@ from app.providers.twilio.signature import sign
 from app.providers.twilio.transport import TwilioTransport
 from support.factories import ACCOUNT, AUTH_TOKEN, US_NUMBER, Factory, Tenant
 from support.history import Created, Held, Told
+from support.polling import PATIENCE_SECONDS
 from support.processes import Process, running_gateway
 from support.recorded_messages import created_at, held_in
 
-ANSWER_SECONDS = 40.0
 # When the follow-up looks, from the end of a test's faults on: unsettled sends are looked for
 # after a minute and given up after 15; what was accepted is asked about until 72 h.
 LOOKS = tuple(
@@ -78,7 +78,7 @@ class LiveGateway:
     ) -> Answer | None:
         """Ask over a connection of its own; None where it broke, an error where none was made."""
         started = time.monotonic()
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         with closing(link):
             try:
                 link.connect()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-PATIENCE_SECONDS = 20
+from support.polling import PATIENCE_SECONDS
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.certificates import self_signed
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import ROOT
 
 FILES = ROOT / "deploy" / "nginx"
@@ -105,7 +105,7 @@ def running_nginx(folder: Path, gateways: list[int], ports: list[int]) -> Iterat
         yield Proxy(at_root, with_prefix, stripping, certificate)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
 def _with_prefix(shipped: str) -> str:

@@ -14,8 +14,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from support.disk import do_not_wait_for_the_disk
 from support.factories import open_gateway
-
-_PATIENCE_SECONDS = 60
+from support.polling import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class OtherProcess:
 
     def __call__(self, method: str, path: str, body: Any, token: str) -> Answered:
         self.pipe.send(Asked(method, path, body, token))
-        assert self.pipe.poll(_PATIENCE_SECONDS), "the other process does not answer"
+        assert self.pipe.poll(PATIENCE_SECONDS), "the other process does not answer"
         found: Answered = self.pipe.recv()
         return found
 
@@ -63,7 +62,7 @@ def other_process(database: Database, vault_key: str, instance: Path) -> Iterato
         yield OtherProcess(ours)
     finally:
         ours.send(None)
-        process.join(_PATIENCE_SECONDS)
+        process.join(PATIENCE_SECONDS)
         if process.is_alive():
             process.kill()
             process.join()

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import ROOT
 
 SERVERS = 3  # fewer than clients, so that each transaction may get another server
@@ -64,7 +64,7 @@ class Pooler:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_SECONDS)
 
     def _answers(self) -> bool:
         try:

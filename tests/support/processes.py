@@ -12,10 +12,9 @@ from pathlib import Path
 
 import urllib3
 
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-STOP_SECONDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,12 @@ class Process:
         """End it at once, with all that it has started."""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait(STOP_SECONDS)
+        self.popen.wait(PATIENCE_SECONDS)
 
     def stop(self) -> int:
         """Ask it to end and give back its exit code."""
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(STOP_SECONDS)
+        return self.popen.wait(PATIENCE_SECONDS)
 
 
 @contextmanager
@@ -106,7 +105,7 @@ def running_worker(environ: Mapping[str, str], log: Path) -> Iterator[Process]:
 def _is_ready(process: Process, url: str) -> bool:
     assert process.popen.poll() is None, process.log.read_text(encoding="utf-8")[-2000:]
     try:
-        answer = urllib3.request("GET", url, timeout=2.0, retries=False)
+        answer = urllib3.request("GET", url, timeout=PATIENCE_SECONDS, retries=False)
     except urllib3.exceptions.HTTPError:
         return False
     return bool(answer.status == 200)

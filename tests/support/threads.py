@@ -5,8 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from support.polling import PATIENCE_SECONDS
+
 T = TypeVar("T")
-PATIENCE_SECONDS = 20
 
 
 def together(work: list[Callable[[], T]]) -> list[T]:

@@ -22,6 +22,7 @@ from app.providers.port import ProviderAccount
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Gateway, Tenant
 from support.fake_twilio import Call, refused
+from support.polling import PATIENCE_SECONDS
 from support.replace_services import another_client
 from support.tables import snapshot
 from support.threads import together
@@ -271,7 +272,7 @@ def test_one_of_two_organizations_linking_one_account_wins(owner: Owner) -> None
     both_proven = threading.Barrier(2)
 
     def answer(sid: str, _: str) -> Response:
-        both_proven.wait(10)
+        both_proven.wait(PATIENCE_SECONDS)
         return Response(200, json.dumps({"sid": sid}))
 
     owner.gateway.twilio.account = answer

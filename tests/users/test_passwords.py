@@ -15,6 +15,7 @@ from app.users.passwords import (
     hash_password,
     is_password,
 )
+from support.polling import PATIENCE_SECONDS
 
 EMAIL = "ada.lovelace@example.com"
 
@@ -85,25 +86,25 @@ def test_two_hashes_run_concurrently_and_an_unknown_browser_does_not_wait() -> N
     def hold() -> None:
         with turns.turn():
             entered.release()
-            leave.wait(10)
+            leave.wait(PATIENCE_SECONDS)
 
     threads = [threading.Thread(target=hold) for _ in range(2)]
     for thread in threads:
         thread.start()
-        assert entered.acquire(timeout=10)
+        assert entered.acquire(timeout=PATIENCE_SECONDS)
     with pytest.raises(RateLimited), turns.turn():
         pass
     got: list[bool] = []
 
     def known() -> None:
-        with turns.turn(10):
+        with turns.turn(PATIENCE_SECONDS):
             got.append(True)
 
     patient = threading.Thread(target=known)
     patient.start()
     leave.set()
     for thread in (*threads, patient):
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
     assert got == [True]
     with turns.turn(), turns.turn():
         pass

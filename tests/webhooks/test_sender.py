@@ -15,11 +15,11 @@ from app.http_exchange import Deadline
 from app.webhooks.attempt import Failure, NotDelivered, Reply
 from app.webhooks.sender import HttpSender
 from support.loopback import Loopback, Received, answer, cut_in_the_middle, hang, hang_up
+from support.polling import PATIENCE_SECONDS
 
 NAME = "hooks.example.com"
 LOOPBACK = "127.0.0.1"
 SHORT = 0.4
-PATIENCE = 5.0
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def receiver() -> Iterator[Loopback]:
         yield server
 
 
-def sender(*addresses: str, seconds: float = PATIENCE, **given: Any) -> HttpSender:
+def sender(*addresses: str, seconds: float = PATIENCE_SECONDS, **given: Any) -> HttpSender:
     """A sender that finds every host at these addresses, or on loopback."""
     return HttpSender(
         allow_loopback=given.pop("allow_loopback", True),
@@ -115,11 +115,11 @@ def test_interim_answers_are_read_past(receiver: Loopback) -> None:
 def test_once_the_status_is_known_the_body_cannot_undo_it(receiver: Loopback) -> None:
     def promise(server: Loopback, peer: socket.socket, _request: Received) -> bool:
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-        server.closing.wait(PATIENCE)
+        server.closing.wait(PATIENCE_SECONDS)
         return False
 
     receiver.script = [promise, cut_in_the_middle]
-    assert sender(seconds=SHORT).post(receiver.url, b"{}", {}).status == 200
+    assert sender(seconds=5 * SHORT).post(receiver.url, b"{}", {}).status == 200
     assert sender().post(receiver.url, b"{}", {}).status == 201
 
 
@@ -128,7 +128,7 @@ def test_an_endless_body_is_not_read(receiver: Loopback) -> None:
     ended = threading.Event()
 
     def pour(server: Loopback, peer: socket.socket, _request: Received) -> bool:
-        peer.settimeout(PATIENCE)
+        peer.settimeout(PATIENCE_SECONDS)
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
         try:
             while not server.closing.is_set():
@@ -139,7 +139,7 @@ def test_an_endless_body_is_not_read(receiver: Loopback) -> None:
 
     receiver.script = [pour]
     assert sender().post(receiver.url, b"{}", {}).status == 200
-    assert ended.wait(PATIENCE)
+    assert ended.wait(PATIENCE_SECONDS)
 
 
 def test_no_answer_or_none_that_is_http_is_a_failure(receiver: Loopback) -> None:
@@ -181,7 +181,7 @@ def test_a_name_server_that_hangs_is_given_up_in_time() -> None:
     over, late = threading.Event(), threading.Event()
 
     def slow(_host: str, _port: int) -> list[str]:
-        if not over.wait(PATIENCE):
+        if not over.wait(PATIENCE_SECONDS):
             late.set()
         return ["8.8.8.8"]
 
@@ -239,7 +239,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
 
     connected = _connections(monkeypatch)
     tls = certified(NAME)
-    by = HttpSender(allow_loopback=True, resolve=changing, tls=tls.client, seconds=PATIENCE)
+    by = HttpSender(allow_loopback=True, resolve=changing, tls=tls.client, seconds=PATIENCE_SECONDS)
     with Loopback(tls=tls.server) as server:
         port = int(server.host.partition(":")[2])
         url = f"https://{NAME}:{port}/"
@@ -307,7 +307,7 @@ def test_server_without_tls_is_a_tls_failure() -> None:
         talking.start()
         url = f"https://{NAME}:{server.getsockname()[1]}/"
         assert failure_of(sender(), url) is Failure.TLS
-        talking.join(PATIENCE)
+        talking.join(PATIENCE_SECONDS)
 
 
 def test_a_handshake_that_never_ends_is_given_up_in_time() -> None:

@@ -96,9 +96,13 @@ def test_signed_callback_takes_its_sid_back_from_a_guess(
         None
     ] * 4
     assert (found["submission"], found["check_at"]) == ("unconfirmed", worker_setup.clock.at)
-    to_the_end(
-        worker_setup, worker_setup.twilios(status=reported, date_created=at(worker_setup, -6))
-    )
+
+
+def test_message_that_lost_its_guess_is_looked_for_to_the_end(worker_setup: WorkerSetup) -> None:
+    first, second = guess(worker_setup)
+    worker_setup.gateway.callback(second, SID, "delivered")
+    created = at(worker_setup, -6)
+    to_the_end(worker_setup, worker_setup.twilios(status="delivered", date_created=created))
     assert ends(worker_setup, first) == [("failed", None)]
     assert reasons(worker_setup, first)[-2:] == ["conflict", "not_confirmed"]
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.kernel.errors import ServiceUnavailable
 from app.worker.loop import Progress, Task, pause_after, run_tasks
+from support.polling import PATIENCE_SECONDS
 
 
 def test_a_task_outlives_its_own_failures() -> None:
@@ -32,16 +33,16 @@ def test_stopping_waits_for_what_was_begun() -> None:
 
     def run_once() -> int:
         begun.set()
-        released.wait(10)
+        released.wait(PATIENCE_SECONDS)
         finished.append(True)
         return 0
 
     runner = threading.Thread(target=run_tasks, args=([Task("slow", run_once, 60.0)], stop))
     runner.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_SECONDS)
     stop.set()
     released.set()
-    runner.join(10)
+    runner.join(PATIENCE_SECONDS)
     assert finished == [True]
     assert not runner.is_alive()
 

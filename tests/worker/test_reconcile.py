@@ -135,7 +135,7 @@ def test_a_lost_status_is_repaired_at_the_times_of_the_specification(
     asked: list[float] = []
     start = worker_setup.clock.at
     while worker_setup.clock.at - start < timedelta(hours=80):
-        worker_setup.clock.advance(300)
+        worker_setup.clock.advance(900)
         if worker_setup.round(
             fetched(worker_setup.twilios(sid=sent["message_sid"], status="sent"))
         ):

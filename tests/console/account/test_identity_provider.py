@@ -18,7 +18,7 @@ from app.users.tables import users
 from support.console_client import ConsoleClient, make_user, open_console
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
-from support.polling import POLLING_SECONDS, eventually
+from support.polling import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.one_engine
 
@@ -212,7 +212,7 @@ def test_slow_provider_holds_two_threads_and_callbacks_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Breaks without turns: leave `acquire` and `release` out of `_step`."""
-    monkeypatch.setattr("app.console.account.identity_provider.SECONDS", POLLING_SECONDS)
+    monkeypatch.setattr("app.console.account.identity_provider.SECONDS", PATIENCE_SECONDS)
     sent = gateway.send(tenant).json
     windows = [console_client, *(open_console(gateway) for _ in range(3))]
     backs = [(each, sent_back(each)) for each in windows]
@@ -242,7 +242,7 @@ def test_answer_by_drops_ends_at_the_deadline(
     """Breaks when each byte begins the time anew: leave `_TimedAdapter` out of the session."""
     back = sent_back(console_client)
     provider.drips = threading.Event()
-    ended = threading.Timer(POLLING_SECONDS / 6, provider.drips.set)
+    ended = threading.Timer(PATIENCE_SECONDS, provider.drips.set)
     ended.start()
     monkeypatch.setattr("app.console.account.identity_provider.SECONDS", 0.5)
     assert console_client.get(back).status_code == 503

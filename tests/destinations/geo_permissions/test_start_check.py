@@ -20,6 +20,7 @@ from app.providers.port import ProviderUnknown
 from app.web.registry import register_service
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory
 from support.geo import FakeGeo, permits
+from support.polling import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.one_engine
 
@@ -32,7 +33,7 @@ def _start(database: Database, geo: FakeGeo) -> list[dict[str, Any]]:
     register_service(app, CheckProvider(database, geo, Clock()))
     with structlog.testing.capture_logs() as lines:
         thread = check_beside_serving(app)
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     assert thread.daemon
     assert not thread.is_alive()
     return [dict(line) for line in lines]
@@ -103,7 +104,7 @@ def test_a_defect_is_a_line_in_the_log(factory: Factory) -> None:
 
 def test_an_app_without_the_service_is_a_line_in_the_log() -> None:
     with structlog.testing.capture_logs() as lines:
-        check_beside_serving(Flask("test")).join(30)
+        check_beside_serving(Flask("test")).join(PATIENCE_SECONDS)
 
     assert [line["event"] for line in lines] == ["geo_permissions_unknown"]
 

@@ -39,7 +39,7 @@ def server() -> Iterator[Loopback]:
 @pytest.fixture
 def wired_gateway(gateway: Gateway, cipher: Cipher, server: Loopback) -> Iterator[Gateway]:
     """A gateway with the real SDK and the real transport, over that server."""
-    transport = TwilioTransport(server.url, connect_seconds=0.5, read_seconds=0.3)
+    transport = TwilioTransport(server.url, connect_seconds=3.0, read_seconds=3.0)
     provider = TwilioProvider(TwilioClients(transport, cipher), PUBLIC_URL)
     replace_services(gateway, provider=provider, pace=FakePace().pace())
     yield gateway

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from app.providers.twilio.transport import (
 from support.certificates import self_signed
 from support.each import each
 from support.loopback import Loopback, Received, ServerAction, answer, created
+from support.polling import PATIENCE_SECONDS
 
 API = "https://api.twilio.com/2010-04-01/Accounts/AC1"
 CALLS = [
@@ -32,12 +34,22 @@ CALLS = [
 ]
 SHORT = 0.4
 # Far above what a deadline of SHORT may take, far below what the drops of a test take in all.
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 @pytest.fixture
 def transport(server: Loopback) -> Iterator[TwilioTransport]:
-    found = TwilioTransport(server.url, connect_seconds=SHORT, read_seconds=SHORT)
+    found = TwilioTransport(
+        server.url, connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS
+    )
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def hasty(server: Loopback) -> Iterator[TwilioTransport]:
+    """A transport that soon gives up."""
+    found = TwilioTransport(server.url, connect_seconds=SHORT, read_seconds=1.0)
     yield found
     found.close()
 
@@ -88,27 +100,27 @@ def seconds_of(work: Callable[[], object], error: type[Exception]) -> float:
 
 
 def test_an_answer_by_drops_ends_at_the_deadline_in_every_part(
-    server: Loopback, transport: TwilioTransport
+    server: Loopback, hasty: TwilioTransport
 ) -> None:
     """Breaks when each byte restarts the limit: `self._opened.settimeout(10)` in `receive_into`."""
     drops = [
-        by_drops(whole("SM1")),
-        by_drops(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9),
-        by_drops(b"HTTP/1.1 201 Created\r\n" + b"X-Slow: 1\r\n" * 9),
+        by_drops(whole("SM1", extra=f"X: {'a' * 500}\r\n")),
+        by_drops(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20),
+        by_drops(b"HTTP/1.1 201 Created\r\n" + b"X-Slow: 1\r\n" * 50),
     ]
 
     def slow_body(server: Loopback, peer: socket.socket, request: Received) -> bool:
-        peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n")
-        return by_drops(b"{" * 99)(server, peer, request)
+        peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n")
+        return by_drops(b"{" * 500)(server, peer, request)
 
     def slow_chunks(server: Loopback, peer: socket.socket, request: Received) -> bool:
         peer.sendall(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
-        return by_drops(b"1\r\n{\r\n" * 20)(server, peer, request)
+        return by_drops(b"1\r\n{\r\n" * 90)(server, peer, request)
 
     for call in CALLS:
         for slow in [*drops, slow_body, slow_chunks] if call is CALLS[0] else [slow_body]:
             server.script.append(slow)
-            assert seconds_of(lambda call=call: ask(transport, call), NotConfirmed) < PATIENCE
+            assert seconds_of(lambda call=call: ask(hasty, call), NotConfirmed) < PATIENCE
 
 
 def test_a_handshake_by_drops_ends_at_the_deadline() -> None:
@@ -122,15 +134,16 @@ def test_a_handshake_by_drops_ends_at_the_deadline() -> None:
 
 def test_a_name_server_that_hangs_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Breaks when the name is resolved in the calling thread: call `look_up` in `_open_in_time`."""
-    real = socket.getaddrinfo
+    real, over = socket.getaddrinfo, threading.Event()
 
     def slow(*given: object, **named: object) -> object:
-        time.sleep(PATIENCE / 2)
+        over.wait(PATIENCE)
         return real("127.0.0.1", 1)
 
     monkeypatch.setattr("socket.getaddrinfo", slow)
     transport = TwilioTransport("http://slow.invalid", connect_seconds=SHORT)
-    assert seconds_of(lambda: ask(transport), NotConnected) < PATIENCE / 2
+    assert seconds_of(lambda: ask(transport), NotConnected) < PATIENCE
+    over.set()
     transport.close()
 
 
@@ -290,15 +303,15 @@ MALFORMED = {
 
 @each("name", MALFORMED)
 def test_a_malformed_answer_confirms_nothing_and_ends_its_connection(
-    server: Loopback, transport: TwilioTransport, name: str
+    server: Loopback, hasty: TwilioTransport, name: str
 ) -> None:
     """Breaks when ``http.client`` reads the chunks: leave `_ChunkedBody` out of `FinalAnswer`."""
     is_cut = name.endswith("cut off")
     server.script[:] = [raw(MALFORMED[name], stays_open=not is_cut), raw(whole("SM2"))]
     with pytest.raises(NotConfirmed):
-        ask(transport)
+        ask(hasty)
     connections = server.connections
-    assert ask(transport) == "SM2"
+    assert ask(hasty) == "SM2"
     assert server.connections == connections + 1
 
 

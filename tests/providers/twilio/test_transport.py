@@ -26,15 +26,18 @@ from support.loopback import (
     hang,
     hang_up,
 )
-from support.threads import PATIENCE_SECONDS, together
+from support.polling import PATIENCE_SECONDS
+from support.threads import together
 
 URL = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json"
 
 
 @pytest.fixture
 def transport(server: Loopback) -> Iterator[TwilioTransport]:
-    """A transport to that server, with short patience."""
-    found = TwilioTransport(server.url, connect_seconds=0.5, read_seconds=0.3)
+    """A transport to that server."""
+    found = TwilioTransport(
+        server.url, connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS
+    )
     yield found
     found.close()
 
@@ -61,11 +64,13 @@ def test_a_name_that_does_not_resolve_is_not_connected(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("action", [hang_up, cut_in_the_middle, hang])
 def test_a_failure_after_the_request_was_sent_is_not_confirmed(
-    server: Loopback, transport: TwilioTransport, action: ServerAction
+    server: Loopback, action: ServerAction
 ) -> None:
+    transport = TwilioTransport(server.url, read_seconds=1.0)
     server.script.append(action)
     with pytest.raises(NotConfirmed):
         transport.request("POST", URL, data={"To": "+1"})
+    transport.close()
     assert len(server.requests) == 1  # and it is never made again here
 
 
