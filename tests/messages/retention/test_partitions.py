@@ -176,7 +176,7 @@ def test_a_callback_reads_the_one_partition_of_its_message(
     gateway.callback(sent["id"], sent["message_sid"], "delivered")
     event.remove(database.engine, "before_cursor_execute", note)
     statement, parameters = statements[-1]
-    again = parameters | {"event_id": id_at(BORDER), "told_id": id_at(BORDER)}
+    again = parameters | {"event_id": id_at(BORDER), "webhook_event_id": id_at(BORDER)}
     ran = [f"{line} " for line in explained(database, statement, again) if "never" not in line]
     read = {one for one in partitions(database) if any(f" on {one} " in line for line in ran)}
     assert read == {"messages_2040_02"}
