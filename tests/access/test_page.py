@@ -29,4 +29,4 @@ def test_documented_values_are_true() -> None:
     kinds = ", ".join(f"`{kind}`" for kind in ActorKind)
     assert f"`actor_kind` ({kinds})" in PAGE
     assert f"`state`: {', '.join(f'`{state}`' for state in KeyState)}" in PAGE
-    assert f"are {BODY_RETENTION_DAYS} and {NUMBER_RETENTION_DAYS} if left out" in PAGE
+    assert f"are {BODY_RETENTION_DAYS} and {NUMBER_RETENTION_DAYS}." in PAGE
