@@ -1,7 +1,7 @@
 """The impact of a policy change on the traffic of the last 30 days, by the rule of a send."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
-from app.destinations.policy.diff import NewlyBlocked, PolicyDiff
+from app.destinations.policy.diff import PolicyDiff
 from app.destinations.policy.evaluate import Source
 from app.destinations.tables import refusal_counts
 
@@ -19,7 +19,7 @@ _BLOCKED = "DestinationBlocked"
 
 @dataclass(frozen=True, slots=True)
 class SentTraffic:
-    """Sent messages to one country, or to one number in it."""
+    """Sent messages to one country, or to some numbers in it, of which ``number`` is one."""
 
     country: str
     messages: int
@@ -29,20 +29,20 @@ class SentTraffic:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The messages to sum up."""
+    """The messages to sum up: those to countries, and those to ranges of numbers."""
 
     workspace_ids: Collection[UUID]
     since: datetime
     countries: Collection[str]
-    prefixes: Collection[str] = ()
+    ranges: Sequence[tuple[str, str]] = ()
 
 
 class TrafficSource(Protocol):
     def by_country(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
         """Sum up messages by country."""
 
-    def by_number(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up by number the messages to these countries or with a prefix."""
+    def by_range(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
+        """Sum up messages by range of numbers and country."""
 
 
 def impact(
@@ -50,15 +50,12 @@ def impact(
 ) -> dict[str, Any]:
     """Return the blocked and released traffic, in the API's form."""
     since = diff.now - timedelta(days=IMPACT_DAYS)
-    wanted = Wanted(workspace_ids, since, diff.countries, diff.prefixes)
-    if diff.finer_rules:
-        sent = source.by_number(connection, wanted)
-    else:
-        sent = source.by_country(connection, wanted)
-    is_cut_off = NewlyBlocked(diff)
+    wanted = Wanted(workspace_ids, since, diff.countries, diff.number_ranges())
     return {
         "days": IMPACT_DAYS,
-        "would_block": _blocked([one for one in sent if is_cut_off(one.country, one.number)]),
+        "would_block": newly_blocked(
+            diff, source.by_country(connection, wanted), source.by_range(connection, wanted)
+        ),
         "would_release": [
             {"country": country, "refusals": refusals}
             for country, refusals in _refused(connection, wanted)
@@ -67,15 +64,25 @@ def impact(
     }
 
 
-def _blocked(sent: list[SentTraffic]) -> list[dict[str, Any]]:
+def newly_blocked(
+    diff: PolicyDiff, by_country: list[SentTraffic], in_ranges: list[SentTraffic]
+) -> list[dict[str, Any]]:
+    """Sum up the newly blocked messages; what the ranges leave of a country matches no rule."""
     messages: Counter[str] = Counter()
     segments: Counter[str] = Counter()
-    for one in sent:
-        messages[one.country] += one.messages
-        segments[one.country] += one.segments
+    rest = {one.country: diff.blocks(one.country) for one in by_country}
+    for one in by_country:
+        if rest[one.country]:
+            messages[one.country] += one.messages
+            segments[one.country] += one.segments
+    for one in in_ranges:
+        share = diff.blocks(one.country, one.number) - rest.get(one.country, False)
+        messages[one.country] += share * one.messages
+        segments[one.country] += share * one.segments
     return [
         {"country": code, "messages": messages[code], "segments": segments[code]}
         for code in sorted(messages)
+        if messages[code]
     ]
 
 

@@ -135,3 +135,9 @@ def _beginning(pattern: str) -> re.Pattern[str]:
             lambda found: found[0] if found[0][0] == "{" else rf"(?:{found[0]}|\Z)", pattern
         )
     )
+
+
+def next_prefix(prefix: str) -> str | None:
+    """Return the smallest prefix after all numbers with this one, if any."""
+    kept = prefix.rstrip("9")
+    return None if kept == "+" else f"{kept[:-1]}{int(kept[-1]) + 1}"

@@ -1,10 +1,16 @@
 """The difference between two policies. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from app.destinations.policy.evaluate import Policy, Rule, RuleKind, decide
+from app.kernel.number_prefixes import next_prefix
 from app.kernel.phone import Destination, NumberKind
+
+# An E.164 number has 15 digits at most.
+_AFTER_ALL_NUMBERS = "+" + "9" * 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +35,20 @@ class PolicyDiff:
             and decide(self.after, to, self.now).allowed
         )
 
-    @property
-    def finer_rules(self) -> tuple[Rule, ...]:
-        """The rules for numbers and prefixes."""
-        rules = (*self.before.rules, *self.after.rules)
-        return tuple(rule for rule in rules if rule.kind is not RuleKind.COUNTRY)
+    def number_ranges(self) -> list[tuple[str, str]]:
+        """Return disjoint ranges of numbers, each from a first number to one above the last.
 
-    @property
-    def prefixes(self) -> frozenset[str]:
-        differing = set(self.before.rules) ^ set(self.after.rules)
-        return frozenset(r.value for r in differing if r.kind is not RuleKind.COUNTRY)
+        The numbers in a range match the same rules for prefixes and numbers. The ranges cover
+        what differs: the numbers of each changed rule, or of all rules if countries changed.
+        """
+        before, after = _finer(self.before), _finer(self.after)
+        covered = {rule.value for rule in (before | after if self.countries else before ^ after)}
+        bounds = sorted({bound for rule in before | after for bound in _bounds(rule)})
+        return [
+            (first, above)
+            for first, above in pairwise(bounds)
+            if any(first[:length] in covered for length in range(len(first) + 1))
+        ]
 
     @property
     def countries(self) -> frozenset[str]:
@@ -48,25 +58,16 @@ class PolicyDiff:
         return frozenset(mapped | {r.value for r in differing if r.kind is RuleKind.COUNTRY})
 
 
-class NewlyBlocked:
-    """Tests numbers; those that match the same rules share a cached result."""
+def _finer(policy: Policy) -> frozenset[Rule]:
+    return frozenset(rule for rule in policy.rules if rule.kind is not RuleKind.COUNTRY)
 
-    def __init__(self, diff: PolicyDiff) -> None:
-        self._shift = diff
-        rules = diff.finer_rules
-        self._values = frozenset(rule.value for rule in rules)
-        self._numbers = frozenset(r.value for r in rules if r.kind is RuleKind.NUMBER)
-        self._lengths = sorted(set(map(len, self._values)))
-        self._known: dict[tuple[object, ...], bool] = {}
 
-    def __call__(self, country: str, number: str = "") -> bool:
-        """As `PolicyDiff.blocks`."""
-        heads = [number[:length] for length in self._lengths]
-        speaking = [head for head in heads if head in self._values]
-        alike = (country, number in self._numbers, *speaking)
-        if alike not in self._known:
-            self._known[alike] = self._shift.blocks(country, number)
-        return self._known[alike]
+def _bounds(rule: Rule) -> Iterator[str]:
+    """Yield the texts at which another set of rules may begin to match."""
+    yield rule.value
+    if rule.kind is RuleKind.NUMBER:
+        yield rule.value + "0"
+    yield next_prefix(rule.value) or _AFTER_ALL_NUMBERS
 
 
 def _destination(country: str, number: str) -> Destination:

@@ -1,13 +1,28 @@
 """Sums of sent messages, for the impact of policy changes."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from app.destinations.impact import SentTraffic, Wanted
 from app.kernel.ids import first_id_at
+from app.kernel.number_prefixes import next_prefix
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER
 from app.messages.tables import messages
+
+# SQLite joins at most 500 parts in one statement.
+_RANGES_AT_ONCE = 100
 
 
 class MessageTraffic:
@@ -28,23 +43,28 @@ class MessageTraffic:
             for country, count, segments in connection.execute(query)
         ]
 
-    def by_number(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up by number the messages to these countries or with a prefix."""
-        columns = messages.c
-        places = [starts_with(prefix) for prefix in wanted.prefixes]
-        if wanted.countries:
-            places.append(columns.country.in_(wanted.countries))
-        if not places:
-            return []
-        query = (
-            _sums(wanted, columns.country, columns.to_number)
-            .where(or_(*places))
-            .group_by(columns.country, columns.to_number)
-        )
+    def by_range(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
+        """Sum up messages by range of numbers and country, each with the range's first number."""
         return [
-            SentTraffic(country, count, segments, number)
-            for country, number, count, segments in connection.execute(query)
+            SentTraffic(country, count, segments, first)
+            for at in range(0, len(wanted.ranges), _RANGES_AT_ONCE)
+            for first, country, count, segments in connection.execute(
+                _of_ranges(wanted, wanted.ranges[at : at + _RANGES_AT_ONCE])
+            )
         ]
+
+
+def _of_ranges(wanted: Wanted, ranges: Iterable[tuple[str, str]]) -> CompoundSelect[Any]:
+    """Sum up each range by its own part of an index: a join would sort and compare all of them."""
+    columns = messages.c
+    return union_all(
+        *(
+            _sums(wanted, literal(first), columns.country)
+            .where(columns.to_number >= first, columns.to_number < above)
+            .group_by(columns.country)
+            for first, above in ranges
+        )
+    )
 
 
 def starts_with(prefix: str) -> ColumnElement[bool]:
@@ -52,12 +72,6 @@ def starts_with(prefix: str) -> ColumnElement[bool]:
     # Both bounds are numbers, so that the result does not depend on the collation.
     number, above = messages.c.to_number, next_prefix(prefix)
     return number >= prefix if above is None else and_(number >= prefix, number < above)
-
-
-def next_prefix(prefix: str) -> str | None:
-    """Return the smallest prefix after all numbers with this one, if any."""
-    kept = prefix.rstrip("9")
-    return None if kept == "+" else f"{kept[:-1]}{int(kept[-1]) + 1}"
 
 
 def _sums(wanted: Wanted, *keys: Any) -> Select[*tuple[Any, ...]]:

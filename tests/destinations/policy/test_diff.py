@@ -1,14 +1,16 @@
-"""Judging very many numbers at once says of each what judging it alone says."""
+"""The impact of a change, summed up by ranges, is that of each number."""
 
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.destinations.policy.diff import NewlyBlocked, PolicyDiff
+from app.destinations.impact import SentTraffic, newly_blocked
+from app.destinations.policy.diff import PolicyDiff
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.kernel.ids import new_id
-from app.messages.queries.traffic import next_prefix
+from app.kernel.number_prefixes import next_prefix
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 # So few digits that numbers begin with each other and rules of both kinds name the same text.
@@ -34,14 +36,32 @@ _ONE = (Rule(new_id(), RuleKind.NUMBER, "+1", Access.BLOCKED),)
 
 
 @example(Policy(1, _OPEN), Policy(1, _OPEN, rules=_ONE), [("US", "+12"), ("US", "+1")])
-@given(_policies, _policies, st.lists(st.tuples(_countries, _texts), min_size=2, max_size=12))
-def test_numbers_with_a_shared_cached_result_have_equal_verdicts(
+@given(_policies, _policies, st.lists(st.tuples(_countries, _texts), max_size=12))
+def test_the_sums_of_countries_and_ranges_are_those_of_all_numbers(
     before: Policy, after: Policy, numbers: list[tuple[str, str]]
 ) -> None:
-    shift = PolicyDiff(before, after, NOW)
-    is_cut_off = NewlyBlocked(shift)
+    """Break: let the range of a rule for one number begin with all that begin as it does."""
+    diff = PolicyDiff(before, after, NOW)
+    of_countries = Counter(country for country, _ in numbers if country in diff.countries)
+    in_ranges: dict[tuple[str, str], list[str]] = defaultdict(list)
     for country, number in numbers:
-        assert is_cut_off(country, number) == shift.blocks(country, number)
+        places = [first for first, above in diff.number_ranges() if first <= number < above]
+        assert len(places) <= 1
+        for first in places:
+            in_ranges[country, first].append(number)
+    found = newly_blocked(
+        diff,
+        [SentTraffic(country, count, 2 * count) for country, count in of_countries.items()],
+        [
+            SentTraffic(country, len(found), 2 * len(found), found[0])
+            for (country, _), found in in_ranges.items()
+        ],
+    )
+    expected = Counter(country for country, number in numbers if diff.blocks(country, number))
+    assert found == [
+        {"country": country, "messages": expected[country], "segments": 2 * expected[country]}
+        for country in sorted(expected)
+    ]
 
 
 @given(st.from_regex(r"\A\+[1-9][0-9]{0,14}\Z"), st.from_regex(r"\A\+[1-9][0-9]{1,14}\Z"))
