@@ -58,7 +58,9 @@ run: setup ## start the demo: emulator, gateway, one message's life, one blocked
 demo-reset: setup ## remove the demo's organization; the next `make run` makes it afresh
 	@$(BIN)/borderpost demo reset
 
+# In a fresh clone one process compiles the tests, in place of each worker of pytest.
 test: setup-dev $(VENV)/.browser $(VENV)/.nginx ## run the tests (PostgreSQL from a wheel, Chromium from the system)
+	@[ -e tests/__pycache__ ] || $(BIN)/python -m pytest -n 0 --collect-only -q >/dev/null 2>&1 || true
 	$(BIN)/python -m pytest
 
 # The clients are the system's wrk, under the same conditions.
