@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, text
 
 from app.access.principal import Role
 from app.db.engine import Database
+from app.db.statement import Statement
 from app.messages.delivery import apply_report as advance_module
 from app.messages.retention.partitions import CreatedPartitions
 from app.messages.sending import send as send_module
@@ -168,13 +169,14 @@ def test_a_callback_reads_the_one_partition_of_its_message(
     monkeypatch.setattr(send_module, "new_id", lambda: id_at(BORDER))
     sent = gateway.send(tenant).json
     statements: list[tuple[str, Any]] = []
+    execute = Statement._execute
 
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        statements.append((statement, parameters))
+    def note(statement: Statement, connection: Connection, values: dict[str, Any]) -> Any:
+        statements.append((statement.postgresql, values))
+        return execute(statement, connection, values)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    monkeypatch.setattr(Statement, "_execute", note)
     gateway.callback(sent["id"], sent["message_sid"], "delivered")
-    event.remove(database.engine, "before_cursor_execute", note)
     statement, parameters = statements[-1]
     again = parameters | {"event_id": id_at(BORDER), "webhook_event_id": id_at(BORDER)}
     ran = [f"{line} " for line in explained(database, statement, again) if "never" not in line]
