@@ -17,7 +17,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_SECONDS = 20
+from support.polling import PATIENCE_SECONDS
+
 _LUA = """
 local requests, count, place = {}, 0, tonumber(os.getenv("FROM_LINE"))
 function init()

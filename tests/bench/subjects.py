@@ -36,7 +36,7 @@ from bench.apps.store import connect, is_postgres, make_tables
 from bench.load import write_requests
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID, Factory, Tenant
 from support.own_postgres import own_postgres
-from support.polling import eventually
+from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import Process, running, running_gateway
 
 PUBLIC_URL = "https://sms.example.com"
@@ -167,7 +167,7 @@ def fake_twilio(milliseconds: float) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
 
 
 @contextmanager
@@ -305,7 +305,7 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

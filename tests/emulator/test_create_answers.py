@@ -22,7 +22,7 @@ def test_a_create_that_times_out_was_accepted_and_calls_back(
         Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=300)
     )
     with pytest.raises(requests.ReadTimeout):
-        sdk(timeout=0.3).messages.create(
+        sdk(timeout=1.5).messages.create(
             to="+12025550143",
             messaging_service_sid="MG" + "2" * 32,
             body="Hello",

@@ -88,7 +88,7 @@ def _outlives(
     web = live_gateway.web.children()
     scenarios = live_gateway.emulator.scenarios
     scenarios.for_number(SILENT, Scenario(callbacks=CallbackMode.LOST))
-    slow = Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=3)
+    slow = Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=6)
     scenarios.for_number(SLOW, slow)
     keys = [f"while away {place}" for place in range(AT_ONCE)]
     silent = live_gateway.send("silent", SILENT)

@@ -10,7 +10,7 @@ from support.live_gateway import LiveGateway, number, start_live_gateway
 from support.polling import PATIENCE_SECONDS, eventually
 
 SLOW, QUICK_CLIENTS = 8, 4
-HELD_SECONDS = 4
+HELD_SECONDS = 8
 
 
 def test_sigterm_answers_accepted_sends_and_loses_none(database: Database, tmp_path: Path) -> None:

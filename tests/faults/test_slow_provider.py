@@ -1,4 +1,4 @@
-"""A provider that takes 6 seconds: callbacks are answered, and other workspaces still send."""
+"""A provider that takes 8 seconds: callbacks are answered, and other workspaces still send."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from support.factories import Factory
 from support.live_gateway import Answer, LiveGateway, number, start_live_gateway
 from support.polling import eventually
 
-HELD_SECONDS = 6
+HELD_SECONDS = 8
 SENDERS = 60
 # With 16 threads a process has 12 places, of which a workspace takes 10.
 SHARE = 10

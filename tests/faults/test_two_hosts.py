@@ -159,7 +159,7 @@ def _kill_each_in_turn(
     scenarios = live.emulator.scenarios
     lost = CreateAnswer.ERROR_500_AFTER_ACCEPTING
     scenarios.for_number(NUMBERS["silent"], Scenario(create=lost, callbacks=CallbackMode.LOST))
-    slow = Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=4)
+    slow = Scenario(create=CreateAnswer.TIMEOUT_AFTER_ACCEPTING, hold_seconds=8)
     scenarios.for_number(NUMBERS["slow"], slow)
     first, second = parts.start_host("pooled", hosts[0]), parts.start_host("direct", hosts[1])
     workers = [parts.start_worker("pooled"), parts.start_worker("direct")]

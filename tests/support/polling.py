@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 # Nothing that works waits this long, whatever else the machine does.
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 120
 
 
 def eventually(happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
