@@ -87,6 +87,7 @@ def test_a_first_policy_is_revision_one_of_its_history(ids: dict[str, UUID], row
         "workspace_id": ids["Retail"],
         "revision": 1,
         "from_revision": None,
+        "restored_revision": None,
         "at": NOW,
         "actor_kind": "provisioning",
         "actor_id": None,

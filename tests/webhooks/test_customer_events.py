@@ -8,7 +8,8 @@ import pytest
 
 from app.access.principal import Role
 from app.destinations.geo_permissions.check import CheckProvider
-from app.providers.port import GeoPermission, ProviderAccount
+from app.providers.port import GeoFacts, GeoPermission, ProviderAccount
+from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.tables import webhook_events
 from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 
@@ -84,6 +85,7 @@ class Gates:
     """A provider whose gates the test opens and shuts."""
 
     is_open: dict[str, bool]
+    facts: GeoFacts = TwilioGeoPermissions.facts
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
         return [
