@@ -20,6 +20,7 @@ from app.kernel.masking import mask_every_number_in, mask_number
 from app.kernel.rates import DEFAULT_RATE, Rate
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+_MAPPED_BITS = 96
 _WIDER = "Is wider than your own access key"
 
 
@@ -41,10 +42,19 @@ NO_LIMITS = KeyLimits()
 
 
 def parse_network(text: str) -> Network | None:
+    """Return a network as peers are compared: IPv4 in an IPv6 notation is IPv4."""
     try:
-        return ipaddress.ip_network(text.strip(), strict=False)
+        found = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         return None
+    if isinstance(found, ipaddress.IPv4Network):
+        return found
+    if found.network_address.scope_id is not None:
+        return None  # a peer has no scope
+    mapped = found.network_address.ipv4_mapped
+    if mapped is None:
+        return found
+    return ipaddress.IPv4Network((mapped, found.prefixlen - _MAPPED_BITS))
 
 
 def limits_text(limits: KeyLimits) -> str | None:

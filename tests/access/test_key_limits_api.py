@@ -123,6 +123,18 @@ def test_wrong_limits_are_named(
     assert (answer.status_code, list(answer.get_json()["details"])) == (422, [path])
 
 
+def test_networks_are_stored_as_peers_are_compared(tenants_under_test: TenantsUnderTest) -> None:
+    """Break: keep the IPv6 notation of an IPv4 network, in which no peer is."""
+    given = {"::ffff:127.0.0.0/104": "127.0.0.0/8", "::/0": "::/0"}
+    for network, stored in given.items():
+        made = _make(tenants_under_test, source_networks=[network]).get_json()
+        assert (network, made["source_networks"]) == (network, [stored])
+        is_served = _send(tenants_under_test, made["token"]).status_code == 201
+        assert (network, is_served) == (network, stored == "127.0.0.0/8")
+    refused = _make(tenants_under_test, source_networks=["fe80::1%lo/128"])
+    assert list(refused.get_json()["details"]) == ["$.source_networks[0]"]
+
+
 def test_a_limited_key_sends_only_where_it_may(tenants_under_test: TenantsUnderTest) -> None:
     """Break: leave out either check in the send."""
     other = tenants_under_test.factory.use_case(tenants_under_test.own.workspace_id)
