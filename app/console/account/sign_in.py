@@ -134,7 +134,9 @@ def set_password(_: None) -> Answer:
         return _password_page(token, 422, Form({}, refilled(problem).errors))
     except RateLimited as limited:
         form = Form({}, {"password": [limited.text]})
-        return _password_page(token, HTTP_STATUS[RateLimited], form)
+        answer = _password_page(token, HTTP_STATUS[RateLimited], form)
+        add_retry_headers(answer, limited)
+        return answer
 
 
 @routes.post("/console/sign-out", ANYONE)

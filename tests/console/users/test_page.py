@@ -17,7 +17,9 @@ from app.access.tables import access_keys, audit_events
 from app.db.encryption import Cipher
 from app.kernel.clock import Clock, utc_now
 from app.kernel.mail_server import MailServer
+from app.users import passwords
 from app.users.manage import LAST_OWNER, YOURSELF
+from app.users.passwords import HashTurns
 from app.users.purge import PurgeSessions
 from app.users.tables import memberships, sign_in_links, users
 from support.console_client import ConsoleClient, make_user, open_console, signed_in
@@ -164,6 +166,19 @@ def test_a_link_works_once_and_not_after_its_time(
     later = Clock(lambda: utc_now() + timedelta(days=11))
     PurgeSessions(factory.database, later)()
     assert factory.rows(sign_in_links) == []
+
+
+@pytest.mark.one_engine
+def test_a_link_says_when_to_try_again_while_too_many_passwords_are_hashed(
+    gateway: Gateway, console_client: ConsoleClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = link_in(make(console_client, role_everywhere="viewer").text)
+    with monkeypatch.context() as busy:
+        busy.setattr(passwords, "_turns", HashTurns(0))
+        busy.setattr(passwords, "_MOST_WAITING", 0)
+        answer = choose(gateway, link)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (429, True)
+    assert choose(gateway, link).status_code == 303
 
 
 def test_people_of_the_identity_provider_get_no_link(
@@ -375,7 +390,7 @@ def test_a_link_is_mailed_where_a_server_is_set_and_else_shown(
     factory: Factory, tenant: Tenant, cipher: Cipher, tmp_path: Path, ada: UUID
 ) -> None:
     """Break: show the link though it was mailed, or hide it though it was not."""
-    with SmtpServer() as server:
+    with SmtpServer(leaves_early=True) as server:
         mail = MailServer(
             "127.0.0.1", server.port, "bp@example.com", ("ops@example.com",), needs_starttls=False
         )
