@@ -5,7 +5,6 @@ Every problem is reported together.
 
 import ipaddress
 import os
-import re
 import tomllib
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from cryptography.fernet import Fernet
 
 from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
+from app.kernel.email_addresses import mistake_in_email
 from app.kernel.mail_server import MailServer
 from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
@@ -340,7 +340,7 @@ class _Reader:
         server, sender, recipients = (given[name] or "" for name in _MAIL)
         addresses = tuple(one.strip() for one in recipients.split(",") if one.strip())
         for name, found in ((_MAIL[1], (sender,)), (_MAIL[2], addresses)):
-            if given[name] and (not found or not all(map(_is_address, found))):
+            if given[name] and (not found or any(map(mistake_in_email, found))):
                 self._problem(name, "must be e-mail addresses, such as alerts@example.com")
         try:
             parts = urlsplit(server)
@@ -351,6 +351,8 @@ class _Reader:
         is_usable = parts.scheme in {"smtp", "smtps"} and parts.hostname
         if given[_MAIL[0]] and (not is_usable or parts.path.strip("/") or parts.query):
             self._problem(_MAIL[0], "must be smtp://host:587 or smtps://host:465, without a path")
+        if not unquote(server).isascii():
+            self._problem(_MAIL[0], "must consist of ASCII characters, user and password included")
         host = parts.hostname or ""
         return MailServer(
             host=host,
@@ -364,11 +366,6 @@ class _Reader:
         )
 
 
-def _is_address(text: str) -> bool:
-    return _ADDRESS.fullmatch(text) is not None
-
-
-_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+", re.ASCII)
 _MAIL = ("SMTP_URL", "SMTP_FROM", "ALERT_EMAILS")
 _OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 _NAMES = (

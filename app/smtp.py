@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,26 +34,55 @@ def connected(
     """
     # A name of its own: the machine's name would be looked up, which may take long.
     options: dict[str, Any] = {"local_hostname": host_of(public_url), "timeout": _SOCKET_SECONDS}
-    client = (
-        smtplib.SMTP_SSL(server.host, server.port, context=make_context(), **options)
-        if server.is_tls
-        else smtplib.SMTP(server.host, server.port, **options)
-    )
-    deadline = threading.Timer(within_seconds, _cut, [client])
+    client = _Tls(context=make_context(), **options) if server.is_tls else _Plain(**options)
+    client.name_peer(server.host)
+    deadline = threading.Timer(within_seconds, client.cut)
     deadline.start()
     try:
+        client.connect(server.host, server.port)
         if server.needs_starttls:
             client.starttls(context=make_context())
         if server.user is not None:
             client.login(server.user, server.password or "")
         yield client
-        client.quit()
+        with suppress(OSError, smtplib.SMTPException):  # the mails were taken
+            client.quit()
     finally:
         deadline.cancel()
         client.close()
+        client.let_go()
 
 
-def _cut(client: smtplib.SMTP) -> None:
-    """End a connection on which the server answers too slowly."""
-    if client.sock is not None:
-        client.sock.shutdown(socket.SHUT_RDWR)
+class _Plain(smtplib.SMTP):
+    """A connection that another thread can end, also before the greeting or in a TLS handshake.
+
+    It keeps a second descriptor, because TLS takes the socket away before its handshake.
+    """
+
+    _kept: socket.socket | None = None
+    _is_over = False
+
+    def name_peer(self, host: str) -> None:
+        """Set the name of the certificate, as a constructor that connects would."""
+        self._host = host
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        opened: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        self._kept = opened.dup()
+        if self._is_over:
+            self.cut()
+        return opened
+
+    def cut(self) -> None:
+        self._is_over = True
+        if self._kept is not None:
+            with suppress(OSError):  # it has ended by itself
+                self._kept.shutdown(socket.SHUT_RDWR)
+
+    def let_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
+
+class _Tls(smtplib.SMTP_SSL, _Plain):
+    """Encrypted from the beginning."""

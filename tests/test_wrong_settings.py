@@ -37,6 +37,7 @@ NO_FILE = "SQLite needs a file, for example sqlite:////data/sms.db"
 NOT_A_NUMBER = "must be a whole number from 1 to 512"
 NOT_SMTP = "must be smtp://host:587 or smtps://host:465, without a path"
 NO_ADDRESSES = "must be e-mail addresses, such as alerts@example.com"
+NOT_ASCII_MAIL = "must consist of ASCII characters, user and password included"
 NOT_DAYS = "must be a whole number from 90 to 3650"
 
 WRONG = [
@@ -93,7 +94,10 @@ WRONG = [
     ("SMTP_URL", "https://mail.example.com", NOT_SMTP),
     ("SMTP_URL", "smtp://mail.example.com:port", NOT_SMTP),
     ("SMTP_URL", "smtp://mail.example.com/box", NOT_SMTP),
+    ("SMTP_URL", "smtp://bp:p%C3%A4ss@mail.example.com", NOT_ASCII_MAIL),
+    ("SMTP_URL", "smtp://m\u00e4il.example.com", NOT_ASCII_MAIL),
     ("SMTP_FROM", "alerts", NO_ADDRESSES),
+    ("SMTP_FROM", "\u00e4lerts@example.com", NO_ADDRESSES),
     ("SMTP_FROM", "a@example.com, b@example.com", NO_ADDRESSES),
     ("ALERT_EMAILS", "a@example.com, b", NO_ADDRESSES),
     ("ALERT_EMAILS", "Ops <a@example.com>", NO_ADDRESSES),

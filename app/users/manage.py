@@ -14,13 +14,13 @@ from app.access.key_store import is_limited, load_end_of
 from app.access.principal import Actor, Role
 from app.access.store import lock_organization
 from app.db.rows import AnyRow
+from app.kernel.email_addresses import mistake_in_email, normal_email
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.names import mistake_in_name
 from app.kernel.problems import Problems
 from app.users.audit import record_user_event
 from app.users.caller import of_account, of_own
-from app.users.email import mistake_in_email, normal_email
 from app.users.factor_store import drop_recovery_codes
 from app.users.passwords import NewPassword
 from app.users.sessions import end_sessions_of

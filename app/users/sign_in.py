@@ -30,10 +30,10 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
+from app.kernel.email_addresses import normal_email
 from app.kernel.errors import RateLimited, Unauthorized
 from app.users.audit import SIGN_IN_FAILED, record_failed_sign_in, record_user_event
 from app.users.caller import Caller, of_account
-from app.users.email import normal_email
 from app.users.factor_store import use_code
 from app.users.known_browser import KnownBrowserCookie
 from app.users.passwords import (

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from app.access.principal import Role
 from app.access.tables import organizations, workspaces
 from app.db.rows import AnyRow
+from app.kernel.email_addresses import normal_email
 from app.kernel.ids import new_id
 from app.kernel.texts import is_storable
-from app.users.email import normal_email
 from app.users.tables import memberships, sign_in_links, users
 
 

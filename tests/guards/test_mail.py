@@ -28,6 +28,7 @@ from support.time import ManualClock
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 MA = "+212612345678"
+_TLS_RECORD = b"\x16\x03\x03\x40\x00"
 
 
 @pytest.fixture
@@ -134,6 +135,7 @@ def test_another_worker_does_not_send_what_one_has_claimed(
     assert other.run_once() == 0
     assert counts == [0]
     assert server.mails == []
+    monkeypatch.setattr(mail, "_ROUND_SECONDS", 60.0)
     clock.advance(30)
     assert other.run_once() == 1
 
@@ -177,3 +179,22 @@ def test_connections_are_encrypted_and_proven(
     with SmtpServer() as plain:
         assert mailer(desk, clock, plain, needs_starttls=True).run_once() == 0
         assert plain.mails == []
+
+
+def test_a_server_that_dribbles_is_cut_off_before_it_is_ready(
+    desk: GuardDesk, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: keep no second descriptor, or connect before the deadline runs."""
+    monkeypatch.setattr(mail, "_ROUND_SECONDS", 0.2)
+    alert(desk, AlertKind.GEO_DRIFT)
+    before_tls = b"220 a\r\n250-b\r\n250 STARTTLS\r\n220 go\r\n"
+    cases: list[tuple[bytes, dict[str, Any]]] = [
+        (b"220 ", {}),
+        (before_tls + _TLS_RECORD, {"needs_starttls": True}),
+        (_TLS_RECORD, {"is_tls": True}),
+    ]
+    for dribbles, how in cases:
+        with SmtpServer(dribbles=dribbles) as server:
+            assert mailer(desk, clock, server, **how).run_once() == 0
+            assert (how, server.dribbled_out) == (how, False)
+        clock.advance(3600)

@@ -18,12 +18,16 @@ PATIENCE_SECONDS = 20
 class SmtpServer:
     """Serves each connection in a thread and keeps the mails that it took.
 
-    ``refusals`` are answers to the next mails; `hang` stands for none at all.
+    ``refusals`` are answers to the next mails; `hang` stands for none at all. ``dribbles`` is said
+    instead of everything else, and then more of it one byte at a time.
     """
 
     tls: ssl.SSLContext | None = None
     is_tls_first: bool = False
     password: str | None = None
+    leaves_early: bool = False
+    dribbles: bytes = b""
+    dribbled_out: bool = False
     refusals: list[str] = field(default_factory=list)
     mails: list[Message] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
@@ -63,9 +67,20 @@ class SmtpServer:
         # The client may go away, or not trust the certificate.
         with suppress(OSError), ExitStack() as opened:
             opened.callback(peer.close)
+            if self.dribbles:
+                self._dribble(peer)
+                return
             if self.is_tls_first and self.tls is not None:
                 peer = opened.enter_context(self.tls.wrap_socket(peer, server_side=True))
             self._talk(peer, opened)
+
+    def _dribble(self, peer: socket.socket) -> None:
+        peer.sendall(self.dribbles)
+        for _ in range(500):
+            if self.closing.wait(0.02):
+                return
+            peer.sendall(b"x")
+        self.dribbled_out = True
 
     def _talk(self, peer: socket.socket, opened: ExitStack) -> None:
         lines = opened.enter_context(peer.makefile("rb"))
@@ -100,10 +115,14 @@ class SmtpServer:
                 case "DATA":
                     self._take(peer, lines)
                 case "QUIT":
-                    say("221 bye")
+                    self._part(peer)
                     return
                 case _:
                     say("250 yes")
+
+    def _part(self, peer: socket.socket) -> None:
+        if not self.leaves_early:
+            peer.sendall(b"221 bye\r\n")
 
     def _take(self, peer: socket.socket, lines: object) -> None:
         peer.sendall(b"354 go on\r\n")

@@ -1,9 +1,13 @@
 """Valid e-mail addresses, and their normal form. Pure."""
 
+import re
+
 MAX_EMAIL_CHARS = 254
 NOT_AN_EMAIL = "Must be an e-mail address, for example ada@example.com."
 NOT_ASCII = "Must consist of ASCII characters."
 _SPACE = " \t"
+# In the header of a mail, the other characters make several addresses, names or comments.
+_PLAIN = re.compile(r"[^@\s()<>\[\]:;,\\\"]+@[^@\s()<>\[\]:;,\\\"]+(?<!\.)", re.ASCII)
 
 
 def normal_email(email: str) -> str:
@@ -19,8 +23,5 @@ def mistake_in_email(email: str) -> str | None:
     text = email.strip(_SPACE)
     if not text.isascii():
         return NOT_ASCII
-    local, _, domain = text.rpartition("@")
-    is_plain = text.isprintable() and " " not in text
-    if not (local and domain and is_plain and len(text) <= MAX_EMAIL_CHARS):
-        return NOT_AN_EMAIL
-    return None
+    is_plain = text.isprintable() and _PLAIN.fullmatch(text)
+    return None if is_plain and len(text) <= MAX_EMAIL_CHARS else NOT_AN_EMAIL
