@@ -58,14 +58,14 @@ def test_callbacks_in_any_order_and_number_lead_to_the_same_end(
         for place, scenario in enumerate(cases.values()):
             live_gateway.emulator.scenarios.for_number(number(place), scenario)
         with ThreadPoolExecutor(len(cases)) as pool:
-            told = list(pool.map(live_gateway.send, cases, map(number, range(len(cases)))))
+            replies = list(pool.map(live_gateway.send, cases, map(number, range(len(cases)))))
         lost = {key for key, one in cases.items() if one.callbacks is CallbackMode.LOST}
         assert live_gateway.emulator.wait_until_quiet(60)
         assert {key for key, end in _ends(live_gateway).items() if end.check_at_is_set} == lost
         live_gateway.reconcile()
-        events = {one.key: _reasons(live_gateway, one.message_id or "") for one in told}
-    assert {one.status for one in told} == {201}
-    assert judge(told, live_gateway.created(), live_gateway.held()).faults == ()
+        events = {one.key: _reasons(live_gateway, one.message_id or "") for one in replies}
+    assert {one.status for one in replies} == {201}
+    assert judge(replies, live_gateway.created(), live_gateway.held()).faults == ()
     ends = _ends(live_gateway)
     for final, expected in ENDS.items():
         assert {ends[f"{mode} {final}"] for mode in MODES} == {expected}

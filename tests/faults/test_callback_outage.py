@@ -27,7 +27,7 @@ from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.transport import TwilioTransport
 from app.web.registry import register_service
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import number
 from support.polling import PATIENCE_SECONDS
 from support.recorded_messages import created_at, held_in
@@ -86,7 +86,7 @@ class Play:
     emulator: Emulator
     reconcile: Reconcile
     began: datetime
-    told: dict[Case, Told] = field(default_factory=dict)
+    replies: dict[Case, Reply] = field(default_factory=dict)
 
     def send(self, place: int, case: Case) -> None:
         """Send the message of a case, whose provider then moves it to its end."""
@@ -96,11 +96,11 @@ class Play:
         body = answer.json
         found = body if answer.status_code == 201 else body["details"]
         status = body.get("status")
-        self.told[case] = Told(key, answer.status_code, body.get("code"), found["id"], status)
+        self.replies[case] = Reply(key, answer.status_code, body.get("code"), found["id"], status)
 
     def call_back(self, case: Case) -> set[int]:
         """Call back as the provider does, once for each stage; the answers' statuses."""
-        id_ = self.told[case].message_id
+        id_ = self.replies[case].message_id
         (found,) = [m for m in self.emulator.messages.newest_first() if m.message_id == id_]
         answers = set()
         for live_gateway in stages_of(found, case.scenario):
@@ -121,7 +121,7 @@ class Play:
     def rows(self) -> dict[Case, dict[str, Any]]:
         """What the database holds of each case."""
         rows = {str(row["id"]): row for row in self.factory.rows(messages)}
-        return {case: rows[told.message_id or ""] for case, told in self.told.items()}
+        return {case: rows[reply.message_id or ""] for case, reply in self.replies.items()}
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_ten_minutes_without_callbacks_change_no_end(play: Play, tmp_path: Path)
     play.pass_time(SENT[-1] + LAST_LOOK, LATER)
     assert _astray(play, set(CASES)) == {}
     assert {row["check_at"] for row in play.rows().values()} == {None}
-    verdict = judge(list(play.told.values()), created_at(play.emulator), held_in(play.factory))
+    verdict = judge(list(play.replies.values()), created_at(play.emulator), held_in(play.factory))
     assert verdict.faults == ()
     assert len(verdict.recovered) == len(CASES) // len(CREATES)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import Answer, LiveGateway, number, start_live_gateway
 from support.locks import holding_messages
 from support.own_postgres import own_postgres
@@ -35,33 +35,33 @@ def test_while_postgresql_is_down_nothing_is_half_done(tmp_path: Path) -> None:
         upgrade(database)
         with start_live_gateway(database, tmp_path) as live_gateway:
             web = live_gateway.web.children()
-            told = _outlives(live_gateway, postgres.stopped)
+            replies = _outlives(live_gateway, postgres.stopped)
             for seconds in AWAY_SECONDS:
                 sid = next(
                     one.sid
                     for one in live_gateway.created()
-                    if one.message_id == told[0].message_id
+                    if one.message_id == replies[0].message_id
                 )
-                limit = _limit(live_gateway, told[0].message_id, sid)
+                limit = _limit(live_gateway, replies[0].message_id, sid)
                 with postgres.stopped():
-                    away = _while_away(live_gateway, told[0], sid, seconds, limit)
+                    away = _while_away(live_gateway, replies[0], sid, seconds, limit)
                 database.close()
-                _goes_on(live_gateway, told, [one.key for one in away], number(0))
-            _ends_well(live_gateway, told)
+                _goes_on(live_gateway, replies, [one.key for one in away], number(0))
+            _ends_well(live_gateway, replies)
             assert live_gateway.web.children() == web
         database.close()
 
 
 def _while_away(
-    live_gateway: LiveGateway, told: Told, sid: str, seconds: float, limit: float
-) -> list[Told]:
+    live_gateway: LiveGateway, reply: Reply, sid: str, seconds: float, limit: float
+) -> list[Reply]:
     """Send and call back until so much time is over."""
     until = time.monotonic() + seconds
-    sends: list[Told] = []
+    sends: list[Reply] = []
     answers: list[Answer] = []
     while time.monotonic() < until:
         sends.append(live_gateway.send(f"away {seconds} {len(sends)}", number(0)))
-        answers.append(live_gateway.callback(told.message_id, sid, "delivered"))
+        answers.append(live_gateway.callback(reply.message_id, sid, "delivered"))
         time.sleep(0.2)
     assert {(one.status, one.code) for one in sends} == {(503, "ServiceUnavailable")}
     _are_turned_away_in_time(answers, limit)
@@ -83,8 +83,8 @@ def test_while_the_database_is_locked_nothing_is_half_done(
 
 def _outlives(
     live_gateway: LiveGateway, outage: Callable[[], AbstractContextManager[None]]
-) -> list[Told]:
-    """Send and call back before, while and after the database is away; what clients were told."""
+) -> list[Reply]:
+    """Send and call back before, while and after the database is away; return the replies."""
     web = live_gateway.web.children()
     scenarios = live_gateway.emulator.scenarios
     scenarios.for_number(SILENT, Scenario(callbacks=CallbackMode.LOST))
@@ -103,17 +103,17 @@ def _outlives(
                 for place in range(AT_ONCE)
             ]
             sends = list(pool.map(live_gateway.send, keys, [SILENT] * AT_ONCE))
-            told = [silent, in_flight.result(), *sends]
+            replies = [silent, in_flight.result(), *sends]
             _are_turned_away_in_time([one for call in calls for one in call.result()], limit)
     assert {(one.status, one.code) for one in sends} == {(503, "ServiceUnavailable")}
-    assert (told[1].status, told[1].code) == (504, "SubmissionUnconfirmed")
+    assert (replies[1].status, replies[1].code) == (504, "SubmissionUnconfirmed")
     assert live_gateway.emulator.messages.attempted == 2
     live_gateway.database.close()
-    _goes_on(live_gateway, told, keys, SILENT)
+    _goes_on(live_gateway, replies, keys, SILENT)
     assert live_gateway.callback(silent.message_id, sid, "delivered").status == 204
-    _ends_well(live_gateway, told)
+    _ends_well(live_gateway, replies)
     assert live_gateway.web.children() == web
-    return told
+    return replies
 
 
 def _callbacks(
@@ -135,30 +135,30 @@ def _are_turned_away_in_time(answers: list[Answer], limit: float) -> None:
     assert max(answer.seconds for answer in answers) < limit
 
 
-def _goes_on(live_gateway: LiveGateway, told: list[Told], keys: list[str], to: str) -> None:
+def _goes_on(live_gateway: LiveGateway, replies: list[Reply], keys: list[str], to: str) -> None:
     """The same processes serve again, and the same keys are sent."""
 
     def serves() -> bool:
-        told.append(live_gateway.send("after"))
-        return told[-1].status == 201
+        replies.append(live_gateway.send("after"))
+        return replies[-1].status == 201
 
     eventually(serves)
     for key in keys:
-        eventually(lambda key=key: _again(live_gateway, told, key, to))  # type: ignore[misc]
+        eventually(lambda key=key: _again(live_gateway, replies, key, to))  # type: ignore[misc]
 
 
-def _again(live_gateway: LiveGateway, told: list[Told], key: str, to: str) -> bool:
-    told.append(live_gateway.send(key, to))
-    return told[-1].status == 201
+def _again(live_gateway: LiveGateway, replies: list[Reply], key: str, to: str) -> bool:
+    replies.append(live_gateway.send(key, to))
+    return replies[-1].status == 201
 
 
-def _ends_well(live_gateway: LiveGateway, told: list[Told]) -> None:
+def _ends_well(live_gateway: LiveGateway, replies: list[Reply]) -> None:
     """See each key end once, as a message that was delivered."""
     assert live_gateway.emulator.wait_until_quiet(60)
     live_gateway.reconcile()
-    verdict = judge(told, live_gateway.created(), live_gateway.held())
+    verdict = judge(replies, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
-    assert len(live_gateway.created()) == len({one.key for one in told})
+    assert len(live_gateway.created()) == len({one.key for one in replies})
     assert {row.status for row in live_gateway.held() if row.submission == "accepted"} == {
         "delivered"
     }
@@ -181,7 +181,7 @@ def test_while_the_disk_is_full_nothing_is_half_done(sqlite_url: str, tmp_path: 
     ) as live_gateway:
         web = live_gateway.web.children()
         live_gateway.emulator.scenarios.set_default(Scenario(callbacks=CallbackMode.LOST))
-        told = [live_gateway.send(f"before {place}") for place in range(BEFORE_FULL)]
+        replies = [live_gateway.send(f"before {place}") for place in range(BEFORE_FULL)]
         sids = {one.message_id: one.sid for one in live_gateway.created()}
         switch.touch()
         called = {
@@ -189,21 +189,21 @@ def test_while_the_disk_is_full_nothing_is_half_done(sqlite_url: str, tmp_path: 
         }
         switch.unlink()
         for place in range(ROUNDS):
-            told.append(live_gateway.send(f"room {place} {'x' * 200}"))
+            replies.append(live_gateway.send(f"room {place} {'x' * 200}"))
             switch.touch()
-            while told[-1].status != 503:
-                assert len(told) < MOST_UNTIL_FULL
-                told.append(live_gateway.send(f"{len(told)} {'x' * 200}"))
+            while replies[-1].status != 503:
+                assert len(replies) < MOST_UNTIL_FULL
+                replies.append(live_gateway.send(f"{len(replies)} {'x' * 200}"))
             switch.unlink()
         assert set(called.values()) == {204, 503}
-        assert {one.code for one in told if one.status == 503} == {"ServiceUnavailable"}
-        assert {one.status for one in told} <= {201, 503, 504}
-        again = [live_gateway.send(one.key) for one in told if one.status == 503]
+        assert {one.code for one in replies if one.status == 503} == {"ServiceUnavailable"}
+        assert {one.status for one in replies} <= {201, 503, 504}
+        again = [live_gateway.send(one.key) for one in replies if one.status == 503]
         assert {one.status for one in again} == {201}
-        told += again
+        replies += again
         turned_away = [one for one, status in called.items() if status == 503]
         answers = [live_gateway.callback(one, sids[one], "delivered") for one in turned_away]
         assert {answer.status for answer in answers} == {204}
-        _ends_well(live_gateway, told)
+        _ends_well(live_gateway, replies)
         assert live_gateway.web.children() == web
     database.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, start_live_gateway
 from support.polling import PATIENCE_SECONDS, eventually
 
@@ -34,21 +34,21 @@ def test_sigterm_answers_accepted_sends_and_loses_none(database: Database, tmp_p
             quick = [pool.submit(_until_refused, live_gateway, i) for i in range(QUICK_CLIENTS)]
             eventually(lambda: live_gateway.emulator.messages.attempted >= SLOW + 20)
             live_gateway.web.popen.terminate()
-            told = [t for one in quick for t in one.result()]
+            replies = [t for one in quick for t in one.result()]
             assert not any(one.done() for one in held), "refused only after the slowest request"
-            told += [one.result() for one in held]
+            replies += [one.result() for one in held]
             assert live_gateway.web.popen.wait(PATIENCE_SECONDS) == 0
         assert live_gateway.emulator.wait_until_quiet(60)
         live_gateway.reconcile()
-    assert {one.status for one in told if one.key.startswith("slow")} == {201}
-    assert {one.status for one in told} <= {201, None}
-    assert judge(told, live_gateway.created(), live_gateway.held()).faults == ()
+    assert {one.status for one in replies if one.key.startswith("slow")} == {201}
+    assert {one.status for one in replies} <= {201, None}
+    assert judge(replies, live_gateway.created(), live_gateway.held()).faults == ()
 
 
-def _until_refused(live_gateway: LiveGateway, client: int) -> list[Told]:
-    told: list[Told] = []
+def _until_refused(live_gateway: LiveGateway, client: int) -> list[Reply]:
+    replies: list[Reply] = []
     while True:
         try:
-            told.append(live_gateway.send(f"quick {client} {len(told)}", number(50 + client)))
+            replies.append(live_gateway.send(f"quick {client} {len(replies)}", number(50 + client)))
         except ConnectionRefusedError:
-            return told
+            return replies

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, Scenario
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, start_live_gateway
 
 CLIENTS, KILLS, SENDS = 8, 12, 300
@@ -34,13 +34,13 @@ def test_nothing_is_lost_or_doubled_while_web_processes_are_killed(
         for place in range(0, 100, WITHOUT_CALLBACKS):
             lost = Scenario(callbacks=CallbackMode.LOST)
             live_gateway.emulator.scenarios.for_number(number(place), lost)
-        told = _under_fire(live_gateway)
+        replies = _under_fire(live_gateway)
         assert live_gateway.emulator.wait_until_quiet(60)
         live_gateway.reconcile()
-        keys = sorted({one.key for one in told})
+        keys = sorted({one.key for one in replies})
         with ThreadPoolExecutor(CLIENTS) as pool:
             again = list(pool.map(live_gateway.send, keys, map(_number, keys)))
-    verdict = judge(told + again, live_gateway.created(), live_gateway.held())
+    verdict = judge(replies + again, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert verdict.recovered
     assert {one.status for one in again} == {201}
@@ -49,7 +49,7 @@ def test_nothing_is_lost_or_doubled_while_web_processes_are_killed(
     }
 
 
-def _under_fire(live_gateway: LiveGateway) -> list[Told]:
+def _under_fire(live_gateway: LiveGateway) -> list[Reply]:
     """Let clients send while web processes are killed, until there was enough of both."""
     killed: list[int] = []
     sent: list[str] = []
@@ -73,27 +73,27 @@ def _under_fire(live_gateway: LiveGateway) -> list[Told]:
 
 def _client(
     live_gateway: LiveGateway, place: int, sent: list[str], is_enough: Callable[[], bool]
-) -> list[Told]:
-    told: list[Told] = []
+) -> list[Reply]:
+    replies: list[Reply] = []
     while not is_enough():
-        key = f"{place}-{len(told)}"
+        key = f"{place}-{len(replies)}"
         sent.append(key)
-        told += _send_until_answered(live_gateway, key)
-    return told
+        replies += _send_until_answered(live_gateway, key)
+    return replies
 
 
 def _number(key: str) -> str:
     return number(int(key.rpartition("-")[2]))
 
 
-def _send_until_answered(live_gateway: LiveGateway, key: str) -> list[Told]:
+def _send_until_answered(live_gateway: LiveGateway, key: str) -> list[Reply]:
     """Try again with the same key; a send that stays in conflict is left to the end."""
-    told: list[Told] = []
-    while len(told) < TRIES and not (told and told[-1].status in ANSWERED):
-        told.append(live_gateway.send(key, _number(key)))
-        if told[-1].status in {409, 429, 503}:
+    replies: list[Reply] = []
+    while len(replies) < TRIES and not (replies and replies[-1].status in ANSWERED):
+        replies.append(live_gateway.send(key, _number(key)))
+        if replies[-1].status in {409, 429, 503}:
             time.sleep(0.05)
-    return told
+    return replies
 
 
 def _kill_at_random(

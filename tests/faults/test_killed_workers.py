@@ -17,7 +17,7 @@ from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
 from app.use_cases.tables import use_cases
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, start_live_gateway_here
 from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import Process, running_worker
@@ -63,7 +63,7 @@ def test_claims_of_a_killed_worker_are_taken_over(database: Database, tmp_path: 
     """
     with start_live_gateway_here(database, tmp_path) as live_gateway:
         listing = Listing(live_gateway, answered_at_once=5)
-        told = _unconfirmed(live_gateway, 40)
+        replies = _unconfirmed(live_gateway, 40)
         with _worker(live_gateway, "first") as first:
             eventually(lambda: listing.asked.total() == 6)
             first.kill()
@@ -73,7 +73,7 @@ def test_claims_of_a_killed_worker_are_taken_over(database: Database, tmp_path: 
             eventually(lambda: _settled(live_gateway) == 25)
             _make_unsettled_due(live_gateway)
             eventually(lambda: _settled(live_gateway) == 40)
-    verdict = judge(told, live_gateway.created(), live_gateway.held())
+    verdict = judge(replies, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert len(verdict.recovered) == len(live_gateway.created()) == 40
     assert sorted(listing.asked.values()) == [1] * 39 + [2]
@@ -86,12 +86,12 @@ def test_two_workers_never_do_one_job_twice(database: Database, tmp_path: Path) 
     """
     with start_live_gateway_here(database, tmp_path) as live_gateway:
         listing = Listing(live_gateway, answered_at_once=0)
-        told = _unconfirmed(live_gateway, 60)
+        replies = _unconfirmed(live_gateway, 60)
         with _worker(live_gateway, "first"), _worker(live_gateway, "second"):
             eventually(lambda: listing.asked.total() == 2)
             listing.go_on.set()
             eventually(lambda: _settled(live_gateway) == 60)
-    verdict = judge(told, live_gateway.created(), live_gateway.held())
+    verdict = judge(replies, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert len(live_gateway.created()) == 60
     assert set(listing.asked.values()) == {1}
@@ -108,8 +108,8 @@ def test_the_resend_of_a_killed_worker_is_not_made_twice(
     with start_live_gateway_here(database, tmp_path) as live_gateway:
         scenarios = live_gateway.emulator.scenarios
         scenarios.set_default(Scenario(create=CreateAnswer.DROP_CONNECTION))
-        told = live_gateway.send("once")
-        assert told.status == 504
+        reply = live_gateway.send("once")
+        assert reply.status == 504
         _make_old_and_resent(live_gateway)
         hangs = CreateAnswer.TIMEOUT_AFTER_ACCEPTING
         scenarios.set_default(Scenario(create=hangs, hold_seconds=9, callbacks=CallbackMode.LOST))
@@ -122,7 +122,7 @@ def test_the_resend_of_a_killed_worker_is_not_made_twice(
         with _worker(live_gateway, "second"):
             _make_unsettled_due(live_gateway)
             eventually(lambda: _settled(live_gateway) == 1)
-    verdict = judge([told], live_gateway.created(), live_gateway.held())
+    verdict = judge([reply], live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert len(live_gateway.created()) == 1
 
@@ -135,7 +135,7 @@ def _make_old_and_resent(live_gateway: LiveGateway) -> None:
         connection.execute(update(messages).values(created_at=created_at, check_at=utc_now()))
 
 
-def _unconfirmed(live_gateway: LiveGateway, count: int) -> list[Told]:
+def _unconfirmed(live_gateway: LiveGateway, count: int) -> list[Reply]:
     """Sends to numbers of their own that only the provider's list can settle, all due now."""
     create = CreateAnswer.ERROR_500_AFTER_ACCEPTING
     live_gateway.emulator.scenarios.set_default(
@@ -143,11 +143,11 @@ def _unconfirmed(live_gateway: LiveGateway, count: int) -> list[Told]:
     )
     places = range(count)
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(live_gateway.send, map(str, places), map(number, places)))
-    assert {one.status for one in told} == {504}
+        replies = list(pool.map(live_gateway.send, map(str, places), map(number, places)))
+    assert {one.status for one in replies} == {504}
     assert live_gateway.emulator.wait_until_quiet(PATIENCE_SECONDS)
     _make_unsettled_due(live_gateway)
-    return told
+    return replies
 
 
 def _make_unsettled_due(live_gateway: LiveGateway) -> None:

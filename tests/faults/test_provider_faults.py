@@ -1,11 +1,11 @@
-"""The provider accepts and then does not say so: told as unconfirmed, created once, settled."""
+"""The provider accepts without an answer: reported as unconfirmed, created once, settled."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.db.engine import Database
 from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, start_live_gateway
 from support.polling import eventually
 
@@ -39,11 +39,11 @@ def test_unanswered_create_call_is_made_once_and_settled(
         numbers = {key: number(place) for place, key in enumerate(cases)}
         for key, scenario in cases.items():
             live_gateway.emulator.scenarios.for_number(numbers[key], scenario)
-        told = _all(live_gateway, numbers)
-        assert {one.key: (one.status, one.code) for one in told} == dict.fromkeys(
+        replies = _all(live_gateway, numbers)
+        assert {one.key: (one.status, one.code) for one in replies} == dict.fromkeys(
             cases, (504, "SubmissionUnconfirmed")
         )
-        ids = {one.key: one.message_id or "" for one in told}
+        ids = {one.key: one.message_id or "" for one in replies}
         called_back = {ids[key] for key in cases if key.endswith(CallbackMode.IN_ORDER)}
         eventually(lambda: _ended(live_gateway) == called_back)
         waiting = _all(
@@ -54,7 +54,7 @@ def test_unanswered_create_call_is_made_once_and_settled(
         }
         live_gateway.reconcile()
         again = _all(live_gateway, numbers)
-    verdict = judge(told + waiting + again, live_gateway.created(), live_gateway.held())
+    verdict = judge(replies + waiting + again, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert verdict.recovered == tuple(sorted(cases))
     assert live_gateway.emulator.messages.attempted == len(cases)
@@ -67,7 +67,7 @@ def test_unanswered_create_call_is_made_once_and_settled(
 def test_many_sends_to_one_number_are_each_found_by_the_list(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    """However many came after it, a message is told from the others by its text.
+    """However many came after it, a message is distinguished by its text.
 
     Break: in `app/providers/twilio/messages.py`, set `_PAGE` to 20 and `_MOST_PAGES` to 1.
     """
@@ -78,16 +78,16 @@ def test_many_sends_to_one_number_are_each_found_by_the_list(
             Scenario(create=create, callbacks=CallbackMode.LOST)
         )
         with ThreadPoolExecutor(8) as pool:
-            told = list(pool.map(live_gateway.send, map(str, range(MANY))))
+            replies = list(pool.map(live_gateway.send, map(str, range(MANY))))
         assert live_gateway.emulator.wait_until_quiet(60)
         live_gateway.reconcile()
-    verdict = judge(told, live_gateway.created(), live_gateway.held())
+    verdict = judge(replies, live_gateway.created(), live_gateway.held())
     assert verdict.faults == ()
     assert len(verdict.recovered) == MANY
     database.close()
 
 
-def _all(live_gateway: LiveGateway, numbers: dict[str, str]) -> list[Told]:
+def _all(live_gateway: LiveGateway, numbers: dict[str, str]) -> list[Reply]:
     with ThreadPoolExecutor(len(numbers)) as pool:
         return list(pool.map(live_gateway.send, numbers.keys(), numbers.values()))
 

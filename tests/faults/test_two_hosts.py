@@ -22,7 +22,7 @@ from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
 from borderpost_client import Borderpost, Unconfirmed
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, prepared_live_gateway
 from support.nginx import find_nginx, free_ports, running_nginx
 from support.polling import eventually, limit_here
@@ -63,7 +63,7 @@ class Load:
 
     def __init__(self, live: LiveGateway, client: Borderpost) -> None:
         self._live, self._client, self._end = live, client, Event()
-        self.told: list[Told] = []
+        self.replies: list[Reply] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -77,22 +77,22 @@ class Load:
             for one in clients:
                 one.result()
 
-    def send(self, key: str) -> Told:
+    def send(self, key: str) -> Reply:
         """Send a message whose text is its idempotency key."""
         use_case = self._live.tenant.use_case_id
         try:
             sent = self._client.send(use_case, _number(key), key, idempotency_key=key)
         except Unconfirmed as unconfirmed:
-            told = Told(key, 504, unconfirmed.code, unconfirmed.message_id)
+            reply = Reply(key, 504, unconfirmed.code, unconfirmed.message_id)
         else:
-            told = Told(key, 201, None, sent.id, sent.status)
-        self.told.append(told)
-        return told
+            reply = Reply(key, 201, None, sent.id, sent.status)
+        self.replies.append(reply)
+        return reply
 
     def go_on(self) -> None:
         """Wait until some more messages were sent."""
-        wanted = len(self.told) + BETWEEN_KILLS
-        eventually(lambda: len(self.told) >= wanted)
+        wanted = len(self.replies) + BETWEEN_KILLS
+        eventually(lambda: len(self.replies) >= wanted)
 
     def _send_on(self, place: int) -> None:
         count = 0
@@ -132,11 +132,11 @@ def test_each_part_is_killed_under_load_and_nothing_is_lost(
         _kill_each_in_turn(live, load, parts, hosts, servers)
         assert live.emulator.wait_until_quiet(60)
         live.reconcile()
-        told = list(load.told)
+        replies = list(load.replies)
         with ThreadPoolExecutor(CLIENTS) as pool:
-            again = list(pool.map(load.send, [one.key for one in told]))
+            again = list(pool.map(load.send, [one.key for one in replies]))
         held = live.held()
-    verdict = judge(told + again, live.created(), held)
+    verdict = judge(replies + again, live.created(), held)
     assert verdict.faults == ()
     assert set(NUMBERS) <= set(verdict.recovered)
     assert {one.status for one in again} == {201}
@@ -201,18 +201,18 @@ def _heartbeats(live: LiveGateway) -> int:
 
 def _lose_the_primary(live: LiveGateway, load: Load, servers: ReplicatedPostgres) -> None:
     """Kill the primary while it alone has what clients wait for."""
-    answered = len(load.told)
+    answered = len(load.replies)
     servers.hold_back()
     # Where commits do not wait for the standby, clients get answers that mean nothing.
     eventually(
-        lambda: servers.waiting_commits() >= CLIENTS or len(load.told) >= answered + 10 * CLIENTS
+        lambda: servers.waiting_commits() >= CLIENTS or len(load.replies) >= answered + 10 * CLIENTS
     )
     servers.kill_primary()
     live.database.close()
 
 
 def _see_everyone_turned_away(
-    live: LiveGateway, hosts: list[int], silent: Told, in_flight: Future[Told]
+    live: LiveGateway, hosts: list[int], silent: Reply, in_flight: Future[Reply]
 ) -> None:
     """See both hosts refuse, in time, and read nothing of the standby."""
     for port in hosts:
@@ -224,15 +224,15 @@ def _see_everyone_turned_away(
     assert in_flight.result().status == 504
 
 
-def _ask(live: LiveGateway, port: int, told: Told) -> int:
+def _ask(live: LiveGateway, port: int, reply: Reply) -> int:
     """Ask one host about a message, past the proxy."""
     live.port = port
-    return live.get(f"/v1/sms/{told.message_id}").status
+    return live.get(f"/v1/sms/{reply.message_id}").status
 
 
-def _wait_until_settled(live: LiveGateway, told: Told) -> None:
+def _wait_until_settled(live: LiveGateway, reply: Reply) -> None:
     """Let the time pass until the worker, which outlived the fail-over, looks for a message."""
     with live.database.writing() as connection:
-        is_told = messages.c.id == told.message_id
-        connection.execute(update(messages).where(is_told).values(check_at=utc_now()))
-    eventually(lambda: live.rows()[told.message_id or ""]["submission"] == "accepted")
+        is_same = messages.c.id == reply.message_id
+        connection.execute(update(messages).where(is_same).values(check_at=utc_now()))
+    eventually(lambda: live.rows()[reply.message_id or ""]["submission"] == "accepted")

@@ -13,7 +13,7 @@ import pytest
 
 from app.db.engine import Database
 from app.db.schema import downgrade, upgrade
-from support.history import Told, judge
+from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, prepared_live_gateway
 from support.polling import eventually
 from support.processes import ROOT, running_gateway
@@ -33,13 +33,13 @@ def engine_name() -> str:
 
 
 class Clients:
-    """Clients that send until told to stop, each send with one key until it is answered."""
+    """Clients that send until they are stopped, each send with one key until it is answered."""
 
     def __init__(self, live_gateway: LiveGateway) -> None:
         self._live = live_gateway
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self.told: list[Told] = []
+        self.replies: list[Reply] = []
 
     def run(self, client: int) -> None:
         sent = 0
@@ -52,10 +52,12 @@ class Clients:
 
     def wait_for_more(self, status: int) -> None:
         """Wait until each client has got this answer once more, and all together some more."""
-        begin = len(self.told)
+        begin = len(self.replies)
 
         def has_more() -> bool:
-            new = [one.key.partition("-")[0] for one in self.told[begin:] if one.status == status]
+            new = [
+                one.key.partition("-")[0] for one in self.replies[begin:] if one.status == status
+            ]
             return len(set(new)) == CLIENTS and len(new) >= MORE
 
         eventually(has_more)
@@ -67,7 +69,7 @@ class Clients:
             one = self._live.send(key, to)
             tries[one.status] += 1
             with self._lock:
-                self.told.append(one)
+                self.replies.append(one)
             if one.status not in ANSWERED:
                 time.sleep(0.05)
 
@@ -105,14 +107,14 @@ def test_an_upgrade_under_load_loses_nothing(database: Database, tmp_path: Path)
                 assert live.emulator.wait_until_quiet(60)
                 live.reconcile()
                 keys = {
-                    one.key: number(int(one.key.partition("-")[2]) % 50) for one in clients.told
+                    one.key: number(int(one.key.partition("-")[2]) % 50) for one in clients.replies
                 }
                 again = [live.send(key, to) for key, to in keys.items()]
         held = live.held()
-    verdict = judge(clients.told + again, live.created(), held)
+    verdict = judge(clients.replies + again, live.created(), held)
     assert verdict.faults == ()
     # A connection may break, and be queued, while one program follows the other.
-    assert {one.status for one in clients.told} <= {None, 201, 409, 503, 504}
+    assert {one.status for one in clients.replies} <= {None, 201, 409, 503, 504}
     assert {one.status for one in again} == {201}
     assert {row.status for row in held if row.submission == "accepted"} == {"delivered"}
 

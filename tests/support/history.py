@@ -1,7 +1,7 @@
-"""Judging a history of sends: what clients were told, what the provider got, what is held. Pure.
+"""Judging a history of sends: replies to clients, messages at the provider, stored rows. Pure.
 
-Each send of a history has a text of its own, which is also its idempotency key: by it the three
-sides are brought together even where a client was never told an id.
+Each send of a history has its own text, which is also its idempotency key: it connects the three
+sides even if a client never got an id.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ NO_MESSAGE = frozenset({"refused", "never_processed", "not_confirmed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reply:
     """What one request got; ``status`` is None where the connection broke."""
 
     key: str
@@ -59,38 +59,38 @@ class Verdict:
         return self.lost + self.doubled + self.unexpected + self.unsettled
 
 
-def judge(told: Sequence[Told], created: Sequence[Created], held: Sequence[Held]) -> Verdict:
+def judge(replies: Sequence[Reply], created: Sequence[Created], held: Sequence[Held]) -> Verdict:
     """Compare the three sides of a history that has come to its end."""
     rows = {row.message_id: row for row in held}
     return Verdict(
-        lost=tuple(_lost(told, {one.message_id for one in created}, rows)),
+        lost=tuple(_lost(replies, {one.message_id for one in created}, rows)),
         doubled=tuple(_doubled(created)),
         unexpected=(
             *_unexpected_creates(created, rows),
             *_unexpected_rows(held, {one.message_id for one in created}),
-            *_several_ids(told),
+            *_several_ids(replies),
         ),
         unsettled=tuple(
             f"{row.message_id} is {row.submission}"
             for row in held
             if row.submission in {"open", "unconfirmed"}
         ),
-        recovered=tuple(sorted(_left_open(told) & _accepted(held))),
+        recovered=tuple(sorted(_left_open(replies) & _accepted(held))),
     )
 
 
 def _lost(
-    told: Sequence[Told], created: Collection[str | None], rows: dict[str, Held]
+    replies: Sequence[Reply], created: Collection[str | None], rows: dict[str, Held]
 ) -> list[str]:
     found = []
-    for one in told:
+    for one in replies:
         if one.status not in {201, 504} or one.message_id is None:
             continue
         if one.message_id not in rows:
-            found.append(f"{one.key}: told {one.status}, not held")
+            found.append(f"{one.key}: got {one.status}, not held")
         # An answer that says `failed` promises nothing.
         elif one.status == 201 and one.message_status != "failed" and one.message_id not in created:
-            found.append(f"{one.key}: told 201, never created")
+            found.append(f"{one.key}: got 201, never created")
     return found
 
 
@@ -128,14 +128,14 @@ def _unexpected_rows(held: Sequence[Held], created: Collection[str | None]) -> l
     return found
 
 
-def _several_ids(told: Sequence[Told]) -> list[str]:
-    pairs = {(one.key, one.message_id) for one in told if one.message_id is not None}
+def _several_ids(replies: Sequence[Reply]) -> list[str]:
+    pairs = {(one.key, one.message_id) for one in replies if one.message_id is not None}
     counts = Counter(key for key, _ in pairs)
-    return [f"{key}: told {count} ids" for key, count in counts.items() if count > 1]
+    return [f"{key}: got {count} ids" for key, count in counts.items() if count > 1]
 
 
-def _left_open(told: Sequence[Told]) -> set[str]:
-    return {one.key for one in told if one.status in {None, 504}}
+def _left_open(replies: Sequence[Reply]) -> set[str]:
+    return {one.key for one in replies if one.status in {None, 504}}
 
 
 def _accepted(held: Sequence[Held]) -> set[str]:

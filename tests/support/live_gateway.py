@@ -34,7 +34,7 @@ from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.signature import sign
 from app.providers.twilio.transport import TwilioTransport
 from support.factories import ACCOUNT, AUTH_TOKEN, US_NUMBER, Factory, Tenant
-from support.history import Created, Held, Told
+from support.history import Created, Held, Reply
 from support.polling import PATIENCE_SECONDS
 from support.processes import Process, running_gateway
 from support.recorded_messages import created_at, held_in
@@ -92,18 +92,18 @@ class LiveGateway:
         found = json.loads(text) if text else None
         return Answer(response.status, found, time.monotonic() - started)
 
-    def send(self, key: str, to: str = US_NUMBER) -> Told:
+    def send(self, key: str, to: str = US_NUMBER) -> Reply:
         """Send a message whose text is its idempotency key."""
         use_case = str(self.tenant.use_case_id)
         body = {"use_case_id": use_case, "to_phone_number": to, "message": key}
         headers = self._headers | {"Idempotency-Key": key, "Content-Type": "application/json"}
         answer = self.request("POST", "/v1/sms", json.dumps(body), headers)
         if answer is None:
-            return Told(key, None)
+            return Reply(key, None)
         if answer.status == 201:
-            return Told(key, 201, None, answer.body["id"], answer.body["status"])
+            return Reply(key, 201, None, answer.body["id"], answer.body["status"])
         details = answer.body.get("details") or {}
-        return Told(key, answer.status, answer.body["code"], details.get("id"))
+        return Reply(key, answer.status, answer.body["code"], details.get("id"))
 
     def get(self, path: str) -> Answer:
         """Read something that must be answered."""
