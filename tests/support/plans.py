@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import event
 
 from app.db.engine import Database
@@ -51,3 +52,32 @@ def parameters_of(database: Database, start: str) -> Iterator[list[Any]]:
         yield found
     finally:
         event.remove(database.engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def plans_of_all(database: Database) -> Iterator[list[tuple[str, str]]]:
+    """Give each statement that PostgreSQL is asked meanwhile, with its plan for a large table."""
+    asked: list[tuple[Any, Any]] = []
+    found: list[tuple[str, str]] = []
+
+    class Noting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            asked.append((query, params))
+            return super().execute(query, params, **options)
+
+    def lent(connection: Any, *_: object) -> None:
+        connection.cursor_factory = Noting
+
+    event.listen(database.engine, "checkout", lent)
+    try:
+        yield found
+    finally:
+        event.remove(database.engine, "checkout", lent)
+        database.close()  # with the connections that note
+    url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET enable_seqscan = off")
+        for query, params in asked:
+            if str(query).lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE")):
+                rows = connection.execute(f"EXPLAIN (COSTS OFF) {query}", params)
+                found.append((str(query), "\n".join(row[0] for row in rows)))

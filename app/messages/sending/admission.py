@@ -79,9 +79,9 @@ SELECT
   w.organization_id, w.suspended_at IS NOT NULL AS is_suspended,
   account.sid AS account_sid, account.auth_token,
   {POLICY_COLUMNS}, {GUARD_COLUMNS},
-  EXISTS (SELECT 1 FROM senders AS s WHERE s.use_case_id = u.id) AS has_sender,
-  EXISTS (SELECT 1 FROM senders AS s WHERE s.use_case_id = u.id
-    AND s.type = '{SenderType.LONG_CODE}' AND s.country = 'US') AS has_us_long_code,
+  -- Null without a sender; 1 if one is a long code of the US.
+  (SELECT max(CASE WHEN s.type = '{SenderType.LONG_CODE}' AND s.country = 'US' THEN 1 ELSE 0 END)
+    FROM senders AS s WHERE s.use_case_id = u.id) AS has_us_long_code,
   EXISTS (SELECT 1 FROM opt_outs AS out WHERE out.workspace_id = u.workspace_id
     AND out.to_number = :to_number
     AND (out.use_case_id IS NULL OR out.use_case_id = u.id)) AS has_opted_out,
@@ -178,7 +178,7 @@ def _use_case(row: AnyRow) -> UseCase | None:
             active=bool(row.active),
             brand_status=row.brand_status,
             campaign_status=row.campaign_status,
-            has_sender=bool(row.has_sender),
+            has_sender=row.has_us_long_code is not None,
             has_us_long_code=bool(row.has_us_long_code),
         ),
         is_suspended=bool(row.is_suspended),
