@@ -65,6 +65,7 @@ def test_every_page_is_accessible_light_and_no_wider_than_the_window(
 ) -> None:
     paths = [KEYS, "/console/audit", "/console/people/new", "/console/workspaces/new"]
     paths += ["/console/guards", "/console/alerts", "/console/usage", "/console/prices"]
+    paths += [f"/console/guards?use_case_id={site.tenant.use_case_id}"]
     paths += ["/console/find?q=united", "/console/first-steps", "/console/account"]
     for path in paths:
         assert transferred_bytes(owner, path) < FIRST_VIEW_BYTES
@@ -124,3 +125,27 @@ def test_a_person_is_invited_and_chooses_a_password(
     owner.goto(link)
     expect(owner.get_by_role("alert")).to_contain_text("expired or was used")
     looks_well(owner, viewport)
+
+
+def test_guards_of_a_use_case_and_prices_are_changed_without_scripts(
+    browser: Browser, owner_key: str, site: Site
+) -> None:
+    with browser.new_context(
+        java_script_enabled=False, viewport=ViewportSize(**PHONE), base_url=site.url
+    ) as context:
+        page = context.new_page()
+        page.goto("/console/sign-in")
+        page.get_by_text("Sign in with an access key").click()
+        page.get_by_label("Access key").fill(owner_key)
+        page.get_by_role("button", name="Sign in with key").click()
+        page.goto(f"/console/guards?use_case_id={site.tenant.use_case_id}")
+        page.locator("[id='number.mode']").select_option("enforce")
+        page.get_by_role("button", name="Preview effect").click()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("In effect for the next send.")).to_be_visible()
+        page.goto("/console/prices")
+        page.locator("#price-country").select_option("US")
+        page.get_by_label("Price per segment").fill("0.01")
+        page.get_by_role("button", name="Preview effect").click()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("cell", name="0.01 USD")).to_be_visible()
