@@ -98,7 +98,10 @@ def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:
 
 
 def remove_price(connection: Connection, row: PriceRow, now: datetime) -> None:
+    """Raises `WrongPrices` for the last price."""
     _lock(connection, now)
+    if all(one.key == row.key for one in load_prices(connection).rows):
+        raise WrongPrices([Problem(1, "country", NO_PRICE_LEFT)])
     connection.execute(_DELETE, {f"old_{name}": getattr(row, name) for name in _KEY})
     connection.execute(
         update(price_lists).values(revision=price_lists.c.revision + 1, updated_at=now)

@@ -8,8 +8,8 @@ import pytest
 from app.access.principal import Role
 from app.kernel.ids import new_id
 from app.messages.statistics.aggregate import AggregateMessages
-from app.prices.price_file import read_prices
-from app.prices.store import import_prices, load_prices
+from app.prices.price_file import WrongPrices, read_prices
+from app.prices.store import import_prices, load_prices, remove_price
 from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
 from support.factories import Factory, Gateway, Tenant
 from support.forms import form_of
@@ -101,7 +101,7 @@ def test_a_use_case_gets_its_own_guards_and_loses_them(
 def test_countries_and_money_are_read_as_the_api_takes_them(
     gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
 ) -> None:
-    wanted = {"country__countries": "ma 10 40\nFR auto", "country__hour": "auto"}
+    wanted = {"country__countries": "ma 10, 40\nFR auto", "country__hour": "auto"}
     _, html = press(console_client, console_client.get(GUARDS).text, "Preview effect", **wanted)
     assert press(console_client, html, "Save")[0] == 303
     country = guards_of(gateway, tenant)["country"]
@@ -115,6 +115,9 @@ def test_a_wrong_limit_is_named_at_its_field(console_client: ConsoleClient) -> N
     for field, value, told in (
         ("number.hour", "many", "Must be a whole number from 1"),
         ("country.countries", "XX 1", "XX: Must be an ISO 3166-1"),
+        ("country.countries", "MA 1,500 3,000", "MA.hour: Must be a whole number"),
+        ("country.countries", "MA 10 40 70", "MA.day: Must be a whole number"),
+        ("country.countries", "MA 10\nMA 20", "MA.hour: Must be a whole number"),
         ("spend.day", "ten", "Must be a decimal text"),
         ("spend.month", "10.00", "price"),
         ("delivery.below", "101", "Must be a whole number from 0"),
@@ -200,6 +203,16 @@ def test_prices_are_listed_by_country(console_client: ConsoleClient, factory: Fa
         import_prices(connection, file, factory.now)
     assert "0.0079 USD" in console_client.get("/console/prices").text
     assert "No results" in console_client.get("/console/prices?country=FR").text
+
+
+def test_the_last_price_stays_whoever_removes_it(factory: Factory) -> None:
+    """Break: leave the check to the page, which reads before it has the lock."""
+    file = read_prices("country,mccmnc,price,currency,valid_from\nUS,,0.0079,USD,2026-01-01\n")
+    with factory.database.writing() as connection:
+        import_prices(connection, file, factory.now)
+    ((_, row),) = file.rows
+    with pytest.raises(WrongPrices), factory.database.writing() as connection:
+        remove_price(connection, row, factory.now)
 
 
 def test_a_price_is_changed_and_removed_after_its_effect_was_shown(

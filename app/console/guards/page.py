@@ -117,14 +117,18 @@ def _value(name: str, text: str) -> object:
 
 
 def _countries(text: str) -> dict[str, dict[str, object]]:
-    """Read lines of a country code and its limits by hour and day."""
-    found = {}
+    """Read lines of a country code and its limits by hour and day.
+
+    What is too much stays as text, and so is refused: `1,500 3,000`, or a country twice.
+    """
+    found: dict[str, dict[str, object]] = {}
     for line in text.splitlines():
-        words = line.replace(",", " ").split()
-        if words:
-            code, *limits = words
-            values = [_value(GuardName.COUNTRY, one) for one in limits] + [None, None]
-            found[code.upper()] = {"hour": values[0], "day": values[1]}
+        code, hour, day = [*line.replace(", ", " ").split(maxsplit=2), "", "", ""][:3]
+        if code.upper() in found:
+            hour = f"{found[code.upper()]['hour']} {hour}"
+        if code:
+            values = (_value(GuardName.COUNTRY, one) for one in (hour, day))
+            found[code.upper()] = dict(zip(("hour", "day"), values, strict=True))
     return found
 
 

@@ -25,7 +25,14 @@ from app.kernel.errors import Forbidden
 from app.messages.usage import Dimension, UsageFilter, load_usage
 from app.prices.price_file import HEADER, PriceFile, PriceRow, Problem, WrongPrices, read_row
 from app.prices.price_table import amount_text, day_of
-from app.prices.store import StoredPrices, import_prices, load_prices, price_table, remove_price
+from app.prices.store import (
+    NO_PRICE_LEFT,
+    StoredPrices,
+    import_prices,
+    load_prices,
+    price_table,
+    remove_price,
+)
 from app.users.current_user import CurrentUser
 from app.web.fields import Country, StrictSchema
 from app.web.registry import get_service
@@ -37,7 +44,6 @@ _MOST = 500
 _DAYS = 30
 _SAVE = "save"
 _SHARED = "Several organizations share these prices: they are changed by command."
-_LAST = "Is the last price: spend limits need at least one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ def _changed(stored: StoredPrices, row: PriceRow, *, is_removal: bool) -> Stored
     """Raises `WrongPrices` if it is the last price, or has another currency."""
     rows = [one for one in stored.rows if one.key != row.key]
     if is_removal and not rows:
-        raise WrongPrices([Problem(1, "country", _LAST)])
+        raise WrongPrices([Problem(1, "country", NO_PRICE_LEFT)])
     if is_removal:
         return replace(stored, rows=rows)
     if rows and row.currency != stored.currency:
