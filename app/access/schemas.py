@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
 from app.access.audit import AuditFilter
 from app.access.key_rules import KeyState
@@ -43,11 +43,11 @@ class RateBody(StrictSchema):
     burst = rate_field(MOST_BURST, "Requests at once after a pause; twice per_second if left out")
 
 
-class RateView(Schema):
+class RateView(View):
     """The rate of an access key."""
 
-    per_second = fields.Integer(required=True, metadata={"example": 100})
-    burst = fields.Integer(required=True, metadata={"example": 200})
+    per_second = fields.Integer(metadata={"example": 100})
+    burst = fields.Integer(metadata={"example": 200})
 
 
 class AccessKeyBody(StrictSchema):
@@ -102,32 +102,30 @@ class AccessKeyListQuery(PageQuery):
 class AccessKeyView(View):
     """An access key without its token."""
 
-    id = fields.UUID(required=True)
-    organization_id = fields.UUID(required=True)
-    workspace_id = fields.UUID(required=True, allow_none=True)
-    name = fields.String(required=True)
+    id = fields.UUID()
+    organization_id = fields.UUID()
+    workspace_id = fields.UUID(allow_none=True)
+    name = fields.String()
     token_prefix = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "How the token begins", "example": "bp_00000"},
+        allow_none=True, metadata={"description": "How the token begins", "example": "bp_00000"}
     )
-    role = fields.String(required=True, validate=one_of(Role))
-    state = fields.String(required=True, validate=one_of(KeyState))
-    created_at = Time(required=True)
-    expires_at = Time(required=True, allow_none=True)
-    revoked_at = Time(required=True, allow_none=True)
-    rate = fields.Nested(RateView, required=True)
-    use_case_ids = fields.List(fields.UUID(), required=True, allow_none=True)
-    countries = fields.List(fields.String(), required=True, allow_none=True)
-    source_networks = fields.List(fields.String(), required=True, allow_none=True)
-    last_used_at = Time(required=True, allow_none=True)
-    last_used_address = fields.String(required=True, allow_none=True)
+    role = fields.String(validate=one_of(Role))
+    state = fields.String(validate=one_of(KeyState))
+    created_at = Time()
+    expires_at = Time(allow_none=True)
+    revoked_at = Time(allow_none=True)
+    rate = fields.Nested(RateView)
+    use_case_ids = fields.List(fields.UUID(), allow_none=True)
+    countries = fields.List(fields.String(), allow_none=True)
+    source_networks = fields.List(fields.String(), allow_none=True)
+    last_used_at = Time(allow_none=True)
+    last_used_address = fields.String(allow_none=True)
 
 
 class IssuedAccessKeyView(AccessKeyView):
     """A new access key with its token, which is shown only here."""
 
-    token = fields.String(required=True, metadata={"example": f"bp_{'0' * 38}"})
+    token = fields.String(metadata={"example": f"bp_{'0' * 38}"})
 
 
 AccessKeyPage = page_of(AccessKeyView, "A page of access keys, newest first.")
@@ -146,20 +144,20 @@ class AuditListQuery(PageQuery):
     created_before = Timestamp()
 
 
-class AuditActorView(Schema):
-    kind = fields.String(required=True, validate=one_of(ActorKind))
-    id = fields.UUID(required=True, allow_none=True)
-    name = fields.String(required=True)
+class AuditActorView(View):
+    kind = fields.String(validate=one_of(ActorKind))
+    id = fields.UUID(allow_none=True)
+    name = fields.String()
 
 
 class AuditEventView(View):
-    id = fields.UUID(required=True)
-    at = Time(required=True)
-    workspace_id = fields.UUID(required=True, allow_none=True)
-    actor = fields.Nested(AuditActorView, required=True)
-    action = fields.String(required=True)
-    target = fields.String(required=True, allow_none=True)
-    reason = fields.String(required=True, allow_none=True)
+    id = fields.UUID()
+    at = Time()
+    workspace_id = fields.UUID(allow_none=True)
+    actor = fields.Nested(AuditActorView)
+    action = fields.String()
+    target = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True)
 
 
 AuditPage = page_of(AuditEventView, "A page of the audit, newest first.", "AuditPage")

@@ -6,7 +6,7 @@ The bodies of guards only describe the API; `app.guards.configuration` parses th
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import fields, post_load, validate
 
 from app.guards.alerts import AlertKind
 from app.guards.configuration import parse_configuration
@@ -22,7 +22,7 @@ from app.guards.limits import (
 from app.guards.manage_alerts import AlertFilter
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import LARGEST_STORED
-from app.web.fields import Id, StrictSchema, one_of
+from app.web.fields import Id, StrictSchema, View, one_of
 from app.web.pages import PageQuery, page_of
 
 _MODE = {"example": "enforce"}
@@ -140,78 +140,71 @@ class GuardsBody(StrictSchema):
         return found
 
 
-class CountryAutoView(Schema):
+class CountryAutoView(View):
     """``hour`` and ``day`` apply to countries not listed."""
 
-    hour = fields.Integer(required=True)
-    day = fields.Integer(required=True)
-    countries = fields.Dict(keys=fields.String(), values=fields.Dict(), required=True)
+    hour = fields.Integer()
+    day = fields.Integer()
+    countries = fields.Dict(keys=fields.String(), values=fields.Dict())
 
 
-class WorkspaceAutoView(Schema):
+class WorkspaceAutoView(View):
     """The values of "auto" for the workspace."""
 
-    minute = fields.Integer(required=True)
-    day = fields.Integer(required=True)
+    minute = fields.Integer()
+    day = fields.Integer()
 
 
-class AutoView(Schema):
-    country = fields.Nested(CountryAutoView, required=True)
-    workspace = fields.Nested(WorkspaceAutoView, required=True)
+class AutoView(View):
+    country = fields.Nested(CountryAutoView)
+    workspace = fields.Nested(WorkspaceAutoView)
 
 
-class GuardsDocument(Schema):
+class GuardsDocument(View):
     """The guards of a workspace."""
 
-    workspace_id = fields.UUID(required=True)
-    revision = fields.Integer(required=True)
-    updated_at = fields.DateTime(required=True)
-    guards = fields.Nested(GuardsOfWorkspace, required=True)
-    use_cases = fields.Dict(
-        keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), required=True
-    )
-    auto = fields.Nested(AutoView, required=True)
+    workspace_id = fields.UUID()
+    revision = fields.Integer()
+    updated_at = fields.DateTime()
+    guards = fields.Nested(GuardsOfWorkspace)
+    use_cases = fields.Dict(keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody))
+    auto = fields.Nested(AutoView)
 
 
-class WouldTripView(Schema):
-    guard = fields.String(required=True, validate=one_of(GuardName))
-    window = fields.String(required=True, validate=one_of(Window))
-    scope = fields.String(required=True, validate=one_of(GuardScope))
-    mode = fields.String(required=True, validate=one_of(GuardMode))
-    messages = fields.Integer(required=True)
+class WouldTripView(View):
+    guard = fields.String(validate=one_of(GuardName))
+    window = fields.String(validate=one_of(Window))
+    scope = fields.String(validate=one_of(GuardScope))
+    mode = fields.String(validate=one_of(GuardMode))
+    messages = fields.Integer()
     values = fields.Integer(
-        required=True,
-        metadata={"description": "Of how many numbers, ranges or countries the messages are"},
+        metadata={"description": "Of how many numbers, ranges or countries the messages are"}
     )
 
 
-class GuardsImpactView(Schema):
-    days = fields.Integer(required=True)
-    messages = fields.Integer(required=True)
-    would_trip = fields.List(fields.Nested(WouldTripView), required=True)
+class GuardsImpactView(View):
+    days = fields.Integer()
+    messages = fields.Integer()
+    would_trip = fields.List(fields.Nested(WouldTripView))
 
 
-class GuardsDryRun(Schema):
+class GuardsDryRun(View):
     """The effect of a change; nothing was changed."""
 
-    dry_run = fields.Boolean(required=True)
-    revision = fields.Integer(required=True)
-    guards = fields.Nested(GuardsOfWorkspace, required=True)
-    use_cases = fields.Dict(
-        keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), required=True
-    )
-    impact = fields.Nested(GuardsImpactView, required=True)
+    dry_run = fields.Boolean()
+    revision = fields.Integer()
+    guards = fields.Nested(GuardsOfWorkspace)
+    use_cases = fields.Dict(keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody))
+    impact = fields.Nested(GuardsImpactView)
 
 
-class GuardsSuggestion(Schema):
+class GuardsSuggestion(View):
     """Limits that fit the messages of the last days, as in the body of a change."""
 
-    days = fields.Integer(required=True)
-    messages = fields.Integer(required=True)
-    guards = fields.Nested(GuardsOfWorkspace, required=True)
-    use_cases = fields.Dict(
-        keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), required=True
-    )
+    days = fields.Integer()
+    messages = fields.Integer()
+    guards = fields.Nested(GuardsOfWorkspace)
+    use_cases = fields.Dict(keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody))
 
 
 class AlertState(StrEnum):
@@ -251,18 +244,18 @@ _DETAILS = {
 }
 
 
-class AlertView(Schema):
+class AlertView(View):
     """An alert; a number in its details is masked."""
 
-    id = fields.UUID(required=True)
-    workspace_id = fields.UUID(required=True)
-    kind = fields.String(required=True, validate=one_of(AlertKind))
-    opened_at = fields.DateTime(required=True)
-    last_at = fields.DateTime(required=True)
-    cleared_at = fields.DateTime(required=True, allow_none=True)
-    acknowledged_at = fields.DateTime(required=True, allow_none=True)
-    acknowledged_by = fields.String(required=True, allow_none=True)
-    details = fields.Dict(required=True, metadata={"example": _DETAILS})
+    id = fields.UUID()
+    workspace_id = fields.UUID()
+    kind = fields.String(validate=one_of(AlertKind))
+    opened_at = fields.DateTime()
+    last_at = fields.DateTime()
+    cleared_at = fields.DateTime(allow_none=True)
+    acknowledged_at = fields.DateTime(allow_none=True)
+    acknowledged_by = fields.String(allow_none=True)
+    details = fields.Dict(metadata={"example": _DETAILS})
 
 
 AlertPage = page_of(AlertView, "A page of alerts, newest first.")

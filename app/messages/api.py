@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import request
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import ValidationError, fields
 
 from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
@@ -33,7 +33,7 @@ from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import SendCall, SendMessage, SendRequest, Sent
 from app.messages.sending.submit import NoFreePlace
 from app.web.bodies import read_json
-from app.web.fields import StrictSchema
+from app.web.fields import StrictSchema, View
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Answer, Json, Routes, json_answer, json_text_answer
@@ -145,24 +145,18 @@ def list_sms_events(principal: Principal, message_id: UUID, query: PageFilter) -
     return page(events, query.limit, EventView.write)
 
 
-class PriceView(Schema):
+class PriceView(View):
     """The estimated and the actual price of a message."""
 
     currency = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "ISO 4217; null without prices", "example": "USD"},
+        allow_none=True, metadata={"description": "ISO 4217; null without prices", "example": "USD"}
     )
-    segments = fields.Integer(
-        required=True, metadata={"description": "The carrier's count, until then ours"}
-    )
+    segments = fields.Integer(metadata={"description": "The carrier's count, until then ours"})
     estimated = fields.String(
-        required=True,
         allow_none=True,
         metadata={"description": "A decimal; null without prices", "example": "0.1000"},
     )
     actual = fields.String(
-        required=True,
         allow_none=True,
         metadata={"description": "A decimal; null until Twilio tells it", "example": "0.0925"},
     )
@@ -185,14 +179,12 @@ class FeedbackBody(StrictSchema):
     )
 
 
-class FeedbackView(Schema):
+class FeedbackView(View):
     """The feedback of a message."""
 
-    message_id = fields.UUID(required=True)
-    converted = fields.Boolean(required=True)
-    converted_at = fields.DateTime(
-        required=True, metadata={"description": "When it was first reported so"}
-    )
+    message_id = fields.UUID()
+    converted = fields.Boolean()
+    converted_at = fields.DateTime(metadata={"description": "When it was first reported so"})
 
 
 @routes.add("GET", "/v1/sms/{message_id}/price", VIEWER, {200: PriceView}, errors=(e.NotFound,))

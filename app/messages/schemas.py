@@ -1,6 +1,6 @@
 """Wire schemas of sending and reading messages."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.db.filters import PageFilter
 from app.messages.lifecycle import Reason
@@ -62,32 +62,23 @@ class EventListQuery(PageQuery):
     makes = PageFilter
 
 
-class MessageView(Schema):
+class MessageView(View):
     """One outbound message."""
 
-    id = fields.UUID(
-        required=True, metadata={"description": "Ours; it is also in the callback's address"}
-    )
-    use_case_id = fields.UUID(
-        required=True, metadata={"description": "The use case that it was sent through"}
-    )
+    id = fields.UUID(metadata={"description": "Ours; it is also in the callback's address"})
+    use_case_id = fields.UUID(metadata={"description": "The use case that it was sent through"})
     message_sid = fields.String(
-        required=True,
         allow_none=True,
         metadata={"description": "The provider's id; null while it has not confirmed the message"},
     )
     from_number = fields.String(
-        required=True,
         allow_none=True,
         metadata={
             "description": "The sender; null until the provider has chosen one from the pool"
         },
     )
-    to_number = fields.String(
-        required=True, metadata={"description": "The destination, in E.164 form"}
-    )
+    to_number = fields.String(metadata={"description": "The destination, in E.164 form"})
     body = fields.String(
-        required=True,
         allow_none=True,
         metadata={
             "description": "The text as sent; null once it is erased",
@@ -95,33 +86,26 @@ class MessageView(Schema):
         },
     )
     num_segments = fields.Integer(
-        required=True,
         allow_none=True,
         metadata={"description": "Segments that the text takes; null until the carrier has it"},
     )
     status = fields.String(
-        required=True,
         validate=one_of(Status),
         metadata={"description": "How far it got; delivered, undelivered and failed are ends"},
     )
-    handed_off_at = Time(
-        required=True, allow_none=True, metadata={"description": "When the carrier took it"}
-    )
+    handed_off_at = Time(allow_none=True, metadata={"description": "When the carrier took it"})
     delivered_at = Time(
-        required=True,
         allow_none=True,
         metadata={"description": "When the carrier confirmed it; stays null without receipts"},
     )
     errored_at = Time(
-        required=True,
-        allow_none=True,
-        metadata={"description": "When it ended as failed or undelivered"},
+        allow_none=True, metadata={"description": "When it ended as failed or undelivered"}
     )
     error_code = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "The provider's code for that end"}
+        allow_none=True, metadata={"description": "The provider's code for that end"}
     )
-    created_at = Time(required=True, metadata={"description": "When it was accepted here"})
-    updated_at = Time(required=True, metadata={"description": "When it last changed"})
+    created_at = Time(metadata={"description": "When it was accepted here"})
+    updated_at = Time(metadata={"description": "When it last changed"})
 
 
 MessagePage = page_of(MessageView, "A page of messages, newest first.")
@@ -130,25 +114,18 @@ MessagePage = page_of(MessageView, "A page of messages, newest first.")
 class EventView(View):
     """One report about a message, whether or not it changed anything."""
 
-    at = Time(required=True, metadata={"description": "When the report came in"})
+    at = Time(metadata={"description": "When the report came in"})
     status = fields.String(
-        required=True,
-        validate=one_of(Status),
-        metadata={"description": "The status that the report means"},
+        validate=one_of(Status), metadata={"description": "The status that the report means"}
     )
     provider_status = fields.String(
-        required=True, allow_none=True, metadata={"description": "The provider's own word"}
+        allow_none=True, metadata={"description": "The provider's own word"}
     )
     error_code = fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The provider's code, if the report had one"},
+        allow_none=True, metadata={"description": "The provider's code, if the report had one"}
     )
-    applied = fields.Boolean(
-        required=True, metadata={"description": "Whether the message changed by it"}
-    )
+    applied = fields.Boolean(metadata={"description": "Whether the message changed by it"})
     reason = fields.String(
-        required=True,
         allow_none=True,
         validate=one_of(Reason),
         metadata={
@@ -157,8 +134,7 @@ class EventView(View):
         },
     )
     repeats = fields.Integer(
-        required=True,
-        metadata={"description": "How many more such reports came that are only counted"},
+        metadata={"description": "How many more such reports came that are only counted"}
     )
 
 

@@ -25,7 +25,7 @@ from app.messages.usage import (
     load_usage,
     position_of,
 )
-from app.web.fields import Id, StrictSchema, Text, WholeNumber, one_of
+from app.web.fields import Id, StrictSchema, Text, View, WholeNumber, one_of
 from app.web.pages import MAX_LIMIT
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
@@ -168,13 +168,12 @@ class UsageRow(Schema):
     currency = fields.String(required=True, allow_none=True, metadata={"example": "USD"})
 
 
-class UsagePage(Schema):
+class UsagePage(View):
     """A page of usage, the newest day first."""
 
-    items = fields.List(fields.Nested(UsageRow), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
+    items = fields.List(fields.Nested(UsageRow))
+    next_page_token = fields.String(allow_none=True)
     counted_until = fields.DateTime(
-        required=True,
         allow_none=True,
         metadata={"description": "Until when the worker has counted; null before it began"},
     )

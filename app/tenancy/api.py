@@ -46,21 +46,21 @@ class ReasonBody(StrictSchema):
 class WorkspaceView(View):
     """One workspace."""
 
-    id = fields.UUID(required=True)
-    organization_id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    home_country = fields.String(required=True)
-    parent_id = fields.UUID(required=True, allow_none=True)
-    inherits = fields.Boolean(required=True)
-    account_sid = fields.String(required=True, allow_none=True)
-    acknowledges_high_risk = fields.Boolean(required=True)
-    body_retention_days = fields.Integer(required=True)
-    number_retention_days = fields.Integer(required=True)
-    frozen = fields.Boolean(required=True, metadata={"example": False})
-    frozen_at = Time(required=True, allow_none=True)
-    frozen_reason = fields.String(required=True, allow_none=True)
-    created_at = Time(required=True)
-    updated_at = Time(required=True)
+    id = fields.UUID()
+    organization_id = fields.UUID()
+    name = fields.String()
+    home_country = fields.String()
+    parent_id = fields.UUID(allow_none=True)
+    inherits = fields.Boolean()
+    account_sid = fields.String(allow_none=True)
+    acknowledges_high_risk = fields.Boolean()
+    body_retention_days = fields.Integer()
+    number_retention_days = fields.Integer()
+    frozen = fields.Boolean(metadata={"example": False})
+    frozen_at = Time(allow_none=True)
+    frozen_reason = fields.String(allow_none=True)
+    created_at = Time()
+    updated_at = Time()
 
 
 @routes.add(

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate, validates_schema
 from marshmallow import ValidationError as SchemaError
+from marshmallow import fields, validate, validates_schema
 
 from app.db.filters import PageFilter
 from app.use_cases.manage import NewUseCase
@@ -43,40 +43,36 @@ class UseCaseListQuery(PageQuery):
 class SenderView(View):
     """A sender of the pool."""
 
-    id = fields.UUID(required=True)
-    number = fields.String(required=True, metadata={"example": "+12025550100"})
-    type = fields.String(required=True, validate=one_of(SenderType))
-    country = fields.String(required=True, allow_none=True)
+    id = fields.UUID()
+    number = fields.String(metadata={"example": "+12025550100"})
+    type = fields.String(validate=one_of(SenderType))
+    country = fields.String(allow_none=True)
 
 
-class RegistrationView(Schema):
+class RegistrationView(View):
     """A brand or campaign as last read, with the provider's status."""
 
-    sid = fields.String(required=True, metadata={"example": "BN" + "0" * 32})
-    status = fields.String(required=True, allow_none=True, metadata={"example": "APPROVED"})
+    sid = fields.String(metadata={"example": "BN" + "0" * 32})
+    status = fields.String(allow_none=True, metadata={"example": "APPROVED"})
 
 
 class UseCaseView(View):
     """A use case with its senders and registrations."""
 
-    id = fields.UUID(required=True)
-    workspace_id = fields.UUID(required=True)
-    name = fields.String(required=True, metadata={"example": "one-time passwords"})
-    messaging_service_sid = fields.String(required=True)
-    active = fields.Boolean(required=True)
-    allowed_destinations = fields.List(
-        fields.String(), required=True, allow_none=True, metadata={"example": None}
-    )
+    id = fields.UUID()
+    workspace_id = fields.UUID()
+    name = fields.String(metadata={"example": "one-time passwords"})
+    messaging_service_sid = fields.String()
+    active = fields.Boolean()
+    allowed_destinations = fields.List(fields.String(), allow_none=True, metadata={"example": None})
     on_unconfirmed = fields.String(
-        required=True,
-        validate=one_of(OnUnconfirmed),
-        metadata={"example": OnUnconfirmed.WAIT.value},
+        validate=one_of(OnUnconfirmed), metadata={"example": OnUnconfirmed.WAIT.value}
     )
-    senders = fields.List(fields.Nested(SenderView), required=True)
-    brand = fields.Nested(RegistrationView, required=True, allow_none=True)
-    campaign = fields.Nested(RegistrationView, required=True, allow_none=True)
-    created_at = Time(required=True)
-    updated_at = Time(required=True)
+    senders = fields.List(fields.Nested(SenderView))
+    brand = fields.Nested(RegistrationView, allow_none=True)
+    campaign = fields.Nested(RegistrationView, allow_none=True)
+    created_at = Time()
+    updated_at = Time()
 
 
 class BrandBody(StrictSchema):
@@ -159,12 +155,12 @@ class OptOutListQuery(PageQuery):
 class OptOutView(View):
     """An opt-out."""
 
-    id = fields.UUID(required=True)
-    workspace_id = fields.UUID(required=True)
-    use_case_id = fields.UUID(required=True, allow_none=True)
-    to_number = fields.String(required=True)
-    source = fields.String(required=True, metadata={"example": "api"})
-    created_at = Time(required=True)
+    id = fields.UUID()
+    workspace_id = fields.UUID()
+    use_case_id = fields.UUID(allow_none=True)
+    to_number = fields.String()
+    source = fields.String(metadata={"example": "api"})
+    created_at = Time()
 
 
 OptOutPage = page_of(OptOutView, "A page of opt-outs, newest first.")

@@ -50,6 +50,12 @@ class Time(fields.DateTime):
 
 
 class View(Schema):
+    """An object of an answer; each of its fields is always there."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        del field_name
+        field_obj.required = True
+
     @classmethod
     def write(cls, row: Any, **more: Any) -> dict[str, Any]:
         """``more`` has values that the row lacks, or has in another form."""

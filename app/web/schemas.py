@@ -2,6 +2,8 @@
 
 from marshmallow import Schema, fields
 
+from app.web.fields import View
+
 
 class Error(Schema):
     """Every error of the API."""
@@ -22,44 +24,44 @@ class Error(Schema):
     )
 
 
-class Health(Schema):
+class Health(View):
     """The process is alive."""
 
-    status = fields.String(required=True, metadata={"example": "ok"})
+    status = fields.String(metadata={"example": "ok"})
 
 
-class SchemaState(Schema):
+class SchemaState(View):
     """The migration of the database, and the one that the program needs."""
 
-    found = fields.String(required=True, allow_none=True, metadata={"example": "0007"})
-    wanted = fields.String(required=True, metadata={"example": "0007"})
+    found = fields.String(allow_none=True, metadata={"example": "0007"})
+    wanted = fields.String(metadata={"example": "0007"})
 
 
-class WorkerState(Schema):
+class WorkerState(View):
     """The last heartbeat of a worker; reported, not required."""
 
-    heartbeat_at = fields.DateTime(required=True, allow_none=True)
+    heartbeat_at = fields.DateTime(allow_none=True)
 
 
-class ClockState(Schema):
+class ClockState(View):
     """How far this host's clock is ahead of the database's; not required."""
 
-    skew_seconds = fields.Float(required=True, allow_none=True, metadata={"example": 0.0})
+    skew_seconds = fields.Float(allow_none=True, metadata={"example": 0.0})
 
 
-class Readiness(Schema):
+class Readiness(View):
     """Whether requests can be served."""
 
-    status = fields.String(required=True, metadata={"example": "ready"})
-    database = fields.String(required=True, metadata={"example": "ok"})
-    secrets = fields.String(required=True, metadata={"example": "ok"})
-    schema = fields.Nested(SchemaState, required=True)
-    worker = fields.Nested(WorkerState, required=True)
-    clock = fields.Nested(ClockState, required=True)
+    status = fields.String(metadata={"example": "ready"})
+    database = fields.String(metadata={"example": "ok"})
+    secrets = fields.String(metadata={"example": "ok"})
+    schema = fields.Nested(SchemaState)
+    worker = fields.Nested(WorkerState)
+    clock = fields.Nested(ClockState)
 
 
-class Version(Schema):
+class Version(View):
     """The name and version of this program."""
 
-    name = fields.String(required=True, metadata={"example": "borderpost"})
-    version = fields.String(required=True, metadata={"example": "0.1.0"})
+    name = fields.String(metadata={"example": "borderpost"})
+    version = fields.String(metadata={"example": "0.1.0"})

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
+from marshmallow import fields, validate
 
 from app.web.fields import Id, StrictSchema, Text, Time, View, one_of
 from app.web.pages import PageQuery, page_of
@@ -63,23 +63,23 @@ class EndpointListQuery(PageQuery):
 class EndpointView(View):
     """A webhook endpoint."""
 
-    id = fields.UUID(required=True)
-    workspace_id = fields.UUID(required=True)
-    url = fields.String(required=True)
-    events = fields.List(fields.String(validate=one_of(EventType)), required=True)
-    active = fields.Boolean(required=True)
-    disabled_at = Time(required=True, allow_none=True)
-    disabled_reason = fields.String(required=True, allow_none=True)
-    failing_since = Time(required=True, allow_none=True)
-    previous_secret_until = Time(required=True, allow_none=True)
-    created_at = Time(required=True)
-    updated_at = Time(required=True)
+    id = fields.UUID()
+    workspace_id = fields.UUID()
+    url = fields.String()
+    events = fields.List(fields.String(validate=one_of(EventType)))
+    active = fields.Boolean()
+    disabled_at = Time(allow_none=True)
+    disabled_reason = fields.String(allow_none=True)
+    failing_since = Time(allow_none=True)
+    previous_secret_until = Time(allow_none=True)
+    created_at = Time()
+    updated_at = Time()
 
 
 class EndpointSecretView(EndpointView):
     """An endpoint with its new secret, which is shown only here."""
 
-    secret = fields.String(required=True, metadata={"example": "whsec_" + "A" * 43 + "="})
+    secret = fields.String(metadata={"example": "whsec_" + "A" * 43 + "="})
 
 
 EndpointPage = page_of(EndpointView, "A page of endpoints, newest first.")
@@ -90,26 +90,26 @@ class DeliveryListQuery(PageQuery):
     state = fields.String(validate=one_of(DeliveryState))
 
 
-class AttemptView(Schema):
+class AttemptView(View):
     """One attempt, with the status of the answer or the failure."""
 
-    at = Time(required=True)
-    status = fields.Integer(required=True, allow_none=True, metadata={"example": 204})
-    failure = fields.String(required=True, allow_none=True, validate=one_of(Failure))
-    milliseconds = fields.Integer(required=True)
+    at = Time()
+    status = fields.Integer(allow_none=True, metadata={"example": 204})
+    failure = fields.String(allow_none=True, validate=one_of(Failure))
+    milliseconds = fields.Integer()
 
 
 class DeliveryView(View):
     """The delivery of one event to one endpoint."""
 
-    id = fields.UUID(required=True)
-    endpoint_id = fields.UUID(required=True)
-    event_id = fields.UUID(required=True)
-    type = fields.String(required=True, validate=one_of(EventType))
-    state = fields.String(required=True, validate=one_of(DeliveryState))
-    next_attempt_at = Time(required=True, allow_none=True)
-    attempts = fields.List(fields.Nested(AttemptView), required=True)
-    created_at = Time(required=True)
+    id = fields.UUID()
+    endpoint_id = fields.UUID()
+    event_id = fields.UUID()
+    type = fields.String(validate=one_of(EventType))
+    state = fields.String(validate=one_of(DeliveryState))
+    next_attempt_at = Time(allow_none=True)
+    attempts = fields.List(fields.Nested(AttemptView))
+    created_at = Time()
 
 
 DeliveryPage = page_of(DeliveryView, "A page of deliveries, newest first.")

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 from sqlalchemy import Connection
 
 from app.access.guard import ADMIN, VIEWER
@@ -27,41 +27,42 @@ from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
+from app.web.fields import View
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
 
 
-class BlockedTrafficView(Schema):
+class BlockedTrafficView(View):
     """Recent messages that would have been refused."""
 
-    country = fields.String(required=True)
-    messages = fields.Integer(required=True)
-    segments = fields.Integer(required=True)
+    country = fields.String()
+    messages = fields.Integer()
+    segments = fields.Integer()
 
 
-class ReleasedTrafficView(Schema):
+class ReleasedTrafficView(View):
     """Recent refusals that would have been sent."""
 
-    country = fields.String(required=True)
-    refusals = fields.Integer(required=True)
+    country = fields.String()
+    refusals = fields.Integer()
 
 
-class ImpactView(Schema):
+class ImpactView(View):
     """The effect of a change on recent traffic."""
 
-    days = fields.Integer(required=True, metadata={"example": 30})
-    would_block = fields.List(fields.Nested(BlockedTrafficView), required=True)
-    would_release = fields.List(fields.Nested(ReleasedTrafficView), required=True)
+    days = fields.Integer(metadata={"example": 30})
+    would_block = fields.List(fields.Nested(BlockedTrafficView))
+    would_release = fields.List(fields.Nested(ReleasedTrafficView))
 
 
-class DryRunView(Schema):
+class DryRunView(View):
     """The effect of a change with ``dry_run=true``; nothing was changed."""
 
-    dry_run = fields.Boolean(required=True)
-    revision = fields.Integer(required=True, metadata={"description": "The current one."})
-    configuration = fields.Nested(DestinationManagement, required=True)
-    changes = fields.List(fields.Nested(CountryChangeView), required=True)
-    impact = fields.Nested(ImpactView, required=True)
+    dry_run = fields.Boolean()
+    revision = fields.Integer(metadata={"description": "The current one."})
+    configuration = fields.Nested(DestinationManagement)
+    changes = fields.List(fields.Nested(CountryChangeView))
+    impact = fields.Nested(ImpactView)
 
 
 CAPABILITY = "sms"

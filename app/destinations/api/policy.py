@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
@@ -48,6 +48,7 @@ from app.kernel import errors as e
 from app.kernel.clock import Clock
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
+from app.web.fields import View
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes
@@ -56,18 +57,14 @@ routes = Routes(**ROUTES)
 _ABSENT = (e.NotFound,)
 
 
-class ProviderView(Schema):
+class ProviderView(View):
     """The policy compared with the provider's geo permissions; country codes, sorted."""
 
-    allowed_here_closed_there = fields.List(
-        fields.String(), required=True, metadata={"example": ["CA"]}
-    )
-    closed_here_open_there = fields.List(
-        fields.String(), required=True, metadata={"example": ["BR"]}
-    )
-    high_risk = fields.List(fields.String(), required=True, metadata={"example": ["BR"]})
-    unsupported = fields.List(fields.String(), required=True, metadata={"example": []})
-    checked_at = fields.DateTime(required=True, allow_none=True)
+    allowed_here_closed_there = fields.List(fields.String(), metadata={"example": ["CA"]})
+    closed_here_open_there = fields.List(fields.String(), metadata={"example": ["BR"]})
+    high_risk = fields.List(fields.String(), metadata={"example": ["BR"]})
+    unsupported = fields.List(fields.String(), metadata={"example": []})
+    checked_at = fields.DateTime(allow_none=True)
 
 
 @routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, errors=_ABSENT)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from app.db.filters import PageFilter
 from app.db.rows import AnyRow
@@ -181,158 +181,145 @@ class HistoryQuery(PageQuery):
         return HistoryFilter(data["limit"], data["page_token"], data["format"] == "csv")
 
 
-class DestinationManagement(Schema):
+class DestinationManagement(View):
     """The destination configuration of a workspace and capability."""
 
-    organizationId = fields.UUID(required=True)  # noqa: N815
-    workspaceId = fields.UUID(required=True)  # noqa: N815
-    capabilityName = fields.String(required=True)  # noqa: N815
-    destinations = fields.Dict(
-        keys=fields.String(), values=fields.String(), required=True, metadata=_MAP
-    )
-    createdAt = Time(required=True)  # noqa: N815
-    updatedAt = Time(required=True)  # noqa: N815
+    organizationId = fields.UUID()  # noqa: N815
+    workspaceId = fields.UUID()  # noqa: N815
+    capabilityName = fields.String()  # noqa: N815
+    destinations = fields.Dict(keys=fields.String(), values=fields.String(), metadata=_MAP)
+    createdAt = Time()  # noqa: N815
+    updatedAt = Time()  # noqa: N815
 
 
-class DestinationManagementBlockResponse(Schema):
+class DestinationManagementBlockResponse(View):
     """The configuration after a block, and hints."""
 
-    message = fields.String(required=True, metadata={"example": "Destinations have been blocked."})
-    configuration = fields.Nested(DestinationManagement, required=True)
+    message = fields.String(metadata={"example": "Destinations have been blocked."})
+    configuration = fields.Nested(DestinationManagement)
 
 
-class RuleView(Schema):
+class RuleView(View):
     """A rule for a country, a prefix or a number."""
 
-    id = fields.UUID(required=True)
-    kind = fields.String(required=True, validate=one_of(RULE_KINDS), metadata=_KIND)
-    value = fields.String(required=True, metadata=_VALUE)
-    action = fields.String(required=True, validate=one_of(Access), metadata=_ACTION)
-    reason = fields.String(required=True, allow_none=True)
-    expires_at = Time(required=True, allow_none=True)
-    created_at = Time(required=True, allow_none=True)
+    id = fields.UUID()
+    kind = fields.String(validate=one_of(RULE_KINDS), metadata=_KIND)
+    value = fields.String(metadata=_VALUE)
+    action = fields.String(validate=one_of(Access), metadata=_ACTION)
+    reason = fields.String(allow_none=True)
+    expires_at = Time(allow_none=True)
+    created_at = Time(allow_none=True)
 
 
 RulePage = page_of(RuleView, "The rules of a policy, oldest first.")
 
 
-class InheritanceView(Schema):
+class InheritanceView(View):
     """Whether a workspace inherits, and which workspace owns its policy."""
 
-    inherit = fields.Boolean(required=True)
-    parent_workspace_id = fields.UUID(required=True, allow_none=True)
-    owner_workspace_id = fields.UUID(required=True)
+    inherit = fields.Boolean()
+    parent_workspace_id = fields.UUID(allow_none=True)
+    owner_workspace_id = fields.UUID()
 
 
-class ActorView(Schema):
-    kind = fields.String(required=True, metadata={"example": "access_key"})
-    id = fields.UUID(required=True, allow_none=True)
-    name = fields.String(required=True, metadata={"example": "backend"})
+class ActorView(View):
+    kind = fields.String(metadata={"example": "access_key"})
+    id = fields.UUID(allow_none=True)
+    name = fields.String(metadata={"example": "backend"})
 
 
-class CountryChangeView(Schema):
+class CountryChangeView(View):
     """The change of one country; null if the policy does not name it."""
 
-    country = fields.String(required=True)
-    before = fields.String(
-        data_key="from", required=True, allow_none=True, metadata={"example": "blocked"}
-    )
-    after = fields.String(
-        data_key="to", required=True, allow_none=True, metadata={"example": "allowed"}
-    )
+    country = fields.String()
+    before = fields.String(data_key="from", allow_none=True, metadata={"example": "blocked"})
+    after = fields.String(data_key="to", allow_none=True, metadata={"example": "allowed"})
 
 
-class RuleChangesView(Schema):
+class RuleChangesView(View):
     """The rules that a change added and removed; a replaced rule is in both."""
 
-    added = fields.List(fields.Nested(RuleView), required=True)
-    removed = fields.List(fields.Nested(RuleView), required=True)
+    added = fields.List(fields.Nested(RuleView))
+    removed = fields.List(fields.Nested(RuleView))
 
 
-class RevisionView(Schema):
+class RevisionView(View):
     """One change of a policy, with the policy after it."""
 
-    revision = fields.Integer(required=True)
-    from_revision = fields.Integer(required=True, allow_none=True)
+    revision = fields.Integer()
+    from_revision = fields.Integer(allow_none=True)
     restored_revision = fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The revision that this one restored"},
+        allow_none=True, metadata={"description": "The revision that this one restored"}
     )
-    at = Time(required=True)
-    actor = fields.Nested(ActorView, required=True)
-    action = fields.String(required=True, metadata={"example": "allowed"})
-    reason = fields.String(required=True, allow_none=True)
-    changes = fields.List(fields.Nested(CountryChangeView), required=True)
-    rule_changes = fields.Nested(RuleChangesView, required=True)
-    inherit = fields.Boolean(required=True)
-    destinations = fields.Dict(
-        keys=fields.String(), values=fields.String(), required=True, metadata=_MAP
-    )
-    rules = fields.List(fields.Nested(RuleView), required=True)
+    at = Time()
+    actor = fields.Nested(ActorView)
+    action = fields.String(metadata={"example": "allowed"})
+    reason = fields.String(allow_none=True)
+    changes = fields.List(fields.Nested(CountryChangeView))
+    rule_changes = fields.Nested(RuleChangesView)
+    inherit = fields.Boolean()
+    destinations = fields.Dict(keys=fields.String(), values=fields.String(), metadata=_MAP)
+    rules = fields.List(fields.Nested(RuleView))
 
 
 RevisionPage = page_of(RevisionView, "The history of a policy, newest first.")
 
 
-class VerdictView(Schema):
+class VerdictView(View):
     """The answer for one number."""
 
-    number = fields.String(required=True, metadata={"description": "As it was asked"})
+    number = fields.String(metadata={"description": "As it was asked"})
     canonical = fields.String(
-        required=True,
         allow_none=True,
         metadata={"description": "Its canonical E.164 form", "example": "+12025550123"},
     )
-    allowed = fields.Boolean(required=True)
-    code = fields.String(required=True, allow_none=True)
-    country = fields.String(required=True, allow_none=True)
-    rule = fields.String(required=True, allow_none=True)
-    scope = fields.String(required=True, allow_none=True)
-    source = fields.String(required=True, allow_none=True)
-    revision = fields.Integer(required=True)
-    provider_closed = fields.Boolean(required=True, allow_none=True)
+    allowed = fields.Boolean()
+    code = fields.String(allow_none=True)
+    country = fields.String(allow_none=True)
+    rule = fields.String(allow_none=True)
+    scope = fields.String(allow_none=True)
+    source = fields.String(allow_none=True)
+    revision = fields.Integer()
+    provider_closed = fields.Boolean(allow_none=True)
 
 
-class VerdictList(Schema):
+class VerdictList(View):
     """The answers in the order of the request."""
 
-    verdicts = fields.List(fields.Nested(VerdictView), required=True)
+    verdicts = fields.List(fields.Nested(VerdictView))
 
 
 class RefusalView(View):
-    id = fields.UUID(required=True)
-    at = Time(required=True)
-    number = fields.String(
-        required=True, metadata={"description": "Masked.", "example": "+55*********67"}
-    )
-    country = fields.String(required=True, allow_none=True)
-    code = fields.String(required=True, metadata=_CODE)
-    source = fields.String(required=True, allow_none=True)
-    rule = fields.String(required=True, allow_none=True)
-    scope = fields.String(required=True, allow_none=True)
-    revision = fields.Integer(required=True, allow_none=True)
-    provider_code = fields.Integer(required=True, allow_none=True)
-    use_case_id = fields.UUID(required=True, allow_none=True)
+    id = fields.UUID()
+    at = Time()
+    number = fields.String(metadata={"description": "Masked.", "example": "+55*********67"})
+    country = fields.String(allow_none=True)
+    code = fields.String(metadata=_CODE)
+    source = fields.String(allow_none=True)
+    rule = fields.String(allow_none=True)
+    scope = fields.String(allow_none=True)
+    revision = fields.Integer(allow_none=True)
+    provider_code = fields.Integer(allow_none=True)
+    use_case_id = fields.UUID(allow_none=True)
 
 
 def render_refusal(row: AnyRow) -> dict[str, Any]:
     return RefusalView.write(row, number=row.masked_number)
 
 
-class RefusalCountView(Schema):
+class RefusalCountView(View):
     """The number of refused sends on one day (UTC)."""
 
-    day = fields.Date(required=True)
-    country = fields.String(required=True, allow_none=True)
-    code = fields.String(required=True, metadata=_CODE)
-    refusals = fields.Integer(required=True)
-    unlisted = fields.Integer(required=True)
+    day = fields.Date()
+    country = fields.String(allow_none=True)
+    code = fields.String(metadata=_CODE)
+    refusals = fields.Integer()
+    unlisted = fields.Integer()
 
 
-class RefusalPage(Schema):
+class RefusalPage(View):
     """Refusals, newest first, and the counts of the last 30 days."""
 
-    items = fields.List(fields.Nested(RefusalView), required=True)
-    next_page_token = fields.String(required=True, allow_none=True)
-    counts = fields.List(fields.Nested(RefusalCountView), required=True)
+    items = fields.List(fields.Nested(RefusalView))
+    next_page_token = fields.String(allow_none=True)
+    counts = fields.List(fields.Nested(RefusalCountView))
