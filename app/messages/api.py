@@ -22,7 +22,6 @@ from app.messages.queries.read import (
 from app.messages.record import MessageRecord, render_for
 from app.messages.schemas import (
     EventList,
-    EventListQuery,
     EventView,
     MessageListQuery,
     MessagePage,
@@ -34,7 +33,7 @@ from app.messages.sending.send import SendCall, SendMessage, SendRequest, Sent
 from app.messages.sending.submit import NoFreePlace
 from app.web.bodies import read_json
 from app.web.fields import StrictSchema, View
-from app.web.pages import page
+from app.web.pages import PageQuery, page
 from app.web.registry import get_service
 from app.web.routes import Answer, Json, Routes, json_answer, json_text_answer
 from app.web.waiting import may_wait, run_again_when
@@ -132,7 +131,7 @@ def get_sms(principal: Principal, message_id: UUID) -> Json:
     "/v1/sms/{message_id}/events",
     VIEWER,
     {200: EventList},
-    query=EventListQuery,
+    query=PageQuery,
     errors=(e.NotFound,),
 )
 def list_sms_events(principal: Principal, message_id: UUID, query: PageFilter) -> Json:

@@ -2,7 +2,6 @@
 
 from marshmallow import fields, validate
 
-from app.db.filters import PageFilter
 from app.messages.lifecycle import Reason
 from app.messages.queries.read import MessageFilter
 from app.messages.sending.send import SendRequest
@@ -56,10 +55,6 @@ class MessageListQuery(PageQuery):
     to_number = PhoneNumberField(metadata={"description": "Only messages to this number"})
     created_after = Timestamp(metadata={"description": "Only messages made after this time"})
     created_before = Timestamp(metadata={"description": "Only messages made before this time"})
-
-
-class EventListQuery(PageQuery):
-    makes = PageFilter
 
 
 class MessageView(View):

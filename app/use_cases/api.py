@@ -19,7 +19,6 @@ from app.use_cases.manage import (
 from app.use_cases.read import StoredUseCase, UseCaseFilter, load_use_cases
 from app.use_cases.schemas import (
     SenderBody,
-    SenderListQuery,
     SenderPage,
     SenderView,
     UseCaseBody,
@@ -34,7 +33,7 @@ from app.use_cases.sender_pool import (
     load_senders,
     remove_sender,
 )
-from app.web.pages import page
+from app.web.pages import PageQuery, page
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
 
@@ -105,9 +104,7 @@ def render_use_case(record: StoredUseCase) -> dict[str, Any]:
 SENDERS = "/v1/use-cases/{use_case_id}/senders"
 
 
-@routes.add(
-    "GET", SENDERS, VIEWER, {200: SenderPage}, query=SenderListQuery, errors=(e.UseCaseNotFound,)
-)
+@routes.add("GET", SENDERS, VIEWER, {200: SenderPage}, query=PageQuery, errors=(e.UseCaseNotFound,))
 def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> Json:
     """List the sender pool of a use case, oldest first."""
     with get_service(Database).reading() as connection:

@@ -5,7 +5,6 @@ from typing import Any
 from marshmallow import ValidationError as SchemaError
 from marshmallow import fields, validate, validates_schema
 
-from app.db.filters import PageFilter
 from app.use_cases.manage import NewUseCase
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource
 from app.use_cases.read import UseCaseFilter
@@ -123,10 +122,6 @@ class SenderBody(StrictSchema):
         wrong = mistake_in_number(data["number"], data["type"])
         if wrong is not None:
             raise SchemaError(wrong, "number")
-
-
-class SenderListQuery(PageQuery):
-    makes = PageFilter
 
 
 SenderPage = page_of(SenderView, "A page of a sender pool, oldest first.")

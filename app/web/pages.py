@@ -3,12 +3,13 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
+from app.db.filters import PageFilter
 from app.web.fields import StrictSchema, WholeNumber
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class PageToken(fields.Field[UUID]):
 class PageQuery(StrictSchema):
     """Query parameters of every list."""
 
+    makes: ClassVar[Callable[..., Any]] = PageFilter
     limit = WholeNumber(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(min=1, max=MAX_LIMIT),

@@ -17,7 +17,6 @@ from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.console.workspaces.page import asking, workspace_names
 from app.db.engine import Database
-from app.db.filters import PageFilter
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import parse_id
@@ -98,7 +97,7 @@ _NEW = PATH + "/new"
 
 @routes.get(PATH, OWNER)
 def users_page(current_user: CurrentUser) -> Answer:
-    wanted = PageFilter(**read_search(PageQuery))
+    wanted = read_search(PageQuery)
     with get_service(Database).reading() as connection:
         found = load_user_page(connection, current_user.organization_id, wanted)
     return page_answer(
