@@ -97,6 +97,7 @@ def test_everything_works_through_nginx(front: Front) -> None:
     _callbacks_count(front, message)
     _pages_have_the_prefix(front)
     _metrics_are_hidden(front)
+    _the_access_log_holds_no_query(front)
     _large_and_slow_bodies_end(front)
     _sigterm_loses_nothing(front)
 
@@ -129,6 +130,19 @@ def _pages_have_the_prefix(front: Front) -> None:
     cookies = _sign_in(front)
     overview = front.ask("GET", "/sms/console", headers={"Cookie": cookies})
     assert overview.status == 200, overview.headers
+
+
+def _the_access_log_holds_no_query(front: Front) -> None:
+    """Break: use the format `combined`."""
+    address = "/sms/console/sign-in/link?token=of-a-person"
+    for path in (address, "/sms/console/overview-of-nothing"):
+        front.ask("GET", path, headers={"Referer": front.public_url + address})
+    eventually(lambda: "overview-of-nothing" in front.proxy.access_log.read_text())
+    log = front.proxy.access_log.read_text()
+    assert "GET /sms/console/sign-in/link HTTP" in log
+    assert [
+        line for line in log.splitlines() if "of-a-person" in line or "message_id" in line
+    ] == []
 
 
 def _sign_in(front: Front) -> str:

@@ -29,7 +29,8 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    include {folder}/borderpost*.conf;
+    include {folder}/borderpost.conf;
+    include {folder}/borderpost-*.conf;
 }}
 """
 
@@ -42,6 +43,7 @@ class Proxy:
     with_prefix: int
     stripping: int
     certificate: Path
+    access_log: Path
 
 
 def find_nginx() -> str:
@@ -78,6 +80,7 @@ def running_nginx(folder: Path, gateways: list[int], ports: list[int]) -> Iterat
         "listen 80;": f"listen 127.0.0.1:{plain};",
         "/etc/ssl/sms.example.com/fullchain.pem": str(certificate),
         "/etc/ssl/sms.example.com/privkey.pem": str(key),
+        "/var/log/nginx/access.log": str(folder / "access.log"),
         "include snippets/": f"include {snippets}/",
     }
     for shown, ours in changes.items():
@@ -102,7 +105,7 @@ def running_nginx(folder: Path, gateways: list[int], ports: list[int]) -> Iterat
     try:
         eventually(lambda: process.poll() is not None or _listens(stripping))
         assert process.poll() is None, (folder / "error.log").read_text(encoding="utf-8")
-        yield Proxy(at_root, with_prefix, stripping, certificate)
+        yield Proxy(at_root, with_prefix, stripping, certificate, folder / "access.log")
     finally:
         process.terminate()
         process.wait(PATIENCE_SECONDS)
