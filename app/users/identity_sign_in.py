@@ -33,6 +33,18 @@ class Identity:
     email: str | None
 
 
+class ProviderFailed(Exception):
+    """The identity provider is down, broken or not the right one."""
+
+
+class ForgedToken(Exception):
+    """The token is not valid; ``email`` is the claimed address, if any."""
+
+    def __init__(self, why: str, email: str | None) -> None:
+        self.why, self.email = why, email
+        super().__init__(why)
+
+
 @dataclass(frozen=True, slots=True)
 class IdentitySignIn:
     sign_in: SignIn

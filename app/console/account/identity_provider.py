@@ -1,25 +1,9 @@
 """Sign-in at an OpenID Connect provider."""
 
-import base64
-import io
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING
 
-import requests
 import structlog
-from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.base_client.errors import MismatchingStateError
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
-from authlib.integrations.requests_client import OAuth2Session
-from flask import Flask, Response, request, session
-from joserfc.errors import JoseError
-from requests import RequestException
-from requests.adapters import HTTPAdapter
-from urllib3 import Timeout
+from flask import Flask, Response, current_app, request, session
 
 from app.console.account.callers import current_caller
 from app.console.account.sign_in import (
@@ -30,165 +14,38 @@ from app.console.account.sign_in import (
     welcome,
 )
 from app.console.ui.guards import ANYONE, SIGN_IN, Pages
-from app.http_exchange import Deadline
-from app.http_pool import POOLS
-from app.kernel.errors import NotFound, Quota, RateLimited
+from app.kernel.errors import NotFound, RateLimited
 from app.kernel.ids import parse_id
-from app.kernel.texts import is_storable
-from app.settings import IdentityProviderSettings, Settings
-from app.users.identity_sign_in import Identity, IdentitySignIn
+from app.settings import Settings
+from app.users.identity_sign_in import ForgedToken, IdentitySignIn, ProviderFailed
 from app.users.sign_in import SeveralAccounts, SignInRefused
 from app.web.registry import get_service, register_service
 from app.web.routes import Answer
 
+if TYPE_CHECKING:
+    from app.console.account.openid import IdentityProvider
+
 _log = structlog.get_logger(__name__)
 routes = Pages()
+_PROVIDER = "borderpost.identity_provider"
 _CALLBACK = SIGN_IN + "/oidc/callback"
-# The deadline of all calls of one step of a sign-in.
-SECONDS = 10.0
-_CONNECT_SECONDS = 5.0
-# A slow provider must not take the threads that callbacks need.
-EXCHANGES_AT_ONCE = 2
-_LARGEST_ANSWER_BYTES = 1024 * 1024
-_PIECE_BYTES = 64 * 1024
 _UNREACHABLE = "The identity provider is not available. Try again, or sign in here."
-# The errors if the provider is down, broken or not the right one.
-_PROVIDER_ERRORS = (AuthlibBaseError, JoseError, RequestException)
 _UNKNOWN = "The identity provider did not confirm an account here."
 _CHOSEN = "oidc_organization"
 
 
-class ForgedToken(Exception):
-    """The token is not valid; ``email`` is the claimed address, if any."""
-
-    def __init__(self, why: str, email: str | None) -> None:
-        self.why, self.email = why, email
-        super().__init__(why)
-
-
-_deadline: ContextVar[Deadline] = ContextVar("identity_provider_deadline")
-
-
-class _TimedAdapter(HTTPAdapter):
-    """Ends calls at the deadline of their step."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = dict(POOLS)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        found = super().proxy_manager_for(*args, **kwargs)
-        found.pool_classes_by_scheme = dict(POOLS)
-        return found
-
-    def send(self, request: Any, *_: Any, **kwargs: Any) -> requests.Response:
-        """Raises `RequestException` if no complete answer came in time."""
-        try:
-            left = _deadline.get().remaining()
-            allowed = Timeout(total=left, connect=min(left, _CONNECT_SECONDS), read=left)
-            answer = super().send(request, **kwargs | {"timeout": allowed, "stream": True})
-            body = bytearray()
-            for piece in answer.raw.stream(_PIECE_BYTES, decode_content=True):
-                body += piece
-                if len(body) > _LARGEST_ANSWER_BYTES:
-                    answer.close()
-                    raise requests.ConnectionError("the answer is too large")  # noqa: TRY301
-        except RequestException:
-            raise
-        except Exception as problem:
-            raise requests.ConnectionError(type(problem).__name__) from problem
-        answer.raw = io.BytesIO(body)
-        return answer
-
-
-class _TimedSession(OAuth2Session):  # type: ignore[misc]
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for scheme in POOLS:
-            self.mount(f"{scheme}://", _TimedAdapter())
-
-
-class _TimedApp(FlaskOAuth2App):  # type: ignore[misc]
-    client_cls = _TimedSession
-
-
-class IdentityProvider:
-    """The configured provider, contacted at the first sign-in.
-
-    Raises `RateLimited` if too many sign-ins wait, `AuthlibBaseError` or `RequestException` if
-    the provider fails.
-    """
-
-    def __init__(self, app: Flask, settings: IdentityProviderSettings) -> None:
-        self._issuer, self._client_id = settings.issuer, settings.client_id
-        self._turns = threading.BoundedSemaphore(EXCHANGES_AT_ONCE)
-        self._client = OAuth(app).register(
-            "oidc",
-            client_cls=_TimedApp,
-            client_id=settings.client_id,
-            client_secret=settings.client_secret,
-            server_metadata_url=settings.issuer + "/.well-known/openid-configuration",
-            client_kwargs={
-                "scope": "openid email",
-                "code_challenge_method": "S256",
-            },
-        )
-
-    @contextmanager
-    def _step(self) -> Iterator[None]:
-        """Take a turn, and start the deadline."""
-        if not self._turns.acquire(blocking=False):
-            quota = Quota("sign-ins", EXCHANGES_AT_ONCE)
-            raise RateLimited(quota, "Too many people are signing in at once; try again.")
-        token = _deadline.set(Deadline(SECONDS))
-        try:
-            yield
-        finally:
-            _deadline.reset(token)
-            self._turns.release()
-
-    def send_there(self, come_back_to: str) -> Response:
-        with self._step():
-            answer = self._client.authorize_redirect(come_back_to)
-        return Response(status=302, headers={"Location": answer.headers["Location"]})
-
-    def identity(self) -> Identity:
-        """Raises `ForgedToken`."""
-        self._client.token = {}
-        options = {
-            "iss": {"essential": True, "values": [self._issuer, self._issuer + "/"]},
-            "aud": {"essential": True, "values": [self._client_id]},
-        }
-        try:
-            with self._step():
-                found = self._client.authorize_access_token(claims_options=options)
-            claims = found.get("userinfo")
-        except (AuthlibBaseError, RequestException) as problem:
-            if isinstance(problem, MismatchingStateError):
-                raise ForgedToken("the state is not that of this browser", None) from problem
-            raise
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as problem:
-            why = f"the token of the identity provider is not valid: {type(problem).__name__}"
-            raise ForgedToken(why, _claimed_email(self._client.token)) from problem
-        if not claims or not isinstance(claims["sub"], str) or not claims["sub"]:
-            raise ForgedToken("the identity provider sent no token", None)
-        email = claims.get("email") if claims.get("email_verified") is True else None
-        return Identity(
-            issuer=self._issuer,
-            subject=claims["sub"],
-            email=email if isinstance(email, str) and is_storable(email) else None,
-        )
-
-
 def install_identity_provider(app: Flask, settings: Settings) -> None:
     chosen = settings.identity_provider
-    provider = None if chosen is None else IdentityProvider(app, chosen)
-    register_service(app, provider, as_type=IdentityProvider)
-    register_service(app, OffersProvider(provider is not None))
+    register_service(app, OffersProvider(chosen is not None))
+    if chosen is not None:
+        # 5 MiB, which a gateway without an identity provider has no use for.
+        from app.console.account.openid import IdentityProvider  # noqa: PLC0415
+
+        app.extensions[_PROVIDER] = IdentityProvider(app, chosen)
 
 
-def _provider() -> IdentityProvider:
-    found: IdentityProvider | None = get_service(IdentityProvider)
+def _provider() -> "IdentityProvider":
+    found: IdentityProvider | None = current_app.extensions.get(_PROVIDER)
     if found is None:
         raise NotFound
     return found
@@ -202,7 +59,7 @@ def go_to_identity_provider(_: None) -> Answer:
         return _provider().send_there(get_service(Settings).public_url + _CALLBACK)
     except RateLimited as limited:
         return limited_page(limited)
-    except _PROVIDER_ERRORS as problem:
+    except ProviderFailed as problem:
         return _failed(problem)
 
 
@@ -222,21 +79,11 @@ def come_from_identity_provider(_: None) -> Answer:
         return choice_page(several)
     except RateLimited as limited:
         return limited_page(limited)
-    except _PROVIDER_ERRORS as problem:
+    except ProviderFailed as problem:
         return _failed(problem)
 
 
-def _claimed_email(token: Any) -> str | None:
-    try:
-        payload = token["id_token"].split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        email = claims["email"]
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return None
-    return email if isinstance(email, str) else None
-
-
-def _failed(problem: Exception) -> Response:
+def _failed(problem: ProviderFailed) -> Response:
     # Only the type: the text may contain the provider's answer with a code or an address.
-    _log.warning("identity_provider_failed", why=type(problem).__name__, path=request.path)
+    _log.warning("identity_provider_failed", why=str(problem), path=request.path)
     return refused_page(_UNREACHABLE, 503)

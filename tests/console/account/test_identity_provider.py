@@ -10,7 +10,7 @@ import urllib3
 
 from app.access.principal import Role
 from app.access.tables import audit_events
-from app.console.account.identity_provider import EXCHANGES_AT_ONCE
+from app.console.account.openid import EXCHANGES_AT_ONCE
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.settings import IdentityProviderSettings
@@ -212,7 +212,7 @@ def test_slow_provider_holds_two_threads_and_callbacks_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Breaks without turns: leave `acquire` and `release` out of `_step`."""
-    monkeypatch.setattr("app.console.account.identity_provider.SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("app.console.account.openid.SECONDS", PATIENCE_SECONDS)
     sent = gateway.send(tenant).json
     windows = [console_client, *(open_console(gateway) for _ in range(3))]
     backs = [(each, sent_back(each)) for each in windows]
@@ -244,7 +244,7 @@ def test_answer_by_drops_ends_at_the_deadline(
     provider.drips = threading.Event()
     ended = threading.Timer(PATIENCE_SECONDS, provider.drips.set)
     ended.start()
-    monkeypatch.setattr("app.console.account.identity_provider.SECONDS", 0.5)
+    monkeypatch.setattr("app.console.account.openid.SECONDS", 0.5)
     assert console_client.get(back).status_code == 503
     assert not provider.drips.is_set()  # it was given up
     ended.cancel()
