@@ -24,7 +24,6 @@ SPEAKS_HTTP = (
     "app.console.*",
     "app.destinations.geo_permissions.start_check",
     "app.providers.twilio.callbacks",
-    "app.providers.twilio.callbacks",
 )
 # The modules that may read what a client sent by a schema of marshmallow.
 READS_WIRE = (
