@@ -219,14 +219,16 @@ class AutosOfSends:
 
     database: Database
     history: MessageHistory
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    # By workspace: reading the traffic of one must not hold up the sends of others.
+    _turns: dict[UUID, threading.Lock] = field(default_factory=dict)
 
     def __call__(self, workspace_id: UUID, facts: GuardFacts, now: datetime) -> GuardFacts:
         """Return the facts with the values of "auto", computed once.
 
         Meanwhile other threads use those of the day before.
         """
-        if not self._turn.acquire(blocking=facts.auto_day is None):
+        turn = self._turns.setdefault(workspace_id, threading.Lock())
+        if not turn.acquire(blocking=facts.auto_day is None):
             return facts
         try:
             with self.database.reading() as connection:
@@ -238,5 +240,5 @@ class AutosOfSends:
             _log.warning("auto_limits_not_computed", workspace_id=str(workspace_id))
             return facts
         finally:
-            self._turn.release()
+            turn.release()
         return replace(facts, auto_limits=json.dumps(written))

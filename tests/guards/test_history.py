@@ -1,21 +1,30 @@
 """What guards draw from the messages of the past: "auto", dry runs and suggestions."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection
 
 from app.access.principal import Role
 from app.db.encryption import Cipher
-from app.guards.autos import RefreshAutos
+from app.guards.autos import AutosOfSends, RefreshAutos
+from app.guards.facts import GuardFacts
+from app.guards.history import MinuteTraffic
+from app.guards.limits import Guards
 from app.guards.suggest import p95
 from app.guards.tables import guard_autos, guard_trips
+from app.kernel.ids import new_id
 from app.messages.guard_history import GuardHistory
 from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER, open_gateway
 from support.guards import DEFAULTS, FLOORS, OFF, GuardDesk
+from support.polling import PATIENCE_SECONDS
 from support.served import Served
 from support.tables import unchanged
 from support.time import ManualClock
@@ -136,6 +145,39 @@ def test_auto_is_right_for_the_first_send_and_on_each_new_day_without_a_worker(
     with desk.factory.database.writing() as c:
         c.execute(guard_autos.delete())
     assert sends(61, US_NUMBER) == [201] * 60 + [422]
+
+
+class SlowHistory(GuardHistory):
+    """Reads nothing, and of one workspace only when it is let go."""
+
+    def __init__(self, slow: UUID) -> None:
+        self.slow, self.is_reading, self.let_go = slow, Event(), Event()
+
+    def minutes(self, _: Connection, workspace_id: UUID, __: date) -> list[MinuteTraffic]:
+        if workspace_id == self.slow:
+            self.is_reading.set()
+            assert self.let_go.wait(PATIENCE_SECONDS)
+        return []
+
+
+@pytest.mark.one_engine
+def test_the_traffic_of_one_workspace_holds_up_no_send_of_another(served: Served) -> None:
+    """Break: take turns by process."""
+    factory = served.factory
+    busy, other = (
+        factory.tenant(factory.organization(f"Acme {new_id()}")).workspace_id for _ in "12"
+    )
+    history = SlowHistory(busy)
+    fresh_autos = AutosOfSends(factory.database, history)
+    facts = GuardFacts("US", Guards(), {}, auto_limits=None, collapse=None)
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(fresh_autos, busy, facts, NOON)
+        assert history.is_reading.wait(PATIENCE_SECONDS)
+        try:
+            found = pool.submit(fresh_autos, other, facts, NOON).result(PATIENCE_SECONDS)
+        finally:
+            history.let_go.set()
+        assert (found.auto_limits, reading.result().auto_limits) != (None, None)
 
 
 def test_a_use_case_with_its_own_country_guard_has_its_own_auto(timed: GuardDesk) -> None:
