@@ -3,14 +3,13 @@
 import os
 
 import click
-from alembic.util import CommandError
 from sqlalchemy import make_url
 
 from app.cli.context import opened_database
 from app.cli.copying import copy_command
 from app.cli.group import Command, CommandFailure, Group, echo_json
 from app.db.engine import Database
-from app.db.schema import current_revision, downgrade, losses, upgrade
+from app.db.schema import UnknownRevision, current_revision, downgrade, losses, upgrade
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.messages.retention.partitions import CreatePartitions
@@ -96,7 +95,7 @@ def _upgraded(database: Database) -> str:
     before = current_revision(database)
     try:
         report = upgrade(database)
-    except CommandError as problem:
+    except UnknownRevision as problem:
         raise CommandFailure(
             f"the database is at revision {before}, which this program does not know: "
             "was it upgraded by a newer version?"

@@ -6,14 +6,13 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from app.db.copy import CopyRefused, first_line
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
-from app.db.schema import current_revision, latest_revision, upgrade
+from app.db.schema import UnknownRevision, current_revision, latest_revision, upgrade
 from app.db.stored_rows import Key, read_keys, stored_tables
 from app.kernel.errors import ServiceUnavailable
 
@@ -68,7 +67,7 @@ def migrate_target(target: Database) -> None:
                 raise CopyRefused("the target holds tables of another program: name an empty one")
     try:
         upgrade(target)
-    except CommandError as problem:
+    except UnknownRevision as problem:
         raise CopyRefused(
             f"the target is at revision {before}, which this program does not know"
         ) from problem
