@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is checked, and that every problem is told at once."""
+"""Settings: their sources, their checks, and a report of all problems together."""
 
 import stat
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Wrong settings: each is told with its name, all at once, and no secret is repeated."""
+"""Wrong settings: all are reported by name together, and no secret is repeated."""
 
 from pathlib import Path
 
@@ -268,11 +268,11 @@ def test_unreadable_secrets_file_is_reported_with_the_other_problems(tmp_path: P
 
 
 def test_no_problem_repeats_a_secret(tmp_path: Path) -> None:
-    told = problems(
+    found = problems(
         tmp_path,
         SECRET_KEY="planted-secret",
         ENCRYPTION_KEYS="planted-key",
         DATABASE_URL="mysql://user:planted-password@host/name",
         PUBLIC_URL="https://user:planted-password@host",
     )
-    assert "planted" not in "".join(told)
+    assert "planted" not in "".join(found)

@@ -109,7 +109,7 @@ def test_no_audit_event_contains_a_number_a_token_or_a_secret(
 ) -> None:
     for endpoint in CHANGES:
         _ask(tenants_under_test, endpoint, _prepared(tenants_under_test, endpoint))
-    told = str(
+    text = str(
         [
             (row["target"], row["reason"], row["actor_name"])
             for row in tenants_under_test.factory.rows(audit_events)
@@ -119,4 +119,4 @@ def test_no_audit_event_contains_a_number_a_token_or_a_secret(
         row["action"] for row in tenants_under_test.factory.rows(audit_events)
     }
     for secret in ("+1202555", "whsec_", "bp_", "hooks.example.com"):
-        assert secret not in told
+        assert secret not in text

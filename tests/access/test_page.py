@@ -20,9 +20,9 @@ def test_the_table_names_every_path_of_a_list_with_its_calls() -> None:
         if endpoint.tag in TAGS and not path.endswith(("suspend", "resume", "freeze", "thaw")):
             listed = path.replace("{use_case_id}", "{id}")
             declared.setdefault(listed, set()).add(endpoint.method)
-    told = {path: set(re.findall(r"`([A-Z]+)`", calls)) for path, calls in rows.items()}
-    assert told.pop("/v1/webhook-endpoints") == set()  # it has a page of its own
-    assert told == declared
+    documented = {path: set(re.findall(r"`([A-Z]+)`", calls)) for path, calls in rows.items()}
+    assert documented.pop("/v1/webhook-endpoints") == set()  # it has a page of its own
+    assert documented == declared
 
 
 def test_documented_values_are_true() -> None:

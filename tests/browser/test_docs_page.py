@@ -29,8 +29,8 @@ def test_the_first_view_lists_every_operation_and_is_light(
     assert transferred_bytes(page, "/docs") < FIRST_VIEW_BYTES
     links = page.locator("#index li a")
     expect(links).to_have_count(len(OPERATIONS))
-    told = {" ".join(text.split()) for text in links.all_inner_texts()}
-    assert told == {f"{one.method} {one.path}" for one in OPERATIONS}
+    shown = {" ".join(text.split()) for text in links.all_inner_texts()}
+    assert shown == {f"{one.method} {one.path}" for one in OPERATIONS}
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     axe_clean(page)
 

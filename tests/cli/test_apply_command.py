@@ -33,10 +33,10 @@ def test_apply_prints_ids_and_each_new_token_once(run: Run, acme: Path, database
 
 
 def test_people_see_what_changed_and_the_tokens(run: Run, acme: Path) -> None:
-    said = run("apply", str(acme)).stdout.splitlines()
-    assert said[0] == "+ organization: Acme"
-    assert "+ workspaces[0].use_cases[0].senders[0]: +12*******00" in said
-    keys = [line.rpartition(": ") for line in said if line.startswith("access key")]
+    printed = run("apply", str(acme)).stdout.splitlines()
+    assert printed[0] == "+ organization: Acme"
+    assert "+ workspaces[0].use_cases[0].senders[0]: +12*******00" in printed
+    keys = [line.rpartition(": ") for line in printed if line.startswith("access key")]
     assert [text for text, _, _ in keys] == [
         "access key platform of Acme (shown once)",
         "access key backend of Retail (shown once)",

@@ -139,8 +139,8 @@ def test_a_dry_run_writes_nothing(
     before = snapshot(database)
     options = ["--workspace", "Child", "--if-match", "3", "--reason", "why"]
     stdin = '{"destinations": {"FR": "allowed"}}'
-    (told, *_) = destinations.lines(*arguments, "--dry-run", *options, stdin=stdin)
-    assert told.startswith("Child: dry run, nothing was changed, revision")
+    (first, *_) = destinations.lines(*arguments, "--dry-run", *options, stdin=stdin)
+    assert first.startswith("Child: dry run, nothing was changed, revision")
     found = destinations.json(*arguments, "--dry-run", *options, stdin=stdin)
     assert found["dry_run"] is True
     assert snapshot(database) == before

@@ -107,8 +107,8 @@ def test_a_json_export_imports_back_to_an_identical_policy(
     shop("import", str(file), "--reason", "back")
     assert shop("export").stdout == file.read_text()
     assert state(shop)[0] == {"BR": "blocked", "CA": "allowed", "MX": "allowed", "US": "allowed"}
-    said = [{**rule, "id": None, "created_at": None} for rule in state(shop)[1]]
-    assert sorted(said, key=lambda rule: rule["value"]) == sorted(
+    expected_text = [{**rule, "id": None, "created_at": None} for rule in state(shop)[1]]
+    assert sorted(expected_text, key=lambda rule: rule["value"]) == sorted(
         ({**rule, "id": None, "created_at": None} for rule in kept.values()),
         key=lambda rule: rule["value"],
     )
@@ -294,8 +294,8 @@ def test_all_mistakes_of_a_file_are_reported_and_nothing_changes(
 ) -> None:
     factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     before = snapshot(factory.database)
-    said = destinations.errors(command, "-", stdin=text)
-    assert said == [f"error: {line}" for line in WRONG_FILES[text]]
+    expected_text = destinations.errors(command, "-", stdin=text)
+    assert expected_text == [f"error: {line}" for line in WRONG_FILES[text]]
     assert snapshot(factory.database) == before
 
 
@@ -335,17 +335,21 @@ WRONG_RULES: list[tuple[list[Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "said"), WRONG_RULES, ids=lambda v: str(len(v)))
+@pytest.mark.parametrize(("rules", "expected_text"), WRONG_RULES, ids=lambda v: str(len(v)))
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_wrong_rules_are_reported_by_place_and_change_nothing(
-    destinations: Commands, tenant: Tenant, factory: Factory, rules: list[Any], said: list[str]
+    destinations: Commands,
+    tenant: Tenant,
+    factory: Factory,
+    rules: list[Any],
+    expected_text: list[str],
 ) -> None:
     factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     before = snapshot(factory.database)
     text = json.dumps({"destinations": MAP, "rules": rules})
     for command in ("import", "diff"):
         found = destinations.errors(command, "-", stdin=text)
-        assert found == [f"error: {line}" for line in said]
+        assert found == [f"error: {line}" for line in expected_text]
     assert snapshot(factory.database) == before
 
 

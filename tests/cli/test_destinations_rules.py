@@ -99,14 +99,19 @@ WRONG: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"), WRONG, ids=lambda v: v[-1] if isinstance(v, list) else ""
+    ("rule", "expected_text"), WRONG, ids=lambda v: v[-1] if isinstance(v, list) else ""
 )
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_wrong_rule_is_reported_and_changes_nothing(
-    destinations: Commands, tenant: Tenant, database: Database, *, rule: list[str], said: str
+    destinations: Commands,
+    tenant: Tenant,
+    database: Database,
+    *,
+    rule: list[str],
+    expected_text: str,
 ) -> None:
     before = snapshot(database)
-    assert destinations.errors("rule", "add", *rule) == [f"error: {said}"]
+    assert destinations.errors("rule", "add", *rule) == [f"error: {expected_text}"]
     assert snapshot(database) == before
 
 

@@ -46,11 +46,11 @@ def test_running_gateway_passes_and_a_wrong_address_is_reported(
             "another path": (f"{settings.public_url}/other", "something else answers there"),
             "nobody listens": ("http://127.0.0.1:9", "cannot be reached from here"),
         }
-        said = {}
+        found_bad = {}
         for name, (url, text) in wrong.items():
             first = next(look_at_twilio(replace(settings, public_url=url), database))
-            said[name] = first.level is Level.BAD and text in first.text
-        assert said == dict.fromkeys(wrong, True)
+            found_bad[name] = first.level is Level.BAD and text in first.text
+        assert found_bad == dict.fromkeys(wrong, True)
         with Loopback([answer(403, "{}")]) as other:
             first = next(look_at_twilio(replace(settings, public_url=other.url), database))
         assert "another BORDERPOST_PUBLIC_URL" in first.text

@@ -84,11 +84,11 @@ def _json(result: Result) -> Any:
 
 
 def test_check_exits_0_where_twilio_agrees(run: Run, retail: None) -> None:
-    shown, told = run("geo", "check"), run("geo", "check", "--json")
+    shown, as_json = run("geo", "check"), run("geo", "check", "--json")
 
-    assert (shown.exit_code, told.exit_code) == (0, 0)
+    assert (shown.exit_code, as_json.exit_code) == (0, 0)
     assert shown.stdout.startswith("Retail: Twilio agrees\n")
-    (one,) = _json(told)["workspaces"]
+    (one,) = _json(as_json)["workspaces"]
     assert set(one) == {
         *("id", "name", "checked_at", "problem"),
         *("allowed_here_closed_there", "closed_here_open_there", "high_risk", "unsupported"),
@@ -103,10 +103,10 @@ def test_check_exits_2_with_a_remedy_for_each_difference(
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "US", "BR", "NG", "IR"))
     _change(emulator, RETAIL, FR=True)
 
-    shown, told = run("geo", "check"), run("geo", "check", "--json")
+    shown, as_json = run("geo", "check"), run("geo", "check", "--json")
 
-    assert (shown.exit_code, told.exit_code) == (2, 2)
-    (one,) = _json(told)["workspaces"]
+    assert (shown.exit_code, as_json.exit_code) == (2, 2)
+    (one,) = _json(as_json)["workspaces"]
     assert one["allowed_here_closed_there"] == ["BR", "IR", "NG"]
     assert one["closed_here_open_there"] == ["FR", "PK"]
     assert (one["high_risk"], one["unsupported"]) == (["NG", "PK"], ["IR"])
@@ -172,15 +172,15 @@ def test_check_exits_1_when_one_workspace_cannot_be_asked_and_keeps_what_was_kno
     ]
     emulator.emulator.accounts.change(RETAIL, lambda now: replace(now, auth_token="rotated"))
 
-    shown, told = run("geo", "check"), run("geo", "check", "--json")
+    shown, as_json = run("geo", "check"), run("geo", "check", "--json")
 
-    assert (shown.exit_code, told.exit_code) == (1, 1)
-    (after,) = [w for w in _json(told)["workspaces"] if w["name"] == "Retail"]
+    assert (shown.exit_code, as_json.exit_code) == (1, 1)
+    (after,) = [w for w in _json(as_json)["workspaces"] if w["name"] == "Retail"]
     assert after == before | {"problem": "Twilio answered 20003"}
     last = f"check failed: Twilio answered 20003 (last {before['checked_at']})"
     assert f"Retail: {last}\n" in shown.stdout
     assert "Outlet: Twilio agrees\n" in shown.stdout
-    assert TOKENS["RETAIL_TOKEN"] not in shown.output + told.output
+    assert TOKENS["RETAIL_TOKEN"] not in shown.output + as_json.output
 
 
 def test_check_exits_1_when_twilio_cannot_be_reached(
@@ -213,10 +213,10 @@ def test_ready_names_every_shut_gate(
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "US", "BR", "IR", "AQ", "PK"))
     codes = ("US", "BR", "FR", "KP", "IR", "AQ", "PK", "US")
 
-    shown, told = run("geo", "ready", *codes), run("geo", "ready", *codes, "--json")
+    shown, as_json = run("geo", "ready", *codes), run("geo", "ready", *codes, "--json")
 
-    assert (shown.exit_code, told.exit_code) == (2, 2)
-    rows = _json(told)["countries"]
+    assert (shown.exit_code, as_json.exit_code) == (2, 2)
+    rows = _json(as_json)["countries"]
     assert {row["country"]: [gate["gate"] for gate in row["shut"]] for row in rows} == {
         "US": [],
         "BR": ["provider"],
@@ -261,10 +261,10 @@ def test_ready_exits_1_if_twilio_cannot_be_asked_and_prints_known_blockers(
     run("geo", "check")
     emulator.close()
 
-    shown, told = run("geo", "ready", "US", "BR"), run("geo", "ready", "US", "BR", "--json")
+    shown, as_json = run("geo", "ready", "US", "BR"), run("geo", "ready", "US", "BR", "--json")
 
-    assert (shown.exit_code, told.exit_code) == (1, 1)
-    us, br = _json(told)["countries"]
+    assert (shown.exit_code, as_json.exit_code) == (1, 1)
+    us, br = _json(as_json)["countries"]
     assert (us["ready"], us["shut"], us["problem"]) == (None, [], "Twilio cannot be reached")
     assert (br["ready"], [gate["gate"] for gate in br["shut"]]) == (False, ["workspace"])
     assert "US United States, Retail: not known\n" in shown.stdout
@@ -286,11 +286,11 @@ def test_push_proposes_and_changes_nothing(
     _change(emulator, RETAIL, FR=True)
     before = _account(emulator, RETAIL)
 
-    shown, told = run("geo", "push"), run("geo", "push", "--json")
+    shown, as_json = run("geo", "push"), run("geo", "push", "--json")
 
-    assert (shown.exit_code, told.exit_code) == (0, 0)
+    assert (shown.exit_code, as_json.exit_code) == (0, 0)
     assert _account(emulator, RETAIL) == before
-    body = _json(told)
+    body = _json(as_json)
     assert body["applied"] is False
     assert body["accounts"] == [
         {
@@ -357,8 +357,8 @@ def test_push_exits_1_when_an_account_cannot_be_asked(
 ) -> None:
     emulator.close()
 
-    shown, told = run("geo", "push", "--yes"), run("geo", "push", "--json")
+    shown, as_json = run("geo", "push", "--yes"), run("geo", "push", "--json")
 
-    assert (shown.exit_code, told.exit_code) == (1, 1)
+    assert (shown.exit_code, as_json.exit_code) == (1, 1)
     assert "check failed: Twilio cannot be reached" in shown.stdout
-    assert _json(told)["accounts"][0]["problem"] == "Twilio cannot be reached"
+    assert _json(as_json)["accounts"][0]["problem"] == "Twilio cannot be reached"

@@ -51,16 +51,16 @@ def test_init_creates_only_missing_files(run: Run, instance: Path, database_url:
 
 
 def test_no_command_prints_a_secret(run: Run, instance: Path) -> None:
-    said = run("init").output
+    printed = run("init").output
     for arguments in (["check-config"], ["check-config", "--json"], ["db", "upgrade"]):
-        said += run(*arguments).output
+        printed += run(*arguments).output
     secrets = [
         line.split("=", 1)[1]
         for line in (instance / "secrets.env").read_text().splitlines()
         if "=" in line
     ]
     assert len(secrets) == 2
-    assert not [secret for secret in secrets if secret in said]
+    assert not [secret for secret in secrets if secret in printed]
 
 
 def test_check_config_reports_every_problem_and_creates_nothing(

@@ -106,10 +106,10 @@ def test_result_is_printed_as_json(
     provision("Retail")
     _suspend(twilio, "Retail")
 
-    told = run("use-cases", "refresh", "--json")
+    result = run("use-cases", "refresh", "--json")
 
     (row,) = _rows(database, use_cases)
-    assert (told.exit_code, json.loads(told.stdout)) == (
+    assert (result.exit_code, json.loads(result.stdout)) == (
         0,
         {
             "use_cases": [
@@ -133,9 +133,9 @@ def test_one_workspace_alone_is_asked_about(
     for name in ACCOUNTS:
         _suspend(twilio, name)
 
-    told = run("use-cases", "refresh", "--workspace", "Outlet")
+    result = run("use-cases", "refresh", "--workspace", "Outlet")
 
-    assert told.stdout == "~ codes of Outlet: brand SUSPENDED, campaign VERIFIED\n"
+    assert result.stdout == "~ codes of Outlet: brand SUSPENDED, campaign VERIFIED\n"
     found = {row.name: row.brand_status for row in _rows(database, use_cases)}
     assert found == {"codes of Retail": "APPROVED", "codes of Outlet": "SUSPENDED"}
     absent = run("use-cases", "refresh", "--workspace", "Nowhere")
@@ -151,13 +151,13 @@ def test_failure_to_ask_twilio_exits_1_and_others_are_printed(
     twilio.emulator.accounts.change(wrong, lambda now: replace(now, auth_token="another"))
     _suspend(twilio, "Outlet")
 
-    told = run("use-cases", "refresh")
+    result = run("use-cases", "refresh")
 
-    assert told.exit_code == 1
-    refused, changed = sorted(told.stdout.splitlines())
+    assert result.exit_code == 1
+    refused, changed = sorted(result.stdout.splitlines())
     assert refused.startswith("= codes of Retail: brand APPROVED, campaign VERIFIED (could not be")
     assert changed == "~ codes of Outlet: brand SUSPENDED, campaign VERIFIED"
-    assert "token-of-both" not in told.output
+    assert "token-of-both" not in result.output
 
 
 def test_without_a_registration_nothing_is_asked(
@@ -165,7 +165,7 @@ def test_without_a_registration_nothing_is_asked(
 ) -> None:
     provision("Retail", registered="")
 
-    shown, told = run("use-cases", "refresh"), run("use-cases", "refresh", "--json")
+    shown, result = run("use-cases", "refresh"), run("use-cases", "refresh", "--json")
 
     assert (shown.exit_code, shown.stdout) == (0, "no use case has a brand or a campaign\n")
-    assert (told.exit_code, json.loads(told.stdout)) == (0, {"use_cases": []})
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"use_cases": []})

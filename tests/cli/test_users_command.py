@@ -76,7 +76,7 @@ def test_a_password_may_come_from_standard_input_or_not_at_all(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "said"),
+    ("arguments", "stdin", "expected_text"),
     [
         (("--email", "ada"), None, "error: email: Must be an e-mail address"),
         (("--email", "first@example.com"), None, "error: email: Another user has this address"),
@@ -85,11 +85,11 @@ def test_a_password_may_come_from_standard_input_or_not_at_all(
     ],
 )
 def test_mistakes_are_reported_and_no_user_is_created(
-    run: Run, database: Database, arguments: tuple[str, ...], stdin: str | None, said: str
+    run: Run, database: Database, arguments: tuple[str, ...], stdin: str | None, expected_text: str
 ) -> None:
     create(run, "--email", "first@example.com", "--role", "viewer")
     result = run("users", "create", *arguments, "--role", "viewer", stdin=stdin)
-    assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
+    assert (result.exit_code, expected_text in result.stderr) == (1, True), result.stderr
     assert len(rows_of(database, users)) == 1
 
 
@@ -115,6 +115,6 @@ def test_a_disabled_person_stays_listed_and_may_be_reset(run: Run, database: Dat
 def test_the_last_owner_of_the_organization_is_not_disabled(run: Run, database: Database) -> None:
     create(run, *ADA, "--role", "owner")
     result = run("users", "disable", "ada@example.com")
-    said = "error: This is the only owner of the whole organization"
-    assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
+    expected_text = "error: This is the only owner of the whole organization"
+    assert (result.exit_code, expected_text in result.stderr) == (1, True), result.stderr
     assert rows_of(database, users)[0]["disabled_at"] is None

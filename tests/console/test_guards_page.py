@@ -112,7 +112,7 @@ def test_countries_and_money_are_read_as_the_api_takes_them(
 
 
 def test_a_wrong_limit_is_named_at_its_field(console_client: ConsoleClient) -> None:
-    for field, value, told in (
+    for field, value, expected_text in (
         ("number.hour", "many", "Must be a whole number from 1"),
         ("country.countries", "XX 1", "XX: Must be an ISO 3166-1"),
         ("country.countries", "MA 1,500 3,000", "MA.hour: Must be a whole number"),
@@ -126,7 +126,7 @@ def test_a_wrong_limit_is_named_at_its_field(console_client: ConsoleClient) -> N
         filled = {field.replace(".", "__"): value}
         status, html = press(console_client, html, "Preview effect", **filled)
         assert status == 422, field
-        assert told in html, field
+        assert expected_text in html, field
 
 
 def test_another_change_in_between_is_not_overwritten(
@@ -169,14 +169,14 @@ def test_an_open_alert_is_on_every_page_until_it_is_acknowledged(
     )
     press(console_client, html, "Save")
     assert [gateway.send(tenant).status_code for _ in range(2)] == [201, 422]
-    told = "Limit of 1 messages per hour to +12*******23 reached, 1 refused."
+    expected_text = "Limit of 1 messages per hour to +12*******23 reached, 1 refused."
     for path in ("/console", "/console/messages", "/console/nowhere"):
-        assert told in console_client.get(path).text, path
+        assert expected_text in console_client.get(path).text, path
     listed = console_client.get(f"{ALERTS}?state=open").text
-    assert told in listed
+    assert expected_text in listed
     action = listed.partition(f'action="{ALERTS}/')[2].partition('"')[0]
     assert console_client.post(f"{ALERTS}/{action}", on=ALERTS).status_code == 303
-    assert told not in console_client.get("/console").text
+    assert expected_text not in console_client.get("/console").text
     assert "admin key" in console_client.get(ALERTS).text
     assert "No results" in console_client.get(f"{ALERTS}?state=cleared").text
 

@@ -92,9 +92,9 @@ def test_an_absent_json_value_stays_absent_and_a_null_stays_a_null(
 def test_a_second_run_adds_nothing(database: Database, target: Database) -> None:
     fill(database)
     copy_rows(database, target, silent)
-    told: list[int] = []
-    copy_rows(database, target, told.append)
-    assert sum(told) == 0
+    progress: list[int] = []
+    copy_rows(database, target, progress.append)
+    assert sum(progress) == 0
     assert data(target) == data(database)
 
 
@@ -145,9 +145,9 @@ def test_killed_copy_continues_inside_its_batch(
         if not 0 < copied < ROWS:
             wrong[killed_in[-1]] = copied
     assert wrong == {}
-    told: list[int] = []
-    copy_rows(database, target, told.append)
-    assert 0 < sum(told) < ROWS * len(stored_tables())
+    progress: list[int] = []
+    copy_rows(database, target, progress.append)
+    assert 0 < sum(progress) < ROWS * len(stored_tables())
     assert data(target) == data(database)
 
 
@@ -173,9 +173,9 @@ def test_many_rows_go_in_batches(
         one = dict(c.execute(select(messages).limit(1)).one()._mapping)
     with database.writing() as c:
         c.execute(messages.insert(), [one | {"id": new_id()} for _ in range(125)])
-    told: list[int] = []
-    copy_rows(database, target, told.append)
-    assert max(told) == 50
+    progress: list[int] = []
+    copy_rows(database, target, progress.append)
+    assert max(progress) == 50
     assert fingerprints(target) == fingerprints(database)
     assert next(f.rows for f in fingerprints(target) if f.table == "messages") == ROWS + 125
 
@@ -185,13 +185,13 @@ def test_texts_are_sorted_by_bytes_in_every_locale(
 ) -> None:
     """Where `b` came before `C`, going on behind the last key would leave out rows."""
     there = Database(fresh_postgres_url, pool_size=2)
-    said: list[str] = []
-    event.listen(there.engine, "before_cursor_execute", lambda *about: said.append(about[2]))
+    statements: list[str] = []
+    event.listen(there.engine, "before_cursor_execute", lambda *about: statements.append(about[2]))
     with there.snapshot() as c:
         assert list(read_rows(c, provider_accounts, ("AC",))) == []
         assert list(read_keys(c, provider_accounts)) == []
         assert last_key(c, provider_accounts) is None
-    asked = [sql for sql in said if "provider_accounts" in sql]
+    asked = [sql for sql in statements if "provider_accounts" in sql]
     assert len(asked) == 3
     assert all('ORDER BY provider_accounts.sid COLLATE "C"' in sql for sql in asked)
     assert '(provider_accounts.sid COLLATE "C") > ' in asked[0]

@@ -187,7 +187,7 @@ def test_concurrent_migrations_are_serialized(
         start.wait(PATIENCE_SECONDS)
         try:
             upgrade(database)
-        except Exception as problem:  # noqa: BLE001 (told by the assertion below)
+        except Exception as problem:  # noqa: BLE001 (reported by the assertion below)
             failures.append(problem)
         finally:
             database.close()

@@ -145,8 +145,10 @@ def test_only_of_several_hosts_the_primary_is_asked_for(url: str, wanted: str | 
 
 
 def test_settings_of_the_url_are_not_overridden() -> None:
-    said = "target_session_attrs=any&connect_timeout=5&keepalives_idle=60&options=-c%20a=b"
-    assert arguments(f"/db?host=a&host=b&{said}") == {
+    found_arguments = (
+        "target_session_attrs=any&connect_timeout=5&keepalives_idle=60&options=-c%20a=b"
+    )
+    assert arguments(f"/db?host=a&host=b&{found_arguments}") == {
         "keepalives_interval": 2,
         "keepalives_count": 2,
         "tcp_user_timeout": 5000,
@@ -154,8 +156,8 @@ def test_settings_of_the_url_are_not_overridden() -> None:
 
 
 def test_no_host_is_waited_for_for_long() -> None:
-    said = arguments("a,b/db")
-    assert said["connect_timeout"] == 2
-    assert said["tcp_user_timeout"] <= 5000
-    probing = said["keepalives_interval"] * said["keepalives_count"]
-    assert said["keepalives_idle"] + probing < 10
+    found_arguments = arguments("a,b/db")
+    assert found_arguments["connect_timeout"] == 2
+    assert found_arguments["tcp_user_timeout"] <= 5000
+    probing = found_arguments["keepalives_interval"] * found_arguments["keepalives_count"]
+    assert found_arguments["keepalives_idle"] + probing < 10

@@ -132,9 +132,9 @@ def _back_up_under_load(stage: LiveGateway, folder: Path) -> tuple[list[str], st
         place = 0
         while not stop.wait(0.1):  # a reconciliation asks about 20 a second
             place += 1
-            told = stage.send(f"load {place}", number(place))
-            if told.message_id is not None:
-                accepted.append(told.message_id)
+            reply = stage.send(f"load {place}", number(place))
+            if reply.message_id is not None:
+                accepted.append(reply.message_id)
 
     thread = threading.Thread(target=send)
     thread.start()

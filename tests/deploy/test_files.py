@@ -138,8 +138,8 @@ def test_the_units_pass_systemd_analyze(tmp_path: Path) -> None:
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
     command = [analyze, "verify", "--man=no", *(str(tmp_path / unit.name) for unit in units)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = [line for line in checked.stderr.splitlines() if "borderpost" in line]
-    assert (checked.returncode, said) == (0, []), checked.stderr
+    warnings = [line for line in checked.stderr.splitlines() if "borderpost" in line]
+    assert (checked.returncode, warnings) == (0, []), checked.stderr
 
 
 def test_the_caddyfile_is_valid() -> None:

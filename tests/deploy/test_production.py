@@ -150,8 +150,11 @@ def test_the_page_leads_from_an_empty_folder_to_a_delivered_message(
         machine.run("settings")
         machine.run("command", "check")
         note("settings")
-        said = machine.run("command", "tenant", before=f"export RETAIL_TOKEN={AUTH_TOKEN}")
-        key, use_case = _said(said, r"(bp_\w+)"), _said(said, r"use case .*: ([0-9a-f-]{36})")
+        printed = machine.run("command", "tenant", before=f"export RETAIL_TOKEN={AUTH_TOKEN}")
+        key, use_case = (
+            _found_in(printed, r"(bp_\w+)"),
+            _found_in(printed, r"use case .*: ([0-9a-f-]{36})"),
+        )
         note("tenant")
         machine.path("/etc/systemd/system").mkdir(parents=True)
         machine.path("/etc/nginx/snippets").mkdir(parents=True)
@@ -178,7 +181,7 @@ def test_the_page_leads_from_an_empty_folder_to_a_delivered_message(
     )
 
 
-def _said(text: str, pattern: str) -> str:
+def _found_in(text: str, pattern: str) -> str:
     found = re.search(pattern, text)
     assert found is not None, text
     return found[1]

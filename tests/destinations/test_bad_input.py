@@ -97,11 +97,11 @@ def test_each_mistake_is_named_by_its_path_and_changes_nothing(policy_client: Po
     with unchanged(policy_client.factory.database):
         for method, below, body, paths in CASES:
             answer = policy_client.ask(method, below, body)
-            told = (method, below, body, answer.text)
-            assert answer.status_code == 422, told
-            assert answer.json["code"] == "ValidationFailed", told
-            assert set(answer.json["details"]) == paths, told
-            assert all(messages for messages in answer.json["details"].values()), told
+            context = (method, below, body, answer.text)
+            assert answer.status_code == 422, context
+            assert answer.json["code"] == "ValidationFailed", context
+            assert set(answer.json["details"]) == paths, context
+            assert all(messages for messages in answer.json["details"].values()), context
 
 
 def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(

@@ -86,9 +86,9 @@ def test_each_mistake_in_a_rule_is_named_by_its_path_and_changes_nothing(
     with unchanged(policy_client.factory.database):
         for body, paths in BAD_BODIES:
             answer = policy_client.ask("POST", "/rules", body)
-            told = (body, answer.text)
-            assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed"), told
-            assert set(answer.json["details"]) == paths, told
+            context = (body, answer.text)
+            assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed"), context
+            assert set(answer.json["details"]) == paths, context
 
 
 @pytest.mark.parametrize(

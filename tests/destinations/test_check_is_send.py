@@ -66,8 +66,8 @@ def _as_sent(policy_client: PolicyClient, number: str) -> dict[str, Any]:
         assert not is_e164(number)
         return {"allowed": False, "code": "InvalidDestination", "country": None, "rule": None}
     details = answer.json["details"]
-    told = ("country", "rule", "scope", "source", "revision")
-    found = {name: details[name] for name in told if name in details}
+    names = ("country", "rule", "scope", "source", "revision")
+    found = {name: details[name] for name in names if name in details}
     return {"allowed": False, "code": answer.json["code"]} | found
 
 

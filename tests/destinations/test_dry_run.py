@@ -22,17 +22,17 @@ def test_a_dry_run_predicts_the_change_and_writes_nothing(
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     assert again.json == answer.json
     assert revision_of(answer) == found.revision == 3
-    told = answer.json
-    assert set(told) == DRY_KEYS
-    assert (told["dry_run"], told["revision"]) == (True, 3)
-    assert set(told["configuration"]) == KEYS
-    assert set(told["impact"]) == {"days", "would_block", "would_release"}
-    assert told["impact"]["days"] == 30
+    outcome = answer.json
+    assert set(outcome) == DRY_KEYS
+    assert (outcome["dry_run"], outcome["revision"]) == (True, 3)
+    assert set(outcome["configuration"]) == KEYS
+    assert set(outcome["impact"]) == {"days", "would_block", "would_release"}
+    assert outcome["impact"]["days"] == 30
 
     assert CHANGES[name](found).status_code < 300
     after = found.get()
-    assert told["configuration"] == after | {"updatedAt": told["configuration"]["updatedAt"]}
-    assert told["changes"] == found.history()[0]["changes"]
+    assert outcome["configuration"] == after | {"updatedAt": outcome["configuration"]["updatedAt"]}
+    assert outcome["changes"] == found.history()[0]["changes"]
 
 
 def test_a_dry_run_of_leaving_the_parent_predicts_the_copy(policy_client: PolicyClient) -> None:

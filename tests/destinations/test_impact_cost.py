@@ -137,8 +137,8 @@ def test_the_impact_is_right_at_this_size_and_its_time_is_printed(
         answer = change(busy)
         taken, computed = time.perf_counter() - began, time.process_time() - began_computing
         record_property(name, taken)
-        told = f"{taken * 1000:.0f} ms, {computed * 1000:.0f} ms of them computing"
-        print(f"dry run of {name} over {MESSAGES:,} messages: {told}")  # noqa: T201
+        durations = f"{taken * 1000:.0f} ms, {computed * 1000:.0f} ms of them computing"
+        print(f"dry run of {name} over {MESSAGES:,} messages: {durations}")  # noqa: T201
         assert answer.status_code == 200
     every = busy.trying.put({}).json["impact"]["would_block"]
     # Six of ten messages are the workspace's own, two are its children's.

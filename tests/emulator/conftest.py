@@ -188,7 +188,7 @@ def send(client: Client, receiver: Receiver) -> Callable[..., Any]:
 
 @pytest.fixture
 def http(server: EmulatorServer) -> Iterator[Callable[..., requests.Response]]:
-    """Calls the emulator without an SDK, with the account's credentials unless told otherwise."""
+    """Calls the emulator without an SDK, by default with the account's credentials."""
     with requests.Session() as session:
 
         def call(method: str, path: str, **kwargs: Any) -> requests.Response:

@@ -1,4 +1,4 @@
-"""Alerts: one for each limit that is met, told once, cleared and acknowledged."""
+"""Alerts: one for each limit that is met, reported once, cleared and acknowledged."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -41,7 +41,7 @@ def test_64_concurrent_sends_from_two_processes_stay_within_the_limit(
             Flood(url, vault_key, tmp_path, tenant, [[MA] * 32, one_each[32:]]),
         ]
     )
-    # Where all wait for the one writer of an SQLite file, some may be told to come again.
+    # Where all wait for the one writer of an SQLite file, some may get 503.
     waited = first["ServiceUnavailable"] + second["ServiceUnavailable"]
     assert waited == 0 or database.is_sqlite
     assert first["sent"] == 7

@@ -100,8 +100,8 @@ def test_problems_are_named_and_change_nothing(policy_client: GuardDesk) -> None
         assert policy_client.problems({"use_cases": {unknown: {"number": {}}}}) == {
             f"$.use_cases.{unknown}": ["There is no such use case."]
         }
-        (told,) = policy_client.problems({"guards": {"spend": {"day": "5"}}})["$.guards.spend"]
-        assert "needs prices" in told
+        (problem,) = policy_client.problems({"guards": {"spend": {"day": "5"}}})["$.guards.spend"]
+        assert "needs prices" in problem
         assert policy_client.problems([]) == {"$": ["Must be a JSON object."]}
 
 

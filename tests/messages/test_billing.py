@@ -127,7 +127,7 @@ def test_unchanged_prices_cost_no_query(gateway: Gateway, tenant: Tenant, factor
 
 @pytest.mark.one_engine
 @each(
-    "told, expected",
+    "reported, expected",
     [
         (("-0.01850", "USD"), {"currency": "USD", "estimated": "0.0500", "actual": "0.0185"}),
         (("0", "USD"), {"currency": "USD", "estimated": "0.0500", "actual": "0.0000"}),
@@ -136,13 +136,13 @@ def test_unchanged_prices_cost_no_query(gateway: Gateway, tenant: Tenant, factor
     ],
 )
 def test_the_actual_price_is_what_twilio_charged(
-    gateway: Gateway, tenant: Tenant, factory: Factory, told: Any, expected: Any
+    gateway: Gateway, tenant: Tenant, factory: Factory, reported: Any, expected: Any
 ) -> None:
     store_prices(factory)
     message_id = sent(gateway, tenant)
     with factory.database.writing() as c:
         found = messages.c.id == UUID(message_id)
-        c.execute(update(messages).where(found).values(price=told[0], price_unit=told[1]))
+        c.execute(update(messages).where(found).values(price=reported[0], price_unit=reported[1]))
 
     assert price_of(gateway, tenant, message_id) == {"segments": 1} | expected
 

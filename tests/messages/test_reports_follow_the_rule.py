@@ -47,14 +47,14 @@ def _expected(
 ) -> dict[str, Any]:
     """What the row is afterwards, as the rule says it."""
     decision, facts = transition(current, reported), effects_of(reported)
-    told: dict[str, Any] = dict.fromkeys(FACTS)
+    reported_facts: dict[str, Any] = dict.fromkeys(FACTS)
     if decision.adds_effects and facts.hand_off:
-        told |= {"handed_off_at": report.at, "num_segments": REPORTED["num_segments"]}
+        reported_facts |= {"handed_off_at": report.at, "num_segments": REPORTED["num_segments"]}
     if decision.adds_effects and facts.delivery:
-        told["delivered_at"] = report.at
+        reported_facts["delivered_at"] = report.at
     if decision.adds_effects and facts.error:
-        told |= {"errored_at": report.at, "error_code": REPORTED["error_code"]}
-    after = {name: told[name] if known[name] is None else known[name] for name in FACTS}
+        reported_facts |= {"errored_at": report.at, "error_code": REPORTED["error_code"]}
+    after = {name: reported_facts[name] if known[name] is None else known[name] for name in FACTS}
     is_changed = decision.applied or after != known
     return after | {
         "status": reported if decision.applied else current,
@@ -101,10 +101,10 @@ def test_every_pair_of_statuses_follows_the_rule(
                     decision = transition(current, reported)
                     expected = _expected(current, reported, known, factory, report)
                     found = {name: getattr(row, name) for name in expected}
-                    said = (event.applied, event.reason, event.status, event.error_code)
+                    event_facts = (event.applied, event.reason, event.status, event.error_code)
                     is_right = (
                         found == expected
-                        and said
+                        and event_facts
                         == (decision.applied, decision.reason, reported, REPORTED["error_code"])
                         and advanced is not None
                         and (advanced.status, advanced.applied, advanced.reason)
@@ -112,5 +112,7 @@ def test_every_pair_of_statuses_follows_the_rule(
                         and stranger is None
                     )
                     if not is_right:
-                        wrong.append((current, reported, known is nothing, has_id, found, said))
+                        wrong.append(
+                            (current, reported, known is nothing, has_id, found, event_facts)
+                        )
     assert wrong == []

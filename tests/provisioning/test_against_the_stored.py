@@ -43,8 +43,8 @@ def minimal(**workspace: Any) -> dict[str, Any]:
 
 def test_an_id_of_another_organization_is_refused(file: dict[str, Any], applied: Apply) -> None:
     applied(file)
-    said = refusal(applied, other_organization(file))
-    assert "workspaces[0].id: Is the id of a workspace of another organization." in said
+    expected_text = refusal(applied, other_organization(file))
+    assert "workspaces[0].id: Is the id of a workspace of another organization." in expected_text
 
 
 def test_a_use_case_id_of_another_workspace_is_refused(

@@ -25,7 +25,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
 
 
 @each(
-    ("content", "said"),
+    ("content", "expected_text"),
     [
         (b'{"a": 1, "a": 2}', "the file: An object has the key 'a' twice."),
         (b'{"a": {"b": 1, "b": 1}}', "the file: An object has the key 'b' twice."),
@@ -37,7 +37,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
         (b'{"a": ' + b"[" * 100_000, "the file: Is nested too deeply."),
     ],
 )
-def test_ambiguous_files_are_refused(content: bytes, said: str) -> None:
+def test_ambiguous_files_are_refused(content: bytes, expected_text: str) -> None:
     with pytest.raises(FileRefused) as refused:
         parse_text(content)
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(expected_text)

@@ -181,15 +181,15 @@ _PLACED_ELSEWHERE = {
 }
 
 
-@each(("place", "value", "said"), ONE_FIELD)
+@each(("place", "value", "expected_text"), ONE_FIELD)
 def test_a_wrong_field_is_named_by_its_place(
-    file: dict[str, Any], place: str, value: Any, said: str, mistakes_of: Mistakes
+    file: dict[str, Any], place: str, value: Any, expected_text: str, mistakes_of: Mistakes
 ) -> None:
     file = deepcopy(file)
     put(file, place, value)
     if isinstance(value, dict) and value:
         place = _PLACED_ELSEWHERE[place, value.get("number")]
-    assert mistakes_of(file) == [f"{place}: {said}"]
+    assert mistakes_of(file) == [f"{place}: {expected_text}"]
 
 
 MISSING = [
@@ -209,14 +209,14 @@ MISSING = [
 ]
 
 
-@each(("place", "said"), MISSING)
+@each(("place", "expected_text"), MISSING)
 def test_a_missing_field_is_named_by_its_place(
-    file: dict[str, Any], place: str, said: str, mistakes_of: Mistakes
+    file: dict[str, Any], place: str, expected_text: str, mistakes_of: Mistakes
 ) -> None:
     file = deepcopy(file)
     del file["workspaces"][1]["parent"]
     at(file, place).pop(place.rsplit(".", maxsplit=1)[-1])
-    assert mistakes_of(file) == [f"{place}: {said}"]
+    assert mistakes_of(file) == [f"{place}: {expected_text}"]
 
 
 def test_all_problems_are_reported_in_the_order_of_the_file(
@@ -303,8 +303,8 @@ def _same_sender(file: dict[str, Any]) -> str:
 def test_duplicates_are_refused(
     file: dict[str, Any], repeat: Callable[[dict[str, Any]], str], mistakes_of: Mistakes
 ) -> None:
-    said = repeat(file)
-    assert said in mistakes_of(file)
+    expected_text = repeat(file)
+    assert expected_text in mistakes_of(file)
 
 
 def test_the_name_of_a_use_case_that_is_deleted_by_its_id_is_free(
@@ -330,8 +330,8 @@ def test_an_organization_that_is_not_a_table_is_reported(
     file: dict[str, Any], organization: object, mistakes_of: Mistakes
 ) -> None:
     file["organization"] = organization
-    (said,) = mistakes_of(file)
-    assert said.startswith("organization: ")
+    (expected_text,) = mistakes_of(file)
+    assert expected_text.startswith("organization: ")
 
 
 def test_parents_may_not_form_a_loop(file: dict[str, Any], mistakes_of: Mistakes) -> None:
@@ -384,7 +384,7 @@ def test_no_mistake_repeats_a_secret_or_a_number(
         {"number": "12025550199", "type": "long_code"},
         {"number": "12025550199", "type": "long_code"},
     ]
-    said = "\n".join(mistakes_of(file))
-    assert len(said.splitlines()) == 5
-    assert "s3cret" not in said
-    assert "2025550199" not in said
+    expected_text = "\n".join(mistakes_of(file))
+    assert len(expected_text.splitlines()) == 5
+    assert "s3cret" not in expected_text
+    assert "2025550199" not in expected_text

@@ -1,4 +1,4 @@
-"""The difference is told in the file's words; secrets and whole numbers never."""
+"""Differences are in the words of the file; secrets and whole numbers never appear."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ Apply = Callable[..., Any]
 
 @pytest.fixture
 def engine_name() -> str:
-    """What is told does not depend on the engine."""
+    """The texts do not depend on the engine."""
     return "sqlite"
 
 

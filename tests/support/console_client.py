@@ -82,8 +82,8 @@ class ConsoleClient:
 def audit_events_of_pages(factory: Factory) -> list[tuple[str, str | None]]:
     """What visitors did, in order: action and reason; that they signed in is left out."""
     rows = sorted(factory.rows(audit_events), key=lambda row: row["id"])
-    told = [(row["action"], row["reason"]) for row in rows if row["actor_id"] is not None]
-    return [one for one in told if one[0] != "console.signed_in"]
+    audited = [(row["action"], row["reason"]) for row in rows if row["actor_id"] is not None]
+    return [one for one in audited if one[0] != "console.signed_in"]
 
 
 def open_console(gateway: Gateway, address: str = "127.0.0.1") -> ConsoleClient:

@@ -102,7 +102,7 @@ class Hooks:
             return claim_chosen(c, choose_due(c, self.clock.at, limit, lane), self.clock.at)
 
     def endpoint(self, workspace_id: UUID, **values: Any) -> UUID:
-        """Store an active endpoint that wants everything, unless told otherwise."""
+        """Store an active endpoint for all events by default."""
         endpoint_id = new_id()
         row = {
             "id": endpoint_id,
@@ -157,7 +157,7 @@ class Hooks:
         self.clock.at = at
 
 
-def told(posted: Posted) -> dict[str, Any]:
+def body_of(posted: Posted) -> dict[str, Any]:
     """The body of a request, parsed."""
     found: dict[str, Any] = json.loads(posted.body)
     return found

@@ -43,7 +43,7 @@ def person(factory: Factory, tenant: Tenant, roles: Roles, email: str = "ada@exa
     return make_user(factory, tenant.organization_id, roles, email)
 
 
-def told(attempt: Callable[[], object]) -> dict[str, list[str]]:
+def problems_of(attempt: Callable[[], object]) -> dict[str, list[str]]:
     with pytest.raises(ValidationFailed) as refused:
         attempt()
     return dict(refused.value.details or {})
@@ -65,9 +65,9 @@ def test_last_owner_is_neither_disabled_nor_demoted(factory: Factory, tenant: Te
     barred = person(factory, tenant, OWNER, "e@example.com")
     assert bar(factory, tenant, barred)
     noted = len(factory.rows(audit_events))
-    assert told(lambda: bar(factory, tenant, last)) == {"$": [LAST_OWNER]}
+    assert problems_of(lambda: bar(factory, tenant, last)) == {"$": [LAST_OWNER]}
     less: Roles = {None: Role.ADMIN, tenant.workspace_id: Role.OWNER}
-    assert told(lambda: give(factory, tenant, last, less)) == {"$.roles": [LAST_OWNER]}
+    assert problems_of(lambda: give(factory, tenant, last, less)) == {"$.roles": [LAST_OWNER]}
     assert len(factory.rows(audit_events)) == noted
     give(factory, tenant, last, OWNER | {tenant.workspace_id: Role.VIEWER})
     person(factory, tenant, OWNER, "f@example.com")
@@ -91,14 +91,14 @@ def test_one_of_two_owners_disabling_each_other_stays(factory: Factory, tenant: 
 def test_users_cannot_disable_or_reset_themselves(factory: Factory, tenant: Tenant) -> None:
     ada, _ = (person(factory, tenant, OWNER, f"{name}@example.com") for name in ("ada", "bo"))
     own = Actor(ActorKind.USER, "Ada", ada)
-    assert told(lambda: bar(factory, tenant, ada, own)) == {"$": [YOURSELF]}
+    assert problems_of(lambda: bar(factory, tenant, ada, own)) == {"$": [YOURSELF]}
 
     def reset() -> None:
         with factory.database.writing() as connection:
             user = require_user(connection, tenant.organization_id, ada)
             reset_user(connection, user, NewPassword("hash"), own, factory.now)
 
-    assert told(reset) == {"$": [YOURSELF]}
+    assert problems_of(reset) == {"$": [YOURSELF]}
 
 
 def test_a_role_is_given_in_workspaces_of_the_organization_alone(
@@ -108,10 +108,10 @@ def test_a_role_is_given_in_workspaces_of_the_organization_alone(
     ada = person(factory, tenant, {tenant.workspace_id: Role.VIEWER})
     absent = {"$.roles": ["There is no such workspace."]}
     theirs: Roles = {stranger.workspace_id: Role.OWNER}
-    assert told(lambda: give(factory, tenant, ada, theirs)) == absent
-    assert told(lambda: person(factory, tenant, theirs, "bo@example.com")) == absent
+    assert problems_of(lambda: give(factory, tenant, ada, theirs)) == absent
+    assert problems_of(lambda: person(factory, tenant, theirs, "bo@example.com")) == absent
     nowhere = {"$.roles": ["Must belong to a workspace or to the organization."]}
-    assert told(lambda: give(factory, tenant, ada, {})) == nowhere
+    assert problems_of(lambda: give(factory, tenant, ada, {})) == nowhere
     with factory.database.reading() as connection:
         kept = load_user_details(connection, tenant.organization_id, ada).memberships
     assert [(one.workspace_name, one.role) for one in kept] == [("Retail", Role.VIEWER)]

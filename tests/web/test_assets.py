@@ -51,9 +51,11 @@ def test_the_vendored_files_are_those_of_the_check_sums_and_no_other() -> None:
 
 
 def test_each_vendored_file_is_listed_with_its_version_and_licence() -> None:
-    told = (VENDORED / "VENDORED.md").read_text(encoding="utf-8")
+    document = (VENDORED / "VENDORED.md").read_text(encoding="utf-8")
     for name in VENDORED_FILES:
-        assert re.search(rf"\| `{re.escape(name)}` \| \S+ \| [\d.]+ \|.*\(?(Apache|0BSD|MIT)", told)
+        assert re.search(
+            rf"\| `{re.escape(name)}` \| \S+ \| [\d.]+ \|.*\(?(Apache|0BSD|MIT)", document
+        )
 
 
 @pytest.mark.parametrize("name", VENDORED_FILES)

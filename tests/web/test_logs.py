@@ -109,10 +109,10 @@ def _journey(run: Run) -> None:
 
 def test_a_whole_run_logs_no_number_no_text_and_no_token(run: Run) -> None:
     _journey(run)
-    said = run.log.getvalue()
+    log_text = run.log.getvalue()
     assert {"request", "callback_refused", "consent", "unconfirmed"} <= run.events()
     assert "provider_call_failed" in run.events()
-    assert [secret for secret in run.secrets() if secret in said] == []
+    assert [secret for secret in run.secrets() if secret in log_text] == []
 
 
 def _defect(run: Run) -> Any:
@@ -159,8 +159,8 @@ def test_a_defect_is_logged_with_its_place_and_without_its_values(run: Run, defe
     make_views_fail(run, defect(run))
     answer = run.gateway.get("/v1/sms", key=run.tenant.keys[Role.OWNER], X_Request_Id="find-me")
     assert answer.status_code in {500, 503}
-    said = run.log.getvalue()
-    assert [secret for secret in run.secrets() if secret in said] == []
+    log_text = run.log.getvalue()
+    assert [secret for secret in run.secrets() if secret in log_text] == []
     if answer.status_code == 500:
         logged = next(line for line in run.lines() if line["event"] == "request_failed")
         assert (logged["level"], logged["request_id"]) == ("error", "find-me")
@@ -200,14 +200,14 @@ def test_every_argument_of_a_logger_is_masked(run: Run) -> None:
         url=f"https://{ACCOUNT}:{AUTH_TOKEN}@api.twilio.com/",
         database="postgresql+psycopg://user:planted-password@db/sms",
         fernet="JL32VlOB9olHP03aXSCI9jE-leeMQEexKB8gIAdwzm4=",
-        said=f"token {run.tenant.keys[Role.VIEWER]}, {AUTH_TOKEN}",
+        log_text=f"token {run.tenant.keys[Role.VIEWER]}, {AUTH_TOKEN}",
     )
     logging.getLogger("some.library").warning("to %s with %r", NUMBER, AUTH_TOKEN)
-    said = run.log.getvalue()
+    log_text = run.log.getvalue()
     planted = [*run.secrets(), "planted-password", "JL32VlOB9olHP03aXSCI9jE"]
-    assert [secret for secret in planted if secret in said] == []
-    assert "+12*******87" in said
-    assert "some.library" in said
+    assert [secret for secret in planted if secret in log_text] == []
+    assert "+12*******87" in log_text
+    assert "some.library" in log_text
 
 
 def test_ids_of_a_message_stay_readable(run: Run) -> None:

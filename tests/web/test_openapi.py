@@ -81,17 +81,25 @@ def check(document: dict[str, Any], endpoint: Endpoint, answer: TestResponse) ->
     OAS30Validator(schema, format_checker=oas30_format_checker).validate(answer.get_json())
 
 
-TOLD_HEADERS = {"ETag", "Retry-After", "WWW-Authenticate", "Idempotent-Replayed", "X-Request-Id"}
+DOCUMENTED_HEADERS = {
+    "ETag",
+    "Retry-After",
+    "WWW-Authenticate",
+    "Idempotent-Replayed",
+    "X-Request-Id",
+}
 
 
 def check_headers(
     document: dict[str, Any], described: dict[str, Any], answer: TestResponse
 ) -> None:
-    """Make sure that the headers that matter are told, and come where they always do."""
-    told = described["headers"]
-    assert TOLD_HEADERS & set(answer.headers.keys()) <= told.keys()
+    """Make sure that the headers that matter are documented, and come where they always do."""
+    documented = described["headers"]
+    assert DOCUMENTED_HEADERS & set(answer.headers.keys()) <= documented.keys()
     common = document["components"]["headers"]
-    required = {name for name in told if common.get(name, {}).get("required") or name == "ETag"}
+    required = {
+        name for name in documented if common.get(name, {}).get("required") or name == "ETag"
+    }
     assert required <= set(answer.headers.keys())
 
 
@@ -215,8 +223,8 @@ def test_answers_during_a_messages_life_match_the_description(
     message = sent.get_json()
     for status in ("queued", "sent", "sent", "undelivered", "delivered"):
         code = {"ErrorCode": "30005"} if status == "undelivered" else {}
-        told = gateway.callback(message["id"], message["message_sid"], status, **code)
-        check(checked, by_name["POST /v1/webhook/twilio/sms-status"], told)
+        documented = gateway.callback(message["id"], message["message_sid"], status, **code)
+        check(checked, by_name["POST /v1/webhook/twilio/sms-status"], documented)
         key = tenant.keys[Role.VIEWER]
         check(checked, fetch, gateway.get(f"/v1/sms/{message['id']}", key=key))
     events = gateway.get(f"/v1/sms/{message['id']}/events", key=tenant.keys[Role.VIEWER])

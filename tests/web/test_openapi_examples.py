@@ -1,4 +1,4 @@
-"""Examples and texts of the description: complete, true to their schemas, and what is really said."""
+"""Examples and texts of the description: complete, true to their schemas, and equal to real answers."""
 
 from typing import Any
 
@@ -96,10 +96,14 @@ def test_every_error_of_a_route_has_its_meaning_and_its_example(endpoint: Endpoi
 
 
 def test_the_example_of_a_block_has_what_a_block_has(served: Served) -> None:
-    told = DOCUMENT["components"]["examples"]["DestinationBlocked"]["value"]
+    documented = DOCUMENT["components"]["examples"]["DestinationBlocked"]["value"]
     real = served.gateway.send(served.tenant, to=BR_NUMBER).get_json()
-    assert told["details"].keys() == real["details"].keys()
-    differing = {name for name in told["details"] if told["details"][name] != real["details"][name]}
+    assert documented["details"].keys() == real["details"].keys()
+    differing = {
+        name
+        for name in documented["details"]
+        if documented["details"][name] != real["details"][name]
+    }
     assert differing <= {"revision"}
 
 
@@ -111,8 +115,8 @@ def test_every_field_and_parameter_of_the_sms_api_is_explained() -> None:
     for path, operations in DOCUMENT["paths"].items():
         if path.startswith("/v1/sms"):
             for operation in operations.values():
-                told = [one for one in operation["parameters"] if one["in"] != "path"]
-                assert all(one.get("description") for one in told), path
+                documented = [one for one in operation["parameters"] if one["in"] != "path"]
+                assert all(one.get("description") for one in documented), path
 
 
 def test_every_id_in_a_path_has_an_example() -> None:

@@ -1,4 +1,4 @@
-"""What a client is told when the provider or our own database cannot be asked."""
+"""Answers to clients when the provider or our own database is unavailable."""
 
 from pathlib import Path
 

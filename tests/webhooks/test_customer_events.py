@@ -1,4 +1,4 @@
-"""From the status callback and the policy change to the event that a customer is told."""
+"""From the status callback and the policy change to the event that a customer gets."""
 
 import json
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def endpoint(gateway: Gateway, tenant: Tenant) -> str:
     return str(answer.json["secret"])
 
 
-def told(factory: Factory) -> list[tuple[str, dict[str, Any]]]:
+def written_events(factory: Factory) -> list[tuple[str, dict[str, Any]]]:
     return [(row["type"], json.loads(row["payload"])) for row in factory.rows(webhook_events)]
 
 
@@ -44,7 +44,7 @@ def test_each_applied_status_sends_one_event(
     sent = gateway.send(tenant).json
     for status in ("queued", "sent", "sent", "delivered", "sent", "failed", "delivered"):
         assert gateway.callback(sent["id"], sent["message_sid"], status).status_code == 204
-    found = told(factory)
+    found = written_events(factory)
     assert [event_type for event_type, _ in found] == ["sms.sent", "sms.delivered"]
     data = found[1][1]
     assert (data["id"], data["status"], data["num_segments"]) == (sent["id"], "delivered", 1)
@@ -56,7 +56,7 @@ def test_each_applied_status_sends_one_event(
 @pytest.mark.usefixtures("endpoint")
 def test_blocked_send_sends_no_event(gateway: Gateway, factory: Factory, tenant: Tenant) -> None:
     assert gateway.send(tenant, to=BR_NUMBER).status_code == 422
-    assert told(factory) == []
+    assert written_events(factory) == []
 
 
 def test_without_an_endpoint_nothing_is_written(
@@ -64,7 +64,7 @@ def test_without_an_endpoint_nothing_is_written(
 ) -> None:
     sent = gateway.send(tenant).json
     gateway.callback(sent["id"], sent["message_sid"], "delivered")
-    assert told(factory) == []
+    assert written_events(factory) == []
 
 
 @pytest.mark.usefixtures("endpoint")
@@ -74,7 +74,7 @@ def test_policy_change_sends_an_event_with_its_revision(
     path = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms/allow"
     for _ in range(2):
         gateway.post(path, {"destinations": ["BR"]}, key=tenant.keys[Role.ADMIN])
-    ((event_type, data),) = told(factory)
+    ((event_type, data),) = written_events(factory)
     assert event_type == "destination.changed"
     assert data["changes"] == [{"country": "BR", "from": None, "to": "allowed"}]
     assert (data["revision"], data["workspace_id"]) == (2, str(tenant.workspace_id))
@@ -103,13 +103,13 @@ def test_geo_drift_sends_one_event_for_each_change(
     gates = Gates({"US": True, "CA": False})
     check = CheckProvider(factory.database, gates, gateway.services.clock)
     check()
-    assert told(factory) == []
+    assert written_events(factory) == []
     gates.is_open["CA"] = True
     for _ in range(2):
         check()
-    ((event_type, data),) = told(factory)
+    ((event_type, data),) = written_events(factory)
     assert event_type == "destination.drift"
     assert (data["allowed_here_closed_there"], data["closed_here_open_there"]) == ([], ["CA"])
     gates.is_open["CA"] = False
     check()
-    assert len(told(factory)) == 1
+    assert len(written_events(factory)) == 1

@@ -25,7 +25,7 @@ from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_endpoints
 from support.factories import US_NUMBER, Factory, Tenant
 from support.time import ManualClock
-from support.webhooks import HOOK, Hooks, told
+from support.webhooks import HOOK, Hooks, body_of
 
 TIMEOUT = NotDelivered(Failure.TIMEOUT)
 
@@ -48,7 +48,7 @@ def test_an_event_is_posted_once_in_its_envelope(hooks: Hooks, tenant: Tenant) -
     hooks.drain()
     (posted,) = hooks.sender.posted
     assert posted.url == HOOK
-    assert told(posted) == {
+    assert body_of(posted) == {
         "type": "sms.sent",
         "timestamp": rfc3339(happened_at),
         "data": {"id": "1"},
@@ -281,7 +281,7 @@ def test_a_defect_in_one_delivery_does_not_stop_the_others(hooks: Hooks, tenant:
 def test_unstorable_result_does_not_affect_others(
     hooks: Hooks, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One outcome is lost with the database; the rest of the batch is noted, and the loss told."""
+    """One outcome is lost with the database; the rest of the batch is stored, and the loss reported."""
     hooks.endpoint(tenant.workspace_id)
     for _ in range(3):
         hooks.event(tenant.workspace_id)

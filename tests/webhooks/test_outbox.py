@@ -1,4 +1,4 @@
-"""The outbox: written in the caller's transaction, for workspaces that want to be told."""
+"""The outbox: written in the caller's transaction, for workspaces with an active endpoint."""
 
 import json
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ def test_a_row_can_be_written_by_hand(hooks: Hooks, tenant: Tenant) -> None:
     assert (row["type"], row["payload"]) == ("destination.drift", '{"a":1}')
 
 
-def told_of(found: str) -> str:
+def report_sql_of(found: str) -> str:
     """The outbox's part of a status callback: one event for each message that it has changed."""
     return outbox_insert(
         f"""SELECT :event_id::uuid AS id, {found}.workspace_id, 'sms.' || {found}.status AS type,
@@ -128,7 +128,7 @@ def test_statement_and_row_give_the_same_event_data(
     at = hooks.clock.at + timedelta(milliseconds=70)
     add_message(hooks, tenant, **{n: at if v is True else v for n, v in facts.items()})
     with hooks.factory.database.writing() as c:
-        assert Statement(told_of("messages")).run(c, {"event_id": new_id(), "at": at}) == 1
+        assert Statement(report_sql_of("messages")).run(c, {"event_id": new_id(), "at": at}) == 1
         row = c.execute(select(messages)).one()
     (event,) = hooks.events()
     data = json.loads(event["payload"])
@@ -153,7 +153,7 @@ def test_on_postgresql_it_is_part_of_the_one_statement_of_a_callback(
     statement = Statement(
         f"""WITH moved AS (UPDATE messages SET status = 'delivered', delivered_at = :at
         WHERE id = :message_id RETURNING *),
-        told AS ({told_of("moved")})
+        reported AS ({report_sql_of("moved")})
         SELECT id FROM moved"""
     )
     values = {"message_id": message_id, "event_id": new_id(), "at": hooks.clock.at}

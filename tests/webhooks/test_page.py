@@ -88,10 +88,10 @@ def test_the_page_lists_every_event_state_failure_and_field() -> None:
 
 
 def test_the_page_has_the_numbers_of_the_program() -> None:
-    row = next(line for line in PAGE.splitlines() if line.startswith("| after the one before"))
+    row = next(line for line in PAGE.splitlines() if line.startswith("| after the previous one"))
     units = {"s": 1, "min": 60, "h": 3600}
-    told = [int(n) * units[unit] for n, unit in re.findall(r"(\d+) (s|min|h)\b", row)]
-    assert told == [delay.total_seconds() for delay in DELAYS]
+    delays = [int(n) * units[unit] for n, unit in re.findall(r"(\d+) (s|min|h)\b", row)]
+    assert delays == [delay.total_seconds() for delay in DELAYS]
     assert f"within {SECONDS:g} seconds" in PAGE
     assert f"up to {MAX_ENDPOINTS} endpoints" in PAGE
     assert f"up to {MAX_URL_CHARS} characters" in PAGE

@@ -71,7 +71,7 @@ def test_every_answer_is_an_answer(receiver: Loopback, status: int) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(receiver: Loopback, status: int) -> None:
-    """Breaks when the sender follows redirects, as `requests` does unless told otherwise."""
+    """Breaks when the sender follows redirects, as `requests` does by default."""
     with Loopback() as elsewhere:
         receiver.script = [answer(status, "", Location=f"{elsewhere.url}/")]
         assert sender().post(receiver.url, b"{}", {}).status == status

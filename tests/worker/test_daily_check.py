@@ -1,4 +1,4 @@
-"""Drift is told without a restart: one worker a day compares, and only a difference is told."""
+"""Drift is reported without a restart: one worker a day compares and reports differences."""
 
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +52,7 @@ def test_it_is_repeated_daily_however_often_the_task_looks(
 
 @pytest.fixture
 def endpoint(gateway: Gateway, tenant: Tenant) -> None:
-    """The workspace wants to be told of drift."""
+    """The workspace has an endpoint for drift."""
     body = {"url": "https://hooks.example.com/geo", "events": ["destination.drift"]}
     gateway.post("/v1/webhook-endpoints", body, key=tenant.keys[Role.ADMIN])
 
@@ -66,8 +66,11 @@ def test_drift_is_logged_and_sent_to_the_customer(
         daily.run_once()
     (line,) = lines
     assert (line["event"], line["allowed_here_closed_there"]) == ("geo_permissions_differ", ["US"])
-    (told,) = factory.rows(webhook_events)
-    assert (told["type"], told["workspace_id"]) == ("destination.drift", tenant.workspace_id)
+    (event_row,) = factory.rows(webhook_events)
+    assert (event_row["type"], event_row["workspace_id"]) == (
+        "destination.drift",
+        tenant.workspace_id,
+    )
 
 
 @pytest.mark.usefixtures("endpoint")

@@ -117,7 +117,7 @@ class Rivals:
             release(connection, row.id, row.message_sid, self.now)
 
     def asks_about_first(self, connection: Connection) -> None:
-        """Apply what the worker was told about the SID that the first had when it asked."""
+        """Apply the worker's answer about the SID that the first had when it asked."""
         delivery = DeliveryReport(self.account_sid, SID, self.first, Status.SENT, "sent")
         apply_report(connection, report_of(delivery, self.now))
 

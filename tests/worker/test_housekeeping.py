@@ -1,4 +1,4 @@
-"""What the worker sweeps and makes each hour is told in its log."""
+"""The hourly tasks of the worker are reported in its log."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,12 +64,12 @@ def test_a_heartbeat_says_what_is_wrong_with_its_worker(
 
 def test_hourly_task_creates_months_and_purges(database: Database, tenant: Tenant) -> None:
     write_message(database, tenant, NOW)
-    told = sweep(database, NOW + timedelta(days=500))
+    logged = sweep(database, NOW + timedelta(days=500))
     with database.reading() as c:
         assert c.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 0
     if not database.is_sqlite:
-        assert ("month_made", "messages_2041_07") in told
-        assert ("month_dropped", "messages_before") in told
+        assert ("month_made", "messages_2041_07") in logged
+        assert ("month_dropped", "messages_before") in logged
     assert sweep(database, NOW + timedelta(days=500)) == []
 
 
@@ -80,7 +80,7 @@ def test_table_in_use_is_logged_and_left_for_the_next_hour(
     monkeypatch.setattr(Purge, "__call__", lambda _: None)
     sweep(database, NOW)
     with holding_messages(database):
-        told = sweep(database, NOW + timedelta(days=600))
-    assert ("month_not_made", "messages") in told
-    assert ("month_not_dropped", "messages") in told
+        logged = sweep(database, NOW + timedelta(days=600))
+    assert ("month_not_made", "messages") in logged
+    assert ("month_not_dropped", "messages") in logged
     assert ("month_dropped", "messages_2040_02") in sweep(database, NOW + timedelta(days=600))

@@ -1,4 +1,4 @@
-"""The worker settles what is unsettled and repairs what no callback has told."""
+"""The worker settles unsettled messages and repairs missed callbacks."""
 
 from collections.abc import Callable
 from datetime import timedelta

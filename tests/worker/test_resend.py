@@ -268,8 +268,10 @@ def test_a_refusal_of_a_resend_ends_the_message_with_its_code_and_one_event(
         (e["status"], e["error_code"], e["applied"], e["reason"])
         for e in worker_setup.events(message_id)
     ] == [("failed", 21610, True, None)]
-    (told,) = [e for e in worker_setup.factory.rows(webhook_events) if e["type"] == "sms.failed"]
-    assert '"error_code":21610' in told["payload"]
+    (event_row,) = [
+        e for e in worker_setup.factory.rows(webhook_events) if e["type"] == "sms.failed"
+    ]
+    assert '"error_code":21610' in event_row["payload"]
     (opt_out,) = worker_setup.factory.rows(opt_outs)
     assert (opt_out["to_number"], opt_out["source"]) == (US_NUMBER, "provider")
     again = worker_setup.gateway.send(worker_setup.tenant, Idempotency_Key="k")
@@ -501,7 +503,7 @@ def test_no_connection_is_held_while_the_message_is_created(worker_setup: Worker
 def test_a_first_call_that_answers_after_the_resend_cannot_unmake_the_message(
     worker_setup: WorkerSetup,
 ) -> None:
-    """A web process that slept through it all is told of a refusal, and the message stays."""
+    """A web process that was paused gets a refusal, and the message stays."""
 
     def sleep(_: Call) -> Response:
         worker_setup.clock.advance(120)

@@ -26,8 +26,8 @@ def app(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
     if not hmac.compare_digest(base64.b64encode(signed.digest()), given):
         start("403 Forbidden", [("Content-Length", "0")])
         return [b""]
-    told = dict(form)
+    values = dict(form)
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    apply_status(told["MessageSid"], told["MessageStatus"], raw, at)
+    apply_status(values["MessageSid"], values["MessageStatus"], raw, at)
     start("204 No Content", [])
     return []

@@ -91,8 +91,8 @@ def sms_status() -> ResponseReturnValue:
     url = os.environ["BENCH_PUBLIC_URL"] + request.full_path
     if not _validator.validate(url, request.form, request.headers.get("X-Twilio-Signature", "")):
         return "", 403
-    told = Callback(unknown=EXCLUDE).load(request.form)
-    sid, status = told["MessageSid"], told["MessageStatus"]
+    values = Callback(unknown=EXCLUDE).load(request.form)
+    sid, status = values["MessageSid"], values["MessageStatus"]
     with Session(_engine) as session, session.begin():
         message = session.query(Message).filter_by(message_sid=sid).with_for_update().one_or_none()
         session.add(Event(message_sid=sid, status=status, raw=str(request.form), at=_now()))

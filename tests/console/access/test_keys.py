@@ -159,7 +159,7 @@ def test_an_owner_creates_owner_keys_only_where_they_are_owner(
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "expected_text"),
     [
         ({"name": ""}, "Missing data for required field."),
         ({"name": "a" * 201}, "Must have 1 to 200 characters"),
@@ -169,7 +169,7 @@ def test_an_owner_creates_owner_keys_only_where_they_are_owner(
     ],
 )
 def test_problems_are_shown_at_their_field(
-    gateway: Gateway, factory: Factory, tenant: Tenant, form: dict[str, str], said: str
+    gateway: Gateway, factory: Factory, tenant: Tenant, form: dict[str, str], expected_text: str
 ) -> None:
     console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
     answer = make(console_client, **form)
@@ -177,7 +177,7 @@ def test_problems_are_shown_at_their_field(
     assert answer.status_code == 422
     problem = re.search(rf'<small id="{field}-problem"[^>]*>([^<]*)', answer.text)
     assert problem is not None
-    assert said in problem.group(1)
+    assert expected_text in problem.group(1)
     assert len(factory.rows(access_keys)) == len(Role)
 
 

@@ -43,7 +43,7 @@ def test_a_new_password_counts_and_ends_the_other_sessions(
 
 
 @pytest.mark.parametrize(
-    ("current", "new", "said"),
+    ("current", "new", "expected_text"),
     [
         ("wrong", NEW, "Is not your password."),
         (PASSWORD, "short", "Must have 12 to 200 characters."),
@@ -52,10 +52,10 @@ def test_a_new_password_counts_and_ends_the_other_sessions(
     ],
 )
 def test_problems_of_a_password_are_shown_at_its_field(
-    console_client: ConsoleClient, current: str, new: str, said: str
+    console_client: ConsoleClient, current: str, new: str, expected_text: str
 ) -> None:
     status, text = change(console_client, current, new)
-    assert (status, said in text) == (422, True)
+    assert (status, expected_text in text) == (422, True)
     assert 'aria-invalid="true"' in text
     assert not (current and f'value="{current}"' in text)
 

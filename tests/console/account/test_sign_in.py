@@ -1,4 +1,4 @@
-"""Signing in and out: who gets in, what is told, how long a session lasts."""
+"""Signing in and out: access, answers, and the length of a session."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -181,8 +181,8 @@ def test_failures_are_audited_with_address_and_request_id(
     form = {"email": ADA, "password": WRONG}
     console_client.post("/console/sign-in", form, headers=headers)
     console_client.post("/console/sign-in", form | {"email": "nobody@example.com"}, headers=headers)
-    said = "wrong password; address 192.0.2.7; request find-me"
-    assert failures(factory) == [(str(ada), said), (None, said)]
+    expected_reason = "wrong password; address 192.0.2.7; request find-me"
+    assert failures(factory) == [(str(ada), expected_reason), (None, expected_reason)]
     assert console_client.sign_in().status_code == 303
     assert "Sign-in failed" in console_client.get("/console/audit").text
 

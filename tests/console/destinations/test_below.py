@@ -95,7 +95,7 @@ def test_a_rule_may_end_by_itself(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "field", "told"),
+    ("wanted", "field", "expected_text"),
     [
         ({"kind": "number", "value": "911"}, "value", "Must be a number in E.164 form"),
         ({"kind": "country", "value": "usa"}, "value", "alpha-2"),
@@ -108,13 +108,13 @@ def test_problems_of_a_rule_are_shown_at_their_field(
     console_client: ConsoleClient,
     wanted: dict[str, str],
     field: str,
-    told: str,
+    expected_text: str,
 ) -> None:
     status, html = press(
         console_client, console_client.get(RULES).text, RULES, "Preview effect", **wanted
     )
     assert (status, policy_client.revision) == (422, 1)
-    assert told in html.partition(f'id="{field}-problem"')[2][:120]
+    assert expected_text in html.partition(f'id="{field}-problem"')[2][:120]
     assert "<script>alert" not in html
 
 
@@ -190,8 +190,13 @@ def test_history_shows_author_change_and_reason(
     policy_client.allow("FR", X_Change_Reason=MARKUP)
     policy_client.block("US")
     html = " ".join(console_client.get(HISTORY).text.split())
-    for told in ("admin key", "Allowed countries", "Allowed: France.", "Blocked: United States."):
-        assert told in html
+    for expected_text in (
+        "admin key",
+        "Allowed countries",
+        "Allowed: France.",
+        "Blocked: United States.",
+    ):
+        assert expected_text in html
     assert "<script>alert" not in html
     assert "<img src=x" not in html
 

@@ -159,15 +159,15 @@ def test_a_country_that_the_organization_denies_is_reported_at_its_field(
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "expected_text"),
     [("", "Select a country."), ("US", "This country is already allowed."), ("usa", "Select a")],
 )
 def test_an_invalid_choice_is_reported_at_its_field(
-    page: DestinationPage, code: str, told: str
+    page: DestinationPage, code: str, expected_text: str
 ) -> None:
     page.select("FR")
     assert page.select(code).status_code == 422
-    assert told in page.text.partition('id="country-problem"')[2][:100]
+    assert expected_text in page.text.partition('id="country-problem"')[2][:100]
     assert "1 change, not saved yet" in page.text
 
 
@@ -245,8 +245,8 @@ def test_a_viewer_sees_everything_and_can_change_nothing(
     policy_client.allow_until("2099-01-01T00:00:00Z", "JP")
     page = open_page(policy_client, Role.VIEWER)
     assert "Changes require the admin role" in page.text
-    for told in ("United States", "Japan", 'data-allowed="JP US"', "Suspend all sends"):
-        assert told in page.text
+    for expected_text in ("United States", "Japan", 'data-allowed="JP US"', "Suspend all sends"):
+        assert expected_text in page.text
     assert "<button" not in page.text.partition("<h1>")[2]
     token = page.console_client.token(PAGE)
     for path in (PAGE, f"{PAGE}/preview", f"{PAGE}/suspend", f"{PAGE}/freeze", f"{PAGE}/thaw"):

@@ -65,8 +65,12 @@ def test_the_four_lists_have_their_remedies(
     store(factory)
     html = console_client.get(PAGE).text
     closed = section(html, "closed-there")
-    for told in ("France <small>FR<", "Pakistan <small>PK, high-risk<", "Cuba <small>CU, uns"):
-        assert told in closed
+    for expected_text in (
+        "France <small>FR<",
+        "Pakistan <small>PK, high-risk<",
+        "Cuba <small>CU, uns",
+    ):
+        assert expected_text in closed
     assert "block=FR" in closed
     opened = section(html, "open-there")
     assert "Nigeria <small>NG, high-risk<" in opened
@@ -101,7 +105,7 @@ def test_twilio_is_asked_again(policy_client: PolicyClient, console_client: Cons
 
 
 @pytest.mark.parametrize(
-    ("status", "expected", "told"),
+    ("status", "expected", "expected_text"),
     [(500, 503, "Twilio could not be reached"), (401, 502, "Ask an owner to check it.")],
 )
 def test_known_permissions_stay_while_twilio_is_unreachable(
@@ -109,13 +113,13 @@ def test_known_permissions_stay_while_twilio_is_unreachable(
     console_client: ConsoleClient,
     status: int,
     expected: int,
-    told: str,
+    expected_text: str,
 ) -> None:
     store(policy_client.factory)
     policy_client.gateway.twilio.script.extend([listed(status=status)] * 3)
     answer = console_client.post(PAGE)
     assert answer.status_code == expected
-    assert told in answer.text
+    assert expected_text in answer.text
     assert "last known answer is shown below." in answer.text
     assert "Finland" in section(answer.text, "open-there")
 

@@ -111,7 +111,7 @@ def test_each_report_of_a_message_is_shown(gateway: Gateway, tenant: Tenant) -> 
     for word in ("queued", "delivered", "sent", "delivered", "failed"):
         gateway.callback(sent["id"], sent["message_sid"], word)
     shown = visit(gateway, tenant).get(f"/console/messages/{sent['id']}").text
-    for told in (
+    for expected_text in (
         "No status change.",
         "Marked delivered.",
         "Late, no status change.",
@@ -121,7 +121,7 @@ def test_each_report_of_a_message_is_shown(gateway: Gateway, tenant: Tenant) -> 
         "Revision 1",
         'href="/console/destinations/history"',
     ):
-        assert told in shown, told
+        assert expected_text in shown, expected_text
     words = ("queued", "delivered", "sent")
     places = [shown.index(f'"Twilio status" class="mono">{word}') for word in words]
     assert places == sorted(places)

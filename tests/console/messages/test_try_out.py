@@ -59,7 +59,7 @@ def test_each_verdict_says_which_rule_of_which_layer_decided(
     rule(gateway, tenant, kind="prefix", value="+4474", action="allowed", reason="trial")
     rule(gateway, tenant, kind="number", value="+12025550199", action="blocked", reason="spam")
     factory.set(organizations, tenant.organization_id, denied_destinations=["IR"])
-    for number, told in (
+    for number, expected_words in (
         (
             US_NUMBER,
             ("Allowed", "United States is an allowed destination", "workspace: by country"),
@@ -73,7 +73,7 @@ def test_each_verdict_says_which_rule_of_which_layer_decided(
         ("+12", ("Invalid number", "No such number can exist")),
     ):
         shown = judged(console_client, number)
-        assert all(words in shown for words in told), (number, shown)
+        assert all(words in shown for words in expected_words), (number, shown)
 
 
 def test_the_verdict_is_that_of_the_api(
@@ -271,10 +271,10 @@ def test_each_refusal_is_explained(
     console_client = signed_in(gateway, tenant.keys[Role.SENDER])
     answer = send(console_client, form_of(console_client, tenant))
     assert answer.status_code in {422, 502}
-    told = answer.text[answer.text.index("Not sent.") :]
-    assert code in told
-    assert words in unescape(told)
-    assert 'value="+1 202 555 0123"' in told
+    expected_words = answer.text[answer.text.index("Not sent.") :]
+    assert code in expected_words
+    assert words in unescape(expected_words)
+    assert 'value="+1 202 555 0123"' in expected_words
 
 
 def test_problems_of_the_form_are_shown_at_their_field(

@@ -1,4 +1,4 @@
-"""The overview: figures out of the counters, what needs a look, and what a new workspace is told."""
+"""The overview: figures of the statistics, problems, and the first steps of a new workspace."""
 
 from datetime import timedelta
 from html import unescape
@@ -73,12 +73,12 @@ def test_sends_are_shown_as_they_were_counted(
     assert "Brazil" in shown
     assert shown.count('<div class="plot" hidden>') == shown.count("<summary>Show as table") == 3
     name = factory.rows(use_cases)[0]["name"]
-    for query, told in (
+    for query, expected_text in (
         ("period=24h", "Sends in 24 hours</dt><dd>4<"),
         ("period=90d&by=country", ">United States</th>"),
         ("period=7d&by=use_case", f">{name}</th>"),
     ):
-        assert told in unescape(console_client.get(f"/console?{query}").text), query
+        assert expected_text in unescape(console_client.get(f"/console?{query}").text), query
     assert console_client.get("/console?period=1y").status_code == 422
 
 

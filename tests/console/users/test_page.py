@@ -191,7 +191,7 @@ def test_people_of_the_identity_provider_get_no_link(
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize(
-    ("form", "field", "said"),
+    ("form", "field", "expected_text"),
     [
         ({"email": "bo"}, "email", "Must be an e-mail address"),
         ({"email": "ADA@example.com"}, "email", "Another user has this address."),
@@ -204,13 +204,17 @@ def test_people_of_the_identity_provider_get_no_link(
     ],
 )
 def test_problems_are_shown_at_their_field(
-    console_client: ConsoleClient, factory: Factory, form: dict[str, str], field: str, said: str
+    console_client: ConsoleClient,
+    factory: Factory,
+    form: dict[str, str],
+    field: str,
+    expected_text: str,
 ) -> None:
     answer = make(console_client, **{"role_everywhere": "viewer"} | form)
     problem = re.search(rf'<small id="{field}-problem"[^>]*>([^<]*)', answer.text)
     assert answer.status_code == 422
     assert problem is not None
-    assert said in problem.group(1)
+    assert expected_text in problem.group(1)
     assert len(factory.rows(users)) == 1
     assert 'name="csrf_token"' in answer.text
 

@@ -88,7 +88,7 @@ def test_a_child_inherits_unless_set_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("form", "field", "said"),
+    ("form", "field", "expected_text"),
     [
         ({"name": ""}, "name", "Must have 1 to 200 characters"),
         ({"name": "Retail"}, "name", "Is the name of another workspace"),
@@ -99,11 +99,15 @@ def test_a_child_inherits_unless_set_otherwise(
     ],
 )
 def test_problems_of_a_new_one_are_shown_at_their_field(
-    factory: Factory, console_client: ConsoleClient, form: dict[str, str], field: str, said: str
+    factory: Factory,
+    console_client: ConsoleClient,
+    form: dict[str, str],
+    field: str,
+    expected_text: str,
 ) -> None:
     answer = make(console_client, **form)
     assert answer.status_code == 422
-    assert said in problem(answer.text, field)
+    assert expected_text in problem(answer.text, field)
     assert SECRET not in answer.text
     assert len(factory.rows(workspaces)) == 1
 
@@ -118,13 +122,13 @@ def test_settings_are_changed_and_problems_are_shown_at_their_field(
     kept = row["home_country"], row["body_retention_days"], row["number_retention_days"]
     assert kept == ("CA", 3, 30)
     assert "workspace.changed" in audit_trail(factory)
-    for field, wrong, said in (
+    for field, wrong, expected_text in (
         ("name", "", "Must have 1 to 200"),
         ("body_retention_days", "0", "Must be from 1 to 3650 days."),
         ("number_retention_days", "many", "Not a valid integer."),
     ):
         answer = change(console_client, tenant, **given | days | {field: wrong})
-        assert (answer.status_code, said in problem(answer.text, field)) == (422, True)
+        assert (answer.status_code, expected_text in problem(answer.text, field)) == (422, True)
     assert stored(factory, "Shops") == row
 
 

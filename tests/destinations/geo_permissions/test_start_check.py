@@ -1,4 +1,4 @@
-"""The check at start: said once in the log, and never in the way of serving."""
+"""The check at start: logged once, without delaying requests."""
 
 import importlib.util
 from collections.abc import Iterator

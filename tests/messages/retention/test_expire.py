@@ -42,12 +42,12 @@ def test_a_month_goes_and_nothing_of_the_next(database: Database, tenant: Tenant
     old = write_message(database, tenant, FEBRUARY - MILLISECOND)
     new = write_message(database, tenant, FEBRUARY)
     write_event(database, old, FEBRUARY - MILLISECOND)
-    told = write_event(database, new, FEBRUARY)
+    newer_event = write_event(database, new, FEBRUARY)
     assert expire(database, FEBRUARY + KEPT - MILLISECOND) == Expired()
     gone = expire(database, FEBRUARY + KEPT)
     assert (gone.messages, gone.busy) == (1, ())
     assert ids(database) == {new}
-    assert ids(database, message_events) == {told}
+    assert ids(database, message_events) == {newer_event}
     assert expire(database, FEBRUARY + KEPT) == Expired()
 
 
@@ -105,10 +105,10 @@ def test_rows_that_share_a_partition_with_newer_ones_are_deleted_in_batches(
     for one in old:
         write_event(database, one, JANUARY)
     new = write_message(database, tenant, JANUARY - timedelta(days=10))
-    told = write_event(database, new, JANUARY)
+    newer_event = write_event(database, new, JANUARY)
     assert expire(database, JANUARY, 90) == Expired(5)
     assert ids(database) == {new}
-    assert ids(database, message_events) == {told}
+    assert ids(database, message_events) == {newer_event}
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)

@@ -44,7 +44,7 @@ def tenant(factory: Factory) -> Tenant:
     return factory.tenant(factory.organization(), destinations=destinations)
 
 
-def told(text: str) -> str:
+def expected_message(text: str) -> str:
     return f"{text} is not in canonical form; use {SPELLINGS[text]}."
 
 
@@ -60,7 +60,7 @@ def test_send_and_check_refuse_another_spelling_and_name_the_canonical_form(
     for text in SPELLINGS:
         answer = gateway.send(tenant, to=text)
         assert (answer.status_code, answer.json["code"]) == (422, "InvalidDestination"), text
-        assert answer.json["message"] == told(text)
+        assert answer.json["message"] == expected_message(text)
     body = {"numbers": [*SPELLINGS, US_NUMBER, "+44123", "nonsense"]}
     verdicts = gateway.post(path_of(tenant, "/check"), body, key=key).json["verdicts"]
     assert [(v["number"], v["canonical"], v["allowed"], v["code"]) for v in verdicts] == [
@@ -81,7 +81,7 @@ def test_fields_of_the_api_refuse_another_spelling_at_their_path(
     in_pool = f"/v1/use-cases/{tenant.use_case_id}/senders"
     with unchanged(factory.database):
         for text in SPELLINGS:
-            wrong = [told(text)]
+            wrong = [expected_message(text)]
             rule = {"kind": "number", "value": text, "action": "blocked"}
             posted: dict[str, tuple[str, dict[str, Any]]] = {
                 "/v1/opt-outs": ("$.to_number", {"to_number": text}),
