@@ -1,7 +1,7 @@
 """Possible prefixes of phone numbers in canonical form.
 
 A prefix is possible if a libphonenumber pattern of the region still matches with more digits, and
-formatting does not change the number: "+4407" is not, because the 0 is dropped.
+formatting does not change it: "+4407" is not, because the 0 is dropped.
 """
 
 import re
@@ -97,8 +97,7 @@ def _regions(code: int) -> list[PhoneMetadata]:
 def _patterns(code: int, national: str) -> Iterator[str]:
     """Yield the patterns of national numbers with this beginning.
 
-    With the trunk prefix, the pattern of the whole region is too broad: only the ranges in use
-    count.
+    With the trunk prefix, only the ranges in use count: the region's pattern is too broad.
     """
     trunk = _trunk_prefix(code)
     for region in _regions(code):
@@ -129,7 +128,6 @@ def _numbers(plus_code: str, national: str, pattern: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _beginning(pattern: str) -> re.Pattern[str]:
-    """Return a pattern of all beginnings of matching numbers."""
     return re.compile(
         _DIGIT_IN_PATTERN.sub(
             lambda found: found[0] if found[0][0] == "{" else rf"(?:{found[0]}|\Z)", pattern
