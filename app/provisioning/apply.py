@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from app.access.tables import organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.kernel.errors import ValidationFailed
 from app.provisioning.entries import read_entries
 from app.provisioning.plan import Plan, make_plan
 from app.provisioning.problems import THE_FILE, FileProblem, FileProblems, FileRefused
-from app.provisioning.steps import PlannedChange
+from app.provisioning.steps import PlannedChange, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,22 @@ def apply(
             planned = _planned(connection, cipher, data, environ, now)
             for step in planned.steps:
                 if step.changes or step.always:
-                    step.run()
+                    _run(step)
     except IntegrityError as problem:
         text = "Another process has changed the database: apply the file again."
         raise FileRefused(FileProblem(THE_FILE, text)) from problem
     return Result(planned.changes, planned.result)
+
+
+def _run(step: Step) -> None:
+    """Name the place in the file of what an operation refuses."""
+    try:
+        step.run()
+    except ValidationFailed as problem:
+        place = step.changes[0].place if step.changes else THE_FILE
+        found = (problem.details or {}).items()
+        at = [(f"{place}{path.removeprefix('$')}", text) for path, texts in found for text in texts]
+        raise FileRefused(*(FileProblem(*one) for one in at)) from problem
 
 
 def plan(

@@ -1,6 +1,6 @@
 """Plan of use cases and their sender pools."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from app.use_cases.manage import (
     change_use_case,
     create_use_case,
     delete_use_case,
+    free_name,
     restore_use_case,
     use_case_columns,
 )
@@ -77,8 +78,9 @@ class UseCasePlanner:
     problems: FileProblems
 
     def steps(self, workspace: Entry) -> Iterator[Step]:
-        """Deletions come first."""
+        """Names that others take are freed, then deletions come first."""
         entries = workspace.each("use_cases")
+        yield from self._freed_names(entries)
         claimed = {entry.get("id") for entry in entries}
         for entry in sorted(entries, key=lambda one: not one.get("deleted")):
             stored = self.known.stored.get(entry.get("id"))  # type: ignore[arg-type]
@@ -94,6 +96,16 @@ class UseCasePlanner:
                 self._note(entry, use_case_id, before)
                 yield self._step(entry, use_case_id, before)
                 yield from self._pool(entry, use_case_id)
+
+    def _freed_names(self, entries: Sequence[Entry]) -> Iterator[Step]:
+        wanted = {entry.get("name") for entry in entries}
+        for entry in entries:
+            row = self.known.stored.get(entry.get("id"))  # type: ignore[arg-type]
+            if row is None or row.workspace_id != self.workspace_id or row.deleted_at is not None:
+                continue
+            if entry.get("name", row.name) != row.name and row.name in wanted:
+                run = partial(free_name, self.context.connection, row.id)
+                yield Step((), run, always=True)
 
     def _note(self, entry: Entry, use_case_id: UUID, before: AnyRow | None) -> None:
         name = entry.get("name") or ("" if before is None else before.name)

@@ -90,6 +90,11 @@ def change_use_case(
     return require_use_case(connection, principal, use_case_id)
 
 
+def free_name(connection: Connection, use_case_id: UUID) -> None:
+    """Let others take a name whose use case gets a new one later in the transaction."""
+    _update(connection, use_case_id, name=str(use_case_id))
+
+
 def delete_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
 ) -> None:

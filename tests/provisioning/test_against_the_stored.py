@@ -57,6 +57,26 @@ def test_a_use_case_id_of_another_workspace_is_refused(
     ]
 
 
+def test_use_cases_of_one_file_exchange_their_names(applied: Apply) -> None:
+    """Break: change one after the other, without freeing a name that another takes."""
+    sid = {"messaging_service_sid": "MG" + "a" * 32}
+    retail = {"name": "Retail", "home_country": "US"}
+
+    def names(*entries: dict[str, Any]) -> dict[str, str]:
+        made = applied(minimal(**retail, use_cases=list(entries))).document["workspaces"][0]
+        return {one["name"]: one["id"] for one in made["use_cases"]}
+
+    first = names({"name": "a", **sid}, {"name": "b", **sid})
+    swapped = names({"id": first["a"], "name": "b"}, {"id": first["b"], "name": "a"})
+    assert swapped == {"a": first["b"], "b": first["a"]}
+    handed_on = names({"name": "a", **sid}, {"id": first["b"], "name": "c"})
+    assert (handed_on["c"], handed_on["a"] in first.values()) == (first["b"], False)
+    twice = [{"id": first["a"], "name": "c"}, {"id": first["b"], "active": False}]
+    assert refusal(applied, minimal(**retail, use_cases=twice)) == [
+        "workspaces[0].use_cases[0].name: Is the name of another use case of this workspace."
+    ]
+
+
 def test_a_name_of_another_id_is_refused(file: dict[str, Any], applied: Apply) -> None:
     applied(file)
     organization = file["organization"]["id"]
