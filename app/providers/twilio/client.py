@@ -124,8 +124,9 @@ def _outcome_of(answer: Response) -> Outcome:
         return Unconfirmed("an answer that is not Twilio's")
     status = answer.status_code
     if not 200 <= status < 300:  # noqa: PLR2004
-        code = found.get("code")
-        if 400 <= status < 500 and isinstance(code, int) and code >= SMALLEST_CODE:  # noqa: PLR2004
+        given = found.get("code")
+        code = read_code(given) if isinstance(given, int) else None
+        if 400 <= status < 500 and code is not None and code >= SMALLEST_CODE:  # noqa: PLR2004
             return Refused(refusal_kind(code), code)
         return Unconfirmed(f"HTTP {status} without a definite refusal")
     sid = found.get("sid")

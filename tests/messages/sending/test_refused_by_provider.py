@@ -168,6 +168,16 @@ def test_an_rfc_9457_error_counts_by_its_code_and_its_status(
     assert "about" not in answer.text
 
 
+@pytest.mark.one_engine
+def test_a_code_that_cannot_be_stored_is_no_definite_refusal(
+    gateway: Gateway, tenant: Tenant
+) -> None:
+    """Break: take every whole number; on PostgreSQL the outcome is then not written."""
+    for code, status in ((2**31 - 1, 422), (2**31, 504), (True, 504)):
+        gateway.twilio.script.append(refused(code))
+        assert (code, gateway.send(tenant).status_code) == (code, status)
+
+
 def test_a_token_that_cannot_be_decrypted_is_a_misconfiguration(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
