@@ -250,6 +250,7 @@ def test_restored_revision_is_brought_into_canonical_form(old: Database) -> None
         rules=stored,
         changes=[],
     )
+    upgrade(old)
     with old.reading() as connection:
         snapshot = state_of_revision(connection.execute(select(destination_revisions)).one())
     after = restored(snapshot, AT)
