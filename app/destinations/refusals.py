@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from app.db.clock import is_same_time
 from app.db.filters import PageFilter, equal, given, load_page
@@ -47,93 +47,89 @@ class Refusal:
     estimate: Estimate | None = None
 
 
-_INSERT = insert(refusals).values({c.name: bindparam(c.name, type_=c.type) for c in refusals.c})
-
 # Text statements as for a send, because a flood causes as many refusals.
-_LISTED = Statement(
-    """SELECT count(*) AS listed FROM (SELECT 1 FROM refusals
-  WHERE workspace_id = :workspace_id::uuid AND id >= :first_id::uuid
+_IS_LISTED = """SELECT count(*) < :most::integer AS is_listed FROM (SELECT 1 FROM refusals
+  WHERE workspace_id = :workspace_id::uuid AND id >= :minute_id::uuid
   LIMIT :most::integer) AS of_minute"""
+_INSERT = """INSERT INTO refusals (
+    id, workspace_id, use_case_id, at, code, source, country, rule, scope, revision,
+    provider_code, masked_number, segments)
+  SELECT :id::uuid, :workspace_id::uuid, :use_case_id::uuid, :at::timestamptz, :code, :source,
+    :country, :rule, :scope, :revision::integer, :provider_code::integer, :masked_number,
+    :segments::integer"""
+_SWEEP = """DELETE FROM refusals WHERE id IN (
+    SELECT id FROM refusals WHERE workspace_id = :workspace_id::uuid AND id < :kept_id::uuid
+    LIMIT :most_swept::integer)"""
+_COUNT = """INSERT INTO refusal_counts AS counted (
+    workspace_id, day, country, code, source, use_case_id, access_key_id, currency,
+    refusals, unlisted, saved)
+  SELECT :workspace_id::uuid, :day::date, :counted_country, :code, :source,
+    :counted_use_case_id::uuid, :access_key_id::uuid, :currency, 1,
+    CASE WHEN is_listed THEN 0 ELSE 1 END, :saved::bigint
+  FROM listing WHERE true
+  ON CONFLICT (workspace_id, day, country, code, source, use_case_id, access_key_id, currency)
+  DO UPDATE SET refusals = counted.refusals + 1, unlisted = counted.unlisted + excluded.unlisted,
+    saved = counted.saved + excluded.saved"""
+_ON_POSTGRESQL = Statement(
+    f"""WITH listing AS ({_IS_LISTED}),
+listed AS ({_INSERT} FROM listing WHERE is_listed),
+swept AS ({_SWEEP} AND EXISTS (SELECT 1 FROM listing WHERE is_listed))
+{_COUNT}"""
 )
-_COUNT = Statement(
-    """INSERT INTO refusal_counts AS counted (
-  workspace_id, day, country, code, source, use_case_id, access_key_id, currency,
-  refusals, unlisted, saved)
-VALUES (
-  :workspace_id::uuid, :day::date, :country, :code, :source, :use_case_id::uuid,
-  :access_key_id::uuid, :currency, 1, :unlisted::integer, :saved::bigint)
-ON CONFLICT (workspace_id, day, country, code, source, use_case_id, access_key_id, currency)
-DO UPDATE SET refusals = counted.refusals + 1, unlisted = counted.unlisted + excluded.unlisted,
-  saved = counted.saved + excluded.saved"""
-)
+# SQLite writes in no CTE.
+_FIND_ROOM = Statement(_IS_LISTED)
+_COUNT_ALONE = Statement(f"WITH listing AS (SELECT :is_listed AS is_listed)\n{_COUNT}")
+_INSERT_ALONE, _SWEEP_ALONE = Statement(_INSERT), Statement(_SWEEP)
 
 
 def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> None:
-    """Count a refusal, list it if the minute has room, and delete a few old ones."""
-    listed = _listed_this_minute(connection, refusal.workspace_id, now) < LISTED_PER_MINUTE
-    _count(connection, refusal, now, listed=listed)
-    if listed:
-        connection.execute(_INSERT, _row(refusal, now))
-        if is_same_time():
-            _sweep(connection, refusal.workspace_id, now)
+    """Count a refusal, list it if the minute has room, and delete a few old ones.
+
+    One statement on PostgreSQL.
+    """
+    values = _values(refusal, now)
+    if connection.dialect.name == "postgresql":
+        _ON_POSTGRESQL.run(connection, values)
+        return
+    is_listed = _FIND_ROOM.first(connection, values).is_listed
+    _COUNT_ALONE.run(connection, values | {"is_listed": is_listed})
+    if is_listed:
+        _INSERT_ALONE.run(connection, values)
+        _SWEEP_ALONE.run(connection, values)
 
 
-def _row(refusal: Refusal, now: datetime) -> dict[str, Any]:
+def _values(refusal: Refusal, now: datetime) -> dict[str, Any]:
+    estimate = refusal.estimate
     return {
         "id": new_id(),
         "workspace_id": refusal.workspace_id,
         "use_case_id": refusal.use_case_id,
         "at": now,
         "code": refusal.code,
-        "source": refusal.source,
+        "source": refusal.source.value,
         "country": refusal.country,
-        "rule": refusal.rule,
-        "scope": refusal.scope,
+        "rule": None if refusal.rule is None else refusal.rule.value,
+        "scope": None if refusal.scope is None else refusal.scope.value,
         "revision": refusal.revision,
         "provider_code": refusal.provider_code,
         "masked_number": mask_number(refusal.number),
         "segments": refusal.segments,
-    }
-
-
-def _listed_this_minute(connection: Connection, workspace_id: UUID, now: datetime) -> int:
-    minute = first_id_at(now.replace(second=0, microsecond=0))
-    values = {"workspace_id": workspace_id, "first_id": minute, "most": LISTED_PER_MINUTE}
-    return int(_LISTED.first(connection, values).listed)
-
-
-def _count(connection: Connection, refusal: Refusal, now: datetime, *, listed: bool) -> None:
-    estimate = refusal.estimate
-    values = {
-        "workspace_id": refusal.workspace_id,
+        "minute_id": first_id_at(now.replace(second=0, microsecond=0)),
+        "most": LISTED_PER_MINUTE,
+        "kept_id": first_id_at(now - REFUSALS_KEPT),
+        "most_swept": _SWEPT_AT_ONCE if is_same_time() else 0,
         "day": now.date().isoformat(),
-        "country": refusal.country or "",
-        "code": refusal.code,
-        "source": refusal.source.value,
-        "use_case_id": refusal.use_case_id or NO_ID,
+        "counted_country": refusal.country or "",
+        "counted_use_case_id": refusal.use_case_id or NO_ID,
         "access_key_id": refusal.access_key_id or NO_ID,
         "currency": "" if estimate is None else estimate.currency,
-        "unlisted": 0 if listed else 1,
         "saved": estimate.millionths if estimate is not None and _saves(refusal) else 0,
     }
-    _COUNT.run(connection, values)
 
 
 def _saves(refusal: Refusal) -> bool:
     """Whether the provider would have charged for the refused message."""
     return refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
-
-
-def _sweep(connection: Connection, workspace_id: UUID, now: datetime) -> None:
-    old = (
-        select(refusals.c.id)
-        .where(
-            refusals.c.workspace_id == workspace_id,
-            refusals.c.id < first_id_at(now - REFUSALS_KEPT),
-        )
-        .limit(_SWEPT_AT_ONCE)
-    )
-    connection.execute(delete(refusals).where(refusals.c.id.in_(old)))
 
 
 COUNTED_DAYS = 30

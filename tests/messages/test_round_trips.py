@@ -14,7 +14,7 @@ from twilio.http.response import Response
 
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from support.factories import Factory, Gateway, Tenant, open_gateway
+from support.factories import BR_NUMBER, Factory, Gateway, Tenant, open_gateway
 from support.fake_twilio import Call, accepted, refused
 from support.round_trips import RoundTrips, counting_round_trips
 
@@ -67,6 +67,18 @@ def test_a_send_makes_three_round_trips(
         found.append(trips.take())
     assert found[UNTIL_PREPARED:] == [3, 3, 3]
     assert found[1:3] == [3, 3]
+
+
+def test_a_blocked_send_makes_two_round_trips(
+    served: tuple[Gateway, Tenant], trips: RoundTrips
+) -> None:
+    """Break: open a transaction for the refusal."""
+    gateway, tenant = served
+    found = []
+    for _ in range(UNTIL_PREPARED + 3):
+        assert gateway.send(tenant, to=BR_NUMBER).status_code == 422
+        found.append(trips.take())
+    assert found[UNTIL_PREPARED:] == [2, 2, 2]
 
 
 def test_a_replay_makes_one_round_trip(served: tuple[Gateway, Tenant], trips: RoundTrips) -> None:

@@ -208,7 +208,7 @@ class SendMessage:
 
     def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
         try:
-            with self.database.writing() as connection:
+            with self.database.writing_once() as connection:
                 insert_refusal(connection, refusal, now)
         except ServiceUnavailable:
             # The refusal is valid even if its row could not be written.
