@@ -19,6 +19,7 @@ from app.access.attempts import forget_attempts
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
+from app.kernel.email_addresses import mistake_in_email
 from app.kernel.errors import ValidationFailed
 from app.kernel.mail_server import MailServer
 from app.smtp import connected
@@ -70,6 +71,9 @@ def mail_sign_in_link(
     server: MailServer, public_url: str, email: str, address: str, expires_at: datetime
 ) -> bool:
     """Return whether the server took the mail."""
+    if mistake_in_email(email) is not None:  # accepted by an older version: it may be several
+        _log.warning("sign_in_link_mail_failed", why="address")
+        return False
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"] = server.sender, email
     message["Subject"] = "Borderpost: choose your password"

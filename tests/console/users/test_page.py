@@ -409,4 +409,10 @@ def test_a_link_is_mailed_where_a_server_is_set_and_else_shown(
         server.refusals.append("554 no")
         shown = make(console_client, email="cy@example.com", role_everywhere="viewer")
         assert "The mail could not be sent." in shown.text
+        several = make_user(factory, tenant.organization_id, {None: Role.VIEWER}, "a@b.net")
+        factory.set(users, several, email="a@b.net,c@d.net")  # as an older version accepted it
+        path = f"{PATH}/{several}"
+        reset = console_client.post(f"{path}/reset", {"link": "yes"}, on=path)
+        assert "The mail could not be sent." in reset.text
+        assert len(server.mails) == 1
         assert choose(gateway, link_in(shown.text)).status_code == 303
