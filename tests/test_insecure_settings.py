@@ -70,6 +70,7 @@ def test_every_secret_may_come_from_a_file_that_others_may_read(tmp_path: Path) 
         "ENCRYPTION_KEYS": "bc" * 21 + "A=",
         "METRICS_TOKEN": "0123456789abcdef",
         "OIDC_CLIENT_SECRET": "from a file",
+        "SMTP_URL": "smtps://mailer:password@mail.example:465",
     }
     assert set(values) == set(_SECRETS)
     given: dict[str, Any] = {}
@@ -79,12 +80,18 @@ def test_every_secret_may_come_from_a_file_that_others_may_read(tmp_path: Path) 
         path.chmod(0o644)
         given[f"BORDERPOST_{name}_FILE"] = str(path)
     others = {"BORDERPOST_OIDC_ISSUER": "https://id.example", "BORDERPOST_OIDC_CLIENT_ID": "x"}
+    others |= {
+        "BORDERPOST_SMTP_FROM": "borderpost@example.com",
+        "BORDERPOST_ALERT_EMAILS": "duty@example.com",
+    }
     found = load_settings(given | others, tmp_path / "instance")
     assert found.secret_key == values["SECRET_KEY"]
     assert found.encryption_keys == (values["ENCRYPTION_KEYS"],)
     assert (found.metrics_token, found.warnings) == (values["METRICS_TOKEN"], ())
     assert found.identity_provider is not None
     assert found.identity_provider.client_secret == "from a file"
+    assert found.mail is not None
+    assert found.mail.password == "password"
     assert "u:p@db" in found.database_url
 
 
