@@ -168,6 +168,8 @@ def test_the_page_leads_from_an_empty_folder_to_a_delivered_message(
         status += f'-H "Authorization: AccessKey {key}"'
         eventually(lambda: json.loads(machine.run(before=status))["status"] == "delivered")
         note("delivered")
+        ready = f"curl -s http://127.0.0.1:{gateway_port}/readyz"
+        eventually(lambda: json.loads(machine.run(before=ready))["worker"]["heartbeat_at"])
         # The emulated Service is no concern of `doctor`; a warning is no failure.
         found = machine.run("command", "doctor")
         assert "ok       callbacks: a signed one gets through the public URL" in found
