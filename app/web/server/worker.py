@@ -223,7 +223,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         conn.condition = condition_to_run_again(environ)
         if conn.condition is None:
             took = timedelta(seconds=time.monotonic() - began)
-            self.log.access(response, request, environ, took)
+            # gunicorn would build a line for its log even where nothing takes it.
+            if self.cfg.accesslog:
+                self.log.access(response, request, environ, took)
         return not response.should_close()
 
     # Answering.
