@@ -122,3 +122,13 @@ def test_nothing_is_left_to_do_and_no_path_of_a_machine_is_named() -> None:
         if mark in path.read_text(encoding="utf-8")
     }
     assert found == set()
+
+
+def test_no_module_is_a_copy_of_another() -> None:
+    """Break: copy a test module to another name."""
+    found: dict[str, list[str]] = {}
+    for path in [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]:
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > 10:
+            found.setdefault(text, []).append(relative(path))
+    assert [paths for paths in found.values() if len(paths) > 1] == []
