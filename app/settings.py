@@ -3,21 +3,21 @@
 Every problem is reported together.
 """
 
-import ipaddress
 import os
 import tomllib
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 
 from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
 from app.kernel.email_addresses import mistake_in_email
-from app.kernel.mail_server import MailServer
+from app.kernel.hosts import is_loopback
+from app.kernel.mail_server import MailServer, mail_server_at, mistakes_in_smtp_url
 from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
 VARIABLE_PREFIX = "BORDERPOST_"
@@ -105,13 +105,6 @@ def default_instance(environ: Mapping[str, str]) -> Path:
     """Return ``BORDERPOST_INSTANCE``, or the folder ``instance`` next to ``app``."""
     named = environ.get(VARIABLE_PREFIX + "INSTANCE")
     return Path(named) if named else Path(__file__).resolve().parent.parent / "instance"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 class _Reader:
@@ -227,7 +220,7 @@ class _Reader:
             self._problem(
                 name, "must be plain: no user, query, fragment, space or non-ASCII character"
             )
-        elif parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        elif parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             self._insecure(
                 f"{VARIABLE_PREFIX}{name}", "must be https: this host is not this machine"
             )
@@ -320,50 +313,38 @@ class _Reader:
             self._problem(name, "must be true or false")
         return given == "true"
 
-    def identity_provider(self) -> IdentityProviderSettings | None:
-        given = {name: self.get(name) for name in _OIDC}
-        if not any(given.values()):
+    def _together(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return values that are set together or not at all; empty texts for missing ones."""
+        given = [self.get(name) for name in names]
+        if not any(given):
             return None
-        for name, value in given.items():
+        for name, value in zip(names, given, strict=True):
             if value is None:
-                self._problem(name, f"is not set: {', '.join(_OIDC)} go together")
-        issuer = self.url(_OIDC[0]) or ""
-        return IdentityProviderSettings(issuer, given[_OIDC[1]] or "", given[_OIDC[2]] or "")
+                self._problem(name, f"is not set: {', '.join(names)} go together")
+        return tuple(value or "" for value in given)
+
+    def identity_provider(self) -> IdentityProviderSettings | None:
+        given = self._together(_OIDC)
+        if given is None:
+            return None
+        _, client_id, client_secret = given
+        return IdentityProviderSettings(self.url(_OIDC[0]) or "", client_id, client_secret)
 
     def mail(self) -> MailServer | None:
-        given = {name: self.get(name) for name in _MAIL}
-        if not any(given.values()):
+        given = self._together(_MAIL)
+        if given is None:
             return None
-        for name, value in given.items():
-            if value is None:
-                self._problem(name, f"is not set: {', '.join(_MAIL)} go together")
-        server, sender, recipients = (given[name] or "" for name in _MAIL)
+        server, sender, recipients = given
         addresses = tuple(one.strip() for one in recipients.split(",") if one.strip())
-        for name, found in ((_MAIL[1], (sender,)), (_MAIL[2], addresses)):
-            if given[name] and (not found or any(map(mistake_in_email, found))):
+        for name, value, found in (
+            (_MAIL[1], sender, (sender,)),
+            (_MAIL[2], recipients, addresses),
+        ):
+            if value and (not found or any(map(mistake_in_email, found))):
                 self._problem(name, "must be e-mail addresses, such as alerts@example.com")
-        try:
-            parts = urlsplit(server)
-            port = parts.port
-        except ValueError:
-            parts, port = urlsplit(""), None
-        is_tls = parts.scheme == "smtps"
-        is_usable = parts.scheme in {"smtp", "smtps"} and parts.hostname
-        if given[_MAIL[0]] and (not is_usable or parts.path.strip("/") or parts.query):
-            self._problem(_MAIL[0], "must be smtp://host:587 or smtps://host:465, without a path")
-        if not unquote(server).isascii():
-            self._problem(_MAIL[0], "must consist of ASCII characters, user and password included")
-        host = parts.hostname or ""
-        return MailServer(
-            host=host,
-            port=port or (465 if is_tls else 587),
-            sender=sender,
-            recipients=addresses,
-            is_tls=is_tls,
-            needs_starttls=not is_tls and not _is_loopback(host),
-            user=None if parts.username is None else unquote(parts.username),
-            password=None if parts.password is None else unquote(parts.password),
-        )
+        for mistake in mistakes_in_smtp_url(server) if server else ():
+            self._problem(_MAIL[0], mistake)
+        return mail_server_at(server, sender, addresses)
 
 
 _MAIL = ("SMTP_URL", "SMTP_FROM", "ALERT_EMAILS")

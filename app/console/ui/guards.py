@@ -5,7 +5,6 @@ Nothing is cached: a disabled user or a revoked key loses access at the next req
 
 import hashlib
 import hmac
-import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
@@ -20,6 +19,7 @@ from app.access.principal import Role, check_source
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden
+from app.kernel.hosts import is_loopback
 from app.settings import Settings
 from app.users.current_user import CurrentUser
 from app.users.sessions import (
@@ -131,7 +131,7 @@ def _is_ours(origin: str) -> bool:
         return True
     # The page was opened at another of our addresses, which is then the Host header.
     scheme, host, _ = given
-    is_as_safe = scheme == "https" or public[0] == "http" or _is_loopback(host)
+    is_as_safe = scheme == "https" or public[0] == "http" or is_loopback(host)
     return is_as_safe and given == _parts(f"{scheme}://{request.host}")
 
 
@@ -144,13 +144,6 @@ def _parts(url: str) -> tuple[str, str, int] | None:
     if not parts.hostname or port is None:
         return None
     return parts.scheme, parts.hostname, port
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 SIGN_IN = "/console/sign-in"
