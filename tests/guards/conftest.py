@@ -1,5 +1,8 @@
 """Fixtures of the tests about guards: a database for a module, a workspace for each test."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from app.db.encryption import Cipher
@@ -9,6 +12,7 @@ from support.disk import do_not_wait_for_the_disk
 from support.factories import Factory, open_gateway
 from support.guards import GuardDesk
 from support.served import Served
+from support.time import ManualClock
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +34,18 @@ def policy_client(served: Served) -> GuardDesk:
     organization_id = served.factory.organization(f"Acme {new_id()}")
     tenant = served.factory.tenant(organization_id, destinations=destinations, guarded=True)
     return GuardDesk(served.gateway, tenant, served.factory)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """The time of `timed`; it stands at the border of an hour until a test moves it."""
+    return ManualClock(datetime(2026, 1, 31, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def timed(
+    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
+) -> GuardDesk:
+    """The desk in a time that the test moves."""
+    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
+    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)

@@ -1,14 +1,12 @@
 """The guard `delivery`: found by the worker, refused by the send, over when it has recovered."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
 
 from app.access.principal import Role
-from app.db.encryption import Cipher
 from app.destinations.tables import refusals
 from app.guards.alerts import AlertKind
 from app.guards.delivery import WatchDelivery
@@ -17,9 +15,8 @@ from app.guards.tables import guard_collapses
 from app.messages.guard_history import GuardHistory
 from app.messages.tables import message_events, messages
 from support.each import each
-from support.factories import US_NUMBER, open_gateway
+from support.factories import US_NUMBER
 from support.guards import OFF, GuardDesk
-from support.served import Served
 from support.time import ManualClock
 from support.traffic import Past, id_at, write_messages
 
@@ -27,19 +24,6 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MA = "+212612345678"
 ELSEWHERE = "+212699000000"
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOON)
-
-
-@pytest.fixture
-def timed(
-    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
-) -> GuardDesk:
-    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
 
 
 @pytest.fixture

@@ -29,21 +29,6 @@ ENFORCE: dict[str, Any] = {"mode": "enforce"}
 MONITOR: dict[str, Any] = {"mode": "monitor"}
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    """The time of `timed`; it stands at the border of an hour until a test moves it."""
-    return ManualClock(datetime(2026, 1, 31, 12, tzinfo=UTC))
-
-
-@pytest.fixture
-def timed(
-    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
-) -> GuardDesk:
-    """The desk in a time that the test moves."""
-    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
-
-
 def send(policy_client: GuardDesk, to: str = US_NUMBER, **values: Any) -> str:
     """Send; return `sent`, or the guard and window that refused."""
     answer = policy_client.gateway.send(policy_client.tenant, to=to, **values)

@@ -1,14 +1,12 @@
 """Alerts that a change lifts, and what guards keep no longer."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from app.access.principal import Role
-from app.db.encryption import Cipher
 from app.destinations.tables import provider_checks, provider_permissions
 from app.guards.alerts import ClearAlerts
 from app.guards.purge import PurgeGuards
@@ -19,29 +17,14 @@ from app.prices.tables import price_lists, prices
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.record_attempt import GIVEN_UP
 from app.webhooks.tables import webhook_endpoints
-from support.factories import BR_NUMBER, US_NUMBER, open_gateway
+from support.factories import BR_NUMBER, US_NUMBER
 from support.guards import GuardDesk
-from support.served import Served
 from support.time import ManualClock
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MA = "+212612345678"
 ENFORCE: dict[str, Any] = {"mode": "enforce"}
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOON)
-
-
-@pytest.fixture
-def timed(
-    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
-) -> GuardDesk:
-    """The desk in a time that the test moves."""
-    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
 
 
 def send(policy_client: GuardDesk, to: str = US_NUMBER) -> int:

@@ -12,14 +12,12 @@ import pytest
 from sqlalchemy import delete, update
 
 from app.access.tables import workspaces
-from app.db.encryption import Cipher
 from app.guards import mail
 from app.guards.alerts import AlertKind, open_alert
 from app.guards.mail import MailAlerts
 from app.guards.tables import alerts
 from app.kernel.mail_server import MailServer
 from support.certificates import self_signed
-from support.factories import open_gateway
 from support.guards import GuardDesk
 from support.served import Served
 from support.smtp_server import SmtpServer
@@ -32,19 +30,11 @@ _TLS_RECORD = b"\x16\x03\x03\x40\x00"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOON)
-
-
-@pytest.fixture
-def desk(
-    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
-) -> GuardDesk:
+def desk(timed: GuardDesk) -> GuardDesk:
     """A workspace whose alerts are the only ones."""
-    with served.factory.database.writing() as c:
+    with timed.factory.database.writing() as c:
         c.execute(delete(alerts))
-    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
+    return timed
 
 
 @pytest.fixture

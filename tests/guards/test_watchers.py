@@ -1,21 +1,18 @@
 """Alerts about refusals, clocks and workers: each opens once and clears by itself."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert
 
 from app.access.principal import Role
-from app.db.encryption import Cipher
 from app.db.heartbeats import beat, note_stop, worker_heartbeats
 from app.destinations.policy.evaluate import Source
 from app.destinations.tables import refusal_counts, refusals
 from app.guards.watchers import WatchOthers
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.tables import webhook_endpoints, webhook_events
-from support.factories import open_gateway
 from support.guards import GuardDesk
 from support.served import Served
 from support.time import ManualClock
@@ -26,18 +23,10 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOON)
-
-
-@pytest.fixture
-def desk(
-    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
-) -> GuardDesk:
-    with served.factory.database.writing() as c:
+def desk(timed: GuardDesk) -> GuardDesk:
+    with timed.factory.database.writing() as c:
         c.execute(delete(worker_heartbeats))
-    gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
+    return timed
 
 
 @pytest.fixture

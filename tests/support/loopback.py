@@ -6,8 +6,8 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
 
+from support.loopback_server import LoopbackServer
 from support.polling import PATIENCE_SECONDS
 
 
@@ -63,50 +63,26 @@ def hang(server: "Loopback", _peer: socket.socket, _request: Received) -> bool:
 
 
 @dataclass
-class Loopback:
+class Loopback(LoopbackServer):
     """Serves each connection in a thread; without a script it creates messages."""
 
     script: list[ServerAction] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     tls: ssl.SSLContext | None = None
-    closing: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Self:
-        self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.05)
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        for thread in self._threads:
-            thread.join(PATIENCE_SECONDS)
-        self._listener.close()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
         return f"http{'s' if self.tls else ''}://{self.host}"
 
-    def _accept(self) -> None:
-        while not self.closing.is_set():
-            try:
-                peer, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            with self._lock:
-                self.connections += 1
-            thread = threading.Thread(target=self._serve, args=(peer,))
-            self._threads.append(thread)
-            thread.start()
-
     def _serve(self, peer: socket.socket) -> None:
+        with self._lock:
+            self.connections += 1
         peer.settimeout(0.05)
         try:
             if self.tls is not None:

@@ -4,18 +4,17 @@ import base64
 import email
 import socket
 import ssl
-import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from email.policy import default
-from typing import Self
 
-PATIENCE_SECONDS = 20
+from support.loopback_server import LoopbackServer
+from support.polling import PATIENCE_SECONDS
 
 
 @dataclass
-class SmtpServer:
+class SmtpServer(LoopbackServer):
     """Serves each connection in a thread and keeps the mails that it took.
 
     ``refusals`` are answers to the next mails; `hang` stands for none at all. ``dribbles`` is said
@@ -32,35 +31,6 @@ class SmtpServer:
     mails: list[Message] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
-    closing: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.05)
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        for thread in self._threads:
-            thread.join(PATIENCE_SECONDS)
-        self._listener.close()
-
-    @property
-    def port(self) -> int:
-        port: int = self._listener.getsockname()[1]
-        return port
-
-    def _accept(self) -> None:
-        while not self.closing.is_set():
-            try:
-                peer, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            thread = threading.Thread(target=self._serve, args=(peer,))
-            self._threads.append(thread)
-            thread.start()
 
     def _serve(self, peer: socket.socket) -> None:
         peer.settimeout(PATIENCE_SECONDS)
