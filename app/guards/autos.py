@@ -71,7 +71,7 @@ def load_tripped(connection: Connection, workspace_id: UUID, since: datetime) ->
     periods = frozenset(
         (GuardName(guard), value, period) for guard, value, period in connection.execute(query)
     )
-    days = frozenset((guard, value, at.astimezone(UTC).date()) for guard, value, at in periods)
+    days = frozenset((guard, value, day_of(at)) for guard, value, at in periods)
     return Tripped(periods, days)
 
 
@@ -158,7 +158,7 @@ def load_autos(
     connection: Connection, history: MessageHistory, stored: StoredGuards, now: datetime
 ) -> WorkspaceAutos:
     """Compute them if they are not stored."""
-    today = now.astimezone(UTC).date()
+    today = day_of(now)
     row = connection.execute(
         select(guard_autos).where(guard_autos.c.workspace_id == stored.workspace_id)
     ).one_or_none()
@@ -189,6 +189,17 @@ def write_autos(
     return limits
 
 
+def store_autos(
+    database: Database, history: MessageHistory, workspace_id: UUID, now: datetime
+) -> dict[str, Any]:
+    """Compute the values of a day, if they are not stored, and store them."""
+    with database.reading() as connection:
+        stored = load_guards(connection, workspace_id)
+        autos = load_autos(connection, history, stored, now)
+    with database.writing() as connection:
+        return write_autos(connection, workspace_id, autos, day_of(now))
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshAutos:
     database: Database
@@ -196,8 +207,8 @@ class RefreshAutos:
     history: MessageHistory
 
     def run_once(self) -> int:
-        today = self.clock.now().astimezone(UTC).date()
-        done = select(guard_autos.c.workspace_id).where(guard_autos.c.day == today)
+        now = self.clock.now()
+        done = select(guard_autos.c.workspace_id).where(guard_autos.c.day == day_of(now))
         with self.database.reading() as connection:
             missing = list(
                 connection.execute(
@@ -205,11 +216,7 @@ class RefreshAutos:
                 ).scalars()
             )
         for workspace_id in missing:
-            with self.database.reading() as connection:
-                stored = load_guards(connection, workspace_id)
-                autos = compute_autos(connection, self.history, stored, today)
-            with self.database.writing() as connection:
-                write_autos(connection, workspace_id, autos, today)
+            store_autos(self.database, self.history, workspace_id, now)
         return 0
 
 
@@ -231,11 +238,7 @@ class AutosOfSends:
         if not turn.acquire(blocking=facts.auto_day is None):
             return facts
         try:
-            with self.database.reading() as connection:
-                stored = load_guards(connection, workspace_id)
-                autos = load_autos(connection, self.history, stored, now)
-            with self.database.writing() as connection:
-                written = write_autos(connection, workspace_id, autos, day_of(now))
+            written = store_autos(self.database, self.history, workspace_id, now)
         except ServiceUnavailable:
             _log.warning("auto_limits_not_computed", workspace_id=str(workspace_id))
             return facts
