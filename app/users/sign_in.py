@@ -6,7 +6,7 @@ session and ends the browser's previous one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -163,15 +163,8 @@ class SignIn:
             self._refuse_key(key, caller, now)
         check_source(principal.limits, caller.address)
         with self.database.writing() as connection:
-            _end_earlier(connection, caller, now)
-            session_token = mint_session_token()
-            insert_session(
-                connection,
-                caller,
-                token_hash=hash_session_token(session_token),
-                now=now,
-                ends_at=now + LONGEST,
-                access_key_id=principal.key_id,
+            session_token = _begin_session(
+                connection, caller, now, LONGEST, access_key_id=principal.key_id
             )
             actor = Actor(ActorKind.ACCESS_KEY, principal.key_name, principal.key_id)
             _note_sign_in(connection, principal.organization_id, actor, now)
@@ -202,16 +195,7 @@ class SignIn:
         attempt: CountedAttempt | None,
         now: datetime,
     ) -> SignedIn:
-        token = mint_session_token()
-        _end_earlier(connection, caller, now)
-        insert_session(
-            connection,
-            caller,
-            token_hash=hash_session_token(token),
-            now=now,
-            ends_at=now + LONGEST,
-            user_id=user.id,
-        )
+        token = _begin_session(connection, caller, now, LONGEST, user_id=user.id)
         if attempt is not None:
             withdraw(connection, attempt)
             own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
@@ -263,16 +247,8 @@ def _with_password(found: Sequence[AnyRow], password: str) -> list[AnyRow]:
 
 
 def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetime) -> SignedIn:
-    token = mint_session_token()
-    _end_earlier(connection, caller, now)
-    insert_session(
-        connection,
-        caller,
-        token_hash=hash_session_token(token),
-        now=now,
-        ends_at=now + HALF_WAY,
-        user_id=user.id,
-        awaits_second_factor=True,
+    token = _begin_session(
+        connection, caller, now, HALF_WAY, user_id=user.id, awaits_second_factor=True
     )
     return SignedIn(token, awaits_second_factor=True)
 
@@ -288,9 +264,31 @@ def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
         )
 
 
-def _end_earlier(connection: Connection, caller: Caller, now: datetime) -> None:
+def _begin_session(
+    connection: Connection,
+    caller: Caller,
+    now: datetime,
+    length: timedelta,
+    *,
+    user_id: UUID | None = None,
+    access_key_id: UUID | None = None,
+    awaits_second_factor: bool = False,
+) -> str:
+    """Replace the caller's earlier session, and return the new token."""
     if caller.session_token is not None:
         end_session(connection, hash_session_token(caller.session_token), now)
+    token = mint_session_token()
+    insert_session(
+        connection,
+        caller,
+        token_hash=hash_session_token(token),
+        now=now,
+        ends_at=now + length,
+        user_id=user_id,
+        access_key_id=access_key_id,
+        awaits_second_factor=awaits_second_factor,
+    )
+    return token
 
 
 def _note_sign_in(
