@@ -136,7 +136,6 @@ routes = Pages()
 GUARDS = "/console/guards"
 _MAX_REASON = 500
 _SAVE = "save"
-_ANSWERS = {200: "text/html"}
 
 
 @dataclass(frozen=True, slots=True)
