@@ -54,7 +54,7 @@ from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def attack_command(*, seed: int, as_json: bool) -> None:
-    """Replay a pumping attack against the emulator, and show what the guards stopped.
+    """Replay a pumping attack against the emulator, and show the messages that guards stopped.
 
     2000 messages to 40 number ranges in 2 countries within 15 minutes, through a leaked key,
     among normal traffic. The guards are those that `guards suggest --apply` sets after two

@@ -177,7 +177,7 @@ def _limit_options(command: Any) -> Any:
             of = f"Of the guard delivery: `{name}`."
         metavar = "SIGN" if name == "counts" else "N"
         if name == "counts":
-            of = f"What the guard delivery counts: {' or '.join(DeliverySign)}."
+            of = f"The sign of success for the guard delivery: {' or '.join(DeliverySign)}."
         command = click.option(f"--{name}", metavar=metavar, help=of)(command)
     return command
 

@@ -66,7 +66,7 @@ def upgrade_command() -> None:
 
 @db_group.command("downgrade")
 @click.argument("revision")
-@click.option("--yes", is_flag=True, help="Lose what the older revision cannot hold.")
+@click.option("--yes", is_flag=True, help="Accept the losses that the command names.")
 def downgrade_command(revision: str, yes: bool) -> None:
     """Go back to the tables of an older version, before that version is installed.
 

@@ -26,7 +26,7 @@ _GONE = ("deleted", "removed")
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """The page of a kind of object; ``{id}`` stands for the event's target."""
+    """The page that shows a kind of object; ``{id}`` is replaced by the id in the audit event."""
 
     path: str
     of_organization: bool = False

@@ -119,7 +119,8 @@ def _value(name: str, text: str) -> object:
 def _countries(text: str) -> dict[str, dict[str, object]]:
     """Read lines of a country code and its limits by hour and day.
 
-    What is too much stays as text, and so is refused: `1,500 3,000`, or a country twice.
+    Surplus numbers, and the numbers of a country's second line, stay as text: validation refuses
+    them.
     """
     found: dict[str, dict[str, object]] = {}
     for line in text.splitlines():
@@ -188,7 +189,7 @@ def change_guards(current_user: CurrentUser) -> Answer:
 
 
 def _use_case(given: Mapping[str, str]) -> UUID | None:
-    """Return the use case whose guards are shown; None for those of the workspace."""
+    """Return the chosen use case, or None for the workspace."""
     text = given.get("use_case_id", "")
     found = parse_id(text)
     if text and found is None:
@@ -225,7 +226,7 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer
         raise NotFound
     fields = fields_of(is_use_case=use_case_id is not None)
     values = guards_json(stored.configuration.guards)
-    if use_case_id is not None:  # what it does not have itself shows the workspace's limits
+    if use_case_id is not None:  # a guard that it does not have shows the limits of the workspace
         values = {name: values[name] | {"mode": ""} for name in fields} | own.get(use_case_id, {})
     return page_answer(
         current_user,

@@ -146,7 +146,7 @@ def _costs(
     after: StoredPrices,
     row: PriceRow,
 ) -> list[CostChange]:
-    """Return the countries whose traffic of the last 30 days would cost another amount."""
+    """Return each country for which the traffic of the last 30 days would have another cost."""
     today = day_of(get_service(Clock).now())
     principal = current_user.principal_for(Role.OWNER)
     wanted = UsageFilter(today - timedelta(days=_DAYS - 1), today, (Dimension.COUNTRY,))

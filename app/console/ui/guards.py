@@ -209,7 +209,7 @@ ANYONE = Anonymous()
 
 
 class Pages(Routes):
-    """Routes of pages: what they show, and the forms on them."""
+    """Routes of pages and of their forms."""
 
     def __init__(self) -> None:
         super().__init__("Console", described=False)

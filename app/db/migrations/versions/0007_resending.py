@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """What use cases do with unconfirmed sends, and how often messages were sent again, is dropped."""
+    """The rules of use cases for unconfirmed sends, and the counts of resends, are dropped."""
     op.drop_column('use_cases', 'on_unconfirmed')
     op.drop_column('messages', 'resent_at')
     op.drop_column('messages', 'resends')

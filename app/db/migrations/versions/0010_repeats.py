@@ -26,6 +26,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """How often a report was repeated is dropped."""
+    """The counts of repeated reports are dropped."""
     op.drop_column('message_events', 'repeats')
     op.drop_column('messages', 'event_count')

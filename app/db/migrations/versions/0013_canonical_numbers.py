@@ -277,4 +277,4 @@ def _move_messages(connection: sa.Connection) -> int:
 
 
 def downgrade() -> None:
-    """Numbers stay in canonical form, and what was merged stays merged."""
+    """Numbers keep their canonical form, and merged entries stay merged."""

@@ -15,5 +15,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Where a rule was copied from is dropped."""
+    """The sources of copied rules are dropped."""
     op.drop_column('destination_rules', 'copied_from')

@@ -60,7 +60,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The newest STOP or START of each recipient, and how SIDs were learnt, are dropped."""
+    """The newest STOP or START of each recipient, and the sources of SIDs, are dropped."""
     due = sa.text('check_at IS NOT NULL')
     for table in ('recipient_consents', 'keyword_messages', 'refusing_accounts'):
         op.drop_table(table)

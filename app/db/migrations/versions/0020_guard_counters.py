@@ -62,6 +62,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """What guards have counted, and alerts, are dropped."""
+    """The counts of guards, and alerts, are dropped."""
     for table in ('alerts', 'guard_trips', 'guard_counters'):
         op.drop_table(table)

@@ -14,5 +14,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Which revision was restored is dropped."""
+    """The record of restored revisions is dropped."""
     op.drop_column("destination_revisions", "restored_revision")

@@ -19,7 +19,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Where sessions come from, last sign-ins and how keys begin are dropped."""
+    """The devices of sessions, last sign-ins and the beginnings of keys are dropped."""
     op.drop_column("sessions", "device")
     op.drop_column("sessions", "address")
     op.drop_column("users", "last_sign_in_at")

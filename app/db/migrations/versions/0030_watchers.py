@@ -1,4 +1,4 @@
-"""watchers: what is wrong with a worker, and mail about alerts."""
+"""heartbeats: clock difference, stuck task and stop; alerts: their mail."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +22,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """What is wrong with workers, and which alerts were mailed, is dropped."""
+    """The problems of workers, and the record of mailed alerts, are dropped."""
     op.drop_column("alerts", "mailed_at")
     op.drop_column("alerts", "mail_due_at")
     op.drop_column("alerts", "mail_attempts")
