@@ -1,4 +1,4 @@
-"""Connections to the SMTP server that takes our mail."""
+"""Mails, and connections to the SMTP server that takes them."""
 
 import smtplib
 import socket
@@ -6,6 +6,8 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.message import EmailMessage
+from email.policy import SMTP
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,20 @@ _SOCKET_SECONDS = 10.0
 def host_of(public_url: str) -> str:
     """Return the host that mails name as their origin."""
     return urlsplit(public_url).hostname or "localhost"
+
+
+def new_message(server: MailServer, to: str, subject: str) -> EmailMessage:
+    """Begin a mail that no person has written."""
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["To"] = server.sender, to
+    message["Subject"] = subject
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+def describe_failure(problem: Exception) -> dict[str, object]:
+    """Describe it for the log, without the server's words, which may hold addresses."""
+    return {"why": type(problem).__name__, "code": getattr(problem, "smtp_code", None)}
 
 
 @contextmanager

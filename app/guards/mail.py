@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from uuid import UUID
 
@@ -27,7 +26,7 @@ from app.guards.tables import alerts
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.ids import first_id_at
 from app.kernel.mail_server import MailServer
-from app.smtp import connected, host_of
+from app.smtp import connected, describe_failure, host_of, new_message
 
 # Later than so, a mail would be no news.
 _SENT_WITHIN = timedelta(hours=6)
@@ -95,9 +94,7 @@ class MailAlerts:
 
 
 def _log_failure(problem: Exception) -> None:
-    # The server's own words may hold addresses.
-    code = getattr(problem, "smtp_code", None)
-    _log.warning("alert_mail_failed", why=type(problem).__name__, code=code)
+    _log.warning("alert_mail_failed", **describe_failure(problem))
 
 
 def _claim(connection: Connection, now: datetime) -> list[AnyRow]:
@@ -152,13 +149,10 @@ def _message(row: AnyRow, server: MailServer, public_url: str) -> EmailMessage:
     of_all = row.kind in OF_INSTALLATION
     # A name is typed by people: no line may end in a header.
     where = "this installation" if of_all else " ".join(row.workspace_name.split())
-    message = EmailMessage(policy=SMTP)
-    message["From"] = server.sender
-    message["To"] = ", ".join(server.recipients)
-    message["Subject"] = f"Borderpost alert: {row.kind} in {where}"
+    subject = f"Borderpost alert: {row.kind} in {where}"
+    message = new_message(server, ", ".join(server.recipients), subject)
     message["Date"] = format_datetime(row.opened_at)
     message["Message-ID"] = f"<{row.id}@{host_of(public_url)}>"
-    message["Auto-Submitted"] = "auto-generated"
     text = alert_text(row.kind, shown["details"], has_numbers=False)
     state = "" if row.cleared_at is None else f"It is over since {rfc3339(row.cleared_at)}.\n"
     message.set_content(

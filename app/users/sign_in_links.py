@@ -7,8 +7,6 @@ replaces the one before.
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
 from smtplib import SMTPException
 from uuid import UUID
 
@@ -22,7 +20,7 @@ from app.kernel.clock import rfc3339
 from app.kernel.email_addresses import mistake_in_email
 from app.kernel.errors import ValidationFailed
 from app.kernel.mail_server import MailServer
-from app.smtp import connected
+from app.smtp import connected, describe_failure, new_message
 from app.users.audit import record_user_event
 from app.users.caller import Caller, of_account, of_own
 from app.users.passwords import choose_password
@@ -74,10 +72,7 @@ def mail_sign_in_link(
     if mistake_in_email(email) is not None:  # accepted by an older version: it may be several
         _log.warning("sign_in_link_mail_failed", why="address")
         return False
-    message = EmailMessage(policy=SMTP)
-    message["From"], message["To"] = server.sender, email
-    message["Subject"] = "Borderpost: choose your password"
-    message["Auto-Submitted"] = "auto-generated"
+    message = new_message(server, email, "Borderpost: choose your password")
     message.set_content(
         "Choose the password of your Borderpost account here:\n\n"
         f"{address}\n\n"
@@ -88,9 +83,7 @@ def mail_sign_in_link(
         with connected(server, public_url, within_seconds=_MAIL_SECONDS) as client:
             client.send_message(message)
     except (OSError, SMTPException) as problem:
-        # The server's own words may hold addresses.
-        code = getattr(problem, "smtp_code", None)
-        _log.warning("sign_in_link_mail_failed", why=type(problem).__name__, code=code)
+        _log.warning("sign_in_link_mail_failed", **describe_failure(problem))
         return False
     return True
 
