@@ -23,7 +23,15 @@ from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden
 from app.messages.usage import Dimension, UsageFilter, load_usage
-from app.prices.price_file import HEADER, PriceFile, PriceRow, Problem, WrongPrices, read_row
+from app.prices.price_file import (
+    HEADER,
+    PriceFile,
+    PriceRow,
+    Problem,
+    WrongPrices,
+    other_currencies,
+    read_row,
+)
 from app.prices.price_table import amount_text, day_of
 from app.prices.store import (
     NO_PRICE_LEFT,
@@ -133,9 +141,10 @@ def _changed(stored: StoredPrices, row: PriceRow, *, is_removal: bool) -> Stored
         raise WrongPrices([Problem(1, "country", NO_PRICE_LEFT)])
     if is_removal:
         return replace(stored, rows=rows)
-    if rows and row.currency != stored.currency:
-        text = f"must be {stored.currency}, the currency of the stored prices"
-        raise WrongPrices([Problem(1, "currency", text)])
+    currency = stored.currency if rows else None
+    problems = list(other_currencies([(1, row)], currency, "the stored prices"))
+    if problems:
+        raise WrongPrices(problems)
     return replace(stored, rows=[*rows, row], currency=row.currency)
 
 
