@@ -34,8 +34,8 @@ from app.messages.reconciliation.resend import Resend
 from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
-from app.messages.sending.send import SendMessage
-from app.messages.sending.submit import InFlight, OpenGuarded
+from app.messages.sending.open_submission import OpenGuarded
+from app.messages.sending.send import InFlight, SendMessage
 from app.messages.statistics.aggregate import AggregateMessages
 from app.providers.ngrok import public_url_of_agent
 from app.providers.port import Callbacks, ErrorCodes, GeoFacts, Provider

@@ -29,8 +29,7 @@ from app.messages.schemas import (
     SendBody,
 )
 from app.messages.sending.idempotency import IdempotentRequest, identify
-from app.messages.sending.send import SendCall, SendMessage, SendRequest, Sent
-from app.messages.sending.submit import NoFreePlace
+from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.web.bodies import read_json
 from app.web.fields import StrictSchema, View
 from app.web.pages import PageQuery, page

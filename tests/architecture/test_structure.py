@@ -25,6 +25,9 @@ LONG_MODULES = {
     "app/providers/port.py": "all that is asked of a provider, with its values and errors",
     "app/destinations/api/schemas.py": "the wire shapes of one API, a few lines each",
     "app/destinations/storage/policies.py": "a policy and its history, read and written",
+    "app/messages/sending/open_submission.py": "one write: the submission, its key and its guards",
+    "app/messages/sending/record_outcome.py": "each outcome with its statements",
+    "app/messages/sending/send.py": "the protocol of a send, with the call of the provider",
     "app/guards/configuration.py": "one JSON shape, read and written",
     "app/guards/counters.py": "the check and count of a send, once for each engine",
 }

@@ -6,7 +6,7 @@ from app.db.statement import Statement
 from app.destinations import refusals
 from app.guards import alerts
 from app.messages.delivery import apply_report
-from app.messages.sending import admission, outcomes
+from app.messages.sending import admission, open_submission, record_outcome
 from app.webhooks import outbox
 
 LONGEST_TEXT, MOST_PARAMETERS = 4000, 50
@@ -15,7 +15,15 @@ LONGEST_TEXT, MOST_PARAMETERS = 4000, 50
 def _statements() -> dict[str, Statement]:
     holders: dict[str, object] = {
         module.__name__: module
-        for module in (apply_report, admission, alerts, outbox, outcomes, refusals)
+        for module in (
+            apply_report,
+            admission,
+            alerts,
+            open_submission,
+            outbox,
+            record_outcome,
+            refusals,
+        )
     }
     holders["with an id"] = apply_report.REPORT_WITH_ID
     holders["without an id"] = apply_report.REPORT_WITHOUT_ID

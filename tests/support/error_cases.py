@@ -12,7 +12,7 @@ from app.access.principal import Role, hash_token
 from app.access.tables import access_keys, workspaces
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
-from app.messages.sending.submit import InFlight
+from app.messages.sending.send import InFlight
 from app.use_cases.tables import use_cases
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
 from support.fake_twilio import Call, accepted

@@ -10,7 +10,7 @@ import pytest
 
 from app.kernel import clock as clock_module
 from app.kernel.clock import Clock
-from app.messages.sending.submit import Pace
+from app.messages.sending.send import Pace
 
 
 @dataclass

@@ -13,12 +13,11 @@ import pytest
 from sqlalchemy import Connection, delete, select, update
 
 from app.db.engine import Database
-from app.destinations.policy.evaluate import RuleKind, Scope, Verdict
 from app.kernel.phone import PhoneNumber
 from app.messages.delivery.apply_report import apply_report
 from app.messages.delivery.guessed_sids import release, take_back
 from app.messages.delivery.track import TrackDelivery, report_of
-from app.messages.sending.outcomes import NewSubmission
+from app.messages.sending.open_submission import NewSubmission
 from app.messages.sending.record_outcome import RecordOutcome
 from app.messages.tables import message_events, messages
 from app.providers.port import Accepted, DeliveryReport, Status
@@ -266,12 +265,7 @@ def test_answer_is_kept_despite_writes_between_its_transactions(
         with worker_setup.factory.database.writing() as connection:
             rivals.reset(connection)
         database.steps = [[steps[0]], [steps[1]]]
-        answer = record(
-            new,
-            Verdict(True, "US", RuleKind.COUNTRY, Scope.WORKSPACE, 1),
-            Accepted(SID, None),
-            None,
-        )
+        answer = record(new, Accepted(SID, None))
         found = outcome(worker_setup, rivals, json.loads(answer))
         if found != (True, "pending", SID, []):
             failed.append((found, [step.__name__ for step in steps]))

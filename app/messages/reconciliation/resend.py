@@ -21,8 +21,8 @@ from app.messages.reconciliation.claims import CLAIM_LEASE, DueMessage, claim_he
 from app.messages.reconciliation.expire_unconfirmed import end_refused
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.admission import SendContext, check_admission, load_send_context
-from app.messages.sending.outcomes import accept_message
-from app.messages.sending.submit import Pace, submit
+from app.messages.sending.record_outcome import accept_message
+from app.messages.sending.send import Pace, submit
 from app.messages.submission import UNSETTLED, Submission
 from app.messages.tables import messages
 from app.providers.port import (

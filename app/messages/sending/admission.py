@@ -1,7 +1,10 @@
 """The checks of a send, in order, and the statement that reads their data."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -10,11 +13,14 @@ from app.access.principal import Principal, Role, StoredKey, admit, key_from
 from app.access.store import KEY_IDS, KEY_TEXT, KEY_TIMES
 from app.db.rows import AnyRow
 from app.db.statement import Statement
-from app.destinations.policy.evaluate import Policy, Verdict, check_destination, rule_values
-from app.destinations.storage.number_policy import (
-    POLICY_COLUMNS,
-    POLICY_JOINS,
-    policy_from,
+from app.destinations.policy.evaluate import (
+    Access,
+    Policy,
+    Rule,
+    RuleKind,
+    Verdict,
+    check_destination,
+    rule_values,
 )
 from app.destinations.storage.policies import inheritance_chain
 from app.guards.facts import (
@@ -65,6 +71,17 @@ class SendContext:
     # None without prices.
     price_revision: int | None = None
 
+
+# The columns of `policy_from`, from the tables ``o`` (organization), ``policy`` and ``owner``; of
+# the rules, those whose values are ``:rule_values`` (`rule_values`).
+POLICY_COLUMNS = """o.denied_destinations::text AS denied_by_organization,
+  policy.revision, policy.destinations::text AS destinations,
+  (SELECT string_agg(r.id || '|' || r.kind || '|' || r.value || '|' || r.action || '|'
+      || coalesce(r.expires_at::text, ''), ';')
+    FROM destination_rules AS r
+    WHERE r.workspace_id = owner.id AND r.value = ANY(:rule_values)) AS rules"""
+POLICY_JOINS = """LEFT JOIN chain AS owner ON NOT owner.inherits
+LEFT JOIN destination_policies AS policy ON policy.workspace_id = owner.id"""
 
 _READ = Statement(
     f"""
@@ -148,6 +165,34 @@ def load_send_context(
         has_opted_out=bool(row.has_opted_out),
         price_revision=row.price_revision,
     )
+
+
+def policy_from(row: AnyRow, use_case_countries: str | None = None) -> Policy:
+    countries = _parsed(use_case_countries)
+    return Policy(
+        revision=row.revision or 0,
+        destinations=_parsed(row.destinations) or {},
+        denied_by_organization=frozenset(_parsed(row.denied_by_organization) or ()),
+        rules=tuple(map(_rule, row.rules.split(";"))) if row.rules else (),
+        use_case_countries=None if countries is None else frozenset(countries),
+    )
+
+
+def _rule(text: str) -> Rule:
+    rule_id, kind, value, action, expires_at = text.split("|")
+    return Rule(
+        rule_id=UUID(rule_id),
+        kind=RuleKind(kind),
+        value=value,
+        action=Access(action),
+        expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+    )
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str | None) -> Any:
+    """Parse JSON, cached by text. Callers must not change it."""
+    return None if text is None else json.loads(text)
 
 
 def _prior(row: AnyRow) -> Prior | None:

@@ -8,16 +8,26 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.principal import Principal
+from app.db.statement import Statement
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
-from app.destinations.policy.evaluate import Policy, Rule, check_destination, decisive_rule
-from app.destinations.storage.number_policy import load_number_policy
-from app.kernel.errors import PublicError
+from app.destinations.policy.evaluate import (
+    Policy,
+    Rule,
+    check_destination,
+    decisive_rule,
+    rule_values,
+)
+from app.destinations.storage.policies import inheritance_chain
+from app.kernel.errors import NotFound, PublicError
 from app.kernel.phone import Destination, resolve
 from app.messages.sending.admission import (
+    POLICY_COLUMNS,
+    POLICY_JOINS,
     SendContext,
     UseCase,
     check_admission,
     load_send_context,
+    policy_from,
     reachable_use_case,
 )
 from app.providers.port import GeoFacts
@@ -62,7 +72,7 @@ def run_preflight(
     to = resolve(number)
     standing = None
     if use_case_id is None:
-        policy = load_number_policy(connection, workspace_id, to)
+        policy = _load_policy(connection, workspace_id, to)
     else:
         context = load_send_context(
             connection, token_hash=None, use_case_id=use_case_id, to=to, idempotent=None, now=now
@@ -80,6 +90,24 @@ def run_preflight(
         rule=_rule(policy, to, verdict, now),
         standing=standing,
     )
+
+
+_POLICY = Statement(f"""
+WITH RECURSIVE {inheritance_chain(":workspace_id")}
+SELECT {POLICY_COLUMNS}
+FROM workspaces AS w
+JOIN organizations AS o ON o.id = w.organization_id
+{POLICY_JOINS}
+WHERE w.id = :workspace_id""")
+
+
+def _load_policy(connection: Connection, workspace_id: UUID, to: Destination) -> Policy:
+    """Load the policy for one number, without a use case's limits; raises `NotFound`."""
+    values = {"workspace_id": workspace_id, "rule_values": rule_values(to)}
+    row = _POLICY.first(connection, values)
+    if row is None:
+        raise NotFound
+    return policy_from(row)
 
 
 def _sender_check(

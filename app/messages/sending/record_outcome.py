@@ -6,24 +6,26 @@ The provider may have the message, so a failure here answers 504.
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import structlog
+from sqlalchemy import Connection, delete, update
 
 from app.db.engine import Database
-from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
+from app.db.statement import Statement
+from app.destinations.policy.evaluate import RuleKind, Scope, Source
 from app.destinations.refusals import Refusal, insert_refusal
+from app.guards.counters import give_back
 from app.kernel import errors as e
 from app.kernel.clock import Clock, rfc3339
+from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.delivery.guessed_sids import take_back
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.idempotency import IdempotentRequest
-from app.messages.sending.outcomes import (
-    NewSubmission,
-    accept_submission,
-    close_submission,
-    mark_unconfirmed,
-)
-from app.messages.submission import Submission
+from app.messages.sending.open_submission import NewSubmission
+from app.messages.submission import SidSource, Submission
+from app.messages.tables import idempotency_keys, messages
 from app.providers.port import (
     Accepted,
     NeverProcessed,
@@ -36,22 +38,152 @@ from app.providers.port import (
 
 _log = structlog.get_logger(__name__)
 
+_ACCEPT = f"""UPDATE messages SET
+    submission = '{Submission.ACCEPTED}',
+    sent_number = NULL,
+    -- A callback may have been here first: what it wrote stays.
+    message_sid = coalesce(message_sid, :sid),
+    sid_source = CASE WHEN coalesce(message_sid, :sid) = :sid
+      THEN '{SidSource.ANSWER}' ELSE sid_source END,
+    from_number = coalesce(from_number, :sender),
+    updated_at = CASE WHEN status = '{Status.PENDING}' THEN :now ELSE updated_at END,
+    check_at = CASE WHEN status = '{Status.PENDING}' THEN :next_check_at ELSE check_at END
+  WHERE id = :message_id
+    -- The worker's conclusion is taken back first: see app.messages.delivery.guessed_sids.
+    AND submission <> '{Submission.NOT_CONFIRMED}'
+    AND (sid_source IS DISTINCT FROM '{SidSource.LIST}' OR message_sid = :sid)
+  RETURNING id"""
+_KEEP = """UPDATE idempotency_keys SET answer = coalesce(answer, :first_answer)
+  WHERE workspace_id = :workspace_id AND key_hash = :key_hash AND message_id = :message_id
+  RETURNING answer"""
+
+_ACCEPT_ALONE = Statement(_ACCEPT)
+_KEEP_ANSWER = Statement(_KEEP)
+_ACCEPT_AND_KEEP = Statement(f"""WITH accepted AS ({_ACCEPT}),
+kept AS ({_KEEP})
+SELECT kept.answer FROM accepted LEFT JOIN kept ON true""")
+
+
+def accept_submission(
+    connection: Connection,
+    submission: NewSubmission,
+    accepted: Accepted,
+    first_answer: str,
+    now: datetime,
+) -> str | None:
+    """Store the acceptance; return the answer, or None if the row is gone.
+
+    If an answer was stored before, that one is kept.
+    """
+    if submission.idempotent is None:
+        is_there = accept_message(connection, submission.message_id, accepted, now)
+        return first_answer if is_there else None
+    values = _acceptance(submission.message_id, accepted, now) | {
+        "workspace_id": submission.workspace_id,
+        "key_hash": submission.idempotent.key_hash,
+        "first_answer": first_answer,
+    }
+    if connection.dialect.name == "postgresql":
+        row = _ACCEPT_AND_KEEP.first(connection, values)
+        return None if row is None else row.answer or first_answer
+    kept = _KEEP_ANSWER.first(connection, values)
+    if _ACCEPT_ALONE.first(connection, values) is None:
+        return None
+    return first_answer if kept is None else kept.answer
+
+
+def accept_message(
+    connection: Connection, message_id: UUID, accepted: Accepted, now: datetime
+) -> bool:
+    """Return False if the message is gone."""
+    values = _acceptance(message_id, accepted, now)
+    return _ACCEPT_ALONE.first(connection, values) is not None
+
+
+def _acceptance(message_id: UUID, accepted: Accepted, now: datetime) -> dict[str, Any]:
+    return {
+        "message_id": message_id,
+        "sid": accepted.message_sid,
+        "sender": accepted.from_number,
+        "now": now,
+        # A message that has ended already is checked immediately: no callback reports it.
+        "next_check_at": now if accepted.has_ended else now + ACCEPTED_CHECKS[0],
+    }
+
+
+def keep_answer(
+    connection: Connection,
+    workspace_id: UUID,
+    idempotent: IdempotentRequest,
+    message_id: UUID,
+    first_answer: str,
+) -> str:
+    """Store the answer of a send that was settled without one; return the stored one."""
+    kept = _KEEP_ANSWER.first(
+        connection,
+        {
+            "workspace_id": workspace_id,
+            "key_hash": idempotent.key_hash,
+            "message_id": message_id,
+            "first_answer": first_answer,
+        },
+    )
+    return first_answer if kept is None else kept.answer
+
+
+def close_submission(
+    connection: Connection,
+    new: NewSubmission,
+    submission: Submission,
+    now: datetime,
+    refused: Refused | None = None,
+) -> None:
+    """Remove text, key and counts of a submission that never becomes a message.
+
+    One that a callback has made a message is not changed; a SID is kept.
+    """
+    closed = connection.execute(
+        update(messages)
+        .where(messages.c.id == new.message_id, messages.c.submission == Submission.OPEN)
+        .values(
+            submission=submission,
+            provider_code=None if refused is None else refused.provider_code,
+            message_sid=None if refused is None else refused.message_sid,
+            body=None,
+            check_at=None,
+            updated_at=now,
+        )
+    )
+    if closed.rowcount:
+        give_back(connection, new.counted)
+    if closed.rowcount and new.idempotent is not None:
+        connection.execute(
+            delete(idempotency_keys).where(
+                idempotency_keys.c.workspace_id == new.workspace_id,
+                idempotency_keys.c.key_hash == new.idempotent.key_hash,
+                idempotency_keys.c.message_id == new.message_id,
+            )
+        )
+
+
+def mark_unconfirmed(connection: Connection, message_id: UUID, now: datetime) -> None:
+    """Unless a callback has settled it."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)
+        .values(submission=Submission.UNCONFIRMED, updated_at=now)
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
     database: Database
     clock: Clock
 
-    def __call__(
-        self,
-        new: NewSubmission,
-        verdict: Verdict,
-        outcome: Outcome,
-        idempotent: IdempotentRequest | None,
-    ) -> str:
+    def __call__(self, new: NewSubmission, outcome: Outcome) -> str:
         """Return the text of the 201 answer, or raise the outcome's error."""
         try:
-            written = self._write(new, verdict, outcome, idempotent)
+            written = self._write(new, outcome)
         except Exception as problem:
             _log.exception("outcome_not_written", message_id=str(new.message_id))
             raise e.SubmissionUnconfirmed(new.message_id) from problem
@@ -59,50 +191,31 @@ class RecordOutcome:
             raise written
         return written
 
-    def _write(
-        self,
-        new: NewSubmission,
-        verdict: Verdict,
-        outcome: Outcome,
-        idempotent: IdempotentRequest | None,
-    ) -> str | e.PublicError:
+    def _write(self, new: NewSubmission, outcome: Outcome) -> str | e.PublicError:
         match outcome:
             case Accepted():
-                return self._accept(new, outcome, idempotent)
+                return self._accept(new, outcome)
             case Refused():
-                return self._refuse(new, verdict, outcome, idempotent)
+                return self._refuse(new, outcome)
             case NeverProcessed():
-                return self._record_not_processed(new, outcome, idempotent)
+                return self._record_not_processed(new, outcome)
             case Unconfirmed():
                 return self._record_unconfirmed(new, outcome)
 
-    def _accept(
-        self, new: NewSubmission, accepted: Accepted, idempotent: IdempotentRequest | None
-    ) -> str | e.PublicError:
+    def _accept(self, new: NewSubmission, accepted: Accepted) -> str | e.PublicError:
         now = self.clock.now()
         answer = json.dumps(_as_accepted(new, accepted, now))
         with self.database.writing_once() as connection:
-            kept = accept_submission(
-                connection,
-                new,
-                accepted,
-                idempotent=idempotent,
-                first_answer=answer,
-                now=now,
-            )
+            kept = accept_submission(connection, new, accepted, answer, now)
         if kept is None:
-            kept = self._accept_over_a_guess(new, accepted, idempotent, answer)
+            kept = self._accept_over_a_guess(new, accepted, answer)
         if kept is None:
             _log.error("submission_gone", message_id=str(new.message_id))
             return e.SubmissionUnconfirmed(new.message_id)
         return kept
 
     def _accept_over_a_guess(
-        self,
-        new: NewSubmission,
-        accepted: Accepted,
-        idempotent: IdempotentRequest | None,
-        answer: str,
+        self, new: NewSubmission, accepted: Accepted, answer: str
     ) -> str | None:
         """Accept a message that the worker settled otherwise during a long call."""
         now = self.clock.now()
@@ -112,52 +225,28 @@ class RecordOutcome:
             )
             if taken_back is None:
                 return None
-            return accept_submission(
-                connection, new, accepted, idempotent=idempotent, first_answer=answer, now=now
-            )
+            return accept_submission(connection, new, accepted, answer, now)
 
-    def _refuse(
-        self,
-        new: NewSubmission,
-        verdict: Verdict,
-        refused: Refused,
-        idempotent: IdempotentRequest | None,
-    ) -> e.PublicError:
+    def _refuse(self, new: NewSubmission, refused: Refused) -> e.PublicError:
         now = self.clock.now()
+        recipient = Recipient(
+            workspace_id=new.workspace_id,
+            use_case_id=new.use_case_id,
+            account_sid=new.account_sid,
+            to_number=new.to_number,
+            country=new.country,
+        )
         with self.database.writing() as connection:
-            close_submission(
-                connection,
-                new,
-                Submission.REFUSED,
-                idempotent,
-                refused=refused,
-                now=now,
-            )
-            insert_refusal(connection, _provider_refusal(new, verdict, refused), now)
-            recipient = Recipient(
-                workspace_id=new.workspace_id,
-                use_case_id=new.use_case_id,
-                account_sid=new.account_sid,
-                to_number=new.to_number,
-                country=new.country,
-            )
+            close_submission(connection, new, Submission.REFUSED, now, refused)
+            insert_refusal(connection, _provider_refusal(new, refused), now)
             record_refusal_effects(
                 connection, refused.kind, recipient, known_at=new.created_at, now=now
             )
-        return _public_error(verdict, refused)
+        return _public_error(new, refused)
 
-    def _record_not_processed(
-        self, new: NewSubmission, never: NeverProcessed, idempotent: IdempotentRequest | None
-    ) -> e.PublicError:
+    def _record_not_processed(self, new: NewSubmission, never: NeverProcessed) -> e.PublicError:
         with self.database.writing() as connection:
-            close_submission(
-                connection,
-                new,
-                Submission.NEVER_PROCESSED,
-                idempotent,
-                refused=None,
-                now=self.clock.now(),
-            )
+            close_submission(connection, new, Submission.NEVER_PROCESSED, self.clock.now())
         wait = never.retry_after_seconds
         return e.ProviderUnavailable() if wait is None else e.ProviderUnavailable(wait)
 
@@ -188,7 +277,7 @@ def _as_accepted(new: NewSubmission, accepted: Accepted, now: datetime) -> dict[
     }
 
 
-def _provider_refusal(new: NewSubmission, verdict: Verdict, refused: Refused) -> Refusal:
+def _provider_refusal(new: NewSubmission, refused: Refused) -> Refusal:
     blocked = refused.kind is RefusalKind.DESTINATION_BLOCKED
     return Refusal(
         workspace_id=new.workspace_id,
@@ -200,23 +289,23 @@ def _provider_refusal(new: NewSubmission, verdict: Verdict, refused: Refused) ->
         source=Source.PROVIDER,
         rule=RuleKind.PROVIDER if blocked else None,
         scope=Scope.PROVIDER if blocked else None,
-        revision=verdict.revision,
+        revision=new.policy_revision,
         provider_code=refused.provider_code,
         access_key_id=new.access_key_id,
     )
 
 
-def _public_error(verdict: Verdict, refused: Refused) -> e.PublicError:
+def _public_error(new: NewSubmission, refused: Refused) -> e.PublicError:
     code = None if refused.provider_code is None else {"provider_code": refused.provider_code}
     match refused.kind:
         case RefusalKind.DESTINATION_BLOCKED:
             return e.DestinationBlocked(
                 details={
                     "source": Source.PROVIDER,
-                    "country": verdict.country,
+                    "country": new.country,
                     "rule": RuleKind.PROVIDER,
                     "scope": Scope.PROVIDER,
-                    "revision": verdict.revision,
+                    "revision": new.policy_revision,
                     "provider_code": refused.provider_code,
                     "retryable": False,
                 }

@@ -5,8 +5,14 @@ writes the outcome. After a crash, a callback or the worker settles it; this mod
 twice.
 """
 
+import collections
 import json
-from collections.abc import Callable
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -22,6 +28,7 @@ from app.kernel.errors import (
     Forbidden,
     IdempotencyConflict,
     PublicError,
+    Quota,
     RateLimited,
     ServiceUnavailable,
 )
@@ -38,13 +45,106 @@ from app.messages.sending.admission import (
     reachable_use_case,
 )
 from app.messages.sending.idempotency import IdempotentRequest, Prior, first_answer
-from app.messages.sending.outcomes import NewSubmission, keep_answer
-from app.messages.sending.record_outcome import RecordOutcome
-from app.messages.sending.submit import InFlight, NoFreePlace, OpenGuarded, Pace, submit
+from app.messages.sending.open_submission import NewSubmission, OpenGuarded
+from app.messages.sending.record_outcome import RecordOutcome, keep_answer
 from app.prices.price_table import DayPrices, Estimate, day_of
 from app.prices.store import PriceBook
-from app.providers.port import Outbound, ProviderAccount, SmsProvider
-from app.web.metrics import SENDS
+from app.providers.port import (
+    NeverProcessed,
+    Outbound,
+    Outcome,
+    ProviderAccount,
+    SmsProvider,
+    Unconfirmed,
+)
+from app.web.metrics import PROVIDER_SECONDS, SENDS
+
+_log = structlog.get_logger(__name__)
+# Only calls that were never processed are repeated.
+TRY_FOR_SECONDS = 3.0
+_FIRST_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The clock of retries; tests replace it."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = field(default=random.random)
+
+
+class NoFreePlace(Exception):
+    """A send must wait until ``is_over()``; nothing was written or sent."""
+
+    def __init__(self, places: int, is_over: Callable[[], bool]) -> None:
+        self.is_over = is_over
+        self.as_limit = RateLimited(Quota("sends", places))
+        super().__init__()
+
+
+class InFlight:
+    """The concurrent provider calls of one process; a limit keeps threads for callbacks.
+
+    A workspace may use all places but the last eighth, at least two.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._share = max(1, places - max(2, math.ceil(places / 8)))
+        self._lock = threading.Lock()
+        self._taken: collections.Counter[Hashable] = collections.Counter()
+
+    @contextmanager
+    def place(self, workspace_id: Hashable) -> Iterator[None]:
+        """Raises `NoFreePlace`."""
+        with self._lock:
+            if not self._is_free(workspace_id):
+                raise NoFreePlace(self._share, lambda: self.has_place(workspace_id))
+            self._taken[workspace_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[workspace_id] -= 1
+                if not self._taken[workspace_id]:
+                    del self._taken[workspace_id]
+
+    def has_place(self, workspace_id: Hashable) -> bool:
+        with self._lock:
+            return self._is_free(workspace_id)
+
+    def _is_free(self, workspace_id: Hashable) -> bool:
+        return self._taken.total() < self._places and self._taken[workspace_id] < self._share
+
+
+def submit(provider: SmsProvider, outbound: Outbound, pace: Pace) -> Outcome:
+    started = pace.monotonic()
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        outcome = _try_once(provider, outbound)
+        if not isinstance(outcome, NeverProcessed):
+            return outcome
+        wanted = outcome.retry_after_seconds
+        wait = pause * (1 + pace.jitter() / 2) if wanted is None else max(wanted, pause)
+        if pace.monotonic() - started + wait >= TRY_FOR_SECONDS:
+            return outcome
+        pace.sleep(wait)
+        pause *= 2
+
+
+def _try_once(provider: SmsProvider, outbound: Outbound) -> Outcome:
+    outcome: Outcome
+    started = time.perf_counter()
+    try:
+        outcome = provider.create(outbound)
+    except Exception:  # noqa: BLE001
+        # After a defect it is unknown whether the provider has the message.
+        _log.exception("provider_call_failed", message_id=str(outbound.message_id))
+        outcome = Unconfirmed("a defect of ours during the call")
+    seconds = time.perf_counter() - started
+    PROVIDER_SECONDS.labels(type(outcome).__name__).observe(seconds)
+    return outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +176,6 @@ class SendCall:
     def visited_id(self) -> UUID | None:
         """The workspace that the caller is signed in to."""
         return None if isinstance(self.caller, str) else self.caller.workspace_id
-
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +242,11 @@ class SendMessage:
                 use_case,
                 account,
                 verdict,
-                request=call.request,
+                call=call,
                 billing=billing,
                 now=self.clock.now(),
             )
-            new = self.open_guarded(use_case, wanted, call.idempotent)
+            new = self.open_guarded(use_case, wanted)
             if new is None:
                 return self._after_another(call)
             outbound = Outbound(
@@ -161,7 +258,7 @@ class SendMessage:
             )
             outcome = submit(self.provider, outbound, self.pace)
         record = RecordOutcome(self.database, self.clock)
-        return Sent(record(new, verdict, outcome, call.idempotent), replayed=False)
+        return Sent(record(new, outcome), replayed=False)
 
     def _read(self, call: SendCall) -> tuple[SendContext, DayPrices | None, datetime]:
         """Load the context with its prices and time."""
@@ -238,7 +335,7 @@ def _new_submission(
     account: ProviderAccount,
     verdict: Verdict,
     *,
-    request: SendRequest,
+    call: SendCall,
     billing: Billing,
     now: datetime,
 ) -> NewSubmission:
@@ -248,9 +345,9 @@ def _new_submission(
         workspace_id=use_case.workspace_id,
         use_case_id=use_case.use_case_id,
         account_sid=account.sid,
-        to_number=PhoneNumber(request.to_phone_number),
+        to_number=PhoneNumber(call.request.to_phone_number),
         country=verdict.country or "",
-        body=request.message,
+        body=call.request.message,
         counted_segments=billing.segments,
         policy_revision=verdict.revision,
         created_at=now,
@@ -258,6 +355,7 @@ def _new_submission(
         estimated_price=None if estimate is None else estimate.millionths,
         estimate_currency=None if estimate is None else estimate.currency,
         access_key_id=billing.access_key_id,
+        idempotent=call.idempotent,
     )
 
 

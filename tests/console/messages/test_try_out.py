@@ -13,7 +13,7 @@ from twilio.http.response import Response
 from app.access.principal import Role
 from app.access.tables import organizations, workspaces
 from app.destinations.tables import provider_permissions
-from app.messages.sending.submit import InFlight
+from app.messages.sending.send import InFlight
 from app.messages.tables import idempotency_keys, messages
 from app.providers.twilio.transport import Throttled
 from app.use_cases.opt_outs import OptOut, add_opt_out

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.messages.sending.submit import InFlight, NoFreePlace
+from app.messages.sending.send import InFlight, NoFreePlace
 
 
 def _take(stack: ExitStack, in_flight: InFlight, workspace: str) -> bool:
@@ -20,7 +20,7 @@ def _take(stack: ExitStack, in_flight: InFlight, workspace: str) -> bool:
     [(1, 1), (2, 1), (3, 1), (4, 2), (8, 6), (12, 10), (16, 14), (17, 14), (28, 24), (124, 108)],
 )
 def test_workspace_uses_all_places_but_the_last_eighth(places: int, share: int) -> None:
-    """Break: in `app/messages/sending/submit.py`, set `_share` to `places`."""
+    """Break: in `app/messages/sending/send.py`, set `_share` to `places`."""
     in_flight = InFlight(places)
     with ExitStack() as stack:
         taken = sum(_take(stack, in_flight, "hanging") for _ in range(places + 5))

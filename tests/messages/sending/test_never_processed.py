@@ -8,7 +8,7 @@ import pytest
 from twilio.http.response import Response
 
 from app.access.principal import Role
-from app.messages.sending.submit import TRY_FOR_SECONDS, InFlight, Pace, submit
+from app.messages.sending.send import TRY_FOR_SECONDS, InFlight, Pace, submit
 from app.messages.tables import idempotency_keys, messages
 from app.providers.port import NeverProcessed, Outbound, Outcome
 from app.providers.twilio.transport import NotConnected, Throttled

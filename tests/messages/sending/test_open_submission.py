@@ -8,7 +8,7 @@ from twilio.http.response import Response
 from app.access.principal import Role
 from app.kernel.ids import new_id
 from app.messages.sending.idempotency import identify
-from app.messages.sending.outcomes import NewSubmission, open_submission
+from app.messages.sending.open_submission import NewSubmission, open_submission
 from app.messages.tables import messages
 from support.callbacks import new_sid
 from support.factories import ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
@@ -32,6 +32,11 @@ def _die_before_the_call(
     gateway: Gateway, tenant: Tenant, factory: Factory, clock: ManualClock
 ) -> str:
     """The process ends as soon as the submission is committed."""
+    body = {
+        "use_case_id": str(tenant.use_case_id),
+        "to_phone_number": US_NUMBER,
+        "message": "Your code is 1234",
+    }
     new = NewSubmission(
         message_id=new_id(),
         workspace_id=tenant.workspace_id,
@@ -39,17 +44,13 @@ def _die_before_the_call(
         account_sid=ACCOUNT,
         to_number=US_NUMBER,
         country="US",
-        body="Your code is 1234",
+        body=body["message"],
         counted_segments=1,
         policy_revision=1,
         created_at=clock.at,
+        idempotent=identify("k", body),
     )
-    body = {
-        "use_case_id": str(tenant.use_case_id),
-        "to_phone_number": US_NUMBER,
-        "message": new.body,
-    }
-    is_ours, _ = open_submission(factory.database, new, identify("k", body))
+    is_ours, _ = open_submission(factory.database, new)
     assert is_ours
     return str(new.message_id)
 

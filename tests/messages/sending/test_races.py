@@ -11,7 +11,7 @@ from twilio.http.response import Response
 
 from app.access.principal import Role
 from app.messages.sending import send as send_module
-from app.messages.sending.submit import InFlight
+from app.messages.sending.send import InFlight
 from app.messages.tables import idempotency_keys, message_events, messages
 from support.callbacks import message_id_of, new_sid
 from support.factories import Factory, Gateway, Tenant

@@ -196,7 +196,7 @@ def test_created_message_that_has_failed_already_is_the_mapped_refusal(
 ) -> None:
     """Its SID is kept: no list may offer it to another submission.
 
-    Break: in `app/messages/sending/outcomes.py`, `close_submission`, keep no SID.
+    Break: in `app/messages/sending/record_outcome.py`, `close_submission`, keep no SID.
     """
     numbers = (f"+1202555{place:04d}" for place in count(2000))
     expected, found, sids = {}, {}, []

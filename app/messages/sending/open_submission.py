@@ -1,0 +1,311 @@
+"""Opens a submission: its guards are checked and counted by the statement that writes it.
+
+It is committed before the provider is called: by one statement on PostgreSQL, in one immediate
+transaction on SQLite.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
+
+from app.db.engine import Database
+from app.db.statement import Statement
+from app.destinations.policy.evaluate import Scope, Source
+from app.destinations.refusals import Refusal, insert_refusal
+from app.guards.alerts import Hit, count_hit, record_hit
+from app.guards.autos import AutosOfSends
+from app.guards.counters import (
+    IS_ADMITTED,
+    JUDGED,
+    JUDGEMENT,
+    Counted,
+    Counter,
+    Judgement,
+    count_on_sqlite,
+    count_where,
+    counters_json,
+    counters_of,
+    judge,
+    read_judgement,
+)
+from app.guards.facts import GuardFacts, delivery_trip
+from app.guards.limits import GuardedSend, GuardMode, GuardName, GuardScope, Trip
+from app.guards.refusal_texts import refusal_details, refusal_message
+from app.guards.tables import guard_counters
+from app.kernel.errors import GuardTripped, ServiceUnavailable
+from app.kernel.phone import PhoneNumber
+from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
+from app.messages.sending.admission import UseCase
+from app.messages.sending.idempotency import LIFETIME, IdempotentRequest
+from app.messages.submission import Submission
+from app.messages.tables import idempotency_keys
+from app.prices.price_table import Estimate
+from app.providers.port import Status
+from app.web.metrics import GUARD_TRIPS
+
+_log = structlog.get_logger(__name__)
+# A statement is repeated if another one inserted one of its few counters since it began.
+_WRITE_TRIES = 8
+_NOT_NULL, _DEADLOCK = "23502", "40P01"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubmission:
+    message_id: UUID
+    workspace_id: UUID
+    use_case_id: UUID
+    account_sid: str
+    to_number: PhoneNumber
+    country: str
+    body: str
+    counted_segments: int
+    policy_revision: int
+    created_at: datetime
+    messaging_service_sid: str | None = None
+    # The estimated price; see app.prices.price_table.
+    estimated_price: int | None = None
+    estimate_currency: str | None = None
+    access_key_id: UUID | None = None
+    idempotent: IdempotentRequest | None = None
+    # The counts of guards, subtracted again if the provider never sends it.
+    counted: tuple[Counted, ...] = ()
+
+
+_PARAMETERS = [name for name in NewSubmission.__slots__ if name not in {"idempotent", "counted"}]
+_SUBMISSION = f"""INSERT INTO messages (
+  id, workspace_id, use_case_id, account_sid, messaging_service_sid, submission, status,
+  to_number, country, body, counted_segments, policy_revision,
+  estimated_price, estimate_currency, access_key_id,
+  created_at, updated_at, check_at)
+SELECT
+  :message_id::uuid, :workspace_id::uuid, :use_case_id::uuid, :account_sid,
+  :messaging_service_sid, '{Submission.OPEN}', '{Status.PENDING}',
+  :to_number, :country, :body, :counted_segments::integer, :policy_revision::integer,
+  :estimated_price::bigint, :estimate_currency, :access_key_id::uuid,
+  :created_at::timestamptz, :created_at::timestamptz, :first_check_at::timestamptz"""
+
+# Claims an idempotency key that is free or expired.
+_CLAIM = """INSERT INTO idempotency_keys AS held (
+    workspace_id, key_hash, request_hash, message_id, created_at)
+  SELECT :workspace_id::uuid, :key_hash, :request_hash, :message_id::uuid,
+    :created_at::timestamptz WHERE true
+  ON CONFLICT (workspace_id, key_hash) DO UPDATE
+  SET request_hash = excluded.request_hash, message_id = excluded.message_id,
+    answer = NULL, created_at = excluded.created_at
+  WHERE held.created_at <= :keys_live_since
+  RETURNING message_id"""
+
+_OPEN = Statement(_SUBMISSION)
+_OPEN_WITH_KEY = Statement(f"WITH claim AS ({_CLAIM})\n{_SUBMISSION}\nFROM claim")
+_CLAIM_FIRST = Statement(_CLAIM)
+# With guards, for PostgreSQL: see app.guards.counters.
+_OPENED = f"SELECT EXISTS (SELECT 1 FROM opened) AS is_open, {JUDGEMENT} AS judgement"
+_OPEN_COUNTED = Statement(
+    f"""WITH {JUDGED}, {count_where(IS_ADMITTED)},
+opened AS ({_SUBMISSION} WHERE {IS_ADMITTED} RETURNING id) {_OPENED}"""
+)
+_OPEN_COUNTED_WITH_KEY = Statement(
+    f"""WITH {JUDGED}, claim AS ({_CLAIM.replace("WHERE true", f"WHERE {IS_ADMITTED}")}),
+{count_where("EXISTS (SELECT 1 FROM claim)")},
+opened AS ({_SUBMISSION} FROM claim RETURNING id) {_OPENED}"""
+)
+_NOTHING_COUNTED = Judgement((), ())
+
+
+class _Undone(Exception):
+    """Rolls back the transaction of a send that a guard refuses."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        self.judgement = judgement
+        super().__init__()
+
+
+def open_submission(
+    database: Database, new: NewSubmission, counters: Sequence[Counter] = ()
+) -> tuple[bool, Judgement]:
+    """Insert and count a submission; False if its idempotency key is in use.
+
+    If a guard refuses the send, nothing is written.
+    """
+    values: dict[str, Any] = {name: getattr(new, name) for name in _PARAMETERS}
+    values["first_check_at"] = new.created_at + UNSETTLED_CHECKS_BEGIN
+    if new.idempotent is not None:
+        values |= {
+            "key_hash": new.idempotent.key_hash,
+            "request_hash": new.idempotent.request_hash,
+            "keys_live_since": new.created_at - LIFETIME,
+        }
+    try:
+        with database.writing_once() as connection:
+            if connection.dialect.name == "postgresql":
+                return _open_on_postgresql(connection, values, counters)
+            return _open_on_sqlite(connection, values, counters)
+    except _Undone as undone:
+        return True, undone.judgement
+
+
+def _open_on_postgresql(
+    connection: Connection, values: dict[str, Any], counters: Sequence[Counter]
+) -> tuple[bool, Judgement]:
+    has_key = "key_hash" in values
+    if not counters:
+        statement = _OPEN_WITH_KEY if has_key else _OPEN
+        return statement.run(connection, values) == 1, _NOTHING_COUNTED
+    values["counters"] = counters_json(counters)
+    row = (_OPEN_COUNTED_WITH_KEY if has_key else _OPEN_COUNTED).first(connection, values)
+    return row.is_open, read_judgement(counters, row.judgement)
+
+
+def _open_on_sqlite(
+    connection: Connection, values: dict[str, Any], counters: Sequence[Counter]
+) -> tuple[bool, Judgement]:
+    """SQLite has no writing CTE, and one writer at a time."""
+    if "key_hash" in values and _CLAIM_FIRST.first(connection, values) is None:
+        return False, _NOTHING_COUNTED
+    judgement = count_on_sqlite(connection, counters) if counters else _NOTHING_COUNTED
+    if judgement.refusal is not None:
+        raise _Undone(judgement)
+    return _OPEN.run(connection, values) == 1, judgement
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGuarded:
+    """Writes submissions that their guards permit."""
+
+    database: Database
+    pseudonym: Callable[[str], str]
+    fresh_autos: AutosOfSends
+
+    def __call__(self, use_case: UseCase, new: NewSubmission) -> NewSubmission | None:
+        """Return the submission with its counts; None if its idempotency key is in use.
+
+        Raises `GuardTripped`.
+        """
+        facts = use_case.guarding
+        if facts.lacks_auto(new.created_at):
+            facts = self.fresh_autos(new.workspace_id, facts, new.created_at)
+        watches = facts.watches(_guarded_send(use_case, new))
+        is_counted_by_number = any(watch.guard is GuardName.NUMBER for watch in watches)
+        pseudonym = self.pseudonym(new.to_number) if is_counted_by_number else ""
+        counters = counters_of(watches, pseudonym, new.created_at)
+        collapsed = _collapsed(facts, new)
+        if collapsed is not None and collapsed.watch.is_enforced:
+            is_ours, judgement = True, self._judge(counters, collapsed)
+        else:
+            is_ours, judgement = self._open(new, counters)
+        if judgement.refusal is not None:
+            if new.idempotent is not None and self._is_taken(new, new.idempotent):
+                # The same request has just been counted: return the first answer.
+                return None
+            self._record(new, judgement.refusal, counters, refuses=True)
+            raise GuardTripped(
+                refusal_message(
+                    judgement.refusal, new.estimate_currency, facts.guards.delivery.counts
+                ),
+                details=refusal_details(judgement.refusal, new.country, new.estimate_currency),
+            )
+        if not is_ours:
+            return None
+        for trip in (*judgement.trips, *([] if collapsed is None else [collapsed])):
+            self._record(new, trip, counters, refuses=False)
+        return replace(new, counted=judgement.counted)
+
+    def _is_taken(self, new: NewSubmission, idempotent: IdempotentRequest) -> bool:
+        columns = idempotency_keys.c
+        query = select(columns.message_id).where(
+            columns.workspace_id == new.workspace_id,
+            columns.key_hash == idempotent.key_hash,
+            columns.created_at > new.created_at - LIFETIME,
+        )
+        with self.database.reading() as connection:
+            return connection.execute(query).first() is not None
+
+    def _judge(self, counters: tuple[Counter, ...], collapsed: Trip) -> Judgement:
+        """Check the other guards first: they come before `delivery`."""
+        with self.database.reading() as connection:
+            trips = judge(connection, counters)
+        return Judgement((*trips, collapsed), ())
+
+    def _open(self, new: NewSubmission, counters: tuple[Counter, ...]) -> tuple[bool, Judgement]:
+        for last in (*[False] * (_WRITE_TRIES - 1), True):
+            try:
+                return open_submission(self.database, new, counters)
+            except (IntegrityError, ServiceUnavailable) as problem:
+                if last or not _is_lost_race(problem):
+                    raise
+        raise ServiceUnavailable
+
+    def _record(
+        self, new: NewSubmission, trip: Trip, counters: tuple[Counter, ...], *, refuses: bool
+    ) -> None:
+        guard = trip.watch.guard
+        GUARD_TRIPS.labels(guard.value, trip.watch.mode.value).inc()
+        values = [one.value for one in counters if one.watch.guard is guard]
+        hit = Hit(new.workspace_id, trip, values[0] if values else trip.watch.value)
+        try:
+            if not refuses:
+                with self.database.writing_once() as connection:
+                    if count_hit(connection, hit, new.created_at):
+                        return
+            with self.database.writing() as connection:
+                if refuses:
+                    insert_refusal(connection, _refusal(new, trip), new.created_at)
+                record_hit(connection, hit, new.created_at)
+        except ServiceUnavailable:
+            # The decision is valid even if it could not be recorded.
+            _log.warning("guard_trip_not_noted", guard=guard.value)
+
+
+def _guarded_send(use_case: UseCase, new: NewSubmission) -> GuardedSend:
+    return GuardedSend(
+        workspace_id=new.workspace_id,
+        use_case_id=new.use_case_id,
+        home_country=use_case.guarding.home_country,
+        number=new.to_number,
+        country=new.country,
+        segments=new.counted_segments,
+        cost_millionths=new.estimated_price,
+    )
+
+
+def _collapsed(facts: GuardFacts, new: NewSubmission) -> Trip | None:
+    guard = facts.guards.delivery
+    if facts.collapse is None or guard.mode is GuardMode.OFF or guard.below is None:
+        return None
+    return delivery_trip(guard, new.workspace_id, facts.collapse)
+
+
+def _refusal(new: NewSubmission, trip: Trip) -> Refusal:
+    is_of_use_case = trip.watch.scope is GuardScope.USE_CASE
+    estimate = None
+    if new.estimated_price is not None and new.estimate_currency is not None:
+        estimate = Estimate(new.estimated_price, new.estimate_currency)
+    return Refusal(
+        workspace_id=new.workspace_id,
+        use_case_id=new.use_case_id,
+        code=GuardTripped.__name__,
+        number=new.to_number,
+        country=new.country,
+        segments=new.counted_segments,
+        source=Source.GUARD,
+        rule=trip.watch.guard,
+        scope=Scope.USE_CASE if is_of_use_case else Scope.WORKSPACE,
+        estimate=estimate,
+        access_key_id=new.access_key_id,
+    )
+
+
+def _is_lost_race(problem: Exception) -> bool:
+    """Whether to repeat: a counter is new, or a deadlock occurred."""
+    failed = getattr(problem, "orig", None) or getattr(problem.__cause__, "orig", None)
+    state = getattr(failed, "sqlstate", None)
+    if state == _DEADLOCK:
+        return True
+    table = getattr(getattr(failed, "diag", None), "table_name", None)
+    return state == _NOT_NULL and table == guard_counters.name
