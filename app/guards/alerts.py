@@ -23,9 +23,9 @@ from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.db.types import UtcDateTime
 from app.destinations.storage.policies import lock_policy
-from app.guards.limits import GuardName, GuardScope, Trip, money_text
+from app.guards.limits import GuardName, GuardScope, money_text
 from app.guards.tables import alerts
-from app.guards.windows import LENGTHS
+from app.guards.watches import LENGTHS, Trip
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.ids import new_id
 from app.kernel.masking import mask_number

@@ -21,14 +21,7 @@ from app.db.engine import Database
 from app.guards.configuration import auto_json, read_auto
 from app.guards.facts import GuardFacts
 from app.guards.history import MessageHistory, MinuteTraffic
-from app.guards.limits import (
-    AUTO_DAYS,
-    AUTO_FLOORS,
-    AutoLimits,
-    GuardName,
-    Window,
-    auto_limit,
-)
+from app.guards.limits import AUTO_DAYS, AUTO_FLOORS, AutoLimits, GuardName, Window, auto_limit
 from app.guards.store import StoredGuards, load_guards
 from app.guards.tables import guard_autos, guard_trips
 from app.kernel.clock import Clock

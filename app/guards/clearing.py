@@ -15,10 +15,10 @@ from app.guards.limits import (
     GuardName,
     Window,
     WindowGuard,
-    resolve_limits,
 )
 from app.guards.store import StoredGuards
 from app.guards.tables import alerts, guard_collapses
+from app.guards.watches import resolve_limits
 
 
 def clear_lifted(

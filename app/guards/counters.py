@@ -14,12 +14,14 @@ from uuid import UUID
 from sqlalchemy import Connection, select, text, tuple_, update
 
 from app.db.rows import AnyRow
-from app.guards.limits import WINDOWS, GuardName, Trip, Watch, Window
+from app.guards.limits import WINDOWS, GuardName, Window
 from app.guards.tables import guard_counters
-from app.guards.windows import (
+from app.guards.watches import (
     KEPT_STEPS,
     NOTHING,
     StepCounts,
+    Trip,
+    Watch,
     added,
     find_trips,
     held,

@@ -15,22 +15,19 @@ from app.guards.limits import (
     Auto,
     AutoLimits,
     DeliveryGuard,
-    GuardedSend,
     GuardMode,
     Guards,
-    Trip,
     UseCaseGuards,
-    Watch,
     Window,
-    range_of,
-    watches_of,
 )
 from app.guards.shares import delivery_watch
+from app.guards.watches import GuardedSend, Trip, Watch, range_of, watches_of
 
 # A collapse that the worker has not confirmed for this long is ignored.
 COLLAPSE_LASTS = timedelta(hours=1)
 # The worker writes the limits of a new day within this time.
 _LATEST_AFTER_MIDNIGHT = timedelta(minutes=5)
+_FLOORS = AutoLimits()
 # Columns of a statement with the tables ``w`` (workspace) and ``u`` (use case).
 GUARD_COLUMNS = """w.home_country, guarding.guards::text AS guards, u.guards::text AS own_guards,
   autos.limits::text AS auto_limits,
@@ -78,7 +75,7 @@ class GuardFacts:
 
     def watches(self, send: GuardedSend) -> tuple[Watch, ...]:
         limits = _autos(self.auto_limits)
-        own_auto = limits.use_cases.get(str(send.use_case_id), AutoLimits())
+        own_auto = limits.use_cases.get(str(send.use_case_id), _FLOORS)
         return watches_of(send, self.guards, self.own, limits.workspace, own_auto)
 
 
@@ -131,7 +128,7 @@ class _Autos:
 @lru_cache(maxsize=256)
 def _autos(text: str | None) -> _Autos:
     if text is None:
-        return _Autos(AutoLimits(), {})
+        return _Autos(_FLOORS, {})
     found = json.loads(text)
     own = {key: read_auto(value) for key, value in found["use_cases"].items()}
     # Rows of older versions have no day, and are written again.

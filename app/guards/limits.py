@@ -1,14 +1,13 @@
-"""The limits of guards, and the guards that count a send. Pure."""
+"""The guards, with their limits and the defaults of both. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
-from app.prices.price_table import amount_text, to_millionths
+from app.prices.price_table import amount_text
 
 # A range comprises the numbers that only differ in these last digits.
 DIGITS_OF_RANGE = 4
@@ -84,9 +83,6 @@ class WindowGuard:
     # Only for `country`: the limits of single countries.
     countries: Mapping[str, Limits] = field(default_factory=dict)
 
-    def limits_of(self, value: str) -> Limits:
-        return self.countries.get(value, self.limits)
-
 
 class DeliverySign(StrEnum):
     DELIVERED = "delivered"
@@ -142,137 +138,9 @@ class AutoLimits:
         default_factory=lambda: AUTO_FLOORS[GuardName.WORKSPACE]
     )
 
-    def of(self, guard: GuardName, window: Window, value: str) -> int:
-        if guard is GuardName.WORKSPACE:
-            return self.workspace[window]
-        return self.countries.get(value, self.country)[window]
-
 
 def auto_limit(guard: GuardName, window: Window, busiest: int) -> int:
     return max(AUTO_FLOORS[guard][window], AUTO_FACTOR * busiest)
-
-
-@dataclass(frozen=True, slots=True)
-class GuardedSend:
-    """Its cost is None without prices."""
-
-    workspace_id: UUID
-    use_case_id: UUID
-    home_country: str
-    number: str
-    country: str | None
-    segments: int
-    cost_millionths: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """One guard that counts a send.
-
-    ``limits`` has the counted windows, the shorter first. Money is in millionths.
-    """
-
-    guard: GuardName
-    scope: GuardScope
-    scope_id: UUID
-    value: str
-    mode: GuardMode
-    amount: int
-    limits: Mapping[Window, int]
-
-    @property
-    def is_enforced(self) -> bool:
-        return self.mode is GuardMode.ENFORCE
-
-
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """``count`` is without the send; ``resets_at`` is None if it can never fit."""
-
-    watch: Watch
-    window: Window
-    limit: int
-    count: int
-    resets_at: datetime | None
-
-
-def watches_of(
-    send: GuardedSend, guards: Guards, own: UseCaseGuards, auto: AutoLimits, own_auto: AutoLimits
-) -> tuple[Watch, ...]:
-    """List the guards that count a send, in order.
-
-    ``own`` replace the workspace's, with the values ``own_auto``.
-    """
-    return tuple(_watches(send, guards, own, auto, own_auto))
-
-
-def _watches(
-    send: GuardedSend, guards: Guards, own: UseCaseGuards, auto: AutoLimits, own_auto: AutoLimits
-) -> Iterator[Watch]:
-    for name in WINDOWS:
-        is_own = name in own
-        guard = own[name] if is_own else guards.by_name[name]
-        if guard.mode is GuardMode.OFF:
-            continue
-        value = _value(name, guard, send)
-        amount = _amount(name, send)
-        if value is None or amount is None:
-            continue
-        limits = resolve_limits(name, guard, value, own_auto if is_own else auto)
-        if limits:
-            yield Watch(
-                guard=name,
-                scope=GuardScope.USE_CASE if is_own else GuardScope.WORKSPACE,
-                scope_id=send.use_case_id if is_own else send.workspace_id,
-                value=value,
-                mode=guard.mode,
-                amount=amount,
-                limits=limits,
-            )
-
-
-def resolve_limits(
-    name: GuardName, guard: WindowGuard, value: str, auto: AutoLimits
-) -> dict[Window, int]:
-    found: dict[Window, int] = {}
-    for window, limit in guard.limits_of(value).items():
-        if isinstance(limit, Auto):
-            found[window] = auto.of(name, window, value)
-        elif isinstance(limit, Decimal):
-            found[window] = to_millionths(limit)
-        elif limit is not None:
-            found[window] = limit
-    return found
-
-
-def _value(name: GuardName, guard: WindowGuard, send: GuardedSend) -> str | None:
-    match name:
-        case GuardName.NUMBER:
-            return send.number
-        case GuardName.PREFIX:
-            return range_of(send.number)
-        case GuardName.COUNTRY:
-            is_uncounted_home = send.country == send.home_country and (
-                send.country not in guard.countries
-            )
-            return None if is_uncounted_home else send.country
-        case _:
-            return ""
-
-
-def _amount(name: GuardName, send: GuardedSend) -> int | None:
-    match name:
-        case GuardName.WORKSPACE:
-            return send.segments
-        case GuardName.SPEND:
-            return send.cost_millionths
-        case _:
-            return 1
-
-
-def range_of(number: str) -> str:
-    """Return the number without its last four digits."""
-    return number[:-DIGITS_OF_RANGE]
 
 
 def money_text(millionths: int) -> str:

@@ -9,7 +9,7 @@ from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.guards.limits import WINDOWS
 from app.guards.tables import alerts, guard_counters, guard_trips
-from app.guards.windows import live_steps, step_at
+from app.guards.watches import live_steps, step_at
 from app.kernel.clock import Clock
 
 TRIPS_KEPT = timedelta(days=31)

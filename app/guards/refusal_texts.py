@@ -2,7 +2,8 @@
 
 from typing import Any, assert_never
 
-from app.guards.limits import DeliverySign, GuardName, Trip, Window, money_text
+from app.guards.limits import DeliverySign, GuardName, Window, money_text
+from app.guards.watches import Trip
 from app.kernel.clock import rfc3339
 
 _PER = {Window.MINUTE: "minute", Window.HOUR: "hour", Window.DAY: "day", Window.MONTH: "month"}

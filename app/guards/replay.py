@@ -18,20 +18,41 @@ from app.guards.limits import (
     DeliveryGuard,
     DeliverySign,
     GuardConfiguration,
-    GuardedSend,
     GuardMode,
     GuardName,
     GuardScope,
-    Watch,
     Window,
-    watches_of,
 )
 from app.guards.shares import WINDOW, Share, delivery_watch, values_of
-from app.guards.windows import RollingCount, live_steps, step_at
+from app.guards.watches import GuardedSend, Watch, live_steps, step_at, watches_of
 
 DAYS = 30
 _SWEEP_EVERY = 20_000
 _Limit: TypeAlias = tuple[GuardName, Window, GuardScope, GuardMode]
+
+
+class RollingCount:
+    def __init__(self, live: int) -> None:
+        self.held = 0
+        self._live = live
+        self._step = 0
+        self._counts: deque[tuple[int, int]] = deque()
+
+    def advance(self, step: int) -> None:
+        """Drop expired counts; time never goes back."""
+        if step <= self._step:
+            return
+        self._step = step
+        while self._counts and self._counts[0][0] <= step - self._live:
+            self.held -= self._counts.popleft()[1]
+
+    def add(self, amount: int) -> None:
+        self.held += amount
+        if self._counts and self._counts[-1][0] == self._step:
+            amount += self._counts.pop()[1]
+        self._counts.append((self._step, amount))
+
+
 _Counts: TypeAlias = dict[tuple[UUID, GuardName, str], tuple[RollingCount, RollingCount]]
 
 

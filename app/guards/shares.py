@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from app.guards.limits import DeliveryGuard, GuardMode, GuardName, GuardScope, Watch, range_of
+from app.guards.limits import DeliveryGuard, GuardMode, GuardName, GuardScope
+from app.guards.watches import Watch, range_of
 
 WINDOW = timedelta(hours=1)
 BASELINE = timedelta(days=15)

@@ -9,15 +9,8 @@ from typing import Any
 
 from app.guards.autos import Tripped
 from app.guards.history import PastMessage
-from app.guards.limits import (
-    AUTO_FLOORS,
-    GuardConfiguration,
-    GuardMode,
-    GuardName,
-    Limits,
-    Window,
-    range_of,
-)
+from app.guards.limits import AUTO_FLOORS, GuardConfiguration, GuardMode, GuardName, Limits, Window
+from app.guards.watches import range_of
 
 DAYS = 15
 _FACTOR = 3

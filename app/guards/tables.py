@@ -50,7 +50,7 @@ guard_revisions = Table(
 )
 
 # The counts of a guard for one value of one scope (a workspace or a use case), by
-# step: see app.guards.windows. Numbers are pseudonyms. By the version, a statement notices that
+# step: see app.guards.watches. Numbers are pseudonyms. By the version, a statement notices that
 # another one has inserted the row since it was read.
 _COUNTS = ARRAY(BigInteger).with_variant(JSON, "sqlite")
 guard_counters = Table(

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from app.access.principal import Role
 from app.access.tables import audit_events
 from app.guards.alerts import Hit, clear_what_is_over, record_hit
-from app.guards.limits import GuardMode, GuardName, GuardScope, Trip, Watch, Window
+from app.guards.limits import GuardMode, GuardName, GuardScope, Window
 from app.guards.tables import guard_trips
+from app.guards.watches import Trip, Watch
 from app.kernel.ids import new_id
 from app.webhooks.tables import webhook_endpoints, webhook_events
 from support.each import each

@@ -21,11 +21,12 @@ from app.guards.counters import (
     judge,
     read_judgement,
 )
-from app.guards.limits import GuardMode, GuardName, GuardScope, Watch, Window
+from app.guards.limits import GuardMode, GuardName, GuardScope, Window
 from app.guards.tables import guard_counters
-from app.guards.windows import (
+from app.guards.watches import (
     NOTHING,
     StepCounts,
+    Watch,
     added,
     find_trips,
     shifted_to,

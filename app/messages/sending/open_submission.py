@@ -35,9 +35,10 @@ from app.guards.counters import (
     read_judgement,
 )
 from app.guards.facts import GuardFacts, delivery_trip
-from app.guards.limits import GuardedSend, GuardMode, GuardName, GuardScope, Trip
+from app.guards.limits import GuardMode, GuardName, GuardScope
 from app.guards.refusal_texts import refusal_details, refusal_message
 from app.guards.tables import guard_counters
+from app.guards.watches import GuardedSend, Trip
 from app.kernel.errors import GuardTripped, ServiceUnavailable
 from app.kernel.phone import PhoneNumber
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN

@@ -6,11 +6,12 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.guards.limits import GuardMode, GuardName, GuardScope, Watch, Window
-from app.guards.windows import (
+from app.guards.limits import GuardMode, GuardName, GuardScope, Window
+from app.guards.watches import (
     LENGTHS,
     NOTHING,
     StepCounts,
+    Watch,
     added,
     find_trips,
     fits_again_at,

@@ -1,0 +1,260 @@
+"""The guards that count a send, their rolling windows, and whether they trip. Pure.
+
+A counter has the counts of its last `KEPT_STEPS` steps, the current one first. A step is a
+twentieth of a window, and a message counts in 22: for 1.05 to 1.1 windows, which covers a second
+between the clocks of hosts. ``spend`` has calendar days and months: one step each.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from app.guards.limits import (
+    DIGITS_OF_RANGE,
+    WINDOWS,
+    Auto,
+    AutoLimits,
+    GuardMode,
+    GuardName,
+    Guards,
+    GuardScope,
+    UseCaseGuards,
+    Window,
+    WindowGuard,
+)
+from app.kernel.clock import from_unix_time
+from app.prices.price_table import to_millionths
+
+_STEPS_OF_WINDOW = 20
+KEPT_STEPS = 22
+LENGTHS = {
+    Window.MINUTE: timedelta(minutes=1),
+    Window.HOUR: timedelta(hours=1),
+    Window.DAY: timedelta(days=1),
+    Window.MONTH: timedelta(days=31),
+}
+_STEP_SECONDS = {
+    window: LENGTHS[window].total_seconds() / _STEPS_OF_WINDOW
+    for window in (Window.MINUTE, Window.HOUR, Window.DAY)
+}
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedSend:
+    """Its cost is None without prices."""
+
+    workspace_id: UUID
+    use_case_id: UUID
+    home_country: str
+    number: str
+    country: str | None
+    segments: int
+    cost_millionths: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One guard that counts a send.
+
+    ``limits`` has the counted windows, the shorter first. Money is in millionths.
+    """
+
+    guard: GuardName
+    scope: GuardScope
+    scope_id: UUID
+    value: str
+    mode: GuardMode
+    amount: int
+    limits: Mapping[Window, int]
+
+    @property
+    def is_enforced(self) -> bool:
+        return self.mode is GuardMode.ENFORCE
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """``count`` is without the send; ``resets_at`` is None if it can never fit."""
+
+    watch: Watch
+    window: Window
+    limit: int
+    count: int
+    resets_at: datetime | None
+
+
+def watches_of(
+    send: GuardedSend, guards: Guards, own: UseCaseGuards, auto: AutoLimits, own_auto: AutoLimits
+) -> tuple[Watch, ...]:
+    """List the guards that count a send, in order.
+
+    ``own`` replace the workspace's, with the values ``own_auto``.
+    """
+    return tuple(_watches(send, guards, own, auto, own_auto))
+
+
+def _watches(
+    send: GuardedSend, guards: Guards, own: UseCaseGuards, auto: AutoLimits, own_auto: AutoLimits
+) -> Iterator[Watch]:
+    for name in WINDOWS:
+        is_own = name in own
+        guard = own[name] if is_own else guards.by_name[name]
+        if guard.mode is GuardMode.OFF:
+            continue
+        value = _value(name, guard, send)
+        amount = _amount(name, send)
+        if value is None or amount is None:
+            continue
+        limits = resolve_limits(name, guard, value, own_auto if is_own else auto)
+        if limits:
+            yield Watch(
+                guard=name,
+                scope=GuardScope.USE_CASE if is_own else GuardScope.WORKSPACE,
+                scope_id=send.use_case_id if is_own else send.workspace_id,
+                value=value,
+                mode=guard.mode,
+                amount=amount,
+                limits=limits,
+            )
+
+
+def resolve_limits(
+    name: GuardName, guard: WindowGuard, value: str, auto: AutoLimits
+) -> dict[Window, int]:
+    found: dict[Window, int] = {}
+    for window, limit in guard.countries.get(value, guard.limits).items():
+        if isinstance(limit, Auto):
+            found[window] = _auto(name, value, auto)[window]
+        elif isinstance(limit, Decimal):
+            found[window] = to_millionths(limit)
+        elif limit is not None:
+            found[window] = limit
+    return found
+
+
+def _auto(name: GuardName, value: str, auto: AutoLimits) -> Mapping[Window, int]:
+    if name is GuardName.WORKSPACE:
+        return auto.workspace
+    return auto.countries.get(value, auto.country)
+
+
+def _value(name: GuardName, guard: WindowGuard, send: GuardedSend) -> str | None:
+    match name:
+        case GuardName.NUMBER:
+            return send.number
+        case GuardName.PREFIX:
+            return range_of(send.number)
+        case GuardName.COUNTRY:
+            is_uncounted_home = send.country == send.home_country and (
+                send.country not in guard.countries
+            )
+            return None if is_uncounted_home else send.country
+        case _:
+            return ""
+
+
+def _amount(name: GuardName, send: GuardedSend) -> int | None:
+    match name:
+        case GuardName.WORKSPACE:
+            return send.segments
+        case GuardName.SPEND:
+            return send.cost_millionths
+        case _:
+            return 1
+
+
+def range_of(number: str) -> str:
+    """Return the number without its last four digits."""
+    return number[:-DIGITS_OF_RANGE]
+
+
+@dataclass(frozen=True, slots=True)
+class StepCounts:
+    step: int
+    counts: Sequence[int]
+
+
+NOTHING = StepCounts(0, (0,) * KEPT_STEPS)
+
+
+def live_steps(guard: GuardName) -> int:
+    return 1 if guard is GuardName.SPEND else KEPT_STEPS
+
+
+def step_at(guard: GuardName, window: Window, at: datetime) -> int:
+    if guard is GuardName.SPEND:
+        day = at.astimezone(UTC).date()
+        return day.year * _MONTHS + day.month - 1 if window is Window.MONTH else day.toordinal()
+    return int(at.timestamp() // _STEP_SECONDS[window])
+
+
+def rolling_steps(at: datetime) -> dict[Window, int]:
+    seconds = at.timestamp()
+    return {window: int(seconds // length) for window, length in _STEP_SECONDS.items()}
+
+
+def _begin(guard: GuardName, window: Window, step: int) -> datetime:
+    if guard is not GuardName.SPEND:
+        return from_unix_time(step * _STEP_SECONDS[window])
+    if window is Window.MONTH:
+        year, month = divmod(step, _MONTHS)
+        return datetime(year, month + 1, 1, tzinfo=UTC)
+    return datetime.fromordinal(step).replace(tzinfo=UTC)
+
+
+def shifted_to(stored: StepCounts, step: int) -> StepCounts:
+    """Time never goes back within a counter."""
+    passed = min(max(step - stored.step, 0), KEPT_STEPS)
+    counts = ((0,) * passed + tuple(stored.counts))[:KEPT_STEPS]
+    return StepCounts(max(step, stored.step), counts)
+
+
+def added(current: StepCounts, amount: int) -> StepCounts:
+    return StepCounts(current.step, (current.counts[0] + amount, *current.counts[1:]))
+
+
+def taken_back(stored: StepCounts, step: int, amount: int) -> StepCounts:
+    """Does nothing if the counts no longer contain the step."""
+    place = stored.step - step
+    if not 0 <= place < KEPT_STEPS:
+        return stored
+    counts = list(stored.counts)
+    counts[place] = max(0, counts[place] - amount)
+    return StepCounts(stored.step, tuple(counts))
+
+
+def held(guard: GuardName, current: StepCounts) -> int:
+    return sum(current.counts[: live_steps(guard)])
+
+
+def find_trips(watch: Watch, current: Sequence[StepCounts]) -> list[Trip]:
+    """Return the exceeded limits, the shorter window first.
+
+    ``current`` are the counts of both windows without the send.
+    """
+    trips = []
+    for window, counts in zip(WINDOWS[watch.guard], current, strict=True):
+        limit = watch.limits.get(window)
+        count = held(watch.guard, counts)
+        if limit is not None and count + watch.amount > limit:
+            resets_at = fits_again_at(watch.guard, window, counts, limit - watch.amount)
+            trips.append(Trip(watch, window, limit, count, resets_at))
+    return trips
+
+
+def fits_again_at(
+    guard: GuardName, window: Window, current: StepCounts, most: int
+) -> datetime | None:
+    """Return when the window will hold at most ``most``, or None."""
+    if most < 0:
+        return None
+    live = live_steps(guard)
+    left = held(guard, current)
+    for place in reversed(range(live)):
+        left -= current.counts[place]
+        if left <= most:
+            return _begin(guard, window, current.step - place + live)
+    return None
