@@ -227,6 +227,7 @@ Workspace         {tenant.workspace_id}
 Access key        {tenant.access_key}  (role admin)
 
 Try it in another terminal:
+  export BORDERPOST={url}
   export KEY={tenant.access_key}
   export WORKSPACE={tenant.workspace_id}
   export USE_CASE={tenant.use_case_id}

@@ -1,6 +1,7 @@
 """`demo`: it follows the policy as it stands, is found by other commands, and can be removed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,6 +57,8 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
         assert "POST /v1/sms to +5511961234567 (BR, allowed)" in text
         assert "delivered" in text
         assert "POST /v1/sms to +12025550123 (US, not allowed)" in text
+        shown = set(re.findall(r"export (\w+)=", text))
+        assert shown == {"BORDERPOST", "KEY", "WORKSPACE", "USE_CASE"}
         other = dict(given)
         use_running_demo("geo", other)
         assert f"Twilio emulator   {other['BORDERPOST_TWILIO_URL']}" in text

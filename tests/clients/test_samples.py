@@ -30,6 +30,12 @@ _RUN = {
     "go": (["go", "run"], "sample.go"),
 }
 _ALWAYS = {"sh", "python"}
+# What a sample needs of its language, besides the program.
+_HAS_PARTS = {
+    "js": ["node", "-e", "process.exit(typeof fetch === 'function' ? 0 : 1)"],
+    "php": ["php", "-r", "exit((int) (!defined('CURLINFO_RETRY_AFTER')));"],
+}
+_OF_EVERY_REQUEST = ("/v1/sms", "AccessKey ", "Idempotency-Key", "use_case_id", "to_phone_number")
 
 
 def test_the_samples_send(database: Database, tmp_path: Path) -> None:
@@ -42,6 +48,8 @@ def test_the_samples_send(database: Database, tmp_path: Path) -> None:
         )
     )
     assert set(samples) == set(_RUN)
+    plain = {language: text for language, text in samples.items() if language != "python"}
+    assert [one for one in plain if any(part not in plain[one] for part in _OF_EVERY_REQUEST)] == []
     printed = {}
     with start_live_gateway_here(database, tmp_path) as stage:
         environ = {
@@ -51,7 +59,7 @@ def test_the_samples_send(database: Database, tmp_path: Path) -> None:
             "PYTHONPATH": str(ROOT / "clients" / "python" / "src"),
         }
         for language, (program, name) in _RUN.items():
-            if language not in _ALWAYS and shutil.which(program[0]) is None:
+            if language not in _ALWAYS and not _can_run(language):
                 continue
             (tmp_path / name).write_text(samples[language], encoding="utf-8")
             done = subprocess.run(
@@ -69,6 +77,13 @@ def test_the_samples_send(database: Database, tmp_path: Path) -> None:
     } == set()
     assert set(printed) >= _ALWAYS
     assert len(ids) == len(printed)
+
+
+def _can_run(language: str) -> bool:
+    if shutil.which(_RUN[language][0][0]) is None:
+        return False
+    check = _HAS_PARTS.get(language)
+    return check is None or subprocess.run(check, check=False).returncode == 0
 
 
 def test_the_code_of_the_clients_readme_works(database: Database, tmp_path: Path) -> None:
