@@ -27,6 +27,7 @@ from app.use_cases.opt_outs_api import routes as opt_out_routes
 from app.web.assets import VENDORED, install_assets
 from app.web.assets import routes as asset_routes
 from app.web.docs import STATIC as DOCS
+from app.web.docs import front
 from app.web.docs import routes as docs_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
@@ -57,6 +58,7 @@ ROUTES = (
     health_routes,
     openapi_routes,
     docs_routes,
+    front,
     asset_routes,
 )
 ASSET_FOLDERS = (VENDORED, DOCS, CONSOLE_ASSETS)

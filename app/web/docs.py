@@ -1,4 +1,4 @@
-"""The API reference at ``/docs``: an index of operations, opened in Swagger UI."""
+"""The API reference at ``/docs``, an index of operations opened in Swagger UI; and ``/``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import render_template
+from flask import Response, render_template, request
 
+from app.kernel import errors as e
 from app.web.health import Anyone
 from app.web.html import html_answer
 from app.web.openapi import Description
@@ -17,6 +18,7 @@ from app.web.routes import Answer, Routes
 
 STATIC = Path(__file__).parent / "static"
 routes = Routes("Operations")
+front = Routes("Front", described=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +54,13 @@ def docs(_: None) -> Answer:
         base=prefix.path("/"),
     )
     return html_answer(page)
+
+
+@front.add("GET", "/", Anyone("pages guard themselves"), {303: None}, errors=(e.NotFound,))
+def find_pages(_: None) -> Answer:
+    """Lead a browser to the console."""
+    prefix = get_service(PublicPrefix)
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
+        raise e.NotFound(f"There is no resource here. {prefix.path('/docs')} describes the API.")
+    location = prefix.path("/console")
+    return Response(status=303, headers={"Location": location, "Vary": "Accept"})

@@ -16,8 +16,8 @@ class PrefixMiddleware:
         path = environ.get("PATH_INFO", "")
         # Links need the prefix also if a proxy has stripped it.
         environ["SCRIPT_NAME"] = self._prefix
-        if self._prefix and path.startswith(self._prefix + "/"):
-            environ["PATH_INFO"] = path[len(self._prefix) :]
+        if self._prefix and f"{path}/".startswith(self._prefix + "/"):
+            environ["PATH_INFO"] = path[len(self._prefix) :] or "/"
             environ["borderpost.stripped_prefix"] = self._prefix
         return self._app(environ, start_response)
 

@@ -38,7 +38,8 @@ OTHER_ROLES = {
 }
 
 # Routes that anyone may ask for; each says why in its rule.
-OPEN = {"/healthz", "/readyz", "/version", "/openapi.json", "/docs", "/assets/{version}/{name}"}
+_OF_EVERYONE = ("/healthz", "/readyz", "/version", "/openapi.json", "/docs", "/")
+OPEN = {*_OF_EVERYONE, "/assets/{version}/{name}"}
 
 
 def name(endpoint: Endpoint) -> str:

@@ -288,5 +288,6 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/metrics"): Recipe(200),
     ("GET", "/openapi.json"): Recipe(200),
     ("GET", "/docs"): Recipe(200),
+    ("GET", "/"): Recipe(404),
     ("GET", "/assets/{version}/{name}"): Recipe(200, 404, prepare=_asset),
 }

@@ -169,9 +169,20 @@ def test_path_prefix_may_be_stripped_by_the_proxy_or_not(prefixed: Gateway) -> N
         "/hooks/smshealthz",
         "/hooks/healthz",
         "/hooks/sms/hooks/sms/healthz",
-        "/hooks/sms",
     ):
         assert prefixed.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/hooks/sms", "/hooks/sms/"])
+def test_the_public_address_leads_a_browser_to_the_console(prefixed: Gateway, path: str) -> None:
+    """Break: redirect every client, or leave the prefix out."""
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    found = prefixed.get(path, Accept=browser)
+    assert (found.status_code, found.headers["Location"]) == (303, "/hooks/sms/console")
+    for accept in ("*/*", "application/json", ""):
+        program = prefixed.get(path, Accept=accept)
+        assert (program.status_code, program.json["code"]) == (404, "NotFound")
+        assert "/hooks/sms/docs" in program.json["message"]
 
 
 def test_hsts_is_not_sent_without_tls(prefixed: Gateway) -> None:
