@@ -3,28 +3,25 @@
 Save makes exactly the previewed changes, at the previewed revision, or nothing.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from flask import request
 from sqlalchemy import Connection
 
 from app.access.principal import Role
-from app.console.destinations.pending_changes import (
-    DURATIONS,
-    SAVE,
-    Draft,
-    PendingChanges,
-    read_draft,
-    read_pending_changes,
-)
 from app.console.destinations.preview import preview_changes, problems_by_country
 from app.console.destinations.view import (
+    DURATIONS,
     DestinationsView,
+    PendingChanges,
     by_name,
     country_options,
     load_destinations_view,
+    read_pending_changes,
     shown_workspace,
 )
+from app.console.ui.forms import read_text, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.engine import Database
@@ -33,6 +30,7 @@ from app.destinations.api.history import load_history
 from app.destinations.api.schemas import HistoryFilter
 from app.destinations.changes import Adjust
 from app.destinations.manage import ChangeRequest, ManageDestinations
+from app.destinations.policy.state import DENIED
 from app.kernel.clock import Clock
 from app.kernel.countries import is_country
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
@@ -42,7 +40,95 @@ from app.web.routes import Answer
 
 routes = Pages()
 _MOST_REVISIONS = 20
-_WHOLE = "destinations/page.html"
+_MAX_REASON = 500
+SAVE = "save"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The content of the form; ``shown`` identifies the previewed changes."""
+
+    pending_changes: PendingChanges
+    step: str = ""
+    country: str = ""
+    hours: int | None = None
+    shown: str = ""
+    reason: str | None = None
+    acknowledged: tuple[str, ...] = ()
+    form: Form = field(default_factory=Form)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether to save: the page has shown all changes."""
+        is_asked = self.step == SAVE and not self.country and not self.form.errors
+        return is_asked and self.was_shown
+
+    @property
+    def was_shown(self) -> bool:
+        return bool(self.pending_changes) and self.shown == self.pending_changes.text
+
+    def after_step(self, view: DestinationsView) -> "Draft":
+        """Apply the pressed button.
+
+        A country that is still selected when saving counts as added.
+        """
+        step, _, code = self.step.partition(":")
+        draft = self
+        if step == "toggle":  # a click on the map
+            is_pending = code in self.pending_changes.countries
+            step = "undo" if is_pending else "remove" if code in view.listed else "add"
+        if step == "add" or (step == SAVE and self.country):
+            draft = self._adding(view, code or self.country)
+        elif step == "remove" and code in view.listed:
+            draft = replace(self, pending_changes=self.pending_changes.blocking(code))
+        elif step in {"remove", "undo"}:
+            draft = replace(self, pending_changes=self.pending_changes.without(code))
+        elif step == SAVE and not self.pending_changes:
+            draft = self._with_problem("", "There is nothing to save.")
+        counted = view.effective.revision
+        return replace(
+            draft,
+            pending_changes=draft.pending_changes.seen_from(counted, view.allowed, view.listed),
+        )
+
+    def _adding(self, view: DestinationsView, code: str) -> "Draft":
+        if not is_country(code):
+            return self._with_problem("country", "Select a country.")
+        if code in view.effective.denied_by_organization:
+            return self._with_problem("country", DENIED)
+        if code in self.pending_changes.block:  # it is only marked: removing the mark is enough
+            return replace(self, pending_changes=self.pending_changes.without(code), country="")
+        if code in view.allowed and view.allowed[code] is None:
+            return self._with_problem("country", "This country is already allowed.")
+        return replace(
+            self,
+            pending_changes=self.pending_changes.allowing(code, self.hours),
+            country="",
+            hours=None,
+        )
+
+    def _with_problem(self, name: str, problem: str) -> "Draft":
+        return replace(self, form=Form(self.form.values, {name: [problem]}))
+
+
+def read_draft() -> Draft:
+    given = request.form
+    wrong: Mapping[str, list[str]] = {}
+    try:
+        reason = read_text("reason")[:_MAX_REASON] or None
+    except ValidationFailed as problem:
+        reason, wrong = None, refilled(problem).errors
+    hours = given.get("hours", "")
+    return Draft(
+        pending_changes=read_pending_changes(given),
+        step=given.get("step", SAVE),
+        country=given.get("country", ""),
+        hours=int(hours) if hours in {str(one) for one in DURATIONS} else None,
+        shown=given.get("shown", ""),
+        reason=reason,
+        acknowledged=tuple(given.getlist("acknowledge")),
+        form=Form({"reason": given.get("reason", "")}, wrong),
+    )
 
 
 @routes.get(DESTINATIONS, VIEWER)
@@ -81,20 +167,19 @@ def change_destinations(current_user: CurrentUser) -> Answer:
 def preview_destinations(current_user: CurrentUser) -> Answer:
     draft = read_draft()
     draft = replace(draft, step="") if draft.step == SAVE else draft
-    return show(current_user, draft, template="destinations/preview.html")
+    return show(current_user, draft, is_part=True)
 
 
 def show(
     current_user: CurrentUser,
     draft: Draft | None = None,
     status: int = 200,
-    template: str = _WHOLE,
     *,
+    is_part: bool = False,
     suspension_form: Form | None = None,
     marked: Draft | None = None,
 ) -> Answer:
     """Render the page, or its part, with the pending changes."""
-    is_whole = template == _WHOLE
     with get_service(Database).reading() as connection:
         view = load_destinations_view(connection, current_user)
         if marked is not None:
@@ -109,15 +194,15 @@ def show(
         since = _since(connection, view, base)
     return page_answer(
         current_user,
-        template,
-        422 if is_whole and status == 200 and after.form.errors else status,  # noqa: PLR2004
+        "destinations/page.html",
+        422 if not is_part and status == 200 and after.form.errors else status,  # noqa: PLR2004
         view=view,
         draft=after,
         preview=preview,
         listed=view.listed,
         shown_codes=by_name({*view.listed, *after.pending_changes.opened}),
         since=since,
-        is_part=not is_whole,
+        is_part=is_part,
         is_stale=base != view.effective.revision,
         wanted=draft.pending_changes if draft else PendingChanges(base),
         options=country_options(),

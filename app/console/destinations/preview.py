@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.access.principal import actor_of
-from app.console.destinations.pending_changes import DURATIONS, PendingChanges
-from app.console.destinations.view import DestinationsView, by_name
+from app.console.destinations.view import DURATIONS, DestinationsView, PendingChanges, by_name
 from app.destinations.changes import Adjust, unacknowledged
 from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.destinations.policy.territories import has_numbers, hints_for

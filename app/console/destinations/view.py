@@ -1,29 +1,126 @@
-"""The view model of Manage Destinations."""
+"""The view model of Manage Destinations: a policy as a user sees it, and the pending changes."""
 
+import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
 import phonenumbers
 from sqlalchemy import Connection
+from werkzeug.datastructures import MultiDict
 
 from app.access.principal import Role
 from app.access.store import load_workspace
 from app.db.rows import AnyRow
+from app.destinations.changes import Adjustment
 from app.destinations.geo_permissions.permissions import GeoPermissions, load_geo_permissions
 from app.destinations.policy.evaluate import Access, Rule
 from app.destinations.policy.state import country_allowances
 from app.destinations.storage.policies import EffectivePolicy, load_effective, state_of_revision
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel.clock import Clock
-from app.kernel.countries import COUNTRIES, country_name
+from app.kernel.countries import COUNTRIES, country_name, is_country
 from app.kernel.errors import NotFound
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser, WorkspaceAccess
 from app.web.registry import get_service
+
+# The durations of a temporary allowance: hours and label.
+DURATIONS: Mapping[int, str] = {
+    1: "1 hour",
+    4: "4 hours",
+    24: "1 day",
+    72: "3 days",
+    168: "7 days",
+    720: "30 days",
+}
+_TEMPORARY = re.compile(r"([A-Z]{2})\.([0-9]{1,3})", re.ASCII)
+_REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChanges:
+    """Countries to allow, also for hours, and to block, based on a revision."""
+
+    revision: int
+    allow: tuple[str, ...] = ()
+    hours: Mapping[str, int] = field(default_factory=dict)
+    block: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.allow or self.hours or self.block)
+
+    @property
+    def text(self) -> str:
+        """Identifies the pending changes and their revision."""
+        hours = ",".join(f"{code}.{self.hours[code]}" for code in sorted(self.hours))
+        allow, block = ",".join(sorted(self.allow)), ",".join(sorted(self.block))
+        return f"{self.revision};{allow};{hours};{block}"
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        return (*self.allow, *self.hours)
+
+    @property
+    def countries(self) -> set[str]:
+        return {*self.opened, *self.block}
+
+    def adjustment(self, now: datetime) -> Adjustment:
+        """Hours count from now."""
+        until = {code: now + timedelta(hours=hours) for code, hours in self.hours.items()}
+        return Adjustment(self.allow, until, self.block)
+
+    def without(self, code: str) -> "PendingChanges":
+        return replace(
+            self,
+            allow=tuple(one for one in self.allow if one != code),
+            hours={one: hours for one, hours in self.hours.items() if one != code},
+            block=tuple(one for one in self.block if one != code),
+        )
+
+    def allowing(self, code: str, hours: int | None) -> "PendingChanges":
+        others = self.without(code)
+        if hours is None:
+            return replace(others, allow=(*others.allow, code))
+        return replace(others, hours={**others.hours, code: hours})
+
+    def blocking(self, code: str) -> "PendingChanges":
+        others = self.without(code)
+        return replace(others, block=(*others.block, code))
+
+    def seen_from(
+        self, revision: int, allowed: Mapping[str, datetime | None], listed: Collection[str]
+    ) -> "PendingChanges":
+        """Rebase on a revision; drop the changes that it contains.
+
+        ``allowed`` maps countries to their end (None: permanent); ``listed`` can be
+        removed.
+        """
+        for_good = {code for code, until in allowed.items() if until is None}
+        return PendingChanges(
+            revision,
+            tuple(code for code in self.allow if code not in for_good),
+            {code: hours for code, hours in self.hours.items() if code not in for_good},
+            tuple(code for code in self.block if code in listed),
+        )
+
+
+def read_pending_changes(form: MultiDict[str, str]) -> PendingChanges:
+    """Invalid ones are ignored."""
+    given = form.get("revision", "")
+    pending_changes = PendingChanges(int(given) if _REVISION.fullmatch(given) else 0)
+    for code in filter(is_country, form.getlist("allow")):
+        pending_changes = pending_changes.allowing(code, None)
+    for text in form.getlist("temporary"):
+        found = _TEMPORARY.fullmatch(text)
+        if found and is_country(found[1]) and int(found[2]) in DURATIONS:
+            pending_changes = pending_changes.allowing(found[1], int(found[2]))
+    for code in filter(is_country, form.getlist("block")):
+        pending_changes = pending_changes.blocking(code)
+    return pending_changes
 
 
 @cache
