@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 import yaml
 
 from app.settings import _NAMES, _SECRETS, VARIABLE_PREFIX
+from support.nginx import free_ports
+from support.polling import PATIENCE_SECONDS, eventually
 from support.processes import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -142,10 +145,29 @@ def test_the_units_pass_systemd_analyze(tmp_path: Path) -> None:
     assert (checked.returncode, warnings) == (0, []), checked.stderr
 
 
-def test_the_caddyfile_is_valid() -> None:
+def test_caddy_logs_no_query_of_what_it_could_not_pass_on(tmp_path: Path) -> None:
+    """Break: leave the global `log` out."""
     caddy = shutil.which("caddy")
     if caddy is None:
         pytest.skip("caddy is not installed")
-    command = [caddy, "adapt", "--config", str(DEPLOY / "caddy" / "Caddyfile"), "--validate"]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
+    port, nobody = free_ports(2)
+    text = (DEPLOY / "caddy" / "Caddyfile").read_text(encoding="utf-8")
+    text = text.replace("{", "{\n\tadmin off", 1)
+    text = text.replace("sms.example.com {", f"http://127.0.0.1:{port} {{\n\tlog")
+    (tmp_path / "Caddyfile").write_text(text.replace(":8000", f":{nobody}"), encoding="utf-8")
+    log, environ = tmp_path / "log", {"HOME": str(tmp_path)}
+    with log.open("wb") as output:
+        process = subprocess.Popen([caddy, "run"], cwd=tmp_path, env=environ, stderr=output)
+    try:
+        eventually(lambda: process.poll() is not None or "serving initial" in log.read_text())
+        url = f"http://127.0.0.1:{port}/v1/sms"
+        answer = urllib3.request(
+            "GET", f"{url}?to_number=%2B12025550123", headers={"Referer": f"{url}?token=secret"}
+        )
+        assert answer.status == 502
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()
+    lines = [line for line in log.read_text().splitlines() if "/v1/sms" in line]
+    assert len(lines) == 2  # of the error, and of the access log
+    assert [line for line in lines if "2025550123" in line or "secret" in line] == []

@@ -199,3 +199,14 @@ def _sigterm_loses_nothing(front: Front) -> None:
         assert [one.result().status for one in sends] == [201, 201]
     assert front.stage.web.popen.wait(PATIENCE_SECONDS) == 0
     assert front.send("too late").status == 502
+    _no_log_holds_what_could_not_be_passed_on(front)
+
+
+def _no_log_holds_what_could_not_be_passed_on(front: Front) -> None:
+    """Break: leave `error_log` out of a server."""
+    path = "/sms/v1/sms?to_number=%2B12025550123"
+    assert front.ask("GET", path, headers=front.key | {"Referer": path}).status == 502
+    gateway = f"127.0.0.1:{front.stage.port}"
+    eventually(lambda: f"{gateway} 502" in front.proxy.access_log.read_text())
+    logs = (front.proxy.access_log, front.proxy.error_log)
+    assert [one.name for one in logs if "2025550123" in one.read_text()] == []

@@ -44,6 +44,7 @@ class Proxy:
     stripping: int
     certificate: Path
     access_log: Path
+    error_log: Path
 
 
 def find_nginx() -> str:
@@ -81,6 +82,7 @@ def running_nginx(folder: Path, gateways: list[int], ports: list[int]) -> Iterat
         "/etc/ssl/sms.example.com/fullchain.pem": str(certificate),
         "/etc/ssl/sms.example.com/privkey.pem": str(key),
         "/var/log/nginx/access.log": str(folder / "access.log"),
+        "/var/log/nginx/error.log": str(folder / "error.log"),
         "include snippets/": f"include {snippets}/",
     }
     for shown, ours in changes.items():
@@ -105,7 +107,8 @@ def running_nginx(folder: Path, gateways: list[int], ports: list[int]) -> Iterat
     try:
         eventually(lambda: process.poll() is not None or _listens(stripping))
         assert process.poll() is None, (folder / "error.log").read_text(encoding="utf-8")
-        yield Proxy(at_root, with_prefix, stripping, certificate, folder / "access.log")
+        logs = folder / "access.log", folder / "error.log"
+        yield Proxy(at_root, with_prefix, stripping, certificate, *logs)
     finally:
         process.terminate()
         process.wait(PATIENCE_SECONDS)
