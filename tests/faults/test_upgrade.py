@@ -26,12 +26,6 @@ MIGRATIONS = "app/db/migrations/versions/[0-9]*.py"
 RENAMES = (("workspaces", "home_country"), ("messages", "status"))
 
 
-@pytest.fixture
-def engine_name() -> str:
-    """SQLite is upgraded by the start of its only gateway."""
-    return "postgresql"
-
-
 class Clients:
     """Clients that send until they are stopped, each send with one key until it is answered."""
 
