@@ -12,7 +12,7 @@ _metrics = make_metrics_folder()
 from prometheus_client import multiprocess  # noqa: E402
 
 from app.bootstrap import open_settings  # noqa: E402
-from app.destinations.geo_permissions.start_check import check_beside_serving  # noqa: E402
+from app.destinations.geo_permissions.start_check import check_in_background  # noqa: E402
 from app.settings import DEFAULT_BIND, SettingsError  # noqa: E402
 from app.tracing import TRACING, is_wanted  # noqa: E402
 from app.web.server.worker import BufferingWorker  # noqa: E402
@@ -59,7 +59,7 @@ def post_worker_init(worker: Any) -> None:
     if is_wanted():
         TRACING.start()
     if worker.age == 1:
-        check_beside_serving(worker.wsgi)
+        check_in_background(worker.wsgi)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

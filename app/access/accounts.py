@@ -116,7 +116,7 @@ def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
 
 
 def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now: datetime) -> None:
-    """Write a plan; call `note_account` once the workspace exists.
+    """Write a plan; call `record_account` once the workspace exists.
 
     Raises `ValidationFailed` if another organization has linked the account since.
     """
@@ -137,7 +137,7 @@ def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now
         connection.execute(statement.values(**encrypted, updated_at=now))
 
 
-def note_account(
+def record_account(
     connection: Connection, plan: AccountPlan, workspace_id: UUID, actor: Actor, now: datetime
 ) -> None:
     if plan.tokens:

@@ -22,7 +22,7 @@ from app.access.principal import (
     hash_token,
     is_well_formed,
 )
-from app.access.store import load_key, note_use
+from app.access.store import load_key, record_use
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden, Quota, RateLimited, ServiceUnavailable, Unauthorized
@@ -102,7 +102,7 @@ def _after_request(answer: Response) -> Response:
         add_rate_headers(answer, _quota(taken.rate), taken.remaining, seconds)
     used = request.environ.get(_USED)
     if used is not None and condition_to_run_again(request.environ) is None:
-        _note_use(*used)
+        _record_use(*used)
     return answer
 
 
@@ -110,10 +110,10 @@ def _quota(rate: Rate) -> Quota:
     return Quota("key", rate.burst, whole_seconds(rate.burst / rate.per_second))
 
 
-def _note_use(key_id: UUID, now: datetime) -> None:
+def _record_use(key_id: UUID, now: datetime) -> None:
     try:
         with get_service(Database).writing_once() as connection:
-            note_use(connection, key_id, peer_address(), now, now - _USE_NOTED_EVERY)
+            record_use(connection, key_id, peer_address(), now, now - _USE_NOTED_EVERY)
     except ServiceUnavailable:
         # The request is answered anyway; the next one records the use.
         _log.warning("key_use_not_noted", key_id=str(key_id))

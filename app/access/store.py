@@ -122,7 +122,7 @@ def revoke_key(connection: Connection, key_id: UUID, now: datetime) -> bool:
     return done.rowcount == 1
 
 
-def note_use(
+def record_use(
     connection: Connection, key_id: UUID, address: str, now: datetime, since: datetime
 ) -> None:
     """Store the last use, unless the stored one is newer than ``since``."""

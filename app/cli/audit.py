@@ -12,10 +12,10 @@ from app.kernel.clock import utc_now
 def record_command(database: Database, action: str, reason: str) -> None:
     """Write an audit event in each organization; ``reason`` must contain no number."""
     with database.writing() as connection:
-        note_command_in(connection, action, reason)
+        record_command_in(connection, action, reason)
 
 
-def note_command_in(connection: Connection, action: str, reason: str) -> None:
+def record_command_in(connection: Connection, action: str, reason: str) -> None:
     """The events of `record_command`, in the transaction of the change."""
     actor, now = command_line_actor(), utc_now()
     for organization_id in connection.execute(select(organizations.c.id)).scalars().all():

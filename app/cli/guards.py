@@ -9,7 +9,7 @@ import click
 
 from app.cli.actor import command_line_actor
 from app.cli.destinations.format import table
-from app.cli.destinations.options import How, change_options
+from app.cli.destinations.options import ChangeOptions, change_options
 from app.cli.destinations.workspace import (
     OpenedWorkspace,
     json_option,
@@ -124,15 +124,15 @@ class _Change:
     edit: GuardEdit
     before: GuardConfiguration = field(default_factory=GuardConfiguration)
 
-    def make(self, opened: OpenedWorkspace, how: How) -> GuardsView | DryRun:
+    def make(self, opened: OpenedWorkspace, options: ChangeOptions) -> GuardsView | DryRun:
         """Raises `CommandFailure` (outdated `if_match`, unknown use case, no prices)."""
-        if_match = None if how.if_match is None else frozenset({how.if_match})
-        asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)
-        operation = opened.guards.dry_run if how.dry_run else opened.guards.change
+        if_match = None if options.if_match is None else frozenset({options.if_match})
+        asked = ChangeRequest(command_line_actor(), options.reason, if_match, options.dry_run)
+        operation = opened.guards.dry_run if options.dry_run else opened.guards.change
         try:
             return operation(opened.workspace_id, self._edit, asked)
         except RevisionMismatch as problem:
-            raise how.mismatch(problem) from problem
+            raise options.mismatch(problem) from problem
         except ValidationFailed as problem:
             raise CommandFailure(*_explain(problem, opened)) from problem
 
@@ -199,7 +199,7 @@ def set_command(
     mode: str | None,
     country: str | None,
     remove: bool,
-    how: How,
+    options: ChangeOptions,
     **limits: str | None,
 ) -> None:
     """Change one guard; settings without an option keep their value.
@@ -209,10 +209,10 @@ def set_command(
     given = {name: text for name, text in limits.items() if text is not None}
     wanted = _Wanted(GuardName(guard), use_case, country, mode, given, remove)
     wanted.check()
-    with opened_workspace(how.workspace) as opened:
+    with opened_workspace(options.workspace) as opened:
         change = _Change(wanted.edit)
-        done = change.make(opened, how)
-    _echo_change(opened, change.before, done, how)
+        done = change.make(opened, options)
+    _echo_change(opened, change.before, done, options)
 
 
 @guards_group.command("suggest")
@@ -224,12 +224,12 @@ def suggest_command(*, is_applied: bool, workspace: str | None, as_json: bool) -
     with opened_workspace(workspace) as opened:
         revision = opened.guards.load(opened.workspace_id).stored.revision
         found = opened.guards.suggest(opened.workspace_id)
-        how = How(workspace, not is_applied, None, revision, as_json)
+        options = ChangeOptions(workspace, not is_applied, None, revision, as_json)
         if is_applied:
             change = _Change(lambda current, _: apply_suggestion(current, found))
-            done = change.make(opened, how)
+            done = change.make(opened, options)
     if is_applied:
-        _echo_change(opened, change.before, done, how)
+        _echo_change(opened, change.before, done, options)
     elif as_json:
         echo_json(describe_suggestion(found))
     else:
@@ -240,10 +240,13 @@ def suggest_command(*, is_applied: bool, workspace: str | None, as_json: bool) -
 
 
 def _echo_change(
-    opened: OpenedWorkspace, before: GuardConfiguration, done: GuardsView | DryRun, how: How
+    opened: OpenedWorkspace,
+    before: GuardConfiguration,
+    done: GuardsView | DryRun,
+    options: ChangeOptions,
 ) -> None:
     is_tried = isinstance(done, DryRun)
-    if how.as_json:
+    if options.as_json:
         echo_json(describe_dry_run(done) if isinstance(done, DryRun) else describe(done))
         return
     after = done.configuration if isinstance(done, DryRun) else done.stored.configuration

@@ -24,7 +24,7 @@ from app.cli.context import ready_database
 from app.cli.group import Group, echo_json
 from app.cli.input import WholeNumberParam
 from app.cli.scopes import find_organization, find_workspace, only_one
-from app.cli.times import Duration, Moment, expiry
+from app.cli.times import DurationParam, TimeParam, expiry
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
 from app.kernel.countries import is_country
@@ -115,8 +115,10 @@ def keys_group() -> None:
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 @_workspace
 @_organization
-@click.option("--expires-at", type=Moment(), help="When the key expires.")
-@click.option("--expires-in", type=Duration(), help="How long the key is valid, for example 90d.")
+@click.option("--expires-at", type=TimeParam(), help="When the key expires.")
+@click.option(
+    "--expires-in", type=DurationParam(), help="How long the key is valid, for example 90d."
+)
 @_limit_options
 @_as_json
 def create_command(

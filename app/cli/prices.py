@@ -7,7 +7,7 @@ import click
 from sqlalchemy import Connection
 
 from app.bootstrap import open_cipher, open_provider, open_settings
-from app.cli.audit import note_command_in
+from app.cli.audit import record_command_in
 from app.cli.context import ready_database
 from app.cli.group import CommandFailure, Group, echo_json
 from app.cli.input import read_input
@@ -122,7 +122,7 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
 def _store(database: Database, file: PriceFile, action: str, *, replace: bool = False) -> int:
     with database.writing() as connection:
         count = import_prices(connection, file, utc_now(), replace=replace)
-        note_command_in(connection, action, f"{count} prices")
+        record_command_in(connection, action, f"{count} prices")
     return count
 
 

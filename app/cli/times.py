@@ -12,7 +12,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.ASCII)
 
 
-class Moment(click.ParamType[datetime]):
+class TimeParam(click.ParamType[datetime]):
     name = "RFC3339"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
@@ -22,7 +22,7 @@ class Moment(click.ParamType[datetime]):
             self.fail("must be a time with its offset, as 2030-01-31T12:00:00Z", param, ctx)
 
 
-class Duration(click.ParamType[timedelta]):
+class DurationParam(click.ParamType[timedelta]):
     """A whole number of minutes, hours, days or weeks: ``90d``."""
 
     name = "DURATION"

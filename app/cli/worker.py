@@ -13,7 +13,7 @@ from app.cli.audit import record_command
 from app.cli.context import ready_database
 from app.cli.group import Command, CommandFailure, echo_json
 from app.cli.progress import progress
-from app.cli.times import Duration
+from app.cli.times import DurationParam
 from app.db.engine import Database
 from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
@@ -104,7 +104,11 @@ def _tasks(database: Database, background: Background, heartbeat: Heartbeat) -> 
 
 @click.command("reconcile", cls=Command)
 @click.option(
-    "--since", type=Duration(), default="72h", show_default=True, help="Maximum age of messages."
+    "--since",
+    type=DurationParam(),
+    default="72h",
+    show_default=True,
+    help="Maximum age of messages.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reconcile_command(since: timedelta, as_json: bool) -> None:

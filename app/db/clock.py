@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine, event
 
-from app.kernel.clock import clock_skew, host_now, is_measured, note_reference_time
+from app.kernel.clock import clock_skew, host_now, is_measured, set_reference_time
 
 LARGEST_SKEW = timedelta(seconds=60)
 _SQLITE_TIME = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
@@ -54,7 +54,7 @@ def measure(ask: Callable[[str], Any], *, is_sqlite: bool) -> timedelta:
     found = ask(_SQLITE_TIME if is_sqlite else _POSTGRES_TIME)
     answered_at = host_now()
     reference = datetime.fromisoformat(found) if isinstance(found, str) else found
-    note_reference_time(asked_at, reference, answered_at)
+    set_reference_time(asked_at, reference, answered_at)
     return clock_skew() or timedelta(0)
 
 

@@ -54,7 +54,7 @@ def beat(
         connection.execute(insert(table).values(worker=worker, **values))
 
 
-def note_stop(connection: Connection, worker: str, now: datetime) -> None:
+def record_stop(connection: Connection, worker: str, now: datetime) -> None:
     table = worker_heartbeats
     connection.execute(update(table).where(table.c.worker == worker).values(stopped_at=now))
 

@@ -41,7 +41,7 @@ class Story:
 
     def __call__(self) -> str:
         """Send both messages; return a number to try. Raises `DemoFailed`."""
-        verdicts = self._judge()
+        verdicts = self._check_numbers()
         allowed = next((one for one in verdicts if one["allowed"]), None)
         blocked = [one for one in verdicts if not one["allowed"]]
         blocked.sort(key=lambda one: one["number"] != _SHOWN_BLOCKED_FIRST)
@@ -57,7 +57,7 @@ class Story:
             self.echo("\nThe policy of the demo's workspace blocks no number of this demo.")
         return NUMBERS[0] if allowed is None else str(allowed["number"])
 
-    def _judge(self) -> list[dict[str, Any]]:
+    def _check_numbers(self) -> list[dict[str, Any]]:
         path = f"/workspaces/{self.tenant.workspace_id}/destination-management/capability/sms/check"
         status, answer = self._ask("POST", path, {"numbers": NUMBERS})
         if "verdicts" not in answer:

@@ -85,15 +85,15 @@ _COUNT_AND_NOTE = Statement(f"WITH noted AS ({_NOTE_TEXT})\n{_COUNT_TEXT}")
 def count_hit(connection: Connection, hit: Hit, now: datetime) -> bool:
     """Count a hit on the open alert, in one round trip; False if there is none."""
     if connection.dialect.name != "postgresql":
-        _note_period(connection, hit, now)
+        _record_period(connection, hit, now)
         return _count(connection, hit, hit.value, now)
-    values = _count_values(hit, hit.value, now) | _note_values(hit, now)
+    values = _count_values(hit, hit.value, now) | _record_values(hit, now)
     return _COUNT_AND_NOTE.run(connection, values) == 1
 
 
 def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
     """Count a hit on the open alert, or open one."""
-    _note_period(connection, hit, now)
+    _record_period(connection, hit, now)
     if _count(connection, hit, hit.value, now):
         return
     # Serializes the opening of alerts of one workspace.
@@ -255,11 +255,11 @@ def _guard_details(row: AnyRow) -> dict[str, Any]:
     }
 
 
-def _note_period(connection: Connection, hit: Hit, now: datetime) -> None:
-    _NOTE_PERIOD.run(connection, _note_values(hit, now))
+def _record_period(connection: Connection, hit: Hit, now: datetime) -> None:
+    _NOTE_PERIOD.run(connection, _record_values(hit, now))
 
 
-def _note_values(hit: Hit, now: datetime) -> dict[str, Any]:
+def _record_values(hit: Hit, now: datetime) -> dict[str, Any]:
     guard = hit.trip.watch.guard
     period = now.replace(second=0, microsecond=0)
     if guard is not GuardName.WORKSPACE:

@@ -65,7 +65,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class CountResult:
     """The trips of a send in order, and its counts; nothing is counted if one refuses."""
 
     trips: tuple[Trip, ...]
@@ -102,7 +102,7 @@ def _lock_order(counter: Counter) -> int:
     return _LOCK_ORDER[counter.watch.guard]
 
 
-# On PostgreSQL: parts of the one statement that writes a submission. `judged` locks the counters
+# On PostgreSQL: parts of the one statement that writes a submission. `checked` locks the counters
 # and reads their current counts; if another statement has inserted a counter since this one
 # began, it fails with a null and is repeated.
 _ZEROS = f"array_fill(0::bigint, ARRAY[{KEPT_STEPS}])"
@@ -119,12 +119,12 @@ def _beyond(window: str) -> str:
       + a.{window}_amount > a.{window}_limit, false)"""  # noqa: S608
 
 
-JUDGED = f"""asked AS (
+CHECKED = f"""asked AS (
   SELECT * FROM jsonb_to_recordset(CAST(:counters AS jsonb)) AS a (
     scope_id uuid, guard text, value text, enforced boolean, live int,
     short_step bigint, short_amount bigint, short_limit bigint,
     long_step bigint, long_amount bigint, long_limit bigint)
-), judged AS MATERIALIZED (
+), checked AS MATERIALIZED (
   SELECT a.scope_id, a.guard, a.value, a.enforced, a.short_amount, a.long_amount, c.version, h.*,
     {_beyond("short")} AS beyond_short, {_beyond("long")} AS beyond_long
   FROM asked AS a
@@ -133,7 +133,7 @@ JUDGED = f"""asked AS (
   CROSS JOIN LATERAL (SELECT greatest(a.short_step, c.short_step) AS short_step,
     {_shifted("short")} AS short_counts, greatest(a.long_step, c.long_step) AS long_step,
     {_shifted("long")} AS long_counts) AS h
-), refused AS (SELECT 1 FROM judged WHERE enforced AND (beyond_short OR beyond_long))"""  # noqa: S608
+), refused AS (SELECT 1 FROM checked WHERE enforced AND (beyond_short OR beyond_long))"""  # noqa: S608
 IS_ADMITTED = "NOT EXISTS (SELECT 1 FROM refused)"
 
 
@@ -144,7 +144,7 @@ def count_where(condition: str) -> str:
   SELECT scope_id, guard, value, coalesce(version, 0) + 1,
     short_step, ARRAY[short_counts[1] + short_amount] || short_counts[2 : {KEPT_STEPS}],
     long_step, ARRAY[long_counts[1] + long_amount] || long_counts[2 : {KEPT_STEPS}]
-  FROM judged WHERE {condition}
+  FROM checked WHERE {condition}
   ON CONFLICT (scope_id, guard, value) DO UPDATE SET
     version = CASE WHEN excluded.version = t.version + 1 THEN excluded.version END,
     short_step = excluded.short_step, short_counts = excluded.short_counts,
@@ -153,9 +153,9 @@ def count_where(condition: str) -> str:
 
 
 # The result: the steps of all counters, and the counts of those above a limit.
-JUDGEMENT = """(SELECT json_agg(json_build_array(guard, short_step, long_step,
+COUNT_RESULT = """(SELECT json_agg(json_build_array(guard, short_step, long_step,
     CASE WHEN beyond_short OR beyond_long THEN short_counts END,
-    CASE WHEN beyond_short OR beyond_long THEN long_counts END)) FROM judged)"""
+    CASE WHEN beyond_short OR beyond_long THEN long_counts END)) FROM checked)"""
 
 
 def counters_json(counters: Sequence[Counter]) -> str:
@@ -176,7 +176,7 @@ def _counter_json(counter: Counter) -> str:
     )
 
 
-def read_judgement(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> Judgement:
+def read_count_result(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> CountResult:
     """Parse the result of the statement."""
     by_guard = {GuardName(row[0]): row for row in found}
     trips: list[Trip] = []
@@ -187,17 +187,17 @@ def read_judgement(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) 
         if short_counts is not None:
             current = StepCounts(short_step, short_counts), StepCounts(long_step, long_counts)
             trips += find_trips(counter.watch, current)
-    return _judgement(trips, counted)
+    return _result(trips, counted)
 
 
-def _judgement(trips: list[Trip], counted: list[Counted]) -> Judgement:
+def _result(trips: list[Trip], counted: list[Counted]) -> CountResult:
     order = list(GuardName)
     in_order = tuple(sorted(trips, key=lambda trip: order.index(trip.watch.guard)))
-    judgement = Judgement(in_order, tuple(counted))
-    return judgement if judgement.refusal is None else Judgement(in_order, ())
+    result = CountResult(in_order, tuple(counted))
+    return result if result.refusal is None else CountResult(in_order, ())
 
 
-def count_on_sqlite(connection: Connection, counters: Sequence[Counter]) -> Judgement:
+def count_on_sqlite(connection: Connection, counters: Sequence[Counter]) -> CountResult:
     """In a transaction that began with `BEGIN IMMEDIATE`."""
     stored = _load(connection, [counter.key for counter in counters])
     trips: list[Trip] = []
@@ -209,10 +209,10 @@ def count_on_sqlite(connection: Connection, counters: Sequence[Counter]) -> Judg
         counted.append(Counted(counter.key, steps, counter.amounts))
         pairs = zip(current, counter.amounts, strict=True)
         rows.append((counter.key, tuple(added(one, amount) for one, amount in pairs)))
-    judgement = _judgement(trips, counted)
-    if judgement.refusal is None:
+    result = _result(trips, counted)
+    if result.refusal is None:
         connection.execute(_WRITE_SQLITE, [_sqlite_row(key, *counts) for key, counts in rows])
-    return judgement
+    return result
 
 
 _WRITE_SQLITE = text(
@@ -237,7 +237,7 @@ def _sqlite_row(key: tuple[UUID, str, str], short: StepCounts, long: StepCounts)
     }
 
 
-def judge(connection: Connection, counters: Sequence[Counter]) -> tuple[Trip, ...]:
+def load_trips(connection: Connection, counters: Sequence[Counter]) -> tuple[Trip, ...]:
     """Return the trips of a send, without counting or locking."""
     stored = _load(connection, [counter.key for counter in counters])
     trips = [
@@ -245,7 +245,7 @@ def judge(connection: Connection, counters: Sequence[Counter]) -> tuple[Trip, ..
         for counter in counters
         for trip in find_trips(counter.watch, _now(stored.get(counter.key), counter))
     ]
-    return _judgement(trips, []).trips
+    return _result(trips, []).trips
 
 
 def _now(row: AnyRow | None, counter: Counter) -> tuple[StepCounts, StepCounts]:

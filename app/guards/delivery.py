@@ -48,10 +48,10 @@ class WatchDelivery:
                 del self._baselines[key]
         for workspace_id in shares.keys() | collapsed.keys():
             before = collapsed.get(workspace_id, set())
-            self._judge(workspace_id, shares.get(workspace_id, {}), before, now)
+            self._check_workspace(workspace_id, shares.get(workspace_id, {}), before, now)
         return 0
 
-    def _judge(
+    def _check_workspace(
         self, workspace_id: UUID, shares: dict[_Key, Share], before: set[str], now: datetime
     ) -> None:
         with self.database.reading() as connection:

@@ -46,7 +46,7 @@ def utc_now() -> datetime:
     return to_milliseconds(host - measured.ahead)
 
 
-def note_reference_time(asked_at: datetime, reference: datetime, answered_at: datetime) -> None:
+def set_reference_time(asked_at: datetime, reference: datetime, answered_at: datetime) -> None:
     """Store the reference time read between two times of this host.
 
     A reference between the two times counts as no difference.

@@ -35,7 +35,7 @@ _AT_ONCE = timedelta(hours=6)
 # The period of the first reading.
 _FIRST = timedelta(days=1)
 
-# Until when the charges of an account were read, by `Look`.
+# Until when the charges of an account were read, by `ChargeReading`.
 charge_checks = Table(
     "charge_checks",
     metadata,
@@ -46,7 +46,7 @@ charge_checks = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ChargeReading:
     """A reading of charges: its delay, and the length of the period."""
 
     name: str
@@ -54,8 +54,8 @@ class Look:
     sent_later: timedelta
 
 
-SOON = Look("soon", timedelta(minutes=20), timedelta(minutes=15))
-LATE = Look("late", timedelta(hours=25), timedelta(hours=12))
+SOON = ChargeReading("soon", timedelta(minutes=20), timedelta(minutes=15))
+LATE = ChargeReading("late", timedelta(hours=25), timedelta(hours=12))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class CollectCharges:
         waits = {sid for sid, one in refusing.items() if one.ask_again_at > now}
         return [ProviderAccount(row.sid, row.auth_token) for row in rows if row.sid not in waits]
 
-    def _follow(self, account: ProviderAccount, look: Look, now: datetime) -> None:
+    def _follow(self, account: ProviderAccount, look: ChargeReading, now: datetime) -> None:
         until = now - look.waits
         with self.database.reading() as connection:
             begin = _load_checked(connection, account.sid, look) or until - _FIRST
@@ -172,7 +172,7 @@ def _lacks_price(
     return connection.execute(query).one_or_none() is not None
 
 
-def _load_checked(connection: Connection, account_sid: str, look: Look) -> datetime | None:
+def _load_checked(connection: Connection, account_sid: str, look: ChargeReading) -> datetime | None:
     columns = charge_checks.c
     query = select(columns.checked_until).where(
         columns.account_sid == account_sid, columns.look == look.name
@@ -181,7 +181,9 @@ def _load_checked(connection: Connection, account_sid: str, look: Look) -> datet
     return found
 
 
-def _store_checked(connection: Connection, account_sid: str, look: Look, until: datetime) -> None:
+def _store_checked(
+    connection: Connection, account_sid: str, look: ChargeReading, until: datetime
+) -> None:
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     wanted = dialect.insert(charge_checks).values(
         account_sid=account_sid, look=look.name, checked_until=until

@@ -34,7 +34,7 @@ def add_event_of_message(
     )
 
 
-def note_unclear(connection: Connection, message_id: UUID, now: datetime) -> bool:
+def record_unclear(connection: Connection, message_id: UUID, now: datetime) -> bool:
     """Record once that matches are ambiguous; the message stays pending."""
     of_message = (
         message_events.c.message_id == message_id,

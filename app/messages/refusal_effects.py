@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.destinations.geo_permissions.store import note_closed
+from app.destinations.geo_permissions.store import record_closed
 from app.kernel.phone import PhoneNumber
 from app.providers.port import RefusalKind
-from app.use_cases.consent_order import note_refusal
+from app.use_cases.consent_order import record_refusal
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 
 KINDS_WITH_EFFECTS = frozenset({RefusalKind.RECIPIENT_OPTED_OUT, RefusalKind.DESTINATION_BLOCKED})
@@ -44,7 +44,7 @@ def record_refusal_effects(
             to_number=recipient.to_number,
             source=OptOutSource.PROVIDER,
         )
-        if note_refusal(connection, opt_out, known_at, now):
+        if record_refusal(connection, opt_out, known_at, now):
             add_opt_out(connection, opt_out, now)
     elif kind is RefusalKind.DESTINATION_BLOCKED:
-        note_closed(connection, recipient.account_sid, recipient.country, now)
+        record_closed(connection, recipient.account_sid, recipient.country, now)

@@ -60,21 +60,21 @@ def _check_nothing_twice(file: Entry, problems: FileProblems) -> None:
     workspaces = file.each("workspaces")
     use_cases = [one for each in workspaces for one in each.each("use_cases")]
     for owner in (organization_of(file), *workspaces):
-        _note_repeated(owner.each("access_keys"), "name", problems)
-    _note_repeated(workspaces, "id", problems)
-    _note_repeated(workspaces, "name", problems)
-    _note_repeated(use_cases, "id", problems)
+        _record_repeated(owner.each("access_keys"), "name", problems)
+    _record_repeated(workspaces, "id", problems)
+    _record_repeated(workspaces, "name", problems)
+    _record_repeated(use_cases, "id", problems)
     for workspace in workspaces:
         # The name of a use case that is deleted by id may be reused in the same file.
         named = [
             one for one in workspace.each("use_cases") if not (one.get("deleted") and "id" in one)
         ]
-        _note_repeated(named, "name", problems)
+        _record_repeated(named, "name", problems)
     for use_case in use_cases:
-        _note_repeated(use_case.each("senders"), "number", problems)
+        _record_repeated(use_case.each("senders"), "number", problems)
 
 
-def _note_repeated(entries: Iterable[Entry], name: str, problems: FileProblems) -> None:
+def _record_repeated(entries: Iterable[Entry], name: str, problems: FileProblems) -> None:
     first_at: dict[Hashable, str] = {}
     for one in (one for one in entries if name in one):
         first = first_at.setdefault(one[name], one.at(name))

@@ -14,8 +14,8 @@ from app.access.accounts import (
     WantedAccount,
     delete_account,
     is_account_used,
-    note_account,
     plan_account,
+    record_account,
     require_proof,
     write_account,
 )
@@ -113,7 +113,7 @@ def create_workspace(
     of_new = workspace_id, "workspace.created", now
     record_workspace_event(connection, actor, *of_new, target=workspace_id, reason=wanted.name)
     if account is not None:
-        note_account(connection, account, workspace_id, actor, now)
+        record_account(connection, account, workspace_id, actor, now)
     if not wanted.is_to_inherit:
         first = wanted.first_destinations
         set_own_policy(connection, workspace_id, first, actor, now)
@@ -199,7 +199,7 @@ def change_workspace(
     if account is not None:
         require_proof(account, wanted["twilio"])
         write_account(connection, cipher, account, now)
-        note_account(connection, account, workspace_id, actor, now)
+        record_account(connection, account, workspace_id, actor, now)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
         statement = update(workspaces).where(workspaces.c.id == workspace_id)

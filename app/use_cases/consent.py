@@ -18,7 +18,7 @@ from app.access.tables import workspaces
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.providers.port import Consent
-from app.use_cases.consent_order import count_keyword, note_wish
+from app.use_cases.consent_order import count_keyword, record_keyword
 from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
 from app.use_cases.tables import opt_outs, senders, use_cases
 
@@ -57,7 +57,7 @@ def record_consent(connection: Connection, consent: Consent, now: datetime) -> i
     changed = 0
     for workspace_id, use_case_id in _scopes(connection, consent):
         of_scope = OptOut(workspace_id, use_case_id, consent.recipient, OptOutSource.KEYWORD)
-        if note_wish(connection, of_scope, wants, now):
+        if record_keyword(connection, of_scope, wants, now):
             changed += change(connection, of_scope, now)
     return changed
 

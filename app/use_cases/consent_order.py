@@ -38,12 +38,14 @@ def count_keyword(
     return connection.execute(statement).one_or_none() is not None
 
 
-def note_wish(connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime) -> bool:
+def record_keyword(
+    connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime
+) -> bool:
     """Record a keyword, or an owner's removal; False if a newer one is known."""
     return _note(connection, opt_out, wants_messages, at, at_ties=True)
 
 
-def note_refusal(
+def record_refusal(
     connection: Connection, opt_out: OptOut, known_at: datetime, now: datetime
 ) -> bool:
     """Record the provider's refusal; False if a newer fact may be known.
@@ -74,7 +76,7 @@ def forget_consents(connection: Connection, before: datetime, limit: int) -> int
     return forgotten.rowcount
 
 
-def forget_wish(connection: Connection, number: str) -> None:
+def forget_keyword(connection: Connection, number: str) -> None:
     """Delete a number's consent; refusals stay, as opt-outs do."""
     connection.execute(
         delete(recipient_consents).where(

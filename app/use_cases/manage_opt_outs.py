@@ -10,7 +10,7 @@ from app.access.principal import Principal
 from app.access.store import chosen_workspace
 from app.db.rows import AnyRow
 from app.kernel.errors import NotFound, ValidationFailed
-from app.use_cases.consent_order import note_wish
+from app.use_cases.consent_order import record_keyword
 from app.use_cases.opt_outs import (
     NewOptOut,
     OptOut,
@@ -54,7 +54,7 @@ def lift_opt_out(
     if found is None:
         raise NotFound
     # First the fact, then the list, as everywhere: the row of the fact is the lock.
-    note_wish(connection, found, True, now)
+    record_keyword(connection, found, True, now)
     if not remove_opt_out(connection, opt_out_id):
         raise NotFound
     action = "opt_out.removed"

@@ -12,7 +12,7 @@ from app.access.principal import Principal
 from app.access.store import visible_to
 from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
-from app.use_cases.rules import SenderType, Standing
+from app.use_cases.rules import Eligibility, SenderType
 from app.use_cases.tables import senders, use_cases
 
 _MOST_NAMES = 500
@@ -35,11 +35,11 @@ class StoredUseCase:
         return found
 
     @property
-    def standing(self) -> Standing:
+    def eligibility(self) -> Eligibility:
         us_long_codes = (
             one for one in self.senders if (one.type, one.country) == (SenderType.LONG_CODE, "US")
         )
-        return Standing(
+        return Eligibility(
             active=self.row.active,
             brand_status=self.row.brand_status,
             campaign_status=self.row.campaign_status,

@@ -49,7 +49,7 @@ class SenderType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Eligibility:
     """The state behind the preconditions; statuses as in Twilio."""
 
     active: bool
@@ -74,21 +74,21 @@ BRAND_STATUSES = (
 VERIFIED = "VERIFIED"
 
 
-def check_eligibility(standing: Standing) -> None:
+def check_eligibility(eligibility: Eligibility) -> None:
     """Raise the first of the `obstacles`."""
-    for obstacle in obstacles(standing):
+    for obstacle in obstacles(eligibility):
         raise obstacle
 
 
-def obstacles(standing: Standing) -> Iterator[type[PublicError]]:
+def obstacles(eligibility: Eligibility) -> Iterator[type[PublicError]]:
     """Yield every obstacle, in the order of the checks."""
-    if not standing.active:
+    if not eligibility.active:
         yield UseCaseInactive
-    if standing.brand_status == SUSPENDED:
+    if eligibility.brand_status == SUSPENDED:
         yield BrandSuspended
-    if not standing.has_sender:
+    if not eligibility.has_sender:
         yield NoSenderNumber
-    if standing.has_us_long_code and standing.campaign_status != VERIFIED:
+    if eligibility.has_us_long_code and eligibility.campaign_status != VERIFIED:
         yield CampaignNotVerified
 
 

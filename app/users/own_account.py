@@ -29,7 +29,7 @@ from app.users.factor_store import (
     use_code,
 )
 from app.users.password_rules import mistake_in_password
-from app.users.passwords import hash_password, hash_turn, is_password
+from app.users.passwords import hash_password, hash_slot, is_password
 from app.users.second_factor import mint_totp_secret, step_of_code, totp_owner
 from app.users.sessions import end_sessions_of
 from app.users.store import load_user, update_user
@@ -138,7 +138,7 @@ class OwnAccount:
         self, me: Reauthentication, field: str, problems: Mapping[str, list[str]]
     ) -> tuple[AnyRow, CountedAttempt]:
         seen = self._load(me)
-        with hash_turn():
+        with hash_slot():
             attempt = self.attempts.begin(of_own(me.user_id))
             is_right = is_password(seen.password_hash, me.password)
         if not is_right:

@@ -27,7 +27,7 @@ _BUSY = "Too many passwords are being checked at once. Try again in a moment."
 _hasher = PasswordHasher()
 
 
-class HashTurns:
+class HashSlots:
     """Limits concurrent hashes; callers that may wait go first."""
 
     def __init__(self, at_once: int) -> None:
@@ -63,7 +63,7 @@ class HashTurns:
                 self._waiting -= 1
 
 
-_turns = HashTurns(HASHES_AT_ONCE)
+_slots = HashSlots(HASHES_AT_ONCE)
 _own = threading.local()
 
 
@@ -103,9 +103,9 @@ def needs_new_hash(stored: str) -> bool:
 
 
 @contextmanager
-def hash_turn(wait_seconds: float = MOST_WAIT_SECONDS) -> Iterator[None]:
+def hash_slot(wait_seconds: float = MOST_WAIT_SECONDS) -> Iterator[None]:
     """Take a turn for all hashes that this thread computes inside; raises `RateLimited`."""
-    with _turns.turn(wait_seconds):
+    with _slots.turn(wait_seconds):
         _own.has_turn = True
         try:
             yield
@@ -120,7 +120,7 @@ def _turn() -> Iterator[None]:
     if getattr(_own, "has_turn", False):
         yield
     else:
-        with hash_turn():
+        with hash_slot():
             yield
 
 

@@ -38,7 +38,9 @@ def hash_session_token(token: str) -> str:
     return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
 
 
-def is_over(seen_at: datetime, ends_at: datetime, ended_at: datetime | None, now: datetime) -> bool:
+def has_ended(
+    seen_at: datetime, ends_at: datetime, ended_at: datetime | None, now: datetime
+) -> bool:
     return ended_at is not None or ends_at <= now or seen_at + IDLE <= now
 
 
@@ -88,7 +90,7 @@ class OpenSession:
 def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
     """None if it has ended or its owner is disabled."""
     rows = connection.execute(_SESSION.where(sessions.c.token_hash == token_hash)).all()
-    if not rows or is_over(rows[0].seen_at, rows[0].ends_at, rows[0].ended_at, now):
+    if not rows or has_ended(rows[0].seen_at, rows[0].ends_at, rows[0].ended_at, now):
         return None
     return _of_person(rows) if rows[0].user_id is not None else _of_key(rows[0], now)
 
@@ -185,7 +187,7 @@ def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> li
         .order_by(sessions.c.id.desc())
     )
     rows = connection.execute(query).all()
-    return [row for row in rows if not is_over(row.seen_at, row.ends_at, row.ended_at, now)]
+    return [row for row in rows if not has_ended(row.seen_at, row.ends_at, row.ended_at, now)]
 
 
 def insert_session(

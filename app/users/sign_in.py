@@ -39,7 +39,7 @@ from app.users.known_browser import KnownBrowserCookie
 from app.users.passwords import (
     MOST_WAIT_SECONDS,
     hash_password,
-    hash_turn,
+    hash_slot,
     is_password,
     needs_new_hash,
 )
@@ -52,7 +52,7 @@ from app.users.sessions import (
     load_session,
     mint_session_token,
 )
-from app.users.store import find_users, load_user, note_sign_in, update_user
+from app.users.store import find_users, load_user, record_sign_in, update_user
 
 _log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ class SignIn:
             found = find_users(connection, address)
         known = [one for one in found if caller.knows(one.id, one.browsers_known_since, now)]
         # The turn comes first, so that a flood costs neither a hash nor a write.
-        with hash_turn(MOST_WAIT_SECONDS if known else 0.0):
+        with hash_slot(MOST_WAIT_SECONDS if known else 0.0):
             attempt = self.attempts.begin(*_subjects(address, known, caller))
             right = _with_password(found, password)
         live = [one for one in right if one.disabled_at is None]
@@ -167,7 +167,7 @@ class SignIn:
                 connection, caller, now, LONGEST, access_key_id=principal.key_id
             )
             actor = Actor(ActorKind.ACCESS_KEY, principal.key_name, principal.key_id)
-            _note_sign_in(connection, principal.organization_id, actor, now)
+            _record_sign_in(connection, principal.organization_id, actor, now)
         return SignedIn(session_token)
 
     def _refuse_key(self, key: StoredKey | None, caller: Caller, now: datetime) -> None:
@@ -200,9 +200,9 @@ class SignIn:
             withdraw(connection, attempt)
             own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
             forget_attempts(connection, *own)
-        note_sign_in(connection, user.id, now)
+        record_sign_in(connection, user.id, now)
         actor = Actor(ActorKind.USER, user.name, user.id)
-        _note_sign_in(connection, user.organization_id, actor, now)
+        _record_sign_in(connection, user.organization_id, actor, now)
         browser = self.cookie.write(caller.browser.after_sign_in(user.id, now))
         return SignedIn(token, browser=browser)
 
@@ -291,7 +291,7 @@ def _begin_session(
     return token
 
 
-def _note_sign_in(
+def _record_sign_in(
     connection: Connection, organization_id: UUID, actor: Actor, now: datetime
 ) -> None:
     record_audit_event(

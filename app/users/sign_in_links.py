@@ -35,7 +35,7 @@ _MAIL_SECONDS = 15.0
 _log = structlog.get_logger(__name__)
 
 
-class LinkIsOver(Exception):
+class LinkExpired(Exception):
     """Expired, used, replaced or never valid; deliberately without the reason."""
 
 
@@ -93,7 +93,7 @@ class UseSignInLink:
     sign_in: SignIn
 
     def find(self, token: str) -> AnyRow:
-        """Raises `LinkIsOver`."""
+        """Raises `LinkExpired`."""
         columns = sign_in_links.c
         query = (
             select(users)
@@ -104,13 +104,13 @@ class UseSignInLink:
         with self.sign_in.database.reading() as connection:
             user = connection.execute(query).one_or_none()
         if user is None:
-            raise LinkIsOver
+            raise LinkExpired
         return user
 
     def __call__(self, token: str, password: str, caller: Caller) -> SignedIn:
         """Set the password of a link's person, end the link and sign them in.
 
-        Raises `LinkIsOver`, `ValidationFailed` (weak password; the link stays valid) or
+        Raises `LinkExpired`, `ValidationFailed` (weak password; the link stays valid) or
         `RateLimited` (too many hashes).
         """
         found = self.find(token)
@@ -121,7 +121,7 @@ class UseSignInLink:
         with self.sign_in.database.writing() as connection:
             user = load_user(connection, found.id)
             if user is None or user.disabled_at is not None or not _use(connection, token, user.id):
-                raise LinkIsOver
+                raise LinkExpired
             update_user(connection, user.id, now, password_hash=chosen.hash)
             end_sessions_of(connection, user.id, now)
             forget_attempts(connection, of_account(user.email), of_own(user.id))

@@ -105,7 +105,7 @@ def forget_sign_in_links(connection: Connection, before: datetime) -> None:
     connection.execute(delete(sign_in_links).where(sign_in_links.c.expires_at < before))
 
 
-def note_sign_in(connection: Connection, user_id: UUID, now: datetime) -> None:
+def record_sign_in(connection: Connection, user_id: UUID, now: datetime) -> None:
     """This ends a lock-out."""
     values = {"last_sign_in_at": now, "locked_until": None}
     connection.execute(update(users).where(users.c.id == user_id).values(values))

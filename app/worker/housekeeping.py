@@ -9,7 +9,7 @@ import structlog
 
 from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
-from app.db.heartbeats import beat, forget, note_stop
+from app.db.heartbeats import beat, forget, record_stop
 from app.db.leases import acquire_lease, release_lease
 from app.destinations.geo_permissions.check import CheckProvider, log_checked
 from app.guards.purge import PurgeGuards
@@ -87,7 +87,7 @@ class Heartbeat:
 
     def stop(self) -> None:
         with suppress(ServiceUnavailable), self.database.writing() as connection:
-            note_stop(connection, self.worker, self.clock.now())
+            record_stop(connection, self.worker, self.clock.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ from sqlalchemy import Connection, select, text
 
 from app.db.engine import Database
 from app.guards.counters import (
+    CHECKED,
+    COUNT_RESULT,
     IS_ADMITTED,
-    JUDGED,
-    JUDGEMENT,
-    Judgement,
+    CountResult,
     count_on_sqlite,
     count_where,
     counters_json,
     counters_of,
     give_back,
-    judge,
-    read_judgement,
+    load_trips,
+    read_count_result,
 )
 from app.guards.limits import GuardMode, GuardName, GuardScope, Window
 from app.guards.tables import guard_counters
@@ -53,16 +53,16 @@ WORKSPACE = replace(
 SPEND = replace(
     NUMBER, guard=GuardName.SPEND, value="", amount=75_000, limits={Window.DAY: 3_000_000}
 )
-_ALONE = text(f"WITH {JUDGED}, {count_where(IS_ADMITTED)} SELECT {JUDGEMENT}")
+_ALONE = text(f"WITH {CHECKED}, {count_where(IS_ADMITTED)} SELECT {COUNT_RESULT}")
 
 
-def count(connection: Connection, now: datetime, *watches: Watch) -> Judgement:
+def count(connection: Connection, now: datetime, *watches: Watch) -> CountResult:
     """Count in a statement that does nothing else."""
     counters = counters_of(watches, "~0123456789abcde", now)
     if connection.dialect.name == "sqlite":
         return count_on_sqlite(connection, counters)
     found = connection.execute(_ALONE, {"counters": counters_json(counters)}).scalar_one()
-    return read_judgement(counters, found)
+    return read_count_result(counters, found)
 
 
 def test_the_database_counts_as_the_pure_rules_do(database: Database) -> None:
@@ -110,9 +110,9 @@ def test_a_send_above_an_enforced_limit_is_not_counted(database: Database) -> No
     """Break: leave `refused` out of the condition, and the number counts."""
     tight = replace(WORKSPACE, limits={Window.MINUTE: 1})
     with database.writing() as connection:
-        judgement = count(connection, NOON, NUMBER, tight)
-    assert judgement.refusal is not None
-    assert (judgement.refusal.watch, judgement.refusal.resets_at) == (tight, None)
+        result = count(connection, NOON, NUMBER, tight)
+    assert result.refusal is not None
+    assert (result.refusal.watch, result.refusal.resets_at) == (tight, None)
     with database.reading() as connection:
         assert connection.execute(select(guard_counters)).all() == []
 
@@ -132,8 +132,8 @@ def test_the_first_guard_in_the_order_of_the_table_answers(database: Database) -
         for guard in (GuardName.COUNTRY, GuardName.PREFIX, GuardName.NUMBER)
     ]
     with database.writing() as connection:
-        judgement = count(connection, NOON, *watches)
-    assert [trip.watch.guard for trip in judgement.trips] == ["number", "prefix", "country"]
+        result = count(connection, NOON, *watches)
+    assert [trip.watch.guard for trip in result.trips] == ["number", "prefix", "country"]
 
 
 def test_a_window_without_a_limit_is_not_counted(database: Database) -> None:
@@ -148,14 +148,14 @@ def test_returned_counts_leave_room_and_judging_counts_nothing(database: Databas
     tight = replace(NUMBER, limits={Window.HOUR: 1, Window.DAY: 1})
     counters = counters_of([tight], "~0123456789abcde", NOON)
     with database.writing() as connection:
-        assert judge(connection, counters) == ()
+        assert load_trips(connection, counters) == ()
         counted = count(connection, NOON, tight).counted
-        assert len(judge(connection, counters)) == 2
+        assert len(load_trips(connection, counters)) == 2
         later = NOON + timedelta(minutes=50)
         assert count(connection, later, tight).refusal is not None
         give_back(connection, counted)
         give_back(connection, counted)
-        assert judge(connection, counters) == ()
+        assert load_trips(connection, counters) == ()
         assert count(connection, later, tight).refusal is None
 
 

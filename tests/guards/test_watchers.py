@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, insert
 
 from app.access.principal import Role
-from app.db.heartbeats import beat, note_stop, worker_heartbeats
+from app.db.heartbeats import beat, record_stop, worker_heartbeats
 from app.destinations.policy.evaluate import Source
 from app.destinations.tables import refusal_counts, refusals
 from app.guards.watchers import WatchOthers
@@ -141,7 +141,7 @@ def test_a_clock_that_differs_and_a_worker_that_is_stuck_open_an_alert_in_each_w
                 name = f"{worker.partition('_')[0]}:{place}"
                 beat(c, name, at, **values)
                 if stops:
-                    note_stop(c, name, at)
+                    record_stop(c, name, at)
         watch.run_once()
         watch.run_once()
         found = [(one["kind"], one["details"]) for one in alerts_of(desk)]

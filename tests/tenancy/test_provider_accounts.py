@@ -16,7 +16,7 @@ from app.access.tables import audit_events, provider_accounts, workspaces
 from app.destinations.geo_permissions.permissions import CountryPermission, GeoPermissions
 from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_permissions
-from app.messages.reconciliation.refusing_accounts import note_refusing
+from app.messages.reconciliation.refusing_accounts import record_refusing
 from app.messages.tables import refusing_accounts
 from app.providers.port import ProviderAccount
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
@@ -120,7 +120,7 @@ def test_unlinked_account_is_deleted_with_its_tokens(owner: Owner) -> None:
     """Fails without `forget_unused_account` in `change_workspace`."""
     replace_permissions_of(owner.factory, ACCOUNT)
     with owner.factory.database.writing() as connection:
-        note_refusing(
+        record_refusing(
             connection, ProviderAccount(ACCOUNT, "sealed"), 20003, None, owner.factory.now
         )
     assert owner.patch(None).get_json()["account_sid"] is None

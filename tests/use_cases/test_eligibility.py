@@ -11,7 +11,7 @@ from app.kernel.errors import (
     PublicError,
     UseCaseInactive,
 )
-from app.use_cases.rules import Standing, check_eligibility, obstacles
+from app.use_cases.rules import Eligibility, check_eligibility, obstacles
 
 BRANDS = [
     None,
@@ -21,16 +21,18 @@ BRANDS = [
 CAMPAIGNS = [None, "PENDING", "IN_PROGRESS", "VERIFIED", "FAILED", "SUSPENDED", "verified", ""]
 
 
-def _first(standing: Standing) -> type[PublicError] | None:
-    if not standing.active:
+def _first(eligibility: Eligibility) -> type[PublicError] | None:
+    if not eligibility.active:
         return UseCaseInactive
-    if standing.brand_status == "SUSPENDED":
+    if eligibility.brand_status == "SUSPENDED":
         return BrandSuspended
-    if not standing.has_sender:
+    if not eligibility.has_sender:
         return NoSenderNumber
-    needs_campaign = standing.has_us_long_code
+    needs_campaign = eligibility.has_us_long_code
     return (
-        CampaignNotVerified if needs_campaign and standing.campaign_status != "VERIFIED" else None
+        CampaignNotVerified
+        if needs_campaign and eligibility.campaign_status != "VERIFIED"
+        else None
     )
 
 
@@ -38,29 +40,29 @@ def test_every_state_of_a_use_case_has_its_answer() -> None:
     seen = set()
     states = product([True, False], BRANDS, CAMPAIGNS, [True, False], [True, False])
     for active, brand, campaign, has_sender, has_us_long_code in states:
-        standing = Standing(
+        eligibility = Eligibility(
             active=active,
             brand_status=brand,
             campaign_status=campaign,
             has_sender=has_sender,
             has_us_long_code=has_us_long_code,
         )
-        expected = _first(standing)
+        expected = _first(eligibility)
         seen.add(expected)
         if expected is None:
-            check_eligibility(standing)
+            check_eligibility(eligibility)
         else:
             with pytest.raises(expected):
-                check_eligibility(standing)
+                check_eligibility(eligibility)
     assert len(seen) == 5
 
 
 def test_every_obstacle_is_reported_in_the_order_of_the_checks() -> None:
-    standing = Standing(
+    eligibility = Eligibility(
         active=False,
         brand_status="SUSPENDED",
         campaign_status=None,
         has_sender=True,
         has_us_long_code=True,
     )
-    assert list(obstacles(standing)) == [UseCaseInactive, BrandSuspended, CampaignNotVerified]
+    assert list(obstacles(eligibility)) == [UseCaseInactive, BrandSuspended, CampaignNotVerified]

@@ -9,7 +9,7 @@ from app.kernel.errors import RateLimited
 from app.users.password_rules import mistake_in_password
 from app.users.passwords import (
     HASHES_AT_ONCE,
-    HashTurns,
+    HashSlots,
     choose_password,
     generate_password,
     hash_password,
@@ -81,7 +81,7 @@ def test_no_hash_is_computed_while_a_connection_is_held(database: Database) -> N
 
 def test_two_hashes_run_concurrently_and_an_unknown_browser_does_not_wait() -> None:
     """Raise HASHES_AT_ONCE, or let `_take` wait without `wait_seconds`, to see this fail."""
-    turns, entered, leave = HashTurns(HASHES_AT_ONCE), threading.Semaphore(0), threading.Event()
+    turns, entered, leave = HashSlots(HASHES_AT_ONCE), threading.Semaphore(0), threading.Event()
 
     def hold() -> None:
         with turns.turn():

@@ -7,7 +7,7 @@ import click
 
 from app.cli.actor import command_line_actor
 from app.cli.destinations.format import change_lines, impact_lines, rule_lines
-from app.cli.destinations.options import How
+from app.cli.destinations.options import ChangeOptions
 from app.cli.destinations.workspace import OpenedWorkspace
 from app.cli.group import CommandFailure, echo_json
 from app.destinations.api.configuration import policy_view
@@ -48,33 +48,33 @@ class ChangeOutcome:
         }
 
 
-def make(opened: OpenedWorkspace, change: PolicyChange, how: How) -> ChangeOutcome:
+def make(opened: OpenedWorkspace, change: PolicyChange, options: ChangeOptions) -> ChangeOutcome:
     """Make a change as the user of this machine.
 
     Raises `CommandFailure` (outdated `if_match`, inherited policy) or `ValidationFailed`.
     """
-    if_match = None if how.if_match is None else frozenset({how.if_match})
-    asked = ChangeRequest(command_line_actor(), how.reason, if_match, how.dry_run)
+    if_match = None if options.if_match is None else frozenset({options.if_match})
+    asked = ChangeRequest(command_line_actor(), options.reason, if_match, options.dry_run)
     before = opened.effective()
     try:
         changed = opened.manage(opened.workspace_id, change, asked)
     except RevisionMismatch as problem:
-        raise how.mismatch(problem) from problem
+        raise options.mismatch(problem) from problem
     except DestinationsInherited as problem:
         remedy = "`borderpost destinations inherit off` leaves it, with a copy of that policy"
         raise CommandFailure(problem.text, remedy) from problem
-    return ChangeOutcome(before, changed, how.dry_run)
+    return ChangeOutcome(before, changed, options.dry_run)
 
 
 def echo_outcome(
     opened: OpenedWorkspace,
     outcome: ChangeOutcome,
-    how: How,
+    options: ChangeOptions,
     *,
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Print the change or dry run; ``extra`` is added to the JSON."""
-    if how.as_json:
+    if options.as_json:
         echo_json(outcome.as_json() | (extra or {}))
         return
     revision = outcome.changed.effective.revision

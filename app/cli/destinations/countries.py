@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.cli.destinations.change import echo_outcome, make
 from app.cli.destinations.format import country
 from app.cli.destinations.options import (
-    How,
+    ChangeOptions,
     acknowledge_option,
     change_options,
     ending,
@@ -98,33 +98,35 @@ def allow_command(
     until: datetime | None,
     lasting: timedelta | None,
     acknowledged: tuple[str, ...],
-    how: How,
+    options: ChangeOptions,
 ) -> None:
     """Allow countries, permanently or until a time.
 
     Removes a rule that blocks one of them as a whole; rules for prefixes and numbers stay.
     """
-    with opened_workspace(how.workspace) as opened:
+    with opened_workspace(options.workspace) as opened:
         ends_at = ending(opened.now, until, lasting)
-        reason = None if ends_at is None else how.reason
-        outcome = make(opened, changes.AllowCountries(codes, acknowledged, ends_at, reason), how)
+        reason = None if ends_at is None else options.reason
+        outcome = make(
+            opened, changes.AllowCountries(codes, acknowledged, ends_at, reason), options
+        )
         with opened.database.reading() as connection:
             effective = outcome.changed.effective
             hints = hints_about(connection, codes, effective, opened.geo_facts, opened.now)
-    echo_outcome(opened, outcome, how, extra=hints.as_json())
-    if not how.as_json:
-        for line in hints.lines(dry_run=how.dry_run):
+    echo_outcome(opened, outcome, options, extra=hints.as_json())
+    if not options.as_json:
+        for line in hints.lines(dry_run=options.dry_run):
             click.echo(line)
 
 
 @click.command("block", cls=Command)
 @_codes
 @change_options
-def block_command(*, codes: tuple[str, ...], how: How) -> None:
+def block_command(*, codes: tuple[str, ...], options: ChangeOptions) -> None:
     """Block countries from the next send on.
 
     Removes a rule that allows one of them as a whole; rules for prefixes and numbers stay.
     """
-    with opened_workspace(how.workspace) as opened:
-        outcome = make(opened, changes.BlockCountries(codes), how)
-    echo_outcome(opened, outcome, how)
+    with opened_workspace(options.workspace) as opened:
+        outcome = make(opened, changes.BlockCountries(codes), options)
+    echo_outcome(opened, outcome, options)

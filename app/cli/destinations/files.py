@@ -10,7 +10,7 @@ import click
 
 from app.cli.destinations.change import echo_outcome, make
 from app.cli.destinations.format import change_lines, rule_lines
-from app.cli.destinations.options import How, acknowledge_option, change_options
+from app.cli.destinations.options import ChangeOptions, acknowledge_option, change_options
 from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
 from app.cli.group import Command, echo_json
 from app.cli.input import read_input
@@ -96,7 +96,7 @@ _file = click.argument("file")
 @_file
 @acknowledge_option
 @change_options
-def set_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
+def set_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeOptions) -> None:
     """Replace the whole country map with FILE; absent countries are blocked.
 
     FILE is JSON, {"destinations": {"US": "allowed"}}, the same in TOML, or CSV with a line
@@ -105,25 +105,25 @@ def set_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
     """
     wanted: WantedMap = load(MapBody(), read_document(read_input(file)))
     risks = {*acknowledged, *wanted.acknowledge_high_risk}
-    with opened_workspace(how.workspace) as opened:
-        outcome = make(opened, changes.ReplaceMap(wanted.destinations, risks), how)
-    echo_outcome(opened, outcome, how)
+    with opened_workspace(options.workspace) as opened:
+        outcome = make(opened, changes.ReplaceMap(wanted.destinations, risks), options)
+    echo_outcome(opened, outcome, options)
 
 
 @click.command("import", cls=Command)
 @_file
 @acknowledge_option
 @change_options
-def import_command(*, file: str, acknowledged: tuple[str, ...], how: How) -> None:
+def import_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeOptions) -> None:
     """Make the policy match FILE, as `export` wrote it; - reads standard input.
 
     If FILE has rules (JSON), they replace all rules; without, it works as `set`.
     """
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
-    with opened_workspace(how.workspace) as opened:
+    with opened_workspace(options.workspace) as opened:
         change = import_document(wanted, acknowledged)
-        outcome = make(opened, change, how)
-    echo_outcome(opened, outcome, how)
+        outcome = make(opened, change, options)
+    echo_outcome(opened, outcome, options)
 
 
 @click.command("diff", cls=Command)

@@ -3,7 +3,7 @@
 import click
 
 from app.cli.destinations.change import echo_outcome, make
-from app.cli.destinations.options import MAX_REVISION, How, change_options
+from app.cli.destinations.options import MAX_REVISION, ChangeOptions, change_options
 from app.cli.destinations.workspace import opened_workspace
 from app.cli.group import Command, CommandFailure
 from app.cli.input import WholeNumberParam
@@ -14,26 +14,26 @@ from app.kernel.errors import NotFound
 @click.command("inherit", cls=Command)
 @click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
 @change_options
-def inherit_command(*, switch: str, how: How) -> None:
+def inherit_command(*, switch: str, options: ChangeOptions) -> None:
     """Use the parent's policy (on), or start an own one from a copy of it (off)."""
-    with opened_workspace(how.workspace) as opened:
+    with opened_workspace(options.workspace) as opened:
         change = changes.SetInheritance(switch == "on")
-        outcome = make(opened, change, how)
-    echo_outcome(opened, outcome, how)
+        outcome = make(opened, change, options)
+    echo_outcome(opened, outcome, options)
 
 
 @click.command("restore", cls=Command)
 @click.argument("revision", type=WholeNumberParam(1, MAX_REVISION))
 @change_options
-def restore_command(*, revision: int, how: How) -> None:
+def restore_command(*, revision: int, options: ChangeOptions) -> None:
     """Restore the policy of REVISION, as a new revision.
 
     The organization's denied destinations stay denied; expired rules are not restored.
     """
-    with opened_workspace(how.workspace) as opened:
+    with opened_workspace(options.workspace) as opened:
         change = changes.RestoreRevision(revision)
         try:
-            outcome = make(opened, change, how)
+            outcome = make(opened, change, options)
         except NotFound as problem:
             raise CommandFailure(f"{opened.name} has no revision {revision}") from problem
-    echo_outcome(opened, outcome, how)
+    echo_outcome(opened, outcome, options)

@@ -19,7 +19,7 @@ from app.cli.destinations.workspace import (
 )
 from app.cli.group import Command, CommandFailure, echo_json
 from app.cli.input import IdParam, WholeNumberParam
-from app.cli.times import Moment
+from app.cli.times import TimeParam
 from app.destinations.api.schemas import render_refusal
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
@@ -43,7 +43,7 @@ def check_command(
     Numbers are in E.164 form, as +12025550123; - reads them from standard input, one per line.
     """
     with opened_workspace(workspace) as opened:
-        verdicts = _judge(opened, list(_given(numbers)), use_case)
+        verdicts = _check(opened, list(_given(numbers)), use_case)
     if as_json:
         echo_json({"verdicts": verdicts})
         return
@@ -64,7 +64,7 @@ def _given(numbers: tuple[str, ...]) -> Iterator[str]:
             yield number.encode(errors="replace").decode()
 
 
-def _judge(opened: OpenedWorkspace, numbers: list[str], use_case: Any) -> list[dict[str, Any]]:
+def _check(opened: OpenedWorkspace, numbers: list[str], use_case: Any) -> list[dict[str, Any]]:
     countries = None
     with opened.database.reading() as connection:
         effective = opened.effective(connection)
@@ -95,8 +95,8 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
 @click.command("refusals", cls=Command)
 @click.option("--country", metavar="CODE", help="Only sends to this country.")
 @click.option("--code", help="Only with this code, for example DestinationBlocked.")
-@click.option("--after", type=Moment(), help="Only after this time.")
-@click.option("--before", type=Moment(), help="Only before this time.")
+@click.option("--after", type=TimeParam(), help="Only after this time.")
+@click.option("--before", type=TimeParam(), help="Only before this time.")
 @click.option(
     "--limit",
     default=20,

@@ -11,7 +11,7 @@ import click
 from app.cli.destinations.workspace import json_option, workspace_option
 from app.cli.group import CommandFailure
 from app.cli.input import WholeNumberParam
-from app.cli.times import Duration, Moment
+from app.cli.times import DurationParam, TimeParam
 from app.kernel.clock import to_milliseconds
 from app.kernel.errors import RevisionMismatch
 
@@ -32,7 +32,7 @@ class TextParam(click.ParamType[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class ChangeOptions:
     workspace: str | None
     dry_run: bool
     reason: str | None
@@ -72,7 +72,7 @@ acknowledge_option = click.option(
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a change, passed as one argument ``how``."""
+    """Add the options of a change, passed as one argument ``options``."""
 
     @wraps(command)
     def gathered(
@@ -84,7 +84,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         as_json: bool,
         **others: Any,
     ) -> None:
-        command(how=How(workspace, dry_run, reason, if_match, as_json), **others)
+        command(options=ChangeOptions(workspace, dry_run, reason, if_match, as_json), **others)
 
     for option in reversed(_OPTIONS):
         gathered = option(gathered)
@@ -93,9 +93,12 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def ending_options(command: Callable[..., None]) -> Callable[..., None]:
     lasting = click.option(
-        "--for", "lasting", type=Duration(), help="How long it lasts, for example 2h."
+        "--for",
+        "lasting",
+        type=DurationParam(),
+        help="How long it lasts, for example 2h.",
     )
-    until = click.option("--until", type=Moment(), help="When it expires.")
+    until = click.option("--until", type=TimeParam(), help="When it expires.")
     return until(lasting(command))
 
 

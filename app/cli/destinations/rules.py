@@ -8,7 +8,7 @@ import click
 from app.cli.destinations.change import echo_outcome, make
 from app.cli.destinations.format import rule_row, table
 from app.cli.destinations.options import (
-    How,
+    ChangeOptions,
     acknowledge_option,
     change_options,
     ending,
@@ -48,21 +48,21 @@ def add_command(
     until: datetime | None,
     lasting: timedelta | None,
     acknowledged: tuple[str, ...],
-    how: How,
+    options: ChangeOptions,
 ) -> None:
     """Add a rule, as `rule add prefix +23276 blocked`.
 
     It replaces an existing rule of the same kind and value.
     """
-    with opened_workspace(how.workspace) as opened:
+    with opened_workspace(options.workspace) as opened:
         ends_at = ending(opened.now, until, lasting)
-        body = {"kind": kind, "value": value, "action": action, "reason": how.reason}
+        body = {"kind": kind, "value": value, "action": action, "reason": options.reason}
         if ends_at is not None:
             body["expires_at"] = rfc3339(ends_at)
         wanted: WantedRule = load(RuleBody(), body)
         rule = wanted.rule(opened.now)
-        outcome = make(opened, changes.AddRule(rule, acknowledged), how)
-    echo_outcome(opened, outcome, how, extra={"rule": rule_json(rule)})
+        outcome = make(opened, changes.AddRule(rule, acknowledged), options)
+    echo_outcome(opened, outcome, options, extra={"rule": rule_json(rule)})
 
 
 @rule_group.command("list")
@@ -85,15 +85,15 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
 @rule_group.command("remove")
 @click.argument("rule", metavar="ID|VALUE")
 @change_options
-def remove_command(*, rule: str, how: How) -> None:
+def remove_command(*, rule: str, options: ChangeOptions) -> None:
     """Remove a rule by its id, or by its value if only one rule has it."""
-    with opened_workspace(how.workspace) as opened:
+    with opened_workspace(options.workspace) as opened:
         rule_id = parse_id(rule) or _rule_of_value(opened.effective().state.rules, rule)
         try:
-            outcome = make(opened, changes.RemoveRule(rule_id), how)
+            outcome = make(opened, changes.RemoveRule(rule_id), options)
         except NotFound as problem:
             raise CommandFailure(f"there is no rule {rule}") from problem
-    echo_outcome(opened, outcome, how)
+    echo_outcome(opened, outcome, options)
 
 
 def _rule_of_value(rules: tuple[Rule, ...], value: str) -> UUID:

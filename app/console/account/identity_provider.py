@@ -9,9 +9,9 @@ from app.console.account.callers import current_caller
 from app.console.account.sign_in import (
     OffersProvider,
     choice_page,
+    finish_sign_in,
     limited_page,
     refused_page,
-    welcome,
 )
 from app.console.ui.guards import ANYONE, SIGN_IN, Pages
 from app.kernel.errors import NotFound, RateLimited
@@ -52,7 +52,7 @@ def _provider() -> "IdentityProvider":
 
 
 @routes.get(SIGN_IN + "/oidc", ANYONE, kind=None)
-def go_to_identity_provider(_: None) -> Answer:
+def start_identity_sign_in(_: None) -> Answer:
     chosen = parse_id(request.args.get("organization_id", ""))
     session[_CHOSEN] = None if chosen is None else str(chosen)
     try:
@@ -64,7 +64,7 @@ def go_to_identity_provider(_: None) -> Answer:
 
 
 @routes.get(_CALLBACK, ANYONE, kind=None)
-def come_from_identity_provider(_: None) -> Answer:
+def finish_identity_sign_in(_: None) -> Answer:
     operation, caller = get_service(IdentitySignIn), current_caller()
     chosen = parse_id(session.get(_CHOSEN) or "")
     try:
@@ -72,7 +72,7 @@ def come_from_identity_provider(_: None) -> Answer:
             identity = _provider().identity()
         except ForgedToken as forged:
             operation.refuse(forged.email, forged.why, caller)
-        return welcome(operation.by_identity(identity, caller, chosen))
+        return finish_sign_in(operation.by_identity(identity, caller, chosen))
     except SignInRefused:
         return refused_page(_UNKNOWN)
     except SeveralAccounts as several:

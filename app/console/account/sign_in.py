@@ -26,7 +26,7 @@ from app.kernel.ids import parse_id
 from app.users.current_user import CurrentUser
 from app.users.sessions import hash_session_token, move_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
-from app.users.sign_in_links import LinkIsOver, UseSignInLink
+from app.users.sign_in_links import LinkExpired, UseSignInLink
 from app.users.store import load_organization_names
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
@@ -93,7 +93,7 @@ def sign_in(_: None) -> Answer:
         return _page("account/sign_in.html", 422, form=form, organizations=_named(several))
     except ValidationFailed as problem:
         return _page("account/sign_in.html", 422, form=refilled(problem))
-    return welcome(signed_in)
+    return finish_sign_in(signed_in)
 
 
 @routes.get(_BY_CODE, ANYONE)
@@ -113,7 +113,7 @@ def sign_in_by_code(_: None) -> Answer:
         return _limited("account/sign_in_code.html", limited, form)
     except ValidationFailed as problem:
         return _page("account/sign_in_code.html", 422, form=Form({}, refilled(problem).errors))
-    return welcome(signed_in)
+    return finish_sign_in(signed_in)
 
 
 @routes.get(BY_LINK, ANYONE)
@@ -127,8 +127,8 @@ def set_password(_: None) -> Answer:
     try:
         given = read_form(SetPasswordForm)
         link = UseSignInLink(get_service(SignIn))
-        return welcome(link(given["token"], given["password"], current_caller()))
-    except LinkIsOver:
+        return finish_sign_in(link(given["token"], given["password"], current_caller()))
+    except LinkExpired:
         return _password_page("", 403, Form())
     except ValidationFailed as problem:
         return _password_page(token, 422, Form({}, refilled(problem).errors))
@@ -168,7 +168,7 @@ def move_to_workspace(current_user: CurrentUser) -> Answer:
 def _password_page(token: str, status: int, form: Form) -> Response:
     try:
         user = UseSignInLink(get_service(SignIn)).find(token)
-    except LinkIsOver:
+    except LinkExpired:
         user = None
     text = render("account/set_password.html", user=user, token=token, form=form)
     return add_page_headers(html_answer(text, status))
@@ -223,7 +223,7 @@ def refused_page(why: str, status: int = 403) -> Response:
     return _page("account/sign_in.html", status, form=Form({}, {"": [why]}))
 
 
-def welcome(signed_in: SignedIn) -> Response:
+def finish_sign_in(signed_in: SignedIn) -> Response:
     """Redirect to the wanted page, or to the second factor.
 
     The CSRF token changes, so that one from before the sign-in is not valid.

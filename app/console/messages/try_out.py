@@ -59,13 +59,13 @@ def try_page(current_user: CurrentUser) -> Answer:
     sending = Form({"to_phone_number": asking.value("number"), **asking.values})
     try:
         wanted = read_search(NumberSearch)
-        preflight = _judge(current_user, wanted["number"], wanted["use_case_id"])
+        preflight = _preflight_of(current_user, wanted["number"], wanted["use_case_id"])
     except e.ValidationFailed as problem:
         return _page(current_user, _Shown(refilled(problem), sending), 422)
     return _page(current_user, _Shown(asking, sending, preflight))
 
 
-def _judge(
+def _preflight_of(
     current_user: CurrentUser, number: str | None, use_case_id: UUID | None
 ) -> Preflight | None:
     if number is None or current_user.workspace_access is None:

@@ -54,7 +54,7 @@ SENDER_TYPES = {
 
 
 def obstacles_of(record: StoredUseCase) -> list[Obstacle]:
-    return [OBSTACLES[obstacle] for obstacle in obstacles(record.standing)]
+    return [OBSTACLES[obstacle] for obstacle in obstacles(record.eligibility)]
 
 
 ON = "on"

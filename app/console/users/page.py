@@ -15,7 +15,7 @@ from app.console.ui.forms import read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.console.workspaces.page import asking, workspace_names
+from app.console.workspaces.page import require_organization_principal, workspace_names
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
@@ -115,7 +115,7 @@ def new_user_page(current_user: CurrentUser) -> Answer:
 @routes.post(PATH, OWNER)
 def create_user_from_form(current_user: CurrentUser) -> Answer:
     """Only this answer shows the password."""
-    asks, now = asking(current_user), get_service(Clock).now()
+    asks, now = require_organization_principal(current_user), get_service(Clock).now()
     try:
         given = read_form(UserForm, **roles_given())
         with_link = given.pop("with_link")
@@ -172,7 +172,7 @@ def user_page(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/roles", OWNER)
 def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
-    actor, now = actor_of(asking(current_user)), get_service(Clock).now()
+    actor, now = actor_of(require_organization_principal(current_user)), get_service(Clock).now()
     try:
         roles = read_form(RolesForm, **roles_given())
         with get_service(Database).writing() as connection:
@@ -185,7 +185,7 @@ def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/bar", OWNER)
 def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
-    actor, now = actor_of(asking(current_user)), get_service(Clock).now()
+    actor, now = actor_of(require_organization_principal(current_user)), get_service(Clock).now()
     try:
         with get_service(Database).writing() as connection:
             user = require_user(connection, current_user.organization_id, user_id)
@@ -200,7 +200,7 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
 @routes.post(_ONE + "/reset", OWNER)
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
     """Only this answer shows the new password."""
-    asks, now, url = asking(current_user), get_service(Clock).now(), None
+    asks, now, url = require_organization_principal(current_user), get_service(Clock).now(), None
     try:
         with get_service(Database).writing() as connection:
             user = require_user(connection, asks.organization_id, user_id)

@@ -27,7 +27,7 @@ _DAYS = ("body_retention_days", "number_retention_days")
 _ACCOUNT = "$.twilio."
 
 
-def plain_given() -> dict[str, object]:
+def given_fields() -> dict[str, object]:
     given: dict[str, object] = {}
     for name in ("name", "home_country"):
         if name in request.form:
@@ -40,7 +40,7 @@ def plain_given() -> dict[str, object]:
     return given
 
 
-def account_given() -> dict[str, object]:
+def given_account() -> dict[str, object]:
     names = ("account_sid", "auth_token", "next_auth_token")
     account: dict[str, Any] = {
         name: request.form[name].strip() for name in names if request.form.get(name, "").strip()
@@ -50,7 +50,7 @@ def account_given() -> dict[str, object]:
     return {"twilio": account} if account else {}
 
 
-def beside_fields(problem: ValidationFailed) -> ValidationFailed:
+def with_field_paths(problem: ValidationFailed) -> ValidationFailed:
     details = problem.details or {}
     return ValidationFailed(
         {
@@ -70,7 +70,7 @@ _OWN_POLICY = "own"
 def workspaces_page(current_user: CurrentUser) -> Answer:
     wanted = read_search(WorkspaceListQuery)
     with get_service(Database).reading() as connection:
-        found = load_workspaces(connection, asking(current_user), wanted)
+        found = load_workspaces(connection, require_organization_principal(current_user), wanted)
     return page_answer(
         current_user,
         "workspaces/list.html",
@@ -86,18 +86,18 @@ def new_workspace_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(PATH, OWNER)
 def make_workspace(current_user: CurrentUser) -> Answer:
-    asks = asking(current_user)
+    asks = require_organization_principal(current_user)
     try:
         wanted: NewWorkspace = read_form(WorkspaceBody, **_given())
         row = get_service(ManageWorkspaces).create(asks, wanted)
     except ValidationFailed as problem:
-        return _form_page(current_user, 422, refilled(beside_fields(problem)))
+        return _form_page(current_user, 422, refilled(with_field_paths(problem)))
     return redirect_with_flash(
         f"{PATH}/{row.id}", f"{row.name} is created. Add use cases and an access key."
     )
 
 
-def asking(current_user: CurrentUser) -> Principal:
+def require_organization_principal(current_user: CurrentUser) -> Principal:
     """Return the user's principal for the whole organization."""
     wide = current_user.organization_principal
     if wide is None:
@@ -118,7 +118,7 @@ def _form_page(current_user: CurrentUser, status: int, form: Form) -> Response:
 
 def _given() -> dict[str, object]:
     """Return the form fields whose names differ from the API's."""
-    given = plain_given() | account_given()
+    given = given_fields() | given_account()
     if request.form.get("destinations") == _OWN_POLICY:
         given["inherits"] = False
     return given
@@ -135,7 +135,7 @@ def workspace_page(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 @routes.post(_ONE, OWNER)
 def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     try:
-        _change(current_user, workspace_id, read_form(WorkspaceChange, **plain_given()))
+        _change(current_user, workspace_id, read_form(WorkspaceChange, **given_fields()))
     except ValidationFailed as problem:
         return _page(current_user, workspace_id, 422, form=refilled(problem))
     return redirect_with_flash(f"{PATH}/{workspace_id}", "Workspace saved.")
@@ -144,10 +144,10 @@ def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 @routes.post(_ONE + "/account", OWNER)
 def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
     try:
-        given = account_given() or {"twilio": {}}
+        given = given_account() or {"twilio": {}}
         _change(current_user, workspace_id, read_form(WorkspaceChange, **given))
     except ValidationFailed as problem:
-        wrong = refilled(beside_fields(problem))
+        wrong = refilled(with_field_paths(problem))
         return _page(current_user, workspace_id, 422, account_form=wrong)
     return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account saved.")
 
@@ -159,7 +159,7 @@ def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 
 
 def _change(current_user: CurrentUser, workspace_id: UUID, wanted: dict[str, Any]) -> None:
-    asks = asking(current_user)
+    asks = require_organization_principal(current_user)
     get_service(ManageWorkspaces).change(asks, workspace_id, wanted)
 
 
@@ -168,7 +168,9 @@ def _page(
 ) -> Response:
     shown: dict[str, Any] = {"form": Form(), "account_form": Form()} | forms
     with get_service(Database).reading() as connection:
-        row = require_own_workspace(connection, asking(current_user), workspace_id)
+        row = require_own_workspace(
+            connection, require_organization_principal(current_user), workspace_id
+        )
         rotates = row.account_sid is not None and has_next_token(connection, row.account_sid)
     return page_answer(
         current_user,

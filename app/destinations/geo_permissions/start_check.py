@@ -12,7 +12,7 @@ from app.web.registry import get_service
 _log = structlog.get_logger(__name__)
 
 
-def check_beside_serving(app: Flask) -> threading.Thread:
+def check_in_background(app: Flask) -> threading.Thread:
     """Start the check in a daemon thread, and return the thread."""
     thread = threading.Thread(target=_check, args=(app,), name="start-check", daemon=True)
     try:

@@ -89,7 +89,7 @@ def replace_permissions(
     connection.execute(_put(checks, provider_checks, ["checked_at"]))
 
 
-def note_closed(
+def record_closed(
     connection: Connection, account_sid: str, country: str | None, now: datetime
 ) -> None:
     """Store until the next check that the provider refused a country; does nothing for None."""

@@ -18,7 +18,7 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.ids import first_id_at
 from app.messages.check_times import TRIED_UNTIL, UNSETTLED_CHECKS_BEGIN
-from app.messages.events import note_unclear
+from app.messages.events import record_unclear
 from app.messages.reconciliation.matching import Unsettled
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.tables import IS_SETTLED, IS_UNSETTLED, messages
@@ -141,7 +141,7 @@ def _load(
         )
         if lane is ClaimLane.UNSETTLED:
             for message_id in sorted(orphans):
-                note_unclear(connection, message_id, now)
+                record_unclear(connection, message_id, now)
     return rows
 
 
@@ -186,7 +186,7 @@ def schedule(connection: Connection, due: DueMessage, check_at: datetime | None)
     )
 
 
-def note_billing(
+def record_billing(
     connection: Connection,
     due: DueMessage,
     *,

@@ -32,24 +32,28 @@ from app.messages.check_times import (
 )
 from app.messages.delivery.guessed_sids import release
 from app.messages.delivery.track import TrackDelivery
-from app.messages.events import note_unclear
+from app.messages.events import record_unclear
 from app.messages.reconciliation.claims import (
     ClaimLane,
     DueMessage,
     claim_due,
-    note_billing,
+    record_billing,
     schedule,
 )
 from app.messages.reconciliation.expire_unconfirmed import expire_unconfirmed
 from app.messages.reconciliation.matching import CLOCKS_DIFFER
+from app.messages.reconciliation.reconcile_with_list import (
+    ListMatch,
+    ReconcileWithList,
+    report_about,
+)
 from app.messages.reconciliation.refusing_accounts import (
     RefusingAccount,
     forget_refusing,
     load_refusing,
-    note_refusing,
+    record_refusing,
 )
 from app.messages.reconciliation.resend import Resend
-from app.messages.reconciliation.settle_by_list import SettleByList, Trace, report_about
 from app.messages.submission import UNSETTLED, SidSource
 from app.providers.port import (
     AccountRefused,
@@ -172,13 +176,13 @@ class Reconcile:
             try:
                 has_answered = self._follow(due)
             except AccountRefused as refused:
-                refusing = self._note_refusing(due.account, refused, refusing)
+                refusing = self._record_refusing(due.account, refused, refusing)
                 left_out.append(due)
                 continue
             if not has_answered:
                 unanswered.add(due.message_id)
                 if refusing is not None or len(unanswered) >= _SILENT_AFTER:
-                    refusing = self._note_refusing(due.account, None, refusing)
+                    refusing = self._record_refusing(due.account, None, refusing)
                     unanswered.clear()
                 continue
             unanswered.clear()
@@ -191,7 +195,7 @@ class Reconcile:
                 for due in left_out:
                     self._try_again(connection, due, refusing, self.clock.now())
 
-    def _note_refusing(
+    def _record_refusing(
         self,
         account: ProviderAccount,
         refused: AccountRefused | None,
@@ -200,7 +204,7 @@ class Reconcile:
         """Record that an account refuses, or that it is silent."""
         is_silent, code = refused is None, None if refused is None else refused.code
         with self.database.writing() as connection:
-            noted = note_refusing(
+            noted = record_refusing(
                 connection, account, code, before, self.clock.now(), is_silent=is_silent
             )
         _log.error(
@@ -237,16 +241,16 @@ class Reconcile:
         number = due.unsettled.number
         if not number.startswith("+"):
             # The number was erased by an older version, which did not keep it.
-            self._look_again(due, Trace.UNCLEAR)
+            self._look_again(due, ListMatch.AMBIGUOUS)
             return
         self.pace.wait_for_turn(due.account.sid)
         asked_at = self.clock.now()
         listed = self.source.list_to(due.account, number, due.created_at - CLOCKS_DIFFER)
-        trace = SettleByList(self.database, self.clock)(due, listed, asked_at)
-        if trace is Trace.SETTLED:
+        found = ReconcileWithList(self.database, self.clock)(due, listed, asked_at)
+        if found is ListMatch.FOUND:
             return
-        if trace is not Trace.NONE or not self._resends(due, asked_at):
-            self._look_again(due, trace)
+        if found is not ListMatch.NONE or not self._resends(due, asked_at):
+            self._look_again(due, found)
 
     def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
         """Resend, if the use case wants it and it is time."""
@@ -256,17 +260,17 @@ class Reconcile:
             and self.resend(due)
         )
 
-    def _look_again(self, due: DueMessage, trace: Trace) -> None:
+    def _look_again(self, due: DueMessage, found: ListMatch) -> None:
         """Release a submission; end it if its time is over without a trace."""
         now = self.clock.now()
         is_over = is_given_up(due.created_at, now)
         with self.database.writing() as connection:
-            cannot_tell = trace is Trace.UNCLEAR or (is_over and trace is Trace.POSSIBLE)
-            if cannot_tell and note_unclear(connection, due.message_id, now):
+            cannot_tell = found is ListMatch.AMBIGUOUS or (is_over and found is ListMatch.POSSIBLE)
+            if cannot_tell and record_unclear(connection, due.message_id, now):
                 _log.warning("unclear", message_id=str(due.message_id))
-            if not is_over or trace is Trace.MOVED:
+            if not is_over or found is ListMatch.CONTENDED:
                 schedule(connection, due, next_unsettled_check(due.created_at, now))
-            elif trace is not Trace.NONE:
+            elif found is not ListMatch.NONE:
                 schedule(connection, due, next_unclear_check(due.created_at, now))
             elif expire_unconfirmed(connection, due, now):
                 _log.warning("not_confirmed", message_id=str(due.message_id))
@@ -287,7 +291,7 @@ class Reconcile:
         if found.status not in {due.status, Status.PENDING}:
             self.track(report_about(due.account.sid, due.message_id, found))
         with self.database.writing() as connection:
-            note_billing(
+            record_billing(
                 connection,
                 due,
                 num_segments=found.num_segments if due.status is not Status.PENDING else None,
@@ -316,7 +320,7 @@ class Reconcile:
         if next_check is None:
             _log.warning("not_asked_any_more", message_id=str(due.message_id))
             if is_unsettled:
-                note_unclear(connection, due.message_id, now)
+                record_unclear(connection, due.message_id, now)
         elif refusing is not None and not is_unsettled:
             # At most `_LEFT_OUT` from now, because a new auth token may be stored.
             next_check = max(next_check, min(refusing.ask_again_at, now + _LEFT_OUT))

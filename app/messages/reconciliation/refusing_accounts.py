@@ -54,7 +54,7 @@ def load_refusing(
     }
 
 
-def note_refusing(
+def record_refusing(
     connection: Connection,
     account: ProviderAccount,
     provider_code: int | None,

@@ -22,7 +22,7 @@ from app.kernel.phone import PhoneNumber
 from app.kernel.pseudonyms import pseudonym_of
 from app.messages.sending.idempotency import LIFETIME
 from app.messages.tables import IS_UNSETTLED, idempotency_keys, messages
-from app.use_cases.consent_order import CONSENTS_KEPT, forget_consents, forget_wish
+from app.use_cases.consent_order import CONSENTS_KEPT, forget_consents, forget_keyword
 from app.webhooks.purge import erase_events
 
 PURGE_BATCH = 500
@@ -181,7 +181,7 @@ class Erase:
             connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
             )
-            forget_wish(connection, number)
+            forget_keyword(connection, number)
             erased = connection.execute(
                 update(messages)
                 .where(*of_number)

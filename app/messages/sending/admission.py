@@ -42,7 +42,7 @@ from app.messages.sending.idempotency import LIFETIME, IdempotentRequest, Prior
 from app.messages.submission import Submission
 from app.prices.store import PRICE_REVISION
 from app.providers.port import ProviderAccount
-from app.use_cases.rules import SenderType, Standing, check_eligibility
+from app.use_cases.rules import Eligibility, SenderType, check_eligibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class UseCase:
     workspace_id: UUID
     organization_id: UUID
     messaging_service_sid: str
-    standing: Standing
+    eligibility: Eligibility
     is_suspended: bool
     account: ProviderAccount | None
     guarding: GuardFacts
@@ -219,7 +219,7 @@ def _use_case(row: AnyRow) -> UseCase | None:
         workspace_id=row.workspace_id,
         organization_id=row.organization_id,
         messaging_service_sid=row.messaging_service_sid,
-        standing=Standing(
+        eligibility=Eligibility(
             active=bool(row.active),
             brand_status=row.brand_status,
             campaign_status=row.campaign_status,
@@ -255,7 +255,7 @@ def check_admission(
     """Raises the first failure, `ProviderMisconfigured` without a provider account."""
     if use_case.is_suspended:
         raise WorkspaceSuspended
-    check_eligibility(use_case.standing)
+    check_eligibility(use_case.eligibility)
     verdict = check_destination(context.policy, destination, now)
     if context.has_opted_out:
         raise RecipientOptedOut

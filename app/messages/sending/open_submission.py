@@ -21,18 +21,18 @@ from app.destinations.refusals import Refusal, insert_refusal
 from app.guards.alerts import Hit, count_hit, record_hit
 from app.guards.autos import AutosOfSends
 from app.guards.counters import (
+    CHECKED,
+    COUNT_RESULT,
     IS_ADMITTED,
-    JUDGED,
-    JUDGEMENT,
     Counted,
     Counter,
-    Judgement,
+    CountResult,
     count_on_sqlite,
     count_where,
     counters_json,
     counters_of,
-    judge,
-    read_judgement,
+    load_trips,
+    read_count_result,
 )
 from app.guards.facts import GuardFacts, delivery_trip
 from app.guards.limits import GuardMode, GuardName, GuardScope
@@ -106,30 +106,30 @@ _OPEN = Statement(_SUBMISSION)
 _OPEN_WITH_KEY = Statement(f"WITH claim AS ({_CLAIM})\n{_SUBMISSION}\nFROM claim")
 _CLAIM_FIRST = Statement(_CLAIM)
 # With guards, for PostgreSQL: see app.guards.counters.
-_OPENED = f"SELECT EXISTS (SELECT 1 FROM opened) AS is_open, {JUDGEMENT} AS judgement"
+_OPENED = f"SELECT EXISTS (SELECT 1 FROM opened) AS is_open, {COUNT_RESULT} AS result"
 _OPEN_COUNTED = Statement(
-    f"""WITH {JUDGED}, {count_where(IS_ADMITTED)},
+    f"""WITH {CHECKED}, {count_where(IS_ADMITTED)},
 opened AS ({_SUBMISSION} WHERE {IS_ADMITTED} RETURNING id) {_OPENED}"""
 )
 _OPEN_COUNTED_WITH_KEY = Statement(
-    f"""WITH {JUDGED}, claim AS ({_CLAIM.replace("WHERE true", f"WHERE {IS_ADMITTED}")}),
+    f"""WITH {CHECKED}, claim AS ({_CLAIM.replace("WHERE true", f"WHERE {IS_ADMITTED}")}),
 {count_where("EXISTS (SELECT 1 FROM claim)")},
 opened AS ({_SUBMISSION} FROM claim RETURNING id) {_OPENED}"""
 )
-_NOTHING_COUNTED = Judgement((), ())
+_NOTHING_COUNTED = CountResult((), ())
 
 
 class _Undone(Exception):
     """Rolls back the transaction of a send that a guard refuses."""
 
-    def __init__(self, judgement: Judgement) -> None:
-        self.judgement = judgement
+    def __init__(self, result: CountResult) -> None:
+        self.result = result
         super().__init__()
 
 
 def open_submission(
     database: Database, new: NewSubmission, counters: Sequence[Counter] = ()
-) -> tuple[bool, Judgement]:
+) -> tuple[bool, CountResult]:
     """Insert and count a submission; False if its idempotency key is in use.
 
     If a guard refuses the send, nothing is written.
@@ -148,31 +148,31 @@ def open_submission(
                 return _open_on_postgresql(connection, values, counters)
             return _open_on_sqlite(connection, values, counters)
     except _Undone as undone:
-        return True, undone.judgement
+        return True, undone.result
 
 
 def _open_on_postgresql(
     connection: Connection, values: dict[str, Any], counters: Sequence[Counter]
-) -> tuple[bool, Judgement]:
+) -> tuple[bool, CountResult]:
     has_key = "key_hash" in values
     if not counters:
         statement = _OPEN_WITH_KEY if has_key else _OPEN
         return statement.run(connection, values) == 1, _NOTHING_COUNTED
     values["counters"] = counters_json(counters)
     row = (_OPEN_COUNTED_WITH_KEY if has_key else _OPEN_COUNTED).first(connection, values)
-    return row.is_open, read_judgement(counters, row.judgement)
+    return row.is_open, read_count_result(counters, row.result)
 
 
 def _open_on_sqlite(
     connection: Connection, values: dict[str, Any], counters: Sequence[Counter]
-) -> tuple[bool, Judgement]:
+) -> tuple[bool, CountResult]:
     """SQLite has no writing CTE, and one writer at a time."""
     if "key_hash" in values and _CLAIM_FIRST.first(connection, values) is None:
         return False, _NOTHING_COUNTED
-    judgement = count_on_sqlite(connection, counters) if counters else _NOTHING_COUNTED
-    if judgement.refusal is not None:
-        raise _Undone(judgement)
-    return _OPEN.run(connection, values) == 1, judgement
+    result = count_on_sqlite(connection, counters) if counters else _NOTHING_COUNTED
+    if result.refusal is not None:
+        raise _Undone(result)
+    return _OPEN.run(connection, values) == 1, result
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,25 +197,25 @@ class OpenGuarded:
         counters = counters_of(watches, pseudonym, new.created_at)
         collapsed = _collapsed(facts, new)
         if collapsed is not None and collapsed.watch.is_enforced:
-            is_ours, judgement = True, self._judge(counters, collapsed)
+            is_ours, result = True, self._check_only(counters, collapsed)
         else:
-            is_ours, judgement = self._open(new, counters)
-        if judgement.refusal is not None:
+            is_ours, result = self._open(new, counters)
+        if result.refusal is not None:
             if new.idempotent is not None and self._is_taken(new, new.idempotent):
                 # The same request has just been counted: return the first answer.
                 return None
-            self._record(new, judgement.refusal, counters, refuses=True)
+            self._record(new, result.refusal, counters, refuses=True)
             raise GuardTripped(
                 refusal_message(
-                    judgement.refusal, new.estimate_currency, facts.guards.delivery.counts
+                    result.refusal, new.estimate_currency, facts.guards.delivery.counts
                 ),
-                details=refusal_details(judgement.refusal, new.country, new.estimate_currency),
+                details=refusal_details(result.refusal, new.country, new.estimate_currency),
             )
         if not is_ours:
             return None
-        for trip in (*judgement.trips, *([] if collapsed is None else [collapsed])):
+        for trip in (*result.trips, *([] if collapsed is None else [collapsed])):
             self._record(new, trip, counters, refuses=False)
-        return replace(new, counted=judgement.counted)
+        return replace(new, counted=result.counted)
 
     def _is_taken(self, new: NewSubmission, idempotent: IdempotentRequest) -> bool:
         columns = idempotency_keys.c
@@ -227,13 +227,13 @@ class OpenGuarded:
         with self.database.reading() as connection:
             return connection.execute(query).first() is not None
 
-    def _judge(self, counters: tuple[Counter, ...], collapsed: Trip) -> Judgement:
+    def _check_only(self, counters: tuple[Counter, ...], collapsed: Trip) -> CountResult:
         """Check the other guards first: they come before `delivery`."""
         with self.database.reading() as connection:
-            trips = judge(connection, counters)
-        return Judgement((*trips, collapsed), ())
+            trips = load_trips(connection, counters)
+        return CountResult((*trips, collapsed), ())
 
-    def _open(self, new: NewSubmission, counters: tuple[Counter, ...]) -> tuple[bool, Judgement]:
+    def _open(self, new: NewSubmission, counters: tuple[Counter, ...]) -> tuple[bool, CountResult]:
         for last in (*[False] * (_WRITE_TRIES - 1), True):
             try:
                 return open_submission(self.database, new, counters)

@@ -47,7 +47,7 @@ class SenderCheck:
 class Preflight:
     """The verdict on a number, and the first error of a send.
 
-    ``invalid`` is why the number cannot receive messages; ``standing`` is None without a use
+    ``invalid`` is why the number cannot receive messages; ``sender_check`` is None without a use
     case.
     """
 
@@ -55,7 +55,7 @@ class Preflight:
     verdict: dict[str, Any]
     invalid: dict[str, Any]
     rule: Rule | None
-    standing: SenderCheck | None
+    sender_check: SenderCheck | None
 
 
 def run_preflight(
@@ -70,7 +70,7 @@ def run_preflight(
 ) -> Preflight:
     """Raises `UseCaseNotFound` or `NotFound`."""
     to = resolve(number)
-    standing = None
+    sender_check = None
     if use_case_id is None:
         policy = _load_policy(connection, workspace_id, to)
     else:
@@ -79,7 +79,7 @@ def run_preflight(
         )
         use_case = reachable_use_case(context, principal)
         policy = context.policy
-        standing = _sender_check(use_case, context, to, now)
+        sender_check = _sender_check(use_case, context, to, now)
     geo_permissions = load_geo_permissions(connection, workspace_id, facts)
     (verdict,) = evaluate_numbers([number], policy, geo_permissions, now)
     invalid = _refusal_of(lambda: check_destination(policy, to, now))
@@ -88,7 +88,7 @@ def run_preflight(
         verdict=verdict,
         invalid=(invalid.details or {}) if invalid else {},
         rule=_rule(policy, to, verdict, now),
-        standing=standing,
+        sender_check=sender_check,
     )
 
 
@@ -115,7 +115,7 @@ def _sender_check(
 ) -> SenderCheck:
     return SenderCheck(
         refused=_refusal_of(lambda: check_admission(use_case, context, to, now)),
-        ineligible=_refusal_of(lambda: check_eligibility(use_case.standing)),
+        ineligible=_refusal_of(lambda: check_eligibility(use_case.eligibility)),
         is_suspended=use_case.is_suspended,
         has_account=use_case.account is not None,
         has_opted_out=context.has_opted_out,

@@ -225,7 +225,7 @@ class SendMessage:
             except Forbidden as refused:
                 found = context.use_case
                 if found and principal.can_access(found.organization_id, found.workspace_id):
-                    self._note_refusal(_refusal(refused, found, destination, billing), now)
+                    self._record_refusal(_refusal(refused, found, destination, billing), now)
                 raise
         if call.idempotent is not None and context.prior is not None:
             return self._replay(context.prior, call.idempotent, now)
@@ -235,7 +235,7 @@ class SendMessage:
             account, verdict = check_admission(use_case, context, destination, now)
             check_country(principal.limits, verdict.country)
         except PublicError as refused:
-            self._note_refusal(_refusal(refused, use_case, destination, billing), now)
+            self._record_refusal(_refusal(refused, use_case, destination, billing), now)
             raise
         with self.in_flight.place(use_case.workspace_id):
             wanted = _new_submission(
@@ -303,7 +303,7 @@ class SendMessage:
         with self.database.writing_once() as connection:
             return keep_answer(connection, prior.workspace_id, idempotent, message.id, answer)
 
-    def _note_refusal(self, refusal: Refusal, now: datetime) -> None:
+    def _record_refusal(self, refusal: Refusal, now: datetime) -> None:
         try:
             with self.database.writing_once() as connection:
                 insert_refusal(connection, refusal, now)

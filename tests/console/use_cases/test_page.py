@@ -11,7 +11,7 @@ from app.console.use_cases.fields import OBSTACLES
 from app.kernel.ids import new_id
 from app.providers.port import ProviderUnknown
 from app.use_cases.refresh import RefreshRegistrations
-from app.use_cases.rules import Standing, obstacles
+from app.use_cases.rules import Eligibility, obstacles
 from app.use_cases.tables import senders, use_cases
 from app.web.registry import register_service
 from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
@@ -55,7 +55,7 @@ def only_row(factory: Factory) -> dict[str, Any]:
 def test_everything_that_can_stop_a_use_case_has_its_words() -> None:
     states = product([True, False], ["SUSPENDED", None], ["VERIFIED", None], [True, False])
     for active, brand, campaign, has_sender in states:
-        for obstacle in obstacles(Standing(active, brand, campaign, has_sender, True)):
+        for obstacle in obstacles(Eligibility(active, brand, campaign, has_sender, True)):
             assert OBSTACLES[obstacle].advice.endswith(".")
     assert len(OBSTACLES) == 4
 

@@ -19,7 +19,7 @@ from app.kernel.clock import Clock, utc_now
 from app.kernel.mail_server import MailServer
 from app.users import passwords
 from app.users.manage import LAST_OWNER, YOURSELF
-from app.users.passwords import HashTurns
+from app.users.passwords import HashSlots
 from app.users.purge import PurgeSessions
 from app.users.tables import memberships, sign_in_links, users
 from support.console_client import ConsoleClient, make_user, open_console, signed_in
@@ -172,7 +172,7 @@ def test_a_link_says_when_to_try_again_while_too_many_passwords_are_hashed(
 ) -> None:
     link = link_in(make(console_client, role_everywhere="viewer").text)
     with monkeypatch.context() as busy:
-        busy.setattr(passwords, "_turns", HashTurns(0))
+        busy.setattr(passwords, "_slots", HashSlots(0))
         busy.setattr(passwords, "_MOST_WAITING", 0)
         answer = choose(gateway, link)
     assert (answer.status_code, "Retry-After" in answer.headers) == (429, True)

@@ -12,7 +12,7 @@ from app.access.tables import provider_accounts, workspaces
 from app.db.encryption import Cipher
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.permissions import Comparison
-from app.destinations.geo_permissions.store import note_closed
+from app.destinations.geo_permissions.store import record_closed
 from app.destinations.tables import provider_checks, provider_permissions
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock
@@ -125,9 +125,9 @@ def test_a_check_replaces_all_that_was_known_of_the_account_and_of_no_other(
     _other(factory, tenant)
     check()
     with factory.database.writing() as c:
-        note_closed(c, ACCOUNT, "US", clock.at)
-        note_closed(c, ACCOUNT, "DE", clock.at)
-        note_closed(c, OTHER_ACCOUNT, "FR", clock.at)
+        record_closed(c, ACCOUNT, "US", clock.at)
+        record_closed(c, ACCOUNT, "DE", clock.at)
+        record_closed(c, OTHER_ACCOUNT, "FR", clock.at)
     clock.advance(60)
     geo.permits[ACCOUNT] = [
         GeoPermission("US", True),
@@ -161,8 +161,8 @@ def test_a_refusal_keeps_what_is_known_of_a_countrys_risk(
     geo.permits[ACCOUNT] = [GeoPermission("PK", True, is_high_risk=True)]
     (before,) = check()
     with factory.database.writing() as c:
-        note_closed(c, ACCOUNT, "PK", factory.now)
-        note_closed(c, ACCOUNT, None, factory.now)
+        record_closed(c, ACCOUNT, "PK", factory.now)
+        record_closed(c, ACCOUNT, None, factory.now)
 
     (row,) = factory.rows(provider_permissions)
     assert before.view.comparison.high_risk == ("PK",)
@@ -209,7 +209,7 @@ def test_checks_and_refusals_at_the_same_time_do_not_disturb_each_other(
     def note() -> None:
         for code in reversed(codes):
             with factory.database.writing_once() as c:
-                note_closed(c, ACCOUNT, code, factory.now)
+                record_closed(c, ACCOUNT, code, factory.now)
 
     together([ask, note, ask, note])
 

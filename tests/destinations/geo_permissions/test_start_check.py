@@ -14,7 +14,7 @@ from app.access.tables import workspaces
 from app.db.engine import Database
 from app.destinations.geo_permissions import start_check
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.start_check import check_beside_serving
+from app.destinations.geo_permissions.start_check import check_in_background
 from app.kernel.clock import Clock
 from app.providers.port import ProviderUnknown
 from app.web.registry import register_service
@@ -32,7 +32,7 @@ def _start(database: Database, geo: FakeGeo) -> list[dict[str, Any]]:
     app = Flask("test")
     register_service(app, CheckProvider(database, geo, Clock()))
     with structlog.testing.capture_logs() as lines:
-        thread = check_beside_serving(app)
+        thread = check_in_background(app)
         thread.join(PATIENCE_SECONDS)
     assert thread.daemon
     assert not thread.is_alive()
@@ -104,7 +104,7 @@ def test_a_defect_is_a_line_in_the_log(factory: Factory) -> None:
 
 def test_an_app_without_the_service_is_a_line_in_the_log() -> None:
     with structlog.testing.capture_logs() as lines:
-        check_beside_serving(Flask("test")).join(PATIENCE_SECONDS)
+        check_in_background(Flask("test")).join(PATIENCE_SECONDS)
 
     assert [line["event"] for line in lines] == ["geo_permissions_unknown"]
 
@@ -117,7 +117,7 @@ def test_a_machine_without_threads_to_spare_is_a_line_in_the_log(
 
     monkeypatch.setattr(start_check.threading.Thread, "start", refuse)
     with structlog.testing.capture_logs() as lines:
-        check_beside_serving(Flask("test"))
+        check_in_background(Flask("test"))
 
     assert [line["why"] for line in lines] == ["no thread can be started"]
 
@@ -140,7 +140,7 @@ def test_the_first_worker_of_a_start_checks_and_no_other(
     config: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[object] = []
-    monkeypatch.setattr(config, "check_beside_serving", started.append)
+    monkeypatch.setattr(config, "check_in_background", started.append)
 
     for age in (1, 2, 3):
         config.post_worker_init(SimpleNamespace(age=age, wsgi=f"app {age}"))

@@ -327,7 +327,7 @@ def test_sid_of_another_account_is_another_message(
 def test_refusal_of_a_message_older_than_a_start_changes_nothing(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    """Break: in `app/messages/refusal_effects.py`, `learn`, do not ask `note_refusal`."""
+    """Break: in `app/messages/refusal_effects.py`, `learn`, do not ask `record_refusal`."""
     before = gateway.send(tenant).json
     _inbound(gateway, "STOP", MessageSid=sid(1))
     _inbound(gateway, "START", MessageSid=sid(2))

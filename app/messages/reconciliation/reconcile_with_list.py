@@ -28,33 +28,33 @@ _log = structlog.get_logger(__name__)
 _LOOK_AT_GUESS = timedelta(seconds=60)
 
 
-class Trace(Enum):
+class ListMatch(Enum):
     """The evidence for a submission in the provider's list."""
 
-    SETTLED = auto()
+    FOUND = auto()
     # Another transaction decides about it, or about one that could be confused with it.
-    MOVED = auto()
+    CONTENDED = auto()
     # Candidates fit, but cannot be distinguished.
-    UNCLEAR = auto()
+    AMBIGUOUS = auto()
     # A candidate may be it.
     POSSIBLE = auto()
     NONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class SettleByList:
+class ReconcileWithList:
     database: Database
     clock: Clock
 
-    def __call__(self, due: DueMessage, listed: Listing, asked_at: datetime) -> Trace:
+    def __call__(self, due: DueMessage, listed: Listing, asked_at: datetime) -> ListMatch:
         """Settle every clear match; ``asked_at`` is the time of the request."""
         wanted = due.unsettled
-        traces = [one for one in listed.messages if may_be(wanted, one)]
+        candidates = [one for one in listed.messages if may_be(wanted, one)]
         now = self.clock.now()
         with self.database.writing() as connection:
             submissions = lock_unsettled(connection, due, asked_at)
             if submissions is None:
-                return Trace.MOVED
+                return ListMatch.CONTENDED
             held = holders(
                 connection, due.account.sid, [one.message_sid for one in listed.messages]
             )
@@ -64,12 +64,14 @@ class SettleByList:
                 _settle(connection, due.account.sid, submission.message_id, candidate, now)
                 _log.info("settled", message_id=str(submission.message_id), by="list")
         if any(submission == wanted for submission, _ in found.pairs):
-            return Trace.SETTLED
-        guessed = [one for one in traces if held.get(one.message_sid) is SidSource.LIST]
+            return ListMatch.FOUND
+        guessed = [one for one in candidates if held.get(one.message_sid) is SidSource.LIST]
         if found.is_ambiguous or any(fits(wanted, one) for one in guessed):
-            return Trace.UNCLEAR
-        is_possible = not listed.is_complete or any(one.message_sid not in held for one in traces)
-        return Trace.POSSIBLE if is_possible else Trace.NONE
+            return ListMatch.AMBIGUOUS
+        is_possible = not listed.is_complete or any(
+            one.message_sid not in held for one in candidates
+        )
+        return ListMatch.POSSIBLE if is_possible else ListMatch.NONE
 
 
 def _settle(
