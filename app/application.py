@@ -1,6 +1,7 @@
 """The Flask application: routes, services, error handlers. No feature imports it."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from app.destinations.api.configuration import routes as destination_routes
 from app.destinations.api.policy import routes as policy_routes
 from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
+from app.guards.limits import GuardMode, GuardName
+from app.kernel.errors import ProviderMisconfigured
 from app.messages.api import routes as messages_routes
 from app.messages.statistics.queries import count_unsettled
 from app.messages.usage_api import routes as usage_routes
@@ -31,7 +34,7 @@ from app.web.docs import front
 from app.web.docs import routes as docs_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
-from app.web.metrics import DELIVERIES_DUE, UNCONFIRMED, StoredFigures
+from app.web.metrics import DELIVERIES_DUE, GUARD_TRIPS, SENDS, UNCONFIRMED, StoredFigures
 from app.web.openapi import Description
 from app.web.openapi import routes as openapi_routes
 from app.web.prefix import PrefixMiddleware, PublicPrefix
@@ -97,6 +100,10 @@ def create_app(services: Services) -> Flask:
     public_url = services.settings.public_url
     figures = ((UNCONFIRMED, count_unsettled), (DELIVERIES_DUE, count_due))
     register_service(app, StoredFigures(figures))
+    # Alerts ask for the first one of each: without a zero before it, Prometheus sees no rise.
+    SENDS.labels(ProviderMisconfigured.__name__)
+    for guard, mode in product(GuardName, (GuardMode.ENFORCE, GuardMode.MONITOR)):
+        GUARD_TRIPS.labels(guard.value, mode.value)
     register_service(app, Description(declared_endpoints(), public_url))
     for place, routes in enumerate(ROUTES):
         app.register_blueprint(routes.blueprint(), name=f"{place}_{routes.tag}")
