@@ -16,13 +16,11 @@ from app.access.schemas import (
     AccessKeyView,
     IssuedAccessKeyView,
 )
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock
 from app.kernel.rates import Rate
+from app.web.database import current_time, reading, writing
 from app.web.pages import page
-from app.web.registry import get_service
 from app.web.routes import Json, Routes
 
 routes = Routes("Access keys")
@@ -32,16 +30,16 @@ PATH = "/v1/access-keys"
 @routes.add("GET", "/v1/me", VIEWER, {200: AccessKeyView})
 def get_me(principal: Principal) -> Json:
     """Show the access key of this request."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         row = load_access_key(connection, principal, principal.key_id)
-    return render_access_key(row, get_service(Clock).now())
+    return render_access_key(row, current_time())
 
 
 @routes.add("GET", PATH, VIEWER, {200: AccessKeyPage}, query=AccessKeyListQuery)
 def list_access_keys(principal: Principal, query: KeyFilter) -> Json:
     """List access keys, newest first; tokens are never shown."""
-    now = get_service(Clock).now()
-    with get_service(Database).reading() as connection:
+    now = current_time()
+    with reading() as connection:
         found = load_access_keys(connection, principal, query, now)
     return page(found, query.limit, lambda row: render_access_key(row, now))
 
@@ -49,8 +47,7 @@ def list_access_keys(principal: Principal, query: KeyFilter) -> Json:
 @routes.add("POST", PATH, ADMIN, {201: IssuedAccessKeyView}, body=AccessKeyBody)
 def post_access_key(principal: Principal, body: NewAccessKey) -> Json:
     """Create an access key; its token is shown only in this answer."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         made = create_access_key(connection, principal, body, now=now)
     return render_access_key(made.row, now) | {"token": made.token}
 
@@ -58,16 +55,15 @@ def post_access_key(principal: Principal, body: NewAccessKey) -> Json:
 @routes.add("GET", PATH + "/{access_key_id}", VIEWER, {200: AccessKeyView}, errors=(e.NotFound,))
 def get_access_key(principal: Principal, access_key_id: UUID) -> Json:
     """Show one access key."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         row = load_access_key(connection, principal, access_key_id)
-    return render_access_key(row, get_service(Clock).now())
+    return render_access_key(row, current_time())
 
 
 @routes.add("DELETE", PATH + "/{access_key_id}", ADMIN, {204: None}, errors=(e.NotFound,))
 def delete_access_key(principal: Principal, access_key_id: UUID) -> None:
     """Revoke an access key from its next request on; it stays in the list."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         revoke_access_key(connection, principal, access_key_id, now=now)
 
 

@@ -24,9 +24,9 @@ from app.access.principal import (
 )
 from app.access.store import load_key, record_use
 from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden, Quota, RateLimited, ServiceUnavailable, Unauthorized
 from app.kernel.rates import Rate, RateBuckets, Taken, whole_seconds
+from app.web.database import current_time
 from app.web.errors import add_rate_headers, error_answer
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
@@ -145,7 +145,7 @@ class Requires:
         return self.role.value
 
     def __call__(self) -> Principal:
-        now = get_service(Clock).now()
+        now = current_time()
         return authenticate(get_service(Database), presented_token_hash(), self.role, now)
 
 
@@ -170,4 +170,4 @@ class RequiresLater:
         return presented_token_hash()
 
     def admit(self, token_hash: str) -> Principal:
-        return authenticate(get_service(Database), token_hash, self.role, get_service(Clock).now())
+        return authenticate(get_service(Database), token_hash, self.role, current_time())

@@ -21,13 +21,12 @@ from app.console.access.audit import AuditSearch
 from app.console.messages.page import MESSAGES, REFUSALS, MessageSearch, RefusalSearch
 from app.console.ui.forms import read_search
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.db.engine import Database
 from app.destinations.refusals import load_refusals
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import rfc3339
 from app.messages.queries.details import load_message_details_page
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.registry import get_service
+from app.web.database import current_time, reading
 from app.web.routes import Answer
 
 routes = Pages()
@@ -81,7 +80,7 @@ _AUDIT_COLUMNS = (
 def export_messages(current_user: CurrentUser) -> Answer:
     """Export messages; viewers get masked numbers and no texts."""
     wanted = read_search(MessageSearch)
-    now, names = get_service(Clock).now(), _use_case_names(current_user)
+    now, names = current_time(), _use_case_names(current_user)
 
     def load(connection: Connection, page: Any) -> Sequence[Any]:
         return load_message_details_page(connection, current_user.principal, page, now)
@@ -168,7 +167,7 @@ def _every(
     """Read all rows of a filter, page by page."""
     wanted = replace(wanted, limit=_ROWS_AT_ONCE)
     while True:
-        with get_service(Database).reading() as connection:
+        with reading() as connection:
             found = load(connection, wanted)
         yield from found[:_ROWS_AT_ONCE]
         if len(found) <= _ROWS_AT_ONCE:
@@ -194,7 +193,7 @@ def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object
 
 
 def _use_case_names(current_user: CurrentUser) -> dict[UUID, str]:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         return load_use_case_names(connection, current_user.principal)
 
 

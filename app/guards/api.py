@@ -6,7 +6,6 @@ from uuid import UUID
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal, actor_of
 from app.access.store import require_workspace
-from app.db.engine import Database
 from app.destinations.api.schemas import DryRunQuery
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import auto_json, configuration_json
@@ -19,6 +18,7 @@ from app.guards.suggest import Suggestion
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
+from app.web.database import reading
 from app.web.registry import get_service
 from app.web.routes import Answer, Json, Routes, json_answer
 
@@ -69,7 +69,7 @@ def suggest_guards(principal: Principal, workspace_id: UUID) -> Json:
 
 
 def _check_access(principal: Principal, workspace_id: UUID) -> None:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         require_workspace(connection, principal, workspace_id)
 
 

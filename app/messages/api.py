@@ -8,10 +8,9 @@ from marshmallow import ValidationError, fields
 
 from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
-from app.db.engine import Database
 from app.db.filters import PageFilter
 from app.kernel import errors as e
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import rfc3339
 from app.messages.queries.billing import Feedback, load_price, store_feedback
 from app.messages.queries.read import (
     MessageFilter,
@@ -31,6 +30,7 @@ from app.messages.schemas import (
 from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.web.bodies import read_json
+from app.web.database import current_time, reading, writing
 from app.web.fields import StrictSchema, View
 from app.web.pages import PageQuery, page
 from app.web.registry import get_service
@@ -106,8 +106,8 @@ def _idempotent_request() -> IdempotentRequest | None:
 @routes.add("GET", "/v1/sms", VIEWER, {200: MessagePage}, query=MessageListQuery)
 def list_sms(principal: Principal, query: MessageFilter) -> Json:
     """List messages, newest first."""
-    with get_service(Database).reading() as connection:
-        found = load_messages(connection, principal, query, get_service(Clock).now())
+    with reading() as connection:
+        found = load_messages(connection, principal, query, current_time())
 
     def shown(message: MessageRecord) -> dict[str, Any]:
         return render_for(message, principal.role)
@@ -118,8 +118,8 @@ def list_sms(principal: Principal, query: MessageFilter) -> Json:
 @routes.add("GET", "/v1/sms/{message_id}", VIEWER, {200: MessageView}, errors=(e.NotFound,))
 def get_sms(principal: Principal, message_id: UUID) -> Json:
     """Show one message."""
-    with get_service(Database).reading() as connection:
-        found = load_message(connection, principal, message_id, get_service(Clock).now())
+    with reading() as connection:
+        found = load_message(connection, principal, message_id, current_time())
     if found is None:
         raise e.NotFound
     return render_for(found, principal.role)
@@ -135,8 +135,8 @@ def get_sms(principal: Principal, message_id: UUID) -> Json:
 )
 def list_sms_events(principal: Principal, message_id: UUID, query: PageFilter) -> Json:
     """List the reports about a message, oldest first."""
-    with get_service(Database).reading() as connection:
-        found = load_message(connection, principal, message_id, get_service(Clock).now())
+    with reading() as connection:
+        found = load_message(connection, principal, message_id, current_time())
         events = load_events(connection, message_id, query)
     if found is None:
         raise e.NotFound
@@ -188,8 +188,8 @@ class FeedbackView(View):
 @routes.add("GET", "/v1/sms/{message_id}/price", VIEWER, {200: PriceView}, errors=(e.NotFound,))
 def get_sms_price(principal: Principal, message_id: UUID) -> Json:
     """Show the estimated and the actual price of a message."""
-    with get_service(Database).reading() as connection:
-        found = load_price(connection, principal, message_id, get_service(Clock).now())
+    with reading() as connection:
+        found = load_price(connection, principal, message_id, current_time())
     if found is None:
         raise e.NotFound
     return found.as_json()
@@ -205,8 +205,7 @@ def get_sms_price(principal: Principal, message_id: UUID) -> Json:
 )
 def post_sms_feedback(principal: Principal, message_id: UUID, body: Feedback) -> Answer:
     """Report whether a message converted; the last report counts."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         stored = store_feedback(connection, principal, message_id, body, now)
     if stored is None:
         raise e.NotFound

@@ -13,8 +13,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 
 from app.access.guard import VIEWER
 from app.access.principal import Principal
-from app.db.engine import Database
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import rfc3339
 from app.kernel.errors import ValidationFailed
 from app.messages.statistics.queries import load_worker_signs
 from app.messages.usage import (
@@ -25,9 +24,9 @@ from app.messages.usage import (
     load_usage,
     position_of,
 )
+from app.web.database import current_time, reading
 from app.web.fields import Id, StrictSchema, Text, View, WholeNumber, one_of
 from app.web.pages import MAX_LIMIT
-from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
 
 routes = Routes("Usage")
@@ -182,8 +181,8 @@ class UsagePage(View):
 @routes.add("GET", "/v1/usage", VIEWER, {200: (UsagePage, _CSV)}, query=UsageQuerySchema)
 def get_usage(principal: Principal, query: UsageQuery) -> Answer:
     """Show messages, refusals and cost by day, country, use case and access key."""
-    wanted = query.filter(get_service(Clock).now().date())
-    with get_service(Database).reading() as connection:
+    wanted = query.filter(current_time().date())
+    with reading() as connection:
         report = load_usage(connection, principal, wanted)
         until = load_worker_signs(connection).counted_until
     accepts = request.accept_mimetypes

@@ -12,13 +12,12 @@ from app.access.guard import ADMIN, OWNER, VIEWER
 from app.access.principal import Principal, Role, actor_of, shown_reason
 from app.access.store import require_workspace
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import WorkspaceFilter, load_workspaces, require_own_workspace
 from app.tenancy.workspaces import NewWorkspace, set_suspended
+from app.web.database import reading, writing
 from app.web.fields import Country, Id, StrictSchema, Text, Time, View
 from app.web.pages import PageQuery, page, page_of
 from app.web.registry import get_service
@@ -92,7 +91,7 @@ def resume_workspace(principal: Principal, workspace_id: UUID, body: str) -> Jso
 
 
 def _set(principal: Principal, workspace_id: UUID, reason: str, *, suspended: bool) -> Json:
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         require_workspace(connection, principal, workspace_id)
         row = set_suspended(
             connection,
@@ -100,7 +99,7 @@ def _set(principal: Principal, workspace_id: UUID, reason: str, *, suspended: bo
             suspended=suspended,
             reason=reason,
             actor=actor_of(principal),
-            now=get_service(Clock).now(),
+            now=now,
         )
     return render_workspace(row, principal.role)
 
@@ -179,7 +178,7 @@ _OF_LINKING = (e.ProviderUnavailable, e.RateLimited)
 @routes.add("GET", PATH, VIEWER, {200: WorkspacePage}, query=WorkspaceListQuery)
 def list_workspaces(principal: Principal, query: WorkspaceFilter) -> Json:
     """List workspaces, oldest first."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_workspaces(connection, principal, query)
     written = partial(render_workspace, role=principal.role)
     return page(found, query.limit, written)
@@ -195,7 +194,7 @@ def post_workspace(principal: Principal, body: NewWorkspace) -> Json:
 @routes.add("GET", PATH + "/{workspace_id}", VIEWER, {200: WorkspaceView}, errors=(e.NotFound,))
 def get_workspace(principal: Principal, workspace_id: UUID) -> Json:
     """Show one workspace."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         row = require_own_workspace(connection, principal, workspace_id)
     return render_workspace(row, principal.role)
 

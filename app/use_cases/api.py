@@ -5,10 +5,8 @@ from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
-from app.db.engine import Database
 from app.db.filters import PageFilter
 from app.kernel import errors as e
-from app.kernel.clock import Clock
 from app.use_cases.manage import (
     NewUseCase,
     change_use_case,
@@ -33,8 +31,8 @@ from app.use_cases.sender_pool import (
     load_senders,
     remove_sender,
 )
+from app.web.database import reading, writing
 from app.web.pages import PageQuery, page
-from app.web.registry import get_service
 from app.web.routes import Json, Routes
 
 routes = Routes("Use cases")
@@ -44,7 +42,7 @@ PATH = "/v1/use-cases"
 @routes.add("GET", PATH, VIEWER, {200: UseCasePage}, query=UseCaseListQuery)
 def list_use_cases(principal: Principal, query: UseCaseFilter) -> Json:
     """List use cases, oldest first."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_use_cases(connection, principal, query)
     return page(found, query.limit, render_use_case)
 
@@ -52,15 +50,14 @@ def list_use_cases(principal: Principal, query: UseCaseFilter) -> Json:
 @routes.add("GET", PATH + "/{use_case_id}", VIEWER, {200: UseCaseView}, errors=(e.UseCaseNotFound,))
 def get_use_case(principal: Principal, use_case_id: UUID) -> Json:
     """Show one use case."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         return render_use_case(require_use_case(connection, principal, use_case_id))
 
 
 @routes.add("POST", PATH, ADMIN, {201: UseCaseView}, body=UseCaseBody)
 def post_use_case(principal: Principal, body: NewUseCase) -> Json:
     """Create a use case with an empty sender pool."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         made = create_use_case(connection, principal, body, now=now)
     return render_use_case(made)
 
@@ -75,8 +72,7 @@ def post_use_case(principal: Principal, body: NewUseCase) -> Json:
 )
 def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]) -> Json:
     """Change a use case; omitted fields stay."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         found = change_use_case(connection, principal, use_case_id, body, now=now)
     return render_use_case(found)
 
@@ -84,8 +80,7 @@ def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]
 @routes.add("DELETE", PATH + "/{use_case_id}", ADMIN, {204: None}, errors=(e.UseCaseNotFound,))
 def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
     """Delete a use case; its messages stay."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         delete_use_case(connection, principal, use_case_id, now=now)
 
 
@@ -107,7 +102,7 @@ SENDERS = "/v1/use-cases/{use_case_id}/senders"
 @routes.add("GET", SENDERS, VIEWER, {200: SenderPage}, query=PageQuery, errors=(e.UseCaseNotFound,))
 def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> Json:
     """List the sender pool of a use case, oldest first."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_senders(connection, principal, use_case_id, query)
     return page(found, query.limit, SenderView.write)
 
@@ -115,8 +110,7 @@ def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> 
 @routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=(e.UseCaseNotFound,))
 def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Json:
     """Add a sender to the pool of a use case."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         row = add_sender(connection, principal, use_case_id, body, now=now)
     return SenderView.write(row)
 
@@ -126,6 +120,5 @@ def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Jso
 )
 def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> None:
     """Remove a sender from the pool of a use case."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         remove_sender(connection, principal, use_case_id, sender_id, now=now)

@@ -6,10 +6,9 @@ from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.clock import Clock
+from app.web.database import reading, writing
 from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
@@ -40,7 +39,7 @@ PATH = "/v1/webhook-endpoints"
 @routes.add("GET", PATH, VIEWER, {200: EndpointPage}, query=EndpointListQuery)
 def list_webhook_endpoints(principal: Principal, query: EndpointFilter) -> Json:
     """List webhook endpoints, newest first."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_endpoints(connection, principal, query)
     return page(found, query.limit, render_endpoint)
 
@@ -55,7 +54,7 @@ def create_webhook_endpoint(principal: Principal, body: NewEndpoint) -> Json:
 @routes.add("GET", PATH + "/{endpoint_id}", VIEWER, {200: EndpointView}, errors=(e.NotFound,))
 def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Json:
     """Show one endpoint."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         return render_endpoint(load_endpoint(connection, principal, endpoint_id))
 
 
@@ -109,7 +108,7 @@ def render_endpoint(row: AnyRow) -> dict[str, Any]:
 )
 def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: DeliveryFilter) -> Json:
     """List an endpoint's deliveries with every attempt, newest first."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         load_endpoint(connection, principal, endpoint_id)
         found = load_deliveries(connection, endpoint_id, query)
         attempts = load_attempts(connection, [row.id for row in found])
@@ -129,8 +128,7 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: Deli
 )
 def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Json:
     """Send an event again, as a new delivery with the same `webhook-id`."""
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         row = replay_delivery(connection, principal, delivery_id, now)
     return render_delivery(row, ())
 

@@ -13,12 +13,11 @@ from app.console.ui.forms import TimeZone, just_after, just_before
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.users.current_user import CurrentUser
+from app.web.database import reading
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
-from app.web.registry import get_service
 from app.web.routes import Answer
 
 _GONE = ("deleted", "removed")
@@ -198,7 +197,7 @@ def audit_page(current_user: CurrentUser) -> Answer:
     form, wanted = searched(AuditSearch)
     rows: list[AnyRow] = []
     if wanted is not None:
-        with get_service(Database).reading() as connection:
+        with reading() as connection:
             rows = load_audit_events(connection, asks, wanted)
     return page_answer(
         current_user,

@@ -9,8 +9,6 @@ from app.console.account.callers import current_caller
 from app.console.ui.forms import read_form, refilled
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden, RateLimited, ValidationFailed
 from app.users.current_user import CurrentUser
 from app.users.factor_store import count_recovery_codes
@@ -18,6 +16,7 @@ from app.users.own_account import OwnAccount, Reauthentication
 from app.users.second_factor import provisioning_uri
 from app.users.sessions import end_sessions_of, load_sessions_of
 from app.users.store import load_user
+from app.web.database import current_time, reading, writing
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import StrictSchema, Text
 from app.web.registry import get_service
@@ -111,8 +110,7 @@ def make_recovery_codes(current_user: CurrentUser) -> Answer:
 @routes.post(PATH + "/sessions/end", VIEWER)
 def end_other_sessions(current_user: CurrentUser) -> Answer:
     _require_person(current_user)
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         end_sessions_of(connection, current_user.principal_id, now, but=current_user.session_id)
     return redirect_with_flash(PATH, "Your other sessions are signed out.")
 
@@ -148,11 +146,9 @@ def _page(current_user: CurrentUser, status: int = 200, **forms: Form) -> Respon
     shown: dict[str, Any] = dict.fromkeys(names, Form()) | forms
     user, sessions, codes_left = None, [], 0
     if current_user.is_person:
-        with get_service(Database).reading() as connection:
+        with reading() as connection:
             user = load_user(connection, current_user.principal_id)
-            sessions = load_sessions_of(
-                connection, current_user.principal_id, get_service(Clock).now()
-            )
+            sessions = load_sessions_of(connection, current_user.principal_id, current_time())
             if user is not None and user.totp_secret is not None:
                 codes_left = count_recovery_codes(connection, user.id)
     return page_answer(
@@ -167,7 +163,7 @@ def _page(current_user: CurrentUser, status: int = 200, **forms: Form) -> Respon
 
 
 def _secret_page(current_user: CurrentUser, secret: str, form: Form, status: int) -> Response:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         user = load_user(connection, current_user.principal_id)
     email = "" if user is None else user.email
     picture = segno.make(provisioning_uri(secret, email), error="m")

@@ -19,8 +19,6 @@ from app.console.ui.guards import (
     presented_token,
 )
 from app.console.ui.pages import Form, add_page_headers, redirect_with_flash, render, wanted_page
-from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed
 from app.kernel.ids import parse_id
 from app.users.current_user import CurrentUser
@@ -28,6 +26,7 @@ from app.users.sessions import hash_session_token, move_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
 from app.users.sign_in_links import LinkExpired, UseSignInLink
 from app.users.store import load_organization_names
+from app.web.database import reading, writing
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
 from app.web.html import html_answer
@@ -143,8 +142,8 @@ def set_password(_: None) -> Answer:
 def sign_out(_: None) -> Answer:
     token = presented_token()
     if token is not None:
-        with get_service(Database).writing() as connection:
-            sign_out_of(connection, hash_session_token(token), get_service(Clock).now())
+        with writing() as (connection, now):
+            sign_out_of(connection, hash_session_token(token), now)
     session.clear()
     answer = redirect_with_flash(SIGN_IN)
     drop_token(answer)
@@ -159,7 +158,7 @@ def move_to_workspace(current_user: CurrentUser) -> Answer:
     wide = current_user.organization_principal or replace(
         current_user.principal, workspace_id=wanted
     )
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, _):
         require_workspace(connection, wide, wanted)
         move_session(connection, current_user.session_id, wanted)
     return redirect_with_flash(wanted_page(HOME))
@@ -204,7 +203,7 @@ def _again(problem: str) -> Form:
 
 
 def _named(several: SeveralAccounts) -> dict[UUID, str]:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         return load_organization_names(connection, several.organization_ids)
 
 

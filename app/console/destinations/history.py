@@ -16,7 +16,6 @@ from app.console.ui.forms import refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.api.history import load_history, rule_changes
 from app.destinations.api.schemas import HistoryFilter, HistoryQuery
@@ -30,7 +29,7 @@ from app.kernel.errors import (
 )
 from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
-from app.web.registry import get_service
+from app.web.database import reading
 from app.web.routes import Answer
 
 routes = Pages()
@@ -39,7 +38,7 @@ PATH = f"{DESTINATIONS}/history"
 
 @routes.get(PATH, VIEWER, query=HistoryQuery)
 def history_page(current_user: CurrentUser, query: HistoryFilter) -> Answer:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         view = load_destinations_view(connection, current_user)
         rows = load_history(connection, view.effective.workspace_id, query)
     return page_answer(
@@ -99,7 +98,7 @@ def _revision_view(connection: Connection, current_user: CurrentUser, number: in
 def _page(
     current_user: CurrentUser, number: int, status: int = 200, form: Form | None = None
 ) -> Answer:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         look = _revision_view(connection, current_user, number)
     return page_answer(
         current_user,

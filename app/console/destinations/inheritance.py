@@ -14,11 +14,10 @@ from app.console.destinations.view import load_destinations_view, shown_workspac
 from app.console.ui.forms import refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.destinations.changes import SetInheritance
 from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
-from app.web.registry import get_service
+from app.web.database import reading
 from app.web.routes import Answer
 
 routes = Pages()
@@ -54,7 +53,7 @@ def switch_inheritance(current_user: CurrentUser) -> Answer:
 
 def _page(current_user: CurrentUser, status: int = 200, form: Form | None = None) -> Answer:
     dry_run: PolicyPreview | None = None
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         view = load_destinations_view(connection, current_user)
         other = not view.effective.inherits
         if current_user.permits(Role.ADMIN) and (

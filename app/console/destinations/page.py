@@ -24,17 +24,16 @@ from app.console.destinations.view import (
 from app.console.ui.forms import read_text, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.api.history import load_history
 from app.destinations.api.schemas import HistoryFilter
 from app.destinations.changes import Adjust
 from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.destinations.policy.state import DENIED
-from app.kernel.clock import Clock
 from app.kernel.countries import is_country
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
+from app.web.database import current_time, reading
 from app.web.registry import get_service
 from app.web.routes import Answer
 
@@ -180,7 +179,7 @@ def show(
     marked: Draft | None = None,
 ) -> Answer:
     """Render the page, or its part, with the pending changes."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         view = load_destinations_view(connection, current_user)
         if marked is not None:
             revision = view.effective.revision
@@ -212,7 +211,7 @@ def show(
 
 
 def _save(current_user: CurrentUser, draft: Draft) -> Answer:
-    now = get_service(Clock).now()
+    now = current_time()
     change = Adjust(draft.pending_changes.adjustment(now), draft.reason, draft.acknowledged)
     asked = ChangeRequest(
         current_user.actor, draft.reason, frozenset({draft.pending_changes.revision}), dry_run=False

@@ -9,16 +9,15 @@ from app.access.principal import Role
 from app.console.destinations.view import by_name, load_destinations_view, shown_workspace
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.destinations.geo_permissions.check import (
     CheckProvider,
     PermissionsView,
     load_permissions_view,
 )
 from app.destinations.geo_permissions.push import Pushed, PushToProvider
-from app.kernel.clock import Clock
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser
+from app.web.database import reading, writing
 from app.web.registry import get_service
 from app.web.routes import Answer
 
@@ -74,8 +73,8 @@ def align_permissions(current_user: CurrentUser) -> Answer:
     (pushed,) = push(workspace_id, apply=True)
     reason = f"{len(pushed.plan.changes)} permissions of {pushed.account_sid}"
     audit_event = AuditEvent(current_user.organization_id, workspace_id, "geo.pushed", None, reason)
-    with get_service(Database).writing() as connection:
-        record_audit_event(connection, current_user.actor, audit_event, get_service(Clock).now())
+    with writing() as (connection, now):
+        record_audit_event(connection, current_user.actor, audit_event, now)
     failure = _failure(pushed)
     if failure is not None:
         return _page(current_user, *failure)
@@ -127,7 +126,7 @@ def _page(
     current_user: CurrentUser, status: int = 200, problem: str = "", plan: _ShownPlan | None = None
 ) -> Answer:
     facts = get_service(GeoFacts)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         view = load_destinations_view(connection, current_user)
         permissions_view = load_permissions_view(connection, view.effective, facts, view.now)
     return page_answer(

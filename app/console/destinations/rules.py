@@ -16,16 +16,14 @@ from app.console.destinations.view import load_destinations_view, shown_workspac
 from app.console.ui.forms import parse_time, read_form, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.destinations.api.document import rule_content
 from app.destinations.api.schemas import RuleBody, WantedRule
 from app.destinations.changes import HIGH_RISK, AddRule, RemoveRule
 from app.destinations.manage import PolicyChange
 from app.destinations.policy.evaluate import RULE_KINDS
-from app.kernel.clock import Clock
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
-from app.web.registry import get_service
+from app.web.database import current_time, reading
 from app.web.routes import Answer
 
 routes = Pages()
@@ -53,7 +51,7 @@ def propose_rule(current_user: CurrentUser) -> Answer:
         wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
     except ValidationFailed as problem:
         return _page(current_user, status=422, form=_refilled(problem))
-    change = AddRule(wanted.rule(get_service(Clock).now()), wanted.acknowledge_high_risk)
+    change = AddRule(wanted.rule(current_time()), wanted.acknowledge_high_risk)
     text = repr([*map(str, rule_content(wanted)), *wanted.acknowledge_high_risk])
     form = Form(request.form.to_dict())
     return _make(
@@ -92,7 +90,7 @@ def _page(
     form: Form | None = None,
 ) -> Answer:
     dry_run: PolicyPreview | None = None
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         view = load_destinations_view(connection, current_user)
         if wanted is not None:
             dry_run = dry_run_change(

@@ -5,13 +5,11 @@ from app.console.destinations.view import shown_workspace
 from app.console.ui.forms import read_form, refilled
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import DESTINATIONS, redirect_with_flash, wanted_page
-from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.tenancy.api import ReasonBody
 from app.tenancy.workspaces import set_suspended
 from app.users.current_user import CurrentUser
-from app.web.registry import get_service
+from app.web.database import writing
 from app.web.routes import Answer
 
 routes = Pages()
@@ -33,13 +31,13 @@ def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Answer:
         reason: str = read_form(ReasonBody)
     except ValidationFailed as problem:
         return show(current_user, status=422, suspension_form=refilled(problem))
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         set_suspended(
             connection,
             workspace_id,
             suspended=suspended,
             reason=reason.strip(),
             actor=current_user.actor,
-            now=get_service(Clock).now(),
+            now=now,
         )
     return redirect_with_flash(wanted_page(DESTINATIONS), notice)

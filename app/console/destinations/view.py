@@ -21,11 +21,11 @@ from app.destinations.policy.evaluate import Access, Rule
 from app.destinations.policy.state import country_allowances
 from app.destinations.storage.policies import EffectivePolicy, load_effective, state_of_revision
 from app.destinations.storage.visible_rules import PolicyReader
-from app.kernel.clock import Clock
 from app.kernel.countries import COUNTRIES, country_name, is_country
 from app.kernel.errors import NotFound
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser, WorkspaceAccess
+from app.web.database import current_time
 from app.web.registry import get_service
 
 # The durations of a temporary allowance: hours and label.
@@ -227,7 +227,7 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
     if workspace is None:
         raise NotFound
     effective = load_effective(connection, workspace_id)
-    now = get_service(Clock).now()
+    now = current_time()
     allowances = country_allowances(effective.state, now)
     mapped = {c for c, access in effective.state.destinations.items() if access == Access.ALLOWED}
     facts = get_service(GeoFacts)

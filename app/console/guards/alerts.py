@@ -10,11 +10,11 @@ from app.console.ui.guard_labels import KINDS, NAMES, alert_text
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer, redirect_with_flash, wanted_page
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind
 from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
 from app.users.current_user import CurrentUser
+from app.web.database import reading
 from app.web.fields import StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
@@ -47,7 +47,7 @@ def alerts_page(current_user: CurrentUser) -> Answer:
     form, wanted = searched(AlertSearch)
     rows: list[AnyRow] = []
     if wanted is not None:
-        with get_service(Database).reading() as connection:
+        with reading() as connection:
             rows = load_alerts(connection, current_user.principal, wanted)
     return page_answer(
         current_user,

@@ -15,7 +15,6 @@ from app.console.ui.forms import read_text
 from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import (
     guards_json,
@@ -32,6 +31,7 @@ from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.database import reading
 from app.web.registry import get_service
 from app.web.routes import Answer
 
@@ -217,7 +217,7 @@ def _edit(body: dict[str, Any], use_case_id: UUID | None) -> GuardEdit:
 def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer:
     workspace_id, use_case_id = shown_workspace(current_user), shown.use_case_id
     view = get_service(ManageGuards).load(workspace_id)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
         known = find_use_cases(connection, workspace_id)
     stored = view.stored

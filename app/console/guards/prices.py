@@ -20,7 +20,6 @@ from app.console.ui.lists import searched
 from app.console.ui.options import named_country_options
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden
 from app.messages.usage import Dimension, UsageFilter, load_usage
 from app.prices.price_file import (
@@ -42,6 +41,7 @@ from app.prices.store import (
     remove_price,
 )
 from app.users.current_user import CurrentUser
+from app.web.database import current_time, reading
 from app.web.fields import Country, StrictSchema
 from app.web.registry import get_service
 from app.web.routes import Answer
@@ -90,7 +90,7 @@ def prices_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(PRICES, OWNER)
 def change_price(current_user: CurrentUser) -> Answer:
-    is_removal, now = "remove" in request.form, get_service(Clock).now()
+    is_removal, now = "remove" in request.form, current_time()
     given = {name: request.form.get(name, "").strip() for name in HEADER}
     given["currency"] = given["currency"].upper()
     row = read_row(1, [given[name] for name in HEADER])
@@ -156,7 +156,7 @@ def _costs(
     row: PriceRow,
 ) -> list[CostChange]:
     """Return each country for which the traffic of the last 30 days would have another cost."""
-    today = day_of(get_service(Clock).now())
+    today = day_of(current_time())
     principal = current_user.principal_for(Role.OWNER)
     wanted = UsageFilter(today - timedelta(days=_DAYS - 1), today, (Dimension.COUNTRY,))
     segments: dict[str | None, int] = {}
@@ -191,11 +191,11 @@ def _page(
 ) -> Answer:
     role = current_user.organization_role
     is_owner = role is not None and role.permits(Role.OWNER)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         stored = load_prices(connection)
         may_change = is_owner and is_only_organization(connection, current_user.organization_id)
     rows = [row for row in stored.rows if country in {None, row.country}]
-    today = day_of(get_service(Clock).now())
+    today = day_of(current_time())
     values: dict[str, Any] = {"currency": stored.currency or "USD", "valid_from": today}
     return page_answer(
         current_user,

@@ -14,11 +14,9 @@ from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.options import named_country_options, options_of, use_case_options
 from app.console.ui.pages import page_answer
-from app.db.engine import Database
 from app.db.filters import PageFilter
 from app.db.rows import AnyRow
 from app.destinations.refusals import RefusalFilter, load_refusals
-from app.kernel.clock import Clock
 from app.kernel.errors import NotFound
 from app.kernel.ids import parse_id
 from app.messages.lifecycle import Reason
@@ -33,6 +31,7 @@ from app.messages.submission import Submission
 from app.providers.port import ErrorCodes, Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.database import current_time, reading
 from app.web.fields import Country, Id, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
@@ -174,11 +173,11 @@ EVENTS_SHOWN = 100
 @routes.get(MESSAGES, VIEWER)
 def messages_page(current_user: CurrentUser) -> Answer:
     form, wanted = searched(MessageSearch)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
         found = []
         if wanted is not None:
-            now = get_service(Clock).now()
+            now = current_time()
             found = load_message_details_page(connection, current_user.principal, wanted, now)
     shown = listed(MESSAGES, found, SHOWN, lambda one: one.message.id)
     return page_answer(
@@ -211,8 +210,8 @@ def message_life(current_user: CurrentUser, message_id: UUID) -> Answer:
 def _message(
     current_user: CurrentUser, message_id: UUID, template: str, seen: str | None = None
 ) -> Response:
-    now = get_service(Clock).now()
-    with get_service(Database).reading() as connection:
+    now = current_time()
+    with reading() as connection:
         found = load_message_details(connection, current_user.principal, message_id, now)
         if found is None:
             raise NotFound
@@ -248,7 +247,7 @@ REFUSALS = "/console/refusals"
 def refusals_page(current_user: CurrentUser) -> Answer:
     form, wanted = searched(RefusalSearch)
     found = []
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
         if wanted is not None and current_user.workspace_access is not None:
             found = load_refusals(connection, current_user.workspace_access.workspace_id, wanted)

@@ -18,9 +18,7 @@ from app.console.ui.forms import read_form, read_search, refilled, without_separ
 from app.console.ui.guards import SENDER, VIEWER, Pages
 from app.console.ui.options import use_case_options
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.kernel import errors as e
-from app.kernel.clock import Clock
 from app.kernel.ids import parse_id
 from app.messages.api import send_or_wait
 from app.messages.meanings import refusal_meaning
@@ -32,6 +30,7 @@ from app.providers.port import ErrorCodes, GeoFacts
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.database import current_time, reading
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.registry import get_service
 from app.web.routes import Answer
@@ -70,7 +69,7 @@ def _preflight_of(
 ) -> Preflight | None:
     if number is None or current_user.workspace_access is None:
         return None
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         try:
             return run_preflight(
                 connection,
@@ -79,7 +78,7 @@ def _preflight_of(
                 number=number,
                 use_case_id=use_case_id,
                 facts=get_service(GeoFacts),
-                now=get_service(Clock).now(),
+                now=current_time(),
             )
         except e.UseCaseNotFound as problem:
             raise e.ValidationFailed({"$.use_case_id": [problem.text]}) from problem
@@ -129,7 +128,7 @@ def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> A
 
 
 def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
     return page_answer(
         current_user,

@@ -17,7 +17,6 @@ from wtforms import ValidationError
 from app.access.guard import count_request
 from app.access.principal import Role, check_source
 from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import Forbidden
 from app.kernel.hosts import is_loopback
 from app.settings import Settings
@@ -31,6 +30,7 @@ from app.users.sessions import (
     touch_session,
     wants_touch,
 )
+from app.web.database import current_time, reading
 from app.web.peer import peer_address
 from app.web.registry import get_service
 from app.web.routes import Decorator, Guard, Routes
@@ -240,10 +240,10 @@ def _current_user() -> CurrentUser:
 def signed_in_visitor() -> CurrentUser | None:
     """Return the signed-in user, or None."""
     token = presented_token()
-    now = get_service(Clock).now()
+    now = current_time()
     current_user = None
     if token is not None:
-        with get_service(Database).reading() as connection:
+        with reading() as connection:
             session = load_session(connection, hash_session_token(token), now)
             if session is not None and not session.awaits_second_factor:
                 if session.key is not None and request.method not in _SAFE_METHODS:

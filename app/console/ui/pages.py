@@ -12,14 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from app.access.principal import Role, sees_recipients, shown_number, shown_reason
 from app.console.ui.guard_labels import KINDS, alert_text
 from app.console.ui.guards import form_token
-from app.db.engine import Database
 from app.guards.manage_alerts import AlertFilter, load_alerts
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import rfc3339
 from app.kernel.countries import country_name
 from app.users.current_user import CurrentUser
 from app.web.assets import asset_url
+from app.web.database import current_time, reading
 from app.web.html import html_answer
-from app.web.registry import get_service
 
 DESTINATIONS = "/console/destinations"
 _MOST_ALERTS = 3
@@ -156,7 +155,7 @@ class Form:
 
 
 def render(template: str, **values: Any) -> str:
-    return _TEMPLATES.get_template(template).render(now=get_service(Clock).now(), **values)
+    return _TEMPLATES.get_template(template).render(now=current_time(), **values)
 
 
 def page_answer(
@@ -180,7 +179,7 @@ def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
     if current_user.workspace_access is None:
         return []
     wanted = AlertFilter(limit=_MOST_ALERTS, is_open=True, is_acknowledged=False)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         rows = load_alerts(connection, current_user.principal, wanted)
     return [(KINDS[row.kind], alert_text(row)) for row in rows[:_MOST_ALERTS]]
 

@@ -10,8 +10,6 @@ from app.console.ui.forms import PhoneNumberInput, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed, searched
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.providers.port import ErrorCodes
 from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
@@ -20,6 +18,7 @@ from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import OptOutBody
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
+from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
@@ -51,10 +50,10 @@ def opt_outs_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(OPT_OUTS, ADMIN)
 def enter_number(current_user: CurrentUser) -> Answer:
-    principal, now = current_user.principal, get_service(Clock).now()
+    principal = current_user.principal
     try:
         wanted = _read_opt_out()
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             enter_opt_out(connection, principal, wanted, now=now)
     except ValidationFailed as problem:
         return _page(current_user, OptOutFilter(limit=_SHOWN), 422, form=refilled(problem))
@@ -63,8 +62,8 @@ def enter_number(current_user: CurrentUser) -> Answer:
 
 @routes.post(OPT_OUTS + "/{opt_out_id}/remove", ADMIN)
 def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
-    principal, now = current_user.principal, get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    principal = current_user.principal
+    with writing() as (connection, now):
         lift_opt_out(connection, principal, opt_out_id, now=now)
     return redirect_with_flash(OPT_OUTS, "Opt-out removed.")
 
@@ -89,7 +88,7 @@ def _page(
 ) -> Response:
     shown: dict[str, Any] = {"search": Form(), "form": Form()} | forms
     all_of_them = UseCaseFilter(limit=_MOST_USE_CASES)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         use_cases = load_use_cases(connection, current_user.principal, all_of_them)
         found = [] if wanted is None else load_opt_outs(connection, current_user.principal, wanted)
     shown |= listed(OPT_OUTS, found, _SHOWN)

@@ -18,8 +18,6 @@ from app.console.use_cases.fields import (
     obstacles_of,
     read_use_case,
 )
-from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.use_cases.manage import change_use_case, create_use_case, delete_use_case, require_use_case
 from app.use_cases.read import UseCaseFilter, load_use_cases
@@ -29,6 +27,7 @@ from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
 from app.use_cases.sender_pool import NewSender, add_sender, remove_sender
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
+from app.web.database import reading, writing
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
@@ -52,11 +51,10 @@ def use_cases_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(USE_CASES, ADMIN)
 def make_use_case(current_user: CurrentUser) -> Answer:
-    now = get_service(Clock).now()
     principal = current_user.principal
     try:
         wanted = read_use_case(UseCaseBody)
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             made = create_use_case(connection, principal, wanted, now=now)
     except ValidationFailed as problem:
         form = refilled(naming_codes(problem))
@@ -67,7 +65,7 @@ def make_use_case(current_user: CurrentUser) -> Answer:
 def _page(
     current_user: CurrentUser, wanted: UseCaseFilter, form: Form, status: int = 200
 ) -> Response:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_use_cases(connection, current_user.principal, wanted)
     shown = listed(USE_CASES, found, _SHOWN)
     return page_answer(
@@ -91,10 +89,9 @@ def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 @routes.post(USE_CASE, ADMIN)
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    now = get_service(Clock).now()
     try:
         wanted = read_use_case(UseCaseChange)
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             principal = current_user.principal
             change_use_case(connection, principal, use_case_id, wanted, now=now)
     except ValidationFailed as problem:
@@ -106,8 +103,7 @@ def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 @routes.post(USE_CASE + "/delete", ADMIN)
 def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    with writing() as (connection, now):
         delete_use_case(connection, current_user.principal, use_case_id, now=now)
     return redirect_with_flash(USE_CASES, "Use case deleted. Its messages are kept.")
 
@@ -115,7 +111,7 @@ def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 @routes.post(USE_CASE + "/refresh", ADMIN)
 def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
     """Read brand and campaign from Twilio, without holding a connection."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         require_use_case(connection, current_user.principal, use_case_id)
     refresh = get_service(RefreshRegistrations)
     read = refresh(current_user.actor, use_case_id=use_case_id)
@@ -137,7 +133,7 @@ def render_use_case_page(
     current_user: CurrentUser, use_case_id: UUID, status: int = 200, **forms: Form
 ) -> Response:
     """Render the page, with its invalid forms; raises `UseCaseNotFound`."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         record = require_use_case(connection, current_user.principal, use_case_id)
     shown = {"form": form_of(record.row), "sender_form": Form(), "registrations": Form()} | forms
     return page_answer(
@@ -154,10 +150,10 @@ def render_use_case_page(
 
 @routes.post(USE_CASE + "/senders", ADMIN)
 def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    principal, now = current_user.principal, get_service(Clock).now()
+    principal = current_user.principal
     try:
         wanted = _read_sender()
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             add_sender(connection, principal, use_case_id, wanted, now=now)
     except ValidationFailed as problem:
         return render_use_case_page(current_user, use_case_id, 422, sender_form=refilled(problem))
@@ -166,8 +162,8 @@ def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 @routes.post(USE_CASE + "/senders/{sender_id}/remove", ADMIN)
 def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Answer:
-    principal, now = current_user.principal, get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+    principal = current_user.principal
+    with writing() as (connection, now):
         remove_sender(connection, principal, use_case_id, sender_id, now=now)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender removed.")
 

@@ -16,8 +16,6 @@ from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.console.workspaces.page import require_organization_principal, workspace_names
-from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import parse_id
 from app.settings import Settings
@@ -25,6 +23,7 @@ from app.users.current_user import CurrentUser
 from app.users.directory import UserDetails, load_user_details, load_user_page, require_user
 from app.users.manage import NewUser, change_roles, create_user, disable_user, reset_user
 from app.users.sign_in_links import create_sign_in_link, mail_sign_in_link
+from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.registry import get_service
@@ -98,7 +97,7 @@ _NEW = PATH + "/new"
 @routes.get(PATH, OWNER)
 def users_page(current_user: CurrentUser) -> Answer:
     wanted = read_search(PageQuery)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_user_page(connection, current_user.organization_id, wanted)
     return page_answer(
         current_user,
@@ -115,12 +114,12 @@ def new_user_page(current_user: CurrentUser) -> Answer:
 @routes.post(PATH, OWNER)
 def create_user_from_form(current_user: CurrentUser) -> Answer:
     """Only this answer shows the password."""
-    asks, now = require_organization_principal(current_user), get_service(Clock).now()
+    asks = require_organization_principal(current_user)
     try:
         given = read_form(UserForm, **roles_given())
         with_link = given.pop("with_link")
         new = NewUser(organization_id=asks.organization_id, password=None, **given)
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             user_id = create_user(connection, new, actor_of(asks), now)
             url = create_link(connection, asks, user_id, now) if with_link else None
             person = load_user_details(connection, asks.organization_id, user_id)
@@ -172,10 +171,10 @@ def user_page(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/roles", OWNER)
 def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
-    actor, now = actor_of(require_organization_principal(current_user)), get_service(Clock).now()
+    actor = actor_of(require_organization_principal(current_user))
     try:
         roles = read_form(RolesForm, **roles_given())
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             user = require_user(connection, current_user.organization_id, user_id)
             change_roles(connection, user, roles, actor, now)
     except ValidationFailed as problem:
@@ -185,9 +184,9 @@ def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 @routes.post(_ONE + "/bar", OWNER)
 def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
-    actor, now = actor_of(require_organization_principal(current_user)), get_service(Clock).now()
+    actor = actor_of(require_organization_principal(current_user))
     try:
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             user = require_user(connection, current_user.organization_id, user_id)
             disable_user(connection, user, actor, now)
     except ValidationFailed as problem:
@@ -200,9 +199,9 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
 @routes.post(_ONE + "/reset", OWNER)
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
     """Only this answer shows the new password."""
-    asks, now, url = require_organization_principal(current_user), get_service(Clock).now(), None
+    asks, url = require_organization_principal(current_user), None
     try:
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             user = require_user(connection, asks.organization_id, user_id)
             reset_user(connection, user, None, actor_of(asks), now)
             if "link" in request.form:
@@ -216,7 +215,7 @@ def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
 def _page(
     current_user: CurrentUser, user_id: UUID, status: int = 200, form: Form | None = None
 ) -> Response:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         person = load_user_details(connection, current_user.organization_id, user_id)
     return page_answer(
         current_user,

@@ -2,10 +2,10 @@
 
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer
-from app.db.engine import Database
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.database import reading
 from app.web.registry import get_service
 from app.web.routes import Answer
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
@@ -17,7 +17,7 @@ FIRST_STEPS = "/console/first-steps"
 
 @routes.get(FIRST_STEPS, VIEWER)
 def first_steps_page(current_user: CurrentUser) -> Answer:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
         wanted = EndpointFilter(limit=MAX_ENDPOINTS)
         endpoints = load_endpoints(connection, current_user.principal, wanted)

@@ -10,11 +10,10 @@ from app.console.ui.forms import read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.users.current_user import CurrentUser
+from app.web.database import reading, writing
 from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
@@ -106,7 +105,7 @@ def endpoint_form(problem: ValidationFailed) -> Form:
 def _page(
     current_user: CurrentUser, wanted: EndpointFilter, form: Form, status: int = 200
 ) -> Response:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_endpoints(connection, current_user.principal, wanted)
         successes = load_last_successes(connection, [row.id for row in found])
     shown = listed(WEBHOOKS, found, wanted.limit)
@@ -146,7 +145,7 @@ def render_webhook_page(
 ) -> Response:
     """Render the page, with its invalid forms; raises `NotFound`."""
     wanted = wanted or DeliveryFilter(limit=_SHOWN)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         row = load_endpoint(connection, current_user.principal, endpoint_id)
         successes = load_last_successes(connection, [endpoint_id])
         found = load_deliveries(connection, endpoint_id, wanted)
@@ -223,9 +222,9 @@ def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 @routes.post(WEBHOOK + "/deliveries/{delivery_id}/replay", ADMIN)
 def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Answer:
-    principal, now = current_user.principal, get_service(Clock).now()
+    principal = current_user.principal
     try:
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             replay_delivery(connection, principal, delivery_id, now)
     except ValidationFailed as problem:
         return render_webhook_page(

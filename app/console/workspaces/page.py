@@ -12,7 +12,6 @@ from app.console.ui.guards import OWNER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.options import named_country_options
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.kernel.errors import Forbidden, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.tenancy.api import WorkspaceBody, WorkspaceChange, WorkspaceListQuery
@@ -20,6 +19,7 @@ from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import load_workspaces, require_own_workspace
 from app.tenancy.workspaces import NewWorkspace
 from app.users.current_user import CurrentUser
+from app.web.database import reading
 from app.web.registry import get_service
 from app.web.routes import Answer
 
@@ -69,7 +69,7 @@ _OWN_POLICY = "own"
 @routes.get(PATH, OWNER)
 def workspaces_page(current_user: CurrentUser) -> Answer:
     wanted = read_search(WorkspaceListQuery)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         found = load_workspaces(connection, require_organization_principal(current_user), wanted)
     return page_answer(
         current_user,
@@ -167,7 +167,7 @@ def _page(
     current_user: CurrentUser, workspace_id: UUID, status: int = 200, **forms: Form
 ) -> Response:
     shown: dict[str, Any] = {"form": Form(), "account_form": Form()} | forms
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         row = require_own_workspace(
             connection, require_organization_principal(current_user), workspace_id
         )

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal, actor_of
 from app.access.store import require_workspace
-from app.db.engine import Database
 from app.destinations import changes
 from app.destinations.api.schemas import (
     AllowBody,
@@ -27,6 +26,7 @@ from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
+from app.web.database import reading
 from app.web.fields import View
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
@@ -97,7 +97,7 @@ def open_workspace(
 def make_change(
     principal: Principal, workspace_id: UUID, change: PolicyChange, *, dry_run: bool
 ) -> Changed:
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         open_workspace(connection, principal, workspace_id)
     change_request = ChangeRequest(
         actor_of(principal), change_reason(), required_revisions(), dry_run
@@ -140,7 +140,7 @@ def changed_answer(changed: Changed, body: Any = None, status: int = 200) -> Ans
 @routes.add("GET", PATH, VIEWER, {200: DestinationManagement}, errors=(e.NotFound,))
 def get_destinations(principal: Principal, workspace_id: UUID) -> Answer:
     """Get the destination configuration of a workspace."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
     return policy_answer(effective, policy_view(effective))
 

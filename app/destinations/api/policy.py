@@ -8,7 +8,6 @@ from marshmallow import fields
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
-from app.db.engine import Database
 from app.destinations import changes
 from app.destinations.api.configuration import (
     CHANGE,
@@ -45,9 +44,9 @@ from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
-from app.kernel.clock import Clock
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
+from app.web.database import current_time, reading
 from app.web.fields import View
 from app.web.pages import page
 from app.web.registry import get_service
@@ -70,7 +69,7 @@ class ProviderView(View):
 @routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, errors=_ABSENT)
 def list_rules(principal: Principal, workspace_id: UUID) -> Answer:
     """List the rules for countries, prefixes and numbers, oldest first."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
     rules = _reader_of(principal).rules(effective.state.rules, effective.owner_id)
     items = [rule_json(rule) for rule in rules]
@@ -82,7 +81,7 @@ def list_rules(principal: Principal, workspace_id: UUID) -> Answer:
 )
 def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, query: bool) -> Answer:
     """Add a rule; it replaces one of the same kind and value."""
-    rule = body.rule(get_service(Clock).now())
+    rule = body.rule(current_time())
     change = changes.AddRule(rule, body.acknowledge_high_risk)
     changed = make_change(principal, workspace_id, change, dry_run=query)
     return changed_answer(changed, rule_json(rule), 201)
@@ -101,7 +100,7 @@ def delete_rule(principal: Principal, workspace_id: UUID, rule_id: UUID, query: 
 @routes.add("GET", PATH + "/inheritance", VIEWER, {200: InheritanceView}, errors=_ABSENT)
 def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
     """Return whether the workspace inherits, and which workspace owns the policy."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
     return policy_answer(effective, _inheritance(effective))
 
@@ -141,7 +140,7 @@ def _inheritance(effective: EffectivePolicy) -> dict[str, Any]:
 def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter) -> Answer:
     """List the history, newest first, as JSON or CSV."""
     reader = _reader_of(principal)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
         rows = load_history(connection, workspace_id, query)
     if query.as_csv:
@@ -178,7 +177,7 @@ def _reader_of(principal: Principal) -> PolicyReader:
 def check_numbers(principal: Principal, workspace_id: UUID, body: WantedCheck) -> Answer:
     """Check up to 1,000 numbers like a send, without sending."""
     countries = None
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
         facts = get_service(GeoFacts)
         geo_permissions = load_geo_permissions(connection, workspace_id, facts)
@@ -189,7 +188,7 @@ def check_numbers(principal: Principal, workspace_id: UUID, body: WantedCheck) -
                 unknown = {"$.use_case_id": ["There is no such use case in this workspace."]}
                 raise e.ValidationFailed(unknown) from problem
     policy = effective.policy(countries)
-    verdicts = evaluate_numbers(body.numbers, policy, geo_permissions, get_service(Clock).now())
+    verdicts = evaluate_numbers(body.numbers, policy, geo_permissions, current_time())
     return policy_answer(effective, {"verdicts": verdicts})
 
 
@@ -198,19 +197,19 @@ def check_numbers(principal: Principal, workspace_id: UUID, body: WantedCheck) -
 )
 def list_refusals(principal: Principal, workspace_id: UUID, query: RefusalFilter) -> Answer:
     """List refusals, newest first, with counts by day, country and code."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
         rows = load_refusals(connection, workspace_id, query)
-        counts = load_counts(connection, workspace_id, get_service(Clock).now())
+        counts = load_counts(connection, workspace_id, current_time())
     return policy_answer(effective, page(rows, query.limit, render_refusal) | {"counts": counts})
 
 
 @routes.add("GET", PATH + "/provider", VIEWER, {200: ProviderView}, errors=_ABSENT)
 def get_provider(principal: Principal, workspace_id: UUID) -> Answer:
     """Compare the policy with the last known geo permissions of Twilio."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
-        facts, now = get_service(GeoFacts), get_service(Clock).now()
+        facts, now = get_service(GeoFacts), current_time()
         view = load_permissions_view(connection, effective, facts, now)
     return policy_answer(effective, view.as_json())
 
@@ -224,7 +223,7 @@ def get_provider(principal: Principal, workspace_id: UUID) -> Answer:
 )
 def check_provider(principal: Principal, workspace_id: UUID) -> Answer:
     """Read the workspace's geo permissions from Twilio, and compare the policy with them."""
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         open_workspace(connection, principal, workspace_id)
     checked = get_service(CheckProvider)(workspace_id)
     if not checked:
