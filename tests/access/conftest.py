@@ -6,7 +6,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.ids import new_id
 from support.factories import Factory, Gateway, open_gateway
-from support.related_tenants import RelatedTenants, TenantsUnderTest
+from support.related_tenants import RelatedTenants, Tenants
 from support.routes import answer_checks
 
 
@@ -35,15 +35,15 @@ def shared_gateway(
 
 
 @pytest.fixture
-def tenants_under_test(
+def tenants(
     module_database: Database,
     cipher: Cipher,
     shared_gateway: Gateway,
     related_tenants: RelatedTenants,
-) -> TenantsUnderTest:
+) -> Tenants:
     """A tenant of this test's own, among its relatives."""
     factory = Factory(module_database, cipher)
     parent = related_tenants.parent
     own = factory.tenant(parent.organization_id, f"Own {new_id()}", parent_id=parent.workspace_id)
     shared_gateway.twilio.calls.clear()
-    return TenantsUnderTest(shared_gateway, factory, own, related_tenants)
+    return Tenants(shared_gateway, factory, own, related_tenants)

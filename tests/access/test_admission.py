@@ -16,7 +16,7 @@ from app.kernel.errors import Forbidden, Unauthorized
 from app.kernel.ids import new_id
 from support.each import each
 from support.factories import Factory, Tenant, open_gateway
-from support.related_tenants import TenantsUnderTest
+from support.related_tenants import Tenants
 from support.time import ManualClock
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -121,17 +121,15 @@ def test_a_key_reaches_its_workspace_or_all_of_its_organization(
         ("AccessKey token={}", 401),
     ],
 )
-def test_the_header_that_presents_a_key(
-    tenants_under_test: TenantsUnderTest, form: str, status: int
-) -> None:
-    header = form.replace("{}", tenants_under_test.own.keys[Role.VIEWER])
-    answer = tenants_under_test.gateway.client.get("/v1/sms", headers={"Authorization": header})
+def test_the_header_that_presents_a_key(tenants: Tenants, form: str, status: int) -> None:
+    header = form.replace("{}", tenants.own.keys[Role.VIEWER])
+    answer = tenants.gateway.client.get("/v1/sms", headers={"Authorization": header})
     assert answer.status_code == status
 
 
-def test_no_other_place_presents_a_key(tenants_under_test: TenantsUnderTest) -> None:
-    token = tenants_under_test.own.keys[Role.OWNER]
-    client = tenants_under_test.gateway.client.application.test_client()
+def test_no_other_place_presents_a_key(tenants: Tenants) -> None:
+    token = tenants.own.keys[Role.OWNER]
+    client = tenants.gateway.client.application.test_client()
     client.set_cookie("Authorization", f"AccessKey {token}")
     for path in (f"/v1/sms?access_key={token}", f"/v1/sms?Authorization=AccessKey%20{token}"):
         assert client.get(path).status_code == 401
@@ -147,26 +145,20 @@ def _key_id(factory: Factory, token: str) -> UUID:
 
 
 def test_a_revocation_is_in_force_for_the_next_request(
-    tenants_under_test: TenantsUnderTest,
+    tenants: Tenants,
 ) -> None:
     """Sends read the key by another statement than the other routes: both are tried."""
-    token = tenants_under_test.own.keys[Role.SENDER]
-    assert tenants_under_test.gateway.send(tenants_under_test.own).status_code == 201
-    assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 200
-    with tenants_under_test.factory.database.writing() as c:
-        assert revoke_key(
-            c, _key_id(tenants_under_test.factory, token), tenants_under_test.factory.now
-        )
-        assert not revoke_key(
-            c, _key_id(tenants_under_test.factory, token), tenants_under_test.factory.now
-        )
-    assert tenants_under_test.gateway.send(tenants_under_test.own).status_code == 401
-    assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 401
-    assert len(tenants_under_test.gateway.twilio.calls) == 1
+    token = tenants.own.keys[Role.SENDER]
+    assert tenants.gateway.send(tenants.own).status_code == 201
+    assert tenants.gateway.get("/v1/sms", key=token).status_code == 200
+    with tenants.factory.database.writing() as c:
+        assert revoke_key(c, _key_id(tenants.factory, token), tenants.factory.now)
+        assert not revoke_key(c, _key_id(tenants.factory, token), tenants.factory.now)
+    assert tenants.gateway.send(tenants.own).status_code == 401
+    assert tenants.gateway.get("/v1/sms", key=token).status_code == 401
+    assert len(tenants.gateway.twilio.calls) == 1
     # Several keys live side by side: the others go on.
-    assert (
-        tenants_under_test.gateway.send(tenants_under_test.own, role=Role.ADMIN).status_code == 201
-    )
+    assert tenants.gateway.send(tenants.own, role=Role.ADMIN).status_code == 201
 
 
 def test_a_key_ends_at_the_instant_that_it_expires(

@@ -7,85 +7,83 @@ import pytest
 from app.access.principal import Role
 from app.access.tables import audit_events
 from app.kernel.clock import rfc3339
-from support.related_tenants import TenantsUnderTest
+from support.related_tenants import Tenants
 
 PATH = "/v1/audit-events"
 
 
-def _list(tenants_under_test: TenantsUnderTest, key: str, query: str = "") -> Any:
-    answer = tenants_under_test.gateway.get(PATH + query, key=key)
+def _list(tenants: Tenants, key: str, query: str = "") -> Any:
+    answer = tenants.gateway.get(PATH + query, key=key)
     assert answer.status_code == 200, answer.text
     return answer.get_json()
 
 
-def _act(tenants_under_test: TenantsUnderTest, whose: Any) -> None:
+def _act(tenants: Tenants, whose: Any) -> None:
     owner = whose.keys[Role.OWNER]
     path = f"/v1/workspaces/{whose.workspace_id}"
     for verb in ("freeze", "thaw"):
-        tenants_under_test.gateway.post(f"{path}/{verb}", {"reason": f"to {verb}"}, key=owner)
-    tenants_under_test.gateway.post("/v1/access-keys", {"name": "new", "role": "viewer"}, key=owner)
+        tenants.gateway.post(f"{path}/{verb}", {"reason": f"to {verb}"}, key=owner)
+    tenants.gateway.post("/v1/access-keys", {"name": "new", "role": "viewer"}, key=owner)
 
 
 def test_audit_event_has_actor_action_target_and_reason(
-    tenants_under_test: TenantsUnderTest,
+    tenants: Tenants,
 ) -> None:
-    _act(tenants_under_test, tenants_under_test.own)
-    _, _, first = _list(tenants_under_test, tenants_under_test.own.keys[Role.ADMIN])["items"]
+    _act(tenants, tenants.own)
+    _, _, first = _list(tenants, tenants.own.keys[Role.ADMIN])["items"]
     key = next(
         item
-        for item in tenants_under_test.gateway.get(
-            "/v1/access-keys", key=tenants_under_test.own.keys[Role.VIEWER]
-        ).json["items"]
+        for item in tenants.gateway.get("/v1/access-keys", key=tenants.own.keys[Role.VIEWER]).json[
+            "items"
+        ]
         if item["name"] == "owner key"
     )
     assert first == {
         "id": first["id"],
         "at": first["at"],
-        "workspace_id": str(tenants_under_test.own.workspace_id),
+        "workspace_id": str(tenants.own.workspace_id),
         "actor": {"kind": "access_key", "id": key["id"], "name": "owner key"},
         "action": "workspace.frozen",
-        "target": str(tenants_under_test.own.workspace_id),
+        "target": str(tenants.own.workspace_id),
         "reason": "to freeze",
     }
 
 
 def test_a_change_of_the_policy_is_there_with_its_revision(
-    tenants_under_test: TenantsUnderTest,
+    tenants: Tenants,
 ) -> None:
-    path = f"/workspaces/{tenants_under_test.own.workspace_id}/destination-management/capability/sms/allow"
+    path = f"/workspaces/{tenants.own.workspace_id}/destination-management/capability/sms/allow"
     headers = {"X-Change-Reason": "launch"}
     body = {"destinations": ["CA"]}
-    tenants_under_test.gateway.post(
-        path, body, key=tenants_under_test.own.keys[Role.ADMIN], **headers
-    )
-    (row,) = _list(tenants_under_test, tenants_under_test.own.keys[Role.ADMIN])["items"]
+    tenants.gateway.post(path, body, key=tenants.own.keys[Role.ADMIN], **headers)
+    (row,) = _list(tenants, tenants.own.keys[Role.ADMIN])["items"]
     assert (row["action"], row["target"], row["reason"]) == ("destinations.allowed", "2", "launch")
 
 
 def test_events_of_the_organization_are_visible_to_its_own_keys_only(
-    tenants_under_test: TenantsUnderTest,
+    tenants: Tenants,
 ) -> None:
-    _act(tenants_under_test, tenants_under_test.own)
-    organization = tenants_under_test.related_tenants.organization_keys
-    made = tenants_under_test.gateway.post(
+    _act(tenants, tenants.own)
+    organization = tenants.related_tenants.organization_keys
+    made = tenants.gateway.post(
         "/v1/access-keys", {"name": "wide", "role": "viewer"}, key=organization[Role.OWNER]
     ).get_json()
-    wide = _list(tenants_under_test, organization[Role.ADMIN])["items"][0]
+    wide = _list(tenants, organization[Role.ADMIN])["items"][0]
     assert (wide["target"], wide["workspace_id"]) == (made["id"], None)
-    own = _list(tenants_under_test, tenants_under_test.own.keys[Role.ADMIN])["items"]
+    own = _list(tenants, tenants.own.keys[Role.ADMIN])["items"]
     assert made["id"] not in [row["target"] for row in own]
-    strangers = _list(
-        tenants_under_test, tenants_under_test.related_tenants.strange_organization_keys[Role.OWNER]
-    )["items"]
+    strangers = _list(tenants, tenants.related_tenants.strange_organization_keys[Role.OWNER])[
+        "items"
+    ]
     assert not [row for row in strangers if row in own or row == wide]
 
 
-def test_filters_narrow_the_list(tenants_under_test: TenantsUnderTest) -> None:
-    _act(tenants_under_test, tenants_under_test.own)
-    key = tenants_under_test.own.keys[Role.ADMIN]
+def test_filters_narrow_the_list(tenants: Tenants) -> None:
+    _act(tenants, tenants.own)
+    key = tenants.own.keys[Role.ADMIN]
 
     def actions(query: str) -> list[str]:
-        return [row["action"] for row in _list(tenants_under_test, key, query)["items"]]
+        return [row["action"] for row in _list(tenants, key, query)["items"]]
 
     everything = ["access_key.created", "workspace.thawed", "workspace.frozen"]
     assert actions("") == everything
@@ -95,13 +93,13 @@ def test_filters_narrow_the_list(tenants_under_test: TenantsUnderTest) -> None:
     assert actions("?actor_kind=command_line") == []
     assert actions("?actor_name=ADMIN") + actions("?actor_name=owner") == everything
     assert actions("?actor_name=%25") == []
-    assert actions(f"?workspace_id={tenants_under_test.own.workspace_id}") == everything
-    assert actions(f"?workspace_id={tenants_under_test.related_tenants.sibling.workspace_id}") == []
+    assert actions(f"?workspace_id={tenants.own.workspace_id}") == everything
+    assert actions(f"?workspace_id={tenants.related_tenants.sibling.workspace_id}") == []
     last, _, first = sorted(
         (
             row
-            for row in tenants_under_test.factory.rows(audit_events)
-            if row["workspace_id"] == tenants_under_test.own.workspace_id
+            for row in tenants.factory.rows(audit_events)
+            if row["workspace_id"] == tenants.own.workspace_id
         ),
         key=lambda row: str(row["id"]),
         reverse=True,
@@ -111,21 +109,19 @@ def test_filters_narrow_the_list(tenants_under_test: TenantsUnderTest) -> None:
     assert actions("?created_after=2000-01-01T00:00:00Z") == everything
 
 
-def test_pages_go_from_the_newest_to_the_oldest(tenants_under_test: TenantsUnderTest) -> None:
-    _act(tenants_under_test, tenants_under_test.own)
-    key, found, query = tenants_under_test.own.keys[Role.ADMIN], [], "?limit=2"
+def test_pages_go_from_the_newest_to_the_oldest(tenants: Tenants) -> None:
+    _act(tenants, tenants.own)
+    key, found, query = tenants.own.keys[Role.ADMIN], [], "?limit=2"
     while query:
-        page = _list(tenants_under_test, key, query)
+        page = _list(tenants, key, query)
         found += page["items"]
         token = page["next_page_token"]
         query = f"?limit=2&page_token={token}" if token else ""
-    assert found == _list(tenants_under_test, key)["items"]
+    assert found == _list(tenants, key)["items"]
     assert len(found) == 3
 
 
 @pytest.mark.parametrize("query", ["actor_kind=nobody", "created_after=today", "action=", "who=me"])
-def test_a_wrong_filter_is_named(tenants_under_test: TenantsUnderTest, query: str) -> None:
-    answer = tenants_under_test.gateway.get(
-        f"{PATH}?{query}", key=tenants_under_test.own.keys[Role.ADMIN]
-    )
+def test_a_wrong_filter_is_named(tenants: Tenants, query: str) -> None:
+    answer = tenants.gateway.get(f"{PATH}?{query}", key=tenants.own.keys[Role.ADMIN])
     assert answer.get_json()["details"].keys() == {f"$.{query.split('=', maxsplit=1)[0]}"}

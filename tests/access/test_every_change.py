@@ -9,7 +9,7 @@ from app.access.principal import Role, hash_token
 from app.access.tables import access_keys, audit_events
 from app.application import declared_endpoints
 from app.web.routes import Endpoint
-from support.related_tenants import TenantsUnderTest
+from support.related_tenants import Tenants
 from support.routes import RECIPES, Ids, fill, ids_of
 from support.tables import snapshot
 
@@ -34,89 +34,79 @@ def name(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
 
 
-def _key(tenants_under_test: TenantsUnderTest, endpoint: Endpoint) -> str:
+def _key(tenants: Tenants, endpoint: Endpoint) -> str:
     of_organization = RECIPES[endpoint.method, endpoint.path].of_organization
-    whose = (
-        tenants_under_test.related_tenants.organization_keys
-        if of_organization
-        else tenants_under_test.own.keys
-    )
+    whose = tenants.related_tenants.organization_keys if of_organization else tenants.own.keys
     return whose[Role.OWNER]
 
 
-def _ask(tenants_under_test: TenantsUnderTest, endpoint: Endpoint, ids: Ids) -> int:
-    answer = tenants_under_test.gateway.client.open(
+def _ask(tenants: Tenants, endpoint: Endpoint, ids: Ids) -> int:
+    answer = tenants.gateway.client.open(
         fill(endpoint.path, ids),
         method=endpoint.method,
         json=RECIPES[endpoint.method, endpoint.path].body(ids),
-        headers={"Authorization": f"AccessKey {_key(tenants_under_test, endpoint)}"},
+        headers={"Authorization": f"AccessKey {_key(tenants, endpoint)}"},
     )
     return answer.status_code
 
 
-def _prepared(tenants_under_test: TenantsUnderTest, endpoint: Endpoint) -> Ids:
+def _prepared(tenants: Tenants, endpoint: Endpoint) -> Ids:
     recipe = RECIPES[endpoint.method, endpoint.path]
-    return ids_of(tenants_under_test.own) | recipe.prepare(
-        tenants_under_test.gateway, tenants_under_test.own
-    )
+    return ids_of(tenants.own) | recipe.prepare(tenants.gateway, tenants.own)
 
 
-def _audit(tenants_under_test: TenantsUnderTest) -> list[dict[str, Any]]:
-    return sorted(tenants_under_test.factory.rows(audit_events), key=lambda row: str(row["id"]))
+def _audit(tenants: Tenants) -> list[dict[str, Any]]:
+    return sorted(tenants.factory.rows(audit_events), key=lambda row: str(row["id"]))
 
 
 @pytest.mark.parametrize("endpoint", CHANGES, ids=name)
 def test_a_change_is_noted_once_with_the_key_that_made_it(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
+    tenants: Tenants, endpoint: Endpoint
 ) -> None:
-    ids = _prepared(tenants_under_test, endpoint)
-    before, known = snapshot(tenants_under_test.factory.database), _audit(tenants_under_test)
-    assert _ask(tenants_under_test, endpoint, ids) == RECIPES[endpoint.method, endpoint.path].status
-    noted = _audit(tenants_under_test)[len(known) :]
+    ids = _prepared(tenants, endpoint)
+    before, known = snapshot(tenants.factory.database), _audit(tenants)
+    assert _ask(tenants, endpoint, ids) == RECIPES[endpoint.method, endpoint.path].status
+    noted = _audit(tenants)[len(known) :]
     if name(endpoint).startswith(CHANGE_NOTHING):
-        assert snapshot(tenants_under_test.factory.database) == before
+        assert snapshot(tenants.factory.database) == before
         return
-    key_hash = hash_token(_key(tenants_under_test, endpoint))
-    key = next(
-        k for k in tenants_under_test.factory.rows(access_keys) if k["token_hash"] == key_hash
-    )
+    key_hash = hash_token(_key(tenants, endpoint))
+    key = next(k for k in tenants.factory.rows(access_keys) if k["token_hash"] == key_hash)
     assert noted
     for row in noted:
         assert (row["actor_kind"], row["actor_id"]) == ("access_key", key["id"])
-        assert row["organization_id"] == tenants_under_test.own.organization_id
+        assert row["organization_id"] == tenants.own.organization_id
     actions = [row["action"] for row in noted]
     assert len(set(actions)) == len(actions)
 
 
 @pytest.mark.parametrize("endpoint", CHANGES, ids=name)
 def test_a_change_that_cannot_be_noted_is_not_made(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    tenants: Tenants, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise RuntimeError("the audit cannot be written")
 
-    ids = _prepared(tenants_under_test, endpoint)
-    before = snapshot(tenants_under_test.factory.database)
+    ids = _prepared(tenants, endpoint)
+    before = snapshot(tenants.factory.database)
     monkeypatch.setattr("app.access.audit.new_id", fail)
-    status = _ask(tenants_under_test, endpoint, ids)
+    status = _ask(tenants, endpoint, ids)
     if not name(endpoint).startswith(CHANGE_NOTHING):
         assert status == 500
-    assert snapshot(tenants_under_test.factory.database) == before
+    assert snapshot(tenants.factory.database) == before
 
 
 def test_no_audit_event_contains_a_number_a_token_or_a_secret(
-    tenants_under_test: TenantsUnderTest,
+    tenants: Tenants,
 ) -> None:
     for endpoint in CHANGES:
-        _ask(tenants_under_test, endpoint, _prepared(tenants_under_test, endpoint))
+        _ask(tenants, endpoint, _prepared(tenants, endpoint))
     text = str(
         [
             (row["target"], row["reason"], row["actor_name"])
-            for row in tenants_under_test.factory.rows(audit_events)
+            for row in tenants.factory.rows(audit_events)
         ]
     )
-    assert "sender.added" in {
-        row["action"] for row in tenants_under_test.factory.rows(audit_events)
-    }
+    assert "sender.added" in {row["action"] for row in tenants.factory.rows(audit_events)}
     for secret in ("+1202555", "whsec_", "bp_", "hooks.example.com"):
         assert secret not in text

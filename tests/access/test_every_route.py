@@ -12,7 +12,7 @@ from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
 from app.web.routes import Endpoint
 from support.each import each
-from support.related_tenants import TenantsUnderTest
+from support.related_tenants import Tenants
 from support.routes import RECIPES, Ids, Recipe, absent_ids, fill, ids_of
 
 ENDPOINTS = [e for e in declared_endpoints() if (e.method, e.path) in RECIPES]
@@ -30,16 +30,14 @@ def recipe_of(endpoint: Endpoint) -> Recipe:
     return RECIPES[endpoint.method, endpoint.path]
 
 
-def ask(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint, ids: Ids, authorization: str | None
-) -> TestResponse:
+def ask(tenants: Tenants, endpoint: Endpoint, ids: Ids, authorization: str | None) -> TestResponse:
     headers = {"X-Request-Id": "same"}
     if authorization is not None:
         headers["Authorization"] = authorization
     # Each request comes from another address: wrong keys of one address are limited. All are
     # loopback, since without a token the metrics are answered to this machine alone.
     address = f"127.0.{next(ADDRESSES) // 256 % 256}.{next(ADDRESSES) % 256}"
-    return tenants_under_test.gateway.client.open(
+    return tenants.gateway.client.open(
         fill(endpoint.path, ids),
         environ_overrides={"REMOTE_ADDR": address},
         method=endpoint.method,
@@ -48,25 +46,21 @@ def ask(
     )
 
 
-def with_key(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint, ids: Ids, token: str
-) -> TestResponse:
-    return ask(tenants_under_test, endpoint, ids, f"AccessKey {token}")
+def with_key(tenants: Tenants, endpoint: Endpoint, ids: Ids, token: str) -> TestResponse:
+    return ask(tenants, endpoint, ids, f"AccessKey {token}")
 
 
-def prepared(tenants_under_test: TenantsUnderTest, endpoint: Endpoint) -> Ids:
+def prepared(tenants: Tenants, endpoint: Endpoint) -> Ids:
     """Ids of objects of the family's own tenant, made for one call."""
-    return ids_of(tenants_under_test.own) | recipe_of(endpoint).prepare(
-        tenants_under_test.gateway, tenants_under_test.own
-    )
+    return ids_of(tenants.own) | recipe_of(endpoint).prepare(tenants.gateway, tenants.own)
 
 
-def strange_keys(tenants_under_test: TenantsUnderTest) -> Iterator[tuple[str, dict[Role, str]]]:
+def strange_keys(tenants: Tenants) -> Iterator[tuple[str, dict[Role, str]]]:
     """Keys for which the own tenant's objects do not exist."""
-    yield "another workspace of the organization", tenants_under_test.related_tenants.sibling.keys
-    yield "the parent workspace", tenants_under_test.related_tenants.parent.keys
-    yield "a workspace of another organization", tenants_under_test.related_tenants.stranger.keys
-    yield "another organization", tenants_under_test.related_tenants.strange_organization_keys
+    yield "another workspace of the organization", tenants.related_tenants.sibling.keys
+    yield "the parent workspace", tenants.related_tenants.parent.keys
+    yield "a workspace of another organization", tenants.related_tenants.stranger.keys
+    yield "another organization", tenants.related_tenants.strange_organization_keys
 
 
 def same(answer: TestResponse, other: TestResponse) -> bool:
@@ -85,18 +79,14 @@ def test_every_declared_route_is_tried_here() -> None:
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", KEYED, ids=name)
-def test_role_permits_exactly_the_routes_of_its_rules(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
-) -> None:
+def test_role_permits_exactly_the_routes_of_its_rules(tenants: Tenants, endpoint: Endpoint) -> None:
     wanted, recipe = Role(endpoint.guard.rule), recipe_of(endpoint)
     for role in Role:
         for whose, keys in [
-            ("own", tenants_under_test.own.keys),
-            ("organization", tenants_under_test.related_tenants.organization_keys),
+            ("own", tenants.own.keys),
+            ("organization", tenants.related_tenants.organization_keys),
         ]:
-            answer = with_key(
-                tenants_under_test, endpoint, prepared(tenants_under_test, endpoint), keys[role]
-            )
+            answer = with_key(tenants, endpoint, prepared(tenants, endpoint), keys[role])
             may = role.permits(wanted) and not (recipe.of_organization and whose == "own")
             expected = recipe.status if may else 403
             assert answer.status_code == expected, (role, whose, answer.text)
@@ -106,43 +96,41 @@ def test_role_permits_exactly_the_routes_of_its_rules(
 
 @pytest.mark.one_engine
 @each("endpoint", KEYED, ids=name)
-def test_request_without_a_live_key_is_refused(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
-) -> None:
-    ids = prepared(tenants_under_test, endpoint)
-    nothing = ask(tenants_under_test, endpoint, ids, None)
+def test_request_without_a_live_key_is_refused(tenants: Tenants, endpoint: Endpoint) -> None:
+    ids = prepared(tenants, endpoint)
+    nothing = ask(tenants, endpoint, ids, None)
     assert nothing.status_code == 401
     for role in Role:
-        token = tenants_under_test.own.keys[role]
+        token = tenants.own.keys[role]
         damaged = token[:-1] + ("0" if token[-1] != "0" else "1")
-        tried = {"damaged": damaged} | tenants_under_test.dead_keys(role)
+        tried = {"damaged": damaged} | tenants.dead_keys(role)
         headers = {how: f"AccessKey {key}" for how, key in tried.items()}
         for how, header in (headers | {"another scheme": f"Bearer {token}"}).items():
-            assert same(ask(tenants_under_test, endpoint, ids, header), nothing), (role, how)
+            assert same(ask(tenants, endpoint, ids, header), nothing), (role, how)
 
 
 @pytest.mark.one_engine
 @each("endpoint", [e for e in KEYED if recipe_of(e).absent], ids=name)
 def test_foreign_object_answers_exactly_like_an_unknown_one(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
+    tenants: Tenants, endpoint: Endpoint
 ) -> None:
     wanted, absent = Role(endpoint.guard.rule), recipe_of(endpoint).absent
-    ids = prepared(tenants_under_test, endpoint)
-    for whose, keys in strange_keys(tenants_under_test):
+    ids = prepared(tenants, endpoint)
+    for whose, keys in strange_keys(tenants):
         for role in Role:
-            foreign = with_key(tenants_under_test, endpoint, ids, keys[role])
+            foreign = with_key(tenants, endpoint, ids, keys[role])
             if role.permits(wanted):
-                nothing = with_key(tenants_under_test, endpoint, absent_ids(), keys[role])
+                nothing = with_key(tenants, endpoint, absent_ids(), keys[role])
                 assert nothing.status_code == absent
                 assert same(foreign, nothing), (whose, role, foreign.text)
             else:
                 assert foreign.status_code == 403, (whose, role)
     for role in Role:  # nor does the owner of other things find what does not exist
         for owners in (
-            tenants_under_test.own.keys,
-            tenants_under_test.related_tenants.organization_keys,
+            tenants.own.keys,
+            tenants.related_tenants.organization_keys,
         ):
-            nothing = with_key(tenants_under_test, endpoint, absent_ids(), owners[role])
+            nothing = with_key(tenants, endpoint, absent_ids(), owners[role])
             assert nothing.status_code == (absent if role.permits(wanted) else 403)
 
 
@@ -151,11 +139,9 @@ def test_foreign_object_answers_exactly_like_an_unknown_one(
     [e for e in KEYED if e.method == "GET" and e.query and not recipe_of(e).absent],
     ids=name,
 )
-def test_list_contains_only_visible_objects(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
-) -> None:
+def test_list_contains_only_visible_objects(tenants: Tenants, endpoint: Endpoint) -> None:
     recipe, role = recipe_of(endpoint), Role(endpoint.guard.rule)
-    recipe.prepare(tenants_under_test.gateway, tenants_under_test.own)
+    recipe.prepare(tenants.gateway, tenants.own)
 
     def listed(keys: dict[Role, str], query: str = "") -> list[object]:
         """All pages of the list."""
@@ -165,20 +151,20 @@ def test_list_contains_only_visible_objects(
         while token is not None:
             more = f"&page_token={token}" if token else ""
             path = f"{endpoint.path}?limit=100{query}{more}"
-            answer = tenants_under_test.gateway.client.get(path, headers=headers)
+            answer = tenants.gateway.client.get(path, headers=headers)
             assert answer.status_code == 200
             items += answer.get_json()["items"]
             token = answer.get_json()["next_page_token"]
         return items
 
-    own = listed(tenants_under_test.own.keys)
+    own = listed(tenants.own.keys)
     assert own
-    of_own = f"&workspace_id={tenants_under_test.own.workspace_id}"
-    assert listed(tenants_under_test.own.keys, of_own) == own
-    assert listed(tenants_under_test.related_tenants.organization_keys, of_own) == own
-    everything = listed(tenants_under_test.related_tenants.organization_keys)
+    of_own = f"&workspace_id={tenants.own.workspace_id}"
+    assert listed(tenants.own.keys, of_own) == own
+    assert listed(tenants.related_tenants.organization_keys, of_own) == own
+    everything = listed(tenants.related_tenants.organization_keys)
     assert all(item in everything for item in own)
-    for whose, keys in strange_keys(tenants_under_test):
+    for whose, keys in strange_keys(tenants):
         assert listed(keys, of_own) == [], whose
         assert not [item for item in listed(keys) if item in own], whose
 
@@ -186,37 +172,35 @@ def test_list_contains_only_visible_objects(
 @pytest.mark.one_engine
 @each("endpoint", OPEN, ids=name)
 def test_where_no_key_is_needed_none_changes_the_answer(
-    tenants_under_test: TenantsUnderTest, endpoint: Endpoint
+    tenants: Tenants, endpoint: Endpoint
 ) -> None:
-    ids = prepared(tenants_under_test, endpoint)
+    ids = prepared(tenants, endpoint)
     expected = recipe_of(endpoint).status
-    assert ask(tenants_under_test, endpoint, ids, None).status_code == expected
-    for token in [*tenants_under_test.own.keys.values(), "nonsense"]:
-        assert with_key(tenants_under_test, endpoint, ids, token).status_code == expected
+    assert ask(tenants, endpoint, ids, None).status_code == expected
+    for token in [*tenants.own.keys.values(), "nonsense"]:
+        assert with_key(tenants, endpoint, ids, token).status_code == expected
 
 
 def test_a_rule_of_another_workspace_is_not_found_under_the_own_one(
-    tenants_under_test: TenantsUnderTest,
+    tenants: Tenants,
 ) -> None:
     endpoint = next(e for e in KEYED if e.path.endswith("/rules/{rule_id}"))
-    theirs = recipe_of(endpoint).prepare(
-        tenants_under_test.gateway, tenants_under_test.related_tenants.sibling
-    )
-    ours = ids_of(tenants_under_test.own)
-    for keys in (tenants_under_test.own.keys, tenants_under_test.related_tenants.organization_keys):
-        foreign = with_key(tenants_under_test, endpoint, ours | theirs, keys[Role.ADMIN])
-        nothing = with_key(tenants_under_test, endpoint, ours, keys[Role.ADMIN])
+    theirs = recipe_of(endpoint).prepare(tenants.gateway, tenants.related_tenants.sibling)
+    ours = ids_of(tenants.own)
+    for keys in (tenants.own.keys, tenants.related_tenants.organization_keys):
+        foreign = with_key(tenants, endpoint, ours | theirs, keys[Role.ADMIN])
+        nothing = with_key(tenants, endpoint, ours, keys[Role.ADMIN])
         assert nothing.status_code == 404
         assert same(foreign, nothing)
 
 
-def test_a_use_case_goes_with_its_own_workspace_only(tenants_under_test: TenantsUnderTest) -> None:
+def test_a_use_case_goes_with_its_own_workspace_only(tenants: Tenants) -> None:
     """A key of the organization reaches both, and still cannot mix them."""
-    key = tenants_under_test.related_tenants.organization_keys[Role.ADMIN]
+    key = tenants.related_tenants.organization_keys[Role.ADMIN]
     body = {
         "to_number": "+12025550123",
-        "use_case_id": str(tenants_under_test.own.use_case_id),
-        "workspace_id": str(tenants_under_test.related_tenants.sibling.workspace_id),
+        "use_case_id": str(tenants.own.use_case_id),
+        "workspace_id": str(tenants.related_tenants.sibling.workspace_id),
     }
-    answer = tenants_under_test.gateway.post("/v1/opt-outs", body, key=key)
+    answer = tenants.gateway.post("/v1/opt-outs", body, key=key)
     assert answer.get_json()["details"] == {"$.use_case_id": ["There is no such use case."]}

@@ -14,56 +14,52 @@ from support.console_client import open_console, signed_in
 from support.each import each
 from support.factories import US_NUMBER
 from support.plans import parameters_of
-from support.related_tenants import TenantsUnderTest
+from support.related_tenants import Tenants
 
 pytestmark = pytest.mark.one_engine
 PATH = "/v1/access-keys"
 CANADIAN = "+14165550123"
 
 
-def _make(tenants_under_test: TenantsUnderTest, *, key: str | None = None, **given: Any) -> Any:
+def _make(tenants: Tenants, *, key: str | None = None, **given: Any) -> Any:
     body = {"name": "limited", "role": "sender"} | given
-    return tenants_under_test.gateway.post(
-        PATH, body, key=key or tenants_under_test.own.keys[Role.OWNER]
-    )
+    return tenants.gateway.post(PATH, body, key=key or tenants.own.keys[Role.OWNER])
 
 
-def _token(tenants_under_test: TenantsUnderTest, **given: Any) -> str:
-    answer = _make(tenants_under_test, **given)
+def _token(tenants: Tenants, **given: Any) -> str:
+    answer = _make(tenants, **given)
     assert answer.status_code == 201, answer.get_json()
     return str(answer.get_json()["token"])
 
 
-def _send(
-    tenants_under_test: TenantsUnderTest, token: str, to: str = US_NUMBER, use_case_id: Any = None
-) -> Any:
+def _send(tenants: Tenants, token: str, to: str = US_NUMBER, use_case_id: Any = None) -> Any:
     body = {
-        "use_case_id": str(use_case_id or tenants_under_test.own.use_case_id),
+        "use_case_id": str(use_case_id or tenants.own.use_case_id),
         "to_phone_number": to,
         "message": "Your code is 1234",
     }
-    return tenants_under_test.gateway.post("/v1/sms", body, key=token)
+    return tenants.gateway.post("/v1/sms", body, key=token)
 
 
-def _refusals(tenants_under_test: TenantsUnderTest) -> list[dict[str, Any]]:
+def _refusals(tenants: Tenants) -> list[dict[str, Any]]:
     own = {
-        tenants_under_test.own.workspace_id,
-        tenants_under_test.related_tenants.sibling.workspace_id,
+        tenants.own.workspace_id,
+        tenants.related_tenants.sibling.workspace_id,
     }
-    return [row for row in tenants_under_test.factory.rows(refusals) if row["workspace_id"] in own]
+    return [row for row in tenants.factory.rows(refusals) if row["workspace_id"] in own]
 
 
 def test_key_above_its_rate_gets_429_with_retry_after(
-    tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
+    tenants: Tenants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: take no token for sends."""
-    monkeypatch.setattr(tenants_under_test.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
-    token = _token(tenants_under_test, rate={"per_second": 1, "burst": 3})
+    monkeypatch.setattr(tenants.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
+    token = _token(tenants, rate={"per_second": 1, "burst": 3})
 
-    answers = [_send(tenants_under_test, token) for _ in range(2)]
+    answers = [_send(tenants, token) for _ in range(2)]
     answers += [
-        tenants_under_test.gateway.get("/v1/sms", key=token),
-        _send(tenants_under_test, token),
+        tenants.gateway.get("/v1/sms", key=token),
+        _send(tenants, token),
     ]
 
     assert [answer.status_code for answer in answers] == [201, 201, 200, 429]
@@ -77,24 +73,16 @@ def test_key_above_its_rate_gets_429_with_retry_after(
         '"key";r=0',
         '"key";r=0',
     ]
-    assert len(tenants_under_test.gateway.twilio.calls) == 2
-    assert (
-        tenants_under_test.gateway.get(
-            "/v1/sms", key=tenants_under_test.own.keys[Role.SENDER]
-        ).status_code
-        == 200
-    )
+    assert len(tenants.gateway.twilio.calls) == 2
+    assert tenants.gateway.get("/v1/sms", key=tenants.own.keys[Role.SENDER]).status_code == 200
 
 
-def test_a_rate_is_shown_with_the_key(tenants_under_test: TenantsUnderTest) -> None:
-    made = _make(tenants_under_test, rate={"per_second": 5, "burst": 10}).get_json()
+def test_a_rate_is_shown_with_the_key(tenants: Tenants) -> None:
+    made = _make(tenants, rate={"per_second": 5, "burst": 10}).get_json()
 
     assert made["rate"] == {"per_second": 5, "burst": 10}
-    assert (
-        tenants_under_test.gateway.get("/v1/me", key=made["token"]).get_json()["rate"]
-        == made["rate"]
-    )
-    assert _make(tenants_under_test, rate={"per_second": 7}).get_json()["rate"] == {
+    assert tenants.gateway.get("/v1/me", key=made["token"]).get_json()["rate"] == made["rate"]
+    assert _make(tenants, rate={"per_second": 7}).get_json()["rate"] == {
         "per_second": 7,
         "burst": 14,
     }
@@ -115,42 +103,38 @@ def test_a_rate_is_shown_with_the_key(tenants_under_test: TenantsUnderTest) -> N
         ("source_networks", ["203.0.113.0/33"], "$.source_networks[0]"),
     ],
 )
-def test_wrong_limits_are_named(
-    tenants_under_test: TenantsUnderTest, field: str, value: Any, path: str
-) -> None:
-    answer = _make(tenants_under_test, **{field: value})
+def test_wrong_limits_are_named(tenants: Tenants, field: str, value: Any, path: str) -> None:
+    answer = _make(tenants, **{field: value})
 
     assert (answer.status_code, list(answer.get_json()["details"])) == (422, [path])
 
 
-def test_networks_are_stored_as_peers_are_compared(tenants_under_test: TenantsUnderTest) -> None:
+def test_networks_are_stored_as_peers_are_compared(tenants: Tenants) -> None:
     """Break: keep the IPv6 notation of an IPv4 network, in which no peer is."""
     given = {"::ffff:127.0.0.0/104": "127.0.0.0/8", "::/0": "::/0"}
     for network, stored in given.items():
-        made = _make(tenants_under_test, source_networks=[network]).get_json()
+        made = _make(tenants, source_networks=[network]).get_json()
         assert (network, made["source_networks"]) == (network, [stored])
-        is_served = _send(tenants_under_test, made["token"]).status_code == 201
+        is_served = _send(tenants, made["token"]).status_code == 201
         assert (network, is_served) == (network, stored == "127.0.0.0/8")
-    refused = _make(tenants_under_test, source_networks=["fe80::1%lo/128"])
+    refused = _make(tenants, source_networks=["fe80::1%lo/128"])
     assert list(refused.get_json()["details"]) == ["$.source_networks[0]"]
 
 
-def test_a_limited_key_sends_only_where_it_may(tenants_under_test: TenantsUnderTest) -> None:
+def test_a_limited_key_sends_only_where_it_may(tenants: Tenants) -> None:
     """Break: leave out either check in the send."""
-    other = tenants_under_test.factory.use_case(tenants_under_test.own.workspace_id)
-    token = _token(
-        tenants_under_test, use_case_ids=[str(tenants_under_test.own.use_case_id)], countries=["CA"]
-    )
-    tenants_under_test.gateway.client.put(
-        f"/workspaces/{tenants_under_test.own.workspace_id}/destination-management/capability/sms",
+    other = tenants.factory.use_case(tenants.own.workspace_id)
+    token = _token(tenants, use_case_ids=[str(tenants.own.use_case_id)], countries=["CA"])
+    tenants.gateway.client.put(
+        f"/workspaces/{tenants.own.workspace_id}/destination-management/capability/sms",
         json={"destinations": {"US": "allowed", "CA": "allowed"}},
-        headers={"Authorization": f"AccessKey {tenants_under_test.own.keys[Role.OWNER]}"},
+        headers={"Authorization": f"AccessKey {tenants.own.keys[Role.OWNER]}"},
     )
 
     answers = [
-        _send(tenants_under_test, token, CANADIAN),
-        _send(tenants_under_test, token, US_NUMBER),
-        _send(tenants_under_test, token, CANADIAN, other),
+        _send(tenants, token, CANADIAN),
+        _send(tenants, token, US_NUMBER),
+        _send(tenants, token, CANADIAN, other),
     ]
 
     assert [answer.status_code for answer in answers] == [201, 403, 403]
@@ -158,35 +142,35 @@ def test_a_limited_key_sends_only_where_it_may(tenants_under_test: TenantsUnderT
         {"code": "Forbidden", "message": "This access key may not send to US."},
         {"code": "Forbidden", "message": "This access key may not send through this use case."},
     ]
-    assert len(tenants_under_test.gateway.twilio.calls) == 1
+    assert len(tenants.gateway.twilio.calls) == 1
     found = [
         (row["code"], row["source"], row["country"], row["use_case_id"])
-        for row in _refusals(tenants_under_test)
+        for row in _refusals(tenants)
     ]
     assert sorted(found, key=str) == [
         ("Forbidden", "access_key", "CA", other),
-        ("Forbidden", "access_key", "US", tenants_under_test.own.use_case_id),
+        ("Forbidden", "access_key", "US", tenants.own.use_case_id),
     ]
 
 
 def test_sends_from_elsewhere_are_listed_up_to_the_rate_of_the_key(
-    tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
+    tenants: Tenants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: take no token for them, or the token of those who may use the key."""
-    monkeypatch.setattr(tenants_under_test.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
+    monkeypatch.setattr(tenants.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
     token = _token(
-        tenants_under_test,
+        tenants,
         source_networks=["203.0.113.0/24"],
         rate={"per_second": 1, "burst": 2},
     )
-    assert [_send(tenants_under_test, token).status_code for _ in range(4)] == [403, 403, 429, 429]
-    of_another = tenants_under_test.related_tenants.sibling.use_case_id
-    other = _token(tenants_under_test, source_networks=["203.0.113.0/24"])
-    assert _send(tenants_under_test, other, use_case_id=of_another).status_code == 403
-    rows = _refusals(tenants_under_test)
+    assert [_send(tenants, token).status_code for _ in range(4)] == [403, 403, 429, 429]
+    of_another = tenants.related_tenants.sibling.use_case_id
+    other = _token(tenants, source_networks=["203.0.113.0/24"])
+    assert _send(tenants, other, use_case_id=of_another).status_code == 403
+    rows = _refusals(tenants)
     assert [(row["code"], row["source"]) for row in rows] == [("Forbidden", "access_key")] * 2
     answers = [
-        tenants_under_test.gateway.client.get(
+        tenants.gateway.client.get(
             "/v1/sms",
             headers={"Authorization": f"AccessKey {token}"},
             environ_overrides={"REMOTE_ADDR": "203.0.113.9"},
@@ -197,12 +181,10 @@ def test_sends_from_elsewhere_are_listed_up_to_the_rate_of_the_key(
 
 
 def test_a_key_is_used_from_its_networks_only_in_the_console_too(
-    tenants_under_test: TenantsUnderTest,
+    tenants: Tenants,
 ) -> None:
-    token = _token(
-        tenants_under_test, role="admin", source_networks=["203.0.113.0/24", "2001:db8::/32"]
-    )
-    client = tenants_under_test.gateway.client
+    token = _token(tenants, role="admin", source_networks=["203.0.113.0/24", "2001:db8::/32"])
+    client = tenants.gateway.client
 
     def status(address: str, path: str = "/v1/sms") -> int:
         return client.get(
@@ -221,27 +203,24 @@ def test_a_key_is_used_from_its_networks_only_in_the_console_too(
         "203.0.114.1": 403,
         "2001:db9::1": 403,
     }
-    assert _send(tenants_under_test, token).status_code == 403
-    assert open_console(tenants_under_test.gateway).sign_in_by_key(token).status_code == 403
-    assert (
-        open_console(tenants_under_test.gateway, "203.0.113.9").sign_in_by_key(token).status_code
-        == 303
-    )
+    assert _send(tenants, token).status_code == 403
+    assert open_console(tenants.gateway).sign_in_by_key(token).status_code == 403
+    assert open_console(tenants.gateway, "203.0.113.9").sign_in_by_key(token).status_code == 303
 
 
-def test_limited_key_cannot_create_a_wider_key(tenants_under_test: TenantsUnderTest) -> None:
+def test_limited_key_cannot_create_a_wider_key(tenants: Tenants) -> None:
     """Break: store the wanted limits instead of the narrowed ones."""
-    own_use_case = str(tenants_under_test.own.use_case_id)
+    own_use_case = str(tenants.own.use_case_id)
     limits = {
         "use_case_ids": [own_use_case],
         "countries": ["CA", "US"],
         "source_networks": ["127.0.0.0/8"],
     }
-    admin = _token(tenants_under_test, role="admin", **limits)
-    other = str(tenants_under_test.factory.use_case(tenants_under_test.own.workspace_id))
+    admin = _token(tenants, role="admin", **limits)
+    other = str(tenants.factory.use_case(tenants.own.workspace_id))
 
     wider = _make(
-        tenants_under_test,
+        tenants,
         key=admin,
         use_case_ids=[own_use_case, other],
         countries=["GB"],
@@ -253,47 +232,45 @@ def test_limited_key_cannot_create_a_wider_key(tenants_under_test: TenantsUnderT
         "$.source_networks",
         "$.use_case_ids",
     ]
-    inherited = _make(tenants_under_test, key=admin).get_json()
+    inherited = _make(tenants, key=admin).get_json()
     assert {name: inherited[name] for name in limits} == limits
-    narrower = _make(
-        tenants_under_test, key=admin, countries=["US"], source_networks=["127.0.0.1"]
-    ).get_json()
+    narrower = _make(tenants, key=admin, countries=["US"], source_networks=["127.0.0.1"]).get_json()
     assert narrower["countries"] == ["US"]
     assert narrower["source_networks"] == ["127.0.0.1/32"]
 
 
-def test_the_last_use_is_written_once_a_minute(tenants_under_test: TenantsUnderTest) -> None:
+def test_the_last_use_is_written_once_a_minute(tenants: Tenants) -> None:
     """Break: write it with every request."""
-    answer = _make(tenants_under_test).get_json()
+    answer = _make(tenants).get_json()
     key, token = answer["id"], answer["token"]
 
     def stored() -> Any:
-        rows = tenants_under_test.factory.rows(access_keys)
+        rows = tenants.factory.rows(access_keys)
         return next(row["last_used_at"] for row in rows if str(row["id"]) == key)
 
     assert stored() is None
-    assert _send(tenants_under_test, token).status_code == 201
+    assert _send(tenants, token).status_code == 201
     first = stored()
     assert first is not None
-    with parameters_of(tenants_under_test.factory.database, "UPDATE access_keys") as written:
-        assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 200
+    with parameters_of(tenants.factory.database, "UPDATE access_keys") as written:
+        assert tenants.gateway.get("/v1/sms", key=token).status_code == 200
     assert written == []
     assert stored() == first
     long_ago = datetime.now(UTC) - timedelta(seconds=61)
-    tenants_under_test.factory.set(access_keys, UUID(key), last_used_at=long_ago)
-    assert tenants_under_test.gateway.get("/v1/sms", key=token).status_code == 200
+    tenants.factory.set(access_keys, UUID(key), last_used_at=long_ago)
+    assert tenants.gateway.get("/v1/sms", key=token).status_code == 200
     assert stored() > long_ago
 
 
-def test_limits_hold_for_a_key_that_is_signed_in(tenants_under_test: TenantsUnderTest) -> None:
+def test_limits_hold_for_a_key_that_is_signed_in(tenants: Tenants) -> None:
     """Break: leave the limits out of the user."""
-    token = _token(tenants_under_test, role="admin", countries=["CA"])
-    console_client = signed_in(tenants_under_test.gateway, token)
+    token = _token(tenants, role="admin", countries=["CA"])
+    console_client = signed_in(tenants.gateway, token)
 
     answer = console_client.post(
         "/console/try",
         {
-            "use_case_id": str(tenants_under_test.own.use_case_id),
+            "use_case_id": str(tenants.own.use_case_id),
             "to_phone_number": US_NUMBER,
             "message": "hello",
             "nonce": "0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001",
@@ -302,23 +279,21 @@ def test_limits_hold_for_a_key_that_is_signed_in(tenants_under_test: TenantsUnde
 
     assert answer.status_code == 403
     assert "limited to some use cases, countries or networks" in unescape(answer.text)
-    assert tenants_under_test.gateway.twilio.calls == []
+    assert tenants.gateway.twilio.calls == []
 
 
-def test_rate_applies_to_a_signed_in_key(
-    tenants_under_test: TenantsUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rate_applies_to_a_signed_in_key(tenants: Tenants, monkeypatch: pytest.MonkeyPatch) -> None:
     """Break: count no request of the console."""
-    monkeypatch.setattr(tenants_under_test.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
-    token = _token(tenants_under_test, rate={"per_second": 1, "burst": 2})
-    console_client = signed_in(tenants_under_test.gateway, token)
+    monkeypatch.setattr(tenants.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
+    token = _token(tenants, rate={"per_second": 1, "burst": 2})
+    console_client = signed_in(tenants.gateway, token)
     form = {
-        "use_case_id": str(tenants_under_test.own.use_case_id),
+        "use_case_id": str(tenants.own.use_case_id),
         "to_phone_number": US_NUMBER,
         "message": "hello",
     }
     answers = [console_client.post("/console/try", form) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [303, 303, 429]
     assert answers[-1].headers["RateLimit-Policy"] == '"key";q=2;w=2'
-    assert _send(tenants_under_test, token).status_code == 429
+    assert _send(tenants, token).status_code == 429
     assert console_client.get("/console/try").status_code == 200

@@ -21,7 +21,7 @@ class RelatedTenants:
 
 
 @dataclass
-class TenantsUnderTest:
+class Tenants:
     """One tenant of a test's own, and its relatives."""
 
     gateway: Gateway

@@ -23,7 +23,7 @@ SID = "SM" + "1" * 32
 
 
 @dataclass
-class WorkerSetup:
+class Worker:
     """A gateway whose time stands still, and the follow-up over the same fake Twilio."""
 
     gateway: Gateway
@@ -77,11 +77,11 @@ class WorkerSetup:
         } | fields
 
 
-def set_up_worker(factory: Factory, tenant: Tenant, instance: Path) -> WorkerSetup:
+def set_up_worker(factory: Factory, tenant: Tenant, instance: Path) -> Worker:
     """Wire the gateway and the worker's follow-up to one fake Twilio and one clock."""
     clock = ManualClock()
     gateway = open_gateway(factory.database, factory.cipher, instance, clock=clock.clock())
-    return WorkerSetup(gateway, tenant, factory, clock, another_reconcile(factory, gateway, clock))
+    return Worker(gateway, tenant, factory, clock, another_reconcile(factory, gateway, clock))
 
 
 def another_reconcile(factory: Factory, gateway: Gateway, clock: ManualClock) -> Reconcile:

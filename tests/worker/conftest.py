@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.factories import Factory, Tenant
-from support.worker_setup import WorkerSetup, set_up_worker
+from support.worker_setup import Worker, set_up_worker
 
 
 @pytest.fixture
@@ -30,6 +30,6 @@ def run_at_once() -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
-def worker_setup(factory: Factory, tenant: Tenant, tmp_path: Path) -> WorkerSetup:
+def worker(factory: Factory, tenant: Tenant, tmp_path: Path) -> Worker:
     """A gateway whose time stands still, and the follow-up over the same fake Twilio."""
     return set_up_worker(factory, tenant, tmp_path)

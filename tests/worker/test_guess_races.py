@@ -23,7 +23,7 @@ from app.messages.tables import message_events, messages
 from app.providers.port import Accepted, DeliveryReport, Status
 from support.replace_services import another_client
 from support.threads import PATIENCE_SECONDS
-from support.worker_setup import SID, WorkerSetup
+from support.worker_setup import SID, Worker
 
 SECOND_SID = "SM" + "2" * 32
 THIRD_SID = "SM" + "3" * 32
@@ -165,16 +165,16 @@ class Interrupted(Database):
 
 
 @pytest.fixture
-def rivals(worker_setup: WorkerSetup) -> Rivals:
-    first, second, third = (UUID(worker_setup.unconfirmed()) for _ in range(3))
-    return Rivals(worker_setup.tenant.account_sid, worker_setup.clock.at, first, second, third)
+def rivals(worker: Worker) -> Rivals:
+    first, second, third = (UUID(worker.unconfirmed()) for _ in range(3))
+    return Rivals(worker.tenant.account_sid, worker.clock.at, first, second, third)
 
 
-def outcome(worker_setup: WorkerSetup, rivals: Rivals, applied: object) -> tuple[object, ...]:
+def outcome(worker: Worker, rivals: Rivals, applied: object) -> tuple[object, ...]:
     """Return whether the report was applied, the second message, and who else has its SID."""
-    with worker_setup.factory.database.writing() as connection:
+    with worker.factory.database.writing() as connection:
         rivals.looks_at_guesses(connection)
-    rows = {row["id"]: row for row in worker_setup.factory.rows(messages)}
+    rows = {row["id"]: row for row in worker.factory.rows(messages)}
     second = rows[rivals.second]
     others = [row["id"] for row in rows.values() if row is not second and row["message_sid"] == SID]
     return applied is not None, second["status"], second["message_sid"], others
@@ -184,16 +184,16 @@ KEPT = (True, "delivered", SID, [])
 
 
 def test_callback_is_applied_despite_writes_between_its_transactions(
-    worker_setup: WorkerSetup, rivals: Rivals
+    worker: Worker, rivals: Rivals
 ) -> None:
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, return None where nothing is reset."""
-    url = worker_setup.factory.database.engine.url.render_as_string(hide_password=False)
-    database = Interrupted(url, worker_setup.factory.database)
-    track = TrackDelivery(database, worker_setup.gateway.services.clock)
+    url = worker.factory.database.engine.url.render_as_string(hide_password=False)
+    database = Interrupted(url, worker.factory.database)
+    track = TrackDelivery(database, worker.gateway.services.clock)
     failed = []
     for steps in permutations(rivals.all, 2):
         for places in ((0, 1), (1, 1), (1, 2)):
-            with worker_setup.factory.database.writing() as connection:
+            with worker.factory.database.writing() as connection:
                 rivals.reset(connection)
             database.steps = [
                 [step for step, at in zip(steps, places, strict=True) if at == place]
@@ -202,7 +202,7 @@ def test_callback_is_applied_despite_writes_between_its_transactions(
             applied = track(rivals.report(rivals.second, SID))
             while database.steps:
                 database.let_others()
-            found = outcome(worker_setup, rivals, applied)
+            found = outcome(worker, rivals, applied)
             if found != KEPT:
                 failed.append((found, [step.__name__ for step in steps], places))
     database.close()
@@ -211,15 +211,15 @@ def test_callback_is_applied_despite_writes_between_its_transactions(
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_callbacks_that_exchange_two_guesses_never_wait_for_each_other(
-    worker_setup: WorkerSetup, rivals: Rivals
+    worker: Worker, rivals: Rivals
 ) -> None:
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, lock the own row last."""
-    database = worker_setup.factory.database
+    database = worker.factory.database
     truth = {rivals.second: SID, rivals.first: SECOND_SID}
     answers: list[int] = []
 
     def report(message_id: UUID) -> None:
-        own = another_client(worker_setup.gateway)
+        own = another_client(worker.gateway)
         answers.append(own.callback(str(message_id), truth[message_id], "delivered").status_code)
 
     with database.writing() as connection:
@@ -236,19 +236,19 @@ def test_callbacks_that_exchange_two_guesses_never_wait_for_each_other(
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
     assert answers == [204, 204]
-    rows = {row["id"]: row for row in worker_setup.factory.rows(messages)}
+    rows = {row["id"]: row for row in worker.factory.rows(messages)}
     found = {one: (rows[one]["status"], rows[one]["message_sid"]) for one in truth}
     assert found == {one: ("delivered", sid) for one, sid in truth.items()}
 
 
 def test_answer_is_kept_despite_writes_between_its_transactions(
-    worker_setup: WorkerSetup, rivals: Rivals
+    worker: Worker, rivals: Rivals
 ) -> None:
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, return None where nothing is reset."""
-    url = worker_setup.factory.database.engine.url.render_as_string(hide_password=False)
-    database = Interrupted(url, worker_setup.factory.database)
-    record = RecordOutcome(database, worker_setup.gateway.services.clock)
-    (row,) = [one for one in worker_setup.factory.rows(messages) if one["id"] == rivals.second]
+    url = worker.factory.database.engine.url.render_as_string(hide_password=False)
+    database = Interrupted(url, worker.factory.database)
+    record = RecordOutcome(database, worker.gateway.services.clock)
+    (row,) = [one for one in worker.factory.rows(messages) if one["id"] == rivals.second]
     new = NewSubmission(
         message_id=rivals.second,
         **{
@@ -262,11 +262,11 @@ def test_answer_is_kept_despite_writes_between_its_transactions(
     )
     failed = []
     for steps in permutations(rivals.all, 2):
-        with worker_setup.factory.database.writing() as connection:
+        with worker.factory.database.writing() as connection:
             rivals.reset(connection)
         database.steps = [[steps[0]], [steps[1]]]
         answer = record(new, Accepted(SID, None))
-        found = outcome(worker_setup, rivals, json.loads(answer))
+        found = outcome(worker, rivals, json.loads(answer))
         if found != (True, "pending", SID, []):
             failed.append((found, [step.__name__ for step in steps]))
     database.close()
@@ -274,17 +274,15 @@ def test_answer_is_kept_despite_writes_between_its_transactions(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_callback_is_applied_despite_commits_while_it_waits(
-    worker_setup: WorkerSetup, rivals: Rivals
-) -> None:
+def test_callback_is_applied_despite_commits_while_it_waits(worker: Worker, rivals: Rivals) -> None:
     """Break: in `app/messages/delivery/apply_report.py`, `_FITS`, leave out the condition on the source.
 
     On SQLite one transaction writes at a time: there is nothing to wait for.
     """
-    others = worker_setup.factory.database
+    others = worker.factory.database
     url = others.engine.url.render_as_string(hide_password=False)
     database = Database(url, pool_size=1)
-    track = TrackDelivery(database, worker_setup.gateway.services.clock)
+    track = TrackDelivery(database, worker.gateway.services.clock)
     failed = []
     for (before, meanwhile), locks_all in product(permutations(rivals.all, 2), (True, False)):
         applied: list[object] = []
@@ -303,7 +301,7 @@ def test_callback_is_applied_despite_commits_while_it_waits(
             thread.start()
             _wait_for(thread, others)
         thread.join(PATIENCE_SECONDS)
-        found = outcome(worker_setup, rivals, applied and applied[0])
+        found = outcome(worker, rivals, applied and applied[0])
         if found != KEPT:
             failed.append((found, before.__name__, meanwhile.__name__, locks_all))
     database.close()
