@@ -142,9 +142,7 @@ def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def open_database(settings: Settings) -> Database:
     """Return the database; it connects at first use."""
     return Database(
-        settings.database_url,
-        pool_size=settings.threads,
-        is_pooled=settings.is_database_pooled,
+        settings.database_url, pool_size=settings.threads, is_pooled=settings.is_database_pooled
     )
 
 

@@ -2,13 +2,7 @@
 
 import io
 import re
-from http.client import (
-    BadStatusLine,
-    HTTPException,
-    HTTPMessage,
-    HTTPResponse,
-    parse_headers,
-)
+from http.client import BadStatusLine, HTTPException, HTTPMessage, HTTPResponse, parse_headers
 from typing import cast
 
 _FIRST_FINAL_STATUS = 200

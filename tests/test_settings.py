@@ -78,9 +78,7 @@ def test_a_setting_that_is_true_or_false(
     assert load(tmp_path, **given).webhook_allow_loopback is found
 
 
-def test_secrets_come_from_the_environment_the_file_or_are_generated(
-    tmp_path: Path,
-) -> None:
+def test_secrets_come_from_the_environment_the_file_or_are_generated(tmp_path: Path) -> None:
     generated = (
         f"# a comment\nBORDERPOST_SECRET_KEY={'gh' * 20}\nBORDERPOST_ENCRYPTION_KEYS={KEY}\n"
     )

@@ -103,10 +103,7 @@ class IssuedKey:
 
 
 def create_access_key(
-    connection: Connection,
-    principal: Principal,
-    wanted: NewAccessKey,
-    now: datetime,
+    connection: Connection, principal: Principal, wanted: NewAccessKey, now: datetime
 ) -> IssuedKey:
     """Raises `Forbidden` (role) or `ValidationFailed` (scope, expiry, or too wide)."""
     problems = Problems()

@@ -4,22 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Uuid,
-    bindparam,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Select, Uuid, bindparam, or_, select, update
 
-from app.access.principal import (
-    Principal,
-    StoredKey,
-    key_from,
-)
+from app.access.principal import Principal, StoredKey, key_from
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.rows import AnyRow
 from app.db.types import UtcDateTime

@@ -11,13 +11,7 @@ from sqlalchemy import Connection
 from app.access.key_rules import KeyState, state_of
 from app.access.key_store import absent_use_cases
 from app.access.keys import NewAccessKey, end_key, issue_key
-from app.access.principal import (
-    KeyLimits,
-    Role,
-    describe_limits,
-    limits_from,
-    parse_network,
-)
+from app.access.principal import KeyLimits, Role, describe_limits, limits_from, parse_network
 from app.access.store import load_keys
 from app.cli.actor import command_line_actor
 from app.cli.context import ready_database

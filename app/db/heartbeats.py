@@ -43,12 +43,7 @@ def beat(
     """Store that a worker is alive, and its problems."""
     table = worker_heartbeats
     # In a container, the next worker has the name of the one before.
-    values = {
-        "at": now,
-        "skew_seconds": skew_seconds,
-        "stuck_task": stuck_task,
-        "stopped_at": None,
-    }
+    values = {"at": now, "skew_seconds": skew_seconds, "stuck_task": stuck_task, "stopped_at": None}
     done = connection.execute(update(table).where(table.c.worker == worker).values(**values))
     if done.rowcount == 0:
         connection.execute(insert(table).values(worker=worker, **values))

@@ -164,8 +164,7 @@ def load_counts(
     query = (
         select(*keys, func.sum(columns.refusals), func.sum(columns.unlisted))
         .where(
-            columns.workspace_id == workspace_id,
-            columns.day > (now - timedelta(days=days)).date(),
+            columns.workspace_id == workspace_id, columns.day > (now - timedelta(days=days)).date()
         )
         .group_by(*keys)
         .order_by(columns.day.desc(), columns.country, columns.code)

@@ -39,11 +39,7 @@ def clear_lifted(
 
 
 def _is_lifted(
-    connection: Connection,
-    row: AnyRow,
-    stored: StoredGuards,
-    autos: WorkspaceAutos,
-    now: datetime,
+    connection: Connection, row: AnyRow, stored: StoredGuards, autos: WorkspaceAutos, now: datetime
 ) -> bool:
     name, window = GuardName(row.guard), Window(row.guard_window)
     guard = _guard_of(stored.configuration, row)

@@ -120,11 +120,7 @@ def _write(
 
 
 def _recover(
-    connection: Connection,
-    workspace_id: UUID,
-    recovered: set[str],
-    still: Any,
-    now: datetime,
+    connection: Connection, workspace_id: UUID, recovered: set[str], still: Any, now: datetime
 ) -> None:
     columns = guard_collapses.c
     if recovered:

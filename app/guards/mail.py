@@ -68,10 +68,7 @@ class MailAlerts:
 
     def _connected(self, server: MailServer) -> AbstractContextManager[smtplib.SMTP]:
         return connected(
-            server,
-            self.public_url,
-            within_seconds=_ROUND_SECONDS,
-            make_context=self.make_context,
+            server, self.public_url, within_seconds=_ROUND_SECONDS, make_context=self.make_context
         )
 
     def _send(self, claimed: list[AnyRow], server: MailServer) -> list[UUID]:

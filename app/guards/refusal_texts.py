@@ -10,9 +10,7 @@ _PER = {Window.MINUTE: "minute", Window.HOUR: "hour", Window.DAY: "day", Window.
 
 
 def refusal_message(
-    trip: Trip,
-    currency: str | None = None,
-    counts: DeliverySign = DeliverySign.DELIVERED,
+    trip: Trip, currency: str | None = None, counts: DeliverySign = DeliverySign.DELIVERED
 ) -> str:
     limit = _limit_text(trip, currency, counts)
     return f"The guard '{trip.watch.guard}' refused this message: {limit}."

@@ -214,9 +214,7 @@ class _Shares:
 
 
 def _counts(
-    counts: _Counts,
-    watch: Watch,
-    message: PastMessage,
+    counts: _Counts, watch: Watch, message: PastMessage
 ) -> tuple[RollingCount, RollingCount]:
     key = watch.scope_id, watch.guard, watch.value
     found = counts.get(key)
@@ -228,10 +226,7 @@ def _counts(
     return found
 
 
-def _sweep(
-    counts: _Counts,
-    message: PastMessage,
-) -> None:
+def _sweep(counts: _Counts, message: PastMessage) -> None:
     for key, (_, long) in list(counts.items()):
         guard = key[1]
         long.advance(step_at(guard, WINDOWS[guard][1], message.at))
@@ -241,8 +236,4 @@ def _sweep(
 
 def _order(limit: _Limit) -> tuple[int, int, int]:
     guard, window, scope, _ = limit
-    return (
-        list(GuardName).index(guard),
-        list(Window).index(window),
-        list(GuardScope).index(scope),
-    )
+    return (list(GuardName).index(guard), list(Window).index(window), list(GuardScope).index(scope))

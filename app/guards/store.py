@@ -52,8 +52,7 @@ def load_guards(connection: Connection, workspace_id: UUID) -> StoredGuards:
         raise NotFound
     own = connection.execute(
         select(use_cases.c.id, use_cases.c.guards).where(
-            use_cases.c.workspace_id == workspace_id,
-            use_cases.c.deleted_at.is_(None),
+            use_cases.c.workspace_id == workspace_id, use_cases.c.deleted_at.is_(None)
         )
     )
     return StoredGuards(

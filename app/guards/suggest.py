@@ -75,9 +75,7 @@ def suggest(
     guards = dict(current.guards.by_name)
     for name in (GuardName.NUMBER, GuardName.PREFIX):
         guards[name] = replace(
-            guards[name],
-            mode=GuardMode.ENFORCE,
-            limits=_limits(counting.histograms[name], _LEAST),
+            guards[name], mode=GuardMode.ENFORCE, limits=_limits(counting.histograms[name], _LEAST)
         )
     country = guards[GuardName.COUNTRY]
     kept = {code: own for code, own in country.countries.items() if code == home_country}

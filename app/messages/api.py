@@ -12,12 +12,7 @@ from app.db.filters import PageFilter
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.messages.queries.billing import Feedback, load_price, store_feedback
-from app.messages.queries.read import (
-    MessageFilter,
-    load_events,
-    load_message,
-    load_messages,
-)
+from app.messages.queries.read import MessageFilter, load_events, load_message, load_messages
 from app.messages.record import MessageRecord, render_for
 from app.messages.schemas import (
     EventList,
@@ -78,11 +73,7 @@ def send_sms(token_hash: str, body: SendRequest) -> Answer:
         _SENDER.admit(token_hash)
         raise
     call = SendCall(
-        token_hash,
-        body,
-        idempotent,
-        may_wait=may_wait(request.environ),
-        on_admitted=count_request,
+        token_hash, body, idempotent, may_wait=may_wait(request.environ), on_admitted=count_request
     )
     sent = send_or_wait(call)
     headers = {"Idempotent-Replayed": "true"} if sent.replayed else {}

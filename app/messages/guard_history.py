@@ -5,17 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Text,
-    and_,
-    func,
-    or_,
-    select,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, or_, select, tuple_
 
 from app.db.engine import Database
 from app.guards.history import EndedMessages, MinuteTraffic, PastMessage, Period

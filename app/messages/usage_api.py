@@ -126,10 +126,7 @@ class UsageQuerySchema(StrictSchema):
     def _make(self, data: dict[str, Any], **_: Any) -> UsageQuery:
         dimensions = tuple(map(Dimension, data.pop("group_by").split(",")))
         return UsageQuery(
-            first=data.pop("first", None),
-            last=data.pop("last", None),
-            group_by=dimensions,
-            **data,
+            first=data.pop("first", None), last=data.pop("last", None), group_by=dimensions, **data
         )
 
 

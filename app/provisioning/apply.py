@@ -38,12 +38,7 @@ class Result:
 
 
 def apply(
-    database: Database,
-    cipher: Cipher,
-    data: object,
-    *,
-    environ: Mapping[str, str],
-    now: datetime,
+    database: Database, cipher: Cipher, data: object, *, environ: Mapping[str, str], now: datetime
 ) -> Result:
     """Make the database match parsed data in one transaction; raises `FileRefused`."""
     try:
@@ -73,12 +68,7 @@ def _run(step: Step) -> None:
 
 
 def plan(
-    database: Database,
-    cipher: Cipher,
-    data: object,
-    *,
-    environ: Mapping[str, str],
-    now: datetime,
+    database: Database, cipher: Cipher, data: object, *, environ: Mapping[str, str], now: datetime
 ) -> tuple[PlannedChange, ...]:
     """List the changes of `apply`; raises `FileRefused`."""
     with database.reading() as connection:
@@ -86,11 +76,7 @@ def plan(
 
 
 def _planned(
-    connection: Connection,
-    cipher: Cipher,
-    data: object,
-    environ: Mapping[str, str],
-    now: datetime,
+    connection: Connection, cipher: Cipher, data: object, environ: Mapping[str, str], now: datetime
 ) -> Plan:
     problems = FileProblems()
     return make_plan(connection, cipher, read_entries(data, environ, problems), problems, now)

@@ -25,12 +25,7 @@ from app.use_cases.schemas import (
     UseCasePage,
     UseCaseView,
 )
-from app.use_cases.sender_pool import (
-    NewSender,
-    add_sender,
-    load_senders,
-    remove_sender,
-)
+from app.use_cases.sender_pool import NewSender, add_sender, load_senders, remove_sender
 from app.web.database import reading, writing
 from app.web.pages import PageQuery, page
 from app.web.routes import Json, Routes

@@ -32,13 +32,7 @@ def enter_opt_out(
     if added is not None:
         action = "opt_out.added"
         record_workspace_event(
-            connection,
-            principal,
-            workspace_id,
-            action,
-            now,
-            target=added,
-            reason=wanted.source,
+            connection, principal, workspace_id, action, now, target=added, reason=wanted.source
         )
     return find_opt_out(connection, opt_out)
 

@@ -84,11 +84,7 @@ def change_sender(
 
 
 def remove_sender(
-    connection: Connection,
-    principal: Principal,
-    use_case_id: UUID,
-    sender_id: UUID,
-    now: datetime,
+    connection: Connection, principal: Principal, use_case_id: UUID, sender_id: UUID, now: datetime
 ) -> None:
     """Raises `NotFound`."""
     lock_organization(connection, principal.organization_id)

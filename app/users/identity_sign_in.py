@@ -122,11 +122,7 @@ def _is_theirs(user: AnyRow, identity: Identity) -> bool:
 
 def _pin(connection: Connection, user: AnyRow, identity: Identity, now: datetime) -> None:
     update_user(
-        connection,
-        user.id,
-        now,
-        identity_issuer=identity.issuer,
-        identity_subject=identity.subject,
+        connection, user.id, now, identity_issuer=identity.issuer, identity_subject=identity.subject
     )
     actor = Actor(ActorKind.USER, user.name, user.id)
     record_user_event(connection, actor, user, "identity_pinned", now, reason=identity.issuer)

@@ -17,14 +17,7 @@ from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
 from app.kernel.clock import Clock, clock_skew, rfc3339
-from app.web.metrics import (
-    BUILD,
-    CLOCK_SKEW,
-    DATABASE_UP,
-    HEARTBEAT_AGE,
-    StoredFigures,
-    exposition,
-)
+from app.web.metrics import BUILD, CLOCK_SKEW, DATABASE_UP, HEARTBEAT_AGE, StoredFigures, exposition
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
 from app.web.schemas import Health, Readiness, Version

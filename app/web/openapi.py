@@ -153,10 +153,7 @@ def _body(endpoint: Endpoint) -> dict[str, Any] | None:
         return body_content(endpoint.body)["content"]  # type: ignore[no-any-return]
     if endpoint.form is None:
         return None
-    schema = {
-        "type": "object",
-        "properties": {name: {"type": "string"} for name in endpoint.form},
-    }
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in endpoint.form}}
     form = {"schema": schema, "example": dict(endpoint.form)}
     return {"application/x-www-form-urlencoded": form}
 

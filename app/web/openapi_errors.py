@@ -23,10 +23,7 @@ COMMON_HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "string"},
     },
-    _RETRY: {
-        "description": "Seconds to wait before asking again.",
-        "schema": {"type": "integer"},
-    },
+    _RETRY: {"description": "Seconds to wait before asking again.", "schema": {"type": "integer"}},
     _POLICY: {
         "description": "The rate of the access key: q requests in a window of w seconds "
         "(draft-ietf-httpapi-ratelimit-headers). A 429 also names the limit that was met.",

@@ -91,8 +91,7 @@ def disable_endpoint(
     connection.execute(
         update(webhook_deliveries)
         .where(
-            webhook_deliveries.c.endpoint_id == endpoint.id,
-            webhook_deliveries.c.due_at.isnot(None),
+            webhook_deliveries.c.endpoint_id == endpoint.id, webhook_deliveries.c.due_at.isnot(None)
         )
         .values(state=DeliveryState.STOPPED, due_at=None)
     )

@@ -32,9 +32,7 @@ def _listed(tenants: Tenants, key: str, query: str = "") -> list[Any]:
     return found
 
 
-def test_new_key_works_and_shows_its_token_once(
-    tenants: Tenants,
-) -> None:
+def test_new_key_works_and_shows_its_token_once(tenants: Tenants) -> None:
     answer = _make(tenants, _own(tenants), expires_at=FUTURE)
     assert answer.status_code == 201
     made = answer.get_json()
@@ -91,12 +89,7 @@ def test_admin_neither_creates_nor_revokes_keys_above_sender(
 ) -> None:
     admin = (_own if whose == "own" else _of_organization)(tenants, Role.ADMIN)
     before = tenants.factory.rows(access_keys)
-    refused = _make(
-        tenants,
-        admin,
-        role=role.value,
-        workspace_id=str(tenants.own.workspace_id),
-    )
+    refused = _make(tenants, admin, role=role.value, workspace_id=str(tenants.own.workspace_id))
     assert (refused.status_code, refused.get_json()["code"]) == (403, "Forbidden")
     assert tenants.factory.rows(access_keys) == before
     other = _make(tenants, _own(tenants), role=role.value).get_json()
@@ -108,21 +101,14 @@ def test_admin_neither_creates_nor_revokes_keys_above_sender(
         assert _make(tenants, admin, **body).status_code == 201
 
 
-def test_admin_of_the_organization_manages_no_key_of_the_organization(
-    tenants: Tenants,
-) -> None:
-    admin, owner = (
-        _of_organization(tenants, Role.ADMIN),
-        _of_organization(tenants),
-    )
+def test_admin_of_the_organization_manages_no_key_of_the_organization(tenants: Tenants) -> None:
+    admin, owner = (_of_organization(tenants, Role.ADMIN), _of_organization(tenants))
     assert _make(tenants, admin, role="viewer").status_code == 403
     wide = _make(tenants, owner, role="viewer").get_json()
     assert tenants.gateway.delete(f"{PATH}/{wide['id']}", key=admin).status_code == 403
 
 
-def test_owner_of_a_workspace_creates_keys_of_it_only(
-    tenants: Tenants,
-) -> None:
+def test_owner_of_a_workspace_creates_keys_of_it_only(tenants: Tenants) -> None:
     owner = _own(tenants)
     for given in ({}, {"workspace_id": None}):
         made = _make(tenants, owner, role="owner", **given).get_json()
@@ -136,9 +122,7 @@ def test_owner_of_a_workspace_creates_keys_of_it_only(
         assert answer.get_json()["details"] == {"$.workspace_id": ["There is no such workspace."]}
 
 
-def test_owner_of_the_organization_creates_keys_for_every_workspace(
-    tenants: Tenants,
-) -> None:
+def test_owner_of_the_organization_creates_keys_for_every_workspace(tenants: Tenants) -> None:
     wide = _make(tenants, _of_organization(tenants), role="owner").get_json()
     assert wide["workspace_id"] is None
     path = f"/v1/use-cases/{tenants.own.use_case_id}"
@@ -155,9 +139,7 @@ def test_keys_below_an_admin_make_none(tenants: Tenants, key_role: Role) -> None
     assert _make(tenants, _own(tenants, key_role), role="viewer").status_code == 403
 
 
-def test_expiring_key_cannot_create_a_longer_living_key(
-    tenants: Tenants,
-) -> None:
+def test_expiring_key_cannot_create_a_longer_living_key(tenants: Tenants) -> None:
     """Fails without the second condition of `mistake_in_end`."""
     end, later, sooner = (f"2100-01-01T00:00:0{second}.000Z" for second in (1, 2, 0))
     for maker_key in (_own(tenants), _of_organization(tenants)):

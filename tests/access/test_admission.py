@@ -144,9 +144,7 @@ def _key_id(factory: Factory, token: str) -> UUID:
     return found
 
 
-def test_a_revocation_is_in_force_for_the_next_request(
-    tenants: Tenants,
-) -> None:
+def test_a_revocation_is_in_force_for_the_next_request(tenants: Tenants) -> None:
     """Sends read the key by another statement than the other routes: both are tried."""
     token = tenants.own.keys[Role.SENDER]
     assert tenants.gateway.send(tenants.own).status_code == 201

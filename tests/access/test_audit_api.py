@@ -26,9 +26,7 @@ def _act(tenants: Tenants, whose: Any) -> None:
     tenants.gateway.post("/v1/access-keys", {"name": "new", "role": "viewer"}, key=owner)
 
 
-def test_audit_event_has_actor_action_target_and_reason(
-    tenants: Tenants,
-) -> None:
+def test_audit_event_has_actor_action_target_and_reason(tenants: Tenants) -> None:
     _act(tenants, tenants.own)
     _, _, first = _list(tenants, tenants.own.keys[Role.ADMIN])["items"]
     key = next(
@@ -49,9 +47,7 @@ def test_audit_event_has_actor_action_target_and_reason(
     }
 
 
-def test_a_change_of_the_policy_is_there_with_its_revision(
-    tenants: Tenants,
-) -> None:
+def test_a_change_of_the_policy_is_there_with_its_revision(tenants: Tenants) -> None:
     path = f"/workspaces/{tenants.own.workspace_id}/destination-management/capability/sms/allow"
     headers = {"X-Change-Reason": "launch"}
     body = {"destinations": ["CA"]}
@@ -60,9 +56,7 @@ def test_a_change_of_the_policy_is_there_with_its_revision(
     assert (row["action"], row["target"], row["reason"]) == ("destinations.allowed", "2", "launch")
 
 
-def test_events_of_the_organization_are_visible_to_its_own_keys_only(
-    tenants: Tenants,
-) -> None:
+def test_events_of_the_organization_are_visible_to_its_own_keys_only(tenants: Tenants) -> None:
     _act(tenants, tenants.own)
     organization = tenants.related_tenants.organization_keys
     made = tenants.gateway.post(

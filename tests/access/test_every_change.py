@@ -96,9 +96,7 @@ def test_a_change_that_cannot_be_noted_is_not_made(
     assert snapshot(tenants.factory.database) == before
 
 
-def test_no_audit_event_contains_a_number_a_token_or_a_secret(
-    tenants: Tenants,
-) -> None:
+def test_no_audit_event_contains_a_number_a_token_or_a_secret(tenants: Tenants) -> None:
     for endpoint in CHANGES:
         _ask(tenants, endpoint, _prepared(tenants, endpoint))
     text = str(

@@ -126,10 +126,7 @@ def test_foreign_object_answers_exactly_like_an_unknown_one(
             else:
                 assert foreign.status_code == 403, (whose, role)
     for role in Role:  # nor does the owner of other things find what does not exist
-        for owners in (
-            tenants.own.keys,
-            tenants.related_tenants.organization_keys,
-        ):
+        for owners in (tenants.own.keys, tenants.related_tenants.organization_keys):
             nothing = with_key(tenants, endpoint, absent_ids(), owners[role])
             assert nothing.status_code == (absent if role.permits(wanted) else 403)
 
@@ -181,9 +178,7 @@ def test_where_no_key_is_needed_none_changes_the_answer(
         assert with_key(tenants, endpoint, ids, token).status_code == expected
 
 
-def test_a_rule_of_another_workspace_is_not_found_under_the_own_one(
-    tenants: Tenants,
-) -> None:
+def test_a_rule_of_another_workspace_is_not_found_under_the_own_one(tenants: Tenants) -> None:
     endpoint = next(e for e in KEYED if e.path.endswith("/rules/{rule_id}"))
     theirs = recipe_of(endpoint).prepare(tenants.gateway, tenants.related_tenants.sibling)
     ours = ids_of(tenants.own)

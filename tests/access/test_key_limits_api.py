@@ -42,10 +42,7 @@ def _send(tenants: Tenants, token: str, to: str = US_NUMBER, use_case_id: Any = 
 
 
 def _refusals(tenants: Tenants) -> list[dict[str, Any]]:
-    own = {
-        tenants.own.workspace_id,
-        tenants.related_tenants.sibling.workspace_id,
-    }
+    own = {tenants.own.workspace_id, tenants.related_tenants.sibling.workspace_id}
     return [row for row in tenants.factory.rows(refusals) if row["workspace_id"] in own]
 
 
@@ -57,10 +54,7 @@ def test_key_above_its_rate_gets_429_with_retry_after(
     token = _token(tenants, rate={"per_second": 1, "burst": 3})
 
     answers = [_send(tenants, token) for _ in range(2)]
-    answers += [
-        tenants.gateway.get("/v1/sms", key=token),
-        _send(tenants, token),
-    ]
+    answers += [tenants.gateway.get("/v1/sms", key=token), _send(tenants, token)]
 
     assert [answer.status_code for answer in answers] == [201, 201, 200, 429]
     refused = answers[-1]
@@ -158,11 +152,7 @@ def test_sends_from_elsewhere_are_listed_up_to_the_rate_of_the_key(
 ) -> None:
     """Break: take no token for them, or the token of those who may use the key."""
     monkeypatch.setattr(tenants.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
-    token = _token(
-        tenants,
-        source_networks=["203.0.113.0/24"],
-        rate={"per_second": 1, "burst": 2},
-    )
+    token = _token(tenants, source_networks=["203.0.113.0/24"], rate={"per_second": 1, "burst": 2})
     assert [_send(tenants, token).status_code for _ in range(4)] == [403, 403, 429, 429]
     of_another = tenants.related_tenants.sibling.use_case_id
     other = _token(tenants, source_networks=["203.0.113.0/24"])
@@ -180,9 +170,7 @@ def test_sends_from_elsewhere_are_listed_up_to_the_rate_of_the_key(
     assert answers == [200, 200, 429]
 
 
-def test_a_key_is_used_from_its_networks_only_in_the_console_too(
-    tenants: Tenants,
-) -> None:
+def test_a_key_is_used_from_its_networks_only_in_the_console_too(tenants: Tenants) -> None:
     token = _token(tenants, role="admin", source_networks=["203.0.113.0/24", "2001:db8::/32"])
     client = tenants.gateway.client
 

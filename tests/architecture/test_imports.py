@@ -26,12 +26,7 @@ SPEAKS_HTTP = (
     "app.providers.twilio.callbacks",
 )
 # The modules that may read what a client sent by a schema of marshmallow.
-READS_WIRE = (
-    *SPEAKS_HTTP,
-    "app.*.schemas",
-    "app.destinations.api.document",
-    "app.provisioning.*",
-)
+READS_WIRE = (*SPEAKS_HTTP, "app.*.schemas", "app.destinations.api.document", "app.provisioning.*")
 
 
 @pytest.fixture(scope="module")

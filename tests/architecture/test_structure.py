@@ -33,7 +33,7 @@ LONG_MODULES = {
 }
 # Functions above 50 lines and why each is one.
 LONG_FUNCTIONS: dict[str, str] = {
-    "app/bootstrap.py:open_services": "each service of the web processes, a line each",
+    "app/bootstrap.py:open_services": "each service of the web processes, a line each"
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "service", "services"}
 

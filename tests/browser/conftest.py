@@ -18,14 +18,7 @@ from app.db.engine import Database
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    Page,
-    ViewportSize,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from support.browser import DESKTOP, FLAGS, Complaints, chromium
 from support.site import Site, served_site

@@ -87,10 +87,7 @@ def test_the_command_prints_what_left_what_was_stopped_and_the_cost(
     few = partial(make_trace, attack_sends=60, normal_sends=10, history_per_hour=2)
     monkeypatch.setattr(demo, "make_trace", few)
     lines = run("demo", "attack").stdout.splitlines()
-    assert lines[1:3] == [
-        "attack        60      20       40",
-        "normal        10      10        0",
-    ]
+    assert lines[1:3] == ["attack        60      20       40", "normal        10      10        0"]
     assert "stopped by   country per hour: 40" in lines
     assert "cost         1.8700 USD left; without guards it would have been 6.3800 USD" in lines
     found = json.loads(run("demo", "attack", "--seed", "3", "--json").stdout)

@@ -192,9 +192,7 @@ def test_an_import_with_rules_leaves_no_other_rules(shop: Commands) -> None:
     assert state(shop) == (MAP, [])
 
 
-def test_country_rule_may_contradict_the_map(
-    shop: Commands,
-) -> None:
+def test_country_rule_may_contradict_the_map(shop: Commands) -> None:
     rule = {"kind": "country", "value": "US", "action": "blocked"}
     shop("import", "-", stdin=json.dumps({"destinations": MAP, "rules": [rule]}))
     assert shop.json("list")["reachable"] == ["CA"]
@@ -285,12 +283,7 @@ WRONG_FILES = {
 @each("command", ["set", "import", "diff"])
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_all_mistakes_of_a_file_are_reported_and_nothing_changes(
-    destinations: Commands,
-    tenant: Tenant,
-    factory: Factory,
-    *,
-    command: str,
-    text: str,
+    destinations: Commands, tenant: Tenant, factory: Factory, *, command: str, text: str
 ) -> None:
     factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     before = snapshot(factory.database)

@@ -21,10 +21,7 @@ def test_a_prefix_is_blocked_in_one_command_and_freed_by_its_value(
 ) -> None:
     assert destinations.lines(
         "rule", "add", "prefix", "+1202", "blocked", "--reason", "incident"
-    ) == [
-        "Retail: revision 2",
-        "+ rule: prefix +1202 blocked (incident)",
-    ]
+    ) == ["Retail: revision 2", "+ rule: prefix +1202 blocked (incident)"]
     refused = gateway.send(tenant, to=US_NUMBER).json
     assert (refused["code"], refused["details"]["rule"]) == ("DestinationBlocked", "prefix")
     assert destinations.lines("rule", "remove", "+1202") == [

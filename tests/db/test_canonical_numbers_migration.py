@@ -14,11 +14,7 @@ from app.db.engine import Database
 from app.db.schema import upgrade
 from app.destinations.policy.state import restored
 from app.destinations.storage.policies import state_of_revision
-from app.destinations.tables import (
-    destination_policies,
-    destination_revisions,
-    destination_rules,
-)
+from app.destinations.tables import destination_policies, destination_revisions, destination_rules
 from app.use_cases.tables import opt_outs, senders, use_cases
 
 BEFORE = "0012"

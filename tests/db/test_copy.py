@@ -180,9 +180,7 @@ def test_many_rows_go_in_batches(
     assert next(f.rows for f in fingerprints(target) if f.table == "messages") == ROWS + 125
 
 
-def test_texts_are_sorted_by_bytes_in_every_locale(
-    fresh_postgres_url: str,
-) -> None:
+def test_texts_are_sorted_by_bytes_in_every_locale(fresh_postgres_url: str) -> None:
     """Where `b` came before `C`, going on behind the last key would leave out rows."""
     there = Database(fresh_postgres_url, pool_size=2)
     statements: list[str] = []

@@ -195,9 +195,7 @@ def test_a_use_case_without_a_subset_adds_nothing_and_an_empty_one_blocks_all(
     assert policy_client.check(US_NUMBER)[0]["allowed"] is True
 
 
-def test_a_check_shows_a_known_block_by_the_provider(
-    policy_client: PolicyClient,
-) -> None:
+def test_a_check_shows_a_known_block_by_the_provider(policy_client: PolicyClient) -> None:
     sid = "AC" + new_id().hex
     found = policy_client.a_colleague(
         account_sid=sid, destinations={"US": "allowed", "BR": "blocked"}

@@ -70,9 +70,7 @@ def _sent(policy_client: PolicyClient, number: str) -> tuple[bool, str | None]:
     return answer.status_code == 201, answer.json.get("code")
 
 
-def test_each_country_is_allowed_and_blocked_alone(
-    policy_client: PolicyClient,
-) -> None:
+def test_each_country_is_allowed_and_blocked_alone(policy_client: PolicyClient) -> None:
     wrong: list[object] = []
     tried = 0
     for start in range(0, len(EXAMPLES), 28):

@@ -58,9 +58,7 @@ def test_a_lost_update_is_refused_and_can_be_made_again(policy_client: PolicyCli
     assert again.json["destinations"] == {"US": "allowed", "CA": "allowed", "FR": "allowed"}
 
 
-def test_a_stale_condition_is_reported_before_other_problems(
-    policy_client: PolicyClient,
-) -> None:
+def test_a_stale_condition_is_reported_before_other_problems(policy_client: PolicyClient) -> None:
     assert policy_client.allow("ZZ", If_Match='"9"').status_code == 412
     assert policy_client.a_child().allow("CA", If_Match='"9"').status_code == 412
     assert policy_client.a_child().allow("CA", If_Match='"1"').status_code == 409

@@ -208,9 +208,7 @@ def test_refusals_are_their_workspaces_alone_a_childs_too(policy_client: PolicyC
         assert other.get("/refusals") == {"items": [], "next_page_token": None, "counts": []}
 
 
-def test_errors_not_about_the_recipient_are_not_refusals(
-    policy_client: PolicyClient,
-) -> None:
+def test_errors_not_about_the_recipient_are_not_refusals(policy_client: PolicyClient) -> None:
     """A body that is no send, a wrong key or an unknown use case leaves nothing at all."""
     with unchanged(policy_client.factory.database):
         assert policy_client.gateway.send(policy_client.tenant, to="12025550123").status_code == 422

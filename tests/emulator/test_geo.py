@@ -107,8 +107,7 @@ def test_a_change_that_is_no_list_of_permissions_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("closed", "number"),
-    [("PR", "+17875550123"), ("GG", "+447911123456"), ("KZ", "+77011234567")],
+    ("closed", "number"), [("PR", "+17875550123"), ("GG", "+447911123456"), ("KZ", "+77011234567")]
 )
 def test_the_region_is_the_numbers_and_not_its_calling_codes(
     geo: Any, send: Callable[..., Any], closed: str, number: str

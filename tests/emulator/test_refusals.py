@@ -75,11 +75,7 @@ def test_magic_recipients_are_refused_with_and_without_a_service(
 @pytest.mark.parametrize("service", [{}, {"MessagingServiceSid": SERVICE}])
 @pytest.mark.parametrize(
     ("sender", "status", "code"),
-    [
-        ("+15005550001", 400, 21212),
-        ("+15005550007", 400, 21606),
-        ("+15005550008", 429, 21611),
-    ],
+    [("+15005550001", 400, 21212), ("+15005550007", 400, 21606), ("+15005550008", 429, 21611)],
 )
 def test_magic_senders_are_refused_with_and_without_a_service(
     http: Callable[..., Response], service: dict[str, str], sender: str, status: int, code: int

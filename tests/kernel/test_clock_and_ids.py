@@ -159,10 +159,7 @@ def test_the_first_id_of_a_millisecond_is_the_smallest_uuid_7_of_it(milliseconds
     assert found.int & ((1 << 76) - 1) == 0b10 << 62
 
 
-@each(
-    "text",
-    ["0190b6a4-7c1e-7f00-8000-000000000000", "0190B6A4-7C1E-7F00-8000-00000000000F"],
-)
+@each("text", ["0190b6a4-7c1e-7f00-8000-000000000000", "0190B6A4-7C1E-7F00-8000-00000000000F"])
 def test_id_is_parsed_in_upper_and_lower_case(text: str) -> None:
     assert parse_id(text) == UUID(text)
 

@@ -13,10 +13,7 @@ def test_toml_and_json_of_the_same_shape_are_the_same_data() -> None:
     assert (
         parse_text(toml)
         == parse_text(json)
-        == {
-            "organization": {"name": "Acme"},
-            "workspaces": [{"name": "Retail"}],
-        }
+        == {"organization": {"name": "Acme"}, "workspaces": [{"name": "Retail"}]}
     )
 
 

@@ -109,11 +109,7 @@ def test_programs_read_the_place_the_action_and_the_values(
             "field": "next_auth_token",
             "to": "changed",
         },
-        {
-            "place": "workspaces[0].use_cases[0]",
-            "action": "remove",
-            "from": "one-time passwords",
-        },
+        {"place": "workspaces[0].use_cases[0]", "action": "remove", "from": "one-time passwords"},
         {
             "place": "workspaces[1]",
             "action": "change",

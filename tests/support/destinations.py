@@ -16,14 +16,7 @@ from app.kernel.clock import rfc3339, utc_now
 from app.kernel.ids import new_id
 from support.factories import Factory, Gateway, Tenant
 
-KEYS = {
-    "organizationId",
-    "workspaceId",
-    "capabilityName",
-    "destinations",
-    "createdAt",
-    "updatedAt",
-}
+KEYS = {"organizationId", "workspaceId", "capabilityName", "destinations", "createdAt", "updatedAt"}
 FAR = rfc3339(utc_now() + timedelta(days=3650))
 
 

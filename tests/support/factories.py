@@ -293,10 +293,6 @@ def open_gateway(
     if twilio_url is None:
         provider = replace(provider, prover=fake.prover)
     services = open_services(
-        configured,
-        clock=clock,
-        provider=provider,
-        cipher=cipher,
-        database=database,
+        configured, clock=clock, provider=provider, cipher=cipher, database=database
     )
     return Gateway(services, twilio, create_app(services).test_client())

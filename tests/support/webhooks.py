@@ -119,10 +119,7 @@ class Hooks:
         return endpoint_id
 
     def event(
-        self,
-        workspace_id: UUID,
-        event_type: EventType = EventType.SMS_DELIVERED,
-        **data: Any,
+        self, workspace_id: UUID, event_type: EventType = EventType.SMS_DELIVERED, **data: Any
     ) -> bool:
         with self.factory.database.writing() as c:
             return add_event(c, workspace_id, event_type, data or {"n": 1}, self.clock.at)

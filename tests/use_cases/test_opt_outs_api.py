@@ -119,10 +119,7 @@ def test_a_use_case_that_does_not_exist_for_the_key_is_named(
     for use_case_id in (sibling.use_case_id, deleted):
         assert _add(gateway, tenant, use_case_id=str(use_case_id)).data == absent.data
     mismatch = _add(
-        gateway,
-        tenant,
-        use_case_id=str(tenant.use_case_id),
-        workspace_id=str(sibling.workspace_id),
+        gateway, tenant, use_case_id=str(tenant.use_case_id), workspace_id=str(sibling.workspace_id)
     )
     assert mismatch.data == absent.data
     assert snapshot(factory.database) == before

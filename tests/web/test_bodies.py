@@ -171,9 +171,7 @@ def test_a_pair_of_surrogates_is_one_character(served: Served) -> None:
     assert answer.get_json()["body"] == body["message"]
 
 
-def test_unknown_fields_are_refused_by_name_with_every_other_problem(
-    served: Served,
-) -> None:
+def test_unknown_fields_are_refused_by_name_with_every_other_problem(served: Served) -> None:
     body = {
         "to_phone_number": "2025550123",
         "message": "",

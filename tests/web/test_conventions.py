@@ -138,10 +138,7 @@ def test_defect_answers_500_in_the_public_form_without_details(
     app.view_functions = dict.fromkeys(app.view_functions, fail)
     answer = gateway.get("/v1/sms", X_Request_Id="find-me")
     assert answer.status_code == 500
-    assert answer.get_json() == {
-        "code": "InternalError",
-        "message": "An internal error occurred.",
-    }
+    assert answer.get_json() == {"code": "InternalError", "message": "An internal error occurred."}
     assert answer.headers["X-Request-Id"] == "find-me"
     assert SECURITY_HEADERS.keys() <= set(answer.headers.keys())
 
@@ -165,11 +162,7 @@ def prefixed(cipher: Cipher, tmp_path: Path) -> Gateway:
 def test_path_prefix_may_be_stripped_by_the_proxy_or_not(prefixed: Gateway) -> None:
     assert prefixed.get("/healthz").status_code == 200
     assert prefixed.get("/hooks/sms/healthz").status_code == 200
-    for path in (
-        "/hooks/smshealthz",
-        "/hooks/healthz",
-        "/hooks/sms/hooks/sms/healthz",
-    ):
+    for path in ("/hooks/smshealthz", "/hooks/healthz", "/hooks/sms/hooks/sms/healthz"):
         assert prefixed.get(path).status_code == 404
 
 

@@ -148,11 +148,7 @@ ROWS = [
         "ValidationFailed",
         "a destination on the organization's floor",
         allow_a_denied_country,
-        {
-            "$.destinations.CA": [ANY],
-            "$.destinations.KP": [ANY],
-            "$.destinations.us": [ANY],
-        },
+        {"$.destinations.CA": [ANY], "$.destinations.KP": [ANY], "$.destinations.us": [ANY]},
     ),
     Row(
         422,
@@ -190,13 +186,7 @@ ROWS = [
     Row(422, "InvalidDestination", "landline", to("+442071234567"), LANDLINE),
     Row(422, "InvalidDestination", "premium", to("+19002345678"), PREMIUM),
     *(
-        Row(
-            422,
-            "InvalidDestination",
-            str(code),
-            twilio(refused(code)),
-            {"provider_code": code},
-        )
+        Row(422, "InvalidDestination", str(code), twilio(refused(code)), {"provider_code": code})
         for code in (21211, 21265, 21268, 21614, 21635)
     ),
     Row(

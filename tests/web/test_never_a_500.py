@@ -20,11 +20,7 @@ from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.providers.port import (
-    ProviderAccount,
-    ProviderUnknown,
-    WantedPermission,
-)
+from app.providers.port import ProviderAccount, ProviderUnknown, WantedPermission
 from app.providers.twilio.account import TwilioRegistrations
 from app.providers.twilio.client import TwilioClients
 from app.providers.twilio.geo import TwilioGeoPermissions

@@ -171,9 +171,7 @@ def test_every_operation_describes_its_key_parameters_body_and_errors(
         assert {"400", "413", "415", "422"} <= statuses
 
 
-def test_a_body_may_have_no_unknown_field_and_an_answer_may_grow(
-    document: dict[str, Any],
-) -> None:
+def test_a_body_may_have_no_unknown_field_and_an_answer_may_grow(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["SendBody"]["additionalProperties"] is False
     assert "additionalProperties" not in schemas["MessageView"]

@@ -20,12 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kernel.errors import PayloadTooLarge
-from app.web.server.request_reader import (
-    MAX_CHUNKS,
-    MAX_HEAD_BYTES,
-    RequestReader,
-    TooManyChunks,
-)
+from app.web.server.request_reader import MAX_CHUNKS, MAX_HEAD_BYTES, RequestReader, TooManyChunks
 
 HEAD = b"POST /v1/sms HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -63,10 +63,7 @@ def test_charges_are_stored_page_by_page(worker: Worker, charges: CollectCharges
             "no message",
             next_page="/2010-04-01/Accounts/AC/Messages.json?Page=1",
         ),
-        _page(
-            worker.twilios(sid=SIDS[1], price=None),
-            worker.twilios(sid=SIDS[2], price="-0.02"),
-        ),
+        _page(worker.twilios(sid=SIDS[1], price=None), worker.twilios(sid=SIDS[2], price="-0.02")),
     ]
 
     assert charges.run_once() == 0  # it is known from now on

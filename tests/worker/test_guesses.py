@@ -101,9 +101,7 @@ def test_message_that_lost_its_guess_is_looked_for_to_the_end(worker: Worker) ->
     assert reasons(worker, first)[-2:] == ["conflict", "not_confirmed"]
 
 
-def test_message_that_lost_its_guess_is_settled_by_its_own_callback(
-    worker: Worker,
-) -> None:
+def test_message_that_lost_its_guess_is_settled_by_its_own_callback(worker: Worker) -> None:
     first, second = guess(worker)
     worker.gateway.callback(second, SID, "delivered")
     worker.gateway.callback(first, OTHER_SID, "delivered")
@@ -243,11 +241,7 @@ def test_fewer_candidates_settle_as_many_at_the_end_and_the_rest_stays_pending(
     worker.round(*[listed(*found)] * 3)
     assert ends(worker, *sent) == [("pending", None)] * 3
     to_the_end(worker, *found)
-    assert ends(worker, *sent) == [
-        ("pending", None),
-        ("delivered", SID),
-        ("delivered", OTHER_SID),
-    ]
+    assert ends(worker, *sent) == [("pending", None), ("delivered", SID), ("delivered", OTHER_SID)]
     assert reasons(worker, sent[0]) == ["unclear"]
 
 

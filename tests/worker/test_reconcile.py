@@ -76,9 +76,7 @@ def test_two_candidates_settle_nothing(worker: Worker) -> None:
     assert worker.message(message_id)["message_sid"] is None
 
 
-def test_a_candidate_that_is_another_message_of_ours_is_no_candidate(
-    worker: Worker,
-) -> None:
+def test_a_candidate_that_is_another_message_of_ours_is_no_candidate(worker: Worker) -> None:
     first = worker.gateway.send(worker.tenant).json
     message_id = worker.unconfirmed()
     worker.clock.advance(60)
@@ -104,9 +102,7 @@ def test_without_a_trace_it_ends_as_failed_after_fifteen_minutes_with_one_event(
     assert worker.round(listed()) == 0
 
 
-def test_provider_error_is_not_treated_as_not_found(
-    worker: Worker,
-) -> None:
+def test_provider_error_is_not_treated_as_not_found(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     worker.clock.advance(3600)
     assert worker.round(NotConnected("down")) == 1
@@ -116,9 +112,7 @@ def test_provider_error_is_not_treated_as_not_found(
     assert worker.message(message_id)["status"] == "delivered"
 
 
-def test_a_callback_settles_first_and_the_worker_then_leaves_it_alone(
-    worker: Worker,
-) -> None:
+def test_a_callback_settles_first_and_the_worker_then_leaves_it_alone(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     assert worker.gateway.callback(message_id, SID, "delivered").status_code == 204
     worker.clock.advance(3600)
@@ -126,9 +120,7 @@ def test_a_callback_settles_first_and_the_worker_then_leaves_it_alone(
     assert worker.message(message_id)["status"] == "delivered"
 
 
-def test_a_lost_status_is_repaired_at_the_times_of_the_specification(
-    worker: Worker,
-) -> None:
+def test_a_lost_status_is_repaired_at_the_times_of_the_specification(worker: Worker) -> None:
     sent = worker.gateway.send(worker.tenant).json
     asked: list[float] = []
     start = worker.clock.at
@@ -145,9 +137,7 @@ def test_a_lost_status_is_repaired_at_the_times_of_the_specification(
     assert (row["price"], row["price_unit"], row["check_at"]) == ("-0.0079", "USD", None)
 
 
-def test_a_delivered_status_found_at_the_provider_ends_the_message(
-    worker: Worker,
-) -> None:
+def test_a_delivered_status_found_at_the_provider_ends_the_message(worker: Worker) -> None:
     sent = worker.gateway.send(worker.tenant).json
     worker.clock.advance(900)
     worker.round(
@@ -228,9 +218,7 @@ def test_workers_that_race_for_due_messages_never_share_one(
     assert set(claimed) == everything
 
 
-def test_failed_check_is_repeated_soon_even_at_the_end(
-    worker: Worker,
-) -> None:
+def test_failed_check_is_repeated_soon_even_at_the_end(worker: Worker) -> None:
     """Break: in `app/messages/reconciliation/reconcile.py`, `_try_again`, take `next_accepted_check`."""
     sent = worker.gateway.send(worker.tenant).json
     for hours in (0.25, 0.75, 5, 18):
@@ -264,9 +252,7 @@ def test_a_silent_account_is_left_alone_for_the_rest_of_a_round(worker: Worker) 
     assert worker.round(*[NotConnected("down")] * 6) == 6
 
 
-def test_failure_for_one_message_does_not_count_for_its_account(
-    worker: Worker,
-) -> None:
+def test_failure_for_one_message_does_not_count_for_its_account(worker: Worker) -> None:
     sent = [worker.gateway.send(worker.tenant).json for _ in range(3)]
     worker.clock.advance(900)
     answers = [fetched(worker.twilios(sid=one["message_sid"])) for one in sent[1:]]

@@ -49,9 +49,7 @@ def listen(worker: Worker) -> None:
     assert worker.gateway.post("/v1/webhook-endpoints", body, key=key).status_code == 201
 
 
-def test_message_without_a_trace_is_resent_after_two_minutes(
-    worker: Worker,
-) -> None:
+def test_message_without_a_trace_is_resent_after_two_minutes(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     worker.clock.advance(119)
     worker.round(listed())
@@ -133,9 +131,7 @@ def test_possible_trace_prevents_a_resend(
     assert worker.message(message_id)["status"] == "pending"
 
 
-def test_provider_error_is_not_treated_as_not_found(
-    worker: Worker,
-) -> None:
+def test_provider_error_is_not_treated_as_not_found(worker: Worker) -> None:
     worker.unconfirmed()
     for seconds in (60, 60, 60, 60, 60, 60, 60):
         worker.clock.advance(seconds)
@@ -146,9 +142,7 @@ def test_provider_error_is_not_treated_as_not_found(
     assert len(worker.creates) == 2
 
 
-def test_worker_that_starts_after_the_end_does_not_resend(
-    worker: Worker,
-) -> None:
+def test_worker_that_starts_after_the_end_does_not_resend(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     worker.clock.advance(900)
     worker.round(listed())
@@ -239,9 +233,7 @@ def test_changes_while_the_provider_is_asked_count(worker: Worker, change: Any) 
     assert len(worker.creates) == 1
 
 
-def test_a_refusal_of_a_resend_ends_the_message_with_its_code_and_one_event(
-    worker: Worker,
-) -> None:
+def test_a_refusal_of_a_resend_ends_the_message_with_its_code_and_one_event(worker: Worker) -> None:
     listen(worker)
     message_id = worker.unconfirmed(Idempotency_Key="k")
     worker.clock.advance(120)
@@ -283,9 +275,7 @@ def test_a_resend_that_never_left_does_not_count(worker: Worker) -> None:
     assert (row(worker)["resends"], row(worker)["message_sid"]) == (1, SID)
 
 
-def test_an_unconfirmed_resend_is_found_by_the_time_that_it_was_made(
-    worker: Worker,
-) -> None:
+def test_an_unconfirmed_resend_is_found_by_the_time_that_it_was_made(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     worker.clock.advance(120)
     worker.round(listed(), NotConfirmed("cut"))
@@ -297,9 +287,7 @@ def test_an_unconfirmed_resend_is_found_by_the_time_that_it_was_made(
     assert len(worker.creates) == 2
 
 
-def test_the_answer_of_the_key_stays_504_until_the_resend_is_accepted(
-    worker: Worker,
-) -> None:
+def test_the_answer_of_the_key_stays_504_until_the_resend_is_accepted(worker: Worker) -> None:
     message_id = worker.unconfirmed(Idempotency_Key="k")
 
     def again() -> Any:
@@ -336,9 +324,7 @@ def test_the_callbacks_of_a_first_creation_change_nothing_once_the_second_is_acc
     assert (row(worker)["status"], row(worker)["message_sid"]) == ("delivered", SID)
 
 
-def test_a_callback_of_the_first_creation_during_the_resend_stays(
-    worker: Worker,
-) -> None:
+def test_a_callback_of_the_first_creation_during_the_resend_stays(worker: Worker) -> None:
     message_id = worker.unconfirmed()
 
     def create(_: Call) -> Response:
@@ -355,9 +341,7 @@ def test_a_callback_of_the_first_creation_during_the_resend_stays(
     assert [e["status"] for e in worker.events(message_id)] == ["sent", "delivered"]
 
 
-def test_a_callback_while_the_provider_is_asked_leaves_nothing_to_resend(
-    worker: Worker,
-) -> None:
+def test_a_callback_while_the_provider_is_asked_leaves_nothing_to_resend(worker: Worker) -> None:
     message_id = worker.unconfirmed()
 
     def list_none(_: Call) -> Response:
@@ -390,9 +374,7 @@ def test_a_callback_during_a_resend_wins_over_every_other_outcome(
     assert row(worker)["check_at"] is None
 
 
-def test_callback_of_the_first_creation_overrides_a_failed_resend(
-    worker: Worker,
-) -> None:
+def test_callback_of_the_first_creation_overrides_a_failed_resend(worker: Worker) -> None:
     """Break: in `app/messages/delivery/guessed_sids.py`, `take_back`, leave out `has_ended`."""
     message_id = worker.unconfirmed()
     worker.clock.advance(120)
@@ -408,9 +390,7 @@ def test_callback_of_the_first_creation_overrides_a_failed_resend(
     assert (found["status"], found["message_sid"], found["error_code"]) == ("delivered", SID, None)
 
 
-def test_resend_of_a_dying_worker_is_counted_and_not_repeated(
-    worker: Worker,
-) -> None:
+def test_resend_of_a_dying_worker_is_counted_and_not_repeated(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     worker.clock.advance(120)
 
@@ -422,8 +402,7 @@ def test_resend_of_a_dying_worker_is_counted_and_not_repeated(
     assert (len(worker.creates), row(worker)["resends"]) == (2, 1)
 
     second = replace(
-        worker,
-        reconcile=another_reconcile(worker.factory, worker.gateway, worker.clock),
+        worker, reconcile=another_reconcile(worker.factory, worker.gateway, worker.clock)
     )
     assert second.round(listed()) == 0  # the lease of the dead one holds
     worker.clock.at += CLAIM_LEASE

@@ -90,9 +90,7 @@ def asked(worker: Worker, *answers: Any) -> list[Call]:
     return worker.gateway.twilio.calls[before:]
 
 
-def test_unsettled_submission_is_asked_about_before_all_overdue_repairs(
-    worker: Worker,
-) -> None:
+def test_unsettled_submission_is_asked_about_before_all_overdue_repairs(worker: Worker) -> None:
     """Break: in `app/messages/reconciliation/claims.py`, `Lane`, put the repairs first."""
     overdue(worker, MANY)
     worker.clock.advance(3600)

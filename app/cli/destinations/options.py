@@ -93,10 +93,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def ending_options(command: Callable[..., None]) -> Callable[..., None]:
     lasting = click.option(
-        "--for",
-        "lasting",
-        type=DurationParam(),
-        help="How long it lasts, for example 2h.",
+        "--for", "lasting", type=DurationParam(), help="How long it lasts, for example 2h."
     )
     until = click.option("--until", type=TimeParam(), help="When it expires.")
     return until(lasting(command))

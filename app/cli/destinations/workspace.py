@@ -21,9 +21,7 @@ from app.kernel.clock import Clock, utc_now
 from app.providers.port import GeoFacts
 
 workspace_option = click.option(
-    "--workspace",
-    metavar="NAME|ID",
-    help="The workspace; may be left out where there is one.",
+    "--workspace", metavar="NAME|ID", help="The workspace; may be left out where there is one."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

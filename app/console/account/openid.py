@@ -95,10 +95,7 @@ class IdentityProvider:
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             server_metadata_url=settings.issuer + "/.well-known/openid-configuration",
-            client_kwargs={
-                "scope": "openid email",
-                "code_challenge_method": "S256",
-            },
+            client_kwargs={"scope": "openid email", "code_challenge_method": "S256"},
         )
 
     @contextmanager

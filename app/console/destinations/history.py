@@ -21,12 +21,7 @@ from app.destinations.api.history import load_history, rule_changes
 from app.destinations.api.schemas import HistoryFilter, HistoryQuery
 from app.destinations.changes import RestoreRevision
 from app.destinations.storage.policies import load_revision
-from app.kernel.errors import (
-    DestinationsInherited,
-    NotFound,
-    RevisionMismatch,
-    ValidationFailed,
-)
+from app.kernel.errors import DestinationsInherited, NotFound, RevisionMismatch, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
 from app.web.database import reading

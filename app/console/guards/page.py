@@ -16,12 +16,7 @@ from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.destinations.manage import ChangeRequest
-from app.guards.configuration import (
-    guards_json,
-    parse_guards,
-    parse_use_case_guards,
-    use_case_json,
-)
+from app.guards.configuration import guards_json, parse_guards, parse_use_case_guards, use_case_json
 from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, GuardName, Guards
 from app.guards.manage import DryRun, GuardEdit, ManageGuards
 from app.guards.store import find_use_cases

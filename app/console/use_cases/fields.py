@@ -36,8 +36,7 @@ OBSTACLES: dict[type[PublicError], Obstacle] = {
         "Twilio has suspended the brand. Resolve this with Twilio, then refresh the brand.",
     ),
     NoSenderNumber: Obstacle(
-        "no sender",
-        "There is no sender. Add one that is also in the Messaging Service at Twilio.",
+        "no sender", "There is no sender. Add one that is also in the Messaging Service at Twilio."
     ),
     CampaignNotVerified: Obstacle(
         "campaign not verified",

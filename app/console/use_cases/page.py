@@ -69,12 +69,7 @@ def _page(
         found = load_use_cases(connection, current_user.principal, wanted)
     shown = listed(USE_CASES, found, _SHOWN)
     return page_answer(
-        current_user,
-        "use_cases/list.html",
-        status,
-        **shown,
-        form=form,
-        obstacles_of=obstacles_of,
+        current_user, "use_cases/list.html", status, **shown, form=form, obstacles_of=obstacles_of
     )
 
 

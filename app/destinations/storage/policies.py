@@ -14,11 +14,7 @@ from app.access.workspace_rules import MAX_DEPTH
 from app.db.rows import AnyRow
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.destinations.policy.state import CountryChange, PolicyState
-from app.destinations.tables import (
-    destination_policies,
-    destination_revisions,
-    destination_rules,
-)
+from app.destinations.tables import destination_policies, destination_revisions, destination_rules
 from app.kernel.clock import parse_rfc3339, rfc3339
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id

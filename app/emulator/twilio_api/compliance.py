@@ -34,10 +34,7 @@ def fetch_brand(sid: str) -> Response:
         skip_automatic_sec_vet=False,
         mock=False,
         errors=[],
-        links={
-            "brand_vettings": f"{url}/Vettings",
-            "brand_registration_otps": f"{url}/SmsOtp",
-        },
+        links={"brand_vettings": f"{url}/Vettings", "brand_registration_otps": f"{url}/SmsOtp"},
     )
 
 

@@ -309,10 +309,7 @@ class Reconcile:
 
     @staticmethod
     def _try_again(
-        connection: Connection,
-        due: DueMessage,
-        refusing: RefusingAccount | None,
-        now: datetime,
+        connection: Connection, due: DueMessage, refusing: RefusingAccount | None, now: datetime
     ) -> None:
         """Release a message that could not be asked about; after days, give it up."""
         is_unsettled = due.submission in UNSETTLED

@@ -48,8 +48,7 @@ def count_resend(
     """
     leased_until = now + CLAIM_LEASE
     asks_for_it = select(use_cases.c.id).where(
-        use_cases.c.id == due.use_case_id,
-        use_cases.c.on_unconfirmed == OnUnconfirmed.RESEND.value,
+        use_cases.c.id == due.use_case_id, use_cases.c.on_unconfirmed == OnUnconfirmed.RESEND.value
     )
     counted = connection.execute(
         update(messages)

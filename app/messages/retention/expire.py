@@ -142,8 +142,7 @@ def _delete_batch(connection: Connection, bounds: _Bounds, first: UUID | None) -
     old = (
         select(columns.id)
         .where(
-            columns.id < bounds.before,
-            or_(columns.check_at.is_(None), columns.id < bounds.anyway),
+            columns.id < bounds.before, or_(columns.check_at.is_(None), columns.id < bounds.anyway)
         )
         .order_by(columns.id)
         .limit(EXPIRE_BATCH)

@@ -128,11 +128,7 @@ WRONG: list[tuple[str, str, Any, dict[str, list[str]]]] = [
 
 @pytest.mark.parametrize(("method", "below", "given", "details"), WRONG)
 def test_every_wrong_entry_is_named_by_its_json_path_at_once(
-    policy_client: PolicyClient,
-    method: str,
-    below: str,
-    given: Any,
-    details: dict[str, list[str]],
+    policy_client: PolicyClient, method: str, below: str, given: Any, details: dict[str, list[str]]
 ) -> None:
     policy_client = policy_client.a_stranger(denied=("KP",))
     answer = policy_client.ask(method, below, {"destinations": given})

@@ -120,10 +120,7 @@ def test_rules_for_other_numbers_do_not_decide(kind: RuleKind, value: str) -> No
     )
 
 
-@each(
-    ("expires_at", "is_live"),
-    [(None, True), (SOON, True), (NOW, False), (JUST_NOW, False)],
-)
+@each(("expires_at", "is_live"), [(None, True), (SOON, True), (NOW, False), (JUST_NOW, False)])
 @each(("kind", "value"), SPEAKING)
 def test_a_rule_holds_until_the_instant_that_it_expires(
     kind: RuleKind, value: str, expires_at: datetime | None, is_live: bool
