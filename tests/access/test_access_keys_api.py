@@ -8,7 +8,7 @@ import pytest
 from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
 from app.kernel.ids import new_id
-from support.console_client import signed_in
+from support.console import signed_in
 from support.related_tenants import Tenants
 
 PATH = "/v1/access-keys"
@@ -153,9 +153,9 @@ def test_expiring_key_cannot_create_a_longer_living_key(tenants: Tenants) -> Non
             for good in (sooner, end):
                 made = _make(tenants, maker, expires_at=good)
                 assert made.get_json()["expires_at"] == good
-    console_client = signed_in(tenants.gateway, maker)
+    console = signed_in(tenants.gateway, maker)
     form = {"name": "backend", "role": "sender"}
-    refused = console_client.post("/console/access-keys", form)
+    refused = console.post("/console/access-keys", form)
     assert (refused.status_code, end in refused.text) == (422, True)
 
 

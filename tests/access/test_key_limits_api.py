@@ -10,7 +10,7 @@ import pytest
 from app.access.principal import Role
 from app.access.tables import access_keys
 from app.destinations.tables import refusals
-from support.console_client import open_console, signed_in
+from support.console import open_console, signed_in
 from support.each import each
 from support.factories import US_NUMBER
 from support.plans import parameters_of
@@ -253,9 +253,9 @@ def test_the_last_use_is_written_once_a_minute(tenants: Tenants) -> None:
 def test_limits_hold_for_a_key_that_is_signed_in(tenants: Tenants) -> None:
     """Break: leave the limits out of the user."""
     token = _token(tenants, role="admin", countries=["CA"])
-    console_client = signed_in(tenants.gateway, token)
+    console = signed_in(tenants.gateway, token)
 
-    answer = console_client.post(
+    answer = console.post(
         "/console/try",
         {
             "use_case_id": str(tenants.own.use_case_id),
@@ -274,14 +274,14 @@ def test_rate_applies_to_a_signed_in_key(tenants: Tenants, monkeypatch: pytest.M
     """Break: count no request of the console."""
     monkeypatch.setattr(tenants.gateway.services.rates, "_monotonic_ns", lambda: 10**15)
     token = _token(tenants, rate={"per_second": 1, "burst": 2})
-    console_client = signed_in(tenants.gateway, token)
+    console = signed_in(tenants.gateway, token)
     form = {
         "use_case_id": str(tenants.own.use_case_id),
         "to_phone_number": US_NUMBER,
         "message": "hello",
     }
-    answers = [console_client.post("/console/try", form) for _ in range(3)]
+    answers = [console.post("/console/try", form) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [303, 303, 429]
     assert answers[-1].headers["RateLimit-Policy"] == '"key";q=2;w=2'
     assert _send(tenants, token).status_code == 429
-    assert console_client.get("/console/try").status_code == 200
+    assert console.get("/console/try").status_code == 200

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.access.principal import Role
-from support.console_client import signed_in
+from support.console import signed_in
 from support.factories import Gateway, Tenant
 from support.fake_twilio import accepted
 

@@ -23,7 +23,7 @@ EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop"
 
 
 @pytest.fixture
-def policy_client(site: Site) -> PolicyClient:
+def policy(site: Site) -> PolicyClient:
     """A workspace of this test alone, whose account calls Pakistan high-risk."""
     account = f"AC{new_id().hex}"
     tenant = site.factory.tenant(
@@ -37,18 +37,18 @@ def policy_client(site: Site) -> PolicyClient:
     return PolicyClient(site.gateway, tenant, site.factory)
 
 
-def sign_in(page: Page, policy_client: PolicyClient, role: Role = Role.ADMIN) -> None:
+def sign_in(page: Page, policy: PolicyClient, role: Role = Role.ADMIN) -> None:
     page.goto("/console/sign-in")
     page.get_by_text("Sign in with an access key").click()
-    page.get_by_label("Access key").fill(policy_client.tenant.keys[role])
+    page.get_by_label("Access key").fill(policy.tenant.keys[role])
     page.get_by_role("button", name="Sign in with key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
 @pytest.fixture
-def opened(page: Page, policy_client: PolicyClient) -> Page:
+def opened(page: Page, policy: PolicyClient) -> Page:
     """The page, opened by an admin."""
-    sign_in(page, policy_client)
+    sign_in(page, policy)
     page.goto(PAGE)
     return page
 
@@ -75,12 +75,12 @@ def click_on_map(page: Page, code: str) -> None:
 
 @EACH_SIZE
 def test_the_first_view_is_light_accessible_and_fits(
-    opened: Page, viewport: ViewportSize, policy_client: PolicyClient
+    opened: Page, viewport: ViewportSize, policy: PolicyClient
 ) -> None:
-    policy_client.allow("FR", "PK")
-    policy_client.allow_until("2099-01-01T00:00:00Z", "JP")
+    policy.allow("FR", "PK")
+    policy.allow_until("2099-01-01T00:00:00Z", "JP")
     opened.context.clear_cookies()
-    sign_in(opened, policy_client)
+    sign_in(opened, policy)
     for path in (PAGE, "/console/provider"):
         fresh = opened.context.browser.new_context(  # type: ignore[union-attr]  # nothing cached
             base_url=opened.url.partition("/console")[0],
@@ -94,21 +94,21 @@ def test_the_first_view_is_light_accessible_and_fits(
 
 
 def test_a_country_is_allowed_and_another_blocked_by_save(
-    opened: Page, policy_client: PolicyClient
+    opened: Page, policy: PolicyClient
 ) -> None:
     select(opened, "+33")
     opened.get_by_role("button", name="Remove United States").click()
     expect(opened.locator('li[data-code="US"] .note')).to_have_text("will be blocked")
     waits(opened, 2)
-    assert policy_client.destinations == {"US": "allowed"}
+    assert policy.destinations == {"US": "allowed"}
     axe_clean(opened)
     save(opened)
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert policy_client.destinations == {"US": "blocked", "FR": "allowed"}
+    assert policy.destinations == {"US": "blocked", "FR": "allowed"}
 
 
 def test_the_select_is_searched_by_name_code_and_calling_code(
-    opened: Page, policy_client: PolicyClient
+    opened: Page, policy: PolicyClient
 ) -> None:
     box = opened.get_by_role("combobox", name="Select a country")
     box.click()
@@ -125,12 +125,10 @@ def test_the_select_is_searched_by_name_code_and_calling_code(
     expect(opened.locator("#country-problem")).to_contain_text("The organization denies")
     select(opened, "united states")
     expect(opened.locator("#country-problem")).to_contain_text("already allowed")
-    assert policy_client.revision == 1
+    assert policy.revision == 1
 
 
-def test_click_on_the_map_selects_and_another_deselects(
-    opened: Page, policy_client: PolicyClient
-) -> None:
+def test_click_on_the_map_selects_and_another_deselects(opened: Page, policy: PolicyClient) -> None:
     expect(opened.locator("#map svg > [id]")).to_have_count(len(COUNTRIES))
     expect(opened.locator('#map svg > [id="US"]')).to_have_class("allowed")
     expect(opened.locator('#map svg > [id="KP"]')).to_have_class("denied")
@@ -143,7 +141,7 @@ def test_click_on_the_map_selects_and_another_deselects(
     waits(opened, 1)
     save(opened)
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert policy_client.destinations == {"US": "allowed", "SG": "allowed"}
+    assert policy.destinations == {"US": "allowed", "SG": "allowed"}
     expect(opened.locator('#map svg > [id="SG"]')).to_have_class("allowed")
     expect(opened.locator('#map svg > [id="SG"] title')).to_have_text("Singapore (SG): allowed")
 
@@ -164,18 +162,18 @@ def test_leaving_with_unsaved_changes_asks_first(opened: Page) -> None:
     assert asked == ["beforeunload"]
 
 
-def test_a_temporary_allowance_counts_down(opened: Page, policy_client: PolicyClient) -> None:
+def test_a_temporary_allowance_counts_down(opened: Page, policy: PolicyClient) -> None:
     opened.get_by_label("Duration").select_option("4")
     select(opened, "japan")
     waits(opened, 1)
     save(opened)
     chip = opened.locator('li[data-code="JP"]')
     expect(chip).to_contain_text(re.compile(r"until .+[34]:\d\d:\d\d left"))
-    assert policy_client.destinations == {"US": "allowed"}
+    assert policy.destinations == {"US": "allowed"}
 
 
 def test_a_high_risk_country_is_acknowledged_first(
-    opened: Page, policy_client: PolicyClient, complaints: Complaints
+    opened: Page, policy: PolicyClient, complaints: Complaints
 ) -> None:
     select(opened, "pakistan")
     waits(opened, 1)
@@ -183,18 +181,18 @@ def test_a_high_risk_country_is_acknowledged_first(
     expect(opened.get_by_text("Select this to save")).to_be_visible()
     complaints.found.clear()  # the browser tells of the 422
     axe_clean(opened)
-    assert policy_client.revision == 1
+    assert policy.revision == 1
     opened.get_by_label("I understand that Pakistan is high-risk").check()
     save(opened)
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
 
 
 def test_later_save_chooses_between_both_changes(
-    opened: Page, policy_client: PolicyClient, complaints: Complaints
+    opened: Page, policy: PolicyClient, complaints: Complaints
 ) -> None:
     select(opened, "france")
     waits(opened, 1)
-    policy_client.allow("DE", X_Change_Reason="a launch")
+    policy.allow("DE", X_Change_Reason="a launch")
     save(opened)
     conflict = opened.get_by_role("alert", name="Someone else saved changes")
     expect(conflict).to_contain_text("a launch")
@@ -202,10 +200,10 @@ def test_later_save_chooses_between_both_changes(
     axe_clean(opened)
     conflict.get_by_role("button", name="Keep theirs and save mine on top").click()
     expect(opened.get_by_text("Saved as revision 3.")).to_be_visible()
-    assert policy_client.destinations == dict.fromkeys(("US", "DE", "FR"), "allowed")
+    assert policy.destinations == dict.fromkeys(("US", "DE", "FR"), "allowed")
 
 
-def test_the_keyboard_alone_is_enough(opened: Page, policy_client: PolicyClient) -> None:
+def test_the_keyboard_alone_is_enough(opened: Page, policy: PolicyClient) -> None:
     opened.get_by_label("Select a country").focus()
     for key in (*"germ", "ArrowDown", "ArrowUp", "Enter"):
         opened.keyboard.press(key)
@@ -217,12 +215,12 @@ def test_the_keyboard_alone_is_enough(opened: Page, policy_client: PolicyClient)
     opened.keyboard.type("a launch")
     opened.keyboard.press("Enter")
     expect(opened.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert policy_client.history()[0]["reason"] == "a launch"
+    assert policy.history()[0]["reason"] == "a launch"
 
 
 @EACH_SIZE
 def test_sends_are_suspended_and_resumed_from_every_page(
-    opened: Page, policy_client: PolicyClient
+    opened: Page, policy: PolicyClient
 ) -> None:
     opened.goto("/console/messages")
     opened.get_by_role("button", name="Suspend sends").click()
@@ -231,20 +229,18 @@ def test_sends_are_suspended_and_resumed_from_every_page(
     asking.get_by_label("Reason").fill("a key leaked")
     asking.get_by_role("button", name="Suspend sends").click()
     expect(opened.get_by_role("heading", level=1)).to_have_text("Messages")
-    assert policy_client.gateway.send(policy_client.tenant).status_code == 403
+    assert policy.gateway.send(policy.tenant).status_code == 403
     opened.goto("/console/guards")
     notice = opened.get_by_role("status").filter(has_text="This workspace is suspended")
     expect(notice).to_contain_text("a key leaked")
     notice.get_by_label("Reason").fill("revoked")
     notice.get_by_role("button", name="Resume").click()
     expect(opened.get_by_text("This workspace is suspended")).to_have_count(0)
-    assert policy_client.gateway.send(policy_client.tenant).status_code == 201
+    assert policy.gateway.send(policy.tenant).status_code == 201
 
 
-def test_a_viewer_sees_the_map_and_can_change_nothing(
-    page: Page, policy_client: PolicyClient
-) -> None:
-    sign_in(page, policy_client, Role.VIEWER)
+def test_a_viewer_sees_the_map_and_can_change_nothing(page: Page, policy: PolicyClient) -> None:
+    sign_in(page, policy, Role.VIEWER)
     page.goto(PAGE)
     click_on_map(page, "BR")
     expect(page.get_by_text("Changes require the admin role")).to_be_visible()
@@ -255,11 +251,11 @@ def test_a_viewer_sees_the_map_and_can_change_nothing(
 @EACH_SIZE
 @pytest.mark.parametrize("below", ["rules", "inheritance", "history", "history/2"])
 def test_other_pages_are_accessible_and_fit(
-    opened: Page, policy_client: PolicyClient, viewport: ViewportSize, below: str
+    opened: Page, policy: PolicyClient, viewport: ViewportSize, below: str
 ) -> None:
-    policy_client.allow("FR", X_Change_Reason="a launch")
-    policy_client.add_rule("prefix", "+23276", "blocked", reason="pumped")
-    policy_client.gateway.send(policy_client.tenant, to="+5511961234567")
+    policy.allow("FR", X_Change_Reason="a launch")
+    policy.add_rule("prefix", "+23276", "blocked", reason="pumped")
+    policy.gateway.send(policy.tenant, to="+5511961234567")
     opened.goto(f"{PAGE}/{below}")
     assert opened.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     axe_clean(opened)
@@ -273,18 +269,16 @@ def plain(browser: Browser, site: Site) -> Iterator[Page]:
     context.close()
 
 
-def test_without_scripts_the_same_steps_do_the_same(
-    plain: Page, policy_client: PolicyClient
-) -> None:
-    sign_in(plain, policy_client)
+def test_without_scripts_the_same_steps_do_the_same(plain: Page, policy: PolicyClient) -> None:
+    sign_in(plain, policy)
     plain.goto(PAGE)
     plain.get_by_label("Select a country").select_option("FR")
     save(plain)
     waits(plain, 1)
     plain.get_by_role("button", name="Remove United States").click()
     waits(plain, 2)
-    assert policy_client.revision == 1
+    assert policy.revision == 1
     save(plain)
     expect(plain.get_by_text("Saved as revision 2.")).to_be_visible()
-    assert policy_client.destinations == {"US": "blocked", "FR": "allowed"}
+    assert policy.destinations == {"US": "blocked", "FR": "allowed"}
     expect(plain.locator("#map-section")).to_be_hidden()

@@ -9,7 +9,7 @@ from app.access.principal import Role
 from app.access.tables import access_keys
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, transferred_bytes
-from support.console_client import make_user
+from support.console import make_user
 from support.site import Site
 
 FIRST_VIEW_BYTES = 100_000

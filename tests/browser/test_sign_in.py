@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from app.access.principal import Role
 from support.accessibility import axe_clean
 from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
-from support.console_client import PASSWORD, make_user
+from support.console import PASSWORD, make_user
 from support.site import Site
 
 SIGN_IN = "/console/sign-in"

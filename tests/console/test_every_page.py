@@ -13,7 +13,7 @@ from app.db.engine import Database
 from app.kernel.ids import new_id
 from app.web.html import CONTENT_SECURITY_POLICY
 from app.web.routes import Endpoint
-from support.console_client import open_console, signed_in
+from support.console import open_console, signed_in
 from support.each import each
 from support.factories import Factory, Gateway, Tenant, open_gateway
 
@@ -68,13 +68,9 @@ def test_reading_a_page_changes_nothing() -> None:
 @pytest.mark.one_engine
 @each("endpoint", GUARDED, ids=name)
 def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) -> None:
-    console_client = open_console(gateway)
+    console = open_console(gateway)
     path = path_of(endpoint)
-    answer = (
-        console_client.get(path)
-        if endpoint.method == "GET"
-        else console_client.post(path, on=SIGN_IN)
-    )
+    answer = console.get(path) if endpoint.method == "GET" else console.post(path, on=SIGN_IN)
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith(SIGN_IN)
 
@@ -84,8 +80,8 @@ def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) ->
 def test_a_form_without_its_token_does_nothing(
     gateway: Gateway, tenant: Tenant, endpoint: Endpoint
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.OWNER])
-    answer = console_client.post_without_token(path_of(endpoint))
+    console = signed_in(gateway, tenant.keys[Role.OWNER])
+    answer = console.post_without_token(path_of(endpoint))
     assert answer.status_code == 400
     assert "The form has expired" in answer.text
 
@@ -127,8 +123,8 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
                 case _:
                     pytest.fail("a form that is guarded otherwise")
             if not is_enough:
-                console_client = signed_in(gateway, keys[role])
-                answer = console_client.post(path_of(endpoint), on="/console/account")
+                console = signed_in(gateway, keys[role])
+                answer = console.post(path_of(endpoint), on="/console/account")
                 assert answer.status_code == 403, role
 
 
@@ -137,13 +133,9 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
 def test_absent_objects_are_not_found(
     gateway: Gateway, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
-    console_client = signed_in(gateway, everywhere[Role.OWNER])
+    console = signed_in(gateway, everywhere[Role.OWNER])
     path = path_of(endpoint)
-    answer = (
-        console_client.get(path)
-        if endpoint.method == "GET"
-        else console_client.post(path, on="/console")
-    )
+    answer = console.get(path) if endpoint.method == "GET" else console.post(path, on="/console")
     assert answer.status_code in {404, 422}, answer.text[-600:]
 
 

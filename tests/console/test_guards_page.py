@@ -10,7 +10,7 @@ from app.kernel.ids import new_id
 from app.messages.statistics.aggregate import AggregateMessages
 from app.prices.price_file import WrongPrices, read_prices
 from app.prices.store import import_prices, load_prices, remove_price
-from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
+from support.console import Console, audit_events_of_pages, signed_in
 from support.factories import Factory, Gateway, Tenant
 from support.forms import form_of
 
@@ -20,16 +20,11 @@ ALERTS = "/console/alerts"
 FR_NUMBER = "+33612345678"
 
 
-@pytest.fixture
-def console_client(gateway: Gateway, tenant: Tenant) -> ConsoleClient:
-    return signed_in(gateway, tenant.keys[Role.ADMIN])
-
-
-def press(console_client: ConsoleClient, html: str, label: str, **filled: str) -> tuple[int, str]:
+def press(console: Console, html: str, label: str, **filled: str) -> tuple[int, str]:
     """Press a button of the form; dots in names are written as two underscores."""
     named = {name.replace("__", "."): value for name, value in filled.items()}
     sent = form_of(html, GUARDS, label).pressed(label, **named)
-    answer = console_client.post_without_token(GUARDS, sent)
+    answer = console.post_without_token(GUARDS, sent)
     return answer.status_code, answer.text
 
 
@@ -40,19 +35,19 @@ def guards_of(gateway: Gateway, tenant: Tenant) -> dict[str, dict[str, object]]:
 
 
 def test_limits_are_saved_after_their_effect_was_shown(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:
     """Break: save what was not previewed."""
     for _ in range(3):
         gateway.send(tenant)
-    html = console_client.get(GUARDS).text
+    html = console.get(GUARDS).text
     limits = {"number__hour": "2", "number__day": "9", "number__mode": "enforce"}
-    status, html = press(console_client, html, "Preview effect", **limits)
+    status, html = press(console, html, "Preview effect", **limits)
     assert (status, guards_of(gateway, tenant)["number"]["hour"]) == (200, 10)
     assert "<strong>1</strong> message would have been refused" in html
-    status, html = press(console_client, html, "Save", number__hour="1")
+    status, html = press(console, html, "Save", number__hour="1")
     assert (status, guards_of(gateway, tenant)["number"]["hour"]) == (200, 10)
-    status, _ = press(console_client, html, "Save", reason="an attack")
+    status, _ = press(console, html, "Save", reason="an attack")
     assert (status, guards_of(gateway, tenant)["number"]) == (
         303,
         {"mode": "enforce", "hour": 1, "day": 9},
@@ -61,7 +56,7 @@ def test_limits_are_saved_after_their_effect_was_shown(
 
 
 def test_a_use_case_gets_its_own_guards_and_loses_them(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, tenant: Tenant, console: Console
 ) -> None:
     """Break: let `_edit` replace the guards of the workspace, or those of all use cases."""
     gateway.send(tenant)
@@ -74,36 +69,32 @@ def test_a_use_case_gets_its_own_guards_and_loses_them(
         return answer["use_cases"]  # type: ignore[no-any-return]
 
     page = f"{GUARDS}?use_case_id={tenant.use_case_id}"
-    assert page in console_client.get(GUARDS).text
-    html = console_client.get(page).text
+    assert page in console.get(GUARDS).text
+    html = console.get(page).text
     assert "Segments of the workspace" not in html
-    _, wrong = press(
-        console_client, html, "Preview effect", number__mode="off", number__hour="many"
-    )
+    _, wrong = press(console, html, "Preview effect", number__mode="off", number__hour="many")
     assert "Must be a whole number from 1" in wrong
     limits = {"number__mode": "enforce", "number__hour": "1", "number__day": ""}
-    status, html = press(console_client, html, "Preview effect", **limits)
+    status, html = press(console, html, "Preview effect", **limits)
     assert (status, stored()) == (200, {})
     assert "<strong>1</strong> message would have been refused" in html
-    assert press(console_client, html, "Save")[0] == 303
+    assert press(console, html, "Save")[0] == 303
     own = {"number": {"mode": "enforce", "hour": 1, "day": None}}
     assert stored() == {str(tenant.use_case_id): own}
-    assert "Messages to one number: 1 per hour, " in console_client.get(GUARDS).text
-    _, html = press(
-        console_client, console_client.get(page).text, "Preview effect", number__mode=""
-    )
-    assert press(console_client, html, "Save")[0] == 303
+    assert "Messages to one number: 1 per hour, " in console.get(GUARDS).text
+    _, html = press(console, console.get(page).text, "Preview effect", number__mode="")
+    assert press(console, html, "Save")[0] == 303
     assert stored() == {}
     for absent in (new_id(), "x"):
-        assert console_client.get(f"{GUARDS}?use_case_id={absent}").status_code == 404
+        assert console.get(f"{GUARDS}?use_case_id={absent}").status_code == 404
 
 
 def test_countries_and_money_are_read_as_the_api_takes_them(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, tenant: Tenant, console: Console
 ) -> None:
     wanted = {"country__countries": "ma 10, 40\nFR auto", "country__hour": "auto"}
-    _, html = press(console_client, console_client.get(GUARDS).text, "Preview effect", **wanted)
-    assert press(console_client, html, "Save")[0] == 303
+    _, html = press(console, console.get(GUARDS).text, "Preview effect", **wanted)
+    assert press(console, html, "Save")[0] == 303
     country = guards_of(gateway, tenant)["country"]
     assert country["countries"] == {
         "FR": {"hour": "auto", "day": None},
@@ -111,7 +102,7 @@ def test_countries_and_money_are_read_as_the_api_takes_them(
     }
 
 
-def test_a_wrong_limit_is_named_at_its_field(console_client: ConsoleClient) -> None:
+def test_a_wrong_limit_is_named_at_its_field(console: Console) -> None:
     for field, value, expected_text in (
         ("number.hour", "many", "Must be a whole number from 1"),
         ("country.countries", "XX 1", "XX: Must be an ISO 3166-1"),
@@ -122,35 +113,33 @@ def test_a_wrong_limit_is_named_at_its_field(console_client: ConsoleClient) -> N
         ("spend.month", "10.00", "price"),
         ("delivery.below", "101", "Must be a whole number from 0"),
     ):
-        html = console_client.get(GUARDS).text
+        html = console.get(GUARDS).text
         filled = {field.replace(".", "__"): value}
-        status, html = press(console_client, html, "Preview effect", **filled)
+        status, html = press(console, html, "Preview effect", **filled)
         assert status == 422, field
         assert expected_text in html, field
 
 
 def test_another_change_in_between_is_not_overwritten(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, tenant: Tenant, console: Console
 ) -> None:
-    _, html = press(
-        console_client, console_client.get(GUARDS).text, "Preview effect", number__hour="2"
-    )
+    _, html = press(console, console.get(GUARDS).text, "Preview effect", number__hour="2")
     path = f"/v1/workspaces/{tenant.workspace_id}/guards"
     body = {"guards": {"number": {"mode": "off"}}}
     changed = gateway.client.put(
         path, json=body, headers={"Authorization": f"AccessKey {tenant.keys[Role.ADMIN]}"}
     )
     assert changed.status_code == 200
-    status, html = press(console_client, html, "Save")
+    status, html = press(console, html, "Save")
     assert (status, "Someone else changed the guards" in html) == (412, True)
     assert guards_of(gateway, tenant)["number"]["mode"] == "off"
-    assert press(console_client, html, "Preview effect")[0] == 200
+    assert press(console, html, "Preview effect")[0] == 200
 
 
 def test_a_suggestion_is_filled_in_and_a_viewer_changes_nothing(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, tenant: Tenant, console: Console
 ) -> None:
-    assert "Nothing is saved yet" in console_client.get(f"{GUARDS}?suggested=yes").text
+    assert "Nothing is saved yet" in console.get(f"{GUARDS}?suggested=yes").text
     viewer = signed_in(gateway, tenant.keys[Role.VIEWER])
     page = viewer.get(GUARDS).text
     assert ("Changes require the admin role" in page, "Preview effect" in page) == (True, False)
@@ -158,51 +147,49 @@ def test_a_suggestion_is_filled_in_and_a_viewer_changes_nothing(
 
 
 def test_an_open_alert_is_on_every_page_until_it_is_acknowledged(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, tenant: Tenant, console: Console
 ) -> None:
     _, html = press(
-        console_client,
-        console_client.get(GUARDS).text,
+        console,
+        console.get(GUARDS).text,
         "Preview effect",
         number__hour="1",
         number__mode="enforce",
     )
-    press(console_client, html, "Save")
+    press(console, html, "Save")
     assert [gateway.send(tenant).status_code for _ in range(2)] == [201, 422]
     expected_text = "Limit of 1 messages per hour to +12*******23 reached, 1 refused."
     for path in ("/console", "/console/messages", "/console/nowhere"):
-        assert expected_text in console_client.get(path).text, path
-    listed = console_client.get(f"{ALERTS}?state=open").text
+        assert expected_text in console.get(path).text, path
+    listed = console.get(f"{ALERTS}?state=open").text
     assert expected_text in listed
     action = listed.partition(f'action="{ALERTS}/')[2].partition('"')[0]
-    assert console_client.post(f"{ALERTS}/{action}", on=ALERTS).status_code == 303
-    assert expected_text not in console_client.get("/console").text
-    assert "admin key" in console_client.get(ALERTS).text
-    assert "No results" in console_client.get(f"{ALERTS}?state=cleared").text
+    assert console.post(f"{ALERTS}/{action}", on=ALERTS).status_code == 303
+    assert expected_text not in console.get("/console").text
+    assert "admin key" in console.get(ALERTS).text
+    assert "No results" in console.get(f"{ALERTS}?state=cleared").text
 
 
-def test_usage_is_shown_and_exported(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
-) -> None:
+def test_usage_is_shown_and_exported(gateway: Gateway, tenant: Tenant, console: Console) -> None:
     gateway.send(tenant, to=FR_NUMBER)
-    page = console_client.get("/console/usage").text
+    page = console.get("/console/usage").text
     assert ">France</th>" in page
     for by in ("day", "use_case", "key"):
-        assert console_client.get(f"/console/usage?by={by}").status_code == 200, by
-    answer = console_client.get("/console/usage.csv?by=country")
+        assert console.get(f"/console/usage?by={by}").status_code == 200, by
+    answer = console.get("/console/usage.csv?by=country")
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["country"], row["refused"]) == ("FR", "1")
     for wrong in ("by=moon", "since=x", "since=2026-02-01&until=2026-01-01"):
-        assert console_client.get(f"/console/usage?{wrong}").status_code == 422, wrong
+        assert console.get(f"/console/usage?{wrong}").status_code == 422, wrong
 
 
-def test_prices_are_listed_by_country(console_client: ConsoleClient, factory: Factory) -> None:
-    assert "No prices yet" in console_client.get("/console/prices").text
+def test_prices_are_listed_by_country(console: Console, factory: Factory) -> None:
+    assert "No prices yet" in console.get("/console/prices").text
     file = read_prices("country,mccmnc,price,currency,valid_from\nUS,,0.0079,USD,2026-01-01\n")
     with factory.database.writing() as connection:
         import_prices(connection, file, factory.now)
-    assert "0.0079 USD" in console_client.get("/console/prices").text
-    assert "No results" in console_client.get("/console/prices?country=FR").text
+    assert "0.0079 USD" in console.get("/console/prices").text
+    assert "No results" in console.get("/console/prices?country=FR").text
 
 
 def test_the_last_price_stays_whoever_removes_it(factory: Factory) -> None:

@@ -9,7 +9,7 @@ import pytest
 from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from support.console_client import signed_in
+from support.console import signed_in
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.round_trips import counting_round_trips
 from support.time import ManualClock
@@ -40,7 +40,7 @@ def test_a_page_costs_four_round_trips_and_one_for_each_panel(
         hooks.event(tenant.workspace_id)
     hooks.drain()
     hooks.move_to(hooks.clock.at + timedelta(minutes=1))
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
     pages = {
         "/console/use-cases": 1,  # the list
         f"/console/use-cases/{tenant.use_case_id}": 2,  # what it is, its senders
@@ -51,8 +51,8 @@ def test_a_page_costs_four_round_trips_and_one_for_each_panel(
     with counting_round_trips(factory.database) as trips:
         for path, panels in pages.items():
             for _ in range(UNTIL_PREPARED):
-                assert console_client.get(path).status_code == 200
+                assert console.get(path).status_code == 200
             trips.take()
-            page = console_client.get(path)
+            page = console.get(path)
             assert trips.take() <= BASE + panels, path
             assert len(page.data) < 40_000, path

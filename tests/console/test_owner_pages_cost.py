@@ -8,7 +8,7 @@ import pytest
 from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from support.console_client import ConsoleClient, make_user, open_console
+from support.console import Console, make_user, open_console
 from support.factories import Factory, Tenant, open_gateway
 from support.round_trips import counting_round_trips
 
@@ -31,7 +31,7 @@ MOST_BYTES = 40_000
 @pytest.fixture
 def visit(
     fresh_postgres_url: str, cipher: Cipher, tmp_path: Path
-) -> Iterator[tuple[ConsoleClient, Database, dict[str, str]]]:
+) -> Iterator[tuple[Console, Database, dict[str, str]]]:
     """An owner's window on a PostgreSQL that holds more than a page of everything."""
     database = Database(fresh_postgres_url, pool_size=1)
     factory = Factory(database, cipher)
@@ -41,25 +41,21 @@ def visit(
         user_id = make_user(factory, tenant.organization_id, roles, f"{place}@example.com")
     for _ in range(MANY // len(Role)):
         factory.keys(tenant.organization_id, tenant.workspace_id)
-    console_client = open_console(open_gateway(database, cipher, tmp_path))
-    console_client.sign_in("0@example.com")
-    yield (
-        console_client,
-        database,
-        {"workspace_id": str(tenant.workspace_id), "user_id": str(user_id)},
-    )
+    console = open_console(open_gateway(database, cipher, tmp_path))
+    console.sign_in("0@example.com")
+    yield (console, database, {"workspace_id": str(tenant.workspace_id), "user_id": str(user_id)})
     database.close()
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_takes_few_round_trips_and_is_small(
-    visit: tuple[ConsoleClient, Database, dict[str, str]], page: str
+    visit: tuple[Console, Database, dict[str, str]], page: str
 ) -> None:
-    console_client, database, ids = visit
+    console, database, ids = visit
     path = f"/console/{page}".format(**ids)
     with counting_round_trips(database) as trips:
         for _ in range(UNTIL_PREPARED):
             trips.take()
-            answer = console_client.get(path)
+            answer = console.get(path)
         assert (answer.status_code, trips.take()) == (200, PAGES[page])
     assert len(answer.data) < MOST_BYTES

@@ -12,7 +12,7 @@ import pytest
 from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from support.console_client import ConsoleClient, signed_in
+from support.console import Console, signed_in
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.round_trips import RoundTrips, counting_round_trips
 
@@ -40,53 +40,53 @@ def trips(served: tuple[Gateway, Tenant]) -> Iterator[RoundTrips]:
 
 
 @pytest.fixture
-def console_client(served: tuple[Gateway, Tenant]) -> ConsoleClient:
+def console(served: tuple[Gateway, Tenant]) -> Console:
     gateway, tenant = served
     return signed_in(gateway, tenant.keys[Role.OWNER])
 
 
-def cost(console_client: ConsoleClient, trips: RoundTrips, path: str) -> int:
+def cost(console: Console, trips: RoundTrips, path: str) -> int:
     """What a visit costs once its statements are prepared."""
     for _ in range(UNTIL_PREPARED):
-        assert console_client.get(path).status_code in {200, 204}
+        assert console.get(path).status_code in {200, 204}
     trips.take()
-    console_client.get(path)
+    console.get(path)
     return trips.take()
 
 
-def test_the_lists_take_two_panels(console_client: ConsoleClient, trips: RoundTrips) -> None:
-    assert cost(console_client, trips, "/console/messages?status=failed&country=US") == PAGE + 2
-    assert cost(console_client, trips, "/console/refusals?country=US") == PAGE + 2
+def test_the_lists_take_two_panels(console: Console, trips: RoundTrips) -> None:
+    assert cost(console, trips, "/console/messages?status=failed&country=US") == PAGE + 2
+    assert cost(console, trips, "/console/refusals?country=US") == PAGE + 2
 
 
 def test_a_message_takes_itself_its_reports_and_the_names(
-    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console: Console, trips: RoundTrips
 ) -> None:
     gateway, tenant = served
     path = f"/console/messages/{gateway.send(tenant).json['id']}"
-    assert cost(console_client, trips, path) == PAGE + 3
-    assert cost(console_client, trips, f"{path}/life?seen=x") == GUARD + 2
+    assert cost(console, trips, path) == PAGE + 3
+    assert cost(console, trips, f"{path}/life?seen=x") == GUARD + 2
 
 
 def test_trying_a_number_takes_the_policy_the_gates_and_the_names(
-    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console: Console, trips: RoundTrips
 ) -> None:
     path = "/console/try"
-    assert cost(console_client, trips, path) == PAGE + 1
+    assert cost(console, trips, path) == PAGE + 1
     path += "?number=%2B12025550123"
-    assert cost(console_client, trips, path) == PAGE + 3
+    assert cost(console, trips, path) == PAGE + 3
     path += f"&use_case_id={served[1].use_case_id}"
-    assert cost(console_client, trips, path) == PAGE + 3
+    assert cost(console, trips, path) == PAGE + 3
 
 
 def test_a_test_is_sent_in_three_round_trips(
-    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console: Console, trips: RoundTrips
 ) -> None:
-    token = console_client.token("/console/try")
+    token = console.token("/console/try")
     found = []
     for place in range(UNTIL_PREPARED + 2):
         trips.take()
-        answer = console_client.post_without_token(
+        answer = console.post_without_token(
             "/console/try",
             {
                 "csrf_token": token,
@@ -102,9 +102,9 @@ def test_a_test_is_sent_in_three_round_trips(
 
 
 def test_the_overview_takes_one_for_each_panel(
-    served: tuple[Gateway, Tenant], console_client: ConsoleClient, trips: RoundTrips
+    served: tuple[Gateway, Tenant], console: Console, trips: RoundTrips
 ) -> None:
     gateway, tenant = served
     gateway.send(tenant)
     gateway.send(tenant, to="+33612345678")
-    assert cost(console_client, trips, "/console") == PAGE + 7
+    assert cost(console, trips, "/console") == PAGE + 7

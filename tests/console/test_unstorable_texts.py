@@ -9,7 +9,7 @@ from app.access.principal import Role
 from app.db.metadata import metadata
 from app.kernel.texts import UNSTORABLE
 from app.users.tables import users
-from support.console_client import PASSWORD, ConsoleClient, make_user, open_console
+from support.console import PASSWORD, Console, signed_in_user
 from support.factories import Factory, Gateway, Tenant
 from support.forms import PageForm, _Reader
 
@@ -34,11 +34,8 @@ SKIPPED = {"/console/sign-out", "/console/move"}
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
-    make_user(factory, tenant.organization_id, {None: Role.OWNER})
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+def console(gateway: Gateway, factory: Factory, tenant: Tenant) -> Console:
+    return signed_in_user(gateway, factory, tenant.organization_id, {None: Role.OWNER})
 
 
 def forms_of(page: str) -> list[PageForm]:
@@ -54,11 +51,11 @@ def stored_texts(factory: Factory) -> list[str]:
     return [value for row in rows for value in row.values() if isinstance(value, str)]
 
 
-def test_no_field_of_any_form_takes_a_nul(console_client: ConsoleClient, factory: Factory) -> None:
+def test_no_field_of_any_form_takes_a_nul(console: Console, factory: Factory) -> None:
     """Read `reason` by `request.form.get` in confirmation.py to see this fail."""
     failed, tried = [], 0
     for path in PAGES:
-        page = console_client.get(path)
+        page = console.get(path)
         if page.status_code == 404:
             continue
         for form in forms_of(page.text):
@@ -68,7 +65,7 @@ def test_no_field_of_any_form_takes_a_nul(console_client: ConsoleClient, factory
             for name in sorted(names):
                 data = dict(form.fields) | {name: BAD}
                 is_search = "csrf_token" not in data
-                ask = console_client.client.get if is_search else console_client.client.post
+                ask = console.client.get if is_search else console.client.post
                 sent = {"query_string": data} if is_search else {"data": data}
                 answer = ask(form.action, base_url="https://sms.example.com", **sent)
                 tried += 1
@@ -91,7 +88,7 @@ def test_no_field_of_any_form_takes_a_nul(console_client: ConsoleClient, factory
     ],
 )
 def test_problem_is_shown_at_its_field(
-    console_client: ConsoleClient, path: str, name: str, on: str | None
+    console: Console, path: str, name: str, on: str | None
 ) -> None:
     form = {
         "current_password": PASSWORD,
@@ -103,18 +100,16 @@ def test_problem_is_shown_at_its_field(
         "allow": "CA",
         "step": "save",
     }
-    answer = console_client.post(path, form | {name: BAD}, on=on)
+    answer = console.post(path, form | {name: BAD}, on=on)
     problem = re.search(rf'<small id="[\w-]*{name}-problem"[^>]*>([^<]*)', answer.text)
     assert answer.status_code == 422, answer.text[:400]
     assert problem is not None, answer.text
     assert problem.group(1) == UNSTORABLE
 
 
-def test_non_ascii_address_is_refused_for_a_new_person(
-    console_client: ConsoleClient, factory: Factory
-) -> None:
+def test_non_ascii_address_is_refused_for_a_new_person(console: Console, factory: Factory) -> None:
     for email in ("\u00e4da@example.com", "bo@ex\u0430mple.com"):
         form = {"email": email, "name": "Bo", "role_everywhere": "viewer"}
-        answer = console_client.post("/console/people", form, on="/console/people/new")
+        answer = console.post("/console/people", form, on="/console/people/new")
         assert (answer.status_code, "ASCII" in answer.text) == (422, True)
     assert len(factory.rows(users)) == 1

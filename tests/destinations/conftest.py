@@ -33,7 +33,7 @@ def newcomer(served: Served) -> Tenant:
 
 
 @pytest.fixture
-def policy_client(served: Served, newcomer: Tenant) -> PolicyClient:
+def policy(served: Served, newcomer: Tenant) -> PolicyClient:
     """The destinations of `newcomer`; the provider has not been asked for anything yet."""
     served.gateway.twilio.script.clear()
     served.gateway.twilio.calls.clear()
@@ -42,12 +42,12 @@ def policy_client(served: Served, newcomer: Tenant) -> PolicyClient:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The time of `timed_policy_client`; it stands until a test moves it."""
+    """The time of `timed_policy`; it stands until a test moves it."""
     return ManualClock()
 
 
 @pytest.fixture
-def timed_policy_client(
+def timed_policy(
     served: Served, newcomer: Tenant, cipher: Cipher, tmp_path: Path, clock: ManualClock
 ) -> PolicyClient:
     """The destinations of `newcomer` in a time that the test moves."""

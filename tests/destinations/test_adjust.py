@@ -19,42 +19,42 @@ ASKED = ChangeRequest(Actor(ActorKind.SYSTEM, "test"), "why not")
 
 
 def make(
-    policy_client: PolicyClient, wanted: Adjustment, acknowledged: tuple[str, ...] | None = None
+    policy: PolicyClient, wanted: Adjustment, acknowledged: tuple[str, ...] | None = None
 ) -> None:
     change = Adjust(wanted, ASKED.reason, acknowledged)
-    policy_client.gateway.services.destinations(policy_client.tenant.workspace_id, change, ASKED)
+    policy.gateway.services.destinations(policy.tenant.workspace_id, change, ASKED)
 
 
-def allowances(policy_client: PolicyClient) -> dict[str, object]:
-    with policy_client.factory.database.reading() as connection:
-        state = load_effective(connection, policy_client.tenant.workspace_id).state
+def allowances(policy: PolicyClient) -> dict[str, object]:
+    with policy.factory.database.reading() as connection:
+        state = load_effective(connection, policy.tenant.workspace_id).state
     return {**country_allowances(state, NOW)}
 
 
-def test_all_of_it_is_one_revision(policy_client: PolicyClient) -> None:
+def test_all_of_it_is_one_revision(policy: PolicyClient) -> None:
     until = NOW + timedelta(hours=4)
-    make(policy_client, Adjustment(allow=("FR", "DE"), allow_until={"JP": until}, block=("US",)))
-    assert policy_client.revision == 2
-    assert allowances(policy_client) == {"FR": None, "DE": None, "JP": until}
-    (entry,) = policy_client.history()
+    make(policy, Adjustment(allow=("FR", "DE"), allow_until={"JP": until}, block=("US",)))
+    assert policy.revision == 2
+    assert allowances(policy) == {"FR": None, "DE": None, "JP": until}
+    (entry,) = policy.history()
     assert (entry["action"], entry["reason"]) == ("adjusted", "why not")
     assert [one["country"] for one in entry["changes"]] == ["DE", "FR", "JP", "US"]
 
 
-def test_a_block_ends_a_temporary_allowance(policy_client: PolicyClient) -> None:
-    make(policy_client, Adjustment(allow_until={"JP": NOW + timedelta(hours=4)}))
-    make(policy_client, Adjustment(block=("JP",)))
-    assert allowances(policy_client) == {"US": None}
+def test_a_block_ends_a_temporary_allowance(policy: PolicyClient) -> None:
+    make(policy, Adjustment(allow_until={"JP": NOW + timedelta(hours=4)}))
+    make(policy, Adjustment(block=("JP",)))
+    assert allowances(policy) == {"US": None}
 
 
 def test_a_temporary_allowance_can_become_one_for_good_and_be_extended(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
     for hours in (1, 4):
-        make(policy_client, Adjustment(allow_until={"JP": NOW + timedelta(hours=hours)}))
-    assert allowances(policy_client)["JP"] == NOW + timedelta(hours=4)
-    make(policy_client, Adjustment(allow=("JP",)))
-    assert allowances(policy_client)["JP"] is None
+        make(policy, Adjustment(allow_until={"JP": NOW + timedelta(hours=hours)}))
+    assert allowances(policy)["JP"] == NOW + timedelta(hours=4)
+    make(policy, Adjustment(allow=("JP",)))
+    assert allowances(policy)["JP"] is None
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,14 @@ def test_a_temporary_allowance_can_become_one_for_good_and_be_extended(
     ],
 )
 def test_the_history_names_it_by_its_kind(
-    policy_client: PolicyClient, wanted: Adjustment, action: str
+    policy: PolicyClient, wanted: Adjustment, action: str
 ) -> None:
-    make(policy_client, wanted)
-    assert policy_client.history()[0]["action"] == action
+    make(policy, wanted)
+    assert policy.history()[0]["action"] == action
 
 
-def test_every_problem_is_named_by_its_country_and_nothing_changes(
-    policy_client: PolicyClient,
-) -> None:
-    stranger = policy_client.a_stranger(denied=("KP",))
+def test_every_problem_is_named_by_its_country_and_nothing_changes(policy: PolicyClient) -> None:
+    stranger = policy.a_stranger(denied=("KP",))
     wanted = Adjustment(
         allow=("KP", "FR", "ZZ"), allow_until={"JP": NOW - timedelta(seconds=1)}, block=("YY",)
     )
@@ -91,11 +89,11 @@ def test_every_problem_is_named_by_its_country_and_nothing_changes(
     assert stranger.revision == 1
 
 
-def test_a_person_is_asked_about_high_risk_in_every_workspace(policy_client: PolicyClient) -> None:
-    with policy_client.factory.database.writing() as connection:
+def test_a_person_is_asked_about_high_risk_in_every_workspace(policy: PolicyClient) -> None:
+    with policy.factory.database.writing() as connection:
         connection.execute(provider_permissions.delete())
         row = {
-            "account_sid": policy_client.tenant.account_sid,
+            "account_sid": policy.tenant.account_sid,
             "country": "PK",
             "is_open": True,
             "is_high_risk": True,
@@ -105,7 +103,7 @@ def test_a_person_is_asked_about_high_risk_in_every_workspace(policy_client: Pol
         )
     wanted = Adjustment(allow=("PK", "FR"))
     with pytest.raises(ValidationFailed) as problem:
-        make(policy_client, wanted, acknowledged=("FR",))
+        make(policy, wanted, acknowledged=("FR",))
     assert problem.value.details == {"$.destinations.PK": [HIGH_RISK]}
-    make(policy_client, wanted, acknowledged=("PK",))
-    assert policy_client.destinations == {"US": "allowed", "FR": "allowed", "PK": "allowed"}
+    make(policy, wanted, acknowledged=("PK",))
+    assert policy.destinations == {"US": "allowed", "FR": "allowed", "PK": "allowed"}

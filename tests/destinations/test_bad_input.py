@@ -93,10 +93,10 @@ CASES = [
 ]
 
 
-def test_each_mistake_is_named_by_its_path_and_changes_nothing(policy_client: PolicyClient) -> None:
-    with unchanged(policy_client.factory.database):
+def test_each_mistake_is_named_by_its_path_and_changes_nothing(policy: PolicyClient) -> None:
+    with unchanged(policy.factory.database):
         for method, below, body, paths in CASES:
-            answer = policy_client.ask(method, below, body)
+            answer = policy.ask(method, below, body)
             context = (method, below, body, answer.text)
             assert answer.status_code == 422, context
             assert answer.json["code"] == "ValidationFailed", context
@@ -104,33 +104,31 @@ def test_each_mistake_is_named_by_its_path_and_changes_nothing(policy_client: Po
             assert all(messages for messages in answer.json["details"].values()), context
 
 
-def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(
-    policy_client: PolicyClient,
-) -> None:
-    assert policy_client.allow(*["CA"] * 300).status_code == 200
-    assert policy_client.block(*["FR", "DE"] * 150).status_code == 200
-    assert policy_client.destinations == {
+def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(policy: PolicyClient) -> None:
+    assert policy.allow(*["CA"] * 300).status_code == 200
+    assert policy.block(*["FR", "DE"] * 150).status_code == 200
+    assert policy.destinations == {
         "US": "allowed",
         "CA": "allowed",
         "FR": "blocked",
         "DE": "blocked",
     }
-    assert policy_client.revision == 3
-    with unchanged(policy_client.factory.database):
+    assert policy.revision == 3
+    with unchanged(policy.factory.database):
         too_many = dict.fromkeys(COUNTRIES, "allowed") | {f"{n:03}": "allowed" for n in range(49)}
         assert len(too_many) == 301
-        answer = policy_client.put(too_many)
+        answer = policy.put(too_many)
         assert answer.status_code == 422
         assert answer.json["details"][ALL] == ["At most 300 entries."]
-        assert policy_client.allow(*["CA"] * 301).json["details"] == {ALL: ["At most 300 entries."]}
+        assert policy.allow(*["CA"] * 301).json["details"] == {ALL: ["At most 300 entries."]}
 
 
-def test_a_country_named_twice_with_two_answers_is_refused(policy_client: PolicyClient) -> None:
+def test_a_country_named_twice_with_two_answers_is_refused(policy: PolicyClient) -> None:
     raw = '{"destinations": {"US": "allowed", "US": "blocked"}}'
-    headers = {"Authorization": f"AccessKey {policy_client.tenant.keys[Role.ADMIN]}"}
-    with unchanged(policy_client.factory.database):
-        answer = policy_client.gateway.client.put(
-            policy_client.path, data=raw, headers=headers, content_type="application/json"
+    headers = {"Authorization": f"AccessKey {policy.tenant.keys[Role.ADMIN]}"}
+    with unchanged(policy.factory.database):
+        answer = policy.gateway.client.put(
+            policy.path, data=raw, headers=headers, content_type="application/json"
         )
     assert (answer.status_code, answer.get_json()["code"]) == (400, "BadRequest")
 
@@ -148,18 +146,18 @@ def test_a_country_named_twice_with_two_answers_is_refused(policy_client: Policy
     ],
 )
 def test_invalid_json_is_refused_before_its_fields(
-    policy_client: PolicyClient, data: str, content_type: str, status: int
+    policy: PolicyClient, data: str, content_type: str, status: int
 ) -> None:
-    headers = {"Authorization": f"AccessKey {policy_client.tenant.keys[Role.ADMIN]}"}
-    with unchanged(policy_client.factory.database):
+    headers = {"Authorization": f"AccessKey {policy.tenant.keys[Role.ADMIN]}"}
+    with unchanged(policy.factory.database):
         for method, below in (
             ("PUT", ""),
             ("POST", "/allow"),
             ("POST", "/block"),
             ("POST", "/rules"),
         ):
-            answer = policy_client.gateway.client.open(
-                policy_client.path + below,
+            answer = policy.gateway.client.open(
+                policy.path + below,
                 method=method,
                 data=data.encode("latin-1"),
                 headers=headers,
@@ -168,11 +166,9 @@ def test_invalid_json_is_refused_before_its_fields(
             assert answer.status_code == status, (method, below)
 
 
-def test_denied_destinations_are_refused_by_every_way_of_allowing(
-    policy_client: PolicyClient,
-) -> None:
-    strict = policy_client.a_stranger(denied=("KP", "RU"))
-    with unchanged(policy_client.factory.database):
+def test_denied_destinations_are_refused_by_every_way_of_allowing(policy: PolicyClient) -> None:
+    strict = policy.a_stranger(denied=("KP", "RU"))
+    with unchanged(policy.factory.database):
         for answer, paths in [
             (strict.put({"US": "allowed", "KP": "allowed", "RU": "blocked"}), {f"{ALL}.KP"}),
             (strict.allow("US", "RU", "KP"), {f"{ALL}[1]", f"{ALL}[2]"}),
@@ -187,9 +183,9 @@ def test_denied_destinations_are_refused_by_every_way_of_allowing(
     assert strict.add_rule("country", "KP", "blocked").status_code == 201
 
 
-def _routes(policy_client: PolicyClient, path: str) -> list[tuple[int, bytes]]:
-    """What every route answers below a path, asked by the owner of `policy_client`."""
-    key = policy_client.tenant.keys[Role.OWNER]
+def _routes(policy: PolicyClient, path: str) -> list[tuple[int, bytes]]:
+    """What every route answers below a path, asked by the owner of `policy`."""
+    key = policy.tenant.keys[Role.OWNER]
     asked = [
         ("GET", "", None),
         ("PUT", "", {"destinations": {"US": "allowed"}}),
@@ -206,7 +202,7 @@ def _routes(policy_client: PolicyClient, path: str) -> list[tuple[int, bytes]]:
         ("GET", "/refusals", None),
     ]
     answers = [
-        policy_client.gateway.client.open(
+        policy.gateway.client.open(
             path + below, method=method, json=body, headers={"Authorization": f"AccessKey {key}"}
         )
         for method, below, body in asked
@@ -215,47 +211,41 @@ def _routes(policy_client: PolicyClient, path: str) -> list[tuple[int, bytes]]:
 
 
 def test_another_tenants_workspace_answers_byte_for_byte_as_an_absent_one(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    stranger, colleague = policy_client.a_stranger(), policy_client.a_colleague()
-    with unchanged(policy_client.factory.database):
-        absent = _routes(policy_client, path_of(new_id()))
+    stranger, colleague = policy.a_stranger(), policy.a_colleague()
+    with unchanged(policy.factory.database):
+        absent = _routes(policy, path_of(new_id()))
         assert {status for status, _ in absent} == {404}
-        assert _routes(policy_client, stranger.path) == absent
-        assert _routes(policy_client, colleague.path) == absent
+        assert _routes(policy, stranger.path) == absent
+        assert _routes(policy, colleague.path) == absent
 
 
 @pytest.mark.parametrize("capability", ["mms", "SMS", "sms%20", "whatsapp", "%00"])
 def test_another_capability_is_a_bad_request_everywhere(
-    policy_client: PolicyClient, capability: str
+    policy: PolicyClient, capability: str
 ) -> None:
-    with unchanged(policy_client.factory.database):
-        for status, _ in _routes(
-            policy_client, path_of(policy_client.tenant.workspace_id, capability)
-        ):
+    with unchanged(policy.factory.database):
+        for status, _ in _routes(policy, path_of(policy.tenant.workspace_id, capability)):
             assert status == 400
 
 
 @pytest.mark.parametrize("malformed", ["x", "1", "e9d00796afb3458ead8564a1bdefe3aa", "%7Bx%7D"])
-def test_a_malformed_id_is_a_bad_request_everywhere(
-    policy_client: PolicyClient, malformed: str
-) -> None:
-    with unchanged(policy_client.factory.database):
-        for status, _ in _routes(policy_client, path_of(malformed)):
+def test_a_malformed_id_is_a_bad_request_everywhere(policy: PolicyClient, malformed: str) -> None:
+    with unchanged(policy.factory.database):
+        for status, _ in _routes(policy, path_of(malformed)):
             assert status == 400
-        assert policy_client.drop_rule(malformed).status_code == 400
+        assert policy.drop_rule(malformed).status_code == 400
 
 
-def test_a_change_without_its_workspaces_role_changes_nothing(policy_client: PolicyClient) -> None:
-    found = prepared(policy_client)
-    with unchanged(policy_client.factory.database):
+def test_a_change_without_its_workspaces_role_changes_nothing(policy: PolicyClient) -> None:
+    found = prepared(policy)
+    with unchanged(policy.factory.database):
         for role in (Role.VIEWER, Role.SENDER):
             for change in CHANGES.values():
                 assert (
                     change(
-                        PolicyClient(
-                            policy_client.gateway, found.tenant, policy_client.factory, role
-                        )
+                        PolicyClient(policy.gateway, found.tenant, policy.factory, role)
                     ).status_code
                     == 403
                 )

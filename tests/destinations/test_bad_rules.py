@@ -81,11 +81,11 @@ BAD_BODIES: list[tuple[Any, set[str]]] = [
 
 
 def test_each_mistake_in_a_rule_is_named_by_its_path_and_changes_nothing(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    with unchanged(policy_client.factory.database):
+    with unchanged(policy.factory.database):
         for body, paths in BAD_BODIES:
-            answer = policy_client.ask("POST", "/rules", body)
+            answer = policy.ask("POST", "/rules", body)
             context = (body, answer.text)
             assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed"), context
             assert set(answer.json["details"]) == paths, context
@@ -105,11 +105,9 @@ def test_each_mistake_in_a_rule_is_named_by_its_path_and_changes_nothing(
     ],
 )
 def test_every_rightly_formed_rule_is_taken_as_it_is(
-    policy_client: PolicyClient, kind: str, value: str
+    policy: PolicyClient, kind: str, value: str
 ) -> None:
-    answer = policy_client.add_rule(
-        kind, value, "blocked", reason="fraud, ждём ответа", expires_at=None
-    )
+    answer = policy.add_rule(kind, value, "blocked", reason="fraud, ждём ответа", expires_at=None)
     assert answer.status_code == 201
     made = answer.json
     assert UUID(made["id"]).version == 7
@@ -123,42 +121,38 @@ def test_every_rightly_formed_rule_is_taken_as_it_is(
         "expires_at": None,
         "created_at": made["created_at"],
     }
-    found = policy_client.ask("GET", "/rules")
+    found = policy.ask("GET", "/rules")
     assert found.json == {"items": [made], "next_page_token": None}
     assert found.headers["ETag"] == answer.headers["ETag"] == '"2"'
 
 
 def test_a_rule_may_expire_in_the_next_instant_but_not_now(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    with unchanged(timed_policy_client.factory.database):
+    with unchanged(timed_policy.factory.database):
         for at in (clock.at, clock.at - timedelta(milliseconds=1)):
-            answer = timed_policy_client.add_rule("prefix", "+1", "blocked", expires_at=rfc3339(at))
+            answer = timed_policy.add_rule("prefix", "+1", "blocked", expires_at=rfc3339(at))
             assert answer.json["details"] == {"$.expires_at": ["Has already passed."]}
-            answer = timed_policy_client.allow_until(rfc3339(at), "CA")
+            answer = timed_policy.allow_until(rfc3339(at), "CA")
             assert answer.json["details"] == {"$.until": ["Has already passed."]}
     soon = rfc3339(clock.at + timedelta(milliseconds=1))
-    assert (
-        timed_policy_client.add_rule("prefix", "+1", "blocked", expires_at=soon).status_code == 201
-    )
-    assert timed_policy_client.allow_until(soon, "CA").status_code == 200
+    assert timed_policy.add_rule("prefix", "+1", "blocked", expires_at=soon).status_code == 201
+    assert timed_policy.allow_until(soon, "CA").status_code == 200
 
 
-def test_an_offset_is_kept_as_the_same_instant(policy_client: PolicyClient) -> None:
-    answer = policy_client.add_rule(
-        "prefix", "+1", "blocked", expires_at="2999-01-01T02:30:00.1239+02:30"
-    )
+def test_an_offset_is_kept_as_the_same_instant(policy: PolicyClient) -> None:
+    answer = policy.add_rule("prefix", "+1", "blocked", expires_at="2999-01-01T02:30:00.1239+02:30")
     assert answer.json["expires_at"] == "2999-01-01T00:00:00.123Z"
-    assert policy_client.get("/rules")["items"][0]["expires_at"] == "2999-01-01T00:00:00.123Z"
+    assert policy.get("/rules")["items"][0]["expires_at"] == "2999-01-01T00:00:00.123Z"
 
 
-def test_a_rule_that_is_not_there_is_not_found(policy_client: PolicyClient) -> None:
-    colleague = policy_client.a_colleague()
+def test_a_rule_that_is_not_there_is_not_found(policy: PolicyClient) -> None:
+    colleague = policy.a_colleague()
     of_another = colleague.add_rule("prefix", "+1", "blocked").json["id"]
-    with unchanged(policy_client.factory.database):
-        absent = policy_client.drop_rule(str(new_id()))
+    with unchanged(policy.factory.database):
+        absent = policy.drop_rule(str(new_id()))
         assert (absent.status_code, absent.json["code"]) == (404, "NotFound")
-        assert policy_client.drop_rule(of_another).data == absent.data
+        assert policy.drop_rule(of_another).data == absent.data
     assert colleague.drop_rule(of_another).status_code == 204
-    with unchanged(policy_client.factory.database):
+    with unchanged(policy.factory.database):
         assert colleague.drop_rule(of_another).status_code == 404

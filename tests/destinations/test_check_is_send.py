@@ -54,9 +54,9 @@ _numbers = st.one_of(
 )
 
 
-def _as_sent(policy_client: PolicyClient, number: str) -> dict[str, Any]:
+def _as_sent(policy: PolicyClient, number: str) -> dict[str, Any]:
     """What a send meets, in the words of a verdict; what a refusal does not tell is left out."""
-    answer = policy_client.gateway.send(policy_client.tenant, to=number)
+    answer = policy.gateway.send(policy.tenant, to=number)
     if answer.status_code == 201:
         return {"allowed": True, "code": None}
     assert answer.status_code == 422, answer.text
@@ -71,15 +71,15 @@ def _as_sent(policy_client: PolicyClient, number: str) -> dict[str, Any]:
     return {"allowed": False, "code": answer.json["code"]} | found
 
 
-def _agree(policy_client: PolicyClient, numbers: list[str]) -> set[str | None]:
+def _agree(policy: PolicyClient, numbers: list[str]) -> set[str | None]:
     """Compare the verdicts with sends and return which codes there were."""
-    revision = policy_client.revision
-    verdicts = policy_client.check(*numbers)
+    revision = policy.revision
+    verdicts = policy.check(*numbers)
     assert [verdict["number"] for verdict in verdicts] == numbers
     for verdict in verdicts:
         assert set(verdict) == KEYS
         assert verdict["revision"] == revision
-        sent = _as_sent(policy_client, verdict["number"])
+        sent = _as_sent(policy, verdict["number"])
         assert {name: verdict[name] for name in sent} == sent, verdict
     return {verdict["code"] for verdict in verdicts}
 
@@ -90,8 +90,8 @@ def pair(served: Served) -> tuple[PolicyClient, PolicyClient]:
     organization_id = served.factory.organization("check")
     parent = served.factory.tenant(organization_id, "parent")
     own = served.factory.tenant(organization_id, "own", parent_id=parent.workspace_id)
-    policy_client = PolicyClient(served.gateway, own, served.factory)
-    return policy_client, policy_client.of(parent)
+    policy = PolicyClient(served.gateway, own, served.factory)
+    return policy, policy.of(parent)
 
 
 @settings(bounded, max_examples=40)
@@ -99,10 +99,10 @@ def pair(served: Served) -> tuple[PolicyClient, PolicyClient]:
 def test_verdicts_and_sends_agree_under_any_policy(
     pair: tuple[PolicyClient, PolicyClient], stack: Stack, numbers: list[str]
 ) -> None:
-    policy_client, parent = pair
+    policy, parent = pair
     # A check that names no use case is about the workspace: the subset of a use case is tested below.
-    lay(policy_client, parent, Stack(**{**_fields(stack), "use_case": None}))
-    _agree(policy_client, [*numbers, stack.number])
+    lay(policy, parent, Stack(**{**_fields(stack), "use_case": None}))
+    _agree(policy, [*numbers, stack.number])
 
 
 def _fields(stack: Stack) -> dict[str, Any]:
@@ -114,41 +114,41 @@ def _fields(stack: Stack) -> dict[str, Any]:
 def test_a_check_for_a_use_case_agrees_with_its_sends(
     pair: tuple[PolicyClient, PolicyClient], stack: Stack
 ) -> None:
-    policy_client, parent = pair
-    lay(policy_client, parent, stack)
-    body = {"numbers": [stack.number], "use_case_id": str(policy_client.tenant.use_case_id)}
-    (verdict,) = policy_client.ask("POST", "/check", body).json["verdicts"]
-    sent = _as_sent(policy_client, stack.number)
+    policy, parent = pair
+    lay(policy, parent, stack)
+    body = {"numbers": [stack.number], "use_case_id": str(policy.tenant.use_case_id)}
+    (verdict,) = policy.ask("POST", "/check", body).json["verdicts"]
+    sent = _as_sent(policy, stack.number)
     assert {name: verdict[name] for name in sent} == sent
 
 
 def test_verdicts_and_sends_agree_for_every_kind_of_number_of_every_region(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
     allowed = sorted(
         {phonenumbers.region_code_for_number(phonenumbers.parse(n)) or "" for n in EXAMPLES[::3]}
     )
-    policy_client.put({code: "allowed" for code in allowed if len(code) == 2 and code.isalpha()})
-    policy_client.add_rule("prefix", "+4", "blocked")
-    policy_client.add_rule("prefix", "+44", "allowed")
-    policy_client.add_rule("number", EXAMPLES[7], "blocked")
+    policy.put({code: "allowed" for code in allowed if len(code) == 2 and code.isalpha()})
+    policy.add_rule("prefix", "+4", "blocked")
+    policy.add_rule("prefix", "+44", "allowed")
+    policy.add_rule("number", EXAMPLES[7], "blocked")
     codes: set[str | None] = set()
     for start in range(0, len(EXAMPLES), 500):
-        codes |= _agree(policy_client, EXAMPLES[start : start + 500])
+        codes |= _agree(policy, EXAMPLES[start : start + 500])
     assert codes == {None, "DestinationBlocked", "InvalidDestination"}
 
 
 def test_a_thousand_numbers_are_judged_in_the_order_asked_and_one_more_is_refused(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
     numbers = [f"+1202555{n:04d}" for n in range(0, 1998, 2)] + ["+12025550000"]
-    policy_client.add_rule("prefix", "+12025551", "blocked")
-    with unchanged(policy_client.factory.database):
-        verdicts = policy_client.check(*reversed(numbers))
+    policy.add_rule("prefix", "+12025551", "blocked")
+    with unchanged(policy.factory.database):
+        verdicts = policy.check(*reversed(numbers))
         assert [verdict["number"] for verdict in verdicts] == numbers[::-1]
         assert [v["allowed"] for v in verdicts] == [n[8] == "0" for n in numbers[::-1]]
         longest = ["+" + "9" * 15] * 1000
-        assert len(policy_client.check(*longest)) == 1000
+        assert len(policy.check(*longest)) == 1000
         for wrong, path in [
             ([*numbers, US_NUMBER], "$.numbers"),
             ([], "$.numbers"),
@@ -159,22 +159,16 @@ def test_a_thousand_numbers_are_judged_in_the_order_asked_and_one_more_is_refuse
             (["+" * 65], "$.numbers[0]"),
             (["\x00"], "$.numbers[0]"),
         ]:
-            answer = policy_client.ask("POST", "/check", {"numbers": wrong})
+            answer = policy.ask("POST", "/check", {"numbers": wrong})
             assert (answer.status_code, set(answer.json["details"])) == (422, {path})
-    assert policy_client.gateway.twilio.calls == []
+    assert policy.gateway.twilio.calls == []
 
 
-def test_an_unknown_use_case_of_a_check_is_named_whoever_has_it(
-    policy_client: PolicyClient,
-) -> None:
-    colleague = policy_client.a_colleague()
-    deleted = policy_client.factory.use_case(
-        policy_client.tenant.workspace_id, deleted_at=policy_client.factory.now
-    )
+def test_an_unknown_use_case_of_a_check_is_named_whoever_has_it(policy: PolicyClient) -> None:
+    colleague = policy.a_colleague()
+    deleted = policy.factory.use_case(policy.tenant.workspace_id, deleted_at=policy.factory.now)
     answers = {
-        policy_client.ask(
-            "POST", "/check", {"numbers": [US_NUMBER], "use_case_id": str(use_case_id)}
-        ).data
+        policy.ask("POST", "/check", {"numbers": [US_NUMBER], "use_case_id": str(use_case_id)}).data
         for use_case_id in (new_id(), colleague.tenant.use_case_id, deleted)
     }
     (only,) = answers
@@ -182,25 +176,23 @@ def test_an_unknown_use_case_of_a_check_is_named_whoever_has_it(
 
 
 def test_a_use_case_without_a_subset_adds_nothing_and_an_empty_one_blocks_all(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
     def verdict() -> dict[str, Any]:
-        body = {"numbers": [US_NUMBER], "use_case_id": str(policy_client.tenant.use_case_id)}
-        found: dict[str, Any] = policy_client.ask("POST", "/check", body).json["verdicts"][0]
+        body = {"numbers": [US_NUMBER], "use_case_id": str(policy.tenant.use_case_id)}
+        found: dict[str, Any] = policy.ask("POST", "/check", body).json["verdicts"][0]
         return found
 
     assert verdict()["allowed"] is True
-    policy_client.factory.set(use_cases, policy_client.tenant.use_case_id, allowed_destinations=[])
+    policy.factory.set(use_cases, policy.tenant.use_case_id, allowed_destinations=[])
     assert (verdict()["allowed"], verdict()["scope"]) == (False, "use_case")
-    assert policy_client.check(US_NUMBER)[0]["allowed"] is True
+    assert policy.check(US_NUMBER)[0]["allowed"] is True
 
 
-def test_a_check_shows_a_known_block_by_the_provider(policy_client: PolicyClient) -> None:
+def test_a_check_shows_a_known_block_by_the_provider(policy: PolicyClient) -> None:
     sid = "AC" + new_id().hex
-    found = policy_client.a_colleague(
-        account_sid=sid, destinations={"US": "allowed", "BR": "blocked"}
-    )
-    with policy_client.factory.database.writing() as c:
+    found = policy.a_colleague(account_sid=sid, destinations={"US": "allowed", "BR": "blocked"})
+    with policy.factory.database.writing() as c:
         for country, is_open in (("US", False), ("BR", True)):
             c.execute(
                 insert(provider_permissions).values(
@@ -208,12 +200,12 @@ def test_a_check_shows_a_known_block_by_the_provider(policy_client: PolicyClient
                     country=country,
                     is_open=is_open,
                     is_high_risk=False,
-                    noted_at=policy_client.factory.now,
+                    noted_at=policy.factory.now,
                     noted_by="check",
                 )
             )
     verdicts = found.check(US_NUMBER, NUMBERS["BR"], NUMBERS["GG"], "+881612345678", "junk")
     assert [v["provider_closed"] for v in verdicts] == [True, False, None, None, None]
     assert [v["allowed"] for v in verdicts] == [True, False, False, False, False]
-    assert policy_client.tenant.account_sid != sid
-    assert policy_client.check(US_NUMBER)[0]["provider_closed"] is None
+    assert policy.tenant.account_sid != sid
+    assert policy.check(US_NUMBER)[0]["provider_closed"] is None

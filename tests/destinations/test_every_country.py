@@ -53,10 +53,10 @@ def _expected(code: str, allowed: bool) -> tuple[bool, str | None]:
 
 
 def _wrong_verdicts(
-    policy_client: PolicyClient, numbers: dict[str, str], allowed: set[str]
+    policy: PolicyClient, numbers: dict[str, str], allowed: set[str]
 ) -> list[object]:
     """The verdicts that are not those of a policy which allows some regions and blocks the rest."""
-    verdicts = policy_client.check(*numbers.values())
+    verdicts = policy.check(*numbers.values())
     return [
         verdict
         for code, verdict in zip(numbers, verdicts, strict=True)
@@ -65,16 +65,16 @@ def _wrong_verdicts(
     ]
 
 
-def _sent(policy_client: PolicyClient, number: str) -> tuple[bool, str | None]:
-    answer = policy_client.gateway.send(policy_client.tenant, to=number)
+def _sent(policy: PolicyClient, number: str) -> tuple[bool, str | None]:
+    answer = policy.gateway.send(policy.tenant, to=number)
     return answer.status_code == 201, answer.json.get("code")
 
 
-def test_each_country_is_allowed_and_blocked_alone(policy_client: PolicyClient) -> None:
+def test_each_country_is_allowed_and_blocked_alone(policy: PolicyClient) -> None:
     wrong: list[object] = []
     tried = 0
     for start in range(0, len(EXAMPLES), 28):
-        own = policy_client.a_colleague(destinations={})
+        own = policy.a_colleague(destinations={})
         some = dict(list(EXAMPLES.items())[start : start + 28])
         numbers = {code: number for code, number in some.items() if number is not None}
         own.put(dict.fromkeys(some, "blocked"))
@@ -100,11 +100,9 @@ def test_each_country_is_allowed_and_blocked_alone(policy_client: PolicyClient) 
     assert tried == 252
 
 
-def test_allowing_one_reaches_no_other_by_the_same_calling_code(
-    policy_client: PolicyClient,
-) -> None:
+def test_allowing_one_reaches_no_other_by_the_same_calling_code(policy: PolicyClient) -> None:
     numbers = {code: number for code, number in EXAMPLES.items() if number is not None}
     for code in ("US", "GB", "AU", "RU", "FR", "NO", "NZ"):
-        policy_client.put({code: "allowed"})
-        verdicts = policy_client.check(*numbers.values())
+        policy.put({code: "allowed"})
+        verdicts = policy.check(*numbers.values())
         assert [v["country"] for v in verdicts if v["allowed"]] == [code]

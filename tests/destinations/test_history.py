@@ -13,21 +13,21 @@ from support.destinations import PolicyClient, revision_of
 from support.each import each
 
 
-def test_the_history_comes_in_pages_that_inserts_do_not_shift(policy_client: PolicyClient) -> None:
+def test_the_history_comes_in_pages_that_inserts_do_not_shift(policy: PolicyClient) -> None:
     for place in range(25):
-        (policy_client.block if place % 2 else policy_client.allow)("CA")
+        (policy.block if place % 2 else policy.allow)("CA")
     seen: list[int] = []
     token: str | None = ""
     while token is not None:
-        page = policy_client.get("/history?limit=10" + (f"&page_token={token}" if token else ""))
+        page = policy.get("/history?limit=10" + (f"&page_token={token}" if token else ""))
         seen += [row["revision"] for row in page["items"]]
         token = page["next_page_token"]
-        policy_client.put(
+        policy.put(
             {"US": "allowed", "CA": "allowed", "FR": "blocked" if len(seen) % 20 else "allowed"}
         )
     assert seen == list(range(26, 1, -1))
-    assert len(policy_client.get("/history")["items"]) == 20
-    assert len(policy_client.get("/history?limit=100")["items"]) > 25
+    assert len(policy.get("/history")["items"]) == 20
+    assert len(policy.get("/history?limit=100")["items"]) > 25
 
 
 @pytest.mark.one_engine
@@ -45,30 +45,28 @@ def test_the_history_comes_in_pages_that_inserts_do_not_shift(policy_client: Pol
         ("dry_run=true", "$.dry_run"),
     ],
 )
-def test_a_wrong_query_is_named(policy_client: PolicyClient, query: str, path: str) -> None:
-    answer = policy_client.ask("GET", f"/history?{query}")
+def test_a_wrong_query_is_named(policy: PolicyClient, query: str, path: str) -> None:
+    answer = policy.ask("GET", f"/history?{query}")
     assert (answer.status_code, set(answer.json["details"])) == (422, {path})
 
 
-def test_a_history_is_its_workspaces_alone(policy_client: PolicyClient) -> None:
-    colleague = policy_client.a_colleague()
+def test_a_history_is_its_workspaces_alone(policy: PolicyClient) -> None:
+    colleague = policy.a_colleague()
     colleague.allow("CA")
-    assert policy_client.history() == []
+    assert policy.history() == []
     assert len(colleague.history()) == 1
-    assert policy_client.restore(2).status_code == 404
+    assert policy.restore(2).status_code == 404
 
 
-def _csv(policy_client: PolicyClient) -> tuple[Any, list[dict[str, str]]]:
-    answer = policy_client.ask("GET", "/history?format=csv&limit=100")
+def _csv(policy: PolicyClient) -> tuple[Any, list[dict[str, str]]]:
+    answer = policy.ask("GET", "/history?format=csv&limit=100")
     return answer, list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def test_the_csv_has_a_line_for_each_country_that_changed(
-    timed_policy_client: PolicyClient,
-) -> None:
-    timed_policy_client.put({"CA": "allowed"}, X_Change_Reason='moved, "north"')
-    timed_policy_client.add_rule("prefix", "+1", "blocked")
-    answer, lines = _csv(timed_policy_client)
+def test_the_csv_has_a_line_for_each_country_that_changed(timed_policy: PolicyClient) -> None:
+    timed_policy.put({"CA": "allowed"}, X_Change_Reason='moved, "north"')
+    timed_policy.add_rule("prefix", "+1", "blocked")
+    answer, lines = _csv(timed_policy)
     assert answer.mimetype == "text/csv"
     assert revision_of(answer) == 3
     common = {
@@ -94,50 +92,49 @@ def test_the_csv_has_a_line_for_each_country_that_changed(
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
-def test_no_cell_of_the_csv_is_a_formula(policy_client: PolicyClient, start: str) -> None:
-    policy_client.factory.set(
+def test_no_cell_of_the_csv_is_a_formula(policy: PolicyClient, start: str) -> None:
+    policy.factory.set(
         access_keys,
         next(
             row["id"]
-            for row in policy_client.factory.rows(access_keys)
-            if row["workspace_id"] == policy_client.tenant.workspace_id
-            and row["role"] == Role.ADMIN
+            for row in policy.factory.rows(access_keys)
+            if row["workspace_id"] == policy.tenant.workspace_id and row["role"] == Role.ADMIN
         ),
         name=f"{start}1+1",
     )
-    policy_client.allow("CA", X_Change_Reason=f'{start}HYPERLINK("https://example.com")')
-    _, (line,) = _csv(policy_client)
+    policy.allow("CA", X_Change_Reason=f'{start}HYPERLINK("https://example.com")')
+    _, (line,) = _csv(policy)
     assert line["reason"] == f'\'{start}HYPERLINK("https://example.com")'
     assert line["actor_name"] == f"'{start}1+1"
 
 
 @pytest.mark.one_engine
-def test_history_names_the_rule_and_keeps_its_reason(policy_client: PolicyClient) -> None:
+def test_history_names_the_rule_and_keeps_its_reason(policy: PolicyClient) -> None:
     """Break: leave out `reason=rule.reason` in `add_rule`, or compare with the newer revision."""
-    first = policy_client.add_rule("prefix", "+4475", "blocked", reason="pumped").json
-    policy_client.add_rule(
+    first = policy.add_rule("prefix", "+4475", "blocked", reason="pumped").json
+    policy.add_rule(
         "prefix", "+4475", "allowed", reason="over", headers={"X-Change-Reason": "calm"}
     )
-    (second,) = policy_client.get("/rules")["items"]
-    policy_client.drop_rule(second["id"])
-    history = policy_client.history()
+    (second,) = policy.get("/rules")["items"]
+    policy.drop_rule(second["id"])
+    history = policy.history()
     assert [row["reason"] for row in history] == [None, "calm", "pumped"]
     assert [row["rule_changes"] for row in history] == [
         {"added": [], "removed": [second]},
         {"added": [second], "removed": [first]},
         {"added": [first], "removed": []},
     ]
-    page = policy_client.get("/history?limit=1")["items"]
+    page = policy.get("/history?limit=1")["items"]
     assert page[0]["rule_changes"]["removed"] == [second]
-    events = sorted(policy_client.factory.rows(audit_events), key=lambda row: row["at"])
+    events = sorted(policy.factory.rows(audit_events), key=lambda row: row["at"])
     reasons = [row["reason"] for row in events if row["action"] == "destinations.rule_added"]
     assert reasons[-2:] == ["pumped", "calm"]
 
 
 @pytest.mark.one_engine
-def test_a_viewer_sees_no_whole_number_in_rule_changes(policy_client: PolicyClient) -> None:
-    policy_client.add_rule("number", "+447400123456", "blocked", reason="call +447400123456")
-    seen = replace(policy_client, role=Role.VIEWER)
+def test_a_viewer_sees_no_whole_number_in_rule_changes(policy: PolicyClient) -> None:
+    policy.add_rule("number", "+447400123456", "blocked", reason="call +447400123456")
+    seen = replace(policy, role=Role.VIEWER)
     for text in (seen.ask("GET", "/history").text, seen.ask("GET", "/history?format=csv").text):
         assert "+447400123456" not in text
         assert "number" in text

@@ -45,71 +45,65 @@ def _released(answer: Any) -> list[tuple[str, int]]:
 
 
 def _sent(
-    policy_client: PolicyClient, *numbers: str, at: datetime, segments: int = 1, **fields: Any
+    policy: PolicyClient, *numbers: str, at: datetime, segments: int = 1, **fields: Any
 ) -> None:
-    past = [Past(policy_client.tenant, number, at, segments, **fields) for number in numbers]
-    write_messages(policy_client.factory.database, past)
+    past = [Past(policy.tenant, number, at, segments, **fields) for number in numbers]
+    write_messages(policy.factory.database, past)
 
 
 def test_it_counts_the_messages_and_segments_of_exactly_30_days(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
     since = clock.at - DAYS
-    _sent(timed_policy_client, US_NUMBER, at=since, segments=3)
-    _sent(timed_policy_client, US_NUMBER, NEIGHBOUR, at=clock.at - INSTANT)
-    _sent(timed_policy_client, US_NUMBER, at=since - INSTANT, segments=100)
-    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 3, 5)]
-    assert _blocked(timed_policy_client.trying.put({})) == [("US", 3, 5)]
+    _sent(timed_policy, US_NUMBER, at=since, segments=3)
+    _sent(timed_policy, US_NUMBER, NEIGHBOUR, at=clock.at - INSTANT)
+    _sent(timed_policy, US_NUMBER, at=since - INSTANT, segments=100)
+    assert _blocked(timed_policy.trying.block("US")) == [("US", 3, 5)]
+    assert _blocked(timed_policy.trying.put({})) == [("US", 3, 5)]
 
 
 def test_only_messages_that_may_have_reached_the_provider_count(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
     for submission in ("accepted", "unconfirmed", "open"):
-        _sent(timed_policy_client, US_NUMBER, at=clock.at, submission=submission)
+        _sent(timed_policy, US_NUMBER, at=clock.at, submission=submission)
     for submission in ("refused", "never_processed"):
-        _sent(timed_policy_client, US_NUMBER, at=clock.at, segments=50, submission=submission)
-    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 3, 3)]
+        _sent(timed_policy, US_NUMBER, at=clock.at, segments=50, submission=submission)
+    assert _blocked(timed_policy.trying.block("US")) == [("US", 3, 3)]
 
 
 def test_it_counts_refusals_of_the_policy_and_no_others(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    database, own = timed_policy_client.factory.database, timed_policy_client.tenant
+    database, own = timed_policy.factory.database, timed_policy.tenant
     write_refusals(database, own, BR_NUMBER, clock.at, times=3)
     write_refusals(database, own, BR_NUMBER, clock.at - timedelta(days=29), times=2)
     write_refusals(database, own, BR_NUMBER, clock.at - timedelta(days=32), times=50)
     write_refusals(database, own, BR_NUMBER, clock.at, times=50, source=Source.PROVIDER)
     write_refusals(database, own, BR_NUMBER, clock.at, times=50, code="RecipientOptedOut")
     write_refusals(database, own, US_NUMBER, clock.at, times=50)
-    assert _released(timed_policy_client.trying.allow("BR", "US")) == [("BR", 5)]
-    assert _released(timed_policy_client.trying.allow_until("2999-01-01T00:00:00Z", "BR")) == [
-        ("BR", 5)
-    ]
-    assert _impact(timed_policy_client.trying.put({"BR": "allowed", "US": "allowed"}))[
+    assert _released(timed_policy.trying.allow("BR", "US")) == [("BR", 5)]
+    assert _released(timed_policy.trying.allow_until("2999-01-01T00:00:00Z", "BR")) == [("BR", 5)]
+    assert _impact(timed_policy.trying.put({"BR": "allowed", "US": "allowed"}))[
         "would_release"
     ] == [{"country": "BR", "refusals": 5}]
 
 
 def test_refusals_that_the_cap_left_unlisted_are_counted_all_the_same(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
     write_refusals(
-        timed_policy_client.factory.database,
-        timed_policy_client.tenant,
-        BR_NUMBER,
-        clock.at,
-        times=150,
+        timed_policy.factory.database, timed_policy.tenant, BR_NUMBER, clock.at, times=150
     )
-    assert _released(timed_policy_client.trying.allow("BR")) == [("BR", 150)]
+    assert _released(timed_policy.trying.allow("BR")) == [("BR", 150)]
 
 
 def test_countries_come_in_the_order_of_their_codes_each_once(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    timed_policy_client.allow("GG", "BR", "CA")
-    _sent(timed_policy_client, *NUMBERS.values(), *NUMBERS.values(), at=clock.at)
-    blocked = _blocked(timed_policy_client.trying.put({"CA": "allowed"}))
+    timed_policy.allow("GG", "BR", "CA")
+    _sent(timed_policy, *NUMBERS.values(), *NUMBERS.values(), at=clock.at)
+    blocked = _blocked(timed_policy.trying.put({"CA": "allowed"}))
     assert blocked == [("BR", 2, 2), ("GG", 2, 2), ("US", 2, 2)]
 
 
@@ -128,84 +122,74 @@ def test_countries_come_in_the_order_of_their_codes_each_once(
     ],
 )
 def test_a_finer_rule_counts_its_own_numbers(
-    timed_policy_client: PolicyClient, clock: ManualClock, kind: str, value: str, hit: int
+    timed_policy: PolicyClient, clock: ManualClock, kind: str, value: str, hit: int
 ) -> None:
     numbers = [US_NUMBER, NEIGHBOUR, "+12025559999", "+12029999999"]
-    _sent(timed_policy_client, *numbers, at=clock.at, segments=2)
+    _sent(timed_policy, *numbers, at=clock.at, segments=2)
     wanted = [("US", hit, 2 * hit)] if hit else []
-    assert _blocked(timed_policy_client.trying.add_rule(kind, value, "blocked")) == wanted
-    assert _impact(timed_policy_client.trying.add_rule(kind, value, "allowed"))["would_block"] == []
+    assert _blocked(timed_policy.trying.add_rule(kind, value, "blocked")) == wanted
+    assert _impact(timed_policy.trying.add_rule(kind, value, "allowed"))["would_block"] == []
 
 
 def test_numbers_that_a_finer_rule_spares_are_not_counted(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    timed_policy_client.add_rule("number", US_NUMBER, "allowed")
-    spare = timed_policy_client.add_rule("prefix", "+12029", "allowed").json
-    _sent(timed_policy_client, US_NUMBER, NEIGHBOUR, "+12029999999", at=clock.at)
-    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 1, 1)]
-    timed_policy_client.block("US")
-    assert _blocked(timed_policy_client.trying.drop_rule(spare["id"])) == [("US", 1, 1)]
+    timed_policy.add_rule("number", US_NUMBER, "allowed")
+    spare = timed_policy.add_rule("prefix", "+12029", "allowed").json
+    _sent(timed_policy, US_NUMBER, NEIGHBOUR, "+12029999999", at=clock.at)
+    assert _blocked(timed_policy.trying.block("US")) == [("US", 1, 1)]
+    timed_policy.block("US")
+    assert _blocked(timed_policy.trying.drop_rule(spare["id"])) == [("US", 1, 1)]
 
 
-def test_an_ineffective_rule_has_no_impact(
-    timed_policy_client: PolicyClient, clock: ManualClock
-) -> None:
-    timed_policy_client.add_rule("number", US_NUMBER, "allowed")
-    _sent(timed_policy_client, US_NUMBER, at=clock.at)
-    assert _blocked(timed_policy_client.trying.add_rule("prefix", "+1202", "blocked")) == []
+def test_an_ineffective_rule_has_no_impact(timed_policy: PolicyClient, clock: ManualClock) -> None:
+    timed_policy.add_rule("number", US_NUMBER, "allowed")
+    _sent(timed_policy, US_NUMBER, at=clock.at)
+    assert _blocked(timed_policy.trying.add_rule("prefix", "+1202", "blocked")) == []
 
 
 def test_denied_destinations_are_neither_blocked_nor_released(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    timed_policy_client.allow("BR")
-    factory, own = timed_policy_client.factory, timed_policy_client.tenant
+    timed_policy.allow("BR")
+    factory, own = timed_policy.factory, timed_policy.tenant
     factory.set(organizations, own.organization_id, denied_destinations=["BR", "CA"])
-    _sent(timed_policy_client, BR_NUMBER, at=clock.at)
+    _sent(timed_policy, BR_NUMBER, at=clock.at)
     write_refusals(factory.database, own, NUMBERS["CA"], clock.at, times=4)
-    assert _blocked(timed_policy_client.trying.block("BR")) == []
-    assert _released(timed_policy_client.trying.put({"US": "allowed"})) == []
+    assert _blocked(timed_policy.trying.block("BR")) == []
+    assert _released(timed_policy.trying.put({"US": "allowed"})) == []
 
 
 def test_the_children_that_inherit_are_counted_too_and_no_one_else(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    child = timed_policy_client.a_child()
+    child = timed_policy.a_child()
     grandchild = child.a_child()
-    independent = timed_policy_client.a_colleague(parent_id=timed_policy_client.tenant.workspace_id)
+    independent = timed_policy.a_colleague(parent_id=timed_policy.tenant.workspace_id)
     below_it = independent.a_child()
-    colleague = timed_policy_client.a_colleague()
-    for found, segments in ((timed_policy_client, 1), (child, 10), (grandchild, 100)):
+    colleague = timed_policy.a_colleague()
+    for found, segments in ((timed_policy, 1), (child, 10), (grandchild, 100)):
         _sent(found, US_NUMBER, at=clock.at, segments=segments)
-        write_refusals(
-            timed_policy_client.factory.database, found.tenant, BR_NUMBER, clock.at, times=2
-        )
-    for found in (independent, below_it, colleague, timed_policy_client.a_stranger()):
+        write_refusals(timed_policy.factory.database, found.tenant, BR_NUMBER, clock.at, times=2)
+    for found in (independent, below_it, colleague, timed_policy.a_stranger()):
         _sent(found, US_NUMBER, at=clock.at, segments=1000)
-        write_refusals(
-            timed_policy_client.factory.database, found.tenant, BR_NUMBER, clock.at, times=9
-        )
-    assert _blocked(timed_policy_client.trying.block("US")) == [("US", 3, 111)]
-    assert _blocked(timed_policy_client.trying.add_rule("prefix", "+1", "blocked")) == [
-        ("US", 3, 111)
-    ]
-    assert _released(timed_policy_client.trying.allow("BR")) == [("BR", 6)]
+        write_refusals(timed_policy.factory.database, found.tenant, BR_NUMBER, clock.at, times=9)
+    assert _blocked(timed_policy.trying.block("US")) == [("US", 3, 111)]
+    assert _blocked(timed_policy.trying.add_rule("prefix", "+1", "blocked")) == [("US", 3, 111)]
+    assert _released(timed_policy.trying.allow("BR")) == [("BR", 6)]
     assert _blocked(independent.trying.block("US")) == [("US", 2, 2000)]
 
 
 def test_switching_inheritance_and_restoring_have_an_impact(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    child = timed_policy_client.a_colleague(
-        parent_id=timed_policy_client.tenant.workspace_id, destinations={"CA": "allowed"}
+    child = timed_policy.a_colleague(
+        parent_id=timed_policy.tenant.workspace_id, destinations={"CA": "allowed"}
     )
     below = child.a_child()
     for found in (child, below):
         _sent(found, NUMBERS["CA"], at=clock.at)
-        write_refusals(
-            timed_policy_client.factory.database, found.tenant, US_NUMBER, clock.at, times=3
-        )
+        write_refusals(timed_policy.factory.database, found.tenant, US_NUMBER, clock.at, times=3)
     found = _impact(child.trying.inherit(True))
     assert found["would_block"] == [{"country": "CA", "messages": 2, "segments": 2}]
     assert found["would_release"] == [{"country": "US", "refusals": 6}]
@@ -236,28 +220,28 @@ def _sums(past: list[Past], before: Policy, after: Policy, now: datetime) -> dic
 
 
 def test_the_sums_are_those_of_judging_each_message_by_itself(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    policy_client, parent, now = timed_policy_client, timed_policy_client.a_colleague(), clock.at
-    of_workspace = messages.c.workspace_id == policy_client.tenant.workspace_id
+    policy, parent, now = timed_policy, timed_policy.a_colleague(), clock.at
+    of_workspace = messages.c.workspace_id == policy.tenant.workspace_id
 
     @bounded
     @given(stack=stacks, wanted=maps, shapes=_shapes)
     def holds(stack: Stack, wanted: dict[str, str], shapes: list[Any]) -> None:
-        lay(policy_client, parent, replace(stack, inherits=False, use_case=None))
+        lay(policy, parent, replace(stack, inherits=False, use_case=None))
         past = [
-            Past(policy_client.tenant, NUMBERS[code][:-1] + str(digit), now - age, segments)
+            Past(policy.tenant, NUMBERS[code][:-1] + str(digit), now - age, segments)
             for code, digit, segments, is_old in shapes
             for age in [DAYS + INSTANT if is_old else DAYS]
         ]
-        with policy_client.factory.database.writing() as c:
+        with policy.factory.database.writing() as c:
             c.execute(messages.delete().where(of_workspace))
-        write_messages(policy_client.factory.database, past)
+        write_messages(policy.factory.database, past)
         wanted = {
             code: "blocked" if code in stack.denied_by_organization else wanted[code]
             for code in wanted
         }
-        found = _impact(policy_client.trying.put(wanted))["would_block"]
+        found = _impact(policy.trying.put(wanted))["would_block"]
 
         kept = tuple(
             rule

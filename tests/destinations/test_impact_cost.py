@@ -32,14 +32,14 @@ def busy(
     path.write_bytes(sqlite_template.read_bytes())
     database = Database(f"sqlite:///{path}", pool_size=4)
     factory, now = Factory(database, cipher), utc_now()
-    policy_client = PolicyClient(
+    policy = PolicyClient(
         open_gateway(database, cipher, folder), factory.tenant(factory.organization()), factory
     )
-    policy_client.allow("BR")
+    policy.allow("BR")
     of_all = [
-        policy_client,
-        *(policy_client.a_child() for _ in range(2)),
-        *(policy_client.a_colleague() for _ in range(2)),
+        policy,
+        *(policy.a_child() for _ in range(2)),
+        *(policy.a_colleague() for _ in range(2)),
     ]
     # Most of the traffic is the asking workspace's own, which is the dearest case.
     tenants = [of_all[0].tenant] * 6 + [one.tenant for one in of_all[1:]]
@@ -56,8 +56,8 @@ def busy(
             for n in range(MESSAGES)
         ),
     )
-    write_refusals(database, policy_client.tenant, "+12505550199", now, times=5)
-    yield policy_client
+    write_refusals(database, policy.tenant, "+12505550199", now, times=5)
+    yield policy
     database.close()
 
 
@@ -83,17 +83,13 @@ def _plan(database: Database, statement: Statement) -> list[str]:
 
 
 CHANGES = {
-    "a country": lambda policy_client: policy_client.trying.block("US"),
-    "every country": lambda policy_client: policy_client.trying.put({}),
-    "another country": lambda policy_client: policy_client.trying.allow("CA"),
-    "a prefix": lambda policy_client: policy_client.trying.add_rule("prefix", "+1202", "blocked"),
-    "the last prefix": lambda policy_client: policy_client.trying.add_rule(
-        "prefix", "+9", "blocked"
-    ),
-    "a number": lambda policy_client: policy_client.trying.add_rule("number", US_NUMBER, "blocked"),
-    "a country rule": lambda policy_client: policy_client.trying.add_rule(
-        "country", "BR", "blocked"
-    ),
+    "a country": lambda policy: policy.trying.block("US"),
+    "every country": lambda policy: policy.trying.put({}),
+    "another country": lambda policy: policy.trying.allow("CA"),
+    "a prefix": lambda policy: policy.trying.add_rule("prefix", "+1202", "blocked"),
+    "the last prefix": lambda policy: policy.trying.add_rule("prefix", "+9", "blocked"),
+    "a number": lambda policy: policy.trying.add_rule("number", US_NUMBER, "blocked"),
+    "a country rule": lambda policy: policy.trying.add_rule("country", "BR", "blocked"),
 }
 
 

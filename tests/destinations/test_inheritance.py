@@ -18,33 +18,31 @@ from support.factories import BR_NUMBER, US_NUMBER
 from support.tables import unchanged
 
 
-def test_a_child_and_its_children_follow_the_parent_immediately(
-    policy_client: PolicyClient,
-) -> None:
-    child = policy_client.a_child()
+def test_a_child_and_its_children_follow_the_parent_immediately(policy: PolicyClient) -> None:
+    child = policy.a_child()
     grandchild = child.a_child()
     for found in (child, grandchild):
         assert found.destinations == {"US": "allowed"}
         assert found.reaches(US_NUMBER)
         assert not found.reaches(BR_NUMBER)
-    policy_client.put({"BR": "allowed"})
-    rule = policy_client.add_rule("number", BR_NUMBER, "blocked").json
+    policy.put({"BR": "allowed"})
+    rule = policy.add_rule("number", BR_NUMBER, "blocked").json
     for found in (child, grandchild):
         assert not found.reaches(US_NUMBER)
         (verdict,) = found.check(BR_NUMBER)
         assert (verdict["allowed"], verdict["rule"], verdict["revision"]) == (False, "number", 3)
         assert found.get("/rules")["items"] == []  # the parent's number is not shown
         assert found.revision == 3
-    policy_client.drop_rule(rule["id"])
+    policy.drop_rule(rule["id"])
     assert child.reaches(BR_NUMBER)
     assert grandchild.reaches(BR_NUMBER)
 
 
-def test_the_answer_names_the_owner_of_the_policy(policy_client: PolicyClient) -> None:
-    child = policy_client.a_child()
+def test_the_answer_names_the_owner_of_the_policy(policy: PolicyClient) -> None:
+    child = policy.a_child()
     grandchild = child.a_child()
-    own, above = str(policy_client.tenant.workspace_id), str(child.tenant.workspace_id)
-    assert policy_client.get("/inheritance") == {
+    own, above = str(policy.tenant.workspace_id), str(child.tenant.workspace_id)
+    assert policy.get("/inheritance") == {
         "inherit": False,
         "parent_workspace_id": None,
         "owner_workspace_id": own,
@@ -64,59 +62,55 @@ def test_the_answer_names_the_owner_of_the_policy(policy_client: PolicyClient) -
 
 @pytest.mark.parametrize("name", sorted(CHANGES.keys() - {"inherit"}))
 def test_editing_while_inheriting_is_refused_with_the_remedy(
-    policy_client: PolicyClient, name: str
+    policy: PolicyClient, name: str
 ) -> None:
-    found = prepared(policy_client)
+    found = prepared(policy)
     rules: Any = found.get("/rules")["items"]
     found.inherit(True)
     change = CHANGES[name]
-    with unchanged(policy_client.factory.database):
+    with unchanged(policy.factory.database):
         for asked in (found, found.trying):
             answer = asked.drop_rule(rules[0]["id"]) if name == "drop a rule" else change(asked)
             assert (answer.status_code, answer.json["code"]) == (409, "DestinationsInherited")
             assert "leave the inheritance first" in answer.json["message"]
-            assert answer.json["details"] == {
-                "owner_workspace_id": str(policy_client.tenant.workspace_id)
-            }
+            assert answer.json["details"] == {"owner_workspace_id": str(policy.tenant.workspace_id)}
 
 
-def test_leaving_starts_an_independent_copy(policy_client: PolicyClient) -> None:
-    policy_client.put({"US": "allowed", "BR": "blocked"})
-    policy_client.add_rule("prefix", "+1202555", "blocked", reason="an incident")
-    child = policy_client.a_child()
+def test_leaving_starts_an_independent_copy(policy: PolicyClient) -> None:
+    policy.put({"US": "allowed", "BR": "blocked"})
+    policy.add_rule("prefix", "+1202555", "blocked", reason="an incident")
+    child = policy.a_child()
     answer = child.inherit(False)
     assert answer.status_code == 200
-    assert child.destinations == policy_client.destinations
-    (copied,), (rule,) = child.get("/rules")["items"], policy_client.get("/rules")["items"]
+    assert child.destinations == policy.destinations
+    (copied,), (rule,) = child.get("/rules")["items"], policy.get("/rules")["items"]
     assert copied.pop("id") != rule.pop("id")
     assert copied == rule
     assert not child.reaches(US_NUMBER)
 
     child.drop_rule(child.get("/rules")["items"][0]["id"])
-    policy_client.allow("BR")
+    policy.allow("BR")
     assert child.reaches(US_NUMBER)
     assert not child.reaches(BR_NUMBER)
-    assert not policy_client.reaches(US_NUMBER)
-    assert policy_client.reaches(BR_NUMBER)
+    assert not policy.reaches(US_NUMBER)
+    assert policy.reaches(BR_NUMBER)
 
 
-def test_the_own_policy_rests_while_inheriting_its_rules_too(policy_client: PolicyClient) -> None:
-    child = policy_client.a_colleague(
-        parent_id=policy_client.tenant.workspace_id, destinations={"BR": "allowed"}
-    )
+def test_the_own_policy_rests_while_inheriting_its_rules_too(policy: PolicyClient) -> None:
+    child = policy.a_colleague(parent_id=policy.tenant.workspace_id, destinations={"BR": "allowed"})
     child.add_rule("number", US_NUMBER, "blocked")
     child.inherit(True)
     assert child.reaches(US_NUMBER)
     assert not child.reaches(BR_NUMBER)
     assert child.get("/rules")["items"] == []
     child.inherit(False)
-    assert child.destinations == policy_client.destinations
+    assert child.destinations == policy.destinations
     assert child.get("/rules")["items"] == []
 
 
-def test_switching_is_in_the_history_with_its_changes(policy_client: PolicyClient) -> None:
-    child = policy_client.a_colleague(
-        parent_id=policy_client.tenant.workspace_id, destinations={"BR": "allowed", "US": "blocked"}
+def test_switching_is_in_the_history_with_its_changes(policy: PolicyClient) -> None:
+    child = policy.a_colleague(
+        parent_id=policy.tenant.workspace_id, destinations={"BR": "allowed", "US": "blocked"}
     )
     assert revision_of(child.inherit(True, X_Change_Reason="one policy for all")) == 1
     assert revision_of(child.inherit(False)) == 3
@@ -131,33 +125,33 @@ def test_switching_is_in_the_history_with_its_changes(policy_client: PolicyClien
     assert (off["action"], off["revision"], off["inherit"]) == ("inheritance_off", 3, False)
     assert off["changes"] == []
     assert off["destinations"] == {"US": "allowed"}
-    assert policy_client.history() == []
+    assert policy.history() == []
 
 
-def test_without_a_parent_there_is_nothing_to_inherit(policy_client: PolicyClient) -> None:
-    with unchanged(policy_client.factory.database):
-        answer = policy_client.inherit(True)
+def test_without_a_parent_there_is_nothing_to_inherit(policy: PolicyClient) -> None:
+    with unchanged(policy.factory.database):
+        answer = policy.inherit(True)
         assert (answer.status_code, set(answer.json["details"])) == (422, {"$.inherit"})
-        assert policy_client.inherit(False).status_code == 200
+        assert policy.inherit(False).status_code == 200
 
 
-def test_the_same_again_changes_nothing(policy_client: PolicyClient) -> None:
-    child = policy_client.a_child()
-    with unchanged(policy_client.factory.database):
+def test_the_same_again_changes_nothing(policy: PolicyClient) -> None:
+    child = policy.a_child()
+    with unchanged(policy.factory.database):
         assert child.inherit(True).status_code == 200
     child.inherit(False)
-    with unchanged(policy_client.factory.database):
+    with unchanged(policy.factory.database):
         assert child.inherit(False).status_code == 200
 
 
 def test_a_chain_of_parents_that_is_a_loop_blocks_everything_and_can_be_left(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    other = policy_client.a_colleague()
+    other = policy.a_colleague()
     # What rests must not speak: not for a send, and not for a check.
-    store_rule(policy_client.factory.database, policy_client.tenant, "prefix", "+1", "allowed")
-    tie_a_loop(policy_client.factory.database, policy_client.tenant, other.tenant)
-    for found in (policy_client, other):
+    store_rule(policy.factory.database, policy.tenant, "prefix", "+1", "allowed")
+    tie_a_loop(policy.factory.database, policy.tenant, other.tenant)
+    for found in (policy, other):
         answer = found.ask("GET")
         assert (answer.status_code, answer.json["destinations"]) == (200, {})
         assert revision_of(answer) == 0
@@ -167,31 +161,31 @@ def test_a_chain_of_parents_that_is_a_loop_blocks_everything_and_can_be_left(
         assert (verdict["code"], verdict["revision"]) == ("DestinationBlocked", 0)
         assert found.allow("CA").status_code == 409
         assert found.trying.inherit(False).status_code == 200
-    assert policy_client.gateway.twilio.calls == []
-    assert policy_client.inherit(False).status_code == 200
-    assert policy_client.destinations == {}
-    assert policy_client.allow("US").status_code == 200
+    assert policy.gateway.twilio.calls == []
+    assert policy.inherit(False).status_code == 200
+    assert policy.destinations == {}
+    assert policy.allow("US").status_code == 200
     assert other.reaches(US_NUMBER)
 
 
-def test_a_workspace_that_is_its_own_parent_blocks_everything(policy_client: PolicyClient) -> None:
-    tie_a_loop(policy_client.factory.database, policy_client.tenant, policy_client.tenant)
-    assert not policy_client.reaches(US_NUMBER)
-    assert policy_client.trying.inherit(False).json["impact"]["would_block"] == []
+def test_a_workspace_that_is_its_own_parent_blocks_everything(policy: PolicyClient) -> None:
+    tie_a_loop(policy.factory.database, policy.tenant, policy.tenant)
+    assert not policy.reaches(US_NUMBER)
+    assert policy.trying.inherit(False).json["impact"]["would_block"] == []
 
 
-def test_a_chain_is_followed_far_but_not_for_ever(policy_client: PolicyClient) -> None:
-    above, found = policy_client.tenant.workspace_id, []
+def test_a_chain_is_followed_far_but_not_for_ever(policy: PolicyClient) -> None:
+    above, found = policy.tenant.workspace_id, []
     for _ in range(34):
-        child = policy_client.a_colleague(parent_id=above, inherits=True, name=str(new_id()))
+        child = policy.a_colleague(parent_id=above, inherits=True, name=str(new_id()))
         above = child.tenant.workspace_id
         found.append(child)
     assert found[30].reaches(US_NUMBER)
     assert not found[33].reaches(US_NUMBER)
 
 
-def test_removing_the_parent_blocks_everything(policy_client: PolicyClient) -> None:
-    child = policy_client.a_child()
-    policy_client.factory.set(workspaces, child.tenant.workspace_id, parent_id=None)
+def test_removing_the_parent_blocks_everything(policy: PolicyClient) -> None:
+    child = policy.a_child()
+    policy.factory.set(workspaces, child.tenant.workspace_id, parent_id=None)
     assert not child.reaches(US_NUMBER)
     assert child.destinations == {}

@@ -18,10 +18,10 @@ FAILS = [
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_stale_or_garbled_condition_refuses_every_kind_of_change(
-    policy_client: PolicyClient, name: str
+    policy: PolicyClient, name: str
 ) -> None:
-    found = prepared(policy_client)
-    with unchanged(policy_client.factory.database):
+    found = prepared(policy)
+    with unchanged(policy.factory.database):
         for given in FAILS:
             for asked in (found, found.trying):
                 answer = CHANGES[name](asked, If_Match=given)
@@ -35,9 +35,9 @@ def test_a_stale_or_garbled_condition_refuses_every_kind_of_change(
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("given", ['"3"', '"1", "3"', "*", None])
 def test_a_condition_that_holds_or_none_lets_every_kind_of_change_pass(
-    policy_client: PolicyClient, name: str, given: str | None
+    policy: PolicyClient, name: str, given: str | None
 ) -> None:
-    found = prepared(policy_client)
+    found = prepared(policy)
     headers: dict[str, Any] = {} if given is None else {"If_Match": given}
     answer = CHANGES[name](found, **headers)
     assert answer.status_code in {200, 201, 204}, answer.text
@@ -45,27 +45,27 @@ def test_a_condition_that_holds_or_none_lets_every_kind_of_change_pass(
     assert revision_of(answer) == found.revision == (1 if name == "inherit" else 4)
 
 
-def test_a_lost_update_is_refused_and_can_be_made_again(policy_client: PolicyClient) -> None:
-    one, other = policy_client.ask("GET"), policy_client.ask("GET")
-    assert policy_client.allow("CA", If_Match=one.headers["ETag"]).status_code == 200
-    refused = policy_client.put({"US": "allowed", "FR": "allowed"}, If_Match=other.headers["ETag"])
+def test_a_lost_update_is_refused_and_can_be_made_again(policy: PolicyClient) -> None:
+    one, other = policy.ask("GET"), policy.ask("GET")
+    assert policy.allow("CA", If_Match=one.headers["ETag"]).status_code == 200
+    refused = policy.put({"US": "allowed", "FR": "allowed"}, If_Match=other.headers["ETag"])
     assert refused.status_code == 412
-    assert policy_client.destinations == {"US": "allowed", "CA": "allowed"}
-    fresh = policy_client.ask("GET")
-    again = policy_client.put(
+    assert policy.destinations == {"US": "allowed", "CA": "allowed"}
+    fresh = policy.ask("GET")
+    again = policy.put(
         fresh.json["destinations"] | {"FR": "allowed"}, If_Match=fresh.headers["ETag"]
     )
     assert again.json["destinations"] == {"US": "allowed", "CA": "allowed", "FR": "allowed"}
 
 
-def test_a_stale_condition_is_reported_before_other_problems(policy_client: PolicyClient) -> None:
-    assert policy_client.allow("ZZ", If_Match='"9"').status_code == 412
-    assert policy_client.a_child().allow("CA", If_Match='"9"').status_code == 412
-    assert policy_client.a_child().allow("CA", If_Match='"1"').status_code == 409
+def test_a_stale_condition_is_reported_before_other_problems(policy: PolicyClient) -> None:
+    assert policy.allow("ZZ", If_Match='"9"').status_code == 412
+    assert policy.a_child().allow("CA", If_Match='"9"').status_code == 412
+    assert policy.a_child().allow("CA", If_Match='"1"').status_code == 409
 
 
-def test_every_answer_about_the_policy_carries_its_revision(policy_client: PolicyClient) -> None:
-    found = prepared(policy_client)
+def test_every_answer_about_the_policy_carries_its_revision(policy: PolicyClient) -> None:
+    found = prepared(policy)
     below = ["", "/rules", "/inheritance", "/history", "/history?format=csv", "/refusals"]
     answers = [found.ask("GET", path) for path in below]
     answers.append(found.ask("POST", "/check", {"numbers": ["+12025550123"]}))
@@ -74,19 +74,19 @@ def test_every_answer_about_the_policy_carries_its_revision(policy_client: Polic
 
 
 def test_a_condition_on_an_inherited_revision_never_fits_the_policy_that_follows(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    child = policy_client.a_colleague(parent_id=policy_client.tenant.workspace_id)
+    child = policy.a_colleague(parent_id=policy.tenant.workspace_id)
     child.allow("CA")
     child.inherit(True)
     for code in ("FR", "DE", "GB"):
-        policy_client.allow(code)
-    policy_client.block("GB")
+        policy.allow(code)
+    policy.block("GB")
     assert child.inherit(False).headers["ETag"] == '"6"'
     for revision in range(1, 6):
         refused = child.put({"US": "allowed", "GB": "allowed"}, If_Match=f'"{revision}"')
         assert refused.status_code == 412, revision
-    assert child.destinations == policy_client.destinations
+    assert child.destinations == policy.destinations
     assert [(row["revision"], row["from_revision"]) for row in child.history()] == [
         (6, 3),
         (3, 2),

@@ -27,34 +27,33 @@ ACTIONS = {
 }
 
 
-def test_a_change_that_changes_nothing_is_no_revision(policy_client: PolicyClient) -> None:
-    policy_client.put({"US": "allowed", "BR": "blocked"})
-    policy_client.add_rule("prefix", "+1", "blocked")
-    with unchanged(policy_client.factory.database):
+def test_a_change_that_changes_nothing_is_no_revision(policy: PolicyClient) -> None:
+    policy.put({"US": "allowed", "BR": "blocked"})
+    policy.add_rule("prefix", "+1", "blocked")
+    with unchanged(policy.factory.database):
         for answer in (
-            policy_client.put({"BR": "blocked", "US": "allowed"}),
-            policy_client.allow("US", "US"),
-            policy_client.block("BR"),
-            policy_client.allow(),
-            policy_client.inherit(False),
-            policy_client.restore(3),
+            policy.put({"BR": "blocked", "US": "allowed"}),
+            policy.allow("US", "US"),
+            policy.block("BR"),
+            policy.allow(),
+            policy.inherit(False),
+            policy.restore(3),
         ):
             assert (answer.status_code, revision_of(answer)) == (200, 3)
 
 
 def test_every_change_is_one_complete_revision(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
     (key,) = [
         row
-        for row in timed_policy_client.factory.rows(access_keys)
-        if row["workspace_id"] == timed_policy_client.tenant.workspace_id
-        and row["role"] == Role.ADMIN
+        for row in timed_policy.factory.rows(access_keys)
+        if row["workspace_id"] == timed_policy.tenant.workspace_id and row["role"] == Role.ADMIN
     ]
-    timed_policy_client.put({"CA": "allowed", "BR": "blocked"}, X_Change_Reason="the new contract")
+    timed_policy.put({"CA": "allowed", "BR": "blocked"}, X_Change_Reason="the new contract")
     clock.advance(1.5)
-    timed_policy_client.block("CA", "BR", "FR")
-    one, other = timed_policy_client.history()
+    timed_policy.block("CA", "BR", "FR")
+    one, other = timed_policy.history()
     assert set(one) == set(other) == KEYS
     assert other == {
         "revision": 2,
@@ -84,9 +83,9 @@ def test_every_change_is_one_complete_revision(
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_kind_of_change_has_its_name_its_reason_and_its_revision(
-    policy_client: PolicyClient, name: str
+    policy: PolicyClient, name: str
 ) -> None:
-    found = prepared(policy_client)
+    found = prepared(policy)
     assert CHANGES[name](found, X_Change_Reason="because").status_code < 300
     newest = found.history()[0]
     assert (newest["action"], newest["reason"]) == (ACTIONS[name], "because")
@@ -95,18 +94,18 @@ def test_every_kind_of_change_has_its_name_its_reason_and_its_revision(
 
 
 def test_a_live_country_rule_shows_in_the_changes_and_the_snapshot_holds_the_rules(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    policy_client.allow_until(FAR, "CA", X_Change_Reason="the fair")
-    policy_client.add_rule("number", "+12025550123", "blocked")
-    newest, older = policy_client.history()
+    policy.allow_until(FAR, "CA", X_Change_Reason="the fair")
+    policy.add_rule("number", "+12025550123", "blocked")
+    newest, older = policy.history()
     assert older["changes"] == [{"country": "CA", "from": None, "to": "allowed"}]
     assert older["destinations"] == {"US": "allowed"}
     (rule,) = older["rules"]
     assert (rule["kind"], rule["value"], rule["reason"]) == ("country", "CA", "the fair")
     assert rule["expires_at"] == FAR
     assert newest["changes"] == []
-    assert newest["rules"] == policy_client.get("/rules")["items"]
+    assert newest["rules"] == policy.get("/rules")["items"]
 
 
 @pytest.mark.one_engine
@@ -122,57 +121,51 @@ def test_a_live_country_rule_shows_in_the_changes_and_the_snapshot_holds_the_rul
     ],
 )
 def test_a_reason_is_kept_as_it_was_written(
-    policy_client: PolicyClient, given: str, kept: str | None
+    policy: PolicyClient, given: str, kept: str | None
 ) -> None:
-    policy_client.allow("CA", X_Change_Reason=given)
-    assert policy_client.history()[0]["reason"] == kept
+    policy.allow("CA", X_Change_Reason=given)
+    assert policy.history()[0]["reason"] == kept
 
 
-def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_can_be_read(
-    policy_client: PolicyClient,
-) -> None:
+def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_can_be_read(policy: PolicyClient) -> None:
     headers = {
-        "Authorization": f"AccessKey {policy_client.tenant.keys[Role.ADMIN]}",
+        "Authorization": f"AccessKey {policy.tenant.keys[Role.ADMIN]}",
         "X-Change-Reason": "caf\xe9",
     }
     body = {"destinations": ["CA"]}
     assert (
-        policy_client.gateway.client.post(
-            policy_client.path + "/allow", json=body, headers=headers
-        ).status_code
+        policy.gateway.client.post(policy.path + "/allow", json=body, headers=headers).status_code
         == 200
     )
-    assert policy_client.history()[0]["reason"] == "caf\ufffd"
+    assert policy.history()[0]["reason"] == "caf\ufffd"
 
 
-def test_a_history_row_is_written_with_its_change_or_not_at_all(
-    policy_client: PolicyClient,
-) -> None:
-    policy_client.allow("CA")
-    before = policy_client.get()
-    other = policy_client.a_colleague()
-    with policy_client.factory.database.writing() as c:
+def test_a_history_row_is_written_with_its_change_or_not_at_all(policy: PolicyClient) -> None:
+    policy.allow("CA")
+    before = policy.get()
+    other = policy.a_colleague()
+    with policy.factory.database.writing() as c:
         # Another revision 3 of this workspace is there already, so the row cannot be written.
         row = c.execute(
             destination_revisions.select().where(
-                destination_revisions.c.workspace_id == policy_client.tenant.workspace_id
+                destination_revisions.c.workspace_id == policy.tenant.workspace_id
             )
         ).one()
         blocking = dict(row._mapping) | {"id": other.tenant.workspace_id, "revision": 3}
         c.execute(destination_revisions.insert().values(**blocking))
-    with unchanged(policy_client.factory.database):
-        assert policy_client.block("US").status_code == 500
-    assert policy_client.get() == before
+    with unchanged(policy.factory.database):
+        assert policy.block("US").status_code == 500
+    assert policy.get() == before
 
 
-def test_organization_keys_are_named_in_the_history_too(policy_client: PolicyClient) -> None:
-    keys = policy_client.factory.keys(policy_client.tenant.organization_id, None)
-    policy_client.of(replace(policy_client.tenant, keys=keys)).allow("CA")
-    (newest,) = policy_client.history()
+def test_organization_keys_are_named_in_the_history_too(policy: PolicyClient) -> None:
+    keys = policy.factory.keys(policy.tenant.organization_id, None)
+    policy.of(replace(policy.tenant, keys=keys)).allow("CA")
+    (newest,) = policy.history()
     (key,) = [
         row
-        for row in policy_client.factory.rows(access_keys)
-        if row["organization_id"] == policy_client.tenant.organization_id
+        for row in policy.factory.rows(access_keys)
+        if row["organization_id"] == policy.tenant.organization_id
         and row["workspace_id"] is None
         and row["role"] == Role.ADMIN
     ]

@@ -21,10 +21,10 @@ LADDER = [
 ]
 
 
-def _verdict(policy_client: PolicyClient, number: str) -> tuple[bool, str]:
+def _verdict(policy: PolicyClient, number: str) -> tuple[bool, str]:
     """What the check says of a number, once the send agrees with it to the last field."""
-    (verdict,) = policy_client.check(number)
-    answer = policy_client.gateway.send(policy_client.tenant, to=number)
+    (verdict,) = policy.check(number)
+    answer = policy.gateway.send(policy.tenant, to=number)
     assert (answer.status_code == 201) == verdict["allowed"]
     if answer.status_code != 201:
         details = answer.json["details"]
@@ -34,193 +34,185 @@ def _verdict(policy_client: PolicyClient, number: str) -> tuple[bool, str]:
 
 
 @pytest.mark.parametrize("first", ["allowed", "blocked"])
-def test_the_most_specific_rule_wins_step_by_step(policy_client: PolicyClient, first: str) -> None:
+def test_the_most_specific_rule_wins_step_by_step(policy: PolicyClient, first: str) -> None:
     other = {"allowed": "blocked", "blocked": "allowed"}
     action = first
     for kind, value in LADDER:
-        policy_client.add_rule(kind, value, action)
-        assert _verdict(policy_client, US_NUMBER) == (action == "allowed", kind)
+        policy.add_rule(kind, value, action)
+        assert _verdict(policy, US_NUMBER) == (action == "allowed", kind)
         action = other[action]
-    for rule in reversed(policy_client.get("/rules")["items"]):
-        assert _verdict(policy_client, US_NUMBER) == (rule["action"] == "allowed", rule["kind"])
-        assert policy_client.drop_rule(rule["id"]).status_code == 204
-    assert _verdict(policy_client, US_NUMBER) == (True, "country")
+    for rule in reversed(policy.get("/rules")["items"]):
+        assert _verdict(policy, US_NUMBER) == (rule["action"] == "allowed", rule["kind"])
+        assert policy.drop_rule(rule["id"]).status_code == 204
+    assert _verdict(policy, US_NUMBER) == (True, "country")
 
 
-def test_a_rule_applies_only_to_its_numbers(policy_client: PolicyClient) -> None:
-    policy_client.add_rule("number", US_NUMBER, "blocked")
-    assert not policy_client.reaches(US_NUMBER)
-    assert policy_client.reaches(NEIGHBOUR)
-    policy_client.add_rule("prefix", "+1202555012", "blocked")
-    assert not policy_client.reaches(NEIGHBOUR)
-    assert policy_client.reaches("+12025550133")
+def test_a_rule_applies_only_to_its_numbers(policy: PolicyClient) -> None:
+    policy.add_rule("number", US_NUMBER, "blocked")
+    assert not policy.reaches(US_NUMBER)
+    assert policy.reaches(NEIGHBOUR)
+    policy.add_rule("prefix", "+1202555012", "blocked")
+    assert not policy.reaches(NEIGHBOUR)
+    assert policy.reaches("+12025550133")
 
 
 def test_a_country_rule_matches_the_region_and_a_prefix_rule_the_digits(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    policy_client.add_rule("country", "PR", "allowed")
-    assert policy_client.reaches(PR_NUMBER)
-    policy_client.add_rule("country", "US", "blocked")
-    assert policy_client.reaches(PR_NUMBER)
-    assert not policy_client.reaches(US_NUMBER)
-    policy_client.add_rule("prefix", "+1", "blocked")
-    assert not policy_client.reaches(PR_NUMBER)
+    policy.add_rule("country", "PR", "allowed")
+    assert policy.reaches(PR_NUMBER)
+    policy.add_rule("country", "US", "blocked")
+    assert policy.reaches(PR_NUMBER)
+    assert not policy.reaches(US_NUMBER)
+    policy.add_rule("prefix", "+1", "blocked")
+    assert not policy.reaches(PR_NUMBER)
 
 
-def test_blocking_a_prefix_during_an_incident_is_one_call(policy_client: PolicyClient) -> None:
-    policy_client.allow("SL")
+def test_blocking_a_prefix_during_an_incident_is_one_call(policy: PolicyClient) -> None:
+    policy.allow("SL")
     pumped, spared = "+23276123456", "+23230123456"
-    assert policy_client.reaches(pumped)
-    answer = policy_client.add_rule("prefix", "+23276", "blocked", reason="artificial traffic")
+    assert policy.reaches(pumped)
+    answer = policy.add_rule("prefix", "+23276", "blocked", reason="artificial traffic")
     assert answer.status_code == 201
-    assert not policy_client.reaches(pumped)
-    assert policy_client.reaches(spared)
-    assert policy_client.drop_rule(answer.json["id"]).status_code == 204
-    assert policy_client.reaches(pumped)
+    assert not policy.reaches(pumped)
+    assert policy.reaches(spared)
+    assert policy.drop_rule(answer.json["id"]).status_code == 204
+    assert policy.reaches(pumped)
 
 
-def test_a_number_can_be_let_through_a_blocked_country(policy_client: PolicyClient) -> None:
-    policy_client.block("BR")
-    policy_client.add_rule("number", BR_NUMBER, "allowed", reason="our own tester")
-    assert policy_client.reaches(BR_NUMBER)
-    assert not policy_client.reaches("+5511961234568")
+def test_a_number_can_be_let_through_a_blocked_country(policy: PolicyClient) -> None:
+    policy.block("BR")
+    policy.add_rule("number", BR_NUMBER, "allowed", reason="our own tester")
+    assert policy.reaches(BR_NUMBER)
+    assert not policy.reaches("+5511961234568")
 
 
 def test_a_rule_of_the_same_kind_and_value_takes_the_place_of_the_older(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    first = policy_client.add_rule("prefix", "+1", "blocked", reason="one").json
-    second = policy_client.add_rule("prefix", "+1", "allowed", reason="two", expires_at=FAR)
+    first = policy.add_rule("prefix", "+1", "blocked", reason="one").json
+    second = policy.add_rule("prefix", "+1", "allowed", reason="two", expires_at=FAR)
     assert revision_of(second) == 3
-    assert policy_client.get("/rules")["items"] == [second.json]
-    assert policy_client.drop_rule(first["id"]).status_code == 404
-    policy_client.add_rule("country", "US", "blocked")
-    assert len(policy_client.get("/rules")["items"]) == 2
-    assert policy_client.reaches(US_NUMBER)
+    assert policy.get("/rules")["items"] == [second.json]
+    assert policy.drop_rule(first["id"]).status_code == 404
+    policy.add_rule("country", "US", "blocked")
+    assert len(policy.get("/rules")["items"]) == 2
+    assert policy.reaches(US_NUMBER)
 
 
 def test_a_rule_holds_until_the_instant_that_it_expires(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
     def at(seconds: float) -> str:
         return rfc3339(clock.at + timedelta(seconds=seconds))
 
-    timed_policy_client.add_rule("prefix", "+1202", "blocked", expires_at=at(60))
-    timed_policy_client.add_rule("number", US_NUMBER, "allowed", expires_at=at(30))
-    assert _verdict(timed_policy_client, US_NUMBER) == (True, "number")
+    timed_policy.add_rule("prefix", "+1202", "blocked", expires_at=at(60))
+    timed_policy.add_rule("number", US_NUMBER, "allowed", expires_at=at(30))
+    assert _verdict(timed_policy, US_NUMBER) == (True, "number")
     clock.advance(29.999)
-    assert _verdict(timed_policy_client, US_NUMBER) == (True, "number")
+    assert _verdict(timed_policy, US_NUMBER) == (True, "number")
     clock.advance(0.001)
-    assert _verdict(timed_policy_client, US_NUMBER) == (False, "prefix")
+    assert _verdict(timed_policy, US_NUMBER) == (False, "prefix")
     clock.advance(29.999)
-    assert _verdict(timed_policy_client, US_NUMBER) == (False, "prefix")
+    assert _verdict(timed_policy, US_NUMBER) == (False, "prefix")
     clock.advance(0.001)
-    assert _verdict(timed_policy_client, US_NUMBER) == (True, "country")
-    assert len(timed_policy_client.get("/rules")["items"]) == 2
+    assert _verdict(timed_policy, US_NUMBER) == (True, "country")
+    assert len(timed_policy.get("/rules")["items"]) == 2
 
 
 def test_a_temporary_allowance_ends_by_itself_and_keeps_its_reason(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
     until = rfc3339(clock.at + timedelta(hours=2))
-    answer = timed_policy_client.allow_until(
-        until, "BR", "BR", X_Change_Reason="the fair in São Paulo"
-    )
+    answer = timed_policy.allow_until(until, "BR", "BR", X_Change_Reason="the fair in São Paulo")
     assert (answer.status_code, answer.json["destinations"]) == (200, {"US": "allowed"})
-    (rule,) = timed_policy_client.get("/rules")["items"]
+    (rule,) = timed_policy.get("/rules")["items"]
     assert (rule["kind"], rule["value"], rule["action"]) == ("country", "BR", "allowed")
     assert (rule["expires_at"], rule["reason"]) == (until, "the fair in São Paulo")
-    assert timed_policy_client.reaches(BR_NUMBER)
+    assert timed_policy.reaches(BR_NUMBER)
     clock.advance(7200)
-    assert not timed_policy_client.reaches(BR_NUMBER)
-    assert timed_policy_client.revision == 2
+    assert not timed_policy.reaches(BR_NUMBER)
+    assert timed_policy.revision == 2
 
 
 def test_a_temporary_allowance_outranks_an_explicit_block_and_can_be_prolonged(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    timed_policy_client.block("BR")
-    timed_policy_client.allow_until(rfc3339(clock.at + timedelta(hours=1)), "BR")
-    assert timed_policy_client.destinations["BR"] == "blocked"
-    timed_policy_client.allow_until(rfc3339(clock.at + timedelta(hours=3)), "BR")
-    assert len(timed_policy_client.get("/rules")["items"]) == 1
+    timed_policy.block("BR")
+    timed_policy.allow_until(rfc3339(clock.at + timedelta(hours=1)), "BR")
+    assert timed_policy.destinations["BR"] == "blocked"
+    timed_policy.allow_until(rfc3339(clock.at + timedelta(hours=3)), "BR")
+    assert len(timed_policy.get("/rules")["items"]) == 1
     clock.advance(2 * 3600)
-    assert timed_policy_client.reaches(BR_NUMBER)
+    assert timed_policy.reaches(BR_NUMBER)
     clock.advance(3600)
-    assert not timed_policy_client.reaches(BR_NUMBER)
+    assert not timed_policy.reaches(BR_NUMBER)
 
 
-def test_a_null_end_allows_for_good(policy_client: PolicyClient) -> None:
-    answer = policy_client.ask("POST", "/allow", {"destinations": ["BR"], "until": None})
+def test_a_null_end_allows_for_good(policy: PolicyClient) -> None:
+    answer = policy.ask("POST", "/allow", {"destinations": ["BR"], "until": None})
     assert answer.json["destinations"] == {"US": "allowed", "BR": "allowed"}
-    assert policy_client.get("/rules")["items"] == []
+    assert policy.get("/rules")["items"] == []
 
 
-def _values(policy_client: PolicyClient) -> list[tuple[str, str]]:
-    return [(rule["value"], rule["action"]) for rule in policy_client.get("/rules")["items"]]
+def _values(policy: PolicyClient) -> list[tuple[str, str]]:
+    return [(rule["value"], rule["action"]) for rule in policy.get("/rules")["items"]]
 
 
 FINER = [("+1787", "blocked"), (US_NUMBER, "allowed")]
 
 
-def _with_rules(policy_client: PolicyClient) -> None:
-    policy_client.add_rule("country", "US", "blocked")
-    policy_client.add_rule("country", "BR", "allowed")
-    policy_client.add_rule("prefix", "+1787", "blocked")
-    policy_client.add_rule("number", US_NUMBER, "allowed")
+def _with_rules(policy: PolicyClient) -> None:
+    policy.add_rule("country", "US", "blocked")
+    policy.add_rule("country", "BR", "allowed")
+    policy.add_rule("prefix", "+1787", "blocked")
+    policy.add_rule("number", US_NUMBER, "allowed")
 
 
-def test_allowing_a_country_removes_contradicting_country_rules(
-    policy_client: PolicyClient,
-) -> None:
-    _with_rules(policy_client)
-    policy_client.allow("US", "BR")
-    assert _values(policy_client) == [("BR", "allowed"), *FINER]
-    assert policy_client.reaches(NEIGHBOUR)
+def test_allowing_a_country_removes_contradicting_country_rules(policy: PolicyClient) -> None:
+    _with_rules(policy)
+    policy.allow("US", "BR")
+    assert _values(policy) == [("BR", "allowed"), *FINER]
+    assert policy.reaches(NEIGHBOUR)
 
 
-def test_blocking_a_country_removes_contradicting_country_rules(
-    policy_client: PolicyClient,
-) -> None:
-    _with_rules(policy_client)
-    policy_client.block("BR", "US")
-    assert _values(policy_client) == [("US", "blocked"), *FINER]
-    assert not policy_client.reaches(BR_NUMBER)
+def test_blocking_a_country_removes_contradicting_country_rules(policy: PolicyClient) -> None:
+    _with_rules(policy)
+    policy.block("BR", "US")
+    assert _values(policy) == [("US", "blocked"), *FINER]
+    assert not policy.reaches(BR_NUMBER)
 
 
-def test_a_put_removes_every_contradicting_country_rule(policy_client: PolicyClient) -> None:
-    _with_rules(policy_client)
-    policy_client.put({"US": "allowed"})
-    assert _values(policy_client) == FINER
-    assert policy_client.reaches(NEIGHBOUR)
-    assert not policy_client.reaches(BR_NUMBER)
+def test_a_put_removes_every_contradicting_country_rule(policy: PolicyClient) -> None:
+    _with_rules(policy)
+    policy.put({"US": "allowed"})
+    assert _values(policy) == FINER
+    assert policy.reaches(NEIGHBOUR)
+    assert not policy.reaches(BR_NUMBER)
 
 
 def test_a_country_level_change_leaves_the_rules_of_other_countries_alone(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    _with_rules(policy_client)
-    before = _values(policy_client)
-    policy_client.allow("FR")
-    policy_client.block("DE")
-    assert _values(policy_client) == before
+    _with_rules(policy)
+    before = _values(policy)
+    policy.allow("FR")
+    policy.block("DE")
+    assert _values(policy) == before
 
 
-def test_removing_only_a_rule_is_a_change_too(policy_client: PolicyClient) -> None:
-    policy_client.add_rule("country", "US", "blocked")
-    assert not policy_client.reaches(US_NUMBER)
-    assert revision_of(policy_client.allow("US")) == 3
-    assert policy_client.reaches(US_NUMBER)
-    assert policy_client.history()[0]["changes"] == [
-        {"country": "US", "from": "blocked", "to": "allowed"}
-    ]
+def test_removing_only_a_rule_is_a_change_too(policy: PolicyClient) -> None:
+    policy.add_rule("country", "US", "blocked")
+    assert not policy.reaches(US_NUMBER)
+    assert revision_of(policy.allow("US")) == 3
+    assert policy.reaches(US_NUMBER)
+    assert policy.history()[0]["changes"] == [{"country": "US", "from": "blocked", "to": "allowed"}]
 
 
-def test_rules_are_listed_oldest_first_with_no_further_page(policy_client: PolicyClient) -> None:
+def test_rules_are_listed_oldest_first_with_no_further_page(policy: PolicyClient) -> None:
     values = [f"+1{n}" for n in range(201, 231)]
     for value in reversed(values):
-        policy_client.add_rule("prefix", value, "blocked")
-    found = policy_client.get("/rules")
+        policy.add_rule("prefix", value, "blocked")
+    found = policy.get("/rules")
     assert [rule["value"] for rule in found["items"]] == values[::-1]
     assert found["next_page_token"] is None

@@ -7,7 +7,7 @@ import pytest
 
 from app.access.principal import Role, shown_body, shown_number, shown_reason
 from app.kernel.masking import mask_number
-from support.console_client import signed_in
+from support.console import signed_in
 from support.destinations import PolicyClient
 from support.factories import BR_NUMBER
 
@@ -19,37 +19,33 @@ SECRET = f"a fraud of {OTHER}, that is {NATIONAL}"
 WHY = {"X-Change-Reason": SECRET}
 
 
-def by(policy_client: PolicyClient, role: Role) -> PolicyClient:
-    return replace(policy_client, role=role)
+def by(policy: PolicyClient, role: Role) -> PolicyClient:
+    return replace(policy, role=role)
 
 
-def texts(policy_client: PolicyClient, key: str, paths: list[str]) -> dict[str, str]:
+def texts(policy: PolicyClient, key: str, paths: list[str]) -> dict[str, str]:
     """What a key reads at paths of the API and, signed in with it, at pages of the console."""
-    console_client = signed_in(policy_client.gateway, key)
+    console = signed_in(policy.gateway, key)
     found = {}
     for path in paths:
         is_page = path.startswith("/console")
-        answer = console_client.get(path) if is_page else policy_client.gateway.get(path, key=key)
+        answer = console.get(path) if is_page else policy.gateway.get(path, key=key)
         assert answer.status_code == 200, (path, answer.text)
         found[path] = answer.text
     return found
 
 
-def test_a_viewer_sees_no_recipient_and_no_text_anywhere(policy_client: PolicyClient) -> None:
+def test_a_viewer_sees_no_recipient_and_no_text_anywhere(policy: PolicyClient) -> None:
     """Fails where any renderer shows a number or a text without asking `app.access.principal`."""
-    sent = policy_client.gateway.send(
-        policy_client.tenant, to=RECIPIENT, message="Your code is 1234"
-    ).get_json()
-    opt_out = policy_client.gateway.post(
-        "/v1/opt-outs", {"to_number": OTHER}, key=policy_client.tenant.keys[Role.ADMIN]
+    sent = policy.gateway.send(policy.tenant, to=RECIPIENT, message="Your code is 1234").get_json()
+    opt_out = policy.gateway.post(
+        "/v1/opt-outs", {"to_number": OTHER}, key=policy.tenant.keys[Role.ADMIN]
     )
     assert opt_out.status_code == 201
     for kind, value in (("number", BR_NUMBER), ("prefix", LONG_PREFIX)):
-        added = policy_client.ask("POST", "/rules", rule(kind, value), **WHY)
+        added = policy.ask("POST", "/rules", rule(kind, value), **WHY)
         assert added.status_code == 201, added.text
-    prefix = (
-        f"/workspaces/{policy_client.tenant.workspace_id}/destination-management/capability/sms"
-    )
+    prefix = f"/workspaces/{policy.tenant.workspace_id}/destination-management/capability/sms"
     paths = [
         "/v1/sms",
         f"/v1/sms/{sent['id']}",
@@ -62,7 +58,7 @@ def test_a_viewer_sees_no_recipient_and_no_text_anywhere(policy_client: PolicyCl
         f"{prefix}/history?format=csv",
         f"{prefix}/refusals",
         "/v1/workspaces",
-        f"/v1/workspaces/{policy_client.tenant.workspace_id}",
+        f"/v1/workspaces/{policy.tenant.workspace_id}",
         "/console",
         "/console/messages",
         f"/console/messages/{sent['id']}",
@@ -74,36 +70,30 @@ def test_a_viewer_sees_no_recipient_and_no_text_anywhere(policy_client: PolicyCl
         "/console/destinations/history",
         "/console/destinations/history/2",
     ]
-    suspended = policy_client.gateway.post(
-        f"/v1/workspaces/{policy_client.tenant.workspace_id}/suspend",
+    suspended = policy.gateway.post(
+        f"/v1/workspaces/{policy.tenant.workspace_id}/suspend",
         {"reason": SECRET},
-        key=policy_client.tenant.keys[Role.ADMIN],
+        key=policy.tenant.keys[Role.ADMIN],
     )
     assert suspended.get_json()["frozen_reason"] == SECRET
     hidden = (RECIPIENT, OTHER, NATIONAL, BR_NUMBER, LONG_PREFIX, "1234")
-    seen = texts(policy_client, policy_client.tenant.keys[Role.VIEWER], paths)
+    seen = texts(policy, policy.tenant.keys[Role.VIEWER], paths)
     leaks = [(path, one) for path, text in seen.items() for one in hidden if one in text]
     assert leaks == []
-    read = policy_client.gateway.get(
-        paths[1], key=policy_client.tenant.keys[Role.VIEWER]
-    ).get_json()
+    read = policy.gateway.get(paths[1], key=policy.tenant.keys[Role.VIEWER]).get_json()
     assert read == {**sent, "to_number": mask_number(RECIPIENT), "body": None}
-    whole = policy_client.gateway.get(
-        paths[1], key=policy_client.tenant.keys[Role.SENDER]
-    ).get_json()
+    whole = policy.gateway.get(paths[1], key=policy.tenant.keys[Role.SENDER]).get_json()
     assert whole == sent
     for path in (paths[3], paths[5]):
         for role in (Role.VIEWER, Role.SENDER):
-            items = policy_client.gateway.get(path, key=policy_client.tenant.keys[role]).get_json()[
-                "items"
-            ]
+            items = policy.gateway.get(path, key=policy.tenant.keys[role]).get_json()["items"]
             assert len(items) == 1, (path, role)
             assert (items[0]["to_number"] in hidden) == (role is Role.SENDER)
 
 
-def test_senders_numbers_are_shown_to_a_viewer(policy_client: PolicyClient) -> None:
-    path = f"/v1/use-cases/{policy_client.tenant.use_case_id}/senders"
-    answer = policy_client.gateway.get(path, key=policy_client.tenant.keys[Role.VIEWER])
+def test_senders_numbers_are_shown_to_a_viewer(policy: PolicyClient) -> None:
+    path = f"/v1/use-cases/{policy.tenant.use_case_id}/senders"
+    answer = policy.gateway.get(path, key=policy.tenant.keys[Role.VIEWER])
     assert "+12025550100" in answer.text
 
 
@@ -112,13 +102,11 @@ def rule(kind: str, value: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_child_reads_no_number_rule_of_its_parent(
-    policy_client: PolicyClient, role: Role
-) -> None:
+def test_a_child_reads_no_number_rule_of_its_parent(policy: PolicyClient, role: Role) -> None:
     """Fails where `PolicyReader.rules` ignores whose rules they are."""
-    child = policy_client.a_child()
+    child = policy.a_child()
     for kind, value in (("number", OTHER), ("prefix", LONG_PREFIX), ("prefix", "+1202")):
-        assert policy_client.ask("POST", "/rules", rule(kind, value)).status_code == 201
+        assert policy.ask("POST", "/rules", rule(kind, value)).status_code == 201
     own = f"/workspaces/{child.tenant.workspace_id}/destination-management/capability/sms"
     paths = [
         own,
@@ -137,16 +125,16 @@ def test_a_child_reads_no_number_rule_of_its_parent(
     rules = by(child, role).get("/rules")["items"]
     assert [(one["value"], one["reason"]) for one in rules] == [("+1202", None)]
     assert child.check(OTHER)[0]["rule"] == "number"
-    key = policy_client.factory.keys(policy_client.tenant.organization_id, None)[Role.SENDER]
-    assert OTHER in policy_client.gateway.get(f"{own}/rules", key=key).text
+    key = policy.factory.keys(policy.tenant.organization_id, None)[Role.SENDER]
+    assert OTHER in policy.gateway.get(f"{own}/rules", key=key).text
 
 
 def test_a_child_that_leaves_keeps_its_parents_number_rules_and_reads_none(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
     """Fails without `copied_from`: leaving would hand the parent's numbers to the child."""
-    child = policy_client.a_child()
-    assert policy_client.ask("POST", "/rules", rule("number", OTHER)).status_code == 201
+    child = policy.a_child()
+    assert policy.ask("POST", "/rules", rule("number", OTHER)).status_code == 201
     left = child.inherit(on=False)
     assert left.status_code == 200, left.text
     assert child.check(OTHER)[0]["rule"] == "number"

@@ -10,7 +10,7 @@ from app.db.engine import Database
 from app.kernel.ids import new_id
 from support.disk import do_not_wait_for_the_disk
 from support.factories import Factory, open_gateway
-from support.guards import GuardDesk
+from support.guards import GuardsClient
 from support.served import Served
 from support.time import ManualClock
 
@@ -28,12 +28,12 @@ def served(
 
 
 @pytest.fixture
-def policy_client(served: Served) -> GuardDesk:
+def guards(served: Served) -> GuardsClient:
     """The guards of a workspace of this test alone, which may reach the US, Morocco and Brazil."""
     destinations = dict.fromkeys(("US", "MA", "BR"), "allowed")
     organization_id = served.factory.organization(f"Acme {new_id()}")
     tenant = served.factory.tenant(organization_id, destinations=destinations, guarded=True)
-    return GuardDesk(served.gateway, tenant, served.factory)
+    return GuardsClient(served.gateway, tenant, served.factory)
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def timed(
-    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path, clock: ManualClock
-) -> GuardDesk:
+    served: Served, guards: GuardsClient, cipher: Cipher, tmp_path: Path, clock: ManualClock
+) -> GuardsClient:
     """The desk in a time that the test moves."""
     gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
-    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
+    return GuardsClient(gateway, guards.tenant, guards.factory)

@@ -16,18 +16,18 @@ from app.guards.watches import Trip, Watch
 from app.kernel.ids import new_id
 from app.webhooks.tables import webhook_endpoints, webhook_events
 from support.each import each
-from support.guards import GuardDesk
+from support.guards import GuardsClient
 
 NOON = datetime(2026, 1, 31, 12, 34, 56, tzinfo=UTC)
 MA = "+212612345678"
 
 
-def trip(policy_client: GuardDesk, **values: Any) -> Trip:
+def trip(guards: GuardsClient, **values: Any) -> Trip:
     """A trip of the guard `country`, or of another."""
     watch = Watch(
         guard=GuardName.COUNTRY,
         scope=GuardScope.WORKSPACE,
-        scope_id=policy_client.tenant.workspace_id,
+        scope_id=guards.tenant.workspace_id,
         value="MA",
         mode=GuardMode.ENFORCE,
         amount=1,
@@ -38,47 +38,47 @@ def trip(policy_client: GuardDesk, **values: Any) -> Trip:
 
 
 def hit(
-    policy_client: GuardDesk, at: datetime = NOON, *, key: str | None = None, **values: Any
+    guards: GuardsClient, at: datetime = NOON, *, key: str | None = None, **values: Any
 ) -> None:
-    found = trip(policy_client, **values)
+    found = trip(guards, **values)
     value = found.watch.value if key is None else key
-    with policy_client.factory.database.writing() as connection:
-        record_hit(connection, Hit(policy_client.tenant.workspace_id, found, value), at)
+    with guards.factory.database.writing() as connection:
+        record_hit(connection, Hit(guards.tenant.workspace_id, found, value), at)
 
 
-def clear(policy_client: GuardDesk, at: datetime) -> int:
+def clear(guards: GuardsClient, at: datetime) -> int:
     """Clear what is over; return how many alerts of this workspace are cleared by now."""
-    with policy_client.factory.database.writing() as connection:
+    with guards.factory.database.writing() as connection:
         clear_what_is_over(connection, at)
-    return len(alerts_of(policy_client, "&state=cleared"))
+    return len(alerts_of(guards, "&state=cleared"))
 
 
-def alerts_of(policy_client: GuardDesk, query: str = "") -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={policy_client.tenant.workspace_id}{query}"
-    answer = policy_client.as_role(Role.VIEWER).ask("GET", path)
+def alerts_of(guards: GuardsClient, query: str = "") -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={guards.tenant.workspace_id}{query}"
+    answer = guards.as_role(Role.VIEWER).ask("GET", path)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json["items"]
     return found
 
 
-def events_of(policy_client: GuardDesk) -> list[tuple[str, str]]:
+def events_of(guards: GuardsClient) -> list[tuple[str, str]]:
     columns = webhook_events.c
     query = (
         select(columns.type, columns.payload)
-        .where(columns.workspace_id == policy_client.tenant.workspace_id)
+        .where(columns.workspace_id == guards.tenant.workspace_id)
         .order_by(columns.id)
     )
-    with policy_client.factory.database.reading() as connection:
+    with guards.factory.database.reading() as connection:
         return [(row.type, row.payload) for row in connection.execute(query)]
 
 
-def listen(policy_client: GuardDesk) -> None:
+def listen(guards: GuardsClient) -> None:
     """Give the workspace a webhook endpoint."""
-    with policy_client.factory.database.writing() as connection:
+    with guards.factory.database.writing() as connection:
         connection.execute(
             webhook_endpoints.insert().values(
                 id=new_id(),
-                workspace_id=policy_client.tenant.workspace_id,
+                workspace_id=guards.tenant.workspace_id,
                 url="https://hooks.example.com/",
                 events=["guard.tripped"],
                 secret="sealed",
@@ -89,13 +89,13 @@ def listen(policy_client: GuardDesk) -> None:
         )
 
 
-def test_one_alert_is_open_for_a_limit_and_counts_its_hits(policy_client: GuardDesk) -> None:
+def test_one_alert_is_open_for_a_limit_and_counts_its_hits(guards: GuardsClient) -> None:
     for seconds in (0, 5, 3):
-        hit(policy_client, NOON + timedelta(seconds=seconds))
-    (found,) = alerts_of(policy_client)
+        hit(guards, NOON + timedelta(seconds=seconds))
+    (found,) = alerts_of(guards)
     assert found == {
         "id": found["id"],
-        "workspace_id": str(policy_client.tenant.workspace_id),
+        "workspace_id": str(guards.tenant.workspace_id),
         "kind": "guard.tripped",
         "opened_at": "2026-01-31T12:34:56.000Z",
         "last_at": "2026-01-31T12:35:01.000Z",
@@ -115,15 +115,15 @@ def test_one_alert_is_open_for_a_limit_and_counts_its_hits(policy_client: GuardD
     }
 
 
-def test_guard_window_scope_and_value_each_have_an_alert(policy_client: GuardDesk) -> None:
-    own = policy_client.tenant.use_case_id
-    hit(policy_client)
-    hit(policy_client, window=Window.DAY)
-    hit(policy_client, scope=GuardScope.USE_CASE, scope_id=own)
-    hit(policy_client, value="BR")
-    hit(policy_client, guard=GuardName.WORKSPACE, value="", window=Window.MINUTE)
-    hit(policy_client, guard=GuardName.SPEND, value="", window=Window.MONTH)
-    details = [one["details"] for one in alerts_of(policy_client)]
+def test_guard_window_scope_and_value_each_have_an_alert(guards: GuardsClient) -> None:
+    own = guards.tenant.use_case_id
+    hit(guards)
+    hit(guards, window=Window.DAY)
+    hit(guards, scope=GuardScope.USE_CASE, scope_id=own)
+    hit(guards, value="BR")
+    hit(guards, guard=GuardName.WORKSPACE, value="", window=Window.MINUTE)
+    hit(guards, guard=GuardName.SPEND, value="", window=Window.MONTH)
+    details = [one["details"] for one in alerts_of(guards)]
     assert [(one["guard"], one["window"], one["value"]) for one in details] == [
         ("spend", "month", None),
         ("workspace", "minute", None),
@@ -136,24 +136,24 @@ def test_guard_window_scope_and_value_each_have_an_alert(policy_client: GuardDes
     assert details[0]["limit"] == "0.00005"
 
 
-def test_a_number_is_masked(policy_client: GuardDesk) -> None:
-    hit(policy_client, guard=GuardName.NUMBER, value=MA, key="~1")
-    hit(policy_client, guard=GuardName.NUMBER, value="+212699999978", key="~2")
-    assert [one["details"]["value"] for one in alerts_of(policy_client)] == ["+21********78"] * 2
+def test_a_number_is_masked(guards: GuardsClient) -> None:
+    hit(guards, guard=GuardName.NUMBER, value=MA, key="~1")
+    hit(guards, guard=GuardName.NUMBER, value="+212699999978", key="~2")
+    assert [one["details"]["value"] for one in alerts_of(guards)] == ["+21********78"] * 2
 
 
 def test_from_the_21st_value_within_an_hour_on_there_is_one_alert_for_all(
-    policy_client: GuardDesk,
+    guards: GuardsClient,
 ) -> None:
     """Break: count the values of all time, and the last one here joins the others."""
     for place in range(25):
-        hit(policy_client, guard=GuardName.NUMBER, value=f"{MA[:-2]}{place:02}", key=f"~{place}")
-    hit(policy_client, guard=GuardName.NUMBER, value=MA, key="~24")
-    hit(policy_client, guard=GuardName.NUMBER, value=f"{MA[:-2]}00", key="~0")
-    hit(policy_client)
+        hit(guards, guard=GuardName.NUMBER, value=f"{MA[:-2]}{place:02}", key=f"~{place}")
+    hit(guards, guard=GuardName.NUMBER, value=MA, key="~24")
+    hit(guards, guard=GuardName.NUMBER, value=f"{MA[:-2]}00", key="~0")
+    hit(guards)
     later = NOON + timedelta(minutes=61)
-    hit(policy_client, later, guard=GuardName.NUMBER, value=MA, key="~99")
-    details = [one["details"] for one in alerts_of(policy_client, "&kind=guard.tripped")]
+    hit(guards, later, guard=GuardName.NUMBER, value=MA, key="~99")
+    details = [one["details"] for one in alerts_of(guards, "&kind=guard.tripped")]
     of_numbers = [one for one in details if one["guard"] == "number"]
     assert len(of_numbers) == 22
     (many,) = [one for one in of_numbers if one["value"] is None]
@@ -166,13 +166,10 @@ def test_from_the_21st_value_within_an_hour_on_there_is_one_alert_for_all(
     [(Window.MINUTE, 60), (Window.HOUR, 3600), (Window.DAY, 86400), (Window.MONTH, 31 * 86400)],
 )
 def test_an_alert_is_cleared_after_one_window_without_a_hit(
-    policy_client: GuardDesk, window: Window, length: int
+    guards: GuardsClient, window: Window, length: int
 ) -> None:
     other = replace(
-        policy_client,
-        tenant=policy_client.factory.tenant(
-            policy_client.factory.organization(f"{window}{new_id()}")
-        ),
+        guards, tenant=guards.factory.tenant(guards.factory.organization(f"{window}{new_id()}"))
     )
     hit(other, window=window)
     hit(other, NOON + timedelta(seconds=30), window=window)
@@ -185,31 +182,31 @@ def test_an_alert_is_cleared_after_one_window_without_a_hit(
     assert clear(other, NOON + timedelta(days=400)) == 2
 
 
-def test_opening_and_clearing_send_one_event_each(policy_client: GuardDesk) -> None:
-    listen(policy_client)
-    hit(policy_client)
-    hit(policy_client)
-    (opened,) = events_of(policy_client)
+def test_opening_and_clearing_send_one_event_each(guards: GuardsClient) -> None:
+    listen(guards)
+    hit(guards)
+    hit(guards)
+    (opened,) = events_of(guards)
     assert opened[0] == "guard.tripped"
     assert '"hits":1' in opened[1]
-    clear(policy_client, NOON + timedelta(hours=1))
-    (_, cleared) = events_of(policy_client)
+    clear(guards, NOON + timedelta(hours=1))
+    (_, cleared) = events_of(guards)
     assert cleared[0] == "guard.cleared"
     assert '"hits":2' in cleared[1]
     assert '"cleared_at":"2026-01-31T13:34:56.000Z"' in cleared[1]
 
 
-def test_the_list_has_filters_and_pages(policy_client: GuardDesk) -> None:
-    hit(policy_client)
-    clear(policy_client, NOON + timedelta(hours=1))
-    hit(policy_client, value="BR")
-    hit(policy_client, value="BR", guard=GuardName.DELIVERY)
-    newest, middle, oldest = (one["id"] for one in alerts_of(policy_client))
+def test_the_list_has_filters_and_pages(guards: GuardsClient) -> None:
+    hit(guards)
+    clear(guards, NOON + timedelta(hours=1))
+    hit(guards, value="BR")
+    hit(guards, value="BR", guard=GuardName.DELIVERY)
+    newest, middle, oldest = (one["id"] for one in alerts_of(guards))
     acknowledge = f"/v1/alerts/{middle}/acknowledge"
-    assert policy_client.ask("POST", acknowledge).status_code == 200
+    assert guards.ask("POST", acknowledge).status_code == 200
 
     def ids(query: str) -> list[str]:
-        return [one["id"] for one in alerts_of(policy_client, query)]
+        return [one["id"] for one in alerts_of(guards, query)]
 
     assert ids("&state=open") == [newest, middle]
     assert ids("&state=cleared") == [oldest]
@@ -217,59 +214,56 @@ def test_the_list_has_filters_and_pages(policy_client: GuardDesk) -> None:
     assert ids("&acknowledged=false") == [newest, oldest]
     assert ids("&kind=delivery.collapsed") == [newest]
     assert ids("&kind=geo.drift") == []
-    path = f"/v1/alerts?limit=2&workspace_id={policy_client.tenant.workspace_id}"
-    first = policy_client.ask("GET", path).json
-    second = policy_client.ask("GET", f"{path}&page_token={first['next_page_token']}").json
+    path = f"/v1/alerts?limit=2&workspace_id={guards.tenant.workspace_id}"
+    first = guards.ask("GET", path).json
+    second = guards.ask("GET", f"{path}&page_token={first['next_page_token']}").json
     assert [one["id"] for one in first["items"]] == [newest, middle]
     assert [one["id"] for one in second["items"]] == [oldest]
     assert second["next_page_token"] is None
     for wrong in ("state=closed", "kind=nothing", "acknowledged=1", "more=1"):
-        assert policy_client.ask("GET", f"/v1/alerts?{wrong}").status_code == 422
+        assert guards.ask("GET", f"/v1/alerts?{wrong}").status_code == 422
 
 
-def test_the_first_acknowledgement_is_kept(policy_client: GuardDesk) -> None:
-    hit(policy_client)
-    (alert,) = alerts_of(policy_client)
+def test_the_first_acknowledgement_is_kept(guards: GuardsClient) -> None:
+    hit(guards)
+    (alert,) = alerts_of(guards)
     path = f"/v1/alerts/{alert['id']}/acknowledge"
-    first = policy_client.ask("POST", path).json
+    first = guards.ask("POST", path).json
     assert (first["acknowledged_by"], first["id"]) == ("admin key", alert["id"])
     assert first["acknowledged_at"] is not None
-    assert policy_client.as_role(Role.OWNER).ask("POST", path).json == first
-    assert alerts_of(policy_client) == [first]
+    assert guards.as_role(Role.OWNER).ask("POST", path).json == first
+    assert alerts_of(guards) == [first]
     audited = [
         (row["action"], row["target"])
-        for row in policy_client.factory.rows(audit_events)
-        if row["workspace_id"] == policy_client.tenant.workspace_id
+        for row in guards.factory.rows(audit_events)
+        if row["workspace_id"] == guards.tenant.workspace_id
     ]
     assert audited == [("alert.acknowledged", alert["id"])]
 
 
 @pytest.mark.one_engine
 def test_another_tenant_sees_nothing_and_a_sender_acknowledges_nothing(
-    policy_client: GuardDesk,
+    guards: GuardsClient,
 ) -> None:
-    hit(policy_client)
-    (alert,) = alerts_of(policy_client)
+    hit(guards)
+    (alert,) = alerts_of(guards)
     path = f"/v1/alerts/{alert['id']}/acknowledge"
     other = replace(
-        policy_client,
-        tenant=policy_client.factory.tenant(policy_client.factory.organization(f"X {new_id()}")),
+        guards, tenant=guards.factory.tenant(guards.factory.organization(f"X {new_id()}"))
     )
     assert other.ask("GET", "/v1/alerts").json["items"] == []
     assert other.ask("POST", path).status_code == 404
-    assert policy_client.ask("POST", f"/v1/alerts/{new_id()}/acknowledge").status_code == 404
-    assert policy_client.as_role(Role.SENDER).ask("POST", path).status_code == 403
+    assert guards.ask("POST", f"/v1/alerts/{new_id()}/acknowledge").status_code == 404
+    assert guards.as_role(Role.SENDER).ask("POST", path).status_code == 403
 
 
-def test_the_hours_in_which_a_guard_tripped_are_kept(policy_client: GuardDesk) -> None:
+def test_the_hours_in_which_a_guard_tripped_are_kept(guards: GuardsClient) -> None:
     for minutes in (0, 10, 30):
-        hit(policy_client, NOON + timedelta(minutes=minutes))
-        hit(policy_client, NOON + timedelta(minutes=minutes), guard=GuardName.WORKSPACE, value="")
-    with policy_client.factory.database.reading() as connection:
+        hit(guards, NOON + timedelta(minutes=minutes))
+        hit(guards, NOON + timedelta(minutes=minutes), guard=GuardName.WORKSPACE, value="")
+    with guards.factory.database.reading() as connection:
         rows = connection.execute(
-            select(guard_trips).where(
-                guard_trips.c.workspace_id == policy_client.tenant.workspace_id
-            )
+            select(guard_trips).where(guard_trips.c.workspace_id == guards.tenant.workspace_id)
         )
         found = sorted((row.guard, row.value, row.period.strftime("%H:%M")) for row in rows)
     assert found == [

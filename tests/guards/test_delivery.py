@@ -16,7 +16,7 @@ from app.messages.guard_history import GuardHistory
 from app.messages.tables import message_events, messages
 from support.each import each
 from support.factories import US_NUMBER
-from support.guards import OFF, GuardDesk
+from support.guards import OFF, GuardsClient
 from support.time import ManualClock
 from support.traffic import Past, id_at, write_messages
 
@@ -27,12 +27,12 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @pytest.fixture
-def watch(timed: GuardDesk, clock: ManualClock) -> WatchDelivery:
+def watch(timed: GuardsClient, clock: ManualClock) -> WatchDelivery:
     return WatchDelivery(timed.factory.database, clock.clock(), GuardHistory())
 
 
 def ended(
-    policy_client: GuardDesk,
+    guards: GuardsClient,
     number: str,
     at: datetime,
     *,
@@ -43,20 +43,18 @@ def ended(
     """Let messages have ended, each with the event of its end."""
     for status, times in (("delivered", delivered), ("undelivered", failed)):
         for _ in range(times):
-            write_messages(policy_client.factory.database, [Past(policy_client.tenant, number, at)])
-            _end(policy_client, at, status, converted=converted)
+            write_messages(guards.factory.database, [Past(guards.tenant, number, at)])
+            _end(guards, at, status, converted=converted)
 
 
-def _end(
-    policy_client: GuardDesk, at: datetime, status: str, *, converted: bool | None = None
-) -> None:
+def _end(guards: GuardsClient, at: datetime, status: str, *, converted: bool | None = None) -> None:
     column = "delivered_at" if status == "delivered" else "errored_at"
     columns = messages.c
-    with policy_client.factory.database.writing() as c:
+    with guards.factory.database.writing() as c:
         (row,) = c.execute(
             update(messages)
             .where(
-                columns.workspace_id == policy_client.tenant.workspace_id,
+                columns.workspace_id == guards.tenant.workspace_id,
                 columns.created_at == at,
                 columns.delivered_at.is_(None),
                 columns.errored_at.is_(None),
@@ -71,17 +69,17 @@ def _end(
         )
 
 
-def alerts_of(policy_client: GuardDesk, query: str = "") -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={policy_client.tenant.workspace_id}{query}"
-    found: list[dict[str, Any]] = policy_client.as_role(Role.VIEWER).ask("GET", path).json["items"]
+def alerts_of(guards: GuardsClient, query: str = "") -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={guards.tenant.workspace_id}{query}"
+    found: list[dict[str, Any]] = guards.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return found
 
 
-def collapsed(policy_client: GuardDesk) -> dict[str, int]:
+def collapsed(guards: GuardsClient) -> dict[str, int]:
     return {
         row["value"]: row["share"]
-        for row in policy_client.factory.rows(guard_collapses)
-        if row["workspace_id"] == policy_client.tenant.workspace_id
+        for row in guards.factory.rows(guard_collapses)
+        if row["workspace_id"] == guards.tenant.workspace_id
     }
 
 
@@ -103,7 +101,7 @@ def test_shares_are_compared_exactly(
 
 
 def test_a_range_that_collapsed_is_refused_until_it_has_recovered(
-    timed: GuardDesk, watch: WatchDelivery, clock: ManualClock
+    timed: GuardsClient, watch: WatchDelivery, clock: ManualClock
 ) -> None:
     """Break: leave the baseline out, and `ELSEWHERE` collapses too."""
     timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 60, "minimum": 5})
@@ -167,7 +165,7 @@ def test_a_range_that_collapsed_is_refused_until_it_has_recovered(
 
 
 def test_a_country_collapses_as_a_whole_and_monitor_lets_it_pass(
-    timed: GuardDesk, watch: WatchDelivery
+    timed: GuardsClient, watch: WatchDelivery
 ) -> None:
     timed.set(delivery={"mode": "monitor", "below": 30, "baseline": 0, "minimum": 6})
     for place in range(6):
@@ -181,7 +179,7 @@ def test_a_country_collapses_as_a_whole_and_monitor_lets_it_pass(
 
 
 def test_converted_messages_count_instead_of_delivered_ones(
-    timed: GuardDesk, watch: WatchDelivery
+    timed: GuardsClient, watch: WatchDelivery
 ) -> None:
     """Break: judge messages without feedback at once, and `ELSEWHERE` collapses too."""
     guard = {"mode": "enforce", "below": 30, "baseline": 60, "minimum": 5, "counts": "converted"}
@@ -206,7 +204,7 @@ def test_converted_messages_count_instead_of_delivered_ones(
     }
 
 
-def test_a_dry_run_replays_ended_messages(timed: GuardDesk) -> None:
+def test_a_dry_run_replays_ended_messages(timed: GuardsClient) -> None:
     """Break: let messages end that the replay refused, and the hour never drains."""
     country = NOON - 2 * DAY
     ended(timed, ELSEWHERE, NOON - 5 * DAY, delivered=9)
@@ -232,7 +230,7 @@ def test_a_dry_run_replays_ended_messages(timed: GuardDesk) -> None:
     assert would_trip(counts="converted", baseline=0) == [(*of_hour, "enforce", 1, 1)]
 
 
-def test_switching_it_off_clears_it_immediately(timed: GuardDesk, watch: WatchDelivery) -> None:
+def test_switching_it_off_clears_it_immediately(timed: GuardsClient, watch: WatchDelivery) -> None:
     timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1})
     ended(timed, MA, NOON - MINUTE, failed=1)
     watch.run_once()
@@ -245,7 +243,7 @@ def test_switching_it_off_clears_it_immediately(timed: GuardDesk, watch: WatchDe
 
 
 def test_a_collapse_unconfirmed_by_a_worker_lasts_at_most_an_hour(
-    timed: GuardDesk, watch: WatchDelivery, clock: ManualClock
+    timed: GuardsClient, watch: WatchDelivery, clock: ManualClock
 ) -> None:
     timed.set(delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1})
     ended(timed, MA, NOON - MINUTE, failed=1)
@@ -256,7 +254,7 @@ def test_a_collapse_unconfirmed_by_a_worker_lasts_at_most_an_hour(
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
 
 
-def test_other_guards_answer_first(timed: GuardDesk, watch: WatchDelivery) -> None:
+def test_other_guards_answer_first(timed: GuardsClient, watch: WatchDelivery) -> None:
     timed.set(
         delivery={"mode": "enforce", "below": 30, "baseline": 0, "minimum": 1},
         number={"mode": "enforce", "hour": 1, "day": None},

@@ -14,7 +14,7 @@ from app.guards.limits import OF_USE_CASES, WINDOWS, GuardName
 from app.prices.tables import price_lists, prices
 from support.each import each
 from support.factories import open_gateway
-from support.guards import OFF, GuardDesk
+from support.guards import OFF, GuardsClient
 from support.served import Served
 from support.time import ManualClock
 
@@ -57,14 +57,14 @@ def test_a_guard_through_its_life(
     tenant = served.factory.tenant(
         served.factory.organization(name), destinations={"US": "allowed", "MA": "allowed"}
     )
-    desk = restarted = GuardDesk(
+    desk = restarted = GuardsClient(
         open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock()),
         tenant,
         served.factory,
     )
     clear = ClearAlerts(served.factory.database, clock.clock())
 
-    def send(through: GuardDesk = desk) -> str:
+    def send(through: GuardsClient = desk) -> str:
         answer = through.gateway.send(tenant, to=MA)
         return "sent" if answer.status_code == 201 else answer.json["details"]["guard"]
 

@@ -11,7 +11,7 @@ from app.guards.tables import alerts, guard_counters
 from app.messages.tables import messages
 from support.factories import Factory, open_gateway
 from support.flood import Flood, send_at_once
-from support.guards import GuardDesk
+from support.guards import GuardsClient
 
 MA = "+212612345678"
 
@@ -24,9 +24,9 @@ def test_64_concurrent_sends_from_two_processes_stay_within_the_limit(
     cipher = Cipher([vault_key])
     factory = Factory(database, cipher)
     tenant = factory.tenant(factory.organization(), destinations={"MA": "allowed"})
-    policy_client = GuardDesk(open_gateway(database, cipher, tmp_path), tenant, factory)
+    guards = GuardsClient(open_gateway(database, cipher, tmp_path), tenant, factory)
     enforce: dict[str, Any] = {"mode": "enforce"}
-    policy_client.set(
+    guards.set(
         number=enforce | {"hour": 7, "day": None},
         prefix=enforce | {"hour": 40},
         country=enforce | {"hour": 30},

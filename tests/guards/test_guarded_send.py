@@ -18,7 +18,7 @@ from app.messages.tables import idempotency_keys, messages
 from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER, open_gateway
 from support.fake_twilio import accepted, refused
-from support.guards import GuardDesk
+from support.guards import GuardsClient
 from support.replace_services import replace_services
 from support.served import Served
 from support.tables import add_opt_out_row
@@ -29,28 +29,28 @@ ENFORCE: dict[str, Any] = {"mode": "enforce"}
 MONITOR: dict[str, Any] = {"mode": "monitor"}
 
 
-def send(policy_client: GuardDesk, to: str = US_NUMBER, **values: Any) -> str:
+def send(guards: GuardsClient, to: str = US_NUMBER, **values: Any) -> str:
     """Send; return `sent`, or the guard and window that refused."""
-    answer = policy_client.gateway.send(policy_client.tenant, to=to, **values)
+    answer = guards.gateway.send(guards.tenant, to=to, **values)
     if answer.status_code == 201:
         return "sent"
     assert (answer.status_code, answer.json["code"]) == (422, "GuardTripped"), answer.text
     return f"{answer.json['details']['guard']} {answer.json['details']['window']}"
 
 
-def alerts_of(policy_client: GuardDesk) -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={policy_client.tenant.workspace_id}"
-    found: list[dict[str, Any]] = policy_client.as_role(Role.VIEWER).ask("GET", path).json["items"]
+def alerts_of(guards: GuardsClient) -> list[dict[str, Any]]:
+    path = f"/v1/alerts?limit=100&workspace_id={guards.tenant.workspace_id}"
+    found: list[dict[str, Any]] = guards.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return found
 
 
-def rows_of(policy_client: GuardDesk, table: Any) -> list[dict[str, Any]]:
-    own = policy_client.tenant.workspace_id
-    return [row for row in policy_client.factory.rows(table) if row["workspace_id"] == own]
+def rows_of(guards: GuardsClient, table: Any) -> list[dict[str, Any]]:
+    own = guards.tenant.workspace_id
+    return [row for row in guards.factory.rows(table) if row["workspace_id"] == own]
 
 
 def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
-    timed: GuardDesk, clock: ManualClock
+    timed: GuardsClient, clock: ManualClock
 ) -> None:
     assert [send(timed) for _ in range(10)] == ["sent"] * 10
     clock.advance(1)
@@ -88,7 +88,7 @@ def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
 
 
 @each(
-    "guards, sends, ends",
+    "limits, sends, ends",
     [
         (
             {"number": ENFORCE | {"hour": None, "day": 2}},
@@ -128,37 +128,37 @@ def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
     ids=lambda value: str(value)[:60],
 )
 def test_each_guard_refuses_sends_above_its_limit(
-    served: Served, guards: Any, sends: list[str], ends: list[str]
+    served: Served, limits: Any, sends: list[str], ends: list[str]
 ) -> None:
     destinations = dict.fromkeys(("US", "MA", "BR"), "allowed")
-    organization_id = served.factory.organization(f"Acme {served.factory.now} {id(guards)}")
+    organization_id = served.factory.organization(f"Acme {served.factory.now} {id(limits)}")
     tenant = served.factory.tenant(organization_id, destinations=destinations)
-    policy_client = GuardDesk(served.gateway, tenant, served.factory)
-    policy_client.set(**guards)
-    assert [send(policy_client, number) for number in sends] == ends
-    assert len(rows_of(policy_client, refusals)) == len(ends) - ends.count("sent")
+    guards = GuardsClient(served.gateway, tenant, served.factory)
+    guards.set(**limits)
+    assert [send(guards, number) for number in sends] == ends
+    assert len(rows_of(guards, refusals)) == len(ends) - ends.count("sent")
 
 
-def test_a_message_of_many_segments_must_fit_whole(policy_client: GuardDesk) -> None:
-    policy_client.set(workspace=ENFORCE | {"minute": 3, "day": None})
-    assert send(policy_client, message="x" * 200) == "sent"
-    answer = policy_client.gateway.send(policy_client.tenant, message="x" * 200)
+def test_a_message_of_many_segments_must_fit_whole(guards: GuardsClient) -> None:
+    guards.set(workspace=ENFORCE | {"minute": 3, "day": None})
+    assert send(guards, message="x" * 200) == "sent"
+    answer = guards.gateway.send(guards.tenant, message="x" * 200)
     details = answer.json["details"]
     assert (details["limit"], details["count"], details["retryable"]) == (3, 2, True)
     assert answer.json["message"] == (
         "The guard 'workspace' refused this message: 3 segments per minute."
     )
-    details = policy_client.gateway.send(policy_client.tenant, message="x" * 1000).json["details"]
+    details = guards.gateway.send(guards.tenant, message="x" * 1000).json["details"]
     assert (details["resets_at"], details["retryable"]) == (None, False)
-    assert send(policy_client) == "sent"
+    assert send(guards) == "sent"
 
 
 def test_in_monitor_sends_go_out_and_an_alert_counts_those_above_the_limit(
-    policy_client: GuardDesk,
+    guards: GuardsClient,
 ) -> None:
-    policy_client.set(prefix=MONITOR | {"hour": 1, "day": 2})
-    assert [send(policy_client) for _ in range(4)] == ["sent"] * 4
-    details = {one["details"]["window"]: one["details"] for one in alerts_of(policy_client)}
+    guards.set(prefix=MONITOR | {"hour": 1, "day": 2})
+    assert [send(guards) for _ in range(4)] == ["sent"] * 4
+    details = {one["details"]["window"]: one["details"] for one in alerts_of(guards)}
     assert (details["hour"]["hits"], details["day"]["hits"]) == (3, 2)
     assert details["hour"] == {
         "guard": "prefix",
@@ -170,70 +170,65 @@ def test_in_monitor_sends_go_out_and_an_alert_counts_those_above_the_limit(
         "limit": 1,
         "hits": 3,
     }
-    assert rows_of(policy_client, refusals) == []
+    assert rows_of(guards, refusals) == []
 
 
-def test_a_guard_that_is_off_or_without_limit_does_not_count(policy_client: GuardDesk) -> None:
-    policy_client.set(number=ENFORCE | {"hour": None, "day": None})
-    send(policy_client)
-    policy_client.set(number=ENFORCE | {"hour": None, "day": 1})
-    assert [send(policy_client), send(policy_client)] == ["sent", "number day"]
-    policy_client.set(number=ENFORCE | {"hour": 1, "day": None})
-    assert [send(policy_client), send(policy_client)] == ["sent", "number hour"]
-    policy_client.set()
-    assert send(policy_client) == "sent"
+def test_a_guard_that_is_off_or_without_limit_does_not_count(guards: GuardsClient) -> None:
+    guards.set(number=ENFORCE | {"hour": None, "day": None})
+    send(guards)
+    guards.set(number=ENFORCE | {"hour": None, "day": 1})
+    assert [send(guards), send(guards)] == ["sent", "number day"]
+    guards.set(number=ENFORCE | {"hour": 1, "day": None})
+    assert [send(guards), send(guards)] == ["sent", "number hour"]
+    guards.set()
+    assert send(guards) == "sent"
 
 
-def test_a_change_is_in_force_for_the_next_send(policy_client: GuardDesk) -> None:
-    policy_client.set(number=ENFORCE | {"hour": 1, "day": None})
-    assert [send(policy_client), send(policy_client)] == ["sent", "number hour"]
-    policy_client.set(number=ENFORCE | {"hour": 2, "day": None})
-    assert [send(policy_client), send(policy_client)] == ["sent", "number hour"]
+def test_a_change_is_in_force_for_the_next_send(guards: GuardsClient) -> None:
+    guards.set(number=ENFORCE | {"hour": 1, "day": None})
+    assert [send(guards), send(guards)] == ["sent", "number hour"]
+    guards.set(number=ENFORCE | {"hour": 2, "day": None})
+    assert [send(guards), send(guards)] == ["sent", "number hour"]
 
 
-def test_guards_of_a_use_case_take_the_place_of_the_workspaces(policy_client: GuardDesk) -> None:
+def test_guards_of_a_use_case_take_the_place_of_the_workspaces(guards: GuardsClient) -> None:
     own = {"number": ENFORCE | {"hour": 1, "day": None}}
-    policy_client.set(
-        {policy_client.tenant.use_case_id: own},
+    guards.set(
+        {guards.tenant.use_case_id: own},
         number=ENFORCE | {"hour": 2, "day": None},
         prefix=ENFORCE | {"hour": 3},
     )
-    other = policy_client.factory.use_case(policy_client.tenant.workspace_id)
+    other = guards.factory.use_case(guards.tenant.workspace_id)
 
     def through_other() -> Any:
         body = {"use_case_id": str(other), "to_phone_number": US_NUMBER, "message": "hello"}
-        answer = policy_client.gateway.post(
-            "/v1/sms", body, key=policy_client.tenant.keys[Role.SENDER]
-        )
+        answer = guards.gateway.post("/v1/sms", body, key=guards.tenant.keys[Role.SENDER])
         return answer.json.get("details") or "sent"
 
-    assert send(policy_client) == "sent"
-    refusal = policy_client.gateway.send(policy_client.tenant).json["details"]
+    assert send(guards) == "sent"
+    refusal = guards.gateway.send(guards.tenant).json["details"]
     assert (refusal["guard"], refusal["scope"], refusal["limit"]) == ("number", "use_case", 1)
     assert [through_other(), through_other()] == ["sent", "sent"]
     assert through_other()["scope"] == "workspace"
-    assert send(policy_client, "+12025550124") == "prefix hour"
-    found = {row["scope"]: row for row in rows_of(policy_client, refusals)}
+    assert send(guards, "+12025550124") == "prefix hour"
+    found = {row["scope"]: row for row in rows_of(guards, refusals)}
     assert found["use_case"]["rule"] == "number"
-    scopes = [one["details"]["use_case_id"] for one in alerts_of(policy_client)]
-    assert scopes == [None, None, str(policy_client.tenant.use_case_id)]
+    scopes = [one["details"]["use_case_id"] for one in alerts_of(guards)]
+    assert scopes == [None, None, str(guards.tenant.use_case_id)]
 
 
-def test_a_replay_does_not_count(policy_client: GuardDesk) -> None:
-    policy_client.set(number=ENFORCE | {"hour": 2, "day": None})
-    assert [send(policy_client, Idempotency_Key="one") for _ in range(3)] == ["sent"] * 3
-    assert [send(policy_client, Idempotency_Key="two"), send(policy_client)] == [
-        "sent",
-        "number hour",
-    ]
+def test_a_replay_does_not_count(guards: GuardsClient) -> None:
+    guards.set(number=ENFORCE | {"hour": 2, "day": None})
+    assert [send(guards, Idempotency_Key="one") for _ in range(3)] == ["sent"] * 3
+    assert [send(guards, Idempotency_Key="two"), send(guards)] == ["sent", "number hour"]
 
 
 def test_a_concurrent_repeat_gets_the_first_answer_also_at_the_limit(
-    policy_client: GuardDesk, monkeypatch: pytest.MonkeyPatch
+    guards: GuardsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: leave `_is_taken` out, and PostgreSQL's statement refuses the repeat."""
-    policy_client.set(number=ENFORCE | {"hour": 1, "day": None})
-    first = policy_client.gateway.send(policy_client.tenant, Idempotency_Key="k")
+    guards.set(number=ENFORCE | {"hour": 1, "day": None})
+    first = guards.gateway.send(guards.tenant, Idempotency_Key="k")
     # The repeat has read that the key is free just before the first was written.
     load = send_module.load_send_context
     blind = [True]
@@ -243,10 +238,10 @@ def test_a_concurrent_repeat_gets_the_first_answer_also_at_the_limit(
         return replace(found, prior=None) if blind and blind.pop() else found
 
     monkeypatch.setattr(send_module, "load_send_context", load_too_early)
-    repeat = policy_client.gateway.send(policy_client.tenant, Idempotency_Key="k")
+    repeat = guards.gateway.send(guards.tenant, Idempotency_Key="k")
     assert (repeat.status_code, repeat.json) == (201, first.json)
     assert repeat.headers["Idempotent-Replayed"] == "true"
-    assert rows_of(policy_client, refusals) == []
+    assert rows_of(guards, refusals) == []
 
 
 @each(
@@ -264,20 +259,16 @@ def test_only_sends_that_were_certainly_not_made_are_subtracted(
     served: Served, answer: Response, counts: bool
 ) -> None:
     organization_id = served.factory.organization(f"Acme {id(answer)} {served.factory.now}")
-    policy_client = GuardDesk(
-        served.gateway, served.factory.tenant(organization_id), served.factory
-    )
-    replace_services(policy_client.gateway, pace=FakePace().pace())
-    policy_client.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 50})
+    guards = GuardsClient(served.gateway, served.factory.tenant(organization_id), served.factory)
+    replace_services(guards.gateway, pace=FakePace().pace())
+    guards.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 50})
     times = 40 if answer.status_code == 429 else 1
-    policy_client.gateway.twilio.script.extend([answer] * times)
-    policy_client.gateway.send(policy_client.tenant, Idempotency_Key="k")
-    policy_client.gateway.twilio.script.clear()
-    with policy_client.factory.database.reading() as connection:
+    guards.gateway.twilio.script.extend([answer] * times)
+    guards.gateway.send(guards.tenant, Idempotency_Key="k")
+    guards.gateway.twilio.script.clear()
+    with guards.factory.database.reading() as connection:
         found = connection.execute(
-            select(guard_counters).where(
-                guard_counters.c.scope_id == policy_client.tenant.workspace_id
-            )
+            select(guard_counters).where(guard_counters.c.scope_id == guards.tenant.workspace_id)
         ).all()
     assert {(row.guard, sum(row.short_counts)) for row in found} == {
         ("number", int(counts)),
@@ -285,53 +276,52 @@ def test_only_sends_that_were_certainly_not_made_are_subtracted(
     }
 
 
-def test_a_send_that_another_check_refuses_counts_nowhere(policy_client: GuardDesk) -> None:
-    policy_client.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 1})
-    add_opt_out_row(policy_client.factory, policy_client.tenant.workspace_id, US_NUMBER)
-    assert policy_client.gateway.send(policy_client.tenant).json["code"] == "RecipientOptedOut"
+def test_a_send_that_another_check_refuses_counts_nowhere(guards: GuardsClient) -> None:
+    guards.set(number=ENFORCE | {"hour": 1, "day": None}, workspace=ENFORCE | {"minute": 1})
+    add_opt_out_row(guards.factory, guards.tenant.workspace_id, US_NUMBER)
+    assert guards.gateway.send(guards.tenant).json["code"] == "RecipientOptedOut"
     assert (
-        policy_client.gateway.send(policy_client.tenant, to="+447400123456").json["code"]
-        == "DestinationBlocked"
+        guards.gateway.send(guards.tenant, to="+447400123456").json["code"] == "DestinationBlocked"
     )
-    assert send(policy_client, "+12025550124") == "sent"
-    assert send(policy_client, "+12025550124") == "number hour"
-    assert send(policy_client, MA) == "workspace minute"
+    assert send(guards, "+12025550124") == "sent"
+    assert send(guards, "+12025550124") == "number hour"
+    assert send(guards, MA) == "workspace minute"
 
 
-def test_numbers_are_kept_as_pseudonyms(policy_client: GuardDesk) -> None:
-    policy_client.set(number=ENFORCE | {"hour": 1}, prefix=ENFORCE | {"hour": 5}, country=ENFORCE)
-    send(policy_client, MA)
-    send(policy_client, MA)
-    found = str(policy_client.factory.rows(guard_counters))
+def test_numbers_are_kept_as_pseudonyms(guards: GuardsClient) -> None:
+    guards.set(number=ENFORCE | {"hour": 1}, prefix=ENFORCE | {"hour": 5}, country=ENFORCE)
+    send(guards, MA)
+    send(guards, MA)
+    found = str(guards.factory.rows(guard_counters))
     assert "12345678" not in found
     assert MA[:-4] in found
 
 
-def test_in_a_flood_the_alert_counts_every_refused_send(policy_client: GuardDesk) -> None:
-    policy_client.set(country=ENFORCE | {"hour": 3})
-    ends = [send(policy_client, f"+2126123400{place:02}") for place in range(8)]
+def test_in_a_flood_the_alert_counts_every_refused_send(guards: GuardsClient) -> None:
+    guards.set(country=ENFORCE | {"hour": 3})
+    ends = [send(guards, f"+2126123400{place:02}") for place in range(8)]
     assert ends == ["sent"] * 3 + ["country hour"] * 5
-    (alert,) = alerts_of(policy_client)
+    (alert,) = alerts_of(guards)
     assert (alert["details"]["value"], alert["details"]["hits"]) == ("MA", 5)
     assert alert["details"]["limit"] == 3
 
 
-def test_the_metric_names_guard_and_mode(policy_client: GuardDesk) -> None:
-    policy_client.set(number=ENFORCE | {"hour": 1}, prefix=MONITOR | {"hour": 0 + 1})
-    send(policy_client)
-    send(policy_client)
-    text = policy_client.gateway.get("/metrics").text
+def test_the_metric_names_guard_and_mode(guards: GuardsClient) -> None:
+    guards.set(number=ENFORCE | {"hour": 1}, prefix=MONITOR | {"hour": 0 + 1})
+    send(guards)
+    send(guards)
+    text = guards.gateway.get("/metrics").text
     assert 'borderpost_guard_trips_total{guard="number",mode="enforce"}' in text
 
 
 def test_counts_outlast_a_restart_in_the_middle_of_a_window(
-    timed: GuardDesk, clock: ManualClock, served: Served, cipher: Cipher, tmp_path: Path
+    timed: GuardsClient, clock: ManualClock, served: Served, cipher: Cipher, tmp_path: Path
 ) -> None:
     timed.set(number=ENFORCE | {"hour": 2, "day": None})
     assert send(timed) == "sent"
     clock.advance(1800)
     gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock.clock())
-    restarted = GuardDesk(gateway, timed.tenant, timed.factory)
+    restarted = GuardsClient(gateway, timed.tenant, timed.factory)
     assert [send(restarted), send(restarted)] == ["sent", "number hour"]
     clock.at += timedelta(seconds=1800 + 360)
     assert [send(restarted), send(restarted)] == ["sent", "number hour"]

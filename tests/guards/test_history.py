@@ -23,7 +23,7 @@ from app.kernel.ids import new_id
 from app.messages.guard_history import GuardHistory
 from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER, open_gateway
-from support.guards import DEFAULTS, FLOORS, OFF, GuardDesk
+from support.guards import DEFAULTS, FLOORS, OFF, GuardsClient
 from support.polling import PATIENCE_SECONDS
 from support.served import Served
 from support.tables import unchanged
@@ -38,15 +38,15 @@ SEED: dict[str, Any] = {"mode": "enforce"}
 
 
 @pytest.fixture
-def timed(served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path) -> GuardDesk:
+def timed(served: Served, guards: GuardsClient, cipher: Cipher, tmp_path: Path) -> GuardsClient:
     """The desk at noon of a day."""
     clock = ManualClock(NOON).clock()
     gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=clock)
-    return GuardDesk(gateway, policy_client.tenant, policy_client.factory)
+    return GuardsClient(gateway, guards.tenant, guards.factory)
 
 
 def sent(
-    policy_client: GuardDesk,
+    guards: GuardsClient,
     number: str,
     at: datetime,
     *,
@@ -55,25 +55,22 @@ def sent(
     **more: Any,
 ) -> None:
     write_messages(
-        policy_client.factory.database,
-        [Past(policy_client.tenant, number, at, segments=segments, **more) for _ in range(times)],
+        guards.factory.database,
+        [Past(guards.tenant, number, at, segments=segments, **more) for _ in range(times)],
     )
 
 
-def tripped(policy_client: GuardDesk, guard: str, value: str, period: datetime) -> None:
-    with policy_client.factory.database.writing() as c:
+def tripped(guards: GuardsClient, guard: str, value: str, period: datetime) -> None:
+    with guards.factory.database.writing() as c:
         c.execute(
             guard_trips.insert().values(
-                workspace_id=policy_client.tenant.workspace_id,
-                guard=guard,
-                value=value,
-                period=period,
+                workspace_id=guards.tenant.workspace_id, guard=guard, value=value, period=period
             )
         )
 
 
 def test_auto_is_three_times_the_busiest_window_and_never_below_the_floor(
-    timed: GuardDesk,
+    timed: GuardsClient,
 ) -> None:
     """Break: count today, too, and the country of today has a limit of its own."""
     assert timed.get()["auto"] == FLOORS
@@ -100,7 +97,7 @@ def test_auto_is_three_times_the_busiest_window_and_never_below_the_floor(
     assert timed.get()["auto"]["country"]["countries"]["US"] == {"hour": 180, "day": 200}
 
 
-def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardDesk) -> None:
+def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardsClient) -> None:
     sent(timed, MA, YESTERDAY, times=17)
     refresh = RefreshAutos(timed.factory.database, ManualClock(NOON).clock(), GuardHistory())
     refresh.run_once()
@@ -120,12 +117,12 @@ def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardDesk) -> None
 
 @pytest.mark.one_engine
 def test_auto_is_right_for_the_first_send_and_on_each_new_day_without_a_worker(
-    served: Served, policy_client: GuardDesk, cipher: Cipher, tmp_path: Path
+    served: Served, guards: GuardsClient, cipher: Cipher, tmp_path: Path
 ) -> None:
     """Break: go by the floors where the worker has written nothing, or by a row of yesterday."""
     time = ManualClock(NOON)
     gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=time.clock())
-    desk = GuardDesk(gateway, policy_client.tenant, policy_client.factory)
+    desk = GuardsClient(gateway, guards.tenant, guards.factory)
     desk.set(country=SEED | {"hour": "auto", "day": None, "countries": {"US": {}}})
     with desk.factory.database.writing() as c:
         c.execute(guard_autos.delete())
@@ -180,7 +177,7 @@ def test_the_traffic_of_one_workspace_holds_up_no_send_of_another(served: Served
         assert (found.auto_limits, reading.result().auto_limits) != (None, None)
 
 
-def test_a_use_case_with_its_own_country_guard_has_its_own_auto(timed: GuardDesk) -> None:
+def test_a_use_case_with_its_own_country_guard_has_its_own_auto(timed: GuardsClient) -> None:
     sent(timed, MA, YESTERDAY, times=17)
     own = {"country": SEED | {"hour": "auto", "day": None}}
     timed.set({timed.tenant.use_case_id: own}, country=SEED | {"hour": 1, "day": 1})
@@ -188,7 +185,7 @@ def test_a_use_case_with_its_own_country_guard_has_its_own_auto(timed: GuardDesk
     assert [one.status_code for one in answers] == [201] * 51 + [422]
 
 
-def test_a_dry_run_replays_the_last_30_days_and_changes_nothing(timed: GuardDesk) -> None:
+def test_a_dry_run_replays_the_last_30_days_and_changes_nothing(timed: GuardsClient) -> None:
     """Break: count what would have been refused, and the range trips more often."""
     use_case = str(timed.tenant.use_case_id)
     for minute in range(12):
@@ -265,7 +262,7 @@ def test_p95_is_taken_by_nearest_rank(counts: list[int], found: int) -> None:
     assert p95(Counter(counts)) == found
 
 
-def test_a_suggestion_fits_the_traffic_of_the_last_15_days(timed: GuardDesk) -> None:
+def test_a_suggestion_fits_the_traffic_of_the_last_15_days(timed: GuardsClient) -> None:
     """Break: take the hours in which the guard tripped, too."""
     assert timed.ask("GET", f"{timed.path}/suggestion").json["messages"] == 0
     sent(timed, MA, YESTERDAY, times=5)

@@ -18,7 +18,7 @@ from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.record_attempt import GIVEN_UP
 from app.webhooks.tables import webhook_endpoints
 from support.factories import BR_NUMBER, US_NUMBER
-from support.guards import GuardDesk
+from support.guards import GuardsClient
 from support.time import ManualClock
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -27,55 +27,53 @@ ENFORCE: dict[str, Any] = {"mode": "enforce"}
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
-def send(policy_client: GuardDesk, to: str = US_NUMBER) -> int:
-    return int(policy_client.gateway.send(policy_client.tenant, to=to).status_code)
+def send(guards: GuardsClient, to: str = US_NUMBER) -> int:
+    return int(guards.gateway.send(guards.tenant, to=to).status_code)
 
 
-def open_alerts(policy_client: GuardDesk) -> list[str]:
-    path = f"/v1/alerts?state=open&limit=100&workspace_id={policy_client.tenant.workspace_id}"
-    found = policy_client.as_role(Role.VIEWER).ask("GET", path).json["items"]
+def open_alerts(guards: GuardsClient) -> list[str]:
+    path = f"/v1/alerts?state=open&limit=100&workspace_id={guards.tenant.workspace_id}"
+    found = guards.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return sorted(
         f"{one['kind']} {one['details'].get('guard', '')} {one['details'].get('window', '')}".strip()
         for one in found
     )
 
 
-def test_a_limit_above_the_count_clears_its_alert_immediately(policy_client: GuardDesk) -> None:
+def test_a_limit_above_the_count_clears_its_alert_immediately(guards: GuardsClient) -> None:
     """Break: clear with every change of a limit, and a limit of 2 clears it."""
-    policy_client.set(number=ENFORCE | {"hour": 2, "day": 3})
-    assert [send(policy_client) for _ in range(3)] == [201, 201, 422]
-    policy_client.set(number=ENFORCE | {"hour": 2, "day": 1})
-    assert open_alerts(policy_client) == ["guard.tripped number hour"]
-    policy_client.set(number=ENFORCE | {"hour": 3, "day": 1})
-    assert open_alerts(policy_client) == []
-    assert send(policy_client) == 422
-    assert open_alerts(policy_client) == ["guard.tripped number day"]
-    policy_client.set(number=ENFORCE | {"hour": 3, "day": None})
-    assert open_alerts(policy_client) == []
+    guards.set(number=ENFORCE | {"hour": 2, "day": 3})
+    assert [send(guards) for _ in range(3)] == [201, 201, 422]
+    guards.set(number=ENFORCE | {"hour": 2, "day": 1})
+    assert open_alerts(guards) == ["guard.tripped number hour"]
+    guards.set(number=ENFORCE | {"hour": 3, "day": 1})
+    assert open_alerts(guards) == []
+    assert send(guards) == 422
+    assert open_alerts(guards) == ["guard.tripped number day"]
+    guards.set(number=ENFORCE | {"hour": 3, "day": None})
+    assert open_alerts(guards) == []
 
 
 def test_an_alert_is_cleared_when_its_guard_is_off_or_no_longer_counts(
-    policy_client: GuardDesk,
+    guards: GuardsClient,
 ) -> None:
-    own = {policy_client.tenant.use_case_id: {"number": ENFORCE | {"hour": 1}}}
+    own = {guards.tenant.use_case_id: {"number": ENFORCE | {"hour": 1}}}
     country = ENFORCE | {"countries": {"US": {"hour": 1}}, "hour": 1}
-    policy_client.set(own, country=country)
-    assert [send(policy_client), send(policy_client)] == [201, 422]
-    policy_client.set(country=country)
-    assert open_alerts(policy_client) == []
-    assert [send(policy_client), send(policy_client, MA), send(policy_client, MA)] == [
-        422,
-        201,
-        422,
-    ]
-    assert open_alerts(policy_client) == ["guard.tripped country hour"] * 2
-    policy_client.set(country=ENFORCE | {"hour": 1})
-    assert open_alerts(policy_client) == ["guard.tripped country hour"]
-    policy_client.set()
-    assert open_alerts(policy_client) == []
+    guards.set(own, country=country)
+    assert [send(guards), send(guards)] == [201, 422]
+    guards.set(country=country)
+    assert open_alerts(guards) == []
+    assert [send(guards), send(guards, MA), send(guards, MA)] == [422, 201, 422]
+    assert open_alerts(guards) == ["guard.tripped country hour"] * 2
+    guards.set(country=ENFORCE | {"hour": 1})
+    assert open_alerts(guards) == ["guard.tripped country hour"]
+    guards.set()
+    assert open_alerts(guards) == []
 
 
-def test_the_worker_clears_alerts_without_recent_hits(timed: GuardDesk, clock: ManualClock) -> None:
+def test_the_worker_clears_alerts_without_recent_hits(
+    timed: GuardsClient, clock: ManualClock
+) -> None:
     timed.set(workspace=ENFORCE | {"minute": 1, "day": None})
     assert [send(timed), send(timed)] == [201, 422]
     clear = ClearAlerts(timed.factory.database, clock.clock())
@@ -87,7 +85,7 @@ def test_the_worker_clears_alerts_without_recent_hits(timed: GuardDesk, clock: M
     assert open_alerts(timed) == []
 
 
-def test_empty_counters_are_purged(timed: GuardDesk, clock: ManualClock) -> None:
+def test_empty_counters_are_purged(timed: GuardsClient, clock: ManualClock) -> None:
     """Break: purge by the short window, and the hour that goes on is lost."""
     timed.set(number=ENFORCE | {"hour": 1, "day": 2}, workspace=ENFORCE | {"minute": 1})
     assert [send(timed), send(timed, MA)] == [201, 422]
@@ -122,14 +120,14 @@ def test_empty_counters_are_purged(timed: GuardDesk, clock: ManualClock) -> None
 
 
 def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
-    policy_client: GuardDesk, clock: ManualClock
+    guards: GuardsClient, clock: ManualClock
 ) -> None:
-    own = policy_client.factory.tenant(
-        policy_client.factory.organization(f"Acme {new_id()}"), destinations={"US": "allowed"}
+    own = guards.factory.tenant(
+        guards.factory.organization(f"Acme {new_id()}"), destinations={"US": "allowed"}
     )
-    policy_client = GuardDesk(policy_client.gateway, own, policy_client.factory)
+    guards = GuardsClient(guards.gateway, own, guards.factory)
     endpoint_id = new_id()
-    with policy_client.factory.database.writing() as c:
+    with guards.factory.database.writing() as c:
         c.execute(
             webhook_endpoints.insert().values(
                 id=endpoint_id,
@@ -154,17 +152,17 @@ def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
                 noted_by="check",
             )
         )
-    watch = WatchOthers(policy_client.factory.database, clock.clock(), TwilioGeoPermissions.facts)
+    watch = WatchOthers(guards.factory.database, clock.clock(), TwilioGeoPermissions.facts)
     watch.run_once()
-    assert open_alerts(policy_client) == []
-    with policy_client.factory.database.writing() as c:
+    assert open_alerts(guards) == []
+    with guards.factory.database.writing() as c:
         c.execute(provider_checks.insert().values(account_sid=own.account_sid, checked_at=NOON))
     clock.advance(120)
     watch.run_once()
     watch.run_once()
-    assert open_alerts(policy_client) == ["endpoint.failing", "geo.drift"]
+    assert open_alerts(guards) == ["endpoint.failing", "geo.drift"]
     path = f"/v1/alerts?workspace_id={own.workspace_id}"
-    drift, failing = (one["details"] for one in policy_client.ask("GET", path).json["items"])
+    drift, failing = (one["details"] for one in guards.ask("GET", path).json["items"])
     assert failing == {
         "endpoint_id": str(endpoint_id),
         "url": "https://hooks.example.com/",
@@ -172,19 +170,19 @@ def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
         "active": True,
     }
     assert drift["closed_here_open_there"] == ["BR"]
-    with policy_client.factory.database.writing() as c:
+    with guards.factory.database.writing() as c:
         of_endpoint = update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
         c.execute(of_endpoint.values(active=False, disabled_reason=GIVEN_UP))
         c.execute(provider_permissions.delete())
     watch.run_once()
-    assert open_alerts(policy_client) == ["endpoint.failing"]
-    with policy_client.factory.database.writing() as c:
+    assert open_alerts(guards) == ["endpoint.failing"]
+    with guards.factory.database.writing() as c:
         c.execute(of_endpoint.values(disabled_reason=None, first_failed_at=None))
     watch.run_once()
-    assert open_alerts(policy_client) == []
+    assert open_alerts(guards) == []
 
 
-def test_a_spend_limit_counts_the_estimated_price(timed: GuardDesk, clock: ManualClock) -> None:
+def test_a_spend_limit_counts_the_estimated_price(timed: GuardsClient, clock: ManualClock) -> None:
     with timed.factory.database.writing() as c:
         c.execute(prices.delete())
         c.execute(price_lists.delete())

@@ -18,7 +18,7 @@ from app.guards.mail import MailAlerts
 from app.guards.tables import alerts
 from app.kernel.mail_server import MailServer
 from support.certificates import self_signed
-from support.guards import GuardDesk
+from support.guards import GuardsClient
 from support.served import Served
 from support.smtp_server import SmtpServer
 from support.time import ManualClock
@@ -30,7 +30,7 @@ _TLS_RECORD = b"\x16\x03\x03\x40\x00"
 
 
 @pytest.fixture
-def desk(timed: GuardDesk) -> GuardDesk:
+def desk(timed: GuardsClient) -> GuardsClient:
     """A workspace whose alerts are the only ones."""
     with timed.factory.database.writing() as c:
         c.execute(delete(alerts))
@@ -43,7 +43,7 @@ def server() -> Iterator[SmtpServer]:
         yield running
 
 
-def mailer(desk: GuardDesk, clock: ManualClock, server: SmtpServer, **values: Any) -> MailAlerts:
+def mailer(desk: GuardsClient, clock: ManualClock, server: SmtpServer, **values: Any) -> MailAlerts:
     settings = {"needs_starttls": False} | values
     to = MailServer(
         "127.0.0.1", server.port, "alerts@example.com", ("ops@example.com",), **settings
@@ -52,13 +52,13 @@ def mailer(desk: GuardDesk, clock: ManualClock, server: SmtpServer, **values: An
     return MailAlerts(desk.factory.database, clock.clock(), to, url)
 
 
-def alert(desk: GuardDesk, kind: AlertKind, at: datetime = NOON, **details: Any) -> None:
+def alert(desk: GuardsClient, kind: AlertKind, at: datetime = NOON, **details: Any) -> None:
     with desk.factory.database.writing() as c:
         open_alert(c, desk.tenant.workspace_id, kind, kind.value, at, details=details)
 
 
 def test_an_alert_is_mailed_once_and_names_no_number(
-    desk: GuardDesk, clock: ManualClock, server: SmtpServer
+    desk: GuardsClient, clock: ManualClock, server: SmtpServer
 ) -> None:
     """Break: let `_message` show the value, and the number's last digits are in the mail."""
     with desk.factory.database.writing() as c:
@@ -85,7 +85,7 @@ def test_an_alert_is_mailed_once_and_names_no_number(
 
 
 def test_a_mail_that_was_not_taken_is_tried_again_until_it_is_no_news(
-    desk: GuardDesk, clock: ManualClock, server: SmtpServer
+    desk: GuardsClient, clock: ManualClock, server: SmtpServer
 ) -> None:
     """Break: note all that were claimed as sent, or claim without a lease."""
     alert(desk, AlertKind.GEO_DRIFT)
@@ -111,7 +111,7 @@ def test_a_mail_that_was_not_taken_is_tried_again_until_it_is_no_news(
 
 
 def test_another_worker_does_not_send_what_one_has_claimed(
-    desk: GuardDesk, clock: ManualClock, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+    desk: GuardsClient, clock: ManualClock, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mail, "_ROUND_SECONDS", 0.2)
     alert(desk, AlertKind.GEO_DRIFT)
@@ -131,7 +131,7 @@ def test_another_worker_does_not_send_what_one_has_claimed(
 
 
 def test_alerts_of_the_installation_share_one_mail(
-    desk: GuardDesk, clock: ManualClock, server: SmtpServer, served: Served
+    desk: GuardsClient, clock: ManualClock, server: SmtpServer, served: Served
 ) -> None:
     for tenant in (desk.tenant, served.tenant):
         alert(replace(desk, tenant=tenant), AlertKind.CLOCK_DIFFERS, skew_seconds=-75)
@@ -143,7 +143,7 @@ def test_alerts_of_the_installation_share_one_mail(
 
 @pytest.mark.one_engine
 def test_connections_are_encrypted_and_proven(
-    desk: GuardDesk, clock: ManualClock, tmp_path: Path
+    desk: GuardsClient, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Break: go on without STARTTLS, or check no certificate."""
     chain, key = self_signed(tmp_path)
@@ -172,7 +172,7 @@ def test_connections_are_encrypted_and_proven(
 
 
 def test_a_server_that_dribbles_is_cut_off_before_it_is_ready(
-    desk: GuardDesk, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    desk: GuardsClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: keep no second descriptor, or connect before the deadline runs."""
     monkeypatch.setattr(mail, "_ROUND_SECONDS", 0.2)

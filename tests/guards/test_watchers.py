@@ -13,7 +13,7 @@ from app.destinations.tables import refusal_counts, refusals
 from app.guards.watchers import WatchOthers
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.tables import webhook_endpoints, webhook_events
-from support.guards import GuardDesk
+from support.guards import GuardsClient
 from support.served import Served
 from support.time import ManualClock
 from support.traffic import id_at
@@ -23,18 +23,18 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @pytest.fixture
-def desk(timed: GuardDesk) -> GuardDesk:
+def desk(timed: GuardsClient) -> GuardsClient:
     with timed.factory.database.writing() as c:
         c.execute(delete(worker_heartbeats))
     return timed
 
 
 @pytest.fixture
-def watch(desk: GuardDesk, clock: ManualClock) -> WatchOthers:
+def watch(desk: GuardsClient, clock: ManualClock) -> WatchOthers:
     return WatchOthers(desk.factory.database, clock.clock(), TwilioGeoPermissions.facts)
 
 
-def refused(desk: GuardDesk, at: datetime, count: int, code: str = "DestinationBlocked") -> None:
+def refused(desk: GuardsClient, at: datetime, count: int, code: str = "DestinationBlocked") -> None:
     row = {
         "workspace_id": desk.tenant.workspace_id,
         "at": at,
@@ -47,7 +47,7 @@ def refused(desk: GuardDesk, at: datetime, count: int, code: str = "DestinationB
         c.execute(insert(refusals), [row | {"id": id_at(at)} for _ in range(count)])
 
 
-def usual(desk: GuardDesk, day: datetime, count: int) -> None:
+def usual(desk: GuardsClient, day: datetime, count: int) -> None:
     with desk.factory.database.writing() as c:
         c.execute(
             insert(refusal_counts).values(
@@ -62,14 +62,14 @@ def usual(desk: GuardDesk, day: datetime, count: int) -> None:
         )
 
 
-def alerts_of(desk: GuardDesk, query: str = "&state=open") -> list[dict[str, Any]]:
+def alerts_of(desk: GuardsClient, query: str = "&state=open") -> list[dict[str, Any]]:
     path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}{query}"
     found: list[dict[str, Any]] = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return found
 
 
 def test_far_more_refusals_than_usual_open_an_alert(
-    desk: GuardDesk, watch: WatchOthers, clock: ManualClock
+    desk: GuardsClient, watch: WatchOthers, clock: ManualClock
 ) -> None:
     """Break: count what guards refuse, clear at the limit, or leave the usual out."""
     with desk.factory.database.writing() as c:
@@ -127,10 +127,10 @@ def test_far_more_refusals_than_usual_open_an_alert(
 
 
 def test_a_clock_that_differs_and_a_worker_that_is_stuck_open_an_alert_in_each_workspace(
-    desk: GuardDesk, served: Served, watch: WatchOthers, clock: ManualClock
+    desk: GuardsClient, served: Served, watch: WatchOthers, clock: ManualClock
 ) -> None:
     """Break: take a worker that was stopped, or started again, for one that is stuck."""
-    other = GuardDesk(desk.gateway, served.tenant, desk.factory)
+    other = GuardsClient(desk.gateway, served.tenant, desk.factory)
 
     def signs(**of: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         with desk.factory.database.writing() as c:

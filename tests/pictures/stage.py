@@ -18,7 +18,7 @@ from app.providers.port import DeliveryReport, GeoPermission
 from app.providers.twilio.codes import status_of
 from app.use_cases.tables import use_cases
 from app.webhooks.attempt import Reply
-from support.console_client import make_user
+from support.console import make_user
 from support.destinations import PolicyClient
 from support.geo import permissions_at_twilio
 from support.site import Site
@@ -45,10 +45,10 @@ def set_up(site: Site) -> Scene:
     """Fill the site: traffic, refusals, a policy with a history, endpoints, people."""
     tenant, factory = site.tenant, site.factory
     factory.set(use_cases, tenant.use_case_id, name="One-time passwords")
-    policy_client = PolicyClient(site.gateway, tenant, factory)
-    policy_client.allow("CA", "GB", "FR", X_Change_Reason="launch in Europe")
-    policy_client.allow_until("2099-01-01T00:00:00Z", "JP")
-    policy_client.add_rule("prefix", "+447700", "blocked", reason="SMS pumping")
+    policy = PolicyClient(site.gateway, tenant, factory)
+    policy.allow("CA", "GB", "FR", X_Change_Reason="launch in Europe")
+    policy.allow_until("2099-01-01T00:00:00Z", "JP")
+    policy.add_rule("prefix", "+447700", "blocked", reason="SMS pumping")
     allowed = [GeoPermission(code, True) for code in ("US", "CA", "GB", "DE", "IT")]
     closed = [GeoPermission("FR", False), GeoPermission("PK", False, True)]
     with factory.database.writing() as connection:
@@ -65,8 +65,8 @@ def set_up(site: Site) -> Scene:
             _report(site, message_id, word)
     person_id = make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
     factory.tenant(tenant.organization_id, "Marketing")
-    policy_client.block("JP")
-    policy_client.restore(4)
+    policy.block("JP")
+    policy.restore(4)
     _prices(site)
     _guards(site)
     _count(site)

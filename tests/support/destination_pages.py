@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from werkzeug.test import TestResponse
 
 from app.access.principal import Role
-from support.console_client import ConsoleClient, signed_in
+from support.console import Console, signed_in
 from support.destinations import PolicyClient
 from support.forms import form_of
 
@@ -16,8 +16,8 @@ PAGE = "/console/destinations"
 class DestinationPage:
     """One window with the page in it; each press submits the form that the window shows."""
 
-    policy_client: PolicyClient
-    console_client: ConsoleClient
+    policy: PolicyClient
+    console: Console
     shown: TestResponse
 
     @property
@@ -25,23 +25,23 @@ class DestinationPage:
         return " ".join(self.shown.text.split())
 
     def reload(self) -> "DestinationPage":
-        self.shown = self.console_client.get(PAGE)
+        self.shown = self.console.get(PAGE)
         return self
 
     def press(self, label: str, action: str = PAGE, **filled: str | list[str]) -> TestResponse:
         """Press a button; after a change, follow to the page that tells it."""
         sent = form_of(self.shown.text, action, label).pressed(label, **filled)
-        self.shown = self.console_client.post_without_token(action, sent)
+        self.shown = self.console.post_without_token(action, sent)
         answer = self.shown
         if answer.status_code == 303:
-            self.shown = self.console_client.get(answer.headers["Location"])
+            self.shown = self.console.get(answer.headers["Location"])
         return answer
 
     def select(self, code: str, button: str = "Add", **more: str) -> TestResponse:
         return self.press(button, country=code, **more)
 
 
-def open_page(policy_client: PolicyClient, role: Role = Role.ADMIN) -> DestinationPage:
+def open_page(policy: PolicyClient, role: Role = Role.ADMIN) -> DestinationPage:
     """Sign in with the desk's key and open the page."""
-    console_client = signed_in(policy_client.gateway, policy_client.tenant.keys[role])
-    return DestinationPage(policy_client, console_client, console_client.get(PAGE))
+    console = signed_in(policy.gateway, policy.tenant.keys[role])
+    return DestinationPage(policy, console, console.get(PAGE))

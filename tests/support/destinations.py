@@ -141,24 +141,24 @@ class PolicyClient:
 
 # Each change as a request, on a desk with a parent; each would change what `prepared` left.
 CHANGES: dict[str, Callable[..., Any]] = {
-    "put": lambda policy_client, **headers: policy_client.put({"CA": "allowed"}, **headers),
-    "allow": lambda policy_client, **headers: policy_client.allow("FR", **headers),
-    "allow until": lambda policy_client, **headers: policy_client.allow_until(FAR, "FR", **headers),
-    "block": lambda policy_client, **headers: policy_client.block("US", **headers),
-    "add a rule": lambda policy_client, **headers: policy_client.add_rule(
+    "put": lambda policy, **headers: policy.put({"CA": "allowed"}, **headers),
+    "allow": lambda policy, **headers: policy.allow("FR", **headers),
+    "allow until": lambda policy, **headers: policy.allow_until(FAR, "FR", **headers),
+    "block": lambda policy, **headers: policy.block("US", **headers),
+    "add a rule": lambda policy, **headers: policy.add_rule(
         "prefix", "+1", "blocked", headers=headers
     ),
-    "drop a rule": lambda policy_client, **headers: policy_client.drop_rule(
-        policy_client.get("/rules")["items"][0]["id"], **headers
+    "drop a rule": lambda policy, **headers: policy.drop_rule(
+        policy.get("/rules")["items"][0]["id"], **headers
     ),
-    "inherit": lambda policy_client, **headers: policy_client.inherit(True, **headers),
-    "restore": lambda policy_client, **headers: policy_client.restore(2, **headers),
+    "inherit": lambda policy, **headers: policy.inherit(True, **headers),
+    "restore": lambda policy, **headers: policy.restore(2, **headers),
 }
 
 
-def prepared(policy_client: PolicyClient) -> PolicyClient:
+def prepared(policy: PolicyClient) -> PolicyClient:
     """A workspace with a parent, at revision 3, with a rule: every one of `CHANGES` changes it."""
-    found = policy_client.a_colleague(parent_id=policy_client.tenant.workspace_id)
+    found = policy.a_colleague(parent_id=policy.tenant.workspace_id)
     found.allow("GB")
     found.add_rule("prefix", "+447911", "blocked")
     assert found.revision == 3

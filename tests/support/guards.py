@@ -23,7 +23,7 @@ FLOORS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class GuardDesk:
+class GuardsClient:
     """Where one workspace's guards are managed; `role` says whose key is used."""
 
     gateway: Gateway
@@ -35,7 +35,7 @@ class GuardDesk:
     def path(self) -> str:
         return f"/v1/workspaces/{self.tenant.workspace_id}/guards"
 
-    def as_role(self, role: Role) -> "GuardDesk":
+    def as_role(self, role: Role) -> "GuardsClient":
         """The same desk with the key of another role."""
         return replace(self, role=role)
 

@@ -86,18 +86,18 @@ bounded = settings(
 )
 
 
-def lay(policy_client: PolicyClient, parent: PolicyClient, stack: Stack) -> None:
+def lay(policy: PolicyClient, parent: PolicyClient, stack: Stack) -> None:
     """Write a stack into the tables as it is, past every check."""
-    factory, own = policy_client.factory, policy_client.tenant
+    factory, own = policy.factory, policy.tenant
     factory.set(
         organizations, own.organization_id, denied_destinations=sorted(stack.denied_by_organization)
     )
     factory.set(workspaces, own.workspace_id, inherits_destinations=stack.inherits)
     allowed = None if stack.use_case is None else sorted(stack.use_case)
     factory.set(use_cases, own.use_case_id, allowed_destinations=allowed)
-    owner = parent if stack.inherits else policy_client
+    owner = parent if stack.inherits else policy
     with factory.database.writing() as c:
-        for found, destinations in ((policy_client, stack.own), (parent, stack.parent)):
+        for found, destinations in ((policy, stack.own), (parent, stack.parent)):
             of = destination_policies.c.workspace_id == found.tenant.workspace_id
             c.execute(destination_policies.update().where(of).values(destinations=destinations))
             of_rules = destination_rules.c.workspace_id == found.tenant.workspace_id

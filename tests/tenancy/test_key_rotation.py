@@ -7,7 +7,7 @@ from app.db.encryption import Cipher
 from app.tenancy.key_rotation import reencrypt_second_factors
 from app.users.second_factor import totp_owner
 from app.users.tables import users
-from support.console_client import make_user
+from support.console import make_user
 from support.factories import Factory, Tenant
 
 

@@ -19,7 +19,7 @@ from app.users.manage import (
 )
 from app.users.passwords import NewPassword
 from app.users.tables import users
-from support.console_client import ACTOR, make_user
+from support.console import ACTOR, make_user
 from support.factories import Factory, Tenant
 from support.threads import together
 

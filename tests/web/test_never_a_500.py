@@ -27,7 +27,7 @@ from app.providers.twilio.geo import TwilioGeoPermissions
 from app.providers.twilio.messages import TwilioMessages
 from app.providers.twilio.signature import sign
 from app.web.routes import Endpoint
-from support.console_client import ConsoleClient, signed_in
+from support.console import Console, signed_in
 from support.factories import ACCOUNT, AUTH_TOKEN, PUBLIC_URL, US_NUMBER, Factory, open_gateway
 from support.fuzz import NEGATIVE, POSITIVE, fuzz, operations
 from support.hostile_values import EXAMPLES, JSON, TEXTS
@@ -222,16 +222,16 @@ FIELDS = sorted(
 
 def test_no_field_or_parameter_of_the_console_causes_a_500(owned: Served) -> None:
     key, broken = owned.tenant.keys[Role.OWNER], []
-    console_client = signed_in(owned.gateway, key)
+    console = signed_in(owned.gateway, key)
     for endpoint in CONSOLE:
-        broken += _defects_of_console(owned, console_client, endpoint)
-        if "sign-out" in endpoint.path or console_client.get("/console").status_code != 200:
-            console_client = signed_in(owned.gateway, key)
+        broken += _defects_of_console(owned, console, endpoint)
+        if "sign-out" in endpoint.path or console.get("/console").status_code != 200:
+            console = signed_in(owned.gateway, key)
     assert broken == []
 
 
 def _defects_of_console(
-    served: Served, console_client: ConsoleClient, endpoint: Endpoint
+    served: Served, console: Console, endpoint: Endpoint
 ) -> list[tuple[str, str, dict[str, str]]]:
     ids, found = ids_of(served.tenant), []
     # Of what the test has made no other of, any id will do.
@@ -240,17 +240,15 @@ def _defects_of_console(
     @bounded(served, 8)
     @given(st.dictionaries(st.sampled_from(FIELDS), FORM_TEXT, min_size=1, max_size=30))
     def visit(fields: dict[str, str]) -> None:
-        if _visit(console_client, endpoint, path, fields) == DEFECT:
+        if _visit(console, endpoint, path, fields) == DEFECT:
             found.append((endpoint.method, endpoint.path, fields))
 
     visit()
     return found
 
 
-def _visit(
-    console_client: ConsoleClient, endpoint: Endpoint, path: str, fields: dict[str, str]
-) -> int:
-    client = console_client.client
+def _visit(console: Console, endpoint: Endpoint, path: str, fields: dict[str, str]) -> int:
+    client = console.client
     if endpoint.method == "GET":
         return client.get(f"{path}?{urlencode(fields)}", base_url=PUBLIC_URL).status_code
     return client.post(path, base_url=PUBLIC_URL, data=fields).status_code

@@ -11,7 +11,7 @@ from app.kernel.clock import parse_rfc3339, shifted
 from app.kernel.ids import first_id_at
 from app.kernel.texts import has_visible_character
 from app.kernel.whole_numbers import read_whole_number
-from support.console_client import signed_in
+from support.console import signed_in
 from support.factories import US_NUMBER
 from support.posting import post
 from support.served import Served
@@ -53,14 +53,11 @@ def test_every_time_is_a_valid_filter(served: Served) -> None:
             assert found.status_code == 200, (name, at, found.text)
             is_all = (at < "2000") == (name == "created_after")
             assert bool(found.get_json()["items"]) == is_all, (name, at)
-    console_client = signed_in(served.gateway, served.tenant.keys[Role.OWNER])
+    console = signed_in(served.gateway, served.tenant.keys[Role.OWNER])
     for page in ("messages", "refusals"):
         for name in ("since", "until"):
             for day in ("0001-01-01", "1970-01-01", "9999-12-31"):
-                assert console_client.get(f"/console/{page}?{name}={day}").status_code == 200, (
-                    page,
-                    day,
-                )
+                assert console.get(f"/console/{page}?{name}={day}").status_code == 200, (page, day)
 
 
 def test_ids_and_times_beyond_the_first_and_last_are_the_first_and_last() -> None:

@@ -9,7 +9,7 @@ import pytest
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, ActorKind, Role
 from app.kernel.ids import new_id
-from support.console_client import ConsoleClient, make_user, open_console, signed_in
+from support.console import Console, make_user, open_console, signed_in
 from support.factories import Factory, Gateway, Tenant
 
 pytestmark = pytest.mark.one_engine
@@ -32,11 +32,11 @@ def note(
 
 def person(
     gateway: Gateway, factory: Factory, tenant: Tenant, roles: dict[UUID | None, Role]
-) -> ConsoleClient:
+) -> Console:
     make_user(factory, tenant.organization_id, roles)
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+    console = open_console(gateway)
+    console.sign_in()
+    return console
 
 
 def test_a_role_in_one_workspace_shows_no_row_of_another(
@@ -53,8 +53,8 @@ def test_a_role_in_one_workspace_shows_no_row_of_another(
         tenant.workspace_id: Role.OWNER,
         sibling.workspace_id: Role.SENDER,
     }
-    console_client = person(gateway, factory, tenant, roles)
-    console_client.post("/console/move", {"workspace_id": str(tenant.workspace_id)}, on="/console")
+    console = person(gateway, factory, tenant, roles)
+    console.post("/console/move", {"workspace_id": str(tenant.workspace_id)}, on="/console")
     for query in (
         "",
         f"?workspace_id={tenant.workspace_id}",
@@ -62,10 +62,10 @@ def test_a_role_in_one_workspace_shows_no_row_of_another(
         f"?workspace_id={stranger.workspace_id}",
         "?action=access_key.created",
     ):
-        assert "their reason" not in console_client.get(PATH + query).text, query
-    assert "own reason" in console_client.get(PATH).text
-    console_client.post("/console/move", {"workspace_id": str(sibling.workspace_id)}, on="/console")
-    assert console_client.get(PATH).status_code == 403
+        assert "their reason" not in console.get(PATH + query).text, query
+    assert "own reason" in console.get(PATH).text
+    console.post("/console/move", {"workspace_id": str(sibling.workspace_id)}, on="/console")
+    assert console.get(PATH).status_code == 403
 
 
 def test_an_owner_of_the_organization_sees_all_its_rows_and_no_strangers(
@@ -76,11 +76,11 @@ def test_an_owner_of_the_organization_sees_all_its_rows_and_no_strangers(
     note(factory, sibling, "workspace.frozen", reason="of the sibling")
     note(factory, stranger, "workspace.frozen", reason="of the stranger")
     note(factory, tenant, "access_key.created", of_organization=True, reason="of the organization")
-    console_client = person(gateway, factory, tenant, {None: Role.OWNER})
-    page = console_client.get(PATH).text
+    console = person(gateway, factory, tenant, {None: Role.OWNER})
+    page = console.get(PATH).text
     assert ("of the sibling" in page, "of the organization" in page) == (True, True)
     assert "of the stranger" not in page
-    narrowed = console_client.get(f"{PATH}?workspace_id={sibling.workspace_id}").text
+    narrowed = console.get(f"{PATH}?workspace_id={sibling.workspace_id}").text
     assert ("of the sibling" in narrowed, "of the organization" in narrowed) == (True, False)
 
 
@@ -109,10 +109,10 @@ def test_filters_narrow_the_list_and_a_wrong_one_is_named(
     note(factory, tenant, "workspace.frozen", reason="by Ada")
     system = {"kind": ActorKind.SYSTEM, "who": "100%_worker"}
     note(factory, tenant, "workspace.thawed", reason="by the worker", **system)
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
 
     def shown(query: str) -> list[str]:
-        page = console_client.get(f"{PATH}?{query}").text
+        page = console.get(f"{PATH}?{query}").text
         return re.findall(r'class="details">(by [^<]+)</td>', page)
 
     both = ["by the worker", "by Ada"]
@@ -126,9 +126,9 @@ def test_filters_narrow_the_list_and_a_wrong_one_is_named(
     assert shown(f"since={day}&until={day}") == both
     assert shown("since=2100-01-01") == []
     assert shown("until=2001-01-01") == []
-    wrong = console_client.get(f"{PATH}?since=today")
+    wrong = console.get(f"{PATH}?since=today")
     assert (wrong.status_code, "Must be a date" in wrong.text) == (422, True)
-    assert "No results" in console_client.get(f"{PATH}?actor_name=nobody").text
+    assert "No results" in console.get(f"{PATH}?actor_name=nobody").text
 
 
 def test_pages_go_back_in_time_and_keep_the_search(
@@ -136,12 +136,12 @@ def test_pages_go_back_in_time_and_keep_the_search(
 ) -> None:
     for place in range(45):
         note(factory, tenant, "workspace.frozen", reason=f"by {place:02}")
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
-    first = console_client.get(f"{PATH}?action=workspace.frozen").text
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    first = console.get(f"{PATH}?action=workspace.frozen").text
     found = re.search(r'rel="next" href="([^"]+)"', first)
     assert found is not None
     assert "action=workspace.frozen" in found.group(1)
-    second = console_client.get(found.group(1).replace("&amp;", "&")).text
+    second = console.get(found.group(1).replace("&amp;", "&")).text
     assert re.findall(r">by (\d\d)<", first + second) == [f"{n:02}" for n in range(44, -1, -1)]
     assert 'rel="next"' not in second
 

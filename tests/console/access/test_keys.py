@@ -8,7 +8,7 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
-from support.console_client import ConsoleClient, make_user, open_console, signed_in
+from support.console import Console, make_user, open_console, signed_in
 from support.factories import Factory, Gateway, Tenant
 
 pytestmark = pytest.mark.one_engine
@@ -26,16 +26,16 @@ def sibling(factory: Factory, tenant: Tenant) -> Tenant:
 
 def person(
     gateway: Gateway, factory: Factory, tenant: Tenant, roles: dict[UUID | None, Role]
-) -> ConsoleClient:
+) -> Console:
     """A window of somebody with these roles."""
     make_user(factory, tenant.organization_id, roles)
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+    console = open_console(gateway)
+    console.sign_in()
+    return console
 
 
-def make(console_client: ConsoleClient, **form: Any) -> Any:
-    return console_client.post(PATH, {"name": "backend", "role": "sender"} | form)
+def make(console: Console, **form: Any) -> Any:
+    return console.post(PATH, {"name": "backend", "role": "sender"} | form)
 
 
 def named(factory: Factory, name: str = "backend") -> list[dict[str, Any]]:
@@ -45,15 +45,13 @@ def named(factory: Factory, name: str = "backend") -> list[dict[str, Any]]:
 def test_a_new_key_works_and_its_token_is_shown_once(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
-    answer = make(
-        console_client, workspace_id=str(tenant.workspace_id), expires_at="2100-01-01T00:00"
-    )
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    answer = make(console, workspace_id=str(tenant.workspace_id), expires_at="2100-01-01T00:00")
     assert answer.status_code == 200
     (token,) = set(_TOKEN.findall(answer.text))
     assert 'data-copies="secret"' in answer.text
     assert gateway.get("/v1/sms", key=token).status_code == 200
-    page = console_client.get(PATH).text
+    page = console.get(PATH).text
     assert "backend" in page
     assert f"{token[:8]}…" in page
     assert token not in page
@@ -70,77 +68,74 @@ def test_a_new_key_works_and_its_token_is_shown_once(
 def test_a_revoked_key_is_refused_at_its_next_request(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
-    token = _TOKEN.findall(make(console_client).text)[0]
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    token = _TOKEN.findall(make(console).text)[0]
     (key,) = named(factory)
-    answer = console_client.post(f"{PATH}/{key['id']}/revoke", on=PATH)
+    answer = console.post(f"{PATH}/{key['id']}/revoke", on=PATH)
     assert answer.status_code == 303
     assert gateway.get("/v1/sms", key=token).status_code == 401
-    assert "backend is revoked." in console_client.get(PATH).text
+    assert "backend is revoked." in console.get(PATH).text
     assert "access_key.revoked" in [row["action"] for row in factory.rows(audit_events)]
 
 
 def test_a_key_that_was_used_to_sign_in_may_revoke_itself_and_is_out(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.OWNER])
+    console = signed_in(gateway, tenant.keys[Role.OWNER])
     (own,) = named(factory, "owner key")
-    console_client.post(f"{PATH}/{own['id']}/revoke", on=PATH)
-    assert console_client.get(PATH).status_code == 302
+    console.post(f"{PATH}/{own['id']}/revoke", on=PATH)
+    assert console.get(PATH).status_code == 302
 
 
 @pytest.mark.parametrize("role", ["admin", "owner"])
 def test_an_admin_is_offered_and_given_no_greater_key(
     gateway: Gateway, factory: Factory, tenant: Tenant, role: str
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
-    page = console_client.get(PATH).text
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    page = console.get(PATH).text
     assert f'<option value="{role}"' not in page
     assert '<option value="sender" selected' in page
-    assert make(console_client, role=role).status_code == 403
+    assert make(console, role=role).status_code == 403
     assert named(factory) == []
 
 
 def test_an_admin_revokes_no_greater_key(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
     (owner,) = named(factory, "owner key")
-    page = console_client.get(PATH).text
+    page = console.get(PATH).text
     assert f"{owner['id']}/revoke" not in page
-    assert console_client.post(f"{PATH}/{owner['id']}/revoke", on=PATH).status_code == 403
+    assert console.post(f"{PATH}/{owner['id']}/revoke", on=PATH).status_code == 403
     assert named(factory, "owner key")[0]["revoked_at"] is None
 
 
 def test_an_owner_of_a_workspace_reaches_neither_others_nor_the_organization(
     gateway: Gateway, factory: Factory, tenant: Tenant, sibling: Tenant
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.OWNER])
-    beyond = make(console_client, role="owner", workspace_id=str(sibling.workspace_id))
+    console = signed_in(gateway, tenant.keys[Role.OWNER])
+    beyond = make(console, role="owner", workspace_id=str(sibling.workspace_id))
     assert (beyond.status_code, "There is no such workspace." in beyond.text) == (422, True)
-    assert make(console_client, role="owner", workspace_id="").status_code == 200
+    assert make(console, role="owner", workspace_id="").status_code == 200
     (made,) = named(factory)
     assert made["workspace_id"] == tenant.workspace_id
     theirs = next(
         r for r in named(factory, "viewer key") if r["workspace_id"] != made["workspace_id"]
     )
-    assert console_client.post(f"{PATH}/{theirs['id']}/revoke", on=PATH).status_code == 404
-    assert (
-        str(theirs["id"])
-        not in console_client.get(f"{PATH}?workspace_id={sibling.workspace_id}").text
-    )
+    assert console.post(f"{PATH}/{theirs['id']}/revoke", on=PATH).status_code == 404
+    assert str(theirs["id"]) not in console.get(f"{PATH}?workspace_id={sibling.workspace_id}").text
 
 
 def test_an_owner_of_the_organization_makes_keys_of_all_workspaces(
     gateway: Gateway, factory: Factory, tenant: Tenant, sibling: Tenant
 ) -> None:
-    console_client = person(gateway, factory, tenant, {None: Role.OWNER})
-    assert "All workspaces" in console_client.get(PATH).text
-    make(console_client, name="wide", role="owner", workspace_id="")
-    make(console_client, name="theirs", workspace_id=str(sibling.workspace_id))
+    console = person(gateway, factory, tenant, {None: Role.OWNER})
+    assert "All workspaces" in console.get(PATH).text
+    make(console, name="wide", role="owner", workspace_id="")
+    make(console, name="theirs", workspace_id=str(sibling.workspace_id))
     assert named(factory, "wide")[0]["workspace_id"] is None
     assert named(factory, "theirs")[0]["workspace_id"] == sibling.workspace_id
-    shown = console_client.get(f"{PATH}?workspace_id={sibling.workspace_id}").text
+    shown = console.get(f"{PATH}?workspace_id={sibling.workspace_id}").text
     assert ("theirs" in shown, "wide" in shown) == (True, False)
 
 
@@ -148,13 +143,11 @@ def test_an_owner_creates_owner_keys_only_where_they_are_owner(
     gateway: Gateway, factory: Factory, tenant: Tenant, sibling: Tenant
 ) -> None:
     roles = {None: Role.ADMIN, tenant.workspace_id: Role.OWNER}
-    console_client = person(gateway, factory, tenant, roles)
-    console_client.post("/console/move", {"workspace_id": str(tenant.workspace_id)}, on="/console")
-    assert (
-        make(console_client, role="owner", workspace_id=str(tenant.workspace_id)).status_code == 200
-    )
+    console = person(gateway, factory, tenant, roles)
+    console.post("/console/move", {"workspace_id": str(tenant.workspace_id)}, on="/console")
+    assert make(console, role="owner", workspace_id=str(tenant.workspace_id)).status_code == 200
     for beyond in ("", str(sibling.workspace_id)):
-        assert make(console_client, role="owner", workspace_id=beyond).status_code == 403
+        assert make(console, role="owner", workspace_id=beyond).status_code == 403
     assert len(named(factory)) == 1
 
 
@@ -171,8 +164,8 @@ def test_an_owner_creates_owner_keys_only_where_they_are_owner(
 def test_problems_are_shown_at_their_field(
     gateway: Gateway, factory: Factory, tenant: Tenant, form: dict[str, str], expected_text: str
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
-    answer = make(console_client, **form)
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    answer = make(console, **form)
     (field,) = form
     assert answer.status_code == 422
     problem = re.search(rf'<small id="{field}-problem"[^>]*>([^<]*)', answer.text)
@@ -182,17 +175,17 @@ def test_problems_are_shown_at_their_field(
 
 
 def test_filters_narrow_the_list_and_a_wrong_one_is_named(gateway: Gateway, tenant: Tenant) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
-    assert "owner key" in console_client.get(f"{PATH}?state=live").text
-    assert "No results" in console_client.get(f"{PATH}?state=expired").text
-    wrong = console_client.get(f"{PATH}?state=gone")
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    assert "owner key" in console.get(f"{PATH}?state=live").text
+    assert "No results" in console.get(f"{PATH}?state=expired").text
+    wrong = console.get(f"{PATH}?state=gone")
     assert (wrong.status_code, "Must be one of" in wrong.text) == (422, True)
 
 
 def test_markup_in_names_stays_text(gateway: Gateway, tenant: Tenant) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.ADMIN])
-    made = make(console_client, name=MARKUP)
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    made = make(console, name=MARKUP)
     assert made.status_code == 200
-    for page in (made.text, console_client.get(PATH).text):
+    for page in (made.text, console.get(PATH).text):
         assert "&lt;img src=x" in page
         assert "<img src=x" not in page

@@ -15,7 +15,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.settings import IdentityProviderSettings
 from app.users.tables import users
-from support.console_client import ConsoleClient, make_user, open_console
+from support.console import Console, make_user, open_console
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 from support.polling import PATIENCE_SECONDS, eventually
@@ -38,15 +38,15 @@ def gateway(database: Database, cipher: Cipher, tmp_path: Path, provider: Provid
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
+def console(gateway: Gateway, factory: Factory, tenant: Tenant) -> Console:
     """A window of somebody who has an account without a password."""
     make_user(factory, tenant.organization_id, {None: Role.OWNER}, password=None)
     return open_console(gateway)
 
 
-def sent_back(console_client: ConsoleClient) -> str:
+def sent_back(console: Console) -> str:
     """Go to the provider as a browser does; return where it sends the browser back to."""
-    there = console_client.get(THERE)
+    there = console.get(THERE)
     assert there.status_code == 302
     answer = urllib3.request("GET", there.headers["Location"], redirect=False, retries=False)
     back = urlsplit(answer.headers["Location"])
@@ -54,11 +54,11 @@ def sent_back(console_client: ConsoleClient) -> str:
     return f"{back.path}?{back.query}"
 
 
-def test_a_person_with_an_account_is_signed_in(console_client: ConsoleClient) -> None:
-    assert THERE in console_client.get("/console/sign-in").text
-    answer = console_client.get(sent_back(console_client))
+def test_a_person_with_an_account_is_signed_in(console: Console) -> None:
+    assert THERE in console.get("/console/sign-in").text
+    answer = console.get(sent_back(console))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/console")
-    assert "Ada Example" in console_client.get("/console").text
+    assert "Ada Example" in console.get("/console").text
 
 
 @pytest.mark.parametrize(
@@ -71,32 +71,32 @@ def test_a_person_with_an_account_is_signed_in(console_client: ConsoleClient) ->
     ],
 )
 def test_identity_without_a_verified_address_of_an_account_is_refused(
-    console_client: ConsoleClient, provider: Provider, claims: dict[str, object]
+    console: Console, provider: Provider, claims: dict[str, object]
 ) -> None:
     provider.claims = claims
-    answer = console_client.get(sent_back(console_client))
+    answer = console.get(sent_back(console))
     assert (answer.status_code, "did not confirm an account" in answer.text) == (403, True)
-    assert console_client.get("/console").status_code == 302
+    assert console.get("/console").status_code == 302
 
 
 def test_provider_that_refuses_the_code_is_named_as_broken(
-    console_client: ConsoleClient, provider: Provider
+    console: Console, provider: Provider
 ) -> None:
     provider.broken = True
-    assert console_client.get(sent_back(console_client)).status_code == 503
-    assert console_client.get("/console").status_code == 302
+    assert console.get(sent_back(console)).status_code == 503
+    assert console.get("/console").status_code == 302
 
 
 def test_a_browser_that_did_not_start_there_is_not_let_in(
-    gateway: Gateway, console_client: ConsoleClient
+    gateway: Gateway, console: Console
 ) -> None:
-    back = sent_back(console_client)
+    back = sent_back(console)
     assert open_console(gateway).get(back).status_code == 403
 
 
-def test_a_disabled_person_stays_out(console_client: ConsoleClient, factory: Factory) -> None:
+def test_a_disabled_person_stays_out(console: Console, factory: Factory) -> None:
     factory.set(users, factory.rows(users)[0]["id"], disabled_at=factory.now)
-    assert console_client.get(sent_back(console_client)).status_code == 403
+    assert console.get(sent_back(console)).status_code == 403
 
 
 def test_an_unreachable_provider_is_reported(
@@ -104,19 +104,17 @@ def test_an_unreachable_provider_is_reported(
 ) -> None:
     with running_provider() as gone:
         settings = IdentityProviderSettings(gone.url, CLIENT_ID, CLIENT_SECRET)
-    console_client = open_console(
-        open_gateway(database, cipher, tmp_path, identity_provider=settings)
-    )
-    answer = console_client.get(THERE)
+    console = open_console(open_gateway(database, cipher, tmp_path, identity_provider=settings))
+    answer = console.get(THERE)
     assert (answer.status_code, "is not available" in answer.text) == (503, True)
 
 
 def test_without_the_setting_there_is_no_such_way(
     database: Database, cipher: Cipher, tmp_path: Path
 ) -> None:
-    console_client = open_console(open_gateway(database, cipher, tmp_path))
-    assert THERE not in console_client.get("/console/sign-in").text
-    assert console_client.get(THERE).status_code == 404
+    console = open_console(open_gateway(database, cipher, tmp_path))
+    assert THERE not in console.get("/console/sign-in").text
+    assert console.get(THERE).status_code == 404
 
 
 FORGED = ["other_nonce", "strange_key", "other_audience", "other_issuer", "expired", "unsigned"]
@@ -124,38 +122,32 @@ FORGED = ["other_nonce", "strange_key", "other_audience", "other_issuer", "expir
 
 @pytest.mark.parametrize("defect", FORGED)
 def test_forged_token_is_refused_and_audited(
-    console_client: ConsoleClient, factory: Factory, provider: Provider, defect: str
+    console: Console, factory: Factory, provider: Provider, defect: str
 ) -> None:
     """Leave out `claims_options` or `operation.refuse` in identity_provider.py to see this fail."""
     setattr(provider, defect, True)
-    answer = console_client.get(sent_back(console_client), X_Request_Id="find-me")
+    answer = console.get(sent_back(console), X_Request_Id="find-me")
     assert answer.status_code == 403, answer.text
-    assert console_client.get("/console").status_code == 302
+    assert console.get("/console").status_code == 302
     [row] = [r for r in factory.rows(audit_events) if r["action"] == "console.sign_in_failed"]
     assert row["target"] == str(factory.rows(users)[0]["id"])
     assert row["reason"].startswith("the token of the identity provider is not valid")
     assert row["reason"].endswith("; address 127.0.0.1; request find-me")
 
 
-def test_forged_tokens_are_limited_by_address(
-    console_client: ConsoleClient, factory: Factory
-) -> None:
+def test_forged_tokens_are_limited_by_address(console: Console, factory: Factory) -> None:
     path = f"{THERE}/callback?code=1&state=2"
-    assert [console_client.get(path).status_code for _ in range(22)] == [403] * 20 + [429] * 2
+    assert [console.get(path).status_code for _ in range(22)] == [403] * 20 + [429] * 2
     noted = [r for r in factory.rows(audit_events) if r["action"] == "console.sign_in_failed"]
     assert len(noted) == 20
 
 
 def test_account_is_pinned_to_the_identity_of_its_first_sign_in(
-    gateway: Gateway,
-    console_client: ConsoleClient,
-    factory: Factory,
-    tenant: Tenant,
-    provider: Provider,
+    gateway: Gateway, console: Console, factory: Factory, tenant: Tenant, provider: Provider
 ) -> None:
     """Leave out `_pin` or the look-up by subject in `_load` to see this fail."""
     make_user(factory, tenant.organization_id, {None: Role.OWNER}, "bo@example.com", None)
-    assert console_client.get(sent_back(console_client)).status_code == 303
+    assert console.get(sent_back(console)).status_code == 303
     pinned = next(row for row in factory.rows(users) if row["email"] == "ada@example.com")
     assert (pinned["identity_issuer"], pinned["identity_subject"]) == (provider.url, "ada")
     provider.subject = "another person who was given Ada's address"
@@ -181,31 +173,31 @@ def test_account_is_pinned_to_the_identity_of_its_first_sign_in(
     ],
 )
 def test_addresses_are_compared_exactly(
-    console_client: ConsoleClient, provider: Provider, address: str, status: int
+    console: Console, provider: Provider, address: str, status: int
 ) -> None:
     """Use `casefold` in `normal_email` to see this fail."""
     provider.claims = {"email": address, "email_verified": True}
-    assert console_client.get(sent_back(console_client)).status_code == status
+    assert console.get(sent_back(console)).status_code == status
 
 
 def test_accounts_in_two_organizations_are_chosen_between(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, console: Console, factory: Factory
 ) -> None:
     second = factory.organization("Second")
     make_user(factory, second, {None: Role.VIEWER}, password=None)
-    page = console_client.get(sent_back(console_client))
+    page = console.get(sent_back(console))
     assert (page.status_code, "Second" in page.text) == (422, True)
-    there = console_client.get(f"{THERE}?organization_id={second}")
+    there = console.get(f"{THERE}?organization_id={second}")
     answer = urllib3.request("GET", there.headers["Location"], redirect=False, retries=False)
     back = urlsplit(answer.headers["Location"])
-    assert console_client.get(f"{back.path}?{back.query}").status_code == 303
+    assert console.get(f"{back.path}?{back.query}").status_code == 303
     pins = {row["organization_id"]: row["identity_subject"] for row in factory.rows(users)}
     assert pins[second] == "ada"
     assert sorted(map(str, pins.values())) == ["None", "ada"]
 
 
 def test_slow_provider_holds_two_threads_and_callbacks_are_answered(
-    console_client: ConsoleClient,
+    console: Console,
     gateway: Gateway,
     tenant: Tenant,
     provider: Provider,
@@ -214,11 +206,11 @@ def test_slow_provider_holds_two_threads_and_callbacks_are_answered(
     """Breaks without turns: leave `acquire` and `release` out of `_step`."""
     monkeypatch.setattr("app.console.account.openid.SECONDS", PATIENCE_SECONDS)
     sent = gateway.send(tenant).json
-    windows = [console_client, *(open_console(gateway) for _ in range(3))]
+    windows = [console, *(open_console(gateway) for _ in range(3))]
     backs = [(each, sent_back(each)) for each in windows]
     answers: list[int] = []
 
-    def come_back(each: ConsoleClient, path: str) -> None:
+    def come_back(each: Console, path: str) -> None:
         answers.append(each.get(path).status_code)
 
     provider.drips = threading.Event()
@@ -233,19 +225,19 @@ def test_slow_provider_holds_two_threads_and_callbacks_are_answered(
         thread.join()
     assert sorted(answers) == [429, 429, 503, 503]
     provider.drips = None
-    assert console_client.get(sent_back(console_client)).status_code == 303
+    assert console.get(sent_back(console)).status_code == 303
 
 
 def test_answer_by_drops_ends_at_the_deadline(
-    console_client: ConsoleClient, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    console: Console, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Breaks when each byte begins the time anew: leave `_TimedAdapter` out of the session."""
-    back = sent_back(console_client)
+    back = sent_back(console)
     provider.drips = threading.Event()
     ended = threading.Timer(PATIENCE_SECONDS, provider.drips.set)
     ended.start()
     monkeypatch.setattr("app.console.account.openid.SECONDS", 0.5)
-    assert console_client.get(back).status_code == 503
+    assert console.get(back).status_code == 503
     assert not provider.drips.is_set()  # it was given up
     ended.cancel()
     provider.drips.set()

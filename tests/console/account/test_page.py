@@ -6,7 +6,7 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import audit_events
-from support.console_client import PASSWORD, ConsoleClient, make_user, open_console, signed_in
+from support.console import PASSWORD, Console, open_console, signed_in, signed_in_user
 from support.factories import Factory, Gateway, Tenant
 
 pytestmark = pytest.mark.one_engine
@@ -15,27 +15,26 @@ NEW = "another horse battery"
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
+def console(gateway: Gateway, factory: Factory, tenant: Tenant) -> Console:
     """Somebody who is viewer of the tenant, signed in."""
-    make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.VIEWER})
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+    return signed_in_user(
+        gateway, factory, tenant.organization_id, {tenant.workspace_id: Role.VIEWER}
+    )
 
 
-def change(console_client: ConsoleClient, current: str, new: str) -> tuple[int, str]:
+def change(console: Console, current: str, new: str) -> tuple[int, str]:
     form = {"current_password": current, "new_password": new}
-    answer = console_client.post("/console/account/password", form, on="/console/account")
+    answer = console.post("/console/account/password", form, on="/console/account")
     return answer.status_code, answer.text
 
 
 def test_a_new_password_counts_and_ends_the_other_sessions(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, console: Console, factory: Factory
 ) -> None:
     other = open_console(gateway)
     other.sign_in()
-    assert change(console_client, PASSWORD, NEW)[0] == 303
-    assert "Password changed" in console_client.get("/console/account").text
+    assert change(console, PASSWORD, NEW)[0] == 303
+    assert "Password changed" in console.get("/console/account").text
     assert other.get("/console").status_code == 302
     assert other.sign_in().status_code == 403
     assert other.sign_in(password=NEW).status_code == 303
@@ -52,17 +51,15 @@ def test_a_new_password_counts_and_ends_the_other_sessions(
     ],
 )
 def test_problems_of_a_password_are_shown_at_its_field(
-    console_client: ConsoleClient, current: str, new: str, expected_text: str
+    console: Console, current: str, new: str, expected_text: str
 ) -> None:
-    status, text = change(console_client, current, new)
+    status, text = change(console, current, new)
     assert (status, expected_text in text) == (422, True)
     assert 'aria-invalid="true"' in text
     assert not (current and f'value="{current}"' in text)
 
 
-def test_sessions_show_their_device_and_address(
-    gateway: Gateway, console_client: ConsoleClient
-) -> None:
+def test_sessions_show_their_device_and_address(gateway: Gateway, console: Console) -> None:
     """Break: give `insert_session` another caller in `SignIn._let_in`."""
     agents = {
         "192.0.2.7": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko Firefox/128.0",
@@ -73,22 +70,22 @@ def test_sessions_show_their_device_and_address(
         window = open_console(gateway, address)
         form = {"email": "ada@example.com", "password": PASSWORD}
         window.post("/console/sign-in", form, headers={"User-Agent": agent})
-    text = " ".join(re.sub(r"<[^>]+>", " ", console_client.get("/console/account").text).split())
+    text = " ".join(re.sub(r"<[^>]+>", " ", console.get("/console/account").text).split())
     devices = ("Firefox on Windows", "Edge on Android", "Unknown device")
     for address, device in zip(agents, devices, strict=True):
         assert f"{device} at {address}" in text
 
 
-def test_all_other_sessions_can_be_ended(gateway: Gateway, console_client: ConsoleClient) -> None:
+def test_all_other_sessions_can_be_ended(gateway: Gateway, console: Console) -> None:
     other = open_console(gateway)
     other.sign_in()
-    console_client.post("/console/account/sessions/end", on="/console/account")
+    console.post("/console/account/sessions/end", on="/console/account")
     assert other.get("/console").status_code == 302
-    assert console_client.get("/console").status_code == 200
+    assert console.get("/console").status_code == 200
 
 
 def test_an_access_key_has_no_account_to_change(gateway: Gateway, tenant: Tenant) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.OWNER])
-    assert "A key has no password" in console_client.get("/console/account").text
-    answer = console_client.post("/console/account/sessions/end", on="/console")
+    console = signed_in(gateway, tenant.keys[Role.OWNER])
+    assert "A key has no password" in console.get("/console/account").text
+    answer = console.post("/console/account/sessions/end", on="/console")
     assert answer.status_code == 403

@@ -6,16 +6,16 @@ from app.access.principal import Role
 from app.kernel.clock import Clock, utc_now
 from app.users.purge import PurgeSessions
 from app.users.tables import sessions
-from support.console_client import signed_in
+from support.console import signed_in
 from support.factories import Factory, Gateway, Tenant
 
 
 def test_a_session_is_forgotten_a_week_after_its_end(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.VIEWER])
+    console = signed_in(gateway, tenant.keys[Role.VIEWER])
     signed_in(gateway, tenant.keys[Role.ADMIN])
-    console_client.post("/console/sign-out", on="/console")
+    console.post("/console/sign-out", on="/console")
 
     def purge_after(**time: float) -> int:
         at = utc_now() + timedelta(**time)
@@ -23,6 +23,6 @@ def test_a_session_is_forgotten_a_week_after_its_end(
 
     assert purge_after(days=6) == 0
     assert purge_after(days=7, minutes=1) == 1
-    assert console_client.get("/console").status_code == 302
+    assert console.get("/console").status_code == 302
     assert len(factory.rows(sessions)) == 1
     assert purge_after(days=7, hours=13) == 1

@@ -13,7 +13,7 @@ from app.access.tables import audit_events
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.users.tables import recovery_codes, sessions, users
-from support.console_client import PASSWORD, ConsoleClient, make_user, open_console
+from support.console import PASSWORD, Console, open_console, signed_in_user
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 
@@ -36,15 +36,14 @@ def gateway(database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClo
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
-    make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+def console(gateway: Gateway, factory: Factory, tenant: Tenant) -> Console:
+    return signed_in_user(
+        gateway, factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN}
+    )
 
 
-def post(console_client: ConsoleClient, path: str, **form: str) -> TestResponse:
-    return console_client.post(path, form, on=ACCOUNT)
+def post(console: Console, path: str, **form: str) -> TestResponse:
+    return console.post(path, form, on=ACCOUNT)
 
 
 def secret_in(page: str) -> str:
@@ -57,9 +56,9 @@ def codes_in(page: str) -> list[str]:
     return re.findall(r"<li><code>([a-z2-7-]{19})</code></li>", page)
 
 
-def set_up(console_client: ConsoleClient, clock: ManualClock, **form: str) -> tuple[str, list[str]]:
-    secret = secret_in(post(console_client, START, password=PASSWORD, **form).text)
-    answer = post(console_client, FACTOR, code=pyotp.TOTP(secret).at(clock.at))
+def set_up(console: Console, clock: ManualClock, **form: str) -> tuple[str, list[str]]:
+    secret = secret_in(post(console, START, password=PASSWORD, **form).text)
+    answer = post(console, FACTOR, code=pyotp.TOTP(secret).at(clock.at))
     assert answer.status_code == 200, answer.text
     codes = codes_in(answer.text)
     clock.advance(60)
@@ -71,90 +70,90 @@ def user(factory: Factory) -> dict[str, Any]:
 
 
 def test_setup_needs_the_password_and_ignores_a_secret_in_the_form(
-    console_client: ConsoleClient, factory: Factory, clock: ManualClock
+    console: Console, factory: Factory, clock: ManualClock
 ) -> None:
     """Let `start_second_factor` skip `_prove` to see this fail."""
     for wrong in ("", "wrong horse battery"):
-        answer = post(console_client, START, password=wrong)
+        answer = post(console, START, password=wrong)
         assert (answer.status_code, "Is not your password." in answer.text) == (422, True)
-    page = post(console_client, START, password=PASSWORD).text
+    page = post(console, START, password=PASSWORD).text
     secret = secret_in(page)
     assert 'name="secret"' not in page
     assert user(factory)["totp_secret"] is None
     assert secret not in str(factory.rows(sessions))
     strange = pyotp.random_base32()
-    answer = post(console_client, FACTOR, secret=strange, code=pyotp.TOTP(strange).at(clock.at))
+    answer = post(console, FACTOR, secret=strange, code=pyotp.TOTP(strange).at(clock.at))
     assert (answer.status_code, secret in answer.text) == (422, True)
-    answer = post(console_client, FACTOR, code=pyotp.TOTP(secret).at(clock.at))
+    answer = post(console, FACTOR, code=pyotp.TOTP(secret).at(clock.at))
     assert (answer.status_code, len(set(codes_in(answer.text)))) == (200, 10)
     assert secret not in str(user(factory))
-    assert "10 recovery codes left" in console_client.get(ACCOUNT).text
+    assert "10 recovery codes left" in console.get(ACCOUNT).text
     assert all(code not in str(factory.rows(recovery_codes)) for code in codes_in(answer.text))
 
 
 def test_pending_secret_is_the_sessions_own_and_ends(
-    gateway: Gateway, console_client: ConsoleClient, clock: ManualClock
+    gateway: Gateway, console: Console, clock: ManualClock
 ) -> None:
-    secret = secret_in(post(console_client, START, password=PASSWORD).text)
+    secret = secret_in(post(console, START, password=PASSWORD).text)
     other = open_console(gateway)
     other.sign_in()
     assert post(other, FACTOR, code=pyotp.TOTP(secret).at(clock.at)).status_code == 422
     clock.advance(600)
-    answer = post(console_client, FACTOR, code=pyotp.TOTP(secret).at(clock.at))
+    answer = post(console, FACTOR, code=pyotp.TOTP(secret).at(clock.at))
     assert (answer.status_code, "took too long" in answer.text) == (422, True)
 
 
-def test_nonsense_is_422_and_never_500(console_client: ConsoleClient, clock: ManualClock) -> None:
+def test_nonsense_is_422_and_never_500(console: Console, clock: ManualClock) -> None:
     for text in NONSENSE:
-        assert post(console_client, FACTOR, secret=text, code=text).status_code == 422, text
-    post(console_client, START, password=PASSWORD)
+        assert post(console, FACTOR, secret=text, code=text).status_code == 422, text
+    post(console, START, password=PASSWORD)
     for text in NONSENSE:
-        assert post(console_client, FACTOR, secret=text, code=text).status_code == 422, text
-    set_up(console_client, clock)
+        assert post(console, FACTOR, secret=text, code=text).status_code == 422, text
+    set_up(console, clock)
     for text in NONSENSE:
         for path in (START, REMOVE, RECOVERY):
-            answer = post(console_client, path, password=PASSWORD, code=text)
+            answer = post(console, path, password=PASSWORD, code=text)
             assert answer.status_code in {422, 429}, (path, text)
         clock.advance(1800)
-        console_client.get(ACCOUNT)
+        console.get(ACCOUNT)
 
 
 def test_replacing_and_removing_need_password_and_code(
-    console_client: ConsoleClient, factory: Factory, clock: ManualClock
+    console: Console, factory: Factory, clock: ManualClock
 ) -> None:
     """Let `_change` skip `use_code` to see this fail."""
-    secret, codes = set_up(console_client, clock)
+    secret, codes = set_up(console, clock)
     right = pyotp.TOTP(secret).at(clock.at)
     for path in (START, REMOVE, RECOVERY):
         for form in ({"password": PASSWORD}, {"code": right}, {"password": "wrong", "code": right}):
-            assert post(console_client, path, **form).status_code == 422, (path, form)
+            assert post(console, path, **form).status_code == 422, (path, form)
         clock.advance(1200)
-        console_client.get(ACCOUNT)
+        console.get(ACCOUNT)
         right = pyotp.TOTP(secret).at(clock.at)
     assert pyotp.TOTP(secret).verify(right, for_time=clock.at)
-    newer, _ = set_up(console_client, clock, code=right)
+    newer, _ = set_up(console, clock, code=right)
     assert newer != secret
-    stale = post(console_client, REMOVE, password=PASSWORD, code=codes[0])
+    stale = post(console, REMOVE, password=PASSWORD, code=codes[0])
     assert stale.status_code == 422
     code = pyotp.TOTP(newer).at(clock.at)
-    assert post(console_client, REMOVE, password=PASSWORD, code=code).status_code == 303
+    assert post(console, REMOVE, password=PASSWORD, code=code).status_code == 303
     assert user(factory)["totp_secret"] is None
     assert factory.rows(recovery_codes) == []
 
 
 def test_recovery_code_lets_in_once_and_is_audited(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory, clock: ManualClock
+    gateway: Gateway, console: Console, factory: Factory, clock: ManualClock
 ) -> None:
     """Leave out `used_at.is_(None)` in `use_code` to see this fail."""
-    _, codes = set_up(console_client, clock)
+    _, codes = set_up(console, clock)
     typed = codes[3].upper().replace("-", " ")
     for status in (303, 403):
         other = open_console(gateway)
         assert other.sign_in().headers["Location"] == CODE
         assert other.post(CODE, {"code": typed}).status_code == status
-    assert "9 recovery codes left" in console_client.get(ACCOUNT).text
+    assert "9 recovery codes left" in console.get(ACCOUNT).text
     assert "user.recovery_code_used" in [row["action"] for row in factory.rows(audit_events)]
-    answer = post(console_client, RECOVERY, password=PASSWORD, code=codes[4])
+    answer = post(console, RECOVERY, password=PASSWORD, code=codes[4])
     renewed = codes_in(answer.text)
     assert (len(renewed), set(renewed) & set(codes)) == (10, set())
     other = open_console(gateway)
@@ -164,22 +163,22 @@ def test_recovery_code_lets_in_once_and_is_audited(
 
 
 def test_each_code_works_once_for_any_purpose(
-    gateway: Gateway, console_client: ConsoleClient, clock: ManualClock
+    gateway: Gateway, console: Console, clock: ManualClock
 ) -> None:
-    secret, _ = set_up(console_client, clock)
+    secret, _ = set_up(console, clock)
     code = pyotp.TOTP(secret).at(clock.at)
-    assert post(console_client, RECOVERY, password=PASSWORD, code=code).status_code == 200
+    assert post(console, RECOVERY, password=PASSWORD, code=code).status_code == 200
     other = open_console(gateway)
     other.sign_in()
     assert other.post(CODE, {"code": code}).status_code == 403
-    assert post(console_client, REMOVE, password=PASSWORD, code=code).status_code == 422
+    assert post(console, REMOVE, password=PASSWORD, code=code).status_code == 422
 
 
 def test_wrong_codes_are_limited_though_the_password_is_right(
-    gateway: Gateway, console_client: ConsoleClient, clock: ManualClock
+    gateway: Gateway, console: Console, clock: ManualClock
 ) -> None:
     """Forget the account's failures in the half-way step to see this fail."""
-    secret, _ = set_up(console_client, clock)
+    secret, _ = set_up(console, clock)
     seen = []
     for n in range(6):
         stranger = open_console(gateway, f"192.0.2.{n}")
@@ -188,8 +187,8 @@ def test_wrong_codes_are_limited_though_the_password_is_right(
             seen.append(stranger.post(CODE, {"code": "12"}).status_code)
     assert seen == [303, 403] * 5 + [429]
     known = open_console(gateway)
-    known.client = console_client.client
-    console_client.post("/console/sign-out", on="/console")
+    known.client = console.client
+    console.post("/console/sign-out", on="/console")
     known.sign_in()
     code = pyotp.TOTP(secret).at(clock.at)
     assert known.post(CODE, {"code": code}).status_code == 303

@@ -17,14 +17,7 @@ from app.users.manage import disable_user
 from app.users.second_factor import totp_owner
 from app.users.store import find_users
 from app.users.tables import sessions, users
-from support.console_client import (
-    ACTOR,
-    PASSWORD,
-    ConsoleClient,
-    make_user,
-    open_console,
-    signed_in,
-)
+from support.console import ACTOR, PASSWORD, Console, make_user, open_console, signed_in
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 
@@ -50,20 +43,20 @@ def person(factory: Factory, tenant: Tenant) -> str:
 
 
 @pytest.fixture
-def console_client(gateway: Gateway) -> ConsoleClient:
+def console(gateway: Gateway) -> Console:
     return open_console(gateway)
 
 
-def is_in(console_client: ConsoleClient) -> bool:
-    return console_client.get("/console").status_code == 200
+def is_in(console: Console) -> bool:
+    return console.get("/console").status_code == 200
 
 
 def test_the_right_password_lets_in_and_is_audited(
-    factory: Factory, console_client: ConsoleClient, person: str
+    factory: Factory, console: Console, person: str
 ) -> None:
-    answer = console_client.sign_in(person.upper() + " ")
+    answer = console.sign_in(person.upper() + " ")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/console")
-    assert is_in(console_client)
+    assert is_in(console)
     audit_trail = [
         row for row in factory.rows(audit_events) if row["action"] == "console.signed_in"
     ]
@@ -73,9 +66,9 @@ def test_the_right_password_lets_in_and_is_audited(
 
 
 def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(
-    console_client: ConsoleClient, person: str
+    console: Console, person: str
 ) -> None:
-    cookies = console_client.sign_in(person).headers.getlist("Set-Cookie")
+    cookies = console.sign_in(person).headers.getlist("Set-Cookie")
     assert cookies
     for cookie in cookies:
         assert cookie.startswith("__Host-borderpost_")
@@ -89,43 +82,43 @@ def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(
     [("ada@example.com", "wrong horse battery"), ("nobody@example.com", PASSWORD), ("", "")],
 )
 def test_anything_else_is_refused_in_the_same_words(
-    console_client: ConsoleClient, person: str, email: str, password: str
+    console: Console, person: str, email: str, password: str
 ) -> None:
-    answer = console_client.sign_in(email, password)
+    answer = console.sign_in(email, password)
     assert answer.status_code == 403
     assert "E-mail or password is wrong." in answer.text
-    assert not is_in(console_client)
+    assert not is_in(console)
 
 
 def test_after_five_wrong_passwords_even_the_right_one_waits(
-    console_client: ConsoleClient, person: str, clock: ManualClock
+    console: Console, person: str, clock: ManualClock
 ) -> None:
     for _ in range(5):
-        assert console_client.sign_in(person, "wrong horse battery").status_code == 403
-    assert console_client.sign_in(person).status_code == 429
+        assert console.sign_in(person, "wrong horse battery").status_code == 403
+    assert console.sign_in(person).status_code == 429
     clock.advance(59)
-    refused = console_client.sign_in(person)
+    refused = console.sign_in(person)
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
     clock.advance(1)
-    assert console_client.sign_in(person).status_code == 303
+    assert console.sign_in(person).status_code == 303
 
 
 def test_a_disabled_person_is_out_at_the_next_request_and_cannot_come_back(
-    factory: Factory, console_client: ConsoleClient, person: str
+    factory: Factory, console: Console, person: str
 ) -> None:
-    console_client.sign_in(person)
+    console.sign_in(person)
     with factory.database.writing() as c:
         [user] = find_users(c, person)
         assert disable_user(c, user, ACTOR, factory.now)
-    assert not is_in(console_client)
-    assert console_client.sign_in(person).status_code == 403
+    assert not is_in(console)
+    assert console.sign_in(person).status_code == 403
 
 
 def test_an_access_key_lets_in_with_its_role_until_it_is_revoked(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    console_client = signed_in(gateway, tenant.keys[Role.VIEWER])
-    assert "viewer (access key)" in console_client.get("/console").text
+    console = signed_in(gateway, tenant.keys[Role.VIEWER])
+    assert "viewer (access key)" in console.get("/console").text
     key_id = next(
         row["id"]
         for row in factory.rows(access_keys)
@@ -133,32 +126,32 @@ def test_an_access_key_lets_in_with_its_role_until_it_is_revoked(
     )
     with factory.database.writing() as c:
         revoke_key(c, key_id, factory.now)
-    assert not is_in(console_client)
+    assert not is_in(console)
 
 
-def test_a_damaged_access_key_is_refused(console_client: ConsoleClient, tenant: Tenant) -> None:
-    answer = console_client.sign_in_by_key(tenant.keys[Role.OWNER][:-1] + "!")
+def test_a_damaged_access_key_is_refused(console: Console, tenant: Tenant) -> None:
+    answer = console.sign_in_by_key(tenant.keys[Role.OWNER][:-1] + "!")
     assert answer.status_code == 403
 
 
 def test_signing_in_again_ends_the_session_before(
-    factory: Factory, console_client: ConsoleClient, person: str
+    factory: Factory, console: Console, person: str
 ) -> None:
-    console_client.sign_in(person)
-    console_client.sign_in(person)
+    console.sign_in(person)
+    console.sign_in(person)
     ended = [row["ended_at"] is not None for row in factory.rows(sessions)]
     assert sorted(ended) == [False, True]
 
 
 def test_signing_out_ends_the_session_itself_with_one_audit_row(
-    gateway: Gateway, console_client: ConsoleClient, person: str, factory: Factory
+    gateway: Gateway, console: Console, person: str, factory: Factory
 ) -> None:
     """Break: leave out `record_audit_event` in `sign_out_of`, or its condition."""
-    console_client.sign_in(person)
-    kept = console_client.client.get_cookie(NAME, domain="sms.example.com")
+    console.sign_in(person)
+    kept = console.client.get_cookie(NAME, domain="sms.example.com")
     assert kept is not None
-    assert console_client.post("/console/sign-out", on="/console").status_code == 303
-    assert console_client.post("/console/sign-out", on="/console/sign-in").status_code == 303
+    assert console.post("/console/sign-out", on="/console").status_code == 303
+    assert console.post("/console/sign-out", on="/console/sign-in").status_code == 303
     rows = [row for row in factory.rows(audit_events) if row["action"] == "console.signed_out"]
     assert [(row["actor_kind"], row["actor_id"]) for row in rows] == [
         ("user", factory.rows(users)[0]["id"])
@@ -173,27 +166,23 @@ def test_signing_out_ends_the_session_itself_with_one_audit_row(
     [([timedelta(hours=2)], False), ([timedelta(hours=1, minutes=59)] * 6, True)],
 )
 def test_a_session_ends_after_two_hours_without_requests(
-    console_client: ConsoleClient,
-    person: str,
-    clock: ManualClock,
-    steps: list[timedelta],
-    still_in: bool,
+    console: Console, person: str, clock: ManualClock, steps: list[timedelta], still_in: bool
 ) -> None:
-    console_client.sign_in(person)
+    console.sign_in(person)
     for step in steps:
         clock.advance(step.total_seconds())
-        assert is_in(console_client) is still_in
+        assert is_in(console) is still_in
 
 
 def test_a_session_ends_after_twelve_hours_however_busy(
-    console_client: ConsoleClient, person: str, clock: ManualClock
+    console: Console, person: str, clock: ManualClock
 ) -> None:
-    console_client.sign_in(person)
+    console.sign_in(person)
     for _ in range(11):
         clock.advance(3600)
-        assert is_in(console_client)
+        assert is_in(console)
     clock.advance(3600)
-    assert not is_in(console_client)
+    assert not is_in(console)
 
 
 def test_the_second_factor_is_asked_for_and_each_code_counts_once(
@@ -202,16 +191,14 @@ def test_the_second_factor_is_asked_for_and_each_code_counts_once(
     secret = pyotp.random_base32()
     user_id = factory.rows(users)[0]["id"]
     factory.set(users, user_id, totp_secret=cipher.encrypt(totp_owner(user_id), secret))
-    console_client = open_console(gateway)
-    assert console_client.sign_in(person).headers["Location"] == "/console/sign-in/code"
-    assert not is_in(console_client)
+    console = open_console(gateway)
+    assert console.sign_in(person).headers["Location"] == "/console/sign-in/code"
+    assert not is_in(console)
     code = pyotp.TOTP(secret).at(clock.at)
-    wrong = console_client.post(
-        "/console/sign-in/code", {"code": "000000" if code != "000000" else "1"}
-    )
+    wrong = console.post("/console/sign-in/code", {"code": "000000" if code != "000000" else "1"})
     assert wrong.status_code == 403
-    assert console_client.post("/console/sign-in/code", {"code": code}).status_code == 303
-    assert is_in(console_client)
+    assert console.post("/console/sign-in/code", {"code": code}).status_code == 303
+    assert is_in(console)
     other = open_console(gateway)
     other.sign_in(person)
     assert other.post("/console/sign-in/code", {"code": code}).status_code == 403
@@ -229,10 +216,10 @@ def test_the_second_factor_is_asked_for_and_each_code_counts_once(
     ],
 )
 def test_a_sign_in_redirects_to_the_wanted_page_and_never_to_another_site(
-    console_client: ConsoleClient, person: str, wanted: str, location: str
+    console: Console, person: str, wanted: str, location: str
 ) -> None:
     form = {"email": person, "password": PASSWORD, "next": wanted}
-    assert console_client.post("/console/sign-in", form).headers["Location"] == location
+    assert console.post("/console/sign-in", form).headers["Location"] == location
 
 
 def test_a_person_moves_only_to_workspaces_of_theirs(
@@ -245,15 +232,15 @@ def test_a_person_moves_only_to_workspaces_of_theirs(
         tenant.organization_id,
         {tenant.workspace_id: Role.VIEWER, other.workspace_id: Role.ADMIN},
     )
-    console_client = open_console(gateway)
-    console_client.sign_in()
+    console = open_console(gateway)
+    console.sign_in()
     form = {"workspace_id": str(other.workspace_id)}
-    assert console_client.post("/console/move", form, on="/console").status_code == 303
-    page = console_client.get("/console").text
+    assert console.post("/console/move", form, on="/console").status_code == 303
+    page = console.get("/console").text
     assert f'value="{other.workspace_id}" selected' in page
     assert "<small>admin</small>" in page
     form = {"workspace_id": str(strange.workspace_id)}
-    assert console_client.post("/console/move", form, on="/console").status_code == 404
+    assert console.post("/console/move", form, on="/console").status_code == 404
     assert "Secret" not in page
 
 
@@ -262,7 +249,7 @@ def test_pages_are_below_the_prefix_of_the_public_url(
 ) -> None:
     settings = replace(gateway.services.settings, public_url=PUBLIC_URL + "/gw")
     client = create_app(replace(gateway.services, settings=settings)).test_client()
-    console_client = ConsoleClient(client)
-    answer = console_client.post("/gw/console/sign-in", {"access_key": tenant.keys[Role.OWNER]})
+    console = Console(client)
+    answer = console.post("/gw/console/sign-in", {"access_key": tenant.keys[Role.OWNER]})
     assert answer.headers["Location"] == "/gw/console"
-    assert 'href="/gw/console/messages"' in console_client.get("/gw/console").text
+    assert 'href="/gw/console/messages"' in console.get("/gw/console").text

@@ -15,7 +15,7 @@ from app.users.manage import reset_user
 from app.users.passwords import choose_password
 from app.users.store import load_user
 from app.users.tables import sessions, users
-from support.console_client import ACTOR, PASSWORD, make_user, open_console
+from support.console import ACTOR, PASSWORD, make_user, open_console
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 
@@ -79,51 +79,47 @@ def test_browser_is_not_known_for_other_users_nor_after_a_reset(
     gateway: Gateway, factory: Factory, tenant: Tenant, ada: UUID, clock: ManualClock
 ) -> None:
     make_user(factory, tenant.organization_id, {None: Role.OWNER}, "bo@example.com")
-    console_client = open_console(gateway)
-    console_client.sign_in("bo@example.com")
-    assert [console_client.sign_in(password=WRONG).status_code for _ in range(6)] == [403] * 5 + [
-        429
-    ]
+    console = open_console(gateway)
+    console.sign_in("bo@example.com")
+    assert [console.sign_in(password=WRONG).status_code for _ in range(6)] == [403] * 5 + [429]
     other = open_console(gateway)
     assert [other.sign_in(password=WRONG).status_code for _ in range(2)] == [429] * 2
     clock.advance(120)
-    console_client.sign_in()
+    console.sign_in()
     clock.advance(1)
     chosen = choose_password(PASSWORD, ADA)
     with factory.database.writing() as connection:
         user = load_user(connection, ada)
         assert user is not None
         reset_user(connection, user, chosen, ACTOR, clock.at)
-    assert [console_client.sign_in(password=WRONG).status_code for _ in range(6)] == [403] * 5 + [
-        429
-    ]
+    assert [console.sign_in(password=WRONG).status_code for _ in range(6)] == [403] * 5 + [429]
 
 
 def test_address_is_limited_over_all_accounts_known_or_not(gateway: Gateway, ada: UUID) -> None:
     """Leave out `from_address` in `_subjects` to see this fail."""
-    console_client = open_console(gateway, "2001:db8::1")
+    console = open_console(gateway, "2001:db8::1")
     seen = []
     for n in range(22):
-        console_client.address = f"2001:db8::{n + 1:x}"
-        seen.append(console_client.sign_in(f"nobody{n}@example.com", WRONG).status_code)
+        console.address = f"2001:db8::{n + 1:x}"
+        seen.append(console.sign_in(f"nobody{n}@example.com", WRONG).status_code)
     assert seen == [403] * 20 + [429] * 2
     assert open_console(gateway, "2001:db8:0:1::1").sign_in().status_code == 303
 
 
 def test_forwarder_headers_change_no_address(gateway: Gateway, ada: UUID) -> None:
-    console_client = open_console(gateway)
+    console = open_console(gateway)
     seen = []
     for n in range(22):
         form = {"email": f"nobody{n}@example.com", "password": WRONG}
         headers = {"X-Forwarded-For": f"192.0.2.{n}", "Forwarded": f"for=192.0.2.{n}"}
-        seen.append(console_client.post("/console/sign-in", form, headers=headers).status_code)
+        seen.append(console.post("/console/sign-in", form, headers=headers).status_code)
     assert seen == [403] * 20 + [429] * 2
 
 
 def test_unknown_account_answers_like_a_known_one(gateway: Gateway, ada: UUID) -> None:
     def tried(email: str, address: str) -> list[tuple[int, str]]:
-        console_client = open_console(gateway, address)
-        answers = [console_client.sign_in(email, WRONG) for _ in range(6)]
+        console = open_console(gateway, address)
+        answers = [console.sign_in(email, WRONG) for _ in range(6)]
         return [(one.status_code, one.headers.get("Retry-After", "")) for one in answers]
 
     assert tried(ADA, "192.0.2.1") == tried("nobody@example.com", "192.0.2.2")
@@ -154,7 +150,7 @@ def test_forty_parallel_wrong_sign_ins_hash_two_at_a_time(
 
     monkeypatch.setattr(passwords, "_hasher", Watched())
     windows = [open_console(gateway, f"192.0.2.{n}") for n in range(40)]
-    tokens = [console_client.token("/console/sign-in") for console_client in windows]
+    tokens = [console.token("/console/sign-in") for console in windows]
     seen: list[int] = []
 
     def attempt(place: int) -> None:
@@ -176,15 +172,15 @@ def test_failures_are_audited_with_address_and_request_id(
     gateway: Gateway, factory: Factory, ada: UUID
 ) -> None:
     """Leave out `record_failed_sign_in` in `_refuse` to see this fail."""
-    console_client = open_console(gateway, "192.0.2.7")
+    console = open_console(gateway, "192.0.2.7")
     headers = {"X-Request-Id": "find-me"}
     form = {"email": ADA, "password": WRONG}
-    console_client.post("/console/sign-in", form, headers=headers)
-    console_client.post("/console/sign-in", form | {"email": "nobody@example.com"}, headers=headers)
+    console.post("/console/sign-in", form, headers=headers)
+    console.post("/console/sign-in", form | {"email": "nobody@example.com"}, headers=headers)
     expected_reason = "wrong password; address 192.0.2.7; request find-me"
     assert failures(factory) == [(str(ada), expected_reason), (None, expected_reason)]
-    assert console_client.sign_in().status_code == 303
-    assert "Sign-in failed" in console_client.get("/console/audit").text
+    assert console.sign_in().status_code == 303
+    assert "Sign-in failed" in console.get("/console/audit").text
 
 
 def test_six_wrong_password_changes_stop_without_stopping_sends(
@@ -194,16 +190,14 @@ def test_six_wrong_password_changes_stop_without_stopping_sends(
     viewer = make_user(
         factory, tenant.organization_id, {tenant.workspace_id: Role.VIEWER}, "vi@example.com"
     )
-    console_client = open_console(gateway)
-    console_client.sign_in("vi@example.com")
+    console = open_console(gateway)
+    console.sign_in("vi@example.com")
     form = {"current_password": WRONG, "new_password": "another horse battery"}
     account = "/console/account"
-    seen = [
-        console_client.post(f"{account}/password", form, on=account).status_code for _ in range(6)
-    ]
+    seen = [console.post(f"{account}/password", form, on=account).status_code for _ in range(6)]
     assert seen == [422] * 5 + [429]
     right = form | {"current_password": PASSWORD}
-    assert console_client.post(f"{account}/password", right, on=account).status_code == 429
+    assert console.post(f"{account}/password", right, on=account).status_code == 429
     assert [target for target, _ in failures(factory)] == [str(viewer)] * 5
     assert open_console(gateway).sign_in("vi@example.com").status_code == 303
 
@@ -228,9 +222,9 @@ def test_wrong_keys_of_one_address_are_limited_and_a_right_one_is_served(
     assert [ask(damaged if n % 2 else unknown) for n in range(22)] == [401] * 20 + [429] * 2
     assert ask(right) == 200
     assert ask(unknown, "192.0.2.2") == 401
-    console_client = open_console(gateway, "192.0.2.1")
-    assert console_client.sign_in_by_key(unknown).status_code == 429
-    assert console_client.sign_in_by_key(right).status_code == 303
+    console = open_console(gateway, "192.0.2.1")
+    assert console.sign_in_by_key(unknown).status_code == 429
+    assert console.sign_in_by_key(right).status_code == 303
     body = {
         "use_case_id": str(tenant.use_case_id),
         "to_phone_number": "+12025550123",
@@ -248,11 +242,11 @@ def test_session_and_form_token_are_new_at_sign_in(
     gateway: Gateway, factory: Factory, ada: UUID
 ) -> None:
     """Leave out `session.clear()` in `welcome` to see this fail."""
-    console_client = open_console(gateway)
-    before = console_client.token("/console/sign-in")
-    console_client.sign_in()
+    console = open_console(gateway)
+    before = console.token("/console/sign-in")
+    console.sign_in()
     account = "/console/account"
     form = {"csrf_token": before}
-    assert console_client.post(f"{account}/sessions/end", form, on=account).status_code == 400
+    assert console.post(f"{account}/sessions/end", form, on=account).status_code == 400
     assert len(factory.rows(sessions)) == 1
     assert factory.rows(users)[0]["locked_until"] is None

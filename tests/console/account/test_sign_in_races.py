@@ -19,7 +19,7 @@ from app.users.identity_sign_in import Identity
 from app.users.sign_in import SignInRefused
 from app.users.tables import recovery_codes, sessions, users
 from console.account.test_second_factor import CODE, RECOVERY, post, set_up
-from support.console_client import PASSWORD, ConsoleClient, make_user, open_console
+from support.console import PASSWORD, Console, open_console, signed_in_user
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 from support.threads import together
@@ -49,42 +49,38 @@ def gateway(
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
-    make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN})
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+def console(gateway: Gateway, factory: Factory, tenant: Tenant) -> Console:
+    return signed_in_user(
+        gateway, factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN}
+    )
 
 
-def half_way(gateway: Gateway) -> ConsoleClient:
+def half_way(gateway: Gateway) -> Console:
     """A window whose password was right and whose code is still asked for."""
-    console_client = open_console(gateway)
-    assert console_client.sign_in().headers["Location"] == CODE
-    return console_client
+    console = open_console(gateway)
+    assert console.sign_in().headers["Location"] == CODE
+    return console
 
 
-def statuses(windows: list[ConsoleClient], code: str) -> list[int]:
-    forms = [
-        (console_client, {"csrf_token": console_client.token(CODE), "code": code})
-        for console_client in windows
-    ]
+def statuses(windows: list[Console], code: str) -> list[int]:
+    forms = [(console, {"csrf_token": console.token(CODE), "code": code}) for console in windows]
     work = [
-        partial(console_client.client.post, CODE, base_url="https://sms.example.com", data=form)
-        for console_client, form in forms
+        partial(console.client.post, CODE, base_url="https://sms.example.com", data=form)
+        for console, form in forms
     ]
     return sorted(answer.status_code for answer in together(work))
 
 
 def test_a_code_and_a_recovery_code_used_concurrently_sign_in_once(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory, clock: ManualClock
+    gateway: Gateway, console: Console, factory: Factory, clock: ManualClock
 ) -> None:
     """Break: in `app/users/store.py`, leave `with_for_update` out of `load_user`."""
-    secret, codes = set_up(console_client, clock)
+    secret, codes = set_up(console, clock)
     for code in (pyotp.TOTP(secret).at(clock.at), codes[0]):
         refused = [403] * (AT_ONCE - 1)
         assert statuses([half_way(gateway) for _ in range(AT_ONCE)], code) == [303, *refused]
         clock.advance(3700)
-        console_client.sign_in()
+        console.sign_in()
     used = [row for row in factory.rows(recovery_codes) if row["used_at"] is not None]
     assert len(used) == 1
     noted = [row["action"] for row in factory.rows(audit_events)]
@@ -92,11 +88,11 @@ def test_a_code_and_a_recovery_code_used_concurrently_sign_in_once(
 
 
 def test_a_recovery_code_used_concurrently_in_the_account_works_once(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory, clock: ManualClock
+    gateway: Gateway, console: Console, factory: Factory, clock: ManualClock
 ) -> None:
     """Break: in `app/access/attempts.py`, let `_add_rows` do nothing about rows that are there."""
-    _, codes = set_up(console_client, clock)
-    others = [console_client]
+    _, codes = set_up(console, clock)
+    others = [console]
     for code in codes[: AT_ONCE - 1]:
         others.append(half_way(gateway))
         others[-1].post(CODE, {"code": code})
@@ -110,7 +106,7 @@ def test_a_recovery_code_used_concurrently_in_the_account_works_once(
 
 
 def test_concurrent_first_sign_ins_at_the_identity_provider_pin_once(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, console: Console, factory: Factory
 ) -> None:
     """Break: in `IdentitySignIn.by_identity`, leave out `_is_theirs`."""
     windows = [open_console(gateway) for _ in range(2)]
@@ -137,7 +133,7 @@ def test_concurrent_first_sign_ins_at_the_identity_provider_pin_once(
 
 
 def test_of_two_concurrent_identities_with_one_address_one_gets_the_account(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, console: Console, factory: Factory
 ) -> None:
     operation = gateway.services.identity_sign_in
     browser = gateway.services.known_browsers.read(None)

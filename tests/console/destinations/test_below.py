@@ -8,7 +8,7 @@ from app.access.principal import Role
 from app.access.tables import workspaces
 from app.destinations.geo_permissions.store import replace_permissions
 from app.providers.port import GeoPermission
-from support.console_client import ConsoleClient, signed_in
+from support.console import Console, signed_in
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
 from support.forms import form_of
@@ -24,74 +24,64 @@ MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 
 
 @pytest.fixture
-def policy_client(gateway: Gateway, tenant: Tenant, factory: Factory) -> PolicyClient:
+def policy(gateway: Gateway, tenant: Tenant, factory: Factory) -> PolicyClient:
     """The workspace's destinations, as its other users change them."""
     return PolicyClient(gateway, tenant, factory)
 
 
 @pytest.fixture
-def console_client(policy_client: PolicyClient) -> ConsoleClient:
+def console(policy: PolicyClient) -> Console:
     """An admin's window."""
-    return signed_in(policy_client.gateway, policy_client.tenant.keys[Role.ADMIN])
+    return signed_in(policy.gateway, policy.tenant.keys[Role.ADMIN])
 
 
-def press(
-    console_client: ConsoleClient, html: str, path: str, label: str, /, **filled: str
-) -> tuple[int, str]:
+def press(console: Console, html: str, path: str, label: str, /, **filled: str) -> tuple[int, str]:
     """Press a button of a page and return the status, and the page that comes."""
     sent = form_of(html, path, label).pressed(label, **filled)
-    answer = console_client.post_without_token(path, sent)
+    answer = console.post_without_token(path, sent)
     status = answer.status_code
     if status == 303:
-        answer = console_client.get(answer.headers["Location"])
+        answer = console.get(answer.headers["Location"])
     return status, answer.text
 
 
 def test_a_rule_is_shown_with_its_effect_and_then_added(
-    policy_client: PolicyClient, console_client: ConsoleClient
+    policy: PolicyClient, console: Console
 ) -> None:
-    assert policy_client.gateway.send(policy_client.tenant).status_code == 201
-    html = console_client.get(RULES).text
+    assert policy.gateway.send(policy.tenant).status_code == 201
+    html = console.get(RULES).text
     assert "No rules" in html
     wanted = {"kind": "prefix", "value": "+1202", "action": "blocked", "reason": "pumped"}
-    status, html = press(console_client, html, RULES, "Preview effect", **wanted)
-    assert (status, policy_client.get("/rules")["items"]) == (200, [])
+    status, html = press(console, html, RULES, "Preview effect", **wanted)
+    assert (status, policy.get("/rules")["items"]) == (200, [])
     assert "<strong>1</strong> message (1 segment) to United States" in html
-    status, html = press(console_client, html, RULES, "Add rule")
+    status, html = press(console, html, RULES, "Add rule")
     assert (status, "+1202…" in html) == (303, True)
-    (rule,) = policy_client.get("/rules")["items"]
+    (rule,) = policy.get("/rules")["items"]
     assert wanted.items() <= rule.items()
-    assert policy_client.gateway.send(policy_client.tenant).status_code == 422
+    assert policy.gateway.send(policy.tenant).status_code == 422
 
 
-def test_a_rule_is_added_only_as_it_was_shown(
-    policy_client: PolicyClient, console_client: ConsoleClient
-) -> None:
+def test_a_rule_is_added_only_as_it_was_shown(policy: PolicyClient, console: Console) -> None:
     wanted = {"kind": "prefix", "value": "+1202", "action": "blocked"}
-    _, html = press(
-        console_client, console_client.get(RULES).text, RULES, "Preview effect", **wanted
-    )
-    status, html = press(console_client, html, RULES, "Add rule", value="+1203")
-    assert (status, policy_client.revision) == (200, 1)
-    policy_client.allow("FR")
-    status, html = press(console_client, html, RULES, "Add rule")
-    assert (status, policy_client.revision) == (412, 2)
+    _, html = press(console, console.get(RULES).text, RULES, "Preview effect", **wanted)
+    status, html = press(console, html, RULES, "Add rule", value="+1203")
+    assert (status, policy.revision) == (200, 1)
+    policy.allow("FR")
+    status, html = press(console, html, RULES, "Add rule")
+    assert (status, policy.revision) == (412, 2)
     assert "Someone else saved changes" in html
-    status, _ = press(console_client, html, RULES, "Add rule")
-    assert (status, policy_client.revision) == (303, 3)
+    status, _ = press(console, html, RULES, "Add rule")
+    assert (status, policy.revision) == (303, 3)
 
 
-def test_a_rule_may_end_by_itself(
-    policy_client: PolicyClient, console_client: ConsoleClient
-) -> None:
+def test_a_rule_may_end_by_itself(policy: PolicyClient, console: Console) -> None:
     wanted = {"kind": "country", "value": "FR", "action": "allowed"}
     wanted["expires_at"] = "2099-01-31T12:00"
-    _, html = press(
-        console_client, console_client.get(RULES).text, RULES, "Preview effect", **wanted
-    )
+    _, html = press(console, console.get(RULES).text, RULES, "Preview effect", **wanted)
     assert "Allowed: France." in html
-    press(console_client, html, RULES, "Add rule")
-    assert policy_client.get("/rules")["items"][0]["expires_at"] == "2099-01-31T12:00:00.000Z"
+    press(console, html, RULES, "Add rule")
+    assert policy.get("/rules")["items"][0]["expires_at"] == "2099-01-31T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -104,92 +94,78 @@ def test_a_rule_may_end_by_itself(
     ],
 )
 def test_problems_of_a_rule_are_shown_at_their_field(
-    policy_client: PolicyClient,
-    console_client: ConsoleClient,
-    wanted: dict[str, str],
-    field: str,
-    expected_text: str,
+    policy: PolicyClient, console: Console, wanted: dict[str, str], field: str, expected_text: str
 ) -> None:
-    status, html = press(
-        console_client, console_client.get(RULES).text, RULES, "Preview effect", **wanted
-    )
-    assert (status, policy_client.revision) == (422, 1)
+    status, html = press(console, console.get(RULES).text, RULES, "Preview effect", **wanted)
+    assert (status, policy.revision) == (422, 1)
     assert expected_text in html.partition(f'id="{field}-problem"')[2][:120]
     assert "<script>alert" not in html
 
 
 def test_a_rule_for_a_high_risk_country_is_acknowledged_where_the_workspace_asks(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
-    factory.set(workspaces, policy_client.tenant.workspace_id, acknowledges_high_risk=True)
+    factory.set(workspaces, policy.tenant.workspace_id, acknowledges_high_risk=True)
     with factory.database.writing() as connection:
         gates = permissions_at_twilio([GeoPermission("PK", True, is_high_risk=True)])
         replace_permissions(connection, ACCOUNT, gates, factory.now)
     wanted = {"kind": "country", "value": "PK", "action": "allowed"}
-    status, html = press(
-        console_client, console_client.get(RULES).text, RULES, "Preview effect", **wanted
-    )
+    status, html = press(console, console.get(RULES).text, RULES, "Preview effect", **wanted)
     assert (status, "Confirm below to allow it" in html) == (422, True)
-    status, html = press(console_client, html, RULES, "Preview effect", acknowledge_high_risk="PK")
+    status, html = press(console, html, RULES, "Preview effect", acknowledge_high_risk="PK")
     assert status == 200
-    assert press(console_client, html, RULES, "Add rule")[0] == 303
-    assert policy_client.get("/rules")["items"][0]["value"] == "PK"
+    assert press(console, html, RULES, "Add rule")[0] == 303
+    assert policy.get("/rules")["items"][0]["value"] == "PK"
 
 
 def test_a_rule_is_taken_away_after_a_look_at_the_effect(
-    policy_client: PolicyClient, console_client: ConsoleClient
+    policy: PolicyClient, console: Console
 ) -> None:
-    rule = policy_client.add_rule("number", BR_NUMBER, "allowed", reason=MARKUP).json
-    html = console_client.get(RULES).text
+    rule = policy.add_rule("number", BR_NUMBER, "allowed", reason=MARKUP).json
+    html = console.get(RULES).text
     assert "<script>alert" not in html
     remove = f"{RULES}/{rule['id']}/remove"
-    status, html = press(console_client, html, remove, f"Remove {BR_NUMBER}")
-    assert (status, policy_client.revision) == (200, 2)
-    status, html = press(console_client, html, remove, "Remove rule", reason="over")
-    assert (status, policy_client.revision) == (303, 3)
-    assert policy_client.history()[0]["reason"] == "over"
-    assert console_client.post(remove, on=RULES).status_code == 404
+    status, html = press(console, html, remove, f"Remove {BR_NUMBER}")
+    assert (status, policy.revision) == (200, 2)
+    status, html = press(console, html, remove, "Remove rule", reason="over")
+    assert (status, policy.revision) == (303, 3)
+    assert policy.history()[0]["reason"] == "over"
+    assert console.post(remove, on=RULES).status_code == 404
 
 
-def test_a_viewer_sees_rules_with_masked_numbers_and_no_buttons(
-    policy_client: PolicyClient,
-) -> None:
-    policy_client.add_rule("number", BR_NUMBER, "allowed")
-    html = signed_in(policy_client.gateway, policy_client.tenant.keys[Role.VIEWER]).get(RULES).text
+def test_a_viewer_sees_rules_with_masked_numbers_and_no_buttons(policy: PolicyClient) -> None:
+    policy.add_rule("number", BR_NUMBER, "allowed")
+    html = signed_in(policy.gateway, policy.tenant.keys[Role.VIEWER]).get(RULES).text
     assert BR_NUMBER not in html
     assert "+55" in html
     assert "<button" not in html.partition("<h1>")[2]
 
 
 def test_a_workspace_follows_its_parent_and_leaves_it(
-    policy_client: PolicyClient, console_client: ConsoleClient
+    policy: PolicyClient, console: Console
 ) -> None:
-    assert "No parent" in console_client.get(INHERITANCE).text
-    child = policy_client.a_colleague(
-        parent_id=policy_client.tenant.workspace_id, destinations={"FR": "allowed"}
-    )
-    console_client = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
-    html = console_client.get(INHERITANCE).text
+    assert "No parent" in console.get(INHERITANCE).text
+    child = policy.a_colleague(parent_id=policy.tenant.workspace_id, destinations={"FR": "allowed"})
+    console = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
+    html = console.get(INHERITANCE).text
     assert "Allowed: United States. Blocked: France." in " ".join(html.split())
-    status, html = press(console_client, html, INHERITANCE, "Inherit from parent", reason="simpler")
+    status, html = press(console, html, INHERITANCE, "Inherit from parent", reason="simpler")
     assert (status, child.get("/inheritance")["inherit"]) == (303, True)
     assert child.reaches(US_NUMBER)
-    policy_client.allow("DE")
-    status, html = press(console_client, html, INHERITANCE, "Stop inheriting")
+    policy.allow("DE")
+    status, html = press(console, html, INHERITANCE, "Stop inheriting")
     assert (status, child.get("/inheritance")["inherit"]) == (412, True)
-    status, html = press(console_client, html, INHERITANCE, "Stop inheriting")
+    status, html = press(console, html, INHERITANCE, "Stop inheriting")
     assert (status, child.destinations) == (303, {"US": "allowed", "DE": "allowed"})
-    answer = console_client.post(INHERITANCE, {"inherit": "true"})
+    answer = console.post(INHERITANCE, {"inherit": "true"})
     assert (answer.status_code, child.get("/inheritance")["inherit"]) == (422, False)
 
 
-def test_history_shows_author_change_and_reason(
-    policy_client: PolicyClient, console_client: ConsoleClient
-) -> None:
-    assert "No changes yet" in console_client.get(HISTORY).text
-    policy_client.allow("FR", X_Change_Reason=MARKUP)
-    policy_client.block("US")
-    html = " ".join(console_client.get(HISTORY).text.split())
+def test_history_shows_author_change_and_reason(policy: PolicyClient, console: Console) -> None:
+    assert "No changes yet" in console.get(HISTORY).text
+    policy.allow("FR", X_Change_Reason=MARKUP)
+    policy.block("US")
+    html = " ".join(console.get(HISTORY).text.split())
     for expected_text in (
         "admin key",
         "Allowed countries",
@@ -201,64 +177,60 @@ def test_history_shows_author_change_and_reason(
     assert "<img src=x" not in html
 
 
-def test_the_history_has_pages(policy_client: PolicyClient, console_client: ConsoleClient) -> None:
+def test_the_history_has_pages(policy: PolicyClient, console: Console) -> None:
     for code in ("FR", "DE", "ES"):
-        policy_client.allow(code)
-    first = console_client.get(f"{HISTORY}?limit=2").text
+        policy.allow(code)
+    first = console.get(f"{HISTORY}?limit=2").text
     older = unescape(first.partition('rel="next" href="')[2].partition('"')[0])
     assert older.startswith(f"{HISTORY}?limit=2&page_token=")
-    second = console_client.get(older).text
+    second = console.get(older).text
     assert f'href="{HISTORY}/4"' in first
     assert f'href="{HISTORY}/2"' in second
     assert f'href="{HISTORY}/4"' not in second
 
 
 def test_a_revision_is_restored_after_a_look_at_the_effect(
-    policy_client: PolicyClient, console_client: ConsoleClient
+    policy: PolicyClient, console: Console
 ) -> None:
-    policy_client.allow("FR")
-    policy_client.block("FR", "US")
+    policy.allow("FR")
+    policy.block("FR", "US")
     restore = f"{HISTORY}/2/restore"
-    html = console_client.get(f"{HISTORY}/2").text
+    html = console.get(f"{HISTORY}/2").text
     assert "Allowed: France, United States." in " ".join(html.split())
-    policy_client.allow("DE")
-    status, html = press(console_client, html, restore, "Restore revision 2")
-    assert (status, policy_client.revision) == (412, 4)
-    status, html = press(console_client, html, restore, "Restore revision 2", reason="a mistake")
-    assert (status, policy_client.destinations) == (303, {"US": "allowed", "FR": "allowed"})
-    assert policy_client.history()[0]["reason"] == "a mistake"
-    assert "Restored revision 2" in console_client.get(HISTORY).text
-    assert console_client.post(restore, on=f"{HISTORY}/2").status_code == 422  # without the look
+    policy.allow("DE")
+    status, html = press(console, html, restore, "Restore revision 2")
+    assert (status, policy.revision) == (412, 4)
+    status, html = press(console, html, restore, "Restore revision 2", reason="a mistake")
+    assert (status, policy.destinations) == (303, {"US": "allowed", "FR": "allowed"})
+    assert policy.history()[0]["reason"] == "a mistake"
+    assert "Restored revision 2" in console.get(HISTORY).text
+    assert console.post(restore, on=f"{HISTORY}/2").status_code == 422  # without the look
 
 
-def test_an_unknown_revision_is_not_found(
-    policy_client: PolicyClient, console_client: ConsoleClient
-) -> None:
-    policy_client.allow("FR")
+def test_an_unknown_revision_is_not_found(policy: PolicyClient, console: Console) -> None:
+    policy.allow("FR")
     for revision in ("1", "99", "x", "٣", "9" * 30):
-        assert console_client.get(f"{HISTORY}/{revision}").status_code == 404
+        assert console.get(f"{HISTORY}/{revision}").status_code == 404
 
 
-def test_a_viewer_reads_a_revision_and_cannot_restore_it(policy_client: PolicyClient) -> None:
-    policy_client.allow("FR")
-    console_client = signed_in(policy_client.gateway, policy_client.tenant.keys[Role.VIEWER])
-    html = console_client.get(f"{HISTORY}/2").text
+def test_a_viewer_reads_a_revision_and_cannot_restore_it(policy: PolicyClient) -> None:
+    policy.allow("FR")
+    console = signed_in(policy.gateway, policy.tenant.keys[Role.VIEWER])
+    html = console.get(f"{HISTORY}/2").text
     assert "Allowed: United States, France." in html
     assert "<button" not in html.partition("<h1>")[2]
-    assert console_client.post(f"{HISTORY}/2/restore", on="/console").status_code == 403
+    assert console.post(f"{HISTORY}/2/restore", on="/console").status_code == 403
 
 
-def test_an_inherited_policy_cannot_be_changed_here(policy_client: PolicyClient) -> None:
-    child = policy_client.a_colleague(parent_id=policy_client.tenant.workspace_id)
+def test_an_inherited_policy_cannot_be_changed_here(policy: PolicyClient) -> None:
+    child = policy.a_colleague(parent_id=policy.tenant.workspace_id)
     child.allow("FR")
     child.inherit(on=True)
-    policy_client.add_rule("prefix", "+1900", "blocked")
-    console_client = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
-    assert "This workspace inherits the rules of" in console_client.get(RULES).text
-    assert "Stop inheriting" in console_client.get(f"{HISTORY}/2").text
+    policy.add_rule("prefix", "+1900", "blocked")
+    console = signed_in(child.gateway, child.tenant.keys[Role.ADMIN])
+    assert "This workspace inherits the rules of" in console.get(RULES).text
+    assert "Stop inheriting" in console.get(f"{HISTORY}/2").text
     sent = {"kind": "prefix", "value": "+1", "action": "blocked"}
-    assert console_client.post(RULES, sent).status_code == 409
-    answer = console_client.post(
-        f"{HISTORY}/2/restore", {"shown": "restore 2", "revision": "2"}, on=PAGE
-    )
+    assert console.post(RULES, sent).status_code == 409
+    answer = console.post(f"{HISTORY}/2/restore", {"shown": "restore 2", "revision": "2"}, on=PAGE)
     assert answer.status_code in {409, 412}

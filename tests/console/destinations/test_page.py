@@ -12,7 +12,7 @@ from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.policy.state import DENIED
 from app.kernel.countries import COUNTRIES
 from app.providers.port import GeoPermission
-from support.console_client import make_user, open_console
+from support.console import make_user, open_console
 from support.destination_pages import PAGE, DestinationPage, open_page
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, BR_NUMBER, Factory, Gateway, Tenant, open_gateway
@@ -27,15 +27,15 @@ LARGEST_PAGE = 40_000
 
 
 @pytest.fixture
-def policy_client(gateway: Gateway, tenant: Tenant, factory: Factory) -> PolicyClient:
+def policy(gateway: Gateway, tenant: Tenant, factory: Factory) -> PolicyClient:
     """The workspace's destinations, as its other users change them."""
     return PolicyClient(gateway, tenant, factory)
 
 
 @pytest.fixture
-def page(policy_client: PolicyClient) -> DestinationPage:
+def page(policy: PolicyClient) -> DestinationPage:
     """The page, opened by an admin."""
-    return open_page(policy_client)
+    return open_page(policy)
 
 
 def call_high_risk(factory: Factory, *codes: str, is_open: bool = True) -> None:
@@ -45,46 +45,44 @@ def call_high_risk(factory: Factory, *codes: str, is_open: bool = True) -> None:
 
 
 def test_the_three_steps_of_the_documentation_allow_a_country(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     shown = page.select("FR", "Save")
-    assert (shown.status_code, policy_client.destinations) == (200, {"US": "allowed"})
+    assert (shown.status_code, policy.destinations) == (200, {"US": "allowed"})
     assert "1 change, not saved yet" in page.text
     assert page.press("Save").status_code == 303
-    assert policy_client.destinations == {"US": "allowed", "FR": "allowed"}
+    assert policy.destinations == {"US": "allowed", "FR": "allowed"}
     assert "Saved as revision 2." in page.text
 
 
-def test_the_cross_and_save_block_a_country(
-    page: DestinationPage, policy_client: PolicyClient
-) -> None:
+def test_the_cross_and_save_block_a_country(page: DestinationPage, policy: PolicyClient) -> None:
     page.press("Remove United States")
     assert "United States</strong> <small>US</small>: allowed → <strong>blocked" in page.text
-    assert policy_client.revision == 1
+    assert policy.revision == 1
     page.press("Save", reason="no business there")
-    assert policy_client.destinations == {"US": "blocked"}
-    assert policy_client.history()[0]["reason"] == "no business there"
-    assert policy_client.history()[0]["actor"]["name"] == "admin key"
+    assert policy.destinations == {"US": "blocked"}
+    assert policy.history()[0]["reason"] == "no business there"
+    assert policy.history()[0]["actor"]["name"] == "admin key"
 
 
 def test_several_changes_are_saved_as_one_revision(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     for code in ("FR", "DE"):
         page.select(code)
     page.press("Remove United States")
     page.select("JP", hours="24")
     assert "4 changes, not saved yet" in page.text
-    assert policy_client.revision == 1
+    assert policy.revision == 1
     page.press("Save")
-    assert policy_client.revision == 2
-    assert policy_client.destinations == {"US": "blocked", "FR": "allowed", "DE": "allowed"}
+    assert policy.revision == 2
+    assert policy.destinations == {"US": "blocked", "FR": "allowed", "DE": "allowed"}
     assert "until" in page.text.partition("<span>Japan</span>")[2][:80]
-    assert policy_client.reaches("+819012345678")
+    assert policy.reaches("+819012345678")
 
 
 def test_a_change_can_be_taken_back_before_it_is_saved(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     page.select("FR")
     page.press("Remove United States")
@@ -93,26 +91,24 @@ def test_a_change_can_be_taken_back_before_it_is_saved(
     assert "No changes yet" in page.text
     assert page.press("Save").status_code == 422
     assert "There is nothing to save." in page.text
-    assert policy_client.revision == 1
+    assert policy.revision == 1
 
 
-def test_save_makes_only_previewed_changes(
-    page: DestinationPage, policy_client: PolicyClient
-) -> None:
+def test_save_makes_only_previewed_changes(page: DestinationPage, policy: PolicyClient) -> None:
     page.select("FR")
     sent = form_of(page.shown.text, PAGE).pressed("Save") | {"allow": ["FR", "KZ"]}
-    page.shown = page.console_client.post_without_token(PAGE, sent)
+    page.shown = page.console.post_without_token(PAGE, sent)
     assert page.shown.status_code == 200
     assert "2 changes, not saved yet" in page.text
-    assert policy_client.revision == 1
+    assert policy.revision == 1
 
 
 def test_the_effect_on_past_traffic_is_shown_first(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     for _ in range(2):
-        assert policy_client.gateway.send(policy_client.tenant).status_code == 201
-        policy_client.gateway.send(policy_client.tenant, to=BR_NUMBER)
+        assert policy.gateway.send(policy.tenant).status_code == 201
+        policy.gateway.send(policy.tenant, to=BR_NUMBER)
     page.press("Remove United States")
     page.select("BR")
     assert "<strong>2</strong> messages (2 segments) to United States" in page.text
@@ -131,31 +127,31 @@ def test_the_preview_names_territories_and_closed_countries(
 
 
 def test_a_high_risk_country_wants_to_be_acknowledged(
-    page: DestinationPage, policy_client: PolicyClient, factory: Factory
+    page: DestinationPage, policy: PolicyClient, factory: Factory
 ) -> None:
     call_high_risk(factory, "PK")
     page.select("PK")
     assert "I understand that Pakistan is high-risk" in page.text
     assert page.press("Save").status_code == 422
     assert "Select this to save, or remove Pakistan." in page.text
-    assert policy_client.revision == 1
+    assert policy.revision == 1
     assert page.press("Save", acknowledge="PK").status_code == 303
-    assert policy_client.destinations["PK"] == "allowed"
+    assert policy.destinations["PK"] == "allowed"
 
 
 def test_a_country_that_the_organization_denies_is_reported_at_its_field(
-    page: DestinationPage, policy_client: PolicyClient, factory: Factory
+    page: DestinationPage, policy: PolicyClient, factory: Factory
 ) -> None:
-    factory.set(organizations, policy_client.tenant.organization_id, denied_destinations=["KP"])
+    factory.set(organizations, policy.tenant.organization_id, denied_destinations=["KP"])
     page.reload()
     assert "Blocked by your organization: North Korea" in page.text
     assert page.select("KP").status_code == 422
     described = page.text.partition('<select id="country"')[2]
     assert DENIED in described.partition('id="country-problem" class="problem">')[2][:100]
     for step in ("add", "save"):  # nor by a form of one's own
-        sent = {"csrf_token": page.console_client.token(PAGE), "allow": "KP", "revision": "1"}
-        page.console_client.post_without_token(PAGE, sent | {"step": step, "shown": "1;KP;;"})
-    assert policy_client.revision == 1
+        sent = {"csrf_token": page.console.token(PAGE), "allow": "KP", "revision": "1"}
+        page.console.post_without_token(PAGE, sent | {"step": step, "shown": "1;KP;;"})
+    assert policy.revision == 1
 
 
 @pytest.mark.parametrize(
@@ -172,13 +168,13 @@ def test_an_invalid_choice_is_reported_at_its_field(
 
 
 def test_a_later_save_shows_the_other_change_and_keeps_its_own(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     page.select("FR")
     page.press("Remove United States")
-    policy_client.allow("DE", X_Change_Reason="a launch")
+    policy.allow("DE", X_Change_Reason="a launch")
     assert page.press("Save").status_code == 412
-    assert policy_client.destinations == {"US": "allowed", "DE": "allowed"}
+    assert policy.destinations == {"US": "allowed", "DE": "allowed"}
     assert "Someone else saved changes" in page.text
     assert "<strong>admin key</strong>: Allowed countries (revision 2). Allowed: Germany." in (
         page.text.replace(" .", ".")
@@ -187,128 +183,117 @@ def test_a_later_save_shows_the_other_change_and_keeps_its_own(
     assert "Save shows their changes" not in page.text  # it is shown
     assert "2 changes, not saved yet" in page.text
     assert page.press("Keep theirs and save mine on top", reason="ours").status_code == 303
-    assert policy_client.destinations == {"US": "blocked", "DE": "allowed", "FR": "allowed"}
+    assert policy.destinations == {"US": "blocked", "DE": "allowed", "FR": "allowed"}
 
 
 def test_another_concurrent_change_is_shown_again(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     page.select("FR")
     for code in ("DE", "ES"):
-        policy_client.allow(code)
+        policy.allow(code)
         assert page.press("Save").status_code == 412
     assert page.press("Save").status_code == 303
-    assert policy_client.destinations == dict.fromkeys(("US", "DE", "ES", "FR"), "allowed")
+    assert policy.destinations == dict.fromkeys(("US", "DE", "ES", "FR"), "allowed")
 
 
 def test_both_changing_one_country_is_pointed_out(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     page.select("FR")
     page.press("Remove United States")
-    policy_client.block("US")
-    policy_client.allow_until("2099-01-01T00:00:00Z", "FR")
+    policy.block("US")
+    policy.allow_until("2099-01-01T00:00:00Z", "FR")
     page.press("Save")
     assert "You changed this too: France" in page.text
     assert "You changed this too: United States" in page.text
     assert "1 change, not saved yet" in page.text  # the United States are blocked already
     page.press("Save")
-    assert policy_client.destinations == {"US": "blocked", "FR": "allowed"}
+    assert policy.destinations == {"US": "blocked", "FR": "allowed"}
 
 
 def test_an_equal_concurrent_change_leaves_no_pending_change(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     page.select("FR")
-    policy_client.allow("FR")
+    policy.allow("FR")
     page.press("Save")
     assert "Your changes are in effect already: France." in page.text
-    assert policy_client.revision == 2
+    assert policy.revision == 2
 
 
-def test_a_preview_of_a_stale_form_reports_it(
-    page: DestinationPage, policy_client: PolicyClient
-) -> None:
+def test_a_preview_of_a_stale_form_reports_it(page: DestinationPage, policy: PolicyClient) -> None:
     page.select("FR")
-    policy_client.allow("DE")
+    policy.allow("DE")
     sent = form_of(page.shown.text, PAGE).pressed("Save")
-    part = page.console_client.post_without_token(f"{PAGE}/preview", sent)
+    part = page.console.post_without_token(f"{PAGE}/preview", sent)
     assert "Save shows their changes before anything is applied" in part.text
     assert "<html" not in part.text
     page.press("Save")
-    assert (page.shown.status_code, policy_client.revision) == (412, 2)
+    assert (page.shown.status_code, policy.revision) == (412, 2)
 
 
 def test_a_viewer_sees_everything_and_can_change_nothing(
-    policy_client: PolicyClient, factory: Factory
+    policy: PolicyClient, factory: Factory
 ) -> None:
-    policy_client.allow_until("2099-01-01T00:00:00Z", "JP")
-    page = open_page(policy_client, Role.VIEWER)
+    policy.allow_until("2099-01-01T00:00:00Z", "JP")
+    page = open_page(policy, Role.VIEWER)
     assert "Changes require the admin role" in page.text
     for expected_text in ("United States", "Japan", 'data-allowed="JP US"', "Suspend all sends"):
         assert expected_text in page.text
     assert "<button" not in page.text.partition("<h1>")[2]
-    token = page.console_client.token(PAGE)
+    token = page.console.token(PAGE)
     for path in (PAGE, f"{PAGE}/preview", f"{PAGE}/suspend", f"{PAGE}/freeze", f"{PAGE}/thaw"):
         sent = {"csrf_token": token, "step": "save", "allow": "FR", "shown": "2;FR;;"}
         sent |= {"revision": "2", "reason": "why not"}
-        assert page.console_client.post_without_token(path, sent).status_code == 403
-    assert policy_client.revision == 2
+        assert page.console.post_without_token(path, sent).status_code == 403
+    assert policy.revision == 2
 
 
-def test_an_inherited_policy_is_shown_and_changed_at_its_owner(policy_client: PolicyClient) -> None:
-    child = policy_client.a_child(name="Shop")
+def test_an_inherited_policy_is_shown_and_changed_at_its_owner(policy: PolicyClient) -> None:
+    child = policy.a_child(name="Shop")
     page = open_page(child)
     assert "inherits the destinations of a parent workspace" in page.text
     assert "United States" in page.text
     assert 'id="pending-changes"' not in page.text
     assert 'data-kind="inherited"' in page.text
-    sent = {
-        "csrf_token": page.console_client.token(PAGE),
-        "allow": "FR",
-        "revision": "1",
-        "step": "save",
-    }
-    answer = page.console_client.post_without_token(PAGE, sent | {"shown": "1;FR;;"})
+    sent = {"csrf_token": page.console.token(PAGE), "allow": "FR", "revision": "1", "step": "save"}
+    answer = page.console.post_without_token(PAGE, sent | {"shown": "1;FR;;"})
     assert answer.status_code == 409
     assert "FR" not in child.destinations
 
 
-def test_a_user_of_the_parent_gets_a_link_to_it(
-    policy_client: PolicyClient, factory: Factory
-) -> None:
-    child = policy_client.a_child(name="Shop")
-    organization_id = policy_client.tenant.organization_id
-    roles = {one.tenant.workspace_id: Role.VIEWER for one in (policy_client, child)}
+def test_a_user_of_the_parent_gets_a_link_to_it(policy: PolicyClient, factory: Factory) -> None:
+    child = policy.a_child(name="Shop")
+    organization_id = policy.tenant.organization_id
+    roles = {one.tenant.workspace_id: Role.VIEWER for one in (policy, child)}
     make_user(factory, organization_id, {**roles})
-    console_client = open_console(policy_client.gateway)
-    console_client.sign_in()
-    console_client.post(
-        "/console/move", {"workspace_id": str(child.tenant.workspace_id)}, on="/console"
-    )
-    text = console_client.get(PAGE).text
+    console = open_console(policy.gateway)
+    console.sign_in()
+    console.post("/console/move", {"workspace_id": str(child.tenant.workspace_id)}, on="/console")
+    text = console.get(PAGE).text
     assert "Go to Retail" in text
-    console_client.post_without_token(
+    console.post_without_token(
         "/console/move", form_of(text, "/console/move", "Go to Retail").pressed("Go to Retail")
     )
-    assert "This workspace inherits" not in console_client.get(PAGE).text
+    assert "This workspace inherits" not in console.get(PAGE).text
 
 
 def test_a_freeze_stops_every_send_and_a_thaw_lets_them_go(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=" ").status_code == 422
     assert "Must say why." in page.text.partition('id="policy-suspend-reason-problem"')[2][:60]
     assert page.press("Suspend all sends", f"{PAGE}/suspend", reason=MARKUP).status_code == 303
-    assert policy_client.gateway.send(policy_client.tenant).status_code == 403
+    assert policy.gateway.send(policy.tenant).status_code == 403
     assert "<script>alert" not in page.shown.text
     assert page.press("Resume", f"{PAGE}/resume", reason="a false alarm").status_code == 303
-    assert policy_client.gateway.send(policy_client.tenant).status_code == 201
+    assert policy.gateway.send(policy.tenant).status_code == 201
 
 
-def test_stored_texts_stay_texts(page: DestinationPage, policy_client: PolicyClient) -> None:
+def test_stored_texts_stay_texts(page: DestinationPage, policy: PolicyClient) -> None:
     page.select("FR")
-    policy_client.allow("DE", X_Change_Reason=MARKUP)
+    policy.allow("DE", X_Change_Reason=MARKUP)
     page.press("Save", reason=MARKUP)
     assert page.shown.status_code == 412
     assert "&lt;script&gt;" in page.shown.text
@@ -326,22 +311,20 @@ def test_stored_texts_stay_texts(page: DestinationPage, policy_client: PolicyCli
     ],
 )
 def test_a_forged_form_changes_nothing(
-    page: DestinationPage, policy_client: PolicyClient, sent: dict[str, str | list[str]]
+    page: DestinationPage, policy: PolicyClient, sent: dict[str, str | list[str]]
 ) -> None:
     for path in (PAGE, f"{PAGE}/preview"):
-        token = page.console_client.token(PAGE)
-        answer = page.console_client.post_without_token(path, {"csrf_token": token, **sent})
+        token = page.console.token(PAGE)
+        answer = page.console.post_without_token(path, {"csrf_token": token, **sent})
         assert answer.status_code in {200, 412, 422}
         assert "<script>alert" not in answer.text
-    assert policy_client.revision == 1
+    assert policy.revision == 1
 
 
-def test_the_page_is_small_and_in_one_language(
-    page: DestinationPage, policy_client: PolicyClient
-) -> None:
+def test_the_page_is_small_and_in_one_language(page: DestinationPage, policy: PolicyClient) -> None:
     """Break: name countries in the language of the browser."""
-    policy_client.put(dict.fromkeys(sorted(COUNTRIES)[:50], "allowed"))
-    answer = page.console_client.get(PAGE, Accept_Language="ar")
+    policy.put(dict.fromkeys(sorted(COUNTRIES)[:50], "allowed"))
+    answer = page.console.get(PAGE, Accept_Language="ar")
     assert len(answer.data) < LARGEST_PAGE
     assert '<option value="DE">Germany (DE, +49)</option>' in answer.text
 
@@ -366,7 +349,7 @@ def test_the_page_costs_few_round_trips(
 
 
 def test_a_click_on_the_map_allows_blocks_and_undoes(
-    page: DestinationPage, policy_client: PolicyClient
+    page: DestinationPage, policy: PolicyClient
 ) -> None:
     """Break: let `toggle` block a country whose change is pending."""
     sent = form_of(page.shown.text, PAGE).pressed("Save") | {"country": ""}
@@ -377,8 +360,6 @@ def test_a_click_on_the_map_allows_blocks_and_undoes(
         ("toggle:US", {"block": "US"}, "No changes yet"),
         ("toggle:QQ", {}, "Select a country."),
     ):
-        part = page.console_client.post_without_token(
-            f"{PAGE}/preview", sent | more | {"step": step}
-        )
+        part = page.console.post_without_token(f"{PAGE}/preview", sent | more | {"step": step})
         assert (part.status_code, heading in part.text) == (200, True), step
-    assert policy_client.revision == 1
+    assert policy.revision == 1

@@ -14,7 +14,7 @@ from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_checks
 from app.providers.port import GeoPermission
 from app.web.registry import register_service
-from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
+from support.console import Console, audit_events_of_pages, signed_in
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.forms import form_of
@@ -26,18 +26,16 @@ PAGE = "/console/provider"
 
 
 @pytest.fixture
-def policy_client(
-    gateway: Gateway, tenant: Tenant, factory: Factory, cipher: Cipher
-) -> PolicyClient:
+def policy(gateway: Gateway, tenant: Tenant, factory: Factory, cipher: Cipher) -> PolicyClient:
     """The workspace's destinations, whose provider is the fake Twilio."""
     ask_through_twilio(gateway, cipher)
     return PolicyClient(gateway, tenant, factory)
 
 
 @pytest.fixture
-def console_client(policy_client: PolicyClient) -> ConsoleClient:
+def console(policy: PolicyClient) -> Console:
     """An admin's window."""
-    return signed_in(policy_client.gateway, policy_client.tenant.keys[Role.ADMIN])
+    return signed_in(policy.gateway, policy.tenant.keys[Role.ADMIN])
 
 
 def store(factory: Factory) -> None:
@@ -59,11 +57,11 @@ def section(html: str, title: str) -> str:
 
 
 def test_the_four_lists_have_their_remedies(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
-    policy_client.allow("FR", "PK", "CU")
+    policy.allow("FR", "PK", "CU")
     store(factory)
-    html = console_client.get(PAGE).text
+    html = console.get(PAGE).text
     closed = section(html, "closed-there")
     for expected_text in (
         "France <small>FR<",
@@ -84,24 +82,22 @@ def test_the_four_lists_have_their_remedies(
     assert "Last checked <time" in html
 
 
-def test_agreement_is_shown(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
-) -> None:
+def test_agreement_is_shown(policy: PolicyClient, console: Console, factory: Factory) -> None:
     with factory.database.writing() as connection:
         gates = permissions_at_twilio([GeoPermission("US", True), GeoPermission("FR", False)])
         replace_permissions(connection, ACCOUNT, gates, factory.now)
-    assert "Twilio's geo permissions match the destinations." in console_client.get(PAGE).text
+    assert "Twilio's geo permissions match the destinations." in console.get(PAGE).text
 
 
-def test_twilio_is_asked_again(policy_client: PolicyClient, console_client: ConsoleClient) -> None:
-    assert "Not checked yet." in console_client.get(PAGE).text
-    policy_client.gateway.twilio.script.append(listed(entry("US"), entry("FR")))
-    answer = console_client.post(PAGE)
+def test_twilio_is_asked_again(policy: PolicyClient, console: Console) -> None:
+    assert "Not checked yet." in console.get(PAGE).text
+    policy.gateway.twilio.script.append(listed(entry("US"), entry("FR")))
+    answer = console.post(PAGE)
     assert answer.status_code == 303
-    html = console_client.get(PAGE).text
+    html = console.get(PAGE).text
     assert "Refreshed." in html
     assert "France" in section(html, "open-there")
-    assert len(policy_client.gateway.twilio.calls) == 1
+    assert len(policy.gateway.twilio.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -109,15 +105,11 @@ def test_twilio_is_asked_again(policy_client: PolicyClient, console_client: Cons
     [(500, 503, "Twilio could not be reached"), (401, 502, "Ask an owner to check it.")],
 )
 def test_known_permissions_stay_while_twilio_is_unreachable(
-    policy_client: PolicyClient,
-    console_client: ConsoleClient,
-    status: int,
-    expected: int,
-    expected_text: str,
+    policy: PolicyClient, console: Console, status: int, expected: int, expected_text: str
 ) -> None:
-    store(policy_client.factory)
-    policy_client.gateway.twilio.script.extend([listed(status=status)] * 3)
-    answer = console_client.post(PAGE)
+    store(policy.factory)
+    policy.gateway.twilio.script.extend([listed(status=status)] * 3)
+    answer = console.post(PAGE)
     assert answer.status_code == expected
     assert expected_text in answer.text
     assert "last known answer is shown below." in answer.text
@@ -125,48 +117,46 @@ def test_known_permissions_stay_while_twilio_is_unreachable(
 
 
 def test_a_workspace_without_an_account_shows_the_remedy(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
-    factory.set(workspaces, policy_client.tenant.workspace_id, account_sid=None)
-    html = console_client.get(PAGE).text
+    factory.set(workspaces, policy.tenant.workspace_id, account_sid=None)
+    html = console.get(PAGE).text
     assert "has no Twilio account" in html
     assert "Refresh from Twilio" not in html.partition("<h1>")[2]
-    assert console_client.post(PAGE).status_code == 422
+    assert console.post(PAGE).status_code == 422
 
 
-def test_a_viewer_sees_it_and_cannot_ask(policy_client: PolicyClient, factory: Factory) -> None:
+def test_a_viewer_sees_it_and_cannot_ask(policy: PolicyClient, factory: Factory) -> None:
     store(factory)
-    console_client = signed_in(policy_client.gateway, policy_client.tenant.keys[Role.VIEWER])
-    html = console_client.get(PAGE).text
+    console = signed_in(policy.gateway, policy.tenant.keys[Role.VIEWER])
+    html = console.get(PAGE).text
     assert "Finland" in section(html, "open-there")
     assert "<button" not in html.partition("<h1>")[2]
-    assert console_client.post(PAGE, on="/console").status_code == 403
-    assert policy_client.gateway.twilio.calls == []
+    assert console.post(PAGE, on="/console").status_code == 403
+    assert policy.gateway.twilio.calls == []
 
 
 def test_no_connection_is_held_during_a_call_to_twilio(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
     def answers(_: object) -> object:
         with factory.database.writing() as connection:  # a lock held meanwhile would wait for ever
             connection.execute(update(provider_checks).values(checked_at=factory.now))
         return listed(entry("US"))
 
-    policy_client.gateway.twilio.script.append(answers)  # type: ignore[arg-type]
-    assert console_client.post(PAGE).status_code == 303
+    policy.gateway.twilio.script.append(answers)  # type: ignore[arg-type]
+    assert console.post(PAGE).status_code == 303
 
 
 def test_twilio_is_changed_after_a_second_press_with_an_acknowledgement(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
     """Break: change without the acknowledgement, or what was not shown."""
-    register_service(
-        policy_client.gateway.client.application, _check_over(policy_client, source := FakeGeo())
-    )
+    register_service(policy.gateway.client.application, _check_over(policy, source := FakeGeo()))
     source.permits[ACCOUNT] = permits(US=True, FR=False, FI=True)
-    policy_client.allow("FR")
+    policy.allow("FR")
     path = f"{PAGE}/align"
-    shown = console_client.post(path, on=PAGE).text
+    shown = console.post(path, on=PAGE).text
     assert ("Allow at Twilio:</strong> France." in shown, "Block at Twilio" in shown) == (
         True,
         True,
@@ -174,41 +164,39 @@ def test_twilio_is_changed_after_a_second_press_with_an_acknowledgement(
     found = form_of(shown, path, "Change at Twilio").pressed("Change at Twilio")
     found.pop("acknowledge", None)
     for form in (found, found | {"acknowledge": "yes", "shown": "another"}):
-        assert console_client.post_without_token(path, form).status_code == 200
+        assert console.post_without_token(path, form).status_code == 200
     assert source.wanted == []
-    done = console_client.post_without_token(path, found | {"acknowledge": "yes"})
+    done = console.post_without_token(path, found | {"acknowledge": "yes"})
     assert done.status_code == 303
     assert {(one.country, one.is_open) for one in source.wanted} == {("FR", True), ("FI", False)}
     assert ("geo.pushed", f"2 permissions of {ACCOUNT}") in audit_events_of_pages(factory)
 
 
 def test_a_shared_account_needs_a_role_in_all_its_workspaces(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
-    register_service(
-        policy_client.gateway.client.application, _check_over(policy_client, source := FakeGeo())
-    )
+    register_service(policy.gateway.client.application, _check_over(policy, source := FakeGeo()))
     source.permits[ACCOUNT] = permits(US=True, FI=True)
-    factory.tenant(policy_client.tenant.organization_id, "Sibling", account_sid=ACCOUNT)
-    refused = console_client.post(f"{PAGE}/align", on=PAGE)
+    factory.tenant(policy.tenant.organization_id, "Sibling", account_sid=ACCOUNT)
+    refused = console.post(f"{PAGE}/align", on=PAGE)
     assert (refused.status_code, "is shared by Retail, Sibling" in refused.text) == (403, True)
-    wide = factory.keys(policy_client.tenant.organization_id, None)[Role.ADMIN]
-    assert signed_in(policy_client.gateway, wide).post(f"{PAGE}/align", on=PAGE).status_code == 200
+    wide = factory.keys(policy.tenant.organization_id, None)[Role.ADMIN]
+    assert signed_in(policy.gateway, wide).post(f"{PAGE}/align", on=PAGE).status_code == 200
 
 
 def test_blocking_here_is_prepared_and_not_saved(
-    policy_client: PolicyClient, console_client: ConsoleClient, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
-    policy_client.allow("FR")
+    policy.allow("FR")
     store(factory)
-    html = console_client.get(PAGE).text
+    html = console.get(PAGE).text
     link = re.search(r'href="([^"]+block=FR[^"]*)"', html)
     assert link is not None
-    page = console_client.get(unescape(link[1])).text
+    page = console.get(unescape(link[1])).text
     assert "1 unsaved change" in page
-    assert policy_client.revision == 2
+    assert policy.revision == 2
 
 
-def _check_over(policy_client: PolicyClient, source: FakeGeo) -> CheckProvider:
-    services = policy_client.gateway.services
+def _check_over(policy: PolicyClient, source: FakeGeo) -> CheckProvider:
+    services = policy.gateway.services
     return CheckProvider(services.database, source, services.clock)

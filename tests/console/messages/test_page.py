@@ -13,7 +13,7 @@ from twilio.http.response import Response
 from app.access.principal import Role
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
-from support.console_client import ConsoleClient, signed_in
+from support.console import Console, signed_in
 from support.factories import BR_NUMBER, OTHER_ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
 from support.fake_twilio import refused
 
@@ -25,13 +25,13 @@ def tenant(factory: Factory) -> Tenant:
     return factory.tenant(factory.organization(), destinations={"US": "allowed", "BR": "allowed"})
 
 
-def visit(gateway: Gateway, tenant: Tenant, role: Role = Role.SENDER) -> ConsoleClient:
+def visit(gateway: Gateway, tenant: Tenant, role: Role = Role.SENDER) -> Console:
     return signed_in(gateway, tenant.keys[role])
 
 
-def listed(console_client: ConsoleClient, query: str = "") -> list[str]:
+def listed(console: Console, query: str = "") -> list[str]:
     """The ids that the list links to, in its order."""
-    answer = console_client.get(f"/console/messages{query}")
+    answer = console.get(f"/console/messages{query}")
     assert answer.status_code == 200, answer.text[-500:]
     parts = answer.text.split('href="/console/messages/')[1:]
     return [part[:36] for part in parts]
@@ -60,29 +60,26 @@ def test_each_filter_narrows_the_list(gateway: Gateway, tenant: Tenant, factory:
     other = gateway.send(tenant).json
     gateway.callback(us["id"], us["message_sid"], "delivered")
     gateway.callback(brazil["id"], brazil["message_sid"], "failed", ErrorCode="30005")
-    console_client = visit(gateway, tenant)
+    console = visit(gateway, tenant)
     today, tomorrow = utc_now().date(), utc_now().date() + timedelta(days=1)
-    assert listed(console_client, "?status=delivered") == [us["id"]]
-    assert listed(console_client, "?status=failed") == [brazil["id"]]
-    assert listed(console_client, "?status=pending") == [other["id"]]
-    assert listed(console_client, "?status=undelivered") == []
-    assert listed(console_client, "?country=BR") == [brazil["id"]]
-    assert listed(console_client, f"?use_case_id={other['use_case_id']}") == [other["id"]]
-    assert listed(console_client, "?to_number=%2B55+11+96123-4567") == [brazil["id"]]
-    assert len(listed(console_client, f"?since={today}&until={today}")) == 3
-    assert listed(console_client, f"?since={tomorrow}") == []
-    assert console_client.get("/console/messages?zone=Mars/Base").status_code == 422
-    assert listed(console_client, "?status=failed&country=US&to_number=&since=") == []
+    assert listed(console, "?status=delivered") == [us["id"]]
+    assert listed(console, "?status=failed") == [brazil["id"]]
+    assert listed(console, "?status=pending") == [other["id"]]
+    assert listed(console, "?status=undelivered") == []
+    assert listed(console, "?country=BR") == [brazil["id"]]
+    assert listed(console, f"?use_case_id={other['use_case_id']}") == [other["id"]]
+    assert listed(console, "?to_number=%2B55+11+96123-4567") == [brazil["id"]]
+    assert len(listed(console, f"?since={today}&until={today}")) == 3
+    assert listed(console, f"?since={tomorrow}") == []
+    assert console.get("/console/messages?zone=Mars/Base").status_code == 422
+    assert listed(console, "?status=failed&country=US&to_number=&since=") == []
 
 
 def test_a_search_without_results_shows_hints(gateway: Gateway, tenant: Tenant) -> None:
-    console_client = visit(gateway, tenant)
+    console = visit(gateway, tenant)
+    assert "This workspace has not sent anything yet" in console.get("/console/messages").text
     assert (
-        "This workspace has not sent anything yet" in console_client.get("/console/messages").text
-    )
-    assert (
-        "No message in this workspace matches"
-        in console_client.get("/console/messages?country=FR").text
+        "No message in this workspace matches" in console.get("/console/messages?country=FR").text
     )
 
 
@@ -96,12 +93,12 @@ def test_a_wrong_filter_is_reported_at_its_field(gateway: Gateway, tenant: Tenan
 
 def test_pages_follow_each_other_and_keep_the_search(gateway: Gateway, tenant: Tenant) -> None:
     sent = [gateway.send(tenant).json["id"] for _ in range(27)]
-    console_client = visit(gateway, tenant)
-    first = console_client.get("/console/messages?country=US")
+    console = visit(gateway, tenant)
+    first = console.get("/console/messages?country=US")
     older = unescape(first.text.split('rel="next" href="')[1].split('"')[0])
     assert older.startswith("/console/messages?country=US&page_token=")
-    second = console_client.get(older)
-    assert listed(console_client, "?country=US") + listed(console_client, older[17:]) == sent[::-1]
+    second = console.get(older)
+    assert listed(console, "?country=US") + listed(console, older[17:]) == sent[::-1]
     assert 'href="/console/messages?country=US">Newest' in second.text
     assert "Newest" not in first.text
 
@@ -132,10 +129,10 @@ def test_an_error_is_explained_with_a_link_to_the_vendors_page(
 ) -> None:
     sent = gateway.send(tenant).json
     gateway.callback(sent["id"], sent["message_sid"], "undelivered", ErrorCode="30003")
-    console_client = visit(gateway, tenant)
+    console = visit(gateway, tenant)
     for path in ("/console/messages", f"/console/messages/{sent['id']}"):
-        assert "The phone is off, out of reach" in console_client.get(path).text
-    shown = console_client.get(f"/console/messages/{sent['id']}").text
+        assert "The phone is off, out of reach" in console.get(path).text
+    shown = console.get(f"/console/messages/{sent['id']}").text
     assert 'href="https://www.twilio.com/docs/api/errors/30003"' in shown
     assert "Not delivered" in shown
 
@@ -157,24 +154,24 @@ def test_the_part_that_moves_is_answered_only_when_something_has_changed(
     gateway: Gateway, tenant: Tenant
 ) -> None:
     sent = gateway.send(tenant).json
-    console_client = visit(gateway, tenant)
+    console = visit(gateway, tenant)
     path = f"/console/messages/{sent['id']}"
-    page = console_client.get(path).text
+    page = console.get(path).text
     assert page.count('hx-trigger="every 2s"') == 1
     asked = unescape(page.split('hx-get="')[1].split('"')[0])
-    assert (console_client.get(asked).status_code, console_client.get(asked).text) == (204, "")
+    assert (console.get(asked).status_code, console.get(asked).text) == (204, "")
     gateway.callback(sent["id"], sent["message_sid"], "sent")
-    part = console_client.get(asked)
+    part = console.get(asked)
     assert part.status_code == 200
     assert "<html" not in part.text
     assert "hx-get=" in part.text
     asked = unescape(part.text.split('hx-get="')[1].split('"')[0])
-    assert console_client.get(asked).status_code == 204
+    assert console.get(asked).status_code == 204
     gateway.callback(sent["id"], sent["message_sid"], "delivered")
-    ended = console_client.get(asked).text
+    ended = console.get(asked).text
     assert "Marked delivered" in ended
     assert "hx-get" not in ended
-    assert "hx-get" not in console_client.get(path).text
+    assert "hx-get" not in console.get(path).text
     assert "Refresh" not in ended
 
 
@@ -194,10 +191,10 @@ def test_the_page_of_yesterdays_message_does_not_update(
 def test_an_unconfirmed_message_is_explained(gateway: Gateway, tenant: Tenant) -> None:
     gateway.twilio.script.append(Response(500, ""))
     message_id = gateway.send(tenant).json["details"]["id"]
-    console_client = visit(gateway, tenant)
-    shown = console_client.get(f"/console/messages/{message_id}").text
+    console = visit(gateway, tenant)
+    shown = console.get(f"/console/messages/{message_id}").text
     assert "Not confirmed: Twilio did not confirm the message" in shown
-    assert "unconfirmed" in console_client.get("/console/messages").text
+    assert "unconfirmed" in console.get("/console/messages").text
 
 
 def test_another_workspaces_message_is_not_there(
@@ -205,12 +202,12 @@ def test_another_workspaces_message_is_not_there(
 ) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")
     stranger = factory.tenant(factory.organization("Stranger"), account_sid=OTHER_ACCOUNT)
-    console_client = visit(gateway, tenant)
+    console = visit(gateway, tenant)
     for owner in (sibling, stranger):
         message_id = gateway.send(owner).json["id"]
         for path in (f"/console/messages/{message_id}", f"/console/messages/{message_id}/life"):
-            assert console_client.get(path).status_code == 404
-    assert listed(console_client) == []
+            assert console.get(path).status_code == 404
+    assert listed(console) == []
 
 
 def test_a_send_that_the_provider_refused_is_a_refusal_not_a_message(
@@ -220,21 +217,20 @@ def test_a_send_that_the_provider_refused_is_a_refusal_not_a_message(
     gateway.send(tenant)
     gateway.send(tenant, to="+33612345678")
     gateway.send(tenant, to="+80012345678")
-    console_client = visit(gateway, tenant, Role.VIEWER)
-    assert listed(console_client) == []
-    shown = unescape(console_client.get("/console/refusals").text)
+    console = visit(gateway, tenant, Role.VIEWER)
+    assert listed(console) == []
+    shown = unescape(console.get("/console/refusals").text)
     assert "The recipient replied STOP" in shown
     assert "https://www.twilio.com/docs/api/errors/21610" in shown
     assert "France is not an allowed destination of this workspace." in shown
     assert "The number belongs to no country" in shown
     assert "+33612345678" not in shown
-    only = console_client.get("/console/refusals?country=FR&code=DestinationBlocked").text
+    only = console.get("/console/refusals?country=FR&code=DestinationBlocked").text
     assert only.count("<tr>") == 2
     assert (
-        "No refusal in this workspace matches"
-        in console_client.get("/console/refusals?country=DE").text
+        "No refusal in this workspace matches" in console.get("/console/refusals?country=DE").text
     )
-    assert console_client.get("/console/refusals?since=x").status_code == 422
+    assert console.get("/console/refusals?since=x").status_code == 422
 
 
 def test_stored_markup_stays_inert(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
@@ -242,9 +238,9 @@ def test_stored_markup_stays_inert(gateway: Gateway, tenant: Tenant, factory: Fa
     sent = gateway.send(tenant, message=MARKUP).json
     gateway.callback(sent["id"], sent["message_sid"], MARKUP[:40], From=MARKUP[:60])
     gateway.send(tenant, to="+33612345678")
-    console_client = visit(gateway, tenant)
+    console = visit(gateway, tenant)
     for path in ("messages", f"messages/{sent['id']}", "refusals", "try"):
-        shown = console_client.get(f"/console/{path}").text
+        shown = console.get(f"/console/{path}").text
         assert "<script>alert" not in shown
         assert "<img src=x" not in shown
         assert "&lt;script&gt;" in shown, path
@@ -253,7 +249,7 @@ def test_stored_markup_stays_inert(gateway: Gateway, tenant: Tenant, factory: Fa
 def test_a_message_is_found_by_number_id_and_sid(gateway: Gateway, tenant: Tenant) -> None:
     sent = gateway.send(tenant).json
     gateway.send(tenant, to=BR_NUMBER)
-    console_client = visit(gateway, tenant)
+    console = visit(gateway, tenant)
     for text in (
         "%2B12025550123",
         "12025550123",
@@ -261,8 +257,8 @@ def test_a_message_is_found_by_number_id_and_sid(gateway: Gateway, tenant: Tenan
         sent["id"],
         sent["message_sid"],
     ):
-        assert listed(console_client, f"?to_number={text}") == [sent["id"]], text
-    assert listed(console_client, f"?to_number={BR_NUMBER[1:]}&status=failed") == []
+        assert listed(console, f"?to_number={text}") == [sent["id"]], text
+    assert listed(console, f"?to_number={BR_NUMBER[1:]}&status=failed") == []
 
 
 @pytest.mark.one_engine

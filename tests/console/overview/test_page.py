@@ -17,7 +17,7 @@ from app.prices.price_file import read_prices
 from app.prices.store import import_prices
 from app.use_cases.tables import use_cases
 from app.webhooks.tables import webhook_endpoints
-from support.console_client import ConsoleClient, make_user, open_console, signed_in
+from support.console import Console, make_user, open_console, signed_in
 from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 from support.months import write_message
 
@@ -25,12 +25,12 @@ MARKUP = '"><img src=x onerror=alert(1)>'
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, tenant: Tenant) -> ConsoleClient:
+def console(gateway: Gateway, tenant: Tenant) -> Console:
     return signed_in(gateway, tenant.keys[Role.VIEWER])
 
 
-def overview(console_client: ConsoleClient) -> str:
-    answer = console_client.get("/console")
+def overview(console: Console) -> str:
+    answer = console.get("/console")
     assert answer.status_code == 200
     return unescape(answer.text)
 
@@ -40,10 +40,8 @@ def count(factory: Factory) -> None:
         pass
 
 
-def test_a_new_workspace_gets_the_first_steps(
-    tenant: Tenant, console_client: ConsoleClient
-) -> None:
-    shown = overview(console_client)
+def test_a_new_workspace_gets_the_first_steps(tenant: Tenant, console: Console) -> None:
+    shown = overview(console)
     assert "Send the first message" in shown
     assert "curl -s https://sms.example.com/v1/sms" in shown
     assert str(tenant.use_case_id) in shown
@@ -53,17 +51,17 @@ def test_a_new_workspace_gets_the_first_steps(
 
 
 def test_sends_are_shown_as_they_were_counted(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:
     sent = [gateway.send(tenant).json for _ in range(4)]
     for message, word in zip(sent, ("delivered", "delivered", "failed"), strict=False):
         gateway.callback(message["id"], message["message_sid"], word)
     gateway.send(tenant, to=BR_NUMBER)
-    shown = overview(console_client)
+    shown = overview(console)
     assert "Not counted yet" in shown
     assert "Send the first message" not in shown
     count(factory)
-    shown = overview(console_client)
+    shown = overview(console)
     today = utc_now().date().isoformat()
     cells = "".join(f'<td class="number">{number}</td>' for number in (2, 0, 1, 1))
     assert f'<th scope="row">{today}</th>{cells}' in shown
@@ -78,33 +76,33 @@ def test_sends_are_shown_as_they_were_counted(
         ("period=90d&by=country", ">United States</th>"),
         ("period=7d&by=use_case", f">{name}</th>"),
     ):
-        assert expected_text in unescape(console_client.get(f"/console?{query}").text), query
-    assert console_client.get("/console?period=1y").status_code == 422
+        assert expected_text in unescape(console.get(f"/console?{query}").text), query
+    assert console.get("/console?period=1y").status_code == 422
 
 
 def test_another_workspace_has_its_own_figures(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")
     gateway.send(sibling)
     count(factory)
-    assert "Send the first message" in overview(console_client)
+    assert "Send the first message" in overview(console)
 
 
-def test_a_silent_worker_is_reported(console_client: ConsoleClient, factory: Factory) -> None:
-    assert "The worker has never reported." in overview(console_client)
+def test_a_silent_worker_is_reported(console: Console, factory: Factory) -> None:
+    assert "The worker has never reported." in overview(console)
     with factory.database.writing() as c:
         beat(c, "one", utc_now())
-    shown = overview(console_client)
+    shown = overview(console)
     assert "The worker has" not in shown
     assert "running" in shown
     with factory.database.writing() as c:
         c.execute(update(worker_heartbeats).values(at=utc_now() - timedelta(minutes=2)))
-    assert "The worker has not reported since" in overview(console_client)
+    assert "The worker has not reported since" in overview(console)
 
 
 def test_unconfirmed_stuck_and_receiptless_messages_are_listed(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:
     gateway.twilio.script.append(Response(500, ""))
     unconfirmed = gateway.send(tenant).json["details"]["id"]
@@ -115,7 +113,7 @@ def test_unconfirmed_stuck_and_receiptless_messages_are_listed(
     silent = write_message(factory.database, tenant, utc_now() - timedelta(hours=2))
     recent = write_message(factory.database, tenant, utc_now() - timedelta(minutes=30))
     old = write_message(factory.database, tenant, utc_now() - timedelta(hours=80))
-    shown = overview(console_client)
+    shown = overview(console)
     first, second = shown.split('id="quiet"')
     assert f"/console/messages/{unconfirmed}" in first
     assert f"/console/messages/{stuck}" in first
@@ -125,9 +123,9 @@ def test_unconfirmed_stuck_and_receiptless_messages_are_listed(
 
 
 def test_the_health_of_each_webhook_endpoint_is_shown(
-    tenant: Tenant, console_client: ConsoleClient, factory: Factory
+    tenant: Tenant, console: Console, factory: Factory
 ) -> None:
-    assert "No endpoints." in overview(console_client)
+    assert "No endpoints." in overview(console)
     row = {
         "workspace_id": tenant.workspace_id,
         "events": ["sms.delivered"],
@@ -147,7 +145,7 @@ def test_the_health_of_each_webhook_endpoint_is_shown(
             )
         ):
             c.execute(insert(webhook_endpoints).values(**row | more, id=UUID(int=place + 1)))
-    shown = console_client.get("/console").text
+    shown = console.get("/console").text
     assert 'fine.example</span> <span class="status status-active">active' in shown
     assert 'failing.example</span> <span class="status status-failing">failing' in shown
     assert 'off.example</span> <span class="status status-disabled">disabled' in shown
@@ -158,16 +156,16 @@ def test_the_health_of_each_webhook_endpoint_is_shown(
 def test_an_organization_without_workspaces_gets_a_hint(gateway: Gateway, factory: Factory) -> None:
     organization_id = factory.organization("Empty")
     make_user(factory, organization_id, {None: Role.OWNER})
-    console_client = open_console(gateway)
-    assert console_client.sign_in().status_code == 303
+    console = open_console(gateway)
+    assert console.sign_in().status_code == 303
     for path in ("/console", "/console/messages", "/console/refusals", "/console/try"):
-        assert console_client.get(path).status_code == 200, path
-    assert "No workspace yet" in console_client.get("/console").text
-    assert console_client.get("/console/try?number=%2B12025550123").status_code == 200
+        assert console.get(path).status_code == 200, path
+    assert "No workspace yet" in console.get("/console").text
+    assert console.get("/console/try?number=%2B12025550123").status_code == 200
 
 
 def test_the_page_is_light(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:
     with factory.database.writing() as c:
         c.execute(
@@ -188,13 +186,13 @@ def test_the_page_is_light(
                 for country in ("US", "CA", "BR", "FR", "DE", "GB", "MX", "IN", "ES", "IT", "JP")
             ],
         )
-    assert len(console_client.get("/console").data) < 40_000
+    assert len(console.get("/console").data) < 40_000
 
 
 def test_spend_and_savings_by_refusals_are_shown(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient, factory: Factory
+    gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:
-    assert "Spent" not in console_client.get("/console").text
+    assert "Spent" not in console.get("/console").text
     text = "country,mccmnc,price,currency,valid_from\nUS,,0.05,USD,2026-01-01\nBR,,0.3,USD,2026-01-01\n"
     with factory.database.writing() as c:
         import_prices(c, read_prices(text), factory.now)
@@ -203,11 +201,11 @@ def test_spend_and_savings_by_refusals_are_shown(
         gateway.send(tenant, to=BR_NUMBER)
     AggregateMessages(gateway.services.database, gateway.services.clock).run_once()
 
-    shown = console_client.get("/console").text
+    shown = console.get("/console").text
 
     assert "<dt>Spent</dt><dd>0.0500 USD</dd>" in shown
     assert 'data-chart="money" data-unit="USD"' in shown
     assert '<td class="number">0.05</td>' in shown
     assert "<strong>0.6000 USD</strong>" in shown
     assert ">DestinationBlocked</span>, 2 messages" in shown
-    assert "0.0500 USD (estimated)" in console_client.get(f"/console/messages/{sent}").text
+    assert "0.0500 USD (estimated)" in console.get(f"/console/messages/{sent}").text

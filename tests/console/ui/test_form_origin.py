@@ -6,19 +6,19 @@ import pytest
 
 from app.access.principal import Role
 from app.application import create_app
-from support.console_client import ConsoleClient, open_console, signed_in
+from support.console import Console, open_console, signed_in
 from support.factories import Gateway, Tenant
 
 END, ON = "/console/sign-out", "/console"
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, tenant: Tenant) -> ConsoleClient:
+def console(gateway: Gateway, tenant: Tenant) -> Console:
     return signed_in(gateway, tenant.keys[Role.OWNER])
 
 
 def test_token_of_another_session_is_refused(
-    gateway: Gateway, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, tenant: Tenant, console: Console
 ) -> None:
     """Use one key for all sessions in `_key` of form_tokens.py to see this fail."""
     other = signed_in(gateway, tenant.keys[Role.VIEWER])
@@ -26,11 +26,10 @@ def test_token_of_another_session_is_refused(
     form_cookie = other.client.get_cookie("__Host-borderpost_form", domain="sms.example.com")
     assert form_cookie is not None
     domain = "sms.example.com"
-    console_client.client.set_cookie("__Host-borderpost_form", form_cookie.value, domain=domain)
+    console.client.set_cookie("__Host-borderpost_form", form_cookie.value, domain=domain)
     data = {"csrf_token": token}
     assert (
-        console_client.client.post(END, base_url="https://sms.example.com", data=data).status_code
-        == 400
+        console.client.post(END, base_url="https://sms.example.com", data=data).status_code == 400
     )
     assert other.post(END, {"csrf_token": token}, on=ON).status_code == 303
 
@@ -56,14 +55,10 @@ def test_token_of_another_session_is_refused(
     ],
 )
 def test_form_of_another_site_is_refused(
-    gateway: Gateway,
-    tenant: Tenant,
-    console_client: ConsoleClient,
-    headers: dict[str, str],
-    status: int,
+    gateway: Gateway, tenant: Tenant, console: Console, headers: dict[str, str], status: int
 ) -> None:
     """Leave out the check of `is_foreign` or of the origin in `check_form` to see this fail."""
-    assert console_client.post(END, on=ON, headers=headers).status_code == status
+    assert console.post(END, on=ON, headers=headers).status_code == status
     form = {"access_key": tenant.keys[Role.VIEWER]}
     answer = open_console(gateway).post("/console/sign-in", form, headers=headers)
     assert answer.status_code == status
@@ -74,9 +69,9 @@ def test_pages_at_another_address_of_ours_take_their_own_forms(
 ) -> None:
     settings = replace(gateway.services.settings, public_url="http://sms.internal")
     client = create_app(replace(gateway.services, settings=settings)).test_client()
-    console_client = ConsoleClient(client)
+    console = Console(client)
     page = {"access_key": tenant.keys[Role.OWNER]}
-    token = console_client.token("/console/sign-in")
+    token = console.token("/console/sign-in")
     for origin, status in (("https://sms.example.com", 303), ("http://other.internal", 403)):
         answer = client.post(
             "/console/sign-in",

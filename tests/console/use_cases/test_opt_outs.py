@@ -11,7 +11,7 @@ from app.console.use_cases.opt_outs import source_label
 from app.kernel.ids import new_id
 from app.use_cases.opt_outs import OptOutSource
 from app.use_cases.tables import opt_outs, use_cases
-from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
+from support.console import Console, audit_events_of_pages, signed_in
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
 
 pytestmark = pytest.mark.one_engine
@@ -19,12 +19,6 @@ pytestmark = pytest.mark.one_engine
 PATH = "/console/opt-outs"
 OTHER = "+12025550199"
 INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-
-
-@pytest.fixture
-def console_client(gateway: Gateway, tenant: Tenant) -> ConsoleClient:
-    """An admin of the tenant."""
-    return signed_in(gateway, tenant.keys[Role.ADMIN])
 
 
 def put(
@@ -55,17 +49,15 @@ def test_every_source_has_its_words() -> None:
 
 
 def test_a_number_entered_by_hand_is_refused_from_the_next_send_on(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory, tenant: Tenant
+    gateway: Gateway, console: Console, factory: Factory, tenant: Tenant
 ) -> None:
-    assert "No recipient has replied STOP" in console_client.get(PATH).text
+    assert "No recipient has replied STOP" in console.get(PATH).text
     spoken = "+1 (202) 555-0123"
-    answer = console_client.post(
-        PATH, {"to_number": spoken, "use_case_id": str(tenant.use_case_id)}
-    )
+    answer = console.post(PATH, {"to_number": spoken, "use_case_id": str(tenant.use_case_id)})
     assert answer.status_code == 303
     (row,) = factory.rows(opt_outs)
     assert (row["to_number"], row["use_case_id"]) == (US_NUMBER, tenant.use_case_id)
-    page = console_client.get(PATH).text
+    page = console.get(PATH).text
     assert "Added by hand" in page
     assert US_NUMBER in page
     assert gateway.send(tenant).json["code"] == "RecipientOptedOut"
@@ -74,27 +66,27 @@ def test_a_number_entered_by_hand_is_refused_from_the_next_send_on(
 
 
 def test_lifting_asks_first_and_explains_twilios_own_block(
-    gateway: Gateway, console_client: ConsoleClient, factory: Factory, tenant: Tenant
+    gateway: Gateway, console: Console, factory: Factory, tenant: Tenant
 ) -> None:
     opt_out_id = put(factory, tenant, US_NUMBER)
-    assert "Twilio keeps its own list" in console_client.get(PATH).text
-    answer = console_client.post(f"{PATH}/{opt_out_id}/remove", on=PATH)
+    assert "Twilio keeps its own list" in console.get(PATH).text
+    answer = console.post(f"{PATH}/{opt_out_id}/remove", on=PATH)
     assert (answer.status_code, factory.rows(opt_outs)) == (303, [])
     assert gateway.send(tenant).status_code == 201
     assert audit_events_of_pages(factory) == [("opt_out.removed", None)]
 
 
 def test_the_search_finds_the_exact_number_and_the_use_case(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
+    console: Console, factory: Factory, tenant: Tenant
 ) -> None:
     put(factory, tenant, US_NUMBER)
     put(factory, tenant, OTHER, "api", tenant.use_case_id)
-    found = console_client.get(f"{PATH}?to_number=%2B1+202+555+0123").text
+    found = console.get(f"{PATH}?to_number=%2B1+202+555+0123").text
     assert (US_NUMBER in found, OTHER in found) == (True, False)
-    found = console_client.get(f"{PATH}?use_case_id={tenant.use_case_id}").text
+    found = console.get(f"{PATH}?use_case_id={tenant.use_case_id}").text
     assert (f"{US_NUMBER}</th>" in found, OTHER in found) == (False, True)
-    assert "No results" in console_client.get(f"{PATH}?to_number=%2B12025550188").text
-    wrong = console_client.get(f"{PATH}?to_number=12")
+    assert "No results" in console.get(f"{PATH}?to_number=%2B12025550188").text
+    wrong = console.get(f"{PATH}?to_number=12")
     assert (wrong.status_code, 'id="search-number-problem"' in wrong.text) == (422, True)
 
 
@@ -106,9 +98,9 @@ def test_the_search_finds_the_exact_number_and_the_use_case(
     ],
 )
 def test_problems_are_shown_at_their_field(
-    console_client: ConsoleClient, factory: Factory, form: dict[str, str], problem: str
+    console: Console, factory: Factory, form: dict[str, str], problem: str
 ) -> None:
-    answer = console_client.post(PATH, form)
+    answer = console.post(PATH, form)
     assert (answer.status_code, f'id="{problem}"' in answer.text) == (422, True)
     assert factory.rows(opt_outs) == []
 
@@ -129,22 +121,20 @@ def test_whoever_only_looks_sees_masked_numbers_and_no_form(
 
 
 def test_another_tenants_opt_out_is_not_seen_and_not_lifted(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
+    console: Console, factory: Factory, tenant: Tenant
 ) -> None:
     other = factory.tenant(factory.organization("other"), "other")
     theirs = put(factory, other, OTHER)
-    assert OTHER not in console_client.get(PATH).text
-    assert console_client.post(f"{PATH}/{theirs}/remove", on=PATH).status_code == 404
+    assert OTHER not in console.get(PATH).text
+    assert console.post(f"{PATH}/{theirs}/remove", on=PATH).status_code == 404
     assert len(factory.rows(opt_outs)) == 1
 
 
-def test_stored_markup_stays_text(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
-) -> None:
+def test_stored_markup_stays_text(console: Console, factory: Factory, tenant: Tenant) -> None:
     factory.set(use_cases, tenant.use_case_id, name=INERT)
     put(factory, tenant, US_NUMBER, "<b onclick=x>crm</b>", tenant.use_case_id)
-    refused = console_client.post(PATH, {"to_number": INERT, "use_case_id": INERT})
-    for page in (console_client.get(PATH).text, refused.text):
+    refused = console.post(PATH, {"to_number": INERT, "use_case_id": INERT})
+    for page in (console.get(PATH).text, refused.text):
         assert "<script>alert" not in page
         assert "<img src=x" not in page
         assert "<b onclick" not in page
@@ -152,14 +142,14 @@ def test_stored_markup_stays_text(
 
 
 def test_older_ones_follow_and_keep_the_search(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
+    console: Console, factory: Factory, tenant: Tenant
 ) -> None:
     for place in range(51):
         put(factory, tenant, f"+120255501{place:02}", "api", tenant.use_case_id)
-    first = console_client.get(f"{PATH}?use_case_id={tenant.use_case_id}").text
+    first = console.get(f"{PATH}?use_case_id={tenant.use_case_id}").text
     assert "+12025550100" not in first
     older = first.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert f"use_case_id={tenant.use_case_id}" in older
-    second = console_client.get(older).text
+    second = console.get(older).text
     assert second.count(">API<") == 1
     assert "+12025550100" in second

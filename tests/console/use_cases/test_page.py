@@ -14,7 +14,7 @@ from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.rules import Eligibility, obstacles
 from app.use_cases.tables import senders, use_cases
 from app.web.registry import register_service
-from support.console_client import ConsoleClient, audit_events_of_pages, signed_in
+from support.console import Console, audit_events_of_pages, signed_in
 from support.factories import SERVICE_SID, Factory, Gateway, Tenant
 from support.time import ManualClock
 
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.one_engine
 
 PATH = "/console/use-cases"
 INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-
-
-@pytest.fixture
-def console_client(gateway: Gateway, tenant: Tenant) -> ConsoleClient:
-    """An admin of the tenant."""
-    return signed_in(gateway, tenant.keys[Role.ADMIN])
 
 
 @pytest.fixture
@@ -61,34 +55,30 @@ def test_everything_that_can_stop_a_use_case_has_its_words() -> None:
 
 
 def test_the_list_shows_obstacles_of_each(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
+    console: Console, factory: Factory, tenant: Tenant
 ) -> None:
-    assert ">Ready<" in console_client.get(PATH).text
+    assert ">Ready<" in console.get(PATH).text
     stopped = {"active": False, "brand_status": "SUSPENDED", "campaign_status": "FAILED"}
     factory.set(use_cases, tenant.use_case_id, **stopped)
     factory.use_case(tenant.workspace_id, sender=None)
-    page = console_client.get(PATH).text
+    page = console.get(PATH).text
     for label in ("off", "brand suspended", "campaign not verified", "no sender"):
         assert page.count(f">{label}<") == 1
     assert ">Ready<" not in page
 
 
-def test_the_page_of_one_shows_remedies(
-    console_client: ConsoleClient, factory: Factory, path: str
-) -> None:
-    assert "Not ready: sends are refused" not in console_client.get(path).text
+def test_the_page_of_one_shows_remedies(console: Console, factory: Factory, path: str) -> None:
+    assert "Not ready: sends are refused" not in console.get(path).text
     factory.set(use_cases, only_row(factory)["id"], active=False, brand_status="SUSPENDED")
-    page = console_client.get(path).text
+    page = console.get(path).text
     assert "Not ready: sends are refused" in page
     assert "Turn it on under Settings" in page
     assert "refresh the brand" in page
 
 
-def test_an_admin_creates_one_and_gets_its_page(
-    console_client: ConsoleClient, factory: Factory
-) -> None:
+def test_an_admin_creates_one_and_gets_its_page(console: Console, factory: Factory) -> None:
     form = filled(reach="some", allowed_destinations="us; ca  GB", on_unconfirmed="resend")
-    answer = console_client.post(PATH, form)
+    answer = console.post(PATH, form)
     (made,) = [row for row in factory.rows(use_cases) if row["name"] == "invoices"]
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{PATH}/{made['id']}")
     assert made["allowed_destinations"] == ["CA", "GB", "US"]
@@ -97,77 +87,77 @@ def test_an_admin_creates_one_and_gets_its_page(
 
 
 def test_problems_are_shown_at_their_field_and_inputs_are_kept(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
+    console: Console, factory: Factory, tenant: Tenant
 ) -> None:
     factory.set(organizations, tenant.organization_id, denied_destinations=["KP"])
     form = filled(name="kept", messaging_service_sid="MGxyz", brand="nope", reach="some", active="")
-    answer = console_client.post(PATH, form | {"allowed_destinations": "US, QQ, KP"})
+    answer = console.post(PATH, form | {"allowed_destinations": "US, QQ, KP"})
     assert answer.status_code == 422
     for field in ("messaging_service_sid", "brand", "allowed_destinations"):
         assert f'id="{field}-problem"' in answer.text
     assert "QQ: Must be an ISO 3166-1" in answer.text
     assert 'value="kept"' in answer.text
     assert "US, QQ, KP</textarea>" in answer.text
-    denied = console_client.post(PATH, filled(reach="some", allowed_destinations="US KP"))
+    denied = console.post(PATH, filled(reach="some", allowed_destinations="US KP"))
     assert "KP: The organization denies this destination." in denied.text
     assert audit_events_of_pages(factory) == []
 
 
 def test_a_change_counts_and_is_in_the_audit(
-    console_client: ConsoleClient, factory: Factory, path: str, gateway: Gateway, tenant: Tenant
+    console: Console, factory: Factory, path: str, gateway: Gateway, tenant: Tenant
 ) -> None:
     form = filled(brand="BN" + "d" * 32, campaign="QE" + "e" * 32, active="")
-    assert console_client.post(path, form).status_code == 303
+    assert console.post(path, form).status_code == 303
     row = only_row(factory)
     assert (row["name"], row["active"], row["brand_status"]) == ("invoices", False, "APPROVED")
     assert audit_events_of_pages(factory) == [("use_case.changed", "active, name")]
-    assert f'href="{path}"' in console_client.get("/console/audit").text
+    assert f'href="{path}"' in console.get("/console/audit").text
     assert gateway.send(tenant).json["code"] == "UseCaseInactive"
 
 
 def test_only_the_choice_of_everywhere_lifts_the_restriction(
-    console_client: ConsoleClient, factory: Factory, path: str
+    console: Console, factory: Factory, path: str
 ) -> None:
     factory.set(use_cases, only_row(factory)["id"], allowed_destinations=["US"])
-    console_client.post(path, filled(reach=""))
+    console.post(path, filled(reach=""))
     assert only_row(factory)["allowed_destinations"] == ["US"]
-    console_client.post(path, filled(reach="some", allowed_destinations=""))
+    console.post(path, filled(reach="some", allowed_destinations=""))
     assert only_row(factory)["allowed_destinations"] == []
-    assert "<dd>None</dd>" in console_client.get(path).text
-    console_client.post(path, filled(reach="everywhere", allowed_destinations="US"))
+    assert "<dd>None</dd>" in console.get(path).text
+    console.post(path, filled(reach="everywhere", allowed_destinations="US"))
     assert only_row(factory)["allowed_destinations"] is None
 
 
 def test_senders_are_added_by_their_type_and_removed(
-    console_client: ConsoleClient, factory: Factory, path: str
+    console: Console, factory: Factory, path: str
 ) -> None:
     for number, kind in (("+1 (202) 555-0177", "long_code"), ("Acme-1 Co", "alphanumeric")):
         form = {"number": number, "type": kind}
-        assert console_client.post(f"{path}/senders", form, on=path).status_code == 303
+        assert console.post(f"{path}/senders", form, on=path).status_code == 303
     pool = {row["number"]: row for row in factory.rows(senders)}
     assert set(pool) == {"+12025550100", "+12025550177", "Acme-1 Co"}
-    wrong = console_client.post(f"{path}/senders", {"number": "12", "type": "short_code"}, on=path)
+    wrong = console.post(f"{path}/senders", {"number": "12", "type": "short_code"}, on=path)
     assert (wrong.status_code, "Must have 3 to 8 digits." in wrong.text) == (422, True)
-    twice = console_client.post(
+    twice = console.post(
         f"{path}/senders", {"number": "Acme-1 Co", "type": "alphanumeric"}, on=path
     )
     assert "Is in the pool of this use case already." in twice.text
     removal = f"{path}/senders/{pool['+12025550177']['id']}/remove"
-    assert console_client.post(removal, on=path).status_code == 303
-    assert console_client.post(removal, on=path).status_code == 404
+    assert console.post(removal, on=path).status_code == 303
+    assert console.post(removal, on=path).status_code == 404
     assert [action for action, _ in audit_events_of_pages(factory)] == ["sender.added"] * 2 + [
         "sender.removed"
     ]
 
 
 def test_deleting_asks_first_and_keeps_the_row(
-    console_client: ConsoleClient, factory: Factory, path: str
+    console: Console, factory: Factory, path: str
 ) -> None:
-    assert "Delete permanently" in console_client.get(path).text
-    assert console_client.post(f"{path}/delete", on=path).headers["Location"] == PATH
+    assert "Delete permanently" in console.get(path).text
+    assert console.post(f"{path}/delete", on=path).headers["Location"] == PATH
     assert only_row(factory)["deleted_at"] is not None
-    assert console_client.get(path).status_code == 404
-    assert "No use cases yet" in console_client.get(PATH).text
+    assert console.get(path).status_code == 404
+    assert "No use cases yet" in console.get(PATH).text
     assert [action for action, _ in audit_events_of_pages(factory)] == ["use_case.deleted"]
 
 
@@ -182,19 +172,19 @@ class Registrar:
 
 
 def test_registrations_are_refreshed_and_unreadable_ones_stay(
-    console_client: ConsoleClient, factory: Factory, path: str
+    console: Console, factory: Factory, path: str
 ) -> None:
     refresh = RefreshRegistrations(factory.database, Registrar(), ManualClock().clock())
-    register_service(console_client.client.application, refresh)
-    answer = console_client.post(f"{path}/refresh", on=path)
+    register_service(console.client.application, refresh)
+    answer = console.post(f"{path}/refresh", on=path)
     assert answer.status_code == 503
     assert "not reachable. Known values are kept." in answer.text
     row = only_row(factory)
     assert (row["brand_status"], row["campaign_status"]) == ("SUSPENDED", "VERIFIED")
     assert audit_events_of_pages(factory) == [("use_case.refreshed", "brand_status SUSPENDED")]
     factory.set(use_cases, row["id"], campaign_sid=None)
-    assert console_client.post(f"{path}/refresh", on=path).status_code == 303
-    assert "Refreshed. Nothing has changed." in console_client.get(path).text
+    assert console.post(f"{path}/refresh", on=path).status_code == 303
+    assert "Refreshed. Nothing has changed." in console.get(path).text
 
 
 def test_whoever_only_looks_sees_no_form_and_masked_numbers(
@@ -210,41 +200,35 @@ def test_whoever_only_looks_sees_no_form_and_masked_numbers(
 
 
 def test_another_tenants_use_case_is_not_found(
-    gateway: Gateway, factory: Factory, console_client: ConsoleClient, tenant: Tenant
+    gateway: Gateway, factory: Factory, console: Console, tenant: Tenant
 ) -> None:
     other = factory.tenant(factory.organization("other"), "other")
     path = f"{PATH}/{other.use_case_id}"
-    assert console_client.get(path).status_code == 404
+    assert console.get(path).status_code == 404
     for audit_event in ("", "/delete", "/refresh"):
-        assert console_client.post(path + audit_event, filled(), on="/console").status_code == 404
+        assert console.post(path + audit_event, filled(), on="/console").status_code == 404
     assert audit_events_of_pages(factory) == []
 
 
-def test_stored_markup_stays_text(
-    console_client: ConsoleClient, factory: Factory, path: str
-) -> None:
+def test_stored_markup_stays_text(console: Console, factory: Factory, path: str) -> None:
     short = '"><b onclick=x>'
     marked = {"name": INERT, "brand_status": short, "messaging_service_sid": short}
     factory.set(use_cases, only_row(factory)["id"], **marked)
-    refused = console_client.post(
-        path, filled(name=INERT + "\n", brand=INERT, allowed_destinations=INERT)
-    )
-    for page in (console_client.get(PATH).text, console_client.get(path).text, refused.text):
+    refused = console.post(path, filled(name=INERT + "\n", brand=INERT, allowed_destinations=INERT))
+    for page in (console.get(PATH).text, console.get(path).text, refused.text):
         assert "<script>alert" not in page
         assert "<img src=x" not in page
         assert "<b onclick" not in page
         assert "&lt;script&gt;alert(1)" in page
 
 
-def test_a_long_list_has_pages(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
-) -> None:
+def test_a_long_list_has_pages(console: Console, factory: Factory, tenant: Tenant) -> None:
     for place in range(50):
         factory.use_case(tenant.workspace_id, name=f"number {place}.")
-    first = console_client.get(PATH).text
+    first = console.get(PATH).text
     assert "number 48." in first
     assert "number 49." not in first
     token = first.partition("page_token=")[2].partition('"')[0]
-    second = console_client.get(f"{PATH}?page_token={token}").text
+    second = console.get(f"{PATH}?page_token={token}").text
     assert "number 49." in second
     assert ">First</a>" in second

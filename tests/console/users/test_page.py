@@ -22,7 +22,7 @@ from app.users.manage import LAST_OWNER, YOURSELF
 from app.users.passwords import HashSlots
 from app.users.purge import PurgeSessions
 from app.users.tables import memberships, sign_in_links, users
-from support.console_client import ConsoleClient, make_user, open_console, signed_in
+from support.console import Console, make_user, open_console, signed_in
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.smtp_server import SmtpServer
 from support.tables import snapshot
@@ -43,11 +43,11 @@ def ada(factory: Factory, tenant: Tenant) -> UUID:
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, ada: UUID) -> ConsoleClient:
+def console(gateway: Gateway, ada: UUID) -> Console:
     """Ada's window."""
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+    console = open_console(gateway)
+    console.sign_in()
+    return console
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def bo(factory: Factory, tenant: Tenant) -> UUID:
     return make_user(factory, tenant.organization_id, {tenant.workspace_id: Role.ADMIN}, BO)
 
 
-def make(console_client: ConsoleClient, **form: str) -> Any:
-    return console_client.post(PATH, {"email": BO, "name": "Bo", **form}, on=NEW)
+def make(console: Console, **form: str) -> Any:
+    return console.post(PATH, {"email": BO, "name": "Bo", **form}, on=NEW)
 
 
 def roles(factory: Factory, user_id: UUID) -> dict[UUID | None, str]:
@@ -93,8 +93,8 @@ def choose(gateway: Gateway, link: str, password: str = NEW_PASSWORD) -> TestRes
     return open_console(gateway).post(LINK, form, on="/console/sign-in")
 
 
-def last_sign_in_shown(console_client: ConsoleClient) -> str:
-    rows = console_client.get(PATH).text.split("<tr>")
+def last_sign_in_shown(console: Console) -> str:
+    rows = console.get(PATH).text.split("<tr>")
     row = next(row for row in rows if BO in row)
     found = re.search(r'data-label="Last sign-in"><[^>]+>([^<]+)', row)
     assert found is not None
@@ -102,13 +102,13 @@ def last_sign_in_shown(console_client: ConsoleClient) -> str:
 
 
 def test_a_person_is_invited_by_a_link_that_is_shown_once(
-    gateway: Gateway, factory: Factory, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, factory: Factory, tenant: Tenant, console: Console
 ) -> None:
     more = {"more_workspace": str(tenant.workspace_id), "more_role": "sender"}
-    answer = make(console_client, **more)
+    answer = make(console, **more)
     assert answer.status_code == 200
     link = link_in(answer.text)
-    page = console_client.get(PATH).text
+    page = console.get(PATH).text
     assert (BO in page, "sender in Retail" in page, "Invited" in page, link in page) == (
         *(True, True, True),
         False,
@@ -118,7 +118,7 @@ def test_a_person_is_invited_by_a_link_that_is_shown_once(
         ("user.created", "Ada Example", "sender in Retail"),
         ("user.link_created", "Ada Example", None),
     ]
-    assert last_sign_in_shown(console_client) == "never"
+    assert last_sign_in_shown(console) == "never"
     theirs = open_console(gateway)
     assert BO in theirs.get(link).text
     form = {"token": link.partition("token=")[2], "password": NEW_PASSWORD}
@@ -127,18 +127,18 @@ def test_a_person_is_invited_by_a_link_that_is_shown_once(
     assert audit_trail(factory)[2:] == [("user.password_set", "Bo", None)]
     other = open_console(gateway)
     assert other.sign_in(BO, NEW_PASSWORD).status_code == 303
-    assert "Invited" not in console_client.get(PATH).text
-    assert last_sign_in_shown(console_client) != "never"
+    assert "Invited" not in console.get(PATH).text
+    assert last_sign_in_shown(console) != "never"
 
 
 def test_a_link_works_once_and_not_after_its_time(
-    gateway: Gateway, factory: Factory, console_client: ConsoleClient, bo: UUID
+    gateway: Gateway, factory: Factory, console: Console, bo: UUID
 ) -> None:
     """Break: leave out the time in `UseSignInLink.find`, `_use`, or `drop_sign_in_link`."""
 
     def reset() -> str:
         form = {"link": "yes"}
-        return link_in(console_client.post(f"{PATH}/{bo}/reset", form, on=f"{PATH}/{bo}").text)
+        return link_in(console.post(f"{PATH}/{bo}/reset", form, on=f"{PATH}/{bo}").text)
 
     def is_over(link: str) -> bool:
         before = user(factory)["password_hash"]
@@ -154,7 +154,7 @@ def test_a_link_works_once_and_not_after_its_time(
     assert sorted(answers) == [303, 403]
     assert is_over(link)
     of_disabled = reset()
-    console_client.post(f"{PATH}/{bo}/bar", on=f"{PATH}/{bo}")
+    console.post(f"{PATH}/{bo}/bar", on=f"{PATH}/{bo}")
     assert is_over(of_disabled)
     replaced, newest = reset(), reset()
     for one in (replaced, f"{LINK}?token=x", LINK):
@@ -168,9 +168,9 @@ def test_a_link_works_once_and_not_after_its_time(
 
 @pytest.mark.one_engine
 def test_a_link_says_when_to_try_again_while_too_many_passwords_are_hashed(
-    gateway: Gateway, console_client: ConsoleClient, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = link_in(make(console_client, role_everywhere="viewer").text)
+    link = link_in(make(console, role_everywhere="viewer").text)
     with monkeypatch.context() as busy:
         busy.setattr(passwords, "_slots", HashSlots(0))
         busy.setattr(passwords, "_MOST_WAITING", 0)
@@ -179,14 +179,12 @@ def test_a_link_says_when_to_try_again_while_too_many_passwords_are_hashed(
     assert choose(gateway, link).status_code == 303
 
 
-def test_people_of_the_identity_provider_get_no_link(
-    console_client: ConsoleClient, factory: Factory
-) -> None:
-    answer = make(console_client, role_everywhere="viewer", sign_in="provider")
+def test_people_of_the_identity_provider_get_no_link(console: Console, factory: Factory) -> None:
+    answer = make(console, role_everywhere="viewer", sign_in="provider")
     assert answer.status_code == 200
     assert 'id="secret"' not in answer.text
     assert user(factory)["password_hash"] is None
-    assert "identity provider" in console_client.get(PATH).text
+    assert "identity provider" in console.get(PATH).text
 
 
 @pytest.mark.one_engine
@@ -204,13 +202,9 @@ def test_people_of_the_identity_provider_get_no_link(
     ],
 )
 def test_problems_are_shown_at_their_field(
-    console_client: ConsoleClient,
-    factory: Factory,
-    form: dict[str, str],
-    field: str,
-    expected_text: str,
+    console: Console, factory: Factory, form: dict[str, str], field: str, expected_text: str
 ) -> None:
-    answer = make(console_client, **{"role_everywhere": "viewer"} | form)
+    answer = make(console, **{"role_everywhere": "viewer"} | form)
     problem = re.search(rf'<small id="{field}-problem"[^>]*>([^<]*)', answer.text)
     assert answer.status_code == 422
     assert problem is not None
@@ -220,7 +214,7 @@ def test_problems_are_shown_at_their_field(
 
 
 def test_roles_are_changed_and_count_at_the_next_request(
-    gateway: Gateway, factory: Factory, tenant: Tenant, console_client: ConsoleClient, bo: UUID
+    gateway: Gateway, factory: Factory, tenant: Tenant, console: Console, bo: UUID
 ) -> None:
     sibling = factory.tenant(tenant.organization_id, "Sibling")
     theirs = open_console(gateway)
@@ -231,7 +225,7 @@ def test_roles_are_changed_and_count_at_the_next_request(
         "more_workspace": str(sibling.workspace_id),
         "more_role": "admin",
     }
-    answer = console_client.post(f"{PATH}/{bo}/roles", form, on=f"{PATH}/{bo}")
+    answer = console.post(f"{PATH}/{bo}/roles", form, on=f"{PATH}/{bo}")
     assert answer.status_code == 303
     assert roles(factory, bo) == {tenant.workspace_id: "viewer", sibling.workspace_id: "admin"}
     assert theirs.get("/console/audit").status_code == 403
@@ -241,26 +235,26 @@ def test_roles_are_changed_and_count_at_the_next_request(
 
 
 def test_no_role_in_another_organization_is_given(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient, bo: UUID
+    factory: Factory, tenant: Tenant, console: Console, bo: UUID
 ) -> None:
     stranger = factory.tenant(factory.organization("Other"), "Stranger")
     form = {f"role_{stranger.workspace_id}": "owner"}
-    answer = console_client.post(f"{PATH}/{bo}/roles", form, on=f"{PATH}/{bo}")
+    answer = console.post(f"{PATH}/{bo}/roles", form, on=f"{PATH}/{bo}")
     assert (answer.status_code, "There is no such workspace." in answer.text) == (422, True)
     assert roles(factory, bo) == {tenant.workspace_id: "admin"}
 
 
 def test_a_disabled_user_has_no_access_until_reset(
-    gateway: Gateway, factory: Factory, console_client: ConsoleClient, bo: UUID
+    gateway: Gateway, factory: Factory, console: Console, bo: UUID
 ) -> None:
     theirs = open_console(gateway)
     theirs.sign_in(BO)
-    console_client.post(f"{PATH}/{bo}/bar", on=f"{PATH}/{bo}")
+    console.post(f"{PATH}/{bo}/bar", on=f"{PATH}/{bo}")
     assert theirs.get("/console").status_code == 302
     assert theirs.sign_in(BO).status_code == 403
-    page = console_client.get(f"{PATH}/{bo}").text
+    page = console.get(f"{PATH}/{bo}").text
     assert ("Disabled" in page, "Re-enable" in page) == (True, True)
-    answer = console_client.post(f"{PATH}/{bo}/reset", {"link": "yes"}, on=f"{PATH}/{bo}")
+    answer = console.post(f"{PATH}/{bo}/reset", {"link": "yes"}, on=f"{PATH}/{bo}")
     assert theirs.sign_in(BO).status_code == 403
     assert choose(gateway, link_in(answer.text)).status_code == 303
     assert theirs.sign_in(BO, NEW_PASSWORD).status_code == 303
@@ -274,13 +268,13 @@ def test_a_disabled_user_has_no_access_until_reset(
 
 
 def test_neither_the_last_owner_nor_oneself_can_be_disabled(
-    gateway: Gateway, factory: Factory, tenant: Tenant, console_client: ConsoleClient, ada: UUID
+    gateway: Gateway, factory: Factory, tenant: Tenant, console: Console, ada: UUID
 ) -> None:
     own = f"{PATH}/{ada}"
-    assert "This is you." in console_client.get(own).text
-    barred = console_client.post(f"{own}/bar", on=own)
+    assert "This is you." in console.get(own).text
+    barred = console.post(f"{own}/bar", on=own)
     assert (barred.status_code, YOURSELF in barred.text) == (422, True)
-    less = console_client.post(f"{own}/roles", {"role_everywhere": "admin"}, on=own)
+    less = console.post(f"{own}/roles", {"role_everywhere": "admin"}, on=own)
     assert (less.status_code, LAST_OWNER in less.text) == (422, True)
     by_key = signed_in(gateway, factory.keys(tenant.organization_id, None)[Role.OWNER])
     last = by_key.post(f"{own}/bar", on=own)
@@ -294,12 +288,12 @@ def test_only_owners_of_the_organization_change_users(
 ) -> None:
     organization = factory.keys(tenant.organization_id, None)
     for key in (organization[Role.ADMIN], tenant.keys[Role.OWNER]):
-        console_client = signed_in(gateway, key)
+        console = signed_in(gateway, key)
         before = snapshot(factory.database)
         form = {"email": "new@example.com", "role_everywhere": "owner"}
-        assert console_client.post(PATH, form, on="/console").status_code == 403
+        assert console.post(PATH, form, on="/console").status_code == 403
         for what in ("roles", "bar", "reset"):
-            crafted = console_client.post(f"{PATH}/{bo}/{what}", form, on="/console")
+            crafted = console.post(f"{PATH}/{bo}/{what}", form, on="/console")
             assert crafted.status_code == 403
         after = snapshot(factory.database)
         assert {t: rows for t, rows in before.items() if t != "sessions"} == {
@@ -308,14 +302,14 @@ def test_only_owners_of_the_organization_change_users(
 
 
 def test_people_of_another_organization_are_not_found(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+    factory: Factory, tenant: Tenant, console: Console
 ) -> None:
     theirs = make_user(factory, factory.organization("Other"), {None: Role.OWNER}, BO)
-    assert console_client.get(f"{PATH}/{theirs}").status_code == 404
-    assert BO not in console_client.get(PATH).text
+    assert console.get(f"{PATH}/{theirs}").status_code == 404
+    assert BO not in console.get(PATH).text
     for what in ("roles", "bar", "reset"):
         form = {"role_everywhere": "viewer"}
-        assert console_client.post(f"{PATH}/{theirs}/{what}", form, on=PATH).status_code == 404
+        assert console.post(f"{PATH}/{theirs}/{what}", form, on=PATH).status_code == 404
     assert roles(factory, theirs) == {None: "owner"}
 
 
@@ -330,7 +324,7 @@ def test_people_of_another_organization_are_not_found(
 )
 def test_a_change_that_cannot_be_noted_is_not_made(
     factory: Factory,
-    console_client: ConsoleClient,
+    console: Console,
     bo: UUID,
     *,
     path: str,
@@ -342,21 +336,15 @@ def test_a_change_that_cannot_be_noted_is_not_made(
 
     before = snapshot(factory.database)
     monkeypatch.setattr("app.access.audit.new_id", fail)
-    assert console_client.post(PATH + path.format(bo=bo), form, on=NEW).status_code == 500
+    assert console.post(PATH + path.format(bo=bo), form, on=NEW).status_code == 500
     assert snapshot(factory.database) == before
 
 
-def test_markup_in_names_stays_text(
-    console_client: ConsoleClient, factory: Factory, tenant: Tenant
-) -> None:
+def test_markup_in_names_stays_text(console: Console, factory: Factory, tenant: Tenant) -> None:
     factory.tenant(tenant.organization_id, MARKUP)
-    answer = make(console_client, name=MARKUP, role_everywhere="viewer")
+    answer = make(console, name=MARKUP, role_everywhere="viewer")
     made = user(factory)["id"]
-    for page in (
-        answer.text,
-        console_client.get(PATH).text,
-        console_client.get(f"{PATH}/{made}").text,
-    ):
+    for page in (answer.text, console.get(PATH).text, console.get(f"{PATH}/{made}").text):
         assert "&lt;img src=x" in page
         assert "<img src=x" not in page
 
@@ -371,17 +359,15 @@ def test_an_expiring_owner_key_cannot_give_lasting_access(
         )
     for end in (factory.now + timedelta(days=1), None):
         factory.set(access_keys, made.key_id, expires_at=end)
-        console_client = signed_in(gateway, made.token)
+        console = signed_in(gateway, made.token)
         before = factory.rows(users), factory.rows(memberships)
         for answer, status in (
-            (make(console_client, email="cy@example.com", role_everywhere="owner"), 200),
+            (make(console, email="cy@example.com", role_everywhere="owner"), 200),
             (
-                console_client.post(
-                    f"{PATH}/{bo}/roles", {"role_everywhere": "owner"}, on=f"{PATH}/{bo}"
-                ),
+                console.post(f"{PATH}/{bo}/roles", {"role_everywhere": "owner"}, on=f"{PATH}/{bo}"),
                 303,
             ),
-            (console_client.post(f"{PATH}/{bo}/reset", on=f"{PATH}/{bo}"), 200),
+            (console.post(f"{PATH}/{bo}/reset", on=f"{PATH}/{bo}"), 200),
         ):
             assert answer.status_code == (422 if end else status)
             assert ("Your own access key expires at" in answer.text) == bool(end)
@@ -397,9 +383,9 @@ def test_a_link_is_mailed_where_a_server_is_set_and_else_shown(
             "127.0.0.1", server.port, "bp@example.com", ("ops@example.com",), needs_starttls=False
         )
         gateway = open_gateway(factory.database, cipher, tmp_path, mail=mail)
-        console_client = open_console(gateway)
-        console_client.sign_in()
-        mailed = make(console_client, role_everywhere="viewer")
+        console = open_console(gateway)
+        console.sign_in()
+        mailed = make(console, role_everywhere="viewer")
         assert ("was mailed to" in mailed.text, 'id="secret"' in mailed.text) == (True, False)
         (message,) = server.mails
         found = re.search(r"/console/sign-in/link\S+", message.get_content())
@@ -407,12 +393,12 @@ def test_a_link_is_mailed_where_a_server_is_set_and_else_shown(
         assert message["To"] == BO
         assert choose(gateway, found.group(0)).status_code == 303
         server.refusals.append("554 no")
-        shown = make(console_client, email="cy@example.com", role_everywhere="viewer")
+        shown = make(console, email="cy@example.com", role_everywhere="viewer")
         assert "The mail could not be sent." in shown.text
         several = make_user(factory, tenant.organization_id, {None: Role.VIEWER}, "a@b.net")
         factory.set(users, several, email="a@b.net,c@d.net")  # as an older version accepted it
         path = f"{PATH}/{several}"
-        reset = console_client.post(f"{path}/reset", {"link": "yes"}, on=path)
+        reset = console.post(f"{path}/reset", {"link": "yes"}, on=path)
         assert "The mail could not be sent." in reset.text
         assert len(server.mails) == 1
         assert choose(gateway, link_in(shown.text)).status_code == 303

@@ -8,7 +8,7 @@ import pytest
 from app.access.accounts import NOT_ACCEPTED
 from app.access.principal import Role
 from app.access.tables import audit_events, provider_accounts, workspaces
-from support.console_client import ConsoleClient, make_user, open_console, signed_in
+from support.console import Console, signed_in, signed_in_user
 from support.factories import ACCOUNT, AUTH_TOKEN, Factory, Gateway, Tenant
 from support.fake_twilio import refused
 from support.tables import snapshot
@@ -23,21 +23,18 @@ MARKUP = '"><img src=x onerror=alert(1)>'
 
 
 @pytest.fixture
-def console_client(gateway: Gateway, factory: Factory, tenant: Tenant) -> ConsoleClient:
+def console(gateway: Gateway, factory: Factory, tenant: Tenant) -> Console:
     """The window of an owner of the organization."""
-    make_user(factory, tenant.organization_id, {None: Role.OWNER})
-    console_client = open_console(gateway)
-    console_client.sign_in()
-    return console_client
+    return signed_in_user(gateway, factory, tenant.organization_id, {None: Role.OWNER})
 
 
-def make(console_client: ConsoleClient, **form: str) -> Any:
-    return console_client.post(PATH, {"name": "Outlet", "home_country": "CA", **form}, on=NEW)
+def make(console: Console, **form: str) -> Any:
+    return console.post(PATH, {"name": "Outlet", "home_country": "CA", **form}, on=NEW)
 
 
-def change(console_client: ConsoleClient, tenant: Tenant, below: str = "", **form: str) -> Any:
+def change(console: Console, tenant: Tenant, below: str = "", **form: str) -> Any:
     own = f"{PATH}/{tenant.workspace_id}"
-    return console_client.post(own + below, form, on=own)
+    return console.post(own + below, form, on=own)
 
 
 def stored(factory: Factory, name: str) -> dict[str, Any]:
@@ -63,26 +60,24 @@ def problem(page: str, field: str) -> str:
     return found.group(1)
 
 
-def test_a_workspace_is_made_with_its_account(
-    factory: Factory, console_client: ConsoleClient
-) -> None:
-    answer = make(console_client, account_sid=NEW_ACCOUNT, auth_token=SECRET)
+def test_a_workspace_is_made_with_its_account(factory: Factory, console: Console) -> None:
+    answer = make(console, account_sid=NEW_ACCOUNT, auth_token=SECRET)
     assert answer.status_code == 303
     row = stored(factory, "Outlet")
     assert answer.headers["Location"] == f"{PATH}/{row['id']}"
     assert (row["home_country"], row["account_sid"]) == ("CA", NEW_ACCOUNT)
     assert tokens(factory, NEW_ACCOUNT) == (SECRET, None)
     assert {"workspace.created", "provider_account.created"} <= set(audit_trail(factory))
-    page = console_client.get(answer.headers["Location"]).text
+    page = console.get(answer.headers["Location"]).text
     assert ("Outlet is created." in page, SECRET in page) == (True, False)
-    assert "Outlet" in console_client.get(PATH).text
+    assert "Outlet" in console.get(PATH).text
 
 
 @pytest.mark.parametrize(("chosen", "inherits"), [("", True), ("own", False)])
 def test_a_child_inherits_unless_set_otherwise(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient, chosen: str, inherits: bool
+    factory: Factory, tenant: Tenant, console: Console, chosen: str, inherits: bool
 ) -> None:
-    make(console_client, parent_id=str(tenant.workspace_id), destinations=chosen)
+    make(console, parent_id=str(tenant.workspace_id), destinations=chosen)
     row = stored(factory, "Outlet")
     assert (row["parent_id"], row["inherits_destinations"]) == (tenant.workspace_id, inherits)
 
@@ -99,13 +94,9 @@ def test_a_child_inherits_unless_set_otherwise(
     ],
 )
 def test_problems_of_a_new_one_are_shown_at_their_field(
-    factory: Factory,
-    console_client: ConsoleClient,
-    form: dict[str, str],
-    field: str,
-    expected_text: str,
+    factory: Factory, console: Console, form: dict[str, str], field: str, expected_text: str
 ) -> None:
-    answer = make(console_client, **form)
+    answer = make(console, **form)
     assert answer.status_code == 422
     assert expected_text in problem(answer.text, field)
     assert SECRET not in answer.text
@@ -113,11 +104,11 @@ def test_problems_of_a_new_one_are_shown_at_their_field(
 
 
 def test_settings_are_changed_and_problems_are_shown_at_their_field(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+    factory: Factory, tenant: Tenant, console: Console
 ) -> None:
     given = {"name": "Shops", "home_country": "CA"}
     days = {"body_retention_days": "3", "number_retention_days": "30"}
-    assert change(console_client, tenant, **given, **days).status_code == 303
+    assert change(console, tenant, **given, **days).status_code == 303
     row = stored(factory, "Shops")
     kept = row["home_country"], row["body_retention_days"], row["number_retention_days"]
     assert kept == ("CA", 3, 30)
@@ -127,46 +118,36 @@ def test_settings_are_changed_and_problems_are_shown_at_their_field(
         ("body_retention_days", "0", "Must be from 1 to 3650 days."),
         ("number_retention_days", "many", "Not a valid integer."),
     ):
-        answer = change(console_client, tenant, **given | days | {field: wrong})
+        answer = change(console, tenant, **given | days | {field: wrong})
         assert (answer.status_code, expected_text in problem(answer.text, field)) == (422, True)
     assert stored(factory, "Shops") == row
 
 
 def test_a_token_is_changed_in_two_steps_and_none_is_ever_shown(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+    factory: Factory, tenant: Tenant, console: Console
 ) -> None:
     page = f"{PATH}/{tenant.workspace_id}"
-    assert "Remove the next token" not in console_client.get(page).text
-    change(console_client, tenant, "/account", account_sid=ACCOUNT, next_auth_token=SECRET)
+    assert "Remove the next token" not in console.get(page).text
+    change(console, tenant, "/account", account_sid=ACCOUNT, next_auth_token=SECRET)
     assert tokens(factory, ACCOUNT) == (AUTH_TOKEN, SECRET)
-    shown = console_client.get(page).text
+    shown = console.get(page).text
     assert "Token rotation in progress" in shown
     assert SECRET not in shown
     assert AUTH_TOKEN not in shown
-    change(
-        console_client,
-        tenant,
-        "/account",
-        account_sid=ACCOUNT,
-        auth_token=SECRET,
-        forget_next="yes",
-    )
+    change(console, tenant, "/account", account_sid=ACCOUNT, auth_token=SECRET, forget_next="yes")
     assert tokens(factory, ACCOUNT) == (SECRET, None)
-    wrong = change(console_client, tenant, "/account", account_sid=ACCOUNT, auth_token="a b")
+    wrong = change(console, tenant, "/account", account_sid=ACCOUNT, auth_token="a b")
     assert "visible ASCII" in problem(wrong.text, "auth_token")
     assert 'value="a b"' not in wrong.text
 
 
 def test_a_token_that_twilio_does_not_accept_is_refused_at_its_field(
-    gateway: Gateway, factory: Factory, tenant: Tenant, console_client: ConsoleClient
+    gateway: Gateway, factory: Factory, tenant: Tenant, console: Console
 ) -> None:
     given = {"account_sid": NEW_ACCOUNT, "auth_token": SECRET}
     for status, expected in ((401, 422), (500, 503)):
         gateway.twilio.account = lambda *_, status=status: refused(20003, status)
-        for answer in (
-            change(console_client, tenant, "/account", **given),
-            make(console_client, **given),
-        ):
+        for answer in (change(console, tenant, "/account", **given), make(console, **given)):
             assert answer.status_code == expected
             assert SECRET not in answer.text
             if expected == 422:
@@ -175,30 +156,28 @@ def test_a_token_that_twilio_does_not_accept_is_refused_at_its_field(
 
 
 def test_an_account_is_unlinked_and_forgotten(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+    factory: Factory, tenant: Tenant, console: Console
 ) -> None:
-    assert change(console_client, tenant, "/account/unlink").status_code == 303
+    assert change(console, tenant, "/account/unlink").status_code == 303
     assert stored(factory, "Retail")["account_sid"] is None
     assert factory.rows(provider_accounts) == []
-    empty = change(console_client, tenant, "/account")
+    empty = change(console, tenant, "/account")
     assert problem(empty.text, "account_sid") == "Is needed: the workspace has no account."
 
 
 def test_a_suspended_workspace_shows_the_reason_and_a_link_to_its_destinations(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient
+    factory: Factory, tenant: Tenant, console: Console
 ) -> None:
     frozen = factory.tenant(tenant.organization_id, "Sibling")
     factory.set(
         workspaces, frozen.workspace_id, suspended_at=factory.now, suspended_reason="an attack"
     )
-    page = console_client.get(f"{PATH}/{frozen.workspace_id}").text
+    page = console.get(f"{PATH}/{frozen.workspace_id}").text
     assert ("suspended" in page, "an attack" in page) == (True, True)
     form = {"workspace_id": str(frozen.workspace_id), "next": "/console/destinations"}
-    moved = console_client.post("/console/move", form, on="/console")
+    moved = console.post("/console/move", form, on="/console")
     assert moved.headers["Location"] == "/console/destinations"
-    elsewhere = console_client.post(
-        "/console/move", form | {"next": "//evil.example"}, on="/console"
-    )
+    elsewhere = console.post("/console/move", form | {"next": "//evil.example"}, on="/console")
     assert elsewhere.headers["Location"] == "/console"
 
 
@@ -207,34 +186,32 @@ def test_only_owners_of_the_organization_change_workspaces(
 ) -> None:
     organization = factory.keys(tenant.organization_id, None)
     for key in (organization[Role.ADMIN], tenant.keys[Role.OWNER]):
-        console_client = signed_in(gateway, key)
+        console = signed_in(gateway, key)
         before = snapshot(factory.database)
         own = f"{PATH}/{tenant.workspace_id}"
         for path in (PATH, own, f"{own}/account", f"{own}/account/unlink"):
             form = {"name": "Mine", "home_country": "CA", "auth_token": SECRET}
-            assert console_client.post(path, form, on="/console").status_code == 403
+            assert console.post(path, form, on="/console").status_code == 403
         assert snapshot(factory.database) == before
 
 
 def test_workspaces_of_another_organization_are_not_found(
-    factory: Factory, console_client: ConsoleClient
+    factory: Factory, console: Console
 ) -> None:
     stranger = factory.tenant(factory.organization("Other"), "Stranger")
     own = f"{PATH}/{stranger.workspace_id}"
-    assert console_client.get(own).status_code == 404
-    assert "Stranger" not in console_client.get(PATH).text
+    assert console.get(own).status_code == 404
+    assert "Stranger" not in console.get(PATH).text
     for path in (own, f"{own}/account", f"{own}/account/unlink"):
         form = {"name": "Mine", "account_sid": NEW_ACCOUNT, "auth_token": SECRET}
-        assert console_client.post(path, form, on=PATH).status_code == 404
+        assert console.post(path, form, on=PATH).status_code == 404
     assert stored(factory, "Stranger")["account_sid"] == stranger.account_sid
 
 
-def test_markup_in_names_stays_text(
-    factory: Factory, tenant: Tenant, console_client: ConsoleClient
-) -> None:
+def test_markup_in_names_stays_text(factory: Factory, tenant: Tenant, console: Console) -> None:
     factory.set(workspaces, tenant.workspace_id, name=MARKUP, suspended_at=factory.now)
     factory.set(workspaces, tenant.workspace_id, suspended_reason=MARKUP)
     for path in (PATH, NEW, f"{PATH}/{tenant.workspace_id}"):
-        page = console_client.get(path).text
+        page = console.get(path).text
         assert "&lt;img src=x" in page
         assert "<img src=x" not in page

@@ -21,68 +21,68 @@ SENTENCE = (
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
-def test_the_configuration_has_exactly_the_fields_of_the_seed(policy_client: PolicyClient) -> None:
-    found = policy_client.get()
+def test_the_configuration_has_exactly_the_fields_of_the_seed(policy: PolicyClient) -> None:
+    found = policy.get()
     assert set(found) == KEYS
-    assert found["organizationId"] == str(policy_client.tenant.organization_id)
-    assert found["workspaceId"] == str(policy_client.tenant.workspace_id)
+    assert found["organizationId"] == str(policy.tenant.organization_id)
+    assert found["workspaceId"] == str(policy.tenant.workspace_id)
     assert found["capabilityName"] == "sms"
     assert found["destinations"] == {"US": "allowed"}
     assert TIME.fullmatch(found["createdAt"])
     assert TIME.fullmatch(found["updatedAt"])
 
 
-def test_the_example_of_the_seed_is_kept_entry_for_entry(policy_client: PolicyClient) -> None:
+def test_the_example_of_the_seed_is_kept_entry_for_entry(policy: PolicyClient) -> None:
     wanted = {"US": "allowed", "BR": "blocked"}
-    answer = policy_client.put(wanted)
+    answer = policy.put(wanted)
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    assert answer.json == policy_client.get()
+    assert answer.json == policy.get()
     assert answer.json["destinations"] == wanted
     assert set(answer.json) == KEYS
 
 
-def test_a_put_overwrites_and_what_is_absent_is_blocked(policy_client: PolicyClient) -> None:
-    assert policy_client.reaches(US_NUMBER)
-    assert policy_client.put({"BR": "allowed"}).json["destinations"] == {"BR": "allowed"}
-    assert policy_client.reaches(BR_NUMBER)
-    assert not policy_client.reaches(US_NUMBER)
-    assert policy_client.put({}).json["destinations"] == {}
-    assert not policy_client.reaches(BR_NUMBER)
+def test_a_put_overwrites_and_what_is_absent_is_blocked(policy: PolicyClient) -> None:
+    assert policy.reaches(US_NUMBER)
+    assert policy.put({"BR": "allowed"}).json["destinations"] == {"BR": "allowed"}
+    assert policy.reaches(BR_NUMBER)
+    assert not policy.reaches(US_NUMBER)
+    assert policy.put({}).json["destinations"] == {}
+    assert not policy.reaches(BR_NUMBER)
 
 
-def test_allowing_adds_and_an_explicit_blocked_entry_survives(policy_client: PolicyClient) -> None:
-    policy_client.put({"US": "allowed", "BR": "blocked"})
-    answer = policy_client.allow("FR", "CA", "FR")
+def test_allowing_adds_and_an_explicit_blocked_entry_survives(policy: PolicyClient) -> None:
+    policy.put({"US": "allowed", "BR": "blocked"})
+    answer = policy.allow("FR", "CA", "FR")
     assert answer.status_code == 200
     assert set(answer.json) == KEYS
     wanted = {"US": "allowed", "BR": "blocked", "CA": "allowed", "FR": "allowed"}
-    assert answer.json["destinations"] == policy_client.destinations == wanted
+    assert answer.json["destinations"] == policy.destinations == wanted
 
 
 def test_blocking_answers_the_sentence_of_the_seed_and_the_configuration(
-    policy_client: PolicyClient,
+    policy: PolicyClient,
 ) -> None:
-    answer = policy_client.block("US", "BR")
+    answer = policy.block("US", "BR")
     assert answer.status_code == 200
-    assert answer.json == {"message": SENTENCE, "configuration": policy_client.get()}
-    assert policy_client.destinations == {"US": "blocked", "BR": "blocked"}
-    assert not policy_client.reaches(US_NUMBER)
+    assert answer.json == {"message": SENTENCE, "configuration": policy.get()}
+    assert policy.destinations == {"US": "blocked", "BR": "blocked"}
+    assert not policy.reaches(US_NUMBER)
 
 
-def test_an_empty_list_changes_nothing(policy_client: PolicyClient) -> None:
-    before = policy_client.get()
-    assert policy_client.allow().json == before
-    assert policy_client.block().json == {"message": SENTENCE, "configuration": before}
+def test_an_empty_list_changes_nothing(policy: PolicyClient) -> None:
+    before = policy.get()
+    assert policy.allow().json == before
+    assert policy.block().json == {"message": SENTENCE, "configuration": before}
 
 
 def test_the_times_are_the_policys_first_and_last_change(
-    timed_policy_client: PolicyClient, clock: ManualClock
+    timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
-    first = timed_policy_client.get()
+    first = timed_policy.get()
     clock.advance(61)
-    changed = timed_policy_client.allow("CA").json
+    changed = timed_policy.allow("CA").json
     clock.advance(61)
-    again = timed_policy_client.allow("CA").json
+    again = timed_policy.allow("CA").json
     assert changed["createdAt"] == first["createdAt"]
     assert changed["updatedAt"] == "2026-01-31T12:01:01.000Z"
     assert again == changed
@@ -128,22 +128,22 @@ WRONG: list[tuple[str, str, Any, dict[str, list[str]]]] = [
 
 @pytest.mark.parametrize(("method", "below", "given", "details"), WRONG)
 def test_every_wrong_entry_is_named_by_its_json_path_at_once(
-    policy_client: PolicyClient, method: str, below: str, given: Any, details: dict[str, list[str]]
+    policy: PolicyClient, method: str, below: str, given: Any, details: dict[str, list[str]]
 ) -> None:
-    policy_client = policy_client.a_stranger(denied=("KP",))
-    answer = policy_client.ask(method, below, {"destinations": given})
+    policy = policy.a_stranger(denied=("KP",))
+    answer = policy.ask(method, below, {"destinations": given})
     assert answer.status_code == 422
     assert set(answer.json) == {"code", "message", "details"}
     assert answer.json["code"] == "ValidationFailed"
     assert answer.json["details"] == details
-    assert policy_client.destinations == {"US": "allowed"}
+    assert policy.destinations == {"US": "allowed"}
 
 
-def test_a_key_comes_as_the_seed_says_and_no_other_way(policy_client: PolicyClient) -> None:
-    token = policy_client.tenant.keys[Role.VIEWER]
+def test_a_key_comes_as_the_seed_says_and_no_other_way(policy: PolicyClient) -> None:
+    token = policy.tenant.keys[Role.VIEWER]
 
     def ask(**headers: str) -> tuple[int, set[str]]:
-        answer = policy_client.gateway.client.get(policy_client.path, headers=headers)
+        answer = policy.gateway.client.get(policy.path, headers=headers)
         return answer.status_code, set(answer.get_json())
 
     assert ask(Authorization=f"AccessKey {token}") == (200, KEYS)
@@ -155,27 +155,27 @@ def test_a_key_comes_as_the_seed_says_and_no_other_way(policy_client: PolicyClie
     assert ask(Authorization=f"AccessKey {token[:-1]}") == refused
 
 
-def test_reading_takes_a_viewer_and_changing_an_admin(policy_client: PolicyClient) -> None:
+def test_reading_takes_a_viewer_and_changing_an_admin(policy: PolicyClient) -> None:
     for role, status in {
         Role.VIEWER: 403,
         Role.SENDER: 403,
         Role.ADMIN: 200,
         Role.OWNER: 200,
     }.items():
-        asked = replace(policy_client, role=role)
+        asked = replace(policy, role=role)
         assert asked.ask("GET").status_code == 200
         assert asked.put({"US": "allowed"}).status_code == status
         assert asked.allow("CA").status_code == status
         assert asked.block("CA").status_code == status
 
 
-def test_a_key_of_the_organization_reaches_every_workspace(policy_client: PolicyClient) -> None:
-    keys = policy_client.factory.keys(policy_client.tenant.organization_id, None)
-    answer = policy_client.of(replace(policy_client.tenant, keys=keys)).allow("FR")
+def test_a_key_of_the_organization_reaches_every_workspace(policy: PolicyClient) -> None:
+    keys = policy.factory.keys(policy.tenant.organization_id, None)
+    answer = policy.of(replace(policy.tenant, keys=keys)).allow("FR")
     assert answer.json["destinations"] == {"US": "allowed", "FR": "allowed"}
 
 
-def test_with_and_without_a_trailing_slash_are_the_same(policy_client: PolicyClient) -> None:
-    assert policy_client.ask("GET", "/").json == policy_client.get()
-    assert policy_client.ask("POST", "/allow/", {"destinations": ["FR"]}).status_code == 200
-    assert "FR" in policy_client.destinations
+def test_with_and_without_a_trailing_slash_are_the_same(policy: PolicyClient) -> None:
+    assert policy.ask("GET", "/").json == policy.get()
+    assert policy.ask("POST", "/allow/", {"destinations": ["FR"]}).status_code == 200
+    assert "FR" in policy.destinations

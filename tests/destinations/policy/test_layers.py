@@ -42,8 +42,8 @@ def pair(served: Served) -> tuple[PolicyClient, PolicyClient]:
     organization_id = served.factory.organization("layers")
     parent = served.factory.tenant(organization_id, "parent")
     own = served.factory.tenant(organization_id, "own", parent_id=parent.workspace_id)
-    policy_client = PolicyClient(served.gateway, own, served.factory)
-    return policy_client, policy_client.of(parent)
+    policy = PolicyClient(served.gateway, own, served.factory)
+    return policy, policy.of(parent)
 
 
 FIELDS = [
@@ -59,11 +59,11 @@ FIELDS = [
 def test_the_answer_over_http_is_the_decision_and_no_role_changes_it(
     served: Served, pair: tuple[PolicyClient, PolicyClient], stack: Stack
 ) -> None:
-    policy_client, parent = pair
-    lay(policy_client, parent, stack)
+    policy, parent = pair
+    lay(policy, parent, stack)
     wanted = decide(stack.policy, resolve(stack.number), NOW)
     for role in (Role.SENDER, Role.ADMIN, Role.OWNER):
-        answer = served.gateway.send(policy_client.tenant, to=stack.number, role=role)
+        answer = served.gateway.send(policy.tenant, to=stack.number, role=role)
         assert (answer.status_code == 201) == wanted.allowed, answer.text
         if stack.is_forbidden_by_a_stricter_layer:
             assert not wanted.allowed
@@ -81,15 +81,15 @@ def test_the_answer_over_http_is_the_decision_and_no_role_changes_it(
 def test_no_field_of_a_request_lifts_a_stricter_layer(
     served: Served, pair: tuple[PolicyClient, PolicyClient], stack: Stack, extra: dict[str, Any]
 ) -> None:
-    policy_client, parent = pair
-    lay(policy_client, parent, stack)
+    policy, parent = pair
+    lay(policy, parent, stack)
     calls = len(served.gateway.twilio.calls)
     body = {
-        "use_case_id": str(policy_client.tenant.use_case_id),
+        "use_case_id": str(policy.tenant.use_case_id),
         "to_phone_number": stack.number,
         "message": "hello",
     }
-    key = policy_client.tenant.keys[Role.OWNER]
+    key = policy.tenant.keys[Role.OWNER]
     refused = served.gateway.post("/v1/sms", body | extra, key=key)
     assert (refused.status_code, refused.json["code"]) == (422, "ValidationFailed")
     asked = served.gateway.post("/v1/sms?force=true", body, key=key, X_Force="true", If_Match="*")
@@ -102,10 +102,10 @@ def test_no_field_of_a_request_lifts_a_stricter_layer(
 def test_no_change_of_a_policy_lifts_the_floor(
     served: Served, pair: tuple[PolicyClient, PolicyClient], stack: Stack
 ) -> None:
-    policy_client, parent = pair
-    lay(policy_client, parent, replace(stack, inherits=False))
+    policy, parent = pair
+    lay(policy, parent, replace(stack, inherits=False))
     country, number = stack.country, stack.number
-    owner = replace(policy_client, role=Role.OWNER)
+    owner = replace(policy, role=Role.OWNER)
     statuses = [
         owner.put({country: "allowed"}).status_code,
         owner.allow(country).status_code,
@@ -116,6 +116,6 @@ def test_no_change_of_a_policy_lifts_the_floor(
     assert statuses == [422] * 5
     # A prefix names no country, so it may be allowed; the floor still decides.
     assert owner.add_rule("prefix", number[:4], "allowed").status_code == 201
-    (verdict,) = policy_client.check(number)
+    (verdict,) = policy.check(number)
     assert (verdict["allowed"], verdict["scope"]) == (False, "organization")
-    assert served.gateway.send(policy_client.tenant, to=number).status_code == 422
+    assert served.gateway.send(policy.tenant, to=number).status_code == 422

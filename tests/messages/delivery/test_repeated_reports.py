@@ -12,7 +12,7 @@ from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.messages.delivery.apply_report import KEPT_REPORTS
 from app.messages.tables import message_events
-from support.console_client import signed_in
+from support.console import signed_in
 from support.factories import Gateway, Tenant
 from support.replace_services import another_client
 from support.threads import together

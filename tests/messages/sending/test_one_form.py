@@ -10,7 +10,7 @@ from app.destinations.tables import destination_rules
 from app.messages.tables import messages
 from app.providers.twilio.signature import sign
 from app.use_cases.tables import opt_outs, senders
-from support.console_client import signed_in
+from support.console import signed_in
 from support.factories import (
     ACCOUNT,
     AUTH_TOKEN,
@@ -116,12 +116,12 @@ def test_console_refuses_another_spelling_and_names_the_canonical_form(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     """Break `PhoneNumberInput` or the order of `check_destination`."""
-    console_client = signed_in(gateway, tenant.keys[Role.OWNER])
+    console = signed_in(gateway, tenant.keys[Role.OWNER])
     typed, canonical = "%2B44 (0)7400 123456", "+447400123456"
     use_case = str(tenant.use_case_id)
     with unchanged(factory.database, "refusals", "refusal_counts"):
         for path in ("/console/messages?to_number=", "/console/opt-outs?to_number="):
-            answer = console_client.get(path + typed)
+            answer = console.get(path + typed)
             assert (answer.status_code, f"use {canonical}." in answer.text) == (422, True), path
         for path, form in {
             "/console/opt-outs": {"to_number": "+44 (0)7400 123456"},
@@ -141,9 +141,9 @@ def test_console_refuses_another_spelling_and_names_the_canonical_form(
             },
         }.items():
             on = f"/console/use-cases/{use_case}" if path.endswith("/senders") else path
-            answer = console_client.post(path, form, on=on)
+            answer = console.post(path, form, on=on)
             assert (answer.status_code, f"use {canonical}." in answer.text) == (422, True), path
-    answer = console_client.get("/console/try?number=" + typed)
+    answer = console.get("/console/try?number=" + typed)
     assert (answer.status_code, f"use {canonical}." in answer.text) == (200, True)
     assert gateway.twilio.calls == []
 

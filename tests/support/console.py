@@ -35,7 +35,7 @@ def make_user(
 
 
 @dataclass
-class ConsoleClient:
+class Console:
     """A browser's window, cookies included."""
 
     client: FlaskClient
@@ -86,13 +86,23 @@ def audit_events_of_pages(factory: Factory) -> list[tuple[str, str | None]]:
     return [one for one in audited if one[0] != "console.signed_in"]
 
 
-def open_console(gateway: Gateway, address: str = "127.0.0.1") -> ConsoleClient:
+def open_console(gateway: Gateway, address: str = "127.0.0.1") -> Console:
     """Open a window that nobody has signed in with."""
-    return ConsoleClient(gateway.client.application.test_client(), address)
+    return Console(gateway.client.application.test_client(), address)
 
 
-def signed_in(gateway: Gateway, key: str) -> ConsoleClient:
+def signed_in(gateway: Gateway, key: str) -> Console:
     """Open a window that is signed in by access key."""
-    console_client = open_console(gateway)
-    assert console_client.sign_in_by_key(key).status_code == 303
-    return console_client
+    console = open_console(gateway)
+    assert console.sign_in_by_key(key).status_code == 303
+    return console
+
+
+def signed_in_user(
+    gateway: Gateway, factory: Factory, organization_id: UUID, roles: dict[UUID | None, Role]
+) -> Console:
+    """Make an account, and open a window that its owner is signed in with."""
+    make_user(factory, organization_id, roles)
+    console = open_console(gateway)
+    assert console.sign_in().status_code == 303
+    return console
