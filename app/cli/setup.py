@@ -5,10 +5,12 @@ import os
 import click
 from sqlalchemy import make_url
 
+from app.bootstrap import open_installation_secrets
 from app.cli.context import opened_database
 from app.cli.copying import copy_command
 from app.cli.group import Command, CommandFailure, Group, echo_json
 from app.db.engine import Database
+from app.db.installation import SecretsDiffer
 from app.db.schema import UnknownRevision, current_revision, downgrade, losses, upgrade
 from app.instance import create_instance
 from app.kernel.clock import Clock
@@ -32,6 +34,10 @@ def init_command() -> None:
     settings = load_settings(os.environ, instance)
     with opened_database(settings) as database:
         click.echo(f"database:        {_upgraded(database)}")
+        with database.reading() as connection:
+            differing = open_installation_secrets(settings).find_differing(connection)
+    if differing:  # no failure: they may be changed on purpose
+        click.echo(f"warning: secrets: {SecretsDiffer(differing)}", err=True)
 
 
 @click.command("check-config", cls=Command)

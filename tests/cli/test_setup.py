@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.bootstrap import open_installation_secrets, open_settings
 from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
 
@@ -48,6 +49,21 @@ def test_init_creates_only_missing_files(run: Run, instance: Path, database_url:
     database = Database(database_url)
     assert current_revision(database) == latest_revision()
     database.close()
+
+
+def test_init_warns_of_other_secrets_than_the_database_has(
+    run: Run, instance: Path, database_url: str
+) -> None:
+    """Break: leave the comparison out of `init`."""
+    assert run("init").stderr == ""
+    settings = open_settings({"BORDERPOST_INSTANCE": str(instance)})
+    database = Database(database_url)
+    open_installation_secrets(settings).prepare(database)
+    database.close()
+    (instance / "secrets.env").unlink()
+    second = run("init")
+    assert second.exit_code == 0
+    assert "warning: secrets: BORDERPOST_SECRET_KEY and BORDERPOST_ENCRYPTION_KEYS" in second.stderr
 
 
 def test_no_command_prints_a_secret(run: Run, instance: Path) -> None:
