@@ -101,13 +101,14 @@ postman: setup ## write a Postman collection of the API into build/
 # Both read the lock of what the gateway runs with; the tools come and go by uvx.
 sbom: setup-dev ## write a software bill of materials (CycloneDX) into build/
 	@mkdir -p build
-	@$(BIN)/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock \
+	@PYTHONWARNINGS=ignore $(BIN)/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock \
 		--pyproject pyproject.toml --output-reproducible --of JSON -o build/borderpost.cdx.json
 	@echo build/borderpost.cdx.json
 
 audit: setup-dev ## ask PyPI for known vulnerabilities of what the gateway runs with (pip-audit)
 	@$(BIN)/uvx --quiet pip-audit==2.10.1 --strict -r requirements.lock --require-hashes --disable-pip \
-		--progress-spinner off
+		--progress-spinner off \
+		|| { echo "Above are known vulnerabilities, or packages that PyPI could not be asked about."; exit 1; }
 
 clean: ## remove .venv, build/ and caches; instance/ stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

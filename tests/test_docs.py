@@ -60,6 +60,34 @@ def test_the_tests_that_pages_name_exist() -> None:
     assert missing == []
 
 
+def test_every_threat_and_owasp_risk_names_a_test() -> None:
+    """Break: add a threat without a test, or leave a risk out."""
+    text = (DOCS / "security.md").read_text(encoding="utf-8")
+    tables = text[text.index("## Threats") : text.index("## Trust in a proxy")]
+    rows = re.findall(r"^\| (?!threat|risk|---)(.*) \|$", tables, re.MULTILINE)
+    assert [
+        row.partition(" |")[0] for row in rows if "`tests/" not in row.rpartition(" | ")[2]
+    ] == []
+    risks = re.findall(r"^\| API(\d+) ", tables, re.MULTILINE)
+    assert risks == [str(number) for number in range(1, 11)]
+
+
+def test_pages_name_only_make_targets_and_units_that_exist() -> None:
+    """Break: rename a target of the Makefile."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    known = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    units = {path.stem for path in (ROOT / "deploy" / "systemd").iterdir()}
+    wrong = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        targets = re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)
+        wrong += [(page.name, one) for one in targets if one not in known]
+        for named in re.findall(r"systemctl (?:enable --now|start|stop|restart) ([\w. -]+)", text):
+            gone = {one.partition(".")[0] for one in named.split()} - units
+            wrong += [(page.name, one) for one in sorted(gone)]
+    assert wrong == []
+
+
 def test_the_readme_shows_the_direction_of_imports() -> None:
     """Break: move a package to another layer in `pyproject.toml`."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
