@@ -28,6 +28,8 @@ from support.built_once import SharedStatements, shared_registration
 from support.disk import do_not_wait_for_the_disk
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.postgres import PostgresDatabases, postgres_url
+from support.served import Served
+from support.time import ManualClock
 
 ENGINES = ("sqlite", "postgresql")
 # Without bytecode, each of the many processes of the tests would compile the whole program.
@@ -226,3 +228,29 @@ def gateway(database: Database, cipher: Cipher, tmp_path: Path) -> Gateway:
 def tenant(factory: Factory) -> Tenant:
     """A workspace that may reach the US."""
     return factory.tenant(factory.organization())
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """The time of `timed_gateway`; it stands until a test moves it."""
+    return ManualClock()
+
+
+@pytest.fixture
+def timed_gateway(
+    database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock
+) -> Gateway:
+    """A gateway whose time the test moves, on each engine."""
+    return open_gateway(database, cipher, tmp_path, clock=clock.clock())
+
+
+@pytest.fixture(scope="module")
+def served(
+    module_database: Database, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
+) -> Served:
+    """A gateway with one tenant, made once for a module and engine."""
+    do_not_wait_for_the_disk(module_database)
+    factory = Factory(module_database, cipher)
+    tenant = factory.tenant(factory.organization())
+    gateway = open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
+    return Served(gateway, factory, tenant)

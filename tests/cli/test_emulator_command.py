@@ -16,10 +16,7 @@ from support.polling import PATIENCE_SECONDS
 Run = Callable[..., Any]
 
 
-@pytest.fixture
-def engine_name() -> str:
-    """The emulator uses no database."""
-    return "sqlite"
+pytestmark = pytest.mark.one_engine
 
 
 @pytest.fixture

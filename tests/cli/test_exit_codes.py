@@ -17,12 +17,6 @@ pytestmark = pytest.mark.one_engine
 Run = Callable[..., Any]
 
 
-@pytest.fixture
-def engine_name() -> str:
-    """Exit codes do not depend on the engine."""
-    return "sqlite"
-
-
 WRONG_USAGE = [
     [],
     ["nonsense"],

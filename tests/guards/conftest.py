@@ -6,25 +6,11 @@ from pathlib import Path
 import pytest
 
 from app.db.encryption import Cipher
-from app.db.engine import Database
 from app.kernel.ids import new_id
-from support.disk import do_not_wait_for_the_disk
-from support.factories import Factory, open_gateway
+from support.factories import open_gateway
 from support.guards import GuardsClient
 from support.served import Served
 from support.time import ManualClock
-
-
-@pytest.fixture(scope="module")
-def served(
-    module_database: Database, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
-) -> Served:
-    """A gateway with one tenant, made once for a module and engine."""
-    do_not_wait_for_the_disk(module_database)
-    factory = Factory(module_database, cipher)
-    tenant = factory.tenant(factory.organization())
-    gateway = open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
-    return Served(gateway, factory, tenant)
 
 
 @pytest.fixture

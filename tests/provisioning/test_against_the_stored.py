@@ -21,12 +21,6 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 Apply = Callable[..., Any]
 
 
-@pytest.fixture
-def engine_name() -> str:
-    """These rules are pure: one engine is enough."""
-    return "sqlite"
-
-
 def refusal(applied: Apply, data: Any, **options: Any) -> list[str]:
     with pytest.raises(FileRefused) as refused:
         applied(data, **options)

@@ -15,12 +15,6 @@ Apply = Callable[..., Any]
 
 
 @pytest.fixture
-def engine_name() -> str:
-    """The texts do not depend on the engine."""
-    return "sqlite"
-
-
-@pytest.fixture
 def planned(database: Database, cipher: Cipher, now: Any) -> Callable[..., Any]:
     """Plans data against this test's database."""
 

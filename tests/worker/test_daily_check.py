@@ -17,11 +17,6 @@ from support.time import ManualClock
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def geo(factory: Factory, tenant: Tenant) -> FakeGeo:
     """The provider agrees, and that is known."""
     store(factory.database, US=True)

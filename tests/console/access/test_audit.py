@@ -9,7 +9,7 @@ import pytest
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, ActorKind, Role
 from app.kernel.ids import new_id
-from support.console import Console, make_user, open_console, signed_in
+from support.console import signed_in, signed_in_user
 from support.factories import Factory, Gateway, Tenant
 
 pytestmark = pytest.mark.one_engine
@@ -30,15 +30,6 @@ def note(
         record_audit_event(connection, actor, audit_event, at)
 
 
-def person(
-    gateway: Gateway, factory: Factory, tenant: Tenant, roles: dict[UUID | None, Role]
-) -> Console:
-    make_user(factory, tenant.organization_id, roles)
-    console = open_console(gateway)
-    console.sign_in()
-    return console
-
-
 def test_a_role_in_one_workspace_shows_no_row_of_another(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
@@ -53,7 +44,7 @@ def test_a_role_in_one_workspace_shows_no_row_of_another(
         tenant.workspace_id: Role.OWNER,
         sibling.workspace_id: Role.SENDER,
     }
-    console = person(gateway, factory, tenant, roles)
+    console = signed_in_user(gateway, factory, tenant.organization_id, roles)
     console.post("/console/move", {"workspace_id": str(tenant.workspace_id)}, on="/console")
     for query in (
         "",
@@ -76,7 +67,7 @@ def test_an_owner_of_the_organization_sees_all_its_rows_and_no_strangers(
     note(factory, sibling, "workspace.frozen", reason="of the sibling")
     note(factory, stranger, "workspace.frozen", reason="of the stranger")
     note(factory, tenant, "access_key.created", of_organization=True, reason="of the organization")
-    console = person(gateway, factory, tenant, {None: Role.OWNER})
+    console = signed_in_user(gateway, factory, tenant.organization_id, {None: Role.OWNER})
     page = console.get(PATH).text
     assert ("of the sibling" in page, "of the organization" in page) == (True, True)
     assert "of the stranger" not in page

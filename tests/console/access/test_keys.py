@@ -2,13 +2,12 @@
 
 import re
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
-from support.console import Console, make_user, open_console, signed_in
+from support.console import Console, signed_in, signed_in_user
 from support.factories import Factory, Gateway, Tenant
 
 pytestmark = pytest.mark.one_engine
@@ -22,16 +21,6 @@ _TOKEN = re.compile(r"bp_[0-9A-Za-z]{38}")
 def sibling(factory: Factory, tenant: Tenant) -> Tenant:
     """Another workspace of the tenant's organization."""
     return factory.tenant(tenant.organization_id, "Sibling")
-
-
-def person(
-    gateway: Gateway, factory: Factory, tenant: Tenant, roles: dict[UUID | None, Role]
-) -> Console:
-    """A window of somebody with these roles."""
-    make_user(factory, tenant.organization_id, roles)
-    console = open_console(gateway)
-    console.sign_in()
-    return console
 
 
 def make(console: Console, **form: Any) -> Any:
@@ -129,7 +118,7 @@ def test_an_owner_of_a_workspace_reaches_neither_others_nor_the_organization(
 def test_an_owner_of_the_organization_makes_keys_of_all_workspaces(
     gateway: Gateway, factory: Factory, tenant: Tenant, sibling: Tenant
 ) -> None:
-    console = person(gateway, factory, tenant, {None: Role.OWNER})
+    console = signed_in_user(gateway, factory, tenant.organization_id, {None: Role.OWNER})
     assert "All workspaces" in console.get(PATH).text
     make(console, name="wide", role="owner", workspace_id="")
     make(console, name="theirs", workspace_id=str(sibling.workspace_id))
@@ -143,7 +132,7 @@ def test_an_owner_creates_owner_keys_only_where_they_are_owner(
     gateway: Gateway, factory: Factory, tenant: Tenant, sibling: Tenant
 ) -> None:
     roles = {None: Role.ADMIN, tenant.workspace_id: Role.OWNER}
-    console = person(gateway, factory, tenant, roles)
+    console = signed_in_user(gateway, factory, tenant.organization_id, roles)
     console.post("/console/move", {"workspace_id": str(tenant.workspace_id)}, on="/console")
     assert make(console, role="owner", workspace_id=str(tenant.workspace_id)).status_code == 200
     for beyond in ("", str(sibling.workspace_id)):

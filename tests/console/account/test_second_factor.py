@@ -26,11 +26,6 @@ NONSENSE = ["", "12", "000000", "abc", "\uff11\uff12", "\x00", "💥", "9" * 500
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def gateway(database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock) -> Gateway:
     return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 

@@ -25,12 +25,6 @@ NAME = "__Host-borderpost_session"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """The gateway's clock, moved by hand."""
-    return ManualClock()
-
-
-@pytest.fixture
 def gateway(database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock) -> Gateway:
     return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 

@@ -24,11 +24,6 @@ ADA = "ada@example.com"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def gateway(database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock) -> Gateway:
     return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 

@@ -30,11 +30,6 @@ THERE = "/console/sign-in/oidc"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def provider() -> Iterator[Provider]:
     with running_provider() as running:
         yield running

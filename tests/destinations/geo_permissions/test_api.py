@@ -32,11 +32,6 @@ EMPTY = {
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def gateway(database: Database, cipher: Cipher, tmp_path: Any, clock: ManualClock) -> Gateway:
     """A gateway whose checks ask the same fake Twilio that it sends through."""
     found = open_gateway(database, cipher, tmp_path, clock=clock.clock())

@@ -26,11 +26,6 @@ from support.time import ManualClock
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def geo() -> FakeGeo:
     return FakeGeo({ACCOUNT: permits(US=True, BR=False), OTHER_ACCOUNT: permits(US=False, FR=True)})
 

@@ -200,11 +200,6 @@ def pigeon(cipher: Cipher) -> ArrangedPigeon:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def on_pigeon(gateway: Gateway, pigeon: ArrangedPigeon, clock: ManualClock) -> Gateway:
     """A gateway that the assembly gave another provider."""
     services = open_services(
