@@ -10,9 +10,7 @@ from app.cli import borderpost
 from app.db.encryption import Cipher
 from app.instance import create_instance, load_secrets
 from app.kernel.clock import parse_rfc3339
-from support.commands import Commands
-
-Run = Callable[..., Result]
+from support.commands import Commands, Run
 
 ACME = """
 [organization]

@@ -1,19 +1,16 @@
 """`apply`: the result for people and for programs, the plan and its exit codes."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.access.principal import hash_token, is_well_formed
 from app.access.store import load_key
 from app.db.engine import Database
+from support.commands import Run
 
 pytestmark = pytest.mark.one_engine
-
-Run = Callable[..., Any]
 
 
 def test_apply_prints_ids_and_each_new_token_once(run: Run, acme: Path, database: Database) -> None:

@@ -1,16 +1,13 @@
 """What commands do to the whole installation is in the audit of each organization."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.access.tables import audit_events
 from app.cli.audit import record_command
+from support.commands import Run
 from support.factories import Factory
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,9 @@ from app.db.stored_rows import stored_tables
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
+from support.commands import Run
 from support.every_table import ROWS, fill
 from support.tables import snapshot
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from support.tables import snapshot
 pytestmark = pytest.mark.one_engine
 
 NOW = "2030-01-01T00:00:00.000Z"
-Run = Callable[..., Any]
 
 
 def policy(destinations: Commands) -> Any:

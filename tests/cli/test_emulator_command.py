@@ -6,15 +6,12 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.cli import emulator
+from support.commands import Run
 from support.polling import PATIENCE_SECONDS
-
-Run = Callable[..., Any]
-
 
 pytestmark = pytest.mark.one_engine
 

@@ -1,8 +1,5 @@
 """0 done, 1 failed, 64 wrong usage; the same under `borderpost` and under `flask`."""
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 import pytest
 from flask import Flask
@@ -10,11 +7,10 @@ from flask import Flask
 from app.cli import COMMANDS, borderpost
 from app.cli.group import Command, Group
 from app.kernel.errors import WorkspaceSuspended
+from support.commands import Run
 from support.each import each
 
 pytestmark = pytest.mark.one_engine
-
-Run = Callable[..., Any]
 
 
 WRONG_USAGE = [

@@ -1,9 +1,7 @@
 """`export --number`: everything that is held about a number, and nothing about another."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import String, Text, update
@@ -13,10 +11,10 @@ from app.db.metadata import metadata
 from app.messages.export_number import HOLDS_NUMBER
 from app.messages.tables import messages
 from app.webhooks.tables import webhook_events
+from support.commands import Run
 from support.factories import US_NUMBER, Factory
 from support.months import write_message
 
-Run = Callable[..., Any]
 OTHER = "+12025550199"
 # Columns of texts about numbers that hold no recipient's number by itself.
 _NOT_HELD = {

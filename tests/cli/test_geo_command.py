@@ -16,10 +16,10 @@ from app.emulator.accounts import Account
 from app.emulator.regions import REGIONS
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import utc_now
+from support.commands import Run
 
 pytestmark = pytest.mark.one_engine
 
-Run = Callable[..., Result]
 RETAIL, OUTLET = "AC" + "a" * 32, "AC" + "b" * 32
 TOKENS = {"RETAIL_TOKEN": "token-of-retail", "OUTLET_TOKEN": "token-of-outlet"}
 

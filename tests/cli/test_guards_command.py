@@ -1,7 +1,6 @@
 """`guards list`, `set` and `suggest`."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from app.access.tables import audit_events
 from app.db.engine import Database
 from app.guards.tables import guard_revisions
 from app.kernel.ids import new_id
+from support.commands import Run
 from support.each import each
 from support.guards import DEFAULTS, FLOORS
 
 pytestmark = pytest.mark.one_engine
-
-Run = Callable[..., Result]
 
 
 @dataclass(frozen=True)

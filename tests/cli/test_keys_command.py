@@ -15,11 +15,11 @@ from app.access.store import load_key
 from app.access.tables import audit_events
 from app.db.engine import Database
 from app.kernel.clock import parse_rfc3339
+from support.commands import Run
 from support.each import each
 
 pytestmark = pytest.mark.one_engine
 
-Run = Callable[..., Any]
 NOW = "2030-01-01T00:00:00Z"
 USER = pwd.getpwuid(os.getuid()).pw_name
 

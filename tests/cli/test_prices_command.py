@@ -11,10 +11,10 @@ from click.testing import Result
 
 from app.emulator.server import EmulatorServer
 from app.prices.store import NO_PRICE_LEFT
+from support.commands import Run
 
 pytestmark = pytest.mark.one_engine
 
-Run = Callable[..., Result]
 HEADER = "country,mccmnc,price,currency,valid_from\n"
 
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -12,8 +10,7 @@ import pytest
 from app.bootstrap import open_installation_secrets, open_settings
 from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
-
-Run = Callable[..., Any]
+from support.commands import Run
 
 
 @pytest.fixture

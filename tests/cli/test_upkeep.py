@@ -1,10 +1,8 @@
 """`secrets rotate`, `erase` and `doctor`: keeping an installation well."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -20,12 +18,12 @@ from app.kernel.clock import parse_rfc3339, utc_now
 from app.kernel.ids import new_id
 from app.messages.retention.expire import Expired
 from app.messages.tables import idempotency_keys, messages
+from support.commands import Run
 from support.factories import US_NUMBER, Factory
 from support.months import create_partitions, partitions, write_message
 from support.smtp_server import SmtpServer
 from support.time import host_clock_ahead
 
-Run = Callable[..., Any]
 SID = "AC" + "a" * 32
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from sqlalchemy import select
 
 from app.access.tables import audit_events
@@ -16,10 +15,10 @@ from app.emulator.accounts import BrandStatus
 from app.emulator.server import EmulatorServer
 from app.emulator.twilio_api.resources import derived_sid
 from app.use_cases.tables import use_cases
+from support.commands import Run
 
 pytestmark = pytest.mark.one_engine
 
-Run = Callable[..., Result]
 Apply = Callable[..., None]
 SERVICE = "MG" + "a" * 32
 ACCOUNTS = {"Retail": "AC" + "a" * 32, "Outlet": "AC" + "b" * 32}

@@ -1,7 +1,6 @@
 """`users`: accounts are made, listed, barred and given a fresh start; passwords are shown once."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from app.db.engine import Database
 from app.users.passwords import is_password
 from app.users.store import find_users
 from app.users.tables import users
+from support.commands import Run
 
 pytestmark = pytest.mark.one_engine
 
-Run = Callable[..., Any]
 ADA = ("--email", "Ada@Example.com", "--name", "Ada Example")
 
 

@@ -1,7 +1,6 @@
 """What a file says is compared with what is stored: by id, else by name; clashes are mistakes."""
 
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +12,12 @@ from app.access.principal import KeyLimits, Role, limits_from
 from app.access.tables import access_keys
 from app.provisioning.problems import FileRefused
 from app.use_cases.tables import use_cases
+from support.provisioning import Apply, File
 
 pytestmark = pytest.mark.one_engine
 
 OTHER = "00000000-0000-4000-8000-000000000001"
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-Apply = Callable[..., Any]
 
 
 def refusal(applied: Apply, data: Any, **options: Any) -> list[str]:
@@ -27,7 +26,7 @@ def refusal(applied: Apply, data: Any, **options: Any) -> list[str]:
     return [str(mistake) for mistake in refused.value.problems]
 
 
-def other_organization(file: dict[str, Any]) -> dict[str, Any]:
+def other_organization(file: File) -> dict[str, Any]:
     return {"organization": {"name": "Other"}, "workspaces": file["workspaces"]}
 
 
@@ -35,15 +34,13 @@ def minimal(**workspace: Any) -> dict[str, Any]:
     return {"organization": {"name": "Acme"}, "workspaces": [workspace]}
 
 
-def test_an_id_of_another_organization_is_refused(file: dict[str, Any], applied: Apply) -> None:
+def test_an_id_of_another_organization_is_refused(file: File, applied: Apply) -> None:
     applied(file)
     expected_text = refusal(applied, other_organization(file))
     assert "workspaces[0].id: Is the id of a workspace of another organization." in expected_text
 
 
-def test_a_use_case_id_of_another_workspace_is_refused(
-    file: dict[str, Any], applied: Apply
-) -> None:
+def test_a_use_case_id_of_another_workspace_is_refused(file: File, applied: Apply) -> None:
     applied(file)
     moved = file["workspaces"][0]["use_cases"]
     assert refusal(applied, minimal(name="Outlet", use_cases=moved)) == [
@@ -71,7 +68,7 @@ def test_use_cases_of_one_file_exchange_their_names(applied: Apply) -> None:
     ]
 
 
-def test_a_name_of_another_id_is_refused(file: dict[str, Any], applied: Apply) -> None:
+def test_a_name_of_another_id_is_refused(file: File, applied: Apply) -> None:
     applied(file)
     organization = file["organization"]["id"]
     workspace, use_case = file["workspaces"][0]["id"], file["workspaces"][0]["use_cases"][0]["id"]
@@ -90,9 +87,7 @@ def test_a_name_of_another_id_is_refused(file: dict[str, Any], applied: Apply) -
     ]
 
 
-def test_a_workspace_may_not_be_renamed_to_a_name_that_is_taken(
-    file: dict[str, Any], applied: Apply
-) -> None:
+def test_a_workspace_may_not_be_renamed_to_a_name_that_is_taken(file: File, applied: Apply) -> None:
     outlet = applied(file).as_json()["workspaces"][1]["id"]
     file["workspaces"] = [{"id": file["workspaces"][0]["id"], "name": "Outlet"}]
     assert refusal(applied, file) == [
@@ -100,7 +95,7 @@ def test_a_workspace_may_not_be_renamed_to_a_name_that_is_taken(
     ]
 
 
-def test_an_object_found_by_id_is_renamed(file: dict[str, Any], applied: Apply) -> None:
+def test_an_object_found_by_id_is_renamed(file: File, applied: Apply) -> None:
     first = applied(file).as_json()
     file["organization"]["name"] = "Acme Inc"
     file["workspaces"][0]["name"] = "Shop"
@@ -114,7 +109,7 @@ def test_an_object_found_by_id_is_renamed(file: dict[str, Any], applied: Apply) 
     ]
 
 
-def test_without_ids_everything_is_found_by_name(file: dict[str, Any], applied: Apply) -> None:
+def test_without_ids_everything_is_found_by_name(file: File, applied: Apply) -> None:
     first = applied(file).as_json()
     for part in (
         file["organization"],
@@ -128,7 +123,7 @@ def test_without_ids_everything_is_found_by_name(file: dict[str, Any], applied: 
     assert second.as_json()["workspaces"][0]["use_cases"] == first["workspaces"][0]["use_cases"]
 
 
-def test_a_parent_may_be_stored_already(file: dict[str, Any], applied: Apply, rows: Any) -> None:
+def test_a_parent_may_be_stored_already(file: File, applied: Apply, rows: Any) -> None:
     applied(file)
     applied(minimal(name="Third", home_country="GB", parent="Outlet"))
     fourth = minimal(name="Fourth", home_country="GB", parent=file["workspaces"][0]["id"])
@@ -139,16 +134,14 @@ def test_a_parent_may_be_stored_already(file: dict[str, Any], applied: Apply, ro
     assert parents["Fourth"] == ids["Retail"]
 
 
-def test_a_loop_through_a_stored_workspace_is_refused(file: dict[str, Any], applied: Apply) -> None:
+def test_a_loop_through_a_stored_workspace_is_refused(file: File, applied: Apply) -> None:
     applied(file)
     assert refusal(applied, minimal(name="Retail", parent="Outlet")) == [
         "workspaces[0].parent: Makes the workspace its own ancestor."
     ]
 
 
-def test_a_parent_in_another_organization_does_not_exist(
-    file: dict[str, Any], applied: Apply
-) -> None:
+def test_a_parent_in_another_organization_does_not_exist(file: File, applied: Apply) -> None:
     applied(file)
     data = {
         "organization": {"name": "Other"},
@@ -158,7 +151,7 @@ def test_a_parent_in_another_organization_does_not_exist(
 
 
 def test_an_inheriting_workspace_cannot_lose_its_parent_without_a_policy(
-    file: dict[str, Any], applied: Apply, rows: Any
+    file: File, applied: Apply, rows: Any
 ) -> None:
     applied(file)
     assert refusal(applied, minimal(name="Outlet", parent="")) == [
@@ -169,16 +162,14 @@ def test_an_inheriting_workspace_cannot_lose_its_parent_without_a_policy(
     assert (outlet["parent_id"], outlet["inherits_destinations"]) == (None, False)
 
 
-def test_the_stored_floor_counts_where_the_file_leaves_it_out(
-    file: dict[str, Any], applied: Apply
-) -> None:
+def test_the_stored_floor_counts_where_the_file_leaves_it_out(file: File, applied: Apply) -> None:
     applied(file)
     assert refusal(applied, minimal(name="Retail", destinations={"KP": "allowed"})) == [
         "workspaces[0].destinations.KP: The organization denies this destination."
     ]
 
 
-def test_a_known_account_needs_no_token(file: dict[str, Any], applied: Apply) -> None:
+def test_a_known_account_needs_no_token(file: File, applied: Apply) -> None:
     applied(file)
     account = file["workspaces"][0]["twilio"]["account_sid"]
     assert applied(minimal(name="Outlet", twilio={"account_sid": account})).changes
@@ -188,7 +179,7 @@ def test_a_known_account_needs_no_token(file: dict[str, Any], applied: Apply) ->
 
 
 def test_an_account_of_another_organization_is_refused_by_name(
-    file: dict[str, Any], applied: Apply, rows: Any
+    file: File, applied: Apply, rows: Any
 ) -> None:
     """Fails without `refuse_foreign_accounts`, with or without the right token."""
     applied(file)
@@ -203,7 +194,7 @@ def test_an_account_of_another_organization_is_refused_by_name(
 
 
 def test_an_account_that_no_workspace_of_the_file_uses_any_more_is_forgotten(
-    file: dict[str, Any], applied: Apply, rows: Any
+    file: File, applied: Apply, rows: Any
 ) -> None:
     applied(file)
     mistyped = file["workspaces"][0]["twilio"]["account_sid"]
@@ -220,7 +211,7 @@ def test_an_account_that_no_workspace_of_the_file_uses_any_more_is_forgotten(
 
 
 def test_a_deleted_use_case_is_brought_back_only_on_purpose(
-    file: dict[str, Any], applied: Apply, rows: Any
+    file: File, applied: Apply, rows: Any
 ) -> None:
     applied(file)
     use_case = file["workspaces"][0]["use_cases"][0]
@@ -238,7 +229,7 @@ def test_a_deleted_use_case_is_brought_back_only_on_purpose(
 
 
 def test_two_stored_use_cases_of_one_name_need_the_id(
-    file: dict[str, Any], applied: Apply, database: Any
+    file: File, applied: Apply, database: Any
 ) -> None:
     applied(file)
     use_case = file["workspaces"][0]["use_cases"][0]
@@ -253,7 +244,7 @@ def test_two_stored_use_cases_of_one_name_need_the_id(
     applied(file)
 
 
-def test_an_expired_key_is_recreated(file: dict[str, Any], applied: Apply, rows: Any) -> None:
+def test_an_expired_key_is_recreated(file: File, applied: Apply, rows: Any) -> None:
     applied(file)
     file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "sender"}]
     again = applied(file, at=NOW.replace(year=2032)).as_json()
@@ -261,7 +252,7 @@ def test_an_expired_key_is_recreated(file: dict[str, Any], applied: Apply, rows:
     assert [row["name"] for row in rows("access_keys")].count("backend") == 2
 
 
-def test_a_revoked_key_is_recreated(file: dict[str, Any], applied: Apply, database: Any) -> None:
+def test_a_revoked_key_is_recreated(file: File, applied: Apply, database: Any) -> None:
     applied(file)
     with database.writing() as connection:
         connection.execute(update(access_keys).values(revoked_at=NOW))
@@ -270,7 +261,7 @@ def test_a_revoked_key_is_recreated(file: dict[str, Any], applied: Apply, databa
 
 
 def test_the_role_and_end_of_a_live_key_follow_the_file(
-    file: dict[str, Any], applied: Apply, rows: Any
+    file: File, applied: Apply, rows: Any
 ) -> None:
     applied(file)
     key = {"name": "backend", "role": "viewer", "expires_at": "2031-06-01T00:00:00Z"}
@@ -283,9 +274,7 @@ def test_the_role_and_end_of_a_live_key_follow_the_file(
     assert applied(file).changes == ()
 
 
-def test_rate_and_limits_of_a_key_follow_the_file(
-    file: dict[str, Any], applied: Apply, rows: Any
-) -> None:
+def test_rate_and_limits_of_a_key_follow_the_file(file: File, applied: Apply, rows: Any) -> None:
     """Break: give what the file leaves out its default again."""
     key = {
         "name": "backend",
@@ -320,7 +309,7 @@ def test_rate_and_limits_of_a_key_follow_the_file(
     assert stored() == (7, 14, KeyLimits(limits.use_case_ids))
 
 
-def test_wrong_limits_of_a_key_are_named(file: dict[str, Any], applied: Apply) -> None:
+def test_wrong_limits_of_a_key_are_named(file: File, applied: Apply) -> None:
     wrong = {
         "rate": {"per_second": 0, "burst": 1.5},
         "use_cases": ["one-time passwords", "nothing"],
@@ -339,7 +328,7 @@ def test_wrong_limits_of_a_key_are_named(file: dict[str, Any], applied: Apply) -
 
 
 def test_of_several_live_keys_with_a_name_one_must_be_as_written(
-    file: dict[str, Any], applied: Apply, database: Any
+    file: File, applied: Apply, database: Any
 ) -> None:
     organization = uuid.UUID(applied(file).as_json()["organization"]["id"])
     with database.writing() as connection:
@@ -351,9 +340,7 @@ def test_of_several_live_keys_with_a_name_one_must_be_as_written(
     ]
 
 
-def test_two_workspaces_may_swap_their_accounts(
-    file: dict[str, Any], applied: Apply, rows: Any
-) -> None:
+def test_two_workspaces_may_swap_their_accounts(file: File, applied: Apply, rows: Any) -> None:
     """Break: let `change_workspace` forget an account before the next workspace takes it."""
     first, second = "AC" + "a" * 32, "AC" + "b" * 32
     file["workspaces"][1]["twilio"] = {"account_sid": second, "auth_token": "env:RETAIL_TOKEN"}

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,21 +18,20 @@ from app.provisioning import plan as planning
 from app.provisioning.apply import plan
 from app.provisioning.file import parse_text
 from app.provisioning.problems import FileRefused
+from support.provisioning import Apply, File, Rows
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)
 TOKEN = "0123456789abcdef0123456789abcdef"
 ENVIRON = {"RETAIL_TOKEN": TOKEN}
 SID = "AC" + "a" * 32
-Apply = Callable[..., Any]
-Rows = Callable[..., Any]
 
 
 def retail(**fields: Any) -> dict[str, Any]:
     return {"organization": {"name": "Acme"}, "workspaces": [{"name": "Retail"} | fields]}
 
 
-def test_everything_in_the_file_is_stored(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
+def test_everything_in_the_file_is_stored(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     found = rows()
     (organization,) = found["organizations"]
@@ -55,9 +53,7 @@ def test_everything_in_the_file_is_stored(file: dict[str, Any], applied: Apply, 
     assert (outlet["parent_id"], outlet["account_sid"]) == (workspace["id"], None)
 
 
-def test_omitted_settings_have_their_defaults(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_omitted_settings_have_their_defaults(file: File, applied: Apply, rows: Rows) -> None:
     use_case = {"name": "alerts", "messaging_service_sid": "MG" + "b" * 32}
     bare = {"name": "Bare", "home_country": "GB", "use_cases": [use_case]}
     applied({"organization": {"name": "New"}, "workspaces": [bare]})
@@ -74,7 +70,7 @@ def test_omitted_settings_have_their_defaults(
 
 
 def test_a_new_workspace_with_a_parent_inherits_and_has_no_policy(
-    file: dict[str, Any], applied: Apply, rows: Rows
+    file: File, applied: Apply, rows: Rows
 ) -> None:
     applied(file)
     outlet = next(row for row in rows("workspaces") if row["name"] == "Outlet")
@@ -83,16 +79,14 @@ def test_a_new_workspace_with_a_parent_inherits_and_has_no_policy(
     assert len(rows("destination_policies")) == 1
 
 
-def test_a_parent_may_come_later_in_the_file(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_a_parent_may_come_later_in_the_file(file: File, applied: Apply, rows: Rows) -> None:
     file["workspaces"].reverse()
     applied(file)
     by_name = {row["name"]: row for row in rows("workspaces")}
     assert by_name["Outlet"]["parent_id"] == by_name["Retail"]["id"]
 
 
-def test_a_second_apply_writes_nothing(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
+def test_a_second_apply_writes_nothing(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     before = rows()
     again = applied(file, at=LATER)
@@ -101,9 +95,7 @@ def test_a_second_apply_writes_nothing(file: dict[str, Any], applied: Apply, row
     assert all(key["token"] is None for key in again.as_json()["workspaces"][0]["access_keys"])
 
 
-def test_another_case_of_a_sid_changes_nothing(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_another_case_of_a_sid_changes_nothing(file: File, applied: Apply, rows: Rows) -> None:
     """Breaks when a SID is kept as it was given: let `canonical_sid` return its text."""
     applied(file)
     before = rows()
@@ -121,7 +113,7 @@ def test_another_case_of_a_sid_changes_nothing(
 
 
 def test_the_result_has_ids_and_the_new_tokens(
-    file: dict[str, Any], applied: Apply, database: Database
+    file: File, applied: Apply, database: Database
 ) -> None:
     result = applied(file).as_json()
     (platform,) = result["organization"].pop("access_keys")
@@ -159,7 +151,7 @@ def test_the_result_has_ids_and_the_new_tokens(
 
 
 def test_no_secret_is_stored_as_it_is(
-    file: dict[str, Any], applied: Apply, rows: Rows, cipher: Cipher
+    file: File, applied: Apply, rows: Rows, cipher: Cipher
 ) -> None:
     file["workspaces"][0]["twilio"]["next_auth_token"] = "the-next-token"
     result = applied(file)
@@ -173,7 +165,7 @@ def test_no_secret_is_stored_as_it_is(
 
 
 def test_a_problem_in_the_last_workspace_prevents_all_changes(
-    file: dict[str, Any], applied: Apply, rows: Rows
+    file: File, applied: Apply, rows: Rows
 ) -> None:
     empty = rows()
     file["workspaces"][-1]["home_country"] = "XX"
@@ -183,7 +175,7 @@ def test_a_problem_in_the_last_workspace_prevents_all_changes(
 
 
 def test_a_failure_in_the_middle_changes_nothing(
-    file: dict[str, Any], applied: Apply, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    file: File, applied: Apply, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = rows()
     written = []
@@ -199,7 +191,7 @@ def test_a_failure_in_the_middle_changes_nothing(
     assert rows() == empty
 
 
-def test_omitted_settings_are_not_changed(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
+def test_omitted_settings_are_not_changed(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     before = rows()
     names_only = retail(use_cases=[{"name": "one-time passwords"}])
@@ -208,7 +200,7 @@ def test_omitted_settings_are_not_changed(file: dict[str, Any], applied: Apply, 
     assert rows() == before
 
 
-def test_only_differences_are_written(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
+def test_only_differences_are_written(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     before = rows()
     applied(retail(body_retention_days=5), at=LATER)
@@ -229,9 +221,7 @@ def test_only_differences_are_written(file: dict[str, Any], applied: Apply, rows
         assert row == unchanged[row_id] | expected
 
 
-def test_a_changed_map_raises_the_revision_by_one(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_a_changed_map_raises_the_revision_by_one(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     assert [row["revision"] for row in rows("destination_policies")] == [1]
     applied(retail(destinations={"US": "allowed"}), at=LATER)
@@ -242,7 +232,7 @@ def test_a_changed_map_raises_the_revision_by_one(
 
 
 def test_destinations_of_its_own_end_the_inheritance(
-    file: dict[str, Any], applied: Apply, rows: Rows
+    file: File, applied: Apply, rows: Rows
 ) -> None:
     applied(file)
     del file["workspaces"][1]["parent"]
@@ -257,7 +247,7 @@ def test_destinations_of_its_own_end_the_inheritance(
 
 
 def test_a_map_that_rests_counts_its_revisions_on(
-    file: dict[str, Any], applied: Apply, rows: Rows, database: Database
+    file: File, applied: Apply, rows: Rows, database: Database
 ) -> None:
     applied(file)
     by_name = workspaces.c.name == "Retail"
@@ -270,9 +260,7 @@ def test_a_map_that_rests_counts_its_revisions_on(
     assert not any(r["inherits_destinations"] for r in rows("workspaces") if r["name"] == "Retail")
 
 
-def test_a_list_of_senders_replaces_the_pool(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_a_list_of_senders_replaces_the_pool(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     first = {row["number"]: row for row in rows("senders")}
     pool = [
@@ -289,7 +277,7 @@ def test_a_list_of_senders_replaces_the_pool(
     assert rows("senders") == []
 
 
-def test_a_deleted_use_case_keeps_its_row(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
+def test_a_deleted_use_case_keeps_its_row(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     gone = retail(use_cases=[{"name": "one-time passwords", "deleted": True}])
     result = applied(gone, at=LATER)
@@ -300,9 +288,7 @@ def test_a_deleted_use_case_keeps_its_row(file: dict[str, Any], applied: Apply, 
     assert applied(gone).changes == ()
 
 
-def test_the_name_of_a_deleted_use_case_is_free(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_the_name_of_a_deleted_use_case_is_free(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     old = file["workspaces"][0]["use_cases"][0]
     new = {"name": old["name"], "messaging_service_sid": "MG" + "b" * 32}
@@ -314,7 +300,7 @@ def test_the_name_of_a_deleted_use_case_is_free(
 
 
 def test_a_token_is_rotated_by_way_of_the_next_one(
-    file: dict[str, Any], applied: Apply, rows: Rows, cipher: Cipher
+    file: File, applied: Apply, rows: Rows, cipher: Cipher
 ) -> None:
     def tokens() -> tuple[str, str | None]:
         (row,) = rows("provider_accounts")
@@ -333,7 +319,7 @@ def test_a_token_is_rotated_by_way_of_the_next_one(
 
 
 def test_an_undecryptable_token_is_encrypted_again(
-    file: dict[str, Any], applied: Apply, rows: Rows, cipher: Cipher, database: Database
+    file: File, applied: Apply, rows: Rows, cipher: Cipher, database: Database
 ) -> None:
     file["workspaces"][0]["twilio"]["next_auth_token"] = "next"
     applied(file)
@@ -349,7 +335,7 @@ def test_an_undecryptable_token_is_encrypted_again(
     assert account["next_auth_token"] is None
 
 
-def test_an_empty_text_takes_away(file: dict[str, Any], applied: Apply, rows: Rows) -> None:
+def test_an_empty_text_takes_away(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     bare = {"name": "one-time passwords", "brand": {"sid": ""}, "campaign": {"sid": ""}}
     applied(retail(twilio={"account_sid": ""}, use_cases=[bare]))
@@ -361,7 +347,7 @@ def test_an_empty_text_takes_away(file: dict[str, Any], applied: Apply, rows: Ro
 
 
 def test_a_status_does_not_move_to_another_registration(
-    file: dict[str, Any], applied: Apply, rows: Rows
+    file: File, applied: Apply, rows: Rows
 ) -> None:
     applied(file)
     same = {"name": "one-time passwords", "campaign": {"sid": "QE" + "a" * 32}}
@@ -372,7 +358,7 @@ def test_a_status_does_not_move_to_another_registration(
 
 
 def test_the_restriction_of_a_use_case_is_lifted_by_a_word(
-    file: dict[str, Any], applied: Apply, rows: Rows, database: Database
+    file: File, applied: Apply, rows: Rows, database: Database
 ) -> None:
     applied(file)
     applied(retail(use_cases=[{"name": "one-time passwords", "allowed_destinations": "any"}]))
@@ -384,7 +370,7 @@ def test_the_restriction_of_a_use_case_is_lifted_by_a_word(
 
 
 def test_two_concurrent_applies_create_one_organization(
-    file: dict[str, Any], applied: Apply, rows: Rows
+    file: File, applied: Apply, rows: Rows
 ) -> None:
     del file["organization"]["id"]
     start = threading.Barrier(4)
@@ -410,7 +396,7 @@ def test_two_concurrent_applies_create_one_organization(
 
 
 def test_a_plan_lists_all_changes_and_makes_none(
-    file: dict[str, Any], database: Database, cipher: Cipher, rows: Rows, applied: Apply
+    file: File, database: Database, cipher: Cipher, rows: Rows, applied: Apply
 ) -> None:
     empty = rows()
     changes = plan(database, cipher, file, environ=ENVIRON, now=NOW)

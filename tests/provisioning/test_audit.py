@@ -6,6 +6,7 @@ import pytest
 
 from app.access import audit
 from app.db.engine import Database
+from support.provisioning import File
 
 pytestmark = pytest.mark.one_engine
 
@@ -14,9 +15,7 @@ def _deeds(rows: Any) -> list[tuple[str, str | None]]:
     return [(row["action"], row["reason"]) for row in rows("audit_events")]
 
 
-def test_a_first_apply_notes_everything_that_it_makes(
-    file: dict[str, Any], applied: Any, rows: Any
-) -> None:
+def test_a_first_apply_notes_everything_that_it_makes(file: File, applied: Any, rows: Any) -> None:
     applied(file)
     assert sorted(_deeds(rows)) == [
         ("access_key.created", "backend (sender)"),
@@ -38,7 +37,7 @@ def test_a_first_apply_notes_everything_that_it_makes(
 
 
 def test_a_second_apply_is_not_audited_and_a_change_has_its_fields(
-    file: dict[str, Any], applied: Any, rows: Any
+    file: File, applied: Any, rows: Any
 ) -> None:
     applied(file)
     known = len(_deeds(rows))
@@ -69,11 +68,7 @@ def test_a_second_apply_is_not_audited_and_a_change_has_its_fields(
 
 
 def test_changes_that_cannot_be_audited_are_not_made(
-    file: dict[str, Any],
-    applied: Any,
-    rows: Any,
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,
+    file: File, applied: Any, rows: Any, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("the audit cannot be written")

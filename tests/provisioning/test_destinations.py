@@ -22,13 +22,12 @@ from app.kernel.errors import ServiceUnavailable, ValidationFailed
 from app.kernel.ids import new_id
 from app.messages.queries.traffic import MessageTraffic
 from app.provisioning.apply import plan
+from support.provisioning import Apply, File, Rows
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 BEFORE = NOW - timedelta(seconds=1)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)
 TOKEN = "0123456789abcdef0123456789abcdef"
-Apply = Callable[..., Any]
-Rows = Callable[..., Any]
 PREFIX = Rule(new_id(), RuleKind.PREFIX, "+23276", Access.BLOCKED, None, "incident", NOW)
 TRIAL = Rule(new_id(), RuleKind.COUNTRY, "FR", Access.ALLOWED, LATER, "trial", NOW)
 CLOSED = Rule(new_id(), RuleKind.COUNTRY, "US", Access.BLOCKED, LATER, "incident", NOW)
@@ -67,7 +66,7 @@ def planned(database: Database, cipher: Cipher) -> Callable[..., list[str]]:
 
 
 @pytest.fixture
-def ids(file: dict[str, Any], applied: Apply, rows: Rows) -> dict[str, UUID]:
+def ids(file: File, applied: Apply, rows: Rows) -> dict[str, UUID]:
     """The workspaces of the file, applied once: Retail, and Outlet that inherits from it."""
     applied(file)
     return {row["name"]: row["id"] for row in rows("workspaces")}
@@ -145,7 +144,7 @@ def test_finer_rules_stay_and_contradicting_country_rules_go(
 
 
 def test_a_country_opened_by_a_rule_against_the_file_is_closed(
-    ids: dict[str, UUID], file: dict[str, Any], manage: Any, planned: Any, applied: Apply
+    ids: dict[str, UUID], file: File, manage: Any, planned: Any, applied: Apply
 ) -> None:
     manage(ids["Retail"], changes.AddRule(TRIAL))
     assert planned(file) == ["- workspaces[0].destinations.FR: allowed"]
@@ -156,7 +155,7 @@ def test_a_country_opened_by_a_rule_against_the_file_is_closed(
 
 
 def test_a_rule_that_expired_is_no_difference(
-    ids: dict[str, UUID], file: dict[str, Any], manage: Any, planned: Any, rows: Rows
+    ids: dict[str, UUID], file: File, manage: Any, planned: Any, rows: Rows
 ) -> None:
     manage(ids["Retail"], changes.AddRule(SPENT))
     assert rule_values(rows, ids["Retail"]) == {("country", "DE")}
@@ -164,7 +163,7 @@ def test_a_rule_that_expired_is_no_difference(
 
 
 def test_a_temporary_allowance_made_lasting_is_a_change_of_the_map(
-    ids: dict[str, UUID], file: dict[str, Any], manage: Any, planned: Any, applied: Apply
+    ids: dict[str, UUID], file: File, manage: Any, planned: Any, applied: Apply
 ) -> None:
     manage(ids["Retail"], changes.AddRule(TRIAL))
     file["workspaces"][0]["destinations"]["FR"] = "allowed"
@@ -281,9 +280,7 @@ def test_acknowledgement_is_required_if_the_file_requires_it(
     assert manage(ids["Retail"], changes.AllowCountries(["PK"])).effective.revision == 2
 
 
-def test_an_entry_in_the_file_is_an_acknowledgement(
-    file: dict[str, Any], applied: Apply, rows: Rows
-) -> None:
+def test_an_entry_in_the_file_is_an_acknowledgement(file: File, applied: Apply, rows: Rows) -> None:
     file["workspaces"][0] |= {"acknowledge_high_risk": True}
     file["workspaces"][0]["destinations"]["PK"] = "allowed"
     applied(file)
@@ -291,7 +288,7 @@ def test_an_entry_in_the_file_is_an_acknowledgement(
     assert policy["destinations"]["PK"] == "allowed"
 
 
-def test_a_changed_floor_is_planned(file: dict[str, Any], applied: Apply, planned: Any) -> None:
+def test_a_changed_floor_is_planned(file: File, applied: Apply, planned: Any) -> None:
     applied(file)
     file["organization"]["denied_destinations"] = ["KP", "IR"]
     assert planned(file) == ["~ organization.denied_destinations: KP -> IR, KP"]

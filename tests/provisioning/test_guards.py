@@ -15,12 +15,11 @@ from app.provisioning.apply import plan
 from app.provisioning.problems import FileRefused
 from support.each import each
 from support.guards import DEFAULTS
-
-Apply = Callable[..., Any]
+from support.provisioning import Apply, File
 
 
 @pytest.fixture
-def shown(database: Database, file: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+def shown(database: Database, file: File) -> Callable[[], dict[str, Any]]:
     """Reads the guards of the workspace `Retail` as the API shows them."""
 
     def read() -> dict[str, Any]:
@@ -32,7 +31,7 @@ def shown(database: Database, file: dict[str, Any]) -> Callable[[], dict[str, An
 
 
 def test_guards_are_applied_once_with_history_and_audit(
-    file: dict[str, Any], applied: Apply, rows: Any, shown: Callable[[], dict[str, Any]]
+    file: File, applied: Apply, rows: Any, shown: Callable[[], dict[str, Any]]
 ) -> None:
     """Break: write the guards in every apply, whether they differ or not."""
     retail = file["workspaces"][0]
@@ -64,7 +63,7 @@ def test_guards_are_applied_once_with_history_and_audit(
 
 
 def test_omitted_settings_of_a_guard_are_not_changed(
-    file: dict[str, Any], applied: Apply, shown: Callable[[], dict[str, Any]]
+    file: File, applied: Apply, shown: Callable[[], dict[str, Any]]
 ) -> None:
     """Break: let `edit_guards` begin with the defaults instead of the current guards."""
     retail = file["workspaces"][0]
@@ -117,7 +116,7 @@ def test_omitted_settings_of_a_guard_are_not_changed(
 
 @pytest.mark.one_engine
 def test_none_removes_limits_of_a_country_and_a_guard_of_a_use_case(
-    file: dict[str, Any], applied: Apply, shown: Callable[[], dict[str, Any]]
+    file: File, applied: Apply, shown: Callable[[], dict[str, Any]]
 ) -> None:
     """Break: let `edit_guards` pass null on, and it is a mistake of the file."""
     retail = file["workspaces"][0]
@@ -145,7 +144,7 @@ def test_none_removes_limits_of_a_country_and_a_guard_of_a_use_case(
 
 @pytest.mark.one_engine
 def test_a_plan_shows_the_difference_and_changes_nothing(
-    *, file: dict[str, Any], applied: Apply, database: Database, cipher: Any, now: Any, rows: Any
+    *, file: File, applied: Apply, database: Database, cipher: Any, now: Any, rows: Any
 ) -> None:
     applied(file)
     retail = file["workspaces"][0]
@@ -183,13 +182,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
 @pytest.mark.one_engine
 @each("of_workspace, of_use_case, text", MISTAKES)
 def test_a_problem_has_its_place_and_prevents_all_changes(
-    *,
-    file: dict[str, Any],
-    applied: Apply,
-    rows: Any,
-    of_workspace: Any,
-    of_use_case: Any,
-    text: str,
+    *, file: File, applied: Apply, rows: Any, of_workspace: Any, of_use_case: Any, text: str
 ) -> None:
     retail = file["workspaces"][0]
     for owner, given in ((retail, of_workspace), (retail["use_cases"][0], of_use_case)):
@@ -205,7 +198,7 @@ def test_a_problem_has_its_place_and_prevents_all_changes(
 
 @pytest.mark.one_engine
 def test_a_spend_limit_without_a_mode_is_enforced(
-    file: dict[str, Any], applied: Apply, database: Database, now: Any, shown: Any
+    file: File, applied: Apply, database: Database, now: Any, shown: Any
 ) -> None:
     row = PriceRow("US", "", "0.05", "USD", now.date())
     with database.writing() as connection:
@@ -217,7 +210,7 @@ def test_a_spend_limit_without_a_mode_is_enforced(
 
 @pytest.mark.one_engine
 def test_guards_of_a_use_case_that_the_file_deletes_are_not_set(
-    file: dict[str, Any], applied: Apply, shown: Any
+    file: File, applied: Apply, shown: Any
 ) -> None:
     applied(file)
     file["workspaces"][0]["use_cases"][0] |= {"deleted": True, "guards": {"number": {"hour": 1}}}

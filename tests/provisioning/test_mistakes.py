@@ -12,6 +12,7 @@ from app.db.engine import Database
 from app.provisioning.apply import plan
 from app.provisioning.problems import FileRefused
 from support.each import each
+from support.provisioning import File
 
 ENVIRON = {"RETAIL_TOKEN": "secret-token", "EMPTY": "", "WIDE": "tökén"}
 LONG = "x" * 201
@@ -183,7 +184,7 @@ _PLACED_ELSEWHERE = {
 
 @each(("place", "value", "expected_text"), ONE_FIELD)
 def test_a_wrong_field_is_named_by_its_place(
-    file: dict[str, Any], place: str, value: Any, expected_text: str, mistakes_of: Mistakes
+    file: File, place: str, value: Any, expected_text: str, mistakes_of: Mistakes
 ) -> None:
     file = deepcopy(file)
     put(file, place, value)
@@ -211,7 +212,7 @@ MISSING = [
 
 @each(("place", "expected_text"), MISSING)
 def test_a_missing_field_is_named_by_its_place(
-    file: dict[str, Any], place: str, expected_text: str, mistakes_of: Mistakes
+    file: File, place: str, expected_text: str, mistakes_of: Mistakes
 ) -> None:
     file = deepcopy(file)
     del file["workspaces"][1]["parent"]
@@ -220,7 +221,7 @@ def test_a_missing_field_is_named_by_its_place(
 
 
 def test_all_problems_are_reported_in_the_order_of_the_file(
-    file: dict[str, Any], mistakes_of: Mistakes
+    file: File, mistakes_of: Mistakes
 ) -> None:
     for place, value in [
         (f"{UC}.senders[0].number", "12"),
@@ -245,7 +246,7 @@ def test_all_problems_are_reported_in_the_order_of_the_file(
 
 
 def test_a_wrong_country_does_not_move_the_place_of_another_mistake(
-    file: dict[str, Any], mistakes_of: Mistakes
+    file: File, mistakes_of: Mistakes
 ) -> None:
     file["workspaces"][0]["use_cases"][0]["allowed_destinations"] = ["xx", "US", "KP"]
     assert mistakes_of(file) == [
@@ -254,36 +255,36 @@ def test_a_wrong_country_does_not_move_the_place_of_another_mistake(
     ]
 
 
-def _same_organization_key(file: dict[str, Any]) -> str:
+def _same_organization_key(file: File) -> str:
     file["organization"]["access_keys"].append({"name": "platform", "role": "viewer"})
     return (
         "organization.access_keys[1].name: Stands twice: first at organization.access_keys[0].name."
     )
 
 
-def _same_workspace_name(file: dict[str, Any]) -> str:
+def _same_workspace_name(file: File) -> str:
     file["workspaces"][1] |= {"name": "Retail", "parent": ""}
     return "workspaces[1].name: Stands twice: first at workspaces[0].name."
 
 
-def _same_workspace_id(file: dict[str, Any]) -> str:
+def _same_workspace_id(file: File) -> str:
     file["workspaces"][1] |= {"id": file["workspaces"][0]["id"], "parent": ""}
     return "workspaces[1].id: Stands twice: first at workspaces[0].id."
 
 
-def _same_use_case_id(file: dict[str, Any]) -> str:
+def _same_use_case_id(file: File) -> str:
     use_case = file["workspaces"][0]["use_cases"][0]
     file["workspaces"][1]["use_cases"] = [use_case | {"name": "other"}]
     return f"workspaces[1].use_cases[0].id: Stands twice: first at {UC}.id."
 
 
-def _same_use_case_name(file: dict[str, Any]) -> str:
+def _same_use_case_name(file: File) -> str:
     use_cases = file["workspaces"][0]["use_cases"]
     use_cases.append(use_cases[0] | {"id": UUID})
     return f"workspaces[0].use_cases[1].name: Stands twice: first at {UC}.name."
 
 
-def _same_sender(file: dict[str, Any]) -> str:
+def _same_sender(file: File) -> str:
     senders = file["workspaces"][0]["use_cases"][0]["senders"]
     senders.append({"number": "+12025550100", "type": "toll_free"})
     return f"{UC}.senders[2].number: Stands twice: first at {UC}.senders[0].number."
@@ -301,21 +302,21 @@ def _same_sender(file: dict[str, Any]) -> str:
     ],
 )
 def test_duplicates_are_refused(
-    file: dict[str, Any], repeat: Callable[[dict[str, Any]], str], mistakes_of: Mistakes
+    file: File, repeat: Callable[[dict[str, Any]], str], mistakes_of: Mistakes
 ) -> None:
     expected_text = repeat(file)
     assert expected_text in mistakes_of(file)
 
 
 def test_the_name_of_a_use_case_that_is_deleted_by_its_id_is_free(
-    file: dict[str, Any], mistakes_of: Mistakes
+    file: File, mistakes_of: Mistakes
 ) -> None:
     use_cases = file["workspaces"][0]["use_cases"]
     use_cases.append({"id": UUID, "name": use_cases[0]["name"], "deleted": True})
     assert mistakes_of(file) == []
 
 
-def test_one_account_has_one_token(file: dict[str, Any], mistakes_of: Mistakes) -> None:
+def test_one_account_has_one_token(file: File, mistakes_of: Mistakes) -> None:
     account = file["workspaces"][0]["twilio"]["account_sid"]
     file["workspaces"][1]["twilio"] = {"account_sid": account, "auth_token": "another"}
     assert mistakes_of(file) == [
@@ -327,14 +328,14 @@ def test_one_account_has_one_token(file: dict[str, Any], mistakes_of: Mistakes) 
 
 @pytest.mark.parametrize("organization", [None, "Acme", ["Acme"]])
 def test_an_organization_that_is_not_a_table_is_reported(
-    file: dict[str, Any], organization: object, mistakes_of: Mistakes
+    file: File, organization: object, mistakes_of: Mistakes
 ) -> None:
     file["organization"] = organization
     (expected_text,) = mistakes_of(file)
     assert expected_text.startswith("organization: ")
 
 
-def test_parents_may_not_form_a_loop(file: dict[str, Any], mistakes_of: Mistakes) -> None:
+def test_parents_may_not_form_a_loop(file: File, mistakes_of: Mistakes) -> None:
     file["workspaces"][0]["parent"] = "Outlet"
     assert mistakes_of(file) == [
         "workspaces[0].parent: Makes the workspace its own ancestor.",
@@ -342,7 +343,7 @@ def test_parents_may_not_form_a_loop(file: dict[str, Any], mistakes_of: Mistakes
     ]
 
 
-def test_a_chain_of_parents_is_at_most_32_long(file: dict[str, Any], mistakes_of: Mistakes) -> None:
+def test_a_chain_of_parents_is_at_most_32_long(file: File, mistakes_of: Mistakes) -> None:
     file["workspaces"] = [{"name": "0", "home_country": "US"}] + [
         {"name": str(n), "home_country": "US", "parent": str(n - 1)} for n in range(1, 34)
     ]
@@ -350,7 +351,7 @@ def test_a_chain_of_parents_is_at_most_32_long(file: dict[str, Any], mistakes_of
 
 
 def test_a_home_that_the_organization_denies_needs_destinations(
-    file: dict[str, Any], mistakes_of: Mistakes
+    file: File, mistakes_of: Mistakes
 ) -> None:
     file["organization"]["denied_destinations"] = ["CA"]
     file["workspaces"][1] |= {"parent": ""}
@@ -361,23 +362,19 @@ def test_a_home_that_the_organization_denies_needs_destinations(
     ]
 
 
-def test_deleting_needs_to_know_what(file: dict[str, Any], mistakes_of: Mistakes) -> None:
+def test_deleting_needs_to_know_what(file: File, mistakes_of: Mistakes) -> None:
     file["workspaces"][0]["use_cases"] = [{"deleted": True}]
     assert mistakes_of(file) == [f"{UC}: Needs the id or the name to delete."]
 
 
-def test_an_account_that_is_taken_away_has_no_token(
-    file: dict[str, Any], mistakes_of: Mistakes
-) -> None:
+def test_an_account_that_is_taken_away_has_no_token(file: File, mistakes_of: Mistakes) -> None:
     file["workspaces"][0]["twilio"]["account_sid"] = ""
     assert mistakes_of(file) == [
         f"{WS}.twilio.auth_token: Must be left out where account_sid is empty."
     ]
 
 
-def test_no_mistake_repeats_a_secret_or_a_number(
-    file: dict[str, Any], mistakes_of: Mistakes
-) -> None:
+def test_no_mistake_repeats_a_secret_or_a_number(file: File, mistakes_of: Mistakes) -> None:
     file["workspaces"][0]["twilio"]["auth_token"] = "s3cret value"
     file["workspaces"][0]["twilio"]["next_auth_token"] = "s3cret value"
     file["workspaces"][0]["use_cases"][0]["senders"] = [

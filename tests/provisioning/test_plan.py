@@ -8,10 +8,9 @@ import pytest
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.provisioning.apply import plan
+from support.provisioning import Apply, File
 
 pytestmark = pytest.mark.one_engine
-
-Apply = Callable[..., Any]
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def planned(database: Database, cipher: Cipher, now: Any) -> Callable[..., Any]:
     return run
 
 
-def test_new_objects_have_a_plus(file: dict[str, Any], planned: Callable[..., Any]) -> None:
+def test_new_objects_have_a_plus(file: File, planned: Callable[..., Any]) -> None:
     assert [str(change) for change in planned(file)] == [
         "+ organization: Acme",
         "+ organization.access_keys[0]: platform",
@@ -42,7 +41,7 @@ def test_new_objects_have_a_plus(file: dict[str, Any], planned: Callable[..., An
 
 
 def test_differences_have_both_values(
-    file: dict[str, Any], applied: Apply, planned: Callable[..., Any]
+    file: File, applied: Apply, planned: Callable[..., Any]
 ) -> None:
     file["workspaces"][0]["twilio"]["next_auth_token"] = "next"
     applied(file)
@@ -79,7 +78,7 @@ def test_differences_have_both_values(
 
 
 def test_programs_read_the_place_the_action_and_the_values(
-    file: dict[str, Any], applied: Apply, planned: Callable[..., Any]
+    file: File, applied: Apply, planned: Callable[..., Any]
 ) -> None:
     applied(file)
     retail = file["workspaces"][0]

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+Run: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Commands:
     """The commands under `destinations`, as one user of this machine gives them."""
 
-    run: Callable[..., Any]
+    run: Run
 
     def __call__(self, *arguments: str, exits: int = 0, stdin: str | None = None) -> Any:
         """Give a command; its exit code must be as expected."""
