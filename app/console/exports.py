@@ -5,10 +5,11 @@ Rows are read and sent page by page, without memory or connection.
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from flask import Response, stream_with_context
@@ -23,6 +24,7 @@ from app.console.ui.forms import read_search
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.destinations.refusals import load_refusals
 from app.kernel.clock import rfc3339
+from app.kernel.texts import without_formula
 from app.messages.queries.details import load_message_details_page
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
@@ -32,79 +34,45 @@ from app.web.routes import Answer
 routes = Pages()
 _ROWS_AT_ONCE = 500
 _PIECE = 32 * 1024
-# A spreadsheet reads a text with such a beginning as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# The columns of a file, and how each is read from a row.
+_Cells: TypeAlias = Mapping[str, Callable[[Any], object]]
 
-_MESSAGE_COLUMNS = (
-    "id",
-    "created_at",
-    "to_number",
-    "country",
-    "use_case",
-    "status",
-    "error_code",
-    "segments",
-    "from_number",
-    "message_sid",
-    "handed_off_at",
-    "delivered_at",
-    "errored_at",
-    "text",
-)
-_REFUSAL_COLUMNS = (
-    "id",
-    "at",
-    "number",
-    "country",
-    "use_case",
-    "code",
-    "source",
-    "rule",
-    "scope",
-    "revision",
-    "provider_code",
-)
-_AUDIT_COLUMNS = (
-    "id",
-    "at",
-    "action",
-    "actor_kind",
-    "actor_name",
-    "workspace_id",
-    "target",
-    "details",
-)
+
+def _attributes(*names: str) -> _Cells:
+    return {name: attrgetter(name) for name in names}
+
+
+def _time(name: str) -> Callable[[Any], object]:
+    read = attrgetter(name)
+    return lambda row: None if read(row) is None else rfc3339(read(row))
 
 
 @routes.get(MESSAGES + ".csv", VIEWER, kind="text/csv")
 def export_messages(current_user: CurrentUser) -> Answer:
     """Export messages; viewers get masked numbers and no texts."""
     wanted = read_search(MessageSearch)
-    now, names = current_time(), _use_case_names(current_user)
+    now, names, role = current_time(), _use_case_names(current_user), current_user.role
+    cells: _Cells = {
+        "id": attrgetter("message.id"),
+        "created_at": _time("message.created_at"),
+        "to_number": lambda one: shown_number(role, one.message.to_number),
+        "country": attrgetter("country"),
+        "use_case": lambda one: _text(names.get(one.message.use_case_id)),
+        "status": attrgetter("message.status"),
+        "error_code": attrgetter("message.error_code"),
+        "segments": lambda one: one.message.num_segments or one.counted_segments,
+        "from_number": attrgetter("message.from_number"),
+        "message_sid": attrgetter("message.message_sid"),
+        "handed_off_at": _time("message.handed_off_at"),
+        "delivered_at": _time("message.delivered_at"),
+        "errored_at": _time("message.errored_at"),
+        "text": lambda one: _text(shown_body(role, one.message.body)),
+    }
 
     def load(connection: Connection, page: Any) -> Sequence[Any]:
         return load_message_details_page(connection, current_user.principal, page, now)
 
-    def row_of(one: Any) -> Sequence[object]:
-        message = one.message
-        times = (message.handed_off_at, message.delivered_at, message.errored_at)
-        return (
-            message.id,
-            rfc3339(message.created_at),
-            shown_number(current_user.role, message.to_number),
-            one.country,
-            _text(names.get(message.use_case_id)),
-            message.status,
-            message.error_code,
-            message.num_segments or one.counted_segments,
-            message.from_number,
-            message.message_sid,
-            *(None if at is None else rfc3339(at) for at in times),
-            _text(shown_body(current_user.role, message.body)),
-        )
-
-    rows = map(row_of, _every(load, wanted, lambda one: one.message.id))
-    return csv_answer("messages", _MESSAGE_COLUMNS, rows)
+    return _export("messages", cells, _every(load, wanted, lambda one: one.message.id))
 
 
 @routes.get(REFUSALS + ".csv", VIEWER, kind="text/csv")
@@ -112,51 +80,43 @@ def export_refusals(current_user: CurrentUser) -> Answer:
     """Export refusals; their numbers are stored masked."""
     wanted = read_search(RefusalSearch)
     names, place = _use_case_names(current_user), current_user.workspace_access
+    cells: _Cells = {
+        "id": attrgetter("id"),
+        "at": _time("at"),
+        "number": attrgetter("masked_number"),
+        "country": attrgetter("country"),
+        "use_case": lambda row: _text(names.get(row.use_case_id)),
+        **_attributes("code", "source", "rule", "scope", "revision", "provider_code"),
+    }
 
     def load(connection: Connection, page: Any) -> Sequence[Any]:
         return [] if place is None else load_refusals(connection, place.workspace_id, page)
 
-    def row_of(row: Any) -> Sequence[object]:
-        return (
-            row.id,
-            rfc3339(row.at),
-            row.masked_number,
-            row.country,
-            _text(names.get(row.use_case_id)),
-            row.code,
-            row.source,
-            row.rule,
-            row.scope,
-            row.revision,
-            row.provider_code,
-        )
-
-    rows = map(row_of, _every(load, wanted))
-    return csv_answer("refusals", _REFUSAL_COLUMNS, rows)
+    return _export("refusals", cells, _every(load, wanted))
 
 
 @routes.get(AUDIT + ".csv", ADMIN, kind="text/csv")
 def export_audit(current_user: CurrentUser) -> Answer:
     """Export audit events of the shown workspace, or of the organization."""
     wanted, principal = read_search(AuditSearch), current_user.principal_for(Role.ADMIN)
+    cells: _Cells = {
+        "id": attrgetter("id"),
+        "at": _time("at"),
+        **_attributes("action", "actor_kind"),
+        "actor_name": lambda row: _text(row.actor_name),
+        "workspace_id": attrgetter("workspace_id"),
+        "target": lambda row: _text(row.target),
+        "details": lambda row: _text(shown_reason(current_user.role, row.reason)),
+    }
 
     def load(connection: Connection, page: Any) -> Sequence[Any]:
         return load_audit_events(connection, principal, page)
 
-    def row_of(row: Any) -> Sequence[object]:
-        return (
-            row.id,
-            rfc3339(row.at),
-            row.action,
-            row.actor_kind,
-            _text(row.actor_name),
-            row.workspace_id,
-            _text(row.target),
-            _text(shown_reason(current_user.role, row.reason)),
-        )
+    return _export("audit", cells, _every(load, wanted))
 
-    rows = map(row_of, _every(load, wanted))
-    return csv_answer("audit", _AUDIT_COLUMNS, rows)
+
+def _export(name: str, cells: _Cells, rows: Iterable[Any]) -> Response:
+    return csv_answer(name, list(cells), ([read(row) for read in cells.values()] for row in rows))
 
 
 def _every(
@@ -198,5 +158,4 @@ def _use_case_names(current_user: CurrentUser) -> dict[UUID, str]:
 
 
 def _text(text: str | None) -> str:
-    """Prevent that a spreadsheet reads a text as a formula."""
-    return "" if text is None else f"'{text}" if text.startswith(_FORMULA) else text
+    return "" if text is None else without_formula(text)

@@ -86,3 +86,8 @@ def _count(widths: Iterable[int], single: int, part: int) -> int:
             segments, used = segments + 1, 0
         used += width
     return segments
+
+
+def without_formula(text: str) -> str:
+    """Prevent that a spreadsheet reads a cell as a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -19,6 +19,7 @@ from app.destinations.storage.policies import rule_json, state_of_revision
 from app.destinations.storage.visible_rules import PolicyReader
 from app.destinations.tables import destination_revisions
 from app.kernel.clock import rfc3339
+from app.kernel.texts import without_formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,9 @@ def write_csv(rows: Sequence[AnyRow], limit: int, reader: PolicyReader) -> str:
             "from_revision": row.from_revision,
             "at": rfc3339(row.at),
             "actor_kind": row.actor_kind,
-            "actor_name": _inert(row.actor_name),
+            "actor_name": without_formula(row.actor_name),
             "action": row.action,
-            "reason": _inert(reader.reason(row.reason) or ""),
+            "reason": without_formula(reader.reason(row.reason) or ""),
             "restored_revision": row.restored_revision,
         }
         rules = {"rules": _rules_text(rules_changed[row.revision])}
@@ -140,8 +141,3 @@ def _rules_text(changed: RulesDifference) -> str:
         for verb, rules in (("added", changed.added), ("removed", changed.removed))
         for rule in rules
     )
-
-
-def _inert(text: str) -> str:
-    # A spreadsheet reads such a cell as a formula.
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
