@@ -20,8 +20,8 @@ _some = validate.Length(min=1, max=250)
 class NetworkText(Text):
     """A network in CIDR notation, or one address."""
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        found = parse_network(super()._deserialize(value, *args, **kwargs))
+    def read(self, text: str) -> Any:
+        found = parse_network(text)
         if found is None:
             raise ValidationError("Must be a network in CIDR notation, such as 203.0.113.0/24.")
         return found

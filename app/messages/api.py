@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import request
-from marshmallow import ValidationError, fields
+from marshmallow import fields
 
 from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
@@ -26,7 +26,7 @@ from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.web.bodies import read_json
 from app.web.database import current_time, reading, writing
-from app.web.fields import StrictSchema, View
+from app.web.fields import StrictSchema, TrueOrFalse, View
 from app.web.pages import PageQuery, page
 from app.web.registry import get_service
 from app.web.routes import Answer, Json, Routes, json_answer, json_text_answer
@@ -149,15 +149,6 @@ class PriceView(View):
         allow_none=True,
         metadata={"description": "A decimal; null until Twilio tells it", "example": "0.0925"},
     )
-
-
-class TrueOrFalse(fields.Boolean):
-    """A boolean; marshmallow's own also takes 1 and "yes"."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, bool):
-            raise ValidationError("Must be true or false.")
-        return super()._deserialize(value, *args, **kwargs)
 
 
 class FeedbackBody(StrictSchema):

@@ -71,8 +71,7 @@ class Day(fields.Date):
 class Position(Text):
     """An opaque position in the list."""
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, *args, **kwargs)
+    def read(self, text: str) -> str:
         try:
             found = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
         except (ValueError, binascii.Error) as problem:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
@@ -12,8 +11,8 @@ from app.access.schemas import NetworkText, RateBody
 from app.destinations.policy.evaluate import Access
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
-from app.kernel.ids import parse_id
 from app.use_cases.rules import BRAND_STATUSES, OnUnconfirmed, SenderType, mistake_in_number
+from app.web.fields import Id, TrueOrFalse
 from app.web.setting_fields import Name, days, sid, status
 
 ANY_DESTINATION = "any"
@@ -49,14 +48,6 @@ class Items(fields.List[Any]):
         return found
 
 
-class FileId(fields.Field[UUID]):
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> UUID:
-        found = parse_id(value) if isinstance(value, str) else None
-        if found is None:
-            raise ValidationError("Must be a UUID.")
-        return found
-
-
 class FileTime(fields.Field[datetime]):
     """A time with its offset: an RFC 3339 text, or a TOML time."""
 
@@ -67,15 +58,6 @@ class FileTime(fields.Field[datetime]):
             raise ValidationError(
                 "Must be a time with its offset, for example 2030-01-31T12:00:00Z."
             ) from problem
-
-
-class Flag(fields.Field[bool]):
-    """Only true or false."""
-
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError("Must be true or false.")
-        return value
 
 
 class FileCountry(fields.String):
@@ -182,11 +164,11 @@ class SenderSchema(Table):
 
 
 class UseCaseSchema(Table):
-    id = FileId()
+    id = Id()
     name = Name()
     messaging_service_sid = sid("MG", required=False)
-    active = Flag()
-    deleted = Flag()
+    active = TrueOrFalse()
+    deleted = TrueOrFalse()
     senders = Items(table(SenderSchema))
     brand = table(BrandSchema)
     campaign = table(CampaignSchema)
@@ -198,13 +180,13 @@ class UseCaseSchema(Table):
 class WorkspaceSchema(Table):
     """One of `[[workspaces]]`; an empty `parent` removes the parent."""
 
-    id = FileId()
+    id = Id()
     name = Name()
     home_country = FileCountry()
     parent = fields.String()
     twilio = table(AccountSchema)
     destinations = Destinations()
-    acknowledge_high_risk = Flag()
+    acknowledge_high_risk = TrueOrFalse()
     body_retention_days = days()
     number_retention_days = days()
     guards = fields.Raw()
@@ -213,7 +195,7 @@ class WorkspaceSchema(Table):
 
 
 class OrganizationSchema(Table):
-    id = FileId()
+    id = Id()
     name = Name()
     denied_destinations = Items(FileCountry())
     access_keys = Items(table(KeySchema))

@@ -1,6 +1,6 @@
 """Shared field types and base schemas."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -71,20 +71,19 @@ def _view(schema: type[View]) -> View:
 class Text(fields.String):
     """A text that every database can store."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs)
         if not is_storable(text):
             raise SchemaError(UNSTORABLE)
+        return self.read(text)
+
+    def read(self, text: str) -> Any:
+        """Convert a text, or raise marshmallow's `ValidationError`."""
         return text
 
 
 class VisibleText(Text):
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
+    def read(self, text: str) -> str:
         if text and not has_visible_character(text):
             raise SchemaError("Must hold a visible character.")
         return text
@@ -114,22 +113,16 @@ class Id(fields.UUID):
 class E164Text(Text):
     """A text in E.164 form; the number itself is checked later."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
-        number = super()._deserialize(value, attr, data, **kwargs)
-        if not is_e164(number):
+    def read(self, text: str) -> str:
+        if not is_e164(text):
             raise SchemaError(NOT_E164)
-        return number
+        return text
 
 
 class PhoneNumberField(Text):
     """A phone number in canonical form, which the error names."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> PhoneNumber:
-        text = super()._deserialize(value, attr, data, **kwargs)
+    def read(self, text: str) -> PhoneNumber:
         problem = problem_of_number(text)
         if problem is not None:
             raise SchemaError(problem)
@@ -137,13 +130,19 @@ class PhoneNumberField(Text):
 
 
 class Country(Text):
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
-        code = super()._deserialize(value, attr, data, **kwargs)
-        if not is_country(code):
+    def read(self, text: str) -> str:
+        if not is_country(text):
             raise SchemaError("Must be an ISO 3166-1 alpha-2 country code in upper case.")
-        return code
+        return text
+
+
+class TrueOrFalse(fields.Boolean):
+    """A boolean; marshmallow's own also takes 1 and "yes"."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise SchemaError("Must be true or false.")
+        return value
 
 
 class TextMap(fields.Dict):
@@ -152,11 +151,9 @@ class TextMap(fields.Dict):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(keys=Text(), values=Text(), **kwargs)
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+            return super()._deserialize(value, *args, **kwargs)  # type: ignore[no-untyped-call]
         except SchemaError as problem:
             if not isinstance(problem.messages, dict):
                 raise
@@ -168,10 +165,7 @@ class TextMap(fields.Dict):
 
 
 class Timestamp(fields.AwareDateTime):
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> datetime:
-        del attr, data, kwargs
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> datetime:
         try:
             return parse_rfc3339(value)
         except (TypeError, ValueError) as problem:

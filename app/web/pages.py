@@ -20,13 +20,7 @@ MAX_LIMIT = 100
 class PageToken(fields.Field[UUID]):
     """An opaque position in a list: the last id shown."""
 
-    def _deserialize(
-        self,
-        value: Any,
-        attr: str | None,  # noqa: ARG002
-        data: Any,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> UUID:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> UUID:
         try:
             found = UUID(bytes=base64.urlsafe_b64decode(f"{value}=="))
         except (ValueError, binascii.Error) as problem:

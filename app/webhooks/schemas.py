@@ -1,6 +1,5 @@
 """Wire schemas of webhook endpoints and deliveries."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError as SchemaError
@@ -23,14 +22,11 @@ class EndpointUrl(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=validate.Length(min=1, max=MAX_URL_CHARS), **kwargs)
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
-        url = super()._deserialize(value, attr, data, **kwargs)
-        problem = get_service(ManageEndpoints).problem_of(url)
+    def read(self, text: str) -> str:
+        problem = get_service(ManageEndpoints).problem_of(text)
         if problem is not None:
             raise SchemaError(problem)
-        return url
+        return text
 
 
 def _events(**kwargs: Any) -> fields.List[str]:
