@@ -18,7 +18,7 @@ from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import WorkspaceFilter, load_workspaces, require_own_workspace
 from app.tenancy.workspaces import NewWorkspace, set_suspended
 from app.web.database import reading, writing
-from app.web.fields import Country, Id, StrictSchema, Text, Time, View
+from app.web.fields import Country, Id, StrictSchema, Text, Time, TrueOrFalse, View
 from app.web.pages import PageQuery, page, page_of
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
@@ -145,7 +145,7 @@ class WorkspaceBody(StrictSchema):
     name = Name(required=True)
     home_country = Country(required=True)
     parent_id = Id(load_default=None, allow_none=True)
-    inherits = fields.Boolean(truthy={True}, falsy={False})
+    inherits = TrueOrFalse()
     twilio = fields.Nested(AccountBody, allow_none=True)
     body_retention_days = days(load_default=BODY_RETENTION_DAYS)
     number_retention_days = days(load_default=NUMBER_RETENTION_DAYS)

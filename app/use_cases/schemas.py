@@ -24,6 +24,7 @@ from app.web.fields import (
     StrictSchema,
     Text,
     Time,
+    TrueOrFalse,
     View,
     one_of,
 )
@@ -94,7 +95,7 @@ class UseCaseChange(StrictSchema):
 
     name = Name()
     messaging_service_sid = sid("MG", required=False)
-    active = fields.Boolean(truthy={True}, falsy={False})
+    active = TrueOrFalse()
     allowed_destinations = fields.List(
         Country(), allow_none=True, validate=validate.Length(max=_MAX_COUNTRIES)
     )

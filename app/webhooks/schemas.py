@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError as SchemaError
 from marshmallow import fields, validate
 
-from app.web.fields import Id, StrictSchema, Text, Time, View, one_of
+from app.web.fields import Id, StrictSchema, Text, Time, TrueOrFalse, View, one_of
 from app.web.pages import PageQuery, page_of
 from app.web.registry import get_service
 from app.webhooks.address import MAX_URL_CHARS
@@ -47,7 +47,7 @@ class EndpointChange(StrictSchema):
 
     url = EndpointUrl()
     events = _events()
-    active = fields.Boolean(truthy={True}, falsy={False}, metadata={"example": False})
+    active = TrueOrFalse(metadata={"example": False})
 
 
 class EndpointListQuery(PageQuery):

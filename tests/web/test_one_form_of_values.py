@@ -149,3 +149,24 @@ def test_unstorable_text_is_refused_at_its_field(served: Served, character: str)
         assert answer.status_code in {403, 422}, (path, answer.text)
         if answer.status_code == 422:
             assert place in answer.get_json()["details"], (path, answer.text)
+
+
+@pytest.mark.one_engine
+def test_a_boolean_is_true_or_false(served: Served) -> None:
+    """Break: take `fields.Boolean(truthy={True}, falsy={False})`, which also takes 1 and 0."""
+    tenant = served.tenant
+    of_workspace = f"/workspaces/{tenant.workspace_id}/destination-management/capability/sms"
+    for method, path, name in (
+        ("PATCH", f"/v1/use-cases/{tenant.use_case_id}", "active"),
+        ("PUT", f"{of_workspace}/inheritance", "inherit"),
+        ("POST", "/v1/workspaces", "inherits"),
+    ):
+        for value in (0, 1, 1.0, "true", "yes", []):
+            answer = served.gateway.client.open(
+                path,
+                method=method,
+                json={name: value},
+                headers={"Authorization": f"AccessKey {tenant.keys[Role.OWNER]}"},
+            )
+            assert answer.status_code == 422, (name, value, answer.text)
+            assert answer.json["details"][f"$.{name}"] == ["Must be true or false."]

@@ -26,6 +26,7 @@ from app.web.fields import (
     TextMap,
     Time,
     Timestamp,
+    TrueOrFalse,
     View,
     one_of,
 )
@@ -141,7 +142,7 @@ class RuleBody(StrictSchema):
 
 
 class InheritanceBody(StrictSchema):
-    inherit = fields.Boolean(required=True, truthy={True}, falsy={False})
+    inherit = TrueOrFalse(required=True)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> bool:
