@@ -67,8 +67,6 @@ PROVIDER_ROUTES = provider_routes
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of the web processes."""
-
     settings: Settings
     database: Database
     clock: Clock

@@ -15,7 +15,6 @@ from app.kernel.ids import parse_id
 
 
 def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
-    """Return the named organization, or the only one."""
     given = None if name_or_id is None else parse_id(name_or_id) or name_or_id
     found = find_organizations(connection, given)
     if len(found) > 1:
@@ -26,7 +25,6 @@ def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
 
 
 def find_workspace(connection: Connection, name_or_id: str, organization_id: UUID | None) -> AnyRow:
-    """Return the named workspace, in one organization or in any."""
     found = find_workspaces(connection, parse_id(name_or_id) or name_or_id)
     if organization_id is not None:
         found = [row for row in found if row.organization_id == organization_id]

@@ -192,7 +192,6 @@ def _password(*, from_stdin: bool) -> str:
 def _scope(
     connection: Connection, workspaces: tuple[str, ...], organization: str | None
 ) -> tuple[UUID, list[UUID | None]]:
-    """The organization, and the workspaces of the user; None means all."""
     if not workspaces:
         return find_organization(connection, organization).id, [None]
     within = None if organization is None else find_organization(connection, organization).id

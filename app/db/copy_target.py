@@ -74,7 +74,6 @@ def migrate_target(target: Database) -> None:
 
 
 def require_no_other_rows(source: Database, target: Database) -> None:
-    """Check that the source has every row of the target."""
     with source.snapshot() as ours, target.snapshot() as theirs:
         for table in stored_tables():
             with (
@@ -104,7 +103,6 @@ def _file(connection: Connection) -> Path:
 
 
 def _share(one: Connection, other: Connection) -> bool:
-    """Whether two connections share a database, by taking a lock."""
     number = secrets.randbits(62)
     one.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
     return not other.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({number})").scalar_one()

@@ -36,7 +36,6 @@ def remove_demo(database: Database, instance: Path) -> dict[str, int]:
 
 
 def find_demo(connection: Connection, instance: Path) -> UUID | None:
-    """Return the id of the demo's organization, or None."""
     noted = read_note(instance).get("ORGANIZATION_ID")
     is_demo = (
         organizations.c.id == UUID(noted)
@@ -48,7 +47,6 @@ def find_demo(connection: Connection, instance: Path) -> UUID | None:
 
 
 def delete_organization(connection: Connection, organization_id: UUID) -> dict[str, int]:
-    """Delete an organization with every row that refers to it."""
     tables = metadata.tables
     parents = {name: {of.table.name for _, of in _references(tables[name])} for name in tables}
     order = list(TopologicalSorter(parents).static_order())
@@ -71,7 +69,6 @@ def delete_organization(connection: Connection, organization_id: UUID) -> dict[s
 
 
 def _references(table: Table) -> Iterator[tuple[Column[Any], Column[Any]]]:
-    """Yield referring and referenced columns."""
     for column in table.columns:
         for key in column.foreign_keys:
             if key.column.table is not table:

@@ -47,7 +47,6 @@ def write_note(path: Path, demo: RunningDemo) -> None:
 
 
 def find_running_demo(instance: Path) -> RunningDemo | None:
-    """Return the demo that runs from this instance folder, or None."""
     try:
         with (instance / _FILE).open("r", encoding="utf-8") as file:
             try:

@@ -63,8 +63,6 @@ class CurrentPolicy:
 
 
 class PolicyChange(ABC):
-    """A change of a policy, without its author and time."""
-
     while_inheriting: ClassVar[bool] = False
 
     @property
@@ -79,7 +77,6 @@ class PolicyChange(ABC):
 
     @property
     def restores(self) -> int | None:
-        """The restored revision."""
         return None
 
     def check(self, current: CurrentPolicy) -> FieldProblems:  # noqa: ARG002

@@ -18,7 +18,6 @@ _PER_SEGMENT: Final = {
 
 
 def price_of_segment(region: str) -> Decimal:
-    """The price on the first network of a region."""
     return _PER_SEGMENT.get(region, _USUAL)
 
 

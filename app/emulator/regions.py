@@ -14,6 +14,5 @@ def calling_prefix(region: str) -> str:
 
 
 def region_of(number: str) -> str | None:
-    """The region of an E.164 number, or null."""
     region = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
     return region if region in phonenumbers.SUPPORTED_REGIONS else None

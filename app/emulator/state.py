@@ -64,8 +64,6 @@ class MessageBook:
 
 
 class CallbackLog:
-    """The callback attempts."""
-
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._attempts: list[CallbackAttempt] = []

@@ -73,7 +73,6 @@ class CountResult:
 
     @property
     def refusal(self) -> Trip | None:
-        """The trip that refuses the send."""
         return next((trip for trip in self.trips if trip.watch.is_enforced), None)
 
 
@@ -177,7 +176,6 @@ def _counter_json(counter: Counter) -> str:
 
 
 def read_count_result(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> CountResult:
-    """Parse the result of the statement."""
     by_guard = {GuardName(row[0]): row for row in found}
     trips: list[Trip] = []
     counted = []
@@ -294,7 +292,6 @@ def give_back(connection: Connection, counted: Sequence[Counted]) -> None:
 def held_now(
     connection: Connection, key: tuple[UUID, str, str], window: Window, now: datetime
 ) -> int:
-    """Return the current count of one window."""
     row = _load(connection, [key]).get(key)
     if row is None:
         return 0

@@ -45,8 +45,6 @@ class PastMessage:
 
 @dataclass(frozen=True, slots=True)
 class EndedMessages:
-    """The ended and delivered messages to one number."""
-
     workspace_id: UUID
     number: str
     country: str
@@ -56,7 +54,6 @@ class EndedMessages:
     converted: int
 
     def share(self, counts: DeliverySign) -> Share:
-        """Return the share of one sign."""
         if counts is DeliverySign.CONVERTED:
             return Share(self.judged, self.converted)
         return Share(self.ended, self.delivered)

@@ -115,7 +115,6 @@ class Guards:
     delivery: DeliveryGuard = field(default_factory=DeliveryGuard)
 
     def has_spend_limit(self) -> bool:
-        """Whether there is a spend limit, in any mode."""
         return any(one is not None for one in self.by_name[GuardName.SPEND].limits.values())
 
 

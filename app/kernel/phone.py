@@ -61,7 +61,6 @@ class PhoneNumber(str):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Convert an E.164 text, or return None."""
         canonical = _canonical_text(text)
         return None if canonical is None else cls(canonical)
 

@@ -41,8 +41,6 @@ _RANKS = {
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
-    """An account at the provider with its encrypted secret."""
-
     sid: str
     encrypted_auth_token: str
 
@@ -373,8 +371,6 @@ class AccountSetup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider: an adapter for each port."""
-
     codes: ErrorCodes
     sms: SmsProvider
     messages: MessageSource

@@ -86,7 +86,6 @@ _FROM_ENVIRONMENT = "env:"
 
 
 def _read_tokens(account: Entry, environ: Mapping[str, str], problems: FileProblems) -> None:
-    """Resolve the tokens of an account."""
     for name in ("auth_token", "next_auth_token"):
         given = account.get(name)
         if given is None or not account.get("account_sid") or (name, given) == _TAKEN_AWAY:

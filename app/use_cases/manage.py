@@ -108,7 +108,6 @@ def delete_use_case(
 def restore_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
 ) -> None:
-    """Bring a deleted use case back."""
     _update(connection, use_case_id, deleted_at=None, updated_at=now)
     row = require_use_case(connection, principal, use_case_id).row
     _note(connection, row, "changed", principal, now, reason="deleted_at")

@@ -68,7 +68,6 @@ def create_sign_in_link(
 def mail_sign_in_link(
     server: MailServer, public_url: str, email: str, address: str, expires_at: datetime
 ) -> bool:
-    """Return whether the server took the mail."""
     if mistake_in_email(email) is not None:  # accepted by an older version: it may be several
         _log.warning("sign_in_link_mail_failed", why="address")
         return False

@@ -38,7 +38,6 @@ def find_pinned(connection: Connection, issuer: str, subject: str) -> list[AnyRo
 
 
 def load_user(connection: Connection, user_id: UUID) -> AnyRow | None:
-    """Load and lock a user."""
     return connection.execute(
         select(users).where(users.c.id == user_id).with_for_update()
     ).one_or_none()

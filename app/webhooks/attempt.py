@@ -49,8 +49,6 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt, with a status or a failure."""
-
     at: datetime
     milliseconds: int
     status: int | None = None

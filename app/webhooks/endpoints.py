@@ -82,7 +82,6 @@ def count_endpoints(connection: Connection, workspace_id: UUID) -> int:
 def disable_endpoint(
     connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
 ) -> None:
-    """Disable a locked endpoint and stop its waiting deliveries."""
     connection.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint.id)

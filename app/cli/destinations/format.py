@@ -16,7 +16,6 @@ def country(code: str) -> str:
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Align rows in columns."""
     cells = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:

@@ -66,7 +66,6 @@ def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Answer:
 
 
 def _make(current_user: CurrentUser, wanted: _Wanted, notice: str) -> Answer:
-    """Make the previewed change, or preview it."""
     try:
         if is_confirmed(wanted.text):
             try:

@@ -200,7 +200,6 @@ class DestinationsView:
 
     @property
     def closed(self) -> list[str]:
-        """The countries that are closed at the provider."""
         return [code for code in sorted(COUNTRIES) if self.geo_permissions.is_closed(code)]
 
     @property

@@ -184,7 +184,6 @@ def change_guards(current_user: CurrentUser) -> Answer:
 
 
 def _use_case(given: Mapping[str, str]) -> UUID | None:
-    """Return the chosen use case, or None for the workspace."""
     text = given.get("use_case_id", "")
     found = parse_id(text)
     if text and found is None:

@@ -238,7 +238,6 @@ def _current_user() -> CurrentUser:
 
 
 def signed_in_visitor() -> CurrentUser | None:
-    """Return the signed-in user, or None."""
     token = presented_token()
     now = current_time()
     current_user = None

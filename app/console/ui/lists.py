@@ -18,7 +18,6 @@ _ZONE = "zone"  # the time zone of the dates, which is no filter by itself
 
 
 def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
-    """Return the search form and its filter; None if it has problems."""
     try:
         wanted = read_search(schema)
     except ValidationFailed as problem:

@@ -98,7 +98,6 @@ def make_workspace(current_user: CurrentUser) -> Answer:
 
 
 def require_organization_principal(current_user: CurrentUser) -> Principal:
-    """Return the user's principal for the whole organization."""
     wide = current_user.organization_principal
     if wide is None:
         raise Forbidden

@@ -167,7 +167,6 @@ def compare_with_provider(allowed: Collection[str], geo_permissions: GeoPermissi
 
 
 def allowed_countries(policy: Policy, now: datetime) -> frozenset[str]:
-    """Return the countries that a policy allows as a whole."""
     return frozenset(c for c in COUNTRIES if decide(policy, at_large(c), now).allowed)
 
 

@@ -13,7 +13,6 @@ _log = structlog.get_logger(__name__)
 
 
 def check_in_background(app: Flask) -> threading.Thread:
-    """Start the check in a daemon thread, and return the thread."""
     thread = threading.Thread(target=_check, args=(app,), name="start-check", daemon=True)
     try:
         thread.start()

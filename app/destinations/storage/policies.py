@@ -209,7 +209,6 @@ def lock_policy(connection: Connection, workspace_id: UUID) -> None:
 def write_state(
     connection: Connection, workspace_id: UUID, state: PolicyState, revision: Revision
 ) -> int:
-    """Write the next revision; return its number."""
     from_revision = _last_revision(connection, workspace_id)
     number = max(from_revision or 0, revision.counted) + 1
     _write_policy(connection, workspace_id, state, number, revision.at)

@@ -38,7 +38,6 @@ def stages_of(message: Message, scenario: Scenario) -> tuple[Stage, ...]:
 def steps_of(
     message: Message, scenario: Scenario, usual_pace_seconds: float
 ) -> tuple[LifecycleStep, ...]:
-    """The steps of an accepted message, in order."""
     pace = usual_pace_seconds if scenario.pace_seconds is None else scenario.pace_seconds
     stages = stages_of(message, scenario)
     match scenario.callbacks:

@@ -201,7 +201,6 @@ class Reconcile:
         refused: AccountRefused | None,
         before: RefusingAccount | None,
     ) -> RefusingAccount:
-        """Record that an account refuses, or that it is silent."""
         is_silent, code = refused is None, None if refused is None else refused.code
         with self.database.writing() as connection:
             noted = record_refusing(

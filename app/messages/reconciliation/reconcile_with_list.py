@@ -103,7 +103,6 @@ def _settle(
 
 
 def report_about(account_sid: str, message_id: UUID, found: ProviderMessage) -> DeliveryReport:
-    """Convert a message of the provider's to a delivery report."""
     return DeliveryReport(
         account_sid=account_sid,
         message_sid=found.message_sid,

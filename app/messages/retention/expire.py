@@ -130,7 +130,6 @@ def _may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bo
 
 
 def _event_may_go(connection: Connection, partition: Partition, bounds: _Bounds) -> bool:
-    """Whether all messages of a partition of events are gone."""
     oldest = load_partitions(connection, messages)[0]
     if partition.end is None or oldest.end is None or has_rows(connection, oldest):
         return False

@@ -177,8 +177,6 @@ MONTHS_AHEAD = 3
 
 @dataclass(frozen=True, slots=True)
 class CreatedPartitions:
-    """The created partitions, and tables in use."""
-
     partitions: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
 

@@ -70,7 +70,6 @@ class Purge:
     def _in_batches(
         self, erase: Callable[[Connection, _End], tuple[int, _End | None]], end: _End
     ) -> int:
-        """Erase until a batch returns None as its end."""
         total = 0
         while True:
             with self.database.writing() as connection:
