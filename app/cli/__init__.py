@@ -57,6 +57,7 @@ borderpost = Group(
     commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+click.version_option(package_name="borderpost", message="%(prog)s %(version)s")(borderpost)
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """0 done, 1 failed, 64 wrong usage; the same under `borderpost` and under `flask`."""
 
+from importlib.metadata import version
+
 import click
 import pytest
 from flask import Flask
@@ -147,3 +149,8 @@ def test_a_defect_is_no_failure_that_was_foreseen(
     monkeypatch.setattr("app.cli.keys.load_keys", break_down)
     with pytest.raises(ZeroDivisionError):
         run("keys", "list")
+
+
+def test_the_version_is_the_one_of_the_package(run: Run) -> None:
+    found = run("--version")
+    assert (found.exit_code, found.stdout) == (0, f"borderpost {version('borderpost')}\n")
