@@ -40,6 +40,8 @@ def forgive(complaints: Complaints, status: int) -> None:
 
 def open_menu(page: Page) -> None:
     """On a narrow window the menu is closed at first."""
+    # After a sign-in, the page before may still be shown; it has no menu.
+    page.locator("a.brand").wait_for()
     summary = page.get_by_text("Menu", exact=True)
     if summary.is_visible():
         summary.click()
