@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, literal, tuple_
 
 from app.db.rows import AnyRow
+
+_FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,27 @@ def load_page(
     after = given((wanted.page_token, key.__gt__ if oldest_first else key.__lt__))
     ordered = query.where(*after).order_by(key if oldest_first else key.desc())
     return list(connection.execute(ordered.limit(wanted.limit + 1)))
+
+
+def newest_of(
+    query: Select[Any],
+    wanted: tuple[ColumnElement[Any], Any],
+    id_column: ColumnElement[UUID],
+    ids: tuple[UUID | None, UUID | None],
+) -> Select[Any]:
+    """Read the rows whose column has a value, newest first, by an index on column and id.
+
+    A range of pairs and their order leave no other index. With an equal sign PostgreSQL, which
+    plans without the values, may read the newest rows of all values until enough fit.
+    """
+    key, value = wanted
+    pair, given_value = tuple_(key, id_column), literal(value, key.type)
+    first, end = ids
+    query = query.where(
+        key.is_not(None),
+        pair >= tuple_(given_value, literal(first or _FIRST_ID, id_column.type)),
+        pair < tuple_(given_value, literal(end or _LAST_ID, id_column.type)),
+        # Leaves months out.
+        *given((first, id_column.__ge__), (end, id_column.__lt__)),
+    )
+    return query.order_by(key.desc(), id_column.desc())

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from app.db.clock import is_same_time
-from app.db.filters import PageFilter, equal, given, load_page
+from app.db.filters import PageFilter, equal, given, newest_of
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Scope, Source
@@ -149,10 +149,15 @@ def load_refusals(
 ) -> list[AnyRow]:
     """Load `limit` + 1 rows, newest first."""
     columns = refusals.c
-    conditions = equal(wanted, refusals, "country", "code", "use_case_id")
+    names = [name for name in ("code", "country", "use_case_id") if getattr(wanted, name)]
+    conditions = equal(wanted, refusals, *names[1:])
     conditions += given((wanted.after, columns.at.__gt__), (wanted.before, columns.at.__lt__))
-    query = select(refusals).where(columns.workspace_id == workspace_id, *conditions)
-    return load_page(connection, query, refusals, wanted)
+    query = select(refusals).where(*conditions).limit(wanted.limit + 1)
+    key: tuple[Any, Any] = (columns.workspace_id, workspace_id)
+    if names:
+        query = query.where(columns.workspace_id == workspace_id)
+        key = (columns[names[0]], getattr(wanted, names[0]))
+    return list(connection.execute(newest_of(query, key, columns.id, (None, wanted.page_token))))
 
 
 def load_counts(

@@ -88,6 +88,7 @@ refusals = Table(
     Column("masked_number", String(16), nullable=False),
     Column("segments", Integer, nullable=False),
     Index(None, "workspace_id", "id"),
+    *(Index(None, "workspace_id", name, "id") for name in ("country", "code", "use_case_id")),
 )
 
 # Counted with each refusal; `unlisted` are those above the limit per minute, which are not in

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     Date,
     ForeignKey,
     Index,
@@ -33,12 +34,12 @@ _DUE_SETTLED = text("check_at IS NOT NULL AND submission NOT IN ('open', 'unconf
 _IS_KEPT = text("sent_number IS NOT NULL")
 _HAS_BODY = text("body IS NOT NULL")
 _HAS_NUMBER = text("to_number LIKE '+%'")
-# Neither condition has a column that `sent` changes, so that update stays within its page (HOT).
-_ERRED = text("errored_at IS NOT NULL")
-UNFINISHED = text(
-    "delivered_at IS NULL AND errored_at IS NULL"
-    " AND submission NOT IN ('refused', 'never_processed')"
-)
+_IS_LISTED = text("listed_status IS NOT NULL")
+OPEN = "open"
+_LISTED_STATUS = f"""CASE
+  WHEN status = 'delivered' OR submission IN ('refused', 'never_processed') THEN NULL
+  WHEN status IN ('pending', 'sent') AND check_at IS NOT NULL THEN '{OPEN}'
+  ELSE status END"""
 _BY_TIME = "RANGE (id)"
 
 messages = Table(
@@ -89,6 +90,10 @@ messages = Table(
     Column("resent_at", UtcDateTime),
     # The number of its events; above a limit, reports are only counted.
     Column("event_count", Integer, nullable=False, server_default="0"),
+    # For lists by status: `open` while the provider is asked about the message, then its status;
+    # null if it was delivered or is no message. It is a column because `sent` does not change its
+    # value: an index that names `status` would make each `sent` write all indexes (not HOT).
+    Column("listed_status", String(16), Computed(_LISTED_STATUS)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "id"),
@@ -138,21 +143,14 @@ messages = Table(
         sqlite_where=_HAS_NUMBER,
         postgresql_where=_HAS_NUMBER,
     ),
-    # For searches by use case, errors and unfinished messages.
     Index(None, "use_case_id", "id"),
     Index(
-        "ix_messages_erred",
+        "ix_messages_listed_status",
         "workspace_id",
+        "listed_status",
         "id",
-        sqlite_where=_ERRED,
-        postgresql_where=_ERRED,
-    ),
-    Index(
-        "ix_messages_unfinished",
-        "workspace_id",
-        "id",
-        sqlite_where=UNFINISHED,
-        postgresql_where=UNFINISHED,
+        sqlite_where=_IS_LISTED,
+        postgresql_where=_IS_LISTED,
     ),
     postgresql_partition_by=_BY_TIME,
 )

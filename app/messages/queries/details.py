@@ -4,18 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, or_
 
 from app.access.principal import Principal
-from app.access.store import visible_to
 from app.db.rows import AnyRow
-from app.kernel.ids import first_id_at
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.queries.billing import actual_price
-from app.messages.queries.read import MessageFilter, one_message, page_of_messages, visible
+from app.messages.queries.read import MessageFilter, load_newest, one_message
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import UNSETTLED, Submission
-from app.messages.tables import UNFINISHED, messages
+from app.messages.tables import messages
 from app.prices.price_table import amount_text
 from app.providers.port import Status
 
@@ -69,28 +67,27 @@ def load_message_details(
 
 
 def load_message_details_page(
-    connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
+    connection: Connection,
+    principal: Principal,
+    wanted: MessageFilter,
+    now: datetime,
+    *more: ColumnElement[bool],
 ) -> list[MessageDetails]:
     """Load `limit` + 1 rows, newest first."""
-    query = page_of_messages(_COLUMNS, principal, wanted, now)
-    return [_details(row) for row in connection.execute(query)]
+    rows = load_newest(connection, _COLUMNS, principal, wanted, now, *more)
+    return [_details(row) for row in rows]
 
 
 def load_stuck(
     connection: Connection, principal: Principal, now: datetime, limit: int
 ) -> list[MessageDetails]:
     """Load the newest messages that are unconfirmed or overdue."""
-    return _unfinished(
-        connection,
-        principal,
-        now,
-        limit,
-        or_(
-            messages.c.submission.in_([state.value for state in UNSETTLED]),
-            messages.c.created_at < now - STUCK_AFTER,
-        ),
-        messages.c.status == Status.PENDING,
+    is_stuck = or_(
+        messages.c.submission.in_([state.value for state in UNSETTLED]),
+        messages.c.created_at < now - STUCK_AFTER,
     )
+    wanted = _recent(Status.PENDING, now, limit)
+    return load_message_details_page(connection, principal, wanted, now, is_stuck)
 
 
 def load_without_receipt(
@@ -98,31 +95,13 @@ def load_without_receipt(
 ) -> list[MessageDetails]:
     """Load the newest messages that have long lacked a delivery receipt."""
     long_ago = messages.c.created_at < now - SENT_FOR
-    return _unfinished(
-        connection, principal, now, limit, long_ago, messages.c.status == Status.SENT
-    )
+    wanted = _recent(Status.SENT, now, limit)
+    return load_message_details_page(connection, principal, wanted, now, long_ago)
 
 
-def _unfinished(
-    connection: Connection,
-    principal: Principal,
-    now: datetime,
-    limit: int,
-    *conditions: ColumnElement[bool],
-) -> list[MessageDetails]:
-    query = (
-        select(*_COLUMNS)
-        .where(
-            visible_to(principal, messages.c.workspace_id),
-            visible(now),
-            UNFINISHED,
-            messages.c.id >= first_id_at(now - ACCEPTED_CHECKS[-1]),
-            *conditions,
-        )
-        .order_by(messages.c.id.desc())
-        .limit(limit)
-    )
-    return [_details(row) for row in connection.execute(query)]
+def _recent(status: Status, now: datetime, limit: int) -> MessageFilter:
+    since = now - ACCEPTED_CHECKS[-1]
+    return MessageFilter(limit=limit - 1, status=status, created_after=since)
 
 
 def _details(row: AnyRow) -> MessageDetails:

@@ -1,27 +1,32 @@
 """Reading messages and events; only `visible` decides which submissions are messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, union_all
 
 from app.access.principal import Principal
 from app.access.store import visible_to
-from app.db.filters import PageFilter, given, load_page
+from app.access.tables import workspaces
+from app.db.filters import PageFilter, given, load_page, newest_of
 from app.db.rows import AnyRow
 from app.kernel.clock import shifted
 from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import ALWAYS_VISIBLE, Submission, open_is_visible_before
-from app.messages.tables import UNFINISHED, message_events, messages
+from app.messages.tables import OPEN, message_events, messages
 from app.providers.port import Status
+from app.use_cases.tables import use_cases
 
 # How far the time of an id may differ from the row's time, between two clocks.
 _IDS_DIFFER = timedelta(minutes=5)
+# SQLite joins at most 500 parts in one statement, two for each workspace.
+_WORKSPACES_AT_ONCE = 100
+_Key: TypeAlias = tuple[ColumnElement[Any] | None, Any, list[ColumnElement[bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,55 +78,105 @@ def load_messages(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[MessageRecord]:
     """Load `limit` + 1 rows, newest first."""
-    query = page_of_messages(RECORD_COLUMNS, principal, wanted, now)
-    return [record_from(row) for row in connection.execute(query)]
+    rows = load_newest(connection, RECORD_COLUMNS, principal, wanted, now)
+    return [record_from(row) for row in rows]
 
 
-def page_of_messages(
+def load_newest(
+    connection: Connection,
     shown: Iterable[ColumnElement[Any]],
     principal: Principal,
     wanted: MessageFilter,
     now: datetime,
+    *more: ColumnElement[bool],
+) -> list[AnyRow]:
+    """Load `limit` + 1 rows, newest first."""
+    ids: list[UUID | None] = [principal.workspace_id]
+    if principal.workspace_id is None:
+        own = select(workspaces.c.id).where(visible_to(principal, workspaces.c.id))
+        ids = list(connection.execute(own).scalars())
+    if wanted.workspace_id is not None:
+        ids = [one for one in ids if one == wanted.workspace_id]
+    found: list[AnyRow] = []
+    for at in range(0, len(ids), _WORKSPACES_AT_ONCE):
+        some = ids[at : at + _WORKSPACES_AT_ONCE]
+        found += connection.execute(newest_messages(shown, some, wanted, now, *more))
+    return sorted(found, key=lambda row: row.id, reverse=True)[: wanted.limit + 1]
+
+
+def newest_messages(
+    shown: Iterable[ColumnElement[Any]],
+    workspace_ids: Sequence[UUID | None],
+    wanted: MessageFilter,
+    now: datetime,
+    *more: ColumnElement[bool],
 ) -> Select[*tuple[Any, ...]]:
+    """Read each workspace by the index of one filter: of its number, status, use case or country.
+
+    PostgreSQL plans without the values, and would read by time until enough messages fit.
+    """
     columns = messages.c
-    conditions = given(
-        (wanted.page_token, columns.id.__lt__),
-        (wanted.status, _has_status),
-        (wanted.country, columns.country.__eq__),
-        (wanted.use_case_id, columns.use_case_id.__eq__),
-        (wanted.workspace_id, columns.workspace_id.__eq__),
-        (wanted.to_number, columns.to_number.__eq__),
+    limit, ids = wanted.limit + 1, _range_of_ids(wanted)
+    query = select(*shown).where(visible(now), *_conditions(wanted), *more).limit(limit)
+    parts = []
+    for key, value, conditions in _keys(wanted):
+        of_key = query.where(*conditions)
+        for column, other in (
+            (columns.country, wanted.country),
+            (columns.use_case_id, wanted.use_case_id),
+        ):
+            if other is not None and column is not key:
+                of_key = of_key.where(column == other)
+        if key is columns.use_case_id:
+            # Its messages are all of one workspace, so the workspace is not read from them.
+            of_key = of_key.where(
+                exists().where(use_cases.c.id == value, use_cases.c.workspace_id.in_(workspace_ids))
+            )
+            parts.append(newest_of(of_key, (key, value), columns.id, ids))
+            continue
+        for one in workspace_ids:
+            pair = (columns.workspace_id, one) if key is None else (key, value)
+            part = of_key if key is None else of_key.where(columns.workspace_id == one)
+            parts.append(newest_of(part, pair, columns.id, ids))
+    if len(parts) == 1:
+        return parts[0]
+    found = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    return select(found).order_by(found.c.id.desc()).limit(limit)
+
+
+def _keys(wanted: MessageFilter) -> list[_Key]:
+    """Return the column whose index is read, with its value; two for a status that goes on."""
+    columns, status = messages.c, wanted.status
+    has_status = given((status, columns.status.__eq__))
+    if wanted.to_number is not None:
+        return [(columns.to_number, wanted.to_number, has_status)]
+    if status in {Status.UNDELIVERED, Status.FAILED}:
+        return [(columns.listed_status, status, [])]
+    if status in {Status.PENDING, Status.SENT}:
+        return [(columns.listed_status, OPEN, has_status), (columns.listed_status, status, [])]
+    if wanted.use_case_id is not None:
+        return [(columns.use_case_id, wanted.use_case_id, has_status)]
+    if wanted.country is not None:
+        return [(columns.country, wanted.country, has_status)]
+    return [(None, None, has_status)]
+
+
+def _range_of_ids(wanted: MessageFilter) -> tuple[UUID | None, UUID | None]:
+    """Return the first id, and the one behind the last."""
+    after, before, token = wanted.created_after, wanted.created_before, wanted.page_token
+    first = None if after is None else first_id_at(shifted(after, -_IDS_DIFFER))
+    ends = [] if before is None else [first_id_at(shifted(before, _IDS_DIFFER))]
+    return first, min([*ends, *([] if token is None else [token])], default=None)
+
+
+def _conditions(wanted: MessageFilter) -> list[ColumnElement[bool]]:
+    columns = messages.c
+    return given(
         (wanted.message_id, columns.id.__eq__),
         (wanted.message_sid, columns.message_sid.__eq__),
-        (wanted.created_after, _created_after),
-        (wanted.created_before, _created_before),
+        (wanted.created_after, columns.created_at.__gt__),
+        (wanted.created_before, columns.created_at.__lt__),
     )
-    return (
-        select(*shown)
-        .where(visible_to(principal, columns.workspace_id), visible(now), *conditions)
-        .order_by(columns.id.desc())
-        .limit(wanted.limit + 1)
-    )
-
-
-def _has_status(status: Status) -> ColumnElement[bool]:
-    """Includes the condition of the partial index of that status."""
-    found = messages.c.status == status
-    match Status(status):
-        case Status.DELIVERED:
-            return found
-        case Status.PENDING | Status.SENT:
-            return and_(found, UNFINISHED)
-        case Status.UNDELIVERED | Status.FAILED:
-            return and_(found, messages.c.errored_at.isnot(None))
-
-
-def _created_after(at: datetime) -> ColumnElement[bool]:
-    return and_(messages.c.created_at > at, messages.c.id >= first_id_at(shifted(at, -_IDS_DIFFER)))
-
-
-def _created_before(at: datetime) -> ColumnElement[bool]:
-    return and_(messages.c.created_at < at, messages.c.id < first_id_at(shifted(at, _IDS_DIFFER)))
 
 
 def load_events(connection: Connection, message_id: UUID, wanted: PageFilter) -> list[AnyRow]:

@@ -166,7 +166,7 @@ def _range(first: UUID | None, end: UUID | None) -> str:
 
 def _move(connection: Connection, parent: Table, detached: Partition, bound: UUID) -> None:
     """Move rows of fast clocks after the end to their partition."""
-    names = [one.name for one in parent.columns]
+    names = [one.name for one in parent.columns if one.computed is None]
     old = table(detached.name, *(column(name) for name in names))
     moved = delete(old).where(old.c.id >= bound).returning(*old.c).cte("moved")
     connection.execute(insert(parent).from_select(names, select(*moved.c)))

@@ -95,6 +95,7 @@ def load_worker_signs(connection: Connection) -> WorkerSigns:
 
 
 def count_unsettled(connection: Connection, _now: datetime) -> int:
-    """Count the unconfirmed submissions, up to `MOST_COUNTED`."""
-    found = select(messages.c.id).where(IS_UNSETTLED).limit(MOST_COUNTED).subquery()
+    """Count the unconfirmed submissions that are still asked about, up to `MOST_COUNTED`."""
+    is_asked_about = messages.c.check_at.is_not(None)
+    found = select(messages.c.id).where(IS_UNSETTLED, is_asked_about).limit(MOST_COUNTED).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
