@@ -10,7 +10,7 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo-reset postman sbom audit test bench pictures check types fmt lock clean
+.PHONY: help setup setup-dev run demo-reset postman sbom audit test bench growth pictures check types fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ $(VENV)/.wrk: $(BIN)/python
 
 bench: setup-dev $(VENV)/.wrk ## measure beside a floor, the plain way and the bare SDK, in about eight minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
+
+growth: setup-dev ## measure lists, pages, dry runs and bytes at 10 thousand and a million messages, in ten minutes
+	@PYTHONPATH=tests $(BIN)/python -m bench.growth $(GROWTH)
 
 pictures: setup-dev $(VENV)/.browser ## take pictures of the console into docs/pictures/
 	@PYTHONPATH=tests $(BIN)/python -m pictures 2>/dev/null

@@ -13,6 +13,7 @@ from werkzeug.test import Client
 
 from app.db.engine import Database
 from bench.apps.store import connect, make_tables
+from bench.growth import measure, table
 from bench.load import read_wrk, write_requests
 from bench.subjects import FLOOR, PUBLIC_URL, Ground, write_callbacks
 from support.factories import ACCOUNT, AUTH_TOKEN, Tenant
@@ -116,3 +117,12 @@ def test_a_short_run_measures_every_subject_and_none_fails(tmp_path: Path) -> No
         assert measured["per_second"] > 0, subject
         assert measured["memory_mib"] > 10, subject
     assert "| this gateway |" in done.stdout
+
+
+def test_growth_measures_each_thing_at_a_small_size() -> None:
+    """Break: write messages without events."""
+    found = measure("SQLite", 2000, 1)
+    assert all(value > 0 for value in found.values()), found
+    assert found["bytes: message_events"] > 50
+    assert {"look-up by id", "list, failed", "page Overview", "dry run, a country"} <= found.keys()
+    assert "| look-up by id |" in table({"2,000": found})
