@@ -39,7 +39,7 @@ def read_query(schema: type[Schema]) -> Any:
 
 def read_json() -> Any:
     """Parse the request body as JSON, without ambiguous input."""
-    if request.mimetype != "application/json":
+    if media_type() != "application/json":
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
     raw = read_bytes()
     try:
@@ -52,6 +52,12 @@ def read_json() -> Any:
         if isinstance(problem, _Refused):
             raise BadRequest(str(problem)) from problem
         raise BadRequest("The body is not valid JSON.") from problem
+
+
+def media_type() -> str:
+    """Return the type of the body, without its parameters, which are not needed."""
+    given: str = request.environ.get("CONTENT_TYPE", "")
+    return given.partition(";")[0].strip().lower()
 
 
 def read_bytes() -> bytes:

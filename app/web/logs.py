@@ -3,6 +3,7 @@
 Whole numbers, bodies and tokens are removed, also from library loggers and exception texts.
 """
 
+import json
 import logging
 import re
 import sys
@@ -10,6 +11,7 @@ import traceback
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
@@ -84,6 +86,13 @@ def mask_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any
     return {name: _masked(name, value) for name, value in line.items()}
 
 
+def _as_json(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
+    # Without options, `json.dumps` keeps its encoder; a masked line needs none.
+    return json.dumps(line)
+
+
+# Cached, because most texts of a line are names that repeat.
+@lru_cache(maxsize=1024)
 def mask_text(text: str) -> str:
     return mask_numbers_in(_TOKENS.sub(_LEFT_OUT, text))
 
@@ -96,7 +105,7 @@ def _masked(name: str, value: Any) -> Any:
             return value
         case str() | bytes() | UUID() | date() | timedelta() | Path():
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-            return mask_text(text)
+            return text if isinstance(value, UUID) else mask_text(text)
         case dict():
             return {mask_text(str(key)): _masked(str(key), inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -140,9 +149,8 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
         structlog.processors.ExceptionRenderer(lambda info: describe_exception(info[1])),
         mask_line,
     ]
-    as_json = structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[*masks, *facts, as_json],
+        processors=[*masks, *facts, _as_json],
         logger_factory=lambda name="app": _Lines(name, handler),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
@@ -154,7 +162,7 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *masks,
-                as_json,
+                _as_json,
             ],
         )
     )

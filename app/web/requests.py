@@ -3,10 +3,13 @@
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
+from prometheus_client import Histogram
 
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.metrics import REQUEST_SECONDS
@@ -48,14 +51,36 @@ API_HEADERS = {
 
 _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 _HEADERS = "borderpost.headers"
+_Start = Callable[..., Callable[[bytes], object]]
 
 
 def install_request_handling(app: Flask, *, is_https: bool) -> None:
-    app.extensions[_HEADERS] = API_HEADERS | (_HSTS if is_https else {})
+    headers = API_HEADERS | (_HSTS if is_https else {})
+    app.extensions[_HEADERS] = headers
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.before_request(_begin)
     app.after_request(_finish)
+    app.wsgi_app = _AddHeaders(app.wsgi_app, headers)  # type: ignore[method-assign]
+
+
+class _AddHeaders:
+    """Adds the headers that an answer does not set itself.
+
+    Below Flask, because its answers check and copy each header several times.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._headers = [(name.lower(), (name, value)) for name, value in headers.items()]
+
+    def __call__(self, environ: dict[str, Any], start_response: _Start) -> Iterable[bytes]:
+        def start(status: str, given: list[tuple[str, str]], *exc_info: object) -> object:
+            names = {name.lower() for name, _ in given}
+            added = [header for name, header in self._headers if name not in names]
+            return start_response(status, given + added, *exc_info)
+
+        return self._app(environ, start)
 
 
 def headers_of(app: object) -> Mapping[str, str]:
@@ -63,29 +88,28 @@ def headers_of(app: object) -> Mapping[str, str]:
     return found
 
 
-def request_id_of(given: str) -> str:
-    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+def request_id_of(given: str) -> str | uuid.UUID:
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4()
 
 
 def _begin() -> None:
-    g.request_id = request_id_of(request.headers.get("X-Request-Id", ""))
+    request_id = request_id_of(request.environ.get("HTTP_X_REQUEST_ID", ""))
+    g.request_id = str(request_id)
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
 def _finish(answer: Response) -> Response:
-    given = {name.lower() for name, _ in answer.headers}
-    for name, value in headers_of(current_app).items():
-        if name.lower() not in given:
-            answer.headers.add(name, value)
     answer.headers.add("X-Request-Id", g.request_id)
-    if condition_to_run_again(request.environ) is not None:
+    environ = request.environ
+    if condition_to_run_again(environ) is not None:
         return answer  # it is not sent: the request runs again
     seconds = time.perf_counter() - g.started
-    route = request.url_rule.rule if request.url_rule else "unmatched"
-    method = request.method if request.method in _COUNTED_METHODS else "other"
-    REQUEST_SECONDS.labels(method, route, answer.status_code).observe(seconds)
+    rule, method = request.url_rule, environ["REQUEST_METHOD"]
+    route = "unmatched" if rule is None else rule.rule
+    method = method if method in _COUNTED_METHODS else "other"
+    _seconds_of(method, route, answer.status_code).observe(seconds)
     # Without the query, which may contain numbers.
     _log.info(
         "request",
@@ -95,3 +119,8 @@ def _finish(answer: Response) -> Response:
         milliseconds=round(seconds * 1000, 1),
     )
     return answer
+
+
+@cache
+def _seconds_of(method: str, route: str, status: int) -> Histogram:
+    return REQUEST_SECONDS.labels(method, route, status)

@@ -21,9 +21,10 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.errors import PayloadTooLarge
 from app.web.server import worker as module
-from app.web.server.connection import NEVER, Connection, Phase
+from app.web.server.connection import NEVER, AnswerWriter, Connection, Phase
 from app.web.server.error_bytes import RequestTimeout
 from app.web.server.worker import BufferingWorker
+from support.each import each
 from support.factories import PUBLIC_URL, open_gateway
 
 MEBIBYTE = 1024 * 1024
@@ -88,6 +89,116 @@ def test_oldest_unread_answers_are_dropped_where_they_fill_too_much_memory(
     bounded = _Worker(slow[:3])
     bounded._bound_unsent()
     assert bounded.closed == []
+
+
+class _Reader:
+    """A reader whose request is complete as soon as it has bytes."""
+
+    request = None
+    is_in_body = False
+
+    def __init__(self) -> None:
+        self.fed = b""
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(self.fed)
+
+    @property
+    def buffered_bytes(self) -> int:
+        return len(self.fed)
+
+    def feed(self, data: bytes) -> None:
+        self.fed += data
+
+    def next_request(self) -> bytes | None:
+        request, self.fed = self.fed or None, b""
+        return request
+
+
+class _Early(_Worker):
+    """A worker whose connection sends its next request before the answer to the last."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self.conn = _connection(
+            sock=ours,
+            reader=_Reader(),
+            poller=selectors.DefaultSelector(),
+            phase=Phase.RUNNING,
+            on_event=self._go_on,
+        )
+        super().__init__([self.conn])
+        self._waiting = []
+        self.alive = True
+        self.cfg = cast("Any", type("Config", (), {"keepalive": 30, "threads": 2}))
+        self.conn.watch(selectors.EVENT_READ)
+
+
+def test_request_that_arrives_early_runs_after_the_answer_of_the_one_before() -> None:
+    """Break: in `_keep_early`, leave out `conn.reader.feed(data)` or `_look_again`."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        worker = _Early(ours)
+        conn = worker.conn
+        theirs.send(b"next")
+        worker._go_on(conn)
+        assert (worker.ran, conn.phase) == ([], Phase.RUNNING)
+        worker._await_next(conn)
+        worker._look_again(conn)
+        assert (worker.ran, conn.request) == ([conn], b"next")
+        # The thread may end the request just before the event loop looks.
+        theirs.send(b"third")
+        worker._await_next(conn)
+        worker._go_on(conn)
+        assert (worker.ran, conn.request) == ([conn, conn], b"third")
+
+
+def test_early_bytes_are_bounded_and_a_client_that_leaves_is_no_longer_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Break: in `_keep_early`, leave out `conn.watch(0)`."""
+    monkeypatch.setattr(module, "MAX_HEAD_BYTES", 10)
+    for leaves in (True, False):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with ours:
+            worker = _Early(ours)
+            if not leaves:
+                theirs.send(b"x" * 11)
+            else:
+                theirs.close()
+            worker._go_on(worker.conn)
+            assert (worker.conn.watched, worker.ran, worker.closed) == (0, [], [])
+            worker._await_next(worker.conn)
+            worker._look_again(worker.conn)
+            assert worker.ran == ([] if leaves else [worker.conn])
+            assert worker.conn.watched == (selectors.EVENT_READ if leaves else 0)
+        theirs.close()
+
+
+@each("given", ["HEAD 200", "GET 200", "GET 204", "GET 304"])
+def test_an_answer_has_the_length_that_its_status_allows(given: str) -> None:
+    """Break: in `AnswerWriter.written`, take `has_body = True`."""
+    method, status = given.split()
+    request = type("Request", (), {"method": method})
+    answer = AnswerWriter(request, None, None)
+    answer.start_response(f"{status} X", [("X-One", "1")])(b"ab")
+    head, _, body = answer.written(keep_alive=True).partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == f"HTTP/1.1 {status} X".encode()
+    has_body = given == "GET 200"
+    assert (b"Content-Length: 2" in lines, body) == (has_body, b"ab" if has_body else b"")
+    assert {b"X-One: 1", b"Connection: keep-alive"} <= set(lines)
+
+
+def test_a_line_break_in_a_header_is_refused() -> None:
+    """Break: in `AnswerWriter.written`, leave out the check of line breaks."""
+    for value in ("a\r\nX-Two: 2", "a\nb", "a\rb"):
+        answer = AnswerWriter(type("Request", (), {"method": "GET"}), None, None)
+        answer.start_response("200 OK", [("X-One", value)])
+        with pytest.raises(ValueError, match="line break"):
+            answer.written(keep_alive=False)
 
 
 ERRORS = {

@@ -1,10 +1,11 @@
 """SQL that applies one delivery report, with its event.
 
 One statement on PostgreSQL, one immediate transaction on SQLite. `app.messages.lifecycle` decides
-for each of the five statuses; the decisions are parameters, and the database picks the one for the
+for each of the five statuses; the decisions are a parameter, and the database picks the one for the
 status of the locked row.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,10 +59,7 @@ class AppliedReport:
     reason: Reason | None
 
 
-# The effect of the report for each current status, as `app.messages.lifecycle` decides.
-_DECISIONS = ",\n    ".join(
-    f"('{status}', :applied_{status}, :reason_{status}, :adds_{status})" for status in Status
-)
+_FLAGS = ("applied", "ends", "hands_off", "delivers", "errs")
 
 
 def _one_of(values: tuple[Submission, ...]) -> str:
@@ -88,12 +86,12 @@ _BY_SID = f"""m.message_sid = :message_sid AND m.account_sid = :account_sid
 
 def _seen(where: str, lock: str = "") -> str:
     """Return the SQL ``seen``: the message with the decision for its status."""
-    return f"""WITH decision (current, applied, reason, adds) AS (VALUES
-    {_DECISIONS}),
-found AS (SELECT m.* FROM messages AS m WHERE {where} {lock}),
-seen AS (SELECT found.*, d.*, d.applied OR found.event_count < {KEPT_REPORTS} AS is_kept,
-    adds AND :hands_off AS hands_off, adds AND :delivers AS delivers, adds AND :errs AS errs
-  FROM found JOIN decision AS d ON d.current = found.status)"""
+    flags = ", ".join(f"(decision ->> '{name}')::boolean AS {name}" for name in _FLAGS)
+    return f"""WITH found AS (
+  SELECT m.id, m.event_count, :decisions::jsonb -> m.status AS decision
+  FROM messages AS m WHERE {where} {lock}),
+decided AS (SELECT id, event_count, decision ->> 'reason' AS reason, {flags} FROM found),
+seen AS (SELECT *, applied OR event_count < {KEPT_REPORTS} AS is_kept FROM decided)"""
 
 
 _EVENT = """INSERT INTO message_events (
@@ -108,35 +106,37 @@ def _moved(place: str, returned: str) -> str:
     return f"""UPDATE messages AS m SET
     submission = '{Submission.ACCEPTED}',
     sent_number = NULL,
-    event_count = seen.event_count + CASE WHEN is_kept THEN 1 ELSE 0 END,
-    message_sid = coalesce(seen.message_sid, :message_sid),
-    sid_source = CASE WHEN seen.sid_source = '{SidSource.ANSWER}' THEN seen.sid_source
-      ELSE coalesce(:sid_source, seen.sid_source) END,
-    from_number = coalesce(seen.from_number, :from_number),
-    status = CASE WHEN applied THEN :status ELSE seen.status END,
-    handed_off_at = coalesce(seen.handed_off_at, CASE WHEN hands_off THEN :at END),
-    num_segments = coalesce(seen.num_segments,
-      CASE WHEN hands_off THEN coalesce(:num_segments, seen.counted_segments) END),
-    delivered_at = coalesce(seen.delivered_at, CASE WHEN delivers THEN :at END),
-    errored_at = coalesce(seen.errored_at, CASE WHEN errs THEN :at END),
-    error_code = coalesce(seen.error_code, CASE WHEN errs THEN :error_code END),
-    updated_at = CASE WHEN applied OR seen.message_sid IS NULL
-      OR (seen.from_number IS NULL AND :from_number IS NOT NULL)
-      OR (hands_off AND (seen.handed_off_at IS NULL OR seen.num_segments IS NULL))
-      OR (delivers AND seen.delivered_at IS NULL) OR (errs AND seen.errored_at IS NULL)
-      OR (errs AND seen.error_code IS NULL AND :error_code IS NOT NULL)
-      THEN :at ELSE seen.updated_at END,
-    check_at = CASE WHEN applied AND :ends THEN NULL
-      WHEN seen.submission IN {_one_of(UNSETTLED)} THEN :next_check_at ELSE seen.check_at END
+    event_count = m.event_count + CASE WHEN is_kept THEN 1 ELSE 0 END,
+    message_sid = coalesce(m.message_sid, :message_sid),
+    sid_source = CASE WHEN m.sid_source = '{SidSource.ANSWER}' THEN m.sid_source
+      ELSE coalesce(:sid_source, m.sid_source) END,
+    from_number = coalesce(m.from_number, :from_number),
+    status = CASE WHEN applied THEN :status ELSE m.status END,
+    handed_off_at = coalesce(m.handed_off_at, CASE WHEN hands_off THEN :at END),
+    num_segments = coalesce(m.num_segments,
+      CASE WHEN hands_off THEN coalesce(:num_segments, m.counted_segments) END),
+    delivered_at = coalesce(m.delivered_at, CASE WHEN delivers THEN :at END),
+    errored_at = coalesce(m.errored_at, CASE WHEN errs THEN :at END),
+    error_code = coalesce(m.error_code, CASE WHEN errs THEN :error_code END),
+    updated_at = CASE WHEN applied OR m.message_sid IS NULL
+      OR (m.from_number IS NULL AND :from_number IS NOT NULL)
+      OR (hands_off AND (m.handed_off_at IS NULL OR m.num_segments IS NULL))
+      OR (delivers AND m.delivered_at IS NULL) OR (errs AND m.errored_at IS NULL)
+      OR (errs AND m.error_code IS NULL AND :error_code IS NOT NULL)
+      THEN :at ELSE m.updated_at END,
+    check_at = CASE WHEN ends THEN NULL
+      WHEN m.submission IN {_one_of(UNSETTLED)} THEN :next_check_at ELSE m.check_at END
   FROM seen WHERE m.id = seen.id{place}
   RETURNING {returned}"""
 
 
 _REPORTED = outbox_insert(
-    f"""SELECT :webhook_event_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
+    f"""SELECT :event_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
     {sms_json("moved")} AS payload, :at AS created_at, moved.to_number
-  FROM moved JOIN seen ON seen.id = moved.id WHERE applied"""
+  FROM moved WHERE applied"""
 )
+_SQLITE_COLUMNS = ", ".join((*SMS_FIELDS, "country", "created_at"))
+_MOVED_COLUMNS = ", ".join(f"m.{name}" for name in (*SMS_FIELDS, "country", "created_at"))
 
 
 class _Statements:
@@ -144,12 +144,11 @@ class _Statements:
 
     def __init__(self, where: str, place: str) -> None:
         self.on_postgresql = Statement(
-            """SELECT moved.id, moved.workspace_id, moved.use_case_id, moved.to_number,
-  moved.country, moved.status, moved.created_at, applied, reason, is_kept
-FROM moved JOIN seen ON seen.id = moved.id""",
+            """SELECT id, workspace_id, use_case_id, to_number, country, status, created_at,
+  applied, reason, is_kept FROM moved""",
             ctes=f"""{_seen(where, "FOR UPDATE")},
 noted AS ({_EVENT}),
-moved AS ({_moved(place, "m.*")}),
+moved AS ({_moved(place, f"{_MOVED_COLUMNS}, applied, reason, is_kept")}),
 reported AS ({_REPORTED})""",
             ids=("id", "workspace_id", "use_case_id"),
             times=("created_at",),
@@ -160,7 +159,7 @@ reported AS ({_REPORTED})""",
         )
         self.look = Statement(f"{seen}\nSELECT id, applied, reason FROM seen", ids=("id",))
         self.move = Statement(
-            f"{seen}\n{_moved(place, ', '.join((*SMS_FIELDS, 'country', 'created_at')))}",
+            f"{seen}\n{_moved(place, _SQLITE_COLUMNS)}",
             ids=("id", "workspace_id", "use_case_id"),
             times=("handed_off_at", "delivered_at", "errored_at", "created_at"),
         )
@@ -230,12 +229,12 @@ def _applied_report(row: Any, event: Any) -> AppliedReport:
 
 
 def _values(report: Report) -> dict[str, Any]:
-    return _DECIDED[report.status] | {
+    return {
+        "decisions": _DECISIONS[report.status],
         "account_sid": report.account_sid,
         "message_sid": report.message_sid,
         "message_id": report.message_id,
         "event_id": new_id(),
-        "webhook_event_id": new_id(),
         "at": report.at,
         "status": report.status.value,
         "provider_status": report.provider_status,
@@ -247,20 +246,21 @@ def _values(report: Report) -> dict[str, Any]:
     }
 
 
-def _decided(reported: Status) -> dict[str, Any]:
+def _decided(reported: Status) -> str:
+    """Return the effects of a report on each current status, as JSON."""
     facts = effects_of(reported)
-    found: dict[str, Any] = {
-        "ends": reported.is_terminal,
-        "hands_off": facts.hand_off,
-        "delivers": facts.delivery,
-        "errs": facts.error,
-    }
+    found = {}
     for current in Status:
         decision = transition(current, reported)
-        found[f"applied_{current}"] = decision.applied
-        found[f"reason_{current}"] = None if decision.reason is None else decision.reason.value
-        found[f"adds_{current}"] = decision.adds_effects
-    return found
+        found[current] = {
+            "reason": decision.reason,
+            "applied": decision.applied,
+            "ends": decision.applied and reported.is_terminal,
+            "hands_off": decision.adds_effects and facts.hand_off,
+            "delivers": decision.adds_effects and facts.delivery,
+            "errs": decision.adds_effects and facts.error,
+        }
+    return json.dumps(found)
 
 
-_DECIDED = {status: _decided(status) for status in Status}
+_DECISIONS = {status: _decided(status) for status in Status}

@@ -100,7 +100,7 @@ class ReceiveReport:
         # For the line of the request: a line of its own costs a twentieth of a callback.
         bind_contextvars(
             callback=end,
-            message_id=None if advanced is None else str(advanced.message_id),
+            message_id=None if advanced is None else advanced.message_id,
             provider_status=None if report is None else report.provider_status,
             error_code=None if report is None else report.error_code,
         )

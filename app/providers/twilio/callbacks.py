@@ -22,7 +22,7 @@ from app.providers.port import Callbacks, Consent, DeliveryReport
 from app.providers.twilio.client import INBOUND_PATH, STATUS_PATH
 from app.providers.twilio.codes import MESSAGE_SID, refusal_kind, status_of
 from app.providers.twilio.signature import is_signed_by
-from app.web.bodies import read_bytes
+from app.web.bodies import media_type, read_bytes
 from app.web.metrics import CALLBACKS
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
@@ -91,7 +91,7 @@ class SignedByTwilio:
 
     def __call__(self) -> SignedForm:
         """Raises `UnsupportedMediaType`, `Forbidden` or `ServiceUnavailable`."""
-        if request.mimetype != _FORM:
+        if media_type() != _FORM:
             raise e.UnsupportedMediaType(f"Callbacks are {_FORM}.")
         form = parse_qs(read_bytes().decode("utf-8", "replace"), keep_blank_values=True)
         account_sid = canonical_sid(form.get("AccountSid", _NOTHING)[0])

@@ -8,10 +8,11 @@ the auth token. The URL may have its port or not.
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import SplitResult, urlsplit
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST_AND_PORT = re.compile(r"(https?)://([^/?#]*?)(:\d+)?(?=[/?#]|$)", re.IGNORECASE)
 
 
 def is_signed_by(
@@ -20,13 +21,11 @@ def is_signed_by(
     """Whether one of the tokens made the signature of this URL and form."""
     tail = _signed_parameters(parameters)
     given = signature.encode("utf-8", "surrogateescape")
-    # No early return: the time must not reveal which variant or token matches.
-    fits = [
+    return any(
         hmac.compare_digest(_sign(token, variant + tail), given)
         for token in tokens
         for variant in _port_variants(url)
-    ]
-    return any(fits)
+    )
 
 
 def sign(token: str, url: str, parameters: Mapping[str, Sequence[str]]) -> str:
@@ -40,25 +39,19 @@ def _sign(token: str, text: str) -> bytes:
 
 def _signed_parameters(parameters: Mapping[str, Sequence[str]]) -> str:
     return "".join(
-        name + value for name in sorted(parameters) for value in sorted(set(parameters[name]))
+        [
+            name + value
+            for name, values in sorted(parameters.items())
+            for value in (values if len(values) == 1 else sorted(set(values)))
+        ]
     )
 
 
-def _port_variants(url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return [url]
-    if port is not None:
-        return [url, _with_host(url, parts, parts.netloc.rpartition(":")[0])]
-    default = _DEFAULT_PORTS.get(parts.scheme)
-    if default is None:
-        return [url]
-    return [url, _with_host(url, parts, f"{parts.netloc}:{default}")]
-
-
-def _with_host(url: str, parts: SplitResult, netloc: str) -> str:
-    # Put together by hand: urlunsplit would lose an empty query and change the scheme's case.
-    start = url.index("://") + 3
-    return url[:start] + netloc + url[start + len(parts.netloc) :]
+def _port_variants(url: str) -> Iterator[str]:
+    yield url
+    found = _HOST_AND_PORT.match(url)
+    if found is None:
+        return
+    scheme, host, port = found.groups()
+    other_port = "" if port else f":{_DEFAULT_PORTS[scheme.lower()]}"
+    yield f"{scheme}://{host}{other_port}{url[found.end() :]}"

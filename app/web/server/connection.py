@@ -3,14 +3,19 @@
 import resource
 import selectors
 import socket
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
+
+from gunicorn.util import http_date
 
 from app.web.server.request_reader import RequestReader
 
 _READ_BYTES = 64 * 1024
+_WITHOUT_BODY = ("204", "304")
 NEVER = float("inf")
 # File descriptors reserved for the database, Twilio, logs and metrics.
 _DESCRIPTORS_FOR_OTHERS = 256
@@ -39,6 +44,7 @@ class Deadlines:
 
 
 INCOMPLETE = frozenset({Phase.IDLE, Phase.HEAD, Phase.BODY})
+BUSY = frozenset({Phase.RUNNING, Phase.WAITING})
 
 
 @dataclass(eq=False, slots=True)
@@ -115,14 +121,50 @@ class Connection:
         self.sock.close()
 
 
-@dataclass(slots=True)
-class Outbox:
-    """Collects the answer that gunicorn writes to a socket."""
+@lru_cache(maxsize=1)
+def _date(_second: int) -> str:
+    date: str = http_date()
+    return date
 
-    parts: list[bytes] = field(default_factory=list)
 
-    def sendall(self, data: bytes) -> None:
-        self.parts.append(data)
+class AnswerWriter:
+    """Collects the answer of the application; gunicorn creates it with the environment.
+
+    Unlike gunicorn's response, it knows the whole answer, which therefore needs no chunks.
+    """
+
+    def __init__(self, request: Any, _sock: None, _cfg: Any) -> None:
+        self._request = request
+        self._head: tuple[str, list[tuple[str, str]]] | None = None
+        self.parts: list[bytes] = []
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], _exc_info: object = None
+    ) -> Callable[[bytes], None]:
+        self._head = (status, headers)
+        return self.parts.append
+
+    def written(self, *, keep_alive: bool) -> bytes:
+        """Raises ``ValueError`` for headers that HTTP cannot transport."""
+        if self._head is None:
+            raise ValueError("the application did not start its answer")
+        status, headers = self._head
+        body = b"".join(self.parts)
+        lines = [
+            f"HTTP/1.1 {status}",
+            "Server: gunicorn",
+            f"Date: {_date(int(time.monotonic()))}",
+            f"Connection: {'keep-alive' if keep_alive else 'close'}",
+        ]
+        lines += [f"{name}: {value}" for name, value in headers]
+        has_body = self._request.method != "HEAD" and not status.startswith(_WITHOUT_BODY)
+        if has_body and not any(name.lower() == "content-length" for name, _ in headers):
+            lines.append(f"Content-Length: {len(body)}")
+        head = "\r\n".join(lines)
+        if head.count("\n") + 1 != len(lines) or head.count("\r") + 1 != len(lines):
+            raise ValueError("a header has a line break")
+        written = f"{head}\r\n\r\n".encode("latin-1")
+        return written + body if has_body else written
 
 
 def allow_connections(wanted: int) -> int:

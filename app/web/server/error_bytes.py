@@ -38,7 +38,7 @@ _TEXTS: dict[type[Exception], tuple[int, str]] = {
 }
 
 
-def error_bytes(error: Exception, request: Any | None, app: object) -> bytes:
+def error_bytes(error: BaseException, request: Any | None, app: object) -> bytes:
     """Write the whole HTTP answer to an error, which closes the connection.
 
     ``request`` is gunicorn's, if its head was readable; ``app`` has the common headers.
@@ -50,7 +50,7 @@ def error_bytes(error: Exception, request: Any | None, app: object) -> bytes:
         "Content-Length": str(len(body)),
         "Content-Type": "application/json",
         "Date": formatdate(usegmt=True),
-        "X-Request-Id": request_id_of(_header(request, "X-REQUEST-ID")),
+        "X-Request-Id": str(request_id_of(_header(request, "X-REQUEST-ID"))),
         **headers_of(app),
     }
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
@@ -60,7 +60,7 @@ def error_bytes(error: Exception, request: Any | None, app: object) -> bytes:
     return head if is_head else head + body
 
 
-def _public_of(error: Exception) -> tuple[int, PublicError]:
+def _public_of(error: BaseException) -> tuple[int, PublicError]:
     if isinstance(error, PayloadTooLarge):
         return HTTP_STATUS[PayloadTooLarge], error
     for kind, (status, text) in _TEXTS.items():

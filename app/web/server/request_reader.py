@@ -66,6 +66,10 @@ class RequestReader:
         return self._body is not None or bool(self._buffer)
 
     @property
+    def buffered_bytes(self) -> int:
+        return len(self._buffer)
+
+    @property
     def is_in_body(self) -> bool:
         return self._body is not None
 

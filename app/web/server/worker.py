@@ -12,8 +12,6 @@ import selectors
 import socket
 import sys
 import time
-from concurrent import futures
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -21,16 +19,18 @@ from gunicorn.http import wsgi
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from app.web.server.connection import (
+    BUSY,
     INCOMPLETE,
     NEVER,
+    AnswerWriter,
     Connection,
     Deadlines,
-    Outbox,
     Phase,
     allow_connections,
 )
 from app.web.server.error_bytes import RequestTimeout, error_bytes
-from app.web.server.request_reader import RequestReader
+from app.web.server.request_reader import MAX_HEAD_BYTES, RequestReader
+from app.web.server.threads import Threads
 from app.web.waiting import allow_waiting, condition_to_run_again
 
 _log = structlog.get_logger(__name__)
@@ -68,7 +68,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().init_process()
 
-    # Called by the base class's loop.
+    # Called by the base class.
+
+    def get_thread_pool(self) -> Threads[Connection]:
+        return Threads(self.cfg.threads, self.handle)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Start or stop accepting; at the final stop, serve the queue and close the listeners.
@@ -145,12 +148,30 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._after_sending(conn)
             return
         data = conn.receive()
-        if data is None:
+        if conn.phase in BUSY:
+            self._keep_early(conn, data)
+        elif data is None:
             conn.watch(selectors.EVENT_READ)
         elif not data:
             self._close(conn)
         elif conn.phase is not Phase.CLOSING:
             conn.reader.feed(data)
+            self._take_request(conn)
+
+    def _keep_early(self, conn: Connection, data: bytes | None) -> None:
+        """Keep what the client sends before its answer.
+
+        The connection stays watched while its request runs, which saves two system calls.
+        """
+        if data:
+            conn.reader.feed(data)
+        if data == b"" or conn.reader.buffered_bytes > MAX_HEAD_BYTES:
+            conn.watch(0)
+        self._look_again(conn)
+
+    def _look_again(self, conn: Connection) -> None:
+        """Go on if a thread has ended the request in the meantime."""
+        if conn.phase is Phase.IDLE:
             self._take_request(conn)
 
     def _take_request(self, conn: Connection) -> None:
@@ -181,60 +202,67 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     def _run(self, conn: Connection) -> None:
         conn.phase = Phase.RUNNING
         conn.condition = None
-        conn.watch(0)
-        self.enqueue_req(conn)
+        self.tpool.submit(conn)
 
     def handle(self, conn: Connection) -> None:
+        try:
+            conn.unsent = self._answer(conn)
+        except BaseException as error:  # noqa: BLE001
+            _log.error("request_failed", exc_info=error)
+            conn.keep_alive, conn.condition = False, None
+            conn.unsent = error_bytes(error, conn.request, self.wsgi)
+        if conn.condition is None:
+            conn.send()
+        if conn.condition is not None or conn.unsent or not conn.keep_alive:
+            self.method_queue.defer(self._finish, conn)
+            return
+        self._await_next(conn)
+        # The event loop may have seen the next request while this one was running.
+        if conn.reader.has_begun or not conn.watched:
+            self.method_queue.defer(self._look_again, conn)
+        if self._waiting:
+            self.method_queue.defer(self._run_waiting, 1)
+
+    def _answer(self, conn: Connection) -> bytes:
+        """Run the application; sets the condition of the connection if it must run again."""
         request = conn.request
         request.body.seek(0)
         request._expected_100_continue = False  # noqa: SLF001  # the body is here
-        outbox = Outbox()
-        try:
-            conn.keep_alive = self._call_application(conn, outbox)
-        except Exception as error:  # noqa: BLE001
-            _log.error("request_failed", exc_info=error)
-            conn.keep_alive, conn.condition = False, None
-            outbox.parts = [error_bytes(error, request, self.wsgi)]
-        if conn.condition is None:
-            conn.unsent = b"".join(outbox.parts)
-            conn.send()
-
-    def _call_application(self, conn: Connection, outbox: Outbox) -> bool:
-        """Return whether the connection may be kept."""
-        began = time.monotonic()
-        request = conn.request
-        response, environ = wsgi.create(request, outbox, conn.client, conn.server, self.cfg)
+        answer: AnswerWriter
+        answer, environ = wsgi.create(
+            request, None, conn.client, conn.server, self.cfg, response_class=AnswerWriter
+        )
         environ["wsgi.multithread"] = True
         if conn.may_wait:
             allow_waiting(environ)
         self.nr += 1
         if self.nr >= self.max_requests:
             self.alive = False
-        if not self.alive or not self.cfg.keepalive:
-            response.force_close()
-        parts = self.wsgi(environ, response.start_response)
+        parts = self.wsgi(environ, answer.start_response)
         try:
-            for part in parts:
-                response.write(part)
-            response.close()
+            answer.parts += parts
         finally:
             if hasattr(parts, "close"):
                 parts.close()
         conn.condition = condition_to_run_again(environ)
-        if conn.condition is None:
-            took = timedelta(seconds=time.monotonic() - began)
-            # gunicorn would build a line for its log even where nothing takes it.
-            if self.cfg.accesslog:
-                self.log.access(response, request, environ, took)
-        return not response.should_close()
+        if conn.condition is not None:
+            return b""
+        conn.keep_alive = self.alive and self.cfg.keepalive and not request.should_close()
+        return answer.written(keep_alive=conn.keep_alive)
 
     # Answering.
 
-    def finish_request(self, conn: Connection, done: futures.Future[None]) -> None:
-        """After a run: wait for a place, send the rest, or read the next request."""
-        if done.cancelled() or done.exception() is not None:
-            self._close(conn)
-        elif conn.condition is not None:
+    def _await_next(self, conn: Connection) -> None:
+        """The phase is set last: then the event loop may take the connection."""
+        conn.request = None
+        conn.deadline = self._until_next_request(self.cfg.keepalive)
+        conn.phase = Phase.IDLE
+        if not self.alive:
+            conn.deadline = min(conn.deadline, self._until_next_request(self.cfg.keepalive))
+
+    def _finish(self, conn: Connection) -> None:
+        """After a run: wait for a place, or send the rest."""
+        if conn.condition is not None:
             conn.phase = Phase.WAITING
             if conn.deadline == NEVER:
                 conn.deadline = time.monotonic() + self.deadlines.place
@@ -273,9 +301,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         if conn.unsent:
             conn.watch(selectors.EVENT_WRITE)
         elif conn.keep_alive:
-            conn.phase = Phase.IDLE
-            conn.request = None
-            conn.deadline = self._until_next_request(self.cfg.keepalive)
+            self._await_next(conn)
             self._take_request(conn)  # the next request may have arrived already
         elif conn.end_writing():
             conn.phase = Phase.CLOSING
@@ -289,7 +315,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     def _end_overdue(self) -> None:
         now = time.monotonic()
         for conn in [conn for conn in self._connections if conn.deadline <= now]:
-            if conn.phase in {Phase.RUNNING, Phase.WAITING}:
+            if conn.phase in BUSY:
                 continue
             if conn.phase in INCOMPLETE and conn.reader.has_begun:
                 self._refuse(conn, RequestTimeout())
