@@ -177,8 +177,8 @@ def test_a_callback_reads_the_one_partition_of_its_message(
 
     monkeypatch.setattr(Statement, "_execute", note)
     gateway.callback(sent["id"], sent["message_sid"], "delivered")
-    statement, parameters = next(one for one in statements if "webhook_event_id" in one[1])
-    again = parameters | {"event_id": id_at(BORDER), "webhook_event_id": id_at(BORDER)}
+    statement, parameters = next(one for one in statements if "decisions" in one[1])
+    again = parameters | {"event_id": id_at(BORDER)}
     ran = [f"{line} " for line in explained(database, statement, again) if "never" not in line]
     read = {one for one in partitions(database) if any(f" on {one} " in line for line in ran)}
     assert read == {"messages_2040_02"}
