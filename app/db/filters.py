@@ -48,7 +48,7 @@ def newest_of(
     id_column: ColumnElement[UUID],
     ids: tuple[UUID | None, UUID | None],
 ) -> Select[Any]:
-    """Read the rows whose column has a value, newest first, by an index on column and id.
+    """Read the rows with one value of a column, newest first, by the index on column and id.
 
     A range of pairs and their order leave no other index. With an equal sign PostgreSQL, which
     plans without the values, may read the newest rows of all values until enough fit.

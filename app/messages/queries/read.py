@@ -145,7 +145,10 @@ def newest_messages(
 
 
 def _keys(wanted: MessageFilter) -> list[_Key]:
-    """Return the column whose index is read, with its value; two for a status that goes on."""
+    """Return the column to read by, with its value.
+
+    A pending or sent message is listed as open or by its status, so both are read.
+    """
     columns, status = messages.c, wanted.status
     has_status = given((status, columns.status.__eq__))
     if wanted.to_number is not None:

@@ -72,8 +72,8 @@ class SendContext:
     price_revision: int | None = None
 
 
-# The columns of `policy_from`, from the tables ``o`` (organization), ``policy`` and ``owner``; of
-# the rules, those whose values are ``:rule_values`` (`rule_values`).
+# The columns of `policy_from`, from the tables ``o`` (organization), ``policy`` and ``owner``. Only
+# rules with one of the values ``:rule_values`` are read (see `rule_values`).
 POLICY_COLUMNS = """o.denied_destinations::text AS denied_by_organization,
   policy.revision, policy.destinations::text AS destinations,
   (SELECT string_agg(r.id || '|' || r.kind || '|' || r.value || '|' || r.action || '|'

@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 _ACCEPT = f"""UPDATE messages SET
     submission = '{Submission.ACCEPTED}',
     sent_number = NULL,
-    -- A callback may have been here first: what it wrote stays.
+    -- A callback may have written first: its values stay.
     message_sid = coalesce(message_sid, :sid),
     sid_source = CASE WHEN coalesce(message_sid, :sid) = :sid
       THEN '{SidSource.ANSWER}' ELSE sid_source END,

@@ -159,7 +159,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._take_request(conn)
 
     def _keep_early(self, conn: Connection, data: bytes | None) -> None:
-        """Keep what the client sends before its answer.
+        """Keep bytes that the client sends before it has its answer.
 
         The connection stays watched while its request runs, which saves two system calls.
         """
@@ -253,12 +253,12 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     # Answering.
 
     def _await_next(self, conn: Connection) -> None:
-        """The phase is set last: then the event loop may take the connection."""
+        """Once the phase is set, the event loop may take the connection."""
         conn.request = None
         conn.deadline = self._until_next_request(self.cfg.keepalive)
         conn.phase = Phase.IDLE
-        if not self.alive:
-            conn.deadline = min(conn.deadline, self._until_next_request(self.cfg.keepalive))
+        if not self.alive:  # the worker began to stop meanwhile, and skipped a busy connection
+            conn.deadline = self._until_next_request(self.cfg.keepalive)
 
     def _finish(self, conn: Connection) -> None:
         """After a run: wait for a place, or send the rest."""
