@@ -331,14 +331,16 @@ class _Reader:
         return IdentityProviderSettings(self.url(_OIDC[0]) or "", client_id, client_secret)
 
     def mail(self) -> MailServer | None:
-        given = self._together(_MAIL)
+        given, recipients = self._together(_MAIL), self.get(_RECIPIENTS)
         if given is None:
+            if recipients is not None:
+                self._problem(_RECIPIENTS, f"needs {' and '.join(_MAIL)} too")
             return None
-        server, sender, recipients = given
-        addresses = tuple(one.strip() for one in recipients.split(",") if one.strip())
+        server, sender = given
+        addresses = tuple(one.strip() for one in (recipients or "").split(",") if one.strip())
         for name, value, found in (
             (_MAIL[1], sender, (sender,)),
-            (_MAIL[2], recipients, addresses),
+            (_RECIPIENTS, recipients, addresses),
         ):
             if value and (not found or any(map(mistake_in_email, found))):
                 self._problem(name, "must be e-mail addresses, such as alerts@example.com")
@@ -347,7 +349,8 @@ class _Reader:
         return mail_server_at(server, sender, addresses)
 
 
-_MAIL = ("SMTP_URL", "SMTP_FROM", "ALERT_EMAILS")
+_MAIL = ("SMTP_URL", "SMTP_FROM")
+_RECIPIENTS = "ALERT_EMAILS"
 _OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 _NAMES = (
     "DATABASE_URL",
@@ -363,6 +366,7 @@ _NAMES = (
     *_OIDC,
     "MESSAGE_RETENTION_DAYS",
     *_MAIL,
+    _RECIPIENTS,
 )
 _FLAGS = frozenset({"webhook_allow_loopback", "allow_insecure"})
 # Each can also be given as a file: `<NAME>_FILE`.

@@ -121,13 +121,23 @@ def test_every_setting_is_tried_with_a_wrong_value() -> None:
     assert {name for name, _, _ in WRONG} | ANYTHING_GOES | set(GO_TOGETHER) == set(_NAMES)
 
 
-def test_mail_needs_all_three_settings(tmp_path: Path) -> None:
-    names = list(MAIL)
-    for alone in names:
-        rest = ", ".join(names)
-        assert problems(tmp_path, **{alone: MAIL[alone]}) == [
-            f"BORDERPOST_{name}: is not set: {rest} go together" for name in names if name != alone
-        ]
+def test_mail_needs_a_server_and_a_sender_but_no_recipients_of_alerts(tmp_path: Path) -> None:
+    """Break: let the three go together again, and links are mailed only where alerts are."""
+    both = ("SMTP_URL", "SMTP_FROM")
+    for alone, other in (both, reversed(both)):
+        for recipients in ({}, {"ALERT_EMAILS": "ops@example.com"}):
+            assert problems(tmp_path, **{alone: MAIL[alone]}, **recipients) == [
+                f"BORDERPOST_{other}: is not set: SMTP_URL, SMTP_FROM go together"
+            ]
+    assert problems(tmp_path, ALERT_EMAILS="ops@example.com") == [
+        "BORDERPOST_ALERT_EMAILS: needs SMTP_URL and SMTP_FROM too"
+    ]
+    without = load(tmp_path, **{name: MAIL[name] for name in both}).mail
+    assert without is not None
+    assert (without.sender, without.alert_recipients) == ("alerts@example.com", ())
+
+
+def test_mail_is_read_from_its_settings(tmp_path: Path) -> None:
     found = load(tmp_path, **MAIL).mail
     assert found == MailServer(
         "mail.example.com",

@@ -37,6 +37,7 @@ from app.guards.mail import MailAlerts
 from app.guards.store import load_guards
 from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import ServiceUnavailable
+from app.kernel.mail_server import MailServer
 from app.messages.reconciliation.refusing_accounts import RefusingAccount, load_refusing
 from app.providers.port import GeoFacts
 from app.settings import Settings
@@ -66,7 +67,8 @@ def doctor_command(offline: bool, as_json: bool) -> None:
         if not offline and all(one.level is not Level.BAD for one in of_database[:1]):
             found += look_at_twilio(settings, database)
         if settings.mail is not None and not offline:
-            found.append(_mail(MailAlerts(database, Clock(), settings.mail, settings.public_url)))
+            mailing = MailAlerts(database, Clock(), settings.mail, settings.public_url)
+            found.append(_mail(mailing, settings.mail))
     _echo(found, as_json=as_json)
     sys.exit(FAILED if any(one.level is Level.BAD for one in found) else 0)
 
@@ -104,13 +106,16 @@ def _public_url(settings: Settings) -> Finding:
     return Finding(name, Level.OK, settings.public_url)
 
 
-def _mail(mailing: MailAlerts) -> Finding:
+def _mail(mailing: MailAlerts, server: MailServer) -> Finding:
     try:
         mailing.check()
     except (OSError, SMTPException) as problem:
         text = f"the SMTP server cannot be used ({type(problem).__name__}): see BORDERPOST_SMTP_URL"
         return Finding("mail", Level.BAD, text)
-    return Finding("mail", Level.OK, "the SMTP server lets us in")
+    text = "the SMTP server lets us in"
+    if not server.alert_recipients:
+        text += "; alerts are not mailed, because BORDERPOST_ALERT_EMAILS is not set"
+    return Finding("mail", Level.OK, text)
 
 
 def _disk(settings: Settings) -> Finding:

@@ -135,6 +135,6 @@ def _shown(settings: Settings) -> dict[str, object]:
         "oidc_client_secret": None if provider is None else _HIDDEN,
         "smtp_server": None if mail is None else f"{mail.host}:{mail.port}",
         "smtp_from": None if mail is None else mail.sender,
-        "alert_emails": None if mail is None else ", ".join(mail.recipients),
+        "alert_emails": None if mail is None else ", ".join(mail.alert_recipients) or None,
         "message_retention_days": settings.message_retention_days,
     }

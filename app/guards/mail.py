@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MailAlerts:
-    """Does nothing without a configured server."""
+    """Mails nothing without a configured server and recipients."""
 
     database: Database
     clock: Clock
@@ -49,7 +49,7 @@ class MailAlerts:
     make_context: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
     def run_once(self) -> int:
-        if self.server is None:
+        if self.server is None or not self.server.alert_recipients:
             return 0
         with self.database.writing() as connection:
             claimed = _claim(connection, self.clock.now())
@@ -147,7 +147,7 @@ def _message(row: AnyRow, server: MailServer, public_url: str) -> EmailMessage:
     # A name is typed by people: no line may end in a header.
     where = "this installation" if of_all else " ".join(row.workspace_name.split())
     subject = f"Borderpost alert: {row.kind} in {where}"
-    message = new_message(server, ", ".join(server.recipients), subject)
+    message = new_message(server, ", ".join(server.alert_recipients), subject)
     message["Date"] = format_datetime(row.opened_at)
     message["Message-ID"] = f"<{row.id}@{host_of(public_url)}>"
     text = alert_text(row.kind, shown["details"], has_numbers=False)

@@ -1,4 +1,4 @@
-"""The SMTP server that takes mail about alerts, and who writes to whom. Pure."""
+"""The SMTP server that takes our mail, its sender, and who is told of alerts. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class MailServer:
     host: str
     port: int
     sender: str
-    recipients: tuple[str, ...]
+    alert_recipients: tuple[str, ...] = ()
     is_tls: bool = False
     needs_starttls: bool = True
     user: str | None = field(repr=False, default=None)
@@ -30,7 +30,7 @@ def mistakes_in_smtp_url(url: str) -> Iterator[str]:
         yield "must consist of ASCII characters, user and password included"
 
 
-def mail_server_at(url: str, sender: str, recipients: tuple[str, ...]) -> MailServer:
+def mail_server_at(url: str, sender: str, alert_recipients: tuple[str, ...]) -> MailServer:
     """Read a URL without mistakes."""
     parts, port = _split(url)
     host, is_tls = parts.hostname or "", parts.scheme == "smtps"
@@ -38,7 +38,7 @@ def mail_server_at(url: str, sender: str, recipients: tuple[str, ...]) -> MailSe
         host=host,
         port=port or (465 if is_tls else 587),
         sender=sender,
-        recipients=recipients,
+        alert_recipients=alert_recipients,
         is_tls=is_tls,
         needs_starttls=not is_tls and not is_loopback(host),
         user=None if parts.username is None else unquote(parts.username),

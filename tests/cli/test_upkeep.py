@@ -281,13 +281,18 @@ def test_doctor_reports_no_problem_in_a_healthy_installation(
 
 def test_doctor_signs_in_at_the_mail_server(run: Run, environ: dict[str, str | None]) -> None:
     """Break: do not sign in, and a wrong password is well."""
+    not_mailed = "alerts are not mailed, because BORDERPOST_ALERT_EMAILS is not set"
     found = []
     with SmtpServer(password="right") as server:
-        for password in ("right", "wrong"):
+        for password, recipients in (
+            ("right", "ops@example.com"),
+            ("wrong", "ops@example.com"),
+            ("right", ""),
+        ):
             environ |= {
                 "BORDERPOST_SMTP_URL": f"smtp://bp:{password}@127.0.0.1:{server.port}",
                 "BORDERPOST_SMTP_FROM": "alerts@example.com",
-                "BORDERPOST_ALERT_EMAILS": "ops@example.com",
+                "BORDERPOST_ALERT_EMAILS": recipients,
                 "BORDERPOST_DATABASE_URL": "postgresql://127.0.0.1:1/nowhere",
             }
             result = json.loads(run("doctor", "--json").stdout)["findings"]
@@ -298,6 +303,7 @@ def test_doctor_signs_in_at_the_mail_server(run: Run, environ: dict[str, str | N
             "bad",
             "the SMTP server cannot be used (SMTPAuthenticationError): see BORDERPOST_SMTP_URL",
         ),
+        ("ok", f"the SMTP server lets us in; {not_mailed}"),
     ]
 
 

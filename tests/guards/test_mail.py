@@ -68,6 +68,9 @@ def test_an_alert_is_mailed_once_and_names_no_number(
     for _ in range(3):
         desk.gateway.send(desk.tenant, to=MA)
     mailing = mailer(desk, clock, server)
+    assert mailing.server is not None
+    to_nobody = replace(mailing.server, alert_recipients=())
+    assert replace(mailing, server=to_nobody).run_once() == 0
     assert mailing.run_once() == 1
     assert mailing.run_once() == 0
     (found,) = server.mails

@@ -379,9 +379,7 @@ def test_a_link_is_mailed_where_a_server_is_set_and_else_shown(
 ) -> None:
     """Break: show the link though it was mailed, or hide it though it was not."""
     with SmtpServer(leaves_early=True) as server:
-        mail = MailServer(
-            "127.0.0.1", server.port, "bp@example.com", ("ops@example.com",), needs_starttls=False
-        )
+        mail = MailServer("127.0.0.1", server.port, "bp@example.com", needs_starttls=False)
         gateway = open_gateway(factory.database, cipher, tmp_path, mail=mail)
         console = open_console(gateway)
         console.sign_in()
